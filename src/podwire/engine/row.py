@@ -1,0 +1,46 @@
+"""Rows: what must stand in a target, one fact each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+
+class Row(Protocol):
+    """One fact in one target's own terms: hashable, comparable, printable.
+
+    `key` is what the target can hold once (a map's key, a route's destination); the rest is the value.
+    `stage` orders a batch: upserts go out in rising stages, removals in falling ones, so that what is looked up last
+    is made first. Rows of one stage are independent of each other.
+    """
+
+    @property
+    def key(self) -> Hashable:
+        """What the target can hold once."""
+        ...
+
+    @property
+    def stage(self) -> int:
+        """Place in a batch, from 0."""
+        ...
+
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta(Generic[RowT]):
+    """One batch: first all upserts, in order, then all removals, in order.
+
+    An upsert whose key the target already holds replaces the value. `replaced` holds the old rows of such keys.
+    """
+
+    upserts: tuple[RowT, ...] = ()
+    removals: tuple[RowT, ...] = ()
+    replaced: tuple[RowT, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.upserts or self.removals)

@@ -1,0 +1,108 @@
+"""Elements of nftables sets and maps as typed values, and the batches that change them.
+
+A key or a value is a tuple of addresses, numbers, protocol names, interface names and ranges: never free text, so that
+no string of a user reaches the nft language.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Range:
+    """From first to last, both included: numbers, or addresses of one family."""
+
+    first: int | IPAddress
+    last: int | IPAddress
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Word:
+    """One of nft's own words: a protocol such as tcp, or the name of an interface."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", self.text):
+            raise ValueError(f"{self.text!r} is no word of nftables")
+
+
+Part = int | IPAddress | IPNetwork | Range | Word
+
+ELEMENTS_A_TRANSACTION = 1000
+"""In a user namespace one transaction is limited by the netlink send buffer: 2,000 IPv6 replacements fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element of a named set, or of a map where it has a value."""
+
+    collection: str
+    key: tuple[Part, ...]
+    value: tuple[Part, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The element as nft reads it."""
+        key = " . ".join(map(_text, self.key))
+        return f"{key} : {' . '.join(map(_text, self.value))}" if self.value else key
+
+    @property
+    def key_text(self) -> str:
+        """The key alone, as nft reads it to delete the element."""
+        return " . ".join(map(_text, self.key))
+
+
+def _text(part: Part) -> str:
+    if isinstance(part, Word):
+        return f'"{part.text}"' if not part.text.isalnum() or part.text.isdigit() else part.text
+    if isinstance(part, Range):
+        return f"{part.first}-{part.last}" if part.first != part.last else str(part.first)
+    return str(part)
+
+
+def transactions(
+    table: str, removals: Sequence[Element], additions: Sequence[Element], replaced: Sequence[Element] = ()
+) -> Iterator[str]:
+    """The batch as nft texts: additions first, then removals, at most ELEMENTS_A_TRANSACTION elements in each.
+
+    An element of `replaced` is deleted in the same transaction as the addition with its key. `table` is family and
+    name, such as "inet podwire-services".
+    """
+    old = {(element.collection, element.key): element for element in replaced}
+    chunk = ELEMENTS_A_TRANSACTION // 2 if old else ELEMENTS_A_TRANSACTION
+    for part in _chunks(additions, chunk):
+        gone = [old[(e.collection, e.key)] for e in part if (e.collection, e.key) in old]
+        yield _commands(table, "delete", gone) + _commands(table, "add", part)
+    for part in _chunks(removals, ELEMENTS_A_TRANSACTION):
+        yield _commands(table, "delete", part)
+
+
+def _chunks(elements: Sequence[Element], size: int) -> Iterator[Sequence[Element]]:
+    for start in range(0, len(elements), size):
+        yield elements[start : start + size]
+
+
+def _commands(table: str, verb: str, elements: Iterable[Element]) -> str:
+    """One command for each run of elements of the same collection, in the order given."""
+    lines: list[str] = []
+    collection, texts = "", list[str]()
+    for element in elements:
+        if element.collection != collection:
+            if texts:
+                lines.append(f"{verb} element {table} {collection} {{ {', '.join(texts)} }}\n")
+            collection, texts = element.collection, []
+        texts.append(element.text if verb == "add" else element.key_text)
+    if texts:
+        lines.append(f"{verb} element {table} {collection} {{ {', '.join(texts)} }}\n")
+    return "".join(lines)

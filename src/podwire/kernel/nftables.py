@@ -1,0 +1,97 @@
+"""nftables by text through libnftables, in this process.
+
+One call of `run` is one transaction: all of it stands, or none of it. Source: libnftables(3).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from typing import Protocol
+
+_OUTPUT_JSON = 1 << 4
+
+
+class NftablesError(Exception):
+    """The kernel or the parser refused a transaction; nothing of it stands."""
+
+
+class NftablesMissingError(Exception):
+    """The library is not on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__("libnftables.so.1 is missing: install it with 'apt-get install nftables'")
+
+
+class Transactions(Protocol):
+    """What sinks need of nftables; a fake stands in its place in tests."""
+
+    def run(self, text: str) -> str:
+        """Run one transaction and answer its output."""
+        ...
+
+
+class Nftables:
+    """A libnftables context in the network namespace that this thread was in when it was made.
+
+    Each call opens its own netlink socket, so use an instance only in the thread and namespace that it belongs to.
+    """
+
+    def __init__(self) -> None:
+        self._library = _load()
+        self._context = self._library.nft_ctx_new(0)
+        if not self._context:
+            raise NftablesError("libnftables could not make a context")
+        self._library.nft_ctx_buffer_output(self._context)
+        self._library.nft_ctx_buffer_error(self._context)
+
+    def run(self, text: str) -> str:
+        """Run nft commands as one transaction; answers what they print."""
+        result = self._library.nft_run_cmd_from_buffer(self._context, text.encode())
+        output = self._library.nft_ctx_get_output_buffer(self._context)
+        error = self._library.nft_ctx_get_error_buffer(self._context)
+        if result != 0:
+            raise NftablesError(error.decode("utf-8", "replace").strip() or "nftables refused a transaction")
+        return str(output.decode())
+
+    def run_json(self, text: str) -> str:
+        """Run a list command and answer JSON, as libnftables-json(5) describes it."""
+        self._library.nft_ctx_output_set_flags(self._context, _OUTPUT_JSON)
+        try:
+            return self.run(text)
+        finally:
+            self._library.nft_ctx_output_set_flags(self._context, 0)
+
+    def close(self) -> None:
+        """Free the context; the instance must not be used afterwards."""
+        if self._context:
+            self._library.nft_ctx_free(self._context)
+            self._context = None
+
+
+def _load() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL("libnftables.so.1")
+    except OSError:
+        raise NftablesMissingError from None
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    library.nft_ctx_new.argtypes = [ctypes.c_uint32]
+    library.nft_ctx_free.argtypes = [ctypes.c_void_p]
+    library.nft_ctx_buffer_output.argtypes = [ctypes.c_void_p]
+    library.nft_ctx_buffer_error.argtypes = [ctypes.c_void_p]
+    library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+    for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
+        function = getattr(library, name)
+        function.restype = ctypes.c_char_p
+        function.argtypes = [ctypes.c_void_p]
+    library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    return library
+
+
+def available() -> bool:
+    """Whether libnftables can be loaded."""
+    try:
+        _load()
+    except NftablesMissingError:
+        return False
+    return True

@@ -1,0 +1,361 @@
+"""Kinds of the core group (`v1`) as podwire reads them. Source: k8s.io/api `core/v1`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from podwire.kube.meta import Condition, Object, Struct
+
+IntOrString = int | str
+
+
+class Namespace(Object, frozen=True):
+    """A namespace; selectors read its labels."""
+
+
+class NodeAddress(Struct, frozen=True):
+    """An address of a node. Type is InternalIP, ExternalIP or Hostname."""
+
+    type: str
+    address: str
+
+
+class NodeSpec(Struct, frozen=True):
+    """`podCIDRs` are the ranges that the node gives its pods, one per family."""
+
+    pod_cidr: str = msgspec.field(default="", name="podCIDR")
+    pod_cidrs: tuple[str, ...] = msgspec.field(default=(), name="podCIDRs")
+    unschedulable: bool = False
+
+
+class NodeStatus(Struct, frozen=True):
+    """Addresses and conditions that the node reports."""
+
+    addresses: tuple[NodeAddress, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+class Node(Object, frozen=True):
+    """A machine that runs pods."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def internal_addresses(self) -> tuple[str, ...]:
+        """The addresses by which other nodes reach this one, of both families."""
+        return tuple(a.address for a in self.status.addresses if a.type == "InternalIP")
+
+
+class ContainerPort(Struct, frozen=True):
+    """A port that a container says it listens on."""
+
+    container_port: int
+    name: str = ""
+    protocol: str = "TCP"
+    host_port: int | None = None
+
+
+class HTTPGetAction(Struct, frozen=True):
+    """A probe by HTTP; 200-399 is success."""
+
+    port: IntOrString
+    path: str = "/"
+    scheme: str = "HTTP"
+    host: str = ""
+
+
+class TCPSocketAction(Struct, frozen=True):
+    """A probe that only connects."""
+
+    port: IntOrString
+    host: str = ""
+
+
+class ExecAction(Struct, frozen=True):
+    """A probe that runs a program; exit status 0 is success."""
+
+    command: tuple[str, ...] = ()
+
+
+class Probe(Struct, frozen=True):
+    """When and how to ask a container whether it is well. Times are seconds."""
+
+    http_get: HTTPGetAction | None = None
+    tcp_socket: TCPSocketAction | None = None
+    exec: ExecAction | None = None
+    initial_delay_seconds: int = 0
+    period_seconds: int = 10
+    timeout_seconds: int = 1
+    success_threshold: int = 1
+    failure_threshold: int = 3
+
+
+class ObjectFieldSelector(Struct, frozen=True):
+    """A field of the pod itself, such as `metadata.name` or `status.podIP`."""
+
+    field_path: str
+
+
+class KeySelector(Struct, frozen=True):
+    """A key of a ConfigMap or Secret."""
+
+    key: str
+    name: str = ""
+    optional: bool = False
+
+
+class EnvVarSource(Struct, frozen=True):
+    """Where the value of an environment variable comes from."""
+
+    field_ref: ObjectFieldSelector | None = None
+    config_map_key_ref: KeySelector | None = None
+    secret_key_ref: KeySelector | None = None
+
+
+class EnvVar(Struct, frozen=True):
+    """An environment variable; `$(OTHER)` in the value refers to an earlier one."""
+
+    name: str
+    value: str = ""
+    value_from: EnvVarSource | None = None
+
+
+class SourceReference(Struct, frozen=True):
+    """The name of a ConfigMap or Secret whose keys all become variables."""
+
+    name: str = ""
+    optional: bool = False
+
+
+class EnvFromSource(Struct, frozen=True):
+    """A ConfigMap or Secret taken whole into the environment."""
+
+    prefix: str = ""
+    config_map_ref: SourceReference | None = None
+    secret_ref: SourceReference | None = None
+
+
+class VolumeMount(Struct, frozen=True):
+    """Where a volume of the pod appears in a container."""
+
+    name: str
+    mount_path: str
+    sub_path: str = ""
+    read_only: bool = False
+
+
+class SecurityContext(Struct, frozen=True):
+    """User and group of a container's processes."""
+
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+
+
+class PodSecurityContext(Struct, frozen=True):
+    """Defaults for all containers of a pod."""
+
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    fs_group: int | None = None
+
+
+class Container(Struct, frozen=True):
+    """One program of a pod."""
+
+    name: str
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    working_dir: str = ""
+    ports: tuple[ContainerPort, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFromSource, ...] = ()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    security_context: SecurityContext = SecurityContext()
+    restart_policy: str | None = None
+    tty: bool = False
+    stdin: bool = False
+
+
+class KeyToPath(Struct, frozen=True):
+    """One key of a ConfigMap or Secret volume and the file it becomes."""
+
+    key: str
+    path: str
+    mode: int | None = None
+
+
+class EmptyDirVolumeSource(Struct, frozen=True):
+    """An empty folder that lives as long as the pod."""
+
+    medium: str = ""
+
+
+class ConfigMapVolumeSource(Struct, frozen=True):
+    """A ConfigMap as files."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+class SecretVolumeSource(Struct, frozen=True):
+    """A Secret as files."""
+
+    secret_name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+class Volume(Struct, frozen=True):
+    """A folder of a pod. Kinds that podwire does not serve leave all sources None."""
+
+    name: str
+    empty_dir: EmptyDirVolumeSource | None = None
+    config_map: ConfigMapVolumeSource | None = None
+    secret: SecretVolumeSource | None = None
+
+
+class HostAlias(Struct, frozen=True):
+    """A line of the pod's /etc/hosts."""
+
+    ip: str
+    hostnames: tuple[str, ...] = ()
+
+
+class PodDNSConfigOption(Struct, frozen=True):
+    """An option line of resolv.conf."""
+
+    name: str
+    value: str | None = None
+
+
+class PodDNSConfig(Struct, frozen=True):
+    """Additions to the resolv.conf that dnsPolicy makes."""
+
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[PodDNSConfigOption, ...] = ()
+
+
+class PodSpec(Struct, frozen=True):
+    """What a pod should be."""
+
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    node_name: str = ""
+    node_selector: dict[str, str] = {}
+    hostname: str = ""
+    subdomain: str = ""
+    host_network: bool = False
+    restart_policy: str = "Always"
+    termination_grace_period_seconds: int = 30
+    dns_policy: str = "ClusterFirst"
+    dns_config: PodDNSConfig | None = None
+    host_aliases: tuple[HostAlias, ...] = ()
+    security_context: PodSecurityContext = PodSecurityContext()
+    service_account_name: str = ""
+
+
+class PodIP(Struct, frozen=True):
+    """One address of a pod."""
+
+    ip: str
+
+
+class PodStatus(Struct, frozen=True):
+    """What a pod is. Phase: Pending, Running, Succeeded, Failed, Unknown."""
+
+    phase: str = "Pending"
+    pod_ip: str = msgspec.field(default="", name="podIP")
+    pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
+    host_ip: str = msgspec.field(default="", name="hostIP")
+    conditions: tuple[Condition, ...] = ()
+
+
+class Pod(Object, frozen=True):
+    """Containers that share one network namespace."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses that the status reports, first the primary one."""
+        if self.status.pod_ips:
+            return tuple(entry.ip for entry in self.status.pod_ips)
+        return (self.status.pod_ip,) if self.status.pod_ip else ()
+
+    @property
+    def finished(self) -> bool:
+        """True when all containers have ended for good: the address is no longer the pod's."""
+        return self.status.phase in {"Succeeded", "Failed"}
+
+    @property
+    def ready(self) -> bool:
+        """The Ready condition."""
+        return any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
+
+
+class ServicePort(Struct, frozen=True):
+    """One port of a Service. An absent targetPort is the port itself."""
+
+    port: int
+    name: str = ""
+    protocol: str = "TCP"
+    target_port: IntOrString | None = None
+    node_port: int | None = None
+
+
+class ServiceSpec(Struct, frozen=True):
+    """What a Service should be. `clusterIP: None` (the word) makes it headless."""
+
+    type: str = "ClusterIP"
+    selector: dict[str, str] = {}
+    ports: tuple[ServicePort, ...] = ()
+    cluster_ip: str = msgspec.field(default="", name="clusterIP")
+    cluster_ips: tuple[str, ...] = msgspec.field(default=(), name="clusterIPs")
+    ip_families: tuple[str, ...] = ()
+    ip_family_policy: str = ""
+    external_name: str = ""
+    publish_not_ready_addresses: bool = False
+    session_affinity: str = "None"
+
+
+class Service(Object, frozen=True):
+    """A stable address for a changing set of pods."""
+
+    spec: ServiceSpec = ServiceSpec()
+
+    @property
+    def headless(self) -> bool:
+        """True when DNS answers with the endpoints themselves."""
+        return self.spec.cluster_ip == "None"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The cluster addresses, none for headless and ExternalName Services."""
+        if self.spec.type == "ExternalName" or self.headless:
+            return ()
+        addresses = self.spec.cluster_ips or (self.spec.cluster_ip,)
+        return tuple(address for address in addresses if address)
+
+
+class ConfigMap(Object, frozen=True):
+    """Named texts. `binaryData` is base64."""
+
+    data: dict[str, str] = {}
+    binary_data: dict[str, str] = {}
+
+
+class Secret(Object, frozen=True):
+    """Named values, base64."""
+
+    data: dict[str, str] = {}

@@ -1,0 +1,61 @@
+"""Kinds of `discovery.k8s.io/v1`. Source: k8s.io/api `discovery/v1`."""
+
+from __future__ import annotations
+
+from podwire.kube.meta import NamespacedName, Object, Struct
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class EndpointConditions(Struct, frozen=True):
+    """Absent means True for ready and serving, False for terminating."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class ObjectReference(Struct, frozen=True):
+    """The object that stands behind an endpoint, usually a Pod."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class Endpoint(Struct, frozen=True):
+    """One backend. Only the first address counts, as upstream."""
+
+    addresses: tuple[str, ...] = ()
+    conditions: EndpointConditions = EndpointConditions()
+    hostname: str = ""
+    node_name: str = ""
+    zone: str = ""
+    target_ref: ObjectReference | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Absent counts as ready (discovery/v1 EndpointConditions)."""
+        return self.conditions.ready is not False
+
+
+class EndpointPort(Struct, frozen=True):
+    """A port of all endpoints of a slice. No number means all ports."""
+
+    name: str = ""
+    protocol: str = "TCP"
+    port: int | None = None
+
+
+class EndpointSlice(Object, frozen=True):
+    """A part of a Service's endpoints, of one family."""
+
+    address_type: str = "IPv4"
+    endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+    @property
+    def service(self) -> NamespacedName:
+        """The Service that the slice belongs to; its name is empty where the label is missing."""
+        return NamespacedName(self.metadata.namespace, self.metadata.labels.get(SERVICE_NAME_LABEL, ""))

@@ -1,0 +1,39 @@
+"""The kinds that podwire reads: their paths at the API server and their types."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from podwire.kube import core, discovery, networking
+from podwire.kube.meta import Object
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+class Kind(msgspec.Struct, Generic[ObjectT], frozen=True):
+    """One resource of the API and the type that its objects decode to."""
+
+    api_version: str
+    kind: str
+    resource: str
+    type: type[ObjectT]
+    namespaced: bool = True
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection, or of one object, or of its subresource."""
+        root = "/apis/" if "/" in self.api_version else "/api/"
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{root}{self.api_version}{scope}/{self.resource}{tail}"
+
+
+NAMESPACES = Kind("v1", "Namespace", "namespaces", core.Namespace, namespaced=False)
+NODES = Kind("v1", "Node", "nodes", core.Node, namespaced=False)
+PODS = Kind("v1", "Pod", "pods", core.Pod)
+SERVICES = Kind("v1", "Service", "services", core.Service)
+CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", core.ConfigMap)
+SECRETS = Kind("v1", "Secret", "secrets", core.Secret)
+ENDPOINT_SLICES = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", discovery.EndpointSlice)
+NETWORK_POLICIES = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", networking.NetworkPolicy)
