@@ -1,0 +1,136 @@
+"""What the API server serves: kinds, their names, verbs and subresources, and the registry that finds them.
+
+Source: the discovery documents of kube-apiserver 1.37; k8s.io/apimachinery `meta/v1` APIResource.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from podwire.apiserver.columns import Column
+    from podwire.apiserver.schema import Schema
+
+STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A part of an object with a path and a kind of its own, such as `pods/eviction` (policy/v1 Eviction)."""
+
+    name: str
+    group: str
+    version: str
+    kind: str
+    verbs: tuple[str, ...]
+
+    @property
+    def api_version(self) -> str:
+        """`v1` or `group/version`, as the apiVersion of a body."""
+        return api_version(self.group, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind as one version serves it.
+
+    `storage` names the store's table: versions and groups that serve the same objects share it, with `conversion`
+    between them (events of core v1 and events.k8s.io/v1). `schema` and `columns` belong to kinds defined at run time;
+    built-in kinds have theirs in package data and in `columns/`. `patch_strategic` is false for such kinds: they have
+    no strategic merge patch.
+    """
+
+    group: str
+    version: str
+    plural: str
+    singular: str
+    kind: str
+    namespaced: bool
+    list_kind: str
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = STANDARD_VERBS
+    subresources: Mapping[str, Subresource] = field(default_factory=dict)
+    storage: str = ""
+    patch_strategic: bool = True
+    schema: Schema | None = None
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def api_version(self) -> str:
+        """`v1` or `group/version`."""
+        return api_version(self.group, self.version)
+
+    @property
+    def group_version(self) -> str:
+        """The group-version's path without the leading slash: `api/v1` or `apis/apps/v1`."""
+        return f"apis/{self.group}/{self.version}" if self.group else f"api/{self.version}"
+
+    @property
+    def qualified_plural(self) -> str:
+        """`pods` or `deployments.apps`, as messages name a resource."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def qualified_kind(self) -> str:
+        """`Pod` or `Deployment.apps`, as messages name a kind."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+class Registry:
+    """All served resources. Kinds can come and go at run time; `generation` grows with each change."""
+
+    def __init__(self, resources: Iterable[Resource] = ()) -> None:
+        self._by_path: dict[tuple[str, str, str], Resource] = {}
+        self._by_kind: dict[tuple[str, str], Resource] = {}
+        self.generation = 0
+        for resource in resources:
+            self.add(resource)
+
+    def find(self, group: str, version: str, plural: str) -> Resource | None:
+        """The resource behind a path, None where nothing is served."""
+        return self._by_path.get((group, version, plural))
+
+    def by_kind(self, api_version: str, kind: str) -> Resource | None:
+        """The resource of a body's apiVersion and kind."""
+        return self._by_kind.get((api_version, kind))
+
+    def all(self) -> Iterator[Resource]:
+        """Every resource, in the order in which they came."""
+        return iter(tuple(self._by_path.values()))
+
+    def group_versions(self) -> dict[str, tuple[Resource, ...]]:
+        """The resources of each `api/v1` or `apis/group/version`, groups in the order in which they came."""
+        grouped: dict[str, list[Resource]] = {}
+        for resource in self._by_path.values():
+            grouped.setdefault(resource.group_version, []).append(resource)
+        return {path: tuple(resources) for path, resources in grouped.items()}
+
+    def add(self, resource: Resource) -> None:
+        """Serve a resource from now on; one with the same path is replaced."""
+        self.remove(resource.group, resource.version, resource.plural)
+        self._by_path[resource.group, resource.version, resource.plural] = resource
+        self._by_kind[resource.api_version, resource.kind] = resource
+        self.generation += 1
+
+    def remove(self, group: str, version: str, plural: str) -> None:
+        """Serve a resource no longer; nothing happens where it was not served."""
+        resource = self._by_path.pop((group, version, plural), None)
+        if resource is not None:
+            self._by_kind.pop((resource.api_version, resource.kind), None)
+            self.generation += 1
+
+
+def api_version(group: str, version: str) -> str:
+    """`v1` for the core group, `group/version` for the others."""
+    return f"{group}/{version}" if group else version
+
+
+def registry() -> Registry:
+    """A new registry with all built-in kinds."""
+    from podwire.apiserver.builtin import BUILTIN
+
+    return Registry(BUILTIN)
