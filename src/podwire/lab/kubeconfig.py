@@ -1,0 +1,135 @@
+"""A world's entry in kubeconfig files, written as kind writes it: one cluster, user and context, made current."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SECTIONS = ("clusters", "users", "contexts")
+
+
+class KubeconfigError(Exception):
+    """The user's kubeconfig cannot be read or written. The text names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a world from the host: PEM texts and the server's URL."""
+
+    name: str
+    server: str
+    authority: bytes
+    certificate: bytes
+    key: bytes
+
+
+def document(access: Access) -> dict[str, Any]:
+    """A whole kubeconfig with this world only."""
+    return merged({}, access)
+
+
+def merged(existing: dict[str, Any], access: Access) -> dict[str, Any]:
+    """The existing kubeconfig with the world's entries added or replaced, and its context made current."""
+    entries = {
+        "clusters": {
+            "cluster": {"certificate-authority-data": _base64(access.authority), "server": access.server},
+            "name": access.name,
+        },
+        "users": {
+            "name": access.name,
+            "user": {
+                "client-certificate-data": _base64(access.certificate),
+                "client-key-data": _base64(access.key),
+            },
+        },
+        "contexts": {"context": {"cluster": access.name, "user": access.name}, "name": access.name},
+    }
+    result = without(existing, access.name)
+    for section in SECTIONS:
+        result[section] = [*result[section], entries[section]]
+    return {**result, "current-context": access.name}
+
+
+def without(existing: dict[str, Any], name: str) -> dict[str, Any]:
+    """The kubeconfig without the entries of this name; a current context that pointed there is unset."""
+    result = {"apiVersion": "v1", "kind": "Config", "preferences": {}, **existing}
+    for section in SECTIONS:
+        result[section] = [entry for entry in result.get(section) or [] if entry.get("name") != name]
+    if result.get("current-context") == name:
+        result["current-context"] = ""
+    return result
+
+
+def user_file() -> Path:
+    """The file that kubectl writes: the first of KUBECONFIG that exists, else its last, else ~/.kube/config."""
+    named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(":") if path]
+    if not named:
+        return Path(os.path.expanduser("~/.kube/config"))
+    return next((path for path in named if path.exists()), named[-1])
+
+
+def add(path: Path, access: Access) -> None:
+    """Add the world to a kubeconfig file."""
+    with _locked(path):
+        _write(path, merged(_read(path), access))
+
+
+def remove(path: Path, name: str) -> None:
+    """Remove the world from a kubeconfig file; nothing is written where it is not in it."""
+    if not path.exists():
+        return
+    with _locked(path):
+        existing = _read(path)
+        if any(entry.get("name") == name for section in SECTIONS for entry in existing.get(section) or []):
+            _write(path, without(existing, name))
+
+
+def _base64(pem: bytes) -> str:
+    return base64.b64encode(pem).decode()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, yaml.YAMLError) as error:
+        raise KubeconfigError(f"{path}: cannot be read: {error}; mend or move it, or set KUBECONFIG") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise KubeconfigError(f"{path}: is no kubeconfig; mend or move it, or set KUBECONFIG")
+    return content
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    fresh = path.with_name(f"{path.name}.podwire-{os.getpid()}")
+    text = yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    fresh.rename(path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file that kubectl and kind use too (`config.lock`, made exclusively)."""
+    lock = path.with_name(path.name + ".lock")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise KubeconfigError(f"{lock}: another program holds the kubeconfig; remove this file if none does") from None
+    except OSError as error:
+        raise KubeconfigError(f"{path}: cannot be written: {error}; set KUBECONFIG to a file that can") from error
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""Where things are: inside a world (a tmpfs that dies with it) and on the host (one folder a world)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+WORLD = Path("/run/podwire")
+"""Inside a world: everything it keeps. A tmpfs of its mount namespace stands there."""
+
+NETWORKS = WORLD / "netns"
+PKI = WORLD / "pki"
+DATABASE = WORLD / "api.db"
+EXITS = WORLD / "exits"
+ZYGOTE_SOCKET = WORLD / "zygote.sock"
+CNI_PLUGINS = WORLD / "cni" / "bin"
+CNI_NETWORKS = WORLD / "cni" / "net.d"
+
+
+def network(host: str) -> Path:
+    """The pinned network namespace of a host of the underlay: `underlay`, `outside` or a node."""
+    return NETWORKS / host
+
+
+def node(name: str) -> Path:
+    """The state folder of a node."""
+    return WORLD / "nodes" / name
+
+
+def state_root() -> Path:
+    """On the host: where worlds are remembered. `PODWIRE_STATE` moves it."""
+    named = os.environ.get("PODWIRE_STATE")
+    if named:
+        return Path(named)
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return Path(home) / "podwire"

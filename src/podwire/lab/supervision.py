@@ -1,0 +1,112 @@
+"""What pid 1 knows of the roles it keeps alive. Pure: times come in, decisions go out.
+
+    state      event                          next state
+    waiting    due                            starting
+    starting   the zygote answered a pid      running
+    starting   the zygote went away           waiting (soon)
+    running    exited, role is kept           waiting (after a delay that doubles while it dies young)
+    running    exited, role runs once         done, or failed where the status is not 0
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FIRST_DELAY_SECONDS = 0.02
+LONGEST_DELAY_SECONDS = 5.0
+YOUNG_SECONDS = 5.0
+"""A role that lived longer starts again with the first delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSpec:
+    """One process of the world: what runs, in which network namespace, and what it needs to have finished first."""
+
+    name: str
+    function: str
+    network: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    once: bool = False
+    after: tuple[str, ...] = ()
+    inherits: tuple[str, ...] = ()
+
+
+class State(enum.Enum):
+    """Where a role is in the table above."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class _Role:
+    spec: RoleSpec
+    state: State = State.WAITING
+    pid: int = 0
+    due: float = 0.0
+    started: float = 0.0
+    delay: float = FIRST_DELAY_SECONDS
+
+
+class Supervision:
+    """All roles of a world by name. Times are seconds of any steady clock."""
+
+    def __init__(self, specs: tuple[RoleSpec, ...]) -> None:
+        self._roles = {spec.name: _Role(spec) for spec in specs}
+
+    def state(self, name: str) -> State:
+        """Where this role is."""
+        return self._roles[name].state
+
+    def pid(self, name: str) -> int:
+        """The role's process, 0 while it has none."""
+        return self._roles[name].pid
+
+    def due(self, now: float) -> list[RoleSpec]:
+        """Roles to start now; they count as starting from here on."""
+        ready = [
+            role
+            for role in self._roles.values()
+            if role.state is State.WAITING and role.due <= now and self._free(role.spec)
+        ]
+        for role in ready:
+            role.state = State.STARTING
+        return [role.spec for role in ready]
+
+    def next_due(self, now: float) -> float | None:
+        """Seconds until the next role is due; None when nothing waits for time to pass."""
+        waiting = [role.due for role in self._roles.values() if role.state is State.WAITING and self._free(role.spec)]
+        return max(0.0, min(waiting) - now) if waiting else None
+
+    def running(self, name: str, pid: int, now: float) -> None:
+        """The zygote started this role."""
+        role = self._roles[name]
+        role.state, role.pid, role.started = State.RUNNING, pid, now
+
+    def not_started(self, name: str, now: float) -> None:
+        """The zygote went away before it answered: ask again soon."""
+        role = self._roles[name]
+        if role.state is State.STARTING:
+            role.state, role.due = State.WAITING, now + FIRST_DELAY_SECONDS
+
+    def exited(self, pid: int, code: int, now: float) -> str | None:
+        """A process ended with this exit code (negative: signal). Answers the role's name, None if it is no role."""
+        role = next((r for r in self._roles.values() if r.state is State.RUNNING and r.pid == pid), None)
+        if role is None:
+            return None
+        role.pid = 0
+        if role.spec.once:
+            role.state = State.DONE if code == 0 else State.FAILED
+            return role.spec.name
+        role.delay = FIRST_DELAY_SECONDS if now - role.started > YOUNG_SECONDS else role.delay
+        role.state, role.due = State.WAITING, now + role.delay
+        role.delay = min(role.delay * 2, LONGEST_DELAY_SECONDS)
+        return role.spec.name
+
+    def _free(self, spec: RoleSpec) -> bool:
+        return all(self._roles[name].state is State.DONE for name in spec.after)

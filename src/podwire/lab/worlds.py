@@ -1,0 +1,148 @@
+"""The worlds of this user on this host: found by their folders, alive while their first process lives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from podwire.lab import paths
+
+DEFAULT_NAME = "default"
+END_SECONDS = 10.0
+
+
+class WorldError(Exception):
+    """A world is not there, is there already, or cannot be ended. The text says what to do."""
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of a world. `pid` is its first process as the host sees it, `started` that process's start
+    time in clock ticks after boot: both together name a process for ever."""
+
+    name: str
+    pid: int
+    started: int
+    nodes: int
+    overlay: str
+    api_port: int
+    version: str
+
+    @property
+    def folder(self) -> Path:
+        """The world's folder on the host."""
+        return folder(self.name)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig that holds this world only."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def context(self) -> str:
+        """The name of its context in the user's kubeconfig."""
+        return context_name(self.name)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the first process still runs."""
+        return start_time(self.pid) == self.started
+
+
+def folder(name: str) -> Path:
+    """Where a world of this name is remembered."""
+    return paths.state_root() / "worlds" / name
+
+
+def context_name(name: str) -> str:
+    """The kubeconfig context of a world."""
+    return f"podwire-{name}"
+
+
+def check_name(name: str) -> str:
+    """The name itself; raises WorldError where it is no DNS label."""
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", name):
+        raise WorldError(f"--name {name}: use lower case letters, digits and '-', at most 40, such as 'shop'")
+    return name
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks after boot (proc(5), stat field 22); None when it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def remember(world: World) -> None:
+    """Write the world down; it is found from now on."""
+    fresh = world.folder / "world.json.new"
+    fresh.write_bytes(msgspec.json.encode(world))
+    fresh.rename(world.folder / "world.json")
+
+
+def known() -> Iterator[World]:
+    """Every world that is written down, alive or not."""
+    for path in sorted((paths.state_root() / "worlds").glob("*/world.json")):
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            yield msgspec.json.decode(path.read_bytes(), type=World)
+
+
+def find(name: str) -> World:
+    """A living world by name; raises WorldError with the names that there are."""
+    living = [world for world in known() if world.alive]
+    for world in living:
+        if world.name == name:
+            return world
+    names = ", ".join(world.name for world in living)
+    there = f"there are: {names} (choose one with --name)" if names else "start one with 'podwire up'"
+    raise WorldError(f"no world '{name}' is running; {there}")
+
+
+def end(world: World) -> None:
+    """Kill the first process and wait until the kernel has ended everything with it."""
+    try:
+        descriptor = os.pidfd_open(world.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if start_time(world.pid) != world.started:
+            return
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        if not poll.poll(END_SECONDS * 1000):
+            raise WorldError(f"world '{world.name}': process {world.pid} does not end after SIGKILL; see 'ps {world.pid}'")
+    finally:
+        os.close(descriptor)
+
+
+def forget(name: str) -> None:
+    """Remove what the host remembers of a world."""
+    shutil.rmtree(folder(name), ignore_errors=True)
+
+
+def stale() -> list[str]:
+    """Names of folders whose world is gone: killed, or never finished starting."""
+    living = {world.name for world in known() if world.alive}
+    root = paths.state_root() / "worlds"
+    names = [path.name for path in root.iterdir()] if root.is_dir() else []
+    return [name for name in names if name not in living and not _starting(root / name)]
+
+
+def _starting(path: Path) -> bool:
+    """Whether the `up` that made this folder is still at work."""
+    try:
+        pid, started = map(int, (path / "starting").read_text().split())
+    except (OSError, ValueError):
+        return False
+    return start_time(pid) == started

@@ -1,0 +1,162 @@
+"""The zygote: one process with all imports done that forks every other, so that they start in milliseconds and share
+memory. It is single-threaded; a request is one line of JSON on a unix socket, the answer another.
+
+A forked process belongs to pid 1 (it is forked twice), so that it outlives the zygote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from podwire.kernel import namespaces
+
+Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
+"""A role's entry: its arguments, and the descriptors it inherits by name."""
+
+WARM_MODULES = ("podwire.lab.roles",)
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnRequest:
+    """What to fork: `function` is "module:name", `log` a file that takes its output, `inherits` names descriptors."""
+
+    name: str
+    function: str
+    network: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    inherits: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """The request as one line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> SpawnRequest:
+        """Read a request; raises ValueError or KeyError where it is none."""
+        raw = json.loads(line)
+        return cls(raw["name"], raw["function"], raw["network"], raw["arguments"], tuple(raw["inherits"]))
+
+
+class Zygote:
+    """Serves the listener for ever. `descriptors` are the world's inherited files by name."""
+
+    def __init__(self, listener: socket.socket, descriptors: Mapping[str, int], logs: Path) -> None:
+        self._listener = listener
+        self._descriptors = descriptors
+        self._logs = logs
+
+    def serve(self) -> None:
+        """Import, freeze, fork on request."""
+        for module in WARM_MODULES:
+            importlib.import_module(module)
+        gc.collect()
+        gc.freeze()
+        while True:
+            connection, _ = self._listener.accept()
+            with connection:
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            line = connection.makefile("rb").readline()
+            request = SpawnRequest.decode(line)
+        except (ValueError, KeyError, OSError) as error:
+            sys.stderr.write(f"zygote: refused a request: {error}\n")
+            return
+        pid = self._fork_twice(request)
+        try:
+            connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+        except OSError:
+            sys.stderr.write(f"zygote: nobody waits for {request.name}\n")
+
+    def _fork_twice(self, request: SpawnRequest) -> int:
+        reader, writer = os.pipe()
+        middle = os.fork()
+        if middle == 0:
+            child = os.fork()
+            if child == 0:
+                os.close(reader)
+                os.close(writer)
+                self._become(request)
+            os.write(writer, str(child).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            pid = int(pipe.read())
+        os.waitpid(middle, 0)
+        return pid
+
+    def _become(self, request: SpawnRequest) -> None:
+        """The rest of this process is the role. Never returns."""
+        code = 1
+        try:
+            self._prepare(request)
+            module, _, name = request.function.partition(":")
+            role: Role = getattr(importlib.import_module(module), name)
+            role(request.arguments, {key: self._descriptors[key] for key in request.inherits})
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _prepare(self, request: SpawnRequest) -> None:
+        self._listener.close()
+        for name, descriptor in self._descriptors.items():
+            if name not in request.inherits:
+                os.close(descriptor)
+        namespaces.set_process_name(f"pw-{request.name}")
+        log = os.open(self._logs / f"{request.name.replace('/', '-')}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if request.network:
+            namespaces.enter_network(request.network)
+
+
+class ZygoteSpawner:
+    """Asks the zygote of this world to fork something; waits through a restart of the zygote."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def spawn(self, request: SpawnRequest) -> int:
+        """Fork a role and answer its process id in the world's pid namespace."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while True:
+                pid = await self._ask(request)
+                if pid is not None:
+                    return pid
+                await asyncio.sleep(0.02)
+
+    async def _ask(self, request: SpawnRequest) -> int | None:
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(self._path))
+        except OSError:
+            return None
+        try:
+            writer.write(request.encode())
+            line = await reader.readline()
+        except OSError:
+            return None
+        finally:
+            writer.close()
+        return int(json.loads(line)["pid"]) if line else None
