@@ -102,6 +102,12 @@ class Client:
         path = kind.path(key.namespace, key.name, subresource)
         return msgspec.json.decode(await self._call("PUT", path, msgspec.json.encode(whole)), type=kind.type)
 
+    async def create_subresource(
+        self, kind: Kind[ObjectT], key: NamespacedName, subresource: str, body: Mapping[str, Any]
+    ) -> None:
+        """POST to a subresource that takes an action, such as a pod's `binding` or `eviction`."""
+        await self._call("POST", kind.path(key.namespace, key.name, subresource), msgspec.json.encode(body))
+
     async def patch(
         self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], subresource: str = ""
     ) -> ObjectT:
@@ -111,13 +117,22 @@ class Client:
         return msgspec.json.decode(answer, type=kind.type)
 
     async def delete(
-        self, kind: Kind[ObjectT], key: NamespacedName, *, uid: str = "", grace_seconds: int | None = None
+        self,
+        kind: Kind[ObjectT],
+        key: NamespacedName,
+        *,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        propagation: str = "Background",
     ) -> None:
-        """Delete an object, only the one with this uid where one is given."""
+        """Delete an object, only the one with this uid where one is given.
+
+        `propagation` says what happens to its dependents: Background, Foreground or Orphan.
+        """
         options: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": propagation,
         }
         if uid:
             options["preconditions"] = {"uid": uid}
@@ -134,6 +149,10 @@ class Client:
                 raise _error(response.status, await response.read())
             async for line in response.content:
                 yield line
+
+    async def fetch(self, path: str) -> bytes:
+        """The body of any other path of the server, such as a discovery document."""
+        return await self._call("GET", path)
 
     async def _call(
         self,

@@ -9,8 +9,24 @@ from podwire.kube.meta import Condition, Object, Struct
 IntOrString = int | str
 
 
+class NamespaceSpec(Struct, frozen=True):
+    """A namespace whose deletion began stays until its finalizers are gone."""
+
+    finalizers: tuple[str, ...] = ()
+
+
+class NamespaceStatus(Struct, frozen=True):
+    """Phase: Active or Terminating."""
+
+    phase: str = "Active"
+    conditions: tuple[Condition, ...] = ()
+
+
 class Namespace(Object, frozen=True):
     """A namespace; selectors read its labels."""
+
+    spec: NamespaceSpec = NamespaceSpec()
+    status: NamespaceStatus = NamespaceStatus()
 
 
 class NodeAddress(Struct, frozen=True):
@@ -45,6 +61,11 @@ class Node(Object, frozen=True):
     def internal_addresses(self) -> tuple[str, ...]:
         """The addresses by which other nodes reach this one, of both families."""
         return tuple(a.address for a in self.status.addresses if a.type == "InternalIP")
+
+    @property
+    def ready(self) -> bool:
+        """The Ready condition."""
+        return any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
 
 
 class ContainerPort(Struct, frozen=True):
@@ -262,6 +283,7 @@ class PodSpec(Struct, frozen=True):
     host_aliases: tuple[HostAlias, ...] = ()
     security_context: PodSecurityContext = PodSecurityContext()
     service_account_name: str = ""
+    scheduler_name: str = "default-scheduler"
 
 
 class PodIP(Struct, frozen=True):
@@ -312,6 +334,7 @@ class ServicePort(Struct, frozen=True):
     protocol: str = "TCP"
     target_port: IntOrString | None = None
     node_port: int | None = None
+    app_protocol: str | None = None
 
 
 class ServiceSpec(Struct, frozen=True):

@@ -46,6 +46,7 @@ class EndpointPort(Struct, frozen=True):
     name: str = ""
     protocol: str = "TCP"
     port: int | None = None
+    app_protocol: str | None = None
 
 
 class EndpointSlice(Object, frozen=True):

@@ -47,6 +47,11 @@ class Informer(Generic[ObjectT]):
         """All objects by namespace and name. Do not keep it: a new list replaces it."""
         return self._mirror.objects
 
+    @property
+    def version(self) -> int:
+        """The position in the server's history up to which `objects` is known; 0 before the first list."""
+        return int(self._mirror.version or 0)
+
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
         """Hear of every change from now on; objects that are known already are told as new ones."""
         self._listeners.append(listener)

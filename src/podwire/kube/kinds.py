@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from podwire.kube import core, discovery, networking
+from podwire.kube import apps, core, discovery, networking
 from podwire.kube.meta import Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -35,5 +35,9 @@ PODS = Kind("v1", "Pod", "pods", core.Pod)
 SERVICES = Kind("v1", "Service", "services", core.Service)
 CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", core.ConfigMap)
 SECRETS = Kind("v1", "Secret", "secrets", core.Secret)
+SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts", Object)
+EVENTS = Kind("v1", "Event", "events", Object)
+DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments", apps.Deployment)
+REPLICA_SETS = Kind("apps/v1", "ReplicaSet", "replicasets", apps.ReplicaSet)
 ENDPOINT_SLICES = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", discovery.EndpointSlice)
 NETWORK_POLICIES = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", networking.NetworkPolicy)

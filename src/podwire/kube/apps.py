@@ -1,0 +1,113 @@
+"""Workload kinds of `apps/v1`. Source: k8s.io/api `apps/v1/types.go`.
+
+Pod templates stay plain JSON: a controller copies them whole, so that fields which podwire does not name survive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podwire.kube.core import IntOrString
+from podwire.kube.meta import Condition, LabelSelector, Object, Struct
+
+
+class PodTemplate(Struct, frozen=True):
+    """What the pods of a workload look like: `metadata` and `spec` as the user wrote them."""
+
+    metadata: dict[str, Any] = {}
+    spec: dict[str, Any] = {}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that every pod starts with."""
+        return self.metadata.get("labels") or {}
+
+
+class RollingUpdate(Struct, frozen=True):
+    """How far a rollout may go beyond and below the wanted count: pods, or a percentage of `replicas`."""
+
+    max_surge: IntOrString = "25%"
+    max_unavailable: IntOrString = "25%"
+
+
+class DeploymentStrategy(Struct, frozen=True):
+    """RollingUpdate or Recreate."""
+
+    type: str = "RollingUpdate"
+    rolling_update: RollingUpdate = RollingUpdate()
+
+
+class DeploymentSpec(Struct, frozen=True):
+    """What a Deployment should be. Times are seconds."""
+
+    replicas: int = 1
+    selector: LabelSelector = LabelSelector()
+    template: PodTemplate = PodTemplate()
+    strategy: DeploymentStrategy = DeploymentStrategy()
+    min_ready_seconds: int = 0
+    revision_history_limit: int = 10
+    paused: bool = False
+    progress_deadline_seconds: int = 600
+
+
+class DeploymentCondition(Condition, frozen=True):
+    """A condition that also says when it was last confirmed: progress deadlines count from there."""
+
+    last_update_time: str | None = None
+
+
+class DeploymentStatus(Struct, frozen=True):
+    """What a Deployment is. `collisionCount` counts hash collisions of its ReplicaSets' names."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    unavailable_replicas: int = 0
+    collision_count: int = 0
+    conditions: tuple[DeploymentCondition, ...] = ()
+
+
+class Deployment(Object, frozen=True):
+    """Pods of one template, replaced step by step when the template changes."""
+
+    spec: DeploymentSpec = DeploymentSpec()
+    status: DeploymentStatus = DeploymentStatus()
+
+
+class ReplicaSetSpec(Struct, frozen=True):
+    """How many pods of which template."""
+
+    replicas: int = 1
+    selector: LabelSelector = LabelSelector()
+    template: PodTemplate = PodTemplate()
+    min_ready_seconds: int = 0
+
+
+class ReplicaSetStatus(Struct, frozen=True):
+    """What a ReplicaSet is. `replicas` leaves out pods that are ending or have ended."""
+
+    replicas: int = 0
+    fully_labeled_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class ReplicaSet(Object, frozen=True):
+    """A number of pods of one template."""
+
+    spec: ReplicaSetSpec = ReplicaSetSpec()
+    status: ReplicaSetStatus = ReplicaSetStatus()
+
+
+def scaled(value: IntOrString, total: int, *, round_up: bool) -> int:
+    """A count, or a percentage of the total as a count. Raises ValueError for other text."""
+    if isinstance(value, int):
+        return value
+    if not value.endswith("%"):
+        raise ValueError(f"{value!r} is neither a number nor a percentage")
+    product = int(value[:-1]) * total
+    return -(-product // 100) if round_up else product // 100
