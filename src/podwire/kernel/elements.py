@@ -83,9 +83,9 @@ def transactions(
     chunk = ELEMENTS_A_TRANSACTION // 2 if old else ELEMENTS_A_TRANSACTION
     for part in _chunks(additions, chunk):
         gone = [old[(e.collection, e.key)] for e in part if (e.collection, e.key) in old]
-        yield _commands(table, "delete", gone) + _commands(table, "add", part)
+        yield commands(table, "delete", gone) + commands(table, "add", part)
     for part in _chunks(removals, ELEMENTS_A_TRANSACTION):
-        yield _commands(table, "delete", part)
+        yield commands(table, "delete", part)
 
 
 def _chunks(elements: Sequence[Element], size: int) -> Iterator[Sequence[Element]]:
@@ -93,8 +93,8 @@ def _chunks(elements: Sequence[Element], size: int) -> Iterator[Sequence[Element
         yield elements[start : start + size]
 
 
-def _commands(table: str, verb: str, elements: Iterable[Element]) -> str:
-    """One command for each run of elements of the same collection, in the order given."""
+def commands(table: str, verb: str, elements: Iterable[Element]) -> str:
+    """The nft text for `add` or `delete`: one command for each run of elements of the same collection, in order."""
     lines: list[str] = []
     collection, texts = "", list[str]()
     for element in elements:
