@@ -1,0 +1,67 @@
+"""The command line. One file a verb; each is imported only when it is asked for, so that all of them start fast."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+VERBS = {
+    "up": "Start a cluster network on this machine.",
+    "down": "End a world and everything in it.",
+    "status": "Show the worlds, their nodes and where to reach them.",
+    "kubectl": "Run kubectl against a world.",
+    "exec": "Run a program in a pod's network, on a node or on the outside host.",
+    "logs": "Show what podwire's own processes say.",
+    "capture": "Write the packets of a pod as pcap.",
+    "rows": "Show what stands in the kernel and why.",
+    "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
+}
+
+
+class LazyVerbs(click.Group):
+    """A group whose commands are modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names the arguments
+        """All verbs, in the order in which a newcomer meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the verb's module."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"podwire.cli.{cmd_name}_verb")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of verbs without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="podwire")
+def podwire() -> None:
+    """Kubernetes networking, whole: real packets on one machine, in a second, with no cluster.
+
+    \b
+    podwire up --nodes 2 -f my-manifests/
+    kubectl get pods -o wide
+    podwire down
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The program's entry: errors that are meant for the user become one message and exit status 1."""
+    try:
+        podwire.main(args=arguments, prog_name="podwire")
+    except Exception as error:
+        from podwire.lab.failures import USER_ERRORS
+
+        if not isinstance(error, USER_ERRORS):
+            raise
+        click.echo(f"podwire: {error}", err=True)
+        sys.exit(1)

@@ -30,7 +30,9 @@ def api_listener(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise LaunchError(f"--api-port {port}: is taken on 127.0.0.1; choose another, or 0 for a free one") from None
+            raise LaunchError(
+                f"--api-port {port}: is taken on 127.0.0.1; choose another, or 0 for a free one"
+            ) from None
         raise LaunchError(f"--api-port {port}: {error.strerror}; choose a port from 1024 up") from None
     return listener
 

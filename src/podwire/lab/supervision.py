@@ -1,11 +1,11 @@
 """What pid 1 knows of the roles it keeps alive. Pure: times come in, decisions go out.
 
-    state      event                          next state
-    waiting    due                            starting
-    starting   the zygote answered a pid      running
-    starting   the zygote went away           waiting (soon)
-    running    exited, role is kept           waiting (after a delay that doubles while it dies young)
-    running    exited, role runs once         done, or failed where the status is not 0
+state      event                          next state
+waiting    due                            starting
+starting   the zygote answered a pid      running
+starting   the zygote went away           waiting (soon)
+running    exited, role is kept           waiting (after a delay that doubles while it dies young)
+running    exited, role runs once         done, or failed where the status is not 0
 """
 
 from __future__ import annotations

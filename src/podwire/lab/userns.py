@@ -20,6 +20,8 @@ REMEDY = {
         "the host forbids user namespaces here (a container's seccomp profile, or AppArmor on Ubuntu 24.04 and later: "
         "'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0' as root allows them); or start podwire as root"
     ),
+    errno.EACCES: "the host takes the capabilities of new user namespaces away (AppArmor): start podwire as root, or "
+    "'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0' as root",
     errno.EINVAL: "this process cannot make a user namespace (it may have threads, or run in a chroot)",
 }
 

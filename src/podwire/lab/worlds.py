@@ -24,8 +24,11 @@ class WorldError(Exception):
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of a world. `pid` is its first process as the host sees it, `started` that process's start
-    time in clock ticks after boot: both together name a process for ever."""
+    """What is remembered of a world.
+
+    `pid` is its first process as the host sees it, `started` that process's start time in clock ticks after boot:
+    both together name a process for ever.
+    """
 
     name: str
     pid: int
@@ -121,7 +124,9 @@ def end(world: World) -> None:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         if not poll.poll(END_SECONDS * 1000):
-            raise WorldError(f"world '{world.name}': process {world.pid} does not end after SIGKILL; see 'ps {world.pid}'")
+            raise WorldError(
+                f"world '{world.name}': process {world.pid} does not end after SIGKILL; see 'ps {world.pid}'"
+            )
     finally:
         os.close(descriptor)
 

@@ -1,7 +1,6 @@
-"""The zygote: one process with all imports done that forks every other, so that they start in milliseconds and share
-memory. It is single-threaded; a request is one line of JSON on a unix socket, the answer another.
+"""The zygote: one process with all imports done forks every other, which start in milliseconds and share memory.
 
-A forked process belongs to pid 1 (it is forked twice), so that it outlives the zygote.
+It is single-threaded; a request is one line of JSON on a unix socket, the answer another. A forked process belongs to pid 1 (it is forked twice), so that it outlives the zygote.
 """
 
 from __future__ import annotations
@@ -122,7 +121,9 @@ class Zygote:
             if name not in request.inherits:
                 os.close(descriptor)
         namespaces.set_process_name(f"pw-{request.name}")
-        log = os.open(self._logs / f"{request.name.replace('/', '-')}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = os.open(
+            self._logs / f"{request.name.replace('/', '-')}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

@@ -1,0 +1,32 @@
+# make demo   brings up a small shop, proves its policies with real packets, takes it down
+# make test   everything that must hold, in under 6 minutes on 2 cores
+.PHONY: demo test test-long check bench lock clean
+SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock
+
+demo: .venv/ready-run
+	.venv/bin/podwire demo
+
+test: check
+	.venv/bin/pytest -q -n 2 --dist loadfile -m "not long"
+
+test-long: .venv/ready-test
+	.venv/bin/pytest -q -m long
+
+check: .venv/ready-test
+	.venv/bin/ruff format --check -q .
+	.venv/bin/ruff check -q .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/python -m tools.size_budget
+
+bench: .venv/ready-test
+	.venv/bin/python -m bench
+
+lock: .venv/ready-test
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --group dev --all-extras --generate-hashes --no-header pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+
+.venv/ready-%: $(SOURCES)
+	sh tools/setup.sh $*

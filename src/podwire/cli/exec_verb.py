@@ -1,0 +1,32 @@
+"""podwire exec"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from podwire.cli.options import name_option
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@name_option
+@click.argument("target")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(name: str, target: str, program: tuple[str, ...]) -> None:
+    """Run one of this machine's programs in the network of TARGET.
+
+    TARGET is a node (node-1), 'outside', 'underlay', a pod, or NAMESPACE/POD. The program sees this machine's files;
+    to run something inside a container, use 'kubectl exec'.
+
+    \b
+    podwire exec node-1 -- ip route
+    podwire exec shop/frontend-7d4b9 -- dig backend.shop.svc.cluster.local
+    podwire exec outside -- curl http://172.18.0.2:30080
+    """
+    from podwire.lab import visit, worlds
+
+    words = program[1:] if program[0] == "--" else program
+    if not words:
+        raise worlds.WorldError("exec: name a program after '--', such as: podwire exec node-1 -- ip route")
+    sys.exit(visit.run(worlds.find(name), target, words))

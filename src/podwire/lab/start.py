@@ -1,0 +1,149 @@
+"""`podwire up` from the host's side: make the folder, the first process, the keys, and wait until it is usable."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from podwire import __version__
+from podwire.kernel import nftables
+from podwire.lab import credentials, kubeconfig, launch, userns, worlds
+from podwire.lab.init import WorldSpec
+from podwire.lab.topology import Topology
+from podwire.lab.world_roles import world_roles
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the user asked for. Times are seconds."""
+
+    name: str
+    nodes: int
+    overlay: str
+    api_port: int
+    timeout: float
+
+
+def start(options: UpOptions, tell: Tell) -> worlds.World:
+    """Start a world and return when its network is usable. On any failure nothing of it is left."""
+    worlds.check_name(options.name)
+    topology = _topology(options)
+    if not nftables.available():
+        raise launch.LaunchError(str(nftables.NftablesMissingError()))
+    with _claimed(options.name) as folder:
+        id_map = userns.available_map()
+        if not id_map.full:
+            tell("warning: no subordinate ids for this user (see /etc/subuid): pods can only run as root")
+        listener = launch.api_listener(options.api_port)
+        reader, writer = os.pipe()
+        spec = WorldSpec(
+            name=options.name,
+            roles=world_roles(topology, folder),
+            descriptors={"api": listener.fileno(), "progress": writer},
+            logs=folder / "logs",
+        )
+        port = listener.getsockname()[1]
+        tell("starting the first process")
+        world = _launch(spec, options, id_map, port)
+        listener.close()
+        os.close(writer)
+        _finish(world, topology, reader, options, tell)
+        return world
+
+
+def _topology(options: UpOptions) -> Topology:
+    try:
+        return Topology(nodes=options.nodes, overlay=options.overlay)
+    except ValueError as error:
+        raise launch.LaunchError(str(error)) from None
+
+
+@contextmanager
+def _claimed(name: str) -> Iterator[Path]:
+    """The world's new folder; removed again when the block fails."""
+    for left in worlds.stale():
+        worlds.forget(left)
+    folder = worlds.folder(name)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        raise worlds.WorldError(
+            f"world '{name}' is running already; 'podwire down --name {name}' ends it, --name starts another"
+        ) from None
+    (folder / "starting").write_text(f"{os.getpid()} {worlds.start_time(os.getpid())}")
+    (folder / "logs").mkdir()
+    try:
+        yield folder
+    except BaseException:
+        worlds.forget(name)
+        raise
+
+
+def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int) -> worlds.World:
+    pid = launch.first_process(spec, id_map)
+    world = worlds.World(
+        name=options.name,
+        pid=pid,
+        started=worlds.start_time(pid) or 0,
+        nodes=options.nodes,
+        overlay=options.overlay,
+        api_port=port,
+        version=__version__,
+    )
+    worlds.remember(world)
+    return world
+
+
+def _finish(world: worlds.World, topology: Topology, reader: int, options: UpOptions, tell: Tell) -> None:
+    """Keys and kubeconfig while the world starts, then wait for its word. A failure ends the world."""
+    try:
+        access = credentials.create(world, topology)
+        _wait(reader, options.timeout, tell, world)
+        kubeconfig.add(world.kubeconfig, access)
+        kubeconfig.add(kubeconfig.user_file(), access)
+    except BaseException:
+        worlds.end(world)
+        raise
+    finally:
+        os.close(reader)
+    (world.folder / "starting").unlink()
+
+
+def _wait(reader: int, timeout: float, tell: Tell, world: worlds.World) -> None:
+    """Follow the world's steps until it says that it is ready."""
+    deadline = time.monotonic() + timeout
+    pending, step = b"", "starting the zygote"
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([reader], [], [], left)[0]:
+            raise launch.LaunchError(
+                f"not usable after {timeout:g} s; the last step was: {step}.{_last_words(world.folder / 'logs')}"
+            )
+        chunk = os.read(reader, 4096)
+        if not chunk:
+            raise launch.LaunchError(f"the world's first process ended.{_last_words(world.folder / 'logs')}")
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if message.get("ready"):
+                return
+            step = str(message["step"])
+            tell(step)
+
+
+def _last_words(logs: Path) -> str:
+    """The last lines of the logs that say something, for an error message."""
+    words = []
+    for path in sorted(logs.glob("*.log")):
+        lines = path.read_text(errors="replace").strip().splitlines()[-3:]
+        words += [f"\n  {path.stem}: {line}" for line in lines]
+    return "".join(words)

@@ -1,0 +1,27 @@
+"""End worlds, and clear away what a killed one left on the host: its folder and its kubeconfig entry."""
+
+from __future__ import annotations
+
+import contextlib
+
+from podwire.lab import kubeconfig, worlds
+
+
+def stop(world: worlds.World) -> None:
+    """Kill the world and forget it."""
+    worlds.end(world)
+    _forget(world.name)
+
+
+def prune() -> list[str]:
+    """Forget worlds that died; answers their names."""
+    names = worlds.stale()
+    for name in names:
+        _forget(name)
+    return names
+
+
+def _forget(name: str) -> None:
+    with contextlib.suppress(kubeconfig.KubeconfigError):
+        kubeconfig.remove(kubeconfig.user_file(), worlds.context_name(name))
+    worlds.forget(name)

@@ -1,0 +1,137 @@
+"""The objects that every world starts with: its nodes and its DNS. Pure: a topology in, objects out."""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+from podwire import __version__
+from podwire.lab.topology import NodeAddresses, Topology
+
+DNS_LABELS = {"k8s-app": "kube-dns"}
+DNS_IMAGE = "podwire/dns"
+CREDENTIALS = "coredns-credentials"
+CREDENTIALS_PATH = "/etc/podwire"
+DNS_PORT = 53
+READY_PORT = 8181
+
+
+def node_object(node: NodeAddresses) -> dict[str, Any]:
+    """A Node as it is before its runtime reports that it is Ready."""
+    labels = {
+        "kubernetes.io/hostname": node.name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+    }
+    pod_cidrs = [str(node.pods4), str(node.pods6)]
+    return {
+        "metadata": {"name": node.name, "labels": labels},
+        "spec": {"podCIDR": pod_cidrs[0], "podCIDRs": pod_cidrs},
+    }
+
+
+def node_status(node: NodeAddresses, *, ready: bool, message: str, now: str) -> dict[str, Any]:
+    """What the node's runtime reports about it. `now` is RFC 3339."""
+    condition = {
+        "type": "Ready",
+        "status": "True" if ready else "False",
+        "reason": "KubeletReady" if ready else "NetworkPluginNotReady",
+        "message": message,
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
+    resources = {"cpu": str(os.cpu_count() or 1), "memory": _memory(), "pods": "250"}
+    return {
+        "addresses": [
+            {"type": "InternalIP", "address": str(node.ipv4.ip)},
+            {"type": "InternalIP", "address": str(node.ipv6.ip)},
+            {"type": "Hostname", "address": node.name},
+        ],
+        "capacity": resources,
+        "allocatable": resources,
+        "conditions": [condition],
+        "nodeInfo": _node_info(node.name),
+    }
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 1024}Ki"
+
+
+def _node_info(name: str) -> dict[str, str]:
+    version = f"v1.37.0+podwire-{__version__}"
+    return {
+        "machineID": name,
+        "systemUUID": name,
+        "bootID": name,
+        "kernelVersion": platform.release(),
+        "osImage": "podwire (network namespace)",
+        "containerRuntimeVersion": f"podwire://{__version__}",
+        "kubeletVersion": version,
+        "kubeProxyVersion": version,
+        "operatingSystem": "linux",
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+    }
+
+
+def dns_credentials(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """The Secret by which the DNS pods prove themselves to the API server: `ca.crt`, `tls.crt` and `tls.key`."""
+    data = {key: base64.b64encode(content).decode() for key, content in files.items()}
+    return {"metadata": {"name": CREDENTIALS, "namespace": "kube-system"}, "data": data}
+
+
+def dns_service(topology: Topology) -> dict[str, Any]:
+    """The Service `kube-dns` at the address that every pod's resolv.conf names."""
+    ports = [
+        {"name": "dns", "port": DNS_PORT, "protocol": "UDP", "targetPort": DNS_PORT},
+        {"name": "dns-tcp", "port": DNS_PORT, "protocol": "TCP", "targetPort": DNS_PORT},
+    ]
+    labels = {**DNS_LABELS, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    return {
+        "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": labels},
+        "spec": {
+            "selector": DNS_LABELS,
+            "clusterIP": topology.dns_service[0],
+            "clusterIPs": list(topology.dns_service),
+            "ipFamilies": ["IPv4", "IPv6"],
+            "ipFamilyPolicy": "PreferDualStack",
+            "ports": ports,
+        },
+    }
+
+
+def dns_deployment(topology: Topology) -> dict[str, Any]:
+    """The Deployment `coredns`: podwire's own DNS server under the name that people look for."""
+    probe = {"httpGet": {"path": "/ready", "port": READY_PORT}, "periodSeconds": 1, "failureThreshold": 3}
+    container = {
+        "name": "coredns",
+        "image": DNS_IMAGE,
+        "args": [
+            f"--server=https://{topology.api_service[0]}:443",
+            f"--domain={topology.domain}",
+            f"--upstream={topology.outside4.ip}",
+            f"--cluster-ranges={topology.services4},{topology.services6},{topology.pods4},{topology.pods6}",
+        ],
+        "ports": [
+            {"name": "dns", "containerPort": DNS_PORT, "protocol": "UDP"},
+            {"name": "dns-tcp", "containerPort": DNS_PORT, "protocol": "TCP"},
+        ],
+        "readinessProbe": probe,
+        "volumeMounts": [{"name": "credentials", "mountPath": CREDENTIALS_PATH, "readOnly": True}],
+    }
+    template = {
+        "metadata": {"labels": DNS_LABELS},
+        "spec": {
+            "dnsPolicy": "Default",
+            "containers": [container],
+            "terminationGracePeriodSeconds": 1,
+            "volumes": [{"name": "credentials", "secret": {"secretName": CREDENTIALS}}],
+        },
+    }
+    return {
+        "metadata": {"name": "coredns", "namespace": "kube-system", "labels": DNS_LABELS},
+        "spec": {"replicas": 1, "selector": {"matchLabels": DNS_LABELS}, "template": template},
+    }

@@ -1,0 +1,93 @@
+"""Enter a world from the host: run a program with the host's files in the network of a node or a pod."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+
+from podwire.kernel import namespaces
+from podwire.lab import paths
+from podwire.lab.manifests import kubectl
+from podwire.lab.worlds import World, WorldError
+
+POD_FIELDS = "jsonpath={.metadata.uid} {.spec.nodeName} {.spec.hostNetwork}"
+UNDERLAY_HOSTS = ("underlay", "outside")
+
+
+def network_of(world: World, target: str) -> str:
+    """The path, inside the world, of the network namespace that a target names.
+
+    A target is a node, `outside`, `underlay`, a pod of namespace default, or NAMESPACE/POD.
+    """
+    nodes = [f"node-{number}" for number in range(1, world.nodes + 1)]
+    if target in (*UNDERLAY_HOSTS, *nodes):
+        return str(paths.network(target))
+    namespace, _, pod = target.rpartition("/")
+    answer = subprocess.run(
+        [kubectl(), "get", "pod", "--namespace", namespace or "default", pod, "-o", POD_FIELDS],
+        env={**os.environ, "KUBECONFIG": str(world.kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        choices = ", ".join((*UNDERLAY_HOSTS, *nodes))
+        raise WorldError(f"{target}: is no pod ({answer.stderr.strip()}) and none of {choices}")
+    uid, node, *host_network = answer.stdout.split()
+    return str(paths.network(node if host_network == ["true"] else f"pods/{uid}"))
+
+
+def enter(world: World, network: str) -> None:
+    """Move this single-threaded process into the world: its users, files and the given network.
+
+    Children that it forks from now on are in the world's pid namespace too and end with the world.
+    """
+    kinds = (
+        ("user", namespaces.CLONE_NEWUSER),
+        ("mnt", namespaces.CLONE_NEWNS),
+        ("pid", namespaces.CLONE_NEWPID),
+        ("uts", namespaces.CLONE_NEWUTS),
+    )
+    descriptors = [(os.open(f"/proc/{world.pid}/ns/{name}", os.O_RDONLY), kind) for name, kind in kinds]
+    for descriptor, kind in descriptors:
+        namespaces.setns(descriptor, kind)
+        os.close(descriptor)
+    try:
+        namespaces.enter_network(network)
+    except FileNotFoundError:
+        raise WorldError(f"{network}: the network of this pod is not there; has the pod started?") from None
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def run(world: World, target: str, arguments: Sequence[str]) -> int:
+    """Run a program in the target's network; answers its exit status, 128 + signal where one ended it."""
+    network = network_of(world, target)
+    folder = os.getcwd()
+    enter(world, network)
+
+    def program() -> None:
+        if os.path.isdir(folder):
+            os.chdir(folder)
+        try:
+            os.execvp(arguments[0], list(arguments))
+        except OSError as error:
+            os.write(2, f"podwire: {arguments[0]}: {error.strerror}\n".encode())
+            os._exit(127)
+
+    return _in_child(program)
+
+
+def _in_child(program: Callable[[], None]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        program()
+        os._exit(0)
+    while True:
+        try:
+            _, status = os.waitpid(pid, 0)
+        except KeyboardInterrupt:
+            continue
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code

@@ -1,0 +1,59 @@
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from podwire.lab import kubeconfig
+from podwire.lab.kubeconfig import Access, KubeconfigError
+
+ACCESS = Access("podwire-a", "https://127.0.0.1:1234", b"ca", b"cert", b"key")
+OTHER = {
+    "clusters": [{"name": "prod", "cluster": {"server": "https://prod"}}],
+    "users": [{"name": "prod", "user": {"token": "t"}}],
+    "contexts": [{"name": "prod", "context": {"cluster": "prod", "user": "prod"}}],
+    "current-context": "prod",
+}
+
+
+def test_other_entries_stay_and_the_world_becomes_current() -> None:
+    result = kubeconfig.merged(OTHER, ACCESS)
+    assert [c["name"] for c in result["clusters"]] == ["prod", "podwire-a"]
+    assert result["current-context"] == "podwire-a"
+
+
+def test_a_second_world_of_the_same_name_replaces_the_first() -> None:
+    again = Access("podwire-a", "https://127.0.0.1:99", b"", b"", b"")
+    result = kubeconfig.merged(kubeconfig.merged({}, ACCESS), again)
+    assert [c["cluster"]["server"] for c in result["clusters"]] == ["https://127.0.0.1:99"]
+
+
+def test_removal_leaves_the_rest_and_unsets_only_its_own_context() -> None:
+    with_world = kubeconfig.merged(OTHER, ACCESS)
+    result = kubeconfig.without(with_world, "podwire-a")
+    assert result["clusters"] == OTHER["clusters"]
+    assert result["current-context"] == ""
+    assert kubeconfig.without({**with_world, "current-context": "prod"}, "podwire-a")["current-context"] == "prod"
+
+
+def test_files_are_private_and_locks_are_respected(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "config"
+    kubeconfig.add(path, ACCESS)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert yaml.safe_load(path.read_text())["users"][0]["user"]["client-key-data"] == "a2V5"
+    lock = path.with_name("config.lock")
+    lock.touch()
+    with pytest.raises(KubeconfigError, match="another program holds"):
+        kubeconfig.remove(path, "podwire-a")
+    lock.unlink()
+    kubeconfig.remove(path, "podwire-a")
+    assert yaml.safe_load(path.read_text())["clusters"] == []
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just words"])
+def test_a_broken_file_is_named_and_left_alone(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(KubeconfigError, match=str(path)):
+        kubeconfig.add(path, ACCESS)
+    assert path.read_text() == text

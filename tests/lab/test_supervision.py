@@ -1,0 +1,69 @@
+import pytest
+
+from podwire.lab.supervision import RoleSpec, State, Supervision
+
+
+def spec(name: str, *after: str, once: bool = False) -> RoleSpec:
+    return RoleSpec(name, f"m:{name}", "", once=once, after=after)
+
+
+def names(specs: list[RoleSpec]) -> list[str]:
+    return [s.name for s in specs]
+
+
+def test_a_role_waits_for_what_must_be_done_first() -> None:
+    roles = Supervision((spec("net", once=True), spec("api", "net")))
+    assert names(roles.due(0)) == ["net"]
+    assert names(roles.due(0)) == []
+    roles.running("net", 7, 0)
+    assert roles.exited(7, 0, 1) == "net"
+    assert roles.state("net") is State.DONE
+    assert names(roles.due(1)) == ["api"]
+
+
+def test_what_failed_blocks_what_comes_after() -> None:
+    roles = Supervision((spec("net", once=True), spec("api", "net")))
+    roles.due(0)
+    roles.running("net", 7, 0)
+    roles.exited(7, 1, 1)
+    assert roles.state("net") is State.FAILED
+    assert names(roles.due(100)) == []
+
+
+def test_a_killed_role_starts_again_later_and_later_while_it_dies_young() -> None:
+    roles = Supervision((spec("api"),))
+    waits = []
+    now = 0.0
+    for pid in range(1, 12):
+        assert names(roles.due(now)) == ["api"]
+        roles.running("api", pid, now)
+        assert roles.exited(pid, -9, now) == "api"
+        assert roles.due(now) == []
+        wait = roles.next_due(now)
+        assert wait is not None
+        waits.append(wait)
+        now += wait + 1e-6
+    assert waits == sorted(waits)
+    assert waits[0] == pytest.approx(0.02)
+    assert waits[-1] == 5.0
+
+
+def test_a_role_that_lived_long_starts_at_once() -> None:
+    roles = Supervision((spec("api"),))
+    for started, ended in ((0.0, 1.0), (2.0, 3.0), (10.0, 60.0)):
+        roles.due(started)
+        roles.running("api", 5, started)
+        roles.exited(5, -9, ended)
+    assert roles.next_due(60.0) == pytest.approx(0.02)
+
+
+def test_a_zygote_that_went_away_is_asked_again() -> None:
+    roles = Supervision((spec("api"),))
+    roles.due(0)
+    roles.not_started("api", 0)
+    assert names(roles.due(1)) == ["api"]
+
+
+def test_an_unknown_process_is_no_role() -> None:
+    roles = Supervision((spec("api"),))
+    assert roles.exited(99, 0, 0) is None

@@ -1,0 +1,25 @@
+import pytest
+
+from podwire.lab.topology import Topology
+
+
+def test_nodes_have_their_own_ranges() -> None:
+    nodes = Topology(nodes=12).all_nodes()
+    assert [str(n.pods4) for n in nodes[:2]] == ["10.244.1.0/24", "10.244.2.0/24"]
+    assert str(nodes[1].pods6) == "fd00:10:244:2::/64"
+    assert str(nodes[0].ipv4) == "172.18.0.2/16"
+    assert len({n.pods4 for n in nodes}) == len({n.ipv6 for n in nodes}) == 12
+
+
+def test_well_known_addresses() -> None:
+    topology = Topology(nodes=1)
+    assert topology.api_service == ("10.96.0.1", "fd00:10:96::1")
+    assert topology.dns_service == ("10.96.0.10", "fd00:10:96::a")
+    assert str(topology.outside4.ip) == "172.18.255.1"
+    assert topology.api_server == "https://172.18.0.1:6443"
+
+
+@pytest.mark.parametrize("nodes", [0, -1, 201])
+def test_impossible_numbers_of_nodes_are_refused(nodes: int) -> None:
+    with pytest.raises(ValueError, match="--nodes"):
+        Topology(nodes=nodes)

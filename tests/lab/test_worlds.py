@@ -1,0 +1,49 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from podwire.lab import worlds
+from podwire.lab.worlds import World, WorldError
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODWIRE_STATE", str(tmp_path))
+
+
+def world(name: str, pid: int, started: int) -> World:
+    made = World(name=name, pid=pid, started=started, nodes=1, overlay="direct", api_port=1, version="0")
+    made.folder.mkdir(parents=True)
+    worlds.remember(made)
+    return made
+
+
+def test_a_world_lives_while_its_first_process_does() -> None:
+    started = worlds.start_time(os.getpid())
+    assert started is not None
+    world("mine", os.getpid(), started)
+    world("reused", os.getpid(), started - 1)
+    assert worlds.find("mine").alive
+    assert worlds.stale() == ["reused"]
+    with pytest.raises(WorldError, match="there are: mine"):
+        worlds.find("reused")
+
+
+def test_a_folder_without_a_world_is_stale_unless_someone_is_starting_it() -> None:
+    half = worlds.folder("half")
+    half.mkdir(parents=True)
+    assert worlds.stale() == ["half"]
+    (half / "starting").write_text(f"{os.getpid()} {worlds.start_time(os.getpid())}")
+    assert worlds.stale() == []
+
+
+def test_a_process_that_took_the_number_over_is_never_killed() -> None:
+    worlds.end(world("old", os.getpid(), 1))
+    assert worlds.start_time(os.getpid()) is not None
+
+
+@pytest.mark.parametrize("name", ["", "A", "-a", "a/b", "a" * 41, "a b"])
+def test_names_that_are_no_labels_are_refused(name: str) -> None:
+    with pytest.raises(WorldError, match="--name"):
+        worlds.check_name(name)
