@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 5.0
-OWNERS_A_TURN = 500
+OWNERS_A_TURN = 100
 """Owners derived before other tasks get their turn, so that a cold start does not stop the loop."""
 
 
@@ -27,14 +27,27 @@ class Reconciler(Generic[OwnerT, RowT]):
     """Keeps one sink equal to what the owners ask for.
 
     `derive(owner)` answers the rows of an owner from the current objects; an owner that is gone has none. Nothing is
-    removed from the target before `complete()` has said that all inputs are known.
+    removed from the target before `complete()` has said that all inputs are known. An owner whose `derive` raises keeps
+    the rows that it had and stops nobody else.
+
+    `restore` hears what the target held each time it is read, before anything is derived: those who keep allocations
+    find them there again after a restart.
     """
 
-    def __init__(self, name: str, derive: Callable[[OwnerT], Iterable[RowT]], sink: Sink[RowT]) -> None:
+    def __init__(
+        self,
+        name: str,
+        derive: Callable[[OwnerT], Iterable[RowT]],
+        sink: Sink[RowT],
+        restore: Callable[[Iterable[RowT]], None] | None = None,
+    ) -> None:
         self.table: Table[OwnerT, RowT] = Table()
         self._name = name
         self._derive = derive
         self._sink = sink
+        self._restore = restore
+        self._unknown: set[OwnerT] = set()
+        """Owners that could not be derived even once: rows that nobody asks for may be theirs."""
         self._dirty: dict[OwnerT, None] = {}
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
@@ -77,10 +90,13 @@ class Reconciler(Generic[OwnerT, RowT]):
     async def turn(self) -> None:
         """One round: everything dirty now is derived and written."""
         if not self._read_back:
-            self.table.holds(await self._sink.read())
+            held = tuple(await self._sink.read())
+            if self._restore is not None:
+                self._restore(held)
+            self.table.holds(held)
             self._read_back = True
         await self._derive_dirty()
-        delta = self.table.delta(prune=self._complete)
+        delta = self.table.delta(prune=self._complete, prune_strange=not self._unknown)
         if delta:
             await self._sink.write(delta)
             self.table.written(delta)
@@ -92,7 +108,18 @@ class Reconciler(Generic[OwnerT, RowT]):
         while self._dirty:
             owner = next(iter(self._dirty))
             del self._dirty[owner]
-            self.table.replace(owner, self._derive(owner))
+            self._derive_one(owner)
             turn += 1
             if turn % OWNERS_A_TURN == 0:
                 await asyncio.sleep(0)
+
+    def _derive_one(self, owner: OwnerT) -> None:
+        try:
+            rows = tuple(self._derive(owner))
+        except Exception:
+            log.exception("%s: the rows of %s cannot be derived; what it had stays", self._name, owner)
+            if not self.table.asked(owner):
+                self._unknown.add(owner)
+            return
+        self._unknown.discard(owner)
+        self.table.replace(owner, rows)

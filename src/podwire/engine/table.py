@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from podwire.engine.row import Delta, RowT
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
 OwnerT = TypeVar("OwnerT")
+
+_stage = attrgetter("stage")
 
 
 class Table(Generic[OwnerT, RowT]):
@@ -20,19 +24,26 @@ class Table(Generic[OwnerT, RowT]):
     """
 
     def __init__(self) -> None:
-        self._asked: dict[OwnerT, frozenset[RowT]] = {}
-        self._wanted: dict[Hashable, dict[RowT, int]] = {}
+        self._asked: dict[OwnerT, dict[RowT, None]] = {}
+        self._wanted: dict[Hashable, RowT] = {}
+        self._shared: dict[Hashable, Counter[RowT]] = {}
+        """Keys that are asked for more than once, which is rare: how often each row of them is."""
         self._held: dict[Hashable, RowT] = {}
-        self._open: set[Hashable] = set()
+        self._open: dict[Hashable, None] = {}
+        """Keys under which the target may hold something else than what is wanted."""
+        self._strange: set[Hashable] = set()
+        """Keys that the target held when it was read and that nobody has asked for yet."""
 
     def replace(self, owner: OwnerT, rows: Iterable[RowT]) -> None:
         """From now on the owner asks for exactly these rows; none at all forgets the owner."""
-        before = self._asked.get(owner, frozenset())
-        after = frozenset(rows)
-        for row in before - after:
-            self._count(row, -1)
-        for row in after - before:
-            self._count(row, +1)
+        before = self._asked.get(owner, {})
+        after = dict.fromkeys(rows)
+        for row in before:
+            if row not in after:
+                self._release(row)
+        for row in after:
+            if row not in before:
+                self._ask(row)
         if after:
             self._asked[owner] = after
         else:
@@ -40,42 +51,53 @@ class Table(Generic[OwnerT, RowT]):
 
     def holds(self, rows: Iterable[RowT]) -> None:
         """The target was read back: it holds exactly these rows. Everything else is compared anew."""
+        known = self._open.keys() - self._strange
         self._held = {row.key: row for row in rows}
-        self._open = set(self._held) | set(self._wanted)
+        self._open = dict.fromkeys(self._held) | dict.fromkeys(self._wanted)
+        self._strange = self._held.keys() - self._wanted.keys() - known
 
-    def delta(self, *, prune: bool) -> Delta[RowT]:
-        """What to write so that the target holds the wanted rows. Without `prune` nothing is removed."""
+    def delta(self, *, prune: bool, prune_strange: bool = True) -> Delta[RowT]:
+        """What to write so that the target holds the wanted rows.
+
+        Without `prune` nothing is removed. Without `prune_strange` only that is removed which was asked for once.
+        """
         upserts: list[RowT] = []
         removals: list[RowT] = []
         replaced: list[RowT] = []
+        equal: list[Hashable] = []
         for key in self._open:
-            wanted, held = self.wanted(key), self._held.get(key)
+            wanted, held = self._wanted.get(key), self._held.get(key)
             if wanted == held:
-                continue
-            if wanted is not None:
+                equal.append(key)
+            elif wanted is not None:
                 upserts.append(wanted)
                 if held is not None:
                     replaced.append(held)
-            elif prune and held is not None:
+            elif held is not None and prune and (prune_strange or key not in self._strange):
                 removals.append(held)
-        upserts.sort(key=lambda row: row.stage)
-        removals.sort(key=lambda row: -row.stage)
+        for key in equal:
+            del self._open[key]
+        upserts.sort(key=_stage)
+        removals.sort(key=_stage, reverse=True)
         return Delta(tuple(upserts), tuple(removals), tuple(replaced))
 
     def written(self, delta: Delta[RowT]) -> None:
-        """The target took this batch."""
+        """The target took this batch. What was asked for meanwhile stays open."""
         for row in delta.removals:
-            self._held.pop(row.key, None)
+            key = row.key
+            self._held.pop(key, None)
+            self._strange.discard(key)
+            if key not in self._wanted:
+                self._open.pop(key, None)
         for row in delta.upserts:
-            self._held[row.key] = row
-        self._open = {key for key in self._open if self.wanted(key) != self._held.get(key)}
+            key = row.key
+            self._held[key] = row
+            if self._wanted.get(key) == row:
+                self._open.pop(key, None)
 
     def wanted(self, key: Hashable) -> RowT | None:
         """The row that must stand under this key."""
-        rows = self._wanted.get(key)
-        if not rows:
-            return None
-        return next(iter(rows)) if len(rows) == 1 else min(rows, key=repr)
+        return self._wanted.get(key)
 
     def owners(self) -> frozenset[OwnerT]:
         """All who ask for at least one row."""
@@ -83,20 +105,40 @@ class Table(Generic[OwnerT, RowT]):
 
     def asked(self, owner: OwnerT) -> frozenset[RowT]:
         """The rows that this owner asks for."""
-        return self._asked.get(owner, frozenset())
+        return frozenset(self._asked.get(owner, ()))
 
     def rows(self) -> Iterator[RowT]:
         """All wanted rows, one for each key."""
-        for key in self._wanted:
-            row = self.wanted(key)
-            if row is not None:
-                yield row
+        return iter(self._wanted.values())
 
-    def _count(self, row: RowT, step: int) -> None:
-        counts = self._wanted.setdefault(row.key, {})
-        counts[row] = counts.get(row, 0) + step
-        if counts[row] == 0:
-            del counts[row]
-            if not counts:
-                del self._wanted[row.key]
-        self._open.add(row.key)
+    def _ask(self, row: RowT) -> None:
+        key = row.key
+        self._open[key] = None
+        self._strange.discard(key)
+        standing = self._wanted.get(key)
+        if standing is None:
+            self._wanted[key] = row
+            return
+        asks = self._shared.get(key)
+        if asks is None:
+            asks = self._shared[key] = Counter([standing])
+        asks[row] += 1
+        self._wanted[key] = _smallest(asks)
+
+    def _release(self, row: RowT) -> None:
+        key = row.key
+        self._open[key] = None
+        asks = self._shared.get(key)
+        if asks is None:
+            del self._wanted[key]
+            return
+        asks[row] -= 1
+        if not asks[row]:
+            del asks[row]
+        self._wanted[key] = _smallest(asks)
+        if asks.total() == 1:
+            del self._shared[key]
+
+
+def _smallest(rows: Counter[RowT]) -> RowT:
+    return next(iter(rows)) if len(rows) == 1 else min(rows, key=repr)

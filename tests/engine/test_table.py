@@ -1,0 +1,143 @@
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from podwire.engine.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A row of a target that maps names to numbers."""
+
+    name: str
+    value: int
+    stage: int = 0
+
+    @property
+    def key(self) -> Hashable:
+        return self.name
+
+
+def test_a_new_row_is_written_once() -> None:
+    table: Table[str, Fact] = Table()
+    table.replace("owner", [Fact("a", 1)])
+    delta = table.delta(prune=True)
+    assert delta.upserts == (Fact("a", 1),)
+    table.written(delta)
+    assert not table.delta(prune=True)
+
+
+def test_a_changed_value_replaces_the_old_row() -> None:
+    table: Table[str, Fact] = Table()
+    table.holds([Fact("a", 1)])
+    table.replace("owner", [Fact("a", 2)])
+    delta = table.delta(prune=True)
+    assert (delta.upserts, delta.replaced, delta.removals) == ((Fact("a", 2),), (Fact("a", 1),), ())
+
+
+def test_nothing_is_removed_without_prune() -> None:
+    table: Table[str, Fact] = Table()
+    table.holds([Fact("a", 1)])
+    assert not table.delta(prune=False)
+    assert table.delta(prune=True).removals == (Fact("a", 1),)
+
+
+def test_only_what_was_asked_for_once_is_removed_without_prune_strange() -> None:
+    table: Table[str, Fact] = Table()
+    table.holds([Fact("a", 1), Fact("b", 1)])
+    table.replace("owner", [Fact("a", 1)])
+    table.replace("owner", [])
+    assert table.delta(prune=True, prune_strange=False).removals == (Fact("a", 1),)
+
+
+def test_a_row_that_was_dropped_before_a_failed_write_is_no_stranger_after_it() -> None:
+    table: Table[str, Fact] = Table()
+    table.holds([Fact("a", 1), Fact("b", 1)])
+    table.replace("owner", [Fact("a", 1)])
+    table.replace("owner", [])
+    table.holds([Fact("a", 1), Fact("b", 1)])
+    assert table.delta(prune=True, prune_strange=False).removals == (Fact("a", 1),)
+
+
+def test_upserts_rise_through_the_stages_and_removals_fall() -> None:
+    table: Table[str, Fact] = Table()
+    table.holds([Fact("x", 0, stage=0), Fact("y", 0, stage=1)])
+    table.replace("owner", [Fact("b", 0, stage=1), Fact("a", 0, stage=0)])
+    delta = table.delta(prune=True)
+    assert [row.name for row in delta.upserts] == ["a", "b"]
+    assert [row.name for row in delta.removals] == ["y", "x"]
+
+
+def test_an_equal_row_of_two_owners_stands_until_both_let_go() -> None:
+    table: Table[str, Fact] = Table()
+    shared = Fact("a", 1)
+    table.replace("one", [shared])
+    table.replace("two", [shared])
+    table.written(table.delta(prune=True))
+    table.replace("one", [])
+    assert not table.delta(prune=True)
+    table.replace("two", [])
+    assert table.delta(prune=True).removals == (shared,)
+
+
+def test_the_smallest_of_conflicting_rows_stands_and_the_next_follows_it() -> None:
+    table: Table[str, Fact] = Table()
+    table.replace("one", [Fact("a", 2)])
+    table.replace("two", [Fact("a", 1)])
+    assert table.wanted("a") == Fact("a", 1)
+    table.replace("two", [])
+    assert table.wanted("a") == Fact("a", 2)
+
+
+def test_what_is_asked_for_during_a_write_stays_open() -> None:
+    table: Table[str, Fact] = Table()
+    table.replace("owner", [Fact("a", 1)])
+    delta = table.delta(prune=True)
+    table.replace("owner", [Fact("a", 2)])
+    table.written(delta)
+    assert table.delta(prune=True).upserts == (Fact("a", 2),)
+
+
+def test_a_row_asked_for_again_during_its_removal_is_written_again() -> None:
+    table: Table[str, Fact] = Table()
+    table.holds([Fact("a", 1)])
+    delta = table.delta(prune=True)
+    table.replace("owner", [Fact("a", 1)])
+    table.written(delta)
+    assert table.delta(prune=True).upserts == (Fact("a", 1),)
+
+
+def test_an_owner_without_rows_is_forgotten() -> None:
+    table: Table[str, Fact] = Table()
+    table.replace("owner", [Fact("a", 1)])
+    assert table.owners() == {"owner"}
+    table.replace("owner", [])
+    assert table.owners() == frozenset()
+    assert list(table.rows()) == []
+
+
+facts = st.builds(Fact, st.sampled_from("abcd"), st.integers(0, 3))
+wishes = st.dictionaries(st.sampled_from(["one", "two", "three"]), st.lists(facts, max_size=4), max_size=3)
+steps = st.lists(st.tuples(st.sampled_from(["one", "two", "three"]), st.lists(facts, max_size=4)), max_size=12)
+
+
+@given(steps, wishes, st.lists(facts, max_size=4))
+def test_the_outcome_depends_on_what_is_asked_never_on_how_it_came_about(
+    history: list[tuple[str, list[Fact]]], last: dict[str, list[Fact]], held: list[Fact]
+) -> None:
+    fresh: Table[str, Fact] = Table()
+    for owner in sorted(last):
+        fresh.replace(owner, last[owner])
+    used: Table[str, Fact] = Table()
+    used.holds(held)
+    target = {row.key: row for row in held}
+    for owner, rows in [*history, *((owner, last.get(owner, [])) for owner in ("three", "two", "one"))]:
+        used.replace(owner, rows)
+        delta = used.delta(prune=True)
+        for row in delta.removals:
+            assert target.pop(row.key) == row
+        target.update({row.key: row for row in delta.upserts})
+        used.written(delta)
+    assert target == {row.key: row for row in fresh.rows()}
