@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from podwire.kernel import namespaces
+from podwire.lab import paths, userns
+from podwire.lab.init import prepare_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,14 +28,25 @@ FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
 
 def sandboxed(test: FunctionT) -> FunctionT:
     """Decorate a test (plain or async): its body runs in the sandbox, its failure is reported as usual."""
+    return _isolated(test, enter_sandbox)
 
+
+def in_world(test: FunctionT) -> FunctionT:
+    """Decorate a test: its body runs in a sandbox like a world: own pid namespace, the best id map.
+
+    pid 1 reaps orphans and writes down how they ended, as the first process of a world does.
+    """
+    return _isolated(test, enter_world)
+
+
+def _isolated(test: FunctionT, enter: Callable[[], None]) -> FunctionT:
     @functools.wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(reader)
-            _child(test, arguments, named, writer)
+            _child(test, arguments, named, writer, enter)
         os.close(writer)
         try:
             with os.fdopen(reader, "rb") as pipe:
@@ -54,11 +67,11 @@ def sandboxed(test: FunctionT) -> FunctionT:
     return run  # type: ignore[return-value]
 
 
-def _child(test: Callable[..., Any], arguments: Any, named: Any, writer: int) -> None:
+def _child(test: Callable[..., Any], arguments: Any, named: Any, writer: int, enter: Callable[[], None]) -> None:
     """Never returns: the child of a test runner must not run the runner's own exit code."""
     failure = ""
     try:
-        enter_sandbox()
+        enter()
         result = test(*arguments, **named)
         if inspect.iscoroutine(result):
             asyncio.run(result)
@@ -82,6 +95,69 @@ def enter_sandbox() -> None:
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
     namespaces.mount("none", "/run", "tmpfs")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def enter_world() -> None:
+    """Move into namespaces like those of a world. The process that goes on is a child of its pid 1."""
+    _map_ids(userns.available_map())
+    namespaces.unshare(
+        namespaces.CLONE_NEWPID
+        | namespaces.CLONE_NEWNET
+        | namespaces.CLONE_NEWNS
+        | namespaces.CLONE_NEWIPC
+        | namespaces.CLONE_NEWUTS
+    )
+    first = os.fork()
+    if first:
+        _leave_report_to_child()
+        os.waitpid(first, 0)
+        os._exit(0)
+    namespaces.prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL)
+    prepare_mounts()
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    body = os.fork()
+    if body:
+        _leave_report_to_child()
+        _reap_until(body)
+
+
+def _map_ids(id_map: userns.IdMap) -> None:
+    """Enter a user namespace; only a process outside of it may write its maps, so a child that stays behind does."""
+    made_reader, made_writer = os.pipe()
+    owner = os.getpid()
+    mapper = os.fork()
+    if mapper == 0:
+        code = 1
+        try:
+            os.close(made_writer)
+            os.read(made_reader, 1)
+            userns.write_maps(owner, id_map)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(made_reader)
+    namespaces.unshare(namespaces.CLONE_NEWUSER)
+    os.close(made_writer)
+    _, status = os.waitpid(mapper, 0)
+    if status:
+        raise RuntimeError("the id map of the sandbox could not be written")
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def _leave_report_to_child() -> None:
+    """Close what the test runner reads the report from: it must end with the test, not with its parents."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+
+
+def _reap_until(body: int) -> None:
+    while True:
+        pid, status = os.wait()
+        if pid == body:
+            os._exit(0)
+        fresh = paths.EXITS / f"{pid}.new"
+        fresh.write_text(str(status))
+        fresh.rename(paths.EXITS / str(pid))
 
 
 class Host:

@@ -1,0 +1,227 @@
+"""Start the first process of a container, and processes beside it. Nothing here waits for them.
+
+A container has its own pid, mount, uts and ipc namespaces in the world's user namespace and shares its pod's network
+namespace. The caller must be single-threaded, as it forks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import os
+import signal
+import sys
+import termios
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from podwire.kernel import namespaces
+from podwire.lab import capabilities
+from podwire.lab.plan import Call, ContainerPlan, Execute, Identity, Refuse
+from podwire.lab.rootfs import enter_root
+
+PR_SET_DUMPABLE = 4
+TIOCSPTLCK = 0x40045431
+TIOCGPTPEER = 0x5441
+"""Terminal requests that Python's termios does not name (ioctl_tty(2))."""
+CANNOT_START = 128
+"""Exit status of a container whose program could not be started, as containerd reports it."""
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+JOINED = namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWNET
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Descriptors that become standard input, output and error. A terminal is one descriptor three times."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+    terminal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process that was forked. `report` is readable until the program runs: then it ends, or says what failed."""
+
+    pid: int
+    report: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a new container comes to life: its pod's network, its host name, and a folder to build its root on."""
+
+    network: str
+    hostname: str
+    scratch: Path
+
+
+def start(plan: ContainerPlan, place: Place, streams: Streams) -> Started:
+    """Fork the first process of a container."""
+
+    def become() -> NoReturn:
+        namespaces.enter_network(place.network)
+        namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC)
+        namespaces.sethostname(place.hostname)
+        enter_root(plan, place.hostname, place.scratch)
+        os.makedirs(plan.folder, exist_ok=True)
+        _run(plan, plan.program)
+
+    namespaces.unshare(namespaces.CLONE_NEWPID)
+    try:
+        return _fork(become, streams)
+    finally:
+        _children_here()
+
+
+def join(container: int, plan: ContainerPlan, command: tuple[str, ...], streams: Streams) -> Started:
+    """Fork a process beside the first one of a running container: same namespaces, user and capabilities."""
+    first = os.pidfd_open(container)
+
+    def become() -> NoReturn:
+        namespaces.setns(KEPT, JOINED)
+        _run(plan, Execute(arguments=command))
+
+    try:
+        namespaces.setns(first, namespaces.CLONE_NEWPID)
+        return _fork(become, streams, keep=first)
+    finally:
+        _children_here()
+        os.close(first)
+
+
+def open_terminal(container: int) -> tuple[int, int]:
+    """A new pseudo terminal of a running container: our end and the container's end."""
+    ours = os.open(f"/proc/{container}/root/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    fcntl.ioctl(ours, TIOCSPTLCK, b"\0\0\0\0")
+    theirs = fcntl.ioctl(ours, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    return ours, theirs
+
+
+def _children_here() -> None:
+    """Children forked from now on are in this process's own pid namespace again."""
+    with open("/proc/self/ns/pid") as own:
+        namespaces.setns(own.fileno(), namespaces.CLONE_NEWPID)
+
+
+def _fork(become: Callable[[], NoReturn], streams: Streams, keep: int = -1) -> Started:
+    reader, writer = os.pipe()
+    # Until it has become the program, nobody in the container may look into the child: it is a copy of this process.
+    namespaces.prctl(PR_SET_DUMPABLE, 0)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _child(become, streams, writer, keep)
+    finally:
+        namespaces.prctl(PR_SET_DUMPABLE, 1)
+        os.close(writer)
+    return Started(pid, reader)
+
+
+def _child(become: Callable[[], NoReturn], streams: Streams, report: int, keep: int) -> NoReturn:
+    """Never returns into the frames of the forking process."""
+    try:
+        _fresh_signals()
+        os.setsid()
+        report = _settle_descriptors(streams, report, keep)
+        if streams.terminal:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        become()
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.write(report, f"{error}".encode()[:4000])
+    finally:
+        os._exit(CANNOT_START)
+
+
+def _fresh_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        with contextlib.suppress(OSError, ValueError):
+            if signal.getsignal(number) is not signal.SIG_DFL:
+                signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+REPORT = 3
+KEPT = 4
+
+
+def _settle_descriptors(streams: Streams, report: int, keep: int) -> int:
+    """0-2 are the streams, 3 the report, 4 what is kept; everything else is closed. All but 0-2 close on exec."""
+    wanted = [streams.stdin, streams.stdout, streams.stderr, report, keep if keep >= 0 else report]
+    high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) for number in wanted]
+    for target, number in enumerate(high):
+        os.dup2(number, target, inheritable=target <= 2)
+    os.closerange(5, os.sysconf("SC_OPEN_MAX"))
+    return REPORT
+
+
+def _run(plan: ContainerPlan, program: Execute | Call | Refuse) -> NoReturn:
+    _become(plan.identity)
+    os.chdir(plan.folder)
+    os.umask(0o022)
+    match program:
+        case Execute():
+            _execute(program.arguments, plan.environment)
+        case Call():
+            _call(program, plan.environment)
+        case Refuse():
+            raise RuntimeError(program.message)
+
+
+def _execute(arguments: tuple[str, ...], environment: Mapping[str, str]) -> NoReturn:
+    name = arguments[0]
+    try:
+        os.execvpe(name, arguments, environment)
+    except FileNotFoundError:
+        where = "no such file" if "/" in name else "executable file not found in $PATH"
+        raise RuntimeError(f'exec: "{name}": {where}') from None
+    except OSError as error:
+        raise RuntimeError(f'exec: "{name}": {error.strerror}') from None
+
+
+def _call(program: Call, environment: Mapping[str, str]) -> NoReturn:
+    os.environ.clear()
+    os.environ.update(environment)
+    # The streams live as long as the process; whatever stood in sys before belonged to the forking one.
+    sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    module, _, name = program.function.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    os.close(KEPT)
+    os.close(REPORT)
+    code = 0
+    try:
+        function(program.arguments)
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        code = 1
+    os._exit(code)
+
+
+def _become(identity: Identity) -> None:
+    """Take on user, groups and capabilities; the order matters, as each step needs what the next one gives up."""
+    held = frozenset(identity.capabilities)
+    capabilities.bound(held)
+    _set_groups(identity)
+    os.setresgid(identity.group, identity.group, identity.group)
+    os.setresuid(identity.user, identity.user, identity.user)
+    capabilities.hold(held if identity.user == 0 else ())
+    if identity.no_new_privileges:
+        namespaces.prctl(namespaces.PR_SET_NO_NEW_PRIVS, 1)
+    # Changing the user made this process undumpable, which would lock the runtime out of a forked program's /proc.
+    namespaces.prctl(PR_SET_DUMPABLE, 1)
+
+
+def _set_groups(identity: Identity) -> None:
+    if not identity.groups and Path("/proc/self/setgroups").read_text().strip() == "deny":
+        return  # a world with a single id: its processes keep the caller's groups, which count for nothing inside
+    os.setgroups([group for group in identity.groups if group != identity.group])

@@ -1,0 +1,106 @@
+"""What a node's runtime asks a pod's shim to run. Written to the pod's folder as JSON; read again after a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+PLAN_FILE = "plan.json"
+STATE_FILE = "state.json"
+SHIM_SOCKET = "shim.sock"
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value that the runtime and the shim exchange."""
+
+
+class Mount(Struct, frozen=True, kw_only=True):
+    """A file or folder of the world at a path of the container. `sub_path` is resolved without leaving the source."""
+
+    source: str
+    target: str
+    sub_path: str = ""
+    read_only: bool = False
+
+
+class Execute(Struct, frozen=True, kw_only=True, tag="execute"):
+    """A program file with its arguments; the first is looked up in the container's PATH."""
+
+    arguments: tuple[str, ...]
+
+
+class Call(Struct, frozen=True, kw_only=True, tag="call"):
+    """Python of podwire's own that is run by forking: `function` is "module:name", called with `arguments`."""
+
+    function: str
+    arguments: dict[str, str] = {}
+
+
+class Refuse(Struct, frozen=True, kw_only=True, tag="refuse"):
+    """Nothing to run: each start fails with this message."""
+
+    message: str
+
+
+Program = Execute | Call | Refuse
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """Who the processes of a container are. Capabilities are names without CAP_, of root's processes."""
+
+    user: int = 0
+    group: int = 0
+    groups: tuple[int, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+
+
+class ContainerPlan(Struct, frozen=True, kw_only=True):
+    """One container. `restart` is Always, OnFailure or Never; an init container that restarts is a sidecar.
+
+    `root` is an unpacked image whose files are the container's; without one it sees the host's /usr.
+    """
+
+    name: str
+    program: Program
+    environment: dict[str, str] = {}
+    folder: str = "/"
+    identity: Identity = Identity()
+    mounts: tuple[Mount, ...] = ()
+    restart: str = "Always"
+    init: bool = False
+    terminal: bool = False
+    stdin: bool = False
+    stdin_once: bool = False
+    read_only_root: bool = False
+    grace_seconds: float = 30
+    root: str = ""
+
+
+class PodPlan(Struct, frozen=True, kw_only=True):
+    """All containers of a pod, init containers first and in order; `network` is its pinned network namespace."""
+
+    uid: str
+    namespace: str
+    name: str
+    hostname: str
+    network: str
+    containers: tuple[ContainerPlan, ...]
+
+
+def read_plan(folder: Path) -> PodPlan:
+    """The plan in a pod's folder."""
+    return msgspec.json.decode((folder / PLAN_FILE).read_bytes(), type=PodPlan)
+
+
+def write_plan(folder: Path, plan: PodPlan) -> None:
+    """Replace the plan in a pod's folder whole."""
+    replace_file(folder / PLAN_FILE, msgspec.json.encode(plan))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(content)
+    fresh.rename(path)

@@ -1,0 +1,229 @@
+"""Isolation of containers: what must fail from inside, beside the honest things that must work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from podwire.lab import capabilities, container
+from podwire.lab.plan import ContainerPlan, Execute, Identity, Mount
+from tests.sandbox import in_world
+
+SCRATCH = Path("/run/scratch")
+NETWORK = "/proc/self/ns/net"
+
+
+def plan(*command: str, **changes: object) -> ContainerPlan:
+    settings: dict[str, object] = {
+        "name": "main",
+        "program": Execute(arguments=command),
+        "environment": {"PATH": container.DEFAULT_PATH},
+        "identity": Identity(capabilities=tuple(sorted(capabilities.DEFAULT))),
+    }
+    return ContainerPlan(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def run(*command: str, **changes: object) -> tuple[int, str]:
+    """Run one command as a container; its exit code and all its output, with what kept it from starting."""
+    SCRATCH.mkdir(exist_ok=True)
+    null = os.open("/dev/null", os.O_RDONLY)
+    reader, writer = os.pipe()
+    started = container.start(
+        plan(*command, **changes),
+        container.Place(NETWORK, "web-0", SCRATCH),
+        container.Streams(null, writer, writer),
+    )
+    os.close(writer)
+    os.close(null)
+    with os.fdopen(reader, "rb") as pipe, os.fdopen(started.report, "rb") as report:
+        output = pipe.read() + report.read()
+    _, status = os.waitpid(started.pid, 0)
+    return os.waitstatus_to_exitcode(status), output.decode()
+
+
+def shell(script: str, **changes: object) -> tuple[int, str]:
+    return run("sh", "-c", script, **changes)
+
+
+@in_world
+def test_what_a_container_is() -> None:
+    code, text = shell("echo $$; hostname; ls -d /root/* /home/* 2>&1 | wc -l; id -u; pwd")
+    assert text.split() == ["1", "web-0", "2", "0", "/"], text
+    assert code == 0
+
+
+@in_world
+def test_the_host_files_cannot_be_seen_or_written() -> None:
+    attempts = {
+        "a shadow file": "cat /etc/shadow",
+        "write below /usr": "touch /usr/x",
+        "make /usr writable": "mount -o remount,rw,bind /usr",
+        "make /usr writable in a nested user namespace": "unshare -Urm mount -o remount,rw,bind /usr",
+        "change the host's device": "chmod 0 /dev/null",
+        "a second proc": "mkdir /tmp/p && unshare -Urmpf mount -t proc proc /tmp/p",
+        "uncover what is masked": "umount /proc/keys || unshare -Urm umount /proc/keys",
+        "a device node": "mknod /tmp/sda b 8 0",
+        "settings of the kernel": "echo 1 > /proc/sys/net/ipv4/ip_forward",
+        "settings of processes": "echo 9 > /proc/sys/kernel/pid_max",
+        "the world's state": "ls /run/podwire",
+        "leave by the old root": "ls /proc/1/root/work || ls /../../work",
+    }
+    for name, script in attempts.items():
+        code, text = shell(script)
+        assert code != 0, f"{name}: {script} succeeded: {text}"
+    assert shell("echo fine > /dev/null && head -c1 /dev/zero >/tmp/x && ls /usr/bin/env")[0] == 0
+
+
+@in_world
+def test_a_change_of_root_does_not_lead_out() -> None:
+    escape = (
+        "import os; os.mkdir('/tmp/d'); f = os.open('/', os.O_RDONLY); os.chroot('/tmp/d'); os.fchdir(f)\n"
+        "for _ in range(20): os.chdir('..')\n"
+        "os.chroot('.'); print(os.path.exists('/work'), os.path.exists('/usr/bin/env'))"
+    )
+    assert run("/usr/bin/python3", "-c", escape) == (0, "False True\n")
+
+
+@in_world
+def test_processes_outside_cannot_be_seen_or_signalled() -> None:
+    outside = os.getpid()
+    code, text = shell(f"kill -9 {outside}; ls /proc | grep -c '^[0-9]*$'; kill -0 -1; nsenter -t 1 -n -m true")
+    assert code != 0
+    assert "No such process" in text or "no such process" in text.lower()
+    assert os.path.exists(f"/proc/{outside}")
+
+
+@in_world
+def test_the_rules_of_the_node_cannot_be_changed() -> None:
+    subprocess.run(["nft", "add table inet node"], check=True)
+    code, text = shell("nft flush ruleset; nft list ruleset; ip link add type dummy")
+    assert code != 0, text
+    assert "inet node" in subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True).stdout
+    own = (*sorted(capabilities.DEFAULT), "NET_ADMIN")
+    assert shell("nft flush ruleset", identity=Identity(capabilities=own))[0] == 0, "granted in its own network"
+
+
+@in_world
+def test_capabilities_are_those_of_container_runtimes() -> None:
+    _, text = shell("grep ^Cap /proc/self/status")
+    held = dict(line.split(":\t") for line in text.splitlines())
+    default = f"{capabilities.bits(capabilities.DEFAULT):016x}"
+    assert held["CapBnd"] == held["CapEff"] == held["CapPrm"] == default == "00000000a80425fb"
+    assert held["CapInh"] == held["CapAmb"] == "0000000000000000"
+
+
+@in_world
+def test_honest_things_work() -> None:
+    for script in (
+        "ping -c1 -W1 127.0.0.1",
+        "/usr/bin/python3 -c 'import socket; socket.socket().bind((\"\", 80))'",
+        "mkdir -p /var/lib/app && chmod 700 /var/lib/app && ln -s app /var/lib/link",
+        "echo x > /dev/stdout && echo y > /dev/stderr",
+        "getent hosts localhost; getent passwd nobody && grep -q processor /proc/cpuinfo",
+        "test -d /sys/class/net/lo",
+    ):
+        code, text = shell(script)
+        assert code == 0, f"{script}: {text}"
+
+
+@in_world
+def test_a_fork_bomb_is_bounded() -> None:
+    code, text = shell("cat /proc/sys/kernel/pid_max")
+    assert code == 0
+    assert int(text) <= int(Path("/proc/sys/kernel/pid_max").read_text())
+
+
+def many_ids() -> bool:
+    return len(Path("/proc/self/uid_map").read_text().splitlines()) > 1
+
+
+@in_world
+def test_another_user_has_no_capabilities() -> None:
+    number = 33 if many_ids() else 0
+    other = Identity(user=number, group=number, capabilities=tuple(sorted(capabilities.DEFAULT)))
+    _, text = shell("id -u; grep CapEff /proc/self/status; touch /root/x && echo written", identity=other)
+    if many_ids():
+        assert text.split()[:3] == ["33", "CapEff:", "0000000000000000"]
+        assert "written" not in text
+        assert run("setpriv", "--reuid", "33", "--clear-groups", "id", "-u") == (0, "33\n")
+    else:
+        assert run("setpriv", "--reuid", "33", "true")[0] != 0
+
+
+@in_world
+def test_volumes_and_links_planted_in_them() -> None:
+    volume = Path("/run/volume")
+    (volume / "inner").mkdir(parents=True)
+    (volume / "inner" / "file").write_text("content")
+    (volume / "planted").symlink_to("/")
+    Path("/run/secret").write_text("the world's")
+    mounts = (
+        Mount(source=str(volume), target="/data"),
+        Mount(source=str(volume), target="/data/planted/run/seen"),
+        Mount(source=str(volume), target="/sub", sub_path="inner/file", read_only=True),
+        Mount(source=str(volume), target="/out", sub_path="planted/inner"),
+        Mount(source=str(volume), target="/made", sub_path="new/deep"),
+    )
+    code, text = shell(
+        "cat /sub /run/seen/inner/file /out/file; ls /run/secret; touch /made/x; ! touch /sub", mounts=mounts
+    )
+    assert code == 0
+    assert text.startswith("contentcontentcontent")
+    assert "the world's" not in text
+    assert (volume / "new" / "deep" / "x").exists()
+    assert Path("/run/secret").read_text() == "the world's"
+
+
+@in_world
+def test_a_read_only_root_and_no_new_privileges() -> None:
+    assert shell("touch /x || touch /tmp/x", read_only_root=True)[0] != 0
+    assert shell("touch /x && touch /tmp/x")[0] == 0
+    strict = Identity(no_new_privileges=True, capabilities=("CHOWN",))
+    _, text = shell("grep -E 'NoNewPrivs|CapBnd' /proc/self/status", identity=strict)
+    assert text.split() == ["CapBnd:", "0000000000000001", "NoNewPrivs:", "1"]
+
+
+@in_world
+def test_what_cannot_start_says_why() -> None:
+    assert run("no-such-program") == (128, 'exec: "no-such-program": executable file not found in $PATH')
+    assert run("/etc/passwd") == (128, 'exec: "/etc/passwd": Permission denied')
+
+
+@in_world
+def test_a_process_joins_a_running_container() -> None:
+    SCRATCH.mkdir()
+    null = os.open("/dev/null", os.O_RDWR)
+    settings = plan("sh", "-c", "echo marked > /tmp/mark; sleep 60")
+    first = container.start(settings, container.Place(NETWORK, "web-0", SCRATCH), container.Streams(null, null, null))
+    assert os.read(first.report, 1) == b""
+    script = (
+        "while ! test -s /tmp/mark; do :; done; cat /tmp/mark; hostname; grep CapEff /proc/self/status; ls /proc/$$/fd"
+    )
+    reader, writer = os.pipe()
+    second = container.join(first.pid, settings, ("sh", "-c", script), container.Streams(null, writer, writer))
+    os.close(writer)
+    with os.fdopen(reader) as pipe, os.fdopen(second.report) as report:
+        words = pipe.read().split()
+        assert report.read() == ""
+    assert words[:4] == ["marked", "web-0", "CapEff:", "00000000a80425fb"]
+    assert set(words[4:]) <= {"0", "1", "2", "10"}, "nothing of the runtime leaks into the container"
+    assert os.waitstatus_to_exitcode(os.waitpid(second.pid, 0)[1]) == 0
+    os.kill(first.pid, 9)
+    os.waitpid(first.pid, 0)
+
+
+@in_world
+def test_a_terminal_of_a_container() -> None:
+    SCRATCH.mkdir()
+    null = os.open("/dev/null", os.O_RDWR)
+    settings = plan("sleep", "60")
+    first = container.start(settings, container.Place(NETWORK, "web-0", SCRATCH), container.Streams(null, null, null))
+    assert os.read(first.report, 1) == b""
+    ours, theirs = container.open_terminal(first.pid)
+    second = container.join(first.pid, settings, ("tty",), container.Streams(theirs, theirs, theirs, terminal=True))
+    os.close(theirs)
+    assert os.read(ours, 100).strip() == b"/dev/pts/0"
+    assert os.waitstatus_to_exitcode(os.waitpid(second.pid, 0)[1]) == 0
+    os.kill(first.pid, 9)
+    os.waitpid(first.pid, 0)
