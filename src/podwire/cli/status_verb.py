@@ -1,0 +1,34 @@
+"""podwire status"""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from podwire.cli.options import output_option
+
+
+@click.command()
+@click.option("--name", default=None, envvar="PODWIRE_NAME", help="The world's name; all worlds where none is given.")
+@output_option
+def command(name: str | None, output: str) -> None:
+    """Show the worlds of this user: nodes, pods, what a stand-in answers for, and where to reach them.
+
+    \b
+    podwire status
+    podwire status --name shop -o json
+    """
+    import msgspec
+
+    from podwire.lab import credentials, report, stop, worlds
+
+    stop.prune()
+    chosen = [worlds.find(name)] if name else [world for world in worlds.known() if world.alive]
+    found = [asyncio.run(report.gather(world, credentials.of_host(world))) for world in chosen]
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    elif found:
+        click.echo("\n\n".join(report.text(status) for status in found))
+    else:
+        click.echo("No world is running; start one with 'podwire up'.")

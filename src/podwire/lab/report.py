@@ -1,0 +1,152 @@
+"""What `podwire status` shows of a world. The facts are read from its API server; the text is pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from podwire.kube.client import Client, Credentials
+from podwire.kube.core import Node, PodIP
+from podwire.kube.kinds import NODES, Kind
+from podwire.kube.meta import Object, Struct
+from podwire.lab.worlds import World
+
+STAND_IN_PREFIX = "podwire://stand-in/"
+
+
+class ContainerReport(Struct, frozen=True):
+    """The part of a containerStatus that tells what really runs."""
+
+    name: str = ""
+    image: str = ""
+    image_id: str = msgspec.field(default="", name="imageID")
+    restart_count: int = 0
+
+
+class PodReportStatus(Struct, frozen=True):
+    """The part of a pod's status that is shown."""
+
+    phase: str = ""
+    pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
+    container_statuses: tuple[ContainerReport, ...] = ()
+
+
+class PodReportSpec(Struct, frozen=True):
+    """The part of a pod's spec that is shown."""
+
+    node_name: str = ""
+
+
+class PodReport(Object, frozen=True):
+    """A pod as far as it is shown."""
+
+    spec: PodReportSpec = PodReportSpec()
+    status: PodReportStatus = PodReportStatus()
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """The images that are not on this machine and have a stand-in in their place."""
+        return tuple(c.image for c in self.status.container_statuses if c.image_id.startswith(STAND_IN_PREFIX))
+
+
+POD_REPORTS = Kind("v1", "Pod", "pods", PodReport)
+
+
+class NodeLine(msgspec.Struct, frozen=True):
+    """One node."""
+
+    name: str
+    ready: bool
+    addresses: tuple[str, ...]
+    pods: int
+
+
+class PodLine(msgspec.Struct, frozen=True):
+    """One pod; `stand_ins` names the images that something else answers for."""
+
+    namespace: str
+    name: str
+    phase: str
+    node: str
+    addresses: tuple[str, ...]
+    stand_ins: tuple[str, ...]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """A world and what is in it."""
+
+    name: str
+    context: str
+    api: str
+    overlay: str
+    first_process: int
+    kubeconfig: str
+    nodes: tuple[NodeLine, ...]
+    pods: tuple[PodLine, ...]
+
+
+async def gather(world: World, credentials: Credentials) -> Status:
+    """Ask the world's API server."""
+    async with Client(credentials) as client:
+        nodes = (await client.list(NODES)).items
+        pods = (await client.list(POD_REPORTS)).items
+    return Status(
+        name=world.name,
+        context=world.context,
+        api=credentials.server,
+        overlay=world.overlay,
+        first_process=world.pid,
+        kubeconfig=str(world.kubeconfig),
+        nodes=tuple(_node_line(node, pods) for node in nodes),
+        pods=tuple(_pod_line(pod) for pod in pods),
+    )
+
+
+def _node_line(node: Node, pods: list[PodReport]) -> NodeLine:
+    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+    count = sum(pod.spec.node_name == node.metadata.name for pod in pods)
+    return NodeLine(node.metadata.name, ready, node.internal_addresses, count)
+
+
+def _pod_line(pod: PodReport) -> PodLine:
+    return PodLine(
+        namespace=pod.metadata.namespace,
+        name=pod.metadata.name,
+        phase=pod.status.phase,
+        node=pod.spec.node_name,
+        addresses=tuple(entry.ip for entry in pod.status.pod_ips),
+        stand_ins=pod.stand_ins,
+    )
+
+
+def text(status: Status) -> str:
+    """The status for a reader."""
+    lines = [
+        f"World {status.name}",
+        f"  API         {status.api}",
+        f"  context     {status.context}",
+        f"  kubeconfig  {status.kubeconfig}",
+        f"  overlay     {status.overlay}",
+        f"  process     {status.first_process}",
+        "",
+        *_table([("NODE", "READY", "PODS", "ADDRESSES"), *map(_node_cells, status.nodes)]),
+        "",
+        *_table([("POD", "PHASE", "NODE", "ADDRESS", "RUNS"), *map(_pod_cells, status.pods)]),
+    ]
+    if any(pod.stand_ins for pod in status.pods):
+        lines += ["", "A stand-in answers in place of an image that is not on this machine."]
+    return "\n".join(lines)
+
+
+def _node_cells(node: NodeLine) -> tuple[str, ...]:
+    return node.name, "yes" if node.ready else "no", str(node.pods), " ".join(node.addresses)
+
+
+def _pod_cells(pod: PodLine) -> tuple[str, ...]:
+    runs = ", ".join(f"stand-in for {image}" for image in pod.stand_ins) or "its own program"
+    return f"{pod.namespace}/{pod.name}", pod.phase, pod.node, pod.addresses[0] if pod.addresses else "-", runs
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as their widest cell, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

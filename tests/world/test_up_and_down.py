@@ -1,0 +1,90 @@
+"""Worlds come and go: what `up` promises, and that nothing is left of a world that ended, however it ended."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.world.harness import Home, World, descendants, eventually, running
+
+
+def contexts(home: Home) -> list[str]:
+    content = yaml.safe_load((home.folder / "kubeconfig").read_text())
+    return [entry["name"] for entry in content["contexts"]]
+
+
+def folders(home: Home) -> list[str]:
+    return sorted(path.name for path in (home.folder / "state" / "worlds").iterdir())
+
+
+def test_up_returns_when_the_network_is_usable(fresh_home: Home) -> None:
+    result = fresh_home.podwire("up", "--name", "a", "--nodes", "2")
+    try:
+        assert "DNS answers" in result.stderr
+        assert "podwire-a" in result.stdout
+        world = World(fresh_home, "a")
+        assert world.jsonpath("nodes", "{.items[*].metadata.name}") == "node-1 node-2"
+        assert fresh_home.run("kubectl", "config", "current-context").stdout.strip() == "podwire-a"
+        lookup = world.run_in("node-2", "dig", "+short", "@10.96.0.10", "kubernetes.default.svc.cluster.local")
+        assert lookup.stdout.strip() == "10.96.0.1"
+    finally:
+        fresh_home.podwire("down", "--name", "a")
+    assert folders(fresh_home) == []
+    assert contexts(fresh_home) == []
+
+
+def test_two_worlds_live_side_by_side(fresh_home: Home) -> None:
+    for first in running(fresh_home, "a"):
+        for second in running(fresh_home, "b"):
+            first.kubectl("create", "namespace", "only-in-a")
+            assert "only-in-a" not in second.kubectl("get", "namespaces").stdout
+            status = json.loads(fresh_home.podwire("status", "-o", "json").stdout)
+            assert [entry["name"] for entry in status] == ["a", "b"]
+
+
+def test_a_second_world_of_the_same_name_is_refused_and_the_first_lives_on(fresh_home: Home) -> None:
+    for world in running(fresh_home, "a"):
+        result = fresh_home.podwire("up", "--name", "a", check=False)
+        assert result.returncode != 0
+        assert "is running already" in result.stderr
+        assert "Traceback" not in result.stderr
+        world.kubectl("get", "nodes")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_when_the_first_process_is_killed(fresh_home: Home, how: signal.Signals) -> None:
+    mounts = Path("/proc/self/mounts").read_text()
+    fresh_home.podwire("up", "--quiet", "--name", "a")
+    world = World(fresh_home, "a")
+    processes = list(world.processes())
+    assert len(processes) > 5
+    if how is signal.SIGTERM:
+        fresh_home.podwire("down", "--name", "a")
+    else:
+        os.kill(world.pid, how)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), 5, "the end of all processes")
+    assert Path("/proc/self/mounts").read_text() == mounts
+    assert fresh_home.podwire("status").stdout.startswith("No world is running")
+    assert folders(fresh_home) == []
+    assert contexts(fresh_home) == []
+
+
+def test_an_interrupted_up_leaves_nothing(fresh_home: Home) -> None:
+    import subprocess
+
+    from tests.world.harness import PODWIRE
+
+    before = descendants(os.getpid())
+    starting = subprocess.Popen(
+        [PODWIRE, "up", "--name", "a"], env=fresh_home.environment, stderr=subprocess.PIPE, text=True
+    )
+    assert starting.stderr is not None
+    assert "first process" in starting.stderr.readline()
+    starting.send_signal(signal.SIGINT)
+    starting.communicate(timeout=20)
+    assert starting.returncode != 0
+    assert folders(fresh_home) == []
+    eventually(lambda: set(descendants(os.getpid())) <= set(before), 5, "the end of all processes")
