@@ -1,0 +1,235 @@
+"""Links and their addresses: the requests that make and change them, and what stands.
+
+Sources: rtnetlink(7), linux/if_link.h, linux/if_addr.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from podwire.kernel.elements import IPAddress
+from podwire.kernel.netlink import (
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    Netlink,
+    Request,
+    attribute,
+    attributes,
+    nested,
+    number,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RTM_NEWLINK = 16
+_RTM_DELLINK = 17
+_RTM_GETLINK = 18
+_RTM_NEWADDR = 20
+_RTM_GETADDR = 22
+
+_IFLA_ADDRESS = 1
+_IFLA_IFNAME = 3
+_IFLA_MTU = 4
+_IFLA_OPERSTATE = 16
+_IFLA_LINKINFO = 18
+_IFLA_IFALIAS = 20
+_IFLA_NET_NS_FD = 28
+_IFLA_INFO_KIND = 1
+_IFLA_INFO_DATA = 2
+_VETH_INFO_PEER = 1
+
+_IFLA_VXLAN_ID = 1
+_IFLA_VXLAN_LOCAL = 4
+_IFLA_VXLAN_LEARNING = 7
+_IFLA_VXLAN_PORT = 15
+_IFLA_VXLAN_LOCAL6 = 17
+
+_IFA_ADDRESS = 1
+_IFA_LOCAL = 2
+_IFA_FLAGS = 8
+_IFA_F_NODAD = 0x02
+_IFA_F_NOPREFIXROUTE = 0x200
+
+IFF_UP = 0x1
+_OPERATIONAL = frozenset({0, 6})
+"""IF_OPER_UNKNOWN, which lo has, and IF_OPER_UP."""
+
+_LINK = struct.Struct("=BxHiII")
+_ADDRESS = struct.Struct("=BBBBi")
+
+
+@dataclass(frozen=True, slots=True)
+class Vxlan:
+    """What makes a VXLAN device: network identifier, UDP port, and the address that it sends from."""
+
+    identifier: int
+    port: int
+    local: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as it stands. `mac` is text in lower case, empty where the link has none; `alias` is free text."""
+
+    index: int
+    name: str
+    up: bool
+    operational: bool
+    mtu: int
+    mac: str
+    alias: str
+    kind: str
+    vxlan: Vxlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAddress:
+    """An address of a link."""
+
+    link: int
+    address: IPAddress
+    prefix_length: int
+
+
+def pack_mac(mac: str) -> bytes:
+    """Six bytes of the usual text."""
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def unpack_mac(raw: bytes) -> str:
+    """The usual text, in lower case."""
+    return raw.hex(":")
+
+
+@dataclass(frozen=True, slots=True)
+class VethEnd:
+    """One end of a veth pair that is to be made, with its hardware address."""
+
+    name: str
+    mac: str
+    alias: str = ""
+
+
+def veth(end: VethEnd, peer: VethEnd, peer_namespace: int, mtu: int) -> Request:
+    """Make a veth pair, both ends down: one here, its peer in the network namespace of that descriptor."""
+    head = _LINK.pack(0, 0, 0, 0, 0)
+    far = head + _end(peer, mtu) + number(_IFLA_NET_NS_FD, peer_namespace)
+    info = nested(
+        _IFLA_LINKINFO,
+        text(_IFLA_INFO_KIND, "veth"),
+        nested(_IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, far)),
+    )
+    body = head + _end(end, mtu) + info
+    return Request(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"make link {end.name}")
+
+
+def vxlan(name: str, mac: str, mtu: int, device: Vxlan) -> Request:
+    """Make a VXLAN device, down, that learns nothing from the packets it receives."""
+    local = _IFLA_VXLAN_LOCAL if device.local.version == 4 else _IFLA_VXLAN_LOCAL6
+    data = nested(
+        _IFLA_INFO_DATA,
+        number(_IFLA_VXLAN_ID, device.identifier),
+        attribute(local, device.local.packed),
+        attribute(_IFLA_VXLAN_LEARNING, b"\0"),
+        attribute(_IFLA_VXLAN_PORT, struct.pack("!H", device.port)),
+    )
+    info = nested(_IFLA_LINKINFO, text(_IFLA_INFO_KIND, "vxlan"), data)
+    body = _LINK.pack(0, 0, 0, 0, 0) + _end(VethEnd(name, mac), mtu) + info
+    return Request(_RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"make link {name}")
+
+
+def _end(end: VethEnd, mtu: int) -> bytes:
+    alias = attribute(_IFLA_IFALIAS, end.alias.encode()[:255]) if end.alias else b""
+    return text(_IFLA_IFNAME, end.name) + attribute(_IFLA_ADDRESS, pack_mac(end.mac)) + number(_IFLA_MTU, mtu) + alias
+
+
+def bring_up(name: str) -> Request:
+    """Set a link up."""
+    body = _LINK.pack(0, 0, 0, IFF_UP, IFF_UP) + text(_IFLA_IFNAME, name)
+    return Request(_RTM_NEWLINK, 0, body, f"bring up {name}")
+
+
+def set_mtu(name: str, mtu: int) -> Request:
+    """Change the largest packet of a link, in bytes."""
+    return Request(
+        _RTM_NEWLINK,
+        0,
+        _LINK.pack(0, 0, 0, 0, 0) + text(_IFLA_IFNAME, name) + number(_IFLA_MTU, mtu),
+        f"set the mtu of {name}",
+    )
+
+
+def delete(name: str) -> Request:
+    """Remove a link, and its peer with it; one that is gone already is as good."""
+    body = _LINK.pack(0, 0, 0, 0, 0) + text(_IFLA_IFNAME, name)
+    return Request(_RTM_DELLINK, 0, body, f"remove link {name}", frozenset({errno.ENODEV}))
+
+
+def add_address(link: int, address: IPAddress) -> Request:
+    """Give a link one address, whole (/32 or /128), usable at once: no duplicate address detection, no route."""
+    flags = _IFA_F_NODAD | _IFA_F_NOPREFIXROUTE
+    length = address.max_prefixlen
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    body = (
+        _ADDRESS.pack(family, length, flags & 0xFF, 0, link)
+        + attribute(_IFA_LOCAL, address.packed)
+        + attribute(_IFA_ADDRESS, address.packed)
+        + number(_IFA_FLAGS, flags)
+    )
+    return Request(_RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body, f"add address {address}")
+
+
+def links(netlink: Netlink) -> Iterator[Link]:
+    """All links of the namespace that the socket is in."""
+    for payload in netlink.dump(_RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0)):
+        yield _link(payload)
+
+
+def _link(payload: bytes) -> Link:
+    _, _, index, flags, _ = _LINK.unpack_from(payload)
+    found = attributes(payload, _LINK.size)
+    info = attributes(found.get(_IFLA_LINKINFO, b""))
+    kind = _text(info.get(_IFLA_INFO_KIND, b""))
+    return Link(
+        index=index,
+        name=_text(found[_IFLA_IFNAME]),
+        up=bool(flags & IFF_UP),
+        operational=found.get(_IFLA_OPERSTATE, b"\0")[0] in _OPERATIONAL,
+        mtu=struct.unpack("=I", found.get(_IFLA_MTU, bytes(4)))[0],
+        mac=unpack_mac(found.get(_IFLA_ADDRESS, b"")),
+        alias=_text(found.get(_IFLA_IFALIAS, b"")),
+        kind=kind,
+        vxlan=_vxlan(attributes(info.get(_IFLA_INFO_DATA, b""))) if kind == "vxlan" else None,
+    )
+
+
+def _vxlan(data: dict[int, bytes]) -> Vxlan | None:
+    local = data.get(_IFLA_VXLAN_LOCAL) or data.get(_IFLA_VXLAN_LOCAL6)
+    if local is None:
+        return None
+    return Vxlan(
+        identifier=struct.unpack("=I", data[_IFLA_VXLAN_ID])[0],
+        port=struct.unpack("!H", data[_IFLA_VXLAN_PORT])[0],
+        local=ipaddress.ip_address(local),
+    )
+
+
+def _text(raw: bytes) -> str:
+    return raw.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def addresses(netlink: Netlink) -> Iterator[LinkAddress]:
+    """All addresses of all links of the namespace that the socket is in."""
+    for payload in netlink.dump(_RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
+        _, length, _, _, link = _ADDRESS.unpack_from(payload)
+        found = attributes(payload, _ADDRESS.size)
+        raw = found.get(_IFA_LOCAL) or found[_IFA_ADDRESS]
+        yield LinkAddress(link, ipaddress.ip_address(raw), length)

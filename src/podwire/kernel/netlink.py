@@ -1,0 +1,216 @@
+"""rtnetlink: requests as bytes, sent in batches over one socket, every request acknowledged.
+
+Small and synchronous on purpose: a pod's whole network is 20 requests, and the kernel answers a batch of them within
+the one call that sends it. Sources: netlink(7), rtnetlink(7), linux/netlink.h, linux/rtnetlink.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from podwire.kernel.namespaces import inside_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+NETLINK_ROUTE = 0
+NETLINK_NETFILTER = 12
+
+NLM_F_REQUEST = 0x1
+NLM_F_ACK = 0x4
+NLM_F_DUMP = 0x300
+NLM_F_REPLACE = 0x100
+NLM_F_EXCL = 0x200
+NLM_F_CREATE = 0x400
+NLM_F_APPEND = 0x800
+
+_NLMSG_ERROR = 2
+_NLMSG_DONE = 3
+_NLM_F_CAPPED = 0x100
+_NLM_F_ACK_TLVS = 0x200
+_NLM_F_DUMP_INTERRUPTED = 0x10
+_NLMSGERR_ATTR_MSG = 1
+_NLA_F_NESTED = 0x8000
+_NLA_TYPE_MASK = 0x3FFF
+_SOL_NETLINK = 270
+_NETLINK_CAP_ACK = 10
+_NETLINK_EXT_ACK = 11
+_NETLINK_GET_STRICT_CHK = 12
+
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_BATCH = 100
+"""Requests a datagram: about 15 KB, well under the smallest send buffer that a system is set to."""
+_RECEIVE = 1 << 18
+
+
+class NetlinkError(OSError):
+    """The kernel refused a request; the text names the request and, where the kernel gave one, its reason."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One change. `body` is the fixed header of the type with its attributes, `subject` names it in errors.
+
+    An errno in `accept` counts as success: EEXIST for what may stand already, ESRCH for what may be gone.
+    """
+
+    type: int
+    flags: int
+    body: bytes
+    subject: str
+    accept: frozenset[int] = frozenset()
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """One attribute with its padding."""
+    length = _ATTRIBUTE.size + len(payload)
+    return _ATTRIBUTE.pack(length, kind) + payload + b"\0" * (-length % 4)
+
+
+def nested(kind: int, *attributes: bytes) -> bytes:
+    """An attribute that holds others."""
+    return attribute(kind | _NLA_F_NESTED, b"".join(attributes))
+
+
+def number(kind: int, value: int) -> bytes:
+    """A 32-bit attribute."""
+    return attribute(kind, struct.pack("=I", value))
+
+
+def text(kind: int, value: str) -> bytes:
+    """A text attribute, closed by a zero byte."""
+    return attribute(kind, value.encode() + b"\0")
+
+
+def attributes(payload: bytes, offset: int = 0) -> dict[int, bytes]:
+    """The attributes from offset on, by kind; of a kind given twice the last one."""
+    found: dict[int, bytes] = {}
+    while offset + _ATTRIBUTE.size <= len(payload):
+        length, kind = _ATTRIBUTE.unpack_from(payload, offset)
+        if length < _ATTRIBUTE.size:
+            break
+        found[kind & _NLA_TYPE_MASK] = payload[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+class Netlink:
+    """A netlink socket (rtnetlink unless said otherwise) in the network namespace at `path`, or in this thread's own.
+
+    The socket stays in the namespace where it was made, whatever the thread does afterwards.
+    """
+
+    def __init__(self, path: Path | str | None = None, protocol: int = NETLINK_ROUTE) -> None:
+        if path is None:
+            self._socket = _open(protocol)
+        else:
+            with inside_network(path):
+                self._socket = _open(protocol)
+        self._sequence = 0
+
+    def __enter__(self) -> Netlink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def run(self, requests: Iterable[Request]) -> None:
+        """Make all changes in order. After the last one the first refusal is raised as NetlinkError."""
+        refused = self.attempt(tuple(requests))
+        if refused:
+            raise refused[0]
+
+    def attempt(self, requests: Sequence[Request]) -> list[NetlinkError]:
+        """Make all changes in order; a refused one does not stop the others. Answers the refusals."""
+        refused: list[NetlinkError] = []
+        for start in range(0, len(requests), _BATCH):
+            refused.extend(self._batch(requests[start : start + _BATCH]))
+        return refused
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """All objects of a dump request, as message payloads.
+
+        Raises NetlinkError with EINTR when the list changed while it was read: ask again.
+        """
+        self._sequence += 1
+        length = _HEADER.size + len(body)
+        self._socket.send(_HEADER.pack(length, kind, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0) + body)
+        payloads: list[bytes] = []
+        torn = False
+        while True:
+            for type_, flags, payload in self._receive():
+                torn = torn or bool(flags & _NLM_F_DUMP_INTERRUPTED)
+                if type_ in {_NLMSG_ERROR, _NLMSG_DONE}:
+                    failure = _refusal("list", payload, flags)
+                    if failure.errno:
+                        raise failure
+                    if torn:
+                        raise NetlinkError(errno.EINTR, "the list changed while it was read")
+                    return payloads
+                payloads.append(payload)
+
+    def _batch(self, requests: Sequence[Request]) -> Iterator[NetlinkError]:
+        first = self._sequence + 1
+        datagram = bytearray()
+        for request in requests:
+            self._sequence += 1
+            length = _HEADER.size + len(request.body)
+            flags = NLM_F_REQUEST | NLM_F_ACK | request.flags
+            datagram += _HEADER.pack(length, request.type, flags, self._sequence, 0) + request.body
+            datagram += b"\0" * (-len(datagram) % 4)
+        self._socket.send(datagram)
+        answered = 0
+        while answered < len(requests):
+            for type_, flags, payload in self._receive():
+                if type_ != _NLMSG_ERROR:
+                    continue
+                request = requests[answered]
+                answered += 1
+                error = _refusal(request.subject, payload, flags)
+                if error.errno and error.errno not in request.accept:
+                    yield error
+        assert self._sequence == first + len(requests) - 1
+
+    def _receive(self) -> Iterator[tuple[int, int, bytes]]:
+        datagram = self._socket.recv(_RECEIVE)
+        offset = 0
+        while offset + _HEADER.size <= len(datagram):
+            length, type_, flags, _, _ = _HEADER.unpack_from(datagram, offset)
+            yield type_, flags, datagram[offset + _HEADER.size : offset + length]
+            offset += (length + 3) & ~3
+
+
+def _open(protocol: int) -> socket.socket:
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+    netlink.bind((0, 0))
+    for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
+        netlink.setsockopt(_SOL_NETLINK, option, 1)
+    return netlink
+
+
+def _refusal(subject: str, payload: bytes, flags: int) -> NetlinkError:
+    """An acknowledgement as an error; errno 0 means success."""
+    code = -struct.unpack_from("=i", payload)[0]
+    reason = ""
+    if flags & _NLM_F_ACK_TLVS and flags & _NLM_F_CAPPED:
+        raw = attributes(payload, 4 + _HEADER.size).get(_NLMSGERR_ATTR_MSG, b"")
+        reason = raw.rstrip(b"\0").decode("utf-8", "replace")
+    message = f"{subject}: {os.strerror(code)}" + (f" ({reason})" if reason else "")
+    return NetlinkError(code, message)
