@@ -69,8 +69,10 @@ class Informer(Generic[ObjectT]):
         delay = FIRST_RETRY_SECONDS
         while True:
             try:
-                await self._follow()
-                delay = FIRST_RETRY_SECONDS
+                if await self._follow():
+                    delay = FIRST_RETRY_SECONDS
+                else:
+                    await asyncio.sleep(FIRST_RETRY_SECONDS)
             except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 if isinstance(error, ApiError) and error.code == 410:
                     self._mirror.lost()
@@ -78,7 +80,8 @@ class Informer(Generic[ObjectT]):
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LONGEST_RETRY_SECONDS)
 
-    async def _follow(self) -> None:
+    async def _follow(self) -> bool:
+        """One list, where needed, and one watch stream; whether the stream carried anything."""
         if self._mirror.phase is Phase.LISTING:
             answer = await self._client.list(self._kind, self._namespace, **self._selection)
             self._tell(self._mirror.listed(answer.items, answer.metadata.resource_version))
@@ -88,12 +91,15 @@ class Informer(Generic[ObjectT]):
             "allowWatchBookmarks": "true",
             **self._selection,
         }
+        carried = False
         async for line in self._client.watch(self._kind, self._namespace, **parameters):
+            carried = True
             change = self._mirror.line(line)
             if self._mirror.phase is Phase.LISTING:
-                return
+                return False
             if change is not None:
                 self._tell([change])
+        return carried
 
     def _tell(self, changes: list[Change[ObjectT]]) -> None:
         for change in changes:

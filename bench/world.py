@@ -1,0 +1,80 @@
+"""Measure whole worlds by the real command line: cold start, down, memory, and a pod's way to answering."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.world.harness import Home, World
+
+BACKGROUND = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %(name)s}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: %(name)s}}
+  template:
+    metadata: {labels: {app: %(name)s}}
+    spec:
+      containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: %(name)s}
+spec:
+  selector: {app: %(name)s}
+  ports: [{port: 80}]
+"""
+
+
+def cold_start_and_down(home: Home, nodes: int) -> tuple[float, float]:
+    """Seconds from the command to usable, and from `down` to gone."""
+    start = time.perf_counter()
+    home.podwire("up", "--quiet", "--name", "bench", "--nodes", str(nodes))
+    up = time.perf_counter()
+    home.podwire("down", "--name", "bench")
+    return up - start, time.perf_counter() - up
+
+
+@contextlib.contextmanager
+def running_world(home: Home, nodes: int) -> Iterator[World]:
+    """A world to measure in."""
+    home.podwire("up", "--quiet", "--name", "bench", "--nodes", str(nodes))
+    try:
+        yield World(home, "bench")
+    finally:
+        home.podwire("down", "--name", "bench")
+
+
+def memory(world: World) -> dict[str, float]:
+    """Proportional set size of every process of the world, in MB, and their sum."""
+    sizes: dict[str, float] = {}
+    for pid, name in world.processes().items():
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    sizes[f"{name} {pid}"] = int(line.split()[1]) / 1024
+    return {**dict(sorted(sizes.items(), key=lambda item: -item[1])), "all": sum(sizes.values())}
+
+
+def pod_to_answer(world: World, number: int) -> float:
+    """Seconds from starting `kubectl apply` of a Deployment and a Service to the first HTTP answer by its name."""
+    name = f"bench-{number}"
+    start = time.perf_counter()
+    world.apply(BACKGROUND % {"name": name})
+    address = world.jsonpath(f"service {name}", "{.spec.clusterIP}")
+    curl = ["curl", "-s", "-o", "/dev/null", "--retry", "100", "--retry-all-errors", "--retry-delay", "0"]
+    world.run_in("node-1", *curl, "--retry-max-time", "20", "--connect-timeout", "0.1", f"http://{address}/")
+    taken = time.perf_counter() - start
+    world.kubectl("delete", "deployment,service", name, "--wait=false")
+    return taken
+
+
+def processors() -> str:
+    """What the figures were measured on."""
+    text = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"{text} processors"
