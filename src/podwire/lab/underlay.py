@@ -38,11 +38,14 @@ def hosts(topology: Topology) -> tuple[UnderlayHost, ...]:
 
 
 def build(topology: Topology) -> None:
-    """Make everything; run once, in a process of its own (it changes its network namespace)."""
-    namespaces.new_network_namespace(paths.network("underlay"))
+    """Make everything; run once, in a process of its own.
+
+    It leaves the host's network namespace for good: a process of a user namespace cannot go back there.
+    """
+    namespaces.unshare(namespaces.CLONE_NEWNET)
+    namespaces.pin("/proc/self/ns/net", paths.network("underlay"))
     for host in hosts(topology):
         namespaces.new_network_namespace(paths.network(host.name))
-    namespaces.enter_network(paths.network("underlay"))
     _forward()
     with IPRoute() as underlay:
         _loopback(underlay)
