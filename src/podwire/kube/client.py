@@ -140,6 +140,10 @@ class Client:
             options["gracePeriodSeconds"] = grace_seconds
         await self._call("DELETE", kind.path(key.namespace, key.name), msgspec.json.encode(options))
 
+    async def delete_all(self, kind: Kind[ObjectT], namespace: str) -> None:
+        """Delete every object of a kind in one namespace; pods end with their grace period."""
+        await self._call("DELETE", kind.path(namespace))
+
     async def watch(self, kind: Kind[ObjectT], namespace: str = "", **parameters: str) -> AsyncIterator[bytes]:
         """The lines of a watch stream, each one JSON event, until the server ends it."""
         session = self._require_session()

@@ -5,6 +5,8 @@ Source: k8s.io/apimachinery `meta/v1`. Only the fields that podwire reads are na
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
 
@@ -86,3 +88,8 @@ class Object(Struct, frozen=True):
     def key(self) -> NamespacedName:
         """Namespace and name."""
         return NamespacedName(self.metadata.namespace, self.metadata.name)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with whole seconds, as metav1.Time is written."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

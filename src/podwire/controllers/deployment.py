@@ -1,0 +1,182 @@
+"""The Deployment controller: one ReplicaSet for each template, and the way from one to the next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from podwire.controllers import ownership, progress, revisions, rollout
+from podwire.controllers.ownership import Claim
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.stores import Index, changed_key, controller_uid
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from podwire.controllers.events import Recorder
+    from podwire.controllers.informers import Informers
+    from podwire.kube.apps import Deployment, ReplicaSet
+    from podwire.kube.client import Client
+    from podwire.kube.core import Pod
+    from podwire.kube.watch import Change
+
+
+class Deployments:
+    """Follows Deployments, their ReplicaSets and, for Recreate, the sets' pods."""
+
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._deployments = informers.of(DEPLOYMENTS)
+        self._sets = informers.of(REPLICA_SETS)
+        pods = informers.of(PODS)
+        self._by_namespace = Index(self._deployments, lambda item: [item.metadata.namespace])
+        self._sets_by_owner = Index(self._sets, _owner_keys)
+        self._pods_by_owner = Index(pods, lambda pod: [controller_uid(pod)])
+        self._queue: WorkQueue[NamespacedName] = WorkQueue("deployments", self.sync)
+        self._deployments.subscribe(lambda change: self._queue.add(changed_key(change)))
+        self._sets.subscribe(self._set_changed)
+        pods.subscribe(self._pod_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, key: NamespacedName) -> None:
+        """Bring one Deployment one step nearer to what it should be."""
+        deployment = self._deployments.objects.get(key)
+        if deployment is None:
+            return
+        sets = await self._claim(deployment)
+        current, old = revisions.split(deployment, sets)
+        if deployment.metadata.deletion_timestamp is None:
+            await self._roll(deployment, current, old)
+        await self._write_status(deployment)
+
+    def _set_changed(self, change: Change[ReplicaSet]) -> None:
+        for replica_set in (change.old, change.new):
+            if replica_set is not None:
+                self._touch_owner(replica_set)
+
+    def _touch_owner(self, replica_set: ReplicaSet) -> None:
+        owner = next((o for o in replica_set.metadata.owner_references if o.controller), None)
+        if owner is None:
+            for deployment in self._by_namespace[replica_set.metadata.namespace]:
+                self._queue.add(deployment)
+        elif owner.kind == "Deployment":
+            self._queue.add(NamespacedName(replica_set.metadata.namespace, owner.name))
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        """Recreate waits for the last old pod to go; nothing else here asks for pods."""
+        if change.old is None or (change.new is not None and not change.new.finished):
+            return
+        for owner in change.old.metadata.owner_references:
+            replica_set = self._sets.objects.get(NamespacedName(change.old.metadata.namespace, owner.name))
+            if owner.kind == "ReplicaSet" and replica_set is not None:
+                self._touch_owner(replica_set)
+
+    def _owned(self, deployment: Deployment) -> list[ReplicaSet]:
+        return list(self._sets_by_owner[deployment.metadata.uid].values())
+
+    async def _claim(self, deployment: Deployment) -> list[ReplicaSet]:
+        """Adopt and release, then answer the sets of the Deployment."""
+        orphans = self._sets_by_owner["", deployment.metadata.namespace].values()
+        for item in [*self._owned(deployment), *orphans]:
+            match ownership.claim(deployment, deployment.spec.selector, item):
+                case Claim.ADOPT:
+                    patch = ownership.adoption(DEPLOYMENTS, deployment, item)
+                case Claim.RELEASE:
+                    patch = ownership.without_owners(item, frozenset({deployment.metadata.uid}))
+                case _:
+                    continue
+            self._sets.wrote(await self._client.patch(REPLICA_SETS, item.key, patch))
+        return self._owned(deployment)
+
+    async def _roll(self, deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet]) -> None:
+        old_pods = sum(not pod.finished for s in old for pod in self._pods_by_owner[s.metadata.uid].values())
+        size, old_sizes = rollout.sizes(deployment, current, old, old_pods)
+        revision = revisions.current_number(current, old)
+        if current is not None:
+            annotations = revisions.changed_annotations(deployment, current, revision)
+            await self._resize(deployment, current, size, annotations)
+        elif size is not None:
+            await self._create(deployment, size, revision)
+        for replica_set, count in zip(old, old_sizes, strict=True):
+            await self._resize(deployment, replica_set, count, {})
+        for replica_set in revisions.expired(deployment, old):
+            await self._remove(replica_set)
+        if size is not None and deployment.metadata.annotations.get(revisions.REVISION) != str(revision):
+            patch = {"metadata": {"annotations": {revisions.REVISION: str(revision)}}}
+            self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, patch))
+
+    async def _create(self, deployment: Deployment, size: int, revision: int) -> None:
+        body = revisions.body(deployment, size, revision)
+        try:
+            made = await self._client.create(REPLICA_SETS, body, deployment.metadata.namespace)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                await self._collided(deployment, body["metadata"]["name"])
+            raise
+        self._sets.wrote(made)
+        self._tell_scaling(deployment, made, 0, size)
+
+    async def _collided(self, deployment: Deployment, name: str) -> None:
+        """Another set has the name. Unless it is ours after all, the next try hashes to another name."""
+        existing = await self._client.get(REPLICA_SETS, NamespacedName(deployment.metadata.namespace, name))
+        if controller_uid(existing) == deployment.metadata.uid:
+            self._sets.wrote(existing)
+            return
+        patch = {"status": {"collisionCount": deployment.status.collision_count + 1}}
+        self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, patch, "status"))
+
+    async def _resize(
+        self, deployment: Deployment, replica_set: ReplicaSet, size: int | None, annotations: dict[str, str]
+    ) -> None:
+        before = replica_set.spec.replicas
+        spec: dict[str, Any] = {}
+        if size is not None and size != before:
+            spec["replicas"] = size
+        if replica_set.spec.min_ready_seconds != deployment.spec.min_ready_seconds:
+            spec["minReadySeconds"] = deployment.spec.min_ready_seconds
+        if not spec and not annotations:
+            return
+        metadata = {"resourceVersion": replica_set.metadata.resource_version, "annotations": annotations}
+        patch = {"metadata": metadata, "spec": spec}
+        self._sets.wrote(await self._client.patch(REPLICA_SETS, replica_set.key, patch))
+        if "replicas" in spec:
+            self._tell_scaling(deployment, replica_set, before, spec["replicas"])
+
+    async def _remove(self, replica_set: ReplicaSet) -> None:
+        try:
+            await self._client.delete(REPLICA_SETS, replica_set.key, uid=replica_set.metadata.uid)
+        except ApiError as error:
+            if error.reason not in {"NotFound", "Conflict"}:
+                raise
+        self._sets.deleted(replica_set)
+
+    async def _write_status(self, deployment: Deployment) -> None:
+        now = datetime.now(UTC)
+        deployment = self._deployments.objects.get(deployment.key, deployment)
+        current, old = revisions.split(deployment, self._owned(deployment))
+        wanted = progress.status(deployment, current, old, now)
+        if wanted != deployment.status:
+            body = {"status": progress.as_json(wanted)}
+            deployment = self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, body, "status"))
+        left = progress.deadline_left(deployment, now)
+        if left is not None:
+            self._queue.add(deployment.key, left + 1)
+
+    def _tell_scaling(self, deployment: Deployment, replica_set: ReplicaSet, before: int, after: int) -> None:
+        if before == after:
+            return
+        direction = "up" if after > before else "down"
+        message = f"Scaled {direction} replica set {replica_set.metadata.name} from {before} to {after}"
+        self._recorder.tell(DEPLOYMENTS, deployment, "ScalingReplicaSet", message)
+
+
+def _owner_keys(replica_set: ReplicaSet) -> tuple[Any, ...]:
+    """Sets without a manager are found by namespace."""
+    return (controller_uid(replica_set) or ("", replica_set.metadata.namespace),)

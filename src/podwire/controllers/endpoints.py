@@ -1,0 +1,86 @@
+"""What a Service's pods mean as endpoints: address, conditions, ports. Pure.
+
+Source: kubernetes `staging/src/k8s.io/endpointslice/utils.go` (podToEndpoint, getEndpointPorts), `pkg/api/v1/pod`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from podwire.kube.discovery import Endpoint, EndpointConditions, EndpointPort, ObjectReference
+
+if TYPE_CHECKING:
+    from podwire.kube.core import Pod, Service, ServicePort
+
+Ports = tuple[EndpointPort, ...]
+
+
+def families(service: Service) -> tuple[str, ...]:
+    """The families that the Service asks for: those it names, else those of its addresses, else IPv4."""
+    if service.spec.ip_families:
+        return service.spec.ip_families
+    return tuple(dict.fromkeys(family(address) for address in service.addresses)) or ("IPv4",)
+
+
+def family(address: str) -> str:
+    """IPv4 or IPv6."""
+    return f"IPv{ipaddress.ip_address(address).version}"
+
+
+def eligible(pod: Pod) -> bool:
+    """A pod that has ended has no address any more, whatever its status still says."""
+    return not pod.finished and bool(pod.addresses)
+
+
+def wanted(
+    service: Service, pods: Iterable[Pod], zone_of: Callable[[str], str], address_type: str
+) -> dict[Ports, list[Endpoint]]:
+    """The endpoints of one family, together where they have the same ports."""
+    groups: dict[Ports, list[Endpoint]] = {}
+    for pod in sorted(pods, key=lambda pod: pod.metadata.name):
+        address = next((a for a in pod.addresses if family(a) == address_type), None)
+        if eligible(pod) and address is not None:
+            zone = zone_of(pod.spec.node_name)
+            groups.setdefault(ports(service, pod), []).append(endpoint(service, pod, address, zone))
+    return groups
+
+
+def endpoint(service: Service, pod: Pod, address: str, zone: str) -> Endpoint:
+    """A pod as an endpoint. An ending pod is never ready, unless the Service publishes all addresses."""
+    terminating = pod.metadata.deletion_timestamp is not None
+    ready = service.spec.publish_not_ready_addresses or (pod.ready and not terminating)
+    named = pod.spec.hostname and pod.spec.subdomain == service.metadata.name
+    return Endpoint(
+        addresses=(address,),
+        conditions=EndpointConditions(ready=ready, serving=pod.ready, terminating=terminating),
+        hostname=pod.spec.hostname if named else "",
+        node_name=pod.spec.node_name,
+        zone=zone,
+        target_ref=ObjectReference(
+            kind="Pod", namespace=pod.metadata.namespace, name=pod.metadata.name, uid=pod.metadata.uid
+        ),
+    )
+
+
+def ports(service: Service, pod: Pod) -> Ports:
+    """The Service's ports as numbers of this pod; a name that the pod does not have is left out."""
+    found = ((port, target(port, pod)) for port in service.spec.ports)
+    return tuple(
+        EndpointPort(name=port.name, protocol=port.protocol, port=number, app_protocol=port.app_protocol)
+        for port, number in found
+        if number is not None
+    )
+
+
+def target(port: ServicePort, pod: Pod) -> int | None:
+    """The number behind a targetPort: names are those of container ports of the same protocol."""
+    if not isinstance(port.target_port, str):
+        return port.target_port or port.port
+    sidecars = (c for c in pod.spec.init_containers if c.restart_policy == "Always")
+    for container in (*pod.spec.containers, *sidecars):
+        for candidate in container.ports:
+            if candidate.name == port.target_port and candidate.protocol == port.protocol:
+                return candidate.container_port
+    return None

@@ -1,0 +1,137 @@
+"""The EndpointSlice controller: each Service with a selector has the addresses of its pods in slices."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from podwire.controllers import endpoints, slices
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.replicas import safe_text
+from podwire.controllers.stores import Index, changed_key, label_keys, selected
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from podwire.controllers.informers import Informers
+    from podwire.controllers.slices import Content
+    from podwire.kube.client import Client
+    from podwire.kube.core import Node, Pod, Service
+    from podwire.kube.discovery import Endpoint, EndpointSlice
+    from podwire.kube.watch import Change
+
+ZONE_LABEL = "topology.kubernetes.io/zone"
+LONGEST_NAME_BASE = 247
+"""Of 253 characters five are random and one is the dash."""
+
+
+class EndpointSlices:
+    """Follows Services, pods, nodes and its own slices."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._services = informers.of(SERVICES)
+        self._pods = informers.of(PODS)
+        self._nodes = informers.of(NODES)
+        self._slices = informers.of(ENDPOINT_SLICES)
+        self._pods_by_label = Index(self._pods, label_keys)
+        self._services_by_label = Index(self._services, _selector_key)
+        self._slices_by_service = Index(self._slices, _service_key)
+        self._queue: WorkQueue[NamespacedName] = WorkQueue("endpointslices", self.sync)
+        self._services.subscribe(lambda change: self._queue.add(changed_key(change)))
+        self._pods.subscribe(self._pod_changed)
+        self._nodes.subscribe(self._node_changed)
+        self._slices.subscribe(self._slice_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, key: NamespacedName) -> None:
+        """Write what the slices of one Service lack; a Service that is gone, or has no selector, has none."""
+        service = self._services.objects.get(key)
+        existing = [s for s in self._slices_by_service[key].values() if s.metadata.deletion_timestamp is None]
+        if service is None:
+            await self._delete(existing)
+            return
+        plan = slices.plan(self._wanted(service), existing, slices.labels(service))
+        for content in plan.create:
+            await self._create(service, content)
+        for old, content in plan.update:
+            await self._update(service, old, content)
+        await self._delete(plan.delete)
+
+    def _wanted(self, service: Service) -> Mapping[str, Mapping[endpoints.Ports, Sequence[Endpoint]]]:
+        if not service.spec.selector or service.spec.type == "ExternalName":
+            return {}
+        pods = list(selected(self._pods_by_label, service.metadata.namespace, service.spec.selector))
+        return {
+            family: endpoints.wanted(service, pods, self._zone_of, family) for family in endpoints.families(service)
+        }
+
+    def _zone_of(self, node: str) -> str:
+        found = self._nodes.objects.get(NamespacedName("", node))
+        return found.metadata.labels.get(ZONE_LABEL, "") if found else ""
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        for pod in (change.old, change.new):
+            if pod is None:
+                continue
+            for label in pod.metadata.labels.items():
+                for service in self._services_by_label[pod.metadata.namespace, *label].values():
+                    if service.spec.selector.items() <= pod.metadata.labels.items():
+                        self._queue.add(service.key)
+
+    def _node_changed(self, change: Change[Node]) -> None:
+        """A node that comes, goes or moves to another zone changes its pods' endpoints, if it has a zone at all."""
+        before = change.old.metadata.labels.get(ZONE_LABEL) if change.old else None
+        after = change.new.metadata.labels.get(ZONE_LABEL) if change.new else None
+        if before != after:
+            for key in self._services.objects:
+                self._queue.add(key)
+
+    def _slice_changed(self, change: Change[EndpointSlice]) -> None:
+        for item in (change.old, change.new):
+            if item is not None and item.metadata.labels.get(slices.MANAGED_BY_LABEL) == slices.MANAGER:
+                self._queue.add(item.service)
+
+    async def _create(self, service: Service, content: Content) -> None:
+        body = slices.body(service, content)
+        base = service.metadata.name[:LONGEST_NAME_BASE]
+        body["metadata"] |= {
+            "name": f"{base}-{safe_text(secrets.token_bytes(16), 5)}",
+            "generateName": f"{base}-",
+        }
+        self._slices.wrote(await self._client.create(ENDPOINT_SLICES, body, service.metadata.namespace))
+
+    async def _update(self, service: Service, old: EndpointSlice, content: Content) -> None:
+        body = slices.body(service, content)
+        body["metadata"] |= {
+            "name": old.metadata.name,
+            "generateName": old.metadata.generate_name,
+            "resourceVersion": old.metadata.resource_version,
+            "annotations": old.metadata.annotations,
+        }
+        self._slices.wrote(await self._client.replace(ENDPOINT_SLICES, old.key, body))
+
+    async def _delete(self, gone: Sequence[EndpointSlice]) -> None:
+        for item in gone:
+            try:
+                await self._client.delete(ENDPOINT_SLICES, item.key, uid=item.metadata.uid)
+            except ApiError as error:
+                if error.reason not in {"NotFound", "Conflict"}:
+                    raise
+            self._slices.deleted(item)
+
+
+def _selector_key(service: Service) -> list[tuple[Any, ...]]:
+    """One label that every selected pod bears: a pod finds its Services without looking at the others."""
+    return [(service.metadata.namespace, *pair) for pair in sorted(service.spec.selector.items())[:1]]
+
+
+def _service_key(item: EndpointSlice) -> list[NamespacedName]:
+    """Slices that others manage are not ours to touch."""
+    return [item.service] if item.metadata.labels.get(slices.MANAGED_BY_LABEL) == slices.MANAGER else []

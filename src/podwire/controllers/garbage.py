@@ -1,0 +1,181 @@
+"""The garbage collector: what belongs to a deleted object is deleted too, or let go, as the deletion asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from podwire.controllers import ownership
+from podwire.controllers.ownergraph import (
+    Action,
+    Delete,
+    DropFinalizer,
+    DropOwners,
+    Graph,
+    Item,
+    OwnerState,
+    decide,
+)
+from podwire.controllers.queue import WorkQueue
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import Kind
+from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.resources import discover
+
+if TYPE_CHECKING:
+    from podwire.controllers.informers import Informers
+    from podwire.kube.client import Client
+    from podwire.kube.meta import OwnerReference
+    from podwire.kube.watch import Change
+
+log = logging.getLogger(__name__)
+
+DISCOVER_SECONDS = 30.0
+SYNC_SECONDS = 10.0
+"""How long one kind may keep the others waiting. Its owners are asked for one by one until it is listed."""
+
+IGNORED = frozenset({"events"})
+"""Many, short-lived, and without owners or dependents (as upstream)."""
+
+
+class GarbageCollector:
+    """Follows the metadata of all kinds. A missing owner is believed only when the server says so itself."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._informers = informers
+        self._graph = Graph()
+        self._kinds: dict[tuple[str, str], Kind[Object]] = {}
+        self._rediscover = asyncio.Event()
+        self._queue: WorkQueue[str] = WorkQueue("garbage", self.sync)
+
+    async def run(self) -> None:
+        """Work for ever: nothing is decided before every kind has been listed once."""
+        await self._follow()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._queue.run())
+            tasks.create_task(self._keep_following())
+
+    async def sync(self, uid: str) -> None:
+        """Look at one object and its owners."""
+        item = self._graph.items.get(uid)
+        if item is None:
+            return
+        owners = {owner.uid: await self._state(item, owner) for owner in item.owners} if not item.deleting else {}
+        for action in decide(self._graph, item, owners):
+            await self._act(action)
+
+    async def _keep_following(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(DISCOVER_SECONDS):
+                    await self._rediscover.wait()
+            except TimeoutError:
+                log.debug("looking for new kinds")
+            self._rediscover.clear()
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Follow kinds that are new. One after the other: a world that starts has more urgent work."""
+        for kind in await discover(self._client):
+            name = kind.api_version.partition("/")[0], kind.kind
+            if kind.resource in IGNORED or name in self._kinds:
+                continue
+            self._kinds[name] = kind
+            store = self._informers.of(kind)
+            store.subscribe(lambda change, kind=kind: self._changed(kind, change))  # type: ignore[misc]
+            try:
+                async with asyncio.timeout(SYNC_SECONDS):
+                    await store.informer.synced.wait()
+            except TimeoutError:
+                log.warning("no list of %s within %.0f s", kind.resource, SYNC_SECONDS)
+
+    def _changed(self, kind: Kind[Object], change: Change[Object]) -> None:
+        if kind.kind == "CustomResourceDefinition":
+            self._rediscover.set()
+        old, new = change.old, change.new
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            self._gone(old.metadata.uid)
+        if new is not None and self._graph.put(_item(kind, new)):
+            self._touch(new.metadata.uid)
+
+    def _gone(self, uid: str) -> None:
+        item = self._graph.remove(uid)
+        for dependent in self._graph.dependents(uid):
+            self._queue.add(dependent.uid)
+        for owner in item.owners if item else ():
+            self._queue.add(owner.uid)
+
+    def _touch(self, uid: str) -> None:
+        item = self._graph.items[uid]
+        self._queue.add(uid)
+        for owner in item.owners:
+            if (known := self._graph.items.get(owner.uid)) and known.waiting:
+                self._queue.add(owner.uid)
+        if item.waiting:
+            for dependent in self._graph.dependents(uid):
+                self._queue.add(dependent.uid)
+
+    async def _state(self, item: Item, owner: OwnerReference) -> OwnerState:
+        known = self._graph.items.get(owner.uid)
+        if known is not None:
+            return OwnerState.WAITING if known.waiting else OwnerState.LIVES
+        kind = self._kinds.get((owner.api_version.partition("/")[0], owner.kind))
+        if kind is None or (kind.namespaced and not item.key.namespace):
+            return OwnerState.LIVES
+        try:
+            found = await self._client.get(kind, self._owner_key(kind, item, owner))
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+            return OwnerState.GONE
+        return OwnerState.LIVES if found.metadata.uid == owner.uid else OwnerState.GONE
+
+    def _owner_key(self, kind: Kind[Object], item: Item, owner: OwnerReference) -> NamespacedName:
+        return NamespacedName(item.key.namespace if kind.namespaced else "", owner.name)
+
+    async def _act(self, action: Action) -> None:
+        kind, key, uid = action.item.kind, action.item.key, action.item.uid
+        try:
+            match action:
+                case Delete():
+                    log.info("deleting %s %s: its owner is gone", kind.kind, key)
+                    await self._client.delete(kind, key, uid=uid, propagation=action.propagation)
+                case DropOwners():
+                    await self._patch(action.item, lambda item: ownership.without_owners(item, action.uids))
+                case DropFinalizer():
+                    await self._patch(action.item, lambda item: _without_finalizer(item, action.finalizer))
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+
+    async def _patch(self, item: Item, change: Any) -> None:
+        """Change the object as it is now, unless another has taken its name."""
+        current = await self._client.get(item.kind, item.key)
+        if current.metadata.uid == item.uid:
+            await self._client.patch(item.kind, item.key, change(current))
+
+
+def _item(kind: Kind[Object], item: Object) -> Item:
+    metadata = item.metadata
+    return Item(
+        kind,
+        item.key,
+        metadata.uid,
+        metadata.owner_references,
+        metadata.deletion_timestamp is not None,
+        metadata.finalizers,
+    )
+
+
+def _without_finalizer(item: Object, finalizer: str) -> dict[str, Any]:
+    metadata = item.metadata
+    left = [name for name in metadata.finalizers if name != finalizer]
+    return {
+        "metadata": {
+            "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version,
+            "finalizers": left or None,
+        }
+    }

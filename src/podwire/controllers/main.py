@@ -1,0 +1,51 @@
+"""All controllers of a world in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+
+from podwire.controllers.deployment import Deployments
+from podwire.controllers.endpointslices import EndpointSlices
+from podwire.controllers.events import Recorder
+from podwire.controllers.garbage import GarbageCollector
+from podwire.controllers.informers import Informers, supervised
+from podwire.controllers.namespaces import Namespaces
+from podwire.controllers.replicaset import ReplicaSets
+from podwire.controllers.scheduler import NAME as SCHEDULER
+from podwire.controllers.scheduler import Scheduler
+from podwire.kube.client import Client, Credentials
+
+log = logging.getLogger(__name__)
+
+
+class ControllersConfig(msgspec.Struct, frozen=True):
+    """`credentials` are those of system:kube-controller-manager."""
+
+    credentials: Credentials
+
+
+async def run(config: ControllersConfig) -> None:
+    """Run all controllers for ever; one that fails is started again, the others go on."""
+    async with Client(config.credentials) as client:
+        informers = Informers(client)
+        workloads, scheduling = Recorder(client, "podwire-controllers"), Recorder(client, SCHEDULER)
+        loops = {
+            "the Deployment controller": Deployments(client, informers, workloads).run,
+            "the ReplicaSet controller": ReplicaSets(client, informers, workloads).run,
+            "the scheduler": Scheduler(client, informers, scheduling).run,
+            "the EndpointSlice controller": EndpointSlices(client, informers).run,
+            "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,
+        }
+        collector = GarbageCollector(client, informers)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(supervised("following the server", informers.run))
+            tasks.create_task(supervised("events", workloads.run))
+            tasks.create_task(supervised("events", scheduling.run))
+            await informers.synced()
+            log.info("all kinds are known; starting to work")
+            for name, loop in loops.items():
+                tasks.create_task(supervised(name, loop))
+            tasks.create_task(supervised("the garbage collector", collector.run))

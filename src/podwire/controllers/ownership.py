@@ -1,0 +1,79 @@
+"""Who manages what: controller references, adoption and release.
+
+Source: kubernetes `pkg/controller/controller_ref_manager.go`.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers.stores import controller_uid
+from podwire.kube.selectors import label_keys, matches
+
+if TYPE_CHECKING:
+    from podwire.kube.kinds import Kind
+    from podwire.kube.meta import LabelSelector, Object
+
+
+class Claim(enum.Enum):
+    """What an owner has to do with an object."""
+
+    OWNED = "owned"
+    ADOPT = "adopt"
+    RELEASE = "release"
+    NOTHING = "nothing"
+
+
+def claim(owner: Object, selector: LabelSelector, item: Object) -> Claim:
+    """Own what bears our reference and matches, release what no longer matches, adopt matching orphans.
+
+    An empty selector matches nothing here: no owner may take all pods of a namespace.
+    """
+    manager = controller_uid(item)
+    if manager and manager != owner.metadata.uid:
+        return Claim.NOTHING
+    fits = bool(label_keys(selector)) and matches(selector, item.metadata.labels)
+    if manager:
+        return Claim.OWNED if fits or owner.metadata.deletion_timestamp else Claim.RELEASE
+    ending = owner.metadata.deletion_timestamp or item.metadata.deletion_timestamp
+    return Claim.ADOPT if fits and not ending else Claim.NOTHING
+
+
+def reference(kind: Kind[Any], owner: Object) -> dict[str, Any]:
+    """The ownerReference by which an object is managed by its owner and deleted with it."""
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "name": owner.metadata.name,
+        "uid": owner.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def adoption(kind: Kind[Any], owner: Object, item: Object) -> dict[str, Any]:
+    """The merge patch that makes the owner manage the object, if it has not changed since."""
+    return _owners_patch(item, [*_owners(item), reference(kind, owner)])
+
+
+def without_owners(item: Object, uids: frozenset[str]) -> dict[str, Any]:
+    """The merge patch that takes references to these owners away, if the object has not changed since."""
+    return _owners_patch(item, [owner for owner in _owners(item) if owner["uid"] not in uids])
+
+
+def _owners(item: Object) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(owner) for owner in item.metadata.owner_references]
+
+
+def _owners_patch(item: Object, owners: list[dict[str, Any]]) -> dict[str, Any]:
+    metadata = item.metadata
+    return {
+        "metadata": {
+            "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version,
+            "ownerReferences": owners or None,
+        }
+    }

@@ -1,0 +1,138 @@
+"""The status of a Deployment: counts, and the conditions Available and Progressing. Pure.
+
+`kubectl rollout status` reads it. Source: kubernetes `pkg/controller/deployment/progress.go`, `sync.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers.rollout import bounds
+from podwire.kube.apps import DeploymentCondition, DeploymentStatus
+from podwire.kube.meta import timestamp
+
+if TYPE_CHECKING:
+    from podwire.kube.apps import Deployment, ReplicaSet
+
+COMPLETE = "NewReplicaSetAvailable"
+TIMED_OUT = "ProgressDeadlineExceeded"
+PAUSED = "DeploymentPaused"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a condition says: status, reason, message. `fresh` confirms it now even where it says the same."""
+
+    status: str
+    reason: str
+    message: str
+    fresh: bool = False
+
+
+def status(
+    deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet], now: datetime
+) -> DeploymentStatus:
+    """What the status must say now."""
+    sets = [*old, current] if current else list(old)
+    counts = DeploymentStatus(
+        observed_generation=deployment.metadata.generation,
+        replicas=sum(s.status.replicas for s in sets),
+        updated_replicas=current.status.replicas if current else 0,
+        ready_replicas=sum(s.status.ready_replicas for s in sets),
+        available_replicas=(available := sum(s.status.available_replicas for s in sets)),
+        unavailable_replicas=max(0, sum(s.spec.replicas for s in sets) - available),
+        collision_count=deployment.status.collision_count,
+    )
+    words = {
+        "Available": availability(deployment, available),
+        "Progressing": progress(deployment, counts, current, now),
+    }
+    failure = next((c for s in sets for c in s.status.conditions if c.type == "ReplicaFailure"), None)
+    if failure is not None:
+        words["ReplicaFailure"] = Word(failure.status, failure.reason, failure.message)
+    before = {c.type: c for c in deployment.status.conditions}
+    conditions = tuple(_condition(before.get(kind), kind, word, timestamp(now)) for kind, word in words.items())
+    return msgspec.structs.replace(counts, conditions=conditions)
+
+
+def availability(deployment: Deployment, available: int) -> Word:
+    """Whether as many pods are available as a rollout has to keep."""
+    if available >= deployment.spec.replicas - bounds(deployment)[1]:
+        return Word("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+    return Word("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
+
+
+def progress(deployment: Deployment, counts: DeploymentStatus, current: ReplicaSet | None, now: datetime) -> Word:
+    """Where the rollout stands; a rollout that is over stays over until the template changes."""
+    before = next((c for c in deployment.status.conditions if c.type == "Progressing"), None)
+    reason = before.reason if before else ""
+    if deployment.spec.paused:
+        return Word("Unknown", PAUSED, "Deployment is paused")
+    if reason == PAUSED:
+        return Word("Unknown", "DeploymentResumed", "Deployment is resumed")
+    if current is None:
+        return Word("True", "ReplicaSetUpdated", f'Deployment "{deployment.metadata.name}" is progressing.')
+    name = f'ReplicaSet "{current.metadata.name}"'
+    over = reason == COMPLETE and counts.replicas == counts.updated_replicas
+    if complete(deployment, counts) or (over and before is not None and name in before.message):
+        return Word("True", COMPLETE, f"{name} has successfully progressed.")
+    if before is None or moved(deployment.status, counts) or reason == COMPLETE:
+        return Word("True", "ReplicaSetUpdated", f"{name} is progressing.", fresh=True)
+    if reason == TIMED_OUT or deadline_left(deployment, now) == 0:
+        return Word("False", TIMED_OUT, f"{name} has timed out progressing.")
+    return Word(before.status, before.reason, before.message)
+
+
+def complete(deployment: Deployment, counts: DeploymentStatus) -> bool:
+    """Whether all wanted pods are of the current template and available, and no others are left."""
+    wanted = deployment.spec.replicas
+    return counts.updated_replicas == counts.replicas == counts.available_replicas == wanted
+
+
+def moved(before: DeploymentStatus, after: DeploymentStatus) -> bool:
+    """Whether the rollout came nearer to its end."""
+    return (
+        after.updated_replicas > before.updated_replicas
+        or after.ready_replicas > before.ready_replicas
+        or after.available_replicas > before.available_replicas
+        or after.replicas - after.updated_replicas < before.replicas - before.updated_replicas
+    )
+
+
+def deadline_left(deployment: Deployment, now: datetime) -> float | None:
+    """Seconds until a rollout that does not move has timed out; None where nothing is awaited."""
+    before = next((c for c in deployment.status.conditions if c.type == "Progressing"), None)
+    if before is None or before.last_update_time is None or before.reason in {COMPLETE, TIMED_OUT, PAUSED}:
+        return None
+    since = datetime.fromisoformat(before.last_update_time)
+    return max(0.0, deployment.spec.progress_deadline_seconds - (now - since).total_seconds())
+
+
+def as_json(wanted: DeploymentStatus) -> dict[str, Any]:
+    """The status with zeros written out, so that a merge patch replaces what stood there."""
+    names = {field.name: field.encode_name for field in msgspec.structs.fields(DeploymentStatus)}
+    plain: dict[str, Any] = {encoded: getattr(wanted, name) for name, encoded in names.items() if name != "conditions"}
+    plain["conditions"] = msgspec.to_builtins(wanted.conditions)
+    if not wanted.collision_count:
+        del plain["collisionCount"]
+    return plain
+
+
+def _condition(before: DeploymentCondition | None, kind: str, word: Word, now: str) -> DeploymentCondition:
+    same = before is not None and (before.status, before.reason) == (word.status, word.reason)
+    if before is not None and same and not word.fresh:
+        return before
+    changed = before is None or before.status != word.status
+    return DeploymentCondition(
+        type=kind,
+        status=word.status,
+        reason=word.reason,
+        message=word.message,
+        last_update_time=now,
+        last_transition_time=now if changed or before is None else before.last_transition_time,
+    )

@@ -1,0 +1,110 @@
+"""ReplicaSets as revisions of a Deployment: which is the current one, what its body is, which old ones go. Pure.
+
+Source: kubernetes `pkg/controller/deployment/util/deployment_util.go`, `sync.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers.ownership import reference
+from podwire.controllers.replicas import safe_text
+from podwire.kube.kinds import DEPLOYMENTS
+
+if TYPE_CHECKING:
+    from podwire.kube.apps import Deployment, PodTemplate, ReplicaSet
+
+HASH_LABEL = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+HISTORY = "deployment.kubernetes.io/revision-history"
+NOT_COPIED = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        REVISION,
+        HISTORY,
+        "deployment.kubernetes.io/desired-replicas",
+        "deployment.kubernetes.io/max-replicas",
+        "deprecated.deployment.rollback.to",
+    }
+)
+
+
+def template_hash(template: PodTemplate, collisions: int) -> str:
+    """The same text for the same template, whatever the order of its fields."""
+    canonical = msgspec.json.encode([msgspec.to_builtins(template), collisions], order="sorted")
+    return safe_text(canonical, 10)
+
+
+def split(deployment: Deployment, sets: Sequence[ReplicaSet]) -> tuple[ReplicaSet | None, list[ReplicaSet]]:
+    """The set of the current template (the oldest, should there be several), and all others, oldest first."""
+    by_age = sorted(sets, key=lambda s: (s.metadata.creation_timestamp or "", s.metadata.name))
+    wanted = _without_hash(deployment.spec.template)
+    current = next((s for s in by_age if _without_hash(s.spec.template) == wanted), None)
+    return current, [s for s in by_age if s is not current]
+
+
+def number(replica_set: ReplicaSet) -> int:
+    """The revision that a set says it is; 0 where it says none."""
+    text = replica_set.metadata.annotations.get(REVISION, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def current_number(current: ReplicaSet | None, old: Sequence[ReplicaSet]) -> int:
+    """The current set is the highest revision; one that comes back by a rollback gets a new number."""
+    highest = max((number(s) for s in old), default=0)
+    own = number(current) if current else 0
+    return own if own > highest else highest + 1
+
+
+def body(deployment: Deployment, replicas: int, revision: int) -> dict[str, Any]:
+    """A new ReplicaSet for the current template."""
+    spec, template = deployment.spec, deployment.spec.template
+    text = template_hash(template, deployment.status.collision_count)
+    labels = {**template.labels, HASH_LABEL: text}
+    selector: dict[str, Any] = msgspec.to_builtins(spec.selector)
+    selector["matchLabels"] = {**selector.get("matchLabels", {}), HASH_LABEL: text}
+    return {
+        "metadata": {
+            "name": f"{deployment.metadata.name}-{text}",
+            "namespace": deployment.metadata.namespace,
+            "labels": labels,
+            "annotations": {**_copied(deployment), REVISION: str(revision)},
+            "ownerReferences": [reference(DEPLOYMENTS, deployment)],
+        },
+        "spec": {
+            "replicas": replicas,
+            "minReadySeconds": spec.min_ready_seconds,
+            "selector": selector,
+            "template": {"metadata": {**template.metadata, "labels": labels}, "spec": template.spec},
+        },
+    }
+
+
+def changed_annotations(deployment: Deployment, current: ReplicaSet, revision: int) -> dict[str, str]:
+    """The annotations of the current set that have to change."""
+    have = current.metadata.annotations
+    wanted = {**_copied(deployment), REVISION: str(revision)}
+    before = number(current)
+    if before and before != revision:
+        earlier = have.get(HISTORY, "")
+        wanted[HISTORY] = f"{earlier},{before}" if earlier else str(before)
+    return {key: value for key, value in wanted.items() if have.get(key) != value}
+
+
+def expired(deployment: Deployment, old: Sequence[ReplicaSet]) -> list[ReplicaSet]:
+    """Old sets without pods beyond the history limit, the lowest revisions first."""
+    empty = [s for s in old if not s.spec.replicas and not s.status.replicas and s.metadata.deletion_timestamp is None]
+    surplus = max(0, len(empty) - deployment.spec.revision_history_limit)
+    return sorted(empty, key=lambda s: (number(s), s.metadata.creation_timestamp or ""))[:surplus]
+
+
+def _copied(deployment: Deployment) -> dict[str, str]:
+    return {key: value for key, value in deployment.metadata.annotations.items() if key not in NOT_COPIED}
+
+
+def _without_hash(template: PodTemplate) -> tuple[dict[str, Any], dict[str, Any]]:
+    labels = {key: value for key, value in template.labels.items() if key != HASH_LABEL}
+    return {**template.metadata, "labels": labels}, template.spec

@@ -1,0 +1,83 @@
+"""How many pods each revision of a Deployment should have next. Pure.
+
+Source: kubernetes `pkg/controller/deployment/rolling.go`, `recreate.go`, `util/deployment_util.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from podwire.kube.apps import scaled
+
+if TYPE_CHECKING:
+    from podwire.kube.apps import Deployment, ReplicaSet
+
+
+def bounds(deployment: Deployment) -> tuple[int, int]:
+    """Pods above and below the wanted count that a rollout may use. Both 0 would never end: then 1 below."""
+    spec = deployment.spec
+    if spec.strategy.type == "Recreate":
+        return 0, spec.replicas
+    rolling = spec.strategy.rolling_update
+    surge = scaled(rolling.max_surge, spec.replicas, round_up=True)
+    unavailable = min(scaled(rolling.max_unavailable, spec.replicas, round_up=False), spec.replicas)
+    return surge, unavailable if surge or unavailable else 1
+
+
+def sizes(
+    deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet], old_pods: int
+) -> tuple[int | None, list[int]]:
+    """The next count of the current set (None: do not make it yet) and of each old one.
+
+    `old_pods` counts the pods of old sets that still run, also those that are ending.
+    """
+    have = [s.spec.replicas for s in old]
+    if deployment.spec.paused:
+        return _paused(deployment, current, have)
+    if deployment.spec.strategy.type == "Recreate":
+        ready = current is not None or not (old_pods or any(have))
+        return (deployment.spec.replicas if ready else None), [0] * len(old)
+    size = _current_size(deployment, current.spec.replicas if current else 0, sum(have))
+    return size, _old_sizes(deployment, current, size, old)
+
+
+def _paused(deployment: Deployment, current: ReplicaSet | None, have: list[int]) -> tuple[int | None, list[int]]:
+    """No step of the rollout, but a new count reaches the newest set that has pods, then older ones."""
+    counts = [*have, current.spec.replicas if current else 0]
+    newest = max((i for i, count in enumerate(counts) if count), default=len(counts) - 1)
+    missing = deployment.spec.replicas - sum(counts)
+    if missing > 0:
+        counts[newest] += missing
+    for index in reversed(range(len(counts))):
+        step = min(counts[index], max(0, -missing))
+        counts[index] -= step
+        missing += step
+    return (counts[-1] if current else None), counts[:-1]
+
+
+def _current_size(deployment: Deployment, now: int, others: int) -> int:
+    wanted = deployment.spec.replicas
+    if now >= wanted:
+        return wanted
+    room = wanted + bounds(deployment)[0] - others - now
+    return now + max(0, min(room, wanted - now))
+
+
+def _old_sizes(deployment: Deployment, current: ReplicaSet | None, size: int, old: Sequence[ReplicaSet]) -> list[int]:
+    """Pods of old sets that are not available go first, then available ones as far as enough stay."""
+    counts = [s.spec.replicas for s in old]
+    least = deployment.spec.replicas - bounds(deployment)[1]
+    available = current.status.available_replicas if current else 0
+    budget = sum(counts) + size - least - max(0, size - available)
+    for index, replica_set in enumerate(old):
+        broken = max(0, counts[index] - replica_set.status.available_replicas)
+        step = max(0, min(broken, budget))
+        counts[index] -= step
+        budget -= step
+    spare = available + sum(min(c, s.status.available_replicas) for c, s in zip(counts, old, strict=True)) - least
+    for index in range(len(counts)):
+        step = max(0, min(counts[index], spare))
+        counts[index] -= step
+        spare -= step
+    return counts

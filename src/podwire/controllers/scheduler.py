@@ -1,0 +1,136 @@
+"""The scheduler: binds pods that have no node yet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from podwire.controllers.placement import Loads, Placed, place
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.stores import controller_uid
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import NODES, PODS
+from podwire.kube.meta import NamespacedName, timestamp
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from podwire.controllers.events import Recorder
+    from podwire.controllers.informers import Informers
+    from podwire.kube.client import Client
+    from podwire.kube.core import Node, Pod
+    from podwire.kube.watch import Change
+
+NAME = "default-scheduler"
+
+
+class Scheduler:
+    """Follows pods and nodes. The choice is made at once and counted at once; the requests go out side by side."""
+
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._pods = informers.of(PODS)
+        self._nodes = informers.of(NODES)
+        self._loads = Loads()
+        self._waiting: set[NamespacedName] = set()
+        self._queue: WorkQueue[NamespacedName] = WorkQueue("scheduler", self.sync, workers=32)
+        self._pods.subscribe(self._pod_changed)
+        self._nodes.subscribe(self._node_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, key: NamespacedName) -> None:
+        """Bind one pod, or say why it cannot be bound."""
+        pod = self._pods.objects.get(key)
+        if pod is None or not _wants_node(pod) or self._loads.node_of(pod.metadata.uid):
+            self._waiting.discard(key)
+            return
+        owner = controller_uid(pod)
+        choice = place(pod, owner, self._nodes.objects.values(), self._loads)
+        if isinstance(choice, Placed):
+            await self._bind(pod, owner, choice.node)
+            self._waiting.discard(key)
+        else:
+            self._waiting.add(key)
+            await self._report(pod, choice.message)
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        old, new = change.old, change.new
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            self._loads.take_away(old.metadata.uid)
+        if new is None:
+            return
+        if new.finished:
+            self._loads.take_away(new.metadata.uid)
+        elif new.spec.node_name:
+            self._loads.put(new.metadata.uid, controller_uid(new), new.spec.node_name)
+        elif _wants_node(new):
+            self._queue.add(new.key)
+
+    def _node_changed(self, change: Change[Node]) -> None:
+        """Only what a choice looks at brings waiting pods back: heartbeats do not."""
+        if change.new is None or (change.old is not None and _offer(change.old) == _offer(change.new)):
+            return
+        for key in self._waiting:
+            self._queue.add(key)
+
+    async def _bind(self, pod: Pod, owner: str, node: str) -> None:
+        uid = pod.metadata.uid
+        self._loads.put(uid, owner, node)
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": pod.metadata.name, "namespace": pod.metadata.namespace, "uid": uid},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        try:
+            await self._client.create_subresource(PODS, pod.key, "binding", body)
+        except BaseException as error:
+            current = self._pods.objects.get(pod.key)
+            if current is None or current.metadata.uid != uid or not current.spec.node_name:
+                self._loads.take_away(uid)
+            if isinstance(error, ApiError) and error.reason == "NotFound":
+                return
+            raise
+        message = f"Successfully assigned {pod.key} to {node}"
+        self._recorder.tell(PODS, pod, "Scheduled", message)
+
+    async def _report(self, pod: Pod, message: str) -> None:
+        before = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
+        if before is not None and before.status == "False" and before.message == message:
+            return
+        self._recorder.tell(PODS, pod, "FailedScheduling", message, warning=True)
+        self._pods.wrote(await self._client.patch(PODS, pod.key, unscheduled(pod, message), "status"))
+
+
+def unscheduled(pod: Pod, message: str) -> dict[str, Any]:
+    """The status patch that says why a pod has no node; other conditions stay as they are."""
+    others: list[dict[str, Any]] = [
+        {"type": c.type, "status": c.status, "reason": c.reason, "message": c.message}
+        | ({"lastTransitionTime": c.last_transition_time} if c.last_transition_time else {})
+        for c in pod.status.conditions
+        if c.type != "PodScheduled"
+    ]
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+        "lastTransitionTime": timestamp(datetime.now(UTC)),
+    }
+    return {
+        "metadata": {"resourceVersion": pod.metadata.resource_version},
+        "status": {"conditions": [*others, condition]},
+    }
+
+
+def _wants_node(pod: Pod) -> bool:
+    ending = pod.metadata.deletion_timestamp is not None
+    return not pod.spec.node_name and pod.spec.scheduler_name == NAME and not pod.finished and not ending
+
+
+def _offer(node: Node) -> tuple[Any, ...]:
+    return node.ready, node.spec.unschedulable, node.metadata.labels, node.metadata.deletion_timestamp

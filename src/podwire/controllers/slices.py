@@ -1,0 +1,147 @@
+"""Endpoints packed into EndpointSlices with as few changes as possible. Pure.
+
+Source: kubernetes `staging/src/k8s.io/endpointslice/reconciler.go`; at most 100 endpoints a slice, as upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers.ownership import reference
+from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice
+from podwire.kube.kinds import SERVICES
+
+if TYPE_CHECKING:
+    from podwire.controllers.endpoints import Ports
+    from podwire.kube.core import Service
+    from podwire.kube.discovery import Endpoint
+
+MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
+MANAGER = "endpointslice-controller.k8s.io"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+LARGEST_SLICE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a slice holds besides its name."""
+
+    address_type: str
+    ports: Ports
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write. Slices are made and changed before others are removed: an endpoint never vanishes in between."""
+
+    create: tuple[Content, ...] = ()
+    update: tuple[tuple[EndpointSlice, Content], ...] = ()
+    delete: tuple[EndpointSlice, ...] = ()
+
+
+@dataclass(slots=True)
+class _Bin:
+    """A slice while it is being packed; `existing` is None for a new one."""
+
+    existing: EndpointSlice | None
+    endpoints: list[Endpoint] = field(default_factory=list)
+
+
+def plan(
+    wanted: Mapping[str, Mapping[Ports, Sequence[Endpoint]]],
+    existing: Sequence[EndpointSlice],
+    labels: Mapping[str, str],
+) -> Plan:
+    """From the slices that exist to the endpoints wanted, by family and ports. No family: all slices go.
+
+    A family without endpoints keeps one empty slice, so that "no endpoints" can be told from "not looked at yet".
+    """
+    creates: list[Content] = []
+    updates: list[tuple[EndpointSlice, Content]] = []
+    spare = [s for s in existing if s.address_type not in wanted]
+    for address_type, groups in wanted.items():
+        slices = [s for s in existing if s.address_type == address_type]
+        filled, unused = _pack(groups, slices)
+        contents = [(b.existing, Content(address_type, ports, tuple(b.endpoints))) for ports, b in filled]
+        contents = contents or [(None, Content(address_type, (), ()))]
+        for old, content in contents:
+            reused = old or (unused.pop(0) if unused else None)
+            if reused is None:
+                creates.append(content)
+            elif not stands(reused, content, labels):
+                updates.append((reused, content))
+        spare += unused
+    return Plan(tuple(creates), tuple(updates), tuple(spare))
+
+
+def stands(existing: EndpointSlice, content: Content, labels: Mapping[str, str]) -> bool:
+    """Whether a slice holds this already."""
+    same_labels = dict(existing.metadata.labels) == dict(labels)
+    return same_labels and existing.ports == content.ports and existing.endpoints == content.endpoints
+
+
+def labels(service: Service) -> dict[str, str]:
+    """The Service's labels, and those by which its slices are found."""
+    reserved = {SERVICE_NAME_LABEL, MANAGED_BY_LABEL, HEADLESS_LABEL}
+    own = {key: value for key, value in service.metadata.labels.items() if key not in reserved}
+    headless = {HEADLESS_LABEL: ""} if service.headless else {}
+    return {**own, **headless, SERVICE_NAME_LABEL: service.metadata.name, MANAGED_BY_LABEL: MANAGER}
+
+
+def body(service: Service, content: Content) -> dict[str, Any]:
+    """A slice as JSON, without name and version."""
+    return {
+        "metadata": {
+            "namespace": service.metadata.namespace,
+            "labels": labels(service),
+            "ownerReferences": [reference(SERVICES, service)],
+        },
+        "addressType": content.address_type,
+        "endpoints": [msgspec.to_builtins(endpoint) for endpoint in content.endpoints],
+        "ports": [
+            {"name": port.name, "protocol": port.protocol, "port": port.port}
+            | ({"appProtocol": port.app_protocol} if port.app_protocol else {})
+            for port in content.ports
+        ],
+    }
+
+
+def _pack(
+    groups: Mapping[Ports, Sequence[Endpoint]], existing: Iterable[EndpointSlice]
+) -> tuple[list[tuple[Ports, _Bin]], list[EndpointSlice]]:
+    """Bins with endpoints, and slices that none of them uses. An endpoint stays in the slice where it is."""
+    filled: list[tuple[Ports, _Bin]] = []
+    slices = sorted(existing, key=lambda s: s.metadata.name)
+    for ports, endpoints in groups.items():
+        left = {_identity(endpoint): endpoint for endpoint in endpoints}
+        bins = []
+        for old in (s for s in slices if s.ports == ports):
+            stay = [left.pop(_identity(e)) for e in old.endpoints if _identity(e) in left]
+            bins.append(_Bin(old, stay[:LARGEST_SLICE]))
+            left.update({_identity(e): e for e in stay[LARGEST_SLICE:]})
+        _fill(bins, list(left.values()))
+        filled += [(ports, packed) for packed in bins if packed.endpoints]
+    used = {packed.existing.metadata.name for _, packed in filled if packed.existing}
+    return filled, [s for s in slices if s.metadata.name not in used]
+
+
+def _fill(bins: list[_Bin], left: list[Endpoint]) -> None:
+    """New endpoints go into slices that change anyway, then into others with room, then into new ones."""
+    for packed in sorted(bins, key=_unchanged):
+        room = LARGEST_SLICE - len(packed.endpoints)
+        packed.endpoints += left[:room]
+        del left[:room]
+    bins.extend(_Bin(None, left[at : at + LARGEST_SLICE]) for at in range(0, len(left), LARGEST_SLICE))
+
+
+def _unchanged(packed: _Bin) -> bool:
+    return packed.existing is not None and tuple(packed.endpoints) == packed.existing.endpoints
+
+
+def _identity(endpoint: Endpoint) -> tuple[str, tuple[str, ...]]:
+    return (endpoint.target_ref.uid if endpoint.target_ref else ""), endpoint.addresses
