@@ -1,0 +1,136 @@
+"""What the zone says to a query: answers, names without data, unknown names, aliases. Pure.
+
+name            type               said
+known           has records        the records; those of SRV targets besides
+known           CNAME              the alias, then what its target says
+known           no such records    NODATA: no error, SOA beside it (RFC 2308)
+only above others   any            NODATA (RFC 8020)
+unknown, ours   any                NXDOMAIN, SOA beside it
+not ours        any                nothing: it is forwarded
+
+Sources: RFC 1034 section 4.3.2, RFC 2308, RFC 8020, RFC 8482 (one type is enough of an answer to ANY).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from podwire.dns.message import QUESTION_POINTER, Query, Rcode, Response, record
+from podwire.dns.names import IPAddress, compress, labels, parent
+from podwire.dns.records import PodAddresses, RecordType, address_data
+from podwire.dns.sink import Node, RecordSet, Zone
+
+LONGEST_CHAIN = 8
+"""Aliases followed for one query; a longer chain is a loop for us."""
+
+MOST_TARGETS = 32
+"""SRV targets whose addresses are added; more would not fit into a packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """The query ended at a name that is not ours: the records up to there, and that name in wire form."""
+
+    records: tuple[bytes, ...]
+    target: bytes
+
+
+class Authority:
+    """Answers from one zone. `ttl` is for records that are made from a name's own text."""
+
+    def __init__(self, zone: Zone, ttl: int = 5) -> None:
+        self._zone = zone
+        self._ttl = ttl
+
+    def owns(self, query: Query) -> bool:
+        """Whether the name lies in a zone of ours."""
+        return self._zone.apex(query.key) is not None
+
+    def answer(self, query: Query) -> Response | Alias | None:
+        """What to say; None where the name is not ours."""
+        node = self._zone.find(query.key)
+        if node is not None:
+            found = self._records(node, query.type)
+            if found is not None:
+                return self._positive(found, query)
+            if RecordType.CNAME in node.data:
+                return self._chain(query)
+        return self._negative(query.key, query, ())
+
+    def _records(self, node: Node, kind: int) -> RecordSet | None:
+        if kind == RecordType.ANY:
+            kind = min((one for one in node.data if one > 0), default=0)
+        return self._zone.records(node, kind)
+
+    def _positive(self, found: RecordSet, query: Query) -> Response:
+        records = found.records
+        if len(records) > 1:
+            # The asker's random number turns the list, so that clients that take the first spread out.
+            turn = query.id % len(records)
+            records = records[turn:] + records[:turn]
+        additional = self._addresses(found.targets, query) if query.type == RecordType.SRV else ()
+        return Response(answer=records, additional=additional, authoritative=True)
+
+    def _addresses(self, targets: tuple[bytes, ...], query: Query) -> tuple[bytes, ...]:
+        """The address records of SRV targets."""
+        found: list[bytes] = []
+        for target in targets[:MOST_TARGETS]:
+            node = self._zone.find(target)
+            for kind in (RecordType.A, RecordType.AAAA):
+                records = self._zone.records(node, kind) if node is not None else None
+                if records is not None:
+                    found += renamed(records.records, target, query)
+        return tuple(found)
+
+    def _chain(self, query: Query) -> Response | Alias:
+        """Follow aliases from the query's name until records, a name that is not ours, or the limit."""
+        said: tuple[bytes, ...] = ()
+        name = query.key
+        for _ in range(LONGEST_CHAIN):
+            node = self._zone.find(name)
+            found = self._records(node, query.type) if node is not None else None
+            if found is not None:
+                return Response(answer=said + renamed(found.records, name, query), authoritative=True)
+            alias = self._zone.records(node, RecordType.CNAME) if node is not None else None
+            if alias is None:
+                return self._negative(name, query, said) or Alias(said, name)
+            said += renamed(alias.records[:1], name, query)
+            name = alias.targets[0]
+        return Response(Rcode.SERVFAIL, said)
+
+    def _negative(self, name: bytes, query: Query, said: tuple[bytes, ...]) -> Response | None:
+        """No such data or no such name, with the zone's SOA; None where the name is not ours."""
+        apex = self._zone.apex(name)
+        head = self._zone.find(apex) if apex is not None else None
+        authority = self._zone.records(head, RecordType.SOA) if head is not None else None
+        if apex is None or authority is None:
+            return None
+        rcode = Rcode.NOERROR
+        if self._zone.find(name) is None:
+            address = self._spelled(name)
+            if address is None:
+                rcode = Rcode.NXDOMAIN
+            elif address_data(address).type == query.type:
+                spelled = record(compress(name, query.name), query.type, self._ttl, address.packed)
+                return Response(answer=(*said, spelled), authoritative=True)
+        return Response(rcode, said, renamed(authority.records, apex, query), authoritative=True)
+
+    def _spelled(self, name: bytes) -> IPAddress | None:
+        """The address that a pod name such as `10-244-1-2` spells; None where this is no such name."""
+        node = self._zone.find(parent(name)) if name[0] else None
+        if node is None or PodAddresses.type not in node.data:
+            return None
+        text = labels(name)[0].decode("latin-1")
+        try:
+            if text.count("-") == 3 and "--" not in text:
+                return ipaddress.IPv4Address(text.replace("-", "."))
+            return ipaddress.IPv6Address(text.replace("-", ":"))
+        except ValueError:
+            return None
+
+
+def renamed(records: tuple[bytes, ...], owner: bytes, query: Query) -> tuple[bytes, ...]:
+    """The same records under another name than the question's."""
+    head = compress(owner, query.name)
+    return tuple(head + one[len(QUESTION_POINTER) :] for one in records)

@@ -1,0 +1,140 @@
+"""DNS over UDP and TCP: sockets in, bytes to a responder, bytes out. Nothing that a peer sends ends a listener."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Protocol
+
+from podwire.kernel.datagram import Datagram, DatagramSocket, listen_stream
+
+log = logging.getLogger(__name__)
+
+DATAGRAMS_A_TURN = 64
+"""Taken from a socket before other tasks get their turn."""
+
+MOST_PENDING = 4096
+"""Datagrams that wait for an upstream server; more are dropped, and clients ask again."""
+
+MOST_CONNECTIONS = 256
+IDLE_SECONDS = 10.0
+WRITE_SECONDS = 5.0
+
+Answer = bytes | None
+
+
+class Responder(Protocol):
+    """What stands behind a listener."""
+
+    def answer(self, raw: bytes, *, stream: bool) -> Answer | Awaitable[Answer]:
+        """The answer to one message, at once or later; None for silence."""
+        ...
+
+
+@contextlib.asynccontextmanager
+async def listening(responder: Responder, addresses: Sequence[str], port: int) -> AsyncIterator[None]:
+    """Answer on UDP and TCP at these addresses while the block runs. Raises OSError where a port is taken."""
+    streams = StreamListener(responder)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(streams.close)
+        for address in addresses:
+            datagrams = DatagramListener(responder, DatagramSocket(address, port))
+            stack.callback(datagrams.close)
+            server = await asyncio.start_server(streams.converse, sock=listen_stream(address, port))
+            stack.callback(server.close)
+        yield
+
+
+class DatagramListener:
+    """One UDP socket."""
+
+    def __init__(self, responder: Responder, channel: DatagramSocket) -> None:
+        self._responder = responder
+        self._channel = channel
+        self._pending: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(channel.fileno(), self._readable)
+
+    def close(self) -> None:
+        """Stop listening; answers under way are given up."""
+        self._loop.remove_reader(self._channel.fileno())
+        for task in self._pending:
+            task.cancel()
+        self._channel.close()
+
+    def _readable(self) -> None:
+        for _ in range(DATAGRAMS_A_TURN):
+            datagram = self._channel.receive()
+            if datagram is None:
+                return
+            try:
+                answer = self._responder.answer(datagram.payload, stream=False)
+                if isinstance(answer, bytes):
+                    self._channel.reply(datagram, answer)
+                elif answer is not None:
+                    self._wait(datagram, answer)
+            except Exception:
+                log.exception("a datagram from %s was not answered", datagram.peer[0])
+
+    def _wait(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
+        task = self._loop.create_task(self._reply(datagram, answer))
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        if len(self._pending) > MOST_PENDING:
+            task.cancel()
+
+    async def _reply(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
+        try:
+            payload = await answer
+        except Exception:
+            log.exception("a datagram from %s was not answered", datagram.peer[0])
+        else:
+            if payload is not None:
+                self._channel.reply(datagram, payload)
+
+
+class StreamListener:
+    """All TCP connections: bounded in number, each with deadlines, its queries answered in order (RFC 7766)."""
+
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, from its first query to its end or its deadline."""
+        if len(self._open) >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._open.add(writer)
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (OSError, EOFError, TimeoutError):
+            pass
+        except Exception:
+            log.exception("a connection was ended")
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One query and its answer; False where there is nothing to say, which ends the connection."""
+        async with asyncio.timeout(IDLE_SECONDS):
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            raw = await reader.readexactly(size)
+        answer = self._responder.answer(raw, stream=True)
+        if answer is not None and not isinstance(answer, bytes):
+            answer = await answer
+        if answer is None:
+            return False
+        writer.write(len(answer).to_bytes(2, "big") + answer)
+        async with asyncio.timeout(WRITE_SECONDS):
+            await writer.drain()
+        return True

@@ -1,0 +1,182 @@
+"""Replies of upstream servers: checked, aged, and said again to whoever asks. No I/O, and `parse_reply` never raises.
+
+A reply keeps its bytes. To say it again only the number, the flags, the question's letters and the times to live are
+written over; records are cut off at the end, where no earlier pointer can lead to.
+
+Sources: RFC 1035, RFC 2181 section 8 (times to live), RFC 2308 (negative answers), RFC 5452 (forged answers).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from podwire.dns.message import AA, AD, CD, HEADER, OPCODE, QR, RA, RD, RECORD, TC, Query, Rcode, options, record
+from podwire.dns.names import FormatError, compress, expand, skip
+from podwire.dns.records import INTERNET, RecordType
+
+ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
+
+LONGEST_TTL = 86_400
+"""Seconds; more is taken for a mistake and cut (CVE-2025-58063 is the extreme)."""
+
+_NAMES_AT = {
+    RecordType.NS: (0, 1),
+    RecordType.CNAME: (0, 1),
+    RecordType.PTR: (0, 1),
+    RecordType.DNAME: (0, 1),
+    RecordType.SOA: (0, 2),
+    RecordType.MX: (2, 1),
+    RecordType.SRV: (6, 1),
+}
+"""Types whose data may hold compressed names: where the first one begins, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One record of a reply by its places in the bytes: where it begins, its fixed part, its data, its end."""
+
+    start: int
+    fixed: int
+    end: int
+    section: int
+    type: int
+    ttl: int
+
+    @property
+    def data(self) -> int:
+        """Where the record's data begin."""
+        return self.fixed + RECORD.size
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A well-formed reply. Its OPT record and what stands behind that one are left out of `records`."""
+
+    raw: bytes
+    id: int
+    flags: int
+    question: bytes
+    rcode: int
+    records: tuple[Placed, ...]
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the server asks to be asked again by TCP."""
+        return bool(self.flags & TC)
+
+    def answers(self, identifier: int, question: bytes) -> bool:
+        """Whether this is a reply to exactly that query."""
+        same = self.question[:-4].lower() == question[:-4].lower() and self.question[-4:] == question[-4:]
+        return self.id == identifier and same
+
+
+def parse_reply(raw: bytes) -> Reply | None:
+    """Read a message from an upstream server; None where it is not a whole reply to one question."""
+    if len(raw) < HEADER.size:
+        return None
+    identifier, flags, questions, *counts = HEADER.unpack_from(raw)
+    if not flags & QR or flags & OPCODE or questions != 1:
+        return None
+    try:
+        end = skip(raw, HEADER.size, compressed=False) + 4
+        records, extended = _records(raw, end, counts)
+    except (FormatError, struct.error):
+        return None
+    return Reply(raw, identifier, flags, raw[HEADER.size : end], extended << 4 | flags & 0xF, records)
+
+
+def _records(raw: bytes, position: int, counts: list[int]) -> tuple[tuple[Placed, ...], int]:
+    """The records up to the OPT record, and the upper bits of the response code that it carries."""
+    records: list[Placed] = []
+    extended, kept = 0, True
+    for section, count in enumerate(counts):
+        for _ in range(count):
+            fixed = skip(raw, position)
+            kind, of_class, ttl, length = RECORD.unpack_from(raw, fixed)
+            end = fixed + RECORD.size + length
+            if end > len(raw):
+                raise FormatError("a record runs past the end of the message")
+            if kind == RecordType.OPT:
+                extended, kept = ttl >> 24, False
+            elif kept and of_class == INTERNET:
+                # RFC 2181: a time with the highest bit set means zero.
+                ttl = 0 if ttl > 0x7FFFFFFF else min(ttl, LONGEST_TTL)
+                records.append(Placed(position, fixed, end, section, kind, ttl))
+            elif kept:
+                raise FormatError("a record of another class")
+            position = end
+    return tuple(records), extended
+
+
+def lifetime(reply: Reply, longest: int) -> int:
+    """Seconds that a reply may be kept, at most `longest`; 0: not at all."""
+    if reply.truncated or reply.rcode not in {Rcode.NOERROR, Rcode.NXDOMAIN}:
+        return 0
+    positive = [one.ttl for one in reply.records if one.section == ANSWER]
+    if positive and reply.rcode == Rcode.NOERROR:
+        return min(longest, *positive)
+    negative = [
+        min(one.ttl, int.from_bytes(reply.raw[one.end - 4 : one.end], "big"))
+        for one in reply.records
+        if one.section == AUTHORITY and one.type == RecordType.SOA
+    ]
+    return min(longest, *positive, *negative) if negative else 0
+
+
+def replay(reply: Reply, query: Query, age: int, limit: int) -> bytes:
+    """The reply as the answer to a query with the same question, `age` seconds after it came, in `limit` bytes."""
+    trailer = options(dnssec=query.dnssec, rcode=reply.rcode) if query.edns else b""
+    fitting = [one for one in reply.records if one.end + len(trailer) <= limit]
+    counts = [0, 0, 0]
+    for one in fitting:
+        counts[one.section] += 1
+    lost = any(one.section != ADDITIONAL for one in reply.records[len(fitting) :])
+    flags = QR | RA | reply.flags & AA | query.flags & (RD | CD) | reply.rcode & 0xF
+    if query.dnssec:
+        flags |= reply.flags & AD
+    if lost or reply.truncated:
+        flags |= TC
+    behind_question = HEADER.size + len(query.question)
+    end = fitting[-1].end if fitting else behind_question
+    body = bytearray(reply.raw[behind_question:end])
+    for one in fitting:
+        struct.pack_into("!I", body, one.fixed + 4 - behind_question, max(one.ttl - age, 0))
+    header = HEADER.pack(query.id, flags, 1, counts[0], counts[1], counts[2] + bool(trailer))
+    return header + query.question + bytes(body) + trailer
+
+
+def chased(reply: Reply, age: int, target: bytes, query: Query) -> tuple[bytes, ...]:
+    """The records of a reply that lead from the target over aliases to the data that a query asks for.
+
+    Only records of names on that way are taken, whatever else the reply holds.
+    """
+    found: list[bytes] = []
+    name, kind = target.lower(), query.type
+    try:
+        expanded = [(one, *_expand(reply.raw, one)) for one in reply.records if one.section == ANSWER]
+    except (FormatError, IndexError):
+        return ()
+    for one, owner, data in expanded:
+        if owner.lower() == name and one.type in {kind, RecordType.CNAME}:
+            found.append(record(compress(owner, query.name), one.type, max(one.ttl - age, 0), data))
+            if one.type == RecordType.CNAME and kind != RecordType.CNAME:
+                name = data.lower()
+    return tuple(found)
+
+
+def _expand(raw: bytes, one: Placed) -> tuple[bytes, bytes]:
+    """Owner and data of a record, free of pointers. Raises FormatError."""
+    owner, _ = expand(raw, one.start)
+    places = _NAMES_AT.get(RecordType(one.type)) if one.type in _NAMES_AT else None
+    if places is None:
+        return owner, raw[one.data : one.end]
+    offset, count = places
+    data = raw[one.data : one.data + offset]
+    position = one.data + offset
+    for _ in range(count):
+        name, position = expand(raw, position)
+        data += name
+    if position > one.end:
+        raise FormatError("a name runs past the end of its record")
+    return owner, data + raw[position : one.end]

@@ -1,0 +1,130 @@
+"""Which records must stand in the zone, by the object that asks for them. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from podwire.dns.model import (
+    Host,
+    NamedPort,
+    cluster_addresses,
+    external_target,
+    hosts,
+    is_label,
+    named_ports,
+)
+from podwire.dns.names import IPAddress, reverse_name, reverse_zones
+from podwire.dns.records import CNAME, NS, PTR, SOA, SRV, TXT, PodAddresses, Present, Record, address_data
+from podwire.kube.core import Service
+from podwire.kube.discovery import EndpointSlice
+from podwire.kube.meta import NamespacedName
+
+SCHEMA_VERSION = "1.1.0"
+"""Of the specification that the names follow."""
+
+LONGEST_DOMAIN = 50
+"""So that `hostname.service.namespace.svc.<domain>`, three labels of 63, is always a name."""
+
+PRIORITY, WEIGHT = 0, 100
+"""Of every SRV record: the specification leaves them open, all endpoints are alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who asks for records: a Service, a Namespace (its `name` empty), or the domain itself (both empty)."""
+
+    namespace: str = ""
+    name: str = ""
+
+
+DOMAIN = Owner()
+
+
+class View(Protocol):
+    """The current objects."""
+
+    def service(self, key: NamespacedName) -> Service | None:
+        """A Service, if it exists."""
+        ...
+
+    def slices(self, key: NamespacedName) -> Iterable[EndpointSlice]:
+        """All slices of a Service."""
+        ...
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether a Namespace exists."""
+        ...
+
+
+class Domain:
+    """The cluster's domain and the ranges whose reverse names are answered here. Raises ValueError for bad ones."""
+
+    def __init__(self, name: str, ranges: Iterable[str] = (), ttl: int = 5) -> None:
+        self.name = name.removesuffix(".")
+        self.ttl = ttl
+        if len(self.name) > LONGEST_DOMAIN or not all(map(is_label, self.name.split("."))):
+            raise ValueError(f"cluster domain {name!r}: must be a DNS name of at most {LONGEST_DOMAIN} characters")
+        networks = [ipaddress.ip_network(text) for text in ranges]
+        self.reverse_zones = frozenset(zone for network in networks for zone in reverse_zones(network))
+
+
+def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
+    """All records that an owner asks for now; none where it no longer exists."""
+    if owner == DOMAIN:
+        yield from _domain_rows(domain)
+    elif not owner.name:
+        if view.has_namespace(owner.namespace) and is_label(owner.namespace):
+            yield Record(f"{owner.namespace}.svc.{domain.name}", Present())
+            yield Record(f"{owner.namespace}.pod.{domain.name}", PodAddresses())
+    else:
+        key = NamespacedName(owner.namespace, owner.name)
+        service = view.service(key)
+        if service is not None and is_label(owner.name) and is_label(owner.namespace):
+            name = f"{owner.name}.{owner.namespace}.svc.{domain.name}"
+            yield from _service_rows(name, service, view.slices(key))
+
+
+def _domain_rows(domain: Domain) -> Iterator[Record]:
+    """The heads of the zones. The serial number never changes: nobody can transfer the zone."""
+    server = f"kube-dns.kube-system.svc.{domain.name}"
+    head = SOA(server, f"hostmaster.{domain.name}", minimum=domain.ttl)
+    for zone in (domain.name, *domain.reverse_zones):
+        yield Record(zone, head)
+        yield Record(zone, NS(server))
+    yield Record(f"dns-version.{domain.name}", TXT(SCHEMA_VERSION))
+
+
+def _service_rows(name: str, service: Service, slices: Iterable[EndpointSlice]) -> Iterator[Record]:
+    if service.spec.type == "ExternalName":
+        target = external_target(service)
+        if target is not None:
+            yield Record(name, CNAME(target))
+        return
+    for address in cluster_addresses(service):
+        yield from _named_address(name, address)
+        for port in named_ports(service):
+            yield _port_row(name, port, name)
+    for host in hosts(service, slices):
+        yield from _host_rows(name, host, headless=service.headless)
+
+
+def _host_rows(name: str, host: Host, *, headless: bool) -> Iterator[Record]:
+    """An endpoint has a name of its own below every Service; a headless one answers with it besides."""
+    own = f"{host.label}.{name}"
+    yield from _named_address(own, host.address)
+    if headless:
+        yield Record(name, address_data(host.address))
+        for port in host.ports:
+            yield _port_row(name, port, own)
+
+
+def _named_address(name: str, address: IPAddress) -> tuple[Record, Record]:
+    """The way from the name to the address, and back."""
+    return Record(name, address_data(address)), Record(reverse_name(address), PTR(name))
+
+
+def _port_row(name: str, port: NamedPort, target: str) -> Record:
+    return Record(f"_{port.name}._{port.protocol}.{name}", SRV(PRIORITY, WEIGHT, port.port, target))

@@ -1,0 +1,115 @@
+"""The zone in memory: what the engine writes rows to and the server answers from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from podwire.dns.message import QUESTION_POINTER, record
+from podwire.dns.names import ROOT, parent, suffixes, to_wire
+from podwire.dns.records import CNAME, SRV, Data, Record, RecordType
+from podwire.engine.row import Delta
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSet:
+    """All records of one name and type, ready for a packet: each begins with a pointer to the question's name.
+
+    `targets` are the names, in wire form, that SRV and CNAME records lead to.
+    """
+
+    records: tuple[bytes, ...]
+    targets: tuple[bytes, ...] = ()
+
+
+class Node:
+    """One name: its data by type, the number of names right below it, and the answers made so far."""
+
+    __slots__ = ("below", "data", "prepared", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.data: dict[int, dict[Data, None]] = {}
+        self.below = 0
+        self.prepared: dict[int, RecordSet] = {}
+
+
+class Zone:
+    """Names and their records, indexed by folded wire name; also the names that exist only through others below them.
+
+    A write costs what it changes. Answers are put together at the first question after a change and then kept.
+    """
+
+    def __init__(self, ttl: int = 5) -> None:
+        self._ttl = ttl
+        self._nodes: dict[bytes, Node] = {}
+
+    async def read(self) -> list[Record]:
+        """All records held."""
+        return [
+            Record(node.text, data) for node in self._nodes.values() for values in node.data.values() for data in values
+        ]
+
+    async def write(self, delta: Delta[Record]) -> None:
+        """Take a batch; as nothing is awaited, a query sees all of it or nothing."""
+        for row in delta.upserts:
+            self._add(row)
+        for row in delta.removals:
+            self._remove(row)
+
+    def find(self, name: bytes) -> Node | None:
+        """The node of a folded wire name; None: no such name."""
+        return self._nodes.get(name)
+
+    def apex(self, name: bytes) -> bytes | None:
+        """The nearest name at or above this one that heads a zone of ours; None: the name is not ours to answer."""
+        for _, tail in suffixes(name):
+            node = self._nodes.get(tail)
+            if node is not None and RecordType.SOA in node.data:
+                return tail
+        return None
+
+    def records(self, node: Node, kind: int) -> RecordSet | None:
+        """The records of one type, in an order that does not depend on history."""
+        ready = node.prepared.get(kind)
+        if ready is None and kind in node.data:
+            ready = node.prepared[kind] = self._prepare(kind, node.data[kind])
+        return ready
+
+    def _prepare(self, kind: int, values: dict[Data, None]) -> RecordSet:
+        wires = sorted(data.wire() for data in values)
+        targets = sorted({to_wire(data.target).lower() for data in values if isinstance(data, SRV | CNAME)})
+        return RecordSet(tuple(record(QUESTION_POINTER, kind, self._ttl, wire) for wire in wires), tuple(targets))
+
+    def _add(self, row: Record) -> None:
+        node = self._make(to_wire(row.name).lower(), row.name)
+        node.data.setdefault(row.data.type, {})[row.data] = None
+        node.prepared.pop(row.data.type, None)
+
+    def _make(self, name: bytes, text: str) -> Node:
+        """The node of this name; those above it that are missing are made too."""
+        node = self._nodes.get(name)
+        if node is None:
+            node = self._nodes[name] = Node(text)
+            if name != ROOT:
+                self._make(parent(name), text.partition(".")[2]).below += 1
+        return node
+
+    def _remove(self, row: Record) -> None:
+        name = to_wire(row.name).lower()
+        node = self._nodes.get(name)
+        if node is None or row.data not in node.data.get(row.data.type, {}):
+            return
+        del node.data[row.data.type][row.data]
+        node.prepared.pop(row.data.type, None)
+        if not node.data[row.data.type]:
+            del node.data[row.data.type]
+        self._drop_empty(name)
+
+    def _drop_empty(self, name: bytes) -> None:
+        """A name without data and without names below it does not exist, nor do those that only it held up."""
+        while (node := self._nodes.get(name)) is not None and not node.data and not node.below:
+            del self._nodes[name]
+            if name == ROOT:
+                return
+            name = parent(name)
+            self._nodes[name].below -= 1
