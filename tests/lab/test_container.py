@@ -34,6 +34,7 @@ def run(*command: str, **changes: object) -> tuple[int, str]:
         container.Place(NETWORK, "web-0", SCRATCH),
         container.Streams(null, writer, writer),
     )
+    started.release()
     os.close(writer)
     os.close(null)
     with os.fdopen(reader, "rb") as pipe, os.fdopen(started.report, "rb") as report:
@@ -196,12 +197,14 @@ def test_a_process_joins_a_running_container() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     settings = plan("sh", "-c", "echo marked > /tmp/mark; sleep 60")
     first = container.start(settings, container.Place(NETWORK, "web-0", SCRATCH), container.Streams(null, null, null))
+    first.release()
     assert os.read(first.report, 1) == b""
     script = (
         "while ! test -s /tmp/mark; do :; done; cat /tmp/mark; hostname; grep CapEff /proc/self/status; ls /proc/$$/fd"
     )
     reader, writer = os.pipe()
     second = container.join(first.pid, settings, ("sh", "-c", script), container.Streams(null, writer, writer))
+    second.release()
     os.close(writer)
     with os.fdopen(reader) as pipe, os.fdopen(second.report) as report:
         words = pipe.read().split()
@@ -219,11 +222,25 @@ def test_a_terminal_of_a_container() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     settings = plan("sleep", "60")
     first = container.start(settings, container.Place(NETWORK, "web-0", SCRATCH), container.Streams(null, null, null))
+    first.release()
     assert os.read(first.report, 1) == b""
     ours, theirs = container.open_terminal(first.pid)
     second = container.join(first.pid, settings, ("tty",), container.Streams(theirs, theirs, theirs, terminal=True))
+    second.release()
     os.close(theirs)
     assert os.read(ours, 100).strip() == b"/dev/pts/0"
     assert os.waitstatus_to_exitcode(os.waitpid(second.pid, 0)[1]) == 0
     os.kill(first.pid, 9)
     os.waitpid(first.pid, 0)
+
+
+@in_world
+def test_a_process_that_nobody_released_ends_without_running() -> None:
+    SCRATCH.mkdir()
+    null = os.open("/dev/null", os.O_RDWR)
+    mounts = (Mount(source="/run/scratch", target="/out"),)
+    place = container.Place(NETWORK, "web-0", SCRATCH)
+    started = container.start(plan("touch", "/out/x", mounts=mounts), place, container.Streams(null, null, null))
+    os.close(started.go)
+    assert os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]) == container.CANNOT_START
+    assert not (SCRATCH / "x").exists()

@@ -11,6 +11,7 @@ import fcntl
 import importlib
 import os
 import signal
+import socket
 import sys
 import termios
 from collections.abc import Callable, Mapping
@@ -35,20 +36,34 @@ JOINED = namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEW
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Descriptors that become standard input, output and error. A terminal is one descriptor three times."""
+    """Descriptors that become standard input, output and error.
+
+    With `terminal` they are one descriptor three times and control the process's session. With `console`, a unix
+    socket, the process makes itself a terminal of its container in their place and sends our end over the socket.
+    """
 
     stdin: int
     stdout: int
     stderr: int
     terminal: bool = False
+    console: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A process that was forked. `report` is readable until the program runs: then it ends, or says what failed."""
+    """A process that was forked and waits to be released.
+
+    `report` is readable when the program runs: then it ends, or says what failed. Closing `go` unused ends the process.
+    """
 
     pid: int
     report: int
+    go: int
+
+    def release(self) -> None:
+        """Let it become its program: from now on somebody knows of it."""
+        os.write(self.go, b"g")
+        os.close(self.go)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +84,13 @@ def start(plan: ContainerPlan, place: Place, streams: Streams) -> Started:
         namespaces.sethostname(place.hostname)
         enter_root(plan, place.hostname, place.scratch)
         os.makedirs(plan.folder, exist_ok=True)
+        if streams.console >= 0:
+            _own_terminal()
         _run(plan, plan.program)
 
     namespaces.unshare(namespaces.CLONE_NEWPID)
     try:
-        return _fork(become, streams)
+        return _fork(become, streams, keep=streams.console)
     finally:
         _children_here()
 
@@ -97,9 +114,13 @@ def join(container: int, plan: ContainerPlan, command: tuple[str, ...], streams:
 def open_terminal(container: int) -> tuple[int, int]:
     """A new pseudo terminal of a running container: our end and the container's end."""
     ours = os.open(f"/proc/{container}/root/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    fcntl.ioctl(ours, TIOCSPTLCK, b"\0\0\0\0")
-    theirs = fcntl.ioctl(ours, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    return ours, theirs
+    return ours, _other_end(ours)
+
+
+def read_report(report: int) -> str:
+    """What kept a process from running its program, empty where nothing did. Closes the descriptor."""
+    with open(report, "rb") as pipe:
+        return pipe.read().decode("utf-8", "replace")
 
 
 def _children_here() -> None:
@@ -110,35 +131,42 @@ def _children_here() -> None:
 
 def _fork(become: Callable[[], NoReturn], streams: Streams, keep: int = -1) -> Started:
     reader, writer = os.pipe()
+    wait, go = os.pipe()
     # Until it has become the program, nobody in the container may look into the child: it is a copy of this process.
     namespaces.prctl(PR_SET_DUMPABLE, 0)
     try:
         pid = os.fork()
         if pid == 0:
-            _child(become, streams, writer, keep)
+            _child(become, streams, (writer, wait, keep))
     finally:
         namespaces.prctl(PR_SET_DUMPABLE, 1)
         os.close(writer)
-    return Started(pid, reader)
+        os.close(wait)
+    return Started(pid, reader, go)
 
 
-def _child(become: Callable[[], NoReturn], streams: Streams, report: int, keep: int) -> NoReturn:
-    """Never returns into the frames of the forking process."""
+REPORT, GO, KEPT = 3, 4, 5
+"""Descriptors of the child while it is not yet the program."""
+
+
+def _child(become: Callable[[], NoReturn], streams: Streams, others: tuple[int, int, int]) -> NoReturn:
+    """Never returns into the frames of the forking process. `others` become REPORT, GO and KEPT, -1 is none."""
     try:
-        _fresh_signals()
+        fresh_signals()
         os.setsid()
-        report = _settle_descriptors(streams, report, keep)
+        settle_descriptors((streams.stdin, streams.stdout, streams.stderr, *others))
         if streams.terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         become()
     except BaseException as error:
         with contextlib.suppress(OSError):
-            os.write(report, f"{error}".encode()[:4000])
+            os.write(REPORT, f"{error}".encode()[:4000])
     finally:
         os._exit(CANNOT_START)
 
 
-def _fresh_signals() -> None:
+def fresh_signals() -> None:
+    """Undo what the forking process had set up for its own signals."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         with contextlib.suppress(OSError, ValueError):
@@ -147,21 +175,36 @@ def _fresh_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-REPORT = 3
-KEPT = 4
-
-
-def _settle_descriptors(streams: Streams, report: int, keep: int) -> int:
-    """0-2 are the streams, 3 the report, 4 what is kept; everything else is closed. All but 0-2 close on exec."""
-    wanted = [streams.stdin, streams.stdout, streams.stderr, report, keep if keep >= 0 else report]
-    high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) for number in wanted]
+def settle_descriptors(wanted: tuple[int, ...]) -> None:
+    """Make them 0, 1, 2 and so on and close everything else. All but the standard streams close on exec."""
+    high = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) if number >= 0 else -1 for number in wanted]
     for target, number in enumerate(high):
-        os.dup2(number, target, inheritable=target <= 2)
-    os.closerange(5, os.sysconf("SC_OPEN_MAX"))
-    return REPORT
+        if number >= 0:
+            os.dup2(number, target, inheritable=target <= 2)
+    os.closerange(len(wanted), os.sysconf("SC_OPEN_MAX"))
+
+
+def _own_terminal() -> None:
+    """In the container's root: a terminal of its own becomes the standard streams; our end goes out by KEPT."""
+    ours = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    theirs = _other_end(ours)
+    with socket.socket(fileno=KEPT) as outside:
+        socket.send_fds(outside, [b"terminal"], [ours])
+    os.close(ours)
+    for number in (0, 1, 2):
+        os.dup2(theirs, number)
+    os.close(theirs)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _other_end(terminal: int) -> int:
+    fcntl.ioctl(terminal, TIOCSPTLCK, b"\0\0\0\0")
+    return fcntl.ioctl(terminal, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
 
 
 def _run(plan: ContainerPlan, program: Execute | Call | Refuse) -> NoReturn:
+    if not os.read(GO, 1):
+        os._exit(CANNOT_START)
     _become(plan.identity)
     os.chdir(plan.folder)
     os.umask(0o022)
@@ -194,8 +237,7 @@ def _call(program: Call, environment: Mapping[str, str]) -> NoReturn:
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     module, _, name = program.function.partition(":")
     function = getattr(importlib.import_module(module), name)
-    os.close(KEPT)
-    os.close(REPORT)
+    os.closerange(REPORT, KEPT + 1)
     code = 0
     try:
         function(program.arguments)

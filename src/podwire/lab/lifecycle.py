@@ -1,0 +1,171 @@
+"""Which containers of a pod run when. Pure: plans, records and times come in, decisions go out.
+
+    state        event                                          next state
+    waiting      due, and init containers before it are done    running
+    waiting      could not be started                           waiting, after a back-off
+    running      ended, policy restarts it                      waiting, after a back-off
+    running      ended, policy does not                         terminated
+
+Source: kubelet `kuberuntime_manager.go` (computePodActions, doBackOff) and "Pod Lifecycle" on kubernetes.io. The first
+restart is at once, the next after 10 s, then doubling to 5 min; ten minutes of running start the count again.
+Times: `due` is seconds of the machine's monotonic clock, the others seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from podwire.lab.plan import ContainerPlan, PodPlan, Struct
+
+FIRST_BACKOFF_SECONDS = 10.0
+LONGEST_BACKOFF_SECONDS = 300.0
+STEADY_SECONDS = 600.0
+
+CREATING = "ContainerCreating"
+INITIALIZING = "PodInitializing"
+CRASH_LOOP = "CrashLoopBackOff"
+CREATE_ERROR = "CreateContainerError"
+
+
+class Waiting(Struct, frozen=True, kw_only=True, tag="waiting"):
+    """Not started yet, or waiting to be started again."""
+
+    reason: str = CREATING
+    message: str = ""
+
+
+class Running(Struct, frozen=True, kw_only=True, tag="running"):
+    """Its first process: `ticks` is the start time in clock ticks after boot, which tells it from a later namesake."""
+
+    pid: int
+    ticks: int
+    started: float
+
+
+class Terminated(Struct, frozen=True, kw_only=True, tag="terminated"):
+    """How it ended. `signal` is 0 where it ended by itself."""
+
+    exit_code: int
+    signal: int = 0
+    reason: str = ""
+    message: str = ""
+    started: float = 0.0
+    finished: float = 0.0
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """All that is known of one container. `starts` counts processes started, `backoff` is the next pause in seconds."""
+
+    name: str
+    state: Waiting | Running | Terminated = Waiting()
+    last: Terminated | None = None
+    starts: int = 0
+    backoff: float = 0.0
+    due: float = 0.0
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(0, self.starts - 1)
+
+
+Records = Mapping[str, Record]
+
+
+def initial(plan: PodPlan) -> dict[str, Record]:
+    """The records of a pod that was never started."""
+    has_init = any(container.init for container in plan.containers)
+    return {
+        container.name: Record(
+            name=container.name,
+            state=Waiting(reason=INITIALIZING if has_init and not container.init else CREATING),
+        )
+        for container in plan.containers
+    }
+
+
+def startable(plan: PodPlan, records: Records) -> list[ContainerPlan]:
+    """The containers that wait for nothing but their time: one init container, or all others."""
+    waiting = []
+    for container in plan.containers:
+        record = records[container.name]
+        if isinstance(record.state, Waiting):
+            waiting.append(container)
+        if container.init and not _passed(container, record):
+            return waiting
+    return waiting
+
+
+def _passed(container: ContainerPlan, record: Record) -> bool:
+    """Whether the containers behind this init container may start."""
+    if container.restart == "Always":
+        return record.starts > 0
+    return isinstance(record.state, Terminated) and record.state.exit_code == 0
+
+
+def due(plan: PodPlan, records: Records, now: float) -> list[ContainerPlan]:
+    """The containers to start now."""
+    return [container for container in startable(plan, records) if records[container.name].due <= now]
+
+
+def next_due(plan: PodPlan, records: Records, now: float) -> float | None:
+    """Seconds until the next start; None when nothing waits for time to pass."""
+    times = [records[container.name].due for container in startable(plan, records)]
+    return max(0.0, min(times) - now) if times else None
+
+
+def started(record: Record, running: Running) -> Record:
+    """The record after its process was forked."""
+    return msgspec.structs.replace(record, state=running, starts=record.starts + 1)
+
+
+def ended(record: Record, container: ContainerPlan, how: Terminated, now: float, *, stopping: bool) -> Record:
+    """The record after its process ended."""
+    if stopping or not restarts(container, how):
+        return msgspec.structs.replace(record, state=how)
+    pause = 0.0 if how.finished - how.started > STEADY_SECONDS else record.backoff
+    message = f"back-off {pause:g}s restarting failed container={record.name}"
+    state = Waiting(reason=CRASH_LOOP, message=message) if pause else Waiting()
+    return msgspec.structs.replace(
+        record,
+        state=state,
+        last=how,
+        backoff=_longer(pause),
+        due=now + pause,
+    )
+
+
+def refused(record: Record, message: str, now: float) -> Record:
+    """The record after the program could not be started at all; it is tried again whatever the policy, as upstream."""
+    pause = max(record.backoff, FIRST_BACKOFF_SECONDS)
+    return msgspec.structs.replace(
+        record,
+        state=Waiting(reason=CREATE_ERROR, message=message),
+        starts=max(0, record.starts - 1),
+        backoff=_longer(pause),
+        due=now + pause,
+    )
+
+
+def _longer(pause: float) -> float:
+    return min(LONGEST_BACKOFF_SECONDS, pause * 2) if pause else FIRST_BACKOFF_SECONDS
+
+
+def restarts(container: ContainerPlan, how: Terminated) -> bool:
+    """Whether its policy starts a container again that ended so. An init container that succeeded is done."""
+    if container.restart == "Always":
+        return True
+    return container.restart == "OnFailure" and how.exit_code != 0
+
+
+def finished(plan: PodPlan, records: Records) -> bool:
+    """Whether nothing runs and nothing will: all containers ended, or an init container failed for good."""
+    if any(isinstance(record.state, Running) for record in records.values()):
+        return False
+    for container in plan.containers:
+        state = records[container.name].state
+        if container.init and container.restart != "Always" and isinstance(state, Terminated) and state.exit_code:
+            return True
+    return all(isinstance(records[c.name].state, Terminated) for c in plan.containers if not c.init)

@@ -1,0 +1,67 @@
+"""The log of one run of a container: a file of bounded size, beside it the part before it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from podwire.lab.log_format import Entry
+
+MOST_BYTES = 4 * 1024 * 1024
+"""A log file that is longer is set aside; one such part is kept."""
+
+log = logging.getLogger(__name__)
+
+
+def log_path(folder: Path, container: str, run: int) -> Path:
+    """The log of a container's run, counted from 0."""
+    return folder / "logs" / container / f"{run}.log"
+
+
+def set_aside(path: Path) -> Path:
+    """Where the part before the current one is kept."""
+    return path.with_suffix(".log.1")
+
+
+class LogFile:
+    """Appends entries. A full disk loses entries, never the process that writes them."""
+
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+        self._path = path
+        self._most_bytes = most_bytes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Append entries in one write."""
+        data = b"".join(entry.encode() for entry in entries)
+        if self._size + len(data) > self._most_bytes and self._size:
+            self._rotate()
+        try:
+            self._size += os.write(self._file, data)
+        except OSError as error:
+            log.warning("%s: %s; output is lost", self._path, error.strerror)
+
+    def close(self) -> None:
+        """No more output comes."""
+        os.close(self._file)
+
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._size = os.fstat(self._file).st_size
+
+    def _rotate(self) -> None:
+        os.close(self._file)
+        self._path.rename(set_aside(self._path))
+        self._open()
+
+
+def forget_runs(folder: Path, container: str, before: int) -> None:
+    """Remove the logs of runs before this one."""
+    for path in (folder / "logs" / container).glob("*.log*"):
+        with contextlib.suppress(ValueError):
+            if int(path.name.partition(".")[0]) < before:
+                path.unlink(missing_ok=True)

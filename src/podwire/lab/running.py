@@ -1,0 +1,220 @@
+"""One running container as its shim holds it: first process, output on its way to the log, input.
+
+Output goes through named FIFOs which the container holds open for reading and writing: it never gets SIGPIPE, and what
+it writes while nobody reads waits there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from podwire.lab import container, processes
+from podwire.lab.console import fork_console
+from podwire.lab.lifecycle import Record, Running, Terminated
+from podwire.lab.log_file import LogFile, log_path
+from podwire.lab.log_format import entries
+from podwire.lab.plan import ContainerPlan, PodPlan
+
+CHUNK = 64 * 1024
+LAST_OUTPUT_SECONDS = 1.0
+"""How long an ended container's output is waited for; a process that joined it may hold its FIFO longer."""
+
+STREAMS = ("stdout", "stderr")
+
+
+class Pump:
+    """Carries one stream from its FIFO to the log. `ended` is set when nobody can write to it any more."""
+
+    def __init__(self, fifo: Path, stream: str, log: LogFile) -> None:
+        self.ended = asyncio.Event()
+        self._stream = stream
+        self._log = log
+        self._file = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def start(self) -> None:
+        """From now on something holds the other end."""
+        asyncio.get_running_loop().add_reader(self._file, self._readable)
+
+    def _readable(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._file, CHUNK)
+            if not data:
+                self.close()
+                return
+            self._log.write(entries(data, self._stream, time.time_ns()))
+
+    def close(self) -> None:
+        """Read no more."""
+        if not self.ended.is_set():
+            asyncio.get_running_loop().remove_reader(self._file)
+            os.close(self._file)
+            self.ended.set()
+
+
+@dataclass(slots=True)
+class Run:
+    """A container that runs. `pidfd` names its first process; `report` is open until its program runs."""
+
+    plan: ContainerPlan
+    pid: int
+    pidfd: int
+    started: float
+    log: LogFile
+    own: bool = True
+    report: int = -1
+    stdin: int = -1
+    pumps: list[Pump] = field(default_factory=list)
+    killed_after: asyncio.TimerHandle | None = None
+
+    @property
+    def running(self) -> Running:
+        """The state to write down."""
+        return Running(pid=self.pid, ticks=processes.start_ticks(self.pid), started=self.started)
+
+    async def program_runs(self) -> str:
+        """Return when the program runs, with an empty text, or with what kept it from running."""
+        if self.report < 0:
+            return ""
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self.report, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(self.report)
+            report, self.report = self.report, -1
+        return container.read_report(report)
+
+    async def ended(self) -> Terminated:
+        """Return when the first process has ended and its output is in the log."""
+        if self.own:
+            status = await processes.wait_child(self.pid)
+        else:
+            status = await processes.wait_orphan(self.pid, self.pidfd, self.started)
+        finished = time.time()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_OUTPUT_SECONDS):
+                for pump in self.pumps:
+                    await pump.ended.wait()
+        self._release()
+        return terminated(status, self.started, finished)
+
+    def stop(self, grace_seconds: float) -> None:
+        """SIGTERM now, SIGKILL after the grace."""
+        processes.send_signal(self.pidfd, signal.SIGTERM)
+        if self.killed_after is not None:
+            self.killed_after.cancel()
+        loop = asyncio.get_running_loop()
+        self.killed_after = loop.call_later(grace_seconds, processes.send_signal, self.pidfd, signal.SIGKILL)
+
+    def close_input(self) -> None:
+        """Its standard input has ended."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+            self.stdin = -1
+
+    def _release(self) -> None:
+        if self.killed_after is not None:
+            self.killed_after.cancel()
+        for pump in self.pumps:
+            pump.close()
+        self.close_input()
+        self.log.close()
+        os.close(self.pidfd)
+
+
+def terminated(status: int, started: float, finished: float) -> Terminated:
+    """A wait status in Kubernetes' words: 128 and the signal's number where a signal ended it."""
+    code = os.waitstatus_to_exitcode(status)
+    number = -code if code < 0 else 0
+    exit_code = 128 + number if number else code
+    reason = "ContainerStatusUnknown" if exit_code == processes.UNKNOWN_EXIT else "Error"
+    return Terminated(
+        exit_code=exit_code,
+        signal=number,
+        reason=reason if exit_code else "Completed",
+        started=started,
+        finished=finished,
+    )
+
+
+def folder_of(pod: Path, name: str) -> Path:
+    """Where a container's FIFOs are."""
+    return pod / "containers" / name
+
+
+def start(pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int) -> tuple[Run, container.Started]:
+    """Fork a container. It waits to be released, so that it can be written down first."""
+    folder = folder_of(pod, wanted.name)
+    (folder / "root").mkdir(parents=True, exist_ok=True)
+    log = LogFile(log_path(pod, wanted.name, run))
+    pumps = [Pump(_fifo(folder / stream, wanted), stream, log) for stream in STREAMS]
+    stdout, stderr = (os.open(folder / stream, os.O_RDWR | os.O_CLOEXEC) for stream in STREAMS)
+    stdin, keeper = _input(folder, wanted)
+    try:
+        place = container.Place(plan.network, plan.hostname, folder / "root")
+        started = _fork(wanted, place, (stdin, stdout, stderr))
+    finally:
+        for number in (stdin, stdout, stderr):
+            os.close(number)
+    for pump in pumps:
+        pump.start()
+    pidfd = os.pidfd_open(started.pid)
+    run_now = Run(wanted, started.pid, pidfd, time.time(), log, report=started.report, stdin=keeper, pumps=pumps)
+    return run_now, started
+
+
+def _fork(wanted: ContainerPlan, place: container.Place, descriptors: tuple[int, int, int]) -> container.Started:
+    stdin, stdout, stderr = descriptors
+    if not wanted.terminal:
+        return container.start(wanted, place, container.Streams(stdin, stdout, stderr))
+    relay, connection = fork_console(stdin, stdout)
+    with connection:
+        started = container.start(wanted, place, container.Streams(stdin, stdout, stderr, console=connection.fileno()))
+    task = asyncio.get_running_loop().create_task(processes.wait_child(relay))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return started
+
+
+def _fifo(path: Path, wanted: ContainerPlan) -> Path:
+    """A FIFO that the container's user can open again by /dev/stdout, and nobody else in the world."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path, 0o600)
+    os.chown(path, wanted.identity.user, wanted.identity.group)
+    return path
+
+
+def _input(folder: Path, wanted: ContainerPlan) -> tuple[int, int]:
+    """The container's standard input and, where it may end, the writing end that keeps it open until then."""
+    if not wanted.stdin:
+        flags = os.O_RDWR if wanted.terminal else os.O_RDONLY
+        return os.open(_fifo(folder / "stdin", wanted) if wanted.terminal else "/dev/null", flags | os.O_CLOEXEC), -1
+    path = _fifo(folder / "stdin", wanted)
+    if wanted.terminal or not wanted.stdin_once:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC), -1
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    keeper = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    os.set_blocking(reader, True)
+    return reader, keeper
+
+
+def adopt(pod: Path, wanted: ContainerPlan, record: Record, state: Running) -> Run | None:
+    """Take over a container of a dead shim; None when it has ended meanwhile."""
+    try:
+        pidfd = os.pidfd_open(state.pid)
+    except ProcessLookupError:
+        return None
+    if processes.start_ticks(state.pid) != state.ticks:
+        os.close(pidfd)
+        return None
+    log = LogFile(log_path(pod, wanted.name, record.starts - 1))
+    pumps = [Pump(folder_of(pod, wanted.name) / stream, stream, log) for stream in STREAMS]
+    for pump in pumps:
+        pump.start()
+    return Run(wanted, state.pid, pidfd, state.started, log, own=False, pumps=pumps)

@@ -1,0 +1,294 @@
+"""The shim: one small single-threaded process for each pod, which owns its containers.
+
+It starts, restarts and stops them, keeps their output and exit status, and runs commands in them. The node's runtime may
+come and go. What it knows is written to the pod's folder before anything relies on it: a later shim adopts what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from podwire.lab import container, lifecycle, messages, packets, paths, processes, running
+from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
+from podwire.lab.log_file import forget_runs
+from podwire.lab.packets import Packets
+from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, PodPlan, read_plan, replace_file
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Mapping[str, str], descriptors: Mapping[str, int]) -> None:
+    """The shim's process. `folder` in the arguments is the pod's folder; it must exist."""
+    del descriptors
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    asyncio.run(Shim(Path(arguments["folder"])).serve())
+
+
+class Shim:
+    """All containers of one pod, and the conversations about them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._plan: PodPlan | None = None
+        self._records: dict[str, Record] = {}
+        self._runs: dict[str, running.Run] = {}
+        self._stopping = False
+        self._changed = asyncio.Event()
+        self._quit = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Work until told to quit."""
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        self._resume()
+        listener = packets.listen(self._folder / SHIM_SOCKET)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(listener, self._accept, listener)
+        try:
+            await self._quit.wait()
+        finally:
+            loop.remove_reader(listener)
+            listener.close()
+            (self._folder / SHIM_SOCKET).unlink(missing_ok=True)
+
+    # What runs
+
+    def _resume(self) -> None:
+        """Read what a shim before this one wrote, and adopt what it left running."""
+        if (self._folder / STATE_FILE).exists():
+            state = msgspec.json.decode((self._folder / STATE_FILE).read_bytes(), type=messages.PodState)
+            self._records = {record.name: record for record in state.records}
+            self._stopping = state.stopping
+        if (self._folder / PLAN_FILE).exists():
+            self._apply()
+        for record in list(self._records.values()):
+            if isinstance(record.state, Running):
+                self._adopt(record, record.state)
+
+    def _adopt(self, record: Record, state: Running) -> None:
+        assert self._plan is not None
+        wanted = next(entry for entry in self._plan.containers if entry.name == record.name)
+        run = running.adopt(self._folder, wanted, record, state)
+        if run is not None:
+            self._runs[record.name] = run
+            self._spawn(self._follow(run))
+            return
+        status = processes.written_exit(paths.EXITS / str(state.pid), state.started)
+        if status is None:
+            status = processes.UNKNOWN_EXIT << 8
+        self._ended(wanted.name, running.terminated(status, state.started, time.time()))
+
+    def _apply(self) -> None:
+        self._plan = read_plan(self._folder)
+        for name, record in lifecycle.initial(self._plan).items():
+            self._records.setdefault(name, record)
+        self._turn()
+
+    def _turn(self) -> None:
+        """Start what is due, and come back when the next is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._plan is None or self._stopping:
+            return
+        for wanted in lifecycle.due(self._plan, self._records, time.monotonic()):
+            self._start(self._plan, wanted.name)
+        pause = lifecycle.next_due(self._plan, self._records, time.monotonic())
+        if pause is not None:
+            self._timer = asyncio.get_running_loop().call_later(pause, self._turn)
+
+    def _start(self, plan: PodPlan, name: str) -> None:
+        wanted = next(entry for entry in plan.containers if entry.name == name)
+        record = self._records[name]
+        forget_runs(self._folder, name, record.starts - 1)
+        try:
+            run, started = running.start(self._folder, plan, wanted, record.starts)
+        except OSError as error:
+            log.warning("container %s: %s", name, error)
+            refused = msgspec.structs.replace(record, starts=record.starts + 1)
+            self._set(lifecycle.refused(refused, str(error), time.monotonic()))
+            return
+        self._runs[name] = run
+        self._set(lifecycle.started(record, run.running))
+        started.release()
+        self._spawn(self._follow(run))
+
+    async def _follow(self, run: running.Run) -> None:
+        """From the fork of a container to its end."""
+        name = run.plan.name
+        refusal = await run.program_runs()
+        if not refusal:
+            self._publish()
+            if self._plan is not None:
+                self._turn()
+        how = await run.ended()
+        del self._runs[name]
+        if refusal and not self._stopping:
+            self._set(lifecycle.refused(self._records[name], refusal, time.monotonic()))
+        else:
+            self._ended(name, msgspec.structs.replace(how, message=refusal))
+        self._turn()
+
+    def _ended(self, name: str, how: Terminated) -> None:
+        assert self._plan is not None
+        wanted = next(entry for entry in self._plan.containers if entry.name == name)
+        record = self._records[name]
+        self._set(lifecycle.ended(record, wanted, how, time.monotonic(), stopping=self._stopping))
+
+    def _stop(self, grace_seconds: float) -> None:
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for run in self._runs.values():
+            run.stop(grace_seconds)
+        self._save()
+        self._publish()
+
+    # What is known
+
+    def _set(self, record: Record) -> None:
+        self._records[record.name] = record
+        self._save()
+        self._publish()
+
+    def _save(self) -> None:
+        replace_file(self._folder / STATE_FILE, messages.encode(self._state(whole=True)))
+
+    def _publish(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _state(self, *, whole: bool = False) -> messages.PodState:
+        """What a watcher is told; a container whose program does not run yet still waits."""
+        records = tuple(
+            record if whole or not self._starting(record) else msgspec.structs.replace(record, state=Waiting())
+            for record in self._records.values()
+        )
+        done = self._plan is not None and lifecycle.finished(self._plan, self._records)
+        return messages.PodState(
+            records=records, stopping=self._stopping, finished=done or (self._stopping and not self._runs)
+        )
+
+    def _starting(self, record: Record) -> bool:
+        run = self._runs.get(record.name)
+        return run is not None and run.report >= 0
+
+    # Conversations
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = listener.accept()
+            self._spawn(self._converse(Packets(connection)))
+
+    async def _converse(self, peer: Packets) -> None:
+        packet, descriptors = await peer.receive()
+        try:
+            if packet:
+                await self._answer(peer, messages.decode(packet), descriptors)
+        except (OSError, msgspec.MsgspecError, LookupError, ValueError) as error:
+            with contextlib.suppress(OSError):
+                await peer.send(messages.encode(messages.Failed(message=str(error))))
+        finally:
+            for number in descriptors:
+                with contextlib.suppress(OSError):
+                    os.close(number)
+            peer.close()
+
+    async def _answer(self, peer: Packets, request: messages.Message, descriptors: list[int]) -> None:
+        match request:
+            case messages.Watch():
+                await self._tell(peer)
+                return
+            case messages.Execute():
+                await self._execute(peer, request, descriptors)
+                return
+            case messages.Apply():
+                self._apply()
+            case messages.Stop():
+                self._stop(request.grace_seconds)
+            case messages.Kill():
+                self._running(request.container).stop(request.grace_seconds)
+            case messages.CloseInput():
+                self._running(request.container).close_input()
+            case messages.Quit():
+                self._quit.set()
+                return
+            case _:
+                raise ValueError(f"{type(request).__name__} is no request")
+        await peer.send(messages.encode(messages.Done()))
+
+    def _running(self, name: str) -> running.Run:
+        run = self._runs.get(name)
+        if run is None or run.report >= 0:
+            raise LookupError(f"container {name} is not running")
+        return run
+
+    async def _tell(self, peer: Packets) -> None:
+        hung_up = asyncio.ensure_future(peer.receive())
+        try:
+            while not hung_up.done():
+                changed = asyncio.ensure_future(self._changed.wait())
+                await peer.send(messages.encode(self._state()))
+                await asyncio.wait((changed, hung_up), return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+        finally:
+            hung_up.cancel()
+
+    async def _execute(self, peer: Packets, request: messages.Execute, descriptors: list[int]) -> None:
+        run = self._running(request.container)
+        started = await self._join(peer, run, request, descriptors)
+        started.release()
+        hung_up = asyncio.ensure_future(peer.receive())
+        ended = asyncio.ensure_future(processes.wait_child(started.pid))
+        await asyncio.wait((ended, hung_up), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            # Nobody listens any more: the command ends as it does when a terminal is closed.
+            os.kill(started.pid, signal.SIGKILL)
+        how = running.terminated(await ended, 0, 0)
+        hung_up.cancel()
+        refusal = container.read_report(started.report)
+        answer = messages.Failed(message=refusal) if refusal else messages.Exited(code=how.exit_code)
+        await peer.send(messages.encode(answer))
+
+    async def _join(
+        self, peer: Packets, run: running.Run, request: messages.Execute, descriptors: list[int]
+    ) -> container.Started:
+        """Fork the command. Our copies of its streams are closed at once, so that they end with it."""
+        if request.terminal:
+            ours, theirs = container.open_terminal(run.pid)
+            await peer.send(messages.encode(messages.Terminal()), [ours])
+            os.close(ours)
+            descriptors.append(theirs)
+            streams = container.Streams(theirs, theirs, theirs, terminal=True)
+        elif len(descriptors) == 3:
+            stdin, stdout, stderr = descriptors
+            streams = container.Streams(stdin, stdout, stderr)
+        else:
+            raise ValueError("a command without a terminal needs three descriptors")
+        started = container.join(run.pid, run.plan, request.command, streams)
+        for number in descriptors:
+            os.close(number)
+        descriptors.clear()
+        return started
+
+    def _spawn(self, coroutine: asyncio._CoroutineLike[None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a task failed", exc_info=task.exception())

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from podwire.lab import messages
+from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Running, Terminated, Waiting
+from podwire.lab.plan import Call, Mount, Refuse
+from podwire.lab.processes import start_ticks
+from tests.lab.shims import ShimOfTest, ended, plan, until
+from tests.sandbox import in_world
+
+FOLDER = Path("/run/podwire/nodes/node-1/pods/1")
+
+
+async def shim() -> ShimOfTest:
+    subject = ShimOfTest(FOLDER)
+    await subject.start()
+    return subject
+
+
+def script(text: str, **changes: object):  # type: ignore[no-untyped-def]
+    return plan("sh", "-c", text, **changes)
+
+
+@in_world
+async def test_output_and_exit_code_of_a_container() -> None:
+    pod = await shim()
+    await pod.apply(script("echo out; echo err >&2; printf part; exit 3", restart="Never"))
+    records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
+    assert ended(records["main"]).exit_code == 3
+    lines = sorted(line.split(" ", 1)[1] for line in pod.log().splitlines())
+    assert lines == ["stderr F err", "stdout F out", "stdout P part"]
+
+
+@in_world
+async def test_a_container_outlives_its_shim_and_the_next_one_adopts_it() -> None:
+    pod = await shim()
+    await pod.apply(script("trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"))
+    records = await pod.state(lambda r: isinstance(r["main"].state, Running))
+    before = records["main"].state
+    await until(lambda: "line 3\n" in pod.log())
+    await pod.kill()
+    await pod.start()
+    records = await pod.state(lambda r: isinstance(r["main"].state, Running))
+    assert records["main"].state == before, "the same process"
+    count = len(pod.log().splitlines())
+    await until(lambda: len(pod.log().splitlines()) > count + 5)
+    numbers = [int(line.rsplit(" ", 1)[1]) for line in pod.log().splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1)), "no line is lost and none comes twice"
+    assert await pod.ask(messages.Stop(grace_seconds=10)) == messages.Done()
+    records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
+    assert ended(records["main"]).exit_code == 7
+
+
+@in_world
+async def test_how_a_container_ended_while_there_was_no_shim() -> None:
+    pod = await shim()
+    gate = Path("/run/gate")
+    gate.mkdir()
+    mounts = (Mount(source=str(gate), target="/gate"),)
+    waits = script("while ! test -e /gate/open; do sleep 0.01; done; exit 9", restart="Never", mounts=mounts)
+    await pod.apply(waits, script("sleep 60", name="other"))
+    records = await pod.state(lambda r: all(isinstance(e.state, Running) for e in r.values()))
+    await pod.kill()
+    (gate / "open").touch()
+    state = records["main"].state
+    assert isinstance(state, Running)
+    await until(lambda: start_ticks(state.pid) == 0)
+    await pod.start()
+    records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
+    assert ended(records["main"]).exit_code == 9
+    assert isinstance(records["other"].state, Running)
+
+
+@in_world
+async def test_restarts_follow_the_policy() -> None:
+    pod = await shim()
+    await pod.apply(
+        script("exit 1", name="always"),
+        script("exit 0", name="on-failure", restart="OnFailure"),
+        script("exit 1", name="never", restart="Never"),
+    )
+    records = await pod.state(lambda r: getattr(r["always"].state, "reason", "") == CRASH_LOOP)
+    assert records["always"].starts == 2, "the first restart is at once"
+    assert "back-off 10s" in records["always"].state.message  # type: ignore[union-attr]
+    assert records["always"].last is not None
+    assert records["always"].last.exit_code == 1
+    records = await pod.state(lambda r: all(isinstance(r[n].state, Terminated) for n in ("on-failure", "never")))
+    assert (records["on-failure"].starts, records["never"].starts) == (1, 1)
+
+
+@in_world
+async def test_what_cannot_start_waits_with_the_reason() -> None:
+    pod = await shim()
+    await pod.apply(plan("absent"), plan(name="refused", program=Refuse(message="no such command: x")))
+    records = await pod.state(
+        lambda r: all(isinstance(e.state, Waiting) and e.state.reason == CREATE_ERROR for e in r.values())
+    )
+    assert "executable file not found" in records["main"].state.message  # type: ignore[union-attr]
+    assert "no such command: x" in records["refused"].state.message  # type: ignore[union-attr]
+    assert records["main"].restarts == 0
+
+
+@in_world
+async def test_init_containers_run_in_order_before_the_others() -> None:
+    pod = await shim()
+    await pod.apply(
+        script("echo first", name="first", init=True, restart="OnFailure"),
+        script("sleep 60", name="sidecar", init=True, restart="Always"),
+        script("echo second", name="second", init=True, restart="OnFailure"),
+        script("sleep 60"),
+    )
+    records = await pod.state(lambda r: isinstance(r["main"].state, Running))
+    first, second = ended(records["first"]), ended(records["second"])
+    sidecar, main = records["sidecar"].state, records["main"].state
+    assert isinstance(sidecar, Running)
+    assert isinstance(main, Running)
+    assert first.finished <= sidecar.started <= second.started <= second.finished <= main.started
+
+
+@in_world
+async def test_a_failed_init_container_keeps_the_others_from_starting() -> None:
+    pod = await shim()
+    await pod.apply(script("exit 4", name="first", init=True, restart="Never"), script("sleep 60", restart="Never"))
+    records = await pod.state(lambda r: isinstance(r["first"].state, Terminated))
+    assert ended(records["first"]).exit_code == 4
+    assert isinstance(records["main"].state, Waiting)
+
+
+@in_world
+async def test_commands_run_in_a_container() -> None:
+    pod = await shim()
+    await pod.apply(script("echo here > /tmp/mark; sleep 60"))
+    await pod.state(lambda r: isinstance(r["main"].state, Running))
+    answer, output = await pod.run("sh", "-c", "while ! test -s /tmp/mark; do :; done; cat /tmp/mark; exit 5")
+    assert (answer, output) == (messages.Exited(code=5), "here\n")
+    answer, _ = await pod.run("absent")
+    assert isinstance(answer, messages.Failed)
+    assert "executable file not found" in answer.message
+    answer, _ = await pod.run("true", name="nobody")
+    assert answer == messages.Failed(message="container nobody is not running")
+
+
+@in_world
+async def test_a_command_ends_when_nobody_listens() -> None:
+    pod = await shim()
+    await pod.apply(script("sleep 60"))
+    await pod.state(lambda r: isinstance(r["main"].state, Running))
+    reader, writer = os.pipe()
+    async with pod.conversation() as peer:
+        request = messages.Execute(container="main", command=("sh", "-c", "echo $$; exec sleep 60"))
+        await peer.send(messages.encode(request), [reader, writer, writer])
+        os.close(writer)
+        inner = int(os.read(reader, 20))
+    answer, _ = await pod.run("sh", "-c", f"while kill -0 {inner} 2>/dev/null; do :; done")
+    assert answer == messages.Exited(code=0)
+
+
+@in_world
+async def test_terminals_of_commands_and_containers() -> None:
+    pod = await shim()
+    await pod.apply(script("tty; read line; echo got $line; sleep 60", terminal=True, stdin=True))
+    await until(lambda: "/dev/pts/0" in pod.log())
+    (FOLDER / "containers" / "main" / "stdin").write_text("words\n")
+    await until(lambda: "got words" in pod.log())
+    async with pod.conversation() as peer:
+        await peer.send(messages.encode(messages.Execute(container="main", command=("tty",), terminal=True)))
+        packet, descriptors = await peer.receive()
+        assert messages.decode(packet) == messages.Terminal()
+        assert messages.decode((await peer.receive())[0]) == messages.Exited(code=0)
+    assert os.read(descriptors[0], 100).strip() == b"/dev/pts/1"
+    await pod.kill()
+    await pod.start()
+    records = await pod.state(lambda r: isinstance(r["main"].state, Running))
+    assert records["main"].restarts == 0, "a terminal outlives the shim"
+
+
+@in_world
+async def test_python_of_our_own_runs_by_forking() -> None:
+    pod = await shim()
+    call = Call(function="tests.lab.test_shim:in_a_container", arguments={"word": "hello"})
+    await pod.apply(plan(program=call, restart="Never"))
+    records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
+    assert ended(records["main"]).exit_code == 6, pod.log()
+    assert "stdout F hello from pid 1" in pod.log()
+
+
+def in_a_container(arguments: dict[str, str]) -> None:
+    print(arguments["word"], "from pid", os.getpid())
+    raise SystemExit(6)
+
+
+@in_world
+async def test_input_that_ends_once() -> None:
+    pod = await shim()
+    await pod.apply(script("cat", stdin=True, stdin_once=True, restart="Never"))
+    await pod.state(lambda r: isinstance(r["main"].state, Running))
+    (FOLDER / "containers" / "main" / "stdin").write_text("all of it\n")
+    assert await pod.ask(messages.CloseInput(container="main")) == messages.Done()
+    records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
+    assert ended(records["main"]).exit_code == 0
+    assert "stdout F all of it" in pod.log()
+
+
+@in_world
+async def test_a_stubborn_container_is_killed_after_its_grace() -> None:
+    pod = await shim()
+    await pod.apply(script("trap '' TERM; while :; do sleep 1; done"))
+    await pod.state(lambda r: isinstance(r["main"].state, Running))
+    await pod.ask(messages.Stop(grace_seconds=0.1))
+    records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
+    assert (ended(records["main"]).exit_code, ended(records["main"]).signal) == (137, 9)
+    async with pod.conversation() as peer:
+        await peer.send(messages.encode(messages.Quit()))
+    await until(lambda: start_ticks(pod.pid) == 0)
