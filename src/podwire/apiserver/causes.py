@@ -36,8 +36,8 @@ def invalid(field: str, value: Any, detail: str) -> Cause:
 
 
 def unsupported(field: str, value: Any, supported: Iterable[str]) -> Cause:
-    """A value is not one of the known ones."""
-    known = ", ".join(json.dumps(choice) for choice in sorted(supported))
+    """A value is not one of the known ones, which are told in the order given."""
+    known = ", ".join(json.dumps(choice) for choice in supported)
     return Cause(field, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {known}")
 
 

@@ -1,0 +1,102 @@
+"""Whether an object may be stored.
+
+Order of a write: `mistyped` (400) and `unknown_fields` on the body as it came, then `defaults.apply`, then `strategy`,
+then `allocation`, then `validate` (422), then the store. A write of the status subresource needs `validate_status`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import schema
+from podwire.apiserver.field import Field
+from podwire.apiserver.validation import (
+    metadata,
+    networking,
+    pods,
+    records,
+    services,
+    slices,
+    status,
+    structure,
+    workloads,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.resources import Resource
+
+    Check = Callable[[Field, Field | None], Iterator[Cause]]
+
+Object = dict[str, Any]
+
+_CHECKS: dict[tuple[str, str], Check] = {
+    ("", "ConfigMap"): records.config_map,
+    ("", "Endpoints"): lambda obj, _old: services.endpoints(obj),
+    ("", "Node"): records.node,
+    ("", "Pod"): pods.validate,
+    ("", "PodTemplate"): lambda obj, _old: pods.template(obj["template"]),
+    ("", "ReplicationController"): workloads.replication_controller,
+    ("", "Secret"): records.secret,
+    ("", "Service"): services.validate,
+    ("apps", "DaemonSet"): workloads.daemon_set,
+    ("apps", "Deployment"): workloads.deployment,
+    ("apps", "ReplicaSet"): workloads.replica_set,
+    ("apps", "StatefulSet"): workloads.stateful_set,
+    ("autoscaling", "HorizontalPodAutoscaler"): records.autoscaler,
+    ("batch", "CronJob"): workloads.cron_job,
+    ("batch", "Job"): workloads.job,
+    ("discovery.k8s.io", "EndpointSlice"): slices.validate,
+    ("networking.k8s.io", "Ingress"): networking.ingress,
+    ("networking.k8s.io", "IngressClass"): networking.ingress_class,
+    ("networking.k8s.io", "NetworkPolicy"): networking.network_policy,
+    ("policy", "PodDisruptionBudget"): records.budget,
+    ("rbac.authorization.k8s.io", "ClusterRole"): records.role,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): records.role_binding,
+    ("rbac.authorization.k8s.io", "Role"): records.role,
+    ("rbac.authorization.k8s.io", "RoleBinding"): records.role_binding,
+}
+
+
+def mistyped(resource: Resource, obj: Object) -> str:
+    """Upstream's 400 message when a value has the wrong JSON type, such as a text for a port; empty when all fit.
+
+    `defaults.apply` and `validate` expect an object that passed.
+    """
+    try:
+        structure.check_types(schema.of(resource), obj, resource.kind)
+    except structure.MistypedError as error:
+        return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {error}'
+    return ""
+
+
+def unknown_fields(resource: Resource, obj: Object) -> list[str]:
+    """The messages `unknown field "spec.foo"` of fields that the schema does not have, in the order of the body."""
+    return [f'unknown field "{path}"' for path in structure.unknown_fields(schema.of(resource), obj)]
+
+
+def validate(resource: Resource, obj: Object, old: Object | None = None) -> list[Cause]:
+    """Everything that is wrong with an object after defaulting; with `old`, also what may not change.
+
+    Each cause stands once. What only the schema requires comes last, and only where nothing else was said of the field.
+    """
+    new, before = Field("", obj), None if old is None else Field("", old)
+    found = list(_metadata(resource, new, before))
+    check = _CHECKS.get((resource.group, resource.kind))
+    if check is not None:
+        found += check(new, before)
+    told = {cause.field for cause in found}
+    found += (cause for cause in structure.missing_fields(schema.of(resource), obj) if cause.field not in told)
+    return list(dict.fromkeys(found))
+
+
+def validate_status(resource: Resource, obj: Object, old: Object) -> list[Cause]:
+    """Everything that is wrong with a new status."""
+    new, before = Field("", obj), Field("", old)
+    return list(dict.fromkeys([*_metadata(resource, new, before), *status.validate(resource, new["status"])]))
+
+
+def _metadata(resource: Resource, obj: Field, old: Field | None) -> Iterator[Cause]:
+    return metadata.validate(resource, obj["metadata"], None if old is None else old["metadata"])

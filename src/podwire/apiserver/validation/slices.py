@@ -1,0 +1,78 @@
+"""EndpointSlices. Source: k8s.io/kubernetes `pkg/apis/discovery/validation`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from podwire.apiserver import causes
+from podwire.apiserver.validation import formats
+from podwire.apiserver.validation.services import PROTOCOLS, family_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.field import Field
+
+ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+LARGEST = {"endpoints": 1000, "ports": 20000, "addresses": 100}
+
+
+def validate(slice_: Field, old: Field | None) -> Iterator[Cause]:
+    """Check an EndpointSlice."""
+    yield from slice_["addressType"].one_of(ADDRESS_TYPES)
+    if old is not None and slice_["addressType"].value != old["addressType"].value:
+        yield slice_["addressType"].invalid(formats.IMMUTABLE)
+    for part in ("endpoints", "ports"):
+        if len(slice_[part]) > LARGEST[part]:
+            yield causes.too_many(part, len(slice_[part]), LARGEST[part])
+            return
+    for endpoint in slice_["endpoints"]:
+        yield from _endpoint(endpoint, slice_["addressType"].text)
+    yield from _ports(slice_["ports"])
+
+
+def _endpoint(endpoint: Field, address_type: str) -> Iterator[Cause]:
+    addresses = endpoint["addresses"]
+    if not addresses:
+        yield addresses.required("must contain at least 1 address")
+    elif len(addresses) > LARGEST["addresses"]:
+        yield causes.too_many(addresses.path, len(addresses), LARGEST["addresses"])
+    for address in addresses:
+        yield from address.invalid_each(_address(address.text, address_type))
+    if endpoint["hostname"].given:
+        yield from endpoint["hostname"].invalid_each(formats.dns_label(endpoint["hostname"].text))
+    if endpoint["nodeName"].given:
+        yield from endpoint["nodeName"].invalid_each(formats.dns_subdomain(endpoint["nodeName"].text))
+
+
+def _address(address: str, address_type: str) -> list[str]:
+    if address_type == "FQDN":
+        return _domain(address.removesuffix("."))
+    wrong = formats.address(address)
+    if not wrong and family_of(address) != address_type:
+        wrong = [f"must be a valid {address_type} address"]
+    return wrong or formats.special_address(address)
+
+
+def _domain(name: str) -> list[str]:
+    wrong = formats.dns_subdomain(name)
+    if not wrong and "." not in name:
+        wrong = ["should be a domain with at least two segments separated by dots"]
+    return wrong
+
+
+def _ports(ports: Field) -> Iterator[Cause]:
+    names: set[str] = set()
+    for port in ports:
+        name = port["name"]
+        if name:
+            yield from name.invalid_each(formats.dns_label(name.text))
+        if name.text in names:
+            yield causes.duplicate(name.path, name.text)
+        names.add(name.text)
+        yield from port["protocol"].one_of(PROTOCOLS)
+        if port["port"].given:
+            yield from port["port"].invalid_each(formats.port_number(port["port"].number))
+        if port["appProtocol"].given:
+            yield from port["appProtocol"].invalid_each(formats.label_key(port["appProtocol"].text))

@@ -1,0 +1,207 @@
+"""Deployments and their like. Source: k8s.io/kubernetes `pkg/apis/apps/validation`, `pkg/apis/batch/validation`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import causes
+from podwire.apiserver.validation import formats, metadata, pods
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.field import Field
+
+_MISMATCH = "`selector` does not match template `labels`"
+_NUMBERS = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+_STATEFUL_CHANGEABLE = {
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+}
+
+
+def deployment(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a Deployment."""
+    spec = obj["spec"]
+    yield from _replicated(spec, old, "deployment")
+    strategy = spec["strategy"]
+    yield from strategy["type"].one_of(("Recreate", "RollingUpdate"))
+    if strategy["type"].text == "Recreate" and strategy["rollingUpdate"].given:
+        yield strategy["rollingUpdate"].forbidden("may not be specified when strategy `type` is 'Recreate'")
+    if strategy["type"].text == "RollingUpdate":
+        yield from _rolling(strategy["rollingUpdate"])
+    deadline = spec["progressDeadlineSeconds"]
+    if deadline.given and deadline.number <= spec["minReadySeconds"].number:
+        yield deadline.invalid("must be greater than minReadySeconds")
+
+
+def replica_set(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a ReplicaSet."""
+    yield from _replicated(obj["spec"], old, "replicaset")
+
+
+def daemon_set(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a DaemonSet."""
+    yield from _replicated(obj["spec"], old, "daemonset")
+    strategy = obj["spec"]["updateStrategy"]
+    yield from strategy["type"].one_of(("OnDelete", "RollingUpdate"))
+    if strategy["type"].text == "RollingUpdate":
+        yield from _rolling(strategy["rollingUpdate"])
+
+
+def stateful_set(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a StatefulSet."""
+    spec = obj["spec"]
+    yield from _replicated(spec, None, "statefulset")
+    yield from spec["podManagementPolicy"].one_of(("OrderedReady", "Parallel"))
+    yield from spec["updateStrategy"]["type"].one_of(("OnDelete", "RollingUpdate"))
+    before = old["spec"].value if old is not None else spec.value
+    if old is not None and _without(spec.value, _STATEFUL_CHANGEABLE) != _without(before, _STATEFUL_CHANGEABLE):
+        yield causes.forbidden(
+            "spec",
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+            "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        )
+
+
+def replication_controller(obj: Field, _old: Field | None) -> Iterator[Cause]:
+    """Check a ReplicationController."""
+    spec = obj["spec"]
+    if not spec["selector"]:
+        yield spec["selector"].required()
+    if not spec["template"].given:
+        yield spec["template"].required()
+        return
+    labels = spec["template"]["metadata"]["labels"].value or {}
+    if any(labels.get(key) != value for key, value in (spec["selector"].value or {}).items()):
+        yield causes.invalid("spec.template.metadata.labels", labels, _MISMATCH)
+    yield from _template(spec["template"])
+
+
+def job(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a Job."""
+    spec = obj["spec"]
+    yield from _job_spec(spec)
+    if spec["selector"].given:
+        yield from _matching(spec)
+    if old is not None:
+        for part in ("selector", "template", "completionMode"):
+            if spec[part].value != old["spec"][part].value:
+                yield spec[part].invalid(formats.IMMUTABLE)
+
+
+def cron_job(obj: Field, _old: Field | None) -> Iterator[Cause]:
+    """Check a CronJob."""
+    spec = obj["spec"]
+    if not spec["schedule"]:
+        yield spec["schedule"].required()
+    elif len(spec["schedule"].text.split()) != 5 and not spec["schedule"].text.startswith("@"):
+        yield spec["schedule"].invalid(f"expected exactly 5 fields, found {len(spec['schedule'].text.split())}")
+    yield from spec["concurrencyPolicy"].one_of(("Allow", "Forbid", "Replace"))
+    yield from _job_spec(spec["jobTemplate"]["spec"])
+
+
+def _replicated(spec: Field, old: Field | None, word: str) -> Iterator[Cause]:
+    """What all kinds with a selector and a template share."""
+    for part in _NUMBERS:
+        yield from spec[part].not_negative()
+    selector = spec["selector"]
+    if not selector.given:
+        yield selector.required()
+    else:
+        yield from metadata.check_selector(selector)
+        if not selector["matchLabels"] and not selector["matchExpressions"]:
+            yield selector.invalid(f"empty selector is invalid for {word}")
+    if not spec["template"].given:
+        yield spec["template"].required()
+        return
+    yield from _matching(spec)
+    yield from _template(spec["template"])
+    if old is not None and selector.value != old["spec"]["selector"].value:
+        yield selector.invalid(formats.IMMUTABLE)
+
+
+def _matching(spec: Field) -> Iterator[Cause]:
+    labels = spec["template"]["metadata"]["labels"].value or {}
+    if spec["selector"] and not selects(spec["selector"].value, labels):
+        yield causes.invalid(spec["template"]["metadata"]["labels"].path, labels, _MISMATCH)
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector, as JSON, selects these labels."""
+    exact = selector.get("matchLabels") or {}
+    return all(labels.get(key) == value for key, value in exact.items()) and all(
+        _requirement(line, labels) for line in selector.get("matchExpressions") or ()
+    )
+
+
+def _requirement(line: dict[str, Any], labels: dict[str, str]) -> bool:
+    key, values = line.get("key"), line.get("values") or ()
+    match line.get("operator"):
+        case "In":
+            return labels.get(str(key)) in values
+        case "NotIn":
+            return labels.get(str(key)) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+        case _:
+            return False
+
+
+def _template(template: Field) -> Iterator[Cause]:
+    yield from pods.template(template)
+    policy = template["spec"]["restartPolicy"]
+    if policy.text in pods.RESTART_POLICIES and policy.text != "Always":
+        yield policy.unsupported(("Always",))
+    if template["spec"]["activeDeadlineSeconds"].given:
+        yield template["spec"]["activeDeadlineSeconds"].forbidden(
+            "activeDeadlineSeconds in ReplicaSet is not Supported"
+        )
+
+
+def _rolling(update: Field) -> Iterator[Cause]:
+    for part in ("maxUnavailable", "maxSurge"):
+        yield from _amount(update[part])
+    if _is_zero(update["maxUnavailable"]) and _is_zero(update["maxSurge"]):
+        yield update["maxUnavailable"].invalid("may not be 0 when `maxSurge` is 0")
+
+
+def _amount(field: Field) -> Iterator[Cause]:
+    value = field.value
+    if isinstance(value, str) and not (value.endswith("%") and value[:-1].isdigit()):
+        yield field.invalid(
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
+            "regex used for validation is '[0-9]+%')"
+        )
+    elif isinstance(value, str) and int(value[:-1]) > 100:
+        yield field.invalid("must not be greater than 100%")
+    elif isinstance(value, int):
+        yield from field.not_negative()
+
+
+def _is_zero(field: Field) -> bool:
+    return field.value in {0, "0%"}
+
+
+def _job_spec(spec: Field) -> Iterator[Cause]:
+    for part in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"):
+        yield from spec[part].not_negative()
+    if not spec["template"].given:
+        yield spec["template"].required()
+        return
+    yield from pods.template(spec["template"])
+    policy = spec["template"]["spec"]["restartPolicy"]
+    if policy.text == "Always":
+        yield policy.unsupported(("OnFailure", "Never"))
+
+
+def _without(spec: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in spec.items() if name not in names}
