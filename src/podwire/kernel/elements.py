@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +35,9 @@ class Word:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", self.text):
             raise ValueError(f"{self.text!r} is no word of nftables")
+
+    def __str__(self) -> str:
+        return self.text
 
 
 Part = int | IPAddress | IPNetwork | Range | Word
@@ -63,7 +66,28 @@ class Element:
         return " . ".join(map(_text, self.key))
 
 
+class Listed(Protocol):
+    """What a batch needs of an element: rows that print themselves as elements will do."""
+
+    @property
+    def collection(self) -> str:
+        """The set or map."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The element as nft reads it."""
+        ...
+
+    @property
+    def key_text(self) -> str:
+        """The key alone."""
+        ...
+
+
 def _text(part: Part) -> str:
+    if isinstance(part, ipaddress.IPv6Address) and part.scope_id:
+        raise ValueError(f"{str(part)!r} has a zone, and a zone is free text")
     if isinstance(part, Word):
         return f'"{part.text}"' if not part.text.isalnum() or part.text.isdigit() else part.text
     if isinstance(part, Range):
@@ -72,28 +96,28 @@ def _text(part: Part) -> str:
 
 
 def transactions(
-    table: str, removals: Sequence[Element], additions: Sequence[Element], replaced: Sequence[Element] = ()
+    table: str, removals: Sequence[Listed], additions: Sequence[Listed], replaced: Sequence[Listed] = ()
 ) -> Iterator[str]:
     """The batch as nft texts: additions first, then removals, at most ELEMENTS_A_TRANSACTION elements in each.
 
     An element of `replaced` is deleted in the same transaction as the addition with its key. `table` is family and
     name, such as "inet podwire-services".
     """
-    old = {(element.collection, element.key): element for element in replaced}
+    old = {(element.collection, element.key_text): element for element in replaced}
     chunk = ELEMENTS_A_TRANSACTION // 2 if old else ELEMENTS_A_TRANSACTION
     for part in _chunks(additions, chunk):
-        gone = [old[(e.collection, e.key)] for e in part if (e.collection, e.key) in old]
+        gone = [old[key] for key in ((e.collection, e.key_text) for e in part) if key in old] if old else []
         yield commands(table, "delete", gone) + commands(table, "add", part)
     for part in _chunks(removals, ELEMENTS_A_TRANSACTION):
         yield commands(table, "delete", part)
 
 
-def _chunks(elements: Sequence[Element], size: int) -> Iterator[Sequence[Element]]:
+def _chunks(elements: Sequence[Listed], size: int) -> Iterator[Sequence[Listed]]:
     for start in range(0, len(elements), size):
         yield elements[start : start + size]
 
 
-def commands(table: str, verb: str, elements: Iterable[Element]) -> str:
+def commands(table: str, verb: str, elements: Iterable[Listed]) -> str:
     """The nft text for `add` or `delete`: one command for each run of elements of the same collection, in order."""
     lines: list[str] = []
     collection, texts = "", list[str]()

@@ -1,0 +1,53 @@
+"""The Services and EndpointSlices that are known now, and whose rows a change concerns. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.kube.core import Service
+from podwire.kube.discovery import EndpointSlice
+from podwire.kube.meta import NamespacedName
+from podwire.kube.watch import Change
+from podwire.services import model
+
+
+class ServicesView:
+    """Objects by the Service that they belong to: a change costs what the Service costs, however many there are."""
+
+    def __init__(self, node: model.NodeView) -> None:
+        self.node = node
+        self._services: dict[NamespacedName, Service] = {}
+        self._slices: dict[NamespacedName, dict[str, EndpointSlice]] = {}
+
+    def entries(self, owner: NamespacedName) -> Iterator[model.Entry]:
+        """The frontends of a Service, none where there is no such Service."""
+        service = self._services.get(owner)
+        if service is None:
+            return iter(())
+        return model.entries(service, self._slices.get(owner, {}).values(), self.node)
+
+    def service_changed(self, change: Change[Service]) -> frozenset[NamespacedName]:
+        """Take the change in; answers the Services that it concerns."""
+        if change.new is not None:
+            self._services[change.new.key] = change.new
+            return frozenset({change.new.key})
+        if change.old is not None:
+            self._services.pop(change.old.key, None)
+            return frozenset({change.old.key})
+        return frozenset()
+
+    def slice_changed(self, change: Change[EndpointSlice]) -> frozenset[NamespacedName]:
+        """Take the change in; answers the Services that it concerns: two where a slice went over to another."""
+        old = self._drop(change.old) if change.old is not None else frozenset()
+        if change.new is None:
+            return old
+        owner = change.new.service
+        self._slices.setdefault(owner, {})[change.new.metadata.name] = change.new
+        return old | {owner}
+
+    def _drop(self, piece: EndpointSlice) -> frozenset[NamespacedName]:
+        pieces = self._slices.get(piece.service, {})
+        pieces.pop(piece.metadata.name, None)
+        if not pieces:
+            self._slices.pop(piece.service, None)
+        return frozenset({piece.service})

@@ -1,0 +1,183 @@
+"""A node with pods, for real packets: the node is the sandbox's own network namespace."""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from podwire.kernel.conntrack import Conntrack
+from podwire.kernel.namespaces import inside_network
+from podwire.kernel.nftables import Nftables
+from podwire.kube.core import Service
+from podwire.kube.discovery import EndpointSlice
+from podwire.services.proxy import ServiceProxy
+from podwire.services.sink import KernelSink
+from tests.sandbox import Host
+from tests.services.objects import NODE, FakeFeed
+
+ANSWER_SECONDS = 2.0
+"""Longer than any answer takes here; what is dropped costs a test this time."""
+SILENCE_SECONDS = 0.3
+
+TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
+
+
+def ip(*words: str) -> None:
+    """Change the node's network."""
+    subprocess.run(["ip", *words], check=True)
+
+
+class Pod:
+    """A network namespace with an address of each family, and servers that answer who they are and who asked."""
+
+    def __init__(self, name: str, number: int) -> None:
+        self.name = name
+        self.address4, self.address6 = f"10.244.1.{number}", f"fd00:10:244:1::{number:x}"
+        self._host = Host(name)
+        self._servers: list[asyncio.AbstractServer | asyncio.BaseTransport] = []
+        link = f"pw{name}"
+        ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(self._host.path))
+        ip("address", "add", "169.254.1.1/32", "dev", link)
+        ip("address", "add", "fe80::1/64", "dev", link, "nodad")
+        ip("link", "set", link, "up")
+        ip("route", "add", self.address4, "dev", link)
+        ip("route", "add", self.address6, "dev", link)
+        self.add_address(self.address4, self.address6)
+        inside = "link set eth0 up\nroute add 169.254.1.1 dev eth0\nroute add default via 169.254.1.1\n"
+        inside += "route add default via fe80::1 dev eth0\n"
+        self._batch(inside)
+
+    def add_address(self, *addresses: str) -> None:
+        self._batch("".join(f"address add {one} dev eth0{' nodad' if ':' in one else ''}\n" for one in addresses))
+
+    def open(self, family: int, kind: int) -> socket.socket:
+        with inside_network(self._host.path):
+            made = socket.socket(family, kind)
+        made.setblocking(False)
+        return made
+
+    async def serve(self, port: int = 8080) -> None:
+        """Answer on TCP and UDP, both families, with our name and the caller's address."""
+        for kind in (TCP, UDP):
+            server = self.open(socket.AF_INET6, kind)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("::", port))
+            await self._answer(server, kind)
+
+    async def _answer(self, server: socket.socket, kind: int) -> None:
+        loop = asyncio.get_running_loop()
+        if kind == TCP:
+            self._servers.append(await asyncio.start_server(self._greet, sock=server))
+        else:
+            transport, _ = await loop.create_datagram_endpoint(lambda: _Greeter(self.name), sock=server)
+            self._servers.append(transport)
+
+    async def _greet(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ours, caller = writer.get_extra_info("sockname")[0], writer.get_extra_info("peername")[0]
+        writer.write(f"{self.name} {_plain(ours)} {_plain(caller)}".encode())
+        writer.close()
+
+    def _batch(self, text: str) -> None:
+        with inside_network(self._host.path):
+            subprocess.run(["ip", "-batch", "-"], input=text, text=True, check=True)
+
+
+class _Greeter(asyncio.DatagramProtocol):
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._transport.sendto(f"{self._name} - {_plain(addr[0])}".encode(), addr)
+
+
+class Answer:
+    """Who answered, at which of its addresses (TCP only), and whom it saw asking."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.name, self.address, self.caller = raw.decode().split()
+
+
+async def ask(pod: Pod | None, address: str, port: int = 80, kind: int = TCP) -> Answer:
+    """One new connection or datagram from a pod, or from the node itself.
+
+    Raises ConnectionRefusedError, or TimeoutError where nobody answers.
+    """
+    with opened(pod, address, kind) as client:
+        return await ask_again(client, address, port, kind)
+
+
+async def ask_again(client: socket.socket, address: str, port: int = 80, kind: int = UDP) -> Answer:
+    """The same from a socket that exists: a datagram of the same flow."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(SILENCE_SECONDS if kind == UDP else ANSWER_SECONDS):
+        await loop.sock_connect(client, (address, port))
+        if kind == UDP:
+            await loop.sock_sendall(client, b"who are you?")
+        return Answer(await loop.sock_recv(client, 1000))
+
+
+def opened(pod: Pod | None, address: str, kind: int) -> socket.socket:
+    """A client's socket in a pod, or on the node."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if pod is not None:
+        return pod.open(family, kind)
+    client = socket.socket(family, kind)
+    client.setblocking(False)
+    return client
+
+
+async def askers(pod: Pod | None, address: str, port: int = 80, kind: int = TCP, times: int = 30) -> set[str]:
+    """The names of all who answered so many new connections."""
+    return {(await ask(pod, address, port, kind)).name for _ in range(times)}
+
+
+class Node:
+    """The node, its pods and its service proxy."""
+
+    def __init__(self) -> None:
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+        self._pods = 0
+        self._underlay = Host("underlay")
+        ip("link", "add", "eth0", "type", "veth", "peer", "name", "node", "netns", str(self._underlay.path))
+        ip("link", "set", "eth0", "up")
+        self._underlay.run("ip", "link", "set", "node", "up")
+        self._underlay.run("ip", "address", "add", "172.18.0.1/16", "dev", "node")
+        ip("address", "add", "172.18.0.2/16", "dev", "eth0")
+        ip("address", "add", "fd00:172:18::2/64", "dev", "eth0", "nodad")
+        ip("route", "add", "default", "via", "172.18.0.1")
+        ip("route", "add", "default", "via", "fd00:172:18::1")
+        self.services: FakeFeed[Service] = FakeFeed()
+        self.slices: FakeFeed[EndpointSlice] = FakeFeed()
+
+    async def pod(self, name: str, *ports: int) -> Pod:
+        self._pods += 1
+        made = Pod(name, self._pods + 1)
+        for port in ports:
+            await made.serve(port)
+        return made
+
+    @contextlib.asynccontextmanager
+    async def proxy(self) -> AsyncIterator[ServiceProxy]:
+        """The proxy at work; entered when everything put so far stands in the kernel."""
+        sink = KernelSink(Nftables(), Conntrack(), NODE.service_ranges)
+        proxy = ServiceProxy(self.services, self.slices, sink, NODE)
+        self.services.synced.set()
+        self.slices.synced.set()
+        task = asyncio.create_task(proxy.run())
+        try:
+            await proxy.settle()
+            yield proxy
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _plain(address: str) -> str:
+    return address.removeprefix("::ffff:")

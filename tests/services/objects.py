@@ -1,0 +1,88 @@
+"""Services and EndpointSlices of tests, small enough to read, and feeds that tell of their changes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from podwire.kube.core import Service, ServicePort, ServiceSpec
+from podwire.kube.discovery import (
+    SERVICE_NAME_LABEL,
+    Endpoint,
+    EndpointConditions,
+    EndpointPort,
+    EndpointSlice,
+)
+from podwire.kube.meta import NamespacedName, Object, ObjectMeta
+from podwire.kube.watch import Change
+from podwire.services.model import NodeView
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+NODE = NodeView("node-1", ("10.96.0.0/16", "fd00:10:96::/112"))
+
+
+def port(text: str) -> tuple[str, str, int]:
+    """Name, protocol and number of `http:tcp:80`, `udp:53` or `80`."""
+    *words, number = text.split(":")
+    protocol = words[-1].upper() if words else "TCP"
+    return (words[0] if len(words) == 2 else ""), protocol, int(number)
+
+
+def service(
+    name: str, *addresses: str, ports: Sequence[str] = ("80",), labels: dict[str, str] | None = None, **spec: object
+) -> Service:
+    """A Service with these cluster addresses."""
+    service_ports = tuple(ServicePort(port=n, name=name, protocol=p) for name, p, n in map(port, ports))
+    return Service(
+        metadata=ObjectMeta(namespace="default", name=name, labels=labels or {}),
+        spec=ServiceSpec(cluster_ip=addresses[0], cluster_ips=addresses, ports=service_ports, **spec),  # type: ignore[arg-type]
+    )
+
+
+def endpoint(address: str, ready: bool | None = True, *, serving: bool | None = None, node: str = "node-2") -> Endpoint:
+    """One endpoint, on another node unless said otherwise."""
+    return Endpoint(
+        addresses=(address,), conditions=EndpointConditions(ready=ready, serving=serving), node_name=node
+    )
+
+
+def slice_of(
+    service_name: str, *endpoints: Endpoint | str, ports: Sequence[str] = ("8080",), name: str = "1"
+) -> EndpointSlice:
+    """A slice of a Service; an endpoint given as an address is ready."""
+    whole = tuple(endpoint(one) if isinstance(one, str) else one for one in endpoints)
+    return EndpointSlice(
+        metadata=ObjectMeta(
+            namespace="default", name=f"{service_name}-{name}", labels={SERVICE_NAME_LABEL: service_name}
+        ),
+        address_type="IPv6" if whole and ":" in whole[0].addresses[0] else "IPv4",
+        endpoints=whole,
+        ports=tuple(EndpointPort(name=name, protocol=p, port=n) for name, p, n in map(port, ports)),
+    )
+
+
+class FakeFeed(Generic[ObjectT]):
+    """An informer without a server: objects are put and removed by hand."""
+
+    def __init__(self) -> None:
+        self.synced = asyncio.Event()
+        self.objects: dict[NamespacedName, ObjectT] = {}
+        self._listeners: list[Callable[[Change[ObjectT]], None]] = []
+
+    def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
+        self._listeners.append(listener)
+        for item in self.objects.values():
+            listener(Change(None, item))
+
+    def put(self, *items: ObjectT) -> None:
+        for item in items:
+            self._tell(Change(self.objects.get(item.key), item))
+            self.objects[item.key] = item
+
+    def remove(self, *items: ObjectT) -> None:
+        for item in items:
+            self._tell(Change(self.objects.pop(item.key), None))
+
+    def _tell(self, change: Change[ObjectT]) -> None:
+        for listener in self._listeners:
+            listener(change)
