@@ -1,0 +1,140 @@
+"""Which set or map of policy.nft holds which row, in both directions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from podwire.kernel.elements import Element, Part, Range, Word
+from podwire.policy.model import Direction, IPAddress
+from podwire.policy.rows import (
+    AddressRow,
+    BlocksRow,
+    IsolatedRow,
+    PeerRow,
+    PortRow,
+    RangesRow,
+    Row,
+    SelfRow,
+    Span,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from podwire.policy.intervals import Interval
+
+_KINDS = (
+    "isolated",
+    "peers",
+    "ports",
+    "ranges",
+    "blocks4",
+    "blocks6",
+    "block_ports4",
+    "block_ports6",
+)
+_DIRECTED = {f"{direction.value}_{kind}": (direction, kind) for direction in Direction for kind in _KINDS}
+
+COLLECTIONS = (
+    ("map", "identity4"),
+    ("map", "identity6"),
+    ("set", "self4"),
+    ("set", "self6"),
+    *(("set", name) for name in _DIRECTED),
+)
+"""Kind and name of everything in policy.nft that holds elements."""
+
+
+def elements(row: Row) -> tuple[Element, ...]:
+    """The elements that say the row."""
+    match row:
+        case AddressRow(address, identity):
+            return (Element(f"identity{address.version}", (address,), (identity,)),)
+        case SelfRow(address):
+            return (Element(f"self{address.version}", (address, address)),)
+        case IsolatedRow(direction, subject):
+            return (Element(f"{direction.value}_isolated", (subject,)),)
+        case PeerRow(direction, subject, peer):
+            return (Element(f"{direction.value}_peers", (subject, peer)),)
+        case PortRow(direction, subject, peer, protocol, port):
+            return (Element(f"{direction.value}_ports", (subject, peer, _word(protocol), port)),)
+        case RangesRow(direction, subject, peer, protocol, ports):
+            name = f"{direction.value}_ranges"
+            return tuple(Element(name, (subject, peer, _word(protocol), Range(*pair))) for pair in ports)
+        case BlocksRow(direction, subject, version, with_ports, spans):
+            name = f"{direction.value}_{'block_ports' if with_ports else 'blocks'}{version}"
+            return tuple(Element(name, (subject, *_span_parts(span))) for span in spans)
+
+
+def rows(found: Iterable[Element]) -> Iterator[Row]:
+    """The rows that the elements say; the opposite of `elements`."""
+    together: defaultdict[tuple[str, tuple[Part, ...]], list[Element]] = defaultdict(list)
+    for element in found:
+        direction, kind = _DIRECTED.get(element.collection, (None, ""))
+        if direction is None:
+            yield _address_row(element)
+        elif kind == "ranges":
+            together[element.collection, element.key[:3]].append(element)
+        elif kind.startswith("block"):
+            together[element.collection, element.key[:1]].append(element)
+        else:
+            yield _single(direction, kind, element.key)
+    for (collection, key), members in together.items():
+        direction, kind = _DIRECTED[collection]
+        yield _group(direction, kind, key, members)
+
+
+def _address_row(element: Element) -> Row:
+    address = cast("IPAddress", element.key[0])
+    return AddressRow(address, _number(element.value[0])) if element.value else SelfRow(address)
+
+
+def _single(direction: Direction, kind: str, key: tuple[Part, ...]) -> Row:
+    subject = _number(key[0])
+    if kind == "isolated":
+        return IsolatedRow(direction, subject)
+    peer = _number(key[1])
+    if kind == "peers":
+        return PeerRow(direction, subject, peer)
+    return PortRow(direction, subject, peer, _protocol(key[2]), _number(key[3]))
+
+
+def _group(direction: Direction, kind: str, key: tuple[Part, ...], members: list[Element]) -> Row:
+    subject = _number(key[0])
+    if kind == "ranges":
+        ports = tuple(sorted(_ports(member.key[3]) for member in members))
+        return RangesRow(direction, subject, _number(key[1]), _protocol(key[2]), ports)
+    spans = tuple(sorted(_span(member.key[1:]) for member in members))
+    return BlocksRow(direction, subject, int(kind[-1]), kind.startswith("block_ports"), spans)
+
+
+def _span_parts(span: Span) -> tuple[Part, ...]:
+    addresses = Range(span.first, span.last)
+    return (addresses, _word(span.protocol), Range(*span.ports)) if span.protocol else (addresses,)
+
+
+def _span(parts: tuple[Part, ...]) -> Span:
+    single = cast("IPAddress", parts[0])
+    first, last = (parts[0].first, parts[0].last) if isinstance(parts[0], Range) else (single, single)
+    span = Span(cast("IPAddress", first), cast("IPAddress", last))
+    return span if len(parts) == 1 else replace(span, protocol=_protocol(parts[1]), ports=_ports(parts[2]))
+
+
+def _ports(part: Part) -> Interval:
+    return (_number(part.first), _number(part.last)) if isinstance(part, Range) else (_number(part), _number(part))
+
+
+def _word(protocol: str) -> Word:
+    return Word(protocol.lower())
+
+
+def _protocol(part: Part) -> str:
+    return cast("Word", part).text.upper()
+
+
+def _number(part: object) -> int:
+    if not isinstance(part, int):
+        raise TypeError(f"{part!r} stands where policy.nft has a number")
+    return part

@@ -1,0 +1,150 @@
+"""NetworkPolicy on one node: informers and attachments in, rows in the kernel out, and the gate for new pods."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from podwire.engine.reconcile import Reconciler
+from podwire.kube.meta import NamespacedName, Object
+from podwire.policy.rows import Row, closed, numbers_in, rows
+from podwire.policy.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from podwire.engine.sink import Sink
+    from podwire.kube.core import Namespace, Pod
+    from podwire.kube.networking import NetworkPolicy
+    from podwire.kube.watch import Change
+    from podwire.policy.model import IPAddress
+    from podwire.policy.numbers import Allocation, Numbers
+    from podwire.policy.view import Owner
+
+log = logging.getLogger(__name__)
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+class Feed(Protocol[ObjectT]):
+    """The part of an informer that policies need."""
+
+    synced: asyncio.Event
+
+    @property
+    def objects(self) -> Mapping[NamespacedName, ObjectT]:
+        """All objects by namespace and name."""
+        ...
+
+    def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
+        """Hear of every change, and of every object that is known already."""
+        ...
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds."""
+        ...
+
+
+class Policies:
+    """Keeps the table of this node equal to what the policies of the cluster mean for its pods.
+
+    Nothing is derived, and so nothing changes in the kernel, before all three informers have seen everything once and
+    every pod that the address store knows has been attached: with half of the objects a pod may look free.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        pods: Feed[Pod],
+        namespaces: Feed[Namespace],
+        policies: Feed[NetworkPolicy],
+        sink: Sink[Row],
+        numbers: Numbers,
+    ) -> None:
+        self.view = View(node)
+        self._informers = (pods, namespaces, policies)
+        self._pods = pods
+        self._numbers = numbers
+        self._departed: set[Allocation] = set()
+        self._departure = asyncio.Event()
+        self._reconciler: Reconciler[Owner, Row] = Reconciler("policy", self._derive, sink, self._restore)
+        namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
+        policies.subscribe(lambda change: self._touch(self.view.policy_changed(change)))
+        pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
+
+    def attach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+        """The pod has these addresses on this node: known before the API says so, and counts more than what it says."""
+        self._touch(self.view.attach(pod, uid, addresses))
+
+    def detach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+        """The pod has these addresses no longer."""
+        self._touch(self.view.detach(pod, uid, addresses))
+
+    async def admit(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+        """Attach, and return when everything that policies say about the pod stands in the kernel.
+
+        It waits for the API to tell of the pod with this uid: what is not known cannot be judged. Set a time limit.
+        """
+        self.attach(pod, uid, addresses)
+        await self._pods.wait_for(lambda: self._is_known(pod, uid))
+        await self._reconciler.settle()
+
+    async def forget(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+        """Detach, and return when the kernel knows no pod at these addresses: then another one may have them."""
+        self.detach(pod, uid, addresses)
+        await self._reconciler.settle()
+
+    def rows(self) -> Iterable[Row]:
+        """All rows that must stand; they print themselves."""
+        return self._reconciler.table.rows()
+
+    async def settle(self) -> None:
+        """Return when everything known now stands in the kernel."""
+        await self._reconciler.settle()
+
+    async def run(self) -> None:
+        """Work for ever."""
+        for informer in self._informers:
+            await informer.synced.wait()
+        self._departed.update(self._numbers.allocations())
+        self._departure.set()
+        self._reconciler.complete()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reconciler.run())
+            tasks.create_task(self._release())
+
+    def _derive(self, owner: Owner) -> Iterable[Row]:
+        """The rows of an owner. What cannot be derived is closed: without rows, pods would not be isolated at all."""
+        try:
+            return tuple(rows(owner, self.view, self._numbers))
+        except Exception:
+            log.exception("what policies say about %s cannot be derived: it is closed", owner)
+            return tuple(closed(owner, self._numbers))
+
+    def _restore(self, held: Iterable[Row]) -> None:
+        self._numbers.found_in_kernel(number for row in held for number in numbers_in(row))
+
+    def _touch(self, owners: Iterable[Owner]) -> None:
+        dirty = set(owners)
+        if dirty:
+            self._reconciler.touch(*dirty)
+        if self.view.departed:
+            self._departed |= self.view.departed
+            self.view.departed.clear()
+            self._departure.set()
+
+    def _is_known(self, pod: NamespacedName, uid: str) -> bool:
+        known = self._pods.objects.get(pod)
+        return known is not None and known.metadata.uid == uid
+
+    async def _release(self) -> None:
+        """Give back numbers that nothing needs, only after the kernel has lost all rows with them."""
+        while True:
+            await self._departure.wait()
+            self._departure.clear()
+            departed, self._departed = self._departed, set()
+            await self._reconciler.settle()
+            for allocation in departed:
+                if not self.view.alive(allocation):
+                    self._numbers.release(allocation)

@@ -1,0 +1,344 @@
+"""What must stand in policy.nft's maps and sets: pure, from the view and the numbers that identities have."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from podwire.policy.intervals import Interval, disjoint, union, without
+from podwire.policy.model import (
+    EVERYTHING,
+    LAST_PORT,
+    Block,
+    Direction,
+    Identity,
+    IPAddress,
+    IPNetwork,
+    Pods,
+    PortName,
+    Ports,
+    Rule,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator
+
+    from podwire.policy.view import Owner, View
+
+ALLOWED, ISOLATED, BORNE = range(3)
+"""Stages: what is allowed stands before a pod is isolated, and both before an address bears the identity."""
+
+ANY_POD = 1 << 31
+"""The bit that every identity has: as a peer it means any pod that is known."""
+
+EXPANDED_PORTS = 16
+"""A range of at most this many ports becomes single ports, whose rows are cheaper to change than intervals."""
+
+WHOLE_INTERNET = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+class Numbering(Protocol):
+    """Numbers as allocated; 0 where none are left, which no row may carry."""
+
+    def identity(self, identity: Identity) -> int:
+        """The number of an identity."""
+        ...
+
+    def namespace(self, name: str) -> int:
+        """The number that all identities of the namespace have in their upper 16 bits, the lower ones 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRow:
+    """A pod of this identity has this address."""
+
+    address: IPAddress
+    identity: int
+    stage = BORNE
+
+    @property
+    def key(self) -> Hashable:
+        """The address."""
+        return ("address", self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class SelfRow:
+    """A pod of this node reaches itself at this address."""
+
+    address: IPAddress
+    stage = ALLOWED
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class IsolatedRow:
+    """Pods of this identity receive, or send, only what is allowed."""
+
+    direction: Direction
+    subject: int
+    stage = ISOLATED
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """The peer (an identity, a namespace, any pod) is allowed on all ports and protocols."""
+
+    direction: Direction
+    subject: int
+    peer: int
+    stage = ALLOWED
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PortRow:
+    """The peer is allowed on one port."""
+
+    direction: Direction
+    subject: int
+    peer: int
+    protocol: str
+    port: int
+    stage = ALLOWED
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class RangesRow:
+    """The peer is allowed on these ranges of ports, which do not overlap: they change together."""
+
+    direction: Direction
+    subject: int
+    peer: int
+    protocol: str
+    ports: tuple[Interval, ...]
+    stage = ALLOWED
+
+    @property
+    def key(self) -> Hashable:
+        """All but the ranges."""
+        return ("ranges", self.direction, self.subject, self.peer, self.protocol)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Addresses of one family from first to last; without a protocol all of them and all ports are meant."""
+
+    first: IPAddress
+    last: IPAddress
+    protocol: str = ""
+    ports: Interval = (0, LAST_PORT)
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksRow:
+    """These addresses of one IP version are allowed, on all ports or on those of the spans, which do not overlap."""
+
+    direction: Direction
+    subject: int
+    version: int
+    with_ports: bool
+    spans: tuple[Span, ...]
+    stage = ALLOWED
+
+    @property
+    def key(self) -> Hashable:
+        """All but the spans."""
+        return ("blocks", self.direction, self.subject, self.version, self.with_ports)
+
+
+Row = AddressRow | SelfRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow
+
+
+def numbers_in(row: Row) -> tuple[int, ...]:
+    """The allocated numbers that the row carries."""
+    match row:
+        case AddressRow(_, identity):
+            return (identity,)
+        case SelfRow():
+            return ()
+        case PeerRow() | PortRow() | RangesRow():
+            return (row.subject, row.peer)
+        case IsolatedRow() | BlocksRow():
+            return (row.subject,)
+
+
+def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
+    """Everything that the owner asks for: an address its bearer, an identity of this node what its pods may do."""
+    if isinstance(owner, Identity):
+        if view.is_subject(owner):
+            for direction in Direction:
+                yield from _subject_rows(owner, direction, view, numbers)
+        return
+    bearer = view.bearer(owner)
+    number = numbers.identity(bearer.identity) if bearer else 0
+    if bearer and number:
+        yield AddressRow(owner, number)
+        if bearer.local:
+            yield SelfRow(owner)
+
+
+def closed(owner: Owner, numbers: Numbering) -> Iterator[Row]:
+    """What stands for an owner whose rows cannot be derived: nothing is allowed; an address is nobody's."""
+    number = numbers.identity(owner) if isinstance(owner, Identity) else 0
+    if number:
+        yield from (IsolatedRow(direction, number) for direction in Direction)
+
+
+def _subject_rows(subject: Identity, direction: Direction, view: View, numbers: Numbering) -> Iterator[Row]:
+    number = numbers.identity(subject)
+    policies = view.selecting(subject, direction)
+    if not policies or not number:
+        return
+    allowed = _Allowed(direction, number)
+    place = _Place(subject, direction, view, numbers)
+    for policy in policies:
+        for rule in policy.rules(direction) or ():
+            _allow(allowed, rule, policy.key.namespace, place)
+    yield IsolatedRow(direction, number)
+    yield from allowed.rows()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a rule is read: for whom, in which direction, in which world."""
+
+    subject: Identity
+    direction: Direction
+    view: View
+    numbers: Numbering
+
+
+def _allow(allowed: _Allowed, rule: Rule, home: str, place: _Place) -> None:
+    """Add what one rule allows. Names of ports are the receiver's: the subject's own, or each destination's."""
+    known, names = _known_ports(rule, place)
+    for peer in rule.peers if rule.peers is not None else (None,):
+        if known is None or known:
+            _allow_peer(allowed, peer, known, home, place)
+        if names and not isinstance(peer, Block):
+            everyone = Pods(EVERYTHING, EVERYTHING) if peer is None else peer
+            for destination in place.view.identities(everyone, home):
+                for name in names:
+                    allowed.peer(place.numbers.identity(destination), _named(name, destination))
+
+
+def _known_ports(rule: Rule, place: _Place) -> tuple[list[Ports] | None, list[PortName]]:
+    """The ports that are numbers for this subject (None: all), and the names that each destination has to say."""
+    if rule.ports is None:
+        return None, []
+    known = [port for port in rule.ports if isinstance(port, Ports)]
+    names = [port for port in rule.ports if isinstance(port, PortName)]
+    if place.direction is Direction.EGRESS:
+        return known, names
+    return known + [ports for name in names for ports in _named(name, place.subject)], []
+
+
+def _named(name: PortName, receiver: Identity) -> list[Ports]:
+    return [Ports(name.protocol, number, number) for number in name.numbers(receiver)]
+
+
+def _allow_peer(
+    allowed: _Allowed, peer: Pods | Block | None, ports: list[Ports] | None, home: str, place: _Place
+) -> None:
+    if peer is None:
+        for network in WHOLE_INTERNET:
+            allowed.block(Block(network), ports)
+    elif isinstance(peer, Block):
+        allowed.block(peer, ports)
+    elif peer.pods != EVERYTHING:
+        for identity in place.view.identities(peer, home):
+            allowed.peer(place.numbers.identity(identity), ports)
+    elif peer.namespaces == EVERYTHING:
+        allowed.peer(ANY_POD, ports)
+    else:
+        for namespace in place.view.namespaces(peer, home):
+            allowed.peer(place.numbers.namespace(namespace), ports)
+
+
+@dataclass(slots=True)
+class _Allowed:
+    """What one subject may do in one direction, collected from all its rules, then said in few rows."""
+
+    direction: Direction
+    subject: int
+    peers: set[int] = field(default_factory=set)
+    ports: defaultdict[tuple[int, str], set[Interval]] = field(default_factory=lambda: defaultdict(set))
+    blocks: defaultdict[int, list[Interval]] = field(default_factory=lambda: defaultdict(list))
+    block_ports: defaultdict[tuple[int, str], list[tuple[Interval, Interval]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def peer(self, number: int, ports: Iterable[Ports] | None) -> None:
+        """Allow an identity, a namespace or any pod; number 0 is nobody."""
+        if number and ports is None:
+            self.peers.add(number)
+        elif number:
+            for port in ports or ():
+                self.ports[number, port.protocol].add((port.first, port.last))
+
+    def block(self, block: Block, ports: Iterable[Ports] | None) -> None:
+        """Allow addresses."""
+        version = block.network.version
+        intervals = list(without(_interval(block.network), map(_interval, block.excepts)))
+        if ports is None:
+            self.blocks[version] += intervals
+        for port in ports or ():
+            self.block_ports[version, port.protocol] += [(i, (port.first, port.last)) for i in intervals]
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that say it."""
+        for peer in self.peers:
+            yield PeerRow(self.direction, self.subject, peer)
+        for (peer, protocol), intervals in self.ports.items():
+            if peer not in self.peers:
+                yield from self._port_rows(peer, protocol, union(intervals))
+        for version in (4, 6):
+            yield from self._block_rows(version)
+
+    def _port_rows(self, peer: int, protocol: str, intervals: tuple[Interval, ...]) -> Iterator[Row]:
+        wide = tuple(i for i in intervals if i[1] - i[0] >= EXPANDED_PORTS)
+        if wide:
+            yield RangesRow(self.direction, self.subject, peer, protocol, wide)
+        for first, last in intervals:
+            if last - first < EXPANDED_PORTS:
+                for port in range(first, last + 1):
+                    yield PortRow(self.direction, self.subject, peer, protocol, port)
+
+    def _block_rows(self, version: int) -> Iterator[Row]:
+        address = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
+        spans = tuple(Span(address(first), address(last)) for first, last in union(self.blocks[version]))
+        if spans:
+            yield BlocksRow(self.direction, self.subject, version, with_ports=False, spans=spans)
+        spans = tuple(
+            Span(address(first), address(last), protocol, ports)
+            for (of_version, protocol), areas in self.block_ports.items()
+            if of_version == version
+            for (first, last), ports in disjoint(areas)
+        )
+        if spans:
+            yield BlocksRow(self.direction, self.subject, version, with_ports=True, spans=tuple(sorted(spans)))
+
+
+def _interval(network: IPNetwork) -> Interval:
+    return int(network[0]), int(network[-1])

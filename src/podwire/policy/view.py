@@ -1,0 +1,322 @@
+"""The current objects as policies see them, and who must be derived anew when one of them changes. No I/O.
+
+An owner of rows is either a pod address (who bears it) or the identity of pods of this node (what they may do).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from podwire.kube.meta import NamespacedName, Object
+from podwire.policy.model import (
+    EVERYTHING,
+    Direction,
+    Identity,
+    IPAddress,
+    Party,
+    Pods,
+    Policy,
+    identity,
+    namespace_matches,
+    pods_match,
+    policy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from podwire.kube.core import Namespace, Pod
+    from podwire.kube.networking import NetworkPolicy
+    from podwire.kube.watch import Change
+
+Owner = IPAddress | Identity
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A pod that has addresses. `created` is the API's time stamp, which sorts as text."""
+
+    identity: Identity
+    addresses: tuple[IPAddress, ...]
+    local: bool
+    node: str
+    uid: str
+    created: str
+
+
+class View:
+    """All pods, namespaces and policies of the cluster, from where `node` stands.
+
+    Every method that takes a change answers the owners whose rows may differ now.
+    """
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.departed: set[Identity | str] = set()
+        """Identities and names of namespaces that may need no number any more; whoever releases numbers empties it."""
+        self._pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
+        self._namespaces: dict[str, Mapping[str, str]] = {}
+        self._policies: defaultdict[str, dict[str, Policy]] = defaultdict(dict)
+        self._reaching_out: dict[NamespacedName, Policy] = {}
+        self._own_keys: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._far_keys: Counter[str] = Counter()
+        self._attached: dict[str, tuple[IPAddress, ...]] = {}
+        self._attached_to: dict[IPAddress, str] = {}
+        self._bearers: dict[NamespacedName, Bearer] = {}
+        self._claims: defaultdict[IPAddress, dict[NamespacedName, Bearer]] = defaultdict(dict)
+        self._kinds: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
+        self._subjects: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
+
+    # What is there.
+
+    def bearer(self, address: IPAddress) -> Bearer | None:
+        """The pod that has the address. What is attached on this node counts more than what a status says.
+
+        Of several pods whose status names the address, the youngest has it: the others are on their way out.
+        """
+        claims = self._claims.get(address, {}).values()
+        if address in self._attached_to:
+            return next((bearer for bearer in claims if bearer.uid == self._attached_to[address]), None)
+        return max(claims, key=lambda bearer: (bearer.created, bearer.uid), default=None)
+
+    def party(self, address: IPAddress) -> Party:
+        """Who is at the address: a pod, or nobody that policies know."""
+        found = self.bearer(address)
+        return Party(address, found.identity, found.node) if found else Party(address)
+
+    def is_subject(self, identity: Identity) -> bool:
+        """Whether some pod of this node has the identity."""
+        return identity in self._subjects.get(identity.namespace, {})
+
+    def selecting(self, identity: Identity, direction: Direction) -> list[Policy]:
+        """The policies that isolate pods of this identity in this direction, in the order of their names."""
+        found = self._policies.get(identity.namespace, {})
+        return [
+            found[name]
+            for name in sorted(found)
+            if found[name].rules(direction) is not None and found[name].selects(identity)
+        ]
+
+    def identities(self, peer: Pods, home: str) -> Iterator[Identity]:
+        """All identities that the peer of a policy in namespace `home` means."""
+        for namespace in self.namespaces(peer, home):
+            yield from (kind for kind in self._kinds.get(namespace, ()) if kind.selected_by(peer.pods))
+
+    def namespaces(self, peer: Pods, home: str) -> Iterator[str]:
+        """All namespaces that the peer looks into, those without pods included."""
+        if peer.namespaces is None:
+            yield home
+            return
+        for namespace in self._namespaces.keys() | self._kinds.keys():
+            if namespace_matches(peer, home, namespace, self._namespaces.get):
+                yield namespace
+
+    def matches(self, peer: Pods, home: str, identity: Identity) -> bool:
+        """Whether the peer of a policy in namespace `home` means pods of this identity."""
+        return pods_match(peer, home, identity, self._namespaces.get)
+
+    def alive(self, allocation: Identity | str) -> bool:
+        """Whether some row may still need a number for the identity, or for the namespace of this name."""
+        if isinstance(allocation, Identity):
+            return allocation in self._kinds.get(allocation.namespace, ())
+        return bool(
+            allocation in self._namespaces or self._kinds.get(allocation) or self._policies.get(allocation)
+        )  # a policy's own namespace is a peer also while its object is not known
+
+    # What changes.
+
+    def namespace_changed(self, change: Change[Namespace]) -> set[Owner]:
+        """A namespace came, went, or has other labels: policies that read labels of namespaces see other pods."""
+        name = _object(change).metadata.name
+        before = self._namespaces.get(name)
+        if change.new is None:
+            self._namespaces.pop(name, None)
+            self.departed.add(name)
+        else:
+            self._namespaces[name] = change.new.metadata.labels
+        after = self._namespaces.get(name)
+        dirty: set[Owner] = set()
+        for found in self._reaching_out.values():
+            peers = [Pods(selector, EVERYTHING) for selector in found.namespace_selectors()]
+            if any(
+                namespace_matches(peer, "", name, lambda _: before)
+                != namespace_matches(peer, "", name, lambda _: after)
+                for peer in peers
+            ):
+                dirty |= self._selected(found)
+        return dirty
+
+    def pod_changed(self, change: Change[Pod]) -> set[Owner]:
+        """A pod came, went, or is another one now."""
+        key = _object(change).key
+        if change.new is None:
+            self._pods[key.namespace].pop(key.name, None)
+        else:
+            self._pods[key.namespace][key.name] = change.new
+        return self._refresh([key])
+
+    def attach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> set[Owner]:
+        """The pod with this uid has these addresses on this node, whatever its status says."""
+        self._attached[uid] = tuple(dict.fromkeys((*self._attached.get(uid, ()), *addresses)))
+        self._attached_to.update(dict.fromkeys(addresses, uid))
+        return set(addresses) | self._refresh([pod])
+
+    def detach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> set[Owner]:
+        """The pod has these addresses no longer."""
+        left = tuple(address for address in self._attached.pop(uid, ()) if address not in set(addresses))
+        if left:
+            self._attached[uid] = left
+        for address in addresses:
+            if self._attached_to.get(address) == uid:
+                del self._attached_to[address]
+        return set(addresses) | self._refresh([pod])
+
+    def policy_changed(self, change: Change[NetworkPolicy]) -> set[Owner]:
+        """A policy came, went, or says something else. It may make labels count that did not, and the reverse."""
+        key = _object(change).key
+        old = self._policies[key.namespace].pop(key.name, None)
+        new = policy(change.new) if change.new else None
+        if new:
+            self._policies[key.namespace][key.name] = new
+        else:
+            self.departed.add(key.namespace)
+        self._reaching_out.pop(key, None)
+        if new and new.reaches_out:
+            self._reaching_out[key] = new
+        dirty = self._count_keys(key.namespace, old, new)
+        for either in filter(None, (old, new)):
+            dirty |= self._selected(either)
+        return dirty
+
+    # Inside.
+
+    def _selected(self, found: Policy) -> set[Owner]:
+        return {subject for subject in self._subjects.get(found.key.namespace, ()) if found.selects(subject)}
+
+    def _count_keys(self, home: str, old: Policy | None, new: Policy | None) -> set[Owner]:
+        """Count the label keys that policies read; pods get another identity only where the set of keys changes."""
+        own, far = self._own_keys[home], self._far_keys
+        own_before, far_before = set(own), set(far)
+        if new:
+            own.update(new.own_label_keys)
+            far.update(new.far_label_keys)
+        if old:
+            _subtract(own, old.own_label_keys)
+            _subtract(far, old.far_label_keys)
+        if set(far) != far_before:
+            return self._refresh([pod.key for pods in self._pods.values() for pod in pods.values()])
+        if set(own) != own_before:
+            return self._refresh([pod.key for pod in self._pods.get(home, {}).values()])
+        return set()
+
+    def _refresh(self, pods: Iterable[NamespacedName]) -> set[Owner]:
+        dirty: set[Owner] = set()
+        appeared: Counter[Identity] = Counter()
+        for key in pods:
+            old, new = self._bearers.get(key), self._bearer(key)
+            if old == new:
+                continue
+            if old:
+                self._count(key, old, -1)
+                appeared[old.identity] -= 1
+                dirty.update(old.addresses, [old.identity] if old.local else [])
+            if new:
+                self._count(key, new, +1)
+                appeared[new.identity] += 1
+                dirty.update(new.addresses, [new.identity] if new.local else [])
+        for kind, difference in appeared.items():
+            now = self._kinds[kind.namespace][kind]
+            if (now > 0) != (now - difference > 0):
+                dirty |= self._readers(kind)
+            if not now:
+                _drop_zero(self._kinds, kind)
+                self.departed |= {kind, kind.namespace}
+        return dirty
+
+    def _bearer(self, key: NamespacedName) -> Bearer | None:
+        pod = self._pods[key.namespace].get(key.name)
+        if pod is None or pod.spec.host_network or pod.finished:
+            return None
+        attached = self._attached.get(pod.metadata.uid, ())
+        local = bool(attached) or pod.spec.node_name == self.node
+        addresses = attached if local else tuple(_addresses(pod.addresses))
+        if not addresses:
+            return None
+        keys = self._own_keys[key.namespace].keys() | self._far_keys.keys()
+        found = identity(pod, keys)
+        return Bearer(
+            found, addresses, local, pod.spec.node_name, pod.metadata.uid, pod.metadata.creation_timestamp or ""
+        )
+
+    def _count(self, key: NamespacedName, bearer: Bearer, step: int) -> None:
+        kind = bearer.identity
+        self._kinds[kind.namespace][kind] += step
+        if bearer.local:
+            self._subjects[kind.namespace][kind] += step
+            _drop_zero(self._subjects, kind)
+        if step > 0:
+            self._bearers[key] = bearer
+        else:
+            del self._bearers[key]
+        for address in bearer.addresses:
+            if step > 0:
+                self._claims[address][key] = bearer
+            else:
+                del self._claims[address][key]
+                if not self._claims[address]:
+                    del self._claims[address]
+
+    def _readers(self, kind: Identity) -> set[Owner]:
+        """Subjects on this node with rows that name this very identity."""
+        dirty: set[Owner] = set()
+        policies = {p.key: p for p in self._policies.get(kind.namespace, {}).values()} | self._reaching_out
+        for found in policies.values():
+            if self._names(found, kind):
+                dirty |= self._selected(found)
+        return dirty
+
+    def _names(self, found: Policy, kind: Identity) -> bool:
+        """Whether rows of the policy name the identity: a peer by its labels, or a destination with named ports."""
+        for rule in found.all_rules:
+            if rule.peers is None and rule.names_ports:
+                return True
+            for peer in rule.peers or ():
+                if (
+                    isinstance(peer, Pods)
+                    and (peer.pods != EVERYTHING or rule.names_ports)
+                    and self.matches(peer, found.key.namespace, kind)
+                ):
+                    return True
+        return False
+
+
+def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            yield ipaddress.ip_address(text)
+
+
+def _subtract(counter: Counter[str], keys: Iterable[str]) -> None:
+    for key in keys:
+        counter[key] -= 1
+        if counter[key] <= 0:
+            del counter[key]
+
+
+def _drop_zero(counts: dict[str, Counter[Identity]], kind: Identity) -> None:
+    if not counts[kind.namespace][kind]:
+        del counts[kind.namespace][kind]
+    if not counts[kind.namespace]:
+        del counts[kind.namespace]
+
+
+def _object(change: Change[ObjectT]) -> ObjectT:
+    """The object that the change is about, as it is or was last."""
+    found = change.new if change.new is not None else change.old
+    assert found is not None, "a change has an object before or after it"
+    return found
