@@ -1,0 +1,51 @@
+"""The processes of a world, as pid 1 keeps them alive. Pure: a topology in, a list out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from podwire.lab import paths
+from podwire.lab.supervision import RoleSpec
+from podwire.lab.topology import NodeAddresses, Topology
+
+UNDERLAY = "underlay"
+API_SERVER = "apiserver"
+
+
+def world_roles(topology: Topology, folder: Path) -> tuple[RoleSpec, ...]:
+    """All roles. `folder` is the world's folder on the host; its keys are in `pki` below it."""
+    arguments = {"nodes": str(topology.nodes), "overlay": topology.overlay, "pki": str(folder / "pki")}
+    underlay = str(paths.network("underlay"))
+    return (
+        RoleSpec(UNDERLAY, "podwire.lab.roles:underlay", "", arguments, once=True),
+        RoleSpec(
+            API_SERVER,
+            "podwire.lab.roles:apiserver",
+            underlay,
+            arguments,
+            after=(UNDERLAY,),
+            inherits=("api",),
+        ),
+        RoleSpec("controllers", "podwire.lab.roles:controllers", underlay, arguments, after=(UNDERLAY,)),
+        RoleSpec("upstream", "podwire.lab.roles:upstream", str(paths.network("outside")), arguments, after=(UNDERLAY,)),
+        *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),
+        RoleSpec(
+            "bootstrap",
+            "podwire.lab.roles:bootstrap",
+            str(paths.network(topology.node(1).name)),
+            arguments,
+            once=True,
+            after=(UNDERLAY,),
+            inherits=("progress",),
+        ),
+    )
+
+
+def _node_roles(node: NodeAddresses, arguments: dict[str, str]) -> tuple[RoleSpec, ...]:
+    number = node.name.removeprefix("node-")
+    mine = {**arguments, "node": number}
+    network = str(paths.network(node.name))
+    return (
+        RoleSpec(f"agent-{node.name}", "podwire.lab.roles:agent", network, mine, after=(UNDERLAY,)),
+        RoleSpec(f"runtime-{node.name}", "podwire.lab.roles:runtime", network, mine, after=(UNDERLAY,)),
+    )
