@@ -103,6 +103,18 @@ class SRV(msgspec.Struct, frozen=True):
         return struct.pack("!HHH", self.priority, self.weight, self.port) + to_wire(self.target)
 
 
+class MX(msgspec.Struct, frozen=True):
+    """Who takes mail for the name."""
+
+    preference: int
+    target: str
+    type = RecordType.MX
+
+    def wire(self) -> bytes:
+        """The record's data as in a packet, names not compressed."""
+        return struct.pack("!H", self.preference) + to_wire(self.target)
+
+
 class TXT(msgspec.Struct, frozen=True):
     """One text of at most 255 bytes."""
 
@@ -153,7 +165,7 @@ class PodAddresses(msgspec.Struct, frozen=True):
         return b""
 
 
-Data = A | AAAA | CNAME | PTR | NS | SRV | TXT | SOA | Present | PodAddresses
+Data = A | AAAA | CNAME | PTR | NS | SRV | MX | TXT | SOA | Present | PodAddresses
 
 
 def address_data(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> A | AAAA:

@@ -123,18 +123,23 @@ def _either(change: Change[Service] | Change[Namespace]) -> Service | Namespace:
 
 async def serve(config: DnsConfig) -> None:
     """Serve for ever. Raises ValueError for a bad configuration and OSError where a port is taken."""
+    async with Client(config.credentials) as client:
+        await serve_objects(client, config)
+
+
+async def serve_objects(client: Client, config: DnsConfig) -> None:
+    """As `serve`, with an API client that is open already."""
     domain = Domain(config.domain, config.cluster_ranges, config.ttl)
     upstreams = [Upstream.parse(text) for text in config.upstreams]
     zone = Zone(config.ttl)
     responder = ClusterResponder(Authority(zone, config.ttl), Forwarder(upstreams) if upstreams else None)
+    view = LiveView(client)
+    reconciler: Reconciler[Owner, Record] = Reconciler("dns", lambda owner: rows(owner, view, domain), zone)
+    reconciler.touch(DOMAIN)
+    # Before the first query is taken, the server must know which names are its own.
+    await reconciler.turn()
+    view.feed(reconciler)
     async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(Client(config.credentials))
-        view = LiveView(client)
-        reconciler: Reconciler[Owner, Record] = Reconciler("dns", lambda owner: rows(owner, view, domain), zone)
-        reconciler.touch(DOMAIN)
-        # Before the first query is taken, the server must know which names are its own.
-        await reconciler.turn()
-        view.feed(reconciler)
         await stack.enter_async_context(listening(responder, config.addresses, config.port))
         for path, port, holds in (
             ("/health", config.health_port, lambda: True),

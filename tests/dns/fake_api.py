@@ -1,0 +1,90 @@
+"""An API server of three kinds that lists what it holds and streams what is put: enough for informers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from podwire.kube.client import Client, Credentials
+from podwire.kube.core import Namespace, Service
+from podwire.kube.discovery import EndpointSlice
+
+PATHS: dict[type, str] = {
+    Service: "/api/v1/services",
+    EndpointSlice: "/apis/discovery.k8s.io/v1/endpointslices",
+    Namespace: "/api/v1/namespaces",
+}
+
+
+class PlainClient(Client):
+    """A client without TLS, for a server on loopback."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Credentials(url, "", "", ""))
+
+    async def __aenter__(self) -> Client:
+        self._session = aiohttp.ClientSession(self._credentials.server)
+        return self
+
+
+class FakeApi:
+    """Objects by path and key. Lists wait until `open` is set."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self._version = 1
+        self._objects: dict[str, dict[Any, dict[str, Any]]] = {path: {} for path in PATHS.values()}
+        self._watchers: dict[str, list[asyncio.Queue[bytes]]] = {path: [] for path in PATHS.values()}
+
+    def put(self, *items: Service | EndpointSlice | Namespace) -> None:
+        """Create or replace objects."""
+        for item in items:
+            self._store(PATHS[type(item)], item, "MODIFIED")
+
+    def delete(self, item: Service | EndpointSlice | Namespace) -> None:
+        """Remove an object."""
+        path = PATHS[type(item)]
+        self._store(path, item, "DELETED")
+        del self._objects[path][item.key]
+
+    def _store(self, path: str, item: Service | EndpointSlice | Namespace, event: str) -> None:
+        self._version += 1
+        body: dict[str, Any] = msgspec.to_builtins(item)
+        body["metadata"]["resourceVersion"] = str(self._version)
+        self._objects[path][item.key] = body
+        line = json.dumps({"type": event, "object": body}).encode() + b"\n"
+        for queue in self._watchers[path]:
+            queue.put_nowait(line)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        await self.open.wait()
+        if request.query.get("watch") != "true":
+            items = list(self._objects[request.path].values())
+            return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": items})
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._watchers[request.path].append(queue)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(await queue.get())
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        """Serve on loopback; gives the URL."""
+        application = web.Application()
+        for path in PATHS.values():
+            application.router.add_get(path, self._answer)
+        runner = web.AppRunner(application, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
