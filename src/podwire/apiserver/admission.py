@@ -1,0 +1,64 @@
+"""Checks and completions that need more than the object itself: an ordered list of functions, called inside the write.
+
+Each one may change the object, and raises StatusError to refuse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import status
+from podwire.apiserver.causes import Cause
+from podwire.apiserver.revisions import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from podwire.apiserver.allocation import ServiceAddresses
+    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.transaction import Transaction
+
+    Admission = Callable[["Write"], None]
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A create (`old` None) or an update on its way to the store."""
+
+    resource: Resource
+    obj: Object
+    old: Object | None
+    transaction: Transaction
+
+
+def living_namespace(write: Write) -> None:
+    """A new object needs a namespace that is there and stays (k8s.io/apiserver admission plugin NamespaceLifecycle)."""
+    if not write.resource.namespaced or write.old is not None:
+        return
+    metadata = write.obj["metadata"]
+    name = metadata["namespace"]
+    namespace = write.transaction.get(Key("namespaces", "", name))
+    if namespace is None:
+        details = status.Details(name, "", "namespaces")
+        raise status.StatusError(404, "NotFound", f'namespaces "{name}" not found', details)
+    if namespace.fields.get("status.phase") == "Terminating":
+        cause = Cause("metadata.namespace", "NamespaceTerminating", f"namespace {name} is being terminated")
+        why = f"unable to create new content in namespace {name} because it is being terminated"
+        raise status.forbidden(write.resource, metadata["name"], why, [cause])
+
+
+def service_addresses(addresses: ServiceAddresses) -> Admission:
+    """Give Services their addresses and node ports; what a refused write took is given back."""
+
+    def admit(write: Write) -> None:
+        if write.resource.storage != "services":
+            return
+        reservation = addresses.reserve(write.obj, write.old)
+        if reservation.causes:
+            raise status.invalid(write.resource, write.obj["metadata"]["name"], reservation.causes)
+        write.transaction.when_done(reservation.confirm, reservation.cancel)
+
+    return admit

@@ -1,0 +1,86 @@
+"""One request on a resource, with what can be read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import patches, status
+from podwire.apiserver.bodies import read_object
+from podwire.apiserver.deletion import DeleteOptions
+from podwire.apiserver.reads import requested_view
+from podwire.apiserver.requests import Response
+from podwire.apiserver.revisions import Key
+from podwire.apiserver.writes import WriteOptions
+
+if TYPE_CHECKING:
+    from podwire.apiserver.requests import Request
+    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.routes import Route
+    from podwire.apiserver.writes import Change, Written
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, the resource and the object that it means, and its verb."""
+
+    request: Request
+    resource: Resource
+    route: Route
+    verb: str
+
+    @property
+    def key(self) -> Key:
+        """Where the object is stored."""
+        return Key(self.resource.storage, self.route.namespace, self.route.name)
+
+    def body(self) -> Object:
+        """The object of the body; raises StatusError 400, 413 or 415."""
+        return read_object(self.request.body, self.request.headers.get("content-type", ""))
+
+    def change(self) -> Change:
+        """What a PUT or PATCH makes of the stored object; raises StatusError 400, 413 or 415."""
+        if self.verb == "patch":
+            return patches.change(self.resource, self.request.body, self.request.headers.get("content-type", ""))
+        body = self.body()
+        return lambda _: body
+
+    def write_options(self) -> WriteOptions:
+        """Parameters of a write; raises StatusError 400."""
+        validation = self.request.parameter("fieldValidation") or "Warn"
+        if validation not in {"Strict", "Warn", "Ignore"}:
+            raise status.bad_request(f"fieldValidation is Strict, Warn or Ignore, not {validation!r}")
+        return WriteOptions(_dry_run(self.request.query.get("dryRun", ())), validation)
+
+    def delete_options(self, body: Object | None = None) -> DeleteOptions:
+        """Options of a DELETE, from its body and its query; raises StatusError 400."""
+        if body is None:
+            body = self.body() if self.request.body else {}
+        conditions = body.get("preconditions") or {}
+        grace = body.get("gracePeriodSeconds", self.request.parameter("gracePeriodSeconds") or None)
+        propagation = body.get("propagationPolicy") or self.request.parameter("propagationPolicy")
+        if body.get("orphanDependents") is True or self.request.flag("orphanDependents"):
+            propagation = propagation or "Orphan"
+        try:
+            return DeleteOptions(
+                grace_seconds=None if grace is None else int(grace),
+                propagation=propagation,
+                uid=conditions.get("uid") or "",
+                resource_version=conditions.get("resourceVersion") or "",
+                dry_run=_dry_run((*(body.get("dryRun") or ()), *self.request.query.get("dryRun", ()))),
+            )
+        except (TypeError, ValueError, AttributeError) as error:
+            raise status.bad_request(f"DeleteOptions cannot be read: {error}") from error
+
+    def written(self, written: Written, code: int = 200) -> Response:
+        """The answer to a write: the object as it stands, shown as asked for."""
+        shown = requested_view(self.request, self.resource)
+        return Response(shown.one(written.stored), code, warnings=written.warnings)
+
+
+def _dry_run(values: tuple[str, ...]) -> bool:
+    if any(value not in {"", "All"} for value in values):
+        raise status.bad_request(f"dryRun is All, not {', '.join(map(repr, values))}")
+    return "All" in values

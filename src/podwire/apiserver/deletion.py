@@ -1,0 +1,133 @@
+"""What a DELETE does to an object: gone at once, or marked and kept until its finalizers and grace are over. Pure.
+
+    finalizers   grace   outcome
+    none         0       gone
+    none         > 0     marked; the node removes the pod by a second DELETE with grace 0
+    some         any     marked; gone when the last finalizer is taken off
+
+A second DELETE can only shorten the grace. Source: k8s.io/apiserver `pkg/registry/rest/delete.go`,
+`registry/generic/registry/store.go`; k8s.io/kubernetes `pkg/registry/core/pod/strategy.go`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import status
+from podwire.apiserver.metadata import parse_timestamp, timestamp
+
+if TYPE_CHECKING:
+    from podwire.apiserver.resources import Resource
+
+Object = dict[str, Any]
+
+FOREGROUND = "foregroundDeletion"
+ORPHAN = "orphan"
+DEFAULT_GRACE_SECONDS = 30
+IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
+_POLICIES = {"": None, "Background": "", "Foreground": FOREGROUND, "Orphan": ORPHAN}
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """How to delete. `grace_seconds` None: the object's own."""
+
+    grace_seconds: int | None = None
+    propagation: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The object after the DELETE, and whether it is gone."""
+
+    obj: Object
+    gone: bool
+
+
+def delete(resource: Resource, obj: Object, options: DeleteOptions, now: datetime) -> Outcome:
+    """The outcome of a DELETE; raises StatusError 400, 403 or 409. Changes and returns the object given."""
+    _check(resource, obj, options)
+    metadata = obj["metadata"]
+    _mark_propagation(metadata, options.propagation)
+    grace = _grace(resource, obj, options)
+    if "deletionTimestamp" in metadata:
+        _shorten(metadata, grace)
+    elif _held(obj) or grace > 0:
+        metadata["deletionTimestamp"] = timestamp(now + timedelta(seconds=grace))
+        metadata["deletionGracePeriodSeconds"] = grace
+        metadata["generation"] = metadata.get("generation", 0) + 1
+        if resource.storage == "namespaces":
+            obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+    else:
+        return Outcome(obj, gone=True)
+    return Outcome(obj, gone=complete(obj))
+
+
+def complete(obj: Object) -> bool:
+    """Whether a marked object can go now."""
+    metadata = obj["metadata"]
+    return "deletionTimestamp" in metadata and not metadata.get("deletionGracePeriodSeconds") and not _held(obj)
+
+
+def _held(obj: Object) -> bool:
+    """Whether finalizers keep the object; a namespace has some in its spec too."""
+    spec = obj.get("spec") or {}
+    in_spec = spec.get("finalizers") if obj.get("kind") == "Namespace" and obj.get("apiVersion") == "v1" else None
+    return bool(obj["metadata"].get("finalizers") or in_spec)
+
+
+def _check(resource: Resource, obj: Object, options: DeleteOptions) -> None:
+    metadata = obj["metadata"]
+    name = metadata["name"]
+    if options.uid and options.uid != metadata["uid"]:
+        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
+        raise status.conflict(resource, name, why)
+    if options.resource_version and options.resource_version != metadata["resourceVersion"]:
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
+            f"ResourceVersion in object meta: {metadata['resourceVersion']}"
+        )
+        raise status.conflict(resource, name, why)
+    if options.propagation not in _POLICIES:
+        raise status.bad_request(f"propagationPolicy is Background, Foreground or Orphan, not {options.propagation!r}")
+    if resource.storage == "namespaces" and name in IMMORTAL_NAMESPACES:
+        raise status.forbidden(resource, name, "this namespace may not be deleted")
+
+
+def _mark_propagation(metadata: Object, policy: str) -> None:
+    """Foreground and orphan deletion are finalizers that the garbage collector takes off."""
+    wanted = _POLICIES[policy]
+    if wanted is None:
+        return
+    kept = [one for one in metadata.get("finalizers") or () if one not in {FOREGROUND, ORPHAN}]
+    finalizers = [*kept, wanted] if wanted else kept
+    metadata.pop("finalizers", None)
+    if finalizers:
+        metadata["finalizers"] = finalizers
+
+
+def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
+    """Seconds that the object lives on: only pods on a node, and not finished, have any."""
+    if resource.storage != "pods":
+        return 0
+    spec, phase = obj.get("spec") or {}, (obj.get("status") or {}).get("phase")
+    if not spec.get("nodeName") or phase in {"Succeeded", "Failed"}:
+        return 0
+    wanted = options.grace_seconds
+    if wanted is None:
+        wanted = spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+    return wanted if wanted >= 0 else 1
+
+
+def _shorten(metadata: Object, grace: int) -> None:
+    """Bring the end of a marked object forward, never back."""
+    left = metadata.get("deletionGracePeriodSeconds") or 0
+    if grace < left:
+        began = parse_timestamp(metadata["deletionTimestamp"]) - timedelta(seconds=left)
+        metadata["deletionTimestamp"] = timestamp(began + timedelta(seconds=grace))
+        metadata["deletionGracePeriodSeconds"] = grace

@@ -1,0 +1,114 @@
+"""What is served beside objects: discovery, schemas, the version, health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import discovery, status
+from podwire.apiserver.requests import Response, json_response, text_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from podwire.apiserver import openapi
+    from podwire.apiserver.requests import Request
+    from podwire.apiserver.resources import Registry
+
+HEALTH_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The Kubernetes release whose behaviour is served."""
+
+    git: str
+
+    def json(self) -> dict[str, Any]:
+        """The answer of /version (k8s.io/apimachinery `version.Info`)."""
+        major, minor = self.git.removeprefix("v").split(".")[:2]
+        return {
+            "major": major,
+            "minor": minor,
+            "gitVersion": f"{self.git}+podwire",
+            "gitCommit": "",
+            "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": "none",
+            "compiler": "cpython",
+            "platform": "linux/amd64",
+        }
+
+
+class ServerDocuments:
+    """Answers to paths that are no resource."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        schemas: openapi.Documents,
+        version: Version,
+        server_address: str,
+        healthy: Callable[[], str],
+    ) -> None:
+        self._registry = registry
+        self._schemas = schemas
+        self._version = version
+        self._server_address = server_address
+        self._healthy = healthy
+
+    def answer(self, request: Request) -> Response:
+        """The document of a path; raises StatusError 404, 405 or 503."""
+        if request.method not in {"GET", "HEAD"}:
+            raise status.method_not_allowed()
+        path = request.path.rstrip("/")
+        if path == "/version":
+            return json_response(self._version.json())
+        if path in HEALTH_PATHS or path.startswith(tuple(f"{one}/" for one in HEALTH_PATHS)):
+            return self._health()
+        if path.startswith("/openapi/v3"):
+            return self._schema(path.removeprefix("/openapi/v3").strip("/"))
+        return self._discovery(path.strip("/").split("/"), request.headers.get("accept", ""))
+
+    def _health(self) -> Response:
+        if why_not := self._healthy():
+            raise status.unavailable(why_not)
+        return text_response("ok")
+
+    def _schema(self, group_version: str) -> Response:
+        body = self._schemas.document(group_version) if group_version else self._schemas.index()
+        if body is None:
+            raise status.no_such_path()
+        etag = self._schemas.etag(group_version) if group_version else ""
+        return Response(body, headers={"Etag": f'"{etag}"', "Cache-Control": "public, immutable"} if etag else {})
+
+    def _discovery(self, parts: list[str], accept: str) -> Response:
+        aggregated = discovery.wants_aggregated(accept)
+        found: dict[str, Any] | None
+        match parts:
+            case ["api"] if aggregated:
+                return _aggregated(discovery.aggregated_core(self._registry))
+            case ["apis"] if aggregated:
+                return _aggregated(discovery.aggregated_groups(self._registry))
+            case ["api"]:
+                found = discovery.core_versions(self._server_address)
+            case ["apis"]:
+                found = discovery.groups(self._registry)
+            case ["apis", group]:
+                found = discovery.group(self._registry, group)
+            case ["api", version]:
+                found = discovery.resources(self._registry, "", version)
+            case ["apis", group, version]:
+                found = discovery.resources(self._registry, group, version)
+            case [""]:
+                found = {"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]}
+            case _:
+                found = None
+        if found is None:
+            raise status.no_such_path()
+        return json_response(found)
+
+
+def _aggregated(document: dict[str, Any]) -> Response:
+    answer = json_response(document)
+    return Response(answer.body, content_type=discovery.AGGREGATED_CONTENT_TYPE)

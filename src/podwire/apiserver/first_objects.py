@@ -1,0 +1,85 @@
+"""What every cluster has from its first moment, and every namespace from its own. Pure: parameters in, objects out."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.metadata import complete_new
+from podwire.apiserver.revisions import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from podwire.apiserver.admission import Admission, Write
+    from podwire.apiserver.resources import Registry, Resource
+
+Object = dict[str, Any]
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+SERVICE_LABELS = {"component": "apiserver", "provider": "kubernetes"}
+PORT_NAME = "https"
+
+
+def namespace(name: str) -> Object:
+    """A namespace with nothing said about it."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def service(cluster_addresses: Sequence[str], target_port: int) -> Object:
+    """Service default/kubernetes, by which pods reach this server."""
+    families = [f"IPv{ipaddress.ip_address(one).version}" for one in cluster_addresses]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": dict(SERVICE_LABELS)},
+        "spec": {
+            "clusterIP": cluster_addresses[0],
+            "clusterIPs": list(cluster_addresses),
+            "ipFamilies": families,
+            "ipFamilyPolicy": "RequireDualStack" if len(families) > 1 else "SingleStack",
+            "ports": [{"name": PORT_NAME, "port": 443, "protocol": "TCP", "targetPort": target_port}],
+        },
+    }
+
+
+def endpoint_slices(endpoint_addresses: Sequence[str], port: int) -> list[Object]:
+    """The slices of default/kubernetes, one for each address family; upstream names the first like the Service."""
+    return [_endpoint_slice(place, address, port) for place, address in enumerate(endpoint_addresses)]
+
+
+def _endpoint_slice(place: int, address: str, port: int) -> Object:
+    family = f"IPv{ipaddress.ip_address(address).version}"
+    name = "kubernetes" if place == 0 else f"kubernetes-{family.lower()}"
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": family,
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [{"name": PORT_NAME, "port": port, "protocol": "TCP"}],
+    }
+
+
+def namespace_contents(registry: Registry, authority: str, clock: Callable[[], datetime]) -> Admission:
+    """Give a new namespace its default ServiceAccount and the authority's certificate, in the same write."""
+    accounts = registry.find("", "v1", "serviceaccounts")
+    config_maps = registry.find("", "v1", "configmaps")
+
+    def admit(write: Write) -> None:
+        if write.resource.storage != "namespaces" or write.old is not None:
+            return
+        name = write.obj["metadata"]["name"]
+        wanted: tuple[tuple[Resource | None, str, Object], ...] = (
+            (accounts, "default", {}),
+            (config_maps, "kube-root-ca.crt", {"data": {"ca.crt": authority}}),
+        )
+        for resource, own_name, content in wanted:
+            if resource is None:
+                continue
+            obj: Object = {"apiVersion": "v1", "kind": resource.kind, "metadata": {"name": own_name, "namespace": name}}
+            complete_new(resource, obj, clock())
+            write.transaction.put(Key(resource.storage, name, own_name), {**obj, **content})
+
+    return admit

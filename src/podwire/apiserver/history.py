@@ -1,0 +1,67 @@
+"""The recent events, so that a watch can go on from where it was and a paged list stays one moment's."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from podwire.apiserver.revisions import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much history is kept: what is older, or beyond the number of events, is forgotten.
+
+    Upstream keeps at least 75 s; five minutes is the documented habit.
+    """
+
+    seconds: float = 300.0
+    events: int = 20_000
+
+
+class History:
+    """Events after `floor`, in order, of all storages and of each."""
+
+    def __init__(self, window: Window, floor: int = 0) -> None:
+        self.floor = floor
+        self._window = window
+        self._all: deque[tuple[float, Event]] = deque()
+        self._of: dict[str, deque[Event]] = {}
+
+    def append(self, event: Event, now: float) -> None:
+        """Keep a new event; versions only grow."""
+        self._all.append((now, event))
+        self._of.setdefault(event.key.storage, deque()).append(event)
+
+    def after(self, storage: str, version: int) -> list[Event]:
+        """The events of a storage since a version, oldest first. Ask only for versions from `floor` on."""
+        newest_first = reversed(self._of.get(storage, ()))
+        found = list(takewhile(lambda event: event.version > version, newest_first))
+        found.reverse()
+        return found
+
+    def outdated(self, now: float, coming: int) -> list[Event]:
+        """The events to forget before `coming` new ones arrive, oldest first."""
+        excess = max(0, len(self._all) + coming - self._window.events)
+        oldest = now - self._window.seconds
+        return [
+            event
+            for position, (seen, event) in enumerate(islice(self._all, max(excess, 1_000)))
+            if position < excess or seen < oldest
+        ]
+
+    def forget(self, events: list[Event]) -> None:
+        """Drop what `outdated` named."""
+        for event in events:
+            self._all.popleft()
+            self._of[event.key.storage].popleft()
+            self.floor = event.version
+
+
+def superseded(event: Event) -> list[int]:
+    """The revisions that nobody needs any more once an event is forgotten."""
+    versions = [event.old.version] if event.old is not None else []
+    return [*versions, event.version] if event.removed else versions

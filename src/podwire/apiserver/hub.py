@@ -1,0 +1,46 @@
+"""Who watches what: hands the store's events to the watchers of their storage."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from podwire.apiserver.revisions import Event
+    from podwire.apiserver.store import Store
+    from podwire.apiserver.watch import Watcher
+
+
+class Hub:
+    """All open watch streams of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._watchers: dict[str, dict[Watcher, None]] = {}
+        store.subscribe(self._publish)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._watchers.values()))
+
+    def add(self, storage: str, watcher: Watcher) -> None:
+        """Feed a watcher from now on."""
+        self._watchers.setdefault(storage, {})[watcher] = None
+
+    def discard(self, storage: str, watcher: Watcher) -> None:
+        """Feed it no longer; nothing happens where it is not known."""
+        self._watchers.get(storage, {}).pop(watcher, None)
+
+    def end(self) -> None:
+        """End all streams cleanly."""
+        for watchers in self._watchers.values():
+            for watcher in tuple(watchers):
+                watcher.end()
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        for storage, run in groupby(events, key=lambda event: event.key.storage):
+            watchers = self._watchers.get(storage)
+            if watchers:
+                batch = tuple(run)
+                for watcher in tuple(watchers):
+                    watcher.feed(batch)

@@ -1,0 +1,184 @@
+"""Lists and the start of watches: which moment, which objects, which page.
+
+Source: kubernetes.io api-concepts "Semantics for get and list", "Semantics for watch"; k8s.io/apimachinery
+`pkg/apis/meta/internalversion/validation`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import causes, pages, status
+from podwire.apiserver.pages import Position
+
+if TYPE_CHECKING:
+    from podwire.apiserver.requests import Request
+    from podwire.apiserver.revisions import Stored
+    from podwire.apiserver.selectors import Selection
+    from podwire.apiserver.store import Store
+
+FRESH_SECONDS = 3.0
+"""How long a request waits for a version that the store has not reached (k8s.io/apiserver watch_cache.go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """Query parameters of a list or watch. `version` None: not given."""
+
+    version: int | None = None
+    match: str = ""
+    limit: int = 0
+    continue_token: str = ""
+    watch: bool = False
+    bookmarks: bool = False
+    initial_events: bool | None = None
+    timeout_seconds: int = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether the state at `version` itself is asked for; with a limit that is the legacy meaning."""
+        return self.match == "Exact" or (not self.match and bool(self.version) and self.limit > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, or all of it, at one version."""
+
+    items: list[Stored]
+    version: int
+    continue_token: str = ""
+    remaining: int | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """`metadata` of the list object."""
+        metadata: dict[str, Any] = {"resourceVersion": str(self.version)}
+        if self.continue_token:
+            metadata["continue"] = self.continue_token
+        if self.remaining is not None:
+            metadata["remainingItemCount"] = self.remaining
+        return metadata
+
+
+def options(request: Request) -> ListOptions:
+    """Read and check the parameters; raises StatusError 400 or 422."""
+    initial = request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None
+    found = ListOptions(
+        version=_version(request.parameter("resourceVersion")),
+        match=request.parameter("resourceVersionMatch"),
+        limit=_count(request, "limit"),
+        continue_token=request.parameter("continue"),
+        watch=request.flag("watch"),
+        bookmarks=request.flag("allowWatchBookmarks"),
+        initial_events=initial,
+        timeout_seconds=_count(request, "timeoutSeconds"),
+    )
+    problem = _watch_problem(found) if found.watch else _list_problem(found)
+    if problem is not None:
+        raise status.invalid_options("ListOptions", problem)
+    return found
+
+
+async def read_page(store: Store, storage: str, selection: Selection, wanted: ListOptions) -> Page:
+    """One page; raises ExpiredError for a forgotten moment and StatusError 504 for one that has not come."""
+    if wanted.continue_token:
+        return _next_page(store, storage, selection, wanted)
+    await wait_until_fresh(store, wanted.version or 0)
+    version = wanted.version if wanted.exact and wanted.version else store.version
+    return _cut(_at(store, storage, selection, version), selection, wanted.limit, version)
+
+
+async def wait_until_fresh(store: Store, version: int) -> None:
+    """Wait a little for a version; raises StatusError 504 when the store does not come to it."""
+    if not await store.reached(version, FRESH_SECONDS):
+        raise status.version_too_large(version, store.version)
+
+
+def _next_page(store: Store, storage: str, selection: Selection, wanted: ListOptions) -> Page:
+    after = pages.position(wanted.continue_token)
+    version = after.version or store.version
+    try:
+        items = _at(store, storage, selection, version)
+    except status.ExpiredError as error:
+        message = "The provided continue parameter is too old to display a consistent list result."
+        fresh = Position(0, after.namespace, after.name).token()
+        raise status.ExpiredError(message, fresh) from error
+    start = bisect_right(items, (after.namespace, after.name), key=lambda item: (item.key.namespace, item.key.name))
+    return _cut(items[start:], selection, wanted.limit, version)
+
+
+def _at(store: Store, storage: str, selection: Selection, version: int) -> list[Stored]:
+    if version == store.version:
+        return store.objects(storage, selection.namespace)
+    if version > store.version:
+        raise status.bad_request("invalid continue token: start the list again without it")
+    return store.at(storage, selection.namespace, version)
+
+
+def _cut(items: list[Stored], selection: Selection, limit: int, version: int) -> Page:
+    """The first `limit` objects that are selected, and where to go on."""
+    selected = items if selection.selects_all else [item for item in items if selection.matches(item)]
+    if not limit or len(selected) <= limit:
+        return Page(selected, version)
+    last = selected[limit - 1].key
+    remaining = len(selected) - limit if selection.selects_all else None
+    return Page(selected[:limit], version, Position(version, last.namespace, last.name).token(), remaining)
+
+
+def _version(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 19:
+        raise status.bad_request(f"resourceVersion: Invalid value: {text!r}: it is a decimal number that a list gave")
+    return int(text)
+
+
+def _count(request: Request, name: str) -> int:
+    text = request.parameter(name)
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise status.bad_request(f"{name}: Invalid value: {text!r}: it is a number from 0 up")
+    return int(text or 0)
+
+
+def _list_problem(wanted: ListOptions) -> causes.Cause | None:
+    """What is wrong with a list's parameters, None if nothing."""
+    if wanted.initial_events is not None:
+        return causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
+    if not wanted.match:
+        if wanted.continue_token and wanted.version:
+            return causes.forbidden("resourceVersion", "specifying resource version is not allowed when using continue")
+        return None
+    if wanted.continue_token:
+        return causes.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+    if wanted.version is None:
+        return causes.forbidden(
+            "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        )
+    if wanted.match not in {"Exact", "NotOlderThan"}:
+        return causes.unsupported("resourceVersionMatch", wanted.match, ["Exact", "NotOlderThan"])
+    if wanted.match == "Exact" and wanted.version == 0:
+        return causes.forbidden(
+            "resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
+        )
+    return None
+
+
+def _watch_problem(wanted: ListOptions) -> causes.Cause | None:
+    """What is wrong with a watch's parameters, None if nothing."""
+    if wanted.initial_events is None:
+        if wanted.match:
+            return causes.forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            )
+        return None
+    if not wanted.match:
+        return causes.forbidden(
+            "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+    if wanted.match != "NotOlderThan":
+        return causes.unsupported("resourceVersionMatch", wanted.match, ["NotOlderThan"])
+    if wanted.continue_token:
+        return causes.forbidden("continue", "continue is forbidden for watch with sendInitialEvents")
+    return None

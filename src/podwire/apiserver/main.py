@@ -1,0 +1,160 @@
+"""The API server as a process has it: a store, the API on it, listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import first_objects, openapi, resources
+from podwire.apiserver.admission import living_namespace, service_addresses
+from podwire.apiserver.allocation import ServiceAddresses, ServiceRanges
+from podwire.apiserver.api import Api
+from podwire.apiserver.authentication import tls_context
+from podwire.apiserver.documents import ServerDocuments, Version
+from podwire.apiserver.history import Window
+from podwire.apiserver.hub import Hub
+from podwire.apiserver.reads import Reader
+from podwire.apiserver.revisions import Event, Key
+from podwire.apiserver.server import Server
+from podwire.apiserver.store import Store
+from podwire.apiserver.subresources import Subresources
+from podwire.apiserver.writes import WriteOptions, Writer
+
+if TYPE_CHECKING:
+    import socket
+
+    from podwire.apiserver.resources import Resource
+
+Object = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerConfig:
+    """Everything that a server is told. Files are PEM.
+
+    `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it leads to. `durable` makes
+    writes survive the machine's death too, at one fsync a commit.
+    """
+
+    store: str
+    authority_file: str
+    certificate_file: str
+    key_file: str
+    listen: tuple[tuple[str, int], ...] = (("172.18.0.1", 6443),)
+    sockets: Sequence[socket.socket] = ()
+    nodes_folder: str = "/run/podwire/nodes"
+    service_ranges: tuple[str, ...] = ("10.96.0.0/16", "fd00:10:96::/112")
+    cluster_addresses: tuple[str, ...] = ("10.96.0.1", "fd00:10:96::1")
+    endpoint_addresses: tuple[str, ...] = ("172.18.0.1", "fd00:172:18::1")
+    port: int = 6443
+    version: str = openapi.VERSION
+    durable: bool = False
+    window: Window = field(default_factory=Window)
+
+
+class ApiServer:
+    """A running server; made by `running`."""
+
+    def __init__(self, config: ApiServerConfig) -> None:
+        self._config = config
+        self._registry = resources.registry()
+        self._addresses = ServiceAddresses(ServiceRanges(tuple(map(ip_network, config.service_ranges))))
+        self.store = Store(config.store, durable=config.durable, window=config.window)
+        self.hub = Hub(self.store)
+        self._writer = self._make_writer()
+        self._server = Server(self._make_api(), self.store, self.hub, self._tls())
+
+    async def start(self) -> None:
+        """Make the first objects and listen; raises OSError where an address is taken."""
+        self._addresses.restore([stored.object() for stored in self.store.objects("services")])
+        self.store.subscribe(self._release_addresses)
+        await self._ensure_first_objects()
+        await self._server.start()
+        for host, port in self._config.listen:
+            await self._server.listen(host, port)
+        for listener in self._config.sockets:
+            await self._server.add_listener(listener)
+
+    async def add_listener(self, listener: socket.socket) -> None:
+        """Listen on one more socket, bound already."""
+        await self._server.add_listener(listener)
+
+    async def stop(self) -> None:
+        """End streams, finish writes, let the store go."""
+        await self._server.stop()
+        await self.store.close()
+
+    def _tls(self) -> Any:
+        config = self._config
+        return tls_context(config.authority_file, config.certificate_file, config.key_file)
+
+    def _make_writer(self) -> Writer:
+        authority = Path(self._config.authority_file).read_text(encoding="ascii")
+        contents = first_objects.namespace_contents(self._registry, authority, _now)
+        return Writer(self.store, (living_namespace, contents, service_addresses(self._addresses)), _now)
+
+    def _make_api(self) -> Api:
+        config = self._config
+        reader = Reader(self.store, self.hub, time.monotonic)
+        schemas = openapi.Documents(self._registry)
+        address = f"{config.endpoint_addresses[0]}:{config.port}"
+        documents = ServerDocuments(self._registry, schemas, Version(config.version), address, lambda: "")
+        subresources = Subresources(reader, self._writer, config.nodes_folder, _now)
+        return Api(self._registry, documents, reader, self._writer, subresources)
+
+    def _release_addresses(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.removed and event.key.storage == "services":
+                self._addresses.release(event.new.object())
+
+    async def _ensure_first_objects(self) -> None:
+        config, registry = self._config, self._registry
+        for name in first_objects.NAMESPACES:
+            await self._ensure(registry.find("", "v1", "namespaces"), "", first_objects.namespace(name))
+        service = first_objects.service(config.cluster_addresses, config.port)
+        await self._ensure(registry.find("", "v1", "services"), "default", service)
+        slices = registry.find("discovery.k8s.io", "v1", "endpointslices")
+        for one in first_objects.endpoint_slices(config.endpoint_addresses, config.port):
+            await self._ensure(slices, "default", one, replace=True)
+
+    async def _ensure(self, resource: Resource | None, namespace: str, body: Object, *, replace: bool = False) -> None:
+        """Make an object where there is none; one that this server owns is brought up to date."""
+        if resource is None:
+            return
+        key = Key(resource.storage, namespace, body["metadata"]["name"])
+        if self.store.get(key) is None:
+            await self._writer.create(resource, namespace, body, WriteOptions())
+        elif replace:
+            await self._writer.update(resource, key, lambda _: body, WriteOptions())
+
+
+@contextlib.asynccontextmanager
+async def running(config: ApiServerConfig) -> AsyncIterator[ApiServer]:
+    """A server that answers inside the block; raises JournalError or OSError where it cannot start."""
+    server = ApiServer(config)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+async def serve(config: ApiServerConfig) -> None:
+    """Answer until this task is cancelled; then end gracefully."""
+    async with running(config):
+        log.info("the API server listens on %s", ", ".join(f"{host}:{port}" for host, port in config.listen))
+        await asyncio.Event().wait()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,115 @@
+"""Getting, listing and watching objects."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from podwire.apiserver import listing, negotiation, status
+from podwire.apiserver.listing import ListOptions
+from podwire.apiserver.requests import Answer, Response, WatchAnswer
+from podwire.apiserver.revisions import Key
+from podwire.apiserver.selectors import Selection, selection
+from podwire.apiserver.views import View, view
+from podwire.apiserver.watch import Watcher, added_line, bookmark_line, event_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from podwire.apiserver.hub import Hub
+    from podwire.apiserver.requests import Request
+    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.revisions import Event, Stored
+    from podwire.apiserver.store import Store
+
+SHORTEST_WATCH_SECONDS = 1800
+"""Without timeoutSeconds a stream ends after this to twice this time, so that streams do not end together."""
+
+
+def requested_view(request: Request, resource: Resource) -> View:
+    """How the client wants objects shown; raises StatusError 400 or 406."""
+    form = negotiation.form(request.headers.get("accept", ""))
+    return view(resource, form, request.parameter("includeObject"))
+
+
+class Reader:
+    """All reads of one store."""
+
+    def __init__(self, store: Store, hub: Hub, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._hub = hub
+        self._clock = clock
+
+    def get(self, request: Request, resource: Resource, key: Key) -> Response:
+        """One object; raises StatusError 404."""
+        return Response(requested_view(request, resource).one(self.stored(resource, key)))
+
+    def stored(self, resource: Resource, key: Key) -> Stored:
+        """One object as it is stored; raises StatusError 404."""
+        found = self._store.get(key)
+        if found is None:
+            raise status.not_found(resource, key.name)
+        return found
+
+    def select(self, request: Request, resource: Resource, namespace: str) -> Selection:
+        """The selection of a request on a collection; raises StatusError 400."""
+        labels, fields = request.parameter("labelSelector"), request.parameter("fieldSelector")
+        return selection(resource.storage, namespace, labels, fields)
+
+    def all(self, resource: Resource, namespace: str) -> list[Stored]:
+        """All objects of a collection."""
+        return self._store.objects(resource.storage, namespace)
+
+    def answer_list(self, request: Request, resource: Resource, items: Sequence[Stored]) -> Response:
+        """These objects as a list of the present."""
+        metadata = {"resourceVersion": str(self._store.version)}
+        return Response(requested_view(request, resource).many(items, metadata))
+
+    async def collection(self, request: Request, resource: Resource, namespace: str) -> Answer:
+        """A list, or a watch where `watch` is set."""
+        wanted = listing.options(request)
+        selected = self.select(request, resource, namespace)
+        shown = requested_view(request, resource)
+        if wanted.watch:
+            return await self._watch(resource, selected, shown, wanted)
+        page = await listing.read_page(self._store, resource.storage, selected, wanted)
+        return Response(shown.many(page.items, page.metadata()))
+
+    async def _watch(self, resource: Resource, selected: Selection, shown: View, wanted: ListOptions) -> WatchAnswer:
+        await listing.wait_until_fresh(self._store, wanted.version or 0)
+        started = self._clock()
+        seconds = wanted.timeout_seconds or random.uniform(1, 2) * SHORTEST_WATCH_SECONDS  # noqa: S311
+        watcher = Watcher(
+            selected,
+            shown,
+            initial=self._initial(resource.storage, selected, shown, wanted),
+            bookmarks=wanted.bookmarks,
+            started=started,
+            ends=started + seconds,
+        )
+        self._hub.add(resource.storage, watcher)
+        return WatchAnswer(watcher, resource.storage)
+
+    def _initial(self, storage: str, selected: Selection, shown: View, wanted: ListOptions) -> Iterable[bytes]:
+        """What the stream begins with: the present state, or what happened since a version."""
+        if wanted.initial_events or (wanted.initial_events is None and not wanted.version):
+            items = self._store.objects(storage, selected.namespace)
+            return _present(items, selected, shown, self._store.version if wanted.initial_events else None)
+        if not wanted.version:
+            return ()
+        return _missed(self._store.events_after(storage, wanted.version), selected, shown)
+
+
+def _present(items: Sequence[Stored], selected: Selection, shown: View, end: int | None) -> Iterator[bytes]:
+    """A synthetic ADDED for each object, then the bookmark that says these were all. Made as the client takes them."""
+    for item in items:
+        if selected.matches(item):
+            yield added_line(item, shown)
+    if end is not None:
+        yield bookmark_line(shown, end, initial_events_end=True)
+
+
+def _missed(events: Sequence[Event], selected: Selection, shown: View) -> Iterator[bytes]:
+    for event in events:
+        if line := event_line(event, selected, shown):
+            yield line

@@ -1,0 +1,124 @@
+"""Streams of pods, passed on from the runtime of their node: logs as a body, exec and attach as WebSocket messages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from podwire.apiserver import status
+
+if TYPE_CHECKING:
+    from podwire.apiserver.requests import Relay
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+"""Of the first-byte-is-the-channel kind, the newest first (k8s.io/apimachinery `util/remotecommand`)."""
+
+CONNECT_SECONDS = 5.0
+
+
+class RuntimeRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
+    """The runtime said no, or nothing; the body is a Status object."""
+
+    def __init__(self, code: int, body: bytes) -> None:
+        super().__init__(code)
+        self.code = code
+        self.body = body
+
+
+async def relay_body(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
+    """Pass a body on as it comes; raises RuntimeRefusal before anything was sent."""
+    async with _session(relay) as session, _reachable(relay), session.get(_url(relay), params=relay.query) as source:
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(raw)
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            async for part in source.content.iter_any():
+                await response.write(part)
+            await response.write_eof()
+        return response
+
+
+async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
+    """Pass WebSocket messages on in both directions until one side closes; raises RuntimeRefusal before the upgrade."""
+    offered = [one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    wanted = [protocol for protocol in PROTOCOLS if protocol in offered]
+    if not wanted:
+        refusal = status.bad_request(f"none of the subprotocols is served; offer one of {', '.join(PROTOCOLS)}")
+        raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
+    async with _session(relay) as session:
+        async with _reachable(relay):
+            runtime = await session.ws_connect(_url(relay), params=relay.query, protocols=wanted, max_msg_size=0)
+        client = web.WebSocketResponse(
+            protocols=[runtime.protocol] if runtime.protocol else (), max_msg_size=0, compress=False
+        )
+        await client.prepare(raw)
+        ends = [asyncio.create_task(_copy(client, runtime)), asyncio.create_task(_copy(runtime, client))]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+            await runtime.close(code=client.close_code or 1000)
+        await client.close(code=runtime.close_code or 1000)
+        return client
+
+
+async def _copy(
+    source: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+    target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+) -> None:
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        async for message in source:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                await target.send_bytes(message.data)
+            elif message.type is aiohttp.WSMsgType.TEXT:
+                await target.send_str(message.data)
+
+
+def _session(relay: Relay) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+    return aiohttp.ClientSession(
+        connector=aiohttp.UnixConnector(path=relay.socket),
+        timeout=timeout,
+        raise_for_status=_refuse,
+        auto_decompress=False,
+    )
+
+
+def _url(relay: Relay) -> str:
+    return f"http://runtime{relay.path}"
+
+
+async def _refuse(response: aiohttp.ClientResponse) -> None:
+    """Turn a runtime's refusal into a Status with its own words."""
+    if response.status < 400:
+        return
+    body = await response.read()
+    try:
+        if msgspec.json.decode(body).get("kind") == "Status":
+            raise RuntimeRefusal(response.status, body)
+    except (msgspec.DecodeError, AttributeError):
+        text = body.decode("utf-8", "replace").strip() or f"the node's runtime answered {response.status}"
+    else:
+        text = f"the node's runtime answered {response.status}"
+    reasons = {400: "BadRequest", 404: "NotFound"}
+    refusal = status.StatusError(response.status, reasons.get(response.status, "InternalError"), text)
+    raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
+
+
+class _reachable(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801  (reads as a word of `async with`)
+    """Turns a runtime that does not answer into a refusal with the remedy."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
+            text = f"the runtime of the pod's node does not answer on {self._relay.socket}; is the node up?"
+            refusal = status.unavailable(text)
+            raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json())) from error

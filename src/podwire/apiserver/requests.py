@@ -1,0 +1,79 @@
+"""Requests and answers as values: what the handlers see of HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.revisions import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from podwire.apiserver.authentication import User
+    from podwire.apiserver.watch import Watcher
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. Header names are in lower case; `query` keeps repeated parameters."""
+
+    method: str
+    path: str
+    user: User | None
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def parameter(self, name: str) -> str:
+        """The first value of a query parameter; empty where it is not given."""
+        return self.query.get(name, ("",))[0]
+
+    def flag(self, name: str) -> bool:
+        """Whether a boolean query parameter is set, as Go reads it."""
+        return name in self.query and self.parameter(name).lower() not in {"false", "0", "f"}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer."""
+
+    body: bytes
+    code: int = 200
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchAnswer:
+    """An answer that goes on: the adapter sends what the watcher has until it ends."""
+
+    watcher: Watcher
+    storage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The answer comes from a node's runtime: over its unix socket, under this path and query."""
+
+    socket: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    streams: bool
+    """Whether it is a WebSocket (exec, attach) rather than a plain body (log)."""
+
+
+Answer = Response | WatchAnswer | Relay
+
+
+def json_response(value: Any, code: int = 200, warnings: tuple[str, ...] = ()) -> Response:
+    """A value as a JSON answer."""
+    return Response(encode(value), code, warnings=warnings)
+
+
+def text_response(text: str) -> Response:
+    """A plain text answer."""
+    return Response(text.encode(), content_type="text/plain; charset=utf-8")

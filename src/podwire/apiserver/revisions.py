@@ -1,0 +1,67 @@
+"""Values of the store: objects at one revision, and the events between revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Object = dict[str, Any]
+
+decode: Any = msgspec.json.Decoder().decode
+encode = msgspec.json.Encoder().encode
+
+
+class Key(NamedTuple):
+    """Where an object stands: its storage (`pods`, `deployments.apps`), namespace (empty: cluster-scoped) and name."""
+
+    storage: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as it was written at `version`. Only bytes are kept: a parsed pod takes five times their room.
+
+    `labels` and `fields` are what selectors may ask for.
+    """
+
+    key: Key
+    version: int
+    uid: str
+    body: bytes
+    labels: Mapping[str, str]
+    fields: Mapping[str, str]
+
+    def object(self) -> Object:
+        """A fresh copy, the caller's own to change."""
+        parsed: Object = decode(self.body)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One write: what stood before and what stands after. A removal's `new` is the last state at the removal's version.
+
+    `lines` keeps encoded watch lines, so that a hundred watchers cost one encoding.
+    """
+
+    old: Stored | None
+    new: Stored
+    removed: bool
+    lines: dict[tuple[str, str], bytes] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """Where the object stands or stood."""
+        return self.new.key
+
+    @property
+    def version(self) -> int:
+        """The revision that this write made."""
+        return self.new.version

@@ -1,0 +1,62 @@
+"""Where the streams of a pod come from: the runtime of its node, behind a unix socket.
+
+Names become parts of a file path and of a URL here, so each one is checked first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from podwire.apiserver import status
+from podwire.apiserver.requests import Relay
+
+if TYPE_CHECKING:
+    from podwire.apiserver.requests import Request
+
+Object = dict[str, Any]
+
+_LOG = ("follow", "previous", "tailLines", "sinceSeconds", "sinceTime", "limitBytes", "timestamps")
+_EXEC = ("command", "stdin", "stdout", "stderr", "tty")
+_ATTACH = ("stdin", "stdout", "stderr", "tty")
+
+PATHS = {"log": ("containerLogs", _LOG), "exec": ("exec", _EXEC), "attach": ("attach", _ATTACH)}
+"""Subresource: first part of the runtime's path, and the parameters that are passed on."""
+
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
+_CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
+
+
+def relay(request: Request, subresource: str, pod: Object, nodes_folder: str) -> Relay:
+    """Where to get a pod's log, exec or attach stream; raises StatusError 400 where the pod cannot have one."""
+    own, spec = pod["metadata"], pod.get("spec") or {}
+    container = _container(pod, request.parameter("container"))
+    node = spec.get("nodeName", "")
+    if not node:
+        raise status.bad_request(f"pod {own['name']} does not have a host assigned: it is not scheduled yet")
+    if not _NODE_NAME.match(node) or ".." in node:
+        raise status.bad_request(f"pod {own['name']}: spec.nodeName {node!r} is no node name")
+    first, passed = PATHS[subresource]
+    path = "/".join(quote(part, safe="") for part in (first, own["namespace"], own["name"], container))
+    query = tuple((name, value) for name in passed for value in request.query.get(name, ()))
+    return Relay(f"{nodes_folder}/{node}/runtime.sock", f"/{path}", query, streams=subresource != "log")
+
+
+def _container(pod: Object, wanted: str) -> str:
+    """The container that is meant: the named one, or the only one."""
+    spec, name = pod.get("spec") or {}, pod["metadata"]["name"]
+    names = [c.get("name", "") for part in _CONTAINER_LISTS for c in spec.get(part) or ()]
+    if wanted:
+        if wanted not in names:
+            raise status.bad_request(f"container {wanted} is not valid for pod {name}: it has {', '.join(names)}")
+        return wanted
+    main = [c.get("name", "") for c in spec.get("containers") or ()]
+    annotated = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container", "")
+    if annotated in main:
+        return str(annotated)
+    if len(main) != 1:
+        raise status.bad_request(
+            f"a container name must be specified for pod {name}, choose one of: [{' '.join(main)}]"
+        )
+    return str(main[0])

@@ -1,0 +1,60 @@
+"""The subresource `/scale`: the replicas of a workload in the form of autoscaling/v1 Scale.
+
+Source: k8s.io/kubernetes `pkg/registry/apps/deployment/storage`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podwire.apiserver import status
+
+Object = dict[str, Any]
+
+
+def from_workload(workload: Object) -> Object:
+    """The Scale of a Deployment, ReplicaSet or the like."""
+    own, state = workload["metadata"], workload.get("status") or {}
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    replicas = (workload.get("spec") or {}).get("replicas", 0)
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: own[key] for key in kept if key in own},
+        "spec": {"replicas": replicas},
+        "status": {"replicas": state.get("replicas", 0), "selector": _selector(workload)},
+    }
+
+
+def into_workload(scale: Object, workload: Object) -> Object:
+    """The workload with a Scale's replicas, and the version that the client saw; raises StatusError 400."""
+    spec = scale.get("spec") or {}
+    replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        raise status.bad_request(f"spec.replicas: Invalid value: {replicas!r}: must be a number from 0 up")
+    own = scale.get("metadata") or {}
+    seen = {key: own[key] for key in ("uid", "resourceVersion") if own.get(key)}
+    return {
+        **workload,
+        "metadata": {**workload["metadata"], **seen},
+        "spec": {**(workload.get("spec") or {}), "replicas": replicas},
+    }
+
+
+def _selector(workload: Object) -> str:
+    """The pods' selector as a query string has it."""
+    selector = (workload.get("spec") or {}).get("selector") or {}
+    labels = (
+        selector.get("matchLabels", {}) if "matchLabels" in selector or "matchExpressions" in selector else selector
+    )
+    terms = [f"{key}={value}" for key, value in sorted(labels.items()) if isinstance(value, str)]
+    for expression in selector.get("matchExpressions") or ():
+        key, values = expression.get("key", ""), ",".join(expression.get("values") or ())
+        words = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }
+        terms.append(words.get(expression.get("operator", ""), key))
+    return ",".join(terms)

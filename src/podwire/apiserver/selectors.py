@@ -1,0 +1,232 @@
+r"""Label and field selectors of query strings.
+
+    labels:  key  !key  key=value  key==value  key!=value  key in (a,b)  key notin (a,b)  key>1  key<1
+    fields:  path=value  path==value  path!=value        (backslash escapes `\`, `,` and `=`)
+
+A missing label matches `!=` and `notin`. Source: k8s.io/apimachinery `labels/selector.go`, `fields/selector.go`;
+selectable fields: k8s.io/kubernetes `pkg/apis/*/v1/conversion.go`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from podwire.apiserver.revisions import Stored
+
+Object = dict[str, Any]
+
+LONGEST_SELECTOR = 64 * 1024
+"""Characters. A longer one is refused before it is read."""
+
+_KEY = re.compile(r"(?:[A-Za-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
+_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
+_TOKEN = re.compile(r"\s*(!=|==|[=!(),<>]|[^\s=!(),<>]+)")
+
+_FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "pods": (
+        ("spec.nodeName", ""),
+        ("spec.restartPolicy", ""),
+        ("spec.schedulerName", ""),
+        ("spec.serviceAccountName", ""),
+        ("spec.hostNetwork", "false"),
+        ("status.phase", ""),
+        ("status.podIP", ""),
+        ("status.nominatedNodeName", ""),
+    ),
+    "events": (
+        ("involvedObject.kind", ""),
+        ("involvedObject.namespace", ""),
+        ("involvedObject.name", ""),
+        ("involvedObject.uid", ""),
+        ("involvedObject.apiVersion", ""),
+        ("involvedObject.resourceVersion", ""),
+        ("involvedObject.fieldPath", ""),
+        ("reason", ""),
+        ("reportingComponent", ""),
+        ("source", ""),
+        ("type", ""),
+    ),
+    "nodes": (("spec.unschedulable", "false"),),
+    "secrets": (("type", ""),),
+    "namespaces": (("status.phase", ""),),
+    "replicasets.apps": (("status.replicas", "0"),),
+    "jobs.batch": (("status.successful", "0"),),
+}
+"""Selectable fields beside metadata.name and metadata.namespace, with what a missing one counts as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One term about labels. Operators: in, notin, exists, absent, greater, less."""
+
+    key: str
+    operator: str
+    values: frozenset[str] = frozenset()
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether it is true of these labels."""
+        value = labels.get(self.key)
+        match self.operator:
+            case "in":
+                return value in self.values
+            case "notin":
+                return value not in self.values
+            case "exists":
+                return value is not None
+            case "absent":
+                return value is None
+            case _:
+                return self._compares(value)
+
+    def _compares(self, value: str | None) -> bool:
+        try:
+            left, right = int(value or ""), int(next(iter(self.values)))
+        except ValueError:
+            return False
+        return left > right if self.operator == "greater" else left < right
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTerm:
+    """One term about a field."""
+
+    path: str
+    value: str
+    equal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a list or watch asks for: a namespace (empty: all), and terms that must all hold."""
+
+    namespace: str = ""
+    labels: tuple[Requirement, ...] = ()
+    fields: tuple[FieldTerm, ...] = ()
+
+    @property
+    def selects_all(self) -> bool:
+        """Whether no selector narrows the collection."""
+        return not self.labels and not self.fields
+
+    def matches(self, stored: Stored) -> bool:
+        """Whether the object is asked for."""
+        if self.namespace and stored.key.namespace != self.namespace:
+            return False
+        return all(term.holds(stored.labels) for term in self.labels) and all(
+            (_field(stored, term.path) == term.value) is term.equal for term in self.fields
+        )
+
+
+def selection(storage: str, namespace: str, label_selector: str, field_selector: str) -> Selection:
+    """Parse both selectors of a request; raises StatusError 400 where one is malformed or names an unknown field."""
+    if max(len(label_selector), len(field_selector)) > LONGEST_SELECTOR:
+        raise status.bad_request(f"the selector is longer than {LONGEST_SELECTOR} characters: shorten it")
+    return Selection(namespace, tuple(_parse_labels(label_selector)), tuple(_parse_fields(storage, field_selector)))
+
+
+def selectable_fields(storage: str, obj: Object) -> dict[str, str]:
+    """The values of the kind's selectable fields, as texts; metadata is not among them."""
+    return {path: _text(obj, path, default) for path, default in _FIELDS.get(storage, ())}
+
+
+def _field(stored: Stored, path: str) -> str:
+    if path == "metadata.name":
+        return stored.key.name
+    if path == "metadata.namespace":
+        return stored.key.namespace
+    return stored.fields.get(path, "")
+
+
+def _text(obj: Object, path: str, default: str) -> str:
+    if path == "source" and "source" in obj:
+        path = "source.component"
+    value: Any = obj
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return default if value is None else str(value)
+
+
+def _parse_fields(storage: str, text: str) -> Iterator[FieldTerm]:
+    known = {"metadata.name", "metadata.namespace", *(path for path, _ in _FIELDS.get(storage, ()))}
+    for term in re.split(r"(?<!\\),", text) if text else ():
+        match = re.fullmatch(r"([^=!]*)(!=|==|=)(.*)", term, re.DOTALL)
+        if match is None:
+            raise status.bad_request(f'invalid field selector "{term}"; write path=value or path!=value')
+        path, operator, value = match[1].strip(), match[2], re.sub(r"\\([\\,=])", r"\1", match[3])
+        if path not in known:
+            raise status.bad_request(f'field label not supported: "{path}"; supported: {", ".join(sorted(known))}')
+        yield FieldTerm(path, value, operator != "!=")
+
+
+def _parse_labels(text: str) -> Iterator[Requirement]:
+    tokens = _TOKEN.findall(text)
+    if "".join(tokens) != re.sub(r"\s+", "", text):
+        raise _unparsable(text)
+    position = 0
+    while position < len(tokens):
+        requirement, position = _parse_requirement(text, tokens, position)
+        yield requirement
+        if position < len(tokens):
+            if tokens[position] != "," or position + 1 == len(tokens):
+                raise _unparsable(text)
+            position += 1
+
+
+def _parse_requirement(text: str, tokens: list[str], at: int) -> tuple[Requirement, int]:
+    """One requirement that begins at a token, and the position after it."""
+    if tokens[at] == "!":
+        return Requirement(_checked_key(text, tokens, at + 1), "absent"), at + 2
+    key = _checked_key(text, tokens, at)
+    operator = tokens[at + 1] if at + 1 < len(tokens) else ","
+    if operator == ",":
+        return Requirement(key, "exists"), at + 1
+    if operator in {"in", "notin"}:
+        values, after = _parse_values(text, tokens, at + 2)
+        return Requirement(key, operator, frozenset(values)), after
+    if operator not in {"=", "==", "!=", "<", ">"}:
+        raise _unparsable(text)
+    value = tokens[at + 2] if at + 2 < len(tokens) and tokens[at + 2] != "," else ""
+    words = {"=": "in", "==": "in", "!=": "notin", "<": "less", ">": "greater"}
+    return Requirement(key, words[operator], frozenset({_checked_value(text, value)})), at + 2 + bool(value)
+
+
+def _parse_values(text: str, tokens: list[str], at: int) -> tuple[list[str], int]:
+    """The values between brackets, an empty one included, and the position after them."""
+    if tokens[at : at + 1] != ["("] or ")" not in tokens[at:]:
+        raise _unparsable(text)
+    end = tokens.index(")", at)
+    values = [""]
+    for part in tokens[at + 1 : end]:
+        if part == ",":
+            values.append("")
+        elif values[-1]:
+            raise _unparsable(text)
+        else:
+            values[-1] = _checked_value(text, part)
+    return values, end + 1
+
+
+def _checked_key(text: str, tokens: list[str], at: int) -> str:
+    if at >= len(tokens) or not _KEY.match(tokens[at]):
+        raise _unparsable(text)
+    return tokens[at]
+
+
+def _checked_value(text: str, value: str) -> str:
+    if not _VALUE.match(value):
+        raise _unparsable(text)
+    return value
+
+
+def _unparsable(text: str) -> status.StatusError:
+    shown = text if len(text) <= 200 else f"{text[:200]}..."
+    return status.bad_request(f'unable to parse requirement: label selector "{shown}" is malformed')

@@ -1,0 +1,170 @@
+"""HTTP on one side, the Api on the other: reads requests, sends answers, watch streams and relays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from podwire.apiserver import status
+from podwire.apiserver.authentication import certificate_user
+from podwire.apiserver.bodies import LARGEST_BODY
+from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
+from podwire.apiserver.requests import Answer, Relay, Request, Response, WatchAnswer, json_response
+from podwire.apiserver.watch import Phase
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from podwire.apiserver.api import Api
+    from podwire.apiserver.hub import Hub
+    from podwire.apiserver.store import Store
+    from podwire.apiserver.watch import Watcher
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 3600.0
+SHUTDOWN_SECONDS = 2.0
+
+
+class Server:
+    """Listeners that answer with one Api. Start it, add listeners at any time, stop it."""
+
+    def __init__(self, api: Api, store: Store, hub: Hub, tls: ssl.SSLContext) -> None:
+        self._api = api
+        self._store = store
+        self._hub = hub
+        self._tls = tls
+        server = web.Server(
+            self._handle, handler_cancellation=True, keepalive_timeout=KEEP_ALIVE_SECONDS, access_log=None
+        )
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+
+    async def start(self) -> None:
+        """Be ready for listeners."""
+        await self._runner.setup()
+
+    async def listen(self, host: str, port: int) -> None:
+        """Listen on an address of this machine; raises OSError when it is taken or not there."""
+        await web.TCPSite(self._runner, host, port, ssl_context=self._tls, reuse_address=True).start()
+
+    async def add_listener(self, listener: socket.socket) -> None:
+        """Listen on a socket that is bound already, also one of another network namespace."""
+        await web.SockSite(self._runner, listener, ssl_context=self._tls).start()
+
+    async def stop(self) -> None:
+        """End watch streams cleanly, finish what is being answered, close all."""
+        self._hub.end()
+        await self._runner.cleanup()
+
+    async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+        try:
+            body = await _read_body(raw)
+        except status.StatusError as refusal:
+            return _plain(json_response(refusal.json(), refusal.code))
+        answer = await self._api.handle(_request(raw, body))
+        return await self._send(raw, answer)
+
+    async def _send(self, raw: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        match answer:
+            case Response():
+                return _plain(answer)
+            case WatchAnswer():
+                return await self._send_watch(raw, answer)
+            case Relay():
+                return await _send_relay(raw, answer)
+
+    async def _send_watch(self, raw: web.BaseRequest, answer: WatchAnswer) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+        )
+        response.enable_chunked_encoding()
+        try:
+            await response.prepare(raw)
+            await self._pump(raw, response, answer.watcher)
+            with contextlib.suppress(ConnectionError):
+                await response.write_eof()
+        finally:
+            self._hub.discard(answer.storage, answer.watcher)
+        return response
+
+    async def _pump(self, raw: web.BaseRequest, response: web.StreamResponse, watcher: Watcher) -> None:
+        """Send what the watcher has, as it comes, until it or the client ends."""
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            news.set()
+            if watcher.phase is Phase.BROKEN and raw.transport is not None:
+                raw.transport.abort()
+
+        watcher.wake = wake
+        while not watcher.finished:
+            news.clear()
+            if chunk := watcher.take():
+                try:
+                    await response.write(chunk)
+                except ConnectionError:
+                    return
+                continue
+            timer = loop.call_at(watcher.next_tick, news.set)
+            try:
+                await news.wait()
+            finally:
+                timer.cancel()
+            watcher.tick(loop.time(), self._store.version)
+
+
+async def _send_relay(raw: web.BaseRequest, answer: Relay) -> web.StreamResponse:
+    if answer.streams and not _same_origin(raw):
+        refusal = status.StatusError(403, "Forbidden", "the request comes from a page of another site")
+        return _plain(json_response(refusal.json(), refusal.code))
+    try:
+        return await (relay_messages(raw, answer) if answer.streams else relay_body(raw, answer))
+    except RuntimeRefusal as error:
+        return _plain(Response(error.body, error.code))
+
+
+async def _read_body(raw: web.BaseRequest) -> bytes:
+    """The whole body; raises StatusError 413 without reading more than the limit."""
+    if not raw.body_exists:
+        return b""
+    parts, size = [], 0
+    if (raw.content_length or 0) <= LARGEST_BODY:
+        async for part in raw.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_BODY:
+                break
+        else:
+            return b"".join(parts)
+    raise status.too_large(f"the body is larger than the limit of {LARGEST_BODY} bytes")
+
+
+def _request(raw: web.BaseRequest, body: bytes) -> Request:
+    path, _, query_text = raw.raw_path.partition("?")
+    query: dict[str, tuple[str, ...]] = {}
+    for name, value in parse_qsl(query_text, keep_blank_values=True) if query_text else ():
+        query[name] = (*query.get(name, ()), value)
+    certificate = raw.transport.get_extra_info("peercert") if raw.transport is not None else None
+    headers = {name.lower(): value for name, value in raw.headers.items()}
+    return Request(raw.method, path, certificate_user(certificate), query, headers, body)
+
+
+def _plain(answer: Response) -> web.Response:
+    headers = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private", **answer.headers}
+    response = web.Response(body=answer.body, status=answer.code, headers=headers)
+    for warning in answer.warnings:
+        text = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{"".join(c for c in text if c.isprintable())}"')
+    return response
+
+
+def _same_origin(raw: web.BaseRequest) -> bool:
+    """Whether no web page asks, or one that this server served: a browser would lend it the user's certificate."""
+    origin = raw.headers.get("Origin", "")
+    return not origin or urlsplit(origin).netloc.lower() == raw.headers.get("Host", "").lower()

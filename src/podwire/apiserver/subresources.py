@@ -1,0 +1,130 @@
+"""The parts of objects with paths of their own: status, scale, binding, eviction, finalize, and streams of pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import causes, runtimes, scale, status
+from podwire.apiserver.metadata import timestamp
+from podwire.apiserver.requests import Answer, json_response
+from podwire.apiserver.status import Success
+from podwire.apiserver.writes import only_namespace_finalizers, only_status
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from podwire.apiserver.calls import Call
+    from podwire.apiserver.reads import Reader
+    from podwire.apiserver.writes import Change, Writer
+
+Object = dict[str, Any]
+
+
+class Subresources:
+    """Handlers by subresource name and verb."""
+
+    def __init__(self, reader: Reader, writer: Writer, nodes_folder: str, clock: Callable[[], datetime]) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._nodes_folder = nodes_folder
+        self._clock = clock
+        self._handlers: dict[str, dict[str, Callable[[Call], Awaitable[Answer]]]] = {
+            "status": {"get": self._object, "update": self._status, "patch": self._status},
+            "finalize": {"update": self._finalize},
+            "scale": {"get": self._scale, "update": self._change_scale, "patch": self._change_scale},
+            "binding": {"create": self._bind},
+            "eviction": {"create": self._evict},
+            "log": {"get": self._stream},
+            "exec": {"get": self._stream, "create": self._old_stream},
+            "attach": {"get": self._stream, "create": self._old_stream},
+        }
+
+    async def handle(self, call: Call) -> Answer:
+        """Answer a request on a subresource; raises StatusError 404 or 405 where it is not served."""
+        by_verb = self._handlers.get(call.route.subresource)
+        if by_verb is None or call.route.subresource not in call.resource.subresources:
+            raise status.no_such_path()
+        handler = by_verb.get(call.verb)
+        if handler is None:
+            raise status.method_not_allowed(call.resource)
+        return await handler(call)
+
+    async def _object(self, call: Call) -> Answer:
+        return self._reader.get(call.request, call.resource, call.key)
+
+    async def _status(self, call: Call) -> Answer:
+        written = await self._writer.update(
+            call.resource, call.key, call.change(), call.write_options(), narrow=only_status
+        )
+        return call.written(written)
+
+    async def _finalize(self, call: Call) -> Answer:
+        written = await self._writer.update(
+            call.resource, call.key, call.change(), call.write_options(), narrow=only_namespace_finalizers
+        )
+        return call.written(written)
+
+    async def _scale(self, call: Call) -> Answer:
+        return json_response(scale.from_workload(self._reader.stored(call.resource, call.key).object()))
+
+    async def _change_scale(self, call: Call) -> Answer:
+        wanted = call.change()
+
+        def change(workload: Object) -> Object:
+            return scale.into_workload(wanted(scale.from_workload(workload)), workload)
+
+        written = await self._writer.update(call.resource, call.key, change, call.write_options())
+        return json_response(scale.from_workload(written.stored.object()), warnings=written.warnings)
+
+    async def _bind(self, call: Call) -> Answer:
+        target = call.body().get("target")
+        node = target.get("name") if isinstance(target, dict) else None
+        if not isinstance(node, str) or not node:
+            raise status.invalid(call.resource, call.key.name, [causes.required("target.name")])
+        change = _binding(call, node, timestamp(self._clock()))
+        written = await self._writer.update(
+            call.resource, call.key, change, call.write_options(), narrow=lambda obj, _: obj
+        )
+        return json_response(Success(code=201).json(), 201, written.warnings)
+
+    async def _evict(self, call: Call) -> Answer:
+        options = call.body().get("deleteOptions") or {}
+        await self._writer.delete(call.resource, call.key, call.delete_options(options))
+        return json_response(Success(code=201).json(), 201)
+
+    async def _stream(self, call: Call) -> Answer:
+        pod = self._reader.stored(call.resource, call.key).object()
+        if call.route.subresource != "log" and call.request.headers.get("upgrade", "").lower() != "websocket":
+            raise status.bad_request("Upgrade request required: this stream is a WebSocket")
+        return runtimes.relay(call.request, call.route.subresource, pod, self._nodes_folder)
+
+    async def _old_stream(self, call: Call) -> Answer:
+        """kubectl tries SPDY when the WebSocket was refused: tell it the real reason, or what is missing."""
+        pod = self._reader.stored(call.resource, call.key).object()
+        runtimes.relay(call.request, call.route.subresource, pod, self._nodes_folder)
+        raise status.bad_request(
+            "SPDY streams are not served: use a client that speaks WebSocket (kubectl 1.31 and later)"
+        )
+
+
+def _binding(call: Call, node: str, now: str) -> Change:
+    """Put a pod on a node, once."""
+
+    def change(pod: Object) -> Object:
+        spec = pod.get("spec") or {}
+        if spec.get("nodeName"):
+            why = f"pod {call.key.name} is already assigned to node {spec['nodeName']}"
+            raise status.conflict(call.resource, call.key.name, why)
+        if "deletionTimestamp" in pod["metadata"]:
+            raise status.conflict(call.resource, call.key.name, f"pod {call.key.name} is being deleted")
+        state = pod.get("status") or {}
+        others = [one for one in state.get("conditions") or () if one.get("type") != "PodScheduled"]
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
+        return {
+            **pod,
+            "spec": {**spec, "nodeName": node},
+            "status": {**state, "conditions": [*others, scheduled]},
+        }
+
+    return change

@@ -1,0 +1,146 @@
+"""How objects look in an answer: plain, metadata alone, or rows of a table; single, in lists and in watch events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from podwire.apiserver import status, tables
+from podwire.apiserver.negotiation import Form
+from podwire.apiserver.revisions import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.revisions import Stored
+
+Object = dict[str, Any]
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+"""The annotation of the bookmark that ends the initial events of a WatchList (KEP-3157)."""
+
+METADATA_VERSION = "meta.k8s.io/v1"
+
+
+class View(Protocol):
+    """One way to show the objects of a resource. Views of equal `name` show the same bytes."""
+
+    @property
+    def name(self) -> str:
+        """What tells this view from others."""
+        ...
+
+    def one(self, stored: Stored) -> bytes:
+        """One object."""
+        ...
+
+    def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
+        """A list with its metadata."""
+        ...
+
+    def bookmark(self, metadata: Object) -> bytes:
+        """The object of a BOOKMARK event: nothing but metadata."""
+        ...
+
+
+def view(resource: Resource, form: Form, include_object: str) -> View:
+    """The view that a request asks for; raises StatusError 400 for an unknown includeObject."""
+    if form is Form.PLAIN:
+        return Plain(resource)
+    if form is Form.METADATA:
+        return MetadataOnly(resource)
+    include = include_object or "Metadata"
+    if include not in {"Metadata", "Object", "None"}:
+        raise status.bad_request(f"includeObject is None, Metadata or Object, not {include_object!r}")
+    return Rows(resource, include)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Objects as they are stored. A list is joined from stored bytes: nothing is encoded again."""
+
+    resource: Resource
+
+    @property
+    def name(self) -> str:
+        """One for each group-version: kinds that share a storage differ by it."""
+        return f"plain {self.resource.api_version}"
+
+    def one(self, stored: Stored) -> bytes:
+        """The stored bytes."""
+        return stored.body
+
+    def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
+        """The list object of the kind."""
+        head = {"kind": self.resource.list_kind, "apiVersion": self.resource.api_version, "metadata": metadata}
+        return _list(head, [self.one(item) for item in items])
+
+    def bookmark(self, metadata: Object) -> bytes:
+        """An object of the kind with nothing in it."""
+        return encode({"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata})
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataOnly:
+    """PartialObjectMetadata, for metadata informers and garbage collectors."""
+
+    resource: Resource
+
+    @property
+    def name(self) -> str:
+        """The same for all resources: the form does not depend on the kind."""
+        return "metadata"
+
+    def one(self, stored: Stored) -> bytes:
+        """The object's metadata."""
+        return self.bookmark(stored.object()["metadata"])
+
+    def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
+        """A PartialObjectMetadataList."""
+        head = {"kind": "PartialObjectMetadataList", "apiVersion": METADATA_VERSION, "metadata": metadata}
+        return _list(head, [self.one(item) for item in items])
+
+    def bookmark(self, metadata: Object) -> bytes:
+        """PartialObjectMetadata with this metadata."""
+        return encode({"kind": "PartialObjectMetadata", "apiVersion": METADATA_VERSION, "metadata": metadata})
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Tables, as `kubectl get` asks for them."""
+
+    resource: Resource
+    include_object: str
+
+    @property
+    def name(self) -> str:
+        """One for each group-version and each way to include objects."""
+        return f"table {self.resource.api_version} {self.include_object}"
+
+    def one(self, stored: Stored) -> bytes:
+        """A table of one row."""
+        return self.many([stored], {"resourceVersion": str(stored.version)})
+
+    def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
+        """A table with a row for each object."""
+        table = tables.table(self.resource, (item.object() for item in items), self.include_object)
+        return encode({**table, "metadata": metadata})
+
+    def bookmark(self, metadata: Object) -> bytes:
+        """A table with one empty row that carries the metadata: kubectl reads the annotation there."""
+        partial = {"kind": "PartialObjectMetadata", "apiVersion": METADATA_VERSION, "metadata": metadata}
+        rows = [{"cells": [], "object": partial}]
+        table = {"kind": "Table", "apiVersion": METADATA_VERSION, "columnDefinitions": [], "rows": rows}
+        return encode({**table, "metadata": {"resourceVersion": metadata["resourceVersion"]}})
+
+
+def at_version(stored: Stored, version: int) -> Stored:
+    """A state of the past as told at a later version: what a watcher gets when an object leaves its selection."""
+    obj = decode(stored.body)
+    obj["metadata"]["resourceVersion"] = str(version)
+    return replace(stored, version=version, body=encode(obj))
+
+
+def _list(head: Object, items: list[bytes]) -> bytes:
+    return b"".join((encode(head)[:-1], b',"items":[', b",".join(items), b"]}"))

@@ -1,0 +1,188 @@
+"""Watch streams: what one watcher is told of the store's events. No I/O; the adapter sends what `take` gives.
+
+    state      input                          next state   effect
+    STARTING   take                           STARTING     initial lines, a chunk at a time
+    STARTING   take, initial lines all sent   LIVE         buffered lines follow
+    any        feed                           same         lines are buffered
+    any        feed, buffer full              BROKEN       nothing more is sent: the client must list again
+    any        tick at a bookmark's time      same         one BOOKMARK is buffered
+    any        tick at the end, or end()      ENDING       what is buffered is still sent, then the stream ends
+
+    before    after     told as
+    outside   inside    ADDED
+    inside    inside    MODIFIED
+    inside    outside   DELETED, with the last state that was inside, at the new version
+    inside    removed   DELETED, with the last state, at the removal's version
+
+Source: kubernetes.io "Efficient detection of changes"; k8s.io/apiserver `storage/cacher/cache_watcher.go`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.views import INITIAL_EVENTS_END, at_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from podwire.apiserver.revisions import Event, Stored
+    from podwire.apiserver.selectors import Selection
+    from podwire.apiserver.views import View
+
+LARGEST_BUFFER = 4096
+"""Lines that wait for a slow client. They are shared with other watchers, so a full buffer costs little memory."""
+
+CHUNK = 64 * 1024
+"""About how many bytes one `take` gives."""
+
+BOOKMARK_SECONDS = 60.0
+LAST_BOOKMARK_SECONDS = 2.0
+"""Before the end of the stream, so that the next watch starts from a fresh version."""
+
+
+class Phase(enum.Enum):
+    """Where a stream stands."""
+
+    STARTING = "starting"
+    LIVE = "live"
+    ENDING = "ending"
+    BROKEN = "broken"
+
+
+class Watcher:
+    """One stream. `wake` is called when there is something to take, or an end to notice."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        view: View,
+        *,
+        initial: Iterable[bytes] = (),
+        bookmarks: bool = False,
+        started: float = 0.0,
+        ends: float = float("inf"),
+    ) -> None:
+        self.phase = Phase.STARTING
+        self.wake: Callable[[], None] = _nothing
+        self._selection = selection
+        self._view = view
+        self._initial: Iterator[bytes] = iter(initial)
+        self._buffer: deque[bytes] = deque()
+        self._ends = ends
+        self._bookmark = _next_bookmark(started, ends) if bookmarks else float("inf")
+
+    @property
+    def next_tick(self) -> float:
+        """When `tick` has something to do."""
+        return min(self._bookmark, self._ends)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will come."""
+        return self.phase is Phase.BROKEN or (self.phase is Phase.ENDING and not self._buffer)
+
+    def feed(self, events: Sequence[Event]) -> None:
+        """Take new events of the storage, in order."""
+        told = [line for event in events if (line := event_line(event, self._selection, self._view))]
+        if told:
+            self._append(told)
+
+    def take(self) -> bytes:
+        """The next lines, joined; empty when there is nothing now."""
+        if self.phase is Phase.BROKEN:
+            return b""
+        lines, size = [], 0
+        for source in (self._initial, _drain(self._buffer)):
+            for line in source:
+                lines.append(line)
+                size += len(line)
+                if size >= CHUNK:
+                    return b"".join(lines)
+        if self.phase is Phase.STARTING:
+            self.phase = Phase.LIVE
+        return b"".join(lines)
+
+    def tick(self, now: float, version: int) -> None:
+        """Do what is due: a bookmark at the store's present version, the end."""
+        if now >= self._bookmark:
+            self._append([bookmark_line(self._view, version)])
+            self._bookmark = _next_bookmark(now, self._ends)
+        if now >= self._ends:
+            self.end()
+
+    def end(self) -> None:
+        """Send what is there and stop."""
+        if self.phase is not Phase.BROKEN:
+            self.phase = Phase.ENDING
+        self.wake()
+
+    def _append(self, lines: list[bytes]) -> None:
+        if self.phase is Phase.BROKEN:
+            return
+        if len(self._buffer) + len(lines) > LARGEST_BUFFER:
+            self.phase = Phase.BROKEN
+            self._buffer.clear()
+            self._initial = iter(())
+        else:
+            self._buffer.extend(lines)
+        self.wake()
+
+
+def event_line(event: Event, selection: Selection, view: View) -> bytes:
+    """What a selection is told of an event; empty when it does not concern it."""
+    inside = not event.removed and selection.matches(event.new)
+    was_inside = event.old is not None and selection.matches(event.old)
+    if inside:
+        return _line(event, "MODIFIED" if was_inside else "ADDED", view, event.new)
+    if not was_inside or event.old is None:
+        return b""
+    if event.removed:
+        return _line(event, "DELETED", view, event.new)
+    return _line(event, "LEFT", view, event.old)
+
+
+def added_line(stored: Stored, view: View) -> bytes:
+    """A synthetic ADDED of a present object."""
+    return _framed("ADDED", view.one(stored))
+
+
+def bookmark_line(view: View, version: int, *, initial_events_end: bool = False) -> bytes:
+    """A BOOKMARK: the stream has told everything up to this version."""
+    metadata: dict[str, Any] = {"resourceVersion": str(version)}
+    if initial_events_end:
+        metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+    return _framed("BOOKMARK", view.bookmark(metadata))
+
+
+def _line(event: Event, told: str, view: View, stored: Stored) -> bytes:
+    """An event's line, encoded once for all watchers of the same view."""
+    found = event.lines.get((told, view.name))
+    if found is None:
+        if told == "LEFT":
+            found = _framed("DELETED", view.one(at_version(stored, event.version)))
+        else:
+            found = _framed(told, view.one(stored))
+        event.lines[told, view.name] = found
+    return found
+
+
+def _framed(told: str, body: bytes) -> bytes:
+    return b"".join((b'{"type":"', told.encode(), b'","object":', body, b"}\n"))
+
+
+def _drain(buffer: deque[bytes]) -> Iterator[bytes]:
+    while buffer:
+        yield buffer.popleft()
+
+
+def _next_bookmark(now: float, ends: float) -> float:
+    """A minute from now, and once more shortly before the end."""
+    last = ends - LAST_BOOKMARK_SECONDS
+    return min(now + BOOKMARK_SECONDS, last) if now < last else float("inf")
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""
