@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -111,7 +112,9 @@ def _group(direction: Direction, kind: str, key: tuple[Part, ...], members: list
 
 
 def _span_parts(span: Span) -> tuple[Part, ...]:
-    addresses = Range(span.first, span.last)
+    # nft 1.0.6 deletes from an interval set only what is written with a range or a prefix in at least one part.
+    single = span.first == span.last
+    addresses = ipaddress.ip_network(span.first) if single else Range(span.first, span.last)
     return (addresses, _word(span.protocol), Range(*span.ports)) if span.protocol else (addresses,)
 
 
