@@ -15,6 +15,8 @@ DNS_LABELS = {"k8s-app": "kube-dns"}
 DNS_IMAGE = "podwire/dns"
 CREDENTIALS = "coredns-credentials"
 CREDENTIALS_PATH = "/etc/podwire"
+CREDENTIALS_FILES = {"ca.crt": "ca.crt", "tls.crt": "dns.crt", "tls.key": "dns.key"}
+"""The keys of the Secret, and the files of the world's keys that they are filled from."""
 DNS_PORT = 53
 READY_PORT = 8181
 

@@ -1,0 +1,106 @@
+"""The entries of a world's processes: each reads its arguments, makes its configuration and runs for ever.
+
+The zygote imports this module, and with it everything that any process needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from podwire import agent as node_agent
+from podwire.apiserver import main as api_server
+from podwire.controllers import main as controllers_main
+from podwire.dns import upstream as dns_upstream
+from podwire.kube.client import Credentials
+from podwire.lab import bootstrap as world_bootstrap
+from podwire.lab import credentials, outside, paths
+from podwire.lab import underlay as world_underlay
+from podwire.lab.system_objects import CREDENTIALS_FILES
+from podwire.lab.topology import Topology
+from podwire.pods.model import Cluster, Overlay
+
+Arguments = Mapping[str, str]
+Descriptors = Mapping[str, int]
+
+
+def topology_of(arguments: Arguments) -> Topology:
+    """The world's topology from a role's arguments."""
+    return Topology(nodes=int(arguments["nodes"]), overlay=arguments["overlay"])
+
+
+def underlay(arguments: Arguments, _: Descriptors) -> None:
+    """Build the network between the nodes, and see that the keys are there before anyone needs them."""
+    world_underlay.build(topology_of(arguments))
+    credentials.wait(Path(arguments["pki"]))
+
+
+def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
+    """The API server: on the underlay, and on the loopback listener that `up` opened on the host."""
+    topology, keys = topology_of(arguments), Path(arguments["pki"])
+    addresses = (str(topology.control4.ip), str(topology.control6.ip))
+    config = api_server.ApiServerConfig(
+        store=str(paths.DATABASE),
+        authority_file=str(keys / "ca.crt"),
+        certificate_file=str(keys / f"{credentials.SERVER}.crt"),
+        key_file=str(keys / f"{credentials.SERVER}.key"),
+        listen=tuple((address, 6443) for address in addresses),
+        sockets=(socket.socket(fileno=descriptors["api"]),),
+        nodes_folder=str(paths.WORLD / "nodes"),
+        service_ranges=(str(topology.services4), str(topology.services6)),
+        cluster_addresses=topology.api_service,
+        endpoint_addresses=addresses,
+    )
+    run(api_server.serve(config))
+
+
+def controllers(arguments: Arguments, _: Descriptors) -> None:
+    """All controllers."""
+    run(controllers_main.run(controllers_main.ControllersConfig(_credentials(arguments, credentials.CONTROLLERS))))
+
+
+def upstream(arguments: Arguments, _: Descriptors) -> None:
+    """The DNS of the world outside the cluster."""
+    topology = topology_of(arguments)
+    run(dns_upstream.serve_upstream(str(topology.outside4.ip), outside.records(topology)))
+
+
+def agent(arguments: Arguments, _: Descriptors) -> None:
+    """The agent of one node."""
+    topology = topology_of(arguments)
+    node = topology.node(int(arguments["node"]))
+    folder = paths.node(node.name)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config = node_agent.AgentConfig(
+        node=node.name,
+        credentials=_credentials(arguments, credentials.agent_of(node.name)),
+        cluster=Cluster((topology.pods4, topology.pods6), Overlay() if topology.overlay == "vxlan" else None),
+        service_ranges=(str(topology.services4), str(topology.services6)),
+        folder=folder,
+    )
+    run(node_agent.run(config))
+
+
+def bootstrap(arguments: Arguments, descriptors: Descriptors) -> None:
+    """Make the first objects and tell `up` when the world is usable."""
+    keys = Path(arguments["pki"])
+    files = {key: keys / name for key, name in CREDENTIALS_FILES.items()}
+    work = world_bootstrap.Bootstrap(
+        topology_of(arguments), _credentials(arguments, credentials.ADMIN), files, descriptors["progress"]
+    )
+    run(work.run())
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Log to standard error, which is the role's log, and run until done."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    asyncio.run(work)
+
+
+def _credentials(arguments: Arguments, name: str) -> Credentials:
+    return credentials.of_folder(Path(arguments["pki"]), name, topology_of(arguments).api_server)
