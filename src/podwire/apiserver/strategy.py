@@ -4,18 +4,164 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.field import Field
+from podwire.apiserver.validation.services import externally_accessible
+
 if TYPE_CHECKING:
     from podwire.apiserver.resources import Resource
 
 Object = dict[str, Any]
 
+JOB_LABELS = ("batch.kubernetes.io/{}", "{}")
+"""Jobs mark their pods twice: with the group's prefix, and without it for old clients."""
+
+_CONTAINERS = ("containers", "initContainers")
+
 
 def before_create(resource: Resource, obj: Object) -> None:
     """Complete a new object in place, after its metadata (uid, name) stands: first status, own finalizers, selectors.
 
-    A kind with a status subresource loses the status that the client sent.
+    A kind with a status subresource loses the status that the client sent; a Node keeps it (kubelets send theirs).
     """
+    if "status" in resource.subresources and resource.kind != "Node":
+        obj.pop("status", None)
+    match resource.group, resource.kind:
+        case "", "Namespace":
+            finalizers = obj.setdefault("spec", {}).setdefault("finalizers", [])
+            if "kubernetes" not in finalizers:
+                finalizers.append("kubernetes")
+            obj["status"] = {"phase": "Active"}
+        case "", "Pod":
+            obj["spec"].setdefault("serviceAccountName", "default")
+            obj["spec"]["serviceAccount"] = obj["spec"]["serviceAccountName"]
+            obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
+        case "", "PersistentVolume" | "PersistentVolumeClaim":
+            obj["status"] = {"phase": "Pending"}
+        case "", "Service":
+            _match_first_address(obj["spec"], {})
+            obj["status"] = {"loadBalancer": {}}
+        case "batch", "Job":
+            _select_own_pods(obj)
+        case _:
+            return
 
 
 def before_update(resource: Resource, obj: Object, old: Object) -> None:
     """Complete a changed object in place: what a client left out and may not change is taken from the old object."""
+    match resource.group, resource.kind:
+        case "", "Service":
+            _keep_allocated(obj["spec"], old["spec"])
+            _match_first_address(obj["spec"], old["spec"])
+            _drop_unused(obj["spec"], old["spec"])
+        case "", "Pod":
+            if "status" in old:
+                obj.setdefault("status", {}).setdefault("qosClass", quality_of_service(obj["spec"]))
+        case "", "Namespace":
+            finalizers = old.get("spec", {}).get("finalizers")
+            if finalizers is not None and "deletionTimestamp" not in obj["metadata"]:
+                obj.setdefault("spec", {}).setdefault("finalizers", finalizers)
+        case "batch", "Job":
+            for part in ("selector", "manualSelector"):
+                if part in old["spec"]:
+                    obj["spec"].setdefault(part, old["spec"][part])
+        case _:
+            return
+
+
+def quality_of_service(spec: Object) -> str:
+    """Guaranteed, Burstable or BestEffort, by what the containers ask for (kubernetes.io "Pod Quality of Service")."""
+    resources = [container.get("resources", {}) for part in _CONTAINERS for container in spec.get(part, ())]
+    if not any(entry.get("requests") or entry.get("limits") for entry in resources):
+        return "BestEffort"
+    guaranteed = all(
+        {"cpu", "memory"} <= entry.get("limits", {}).keys()
+        and all(entry.get("requests", {}).get(name) == entry["limits"][name] for name in ("cpu", "memory"))
+        for entry in resources
+    )
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _keep_allocated(spec: Object, old: Object) -> None:
+    """A PUT without addresses or node ports means those that the Service has."""
+    if "ExternalName" in {spec["type"], old["type"]}:
+        return
+    if not spec.get("clusterIP") and not spec.get("clusterIPs") and old.get("clusterIP"):
+        spec["clusterIP"], spec["clusterIPs"] = old["clusterIP"], list(old.get("clusterIPs", [old["clusterIP"]]))
+    if {spec["type"], old["type"]} <= {"NodePort", "LoadBalancer"}:
+        _keep_node_ports(spec, old)
+        if _needs_health_check(spec) and _needs_health_check(old) and not spec.get("healthCheckNodePort"):
+            spec["healthCheckNodePort"] = old.get("healthCheckNodePort", 0)
+
+
+def _keep_node_ports(spec: Object, old: Object) -> None:
+    taken = {(port.get("protocol"), port.get("nodePort")) for port in spec.get("ports", ())}
+    held = {
+        (port.get("protocol"), port["port"]): port["nodePort"] for port in old.get("ports", ()) if "nodePort" in port
+    }
+    for port in spec.get("ports", ()):
+        number = held.get((port.get("protocol"), port.get("port")))
+        if not port.get("nodePort") and number and (port.get("protocol"), number) not in taken:
+            port["nodePort"] = number
+
+
+def _match_first_address(spec: Object, old: Object) -> None:
+    """Who sets or clears only one of clusterIP and clusterIPs means the other as well."""
+    first, every = spec.get("clusterIP"), spec.get("clusterIPs")
+    if not old:
+        if first and not every:
+            spec["clusterIPs"] = [first]
+        return
+    if first != old.get("clusterIP") and every == old.get("clusterIPs"):
+        if first:
+            spec["clusterIPs"] = [first, *(every or [])[1:]]
+        else:
+            spec.pop("clusterIPs", None)
+
+
+def _drop_unused(spec: Object, old: Object) -> None:
+    """Fields that only make sense for the former type go with it, where the user left them as they were."""
+
+    def unchanged(name: str) -> bool:
+        return name in spec and spec[name] == old.get(name)
+
+    if old["type"] != "ExternalName" and spec["type"] == "ExternalName":
+        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if unchanged(name):
+                del spec[name]
+    if old["type"] != spec["type"]:
+        if old["type"] in {"NodePort", "LoadBalancer"} and spec["type"] not in {"NodePort", "LoadBalancer"}:
+            _drop_node_ports(spec, old)
+        if old["type"] == "LoadBalancer":
+            for name in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+                if unchanged(name):
+                    del spec[name]
+    if _needs_health_check(old) and not _needs_health_check(spec) and unchanged("healthCheckNodePort"):
+        del spec["healthCheckNodePort"]
+    if not externally_accessible(Field("spec", spec)) and unchanged("externalTrafficPolicy"):
+        del spec["externalTrafficPolicy"]
+
+
+def _drop_node_ports(spec: Object, old: Object) -> None:
+    held = {port.get("nodePort") for port in old.get("ports", ())}
+    for port in spec.get("ports", ()):
+        if port.get("nodePort") in held:
+            port.pop("nodePort", None)
+
+
+def _needs_health_check(spec: Object) -> bool:
+    return spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _select_own_pods(obj: Object) -> None:
+    """A Job selects the pods that bear its uid, unless its user selects by hand."""
+    spec = obj["spec"]
+    if spec.get("manualSelector") or "template" not in spec:
+        return
+    uid, name = obj["metadata"]["uid"], obj["metadata"]["name"]
+    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    for form in JOB_LABELS:
+        labels.setdefault(form.format("controller-uid"), uid)
+        labels.setdefault(form.format("job-name"), name)
+    spec.setdefault("selector", {}).setdefault("matchLabels", {}).setdefault(
+        JOB_LABELS[0].format("controller-uid"), uid
+    )

@@ -1,0 +1,106 @@
+"""Which address families a Service has: ipFamilies and ipFamilyPolicy, made whole from what the user said.
+
+Source: k8s.io/kubernetes `pkg/registry/core/service/storage/alloc.go` initIPFamilyFields.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import causes
+from podwire.apiserver.field import Field
+from podwire.apiserver.validation import services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.causes import Cause
+
+Object = dict[str, Any]
+
+_POLICY = "spec.ipFamilyPolicy"
+_OTHER = {"IPv4": "IPv6", "IPv6": "IPv4"}
+
+
+def complete(spec: Object, old: Object | None, served: tuple[str, ...]) -> list[Cause]:
+    """Fill both fields in place; `served` are the cluster's families, the primary one first. The causes if it fails."""
+    if spec["type"] == "ExternalName":
+        return []
+    if "ipFamilyPolicy" not in spec:
+        spec["ipFamilyPolicy"] = _default_policy(spec, old)
+    wrong = list(services.addresses(Field("spec", spec)))
+    if wrong:
+        return wrong
+    if old is not None:
+        wrong += _reduce(spec, old)
+    wrong += _check_single(spec)
+    wrong += _infer(spec, served)
+    if wrong:
+        return wrong
+    if not _headless_without_selector(spec):
+        wrong += _check_served(spec, served)
+    if not wrong:
+        _fill(spec, served)
+    return wrong
+
+
+def _default_policy(spec: Object, old: Object | None) -> str:
+    if old is not None and old.get("ipFamilyPolicy"):
+        return str(old["ipFamilyPolicy"])
+    return "RequireDualStack" if _headless_without_selector(spec) else "SingleStack"
+
+
+def _headless_without_selector(spec: Object) -> bool:
+    return spec.get("clusterIP") == "None" and not spec.get("selector")
+
+
+def _reduce(spec: Object, old: Object) -> Iterator[Cause]:
+    """Going to SingleStack lets the second address go; losing it without saying so is an error."""
+    for part, noun in (("clusterIPs", "cluster IP"), ("ipFamilies", "IP family")):
+        now, before = spec.get(part, []), old.get(part, [])
+        if spec["ipFamilyPolicy"] == "SingleStack":
+            if now == before and len(now) > 1:
+                spec[part] = now[:1]
+        elif 0 < len(now) < len(before):
+            detail = f"must be 'SingleStack' to release the secondary {noun}"
+            yield causes.invalid(_POLICY, spec["ipFamilyPolicy"], detail)
+
+
+def _check_single(spec: Object) -> Iterator[Cause]:
+    if spec["ipFamilyPolicy"] != "SingleStack":
+        return
+    for part, noun in (("clusterIPs", "cluster IPs"), ("ipFamilies", "IP families")):
+        if len(spec.get(part, ())) == 2:
+            detail = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {noun} are specified"
+            yield causes.invalid(_POLICY, spec["ipFamilyPolicy"], detail)
+
+
+def _infer(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
+    """An address that the user gave says its family."""
+    for position, address in enumerate(spec.get("clusterIPs", ())):
+        if address == "None":
+            return
+        family = services.family_of(address)
+        if position >= len(spec.get("ipFamilies", ())):
+            if family in served:
+                spec.setdefault("ipFamilies", []).append(family)
+            else:
+                detail = f"{family} is not configured on this cluster"
+                yield causes.invalid(f"spec.clusterIPs[{position}]", spec["clusterIPs"], detail)
+
+
+def _check_served(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
+    if spec["ipFamilyPolicy"] == "RequireDualStack" and len(served) < 2:
+        yield causes.invalid(_POLICY, "RequireDualStack", "this cluster is not configured for dual-stack services")
+    for position, family in enumerate(spec.get("ipFamilies", ())):
+        if family not in served:
+            yield causes.invalid(f"spec.ipFamilies[{position}]", family, "not configured on this cluster")
+
+
+def _fill(spec: Object, served: tuple[str, ...]) -> None:
+    families = spec.setdefault("ipFamilies", [])
+    if not families:
+        families.append(served[0])
+    two_stacks = len(served) == 2 or _headless_without_selector(spec)
+    if spec["ipFamilyPolicy"] != "SingleStack" and len(families) == 1 and two_stacks:
+        families.append(_OTHER[families[0]])

@@ -1,0 +1,75 @@
+"""A pool of numbers of which a few are taken: Service addresses, node ports.
+
+The lower part of the range is left to those who ask for a number by name; free choice takes from the upper part until
+it is full. Source: kubernetes.io "Service ClusterIP allocation", "NodePort static subrange" (KEP-3070, KEP-3668).
+"""
+
+from __future__ import annotations
+
+import random
+
+
+class PoolError(ValueError):
+    """A number cannot be given. `outside`: it is not one of this pool."""
+
+    def __init__(self, text: str, *, outside: bool = False) -> None:
+        super().__init__(text)
+        self.outside = outside
+
+
+class Pool:
+    """Numbers of one range, `band` of them left to those who ask.
+
+    `reachable` may be wider: its other numbers are never chosen, only given to those who ask.
+    """
+
+    def __init__(self, numbers: range, noun: str, band: int, reachable: range | None = None) -> None:
+        self.numbers = numbers
+        self._reachable = reachable or numbers
+        self._noun = noun
+        self._held: set[int] = set()
+        self._dynamic = range(numbers.start + band, numbers.stop)
+        self._static = range(numbers.start, numbers.start + band)
+        self._chance = random.Random()  # noqa: S311 (spread, not secrecy: a freed number should rarely come back at once)
+
+    def is_free(self, number: int) -> bool:
+        """Whether the number is of this pool and nobody holds it."""
+        return number in self._reachable and number not in self._held
+
+    def take(self, number: int) -> int:
+        """Give this number; raises PoolError when it is taken or outside."""
+        if number not in self._reachable:
+            raise PoolError("not in the valid range", outside=True)
+        if number in self._held:
+            raise PoolError(f"provided {self._noun} is already allocated")
+        self._held.add(number)
+        return number
+
+    def take_any(self) -> int:
+        """Give any free number, from the upper part while it has one; raises PoolError when all are taken."""
+        for part in (self._dynamic, self._static):
+            start = self._chance.randrange(len(part)) if part else 0
+            for step in range(len(part)):
+                number = part[(start + step) % len(part)]
+                if number not in self._held:
+                    self._held.add(number)
+                    return number
+        raise PoolError("range is full")
+
+    def hold(self, number: int) -> None:
+        """Mark a number of an object that stands already, whoever else has it and wherever it lies."""
+        self._held.add(number)
+
+    def give_back(self, number: int) -> None:
+        """The number is free again."""
+        self._held.discard(number)
+
+
+def static_address_band(size: int) -> int:
+    """How many of `size` addresses are left to those who ask: min(max(16, size / 16), 256)."""
+    return min(max(16, size // 16), 256) if size > 16 else 0
+
+
+def static_port_band(size: int) -> int:
+    """How many of `size` node ports are left to those who ask: min(max(16, size / 32), 128)."""
+    return min(max(16, size // 32), 128) if size > 16 else 0
