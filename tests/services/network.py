@@ -7,19 +7,21 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from podwire.kernel.conntrack import Conntrack
+from podwire.engine.row import Delta
+from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.namespaces import inside_network
 from podwire.kernel.nftables import Nftables
 from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
 from podwire.services.proxy import ServiceProxy
+from podwire.services.rows import Row
 from podwire.services.sink import KernelSink
 from tests.sandbox import Host
 from tests.services.objects import NODE, FakeFeed
 
-ANSWER_SECONDS = 2.0
-"""Longer than any answer takes here; what is dropped costs a test this time."""
-SILENCE_SECONDS = 0.3
+ANSWER_SECONDS = 5.0
+SILENCE_SECONDS = 0.5
+"""How long to wait for an answer that must not come."""
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
@@ -91,7 +93,7 @@ class _Greeter(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self._transport = transport
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002
         self._transport.sendto(f"{self._name} - {_plain(addr[0])}".encode(), addr)
 
 
@@ -102,19 +104,23 @@ class Answer:
         self.name, self.address, self.caller = raw.decode().split()
 
 
-async def ask(pod: Pod | None, address: str, port: int = 80, kind: int = TCP) -> Answer:
+async def ask(
+    pod: Pod | None, address: str, port: int = 80, kind: int = TCP, *, seconds: float = ANSWER_SECONDS
+) -> Answer:
     """One new connection or datagram from a pod, or from the node itself.
 
     Raises ConnectionRefusedError, or TimeoutError where nobody answers.
     """
     with opened(pod, address, kind) as client:
-        return await ask_again(client, address, port, kind)
+        return await ask_again(client, address, port, kind, seconds=seconds)
 
 
-async def ask_again(client: socket.socket, address: str, port: int = 80, kind: int = UDP) -> Answer:
+async def ask_again(
+    client: socket.socket, address: str, port: int = 80, kind: int = UDP, *, seconds: float = ANSWER_SECONDS
+) -> Answer:
     """The same from a socket that exists: a datagram of the same flow."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(SILENCE_SECONDS if kind == UDP else ANSWER_SECONDS):
+    async with asyncio.timeout(seconds):
         await loop.sock_connect(client, (address, port))
         if kind == UDP:
             await loop.sock_sendall(client, b"who are you?")
@@ -154,6 +160,27 @@ class Node:
         ip("route", "add", "default", "via", "fd00:172:18::1")
         self.services: FakeFeed[Service] = FakeFeed()
         self.slices: FakeFeed[EndpointSlice] = FakeFeed()
+        self.batches: list[Delta[Row]] = []
+        """What the proxies have written."""
+
+    async def beyond(self, address: str, port: int) -> None:
+        """A host beyond the node that has this address, and answers if a packet to it gets out."""
+        host = await self.pod("beyond", port)
+        host.add_address(address)
+        self.route(f"{address}/32", host)
+
+    def route(self, network: str, pod: Pod) -> None:
+        """From now on this network is behind the pod."""
+        ip("route", "add", network, "dev", f"pw{pod.name}")
+
+    def track(self) -> None:
+        """Connections are tracked even before podwire's rules stand, as other rules of a node do."""
+        Nftables().run("table inet t { chain c { type filter hook prerouting priority 0; ct state new accept; }; }")
+
+    def datagrams(self, address: str) -> list[Flow]:
+        """The UDP flows that were sent to this address."""
+        family = Family.IPV6 if ":" in address else Family.IPV4
+        return [flow for flow in Conntrack().flows(family, FlowProtocol.UDP) if flow.destination == address]
 
     async def pod(self, name: str, *ports: int) -> Pod:
         self._pods += 1
@@ -165,8 +192,7 @@ class Node:
     @contextlib.asynccontextmanager
     async def proxy(self) -> AsyncIterator[ServiceProxy]:
         """The proxy at work; entered when everything put so far stands in the kernel."""
-        sink = KernelSink(Nftables(), Conntrack(), NODE.service_ranges)
-        proxy = ServiceProxy(self.services, self.slices, sink, NODE)
+        proxy = ServiceProxy(self.services, self.slices, _Recorded(self.batches), NODE)
         self.services.synced.set()
         self.slices.synced.set()
         task = asyncio.create_task(proxy.run())
@@ -177,6 +203,18 @@ class Node:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+class _Recorded(KernelSink):
+    """The kernel, and a record of what it took."""
+
+    def __init__(self, batches: list[Delta[Row]]) -> None:
+        super().__init__(Nftables(), Conntrack(), NODE.service_ranges)
+        self._batches = batches
+
+    async def write(self, delta: Delta[Row]) -> None:
+        await super().write(delta)
+        self._batches.append(delta)
 
 
 def _plain(address: str) -> str:

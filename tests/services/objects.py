@@ -41,9 +41,7 @@ def service(
 
 def endpoint(address: str, ready: bool | None = True, *, serving: bool | None = None, node: str = "node-2") -> Endpoint:
     """One endpoint, on another node unless said otherwise."""
-    return Endpoint(
-        addresses=(address,), conditions=EndpointConditions(ready=ready, serving=serving), node_name=node
-    )
+    return Endpoint(addresses=(address,), conditions=EndpointConditions(ready=ready, serving=serving), node_name=node)
 
 
 def slice_of(
@@ -73,6 +71,10 @@ class FakeFeed(Generic[ObjectT]):
         self._listeners.append(listener)
         for item in self.objects.values():
             listener(Change(None, item))
+
+    def disconnect(self) -> None:
+        """The listeners are gone: their process ended."""
+        self._listeners.clear()
 
     def put(self, *items: ObjectT) -> None:
         for item in items:

@@ -1,13 +1,32 @@
 """Real packets through services.nft."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
 import pytest
 
+from podwire.kernel.nftables import Nftables
+from podwire.services.rows import FlowRow
+from podwire.services.ruleset import TABLE
 from tests.sandbox import sandboxed
-from tests.services.network import TCP, UDP, Node, ask, askers
-from tests.services.objects import service, slice_of
+from tests.services.network import SILENCE_SECONDS, TCP, UDP, Node, Pod, ask, ask_again, askers, opened
+from tests.services.objects import endpoint, service, slice_of
 
 WEB4, WEB6 = "10.96.0.80", "fd00:10:96::80"
+BOTH = ("tcp:80", "udp:80")
+BOTH_TARGETS = ("tcp:8080", "udp:8080")
+FAMILIES = pytest.mark.parametrize("address", [WEB4, WEB6], ids=["ipv4", "ipv6"])
 KINDS = pytest.mark.parametrize("kind", [TCP, UDP], ids=["tcp", "udp"])
+
+
+def lead_to(node: Node, *pods: Pod) -> None:
+    """The Service `web` with these pods as its endpoints, in both families, over TCP and UDP."""
+    node.services.put(service("web", WEB4, WEB6, ports=BOTH))
+    node.slices.put(
+        slice_of("web", *(pod.address4 for pod in pods), ports=BOTH_TARGETS),
+        slice_of("web", *(pod.address6 for pod in pods), ports=BOTH_TARGETS, name="6"),
+    )
 
 
 @KINDS
@@ -15,12 +34,245 @@ KINDS = pytest.mark.parametrize("kind", [TCP, UDP], ids=["tcp", "udp"])
 async def test_pods_and_the_node_reach_every_endpoint_in_both_families(kind: int) -> None:
     node = Node()
     a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
-    node.services.put(service("web", WEB4, WEB6, ports=("tcp:80", "udp:80")))
-    both = ("tcp:8080", "udp:8080")
-    node.slices.put(slice_of("web", a.address4, b.address4, ports=both))
-    node.slices.put(slice_of("web", a.address6, b.address6, ports=both, name="6"))
+    lead_to(node, a, b)
     async with node.proxy():
         for address in (WEB4, WEB6):
             assert await askers(client, address, kind=kind) == {"a", "b"}
             assert await askers(None, address, kind=kind) == {"a", "b"}
             assert (await ask(client, address, kind=kind)).caller in {client.address4, client.address6}
+
+
+@sandboxed
+async def test_only_ready_endpoints_are_used_and_changes_are_followed() -> None:
+    node = Node()
+    a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
+    node.services.put(service("web", WEB4))
+    node.slices.put(slice_of("web", endpoint(a.address4), endpoint(b.address4, ready=False)))
+    async with node.proxy() as proxy:
+        assert await askers(client, WEB4) == {"a"}
+        node.slices.put(slice_of("web", endpoint(a.address4, ready=False), endpoint(b.address4)))
+        await proxy.settle()
+        assert await askers(client, WEB4) == {"b"}
+
+
+@KINDS
+@FAMILIES
+@sandboxed
+async def test_a_pod_reaches_itself_through_its_service(address: str, kind: int) -> None:
+    node = Node()
+    a = await node.pod("a", 8080)
+    node.services.put(service("web", WEB4, WEB6, ports=BOTH))
+    node.slices.put(
+        slice_of("web", endpoint(a.address4, node="node-1"), ports=BOTH_TARGETS),
+        slice_of("web", endpoint(a.address6, node="node-1"), ports=BOTH_TARGETS, name="6"),
+    )
+    async with node.proxy():
+        answer = await ask(a, address, kind=kind)
+    assert answer.name == "a"
+    assert answer.caller not in {a.address4, a.address6}
+
+
+@KINDS
+@FAMILIES
+@sandboxed
+async def test_without_endpoints_and_at_unknown_ports_connections_are_refused_at_once(address: str, kind: int) -> None:
+    node = Node()
+    a, client = await node.pod("a", 8080), await node.pod("client")
+    lead_to(node, a)
+    # A datagram of the node's own is refused by the send call itself.
+    refused_on_node = ConnectionRefusedError if kind == TCP else PermissionError
+    async with node.proxy() as proxy:
+        with pytest.raises(ConnectionRefusedError):
+            await ask(client, address, 81, kind)
+        with pytest.raises(refused_on_node):
+            await ask(None, address, 81, kind)
+        assert (await ask(client, address, 80, kind)).name == "a"
+        lead_to(node)
+        await proxy.settle()
+        with pytest.raises(ConnectionRefusedError):
+            await ask(client, address, 80, kind)
+        with pytest.raises(refused_on_node):
+            await ask(None, address, 80, kind)
+
+
+@sandboxed
+async def test_nothing_leaves_the_node_for_an_address_that_no_service_has() -> None:
+    node = Node()
+    client = await node.pod("client")
+    await node.beyond("10.96.0.99", 80)
+    assert (await ask(client, "10.96.0.99")).name == "beyond"
+    async with node.proxy():
+        with pytest.raises(TimeoutError):
+            await ask(client, "10.96.0.99", seconds=SILENCE_SECONDS)
+
+
+@sandboxed
+async def test_a_missing_slot_drops_the_connection() -> None:
+    node = Node()
+    a, client = await node.pod("a", 8080), await node.pod("client")
+    await node.beyond(WEB4, 80)
+    lead_to(node, a)
+    async with node.proxy():
+        assert (await ask(client, WEB4)).name == "a"
+        Nftables().run(f"delete element {TABLE} endpoint4 {{ {WEB4} . tcp . 80 . 0 }}")
+        with pytest.raises(TimeoutError):
+            await ask(client, WEB4, seconds=SILENCE_SECONDS)
+
+
+@FAMILIES
+@sandboxed
+async def test_a_client_that_keeps_sending_moves_on_when_its_endpoint_goes_and_others_stay(address: str) -> None:
+    node = Node()
+    a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
+    lead_to(node, a, b)
+    async with node.proxy() as proxy:
+        flows = [opened(client, address, UDP) for _ in range(20)]
+        before = [(await ask_again(flow, address)).name for flow in flows]
+        assert set(before) == {"a", "b"}
+        ports = [flow.getsockname()[1] for flow in flows]
+        healthy = {port for port, name in zip(ports, before, strict=True) if name == "b"}
+        lead_to(node, b)
+        await proxy.settle()
+        assert {flow.source_port for flow in node.datagrams(address)} == healthy
+        assert {(await ask_again(flow, address)).name for flow in flows} == {"b"}
+
+
+@sandboxed
+async def test_datagrams_to_a_service_that_is_gone_reach_nobody() -> None:
+    node = Node()
+    a, client = await node.pod("a", 8080), await node.pod("client")
+    lead_to(node, a)
+    async with node.proxy() as proxy:
+        flow = opened(client, WEB4, UDP)
+        assert (await ask_again(flow, WEB4)).name == "a"
+        node.services.remove(service("web", WEB4, WEB6))
+        await proxy.settle()
+        with pytest.raises(TimeoutError):
+            await ask_again(flow, WEB4, seconds=SILENCE_SECONDS)
+        lead_to(node, a)
+        await proxy.settle()
+        assert (await ask_again(flow, WEB4)).name == "a"
+
+
+@sandboxed
+async def test_an_endpoint_that_ends_gets_no_new_datagrams_but_answers_the_old_ones() -> None:
+    node = Node()
+    a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
+    lead_to(node, a)
+    async with node.proxy() as proxy:
+        flow = opened(client, WEB4, UDP)
+        assert (await ask_again(flow, WEB4)).name == "a"
+        ending = endpoint(a.address4, ready=False, serving=True)
+        node.slices.put(slice_of("web", ending, b.address4, ports=BOTH_TARGETS))
+        await proxy.settle()
+        assert (await ask_again(flow, WEB4)).name == "a"
+        assert await askers(client, WEB4, kind=UDP) == {"b"}
+
+
+@sandboxed
+async def test_more_endpoints_than_exact_chains_are_all_drawn() -> None:
+    node = Node()
+    a, client = await node.pod("a", 8080), await node.pod("client")
+    addresses = [f"10.244.9.{number}" for number in range(1, 71)]
+    node.route("10.244.9.0/24", a)
+    a.add_address(*addresses)
+    node.services.put(service("web", WEB4))
+    node.slices.put(slice_of("web", *addresses[:40]), slice_of("web", *addresses[40:], name="2"))
+    async with node.proxy():
+        seen = {(await ask(client, WEB4)).address for _ in range(300)}
+    assert len(seen) > 60, "300 draws from 70 miss more than 9 about never"
+
+
+@sandboxed
+async def test_a_restart_writes_nothing_and_drops_no_connection() -> None:
+    node = Node()
+    a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
+    lead_to(node, a, b)
+    async with node.proxy():
+        pass
+    node.batches.clear()
+    async with traffic(client) as answers:
+        async with node.proxy():
+            answers.clear()
+            assert await askers(client, WEB4) == {"a", "b"}
+        assert set(answers) == {"a", "b"}
+    written = [row for batch in node.batches for row in (*batch.upserts, *batch.removals)]
+    assert not [row for row in written if not isinstance(row, FlowRow)], "elements that stood already"
+
+
+@sandboxed
+async def test_what_changed_while_the_proxy_was_away_is_made_up_for() -> None:
+    node = Node()
+    a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
+    lead_to(node, a)
+    async with node.proxy():
+        flow = opened(client, WEB4, UDP)
+        assert (await ask_again(flow, WEB4)).name == "a"
+    lead_to(node, b)
+    async with node.proxy():
+        assert (await ask_again(flow, WEB4)).name == "b"
+        assert await askers(client, WEB4) == {"b"}
+
+
+@sandboxed
+async def test_a_flow_from_before_there_were_rules_does_not_hide_the_service() -> None:
+    node = Node()
+    a, client = await node.pod("a", 8080), await node.pod("client")
+    node.track()
+    flow = opened(client, WEB4, UDP)
+    with pytest.raises(TimeoutError):
+        await ask_again(flow, WEB4, seconds=SILENCE_SECONDS)
+    lead_to(node, a)
+    async with node.proxy():
+        assert (await ask_again(flow, WEB4)).name == "a"
+
+
+@sandboxed
+async def test_a_table_that_somebody_flushed_is_loaded_and_filled_again() -> None:
+    node = Node()
+    a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
+    lead_to(node, a)
+    async with node.proxy() as proxy:
+        Nftables().run(f"delete table {TABLE}")
+        lead_to(node, a, b)
+        await proxy.settle()
+        assert await askers(client, WEB4) == {"a", "b"}
+
+
+@sandboxed
+async def test_no_mark_is_left_behind() -> None:
+    node = Node()
+    a, client = await node.pod("a", 8080), await node.pod("client")
+    lead_to(node, a)
+    Nftables().run("""table inet watch {
+        counter seen { }
+        counter marked { }
+        chain judge { meta l4proto != tcp return; counter name seen; meta mark != 0 counter name marked; }
+        chain prerouting { type filter hook prerouting priority -99; jump judge; }
+        chain output { type filter hook output priority -99; jump judge; }
+    }""")
+    async with node.proxy():
+        for asker in (client, None):
+            for address in (WEB4, WEB6):
+                await ask(asker, address)
+                with pytest.raises(ConnectionRefusedError):
+                    await ask(asker, address, 81)
+    assert "packets 0 " in Nftables().run("list counter inet watch marked")
+    assert "packets 0 " not in Nftables().run("list counter inet watch seen")
+
+
+@contextlib.asynccontextmanager
+async def traffic(client: Pod) -> AsyncIterator[list[str]]:
+    """New connections to the Service one after the other; one that fails fails the test."""
+    answers: list[str] = []
+
+    async def keep_asking() -> None:
+        while True:
+            answers.append((await ask(client, WEB4)).name)
+
+    task = asyncio.create_task(keep_asking())
+    yield answers
+    assert not task.done(), task.exception()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,133 @@
+import pytest
+
+from podwire.kube.core import Service
+from podwire.kube.discovery import EndpointSlice
+from podwire.services.model import Backend, Entry, Frontend, Protocol, canonical, endpoint_address, entries
+from tests.services.objects import NODE, endpoint, service, slice_of
+
+
+def led_to(one: Service, *slices: EndpointSlice) -> dict[str, set[str]]:
+    """Where each frontend leads new connections, as text."""
+    return {
+        f"{entry.frontend.address} {entry.frontend.protocol} {entry.frontend.port}": {
+            f"{backend.address} {backend.port}" for backend in entry.backends
+        }
+        for entry in entries(one, slices, NODE)
+    }
+
+
+def only(one: Service, *slices: EndpointSlice) -> Entry:
+    (entry,) = entries(one, slices, NODE)
+    return entry
+
+
+def test_a_port_leads_to_the_ready_endpoints() -> None:
+    ready, unready, silent = endpoint("10.244.1.2"), endpoint("10.244.1.3", False), endpoint("10.244.1.4", None)
+    led = led_to(service("web", "10.96.0.1"), slice_of("web", ready, unready, silent))
+    assert led == {"10.96.0.1 tcp 80": {"10.244.1.2 8080", "10.244.1.4 8080"}}
+
+
+def test_a_service_may_have_nobody_behind_it() -> None:
+    assert led_to(service("web", "10.96.0.1")) == {"10.96.0.1 tcp 80": set()}
+
+
+def test_unready_endpoints_count_where_the_service_says_so() -> None:
+    one = service("web", "10.96.0.1", publish_not_ready_addresses=True)
+    assert led_to(one, slice_of("web", endpoint("10.244.1.3", False))) == {"10.96.0.1 tcp 80": {"10.244.1.3 8080"}}
+
+
+def test_slices_are_merged_and_an_endpoint_of_two_counts_once() -> None:
+    first = slice_of("web", "10.244.1.2", endpoint("10.244.1.3", False))
+    second = slice_of("web", "10.244.1.2", "10.244.1.3", "10.244.1.4", name="2")
+    entry = only(service("web", "10.96.0.1"), first, second)
+    assert sorted(entry.backends) == [Backend(f"10.244.1.{n}", 8080) for n in (2, 3, 4)]
+
+
+def test_ports_are_joined_by_name_and_protocol() -> None:
+    one = service("dns", "10.96.0.10", ports=("dns:udp:53", "dns-tcp:tcp:53", "metrics:tcp:9153"))
+    ports = ("dns:udp:5353", "dns-tcp:tcp:5354", "other:tcp:1")
+    assert led_to(one, slice_of("dns", "10.244.1.2", ports=ports)) == {
+        "10.96.0.10 udp 53": {"10.244.1.2 5353"},
+        "10.96.0.10 tcp 53": {"10.244.1.2 5354"},
+        "10.96.0.10 tcp 9153": set(),
+    }
+
+
+def test_a_named_target_port_may_be_another_number_in_another_slice() -> None:
+    old = slice_of("web", "10.244.1.2", ports=("8080",))
+    new = slice_of("web", "10.244.1.3", ports=("9090",), name="2")
+    assert led_to(service("web", "10.96.0.1"), old, new) == {"10.96.0.1 tcp 80": {"10.244.1.2 8080", "10.244.1.3 9090"}}
+
+
+def test_each_family_leads_to_its_own() -> None:
+    one = service("web", "10.96.0.1", "fd00:10:96::1")
+    assert led_to(one, slice_of("web", "10.244.1.2"), slice_of("web", "fd00:10:244:1::2", name="6")) == {
+        "10.96.0.1 tcp 80": {"10.244.1.2 8080"},
+        "fd00:10:96::1 tcp 80": {"fd00:10:244:1::2 8080"},
+    }
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        service("web", "None"),
+        service("web", "10.96.0.1", type="ExternalName", external_name="example.com"),
+        service("web", ""),
+        service("web", "10.96.0.1", labels={"service.kubernetes.io/service-proxy-name": "other"}),
+        service("web", "10.96.0.1", labels={"service.kubernetes.io/headless": ""}),
+    ],
+    ids=["headless", "external name", "no address yet", "other proxy", "headless label"],
+)
+def test_what_is_not_ours_has_no_frontend(one: Service) -> None:
+    assert led_to(one, slice_of("web", "10.244.1.2")) == {}
+
+
+def test_flows_may_go_on_to_an_endpoint_that_ends_but_not_to_one_that_failed() -> None:
+    ending = endpoint("10.244.1.2", False, serving=True)
+    failed = endpoint("10.244.1.3", False, serving=False)
+    quiet = endpoint("10.244.1.4", False)
+    entry = only(service("web", "10.96.0.1"), slice_of("web", ending, failed, quiet))
+    assert entry.backends == ()
+    assert entry.serving == (Backend("10.244.1.2", 8080),)
+
+
+def test_endpoints_of_this_node_and_of_no_node_may_be_local() -> None:
+    pods = [endpoint(f"10.244.1.{n}", node=node) for n, node in enumerate(("node-1", "node-2", ""), 2)]
+    assert only(service("web", "10.96.0.1"), slice_of("web", *pods)).local == ("10.244.1.2", "10.244.1.4")
+
+
+NEVER = """
+127.0.0.1 169.254.169.254 0.0.0.0 224.0.0.1 255.255.255.255 010.0.0.1 10.0.0.256 web
+::1 :: fe80::1 fe80::1%eth0 febf::1 ff02::1 ::ffff:127.0.0.1 ::127.0.0.1 fd00::1%x}
+"""
+
+
+@pytest.mark.parametrize("text", NEVER.split())
+def test_no_endpoint_leads_to_the_node_itself_or_to_what_is_no_address(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert endpoint_address(text) == ""
+    piece = slice_of("web", endpoint(text))
+    assert led_to(service("web", "10.96.0.1", "fd00:10:96::1"), piece) == {
+        "10.96.0.1 tcp 80": set(),
+        "fd00:10:96::1 tcp 80": set(),
+    }
+    assert "EndpointSlice default/web-1: endpoints.addresses" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["10.244.1.2", "172.18.0.1", "fd00::1", "fec0::1", "8.8.8.8"])
+def test_other_addresses_may_be_endpoints(text: str) -> None:
+    assert endpoint_address(text) == text
+
+
+def test_an_endpoint_of_the_wrong_family_is_ignored() -> None:
+    piece = slice_of("web", "10.244.1.2", "fd00::1")
+    assert led_to(service("web", "10.96.0.1", "fd00:10:96::1"), piece) == {
+        "10.96.0.1 tcp 80": {"10.244.1.2 8080"},
+        "fd00:10:96::1 tcp 80": set(),
+    }
+
+
+def test_addresses_are_compared_in_canonical_form() -> None:
+    assert canonical("FD00:10:96:0::0001") == "fd00:10:96::1"
+    assert only(service("web", "FD00:10:96:0::1")).frontend == Frontend("fd00:10:96::1", Protocol.TCP, 80)

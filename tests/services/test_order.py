@@ -1,0 +1,180 @@
+"""The rows depend on the objects as they are, never on the way that led there."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from podwire.engine.row import Delta
+from podwire.engine.sink import FakeSink
+from podwire.kube.core import Service
+from podwire.kube.discovery import EndpointSlice
+from podwire.services.proxy import ServiceProxy
+from podwire.services.rows import EndpointRow, Row, ServiceRow
+from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
+
+Objects = Sequence[Service | EndpointSlice]
+Step = Callable[["Cluster"], None]
+
+
+class Cluster:
+    """Objects as they are now, and what the kernel holds; the proxy comes and goes."""
+
+    def __init__(self) -> None:
+        self.services: FakeFeed[Service] = FakeFeed()
+        self.slices: FakeFeed[EndpointSlice] = FakeFeed()
+        self.sink: FakeSink[Row] = FakeSink()
+
+    def put(self, item: Service | EndpointSlice) -> None:
+        (self.services if isinstance(item, Service) else self.slices).put(item)  # type: ignore[arg-type]
+
+    def remove(self, item: Service | EndpointSlice) -> None:
+        feed = self.services if isinstance(item, Service) else self.slices
+        if item.key in feed.objects:
+            feed.remove(item)  # type: ignore[arg-type]
+
+    async def work(self, steps: Iterable[Sequence[Step]]) -> None:
+        """Run the proxy through the steps; what stands together is heard together."""
+        for feed in (self.services, self.slices):
+            feed.disconnect()
+            feed.synced.set()
+        proxy = ServiceProxy(self.services, self.slices, self.sink, NODE)
+        task = asyncio.create_task(proxy.run())
+        await proxy.settle()
+        for together in steps:
+            for step in together:
+                step(self)
+            await proxy.settle()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    def stands(self) -> Counter[Hashable]:
+        """The rows in the kernel, with slots renamed: who has how many of a frontend's slots."""
+        return Counter(named(row) for row in self.sink.held.values())
+
+
+def named(row: Row) -> Hashable:
+    return (row.frontend, row.backend) if isinstance(row, EndpointRow) else row
+
+
+def put(item: Service | EndpointSlice) -> Step:
+    return lambda cluster: cluster.put(item)
+
+
+def remove(item: Service | EndpointSlice) -> Step:
+    return lambda cluster: cluster.remove(item)
+
+
+WEB, API = service("web", "10.96.0.1", "fd00:10:96::1"), service("api", "10.96.0.2", ports=("tcp:80", "udp:53"))
+PODS = ("10.244.1.2", "10.244.1.3", "10.244.2.2", "10.244.2.3")
+FINAL: Objects = (
+    WEB,
+    API,
+    slice_of("web", *PODS[:3]),
+    slice_of("web", PODS[3], endpoint("10.244.2.4", False), name="2"),
+    slice_of("web", "fd00:10:244:1::2", name="6"),
+    slice_of("api", endpoint(PODS[0], node="node-1"), PODS[2], ports=("tcp:8080", "udp:5353")),
+)
+DETOURS: tuple[Step, ...] = (
+    put(service("web", "10.96.0.9")),
+    put(service("gone", "10.96.0.3")),
+    put(slice_of("gone", *PODS)),
+    put(slice_of("web", *reversed(PODS))),
+    put(slice_of("api", ports=("tcp:8080",))),
+    remove(service("gone", "10.96.0.3")),
+    remove(slice_of("gone")),
+    put(slice_of("web", *(f"10.244.3.{n}" for n in range(1, 71)), name="2")),
+    remove(WEB),
+    remove(FINAL[4]),
+)
+
+
+def direct() -> Counter[Hashable]:
+    """What stands when the final objects are all there is."""
+    cluster = Cluster()
+    asyncio.run(cluster.work([[put(item) for item in FINAL]]))
+    return cluster.stands()
+
+
+WAYS = {
+    "forwards": [[put(item)] for item in FINAL],
+    "reversed": [[put(item)] for item in reversed(FINAL)],
+    "squashed": [[*DETOURS, *(put(item) for item in FINAL)]],
+    "split": [[step] for step in (*DETOURS, *(put(item) for item in FINAL))],
+}
+CLEAN: list[Step] = [remove(service("gone", "10.96.0.3")), remove(slice_of("gone"))]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("restart", [False, True])
+def test_every_way_leads_to_the_same_rows(way: str, restart: bool) -> None:
+    steps = [*WAYS[way], CLEAN]
+    cluster = Cluster()
+    middle = len(steps) // 2 if restart else len(steps)
+    asyncio.run(cluster.work(steps[:middle]))
+    asyncio.run(cluster.work(steps[middle:]))
+    assert cluster.stands() == direct()
+
+
+# A failed write costs a retry's delay in real time, so there are few examples.
+@settings(max_examples=40, deadline=None)
+@given(
+    detour=st.lists(st.sampled_from(DETOURS), max_size=8),
+    order=st.permutations(FINAL),
+    restart=st.booleans(),
+    fail=st.integers(0, 1),
+)
+def test_any_detour_leads_to_the_same_rows(detour: list[Step], order: Objects, restart: bool, fail: int) -> None:
+    cluster = Cluster()
+    cluster.sink.fail = fail
+    asyncio.run(cluster.work([[step] for step in detour]))
+    last = [[put(item)] for item in order] + [CLEAN]
+    if restart:
+        for step in (step for together in last for step in together):
+            step(cluster)
+        last = []
+    asyncio.run(cluster.work(last))
+    assert cluster.stands() == direct()
+    assert_whole(cluster.sink.held.values())
+
+
+def assert_whole(held: Iterable[Row]) -> None:
+    """Every frontend's slots are filled, from 0 to the number that it counts."""
+    rows = list(held)
+    slots = Counter(row.frontend for row in rows if isinstance(row, EndpointRow))
+    for row in rows:
+        if isinstance(row, ServiceRow):
+            assert slots.pop(row.frontend, 0) == row.slots
+    assert not slots, "slots without a frontend"
+
+
+async def test_at_no_moment_does_a_frontend_count_a_slot_that_is_missing() -> None:
+    cluster = Cluster()
+    cluster.sink = watched = _Watched()
+    await cluster.work([[step] for step in (*DETOURS, *(put(item) for item in FINAL))])
+    assert watched.moments > 20
+
+
+class _Watched(FakeSink[Row]):
+    """A target that takes one row after the other and is judged after each."""
+
+    moments = 0
+
+    async def write(self, delta: Delta[Row]) -> None:
+        for row in delta.upserts:
+            self.held[row.key] = row
+            self._judge()
+        for row in delta.removals:
+            del self.held[row.key]
+            self._judge()
+
+    def _judge(self) -> None:
+        self.moments += 1
+        for row in self.held.values():
+            if isinstance(row, ServiceRow):
+                assert all((row.frontend, slot) in self.held for slot in range(row.slots))

@@ -1,0 +1,101 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from podwire.services.model import Backend, Frontend, Protocol
+from podwire.services.slots import EXACT, SIZES, Slots, place, size_for
+
+FRONTEND = Frontend("10.96.0.1", Protocol.TCP, 80)
+
+
+def backends(*numbers: int) -> tuple[Backend, ...]:
+    return tuple(Backend(f"10.{number >> 8}.{number & 255}.1", 80) for number in numbers)
+
+
+def test_slots_are_dense_and_each_endpoint_has_one() -> None:
+    assert place((), backends(3, 1, 2)) == backends(1, 2, 3)
+
+
+def test_the_last_one_moves_into_the_hole_and_nobody_else_moves() -> None:
+    assert place(backends(1, 2, 3, 4), backends(1, 3, 4)) == backends(1, 4, 3)
+
+
+def test_when_the_last_one_goes_nobody_moves() -> None:
+    assert place(backends(2, 1, 3), backends(1, 2)) == backends(2, 1)
+
+
+def test_a_new_one_takes_the_next_number() -> None:
+    assert place(backends(2, 3), backends(1, 2, 3)) == backends(2, 3, 1)
+
+
+def test_without_endpoints_there_are_no_slots() -> None:
+    assert place(backends(1), ()) == ()
+
+
+@pytest.mark.parametrize("count", [1, EXACT, EXACT + 1, 128, 129, 250, 512, 1024])
+def test_every_endpoint_is_drawn_about_as_often_as_another(count: int) -> None:
+    placed = place((), backends(*range(count)))
+    shares = Counter(placed)
+    assert len(placed) == size_for(count)
+    assert set(shares) == set(backends(*range(count)))
+    assert max(shares.values()) <= 1.5 * min(shares.values())
+
+
+def test_past_the_largest_size_the_first_endpoints_are_used() -> None:
+    assert place((), backends(*range(3000))) == tuple(sorted(backends(*range(3000))))[:2048]
+
+
+def test_few_slots_change_when_one_of_many_endpoints_goes() -> None:
+    before = place((), backends(*range(200)))
+    after = place(before, backends(*range(199)))
+    changed = sum(one != other for one, other in zip(before, after, strict=True))
+    assert changed <= 3
+
+
+numbers = st.sets(st.integers(0, 90))
+
+
+@given(st.lists(numbers, max_size=5), numbers)
+def test_any_history_fills_all_slots_evenly(history: list[set[int]], last: set[int]) -> None:
+    placed: tuple[Backend, ...] = ()
+    for step in [*history, last]:
+        placed = place(placed, backends(*step))
+    shares = Counter(placed)
+    assert set(shares) == set(backends(*last))
+    assert len(placed) == (size_for(len(last)) if last else 0)
+    assert not placed or max(shares.values()) - min(shares.values()) <= 1
+
+
+@given(numbers, st.integers(0, 90))
+def test_the_same_endpoints_again_change_nothing(some: set[int], extra: int) -> None:
+    placed = place(place((), backends(*some, extra)), backends(*some))
+    assert place(placed, reversed(backends(*some))) == placed
+
+
+def test_there_is_a_chain_for_every_number_of_slots() -> None:
+    assert {size_for(count) for count in range(1, 3000)} == set(SIZES)
+
+
+def test_owners_keep_their_slots_and_forget_frontends_that_they_no_longer_name() -> None:
+    slots: Slots[str] = Slots()
+    slots.keep("web", {FRONTEND: backends(2, 3)})
+    assert slots.keep("web", {FRONTEND: backends(1, 2, 3)}) == {FRONTEND: backends(2, 3, 1)}
+    slots.keep("web", {})
+    assert slots.keep("web", {FRONTEND: backends(1, 2, 3)}) == {FRONTEND: backends(1, 2, 3)}
+
+
+def test_slots_that_the_kernel_held_come_back_after_a_restart() -> None:
+    slots: Slots[str] = Slots()
+    one, two, three = backends(1, 2, 3)
+    slots.restore({FRONTEND: {0: three, 2: one}})
+    assert slots.keep("web", {FRONTEND: (one, two, three)}) == {FRONTEND: (three, two, one)}
+
+
+def test_what_is_kept_counts_more_than_what_is_read_back() -> None:
+    slots: Slots[str] = Slots()
+    one, two = backends(1, 2)
+    slots.keep("web", {FRONTEND: (one, two)})
+    slots.restore({FRONTEND: {0: two, 1: one}})
+    assert slots.keep("web", {FRONTEND: (one, two)}) == {FRONTEND: (one, two)}

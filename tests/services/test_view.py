@@ -1,0 +1,44 @@
+from podwire.kube.meta import NamespacedName
+from podwire.kube.watch import Change
+from podwire.services.view import ServicesView
+from tests.services.objects import NODE, service, slice_of
+
+WEB, API = NamespacedName("default", "web"), NamespacedName("default", "api")
+
+
+def backends(view: ServicesView, owner: NamespacedName) -> list[str]:
+    return [backend.address for entry in view.entries(owner) for backend in entry.backends]
+
+
+def test_a_change_concerns_the_service_that_it_belongs_to() -> None:
+    view = ServicesView(NODE)
+    web, piece = service("web", "10.96.0.1"), slice_of("web", "10.244.1.2")
+    assert view.service_changed(Change(None, web)) == {WEB}
+    assert view.slice_changed(Change(None, piece)) == {WEB}
+    assert backends(view, WEB) == ["10.244.1.2"]
+    assert view.slice_changed(Change(piece, None)) == {WEB}
+    assert backends(view, WEB) == []
+    assert view.service_changed(Change(web, None)) == {WEB}
+    assert list(view.entries(WEB)) == []
+
+
+def test_slices_may_come_before_their_service() -> None:
+    view = ServicesView(NODE)
+    view.slice_changed(Change(None, slice_of("web", "10.244.1.2")))
+    assert list(view.entries(WEB)) == []
+    view.service_changed(Change(None, service("web", "10.96.0.1")))
+    assert backends(view, WEB) == ["10.244.1.2"]
+
+
+def test_a_slice_that_goes_over_to_another_service_concerns_both() -> None:
+    view = ServicesView(NODE)
+    for name, address in (("web", "10.96.0.1"), ("api", "10.96.0.2")):
+        view.service_changed(Change(None, service(name, address)))
+    before = slice_of("web", "10.244.1.2")
+    after = type(before)(
+        metadata=slice_of("api").metadata, address_type="IPv4", endpoints=before.endpoints, ports=before.ports
+    )
+    view.slice_changed(Change(None, before))
+    assert view.slice_changed(Change(before, after)) == {WEB, API}
+    assert backends(view, WEB) == []
+    assert backends(view, API) == ["10.244.1.2"]
