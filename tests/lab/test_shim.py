@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from podwire.lab import messages
 from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Running, Terminated, Waiting
-from podwire.lab.plan import Call, Mount, Refuse
+from podwire.lab.plan import Call, ContainerPlan, Mount, Refuse
 from podwire.lab.processes import start_ticks
 from tests.lab.shims import ShimOfTest, ended, plan, until
 from tests.sandbox import in_world
@@ -19,7 +20,7 @@ async def shim() -> ShimOfTest:
     return subject
 
 
-def script(text: str, **changes: object):  # type: ignore[no-untyped-def]
+def script(text: str, **changes: object) -> ContainerPlan:
     return plan("sh", "-c", text, **changes)
 
 
@@ -179,15 +180,15 @@ async def test_terminals_of_commands_and_containers() -> None:
 @in_world
 async def test_python_of_our_own_runs_by_forking() -> None:
     pod = await shim()
-    call = Call(function="tests.lab.test_shim:in_a_container", arguments={"word": "hello"})
+    call = Call(function="tests.lab.test_shim:in_a_container", arguments=("hello",))
     await pod.apply(plan(program=call, restart="Never"))
     records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
     assert ended(records["main"]).exit_code == 6, pod.log()
     assert "stdout F hello from pid 1" in pod.log()
 
 
-def in_a_container(arguments: dict[str, str]) -> None:
-    print(arguments["word"], "from pid", os.getpid())
+def in_a_container(arguments: tuple[str, ...]) -> None:
+    sys.stdout.write(f"{arguments[0]} from pid {os.getpid()}\n")
     raise SystemExit(6)
 
 

@@ -166,11 +166,23 @@ class VolumeMount(Struct, frozen=True):
     read_only: bool = False
 
 
+class Capabilities(Struct, frozen=True):
+    """Names of capabilities without CAP_; ALL means all."""
+
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
 class SecurityContext(Struct, frozen=True):
-    """User and group of a container's processes."""
+    """User, group and rights of a container's processes."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None
+    run_as_non_root: bool | None = None
+    privileged: bool = False
+    allow_privilege_escalation: bool = True
+    read_only_root_filesystem: bool = False
+    capabilities: Capabilities = Capabilities()
 
 
 class PodSecurityContext(Struct, frozen=True):
@@ -178,7 +190,9 @@ class PodSecurityContext(Struct, frozen=True):
 
     run_as_user: int | None = None
     run_as_group: int | None = None
+    run_as_non_root: bool | None = None
     fs_group: int | None = None
+    supplemental_groups: tuple[int, ...] = ()
 
 
 class Container(Struct, frozen=True):
@@ -200,6 +214,7 @@ class Container(Struct, frozen=True):
     restart_policy: str | None = None
     tty: bool = False
     stdin: bool = False
+    stdin_once: bool = False
 
 
 class KeyToPath(Struct, frozen=True):
@@ -265,6 +280,12 @@ class PodDNSConfig(Struct, frozen=True):
     options: tuple[PodDNSConfigOption, ...] = ()
 
 
+class PodReadinessGate(Struct, frozen=True):
+    """A condition of the status, set by somebody else, without which the pod is not ready."""
+
+    condition_type: str
+
+
 class PodSpec(Struct, frozen=True):
     """What a pod should be."""
 
@@ -282,6 +303,7 @@ class PodSpec(Struct, frozen=True):
     dns_config: PodDNSConfig | None = None
     host_aliases: tuple[HostAlias, ...] = ()
     security_context: PodSecurityContext = PodSecurityContext()
+    readiness_gates: tuple[PodReadinessGate, ...] = ()
     service_account_name: str = ""
     scheduler_name: str = "default-scheduler"
 

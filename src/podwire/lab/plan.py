@@ -31,10 +31,10 @@ class Execute(Struct, frozen=True, kw_only=True, tag="execute"):
 
 
 class Call(Struct, frozen=True, kw_only=True, tag="call"):
-    """Python of podwire's own that is run by forking: `function` is "module:name", called with `arguments`."""
+    """Python of podwire's own that is run by forking: `function` is "module:name", called with the arguments."""
 
     function: str
-    arguments: dict[str, str] = {}
+    arguments: tuple[str, ...] = ()
 
 
 class Refuse(Struct, frozen=True, kw_only=True, tag="refuse"):

@@ -1,7 +1,8 @@
 """The shim: one small single-threaded process for each pod, which owns its containers.
 
-It starts, restarts and stops them, keeps their output and exit status, and runs commands in them. The node's runtime may
-come and go. What it knows is written to the pod's folder before anything relies on it: a later shim adopts what runs.
+It starts, restarts and stops them, keeps their output and exit status, and runs commands in them. The node's runtime
+may come and go. What it knows is written to the pod's folder before anything relies on it, so that a later shim adopts
+what runs.
 """
 
 from __future__ import annotations

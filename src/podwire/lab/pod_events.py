@@ -1,0 +1,41 @@
+"""What a node tells people about a pod's containers. Pure: records before and after in, notices out.
+
+Reasons are the kubelet's (`pkg/kubelet/events/event.go`); StandIn is podwire's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One event about a pod."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+def between(before: Record | None, after: Record) -> Iterator[Notice]:
+    """What is worth telling about a container's step from one record to the next."""
+    name = after.name
+    if isinstance(after.state, Running) and (before is None or before.starts < after.starts):
+        yield Notice("Created", f"Created container: {name}")
+        yield Notice("Started", f"Started container {name}")
+    if not isinstance(after.state, Waiting) or (before is not None and before.state == after.state):
+        return
+    if after.state.reason == CRASH_LOOP:
+        yield Notice("BackOff", f"Back-off restarting failed container {name}", warning=True)
+    elif after.state.reason == CREATE_ERROR:
+        yield Notice("Failed", f"Error: container {name}: {after.state.message}", warning=True)
+
+
+def pulled(name: str, image: str, stand_in: str) -> Notice:
+    """How the image was found; a stand-in is always said."""
+    if stand_in:
+        return Notice("StandIn", f"container {name}: image {image!r} is not on this machine; {stand_in}", warning=True)
+    return Notice("Pulled", f'Container image "{image}" already present on machine')

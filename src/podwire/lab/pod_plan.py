@@ -1,0 +1,193 @@
+"""What a pod's shim shall run, from the Pod object. Pure: what is missing or refused is a ConfigurationError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from podwire.kube.core import Container, Pod, Service
+from podwire.lab import accounts, capabilities, volumes
+from podwire.lab.container import DEFAULT_PATH
+from podwire.lab.environment import ConfigurationError, Sources, expand, variables
+from podwire.lab.plan import ContainerPlan, Identity, Mount, PodPlan, Program
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What stands behind a container's image. `stand_in` says what listens in its place, empty for the real thing."""
+
+    program: Program
+    image_id: str
+    stand_in: str = ""
+    root: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+Resolver = Callable[[Pod, Container, Iterable[Service]], Resolution]
+"""Finds what to run; `command` and `args` of the container are expanded already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a node knows that holds for all its pods: users, ids that exist, and where the API answers."""
+
+    passwd: str
+    user_map: str
+    group_map: str
+    api_host: str
+    api_port: int = 443
+
+
+@dataclass(frozen=True, slots=True)
+class PodPlace:
+    """Where one pod lives: its folder and its network."""
+
+    folder: Path
+    network: Path
+    hostname: str
+
+
+def etc_folder(pod_folder: Path) -> Path:
+    """Where the files are that all containers of a pod have in /etc."""
+    return pod_folder / "etc"
+
+
+def ordered(pod: Pod) -> tuple[Container, ...]:
+    """All containers in the order of their start."""
+    return (*pod.spec.init_containers, *pod.spec.containers)
+
+
+def expanded(pod: Pod, container: Container, sources: Sources, machine: Machine) -> tuple[Container, dict[str, str]]:
+    """The container with `$(NAME)` replaced in command and args, and its variables."""
+    values = variables(pod, container, sources, _base(pod, container, machine))
+    command = tuple(expand(word, values) for word in container.command)
+    args = tuple(expand(word, values) for word in container.args)
+    return msgspec.structs.replace(container, command=command, args=args), values
+
+
+def pod_plan(pod: Pod, place: PodPlace, containers: Iterable[ContainerPlan]) -> PodPlan:
+    """The plan of a pod from those of its containers."""
+    return PodPlan(
+        uid=pod.metadata.uid,
+        namespace=pod.metadata.namespace,
+        name=pod.metadata.name,
+        hostname=place.hostname,
+        network=str(place.network),
+        containers=tuple(containers),
+    )
+
+
+def container_plan(
+    pod: Pod, container: Container, found: Resolution, values: Mapping[str, str], place: PodPlace, machine: Machine
+) -> ContainerPlan:
+    """The plan of one container. Raises ConfigurationError."""
+    init = container in pod.spec.init_containers
+    who = identity(pod, container, machine)
+    home = {"HOME": accounts.home(machine.passwd, who.user)}
+    return ContainerPlan(
+        name=container.name,
+        program=found.program,
+        environment={**home, **found.variables, **values},
+        folder=container.working_dir or "/",
+        identity=who,
+        mounts=tuple(_mounts(pod, container, place.folder)),
+        restart=_restart(pod, container, init=init),
+        init=init,
+        terminal=container.tty,
+        stdin=container.stdin,
+        stdin_once=container.stdin_once,
+        read_only_root=container.security_context.read_only_root_filesystem,
+        grace_seconds=pod.spec.termination_grace_period_seconds,
+        root=found.root,
+    )
+
+
+def _restart(pod: Pod, container: Container, *, init: bool) -> str:
+    """Init containers run until they succeed, unless the pod never restarts; one that says Always is a sidecar."""
+    if not init:
+        return pod.spec.restart_policy
+    if container.restart_policy == "Always":
+        return "Always"
+    return "Never" if pod.spec.restart_policy == "Never" else "OnFailure"
+
+
+def identity(pod: Pod, container: Container, machine: Machine) -> Identity:
+    """Who the container's processes are; the container's own settings win over the pod's. Raises ConfigurationError."""
+    own, shared = container.security_context, pod.spec.security_context
+    user = _first(own.run_as_user, shared.run_as_user, 0)
+    group = _first(own.run_as_group, shared.run_as_group, accounts.primary_group(machine.passwd, user))
+    groups = (*shared.supplemental_groups, *(() if shared.fs_group is None else (shared.fs_group,)))
+    if own.privileged:
+        raise ConfigurationError("securityContext.privileged: a world gives no container the rights of the machine")
+    strict = own.run_as_non_root if own.run_as_non_root is not None else shared.run_as_non_root
+    if strict and user == 0:
+        raise ConfigurationError("container has runAsNonRoot and would run as root: set securityContext.runAsUser")
+    _check_mapped("runAsUser", user, machine.user_map)
+    for number in (group, *groups):
+        _check_mapped("group", number, machine.group_map)
+    try:
+        held = capabilities.choose(own.capabilities.add, own.capabilities.drop)
+    except capabilities.CapabilityError as error:
+        raise ConfigurationError(str(error)) from None
+    return Identity(
+        user=user,
+        group=group,
+        groups=groups,
+        capabilities=tuple(sorted(held)),
+        no_new_privileges=not own.allow_privilege_escalation,
+    )
+
+
+def _first(*values: int | None) -> int:
+    return next(value for value in values if value is not None)
+
+
+def _check_mapped(field_name: str, number: int, id_map: str) -> None:
+    if not accounts.mapped(id_map, number):
+        raise ConfigurationError(
+            f"securityContext: {field_name} {number} does not exist in this world: its user may use one id only; "
+            "add a range for that user to /etc/subuid and /etc/subgid, install newuidmap (package uidmap), start anew"
+        )
+
+
+def _mounts(pod: Pod, container: Container, folder: Path) -> Iterable[Mount]:
+    taken = {mount.mount_path.rstrip("/") for mount in container.volume_mounts}
+    for name in ("hosts", "resolv.conf"):
+        if f"/etc/{name}" not in taken:
+            yield Mount(source=str(etc_folder(folder) / name), target=f"/etc/{name}")
+    kinds = {volume.name: volume for volume in pod.spec.volumes}
+    for mount in container.volume_mounts:
+        if mount.name not in kinds:
+            raise ConfigurationError(f'volumeMounts: the pod has no volume "{mount.name}"')
+        yield Mount(
+            source=str(volumes.folder_of(folder, mount.name)),
+            target=mount.mount_path,
+            sub_path=mount.sub_path,
+            read_only=mount.read_only or kinds[mount.name].empty_dir is None,
+        )
+
+
+def hostname(pod: Pod, node: str) -> str:
+    """What the containers call themselves: at most 63 characters, the node's name in its own network."""
+    if pod.spec.host_network:
+        return node
+    return (pod.spec.hostname or pod.metadata.name)[:63].rstrip("-.")
+
+
+def _base(pod: Pod, container: Container, machine: Machine) -> dict[str, str]:
+    """What every container finds, as upstream: PATH, its name, and where the API is."""
+    host = f"[{machine.api_host}]" if ":" in machine.api_host else machine.api_host
+    address = f"tcp://{host}:{machine.api_port}"
+    values = {
+        "PATH": DEFAULT_PATH,
+        "HOSTNAME": hostname(pod, pod.spec.node_name),
+        "KUBERNETES_SERVICE_HOST": machine.api_host,
+        "KUBERNETES_SERVICE_PORT": str(machine.api_port),
+        "KUBERNETES_SERVICE_PORT_HTTPS": str(machine.api_port),
+        "KUBERNETES_PORT": address,
+        f"KUBERNETES_PORT_{machine.api_port}_TCP": address,
+    }
+    return {**values, "TERM": "xterm"} if container.tty else values

@@ -1,0 +1,254 @@
+"""The status of a pod, from what its containers do. Pure: a pod, records and times in, a status out.
+
+Sources: k8s.io/api `core/v1` PodStatus; kubelet `kubelet_pods.go` (getPhase), `status/generate.go` (conditions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from podwire.kube.core import Container, Pod, PodIP
+from podwire.kube.meta import Condition, Struct
+from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
+
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+
+
+class _Waiting(Struct, frozen=True):
+    reason: str
+    message: str = ""
+
+
+class _Running(Struct, frozen=True):
+    started_at: str
+
+
+class _Terminated(Struct, frozen=True):
+    exit_code: int
+    reason: str
+    signal: int = 0
+    message: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    container_id: str = msgspec.field(default="", name="containerID")
+
+
+class _State(Struct, frozen=True):
+    waiting: _Waiting | None = None
+    running: _Running | None = None
+    terminated: _Terminated | None = None
+
+
+class ContainerStatus(Struct, frozen=True):
+    """One entry of `containerStatuses`; what has no default is always written."""
+
+    name: str
+    ready: bool
+    started: bool
+    restart_count: int
+    state: _State
+    image: str
+    image_id: str = msgspec.field(name="imageID")
+    last_state: _State = _State()
+    container_id: str = msgspec.field(default="", name="containerID")
+
+
+class Status(Struct, frozen=True):
+    """What the node's runtime writes to a pod's status."""
+
+    phase: str
+    conditions: tuple[Condition, ...]
+    start_time: str
+    qos_class: str = "BestEffort"
+    message: str = ""
+    reason: str = ""
+    host_ip: str = msgspec.field(default="", name="hostIP")
+    host_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="hostIPs")
+    pod_ip: str = msgspec.field(default="", name="podIP")
+    pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the probes of a container say. Without a probe both are true as soon as it runs."""
+
+    started: bool = True
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a node knows of a pod. `troubles` are the reasons why containers cannot even be tried, by name."""
+
+    records: Mapping[str, Record] = field(default_factory=dict)
+    health: Mapping[str, Health] = field(default_factory=dict)
+    troubles: Mapping[str, Waiting] = field(default_factory=dict)
+    image_ids: Mapping[str, str] = field(default_factory=dict)
+    pod_addresses: tuple[str, ...] = ()
+    node_addresses: tuple[str, ...] = ()
+    start_time: str = ""
+    stopping: bool = False
+
+
+def rfc3339(seconds: float) -> str:
+    """Seconds since 1970 as Kubernetes writes times."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def status(pod: Pod, seen: Observation, now: str) -> Status:
+    """The status to report. Conditions of others stay; a condition keeps its transition time while it holds."""
+    init = tuple(_container_status(pod, container, seen) for container in pod.spec.init_containers)
+    main = tuple(_container_status(pod, container, seen) for container in pod.spec.containers)
+    current = phase(pod, seen)
+    return Status(
+        phase=current,
+        conditions=_conditions(pod, seen, current, now),
+        start_time=seen.start_time or now,
+        host_ip=seen.node_addresses[0] if seen.node_addresses else "",
+        host_ips=tuple(PodIP(ip=address) for address in seen.node_addresses),
+        pod_ip=seen.pod_addresses[0] if seen.pod_addresses else "",
+        pod_ips=tuple(PodIP(ip=address) for address in seen.pod_addresses),
+        init_container_statuses=init,
+        container_statuses=main,
+    )
+
+
+def phase(pod: Pod, seen: Observation) -> str:
+    """Pending until all containers could be started, then Running until nothing runs and nothing will."""
+    init = [_record(container, seen) for container in pod.spec.init_containers]
+    for container, record in zip(pod.spec.init_containers, init, strict=True):
+        if container.restart_policy != "Always" and _failed(record) and pod.spec.restart_policy == "Never":
+            return "Failed"
+    records = [_record(container, seen) for container in pod.spec.containers]
+    if all(isinstance(record.state, Terminated) for record in records) and _final(pod, seen, records):
+        return "Failed" if any(map(_failed, records)) else "Succeeded"
+    if all(record.starts or isinstance(record.state, Terminated) for record in records):
+        return "Running"
+    return "Failed" if seen.stopping and _nothing_runs(seen) and seen.records else "Pending"
+
+
+def _final(pod: Pod, seen: Observation, records: Iterable[Record]) -> bool:
+    if pod.spec.restart_policy == "Never" or seen.stopping:
+        return True
+    return pod.spec.restart_policy == "OnFailure" and not any(map(_failed, records))
+
+
+def _nothing_runs(seen: Observation) -> bool:
+    return not any(isinstance(record.state, Running) for record in seen.records.values())
+
+
+def _failed(record: Record) -> bool:
+    return isinstance(record.state, Terminated) and record.state.exit_code != 0
+
+
+def _record(container: Container, seen: Observation) -> Record:
+    return seen.records.get(container.name, Record(name=container.name))
+
+
+def ready(container: Container, seen: Observation) -> bool:
+    """Whether a container runs and its probes agree."""
+    health = seen.health.get(container.name, Health())
+    return isinstance(_record(container, seen).state, Running) and health.started and health.ready
+
+
+def _container_status(pod: Pod, container: Container, seen: Observation) -> ContainerStatus:
+    record = _record(container, seen)
+    init = container in pod.spec.init_containers and container.restart_policy != "Always"
+    finished_init = init and isinstance(record.state, Terminated) and record.state.exit_code == 0
+    health = seen.health.get(container.name, Health())
+    return ContainerStatus(
+        name=container.name,
+        ready=finished_init or ready(container, seen),
+        started=isinstance(record.state, Running) and health.started and not init,
+        restart_count=record.restarts,
+        state=_state(pod, record, seen),
+        image=container.image,
+        image_id=seen.image_ids.get(container.name, ""),
+        last_state=_State(terminated=_terminated(pod, record.name, record.last)) if record.last else _State(),
+        container_id=_container_id(pod, record.name, record.restarts) if record.starts else "",
+    )
+
+
+def _container_id(pod: Pod, name: str, run: int) -> str:
+    return f"podwire://{pod.metadata.uid}/{name}/{run}"
+
+
+def _state(pod: Pod, record: Record, seen: Observation) -> _State:
+    match record.state:
+        case Running(started=began):
+            return _State(running=_Running(started_at=rfc3339(began)))
+        case Terminated() as how:
+            return _State(terminated=_terminated(pod, record.name, how))
+        case Waiting() as waiting:
+            trouble = seen.troubles.get(record.name, waiting)
+            return _State(waiting=_Waiting(reason=trouble.reason, message=trouble.message))
+
+
+def _terminated(pod: Pod, name: str, how: Terminated) -> _Terminated:
+    return _Terminated(
+        exit_code=how.exit_code,
+        reason=how.reason,
+        signal=how.signal,
+        message=how.message,
+        started_at=rfc3339(how.started),
+        finished_at=rfc3339(how.finished),
+        container_id=_container_id(pod, name, 0),
+    )
+
+
+def _conditions(pod: Pod, seen: Observation, current: str, now: str) -> tuple[Condition, ...]:
+    unready = [container.name for container in pod.spec.containers if not ready(container, seen)]
+    incomplete = [container.name for container in pod.spec.init_containers if not _initialized(container, seen)]
+    done = "PodCompleted" if current == "Succeeded" else "PodFailed" if current == "Failed" else ""
+    containers = _verdict("ContainersReady", not unready and not done, done or "ContainersNotReady", unready)
+    own = (
+        _verdict("PodReadyToStartContainers", bool(seen.pod_addresses) and not done, "", []),
+        _verdict("Initialized", not incomplete, "ContainersNotInitialized", incomplete, "incomplete"),
+        containers,
+        _gated(pod, msgspec.structs.replace(containers, type="Ready")),
+    )
+    before = {condition.type: condition for condition in pod.status.conditions}
+    others = tuple(condition for condition in pod.status.conditions if condition.type not in OWN_CONDITIONS)
+    return others + tuple(_since(condition, before.get(condition.type), now) for condition in own)
+
+
+def _initialized(container: Container, seen: Observation) -> bool:
+    record = _record(container, seen)
+    if container.restart_policy == "Always":
+        return record.starts > 0
+    return isinstance(record.state, Terminated) and record.state.exit_code == 0
+
+
+def _verdict(kind: str, holds: bool, reason: str, names: list[str], word: str = "unready") -> Condition:
+    if holds:
+        return Condition(type=kind, status="True")
+    message = f"containers with {word} status: [{' '.join(names)}]" if names else ""
+    return Condition(type=kind, status="False", reason=reason, message=message)
+
+
+def _gated(pod: Pod, condition: Condition) -> Condition:
+    """Readiness gates: every condition that the pod names must be True too."""
+    states = {entry.type: entry.status for entry in pod.status.conditions}
+    missing = [gate.condition_type for gate in pod.spec.readiness_gates if states.get(gate.condition_type) != "True"]
+    if condition.status == "True" and missing:
+        message = f'the status of pod readiness gate {missing[0]!r} is not "True"'
+        return msgspec.structs.replace(condition, status="False", reason="ReadinessGatesNotReady", message=message)
+    return condition
+
+
+def _since(condition: Condition, before: Condition | None, now: str) -> Condition:
+    same = before is not None and before.status == condition.status
+    since = before.last_transition_time if same and before is not None else None
+    return msgspec.structs.replace(condition, last_transition_time=since or now)
+
+
+def patch(pod: Pod, wanted: Status) -> dict[str, Any]:
+    """The merge patch that reports it, for this pod only and not for a later one of the same name."""
+    return {"metadata": {"uid": pod.metadata.uid}, "status": msgspec.to_builtins(wanted)}

@@ -1,0 +1,149 @@
+"""Probes: ask a container whether it is well, and count the answers.
+
+Source: "Configure Liveness, Readiness and Startup Probes" on kubernetes.io; kubelet `prober/worker.go`. Until a
+readiness or startup probe succeeds for the first time it is asked again sooner than its period, in rising pauses, so
+that a pod is ready when its program is; such early failures do not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import aiohttp
+
+from podwire.kube.core import Container, HTTPGetAction, IntOrString, Probe
+
+FIRST_PAUSE_SECONDS = 0.025
+USER_AGENT = "kube-probe/1.37"
+
+Execute = Callable[[tuple[str, ...], float], Awaitable[int]]
+"""Runs a command in the container within so many seconds and answers its exit code. Raises TimeoutError."""
+
+
+class Verdict(enum.Enum):
+    """What the answers so far mean."""
+
+    UNKNOWN = "unknown"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Consecutive answers of one probe. Pure: each answer makes a new one."""
+
+    verdict: Verdict = Verdict.UNKNOWN
+    successes: int = 0
+    failures: int = 0
+
+    def add(self, probe: Probe, *, success: bool) -> Tally:
+        """The tally after one more answer that counts."""
+        if success:
+            count = self.successes + 1
+            reached = count >= probe.success_threshold
+            return Tally(Verdict.SUCCESS if reached else self.verdict, count, 0)
+        count = self.failures + 1
+        return Tally(Verdict.FAILURE if count >= probe.failure_threshold else self.verdict, 0, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a probe is asked again. Times are seconds of one steady clock; `counted` is the last answer that counted."""
+
+    period: float
+    eager: bool
+    pause: float = FIRST_PAUSE_SECONDS
+    counted: float | None = None
+
+    def counts(self, now: float, *, success: bool) -> bool:
+        """Whether an answer at this time counts: each success, and one failure a period."""
+        return success or not self.eager or self.counted is None or now - self.counted >= self.period
+
+    def after(self, now: float, *, success: bool) -> Schedule:
+        """The schedule after an answer; the first success ends the haste."""
+        counted = now if self.counts(now, success=success) else self.counted
+        return replace(self, eager=self.eager and not success, pause=min(self.period, self.pause * 2), counted=counted)
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next question."""
+        return self.pause if self.eager else self.period
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a probe and, for a failure, what was seen."""
+
+    success: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """Asks one container. `address` is where its pod answers; `execute` runs a command in it."""
+
+    container: Container
+    address: str
+    execute: Execute
+
+    async def ask(self, probe: Probe) -> Answer:
+        """Ask once. Never raises for what the container does."""
+        try:
+            async with asyncio.timeout(probe.timeout_seconds):
+                return await self._ask(probe)
+        except TimeoutError:
+            return Answer(False, f"no answer within {probe.timeout_seconds} s")
+        except (OSError, aiohttp.ClientError, ValueError) as error:
+            return Answer(False, str(error) or type(error).__name__)
+
+    async def _ask(self, probe: Probe) -> Answer:
+        if probe.http_get is not None:
+            return await self._http(probe.http_get)
+        if probe.tcp_socket is not None:
+            host = probe.tcp_socket.host or self.address
+            _, writer = await asyncio.open_connection(host, self._port(probe.tcp_socket.port))
+            writer.close()
+            return Answer(True)
+        if probe.exec is not None:
+            code = await self.execute(probe.exec.command, probe.timeout_seconds)
+            return Answer(code == 0, f"command {' '.join(probe.exec.command)} ended with {code}")
+        return Answer(False, "the probe names no httpGet, tcpSocket or exec")
+
+    async def _http(self, action: HTTPGetAction) -> Answer:
+        host = action.host or self.address
+        bracketed = f"[{host}]" if ":" in host else host
+        url = f"{action.scheme.lower()}://{bracketed}:{self._port(action.port)}/{action.path.removeprefix('/')}"
+        # A pod's certificate names no address: as upstream, the probe does not look at it.
+        connector = aiohttp.TCPConnector(ssl=_unverified() if action.scheme == "HTTPS" else False, force_close=True)
+        headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
+        async with (
+            aiohttp.ClientSession(connector=connector, headers=headers) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            return Answer(200 <= response.status < 400, f"HTTP probe failed with statuscode: {response.status}")
+
+    def _port(self, port: IntOrString) -> int:
+        return port_number(self.container, port)
+
+
+def port_number(container: Container, port: IntOrString) -> int:
+    """A port by number or by the name that the container gives it. Raises ValueError."""
+    if isinstance(port, int):
+        return port
+    for entry in container.ports:
+        if entry.name == port:
+            return entry.container_port
+    if port.isdigit():
+        return int(port)
+    raise ValueError(f"port {port!r}: container {container.name} has no port of this name")
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,139 @@
+"""Volumes of a pod: empty folders, and ConfigMaps and Secrets as files that change all at once.
+
+As the kubelet's AtomicWriter: the files stand in a folder with a unique name, `..data` is a link to it, and each file's
+name is a link into `..data`; an update makes a new folder and moves the one link. Source: kubernetes
+`pkg/volume/util/atomic_writer.go`, `pkg/volume/configmap`, `pkg/volume/emptydir`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from podwire.kube.core import KeyToPath, Pod, Volume
+from podwire.lab.environment import ConfigurationError, Sources
+
+DATA = "..data"
+GROUP_READABLE = 0o440
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFile:
+    """One file of a volume."""
+
+    content: bytes
+    mode: int
+
+
+def files(volume: Volume, sources: Sources) -> Mapping[str, VolumeFile] | None:
+    """The files of a ConfigMap or Secret volume by path; None for a volume that holds what containers write.
+
+    Raises ConfigurationError where the object or a key is missing, or podwire does not serve the volume's kind.
+    """
+    if volume.empty_dir is not None:
+        return None
+    if volume.config_map is not None:
+        values = sources.config_map(volume.config_map.name, optional=volume.config_map.optional)
+        source = volume.config_map
+        return _project(values or {}, source.items, source.default_mode, optional=source.optional)
+    if volume.secret is not None:
+        values = sources.secret(volume.secret.secret_name, optional=volume.secret.optional)
+        secret = volume.secret
+        return _project(values or {}, secret.items, secret.default_mode, optional=secret.optional)
+    raise ConfigurationError(
+        f'volume "{volume.name}": use emptyDir, configMap or secret; podwire serves no other kinds'
+    )
+
+
+def _project(
+    values: Mapping[str, bytes], items: tuple[KeyToPath, ...], mode: int, *, optional: bool
+) -> Mapping[str, VolumeFile]:
+    if not items:
+        return {key: VolumeFile(value, mode) for key, value in values.items()}
+    chosen = {}
+    for item in items:
+        if item.key in values:
+            chosen[_safe(item.path)] = VolumeFile(values[item.key], mode if item.mode is None else item.mode)
+        elif not optional:
+            raise ConfigurationError(f"references non-existent config key: {item.key}")
+    return chosen
+
+
+def _safe(path: str) -> str:
+    """A path below the volume; the API server refuses others, this is the second look."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or any(part.startswith("..") for part in parts):
+        raise ConfigurationError(f"items.path {path!r}: must be relative and without '..'")
+    return "/".join(parts)
+
+
+def folder_of(pod_folder: Path, volume: str) -> Path:
+    """Where a volume of a pod is."""
+    return pod_folder / "volumes" / volume
+
+
+def provide(pod_folder: Path, pod: Pod, sources: Sources) -> None:
+    """Make or update all volumes of a pod. Raises ConfigurationError."""
+    group = pod.spec.security_context.fs_group
+    for volume in pod.spec.volumes:
+        wanted = files(volume, sources)
+        folder = folder_of(pod_folder, volume.name)
+        if wanted is None:
+            _empty(folder, group)
+        else:
+            write(folder, wanted, group)
+
+
+def _empty(folder: Path, group: int | None) -> None:
+    if folder.exists():
+        return
+    folder.mkdir(parents=True)
+    if group is not None:
+        os.chown(folder, -1, group)
+    folder.chmod(0o777 if group is None else 0o2777)
+
+
+def write(folder: Path, wanted: Mapping[str, VolumeFile], group: int | None = None) -> bool:
+    """Make the volume hold exactly these files, seen by readers all at once. Answers whether it changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    current = folder / DATA
+    previous = folder / os.readlink(current) if current.is_symlink() else None
+    if previous is not None and _read(previous) == {path: file.content for path, file in wanted.items()}:
+        return False
+    fresh = Path(tempfile.mkdtemp(prefix="..", dir=folder))
+    fresh.chmod(0o755)
+    for path, file in wanted.items():
+        _write_file(fresh / path, file, group)
+    link = folder / "..data_tmp"
+    link.unlink(missing_ok=True)
+    link.symlink_to(fresh.name)
+    link.rename(current)
+    _link_names(folder, {path.partition("/")[0] for path in wanted})
+    if previous is not None:
+        shutil.rmtree(previous, ignore_errors=True)
+    return True
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _write_file(path: Path, file: VolumeFile, group: int | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(file.content)
+    if group is not None:
+        os.chown(path, -1, group)
+    path.chmod(file.mode if group is None else file.mode | GROUP_READABLE)
+
+
+def _link_names(folder: Path, names: set[str]) -> None:
+    for name in names:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"{DATA}/{name}")
+    for path in folder.iterdir():
+        if path.is_symlink() and path.name not in names and path.name != DATA:
+            path.unlink()
