@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from podwire.lab import kubeconfig
-from podwire.lab.kubeconfig import Access, KubeconfigError
+from podwire.lab.access import Access
+from podwire.lab.kubeconfig import KubeconfigError
 
 ACCESS = Access("podwire-a", "https://127.0.0.1:1234", b"ca", b"cert", b"key")
 OTHER = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from podwire.apiserver import pki
 from podwire.kube.client import Credentials
-from podwire.lab.kubeconfig import Access
+from podwire.lab.access import Access
 from podwire.lab.topology import Topology
 from podwire.lab.worlds import World
 

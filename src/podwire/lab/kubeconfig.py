@@ -6,28 +6,18 @@ import base64
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from podwire.lab.access import Access
 
 SECTIONS = ("clusters", "users", "contexts")
 
 
 class KubeconfigError(Exception):
     """The user's kubeconfig cannot be read or written. The text names the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach a world from the host: PEM texts and the server's URL."""
-
-    name: str
-    server: str
-    authority: bytes
-    certificate: bytes
-    key: bytes
 
 
 def document(access: Access) -> dict[str, Any]:

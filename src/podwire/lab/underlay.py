@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from pyroute2 import IPRoute
-
-from podwire.kernel import namespaces
+from podwire.kernel import bridges, links, namespaces, routes, sysctl
+from podwire.kernel.bridges import Interface
+from podwire.kernel.links import VethEnd
+from podwire.kernel.netlink import Netlink
 from podwire.lab import paths
 from podwire.lab.topology import Topology
 
 BRIDGE = "br0"
 MTU = 1500
-
-Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+LOOPBACK = "lo"
+ROUTE_PROTOCOL = 4
+"""`static` in /etc/iproute2/rt_protos: set once, by an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,21 @@ class UnderlayHost:
 
     name: str
     addresses: tuple[Interface, ...]
-    gateways: tuple[str, ...]
+    gateways: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]
+
+    def mac(self, end: str) -> str:
+        """The hardware address of an end of its cable; it follows from the name."""
+        return "02:" + hashlib.sha256(f"{end}/{self.name}".encode()).digest()[:5].hex(":")
 
 
 def hosts(topology: Topology) -> tuple[UnderlayHost, ...]:
-    """The outside host and every node; nodes reach the world outside, and the Service ranges, through the outside."""
-    outside = (str(topology.outside4.ip), str(topology.outside6.ip))
-    control = (str(topology.control4.ip), str(topology.control6.ip))
+    """The outside host and every node.
+
+    Nodes send what they do not know to the outside host; the Service ranges too, so that a node's own connection to a
+    Service has a route before the rules turn it into one to an endpoint.
+    """
+    outside = (topology.outside4.ip, topology.outside6.ip)
+    control = (topology.control4.ip, topology.control6.ip)
     nodes = tuple(UnderlayHost(node.name, (node.ipv4, node.ipv6), outside) for node in topology.all_nodes())
     return (UnderlayHost("outside", (topology.outside4, topology.outside6), control), *nodes)
 
@@ -46,59 +55,53 @@ def build(topology: Topology) -> None:
     namespaces.pin("/proc/self/ns/net", paths.network("underlay"))
     for host in hosts(topology):
         namespaces.new_network_namespace(paths.network(host.name))
-    _forward()
-    with IPRoute() as underlay:
-        _loopback(underlay)
+    sysctl.write({"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1})
+    with Netlink() as underlay:
         bridge = _bridge(underlay, (topology.control4, topology.control6))
         for host in hosts(topology):
             _cable(underlay, bridge, host)
     for host in hosts(topology):
         namespaces.enter_network(paths.network(host.name))
-        with IPRoute() as inside:
+        with Netlink() as inside:
             _address(inside, host)
 
 
-def _forward() -> None:
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-    Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
-
-
-def _loopback(ipr: Any) -> None:
-    ipr.link("set", index=1, state="up")
-
-
-def _bridge(ipr: Any, addresses: tuple[Interface, ...]) -> int:
-    ipr.link("add", ifname=BRIDGE, kind="bridge", mtu=MTU)
-    index = int(ipr.link_lookup(ifname=BRIDGE)[0])
-    _add_addresses(ipr, index, addresses)
-    ipr.link("set", index=index, state="up")
+def _bridge(netlink: Netlink, addresses: tuple[Interface, ...]) -> int:
+    netlink.run([links.bring_up(LOOPBACK), bridges.bridge(BRIDGE, MTU)])
+    index = _index(netlink, BRIDGE)
+    netlink.run([*(bridges.add_interface(index, address) for address in addresses), links.bring_up(BRIDGE)])
     return index
 
 
-def _cable(ipr: Any, bridge: int, host: UnderlayHost) -> None:
+def _cable(netlink: Netlink, bridge: int, host: UnderlayHost) -> None:
     far = os.open(paths.network(host.name), os.O_RDONLY)
     try:
-        peer = {"ifname": "eth0", "net_ns_fd": far, "mtu": MTU}
-        ipr.link("add", ifname=host.name, kind="veth", mtu=MTU, peer=peer)
+        near, end = VethEnd(host.name, host.mac("near")), VethEnd("eth0", host.mac("far"))
+        pair = links.veth(near, end, far, MTU)
+        netlink.run([pair, bridges.enslave(host.name, bridge), links.bring_up(host.name)])
     finally:
         os.close(far)
-    index = int(ipr.link_lookup(ifname=host.name)[0])
-    ipr.link("set", index=index, master=bridge, state="up")
 
 
-def _address(ipr: Any, host: UnderlayHost) -> None:
-    _loopback(ipr)
-    index = int(ipr.link_lookup(ifname="eth0")[0])
-    Path("/proc/sys/net/ipv6/conf/eth0/accept_ra").write_text("0")
-    _add_addresses(ipr, index, host.addresses)
-    ipr.link("set", index=index, state="up")
-    for gateway in host.gateways:
-        default = "::/0" if ":" in gateway else "0.0.0.0/0"
-        ipr.route("add", dst=default, gateway=gateway, oif=index)
+def _address(netlink: Netlink, host: UnderlayHost) -> None:
+    sysctl.write({"net/ipv6/conf/eth0/accept_ra": 0})
+    index = _index(netlink, "eth0")
+    netlink.run(
+        [
+            links.bring_up(LOOPBACK),
+            *(bridges.add_interface(index, address) for address in host.addresses),
+            links.bring_up("eth0"),
+            *(routes.replace_route(_default(gateway, index)) for gateway in host.gateways),
+        ]
+    )
 
 
-def _add_addresses(ipr: Any, index: int, addresses: tuple[Interface, ...]) -> None:
-    nodad = 0x02
-    for address in addresses:
-        flags = {"flags": nodad} if address.version == 6 else {}
-        ipr.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
+def _default(gateway: ipaddress.IPv4Address | ipaddress.IPv6Address, link: int) -> routes.Route:
+    everything = ipaddress.ip_network("0.0.0.0/0" if gateway.version == 4 else "::/0")
+    return routes.Route(everything, ROUTE_PROTOCOL, link=link, gateway=gateway)
+
+
+def _index(netlink: Netlink, name: str) -> int:
+    link = links.find(netlink, name)
+    assert link is not None, f"{name} was made a moment ago"
+    return link.index
