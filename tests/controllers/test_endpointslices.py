@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from podwire.controllers import slices
+from podwire.controllers.endpointslices import ZONE_LABEL, EndpointSlices
+from podwire.controllers.informers import Informers
+from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
+from podwire.kube.meta import NamespacedName
+from tests.controllers.build import READY
+from tests.controllers.fake_api import FakeApi, running
+
+WEB = {"app": "web"}
+
+
+@pytest.fixture
+async def api() -> FakeApi:
+    return FakeApi()
+
+
+@contextlib.asynccontextmanager
+async def at_work(api: FakeApi) -> AsyncIterator[None]:
+    informers = Informers(api)
+    async with running(informers, EndpointSlices(api, informers)):
+        yield
+
+
+def serve(api: FakeApi, name: str = "web", **spec: Any) -> None:
+    whole = {"selector": WEB, "ports": [{"name": "http", "port": 80}], "clusterIP": "10.96.0.5", **spec}
+    api.put(SERVICES, name, "shop", spec=whole)
+
+
+def pod(api: FakeApi, number: int, *, ready: bool = True, labels: dict[str, str] | None = None) -> None:
+    status = {
+        "phase": "Running",
+        "podIPs": [{"ip": f"10.244.1.{number}"}],
+        "conditions": [READY] if ready else [],
+    }
+    metadata = {"labels": labels or WEB}
+    api.put(PODS, f"p{number}", "shop", metadata=metadata, spec={"nodeName": "node-1"}, status=status)
+
+
+def ready(api: FakeApi, service: str = "web") -> list[str]:
+    return sorted(
+        endpoint["addresses"][0]
+        for item in api.all(ENDPOINT_SLICES)
+        if item["metadata"]["labels"]["kubernetes.io/service-name"] == service
+        for endpoint in item["endpoints"]
+        if endpoint["conditions"]["ready"]
+    )
+
+
+async def test_slices_follow_pods_that_come_become_ready_move_and_go(api: FakeApi) -> None:
+    serve(api)
+    serve(api, "other", selector={"app": "other"})
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: ready(api) == ["10.244.1.1"])
+        pod(api, 2, ready=False)
+        await api.until(lambda: len(api.all(ENDPOINT_SLICES)[1]["endpoints"]) == 2)
+        assert ready(api) == ["10.244.1.1"]
+        pod(api, 2)
+        await api.until(lambda: ready(api) == ["10.244.1.1", "10.244.1.2"])
+        pod(api, 1, labels={"app": "other"})
+        await api.until(lambda: ready(api) == ["10.244.1.2"] and ready(api, "other") == ["10.244.1.1"])
+        api.remove(PODS, NamespacedName("shop", "p2"))
+        await api.until(lambda: ready(api) == [])
+
+
+async def test_an_ending_pod_serves_but_is_not_ready(api: FakeApi) -> None:
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: bool(ready(api)))
+        await api.delete(PODS, NamespacedName("shop", "p1"))
+        await api.until(lambda: not ready(api))
+    (item,) = api.all(ENDPOINT_SLICES)
+    assert item["endpoints"][0]["conditions"] == {"ready": False, "serving": True, "terminating": True}
+
+
+async def test_a_service_without_selector_and_slices_of_others_are_left_alone(api: FakeApi) -> None:
+    labels = {"kubernetes.io/service-name": "manual", slices.MANAGED_BY_LABEL: "me"}
+    api.put(ENDPOINT_SLICES, "mine", "shop", metadata={"labels": labels}, endpoints=[], addressType="IPv4")
+    serve(api, "manual", selector={})
+    serve(api)
+    async with at_work(api):
+        await api.until(lambda: len(api.all(ENDPOINT_SLICES)) == 2)
+        api.remove(SERVICES, NamespacedName("shop", "web"))
+        await api.until(lambda: [item["metadata"]["name"] for item in api.all(ENDPOINT_SLICES)] == ["mine"])
+
+
+async def test_a_slice_that_somebody_deleted_or_changed_comes_back(api: FakeApi) -> None:
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: bool(ready(api)))
+        name = api.all(ENDPOINT_SLICES)[0]["metadata"]["name"]
+        api.remove(ENDPOINT_SLICES, NamespacedName("shop", name))
+        await api.until(lambda: ready(api) == ["10.244.1.1"])
+        name = api.all(ENDPOINT_SLICES)[0]["metadata"]["name"]
+        api.put(ENDPOINT_SLICES, name, "shop", endpoints=[])
+        await api.until(lambda: ready(api) == ["10.244.1.1"])
+    assert len(api.all(ENDPOINT_SLICES)) == 1
+
+
+async def test_no_second_slice_while_the_watch_lags(api: FakeApi) -> None:
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        api.hold(ENDPOINT_SLICES)
+        await api.until(lambda: ready(api) == ["10.244.1.1"])
+        pod(api, 2)
+        await api.until(lambda: len(ready(api)) == 2)
+    assert len(api.all(ENDPOINT_SLICES)) == 1
+
+
+async def test_the_zone_of_the_node_reaches_its_endpoints(api: FakeApi) -> None:
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: bool(ready(api)))
+        api.put(NODES, "node-1", metadata={"labels": {ZONE_LABEL: "north"}})
+        await api.until(lambda: api.all(ENDPOINT_SLICES)[0]["endpoints"][0].get("zone") == "north")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_the_order_of_news_does_not_matter(api: FakeApi, order: int) -> None:
+    steps: list[Callable[[], None]] = [
+        lambda: serve(api),
+        lambda: pod(api, 1),
+        lambda: pod(api, 2),
+        lambda: pod(api, 3, ready=False),
+    ]
+    async with at_work(api):
+        for step in steps[::order]:
+            step()
+            await asyncio.sleep(0)
+        await api.until(lambda: ready(api) == ["10.244.1.1", "10.244.1.2"])
+
+
+async def test_one_change_among_many_services_is_one_write(api: FakeApi) -> None:
+    for number in range(1000):
+        serve(api, f"s{number}", selector={"app": f"s{number}"})
+    serve(api)
+    async with at_work(api):
+        await api.until(lambda: len(api.all(ENDPOINT_SLICES)) == 1001)
+        before = api.calls.total()
+        pod(api, 1)
+        await api.until(lambda: any(item["endpoints"] for item in api.all(ENDPOINT_SLICES)))
+        assert api.calls.total() - before == 1

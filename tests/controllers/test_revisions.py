@@ -1,0 +1,68 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from podwire.controllers import revisions
+from podwire.kube.apps import PodTemplate
+from tests.controllers.build import deployment, replica_set
+
+LABELS = {"app": "web", revisions.HASH_LABEL: "x"}
+
+
+def template(image: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"metadata": {"labels": labels or {"app": "web"}}, "spec": {"containers": [{"image": image, "name": "c"}]}}
+
+
+def test_the_hash_depends_on_content_and_not_on_the_order_of_fields() -> None:
+    one = PodTemplate(metadata={"labels": {"a": "1", "b": "2"}}, spec={"x": 1, "y": 2})
+    same = PodTemplate(spec={"y": 2, "x": 1}, metadata={"labels": {"b": "2", "a": "1"}})
+    other = PodTemplate(spec={"y": 2, "x": 2}, metadata={"labels": {"b": "2", "a": "1"}})
+    assert revisions.template_hash(one, 0) == revisions.template_hash(same, 0)
+    assert revisions.template_hash(one, 0) != revisions.template_hash(other, 0)
+    assert revisions.template_hash(one, 0) != revisions.template_hash(one, 1)
+
+
+def test_the_current_set_is_found_by_template_whatever_its_hash_label() -> None:
+    old = replica_set(1, "old", template=template("a", LABELS))
+    new = replica_set(1, "new", template=template("b", LABELS))
+    current, others = revisions.split(deployment(template=template("b")), [new, old])
+    assert current is new
+    assert others == [old]
+
+
+def test_a_body_carries_hash_selector_owner_and_copied_annotations() -> None:
+    metadata = {"annotations": {"team": "x", "kubectl.kubernetes.io/last-applied-configuration": "{}"}}
+    body = revisions.body(deployment(template=template("a"), metadata=metadata), 2, 7)
+    text = body["metadata"]["labels"][revisions.HASH_LABEL]
+    assert body["metadata"]["name"] == f"web-{text}"
+    assert body["metadata"]["annotations"] == {"team": "x", revisions.REVISION: "7"}
+    assert body["spec"]["selector"]["matchLabels"] == {"app": "web", revisions.HASH_LABEL: text}
+    assert body["spec"]["template"]["metadata"]["labels"] == body["spec"]["selector"]["matchLabels"]
+    assert msgspec.convert(body["spec"]["template"], PodTemplate).spec == template("a")["spec"]
+
+
+def numbered(number: int, **more: Any) -> Any:
+    return replica_set(0, f"r{number}", metadata={"annotations": {revisions.REVISION: str(number)}}, **more)
+
+
+@pytest.mark.parametrize(
+    ("current", "old", "expected"),
+    [(None, [], 1), (None, [1, 2], 3), (2, [1], 2), (1, [2, 3], 4)],
+    ids=["first", "new template", "unchanged", "rolled back"],
+)
+def test_revision_numbers(current: int | None, old: list[int], expected: int) -> None:
+    now = numbered(current) if current else None
+    assert revisions.current_number(now, [numbered(n) for n in old]) == expected
+
+
+def test_a_revision_that_comes_back_remembers_its_earlier_numbers() -> None:
+    changed = revisions.changed_annotations(deployment(), numbered(1), 4)
+    assert changed == {revisions.REVISION: "4", revisions.HISTORY: "1"}
+    assert revisions.changed_annotations(deployment(), numbered(4), 4) == {}
+
+
+def test_only_empty_sets_beyond_the_history_limit_expire_oldest_first() -> None:
+    sets = [numbered(3), numbered(1), numbered(2, pods=1), numbered(4)]
+    expired = revisions.expired(deployment(revisionHistoryLimit=1), sets)
+    assert [s.metadata.name for s in expired] == ["r1", "r3"]
