@@ -119,10 +119,18 @@ def _span_parts(span: Span) -> tuple[Part, ...]:
 
 
 def _span(parts: tuple[Part, ...]) -> Span:
-    single = cast("IPAddress", parts[0])
-    first, last = (parts[0].first, parts[0].last) if isinstance(parts[0], Range) else (single, single)
-    span = Span(cast("IPAddress", first), cast("IPAddress", last))
+    span = Span(*_addresses(parts[0]))
     return span if len(parts) == 1 else replace(span, protocol=_protocol(parts[1]), ports=_ports(parts[2]))
+
+
+def _addresses(part: Part) -> tuple[IPAddress, IPAddress]:
+    match part:
+        case Range(first, last):
+            return cast("IPAddress", first), cast("IPAddress", last)
+        case ipaddress.IPv4Network() | ipaddress.IPv6Network():
+            return part[0], part[-1]
+        case _:
+            return cast("IPAddress", part), cast("IPAddress", part)
 
 
 def _ports(part: Part) -> Interval:

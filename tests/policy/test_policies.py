@@ -1,0 +1,223 @@
+"""The gate for new pods, restarts, and what must not happen while objects are missing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podwire.engine.sink import FakeSink
+from podwire.kube.meta import NamespacedName
+from podwire.kube.watch import Change
+from podwire.policy import policies as policies_module
+from podwire.policy.model import Direction
+from podwire.policy.numbers import Numbers
+from podwire.policy.policies import Policies
+from podwire.policy.rows import AddressRow, IsolatedRow, Row
+from tests.policy.cluster import address, namespace, network_policy, pod
+
+
+class FakeFeed:
+    """An informer that the test speaks for."""
+
+    def __init__(self) -> None:
+        self.synced = asyncio.Event()
+        self._objects: dict[NamespacedName, Any] = {}
+        self._listeners: list[Callable[[Change[Any]], None]] = []
+        self._changed = asyncio.Event()
+
+    @property
+    def objects(self) -> Mapping[NamespacedName, Any]:
+        return self._objects
+
+    def subscribe(self, listener: Callable[[Change[Any]], None]) -> None:
+        self._listeners.append(listener)
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def say(self, *items: Any) -> None:
+        for item in items:
+            self._tell(Change(self._objects.get(item.key), item))
+            self._objects[item.key] = item
+            self._changed.set()
+
+    def drop(self, item: Any) -> None:
+        self._tell(Change(self._objects.pop(item.key), None))
+
+    def _tell(self, change: Change[Any]) -> None:
+        for listener in self._listeners:
+            listener(change)
+
+
+class Node:
+    """The wiring of one node over a fake kernel and a real file of numbers, both of which outlive it."""
+
+    def __init__(self, folder: Path, kernel: FakeSink[Row]) -> None:
+        self.pods, self.namespaces, self.policies = FakeFeed(), FakeFeed(), FakeFeed()
+        self.numbers = Numbers(folder / "numbers.db")
+        self.kernel = kernel
+        self.work = Policies("node-1", self.pods, self.namespaces, self.policies, kernel, self.numbers)
+
+    def synced(self) -> None:
+        for feed in (self.pods, self.namespaces, self.policies):
+            feed.synced.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.work.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            self.numbers.close()
+
+    def addresses(self) -> set[str]:
+        return {str(row.address) for row in self.kernel.held.values() if isinstance(row, AddressRow)}
+
+
+A = pod("x/a", "", labels="app=web")
+DENY = network_policy("x/deny", "{policyTypes: [Ingress]}")
+IP = [address("10.244.1.2"), address("fd00::2")]
+
+
+async def quiet() -> None:
+    """Let everything run that can run without waiting for the test."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def kernel() -> FakeSink[Row]:
+    return FakeSink()
+
+
+async def test_the_gate_opens_when_the_rows_of_the_pod_stand(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        gate = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, IP))
+        await quiet()
+        assert not gate.done(), "nothing is known yet"
+        node.namespaces.say(namespace("x"))
+        node.policies.say(DENY)
+        node.synced()
+        await quiet()
+        assert not gate.done(), "the pod is not known yet"
+        assert node.addresses() == set()
+        node.pods.say(A)
+        await asyncio.wait_for(gate, 5)
+        assert node.addresses() == {"10.244.1.2", "fd00::2"}
+        numbers = {row.identity for row in kernel.held.values() if isinstance(row, AddressRow)}
+        assert {IsolatedRow(Direction.INGRESS, number) for number in numbers} <= set(kernel.held.values())
+
+
+async def test_the_gate_does_not_open_for_another_pod_of_that_name(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced()
+        node.pods.say(pod("x/a", uid="uid-before"))
+        gate = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, IP))
+        await quiet()
+        assert not gate.done()
+        node.pods.say(A)
+        await asyncio.wait_for(gate, 5)
+
+
+async def test_the_gate_stays_closed_while_the_kernel_refuses(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    node = Node(tmp_path, kernel)
+    kernel.fail = 2
+    async with node.running():
+        node.synced()
+        node.pods.say(A)
+        gate = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, IP))
+        await quiet()
+        assert not gate.done()
+        await asyncio.wait_for(gate, 5)
+        assert node.addresses() == {"10.244.1.2", "fd00::2"}
+
+
+async def test_forgotten_addresses_are_gone_when_it_returns(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced()
+        node.pods.say(A)
+        await node.work.admit(A.key, A.metadata.uid, IP)
+        await node.work.forget(A.key, A.metadata.uid, IP)
+        assert node.addresses() == set()
+
+
+async def test_a_restart_changes_nothing_in_the_kernel(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    objects = [pod(f"x/p{n}", labels=f"app=a{n}") for n in range(5)]
+    policy = network_policy("x/p", "{ingress: [{from: [{podSelector: {matchLabels: {app: a1}}}]}]}")
+    for attempt in range(2):
+        node = Node(tmp_path, kernel)
+        ordered = objects if attempt == 0 else objects[::-1]
+        for number, item in enumerate(objects):
+            node.work.attach(item.key, item.metadata.uid, [address(f"10.244.1.{number}")])
+        async with node.running():
+            batches = len(kernel.batches)
+            node.pods.say(*ordered)
+            await quiet()
+            assert len(kernel.batches) == batches, "not before everything is known"
+            node.policies.say(policy)
+            node.namespaces.say(namespace("x"))
+            node.synced()
+            await node.work.settle()
+            if attempt:
+                assert len(kernel.batches) == batches
+    assert len(kernel.held) > 10
+
+
+async def test_a_restart_without_the_file_of_numbers_gives_out_none_that_the_kernel_holds(
+    tmp_path: Path, kernel: FakeSink[Row]
+) -> None:
+    left_over = AddressRow(address("10.244.1.9"), 0x80010001)
+    kernel.held = {left_over.key: left_over}
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.pods.say(A)
+        node.synced()
+        await node.work.admit(A.key, A.metadata.uid, IP)
+        held = {row.identity for row in kernel.held.values() if isinstance(row, AddressRow)}
+        assert held
+        assert left_over.identity not in held
+
+
+async def test_numbers_are_released_when_nothing_needs_them(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced()
+        node.pods.say(A)
+        await node.work.admit(A.key, A.metadata.uid, IP)
+        assert node.numbers.allocations()
+        node.pods.drop(A)
+        await node.work.forget(A.key, A.metadata.uid, IP)
+        await quiet()
+        assert node.numbers.allocations() == ()
+
+
+async def test_what_cannot_be_derived_is_closed(
+    tmp_path: Path, kernel: FakeSink[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced()
+        node.pods.say(A)
+        await node.work.admit(A.key, A.metadata.uid, IP)
+        assert not any(isinstance(row, IsolatedRow) for row in kernel.held.values())
+        monkeypatch.setattr(policies_module, "rows", broken)
+        node.policies.say(DENY)
+        await node.work.settle()
+        isolated = {row.direction for row in kernel.held.values() if isinstance(row, IsolatedRow)}
+        assert isolated == set(Direction)

@@ -1,0 +1,126 @@
+import ipaddress
+from pathlib import Path
+
+import pytest
+
+from podwire.engine.row import Delta
+from podwire.engine.sink import SinkError
+from podwire.kernel.nftables import Nftables
+from podwire.policy import layout
+from podwire.policy.model import Direction
+from podwire.policy.rows import (
+    ANY_POD,
+    AddressRow,
+    BlocksRow,
+    IsolatedRow,
+    PeerRow,
+    PortRow,
+    RangesRow,
+    Row,
+    SelfRow,
+    Span,
+)
+from podwire.policy.sink import CHANGES_A_TRANSACTION, NftablesSink, transactions
+from tests.policy.cluster import address
+from tests.sandbox import sandboxed
+
+IN, OUT = Direction.INGRESS, Direction.EGRESS
+S, P = ANY_POD | 1 << 16 | 1, ANY_POD | 2 << 16 | 7
+
+
+def spans(version: int, *texts: str, ports: tuple[int, int] | None = None) -> tuple[Span, ...]:
+    found = []
+    for text in texts:
+        first, _, last = text.partition("-")
+        rest = ("TCP", ports) if ports else ()
+        found.append(Span(address(first), address(last or first), *rest))
+    assert all(span.first.version == version for span in found)
+    return tuple(sorted(found))
+
+
+ROWS: tuple[Row, ...] = (
+    AddressRow(address("10.0.0.1"), S),
+    AddressRow(address("fd00::1"), S),
+    SelfRow(address("10.0.0.1")),
+    SelfRow(address("fd00::1")),
+    IsolatedRow(IN, S),
+    IsolatedRow(OUT, S),
+    PeerRow(IN, S, ANY_POD),
+    PeerRow(OUT, S, P),
+    PortRow(IN, S, P & 0xFFFF0000, "SCTP", 80),
+    PortRow(OUT, S, P, "UDP", 53),
+    RangesRow(IN, S, P, "TCP", ((0, 65535),)),
+    RangesRow(OUT, S, P, "UDP", ((100, 200), (300, 400))),
+    BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "0.0.0.0-255.255.255.255")),
+    BlocksRow(IN, S, 6, with_ports=False, spans=spans(6, "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")),
+    BlocksRow(OUT, S, 4, with_ports=False, spans=spans(4, "10.0.0.0-10.0.0.6", "10.0.0.8", "10.1.0.0-10.1.0.255")),
+    BlocksRow(OUT, S, 4, with_ports=True, spans=spans(4, "10.0.0.0-10.0.0.9", "10.0.0.99", ports=(80, 90))),
+    BlocksRow(OUT, S, 6, with_ports=True, spans=spans(6, "fd00::1", "fd00::10-fd00::1f", ports=(443, 443))),
+)
+
+
+def test_every_row_is_read_from_its_own_elements() -> None:
+    elements = [element for row in ROWS for element in layout.elements(row)]
+    assert set(layout.rows(reversed(elements))) == set(ROWS)
+    assert {element.collection for element in elements} <= {name for _, name in layout.COLLECTIONS}
+
+
+@sandboxed
+async def test_the_kernel_holds_what_was_written_and_says_so() -> None:
+    sink = NftablesSink(Nftables())
+    assert list(await sink.read()) == []
+    await sink.write(Delta(ROWS))
+    assert set(await NftablesSink(Nftables()).read()) == set(ROWS)
+    await sink.write(Delta((), ROWS))
+    assert list(await sink.read()) == []
+
+
+@sandboxed
+async def test_loading_refuses_connections_taken_up_midstream() -> None:
+    await NftablesSink(Nftables()).read()
+    assert Path("/proc/sys/net/netfilter/nf_conntrack_tcp_loose").read_text().strip() == "0"
+
+
+@sandboxed
+async def test_intervals_that_overlap_their_predecessors_replace_them_at_once() -> None:
+    sink = NftablesSink(Nftables())
+    await sink.read()
+    old = BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "10.0.0.0-10.0.0.100", "10.0.0.200"))
+    new = BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "10.0.0.50-10.0.0.199", "10.0.0.200", "10.0.0.202"))
+    await sink.write(Delta((old,)))
+    delta: Delta[Row] = Delta((new,), (), (old,))
+    (text,) = transactions(delta)
+    assert "10.0.0.200" not in text, "what stays is not touched"
+    await sink.write(delta)
+    assert list(await sink.read()) == [new]
+
+
+@sandboxed
+async def test_more_than_fits_one_transaction_is_written_in_several() -> None:
+    sink = NftablesSink(Nftables())
+    await sink.read()
+    many = ipaddress.ip_network("fd00::/64")
+    wide = tuple(Span(many[4 * n], many[4 * n + 1], "TCP", (1, 9)) for n in range(2 * CHANGES_A_TRANSACTION))
+    shifted = tuple(Span(many[4 * n + 1], many[4 * n + 2], "TCP", (1, 9)) for n in range(2 * CHANGES_A_TRANSACTION))
+    addresses = tuple(AddressRow(many[n + 1], S) for n in range(3 * CHANGES_A_TRANSACTION))
+    blocks = BlocksRow(OUT, S, 6, with_ports=True, spans=wide)
+    await sink.write(Delta((blocks, *addresses)))
+    assert set(await sink.read()) == {blocks, *addresses}
+    moved = BlocksRow(OUT, S, 6, with_ports=True, spans=shifted)
+    await sink.write(Delta((moved,), addresses, (blocks,)))
+    assert list(await sink.read()) == [moved]
+
+
+def test_a_small_batch_is_one_transaction_upserts_and_removals_together() -> None:
+    old, new = AddressRow(address("10.0.0.1"), S), AddressRow(address("10.0.0.1"), P)
+    (text,) = transactions(Delta((IsolatedRow(IN, P), new), (IsolatedRow(IN, S),), (old,)))
+    assert text.count("delete element") == 2
+    assert text.count("add element") == 2
+
+
+@sandboxed
+async def test_a_refusal_is_an_error_of_the_sink() -> None:
+    sink = NftablesSink(Nftables())
+    await sink.read()
+    with pytest.raises(SinkError, match="podwire-policy"):
+        await sink.write(Delta((), (AddressRow(address("10.0.0.1"), S),)))
