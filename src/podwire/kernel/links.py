@@ -18,6 +18,7 @@ from podwire.kernel.netlink import (
     NLM_F_EXCL,
     NLM_F_REPLACE,
     Netlink,
+    NetlinkError,
     Request,
     attribute,
     attributes,
@@ -33,6 +34,7 @@ _RTM_NEWLINK = 16
 _RTM_DELLINK = 17
 _RTM_GETLINK = 18
 _RTM_NEWADDR = 20
+_RTM_DELADDR = 21
 _RTM_GETADDR = 22
 
 _IFLA_ADDRESS = 1
@@ -115,7 +117,6 @@ class VethEnd:
 
     name: str
     mac: str
-    alias: str = ""
 
 
 def veth(end: VethEnd, peer: VethEnd, peer_namespace: int, mtu: int) -> Request:
@@ -147,8 +148,7 @@ def vxlan(name: str, mac: str, mtu: int, device: Vxlan) -> Request:
 
 
 def _end(end: VethEnd, mtu: int) -> bytes:
-    alias = attribute(_IFLA_IFALIAS, end.alias.encode()[:255]) if end.alias else b""
-    return text(_IFLA_IFNAME, end.name) + attribute(_IFLA_ADDRESS, pack_mac(end.mac)) + number(_IFLA_MTU, mtu) + alias
+    return text(_IFLA_IFNAME, end.name) + attribute(_IFLA_ADDRESS, pack_mac(end.mac)) + number(_IFLA_MTU, mtu)
 
 
 def bring_up(name: str) -> Request:
@@ -167,6 +167,12 @@ def set_mtu(name: str, mtu: int) -> Request:
     )
 
 
+def set_alias(name: str, alias: str) -> Request:
+    """Give a link a free text, of at most 255 bytes, that `ip link` shows. A link cannot be made with one."""
+    body = _LINK.pack(0, 0, 0, 0, 0) + text(_IFLA_IFNAME, name) + attribute(_IFLA_IFALIAS, alias.encode()[:255])
+    return Request(_RTM_NEWLINK, 0, body, f"describe link {name}")
+
+
 def delete(name: str) -> Request:
     """Remove a link, and its peer with it; one that is gone already is as good."""
     body = _LINK.pack(0, 0, 0, 0, 0) + text(_IFLA_IFNAME, name)
@@ -175,16 +181,35 @@ def delete(name: str) -> Request:
 
 def add_address(link: int, address: IPAddress) -> Request:
     """Give a link one address, whole (/32 or /128), usable at once: no duplicate address detection, no route."""
+    return Request(_RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, _address(link, address), f"add address {address}")
+
+
+def delete_address(link: int, address: IPAddress) -> Request:
+    """Take an address away; one that is gone already is as good."""
+    gone = frozenset({errno.EADDRNOTAVAIL, errno.ENODEV})
+    return Request(_RTM_DELADDR, 0, _address(link, address), f"remove address {address}", gone)
+
+
+def _address(link: int, address: IPAddress) -> bytes:
     flags = _IFA_F_NODAD | _IFA_F_NOPREFIXROUTE
-    length = address.max_prefixlen
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    body = (
-        _ADDRESS.pack(family, length, flags & 0xFF, 0, link)
+    return (
+        _ADDRESS.pack(family, address.max_prefixlen, flags & 0xFF, 0, link)
         + attribute(_IFA_LOCAL, address.packed)
         + attribute(_IFA_ADDRESS, address.packed)
         + number(_IFA_FLAGS, flags)
     )
-    return Request(_RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body, f"add address {address}")
+
+
+def find(netlink: Netlink, name: str = "", index: int = 0) -> Link | None:
+    """The link with that name or index, None where there is none."""
+    body = _LINK.pack(0, 0, index, 0, 0) + (text(_IFLA_IFNAME, name) if name else b"")
+    try:
+        return _link(netlink.get(_RTM_GETLINK, body, f"find link {name or index}"))
+    except NetlinkError as error:
+        if error.errno == errno.ENODEV:
+            return None
+        raise
 
 
 def links(netlink: Netlink) -> Iterator[Link]:

@@ -144,11 +144,19 @@ class Netlink:
             refused.extend(self._batch(requests[start : start + _BATCH]))
         return refused
 
-    def dump(self, kind: int, body: bytes) -> list[bytes]:
+    def dump(self, kind: int, body: bytes, tries: int = 1) -> list[bytes]:
         """All objects of a dump request, as message payloads.
 
-        Raises NetlinkError with EINTR when the list changed while it was read: ask again.
+        A list that changed while it was read is read again, `tries` times in all; then NetlinkError with EINTR is raised.
         """
+        for _ in range(tries):
+            payloads, torn = self._dump(kind, body)
+            if not torn:
+                return payloads
+        raise NetlinkError(errno.EINTR, "the list changed while it was read")
+
+    def _dump(self, kind: int, body: bytes) -> tuple[list[bytes], bool]:
+        """The payloads, and whether the list changed while it was read."""
         self._sequence += 1
         length = _HEADER.size + len(body)
         self._socket.send(_HEADER.pack(length, kind, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0) + body)
@@ -161,10 +169,18 @@ class Netlink:
                     failure = _refusal("list", payload, flags)
                     if failure.errno:
                         raise failure
-                    if torn:
-                        raise NetlinkError(errno.EINTR, "the list changed while it was read")
-                    return payloads
+                    return payloads, torn
                 payloads.append(payload)
+
+    def get(self, kind: int, body: bytes, subject: str) -> bytes:
+        """The one object that a request asks for, as a message payload. Raises NetlinkError where there is none."""
+        self._sequence += 1
+        length = _HEADER.size + len(body)
+        self._socket.send(_HEADER.pack(length, kind, NLM_F_REQUEST, self._sequence, 0) + body)
+        type_, flags, payload = next(self._receive())
+        if type_ == _NLMSG_ERROR:
+            raise _refusal(subject, payload, flags)
+        return payload
 
     def _batch(self, requests: Sequence[Request]) -> Iterator[NetlinkError]:
         first = self._sequence + 1

@@ -1,4 +1,7 @@
-"""Kernel parameters of the network namespace that this thread is in. Sources: proc_sys_net(5), ip-sysctl in the kernel's docs."""
+"""Kernel parameters of the network namespace that this thread is in.
+
+Sources: proc(5), Documentation/networking/ip-sysctl.rst of the kernel.
+"""
 
 from __future__ import annotations
 

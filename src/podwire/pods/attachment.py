@@ -1,0 +1,91 @@
+"""An attachment: one interface of one container, with the names and addresses that follow from it.
+
+The words are those of the CNI specification 1.1.0 (github.com/containernetworking/cni, SPEC.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from podwire.kernel.elements import IPAddress
+
+LINK_PREFIX = "pw"
+"""Every node-side link of a pod begins with this; rules match `iifname "pw*"`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AttachmentKey:
+    """What CNI knows an attachment by: the container's identifier and the interface's name in it."""
+
+    container: str
+    interface: str
+
+    @property
+    def host_interface(self) -> str:
+        """The name of the link's end on the node: it follows from the key alone, so that DEL needs to know no more."""
+        return LINK_PREFIX + self._digest[:12]
+
+    @property
+    def mac(self) -> str:
+        """The hardware address of the pod's end: locally administered, the same whenever the link is made again."""
+        return "02:" + bytes.fromhex(self._digest[12:22]).hex(":")
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(f"{self.container}/{self.interface}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """The pod that a container belongs to, as the runtime says in CNI_ARGS; empty where it does not."""
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.name else "a container without a pod"
+
+
+NO_POD = PodIdentity()
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An interface that a pod has or is about to have. `netns` is the path of the pod's network namespace."""
+
+    key: AttachmentKey
+    pod: PodIdentity
+    netns: str
+    addresses: tuple[IPAddress, ...]
+
+    @property
+    def host_interface(self) -> str:
+        """The name of the link's end on the node."""
+        return self.key.host_interface
+
+    @property
+    def mac(self) -> str:
+        """The hardware address of the pod's end: locally administered, the same whenever the link is made again."""
+        return self.key.mac
+
+    def address(self, version: int) -> IPAddress | None:
+        """The address of one IP version."""
+        return next((address for address in self.addresses if address.version == version), None)
+
+
+class Gate(Protocol):
+    """Who must agree before a pod gets its network: the policies that hold for it.
+
+    Both are called again for the same attachment after a restart or a retry and must not mind.
+    """
+
+    async def admit(self, attachment: Attachment) -> None:
+        """Return when everything that isolates this pod stands in the kernel. Until then it has no network."""
+        ...
+
+    async def forget(self, attachment: Attachment) -> None:
+        """The pod's link is gone. Return when nothing refers to its addresses: they may be another pod's next."""
+        ...

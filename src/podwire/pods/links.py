@@ -1,0 +1,224 @@
+"""A pod's link in the kernel: a veth pair between the node and the pod, with routes instead of a bridge.
+
+Each end knows its one neighbour for good, so neither side ever asks, answers or believes ARP or neighbour discovery.
+The functions block for some milliseconds; they run in worker threads of the agent.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from podwire.kernel import links, routes, sysctl
+from podwire.kernel.elements import IPAddress
+from podwire.kernel.links import Link, VethEnd
+from podwire.kernel.namespaces import inside_network
+from podwire.kernel.netlink import Netlink, NetlinkError, Request
+from podwire.kernel.routes import Neighbour, Route
+from podwire.pods.attachment import LINK_PREFIX, Attachment
+from podwire.pods.uplink import Uplink
+
+GATEWAYS: dict[int, IPAddress] = {4: IPv4Address("169.254.1.1"), 6: IPv6Address("fe80::1")}
+"""The next hop in every pod. No interface has these addresses: a permanent neighbour leads to the node's end."""
+NODE_MAC = "ee:ee:ee:ee:ee:ee"
+"""The hardware address of the node's end: it is seen on this one cable only, so all can have the same."""
+ROUTE_PROTOCOL = 113
+"""Marks the node's routes to its pods (rtnetlink(7), rtm_protocol); 112 marks those to other nodes."""
+_ALIAS = "podwire "
+_EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
+
+_NODE_END = {
+    "net/ipv6/conf/{link}/addr_gen_mode": 1,
+    "net/ipv6/conf/{link}/accept_ra": 0,
+    "net/ipv6/conf/{link}/accept_redirects": 0,
+    "net/ipv6/conf/{link}/proxy_ndp": 0,
+    "net/ipv4/conf/{link}/accept_redirects": 0,
+    "net/ipv4/conf/{link}/send_redirects": 0,
+    "net/ipv4/conf/{link}/proxy_arp": 0,
+    "net/ipv4/conf/{link}/rp_filter": 1,
+}
+_POD_END = {
+    "net/ipv6/conf/{link}/addr_gen_mode": 1,
+    "net/ipv6/conf/{link}/accept_ra": 0,
+    "net/ipv6/conf/{link}/accept_redirects": 0,
+    "net/ipv6/conf/{link}/router_solicitations": 0,
+    "net/ipv4/conf/{link}/accept_redirects": 0,
+}
+_NODE = {
+    "net/ipv4/ip_forward": 1,
+    "net/ipv6/conf/all/forwarding": 1,
+    "net/ipv4/conf/all/accept_source_route": 0,
+    "net/ipv4/conf/all/send_redirects": 0,
+}
+
+
+class ForeignLinkError(Exception):
+    """The pod has an interface of that name which podwire did not make."""
+
+
+def prepare_node() -> None:
+    """Let this node forward between its links."""
+    sysctl.write(_NODE)
+
+
+def make(attachment: Attachment, mtu: int) -> None:
+    """Make the link with the pod's end complete and the node's end down: nothing can pass yet.
+
+    What an earlier, broken attempt left is removed first. Raises OSError, and ForeignLinkError for a taken name.
+    """
+    name = attachment.host_interface
+    far = VethEnd(attachment.key.interface, attachment.mac)
+    near = VethEnd(name, NODE_MAC)
+    with Netlink() as node, open(attachment.netns) as namespace:
+        _refuse_own_namespace(attachment.netns, namespace.fileno())
+        node.run([links.delete(name)])
+        try:
+            node.run([links.veth(near, far, namespace.fileno(), mtu)])
+        except NetlinkError as error:
+            if error.errno == errno.EEXIST:
+                raise ForeignLinkError(f"{far.name} exists already in {attachment.netns}") from None
+            raise
+        node.run([links.set_alias(name, _ALIAS + str(attachment.pod))])
+    sysctl.write({path.format(link=name): value for path, value in _NODE_END.items()})
+    _furnish(attachment)
+
+
+def _refuse_own_namespace(path: str, namespace: int) -> None:
+    """A pod in the node's own namespace would get the node's routes replaced."""
+    own, there = os.stat("/proc/thread-self/ns/net"), os.fstat(namespace)
+    if there.st_dev != own.st_dev:
+        raise OSError(errno.EINVAL, "this is no network namespace", path)
+    if there.st_ino == own.st_ino:
+        raise OSError(errno.EINVAL, "this is the node's own network namespace", path)
+
+
+def _furnish(attachment: Attachment) -> None:
+    """Set up the pod's end."""
+    name = attachment.key.interface
+    with inside_network(attachment.netns):
+        sysctl.write({path.format(link=name): value for path, value in _POD_END.items()})
+        index = socket.if_nametoindex(name)
+        with Netlink() as pod:
+            pod.run([links.bring_up("lo"), *_pod_requests(attachment, index)])
+
+
+def _pod_requests(attachment: Attachment, index: int) -> Iterator[Request]:
+    for address in attachment.addresses:
+        yield links.add_address(index, address)
+    yield links.bring_up(attachment.key.interface)
+    for neighbour in _pod_neighbours(attachment, index):
+        yield routes.replace_neighbour(neighbour)
+    for route in _pod_routes(attachment, index):
+        yield routes.replace_route(route)
+
+
+def _pod_neighbours(attachment: Attachment, index: int) -> Iterator[Neighbour]:
+    for address in attachment.addresses:
+        yield Neighbour(index, GATEWAYS[address.version], NODE_MAC)
+
+
+def _pod_routes(attachment: Attachment, index: int) -> Iterator[Route]:
+    for address in attachment.addresses:
+        gateway = GATEWAYS[address.version]
+        yield Route(_EVERYWHERE[address.version], ROUTE_PROTOCOL, index, gateway, onlink=True)
+
+
+def connect(attachment: Attachment, uplink: Uplink) -> None:
+    """Bring the node's end up and route the pod's addresses to it. Repeatable. Raises OSError."""
+    index = socket.if_nametoindex(attachment.host_interface)
+    with Netlink() as node:
+        node.run(
+            [
+                links.bring_up(attachment.host_interface),
+                *map(routes.replace_neighbour, _node_neighbours(attachment, index)),
+                *map(routes.replace_route, _node_routes(attachment, index, uplink)),
+            ]
+        )
+
+
+def _node_neighbours(attachment: Attachment, index: int) -> Iterator[Neighbour]:
+    for address in attachment.addresses:
+        yield Neighbour(index, address, attachment.mac)
+
+
+def _node_routes(attachment: Attachment, index: int, uplink: Uplink) -> Iterator[Route]:
+    for address in attachment.addresses:
+        yield Route(ipaddress.ip_network(address), ROUTE_PROTOCOL, index, source=uplink.source(address.version))
+
+
+def remove(host_interface: str) -> None:
+    """Remove a link, both ends, with its routes and neighbours; one that is gone already is as good."""
+    with Netlink() as node:
+        node.run([links.delete(host_interface)])
+
+
+def present() -> dict[str, Link]:
+    """All links of pods on this node that podwire made, by name."""
+    with Netlink() as node:
+        return {
+            link.name: link
+            for link in links.links(node)
+            if link.name.startswith(LINK_PREFIX) and link.alias.startswith(_ALIAS)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One namespace as CHECK sees it."""
+
+    link: Link | None
+    addresses: frozenset[IPAddress]
+    neighbours: frozenset[Neighbour]
+    routes: frozenset[Route]
+
+
+def differences(attachment: Attachment, uplink: Uplink) -> Iterator[str]:
+    """What is not as `make` and `connect` left it, in words; nothing when all is right. Raises OSError."""
+    name, far = attachment.host_interface, attachment.key.interface
+    node, pod = _look(name), _look(far, attachment.netns)
+    for end, link, place in ((node, name, "the node"), (pod, far, attachment.netns)):
+        if end.link is None:
+            yield f"interface {link} is missing in {place}"
+        elif not end.link.up:
+            yield f"interface {link} in {place} is down"
+        elif end.link.mtu != uplink.mtu:
+            yield f"interface {link} in {place} has an mtu of {end.link.mtu} instead of {uplink.mtu}"
+    if node.link is None or pod.link is None:
+        return
+    if pod.link.mac != attachment.mac:
+        yield f"interface {far} has the hardware address {pod.link.mac} instead of {attachment.mac}"
+    if pod.addresses != frozenset(attachment.addresses):
+        held = ", ".join(sorted(map(str, pod.addresses))) or "none"
+        yield f"interface {far} has the addresses {held} instead of {', '.join(map(str, attachment.addresses))}"
+    yield from _missing(node, _node_neighbours(attachment, node.link.index), name)
+    yield from _missing(pod, _pod_neighbours(attachment, pod.link.index), far)
+    yield from _missing(node, _node_routes(attachment, node.link.index, uplink), name)
+    yield from _missing(pod, _pod_routes(attachment, pod.link.index), far)
+
+
+def _missing(end: _End, wanted: Iterator[Neighbour] | Iterator[Route], link: str) -> Iterator[str]:
+    for item in wanted:
+        if isinstance(item, Route):
+            if item not in end.routes:
+                yield f"the route to {item.destination} by {link} is missing"
+        elif item not in end.neighbours:
+            yield f"the neighbour {item.address} on {link} is missing"
+
+
+def _look(name: str, namespace: str | None = None) -> _End:
+    with Netlink(namespace) as netlink:
+        link = links.find(netlink, name)
+        if link is None:
+            return _End(None, frozenset(), frozenset(), frozenset())
+        made = (route for version in (4, 6) for route in routes.routes(netlink, version, ROUTE_PROTOCOL))
+        return _End(
+            link,
+            frozenset(entry.address for entry in links.addresses(netlink) if entry.link == link.index),
+            frozenset(routes.neighbours(netlink, link.index)),
+            frozenset(route for route in made if route.link == link.index),
+        )

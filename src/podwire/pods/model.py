@@ -1,0 +1,129 @@
+"""What the cluster's Nodes mean for the pods' network. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from podwire.kernel.elements import IPAddress, IPNetwork
+from podwire.kube.core import Node
+
+VXLAN_OVERHEAD = {4: 50, 6: 70}
+"""Bytes that VXLAN adds to a packet: Ethernet 14, VXLAN 8, UDP 8, and the outer IPv4 20 or IPv6 40 (RFC 7348)."""
+MASQUERADE_PORTS = range(32768, 65536)
+"""Source ports of masqueraded packets, as pods.nft has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """VXLAN between the nodes: its network identifier and UDP port. Raises ValueError for ones that cannot work."""
+
+    identifier: int = 1
+    port: int = 8472
+
+    def __post_init__(self) -> None:
+        if not 0 < self.identifier < 1 << 24:
+            raise ValueError(f"VXLAN identifier {self.identifier}: a number from 1 to 16777215 is needed (RFC 7348)")
+        if not 0 < self.port < MASQUERADE_PORTS.start:
+            raise ValueError(
+                f"VXLAN port {self.port}: a port below {MASQUERADE_PORTS.start} is needed; those above are the source "
+                "ports of masqueraded packets, whose answers would be taken for VXLAN"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What holds for all nodes: the ranges of all pods, one for each IP version, and how nodes reach each other's."""
+
+    ranges: tuple[IPNetwork, ...]
+    overlay: Overlay | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNetwork:
+    """A node: the ranges of its pods, at most one of each IP version, and its own addresses in the underlay."""
+
+    name: str
+    ranges: tuple[IPNetwork, ...] = ()
+    addresses: tuple[IPAddress, ...] = ()
+
+    def address(self, version: int) -> IPAddress | None:
+        """The first address of one IP version."""
+        return next((address for address in self.addresses if address.version == version), None)
+
+    @property
+    def tunnel_mac(self) -> str:
+        """The hardware address of its VXLAN device.
+
+        It follows from the name: it is the same after a restart, and every other node knows it without asking.
+        """
+        return "02:" + hashlib.sha256(self.name.encode()).digest()[:5].hex(":")
+
+
+def read_node(node: Node, cluster: Cluster) -> tuple[NodeNetwork, tuple[str, ...]]:
+    """The node, and what is wrong with it: ranges outside the cluster's and impossible addresses are left out."""
+    ranges, faults = _ranges(node.spec.pod_cidrs or tuple(filter(None, [node.spec.pod_cidr])), cluster.ranges)
+    addresses: list[IPAddress] = []
+    for text in node.internal_addresses:
+        address = _address(text)
+        if address is None:
+            faults.append(f"InternalIP {text!r} is no address of a node")
+        else:
+            addresses.append(address)
+    name = node.metadata.name
+    return NodeNetwork(name, tuple(ranges), tuple(addresses)), tuple(f"node {name}: {fault}" for fault in faults)
+
+
+def _ranges(texts: Sequence[str], allowed: Sequence[IPNetwork]) -> tuple[list[IPNetwork], list[str]]:
+    ranges: list[IPNetwork] = []
+    faults: list[str] = []
+    for text in texts:
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError as error:
+            faults.append(f"podCIDR {text!r} is no range: {error}")
+            continue
+        if network.version in {known.version for known in ranges}:
+            faults.append(f"podCIDR {text} is a second one of IPv{network.version}")
+        elif any(_inside(network, outer) for outer in allowed):
+            ranges.append(network)
+        else:
+            faults.append(f"podCIDR {text} is outside the cluster's pod ranges {', '.join(map(str, allowed))}")
+    return sorted(ranges, key=lambda network: network.version), faults
+
+
+def _inside(network: IPNetwork, outer: IPNetwork) -> bool:
+    return (
+        network.version == outer.version
+        and int(outer.network_address) <= int(network.network_address)
+        and (int(network.broadcast_address) <= int(outer.broadcast_address))
+    )
+
+
+def _address(text: str) -> IPAddress | None:
+    """A unicast address that can be another machine's."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.version == 6 and address.ipv4_mapped is not None
+    if mapped or address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        return None
+    return address
+
+
+def tunnel_version(own: NodeNetwork) -> int:
+    """The IP version of the packets that carry VXLAN: IPv4 where the node has such an address."""
+    return 4 if own.address(4) is not None else 6
+
+
+def pod_mtu(underlay_mtu: int, own: NodeNetwork, overlay: Overlay | None) -> int:
+    """The largest packet of a pod, in bytes."""
+    return underlay_mtu - (VXLAN_OVERHEAD[tunnel_version(own)] if overlay else 0)
+
+
+def tunnel_address(network: IPNetwork) -> IPAddress:
+    """A node's own address in a range of its pods, on its VXLAN device: the first after the network's."""
+    return network[1]

@@ -1,0 +1,137 @@
+"""The pods' network of one node, put together: what an agent constructs, feeds with Nodes and runs."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from podwire.engine.reconcile import Reconciler
+from podwire.kernel.netlink import Netlink
+from podwire.kernel.nftables import Nftables
+from podwire.kube.core import Node
+from podwire.kube.watch import Change
+from podwire.pods import links
+from podwire.pods.addresses import Ranges
+from podwire.pods.attachment import Attachment, Gate
+from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
+from podwire.pods.operations import GATE_SECONDS, PodOperations
+from podwire.pods.rows import MemberRow, WayRow, cluster_rows, node_rows, own_ways, peer_ways
+from podwire.pods.server import Server
+from podwire.pods.sink import CLUSTER, SOURCES, MemberSink
+from podwire.pods.store import Store
+from podwire.pods.uplink import Uplink, find_uplink
+from podwire.pods.ways import WaySink
+
+log = logging.getLogger(__name__)
+
+_CLUSTER_OWNER = ""
+"""The owner of rows that no Node asks for; a Node's name is never empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One node's place in the cluster, and its files: the CNI socket and the store of addresses."""
+
+    node: str
+    cluster: Cluster
+    socket: Path
+    store: Path
+    gate_seconds: float = GATE_SECONDS
+
+
+class PodNetwork:
+    """Serves CNI, and keeps routes and rules. Make and run it in the node's network namespace.
+
+    Subscribe `node_changed` to an informer of Nodes and call `nodes_complete` once it is synced. Nothing else is
+    needed: pods are known by their attachments.
+    """
+
+    def __init__(self, settings: Settings, gate: Gate) -> None:
+        self._settings = settings
+        self._nodes: dict[str, NodeNetwork] = {}
+        self._uplink: Uplink | None = None
+        self._store = Store(settings.store)
+        rules = Nftables()
+        sources = MemberSink(rules, SOURCES)
+        self._operations = PodOperations(
+            self._store, sources, gate, lambda: self._uplink, gate_seconds=settings.gate_seconds
+        )
+        self._members: Reconciler[str, MemberRow] = Reconciler(
+            "rules of pods", self._derive_members, MemberSink(rules, CLUSTER)
+        )
+        self._ways: Reconciler[str, WayRow] = Reconciler("routes to pods", self._derive_ways, WaySink())
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """All pods of this node that have their network, also from before a restart."""
+        return self._operations.attachments
+
+    async def run(self) -> None:
+        """Serve until cancelled. Pods keep their network when it ends."""
+        links.prepare_node()
+        self._members.touch(_CLUSTER_OWNER)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._operations.run())
+            tasks.create_task(self._members.run())
+            tasks.create_task(self._ways.run())
+            await self._members.settle()
+            await self._operations.restore()
+            tasks.create_task(Server(self._settings.socket, self._operations).run())
+
+    def node_changed(self, change: Change[Node]) -> None:
+        """Hear of a Node that is new, changed or gone."""
+        gone = change.new is None
+        node = change.old if change.new is None else change.new
+        assert node is not None, "a change has an object before or after it"
+        network, faults = read_node(node, self._settings.cluster)
+        name = network.name
+        if not gone and self._nodes.get(name) == network:
+            return
+        for fault in faults:
+            log.warning("%s; it is left out", fault)
+        if gone:
+            self._nodes.pop(name, None)
+        else:
+            self._nodes[name] = network
+        if name == self._settings.node:
+            self._own_changed(network)
+        self._members.touch(name)
+        self._ways.touch(name)
+
+    def nodes_complete(self) -> None:
+        """All Nodes have been told once: from now on ways and rules that no Node asks for are removed."""
+        self._members.complete()
+        self._ways.complete()
+
+    async def settle(self) -> None:
+        """Return when all that was told stands in the kernel."""
+        await self._members.settle()
+        await self._ways.settle()
+
+    def _own_changed(self, own: NodeNetwork) -> None:
+        """Take over the ranges and addresses of this node itself: they are in every row that leads to a peer."""
+        if not own.ranges or not own.addresses:
+            return
+        self._store.use(Ranges(own.ranges))
+        with Netlink() as netlink:
+            uplink = find_uplink(netlink, own.addresses)
+        self._uplink = dataclasses.replace(uplink, mtu=pod_mtu(uplink.mtu, own, self._settings.cluster.overlay))
+        self._ways.touch(*self._nodes)
+
+    def _derive_members(self, owner: str) -> Iterator[MemberRow]:
+        if owner == _CLUSTER_OWNER:
+            return cluster_rows(self._settings.cluster)
+        node = self._nodes.get(owner)
+        return node_rows(node, self._settings.node, self._settings.cluster) if node else iter(())
+
+    def _derive_ways(self, name: str) -> Iterator[WayRow]:
+        own, node = self._nodes.get(self._settings.node), self._nodes.get(name)
+        if own is None or node is None or self._uplink is None:
+            return iter(())
+        if name != own.name:
+            return peer_ways(node, own, self._settings.cluster)
+        return own_ways(own, self._settings.cluster, self._uplink.mtu)

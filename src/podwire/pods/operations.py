@@ -1,0 +1,226 @@
+"""What the CNI operations do: addresses, link, rules and gate, in an order that fails closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from podwire.engine.reconcile import Reconciler
+from podwire.engine.sink import SinkError
+from podwire.pods import cni, links
+from podwire.pods.addresses import ExhaustedError
+from podwire.pods.attachment import Attachment, AttachmentKey, Gate, PodIdentity
+from podwire.pods.cni import CniError, Code
+from podwire.pods.rows import MemberRow, source_rows
+from podwire.pods.sink import MemberSink
+from podwire.pods.store import Store
+from podwire.pods.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+GATE_SECONDS = 30.0
+"""How long an ADD waits for the pod's policies before it gives up and undoes everything."""
+
+
+class PodOperations:
+    """The operations on one node's attachments.
+
+    `uplink` answers the node's network as it is now with the mtu of pods, or None while the node's addresses are not
+    known yet. An attachment is in the store before anything of it is in the kernel, and leaves the store last.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sources: MemberSink,
+        gate: Gate,
+        uplink: Callable[[], Uplink | None],
+        gate_seconds: float = GATE_SECONDS,
+    ) -> None:
+        self._store = store
+        self._sink = sources
+        self._gate = gate
+        self._uplink = uplink
+        self._gate_seconds = gate_seconds
+        self._guarded: dict[AttachmentKey, Attachment] = {}
+        self._sources: Reconciler[AttachmentKey, MemberRow] = Reconciler("sources of pods", self._derive, sources)
+
+    async def run(self) -> None:
+        """Keep the anti-spoof rules as the attachments ask for them, for ever."""
+        await self._sources.run()
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """All that have their network."""
+        return tuple(entry.attachment for entry in self._store.entries() if entry.ready)
+
+    async def restore(self) -> None:
+        """After a start: keep what stands, undo what an ADD left half done, give back what died meanwhile.
+
+        The links of pods that stand are not touched. An attachment that cannot be undone now stays for GC.
+        """
+        present = await asyncio.to_thread(links.present)
+        entries = self._store.entries()
+        for entry in entries:
+            if entry.ready and entry.attachment.host_interface in present:
+                self._guarded[entry.attachment.key] = entry.attachment
+                self._sources.touch(entry.attachment.key)
+        self._sources.complete()
+        for entry in entries:
+            if entry.attachment.key not in self._guarded:
+                log.info("giving back what is left of the network of %s", entry.attachment.pod)
+                await self._undo(entry.attachment)
+
+    async def add(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> cni.Result:
+        """Give a container its interface. One that it has already from podwire is answered again."""
+        uplink = self._uplink()
+        if uplink is None or self._store.ranges is None:
+            raise CniError(Code.TRY_AGAIN_LATER, "this node has no podCIDRs or no InternalIP yet: waiting for its Node")
+        entry = self._store.find(key)
+        if entry is not None and entry.ready and not await self._differences(entry.attachment, netns, uplink):
+            return _result(entry.attachment, uplink.mtu)
+        try:
+            attachment = self._store.reserve(key, pod, netns)
+        except ExhaustedError as error:
+            raise CniError(Code.TRY_AGAIN_LATER, str(error)) from None
+        try:
+            await self._attach(attachment, uplink)
+        except Exception as error:
+            await self._undo(attachment)
+            raise _refusal(error, attachment, self._gate_seconds) from error
+        return _result(attachment, uplink.mtu)
+
+    async def _attach(self, attachment: Attachment, uplink: Uplink) -> None:
+        """The pod's end first, then all that holds it in, last of all the node's end."""
+        await asyncio.to_thread(links.make, attachment, uplink.mtu)
+        async with asyncio.timeout(self._gate_seconds):
+            await self._gate.admit(attachment)
+            self._guarded[attachment.key] = attachment
+            self._sources.touch(attachment.key)
+            await self._sources.settle()
+        await asyncio.to_thread(links.connect, attachment, uplink)
+        self._store.finish(attachment.key)
+
+    async def delete(self, key: AttachmentKey) -> None:
+        """Take the interface away and give its addresses back, last of all."""
+        entry = self._store.find(key)
+        try:
+            await asyncio.to_thread(links.remove, key.host_interface)
+            if entry is not None:
+                await self._give_back(entry.attachment)
+        except (OSError, TimeoutError) as error:
+            raise CniError(Code.TRY_AGAIN_LATER, f"removing {key.interface} of {key.container}: {error}") from error
+
+    async def _give_back(self, attachment: Attachment) -> None:
+        async with asyncio.timeout(self._gate_seconds):
+            await self._gate.forget(attachment)
+            self._guarded.pop(attachment.key, None)
+            self._sources.touch(attachment.key)
+            await self._sources.settle()
+        self._store.release(attachment.key)
+
+    async def _undo(self, attachment: Attachment) -> None:
+        """As much as can be undone. What cannot stays in the store, not ready, and GC tries again."""
+        try:
+            await self.delete(attachment.key)
+        except Exception:  # the caller has an error to report already, or a service to start
+            log.exception("undoing the network of %s; GC will try again", attachment.pod)
+
+    async def check(self, key: AttachmentKey, netns: str, previous: cni.Result | None) -> None:
+        """Compare with what ADD made, exactly."""
+        entry, uplink = self._store.find(key), self._uplink()
+        if entry is None or not entry.ready:
+            raise CniError(Code.DIFFERENT, f"container {key.container} has no interface {key.interface} from podwire")
+        if uplink is None:
+            raise CniError(Code.TRY_AGAIN_LATER, "the addresses of this node are not known yet: waiting for its Node")
+        found = await self._differences(entry.attachment, netns, uplink)
+        if previous is not None:
+            found += _unlike(previous, _result(entry.attachment, uplink.mtu), key.interface)
+        if found:
+            raise CniError(
+                Code.DIFFERENT, f"the network of {entry.attachment.pod} is not as it was made", "; ".join(found)
+            )
+
+    async def _differences(self, attachment: Attachment, netns: str, uplink: Uplink) -> list[str]:
+        if netns != attachment.netns:
+            return [f"the network namespace is {netns} instead of {attachment.netns}"]
+        try:
+            found = await asyncio.to_thread(lambda: list(links.differences(attachment, uplink)))
+        except OSError as error:
+            return [str(error)]
+        missing = [row for row in source_rows(attachment) if not self._sink.holds(row)]
+        return found + [f"the rule that allows {row.element.text} is missing" for row in missing]
+
+    async def status(self) -> None:
+        """Whether an ADD could be served now."""
+        if self._uplink() is None or self._store.ranges is None:
+            raise CniError(Code.NOT_AVAILABLE, "this node has no podCIDRs or no InternalIP yet: waiting for its Node")
+        if self._store.exhausted:
+            raise CniError(Code.NOT_AVAILABLE, str(ExhaustedError(self._store.ranges)))
+
+    async def collect(self, valid: frozenset[AttachmentKey]) -> None:
+        """Remove all attachments that are not valid, those that are half done, and links that nobody knows."""
+        faults: list[str] = []
+        for entry in self._store.entries():
+            key = entry.attachment.key
+            if key not in valid or not entry.ready:
+                faults += await self._collected(key)
+        known = {entry.attachment.host_interface for entry in self._store.entries()}
+        for name in set(await asyncio.to_thread(links.present)) - known:
+            await asyncio.to_thread(links.remove, name)
+        if faults:
+            raise CniError(Code.TRY_AGAIN_LATER, "not everything could be removed", "; ".join(faults))
+
+    async def _collected(self, key: AttachmentKey) -> list[str]:
+        try:
+            await self.delete(key)
+        except CniError as error:
+            return [error.message]
+        return []
+
+    def _derive(self, key: AttachmentKey) -> Iterator[MemberRow]:
+        attachment = self._guarded.get(key)
+        return source_rows(attachment) if attachment else iter(())
+
+
+def _result(attachment: Attachment, mtu: int) -> cni.Result:
+    node = cni.Interface(attachment.host_interface, links.NODE_MAC, mtu)
+    pod = cni.Interface(attachment.key.interface, attachment.mac, mtu, attachment.netns)
+    gateways = {address: str(links.GATEWAYS[address.version]) for address in attachment.addresses}
+    return cni.Result(
+        interfaces=(node, pod),
+        ips=tuple(cni.Address(f"{a}/{a.max_prefixlen}", gateway, 1) for a, gateway in gateways.items()),
+        routes=tuple(cni.RouteEntry("0.0.0.0/0" if a.version == 4 else "::/0", gw) for a, gw in gateways.items()),
+    )
+
+
+def _unlike(previous: cni.Result, made: cni.Result, interface: str) -> list[str]:
+    """What prevResult says otherwise. Later plugins of the chain may have added to it, so it may say more."""
+    found: list[str] = []
+    told = {entry.address for entry in previous.ips}
+    missing = [entry.address for entry in made.ips if entry.address not in told]
+    if missing:
+        found.append(f"prevResult lacks the addresses {', '.join(missing)}")
+    if interface not in {entry.name for entry in previous.interfaces}:
+        found.append(f"prevResult lacks the interface {interface}")
+    return found
+
+
+def _refusal(error: Exception, attachment: Attachment, seconds: float) -> CniError:
+    if isinstance(error, CniError):
+        return error
+    if isinstance(error, TimeoutError):
+        message = (
+            f"the policies of {attachment.pod} did not stand within {seconds:g} s: it gets no network without them"
+        )
+        return CniError(Code.TRY_AGAIN_LATER, message)
+    if isinstance(error, links.ForeignLinkError):
+        return CniError(Code.BAD_ENVIRONMENT, f"CNI_IFNAME: {error}; remove it or choose another name")
+    if isinstance(error, FileNotFoundError) and error.filename == attachment.netns:
+        return CniError(Code.BAD_ENVIRONMENT, f"CNI_NETNS {attachment.netns} does not exist")
+    if isinstance(error, OSError):
+        return CniError(Code.INPUT_OUTPUT, f"the network of {attachment.pod} could not be made: {error}")
+    if isinstance(error, SinkError):
+        return CniError(Code.TRY_AGAIN_LATER, f"the rules of {attachment.pod} could not be written: {error}")
+    return CniError(Code.INPUT_OUTPUT, f"the network of {attachment.pod} could not be made: {error!r}")

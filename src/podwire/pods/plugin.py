@@ -1,0 +1,162 @@
+"""The CNI plugin: hands its environment and input to the node's agent and prints the answer.
+
+This file is installed alone, as an executable that runs without site-packages (`python -IS`). A runtime starts it for
+every pod, so it loads next to nothing: `_socket` and `_json` are the C halves of socket and json, which alone would
+double the start-up time. Source: CNI specification 1.1.0 (github.com/containernetworking/cni, SPEC.md).
+"""
+
+import os
+import sys
+from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, socket
+
+SUPPORTED_VERSIONS = ("0.3.1", "0.4.0", "1.0.0", "1.1.0")
+SOCKET_KEY = "podwire.socket"
+"""The key of the network configuration that says where the agent listens."""
+
+PATIENCE_SECONDS = 100.0
+BAD_ENVIRONMENT = 4
+DECODE_FAILURE = 6
+INVALID_CONFIGURATION = 7
+TRY_AGAIN_LATER = 11
+NOT_AVAILABLE = 50
+_INPUT_LIMIT = 16 << 20
+
+
+class PluginError(Exception):
+    """Ends the plugin with a CNI error."""
+
+    def __init__(self, code: int, message: str, details: str = "") -> None:
+        super().__init__(code, message, details)
+        self.answer = {"code": code, "msg": message, "details": details}
+
+
+class _Scanner:
+    """The settings that json.JSONDecoder gives to its scanner."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
+    memo: dict[str, str] = {}  # noqa: RUF012  (json.decoder's own shape)
+
+
+def decode(text: str) -> object:
+    """The value of a JSON text. Raises ValueError, RecursionError."""
+    text = text.strip()
+    try:
+        from _json import make_scanner
+
+        value, end = make_scanner(_Scanner)(text, 0)  # type: ignore[arg-type]  # any object with these settings
+        if end == len(text):
+            return value
+    except (ImportError, StopIteration, SystemError):
+        pass  # the scanner needs json to say what is wrong
+    import json
+
+    return json.loads(text)
+
+
+def read_configuration(data: bytes) -> dict[str, object]:
+    """The network configuration on standard input."""
+    try:
+        configuration = decode(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise PluginError(
+            DECODE_FAILURE, "the network configuration on standard input is no JSON", str(error)
+        ) from None
+    if not isinstance(configuration, dict):
+        raise PluginError(DECODE_FAILURE, "the network configuration on standard input is no JSON object")
+    return configuration
+
+
+def ask(path: str, frame: bytes) -> bytes:
+    """Send a request to the agent and answer what it says. Raises OSError."""
+    agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+    agent.settimeout(PATIENCE_SECONDS)
+    agent.connect(path)
+    agent.sendall(frame)
+    agent.shutdown(SHUT_WR)
+    parts = []
+    while part := agent.recv(1 << 16):
+        parts.append(part)
+    agent.close()
+    return b"".join(parts)
+
+
+def request(command: str, path: str, data: bytes) -> bytes:
+    """The agent's answer.
+
+    The frame is what `podwire.pods.cni` reads: the CNI variables as NAME=value with a zero byte between them, two zero
+    bytes, the input.
+    """
+    variables = [name + b"=" + value for name, value in os.environb.items() if name.startswith(b"CNI_")]
+    try:
+        answer = ask(path, b"\0".join(variables) + b"\0\0" + data)
+    except OSError as error:
+        reason = f"the podwire agent does not answer at {path}: is it running on this node?"
+        code = NOT_AVAILABLE if command == "STATUS" else TRY_AGAIN_LATER
+        raise PluginError(code, reason, str(error)) from None
+    if not answer:
+        raise PluginError(TRY_AGAIN_LATER, "the podwire agent went away before it had answered")
+    return answer
+
+
+def serve(data: bytes) -> tuple[int, bytes]:
+    """Exit status and standard output."""
+    command = os.environ.get("CNI_COMMAND", "")
+    if not command:
+        raise PluginError(BAD_ENVIRONMENT, "CNI_COMMAND is not set: a container runtime starts this program")
+    configuration = read_configuration(data)
+    if command == "VERSION":
+        import json
+
+        version = configuration.get("cniVersion", SUPPORTED_VERSIONS[-1])
+        return 0, json.dumps({"cniVersion": version, "supportedVersions": SUPPORTED_VERSIONS}).encode()
+    path = configuration.get(SOCKET_KEY)
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise PluginError(
+            INVALID_CONFIGURATION, f"{SOCKET_KEY}: the network configuration must name the agent's socket (a full path)"
+        )
+    answer = request(command, path, data)
+    return answer[0], answer[1:]
+
+
+def read_input() -> bytes:
+    """All of standard input, up to a limit."""
+    parts, size = [], 0
+    while part := os.read(0, 1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > _INPUT_LIMIT:
+            raise PluginError(INVALID_CONFIGURATION, f"the network configuration is longer than {_INPUT_LIMIT} bytes")
+    return b"".join(parts)
+
+
+def main() -> int:
+    """Serve one call of a runtime; answers the exit status."""
+    data = b""
+    try:
+        data = read_input()
+        status, output = serve(data)
+    except PluginError as error:
+        import json
+
+        status, output = 1, json.dumps({"cniVersion": _version(data), **error.answer}).encode()
+    while output:
+        output = output[os.write(1, output) :]
+    return status
+
+
+def _version(data: bytes) -> str:
+    """The version to answer an error in: that of the configuration where it can be read."""
+    try:
+        version = read_configuration(data).get("cniVersion")
+    except PluginError:
+        version = None
+    return version if isinstance(version, str) else SUPPORTED_VERSIONS[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

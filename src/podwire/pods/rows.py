@@ -1,0 +1,180 @@
+"""What must stand on this node for the pods' network: elements of pods.nft, and the ways to other nodes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part, Word
+from podwire.pods.attachment import Attachment
+from podwire.pods.model import Cluster, NodeNetwork, tunnel_address, tunnel_version
+
+TUNNEL = "podwire.vxlan"
+"""The VXLAN device; pods.nft knows it by this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """An element of one of the sets of pods.nft."""
+
+    collection: str
+    parts: tuple[Part, ...]
+
+    @property
+    def key(self) -> Hashable:
+        """Set and element: a set holds each once."""
+        return self
+
+    @property
+    def stage(self) -> int:
+        """The elements are independent of each other."""
+        return 0
+
+    @property
+    def element(self) -> Element:
+        """As nftables takes it."""
+        return Element(self.collection, self.parts)
+
+
+def source_rows(attachment: Attachment) -> Iterator[MemberRow]:
+    """What a local pod may send from."""
+    for address in attachment.addresses:
+        yield MemberRow(f"sources{address.version}", (Word(attachment.host_interface), address))
+
+
+def cluster_rows(cluster: Cluster) -> Iterator[MemberRow]:
+    """The pod ranges, and the tunnel's port."""
+    for network in cluster.ranges:
+        yield MemberRow(f"ranges{network.version}", (network,))
+        if cluster.overlay:
+            yield MemberRow(f"tunnelled{network.version}", (network,))
+    if cluster.overlay:
+        yield MemberRow("ports", (cluster.overlay.port,))
+
+
+def node_rows(node: NodeNetwork, own: str, cluster: Cluster) -> Iterator[MemberRow]:
+    """What the rules know of one node."""
+    for address in node.addresses:
+        yield MemberRow(f"nodes{address.version}", (address,))
+        if cluster.overlay and node.name != own:
+            yield MemberRow(f"peers{address.version}", (address,))
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelRow:
+    """The VXLAN device of this node."""
+
+    identifier: int
+    port: int
+    local: IPAddress
+    mac: str
+    mtu: int
+    stage: int = 0
+
+    @property
+    def key(self) -> Hashable:
+        """There is one."""
+        return TUNNEL
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelAddressRow:
+    """The node's own address on its VXLAN device: what it sends to other nodes' pods from."""
+
+    address: IPAddress
+    stage: int = 1
+
+    @property
+    def key(self) -> Hashable:
+        """The address."""
+        return ("address", self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourRow:
+    """The hardware address of another node's VXLAN device."""
+
+    address: IPAddress
+    mac: str
+    stage: int = 2
+
+    @property
+    def key(self) -> Hashable:
+        """The address: it has one hardware address."""
+        return ("neighbour", self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardingRow:
+    """The node address behind which a hardware address of the VXLAN network lives."""
+
+    mac: str
+    address: IPAddress
+    stage: int = 2
+
+    @property
+    def key(self) -> Hashable:
+        """The hardware address: it lives in one place."""
+        return ("forwarding", self.mac)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """The way to a range of pods. Without a gateway it is unreachable: the sender hears so at once."""
+
+    destination: IPNetwork
+    gateway: IPAddress | None = None
+    tunnel: bool = False
+    source: IPAddress | None = None
+    stage: int = 3
+
+    @property
+    def key(self) -> Hashable:
+        """The destination: there is one way to it."""
+        return ("route", self.destination)
+
+
+WayRow = TunnelRow | TunnelAddressRow | NeighbourRow | ForwardingRow | RouteRow
+
+
+def own_ways(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[WayRow]:
+    """What this node itself needs: its tunnel with the pods' mtu, and no way for addresses that no pod has.
+
+    Without the unreachable routes a packet to a pod that is gone would follow the default route out of the cluster.
+    """
+    for network in {*cluster.ranges, *own.ranges}:
+        yield RouteRow(network)
+    if cluster.overlay is None:
+        return
+    version = tunnel_version(own)
+    local = own.address(version)
+    if local is None:
+        return
+    overlay = cluster.overlay
+    yield TunnelRow(overlay.identifier, overlay.port, local, own.tunnel_mac, mtu)
+    for network in own.ranges:
+        yield TunnelAddressRow(tunnel_address(network))
+
+
+def peer_ways(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> Iterator[WayRow]:
+    """The ways to another node's pods: by its address, or through the tunnel."""
+    if cluster.overlay is not None:
+        yield from _tunnelled(peer, own)
+        return
+    for network in peer.ranges:
+        gateway = peer.address(network.version)
+        if gateway is not None:
+            yield RouteRow(network, gateway)
+
+
+def _tunnelled(peer: NodeNetwork, own: NodeNetwork) -> Iterator[WayRow]:
+    outer = peer.address(tunnel_version(own))
+    if outer is None or own.address(outer.version) is None:
+        return
+    yield ForwardingRow(peer.tunnel_mac, outer)
+    sources = {network.version: tunnel_address(network) for network in own.ranges}
+    for network in peer.ranges:
+        if network.version in sources:
+            gateway = tunnel_address(network)
+            yield NeighbourRow(gateway, peer.tunnel_mac)
+            yield RouteRow(network, gateway, tunnel=True, source=sources[network.version])

@@ -1,0 +1,177 @@
+"""The agent's CNI socket: one request a connection, one operation at a time for each container, GC alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+from podwire.pods import cni
+from podwire.pods.attachment import AttachmentKey, PodIdentity
+from podwire.pods.cni import Code, Command
+
+log = logging.getLogger(__name__)
+
+REQUEST_LIMIT = 16 << 20
+READ_SECONDS = 10.0
+
+
+class Operations(Protocol):
+    """What the requests ask for. All may raise CniError."""
+
+    async def add(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> cni.Result:
+        """Give the container its interface."""
+        ...
+
+    async def delete(self, key: AttachmentKey) -> None:
+        """Take it away; succeeds where there is none."""
+        ...
+
+    async def check(self, key: AttachmentKey, netns: str, previous: cni.Result | None) -> None:
+        """Return when the interface is what ADD made of it."""
+        ...
+
+    async def status(self) -> None:
+        """Return when ADD can be served."""
+        ...
+
+    async def collect(self, valid: frozenset[AttachmentKey]) -> None:
+        """Remove all that is not in the list."""
+        ...
+
+
+class Turns:
+    """Who may work now. Operations of one container follow each other; one that works alone waits for all others."""
+
+    def __init__(self) -> None:
+        self._busy: set[str] = set()
+        self._alone = False
+        self._changed = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def of(self, container: str) -> AsyncIterator[None]:
+        """The turn of one container."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._alone and container not in self._busy)
+            self._busy.add(container)
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._busy.discard(container)
+                self._changed.notify_all()
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """The turn of an operation that concerns all containers: new ones wait, running ones are waited for."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._alone)
+            self._alone = True
+        try:
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._busy)
+            yield
+        finally:
+            async with self._changed:
+                self._alone = False
+                self._changed.notify_all()
+
+
+class Server:
+    """Serves operations on a unix socket that only the owner of this process, and root, can use."""
+
+    def __init__(self, path: Path, operations: Operations) -> None:
+        self._path = path
+        self._operations = operations
+        self._turns = Turns()
+
+    async def run(self) -> None:
+        """Serve until cancelled. Requests that have begun are finished when the caller goes away."""
+        server = await asyncio.start_unix_server(self._connected, sock=_listener(self._path))
+        async with server:
+            await server.serve_forever()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if _is_trusted(writer.get_extra_info("socket")):
+                async with asyncio.timeout(READ_SECONDS):
+                    frame = await reader.read(REQUEST_LIMIT)
+                    while not reader.at_eof() and len(frame) < REQUEST_LIMIT:
+                        frame += await reader.read(REQUEST_LIMIT)
+                writer.write(await self.answer(frame))
+                await writer.drain()
+        except (OSError, TimeoutError) as error:
+            log.info("a caller of the CNI socket went away: %s", error)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def answer(self, frame: bytes) -> bytes:
+        """The exit status as one byte, then what the plugin prints."""
+        try:
+            request = cni.decode(frame)
+            return b"\0" + await self._serve(request)
+        except cni.CniError as error:
+            log.warning("CNI error %d: %s %s", error.code, error.message, error.details)
+            return b"\1" + cni.encode_error(error, cni.version_of(frame))
+        except Exception as error:  # a fault in one request must not end the service of all others
+            log.exception("a CNI request failed")
+            failure = cni.CniError(Code.INPUT_OUTPUT, f"internal error: {error}; the agent's log has more")
+            return b"\1" + cni.encode_error(failure, cni.version_of(frame))
+
+    async def _serve(self, request: cni.Request) -> bytes:
+        if request.command is Command.STATUS:
+            await self._operations.status()
+            return b""
+        if request.command is Command.GC:
+            async with self._turns.alone():
+                await self._operations.collect(request.valid)
+            return b""
+        assert request.key is not None, "decode() answers a key for all other commands"
+        async with self._turns.of(request.key.container):
+            return await self._change(request, request.key)
+
+    async def _change(self, request: cni.Request, key: AttachmentKey) -> bytes:
+        if request.command is Command.ADD:
+            if request.previous is not None:
+                raise cni.CniError(Code.INVALID_CONFIGURATION, "podwire must be the first plugin of its list")
+            result = await self._operations.add(key, request.pod, request.netns)
+            return cni.encode_result(result, request.version)
+        if request.command is Command.DEL:
+            await self._operations.delete(key)
+        else:
+            await self._operations.check(key, request.netns, request.previous)
+        return b""
+
+
+def _listener(path: Path) -> socket.socket:
+    """Made under another name and moved: the path never leads to a socket that is too open or not yet listening."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    making = path.with_name(f".{path.name}.{os.getpid()}")
+    making.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(making))
+        making.chmod(0o600)
+        listener.listen(128)
+        listener.setblocking(False)
+        making.rename(path)
+    except BaseException:
+        listener.close()
+        making.unlink(missing_ok=True)
+        raise
+    return listener
+
+
+def _is_trusted(connection: socket.socket) -> bool:
+    """Root and the owner of this process; unix(7), SO_PEERCRED."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("=3i"))
+    _, user, _ = struct.unpack("=3i", raw)
+    return user in {0, os.geteuid()}

@@ -1,0 +1,99 @@
+"""pods.nft in the kernel: loaded once, its elements read back and changed."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from typing import Any, Protocol
+
+from podwire.engine.row import Delta
+from podwire.engine.sink import SinkError
+from podwire.kernel.elements import Part, Word, transactions
+from podwire.kernel.nftables import NftablesError
+from podwire.pods.rows import MemberRow
+
+TABLE = "inet podwire-pods"
+_ARP_TABLE = "arp podwire-pods"
+
+SOURCES = ("sources4", "sources6")
+"""The sets that follow local attachments."""
+CLUSTER = (*(f"{name}{version}" for name in ("ranges", "nodes", "tunnelled", "peers") for version in (4, 6)), "ports")
+"""The sets that follow the cluster's Nodes."""
+
+
+class Rules(Protocol):
+    """What is needed of nftables (podwire.kernel.nftables.Nftables)."""
+
+    def run(self, text: str) -> str:
+        """Run one transaction."""
+        ...
+
+    def run_json(self, text: str) -> str:
+        """Run a list command, answer JSON."""
+        ...
+
+
+def load(rules: Rules) -> None:
+    """Load pods.nft where its tables do not stand. Tables that stand are kept: traffic never stops."""
+    standing = json.loads(rules.run_json("list tables"))["nftables"]
+    names = {f"{item['table']['family']} {item['table']['name']}" for item in standing if "table" in item}
+    if not {TABLE, _ARP_TABLE} <= names:
+        program = resources.files("podwire.pods").joinpath("pods.nft").read_text()
+        remove = "".join(f"delete table {name}\n" for name in (TABLE, _ARP_TABLE) if name in names)
+        rules.run(remove + program)
+
+
+class MemberSink:
+    """Some of the sets of pods.nft."""
+
+    def __init__(self, rules: Rules, collections: tuple[str, ...]) -> None:
+        self._rules = rules
+        self._collections = collections
+
+    async def read(self) -> Iterable[MemberRow]:
+        """The elements of these sets. Loads the rules where they do not stand."""
+        try:
+            load(self._rules)
+            return [row for name in self._collections for row in self._members(name)]
+        except NftablesError as error:
+            raise SinkError(str(error)) from error
+
+    async def write(self, delta: Delta[MemberRow]) -> None:
+        """Add, then remove."""
+        removals = [row.element for row in delta.removals]
+        additions = [row.element for row in delta.upserts]
+        try:
+            for text in transactions(TABLE, removals, additions):
+                self._rules.run(text)
+        except NftablesError as error:
+            raise SinkError(str(error)) from error
+
+    def holds(self, row: MemberRow) -> bool:
+        """Whether the kernel has this element now."""
+        try:
+            self._rules.run(f"get element {TABLE} {row.collection} {{ {row.element.text} }}")
+        except NftablesError:
+            return False
+        return True
+
+    def _members(self, collection: str) -> Iterator[MemberRow]:
+        listing = json.loads(self._rules.run_json(f"list set {TABLE} {collection}"))["nftables"]
+        interval = collection.startswith(("ranges", "tunnelled"))
+        for item in listing:
+            for value in item.get("set", {}).get("elem", ()):
+                yield MemberRow(collection, _parts(value, interval=interval))
+
+
+def _parts(value: Any, *, interval: bool) -> tuple[Part, ...]:
+    """An element in the form of libnftables-json(5)."""
+    if isinstance(value, int):
+        return (value,)
+    if isinstance(value, dict) and "prefix" in value:
+        prefix = value["prefix"]
+        return (ipaddress.ip_network(f"{prefix['addr']}/{prefix['len']}"),)
+    if isinstance(value, dict):
+        name, address = value["concat"]
+        return (Word(name), ipaddress.ip_address(address))
+    return (ipaddress.ip_network(value) if interval else ipaddress.ip_address(value),)

@@ -1,0 +1,191 @@
+"""The attachments of a node and the addresses they hold, in SQLite: what was promised survives kill -9.
+
+The write-ahead log is not synchronised to disk at each commit: a crash of the process loses nothing, and with a crash
+of the machine the pods themselves are gone. Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from podwire.pods.addresses import FIRST_PLACE, ExhaustedError, Ranges, choose
+from podwire.pods.attachment import Attachment, AttachmentKey, PodIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from podwire.kernel.elements import IPAddress
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS attachments (
+    container TEXT NOT NULL, interface TEXT NOT NULL, netns TEXT NOT NULL,
+    pod_namespace TEXT NOT NULL, pod_name TEXT NOT NULL, pod_uid TEXT NOT NULL,
+    ready INTEGER NOT NULL,
+    PRIMARY KEY (container, interface)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS addresses (
+    address TEXT PRIMARY KEY, version INTEGER NOT NULL, container TEXT NOT NULL, interface TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS addresses_of_attachment ON addresses (container, interface);
+CREATE TABLE IF NOT EXISTS freed (sequence INTEGER PRIMARY KEY AUTOINCREMENT, place INTEGER NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS pool (one INTEGER PRIMARY KEY CHECK (one = 1), ranges TEXT NOT NULL, fresh INTEGER NOT NULL);
+PRAGMA user_version = 1;
+"""
+
+
+class StoreError(Exception):
+    """The file is no store of addresses, or cannot be read and written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An attachment and how far it got: `ready` when its ADD was done to the end."""
+
+    attachment: Attachment
+    ready: bool
+
+
+class Store:
+    """The store at `path`, made where there is none. One process owns it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _errors(path):
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.executescript(_SCHEMA)
+        self._ranges: Ranges | None = None
+
+    def close(self) -> None:
+        """Close the file; everything is in it already."""
+        self._database.close()
+
+    @property
+    def ranges(self) -> Ranges | None:
+        """The ranges that new addresses come from; None until `use` was called in this process."""
+        return self._ranges
+
+    def use(self, ranges: Ranges) -> None:
+        """Give out addresses of these ranges from now on. Attachments keep the addresses they have."""
+        with self._transaction():
+            known = self._database.execute("SELECT ranges FROM pool").fetchone()
+            if known is None or known[0] != str(ranges):
+                self._database.execute("DELETE FROM freed")
+                self._database.execute(
+                    "INSERT OR REPLACE INTO pool (one, ranges, fresh) VALUES (1, ?, ?)", (str(ranges), FIRST_PLACE)
+                )
+        self._ranges = ranges
+
+    def reserve(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> Attachment:
+        """Addresses for an attachment that is about to be made. One that has addresses already keeps them.
+
+        Raises ExhaustedError when none is free. `use` must have been called.
+        """
+        assert self._ranges is not None, "the ranges of the node are known before an address is asked for"
+        with self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?, ?, ?, 0)",
+                (key.container, key.interface, netns, pod.namespace, pod.name, pod.uid),
+            )
+            addresses = self._addresses(key)
+            if not addresses:
+                addresses = self._take(self._ranges, key)
+        return Attachment(key, pod, netns, addresses)
+
+    def finish(self, key: AttachmentKey) -> None:
+        """The attachment stands: from now on it is kept over restarts."""
+        self._database.execute(
+            "UPDATE attachments SET ready = 1 WHERE container = ? AND interface = ?", (key.container, key.interface)
+        )
+
+    def release(self, key: AttachmentKey) -> None:
+        """Forget an attachment; its addresses go to the end of the queue. One that is not known is as good."""
+        with self._transaction():
+            places = {self._ranges.place(address) for address in self._addresses(key)} if self._ranges else set()
+            owner = (key.container, key.interface)
+            self._database.execute("DELETE FROM addresses WHERE container = ? AND interface = ?", owner)
+            self._database.execute("DELETE FROM attachments WHERE container = ? AND interface = ?", owner)
+            for place in sorted(place for place in places if place is not None):
+                self._database.execute("INSERT OR REPLACE INTO freed (place) VALUES (?)", (place,))
+
+    def find(self, key: AttachmentKey) -> Entry | None:
+        """What is known of an attachment."""
+        row = self._database.execute(
+            "SELECT * FROM attachments WHERE container = ? AND interface = ?", (key.container, key.interface)
+        ).fetchone()
+        return None if row is None else self._entry(row)
+
+    def entries(self) -> list[Entry]:
+        """All attachments, by container and interface."""
+        rows = self._database.execute("SELECT * FROM attachments ORDER BY container, interface").fetchall()
+        return [self._entry(row) for row in rows]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the next new attachment would find no address."""
+        try:
+            self._choose(self._ranges) if self._ranges else None
+        except ExhaustedError:
+            return True
+        return False
+
+    def _entry(self, row: tuple[str, str, str, str, str, str, int]) -> Entry:
+        key = AttachmentKey(row[0], row[1])
+        return Entry(Attachment(key, PodIdentity(*row[3:6]), row[2], self._addresses(key)), bool(row[6]))
+
+    def _addresses(self, key: AttachmentKey) -> tuple[IPAddress, ...]:
+        rows = self._database.execute(
+            "SELECT address FROM addresses WHERE container = ? AND interface = ? ORDER BY version",
+            (key.container, key.interface),
+        )
+        return tuple(ipaddress.ip_address(address) for (address,) in rows)
+
+    def _take(self, ranges: Ranges, key: AttachmentKey) -> tuple[IPAddress, ...]:
+        place = self._choose(ranges)
+        addresses = ranges.addresses(place)
+        self._database.executemany(
+            "INSERT INTO addresses (address, version, container, interface) VALUES (?, ?, ?, ?)",
+            [(str(address), address.version, key.container, key.interface) for address in addresses],
+        )
+        self._database.execute("DELETE FROM freed WHERE place = ?", (place,))
+        self._database.execute("UPDATE pool SET fresh = max(fresh, ?)", (place + 1,))
+        return addresses
+
+    def _choose(self, ranges: Ranges) -> int:
+        (fresh,) = self._database.execute("SELECT fresh FROM pool").fetchone()
+        freed = (place for (place,) in self._database.execute("SELECT place FROM freed ORDER BY sequence"))
+        return choose(ranges, fresh, freed, lambda place: self._is_taken(ranges, place))
+
+    def _is_taken(self, ranges: Ranges, place: int) -> bool:
+        addresses = [str(address) for address in ranges.addresses(place)]
+        marks = ", ".join("?" * len(addresses))
+        query = f"SELECT 1 FROM addresses WHERE address IN ({marks})"  # noqa: S608  (only question marks are put in)
+        return self._database.execute(query, addresses).fetchone() is not None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"the address store {path} cannot be used: {error}; when no pod runs on this node it can be removed"
+        ) from error

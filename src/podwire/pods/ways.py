@@ -1,0 +1,127 @@
+"""The ways to other nodes' pods in the kernel: routes, and the VXLAN device with its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from podwire.engine.row import Delta
+from podwire.engine.sink import SinkError
+from podwire.kernel import links, routes, sysctl
+from podwire.kernel.links import Link, Vxlan
+from podwire.kernel.netlink import Netlink, Request
+from podwire.kernel.routes import Forwarding, Neighbour, Route
+from podwire.pods.rows import TUNNEL, ForwardingRow, NeighbourRow, RouteRow, TunnelAddressRow, TunnelRow, WayRow
+
+ROUTE_PROTOCOL = 112
+"""Marks the routes that are this sink's (rtnetlink(7), rtm_protocol); all others are left alone."""
+
+_TUNNEL_END = {
+    f"net/ipv6/conf/{TUNNEL}/addr_gen_mode": 1,
+    f"net/ipv6/conf/{TUNNEL}/accept_ra": 0,
+    f"net/ipv6/conf/{TUNNEL}/accept_redirects": 0,
+    f"net/ipv4/conf/{TUNNEL}/accept_redirects": 0,
+    f"net/ipv4/conf/{TUNNEL}/send_redirects": 0,
+}
+
+
+class WaySink:
+    """Routes and tunnel of the network namespace that this thread is in."""
+
+    async def read(self) -> Iterable[WayRow]:
+        """All that stands and is ours: routes by their protocol number, the tunnel by its name."""
+        try:
+            with Netlink() as netlink:
+                return list(_standing(netlink))
+        except OSError as error:
+            raise SinkError(f"reading routes back: {error}") from error
+
+    async def write(self, delta: Delta[WayRow]) -> None:
+        """Make and remove. One refused row does not stop the others; then SinkError names the first."""
+        try:
+            with Netlink() as netlink:
+                wanted = next((row for row in delta.upserts if isinstance(row, TunnelRow)), None)
+                tunnel, renewed = _make_tunnel(netlink, wanted)
+                requests = [request for row in delta.upserts for request in _upsert(row, tunnel)]
+                requests += [request for row in delta.removals for request in _remove(row, tunnel)]
+                refused = netlink.attempt(requests)
+        except OSError as error:
+            raise SinkError(str(error)) from error
+        if refused:
+            raise SinkError(f"{refused[0]}; {len(refused)} of {len(requests)} changes of routes were refused")
+        if renewed:
+            raise SinkError(f"{TUNNEL} was made anew with other settings, what hung on it has to be made again")
+
+
+def _standing(netlink: Netlink) -> Iterator[WayRow]:
+    tunnel = links.find(netlink, TUNNEL)
+    if tunnel is not None:
+        if tunnel.vxlan is not None:
+            device = tunnel.vxlan
+            yield TunnelRow(device.identifier, device.port, device.local, tunnel.mac, tunnel.mtu)
+        for entry in links.addresses(netlink):
+            if entry.link == tunnel.index:
+                yield TunnelAddressRow(entry.address)
+        for neighbour in routes.neighbours(netlink, tunnel.index):
+            yield NeighbourRow(neighbour.address, neighbour.mac)
+        for forwarding in routes.forwardings(netlink, tunnel.index):
+            yield ForwardingRow(forwarding.mac, forwarding.address)
+    for version in (4, 6):
+        for route in routes.routes(netlink, version, ROUTE_PROTOCOL):
+            through = tunnel is not None and route.link == tunnel.index
+            yield RouteRow(route.destination, route.gateway, through, route.source)
+
+
+def _make_tunnel(netlink: Netlink, wanted: TunnelRow | None) -> tuple[Link | None, bool]:
+    """The tunnel device, as it is wanted and up; and whether one with other settings had to go for it."""
+    tunnel = links.find(netlink, TUNNEL)
+    if wanted is None:
+        return tunnel, False
+    device = Vxlan(wanted.identifier, wanted.port, wanted.local)
+    if tunnel is not None and (tunnel.vxlan, tunnel.mac) == (device, wanted.mac):
+        netlink.run([links.set_mtu(TUNNEL, wanted.mtu), links.bring_up(TUNNEL)])
+        return tunnel, False
+    netlink.run([links.delete(TUNNEL), links.vxlan(TUNNEL, wanted.mac, wanted.mtu, device)])
+    sysctl.write(_TUNNEL_END)
+    netlink.run([links.bring_up(TUNNEL)])
+    return links.find(netlink, TUNNEL), tunnel is not None
+
+
+def _upsert(row: WayRow, tunnel: Link | None) -> Iterator[Request]:
+    index = tunnel.index if tunnel else 0
+    match row:
+        case TunnelAddressRow():
+            yield links.add_address(index, row.address)
+        case NeighbourRow():
+            yield routes.replace_neighbour(Neighbour(index, row.address, row.mac))
+        case ForwardingRow():
+            yield routes.replace_forwarding(Forwarding(index, row.mac, row.address))
+        case RouteRow():
+            yield routes.replace_route(_route(row, index))
+        case TunnelRow():
+            pass
+
+
+def _remove(row: WayRow, tunnel: Link | None) -> Iterator[Request]:
+    index = tunnel.index if tunnel else 0
+    match row:
+        case TunnelAddressRow():
+            yield links.delete_address(index, row.address)
+        case NeighbourRow():
+            yield routes.delete_neighbour(Neighbour(index, row.address, row.mac))
+        case ForwardingRow():
+            yield routes.delete_forwarding(Forwarding(index, row.mac, row.address))
+        case RouteRow():
+            yield routes.delete_route(_route(row, index))
+        case TunnelRow():
+            yield links.delete(TUNNEL)
+
+
+def _route(row: RouteRow, tunnel: int) -> Route:
+    return Route(
+        destination=row.destination,
+        protocol=ROUTE_PROTOCOL,
+        link=tunnel if row.tunnel else 0,
+        gateway=row.gateway,
+        source=row.source,
+        onlink=row.tunnel,
+    )

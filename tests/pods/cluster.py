@@ -1,0 +1,227 @@
+"""A small cluster for tests: nodes with real agents on an underlay, pods, and a runtime that executes the plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from podwire.kernel import namespaces, sysctl
+from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
+from podwire.kube.meta import ObjectMeta
+from podwire.kube.watch import Change
+from podwire.pods.attachment import Attachment
+from podwire.pods.installation import configuration_list, install
+from podwire.pods.model import Cluster, Overlay
+from podwire.pods.network import PodNetwork, Settings
+from tests.sandbox import Host, join
+
+PLUGIN = Path("/run/podwire/cni/bin/podwire")
+RANGES = (ipaddress.ip_network("10.244.0.0/16"), ipaddress.ip_network("fd00:10:244::/56"))
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        threading.Event().wait(0.01)
+
+
+def node_object(number: int) -> Node:
+    """Node N as the contract of a world has it."""
+    addresses = (f"172.18.0.{number + 1}", f"fd00:172:18::{number + 1}")
+    return Node(
+        metadata=ObjectMeta(name=f"node-{number}"),
+        spec=NodeSpec(pod_cidrs=(f"10.244.{number}.0/24", f"fd00:10:244:{number}::/64")),
+        status=NodeStatus(addresses=tuple(NodeAddress("InternalIP", address) for address in addresses)),
+    )
+
+
+class FileGate:
+    """Admits unless the file `hold` exists in its folder; notes what it was told in the file `told`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def admit(self, attachment: Attachment) -> None:
+        self._note("admit", attachment)
+        await asyncio.to_thread(eventually, lambda: not (self._folder / "hold").exists(), 60)
+
+    async def forget(self, attachment: Attachment) -> None:
+        self._note("forget", attachment)
+
+    def _note(self, verb: str, attachment: Attachment) -> None:
+        with (self._folder / "told").open("a") as file:
+            file.write(f"{verb} {attachment.pod} {attachment.addresses[0]}\n")
+
+
+class Machine:
+    """A node: its namespace in the underlay, and an agent that can be killed and started again."""
+
+    def __init__(self, number: int, underlay: Host, overlay: Overlay | None, gate_seconds: float) -> None:
+        self.name = f"node-{number}"
+        self.host = Host(self.name)
+        self.folder = Path("/run/podwire/nodes") / self.name
+        self.folder.mkdir(parents=True)
+        cluster = Cluster(RANGES, overlay)
+        self.settings = Settings(self.name, cluster, self.folder / "cni.sock", self.folder / "cni.db", gate_seconds)
+        self.agent = 0
+        plug(self.host, underlay, self.name, f"172.18.0.{number + 1}/16", f"fd00:172:18::{number + 1}/64")
+        default_route(self.host)
+
+    def start(self, *nodes: Node) -> None:
+        """Start the agent with these Nodes known to it; return when it serves."""
+        self.settings.socket.unlink(missing_ok=True)
+        self.agent = os.fork()
+        if self.agent == 0:
+            try:
+                logging.basicConfig(level=logging.ERROR)
+                namespaces.enter_network(self.host.path)
+                asyncio.run(self._serve(nodes))
+            finally:
+                os._exit(1)
+        eventually(self.settings.socket.exists)
+
+    async def _serve(self, nodes: tuple[Node, ...]) -> None:
+        network = PodNetwork(self.settings, FileGate(self.folder))
+        running = asyncio.create_task(network.run())
+        for node in nodes:
+            network.node_changed(Change(None, node))
+        network.nodes_complete()
+        await network.settle()
+        (self.folder / "settled").touch()
+        await running
+
+    def kill(self) -> None:
+        """kill -9 the agent."""
+        os.kill(self.agent, signal.SIGKILL)
+        os.waitpid(self.agent, 0)
+        (self.folder / "settled").unlink(missing_ok=True)
+
+    @property
+    def told(self) -> list[str]:
+        """What the gate was told."""
+        path = self.folder / "told"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def cni(
+        self, command: str, pod: Host | None = None, config: dict[str, Any] | None = None, **variables: str
+    ) -> tuple[int, Any]:
+        """Call the plugin as a runtime does; answers exit status and the JSON it printed."""
+        return finish(self.call(command, pod, config, **variables))
+
+    def call(
+        self, command: str, pod: Host | None = None, config: dict[str, Any] | None = None, **variables: str
+    ) -> subprocess.Popen[str]:
+        """Start the plugin and do not wait for it."""
+        network = json.loads(configuration_list(self.settings.socket))
+        content = {"cniVersion": "1.1.0", "name": network["name"], **network["plugins"][0], **(config or {})}
+        environment = {"CNI_COMMAND": command, "CNI_PATH": str(PLUGIN.parent)}
+        if pod is not None:
+            environment |= {
+                "CNI_CONTAINERID": pod.name,
+                "CNI_NETNS": str(pod.path),
+                "CNI_IFNAME": "eth0",
+                "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={pod.name};K8S_POD_UID=u-{pod.name}",
+            }
+        environment |= variables
+        process = self.host.popen(str(PLUGIN), env=environment, stdin=-1, stdout=-1, stderr=-1)
+        assert process.stdin is not None, "it was asked for"
+        process.stdin.write(json.dumps(content))
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def pod(self, name: str) -> Pod:
+        """A new pod with its network."""
+        pod = Pod(name)
+        status, pod.result = self.cni("ADD", pod)
+        assert status == 0, pod.result
+        return pod
+
+    def links(self) -> list[str]:
+        """The pods' links on this node."""
+        listing = json.loads(self.host.run("ip", "-j", "link").stdout)
+        return [link["ifname"] for link in listing if link["ifname"].startswith("pw")]
+
+    def dropped(self) -> int:
+        """Packets that the rules dropped."""
+        ruleset = json.loads(self.host.run("nft", "-j", "list", "ruleset").stdout)["nftables"]
+        rules = [item["rule"]["expr"] for item in ruleset if "rule" in item]
+        counters = [expression["counter"] for rule in rules for expression in rule if "counter" in expression]
+        return sum(counter["packets"] for counter in counters)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, Any]:
+    """Exit status and output of a plugin."""
+    output, errors = process.communicate(timeout=20)
+    assert not errors, errors
+    return process.returncode, json.loads(output) if output else None
+
+
+class Pod(Host):
+    """A pod's namespace and the result of its ADD."""
+
+    result: Any = None
+
+    def address(self, version: int) -> str:
+        """Its address of one IP version."""
+        addresses = [entry["address"].partition("/")[0] for entry in self.result["ips"]]
+        return next(address for address in addresses if (":" in address) == (version == 6))
+
+
+def plug(host: Host, underlay: Host, name: str, *addresses: str) -> None:
+    """Join a host to the underlay's bridge. No address of it is ever tentative, which would cost seconds."""
+    with namespaces.inside_network(host.path):
+        sysctl.write({"net/ipv6/conf/default/accept_dad": 0})
+    join(host, underlay, "eth0", name)
+    underlay.run("ip", "link", "set", name, "master", "br0")
+    for address in addresses:
+        host.run("ip", "address", "add", address, "dev", "eth0", "nodad")
+
+
+def default_route(host: Host) -> None:
+    """All else by the outside host."""
+    host.run("ip", "route", "add", "default", "via", "172.18.255.1")
+    host.run("ip", "-6", "route", "add", "default", "via", "fd00:172:18::ff01")
+
+
+class SmallCluster:
+    """Nodes on one underlay, with all agents running, and an outside host."""
+
+    def __init__(self, nodes: int = 1, overlay: Overlay | None = None, gate_seconds: float = 5.0) -> None:
+        interpreter = os.path.realpath(sys.executable)
+        install(PLUGIN, interpreter)
+        self.underlay = Host("underlay")
+        self.underlay.run("ip", "link", "add", "br0", "type", "bridge")
+        self.underlay.run("ip", "link", "set", "br0", "up")
+        self.outside = Host("outside")
+        plug(self.outside, self.underlay, "outside", "172.18.255.1/16", "fd00:172:18::ff01/64")
+        self.objects = [node_object(number) for number in range(1, nodes + 1)]
+        self.machines = [Machine(number, self.underlay, overlay, gate_seconds) for number in range(1, nodes + 1)]
+        for machine in self.machines:
+            machine.start(*self.objects)
+        for machine in self.machines:
+            eventually((machine.folder / "settled").exists)
+
+    def stop(self) -> None:
+        """End the agents."""
+        for machine in self.machines:
+            machine.kill()
+
+    def __enter__(self) -> SmallCluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

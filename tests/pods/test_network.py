@@ -1,0 +1,179 @@
+"""Pods reach each other, and their nodes, under their own addresses."""
+
+import errno
+import socket
+
+import pytest
+
+from podwire.pods.model import Overlay
+from tests.pods.cluster import Machine, Pod, SmallCluster, eventually
+from tests.pods.packets import SECONDS, opened, tcp_peer_seen, udp_peer_seen
+from tests.sandbox import Host, sandboxed
+
+OVERLAYS = pytest.mark.parametrize("overlay", [None, Overlay()], ids=["direct", "vxlan"])
+
+
+def both_ways(left: Pod, right: Pod) -> None:
+    """Each sees the other's own address, in both families, over TCP and UDP."""
+    for client, server in ((left, right), (right, left)):
+        for version in (4, 6):
+            target, own = server.address(version), client.address(version)
+            assert tcp_peer_seen(client, server, target) == own
+            assert udp_peer_seen(client, server, target) == own
+
+
+@sandboxed
+def test_pods_of_one_node_see_each_others_own_address() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        a, b = node.pod("a"), node.pod("b")
+        both_ways(a, b)
+        for nobody in ("10.244.1.77", "fd00:10:244:1::77"):
+            assert "nreachable" in a.run("ping", "-c1", "-W2", nobody, check=False).stdout
+
+
+@OVERLAYS
+@sandboxed
+def test_pods_of_two_nodes_see_each_others_own_address(overlay: Overlay | None) -> None:
+    with SmallCluster(2, overlay) as cluster:
+        a, b = (machine.pod(name) for machine, name in zip(cluster.machines, "ab", strict=True))
+        both_ways(a, b)
+        assert a.run("ping", "-c1", "-W2", b.address(4)).returncode == 0
+        assert a.run("ping", "-c1", "-W2", b.address(6)).returncode == 0
+
+
+@OVERLAYS
+@sandboxed
+def test_nodes_reach_pods_without_translation(overlay: Overlay | None) -> None:
+    with SmallCluster(2, overlay) as cluster:
+        first, second = cluster.machines
+        pod = first.pod("a")
+        for version, own in ((4, "172.18.0.2"), (6, "fd00:172:18::2")):
+            assert tcp_peer_seen(first.host, pod, pod.address(version)) == own
+        far = {4: "10.244.2.1", 6: "fd00:10:244:2::1"} if overlay else {4: "172.18.0.3", 6: "fd00:172:18::3"}
+        for version, own in far.items():
+            assert tcp_peer_seen(second.host, pod, pod.address(version)) == own
+
+
+@OVERLAYS
+@sandboxed
+def test_pods_reach_nodes(overlay: Overlay | None) -> None:
+    with SmallCluster(2, overlay) as cluster:
+        first, second = cluster.machines
+        pod = first.pod("a")
+        for version, near, far in ((4, "172.18.0.2", "172.18.0.3"), (6, "fd00:172:18::2", "fd00:172:18::3")):
+            assert tcp_peer_seen(pod, first.host, near) == pod.address(version)
+            seen = near if overlay else pod.address(version)
+            assert tcp_peer_seen(pod, second.host, far) == seen
+
+
+@OVERLAYS
+@sandboxed
+def test_packets_of_the_full_mtu_pass_and_longer_ones_are_refused_at_once(overlay: Overlay | None) -> None:
+    mtu = 1450 if overlay else 1500
+    with SmallCluster(2, overlay) as cluster:
+        a, b = (machine.pod(name) for machine, name in zip(cluster.machines, "ab", strict=True))
+        assert [interface["mtu"] for interface in a.result["interfaces"]] == [mtu, mtu]
+        for version, header in ((4, 28), (6, 48)):
+            for size in (mtu - 1, mtu):
+                assert_whole_datagram_arrives(a, b, b.address(version), size - header)
+            with pytest.raises(OSError, match="Message too long") as refused:
+                assert_whole_datagram_arrives(a, b, b.address(version), mtu + 1 - header)
+            assert refused.value.errno == errno.EMSGSIZE
+            assert udp_peer_seen(a, b, b.address(version), payload=bytes(9000)) == a.address(version)
+
+
+def assert_whole_datagram_arrives(client: Host, server: Host, address: str, size: int) -> None:
+    """With "do not fragment" set."""
+    with (
+        opened(server, address, socket.SOCK_DGRAM, bound=9000) as receiver,
+        opened(client, address, socket.SOCK_DGRAM) as sender,
+    ):
+        if ":" in address:
+            sender.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO
+        else:
+            sender.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+        sender.sendto(bytes(size), (address, 9000))
+        assert len(receiver.recv(65536)) == size
+
+
+@sandboxed
+def test_the_mtu_follows_the_underlay() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        node.host.run("ip", "link", "set", "eth0", "mtu", "1400")
+        node.kill()
+        node.start(*cluster.objects)
+        assert node.pod("a").result["interfaces"][1]["mtu"] == 1400
+
+
+@OVERLAYS
+@sandboxed
+def test_traffic_that_leaves_the_cluster_bears_the_nodes_address(overlay: Overlay | None) -> None:
+    with SmallCluster(1, overlay) as cluster:
+        (node,) = cluster.machines
+        pod = node.pod("a")
+        for target, own in (("172.18.255.1", "172.18.0.2"), ("fd00:172:18::ff01", "fd00:172:18::2")):
+            assert tcp_peer_seen(pod, cluster.outside, target) == own
+            assert udp_peer_seen(pod, cluster.outside, target) == own
+        assert pod.run("ping", "-c1", "-W2", "172.18.255.1").returncode == 0
+        assert pod.run("ping", "-c1", "-W2", "fd00:172:18::ff01").returncode == 0
+
+
+@sandboxed
+def test_no_masqueraded_source_port_is_the_vxlan_port() -> None:
+    with SmallCluster(1, Overlay(port=8472)) as cluster:
+        (node,) = cluster.machines
+        pod = node.pod("a")
+        with (
+            opened(cluster.outside, "172.18.255.1", socket.SOCK_DGRAM, bound=9000) as receiver,
+            opened(pod, "172.18.255.1", socket.SOCK_DGRAM, bound=8472) as sender,
+        ):
+            sender.sendto(b"x", ("172.18.255.1", 9000))
+            _, (_, port) = receiver.recvfrom(100)
+            assert port >= 32768
+            receiver.sendto(b"y", ("172.18.0.2", port))
+            assert sender.recv(100) == b"y"
+
+
+@sandboxed
+def test_outsiders_do_not_reach_pods_directly_but_nodes_do() -> None:
+    with SmallCluster(2) as cluster:
+        first, second = cluster.machines
+        pod = first.pod("a")
+        cluster.outside.run("ip", "route", "add", "10.244.1.0/24", "via", "172.18.0.2")
+        cluster.outside.run("ip", "-6", "route", "add", "fd00:10:244:1::/64", "via", "fd00:172:18::2")
+        for version in (4, 6):
+            address = pod.address(version)
+            with (
+                opened(pod, address, socket.SOCK_DGRAM, bound=9000) as receiver,
+                opened(cluster.outside, address, socket.SOCK_DGRAM) as stranger,
+                opened(second.host, address, socket.SOCK_DGRAM) as friend,
+            ):
+                before = first.dropped()
+                stranger.sendto(b"stranger", (address, 9000))
+                eventually_dropped(first, before)
+                friend.sendto(b"friend", (address, 9000))
+                assert receiver.recv(100) == b"friend"
+
+
+def eventually_dropped(node: Machine, before: int) -> None:
+    """Local delivery over veth is immediate, but for the softirq that the last hop runs in."""
+
+    eventually(lambda: node.dropped() > before, SECONDS)
+
+
+@sandboxed
+def test_a_node_that_is_gone_is_unreachable_at_once_and_leaves_nothing_behind() -> None:
+    with SmallCluster(2, Overlay()) as cluster:
+        first, second = cluster.machines
+        a, b = first.pod("a"), second.pod("b")
+        assert udp_peer_seen(a, b, b.address(4)) == a.address(4)
+        first.kill()
+        first.start(cluster.objects[0])
+
+        eventually((first.folder / "settled").exists)
+        assert "nreachable" in a.run("ping", "-c1", "-W2", b.address(4), check=False).stdout
+        assert "172.18.0.3" not in first.host.run("bridge", "fdb", "show", "dev", "podwire.vxlan").stdout
+        assert "10.244.2.1" not in first.host.run("ip", "neighbour").stdout
+        assert "172.18.0.3" not in first.host.run("nft", "list", "ruleset").stdout

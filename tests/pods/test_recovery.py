@@ -1,0 +1,168 @@
+"""The agent may die at any moment: pods keep their traffic, and nothing leaks."""
+
+import socket
+import sqlite3
+
+from podwire.kernel.namespaces import remove_network_namespace
+from podwire.pods.model import Overlay
+from tests.pods.cluster import Machine, SmallCluster, eventually, finish
+from tests.pods.packets import opened, tcp_peer_seen, udp_peer_seen
+from tests.sandbox import Host, sandboxed
+
+
+def stored(node: Machine) -> list[str]:
+    """The containers in the store."""
+    database = sqlite3.connect(node.settings.store)
+    try:
+        return [row[0] for row in database.execute("SELECT container FROM attachments ORDER BY container")]
+    finally:
+        database.close()
+
+
+def restarted(cluster: SmallCluster, node: Machine) -> None:
+    """kill -9 and start again."""
+    node.kill()
+    node.start(*cluster.objects)
+    eventually((node.folder / "settled").exists)
+
+
+@sandboxed
+def test_established_and_new_connections_outlive_the_agent() -> None:
+    with SmallCluster(2, Overlay()) as cluster:
+        first, second = cluster.machines
+        a, b = first.pod("a"), second.pod("b")
+        address = b.address(6)
+        with (
+            opened(b, address, socket.SOCK_STREAM, bound=8080) as listener,
+            opened(a, address, socket.SOCK_STREAM) as client,
+        ):
+            listener.listen()
+            client.connect((address, 8080))
+            server, _ = listener.accept()
+            with server:
+                for moment in (first.kill, lambda: first.start(*cluster.objects)):
+                    moment()
+                    client.sendall(b"still here")
+                    server.settimeout(3)
+                    assert server.recv(100) == b"still here"
+                    assert udp_peer_seen(b, a, a.address(4)) == b.address(4)
+
+
+@sandboxed
+def test_after_a_restart_everything_is_known_and_freed_addresses_wait() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        a, b = node.pod("a"), node.pod("b")
+        assert node.cni("DEL", a)[0] == 0
+        before = rules(node)
+        restarted(cluster, node)
+        assert rules(node) == before
+        assert node.cni("CHECK", b, {"prevResult": b.result}) == (0, None)
+        c = node.pod("c")
+        assert c.address(4) == "10.244.1.4"
+        assert udp_peer_seen(c, b, b.address(4)) == c.address(4)
+
+
+def rules(node: Machine) -> str:
+    """Rules and routes."""
+    return node.host.run("sh", "-c", "nft -s list ruleset; ip route; ip -6 route").stdout
+
+
+@sandboxed
+def test_an_add_cut_off_by_kill_is_refused_undone_and_can_be_repeated() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        (node.folder / "hold").touch()
+        pod = Host("a")
+        adding = node.call("ADD", pod)
+        eventually(lambda: bool(node.told) and bool(node.links()))
+        node.kill()
+        status, answer = finish(adding)
+        assert (status, answer["code"]) == (1, 11)
+        assert stored(node) == ["a"]
+        (node.folder / "hold").unlink()
+        node.start(*cluster.objects)
+        assert stored(node) == []
+        assert node.links() == []
+        status, answer = node.cni("ADD", pod)
+        assert status == 0, answer
+        assert node.cni("CHECK", pod, {"prevResult": answer}) == (0, None)
+
+
+@sandboxed
+def test_an_add_whose_answer_was_lost_is_answered_again() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        pod = node.pod("a")
+        restarted(cluster, node)
+        assert node.cni("ADD", pod) == (0, pod.result)
+        pod.run("ip", "route", "del", "default")
+        assert node.cni("ADD", pod) == (0, pod.result)
+        assert tcp_peer_seen(pod, node.host, "172.18.0.2") == pod.address(4)
+
+
+@sandboxed
+def test_del_waits_for_the_agent() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        pod = node.pod("a")
+        node.kill()
+        status, answer = node.cni("DEL", pod)
+        assert (status, answer["code"]) == (1, 11)
+        node.start(*cluster.objects)
+        assert node.cni("DEL", pod) == (0, None)
+        assert (stored(node), node.links()) == ([], [])
+
+
+@sandboxed
+def test_a_namespace_that_died_with_the_agent_gives_its_addresses_back() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        pod, other = node.pod("a"), node.pod("b")
+        node.kill()
+        remove_network_namespace(pod.path)
+        eventually(lambda: len(node.links()) == 1)
+        node.start(*cluster.objects)
+        eventually(lambda: stored(node) == ["b"])
+        assert node.told[-1] == "forget shop/a 10.244.1.2"
+        assert node.cni("CHECK", other, {"prevResult": other.result}) == (0, None)
+
+
+@sandboxed
+def test_gc_keeps_what_is_valid_and_removes_all_else() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        kept, gone = node.pod("kept"), node.pod("gone")
+        node.host.run("ip", "link", "add", "pw0123456789ab", "type", "veth", "peer", "name", "orphan")
+        node.host.run("ip", "link", "set", "pw0123456789ab", "alias", "podwire shop/lost")
+        node.host.run("ip", "link", "add", "pwforeign", "type", "bridge")
+        valid = [{"containerID": "kept", "ifname": "eth0"}, {"containerID": "gone", "ifname": "eth1"}]
+        assert node.cni("GC", None, {"cni.dev/valid-attachments": valid}) == (0, None)
+        assert stored(node) == ["kept"]
+        assert sorted(node.links()) == sorted([kept.result["interfaces"][0]["name"], "pwforeign"])
+        assert gone.address(4) not in node.host.run("nft", "list", "ruleset").stdout
+        assert node.cni("CHECK", kept, {"prevResult": kept.result}) == (0, None)
+        assert node.cni("GC", None, {"cni.dev/valid-attachments": []}) == (0, None)
+        assert (stored(node), node.links()) == ([], ["pwforeign"])
+
+
+@sandboxed
+def test_many_pods_come_and_go_at_once() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        pods = [Host(f"pod-{number}") for number in range(10)]
+        results = [finish(process) for process in [node.call("ADD", pod) for pod in pods]]
+        assert [status for status, _ in results] == [0] * len(pods), results
+        assert len({address["address"] for _, result in results for address in result["ips"]}) == 2 * len(pods)
+        leaving = [node.call("DEL", pod) for pod in pods[:5]] + [node.call("ADD", pod) for pod in pods[5:]]
+        assert [finish(process)[0] for process in leaving] == [0] * len(pods)
+        assert stored(node) == [f"pod-{number}" for number in range(5, 10)]
+        assert len(node.links()) == 5
+
+
+@sandboxed
+def test_the_socket_is_for_its_owner_alone() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        assert node.settings.socket.stat().st_mode & 0o777 == 0o600
+        assert node.settings.store.stat().st_mode & 0o777 == 0o600
