@@ -23,7 +23,6 @@ from typing import Any
 from tests.sandbox import enter_sandbox
 from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
 
-from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.elements import transactions
 from podwire.kernel.nftables import Nftables
 from podwire.kube.core import Service
@@ -56,7 +55,7 @@ class Cluster:
         """The proxy at work, with nothing to do yet."""
         for feed in (self._service_feed, self._slice_feed):
             feed.synced.set()
-        sink = KernelSink(Nftables(), Conntrack(), NODE.service_ranges)
+        sink = KernelSink.here(NODE.service_ranges)
         self._proxy = ServiceProxy(self._service_feed, self._slice_feed, sink, NODE)
         self._task = asyncio.create_task(self._proxy.run())
         await self._proxy.settle()

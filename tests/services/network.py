@@ -11,6 +11,7 @@ from podwire.engine.row import Delta
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.namespaces import inside_network
 from podwire.kernel.nftables import Nftables
+from podwire.kernel.setdump import SetDump
 from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
 from podwire.services.proxy import ServiceProxy
@@ -209,7 +210,7 @@ class _Recorded(KernelSink):
     """The kernel, and a record of what it took."""
 
     def __init__(self, batches: list[Delta[Row]]) -> None:
-        super().__init__(Nftables(), Conntrack(), NODE.service_ranges)
+        super().__init__(Nftables(), SetDump(), Conntrack(), NODE.service_ranges)
         self._batches = batches
 
     async def write(self, delta: Delta[Row]) -> None:

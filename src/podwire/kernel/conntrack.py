@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from podwire.kernel.netlink import NETLINK_NETFILTER, Netlink, NetlinkError, Request, attribute, attributes, nested
+from podwire.kernel.netlink import NETLINK_NETFILTER, Netlink, Request, attribute, attributes, nested
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ _FILTER_BY_PROTOCOL = 1 << 3
 _FAMILY_HEADER = struct.Struct("!BBH")
 _PORT = struct.Struct("!H")
 _TRIES = 10
-"""Listings that may be torn by changes, one after the other, before it counts as an error."""
+"""Listings in a row that may be torn by changes before it counts as an error."""
 
 
 class Family(enum.IntEnum):
@@ -76,7 +76,7 @@ class Conntrack:
         body = _FAMILY_HEADER.pack(family, 0, 0)
         body += nested(_TUPLE_ORIGINAL, nested(_TUPLE_PROTOCOL, number))
         body += nested(_FILTER, attribute(_FILTER_ORIGINAL_FLAGS, struct.pack("=I", _FILTER_BY_PROTOCOL)))
-        for payload in self._list(body):
+        for payload in self._netlink.dump(_GET, body, _TRIES):
             yield _flow(family, payload)
 
     def forget(self, flows: Iterable[Flow]) -> None:
@@ -95,15 +95,6 @@ class Conntrack:
     def close(self) -> None:
         """Give the socket back."""
         self._netlink.close()
-
-    def _list(self, body: bytes) -> Iterable[bytes]:
-        for _ in range(_TRIES - 1):
-            try:
-                return self._netlink.dump(_GET, body)
-            except NetlinkError as error:
-                if error.errno != errno.EINTR:
-                    raise
-        return self._netlink.dump(_GET, body)
 
 
 def _flow(family: Family, payload: bytes) -> Flow:

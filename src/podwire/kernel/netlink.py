@@ -147,7 +147,7 @@ class Netlink:
     def dump(self, kind: int, body: bytes, tries: int = 1) -> list[bytes]:
         """All objects of a dump request, as message payloads.
 
-        A list that changed while it was read is read again, `tries` times in all; then NetlinkError with EINTR is raised.
+        A list that changed while it was read is read again, `tries` times in all; then NetlinkError says EINTR.
         """
         for _ in range(tries):
             payloads, torn = self._dump(kind, body)

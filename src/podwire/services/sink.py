@@ -9,21 +9,15 @@ from typing import Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel.conntrack import Family, Flow, FlowProtocol
-from podwire.kernel.elements import Element, Part, Range, transactions
-from podwire.kernel.listing import held_elements, table_exists
-from podwire.kernel.nftables import Nftables, NftablesError
+from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
+from podwire.kernel.elements import transactions
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions
+from podwire.kernel.setdump import SetDump
 from podwire.services import model
+from podwire.services.held import Elements, held_rows
 from podwire.services.model import Backend, Frontend
-from podwire.services.rows import ElementRow, EndpointRow, FlowRow, MemberRow, Members, Row, ServiceRow
-from podwire.services.ruleset import TABLE, ruleset
-
-COLLECTIONS = tuple(
-    (kind, f"{name}{family}")
-    for kind, names in (("map", ("service", "endpoint")), ("set", tuple(Members)))
-    for name in names
-    for family in (4, 6)
-)
+from podwire.services.rows import ElementRow, FlowRow, Row, ServiceRow
+from podwire.services.ruleset import TABLE, replacement, version
 
 
 class Flows(Protocol):
@@ -44,19 +38,26 @@ class KernelSink:
     A table that stands already is kept and read back, so that traffic does not notice a restart.
     """
 
-    def __init__(self, nft: Nftables, conntrack: Flows, service_ranges: Collection[str]) -> None:
+    def __init__(
+        self, nft: Transactions, elements: Elements, conntrack: Flows, service_ranges: Collection[str]
+    ) -> None:
         self._nft = nft
+        self._elements = elements
         self._conntrack = conntrack
         self._ranges = tuple(map(ipaddress.ip_network, service_ranges))
 
+    @classmethod
+    def here(cls, service_ranges: Collection[str]) -> KernelSink:
+        """The sink for the network namespace that this thread is in now."""
+        return cls(Nftables(), SetDump(), Conntrack(), service_ranges)
+
     async def read(self) -> list[Row]:
-        """What stands in the kernel; the table is loaded where it is missing. Raises SinkError."""
-        try:
-            if not table_exists(self._nft, TABLE):
-                self._nft.run(ruleset())
-            held: list[Row] = [_row(element) for element in await held_elements(TABLE, COLLECTIONS)]
-        except NftablesError as error:
-            raise SinkError(str(error)) from error
+        """What stands in the kernel; the ruleset is loaded where it is missing. Raises SinkError and NetlinkError."""
+        self._load()
+        held: list[Row] = []
+        for family in _FAMILIES:
+            held.extend(held_rows(self._elements, family))
+            await asyncio.sleep(0)
         frontends = {row.frontend for row in held if isinstance(row, ServiceRow)}
         flows = dict.fromkeys(map(_flow_row, self._datagrams(Family)))
         held.extend(row for row in flows if row.frontend in frontends or self._in_ranges(row.frontend))
@@ -72,6 +73,16 @@ class KernelSink:
         except NftablesError as error:
             raise SinkError(str(error)) from error
         self._end({row for row in delta.removals if isinstance(row, FlowRow)})
+
+    def _load(self) -> None:
+        """A table of another release is replaced: its maps may mean something else."""
+        try:
+            self._nft.run(f"list set {TABLE} {version()}")
+        except NftablesError:
+            try:
+                self._nft.run(replacement())
+            except NftablesError as error:
+                raise SinkError(f"the ruleset of Services cannot be loaded: {error}") from error
 
     def _end(self, gone: Collection[FlowRow]) -> None:
         """Deletes the flows of removed rows, only them: every other flow goes on."""
@@ -97,31 +108,3 @@ def _elements(rows: Iterable[Row]) -> list[ElementRow]:
 def _flow_row(flow: Flow) -> FlowRow:
     frontend = Frontend(flow.destination, model.Protocol.UDP, flow.destination_port)
     return FlowRow(frontend, Backend(flow.answering, flow.answering_port))
-
-
-def _row(element: Element) -> ElementRow:
-    """The row that an element of the table was made from."""
-    match element.collection[:-1], element.key, element.value:
-        case "service", (address, protocol, int(port)), (int(slots),):
-            return ServiceRow(_frontend(address, protocol, port), slots)
-        case "endpoint", (address, protocol, int(port), int(slot)), (to, int(to_port)):
-            return EndpointRow(_frontend(address, protocol, port), slot, Backend(str(to), to_port))
-        case "hairpin", (address, _), ():
-            return MemberRow(Members.HAIRPIN, str(address))
-        case "cluster", (address,), ():
-            return MemberRow(Members.CLUSTER, str(address))
-        case "range", (Range() as block,), ():
-            return MemberRow(Members.RANGE, _network(block))
-        case _:
-            raise NftablesError(f"table {TABLE} holds an element that podwire did not write: {element}")
-
-
-def _frontend(address: Part, protocol: Part, port: int) -> Frontend:
-    return Frontend(str(address), model.Protocol(str(protocol)), port)
-
-
-def _network(block: Range) -> str:
-    """The network that the range is: podwire writes no other ranges."""
-    first, last = ipaddress.ip_address(block.first), ipaddress.ip_address(block.last)
-    bits = (int(first) ^ int(last)).bit_length()
-    return str(ipaddress.ip_network(f"{first}/{first.max_prefixlen - bits}"))
