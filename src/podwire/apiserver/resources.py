@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from podwire.apiserver.columns import Column
+    from podwire.apiserver.columns import Layout
     from podwire.apiserver.schema import Schema
 
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -38,9 +38,9 @@ class Resource:
     """One kind as one version serves it.
 
     `storage` names the store's table: versions and groups that serve the same objects share it, with `conversion`
-    between them (events of core v1 and events.k8s.io/v1). `schema` and `columns` belong to kinds defined at run time;
-    built-in kinds have theirs in package data and in `columns/`. `patch_strategic` is false for such kinds: they have
-    no strategic merge patch.
+    between them (events of core v1 and events.k8s.io/v1). `schema` and `layout` (of tables) belong to kinds defined at
+    run time; built-in kinds have theirs in package data and in `columns/`. `patch_strategic` is false for such kinds:
+    they have no strategic merge patch.
     """
 
     group: str
@@ -57,7 +57,7 @@ class Resource:
     storage: str = ""
     patch_strategic: bool = True
     schema: Schema | None = None
-    columns: tuple[Column, ...] = ()
+    layout: Layout | None = None
 
     @property
     def api_version(self) -> str:

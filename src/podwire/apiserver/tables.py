@@ -1,16 +1,62 @@
-"""Answers as tables, as `kubectl get` asks for them. Source: k8s.io/kubernetes `pkg/printers/internalversion`."""
+"""Answers as tables, as `kubectl get` asks for them.
+
+Source: k8s.io/kubernetes `pkg/printers/internalversion`; kubernetes.io "Receiving resources as Tables". The texts for
+`-o wide` are always there; the columns' priority decides what is shown.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.columns import cluster, network, pods, workloads
+from podwire.apiserver.field import Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
+    from podwire.apiserver.columns import Layout
     from podwire.apiserver.resources import Resource
 
 Object = dict[str, Any]
+
+META = "meta.k8s.io/v1"
+
+_LAYOUTS: dict[tuple[str, str], Layout] = {
+    ("", "configmaps"): cluster.CONFIG_MAPS,
+    ("", "endpoints"): network.ENDPOINTS,
+    ("", "events"): cluster.EVENTS,
+    ("", "namespaces"): cluster.NAMESPACES,
+    ("", "nodes"): cluster.NODES,
+    ("", "pods"): pods.PODS,
+    ("", "podtemplates"): workloads.POD_TEMPLATES,
+    ("", "replicationcontrollers"): workloads.REPLICATION_CONTROLLERS,
+    ("", "secrets"): cluster.SECRETS,
+    ("", "serviceaccounts"): cluster.SERVICE_ACCOUNTS,
+    ("", "services"): network.SERVICES,
+    ("apps", "controllerrevisions"): workloads.REVISIONS,
+    ("apps", "daemonsets"): workloads.DAEMON_SETS,
+    ("apps", "deployments"): workloads.DEPLOYMENTS,
+    ("apps", "replicasets"): workloads.REPLICA_SETS,
+    ("apps", "statefulsets"): workloads.STATEFUL_SETS,
+    ("autoscaling", "horizontalpodautoscalers"): workloads.AUTOSCALERS,
+    ("batch", "cronjobs"): workloads.CRON_JOBS,
+    ("batch", "jobs"): workloads.JOBS,
+    ("coordination.k8s.io", "leases"): cluster.LEASES,
+    ("discovery.k8s.io", "endpointslices"): network.ENDPOINT_SLICES,
+    ("networking.k8s.io", "ingressclasses"): network.INGRESS_CLASSES,
+    ("networking.k8s.io", "ingresses"): network.INGRESSES,
+    ("networking.k8s.io", "ipaddresses"): network.IP_ADDRESSES,
+    ("networking.k8s.io", "networkpolicies"): network.NETWORK_POLICIES,
+    ("networking.k8s.io", "servicecidrs"): network.SERVICE_CIDRS,
+    ("policy", "poddisruptionbudgets"): workloads.BUDGETS,
+    ("rbac.authorization.k8s.io", "clusterrolebindings"): cluster.BINDINGS,
+    ("rbac.authorization.k8s.io", "clusterroles"): cluster.ROLES,
+    ("rbac.authorization.k8s.io", "rolebindings"): cluster.BINDINGS,
+    ("rbac.authorization.k8s.io", "roles"): cluster.ROLES,
+    ("scheduling.k8s.io", "priorityclasses"): cluster.PRIORITY_CLASSES,
+    ("storage.k8s.io", "storageclasses"): cluster.STORAGE_CLASSES,
+}
 
 
 def table(
@@ -21,9 +67,35 @@ def table(
     now: datetime | None = None,
     columns: bool = True,
 ) -> Object:
-    """A meta.k8s.io/v1 Table of the objects, without list metadata (the caller sets resourceVersion, continue).
+    """A meta.k8s.io/v1 Table of the objects, without list metadata (the caller sets resourceVersion and continue).
 
-    `include_object` is Metadata, Object or None (the parameter's words). Ages are counted to `now` (default: the present).
-    `columns=False` leaves the definitions out, for later events of a watch.
+    `include_object` is Metadata, Object or None (the parameter's words). Ages are counted to `now`, by default the
+    present. `columns=False` leaves the definitions out, for later events of a watch.
     """
-    return {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "columnDefinitions": [], "rows": []}
+    found = layout(resource)
+    moment = now or datetime.now(UTC)
+    rows = [_row(found, obj, include_object, moment) for obj in objects]
+    definitions = [column.json() for column in found.columns] if columns else []
+    return {"kind": "Table", "apiVersion": META, "columnDefinitions": definitions, "rows": rows}
+
+
+def layout(resource: Resource) -> Layout:
+    """The columns of a resource."""
+    if resource.schema is not None:
+        return resource.layout or cluster.CUSTOM
+    return _LAYOUTS.get((resource.group, resource.plural), cluster.OTHERS)
+
+
+def _row(found: Layout, obj: Object, include_object: str, now: datetime) -> Object:
+    row: Object = {"cells": list(found.cells(Field("", obj), now))}
+    phase = obj.get("status", {}).get("phase") if found is pods.PODS else ""
+    if phase in _ENDED:
+        row["conditions"] = [{"type": "Completed", "status": "True", "reason": phase, "message": _ENDED[phase]}]
+    if include_object == "Object":
+        row["object"] = obj
+    elif include_object != "None":
+        row["object"] = {"kind": "PartialObjectMetadata", "apiVersion": META, "metadata": obj["metadata"]}
+    return row
+
+
+_ENDED = {"Succeeded": "The pod has completed successfully.", "Failed": "The pod failed."}

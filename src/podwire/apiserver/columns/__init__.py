@@ -1,8 +1,17 @@
-"""A column of a table. Source: meta.k8s.io/v1 TableColumnDefinition."""
+"""Columns of tables, and what stands in them. Source: meta.k8s.io/v1 TableColumnDefinition."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from podwire.apiserver.field import Field
+
+Cell = str | int | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +20,40 @@ class Column:
 
     name: str
     type: str = "string"
+    priority: int = 0
     format: str = ""
     description: str = ""
-    priority: int = 0
-    path: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """The definition as tables carry it."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "format": self.format,
+            "description": self.description,
+            "priority": self.priority,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How objects of one kind become rows: `cells` answers one value for each column."""
+
+    columns: tuple[Column, ...]
+    cells: Callable[[Field, datetime], tuple[Cell, ...]]
+
+
+NAME = Column(
+    "Name",
+    format="name",
+    description="Name must be unique within a namespace. Is required when creating resources.",
+)
+AGE = Column(
+    "Age",
+    description="CreationTimestamp is a timestamp representing the server time when this object was created.",
+)
+TEMPLATE = (
+    Column("Containers", priority=1, description="Names of each container in the template."),
+    Column("Images", priority=1, description="Images referenced by each container in the template."),
+)
+SELECTOR = Column("Selector", priority=1, description="Which pods are meant.")
