@@ -1,14 +1,20 @@
 """What the kernel does with real packets under the rows that policies ask for."""
 
+import asyncio
 import itertools
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
 
 from podwire.engine.table import Table
-from podwire.kernel.namespaces import enter_network
+from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.nftables import Nftables
 from podwire.policy.rows import Row
 from podwire.policy.sink import NftablesSink
 from podwire.policy.view import Owner
-from tests.policy.cluster import Cluster
+from tests.policy.cluster import Cluster, pod
 from tests.policy.netpol import CASES, KEYS, Case, addresses, model
 from tests.policy.wire import Probe, Wire
 from tests.sandbox import sandboxed
@@ -60,3 +66,230 @@ async def test_upstream_cases_with_packets() -> None:
         failures += [f"{case.title}: denied but reached {p}" for p in reached - expected]
         failures += [f"{case.title}: allowed but not reached {p}" for p in expected - reached]
     assert not failures, "\n".join(failures[:20])
+
+
+def tcp(source: str, target: str, port: int = 80) -> Probe:
+    return Probe(source, target, "TCP", port)
+
+
+def check(wire: Wire, *, allowed: list[Probe], denied: list[Probe]) -> None:
+    reached = wire.reached([*allowed, *denied], set(allowed))
+    assert not set(allowed) - reached, f"allowed but not reached: {set(allowed) - reached}"
+    assert not set(denied) & reached, f"denied but reached: {set(denied) & reached}"
+
+
+SMALL = ("x/a", "x/b", "y/a")
+HERE = ("10.0.1.1", "fd00:1::1")
+"""The addresses of x/a."""
+GATEWAY, OUTSIDE = "169.254.1.1", ("9.9.9.9", "fd99::9")
+
+
+def small_wire() -> Wire:
+    """Three pods, their node, and a machine outside; the thread is in the node's namespace afterwards."""
+    wire = Wire({key: addresses(key) for key in SMALL})
+    wire.plug("outside", " ".join(OUTSIDE), "eth9")
+    enter_network(wire.node.path)
+    return wire
+
+
+@sandboxed
+async def test_the_node_the_pod_itself_and_the_world_outside() -> None:
+    wire, kernel, cluster = small_wire(), Enforced(), model()
+    cluster.policy("x/deny", "{podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress, Egress]}")
+    await kernel.enforce(cluster)
+    check(
+        wire,
+        allowed=[
+            *(tcp("node", ip) for ip in HERE),
+            *(tcp("x/a", ip) for ip in HERE),
+            *(tcp("outside", ip) for ip in addresses("x/b").split()),
+            *(tcp("x/b", ip) for ip in OUTSIDE),
+            tcp("x/b", GATEWAY),
+        ],
+        denied=[
+            *(tcp("outside", ip) for ip in HERE),
+            *(tcp("x/a", ip) for ip in OUTSIDE),
+            tcp("x/a", GATEWAY),
+        ],
+    )
+    cluster.policy(
+        "x/allow",
+        "{podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress, Egress],"
+        " ingress: [{from: [{ipBlock: {cidr: 9.9.9.0/24}}], ports: [{port: 80}]}],"
+        " egress: [{to: [{ipBlock: {cidr: 169.254.1.1/32}}, {ipBlock: {cidr: 'fd99::/64'}}]}]}",
+    )
+    await kernel.enforce(cluster)
+    check(
+        wire,
+        allowed=[tcp("outside", HERE[0]), tcp("x/a", GATEWAY), tcp("x/a", OUTSIDE[1])],
+        denied=[tcp("outside", HERE[0], 81), tcp("outside", HERE[1]), tcp("x/a", OUTSIDE[0])],
+    )
+
+
+@sandboxed
+async def test_a_pod_that_no_rule_knows_is_closed_but_finds_its_neighbours() -> None:
+    wire, kernel, cluster = small_wire(), Enforced(), model()
+    await kernel.enforce(cluster)
+    wire.plug("x/new", "10.0.1.9 fd00:1::9", "pwnew")
+    others = [*addresses("x/b").split(), *OUTSIDE, GATEWAY]
+    outwards = [tcp("x/new", ip) for ip in others]
+    inwards = [tcp(source, ip) for source in ("x/b", "outside") for ip in ("10.0.1.9", "fd00:1::9")]
+    check(wire, allowed=[], denied=[*outwards, *inwards])
+    assert "lladdr" in wire.hosts["x/new"].run("ip", "-6", "neighbour", "show", "fe80::1").stdout
+    cluster.add(pod("x/new", "10.0.1.9 fd00:1::9"))
+    await kernel.enforce(cluster)
+    check(wire, allowed=[*outwards, *inwards], denied=[])
+
+
+@sandboxed
+async def test_services_are_judged_by_the_real_destination_and_a_pod_reaches_itself_through_one() -> None:
+    wire, kernel, cluster = small_wire(), Enforced(), model()
+    Nftables().run(
+        """
+        table inet nat {
+            set hairpin { typeof ip saddr . ip daddr; elements = { 10.0.1.1 . 10.0.1.1 } }
+            chain prerouting {
+                type nat hook prerouting priority dstnat;
+                ip daddr 10.96.0.1 tcp dport 8080 dnat ip to 10.0.1.1:80
+                ip daddr 10.96.0.2 tcp dport 8080 dnat ip to 10.0.1.2:80
+                ip daddr 10.96.0.3 tcp dport 80 dnat ip to 10.0.1.2:81
+            }
+            chain postrouting {
+                type nat hook postrouting priority srcnat;
+                ip saddr . ip daddr @hairpin masquerade
+            }
+        }
+        """
+    )
+    cluster.policy(
+        "x/p",
+        "{podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress, Egress],"
+        " egress: [{to: [{podSelector: {matchLabels: {pod: b}}}], ports: [{port: 80}]}]}",
+    )
+    await kernel.enforce(cluster)
+    check(
+        wire,
+        allowed=[tcp("x/a", "10.96.0.1", 8080), tcp("x/a", "10.96.0.2", 8080), tcp("y/a", "10.96.0.3")],
+        denied=[tcp("x/a", "10.96.0.3"), tcp("y/a", "10.96.0.1", 8080)],
+    )
+
+
+@sandboxed
+async def test_icmp_passes_only_where_all_ports_are_allowed() -> None:
+    wire, kernel, cluster = small_wire(), Enforced(), model()
+
+    def ping(source: str, target: str) -> bool:
+        return wire.hosts[source].run("ping", "-c1", "-W0.3", target, check=False).returncode == 0
+
+    cluster.policy(
+        "x/p",
+        "{podSelector: {matchLabels: {pod: a}}, ingress: [{from: [{namespaceSelector: {matchLabels: {ns: y}}}]},"
+        " {from: [{podSelector: {}}], ports: [{protocol: TCP}]}]}",
+    )
+    await kernel.enforce(cluster)
+    assert [ping("y/a", ip) for ip in HERE] == [True, True]
+    assert [ping("x/b", ip) for ip in HERE] == [False, False]
+    check(wire, allowed=[tcp("x/b", ip) for ip in HERE], denied=[tcp("outside", ip) for ip in HERE])
+
+
+@sandboxed
+async def test_an_established_connection_lives_on_when_a_policy_comes_but_no_new_one_is_made() -> None:
+    wire, kernel, cluster = small_wire(), Enforced(), model()
+    await kernel.enforce(cluster)
+    with inside_network(wire.hosts["x/a"].path):
+        server = socket.create_server((HERE[0], 90))
+    with inside_network(wire.hosts["x/b"].path):
+        client = socket.create_connection((HERE[0], 90), timeout=5)
+    accepted, _ = server.accept()
+    accepted.settimeout(5)
+    cluster.policy("x/deny", "{policyTypes: [Ingress, Egress]}")
+    await kernel.enforce(cluster)
+    client.send(b"to the server")
+    assert accepted.recv(64) == b"to the server"
+    accepted.send(b"and back")
+    assert client.recv(64) == b"and back"
+    check(wire, allowed=[], denied=[tcp("x/b", HERE[0], 90), tcp("x/b", HERE[0])])
+
+
+def flood(wire: Wire, source: str, target: str) -> socket.socket:
+    """A socket that keeps sending datagrams to port 80 for as long as the test calls send."""
+    with inside_network(wire.hosts[source].path):
+        client = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, socket.SOCK_DGRAM)
+    client.connect((target, 80))
+    return client
+
+
+@sandboxed
+async def test_the_first_packets_of_a_new_pod_go_only_where_its_policies_let_them() -> None:
+    wire, kernel, cluster = small_wire(), Enforced(), model()
+    cluster.policy(
+        "x/p",
+        "{podSelector: {matchLabels: {app: new}}, policyTypes: [Egress], egress: [{to: ["
+        "{podSelector: {matchLabels: {pod: b}}}]}]}",
+    )
+    await kernel.enforce(cluster)
+    wire.plug("x/new", "10.0.1.9 fd00:1::9", "pwnew")
+    forbidden, wanted = flood(wire, "x/new", HERE[1]), flood(wire, "x/new", "fd00:1::2")
+    stop = asyncio.Event()
+
+    async def race() -> None:
+        while not stop.is_set():
+            forbidden.send(b"no")
+            wanted.send(b"yes")
+            await asyncio.sleep(0)
+
+    racing = asyncio.create_task(race())
+    await asyncio.sleep(0)
+    cluster.add(pod("x/new", "10.0.1.9 fd00:1::9", labels="app=new"))
+    await kernel.enforce(cluster)
+    deadline = time.monotonic() + 5
+    while not wire.arrivals("x/b"):
+        assert time.monotonic() < deadline, "what is allowed never came through"
+        await asyncio.sleep(0)
+    stop.set()
+    await racing
+    assert wire.arrivals("x/a") == 0
+    check(wire, allowed=[Probe("x/new", "fd00:1::2", "UDP", 80)], denied=[Probe("x/new", HERE[1], "UDP", 80)])
+
+
+@sandboxed
+async def test_nothing_passes_while_the_writer_is_killed_and_started_again() -> None:
+    wire, cluster, other = small_wire(), model(), model()
+    deny = "{podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress]}"
+    cluster.policy("x/deny", deny)
+    other.policy("x/deny", deny)
+    other.policy(
+        "x/more", "{ingress: [{from: [{podSelector: {matchLabels: {pod: c}}}], ports: [{port: 1, endPort: 99}]}]}"
+    )
+    await Enforced().enforce(model())
+    check(wire, allowed=[Probe("y/a", HERE[0], "UDP", 80)], denied=[])
+    await Enforced().enforce(cluster)
+    denied = flood(wire, "y/a", HERE[0])
+    for _ in range(5):
+        kill_a_writer(cluster, other, while_it_writes=lambda: denied.send(b"no"))
+    for state in (cluster, other):
+        await Enforced().enforce(state)
+        denied.send(b"no")
+    assert wire.arrivals("x/a") == 0
+    check(wire, allowed=[tcp("x/a", "10.0.2.1"), tcp("node", HERE[0])], denied=[tcp("y/a", HERE[0])])
+
+
+def kill_a_writer(*states: Cluster, while_it_writes: Callable[[], object]) -> None:
+    """Start a process that writes these states in turn, and kill it in the middle."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            asyncio.run(rewrite_for_ever(*states))
+        finally:
+            os._exit(1)
+    deadline = time.monotonic() + 0.15
+    while time.monotonic() < deadline:
+        while_it_writes()
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+
+
+async def rewrite_for_ever(*states: Cluster) -> None:
+    kernel = Enforced()
+    for state in itertools.cycle(states):
+        await kernel.enforce(state)

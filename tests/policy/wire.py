@@ -95,6 +95,10 @@ class Wire:
                         open_ones.add(key.data)
         return open_ones
 
+    def arrivals(self, key: str) -> int:
+        """How many datagrams wait at this host's servers; they are taken away."""
+        return sum(len(_datagrams(server)) for server in self._servers[key] if server.type == socket.SOCK_DGRAM)
+
     def _enough(self, seconds: float, open_ones: set[Probe], expected: set[Probe]) -> bool:
         return seconds > (CLOSED_SECONDS if expected <= open_ones else PATIENCE_SECONDS)
 
