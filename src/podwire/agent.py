@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.nftables import Nftables
 from podwire.kube.client import Client, Credentials
 from podwire.kube.informer import Informer
@@ -22,6 +21,7 @@ from podwire.pods.network import PodNetwork, Settings
 from podwire.policy.numbers import Numbers
 from podwire.policy.policies import Policies
 from podwire.policy.sink import NftablesSink
+from podwire.rows_socket import serving_rows
 from podwire.services.model import NodeView
 from podwire.services.proxy import ServiceProxy
 from podwire.services.sink import KernelSink
@@ -44,6 +44,11 @@ class AgentConfig:
     def cni_socket(self) -> Path:
         """Where the CNI plugin of this node finds the agent."""
         return self.folder / "cni.sock"
+
+    @property
+    def rows_socket(self) -> Path:
+        """Where `podwire rows` asks what must stand in the kernel."""
+        return self.folder / "rows.sock"
 
 
 class PolicyGate:
@@ -82,6 +87,7 @@ class Agent:
     """All capabilities of one node on one set of informers."""
 
     def __init__(self, config: AgentConfig, client: Client) -> None:
+        self._rows_socket = config.rows_socket
         self._nodes = Informer(client, NODES)
         services, slices = Informer(client, SERVICES), Informer(client, ENDPOINT_SLICES)
         pods, namespaces = Informer(client, PODS), Informer(client, NAMESPACES)
@@ -93,11 +99,16 @@ class Agent:
         numbers = Numbers(config.folder / "identities.db")
         self._policies = Policies(config.node, pods, namespaces, policies, NftablesSink(Nftables()), numbers)
         gate.guard(self._policies)
-        proxy_sink = KernelSink(Nftables(), Conntrack(), config.service_ranges)
-        self._proxy = ServiceProxy(services, slices, proxy_sink, NodeView(config.node, config.service_ranges))
+        services_sink = KernelSink.here(config.service_ranges)
+        self._proxy = ServiceProxy(services, slices, services_sink, NodeView(config.node, config.service_ranges))
 
     async def run(self) -> None:
         """Follow the API and keep the kernel equal to it, for ever."""
+        capabilities = {"pods": self._network.rows, "services": self._proxy.rows, "policy": self._policies.rows}
+        async with serving_rows(self._rows_socket, capabilities):
+            await self._work()
+
+    async def _work(self) -> None:
         for attachment in self._network.attachments:
             self._policies.attach(*_identity(attachment), attachment.addresses)
         self._nodes.subscribe(self._network.node_changed)

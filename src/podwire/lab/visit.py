@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Sequence
 
@@ -20,7 +21,7 @@ def network_of(world: World, target: str) -> str:
 
     A target is a node, `outside`, `underlay`, a pod of namespace default, or NAMESPACE/POD.
     """
-    nodes = [f"node-{number}" for number in range(1, world.nodes + 1)]
+    nodes = node_names(world)
     if target in (*UNDERLAY_HOSTS, *nodes):
         return str(paths.network(target))
     namespace, _, pod = target.rpartition("/")
@@ -36,6 +37,11 @@ def network_of(world: World, target: str) -> str:
         raise WorldError(f"{target}: is no pod ({answer.stderr.strip()}) and none of {choices}")
     uid, node, *host_network = answer.stdout.split()
     return str(paths.network(node if host_network == ["true"] else f"pods/{uid}"))
+
+
+def node_names(world: World) -> list[str]:
+    """All nodes of a world."""
+    return [f"node-{number}" for number in range(1, world.nodes + 1)]
 
 
 def enter(world: World, network: str) -> None:
@@ -59,6 +65,21 @@ def enter(world: World, network: str) -> None:
         raise WorldError(f"{network}: the network of this pod is not there; has the pod started?") from None
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+
+
+def rows(world: World, node: str, capability: str) -> str:
+    """What the agent of a node says must stand in the kernel."""
+    nodes = node_names(world)
+    if node not in nodes:
+        raise WorldError(f"--node {node}: is none of {', '.join(nodes)}")
+    enter(world, str(paths.network(node)))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
+        try:
+            agent.connect(str(paths.node(node) / "rows.sock"))
+        except OSError as error:
+            raise WorldError(f"the agent of {node} does not answer: {error}; see 'podwire logs agent-{node}'") from None
+        agent.sendall(capability.encode() + b"\n")
+        return b"".join(iter(lambda: agent.recv(65536), b"")).decode()
 
 
 def run(world: World, target: str, arguments: Sequence[str]) -> int:

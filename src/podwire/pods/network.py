@@ -70,6 +70,11 @@ class PodNetwork:
         """All pods of this node that have their network, also from before a restart."""
         return self._operations.attachments
 
+    def rows(self) -> Iterator[MemberRow | WayRow]:
+        """All rows that must stand for this node and its peers; they print themselves."""
+        yield from self._members.table.rows()
+        yield from self._ways.table.rows()
+
     async def run(self) -> None:
         """Serve until cancelled. Pods keep their network when it ends."""
         links.prepare_node()

@@ -1,0 +1,23 @@
+"""podwire rows"""
+
+from __future__ import annotations
+
+import click
+
+from podwire.cli.options import name_option
+
+
+@click.command()
+@name_option
+@click.argument("capability", type=click.Choice(["services", "policy", "pods"]))
+@click.option("--node", default="node-1", show_default=True, help="Whose kernel.")
+def command(name: str, capability: str, node: str) -> None:
+    """Show the rows of one capability on one node: what must stand in its kernel, one fact a line.
+
+    \b
+    podwire rows services
+    podwire rows policy --node node-2
+    """
+    from podwire.lab import visit, worlds
+
+    click.echo(visit.rows(worlds.find(name), node, capability), nl=False)

@@ -1,0 +1,42 @@
+"""The agent's answer to `podwire rows`: what must stand in the kernel, one row a line, over a unix socket.
+
+A request is one line, the name of a capability; the answer is its rows, and the connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+
+Rows = Callable[[], Iterable[object]]
+
+READ_SECONDS = 5.0
+
+
+@contextlib.asynccontextmanager
+async def serving_rows(path: Path, capabilities: Mapping[str, Rows]) -> AsyncIterator[None]:
+    """Answer on this socket, readable by the owner only, inside the block. Raises OSError."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(TimeoutError, ValueError, ConnectionError):
+            line = await asyncio.wait_for(reader.readline(), READ_SECONDS)
+            writer.write(text(line.decode("utf-8", "replace").strip(), capabilities).encode())
+            await writer.drain()
+        writer.close()
+
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(answer, path)
+    os.chmod(path, 0o600)
+    async with server:
+        yield
+
+
+def text(name: str, capabilities: Mapping[str, Rows]) -> str:
+    """All rows of a capability, sorted; for another name, the names that there are."""
+    rows = capabilities.get(name)
+    if rows is None:
+        return f"no capability {name!r}; there are: {', '.join(capabilities)}\n"
+    return "".join(f"{line}\n" for line in sorted(map(str, rows())))
