@@ -72,7 +72,8 @@ class ApiServer:
         self.store = Store(config.store, durable=config.durable, window=config.window)
         self.hub = Hub(self.store)
         self._writer = self._make_writer()
-        self._server = Server(self._make_api(), self.store, self.hub, self._tls())
+        self.api = self._make_api()
+        self._server = Server(self.api, self.store, self.hub, self._tls())
 
     async def start(self) -> None:
         """Make the first objects and listen; raises OSError where an address is taken."""

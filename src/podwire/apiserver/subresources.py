@@ -84,7 +84,7 @@ class Subresources:
             raise status.invalid(call.resource, call.key.name, [causes.required("target.name")])
         change = _binding(call, node, timestamp(self._clock()))
         written = await self._writer.update(
-            call.resource, call.key, change, call.write_options(), narrow=lambda obj, _: obj
+            call.resource, call.key, change, call.write_options(), narrow=lambda obj, _: obj, as_new=True
         )
         return json_response(Success(code=201).json(), 201, written.warnings)
 

@@ -75,15 +75,25 @@ class Writer:
             key = _free_key(transaction, resource, obj)
             defaults.apply(resource, obj)
             strategy.before_create(resource, obj)
-            self._admit(Write(resource, obj, None, transaction))
+            self._admit(Write(resource, obj, None, transaction), None)
             return transaction.put(key, obj)
 
         return Written(await self._store.transact(work, dry_run=options.dry_run), warnings)
 
     async def update(
-        self, resource: Resource, key: Key, change: Change, options: WriteOptions, narrow: Narrow | None = None
+        self,
+        resource: Resource,
+        key: Key,
+        change: Change,
+        options: WriteOptions,
+        narrow: Narrow | None = None,
+        *,
+        as_new: bool = False,
     ) -> Written:
-        """Change an object; raises StatusError 400, 404, 409 or 422. The change is computed on what stands then."""
+        """Change an object; raises StatusError 400, 404, 409 or 422. The change is computed on what stands then.
+
+        `as_new` lifts the rules about what may not change: the request is one that is made for it (binding).
+        """
 
         def work(transaction: Transaction) -> Written:
             current = transaction.get(key)
@@ -97,7 +107,7 @@ class Writer:
             metadata.place(resource, obj, key.namespace, key.name)
             metadata.check_unchanged(resource, obj, old)
             obj = narrow(obj, old) if narrow is not None else _without_status(resource, obj, old)
-            stored, gone = self._replace(transaction, Write(resource, obj, old, transaction), key)
+            stored, gone = self._replace(Write(resource, obj, old, transaction), key, as_new=as_new)
             return Written(stored, warnings, gone)
 
         return await self._store.transact(work, dry_run=options.dry_run)
@@ -116,22 +126,23 @@ class Writer:
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
-    def _replace(self, transaction: Transaction, write: Write, key: Key) -> tuple[Stored, bool]:
+    def _replace(self, write: Write, key: Key, *, as_new: bool) -> tuple[Stored, bool]:
         """Put the successor of a stored object, or end it when it was only waiting for its last finalizer."""
         resource, obj, old = write.resource, write.obj, write.old or {}
         metadata.carry_over(resource, obj, old)
         defaults.apply(resource, obj)
         strategy.before_update(resource, obj, old)
-        self._admit(write)
+        self._admit(write, None if as_new else old)
         metadata.count_generation(obj, old)
         if deletion.complete(obj):
-            return transaction.remove(key, obj), True
-        return transaction.put(key, obj), False
+            return write.transaction.remove(key, obj), True
+        return write.transaction.put(key, obj), False
 
-    def _admit(self, write: Write) -> None:
+    def _admit(self, write: Write, compared: Object | None) -> None:
+        """Complete and check; `compared` is the object that rules about change look at."""
         for admit in self._admission:
             admit(write)
-        problems = validation.validate(write.resource, write.obj, write.old)
+        problems = validation.validate(write.resource, write.obj, compared)
         if problems:
             raise status.invalid(write.resource, write.obj["metadata"]["name"], problems)
 

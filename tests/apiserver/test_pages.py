@@ -1,0 +1,36 @@
+import base64
+
+import pytest
+
+from podwire.apiserver import pages
+from podwire.apiserver.pages import Position
+from podwire.apiserver.status import StatusError
+
+
+@pytest.mark.parametrize("place", [Position(7, "ns", "web"), Position(0, "", "node-1"), Position(9, "ns", "system:x")])
+def test_a_token_is_read_back(place: Position) -> None:
+    assert pages.position(place.token()) == place
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "!!!!",
+        "a" * 5000,
+        encoded("{}"),
+        encoded('{"v":"meta.k8s.io/v1","rv":1,"after":["a","b"]}'),
+        encoded('{"v":"podwire/1","rv":-1,"after":["a","b"]}'),
+        encoded('{"v":"podwire/1","rv":1,"after":["a",""]}'),
+        encoded('{"v":"podwire/1","rv":1,"after":["..","../../secrets/x"]}'),
+        encoded('{"v":"podwire/1","rv":1,"after":["a","b"],"more":1}'),
+    ],
+)
+def test_a_token_that_is_none_of_ours_is_refused(token: str) -> None:
+    with pytest.raises(StatusError) as refused:
+        pages.position(token)
+    assert refused.value.code == 400

@@ -1,0 +1,42 @@
+from typing import Any
+
+import pytest
+
+from podwire.apiserver import runtimes
+from podwire.apiserver.requests import Relay, Request
+from podwire.apiserver.status import StatusError
+
+
+def relay(subresource: str, containers: str = "main", node: str = "n1", **query: tuple[str, ...]) -> Relay:
+    spec: dict[str, Any] = {"containers": [{"name": name} for name in containers.split()], "nodeName": node}
+    pod = {"metadata": {"name": "web", "namespace": "ns"}, "spec": spec}
+    return runtimes.relay(Request("GET", "/", None, query), subresource, pod, "/run/podwire/nodes")
+
+
+def test_a_log_comes_from_the_node_of_the_pod() -> None:
+    found = relay("log", follow=("true",), tailLines=("5",), pretty=("true",))
+    assert (found.socket, found.path) == ("/run/podwire/nodes/n1/runtime.sock", "/containerLogs/ns/web/main")
+    assert found.query == (("follow", "true"), ("tailLines", "5"))
+    assert not found.streams
+
+
+def test_a_command_is_passed_on_word_by_word() -> None:
+    found = relay("exec", command=("sh", "-c", "a b&c"), stdout=("true",), container=("main",))
+    assert found.query == (("command", "sh"), ("command", "-c"), ("command", "a b&c"), ("stdout", "true"))
+    assert (found.path, found.streams) == ("/exec/ns/web/main", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"node": ""}, "does not have a host assigned"),
+        ({"node": "../../etc"}, "is no node name"),
+        ({"node": "a..b"}, "is no node name"),
+        ({"container": ("other",)}, "container other is not valid for pod web: it has main"),
+        ({"containers": "a b"}, "a container name must be specified for pod web"),
+    ],
+)
+def test_what_cannot_be_relayed(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(StatusError, match=message) as refused:
+        relay("log", **arguments)
+    assert refused.value.code == 400

@@ -1,0 +1,84 @@
+import pytest
+
+from podwire.apiserver.revisions import Key, Stored
+from podwire.apiserver.selectors import selectable_fields, selection
+from podwire.apiserver.status import StatusError
+
+
+def stored(labels: dict[str, str] | None = None, fields: dict[str, str] | None = None) -> Stored:
+    return Stored(Key("pods", "ns", "web"), 1, "u", b"{}", labels or {}, fields or {})
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "expected"),
+    [
+        ("", {}, True),
+        ("a=1", {"a": "1"}, True),
+        ("a==1", {"a": "1"}, True),
+        ("a = 1", {"a": "1"}, True),
+        ("a=1", {"a": "2"}, False),
+        ("a=1", {}, False),
+        ("a=", {"a": ""}, True),
+        ("a=", {}, False),
+        ("a!=1", {"a": "2"}, True),
+        ("a!=1", {}, True),
+        ("a!=1", {"a": "1"}, False),
+        ("a in (1, 2)", {"a": "2"}, True),
+        ("a in (1,2)", {"a": "3"}, False),
+        ("a in (1,)", {"a": ""}, True),
+        ("a notin (1,2)", {}, True),
+        ("a notin (1,2)", {"a": "1"}, False),
+        ("a", {"a": ""}, True),
+        ("a", {}, False),
+        ("!a", {}, True),
+        ("! a", {"a": "1"}, False),
+        ("n>5", {"n": "6"}, True),
+        ("n<5", {"n": "6"}, False),
+        ("n>5", {"n": "many"}, False),
+        ("a=1,b in (x),!c", {"a": "1", "b": "x"}, True),
+        ("a=1,b in (x),!c", {"a": "1", "b": "x", "c": ""}, False),
+        ("app.kubernetes.io/name=web", {"app.kubernetes.io/name": "web"}, True),
+    ],
+)
+def test_label_selectors(text: str, labels: dict[str, str], expected: bool) -> None:
+    assert selection("pods", "", text, "").matches(stored(labels)) is expected
+
+
+@pytest.mark.parametrize(
+    "text", ["=1", "a=1,", ",a", "a in 1", "a in (1", "a b", "a=1 b=2", "a=-1-", "a//b=1", "(a)", "a in ((1))", "a=b=c"]
+)
+def test_malformed_label_selectors_are_refused(text: str) -> None:
+    with pytest.raises(StatusError) as refused:
+        selection("pods", "", text, "")
+    assert refused.value.code == 400
+
+
+def test_field_selectors() -> None:
+    pod = stored(fields={"spec.nodeName": "n1", "status.phase": "Running"})
+    assert selection("pods", "", "", "spec.nodeName=n1,status.phase!=Failed").matches(pod)
+    assert not selection("pods", "", "", "spec.nodeName=n2").matches(pod)
+    assert selection("pods", "", "", "metadata.name==web,metadata.namespace=ns").matches(pod)
+    assert not selection("pods", "", "", "metadata.name=other").matches(pod)
+
+
+@pytest.mark.parametrize("text", ["spec.image=x", "spec.nodeName", "spec.nodeName~x"])
+def test_unknown_fields_and_malformed_terms_are_refused(text: str) -> None:
+    with pytest.raises(StatusError) as refused:
+        selection("pods", "", "", text)
+    assert refused.value.code == 400
+
+
+def test_a_namespace_selects() -> None:
+    assert selection("pods", "ns", "", "").matches(stored())
+    assert not selection("pods", "other", "", "").matches(stored())
+
+
+def test_a_huge_selector_is_refused_before_it_is_read() -> None:
+    with pytest.raises(StatusError):
+        selection("pods", "", "a=1," * 20_000 + "a=1", "")
+
+
+def test_missing_fields_count_as_their_defaults() -> None:
+    assert selectable_fields("pods", {})["spec.hostNetwork"] == "false"
+    assert selectable_fields("pods", {"spec": {"hostNetwork": True}})["spec.hostNetwork"] == "true"
+    assert selectable_fields("events", {"source": {"component": "kubelet"}})["source"] == "kubelet"

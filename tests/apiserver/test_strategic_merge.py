@@ -1,0 +1,121 @@
+from typing import Any
+
+import pytest
+
+from podwire.apiserver import resources, schema, strategic_merge
+from podwire.apiserver.strategic_merge import StrategicPatchError
+
+REGISTRY = resources.registry()
+
+
+def patched(plural: str, target: Any, patch: Any, group: str = "") -> Any:
+    resource = REGISTRY.find(group, "v1", plural)
+    assert resource is not None
+    return strategic_merge.apply(target, patch, schema.merge_rules(resource))
+
+
+def pod(*containers: Any, **spec: Any) -> Any:
+    return {"spec": {"containers": list(containers), **spec}}
+
+
+def test_lists_merge_by_their_key_and_keep_what_is_not_named() -> None:
+    target = pod({"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"})
+    patch = pod({"name": "a", "image": "2", "env": [{"name": "Y", "value": "2"}]}, {"name": "c", "image": "3"})
+    assert patched("pods", target, patch) == pod(
+        {"name": "a", "image": "2", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]},
+        {"name": "b", "image": "1"},
+        {"name": "c", "image": "3"},
+    )
+
+
+def test_items_are_deleted_and_replaced_by_directive() -> None:
+    target = pod({"name": "a", "image": "1", "tty": True}, {"name": "b", "image": "1"})
+    patch = pod({"name": "b", "$patch": "delete"}, {"name": "a", "image": "2", "$patch": "replace"})
+    assert patched("pods", target, patch) == pod({"name": "a", "image": "2"})
+
+
+def test_a_whole_list_is_replaced_by_directive() -> None:
+    target = pod({"name": "a"}, {"name": "b"})
+    assert patched("pods", target, pod({"$patch": "replace"}, {"name": "c"})) == pod({"name": "c"})
+
+
+def test_an_object_is_replaced_by_directive() -> None:
+    target = {"spec": {"nodeSelector": {"a": "1", "b": "2"}}}
+    patch = {"spec": {"nodeSelector": {"$patch": "replace", "c": "3"}}}
+    assert patched("pods", target, patch) == {"spec": {"nodeSelector": {"c": "3"}}}
+
+
+def test_the_order_is_set_as_kubectl_sends_it() -> None:
+    target = pod({"name": "a"}, {"name": "b"}, {"name": "sidecar"})
+    patch = {
+        "spec": {
+            "$setElementOrder/containers": [{"name": "c"}, {"name": "b"}, {"name": "a"}],
+            "containers": [{"name": "c", "image": "3"}],
+        }
+    }
+    names = [one["name"] for one in patched("pods", target, patch)["spec"]["containers"]]
+    assert [name for name in names if name != "sidecar"] == ["c", "b", "a"]
+    assert "sidecar" in names
+
+
+def test_an_order_alone_sorts_without_loss() -> None:
+    target = pod({"name": "a", "image": "1"}, {"name": "b", "image": "2"})
+    patch = {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}}
+    assert patched("pods", target, patch) == pod({"name": "b", "image": "2"}, {"name": "a", "image": "1"})
+
+
+def test_lists_of_plain_values_merge_as_sets_and_lose_values() -> None:
+    target = {"metadata": {"finalizers": ["a", "b"]}}
+    assert patched("pods", target, {"metadata": {"finalizers": ["b", "c"]}}) == {
+        "metadata": {"finalizers": ["a", "b", "c"]}
+    }
+    assert patched("pods", target, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}}) == {
+        "metadata": {"finalizers": ["b"]}
+    }
+
+
+def test_retained_keys_drop_the_others() -> None:
+    target = {"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}
+    patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
+    assert patched("deployments", target, patch, "apps") == {"spec": {"strategy": {"type": "Recreate"}}}
+
+
+def test_lists_without_merge_key_and_nulls_are_as_in_a_merge_patch() -> None:
+    target = {"metadata": {"labels": {"a": "1"}}, "spec": {"containers": [{"name": "a", "args": ["x", "y"]}]}}
+    patch = {"metadata": {"labels": {"a": None, "b": "2"}}, "spec": {"containers": [{"name": "a", "args": ["z"]}]}}
+    assert patched("pods", target, patch) == {
+        "metadata": {"labels": {"b": "2"}},
+        "spec": {"containers": [{"name": "a", "args": ["z"]}]},
+    }
+
+
+def test_service_ports_merge_by_port() -> None:
+    target = {"spec": {"ports": [{"port": 80, "targetPort": 8080}, {"port": 443}]}}
+    patch = {"spec": {"ports": [{"port": 80, "targetPort": 9090}]}}
+    assert patched("services", target, patch) == {"spec": {"ports": [{"port": 80, "targetPort": 9090}, {"port": 443}]}}
+
+
+def test_no_directive_is_ever_stored() -> None:
+    new = {"spec": {"template": {"$retainKeys": ["a"], "a": {"$patch": "replace", "b": [{"c": None, "d": 1}]}}}}
+    assert patched("deployments", {}, new, "apps") == {"spec": {"template": {"a": {"b": [{"d": 1}]}}}}
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec": {"$patch": "explode"}},
+        {"spec": {"containers": [{"image": "no name"}]}},
+        {"spec": {"containers": ["text"]}},
+        {"spec": {"$retainKeys": "type"}},
+        {"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}},
+    ],
+)
+def test_what_is_no_strategic_patch_is_refused(patch: Any) -> None:
+    with pytest.raises(StrategicPatchError):
+        patched("pods", pod({"name": "a"}), patch)
+
+
+def test_the_target_stays_as_it_is() -> None:
+    target = pod({"name": "a", "image": "1"})
+    patched("pods", target, pod({"name": "a", "image": "2"}))
+    assert target == pod({"name": "a", "image": "1"})

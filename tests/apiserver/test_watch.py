@@ -1,0 +1,199 @@
+import json
+from typing import Any
+
+import pytest
+
+from podwire.apiserver.hub import Hub
+from podwire.apiserver.negotiation import Form
+from podwire.apiserver.resources import Resource
+from podwire.apiserver.selectors import Selection, selection
+from podwire.apiserver.store import Store
+from podwire.apiserver.views import view
+from podwire.apiserver.watch import CHUNK, Phase, Watcher, added_line, bookmark_line
+from tests.apiserver.builders import obj, put, remove
+
+THINGS = Resource("", "v1", "things", "thing", "Thing", namespaced=True, list_kind="ThingList", storage="things")
+PLAIN = view(THINGS, Form.PLAIN, "")
+METADATA = view(THINGS, Form.METADATA, "")
+
+
+def selecting(labels: str = "", fields: str = "", namespace: str = "") -> Selection:
+    return selection("things", namespace, labels, fields)
+
+
+def follow(store: Store, watcher: Watcher) -> Watcher:
+    Hub(store).add("things", watcher)
+    return watcher
+
+
+def told(watcher: Watcher) -> list[tuple[str, str, str]]:
+    """Type, name and version of every line that can be taken now."""
+    lines = b""
+    while chunk := watcher.take():
+        lines += chunk
+    events: list[dict[str, Any]] = [json.loads(line) for line in lines.splitlines()]
+    parts = [(event["type"], event["object"]["metadata"]) for event in events]
+    return [(kind, metadata.get("name", ""), metadata["resourceVersion"]) for kind, metadata in parts]
+
+
+async def test_changes_are_told_in_order() -> None:
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting(), PLAIN))
+    await put(store, obj("a"))
+    await put(store, obj("a", data=1))
+    await remove(store, "a")
+    assert told(watcher) == [("ADDED", "a", "1"), ("MODIFIED", "a", "2"), ("DELETED", "a", "3")]
+
+
+async def test_other_storages_and_namespaces_are_not_told() -> None:
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting(namespace="ns"), PLAIN))
+    await put(store, obj("a"), "others")
+    await put(store, obj("b", "elsewhere"))
+    await put(store, obj("c"))
+    assert told(watcher) == [("ADDED", "c", "3")]
+
+
+async def test_objects_enter_and_leave_a_selection() -> None:
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting("app=web"), PLAIN))
+    await put(store, obj("a"))
+    await put(store, obj("a", labels={"app": "web"}))
+    await put(store, obj("a", labels={"app": "web", "x": "1"}))
+    await put(store, obj("a", labels={"app": "db"}))
+    await remove(store, "a")
+    assert told(watcher) == [("ADDED", "a", "2"), ("MODIFIED", "a", "3"), ("DELETED", "a", "4")]
+
+
+async def test_one_that_leaves_is_shown_as_it_last_was_inside_at_the_new_version() -> None:
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting("app=web"), PLAIN))
+    await put(store, obj("a", labels={"app": "web"}, data="inside"))
+    await put(store, obj("a", labels={"app": "db"}, data="outside"))
+    last = json.loads(watcher.take().splitlines()[-1])["object"]
+    assert (last["data"], last["metadata"]["labels"], last["metadata"]["resourceVersion"]) == (
+        "inside",
+        {"app": "web"},
+        "2",
+    )
+
+
+async def test_a_watch_by_name_hears_of_that_object_only() -> None:
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting(fields="metadata.name=b"), PLAIN))
+    await put(store, obj("a"))
+    await put(store, obj("b"))
+    assert told(watcher) == [("ADDED", "b", "2")]
+
+
+async def test_a_line_is_encoded_once_for_all_watchers() -> None:
+    store = Store(":memory:")
+    hub = Hub(store)
+    watchers = [Watcher(selecting(), PLAIN) for _ in range(3)]
+    for watcher in watchers:
+        hub.add("things", watcher)
+    await put(store, obj("a"))
+    first, *others = [watcher._buffer[0] for watcher in watchers]
+    assert all(line is first for line in others)
+
+
+async def test_views_share_a_stream_s_events_in_their_own_form() -> None:
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting(), METADATA))
+    await put(store, obj("a", data="secret"))
+    event = json.loads(watcher.take())
+    assert event["object"]["kind"] == "PartialObjectMetadata"
+    assert "data" not in event["object"]
+
+
+async def test_initial_lines_come_first_then_their_end_then_what_happened_meanwhile() -> None:
+    store = Store(":memory:")
+    stands = await put(store, obj("a"))
+    initial = [added_line(stands, PLAIN), bookmark_line(PLAIN, 1, initial_events_end=True)]
+    watcher = follow(store, Watcher(selecting(), PLAIN, initial=initial))
+    await put(store, obj("b"))
+    lines = watcher.take().splitlines()
+    bookmark = json.loads(lines[1])
+    assert [json.loads(line)["type"] for line in lines] == ["ADDED", "BOOKMARK", "ADDED"]
+    assert bookmark["object"] == {
+        "kind": "Thing",
+        "apiVersion": "v1",
+        "metadata": {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}},
+    }
+    assert watcher.phase is Phase.LIVE
+
+
+def test_big_beginnings_are_made_a_chunk_at_a_time() -> None:
+    made = 0
+
+    def lines() -> Any:
+        nonlocal made
+        for _ in range(1000):
+            made += 1
+            yield b"x" * 1000
+
+    watcher = Watcher(selecting(), PLAIN, initial=lines())
+    assert len(watcher.take()) <= CHUNK + 1000
+    assert made < 100
+    while watcher.take():
+        pass
+    assert (made, watcher.phase) == (1000, Phase.LIVE)
+
+
+async def test_a_slow_watcher_is_broken_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podwire.apiserver.watch.LARGEST_BUFFER", 20)
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting(), PLAIN))
+    wakes: list[Phase] = []
+    watcher.wake = lambda: wakes.append(watcher.phase)
+    for count in range(20):
+        await put(store, obj("a", count=count))
+    assert not watcher.finished
+    await put(store, obj("a", count=-1))
+    assert watcher.finished
+    assert wakes[-1] is Phase.BROKEN
+    assert (watcher.take(), len(watcher._buffer)) == (b"", 0)
+
+
+def test_bookmarks_come_every_minute_and_before_the_end() -> None:
+    watcher = Watcher(selecting(), PLAIN, bookmarks=True, started=0, ends=100)
+    assert watcher.next_tick == 60
+    watcher.tick(59, 5)
+    assert told(watcher) == []
+    watcher.tick(60, 6)
+    assert told(watcher) == [("BOOKMARK", "", "6")]
+    assert watcher.next_tick == 98
+    watcher.tick(98, 7)
+    assert told(watcher) == [("BOOKMARK", "", "7")]
+    assert watcher.next_tick == 100
+    watcher.tick(100, 7)
+    assert watcher.finished
+
+
+def test_without_being_asked_for_there_are_no_bookmarks() -> None:
+    watcher = Watcher(selecting(), PLAIN, started=0, ends=100)
+    assert watcher.next_tick == 100
+    watcher.tick(99, 1)
+    assert watcher.take() == b""
+
+
+async def test_an_ended_stream_still_gives_what_it_has() -> None:
+    store = Store(":memory:")
+    watcher = follow(store, Watcher(selecting(), PLAIN))
+    await put(store, obj("a"))
+    watcher.end()
+    assert not watcher.finished
+    assert told(watcher) == [("ADDED", "a", "1")]
+    assert watcher.finished
+
+
+async def test_a_discarded_watcher_is_fed_no_longer() -> None:
+    store = Store(":memory:")
+    hub = Hub(store)
+    watcher = Watcher(selecting(), PLAIN)
+    hub.add("things", watcher)
+    assert len(hub) == 1
+    hub.discard("things", watcher)
+    hub.discard("things", watcher)
+    await put(store, obj("a"))
+    assert (len(hub), watcher.take()) == (0, b"")
