@@ -38,9 +38,10 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
         threading.Event().wait(0.01)
 
 
-def node_object(number: int) -> Node:
-    """Node N as the contract of a world has it."""
-    addresses = (f"172.18.0.{number + 1}", f"fd00:172:18::{number + 1}")
+def node_object(number: int, versions: tuple[int, ...] = (4, 6)) -> Node:
+    """Node N of a world, with InternalIPs of these IP versions."""
+    known = {4: f"172.18.0.{number + 1}", 6: f"fd00:172:18::{number + 1}"}
+    addresses = [known[version] for version in versions]
     return Node(
         metadata=ObjectMeta(name=f"node-{number}"),
         spec=NodeSpec(pod_cidrs=(f"10.244.{number}.0/24", f"fd00:10:244:{number}::/64")),
@@ -159,8 +160,8 @@ class Machine:
         """Packets that the rules dropped."""
         ruleset = json.loads(self.host.run("nft", "-j", "list", "ruleset").stdout)["nftables"]
         rules = [item["rule"]["expr"] for item in ruleset if "rule" in item]
-        counters = [expression["counter"] for rule in rules for expression in rule if "counter" in expression]
-        return sum(counter["packets"] for counter in counters)
+        drops = [rule for rule in rules if {"drop": None} in rule]
+        return sum(expression["counter"]["packets"] for rule in drops for expression in rule if "counter" in expression)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, Any]:
@@ -177,7 +178,7 @@ class Pod(Host):
 
     def address(self, version: int) -> str:
         """Its address of one IP version."""
-        addresses = [entry["address"].partition("/")[0] for entry in self.result["ips"]]
+        addresses = [str(entry["address"]).partition("/")[0] for entry in self.result["ips"]]
         return next(address for address in addresses if (":" in address) == (version == 6))
 
 
@@ -200,7 +201,13 @@ def default_route(host: Host) -> None:
 class SmallCluster:
     """Nodes on one underlay, with all agents running, and an outside host."""
 
-    def __init__(self, nodes: int = 1, overlay: Overlay | None = None, gate_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        nodes: int = 1,
+        overlay: Overlay | None = None,
+        gate_seconds: float = 5.0,
+        versions: tuple[int, ...] = (4, 6),
+    ) -> None:
         interpreter = os.path.realpath(sys.executable)
         install(PLUGIN, interpreter)
         self.underlay = Host("underlay")
@@ -208,7 +215,7 @@ class SmallCluster:
         self.underlay.run("ip", "link", "set", "br0", "up")
         self.outside = Host("outside")
         plug(self.outside, self.underlay, "outside", "172.18.255.1/16", "fd00:172:18::ff01/64")
-        self.objects = [node_object(number) for number in range(1, nodes + 1)]
+        self.objects = [node_object(number, versions) for number in range(1, nodes + 1)]
         self.machines = [Machine(number, self.underlay, overlay, gate_seconds) for number in range(1, nodes + 1)]
         for machine in self.machines:
             machine.start(*self.objects)

@@ -66,10 +66,10 @@ def udp_peer_seen(client: Host, server: Host, address: str, *, payload: bytes = 
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071)."""
     data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return 0xFFFF - total
 
 
 def transport(source: str, target: str, protocol: int, head: bytes, payload: bytes, at: int) -> bytes:

@@ -67,11 +67,16 @@ def test_pods_reach_nodes(overlay: Overlay | None) -> None:
             assert tcp_peer_seen(pod, second.host, far) == seen
 
 
-@OVERLAYS
+@pytest.mark.parametrize(
+    ("overlay", "versions", "mtu"),
+    [(None, (4, 6), 1500), (Overlay(), (4, 6), 1450), (Overlay(7, 4789), (6,), 1430)],
+    ids=["direct", "vxlan", "vxlan over IPv6"],
+)
 @sandboxed
-def test_packets_of_the_full_mtu_pass_and_longer_ones_are_refused_at_once(overlay: Overlay | None) -> None:
-    mtu = 1450 if overlay else 1500
-    with SmallCluster(2, overlay) as cluster:
+def test_packets_of_the_full_mtu_pass_and_longer_ones_are_refused_at_once(
+    overlay: Overlay | None, versions: tuple[int, ...], mtu: int
+) -> None:
+    with SmallCluster(2, overlay, versions=versions) as cluster:
         a, b = (machine.pod(name) for machine, name in zip(cluster.machines, "ab", strict=True))
         assert [interface["mtu"] for interface in a.result["interfaces"]] == [mtu, mtu]
         for version, header in ((4, 28), (6, 48)):

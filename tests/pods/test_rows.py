@@ -1,0 +1,158 @@
+"""Nodes in, rows out: in any order, over any restart, the same rows."""
+
+import asyncio
+import ipaddress
+import itertools
+
+import pytest
+
+from podwire.engine.reconcile import Reconciler
+from podwire.engine.sink import FakeSink
+from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
+from podwire.kube.meta import ObjectMeta
+from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey
+from podwire.pods.model import Cluster, NodeNetwork, Overlay, pod_mtu, read_node
+from podwire.pods.rows import (
+    ForwardingRow,
+    MemberRow,
+    NeighbourRow,
+    RouteRow,
+    TunnelAddressRow,
+    TunnelRow,
+    WayRow,
+    cluster_rows,
+    node_rows,
+    own_ways,
+    peer_ways,
+    source_rows,
+)
+from tests.pods.cluster import RANGES, node_object
+
+DIRECT, TUNNEL = Cluster(RANGES), Cluster(RANGES, Overlay())
+IP, NET = ipaddress.ip_address, ipaddress.ip_network
+
+
+def network(number: int) -> NodeNetwork:
+    node, faults = read_node(node_object(number), DIRECT)
+    assert not faults
+    return node
+
+
+def test_direct_ways_lead_by_the_address_of_the_same_family() -> None:
+    assert set(peer_ways(network(2), network(1), DIRECT)) == {
+        RouteRow(NET("10.244.2.0/24"), IP("172.18.0.3")),
+        RouteRow(NET("fd00:10:244:2::/64"), IP("fd00:172:18::3")),
+    }
+    assert set(own_ways(network(1), DIRECT, 1500)) == {
+        RouteRow(NET(text)) for text in ("10.244.0.0/16", "fd00:10:244::/56", "10.244.1.0/24", "fd00:10:244:1::/64")
+    }
+
+
+def test_tunnelled_ways_need_a_neighbour_and_a_forwarding_entry() -> None:
+    one, two = network(1), network(2)
+    mac = two.tunnel_mac
+    assert set(peer_ways(two, one, TUNNEL)) == {
+        ForwardingRow(mac, IP("172.18.0.3")),
+        NeighbourRow(IP("10.244.2.1"), mac),
+        NeighbourRow(IP("fd00:10:244:2::1"), mac),
+        RouteRow(NET("10.244.2.0/24"), IP("10.244.2.1"), tunnel=True, source=IP("10.244.1.1")),
+        RouteRow(NET("fd00:10:244:2::/64"), IP("fd00:10:244:2::1"), tunnel=True, source=IP("fd00:10:244:1::1")),
+    }
+    own = set(own_ways(one, TUNNEL, 1450))
+    assert TunnelRow(1, 8472, IP("172.18.0.2"), one.tunnel_mac, 1450) in own
+    assert {TunnelAddressRow(IP("10.244.1.1")), TunnelAddressRow(IP("fd00:10:244:1::1"))} <= own
+    assert one.tunnel_mac != mac
+
+
+def test_the_mtu_depends_on_the_family_that_carries_the_tunnel() -> None:
+    dual, six = network(1), NodeNetwork("six", addresses=(IP("fd00::9"),))
+    assert [pod_mtu(1500, dual, overlay) for overlay in (None, Overlay())] == [1500, 1450]
+    assert pod_mtu(1500, six, Overlay()) == 1430
+
+
+def test_members_of_the_rules() -> None:
+    attachment = Attachment(AttachmentKey("c", "eth0"), NO_POD, "/n", (IP("10.244.1.2"), IP("fd00:10:244:1::2")))
+    name = attachment.host_interface
+    assert [row.element.text for row in source_rows(attachment)] == [
+        f"{name} . 10.244.1.2",
+        f"{name} . fd00:10:244:1::2",
+    ]
+    assert {row.collection for row in cluster_rows(DIRECT)} == {"ranges4", "ranges6"}
+    assert MemberRow("ports", (8472,)) in set(cluster_rows(TUNNEL))
+    assert {row.collection for row in node_rows(network(2), "node-1", DIRECT)} == {"nodes4", "nodes6"}
+    assert MemberRow("peers4", (IP("172.18.0.3"),)) in set(node_rows(network(2), "node-1", TUNNEL))
+    assert MemberRow("peers4", (IP("172.18.0.2"),)) not in set(node_rows(network(1), "node-1", TUNNEL))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "addresses", "fault"),
+    [
+        (["10.245.0.0/24"], ["172.18.0.2"], "outside the cluster's pod ranges"),
+        (["10.0.0.0/8"], ["172.18.0.2"], "outside the cluster's pod ranges"),
+        (["10.244.1.0/24", "10.244.2.0/24"], ["172.18.0.2"], "is a second one of IPv4"),
+        (["010.244.1.0/24"], ["172.18.0.2"], "is no range"),
+        (["10.244.1.0/24"], ["127.0.0.1"], "is no address of a node"),
+        (["10.244.1.0/24"], ["169.254.169.254"], "is no address of a node"),
+        (["10.244.1.0/24"], ["::ffff:10.0.0.1"], "is no address of a node"),
+        (["10.244.1.0/24"], ["172.18.0.02"], "is no address of a node"),
+        (["10.244.1.0/24"], ["224.0.0.1"], "is no address of a node"),
+    ],
+)
+def test_impossible_nodes_are_named_and_left_out(ranges: list[str], addresses: list[str], fault: str) -> None:
+    node = Node(
+        metadata=ObjectMeta(name="bad"),
+        spec=NodeSpec(pod_cidrs=tuple(ranges)),
+        status=NodeStatus(addresses=tuple(NodeAddress("InternalIP", address) for address in addresses)),
+    )
+    read, (told,) = read_node(node, DIRECT)
+    assert told.startswith("node bad: ")
+    assert fault in told
+    assert len(read.ranges) + len(read.addresses) == len(ranges) + len(addresses) - 1
+
+
+@pytest.mark.parametrize(("identifier", "port"), [(0, 8472), (1 << 24, 8472), (1, 0), (1, 40000)])
+def test_an_overlay_that_cannot_work_is_refused(identifier: int, port: int) -> None:
+    with pytest.raises(ValueError, match="VXLAN"):
+        Overlay(identifier, port)
+
+
+@pytest.mark.parametrize("cluster", [DIRECT, TUNNEL], ids=["direct", "vxlan"])
+async def test_the_order_of_nodes_does_not_matter(cluster: Cluster) -> None:
+    steps = [("node-1", 1), ("node-2", 2), ("node-3", 3), ("node-2", None)]
+    outcomes = [
+        await rows_after([*order, steps[3]], cluster, restart)
+        for order in itertools.permutations(steps[:3])
+        for restart in range(4)
+    ]
+    outcomes.append(await rows_after([steps[0], steps[2]], cluster, 0))
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+    assert any(isinstance(row, RouteRow) and row.destination == NET("10.244.3.0/24") for row in outcomes[0])
+    assert not any(isinstance(row, RouteRow) and row.destination == NET("10.244.2.0/24") for row in outcomes[0])
+
+
+async def rows_after(steps: list[tuple[str, int | None]], cluster: Cluster, restart: int) -> frozenset[WayRow]:
+    """What stands after these Nodes came and went, with a new reconciler after `restart` of the steps."""
+    sink: FakeSink[WayRow] = FakeSink()
+    nodes: dict[str, NodeNetwork] = {}
+
+    def derive(name: str) -> list[WayRow]:
+        own, node = nodes.get("node-1"), nodes.get(name)
+        if own is None or node is None:
+            return []
+        return list(own_ways(own, cluster, 1450) if node is own else peer_ways(node, own, cluster))
+
+    reconciler = Reconciler("ways", derive, sink)
+    for number, (name, value) in enumerate(steps):
+        if number == restart:
+            reconciler = Reconciler("ways", derive, sink)
+            reconciler.touch(*nodes)
+        if value is None:
+            nodes.pop(name)
+        else:
+            nodes[name] = network(value)
+        reconciler.touch(*nodes, name)
+        await reconciler.turn()
+    reconciler.complete()
+    await reconciler.turn()
+    await asyncio.sleep(0)
+    return frozenset(sink.held.values())

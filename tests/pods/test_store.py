@@ -1,0 +1,141 @@
+"""The store keeps its promises under any sequence of operations, crashes among them."""
+
+import ipaddress
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from podwire.pods.addresses import ExhaustedError, Ranges
+from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey, PodIdentity
+from podwire.pods.store import Store, StoreError
+
+SMALL = Ranges((ipaddress.ip_network("10.0.0.0/29"), ipaddress.ip_network("fd00::/64")))
+OTHER = Ranges((ipaddress.ip_network("10.0.0.0/28"),))
+
+
+def key(number: int) -> AttachmentKey:
+    return AttachmentKey(f"c{number}", "eth0")
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Compares the store with a model of it in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "cni.db"
+        self.held: dict[AttachmentKey, Attachment] = {}
+        self.freed: list[tuple[object, ...]] = []
+        self.ranges = SMALL
+
+    @initialize()
+    def begin(self) -> None:
+        self.store = Store(self.path)
+        self.store.use(self.ranges)
+
+    @rule(number=st.integers(0, 7))
+    def reserve(self, number: int) -> None:
+        try:
+            attachment = self.store.reserve(key(number), NO_POD, "/netns")
+        except ExhaustedError:
+            taken = {a for held in self.held.values() for a in held.addresses}
+            places = [self.ranges.addresses(place) for place in range(2, self.ranges.end)]
+            assert all(taken & set(place) for place in places)
+            assert self.store.exhausted
+            return
+        if key(number) in self.held:
+            assert attachment == self.held[key(number)]
+        if attachment.addresses in self.freed:
+            assert self.freed.index(attachment.addresses) == 0, "freed addresses are reused in their order"
+            self.freed.remove(attachment.addresses)
+        self.held[key(number)] = attachment
+
+    @rule(number=st.integers(0, 7))
+    def release(self, number: int) -> None:
+        self.store.release(key(number))
+        gone = self.held.pop(key(number), None)
+        if gone is not None and {self.ranges.place(address) for address in gone.addresses} != {None}:
+            places = {self.ranges.place(address) for address in gone.addresses} - {None}
+            self.freed += [self.ranges.addresses(place) for place in sorted(p for p in places if p is not None)]
+
+    @rule(valid=st.sets(st.integers(0, 7)))
+    def collect(self, valid: set[int]) -> None:
+        for entry in self.store.entries():
+            if int(entry.attachment.key.container[1:]) not in valid:
+                self.release(int(entry.attachment.key.container[1:]))
+
+    @rule()
+    def crash(self) -> None:
+        """The log is not folded into the file, as after kill -9: another process takes over from it."""
+        self.store = Store(self.path)
+        self.store.use(self.ranges)
+
+    @precondition(lambda self: self.ranges is SMALL)
+    @rule()
+    def widen(self) -> None:
+        self.ranges = OTHER
+        self.freed = []
+        self.store.use(OTHER)
+
+    @invariant()
+    def the_store_holds_what_the_model_holds(self) -> None:
+        if hasattr(self, "store"):
+            assert {entry.attachment.key: entry.attachment for entry in self.store.entries()} == self.held
+
+    @invariant()
+    def no_address_is_held_twice_or_is_special(self) -> None:
+        addresses = [address for held in self.held.values() for address in held.addresses]
+        assert len(addresses) == len(set(addresses))
+        special = {"10.0.0.0", "10.0.0.1", "10.0.0.15", "fd00::", "fd00::1"}
+        assert not special & {str(address) for address in addresses}
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.folder.cleanup()
+
+
+StoreMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestStore = StoreMachine.TestCase
+
+
+def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        store = Store(tmp_path / "cni.db")
+        store.use(SMALL)
+        store.reserve(key(1), PodIdentity("shop", "web", "u1"), "/netns")
+        store.finish(key(1))
+        store.reserve(key(2), NO_POD, "/netns")
+        os.write(writer, b"x")
+        signal.pause()
+    os.read(reader, 1)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    store = Store(tmp_path / "cni.db")
+    assert [(entry.attachment.key, entry.ready) for entry in store.entries()] == [(key(1), True), (key(2), False)]
+    assert store.entries()[0].attachment.pod == PodIdentity("shop", "web", "u1")
+    store.close()
+
+
+def test_an_attachment_of_earlier_ranges_keeps_its_addresses_and_blocks_them(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cni.db")
+    store.use(SMALL)
+    old = store.reserve(key(1), NO_POD, "/netns")
+    store.use(OTHER)
+    assert store.reserve(key(1), NO_POD, "/netns").addresses == old.addresses
+    assert store.reserve(key(2), NO_POD, "/netns").addresses[0] != old.addresses[0]
+    store.close()
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cni.db"
+    path.write_text("this is something else, and long enough to be no empty database" * 20)
+    with pytest.raises(StoreError, match=r"cni\.db cannot be used.*can be removed"):
+        Store(path)
