@@ -68,12 +68,11 @@ class Cluster:
         return await self._settled(start)
 
     async def change(self, turn: int) -> float:
-        """Seconds for one endpoint that goes or comes back, in a Service somewhere in the middle."""
-        piece = self.slices[turn * 7919 % len(self.slices)]
-        known = self._slice_feed.objects[piece.key]
-        fewer = slice_of(f"s{piece.metadata.name[1:-2]}", *known.endpoints[:-1])
+        """Seconds for one endpoint of some Service that goes, or comes back in the next turn."""
+        piece = self.slices[turn // 2 * 7919 % len(self.slices)]
+        changed = piece if turn % 2 else slice_of(piece.service.name, *piece.endpoints[1:])
         start = time.perf_counter()
-        self._slice_feed.put(fewer if len(known.endpoints) == len(piece.endpoints) else piece)
+        self._slice_feed.put(changed)
         return await self._settled(start)
 
     async def _settled(self, start: float) -> float:
@@ -194,6 +193,15 @@ def _in_sandbox(sample: Callable[[int, int], float], services: int, endpoints: i
     return seconds
 
 
+def figures(services: int, endpoints: int, rounds: int) -> dict[str, Any]:
+    """All figures of this module, ready for JSON; seconds and milliseconds as the names say."""
+    sizes = tuple(size for size in CHANGE_SIZES if size <= services) or (services,)
+    return {
+        "load": compare_loads(services, endpoints, rounds),
+        "changes": compare_changes(sizes, endpoints),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=1_000)
@@ -201,19 +209,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     options = parser.parse_args()
-    load = compare_loads(options.services, options.endpoints, options.rounds)
+    found = figures(options.services, options.endpoints, options.rounds)
+    load = found["load"]
     print(
         f"load {load['services']} services x {load['endpoints']}: {load['load_s']:.2f} s, "
         f"floor {load['floor_s']:.2f} s, ratio {load['ratio']:.2f}"
     )
-    changes = compare_changes(tuple(size for size in CHANGE_SIZES if size <= options.services), options.endpoints)
-    for change in changes:
+    for change in found["changes"]:
         print(
             f"one endpoint at {change['services']} services: median {change['median_ms']:.2f} ms, "
             f"p99 {change['p99_ms']:.2f} ms, ratio {change['ratio']:.2f}"
         )
     if options.json:
-        options.json.write_text(json.dumps({"load": load, "changes": changes}, indent=2) + "\n")
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -100,11 +100,18 @@ def transactions(
 ) -> Iterator[str]:
     """The batch as nft texts: additions first, then removals, at most ELEMENTS_A_TRANSACTION elements in each.
 
-    An element of `replaced` is deleted in the same transaction as the addition with its key. `table` is family and
-    name, such as "inet podwire-services".
+    An element of `replaced` is deleted in the same transaction as the addition with its key. A small batch is one
+    transaction. `table` is family and name, such as "inet podwire-services".
     """
     old = {(element.collection, element.key_text): element for element in replaced}
     chunk = ELEMENTS_A_TRANSACTION // 2 if old else ELEMENTS_A_TRANSACTION
+    if 0 < len(additions) + len(removals) <= ELEMENTS_A_TRANSACTION // 2:
+        yield (
+            commands(table, "delete", replaced)
+            + commands(table, "add", additions)
+            + commands(table, "delete", removals)
+        )
+        return
     for part in _chunks(additions, chunk):
         gone = [old[key] for key in ((e.collection, e.key_text) for e in part) if key in old] if old else []
         yield commands(table, "delete", gone) + commands(table, "add", part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from podwire.engine.row import Delta
@@ -18,6 +19,9 @@ from podwire.services.held import Elements, held_rows
 from podwire.services.model import Backend, Frontend
 from podwire.services.rows import ElementRow, FlowRow, Row, ServiceRow
 from podwire.services.ruleset import TABLE, replacement, version
+
+ROWS_A_TURN = 2000
+"""Rows read back before other tasks get their turn."""
 
 
 class Flows(Protocol):
@@ -55,9 +59,10 @@ class KernelSink:
         """What stands in the kernel; the ruleset is loaded where it is missing. Raises SinkError and NetlinkError."""
         self._load()
         held: list[Row] = []
-        for family in _FAMILIES:
-            held.extend(held_rows(self._elements, family))
-            await asyncio.sleep(0)
+        for row in chain.from_iterable(held_rows(self._elements, family) for family in _FAMILIES):
+            held.append(row)
+            if len(held) % ROWS_A_TURN == 0:
+                await asyncio.sleep(0)
         frontends = {row.frontend for row in held if isinstance(row, ServiceRow)}
         flows = dict.fromkeys(map(_flow_row, self._datagrams(Family)))
         held.extend(row for row in flows if row.frontend in frontends or self._in_ranges(row.frontend))
