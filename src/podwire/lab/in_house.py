@@ -5,43 +5,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from podwire.dns import server
 from podwire.kube.client import Credentials
 from podwire.lab.system_objects import CREDENTIALS_PATH, DNS_IMAGE
 
-Program = Callable[[Sequence[str]], None]
+PROGRAMS: Mapping[str, str] = MappingProxyType({DNS_IMAGE: "podwire.lab.in_house:dns"})
+"""For each image the function behind it; its arguments are the container's `args`, `--name=value` each."""
+
+DNS_OPTIONS = frozenset({"server", "domain", "upstream", "cluster-ranges"})
 
 
-def dns(arguments: Sequence[str]) -> None:
-    """The cluster's DNS server; its options are those of the container's `args`."""
+def dns(arguments: Mapping[str, str]) -> None:
+    """The cluster's DNS server."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     asyncio.run(server.serve(dns_config(arguments)))
 
 
-def dns_config(arguments: Sequence[str]) -> server.DnsConfig:
-    """Read `--server`, `--domain`, `--upstream` and `--cluster-ranges`; raises SystemExit for anything else."""
-    options: dict[str, str] = {}
-    known = {"--server", "--domain", "--upstream", "--cluster-ranges"}
-    for argument in arguments:
-        name, _, value = argument.partition("=")
-        if name not in known or not value:
-            raise SystemExit(f"args: {argument!r}: is none of {', '.join(sorted(known))} with a value")
-        options[name] = value
+def dns_config(arguments: Mapping[str, str]) -> server.DnsConfig:
+    """Read the options; raises SystemExit for one that is not known."""
+    for name in arguments.keys() - DNS_OPTIONS:
+        raise SystemExit(f"args: --{name}: is none of {', '.join(sorted(DNS_OPTIONS))}")
     folder = CREDENTIALS_PATH
     return server.DnsConfig(
         credentials=Credentials(
-            options.get("--server", "https://kubernetes.default"),
+            arguments.get("server", "https://kubernetes.default"),
             f"{folder}/ca.crt",
             f"{folder}/tls.crt",
             f"{folder}/tls.key",
         ),
-        domain=options.get("--domain", "cluster.local"),
-        cluster_ranges=tuple(filter(None, options.get("--cluster-ranges", "").split(","))),
-        upstreams=tuple(filter(None, options.get("--upstream", "").split(","))),
+        domain=arguments.get("domain", "cluster.local"),
+        cluster_ranges=_words(arguments.get("cluster-ranges", "")),
+        upstreams=_words(arguments.get("upstream", "")),
     )
 
 
-PROGRAMS: Mapping[str, Program] = MappingProxyType({DNS_IMAGE: dns})
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))

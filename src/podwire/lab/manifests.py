@@ -20,10 +20,14 @@ def kubectl() -> str:
     return found
 
 
+def kubectl_environment(world: World) -> dict[str, str]:
+    """The environment in which kubectl talks to this world."""
+    return {**os.environ, "KUBECONFIG": str(world.kubeconfig)}
+
+
 def run_kubectl(world: World, arguments: Sequence[str]) -> int:
     """Run kubectl against this world; answers its exit status."""
-    environment = {**os.environ, "KUBECONFIG": str(world.kubeconfig)}
-    return subprocess.call([kubectl(), *arguments], env=environment)
+    return subprocess.call([kubectl(), *arguments], env=kubectl_environment(world))
 
 
 def apply_and_wait(world: World, files: Sequence[str], timeout: float, tell: Callable[[str], None]) -> int:
@@ -35,7 +39,7 @@ def apply_and_wait(world: World, files: Sequence[str], timeout: float, tell: Cal
         return code
     tell("waiting for Deployments to be available")
     wait = ["wait", "deployment", "--all", "--all-namespaces", "--for=condition=Available", f"--timeout={timeout:g}s"]
-    environment = {**os.environ, "KUBECONFIG": str(world.kubeconfig)}
+    environment = kubectl_environment(world)
     result = subprocess.run([kubectl(), *wait], env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         sys.stderr.write(result.stderr)

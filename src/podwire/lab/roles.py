@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from collections.abc import Coroutine, Mapping
@@ -17,12 +18,18 @@ from podwire import agent as node_agent
 from podwire.apiserver import main as api_server
 from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
-from podwire.kube.client import Credentials
+from podwire.kube.client import Client, Credentials
 from podwire.lab import bootstrap as world_bootstrap
 from podwire.lab import credentials, outside, paths
+from podwire.lab import runtime as node_runtime
 from podwire.lab import underlay as world_underlay
+from podwire.lab.cni import Network
+from podwire.lab.in_house import PROGRAMS
+from podwire.lab.node_report import report
 from podwire.lab.system_objects import CREDENTIALS_FILES
-from podwire.lab.topology import Topology
+from podwire.lab.topology import NodeAddresses, Topology
+from podwire.lab.zygote import ZygoteSpawner
+from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
 
 Arguments = Mapping[str, str]
@@ -84,6 +91,39 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
         folder=folder,
     )
     run(node_agent.run(config))
+
+
+def runtime(arguments: Arguments, _: Descriptors) -> None:
+    """The runtime of one node, and what the node says of itself."""
+    topology = topology_of(arguments)
+    node = topology.node(int(arguments["node"]))
+    folder = paths.node(node.name)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    install(paths.CNI_PLUGINS / PLUGIN_TYPE, os.path.realpath(sys.executable))
+    configuration = folder / "net.d" / "10-podwire.conflist"
+    install_configuration(configuration, folder / "cni.sock")
+    config = node_runtime.RuntimeConfig(
+        node=node.name,
+        addresses=(str(node.ipv4.ip), str(node.ipv6.ip)),
+        credentials=_credentials(arguments, credentials.runtime_of(node.name)),
+        folder=folder,
+        network=paths.network(node.name),
+        pins=paths.NETWORKS / "pods",
+        cni_configuration=configuration,
+        cni_plugins=paths.CNI_PLUGINS,
+        api_service=topology.api_service[0],
+        dns_service=topology.dns_service[:1],
+        upstream=(str(topology.outside4.ip),),
+        domain=topology.domain,
+        in_house=PROGRAMS,
+    )
+    run(_runtime_and_report(config, node))
+
+
+async def _runtime_and_report(config: node_runtime.RuntimeConfig, node: NodeAddresses) -> None:
+    async with Client(config.credentials) as client, asyncio.TaskGroup() as tasks:
+        tasks.create_task(node_runtime.run(config, ZygoteSpawner(paths.ZYGOTE_SOCKET)))
+        tasks.create_task(report(client, node, Network(config.cni_configuration, config.cni_plugins)))
 
 
 def bootstrap(arguments: Arguments, descriptors: Descriptors) -> None:
