@@ -94,6 +94,8 @@ class Table(Generic[OwnerT, RowT]):
             self._held[key] = row
             if self._wanted.get(key) == row:
                 self._open.pop(key, None)
+        if not self._open:
+            self._open = {}  # a dict that once was large is slow to walk even when it is empty
 
     def wanted(self, key: Hashable) -> RowT | None:
         """The row that must stand under this key."""
