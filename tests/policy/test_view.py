@@ -106,7 +106,7 @@ def test_an_attached_address_belongs_to_nobody_else_even_before_its_pod_is_known
     cluster = cluster_of()
     cluster.add(pod("y/old", "10.0.0.1", node="node-2"))
     assert bearer(cluster, "10.0.0.1") == Identity("y")
-    cluster.view.attach(name("x/new"), "uid-x/new", [address("10.0.0.1")])
+    assert cluster.view.attach(name("x/new"), "uid-x/new", [address("10.0.0.1")]) == {address("10.0.0.1")}
     assert bearer(cluster, "10.0.0.1") is None
     cluster.add(pod("x/new", ""), attach=False)
     assert bearer(cluster, "10.0.0.1") == Identity("x")
