@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import pytest
+
+from podwire.apiserver import discovery
+from podwire.apiserver.resources import Registry, registry
+
+REGISTRY = registry()
+KUBECTL = (
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
+)
+
+
+@pytest.mark.parametrize(
+    ("accept", "aggregated"),
+    [
+        (KUBECTL, True),
+        ("application/json; g=apidiscovery.k8s.io; v=v2; as=APIGroupDiscoveryList;profile=nopeer", True),
+        ("application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json", False),
+        ("application/json", False),
+        ("application/json," + KUBECTL, False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_the_first_acceptable_form_is_answered(accept: str, aggregated: bool) -> None:
+    assert discovery.wants_aggregated(accept) is aggregated
+
+
+def test_aggregated_discovery_says_all_in_two_answers() -> None:
+    [core] = discovery.aggregated_core(REGISTRY)["items"]
+    assert core["metadata"]["name"] == ""
+    pods = next(entry for entry in core["versions"][0]["resources"] if entry["resource"] == "pods")
+    assert pods["scope"] == "Namespaced"
+    assert pods["shortNames"] == ["po"]
+    assert pods["categories"] == ["all"]
+    assert {
+        "subresource": "eviction",
+        "responseKind": {"group": "policy", "version": "v1", "kind": "Eviction"},
+        "verbs": ["create"],
+    } in pods["subresources"]
+    groups = discovery.aggregated_groups(REGISTRY)
+    assert groups["apiVersion"] == "apidiscovery.k8s.io/v2"
+    assert "apps" in [item["metadata"]["name"] for item in groups["items"]]
+
+
+def test_every_subresource_has_a_kind() -> None:
+    """A subresource without responseKind is dropped by clients, with an error."""
+    for item in (*discovery.aggregated_core(REGISTRY)["items"], *discovery.aggregated_groups(REGISTRY)["items"]):
+        for resource in item["versions"][0]["resources"]:
+            assert all(part["responseKind"]["kind"] for part in resource.get("subresources", ()))
+
+
+def test_plain_discovery_says_the_same_step_by_step() -> None:
+    assert discovery.core_versions("172.18.0.1:6443")["versions"] == ["v1"]
+    names = [group["name"] for group in discovery.groups(REGISTRY)["groups"]]
+    assert "" not in names
+    for name in names:
+        group = discovery.group(REGISTRY, name)
+        assert group is not None
+        assert group["preferredVersion"] == group["versions"][0]
+        listed = discovery.resources(REGISTRY, name, group["preferredVersion"]["version"])
+        assert listed is not None
+        assert listed["resources"]
+
+
+def test_plain_subresources_name_a_foreign_kind() -> None:
+    listed = discovery.resources(REGISTRY, "apps", "v1")
+    assert listed is not None
+    scale = next(entry for entry in listed["resources"] if entry["name"] == "deployments/scale")
+    assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
+    status = next(entry for entry in listed["resources"] if entry["name"] == "deployments/status")
+    assert "group" not in status
+
+
+def test_what_is_not_served_is_not_there() -> None:
+    assert discovery.group(REGISTRY, "example.com") is None
+    assert discovery.group(REGISTRY, "") is None
+    assert discovery.resources(REGISTRY, "apps", "v2") is None
+
+
+def test_kinds_come_and_go_at_run_time() -> None:
+    own = Registry(REGISTRY.all())
+    before = own.generation
+    widget = replace(next(iter(own.all())), group="example.com", kind="Widget", plural="widgets")
+    own.add(widget)
+    own.add(replace(widget, version="v2beta1"))
+    assert own.generation > before
+    assert own.by_kind("example.com/v1", "Widget") is widget
+    group = discovery.group(own, "example.com")
+    assert group is not None
+    assert [entry["version"] for entry in group["versions"]] == ["v1", "v2beta1"]
+    own.remove("example.com", "v1", "widgets")
+    assert own.find("example.com", "v1", "widgets") is None
+    assert own.by_kind("example.com/v1", "Widget") is None
+
+
+def test_versions_are_ordered_as_kubernetes_orders_them() -> None:
+    versions = ["v1", "v2beta1", "v10", "v1alpha1", "v2", "foo", "v1beta2", "v1beta1"]
+    assert sorted(versions, key=discovery.version_priority, reverse=True) == [
+        "v10",
+        "v2",
+        "v1",
+        "v2beta1",
+        "v1beta2",
+        "v1beta1",
+        "v1alpha1",
+        "foo",
+    ]

@@ -1,0 +1,107 @@
+from typing import Any
+
+import pytest
+
+from tests.apiserver.validation.objects import problems
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "expected"),
+    [
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.podSelector",
+            {"matchExpressions": [{"key": "a", "operator": "Has"}]},
+            'spec.podSelector.matchExpressions[0].operator: Invalid value: "Has": not a valid selector operator',
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.podSelector",
+            {"matchExpressions": [{"key": "a", "operator": "In"}]},
+            (
+                "spec.podSelector.matchExpressions[0].values: Required value: must be specified when "
+                "`operator` is 'In' or 'NotIn'"
+            ),
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.ingress",
+            [{"from": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}],
+            (
+                'spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "10.0.0.0/33": must be a valid CIDR value, '
+                "(e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            ),
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.ingress",
+            [{"from": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]}],
+            (
+                'spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "10.0.0.1/8": must not have bits set beyond the '
+                "prefix length"
+            ),
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.egress",
+            [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}]}],
+            'spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "11.0.0.0/16": must be a strict subset of `cidr`',
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.ingress",
+            [{"ports": [{"port": 90, "endPort": 80}]}],
+            "spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`",
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.ingress",
+            [{"ports": [{"port": "http", "endPort": 80}]}],
+            "spec.ingress[0].ports[0].endPort: Invalid value: 80: may not be specified when `port` is non-numeric",
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.ingress",
+            [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}],
+            "spec.ingress[0].from[0]: Forbidden: may not specify both ipBlock and another peer",
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.ingress",
+            [{"from": [{}]}],
+            "spec.ingress[0].from[0]: Required value: must specify a peer",
+        ),
+        (
+            "networking.k8s.io/v1 NetworkPolicy",
+            "spec.policyTypes",
+            ["ingress"],
+            'spec.policyTypes[0]: Unsupported value: "ingress": supported values: "Ingress", "Egress"',
+        ),
+        (
+            "networking.k8s.io/v1 Ingress",
+            "spec.rules.0.http.paths.0.pathType",
+            None,
+            "spec.rules[0].http.paths[0].pathType: Required value: pathType must be specified",
+        ),
+        (
+            "networking.k8s.io/v1 Ingress",
+            "spec.rules.0.http.paths.0.path",
+            "shop",
+            'spec.rules[0].http.paths[0].path: Invalid value: "shop": must be an absolute path',
+        ),
+        (
+            "networking.k8s.io/v1 Ingress",
+            "spec.rules.0.host",
+            "10.1.2.3",
+            'spec.rules[0].host: Invalid value: "10.1.2.3": must be a DNS name, not an IP address',
+        ),
+        (
+            "networking.k8s.io/v1 Ingress",
+            "spec.rules",
+            [],
+            "spec: Invalid value: []: either `defaultBackend` or `rules` must be specified",
+        ),
+    ],
+)
+def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
+    assert expected in problems(name, {path: value})

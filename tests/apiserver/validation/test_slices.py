@@ -1,0 +1,86 @@
+from typing import Any
+
+import pytest
+
+from tests.apiserver.validation.objects import make, problems
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "expected"),
+    [
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints.0.addresses",
+            ["127.0.0.1"],
+            (
+                'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range '
+                "(127.0.0.0/8, ::1/128)"
+            ),
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints.0.addresses",
+            ["169.254.169.254"],
+            (
+                'endpoints[0].addresses[0]: Invalid value: "169.254.169.254": may not be in the link-local range '
+                "(169.254.0.0/16, fe80::/10)"
+            ),
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints.0.addresses",
+            ["224.0.0.1"],
+            (
+                'endpoints[0].addresses[0]: Invalid value: "224.0.0.1": may not be in the link-local multicast range '
+                "(224.0.0.0/24, ff02::/10)"
+            ),
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints.0.addresses",
+            ["0.0.0.0"],
+            'endpoints[0].addresses[0]: Invalid value: "0.0.0.0": may not be unspecified (0.0.0.0)',
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints.0.addresses",
+            ["010.1.2.3"],
+            'endpoints[0].addresses[0]: Invalid value: "010.1.2.3": must not have leading 0s',
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints.0.addresses",
+            ["fd00::1"],
+            'endpoints[0].addresses[0]: Invalid value: "fd00::1": must be a valid IPv4 address',
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints.0.addresses",
+            [],
+            "endpoints[0].addresses: Required value: must contain at least 1 address",
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "addressType",
+            "IP",
+            'addressType: Unsupported value: "IP": supported values: "FQDN", "IPv4", "IPv6"',
+        ),
+    ],
+)
+def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
+    assert expected in problems(name, {path: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "expected"),
+    [
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "addressType",
+            "IPv6",
+            'addressType: Invalid value: "IPv6": field is immutable',
+        ),
+    ],
+)
+def test_what_may_not_change_is_refused(name: str, path: str, value: Any, expected: str) -> None:
+    assert expected in problems(name, {path: value}, make(name))

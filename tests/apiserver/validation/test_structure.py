@@ -1,0 +1,84 @@
+from typing import Any
+
+import pytest
+
+from podwire.apiserver import validation
+from tests.apiserver.validation.objects import kind, make
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "expected"),
+    [
+        (
+            "v1 Service",
+            "spec.ports.0.port",
+            "80",
+            "json: cannot unmarshal string into Go struct field ServicePort.spec.ports.port of type int32",
+        ),
+        (
+            "v1 Service",
+            "spec.ports",
+            {"port": 80},
+            "json: cannot unmarshal object into Go struct field ServiceSpec.spec.ports of type []v1.ServicePort",
+        ),
+        (
+            "v1 Pod",
+            "metadata.labels",
+            {"a": True},
+            "json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string",
+        ),
+        (
+            "v1 Pod",
+            "spec.containers.0.env",
+            [{"name": "A", "value": 1}],
+            "json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string",
+        ),
+        (
+            "apps/v1 Deployment",
+            "spec.replicas",
+            1.5,
+            "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            "apps/v1 Deployment",
+            "spec.replicas",
+            2**31,
+            "json: cannot unmarshal number 2147483648 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        ("v1 Pod", "spec", "x", "json: cannot unmarshal string into Go struct field Pod.spec of type v1.PodSpec"),
+        ("v1 Secret", "data", {"a": "%"}, "illegal base64 data at input byte 0"),
+        (
+            "v1 Pod",
+            "spec.containers.0.resources",
+            {"limits": {"cpu": "much"}},
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+    ],
+)
+def test_values_of_the_wrong_type_are_told_as_go_tells_them(name: str, path: str, value: Any, expected: str) -> None:
+    resource = kind(name)
+    message = f'{resource.kind} in version "v1" cannot be handled as a {resource.kind}: {expected}'
+    assert validation.mistyped(resource, make(name, {path: value})) == message
+
+
+@pytest.mark.parametrize("value", [80, "http"])
+def test_a_port_may_be_a_number_or_a_name(value: Any) -> None:
+    assert validation.mistyped(kind("v1 Service"), make("v1 Service", {"spec.ports.0.targetPort": value})) == ""
+
+
+def test_nulls_count_as_absent() -> None:
+    obj = make("v1 Service")
+    obj["spec"]["clusterIP"] = obj["status"] = None
+    assert validation.mistyped(kind("v1 Service"), obj) == ""
+
+
+def test_unknown_fields_are_told_with_their_paths() -> None:
+    obj = make("apps/v1 Deployment", {"spec.foo": 1, "bar": 2})
+    obj["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
+    obj["metadata"]["labels"] = {"anything": "goes"}
+    assert validation.unknown_fields(kind("apps/v1 Deployment"), obj) == [
+        'unknown field "spec.template.spec.containers[0].imagee"',
+        'unknown field "spec.foo"',
+        'unknown field "bar"',
+    ]
+    assert validation.unknown_fields(kind("apps/v1 Deployment"), make("apps/v1 Deployment")) == []

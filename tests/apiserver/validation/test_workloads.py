@@ -1,0 +1,73 @@
+from typing import Any
+
+import pytest
+
+from tests.apiserver.validation.objects import make, problems
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "expected"),
+    [
+        ("apps/v1 Deployment", "spec.selector", None, "spec.selector: Required value"),
+        (
+            "apps/v1 Deployment",
+            "spec.template.metadata.labels",
+            {"app": "other"},
+            (
+                'spec.template.metadata.labels: Invalid value: {"app":"other"}: '
+                "`selector` does not match template `labels`"
+            ),
+        ),
+        (
+            "apps/v1 Deployment",
+            "spec.template.spec.restartPolicy",
+            "Never",
+            'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
+        ),
+        (
+            "apps/v1 Deployment",
+            "spec.replicas",
+            -1,
+            "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            "apps/v1 Deployment",
+            "spec.strategy",
+            {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}},
+            "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
+        ),
+        (
+            "batch/v1 Job",
+            "spec.template.spec.restartPolicy",
+            "Always",
+            'spec.template.spec.restartPolicy: Unsupported value: "Always": supported values: "OnFailure", "Never"',
+        ),
+    ],
+)
+def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
+    assert expected in problems(name, {path: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "expected"),
+    [
+        (
+            "apps/v1 Deployment",
+            "spec.selector.matchLabels",
+            {"app": "web", "tier": "a"},
+            'spec.selector: Invalid value: {"matchLabels":{"app":"web","tier":"a"}}: field is immutable',
+        ),
+        (
+            "apps/v1 StatefulSet",
+            "spec.serviceName",
+            "other",
+            (
+                "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', "
+                "'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+                "'minReadySeconds' are forbidden"
+            ),
+        ),
+    ],
+)
+def test_what_may_not_change_is_refused(name: str, path: str, value: Any, expected: str) -> None:
+    assert expected in problems(name, {path: value}, make(name))
