@@ -1,0 +1,148 @@
+"""All controllers against the real API server, driven with the real kubectl."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from podwire.controllers.main import ControllersConfig, run
+from podwire.kube.client import ApiError, Client
+from podwire.kube.core import Pod
+from podwire.kube.informer import Informer
+from podwire.kube.kinds import NODES, PODS
+from podwire.kube.meta import NamespacedName
+from podwire.kube.watch import Change
+from tests.apiserver.conftest import Served
+from tests.controllers.build import READY, node_fields
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+
+
+class Runtime:
+    """Nodes that pretend: a bound pod is ready at once, an ending one is gone at once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._numbers = itertools.count(1)
+        self._changed: asyncio.Queue[Pod] = asyncio.Queue()
+
+    async def run(self) -> None:
+        informer = Informer(self._client, PODS)
+        informer.subscribe(self._hear)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(informer.run())
+            while True:
+                pod = await self._changed.get()
+                with contextlib.suppress(ApiError):
+                    await self._serve(pod)
+
+    def _hear(self, change: Change[Pod]) -> None:
+        if change.new is not None:
+            self._changed.put_nowait(change.new)
+
+    async def _serve(self, pod: Pod) -> None:
+        if pod.metadata.deletion_timestamp is not None:
+            await self._client.delete(PODS, pod.key, uid=pod.metadata.uid, grace_seconds=0)
+        elif pod.spec.node_name and not pod.ready:
+            address = f"10.244.1.{next(self._numbers)}"
+            status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [READY]}
+            await self._client.patch(PODS, pod.key, {"status": status}, "status")
+
+
+@pytest.fixture
+async def world(served: Served) -> AsyncIterator[Served]:
+    async with Client(served.credentials) as client:
+        for name in ("node-1", "node-2"):
+            fields = node_fields(name)
+            await client.create(NODES, fields)
+            await client.patch(NODES, NamespacedName("", name), {"status": fields["status"]}, "status")
+        tasks = [
+            asyncio.create_task(Runtime(client).run()),
+            asyncio.create_task(run(ControllersConfig(served.credentials))),
+        ]
+        yield served
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results), results
+
+
+async def found(world: Served, *arguments: str) -> list[dict[str, Any]]:
+    """The items that kubectl gets."""
+    items: list[dict[str, Any]] = json.loads(await world.kubectl("get", *arguments, "-o", "json"))["items"]
+    return items
+
+
+async def deploy(world: Served, name: str, replicas: int = 1) -> None:
+    """Apply a Deployment and wait until it is rolled out."""
+    shape = ("--image=nginx:1", f"--replicas={replicas}", "--dry-run=client", "-o", "yaml")
+    manifest = await world.kubectl("create", "deployment", name, *shape)
+    await world.kubectl("apply", "-f", "-", stdin=manifest)
+    await world.kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+
+
+async def test_the_shop_becomes_available_spread_and_reachable(world: Served) -> None:
+    await world.kubectl("apply", "-f", str(SHOP))
+    await world.kubectl("wait", "deployment", "--all", "-A", "--for=condition=Available", "--timeout=20s")
+    backends = await found(world, "pods", "-n", "shop", "-l", "app=backend")
+    assert Counter(pod["spec"]["nodeName"] for pod in backends) in (
+        {"node-1": 2, "node-2": 1},
+        {"node-1": 1, "node-2": 2},
+    )
+    slices = await found(world, "endpointslices", "-n", "shop", "-l", "kubernetes.io/service-name=backend")
+    (four,) = [item for item in slices if item["addressType"] == "IPv4"]
+    addresses = {endpoint["addresses"][0] for endpoint in four["endpoints"]}
+    assert addresses == {pod["status"]["podIP"] for pod in backends}
+    assert {port["name"]: port["port"] for port in four["ports"]} == {"http": 8080, "metrics": 9090}
+    described = await world.kubectl("describe", "service", "backend", "-n", "shop")
+    assert all(address in described for address in addresses)
+    await world.kubectl("delete", "namespace", "shop", "--timeout=20s")
+    assert await found(world, "pods", "-n", "shop") == []
+    assert len(await found(world, "pods", "-n", "visitors")) == 1
+
+
+async def test_a_deployment_rolls_out_scales_and_goes_back(world: Served) -> None:
+    await deploy(world, "web", replicas=3)
+    await world.kubectl("set", "image", "deployment/web", "nginx=nginx:2")
+    await world.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await world.kubectl("rollout", "undo", "deployment/web")
+    await world.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await world.kubectl("scale", "deployment/web", "--replicas=5")
+    await world.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await world.kubectl("wait", "pods", "-l", "app=web", "--for=condition=Ready", "--timeout=20s")
+    pods = await found(world, "pods", "-l", "app=web")
+    assert [pod["spec"]["containers"][0]["image"] for pod in pods] == ["nginx:1"] * 5
+    history = await world.kubectl("rollout", "history", "deployment/web")
+    assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3"]
+    assert "ScalingReplicaSet" in await world.kubectl("describe", "deployment", "web")
+
+
+async def test_what_a_deployment_owns_goes_with_it_unless_it_is_orphaned(world: Served) -> None:
+    for name in ("web", "kept"):
+        await deploy(world, name)
+    await world.kubectl("delete", "deployment", "kept", "--cascade=orphan")
+    await world.kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=20s")
+    assert [item["metadata"]["labels"]["app"] for item in await found(world, "replicasets")] == ["kept"]
+    assert [item["metadata"]["labels"]["app"] for item in await found(world, "pods")] == ["kept"]
+
+
+async def test_a_pod_that_no_node_takes_says_why(world: Served) -> None:
+    await world.kubectl("cordon", "node-1")
+    await world.kubectl("cordon", "node-2")
+    await world.kubectl("run", "lonely", "--image=nginx:1")
+    await world.kubectl(
+        "wait", "pod/lonely", "--for=jsonpath={.status.conditions[0].reason}=Unschedulable", "--timeout=20s"
+    )
+    assert "2 node(s) were unschedulable" in await world.kubectl("describe", "pod", "lonely")
+    await world.kubectl("uncordon", "node-2")
+    await world.kubectl("wait", "pod/lonely", "--for=condition=Ready", "--timeout=20s")
+    (pod,) = await found(world, "pods")
+    assert pod["spec"]["nodeName"] == "node-2"
