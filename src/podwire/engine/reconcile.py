@@ -104,14 +104,12 @@ class Reconciler(Generic[OwnerT, RowT]):
             self._settled.set()
 
     async def _derive_dirty(self) -> None:
-        turn = 0
         while self._dirty:
-            owner = next(iter(self._dirty))
-            del self._dirty[owner]
-            self._derive_one(owner)
-            turn += 1
-            if turn % OWNERS_A_TURN == 0:
-                await asyncio.sleep(0)
+            dirty, self._dirty = self._dirty, {}
+            for turn, owner in enumerate(dirty, start=1):
+                self._derive_one(owner)
+                if turn % OWNERS_A_TURN == 0:
+                    await asyncio.sleep(0)
 
     def _derive_one(self, owner: OwnerT) -> None:
         try:
