@@ -36,7 +36,7 @@ def _resource(
         categories=categories,
         verbs=tuple(verb for verb in STANDARD_VERBS if (kind, verb) != ("Namespace", "deletecollection")),
         subresources={part.name: part for part in parts},
-        storage="events" if plural == "events" else f"{plural}.{group}" if group else plural,
+        storage=f"{plural}.{group}" if group else plural,
     )
 
 
@@ -123,7 +123,6 @@ def _network() -> tuple[Resource, ...]:
 def _cluster() -> tuple[Resource, ...]:
     return (
         _resource("coordination.k8s.io/v1", "Lease", "leases"),
-        _resource("events.k8s.io/v1", "Event", "events", "ev"),
         _resource("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
         _resource("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False),
         _resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),

@@ -38,9 +38,9 @@ class Resource:
     """One kind as one version serves it.
 
     `storage` names the store's table: versions and groups that serve the same objects share it, with `conversion`
-    between them (events of core v1 and events.k8s.io/v1). `schema` and `layout` (of tables) belong to kinds defined at
-    run time; built-in kinds have theirs in package data and in `columns/`. `patch_strategic` is false for such kinds:
-    they have no strategic merge patch.
+    between them (as events.k8s.io/v1 would share core v1's). `schema` and `layout` (of tables) belong to kinds defined
+    at run time; built-in kinds have theirs in package data and in `columns/`. `patch_strategic` is false for such
+    kinds: they have no strategic merge patch.
     """
 
     group: str

@@ -1,0 +1,45 @@
+"""One stored form, several served ones: events of events.k8s.io/v1 are stored as those of core v1.
+
+A resource whose `storage` is another's needs both directions: bodies go through `to_storage` before anything else looks
+at them, answers through `from_storage`. Source: k8s.io/kubernetes `pkg/apis/events/v1/conversion.go`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from podwire.apiserver.resources import Resource
+
+Object = dict[str, Any]
+
+EVENTS_GROUP = "events.k8s.io"
+
+_EVENT_FIELDS = {
+    "deprecatedCount": "count",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedSource": "source",
+    "note": "message",
+    "regarding": "involvedObject",
+    "reportingController": "reportingComponent",
+}
+"""Served name to stored name; all other fields are the same."""
+
+_SERVED_NAMES = {stored: served for served, stored in _EVENT_FIELDS.items()}
+
+
+def to_storage(resource: Resource, obj: Object) -> Object:
+    """The form that is stored; the object itself where both are the same."""
+    return {**_renamed(obj, _EVENT_FIELDS), "apiVersion": "v1"} if resource.group == EVENTS_GROUP else obj
+
+
+def from_storage(resource: Resource, obj: Object) -> Object:
+    """The form that the resource serves; the object itself where both are the same."""
+    if resource.group != EVENTS_GROUP:
+        return obj
+    return {**_renamed(obj, _SERVED_NAMES), "apiVersion": resource.api_version}
+
+
+def _renamed(obj: Object, names: dict[str, str]) -> Object:
+    return {names.get(key, key): value for key, value in obj.items()}

@@ -1,0 +1,39 @@
+from dataclasses import replace
+
+from podwire.apiserver import conversion, validation
+from podwire.apiserver.resources import registry
+
+CORE = registry().by_kind("v1", "Event")
+assert CORE is not None
+EVENTS = replace(CORE, group="events.k8s.io")
+
+STORED = {
+    "apiVersion": "v1",
+    "kind": "Event",
+    "metadata": {"name": "web.1", "namespace": "shop"},
+    "involvedObject": {"kind": "Pod", "name": "web"},
+    "message": "Started",
+    "reason": "Started",
+    "count": 2,
+    "source": {"component": "kubelet"},
+    "reportingComponent": "kubelet",
+}
+
+
+def test_an_event_is_served_in_the_words_of_its_group() -> None:
+    served = conversion.from_storage(EVENTS, STORED)
+    assert served["apiVersion"] == "events.k8s.io/v1"
+    assert served["note"] == "Started"
+    assert served["regarding"] == {"kind": "Pod", "name": "web"}
+    assert validation.unknown_fields(EVENTS, served) == []
+    assert validation.unknown_fields(EVENTS, STORED) != []
+
+
+def test_there_and_back_is_the_same() -> None:
+    assert conversion.to_storage(EVENTS, conversion.from_storage(EVENTS, STORED)) == STORED
+
+
+def test_other_kinds_are_stored_as_they_are_served() -> None:
+    assert CORE is not None
+    assert conversion.to_storage(CORE, STORED) is STORED
+    assert conversion.from_storage(CORE, STORED) is STORED
