@@ -35,6 +35,7 @@ def test_fresh_places_go_first_then_freed_ones_in_their_order() -> None:
     assert choose(pool, 5, [3, 2], lambda _: False) == 5
     assert choose(pool, 15, [3, 2], lambda _: False) == 3
     assert choose(pool, 15, [3, 2], lambda place: place == 3) == 2
+    assert choose(pool, 2, [3], lambda place: place == 2) == 4
 
 
 def test_exhaustion_names_the_range_and_the_remedy() -> None:

@@ -7,7 +7,7 @@ order in which they were freed: while other nodes may still take an address for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
 
@@ -56,13 +56,13 @@ class Ranges:
         return " and ".join(map(str, self.networks))
 
 
-def choose(ranges: Ranges, fresh: int, freed: Iterable[int], taken: Callable[[int], bool]) -> int:
+def choose(ranges: Ranges, fresh: int, freed: Collection[int], taken: Callable[[int], bool]) -> int:
     """The place that is given out next. Raises ExhaustedError.
 
-    `fresh` was never given out, nor any place after it; `freed` were, the oldest first. `taken` says which places
-    attachments hold now, whatever the others say: they may stem from ranges that the node had before.
+    `fresh` was never given out in these ranges, nor any place after it; `freed` were, the oldest first. Attachments
+    from ranges that the node had before may hold places anywhere (`taken` says so), and leave them in `freed`.
     """
-    for place in chain(range(fresh, ranges.end), freed):
+    for place in chain((place for place in range(fresh, ranges.end) if place not in freed), freed):
         if not taken(place):
             return place
     raise ExhaustedError(ranges)

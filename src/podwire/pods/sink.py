@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel.elements import Part, Word, transactions
+from podwire.kernel.elements import ELEMENTS_A_TRANSACTION, Part, Word, commands, transactions
 from podwire.kernel.nftables import NftablesError
 from podwire.pods.rows import MemberRow
 
@@ -36,13 +37,28 @@ class Rules(Protocol):
 
 
 def load(rules: Rules) -> None:
-    """Load pods.nft where its tables do not stand. Tables that stand are kept: traffic never stops."""
-    standing = json.loads(rules.run_json("list tables"))["nftables"]
-    names = {f"{item['table']['family']} {item['table']['name']}" for item in standing if "table" in item}
-    if not {TABLE, _ARP_TABLE} <= names:
-        program = resources.files("podwire.pods").joinpath("pods.nft").read_text()
-        remove = "".join(f"delete table {name}\n" for name in (TABLE, _ARP_TABLE) if name in names)
-        rules.run(remove + program)
+    """Make pods.nft stand. Where just this release of it stands it is kept: traffic never stops.
+
+    Another release is replaced in one transaction that takes the elements over, the pods' sources first: no packet
+    meets empty sets. What does not fit into it follows with the next batch.
+    """
+    program = resources.files("podwire.pods").joinpath("pods.nft").read_text()
+    version = f"version-{hashlib.sha256(program.encode()).hexdigest()[:12]}"
+    standing = _standing_sets(rules)
+    if version in standing:
+        return
+    rows = [row for name in (*SOURCES, *CLUSTER) if name in standing for row in _members(rules, name)]
+    elements = [row.element for row in rows[:ELEMENTS_A_TRANSACTION]]
+    tables = "".join(f"add table {name}\ndelete table {name}\n" for name in (TABLE, _ARP_TABLE))
+    mark = f"add set {TABLE} {version} {{ typeof meta mark; }}\n"
+    rules.run(tables + program + mark + commands(TABLE, "add", elements))
+
+
+def _standing_sets(rules: Rules) -> frozenset[str]:
+    """The names of the sets that the table has now; none where it does not stand."""
+    items = json.loads(rules.run_json("list sets inet"))["nftables"]
+    sets = (item["set"] for item in items if "set" in item)
+    return frozenset(each["name"] for each in sets if f"inet {each['table']}" == TABLE)
 
 
 class MemberSink:
@@ -56,7 +72,7 @@ class MemberSink:
         """The elements of these sets. Loads the rules where they do not stand."""
         try:
             load(self._rules)
-            return [row for name in self._collections for row in self._members(name)]
+            return [row for name in self._collections for row in _members(self._rules, name)]
         except NftablesError as error:
             raise SinkError(str(error)) from error
 
@@ -78,12 +94,13 @@ class MemberSink:
             return False
         return True
 
-    def _members(self, collection: str) -> Iterator[MemberRow]:
-        listing = json.loads(self._rules.run_json(f"list set {TABLE} {collection}"))["nftables"]
-        interval = collection.startswith(("ranges", "tunnelled"))
-        for item in listing:
-            for value in item.get("set", {}).get("elem", ()):
-                yield MemberRow(collection, _parts(value, interval=interval))
+
+def _members(rules: Rules, collection: str) -> Iterator[MemberRow]:
+    listing = json.loads(rules.run_json(f"list set {TABLE} {collection}"))["nftables"]
+    interval = collection.startswith(("ranges", "tunnelled"))
+    for item in listing:
+        for value in item.get("set", {}).get("elem", ()):
+            yield MemberRow(collection, _parts(value, interval=interval))
 
 
 def _parts(value: Any, *, interval: bool) -> tuple[Part, ...]:

@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import os
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -161,8 +162,7 @@ class Store:
 
     def _choose(self, ranges: Ranges) -> int:
         (fresh,) = self._database.execute("SELECT fresh FROM pool").fetchone()
-        freed = (place for (place,) in self._database.execute("SELECT place FROM freed ORDER BY sequence"))
-        return choose(ranges, fresh, freed, lambda place: self._is_taken(ranges, place))
+        return choose(ranges, fresh, _Freed(self._database), lambda place: self._is_taken(ranges, place))
 
     def _is_taken(self, ranges: Ranges, place: int) -> bool:
         addresses = [str(address) for address in ranges.addresses(place)]
@@ -179,6 +179,22 @@ class Store:
             self._database.execute("ROLLBACK")
             raise
         self._database.execute("COMMIT")
+
+
+class _Freed(Collection[int]):
+    """The freed places, the oldest first, read only as far as they are asked for."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __contains__(self, place: object) -> bool:
+        return self._database.execute("SELECT 1 FROM freed WHERE place = ?", (place,)).fetchone() is not None
+
+    def __iter__(self) -> Iterator[int]:
+        return (place for (place,) in self._database.execute("SELECT place FROM freed ORDER BY sequence"))
+
+    def __len__(self) -> int:
+        return int(self._database.execute("SELECT count(*) FROM freed").fetchone()[0])
 
 
 @contextlib.contextmanager

@@ -41,7 +41,8 @@ class WaySink:
             with Netlink() as netlink:
                 wanted = next((row for row in delta.upserts if isinstance(row, TunnelRow)), None)
                 tunnel, renewed = _make_tunnel(netlink, wanted)
-                requests = [request for row in delta.upserts for request in _upsert(row, tunnel)]
+                requests = [request for row in delta.replaced for request in _clear(row, tunnel)]
+                requests += [request for row in delta.upserts for request in _upsert(row, tunnel)]
                 requests += [request for row in delta.removals for request in _remove(row, tunnel)]
                 refused = netlink.attempt(requests)
         except OSError as error:
@@ -84,6 +85,12 @@ def _make_tunnel(netlink: Netlink, wanted: TunnelRow | None) -> tuple[Link | Non
     sysctl.write(_TUNNEL_END)
     netlink.run([links.bring_up(TUNNEL)])
     return links.find(netlink, TUNNEL), tunnel is not None
+
+
+def _clear(row: WayRow, tunnel: Link | None) -> Iterator[Request]:
+    """Old ways that go first: IPv6 refuses a gateway in the tunnel while a route leads to it elsewhere."""
+    if isinstance(row, RouteRow) and row.gateway is not None and not row.tunnel:
+        yield from _remove(row, tunnel)
 
 
 def _upsert(row: WayRow, tunnel: Link | None) -> Iterator[Request]:

@@ -1,0 +1,93 @@
+"""Routes and the tunnel in a real kernel."""
+
+import ipaddress
+
+import pytest
+
+from podwire.engine.reconcile import Reconciler
+from podwire.engine.row import Delta
+from podwire.engine.sink import SinkError
+from podwire.kernel import namespaces
+from podwire.pods.model import Cluster, Overlay
+from podwire.pods.rows import RouteRow, WayRow, own_ways, peer_ways
+from podwire.pods.ways import WaySink
+from tests.pods.cluster import RANGES
+from tests.pods.test_rows import network
+from tests.sandbox import Host, sandboxed
+
+
+def ways(overlay: Overlay | None, peers: int, mtu: int = 1450) -> set[WayRow]:
+    """All rows of node-1 among this many peers."""
+    cluster, own = Cluster(RANGES, overlay), network(1)
+    rows = {row for number in range(2, 2 + peers) for row in peer_ways(network(number), own, cluster)}
+    return rows | set(own_ways(own, cluster, mtu))
+
+
+def node() -> Host:
+    """Node 1 with its uplink; the test goes on in it."""
+    host = Host("node-1")
+    for command in (
+        "ip link add eth0 type bridge",
+        "ip link set eth0 up",
+        "ip address add 172.18.0.2/16 dev eth0",
+        "ip address add fd00:172:18::2/64 dev eth0 nodad",
+        "ip route add 192.0.2.0/24 via 172.18.0.9",
+    ):
+        host.run(*command.split())
+    namespaces.enter_network(host.path)
+    return host
+
+
+async def make(rows: set[WayRow]) -> None:
+    """Let a fresh reconciler, as after a restart, make these rows stand."""
+    reconciler: Reconciler[str, WayRow] = Reconciler("ways", lambda _: rows, WaySink())
+    reconciler.touch("all")
+    reconciler.complete()
+    refusals: list[str] = []
+    for _ in range(3):
+        try:
+            await reconciler.turn()
+        except SinkError as error:
+            refusals.append(str(error))
+            reconciler._read_back = False
+        else:
+            return
+    pytest.fail(f"the rows do not come to rest: {refusals}")
+
+
+@sandboxed
+async def test_what_is_written_reads_back_and_each_mode_can_follow_each_other() -> None:
+    host = node()
+    for overlay, peers in ((None, 2), (Overlay(), 2), (Overlay(), 1), (Overlay(5, 4789), 1), (None, 1), (None, 0)):
+        await make(ways(overlay, peers))
+        assert set(await WaySink().read()) == ways(overlay, peers)
+    assert "192.0.2.0/24 via 172.18.0.9" in host.run("ip", "route").stdout
+
+
+@sandboxed
+async def test_a_new_mtu_keeps_the_tunnel() -> None:
+    host = node()
+    await make(ways(Overlay(), 1, 1450))
+    before = host.run("ip", "-o", "link", "show", "podwire.vxlan").stdout.split(":")[0]
+    await make(ways(Overlay(), 1, 1350))
+    after = host.run("ip", "-o", "link", "show", "podwire.vxlan").stdout
+    assert after.split(":")[0] == before
+    assert "mtu 1350" in after
+
+
+@sandboxed
+async def test_a_tunnel_with_a_foreign_setting_is_made_anew() -> None:
+    host = node()
+    host.run("ip", "link", "add", "podwire.vxlan", "type", "vxlan", "id", "9", "dstport", "1234")
+    await make(ways(Overlay(), 1))
+    assert set(await WaySink().read()) == ways(Overlay(), 1)
+
+
+@sandboxed
+async def test_one_impossible_route_stops_no_other_and_is_named() -> None:
+    node()
+    bad = RouteRow(ipaddress.ip_network("10.244.9.0/24"), ipaddress.ip_address("203.0.113.1"))
+    rows = ways(None, 1)
+    with pytest.raises(SinkError, match=r"add route 10\.244\.9\.0/24: .*1 of \d+"):
+        await WaySink().write(Delta((bad, *rows)))
+    assert set(await WaySink().read()) == rows
