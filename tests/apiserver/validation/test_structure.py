@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import validation
-from tests.apiserver.validation.objects import kind, make
+from tests.apiserver.validation.objects import REGISTRY, kind, make
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,9 @@ def test_unknown_fields_are_told_with_their_paths() -> None:
         'unknown field "bar"',
     ]
     assert validation.unknown_fields(kind("apps/v1 Deployment"), make("apps/v1 Deployment")) == []
+
+
+def test_a_required_number_may_be_absent_and_counts_as_zero() -> None:
+    resource = REGISTRY.by_kind("scheduling.k8s.io/v1", "PriorityClass")
+    assert resource is not None
+    assert validation.validate(resource, {"metadata": {"name": "low"}}) == []

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.schema import Schema
 
 _LIMITS = {"int32": 2**31, "int64": 2**63, "": 2**63}
+_HAVE_ZERO_VALUES = {"array", "boolean", "integer", "number"}
 _QUANTITY = r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)"
 _QUANTITY_NAME = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _NOT_A_QUANTITY = f"quantities must match the regular expression '^{_QUANTITY}$'"
@@ -55,14 +56,17 @@ def unknown_fields(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
 
 
 def missing_fields(schema: Schema, value: Any, path: str = "") -> Iterator[Cause]:
-    """Required fields that are not there. Lists may be absent upstream too, and nobody requires parts of a status."""
+    """Required fields that are not there, outside of the status.
+
+    Lists, numbers and booleans may be absent upstream too: they decode to Go's zero value, and that is judged by value.
+    """
     found = resolve(schema)
     if isinstance(value, list) and found.items is not None:
         for position, item in enumerate(value):
             yield from missing_fields(found.items, item, f"{path}[{position}]")
     elif isinstance(value, dict):
         for name in found.required:
-            if value.get(name) is None and resolve(found.properties[name]).type != "array":
+            if value.get(name) is None and resolve(found.properties[name]).type not in _HAVE_ZERO_VALUES:
                 yield causes.required(f"{path}.{name}" if path else name)
         for name, inner in value.items():
             declared = found.properties.get(name, found.additional)
