@@ -32,10 +32,18 @@ def test_conditions(state: dict[str, Any], publish: bool, expected: EndpointCond
 
 @pytest.mark.parametrize(
     ("item", "expected"),
-    [(pod(), True), (pod(ready=False), True), (pod(ips=[]), False), (pod(phase="Failed"), False)],
+    [
+        (pod(), {"IPv4": "10.244.1.5"}),
+        (pod(ready=False), {"IPv4": "10.244.1.5"}),
+        (pod(ips=BOTH), dict(zip(("IPv4", "IPv6"), BOTH, strict=True))),
+        (pod(ips=["10.244.1.5", "10.244.1.6"]), {"IPv4": "10.244.1.5"}),
+        (pod(ips=[]), {}),
+        (pod(phase="Failed"), {}),
+        (pod(ips=["127.0.0.1", "169.254.1.1", "fe80::1", "::ffff:127.0.0.1", "::", "224.0.0.1", "10.0.0.300"]), {}),
+    ],
 )
-def test_only_pods_with_an_address_that_have_not_ended_are_endpoints(item: Pod, expected: bool) -> None:
-    assert endpoints.eligible(item) is expected
+def test_only_addresses_that_a_service_may_lead_to_count(item: Pod, expected: dict[str, str]) -> None:
+    assert endpoints.addresses(item) == expected
 
 
 CONTAINERS = [{"name": "c", "ports": [{"name": "http", "containerPort": 8080}]}]

@@ -15,7 +15,6 @@ async def test_one_store_serves_all_who_can_read_its_type() -> None:
     informers = Informers(FakeApi())
     assert informers.of(PODS) is informers.of(PODS)
     assert informers.of(ANY_POD) is informers.of(PODS)
-    assert informers.of(CONFIG_MAPS) is not informers.of(PODS)
 
 
 async def test_a_store_of_bare_metadata_does_not_serve_those_who_read_more() -> None:

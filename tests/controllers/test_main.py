@@ -52,7 +52,8 @@ class Runtime:
         if pod.metadata.deletion_timestamp is not None:
             await self._client.delete(PODS, pod.key, uid=pod.metadata.uid, grace_seconds=0)
         elif pod.spec.node_name and not pod.ready:
-            address = f"10.244.1.{next(self._numbers)}"
+            number = next(self._numbers)
+            address = f"10.244.{number // 250}.{number % 250 + 1}"
             status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [READY]}
             await self._client.patch(PODS, pod.key, {"status": status}, "status")
 

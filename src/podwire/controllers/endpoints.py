@@ -29,9 +29,23 @@ def family(address: str) -> str:
     return f"IPv{ipaddress.ip_address(address).version}"
 
 
-def eligible(pod: Pod) -> bool:
-    """A pod that has ended has no address any more, whatever its status still says."""
-    return not pod.finished and bool(pod.addresses)
+def addresses(pod: Pod) -> dict[str, str]:
+    """The first address of each family to which a Service may lead; none for a pod that has ended.
+
+    What is no address, or leads to the node itself (loopback, link-local), is left out: the API server would refuse the
+    whole slice for it (CVE-2021-25737), and one pod must not take a Service down.
+    """
+    found: dict[str, str] = {}
+    for text in () if pod.finished else pod.addresses:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            continue
+        mapped = address.version == 6 and address.ipv4_mapped is not None
+        local = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
+        if not mapped and not local:
+            found.setdefault(f"IPv{address.version}", text)
+    return found
 
 
 def wanted(
@@ -40,8 +54,8 @@ def wanted(
     """The endpoints of one family, together where they have the same ports."""
     groups: dict[Ports, list[Endpoint]] = {}
     for pod in sorted(pods, key=lambda pod: pod.metadata.name):
-        address = next((a for a in pod.addresses if family(a) == address_type), None)
-        if eligible(pod) and address is not None:
+        address = addresses(pod).get(address_type)
+        if address is not None:
             zone = zone_of(pod.spec.node_name)
             groups.setdefault(ports(service, pod), []).append(endpoint(service, pod, address, zone))
     return groups
