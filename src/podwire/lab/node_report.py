@@ -1,10 +1,11 @@
-"""What a node says of itself: Ready while its network takes pods, NotReady with the reason while it does not."""
+"""The node's own status: Ready as long as the pods' network can take pods, said again from time to time."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 
@@ -17,38 +18,47 @@ from podwire.lab.topology import NodeAddresses
 
 log = logging.getLogger(__name__)
 
-STARTING_SECONDS = 0.02
-"""Between two looks until the node was Ready once."""
-STEADY_SECONDS = 10.0
-READY = "the pod network takes pods"
+HEARTBEAT_SECONDS = 30.0
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 2.0
 
 
-async def report(client: Client, node: NodeAddresses, network: Network) -> None:
-    """Keep the Node's status true, for ever."""
-    told = ""
-    while True:
-        message = await _fault(network)
-        if message != told and await _tell(client, node, message):
-            told = message
-        await asyncio.sleep(STEADY_SECONDS if told == READY else STARTING_SECONDS)
+class NodeReporter:
+    """Reports one node. Until it is ready it asks the network soon again, in rising pauses."""
 
+    def __init__(self, client: Client, node: NodeAddresses, network: Network) -> None:
+        self._client = client
+        self._node = node
+        self._network = network
+        self._condition: dict[str, Any] = {}
 
-async def _fault(network: Network) -> str:
-    """What keeps the node from taking pods, READY where nothing does."""
-    try:
-        await network.status()
-    except CniError as error:
-        return str(error)
-    return READY
+    async def run(self) -> None:
+        """Report for ever."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            ready = False
+            try:
+                ready = await self._report()
+            except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                log.debug("status of node %s: %s; again in %.2f s", self._node.name, error, pause)
+            await asyncio.sleep(HEARTBEAT_SECONDS if ready else pause)
+            pause = FIRST_PAUSE_SECONDS if ready else min(pause * 2, LONGEST_PAUSE_SECONDS)
 
+    async def _report(self) -> bool:
+        """Write the status; answers whether the node is ready."""
+        try:
+            await self._network.status()
+        except CniError as error:
+            ready, message = False, f"the pods' network is not ready: {error}"
+        else:
+            ready, message = True, "podwire runtime is ready"
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        status = node_status(self._node, ready=ready, message=message, now=now)
+        self._keep_transition(status["conditions"][0])
+        await self._client.patch(NODES, NamespacedName("", self._node.name), {"status": status}, "status")
+        return ready
 
-async def _tell(client: Client, node: NodeAddresses, message: str) -> bool:
-    """Write the status; False where the API or the Node object is not there yet."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    status = node_status(node, ready=message == READY, message=message, now=now)
-    try:
-        await client.patch(NODES, NamespacedName("", node.name), {"status": status}, "status")
-    except (ApiError, aiohttp.ClientError, OSError) as error:
-        log.debug("node %s: status not written: %s", node.name, error)
-        return False
-    return True
+    def _keep_transition(self, condition: dict[str, Any]) -> None:
+        if self._condition.get("status") == condition["status"]:
+            condition["lastTransitionTime"] = self._condition["lastTransitionTime"]
+        self._condition = condition

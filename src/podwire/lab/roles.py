@@ -18,16 +18,14 @@ from podwire import agent as node_agent
 from podwire.apiserver import main as api_server
 from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Credentials
 from podwire.lab import bootstrap as world_bootstrap
 from podwire.lab import credentials, outside, paths
 from podwire.lab import runtime as node_runtime
 from podwire.lab import underlay as world_underlay
-from podwire.lab.cni import Network
 from podwire.lab.in_house import PROGRAMS
-from podwire.lab.node_report import report
 from podwire.lab.system_objects import CREDENTIALS_FILES
-from podwire.lab.topology import NodeAddresses, Topology
+from podwire.lab.topology import Topology
 from podwire.lab.zygote import ZygoteSpawner
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
@@ -94,7 +92,7 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
 
 
 def runtime(arguments: Arguments, _: Descriptors) -> None:
-    """The runtime of one node, and what the node says of itself."""
+    """The runtime of one node."""
     topology = topology_of(arguments)
     node = topology.node(int(arguments["node"]))
     folder = paths.node(node.name)
@@ -103,8 +101,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
     configuration = folder / "net.d" / "10-podwire.conflist"
     install_configuration(configuration, folder / "cni.sock")
     config = node_runtime.RuntimeConfig(
-        node=node.name,
-        addresses=(str(node.ipv4.ip), str(node.ipv6.ip)),
+        node=node,
         credentials=_credentials(arguments, credentials.runtime_of(node.name)),
         folder=folder,
         network=paths.network(node.name),
@@ -117,13 +114,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
         domain=topology.domain,
         in_house=PROGRAMS,
     )
-    run(_runtime_and_report(config, node))
-
-
-async def _runtime_and_report(config: node_runtime.RuntimeConfig, node: NodeAddresses) -> None:
-    async with Client(config.credentials) as client, asyncio.TaskGroup() as tasks:
-        tasks.create_task(node_runtime.run(config, ZygoteSpawner(paths.ZYGOTE_SOCKET)))
-        tasks.create_task(report(client, node, Network(config.cni_configuration, config.cni_plugins)))
+    run(node_runtime.run(config, ZygoteSpawner(paths.ZYGOTE_SOCKET)))
 
 
 def bootstrap(arguments: Arguments, descriptors: Descriptors) -> None:
