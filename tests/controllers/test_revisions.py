@@ -31,6 +31,16 @@ def test_the_current_set_is_found_by_template_whatever_its_hash_label() -> None:
     assert others == [old]
 
 
+def test_a_set_whose_template_the_server_completed_differently_is_still_the_current_one() -> None:
+    asked = deployment(template=template("a"))
+    labels = revisions.body(asked, 1, 1)["metadata"]["labels"]
+    completed = template("a", labels)
+    completed["spec"]["dnsPolicy"] = "ClusterFirst"
+    made = replica_set(1, "made", template=completed, metadata={"labels": labels})
+    assert revisions.split(asked, [made]) == (made, [])
+    assert revisions.split(deployment(template=template("b")), [made]) == (None, [made])
+
+
 def test_a_body_carries_hash_selector_owner_and_copied_annotations() -> None:
     metadata = {"annotations": {"team": "x", "kubectl.kubernetes.io/last-applied-configuration": "{}"}}
     body = revisions.body(deployment(template=template("a"), metadata=metadata), 2, 7)

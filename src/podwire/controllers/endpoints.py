@@ -5,6 +5,7 @@ Source: kubernetes `staging/src/k8s.io/endpointslice/utils.go` (podToEndpoint, g
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -30,22 +31,28 @@ def family(address: str) -> str:
 
 
 def addresses(pod: Pod) -> dict[str, str]:
-    """The first address of each family to which a Service may lead; none for a pod that has ended.
-
-    What is no address, or leads to the node itself (loopback, link-local), is left out: the API server would refuse the
-    whole slice for it (CVE-2021-25737), and one pod must not take a Service down.
-    """
+    """The first address of each family to which a Service may lead; none for a pod that has ended."""
     found: dict[str, str] = {}
     for text in () if pod.finished else pod.addresses:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            continue
-        mapped = address.version == 6 and address.ipv4_mapped is not None
-        local = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
-        if not mapped and not local:
-            found.setdefault(f"IPv{address.version}", text)
+        usable = usable_family(text)
+        if usable:
+            found.setdefault(usable, text)
     return found
+
+
+@functools.lru_cache(maxsize=65536)
+def usable_family(text: str) -> str:
+    """The family of an address; empty for what is no address, or leads to the node itself (loopback, link-local).
+
+    The API server would refuse the whole slice for it (CVE-2021-25737), and one pod must not take a Service down.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    mapped = address.version == 6 and address.ipv4_mapped is not None
+    local = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
+    return "" if mapped or local else f"IPv{address.version}"
 
 
 def wanted(

@@ -39,10 +39,16 @@ def template_hash(template: PodTemplate, collisions: int) -> str:
 
 
 def split(deployment: Deployment, sets: Sequence[ReplicaSet]) -> tuple[ReplicaSet | None, list[ReplicaSet]]:
-    """The set of the current template (the oldest, should there be several), and all others, oldest first."""
+    """The set of the current template (the oldest, should there be several), and all others, oldest first.
+
+    A set that was made for this very template is the current one also where the server completed its copy differently.
+    """
     by_age = sorted(sets, key=lambda s: (s.metadata.creation_timestamp or "", s.metadata.name))
     wanted = _without_hash(deployment.spec.template)
-    current = next((s for s in by_age if _without_hash(s.spec.template) == wanted), None)
+    text = template_hash(deployment.spec.template, deployment.status.collision_count)
+    same = (s for s in by_age if _without_hash(s.spec.template) == wanted)
+    made_for_it = (s for s in by_age if s.metadata.labels.get(HASH_LABEL) == text)
+    current = next(same, None) or next(made_for_it, None)
     return current, [s for s in by_age if s is not current]
 
 
