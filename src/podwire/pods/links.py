@@ -141,6 +141,13 @@ def connect(attachment: Attachment, uplink: Uplink) -> None:
         )
 
 
+def is_live(attachment: Attachment) -> bool:
+    """Whether both ends can send. The kernel drops packets in silence between bring-up and its own notice of it."""
+    with Netlink() as node, Netlink(attachment.netns) as pod:
+        ends = (links.find(node, attachment.host_interface), links.find(pod, attachment.key.interface))
+    return all(end is not None and end.operational for end in ends)
+
+
 def _node_neighbours(attachment: Attachment, index: int) -> Iterator[Neighbour]:
     for address in attachment.addresses:
         yield Neighbour(index, address, attachment.mac)

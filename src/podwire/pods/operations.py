@@ -23,6 +23,10 @@ GATE_SECONDS = 30.0
 """How long an ADD waits for the pod's policies before it gives up and undoes everything."""
 
 
+LIVE_SECONDS = 5.0
+"""How long a link may take from bring-up to its first packet."""
+
+
 class PodOperations:
     """The operations on one node's attachments.
 
@@ -100,6 +104,7 @@ class PodOperations:
             self._sources.touch(attachment.key)
             await self._sources.settle()
         await asyncio.to_thread(links.connect, attachment, uplink)
+        await _live(attachment)
         self._store.finish(attachment.key)
 
     async def delete(self, key: AttachmentKey) -> None:
@@ -182,6 +187,18 @@ class PodOperations:
     def _derive(self, key: AttachmentKey) -> Iterator[MemberRow]:
         attachment = self._guarded.get(key)
         return source_rows(attachment) if attachment else iter(())
+
+
+async def _live(attachment: Attachment) -> None:
+    """Return when the pod can send: usually at once, a few milliseconds later on a busy machine."""
+    try:
+        async with asyncio.timeout(LIVE_SECONDS):
+            # Asking again is rare and cheap; a socket for link events would cost every ADD.
+            while not await asyncio.to_thread(links.is_live, attachment):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+    except TimeoutError:
+        message = f"the link of {attachment.pod} did not come up within {LIVE_SECONDS:g} s"
+        raise CniError(Code.TRY_AGAIN_LATER, message) from None
 
 
 def _result(attachment: Attachment, mtu: int) -> cni.Result:
