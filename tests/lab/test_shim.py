@@ -180,15 +180,15 @@ async def test_terminals_of_commands_and_containers() -> None:
 @in_world
 async def test_python_of_our_own_runs_by_forking() -> None:
     pod = await shim()
-    call = Call(function="tests.lab.test_shim:in_a_container", arguments=("hello",))
+    call = Call(function="tests.lab.test_shim:in_a_container", arguments={"word": "hello"})
     await pod.apply(plan(program=call, restart="Never"))
     records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
     assert ended(records["main"]).exit_code == 6, pod.log()
     assert "stdout F hello from pid 1" in pod.log()
 
 
-def in_a_container(arguments: tuple[str, ...]) -> None:
-    sys.stdout.write(f"{arguments[0]} from pid {os.getpid()}\n")
+def in_a_container(arguments: dict[str, str]) -> None:
+    sys.stdout.write(f"{arguments['word']} from pid {os.getpid()}\n")
     raise SystemExit(6)
 
 

@@ -86,6 +86,18 @@ def initial(plan: PodPlan) -> dict[str, Record]:
     }
 
 
+def reprieved(before: PodPlan, after: PodPlan, records: Records) -> dict[str, Record]:
+    """The records of containers that could not be started and have another program now: they wait no longer."""
+    programs = {container.name: container.program for container in before.containers}
+    fresh = {}
+    for container in after.containers:
+        record = records.get(container.name)
+        waits = record is not None and isinstance(record.state, Waiting) and record.state.reason == CREATE_ERROR
+        if record is not None and waits and programs.get(container.name) != container.program:
+            fresh[container.name] = msgspec.structs.replace(record, state=Waiting(), due=0.0, backoff=0.0)
+    return fresh
+
+
 def startable(plan: PodPlan, records: Records) -> list[ContainerPlan]:
     """The containers that wait for nothing but their time: one init container, or all others."""
     waiting = []
@@ -139,11 +151,10 @@ def ended(record: Record, container: ContainerPlan, how: Terminated, now: float,
 
 def refused(record: Record, message: str, now: float) -> Record:
     """The record after the program could not be started at all; it is tried again whatever the policy, as upstream."""
-    pause = max(record.backoff, FIRST_BACKOFF_SECONDS)
+    pause = record.backoff or FIRST_BACKOFF_SECONDS
     return msgspec.structs.replace(
         record,
         state=Waiting(reason=CREATE_ERROR, message=message),
-        starts=max(0, record.starts - 1),
         backoff=_longer(pause),
         due=now + pause,
     )

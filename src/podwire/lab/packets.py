@@ -87,13 +87,15 @@ class Packets:
 
 
 def listen(path: Path) -> socket.socket:
-    """A listener at path that only its owner can connect to; one that a dead process left is replaced."""
-    path.unlink(missing_ok=True)
+    """A listener that only its owner can connect to. At path it appears when it listens, in place of a dead one."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     previous = os.umask(0o177)
     try:
-        listener.bind(str(path))
+        listener.bind(str(fresh))
     finally:
         os.umask(previous)
     listener.listen(64)
+    fresh.rename(path)
     return listener

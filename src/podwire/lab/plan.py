@@ -34,7 +34,7 @@ class Call(Struct, frozen=True, kw_only=True, tag="call"):
     """Python of podwire's own that is run by forking: `function` is "module:name", called with the arguments."""
 
     function: str
-    arguments: tuple[str, ...] = ()
+    arguments: dict[str, str] = {}
 
 
 class Refuse(Struct, frozen=True, kw_only=True, tag="refuse"):

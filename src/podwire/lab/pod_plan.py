@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,9 @@ from podwire.kube.core import Container, Pod, Service
 from podwire.lab import accounts, capabilities, volumes
 from podwire.lab.container import DEFAULT_PATH
 from podwire.lab.environment import ConfigurationError, Sources, expand, variables
+from podwire.lab.images import Port
 from podwire.lab.plan import ContainerPlan, Identity, Mount, PodPlan, Program
+from podwire.lab.resolv import hostname
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,12 @@ class Resolution:
     program: Program
     image_id: str
     stand_in: str = ""
-    root: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
 
 
-Resolver = Callable[[Pod, Container, Iterable[Service]], Resolution]
-"""Finds what to run; `command` and `args` of the container are expanded already."""
+Resolver = Callable[[Pod, Sequence[Container], Iterable[Service], tuple[str, ...]], Mapping[str, Resolution]]
+"""Finds what to run for each container, from the pod, its containers with `command` and `args` expanded, the Services,
+and the pod's addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +92,17 @@ def container_plan(
     return ContainerPlan(
         name=container.name,
         program=found.program,
-        environment={**home, **found.variables, **values},
+        environment={**home, **values},
         folder=container.working_dir or "/",
         identity=who,
         mounts=tuple(_mounts(pod, container, place.folder)),
         restart=_restart(pod, container, init=init),
         init=init,
-        terminal=container.tty,
-        stdin=container.stdin,
-        stdin_once=container.stdin_once,
+        terminal=container.tty and not found.stand_in,
+        stdin=container.stdin or bool(found.stand_in),  # a stand-in is told of more ports by its input
+        stdin_once=container.stdin_once and not found.stand_in,
         read_only_root=container.security_context.read_only_root_filesystem,
         grace_seconds=pod.spec.termination_grace_period_seconds,
-        root=found.root,
     )
 
 
@@ -168,13 +169,6 @@ def _mounts(pod: Pod, container: Container, folder: Path) -> Iterable[Mount]:
             sub_path=mount.sub_path,
             read_only=mount.read_only or kinds[mount.name].empty_dir is None,
         )
-
-
-def hostname(pod: Pod, node: str) -> str:
-    """What the containers call themselves: at most 63 characters, the node's name in its own network."""
-    if pod.spec.host_network:
-        return node
-    return (pod.spec.hostname or pod.metadata.name)[:63].rstrip("-.")
 
 
 def _base(pod: Pod, container: Container, machine: Machine) -> dict[str, str]:

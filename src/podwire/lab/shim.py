@@ -24,7 +24,7 @@ from podwire.lab import container, lifecycle, messages, packets, paths, processe
 from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
 from podwire.lab.log_file import forget_runs
 from podwire.lab.packets import Packets
-from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, PodPlan, read_plan, replace_file
+from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, PodPlan, Refuse, read_plan, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,9 @@ class Shim:
         self._ended(wanted.name, running.terminated(status, state.started, time.time()))
 
     def _apply(self) -> None:
-        self._plan = read_plan(self._folder)
+        before, self._plan = self._plan, read_plan(self._folder)
+        if before is not None:
+            self._records.update(lifecycle.reprieved(before, self._plan, self._records))
         for name, record in lifecycle.initial(self._plan).items():
             self._records.setdefault(name, record)
         self._turn()
@@ -113,13 +115,15 @@ class Shim:
     def _start(self, plan: PodPlan, name: str) -> None:
         wanted = next(entry for entry in plan.containers if entry.name == name)
         record = self._records[name]
+        if isinstance(wanted.program, Refuse):
+            self._set(lifecycle.refused(record, wanted.program.message, time.monotonic()))
+            return
         forget_runs(self._folder, name, record.starts - 1)
         try:
             run, started = running.start(self._folder, plan, wanted, record.starts)
         except OSError as error:
             log.warning("container %s: %s", name, error)
-            refused = msgspec.structs.replace(record, starts=record.starts + 1)
-            self._set(lifecycle.refused(refused, str(error), time.monotonic()))
+            self._set(lifecycle.refused(record, str(error), time.monotonic()))
             return
         self._runs[name] = run
         self._set(lifecycle.started(record, run.running))
@@ -137,7 +141,7 @@ class Shim:
         how = await run.ended()
         del self._runs[name]
         if refusal and not self._stopping:
-            self._set(lifecycle.refused(self._records[name], refusal, time.monotonic()))
+            self._set(lifecycle.refused(_not_yet(self._records[name]), refusal, time.monotonic()))
         else:
             self._ended(name, msgspec.structs.replace(how, message=refusal))
         self._turn()
@@ -174,8 +178,7 @@ class Shim:
     def _state(self, *, whole: bool = False) -> messages.PodState:
         """What a watcher is told; a container whose program does not run yet still waits."""
         records = tuple(
-            record if whole or not self._starting(record) else msgspec.structs.replace(record, state=Waiting())
-            for record in self._records.values()
+            record if whole or not self._starting(record) else _not_yet(record) for record in self._records.values()
         )
         done = self._plan is not None and lifecycle.finished(self._plan, self._records)
         return messages.PodState(
@@ -293,3 +296,7 @@ class Shim:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a task failed", exc_info=task.exception())
+
+
+def _not_yet(record: Record) -> Record:
+    return msgspec.structs.replace(record, state=Waiting(), starts=record.starts - 1)

@@ -98,13 +98,14 @@ class ShimClient:
             if not terminal:
                 return Command(peer, None)
             packet, passed = await peer.receive()
-            if not passed:
-                answer = messages.decode(packet) if packet else None
-                raise ShimError(answer.message if isinstance(answer, messages.Failed) else "no terminal came")
-            return Command(peer, passed[0])
         except BaseException:
             peer.close()
             raise
+        if passed:
+            return Command(peer, passed[0])
+        peer.close()
+        answer = messages.decode(packet) if packet else None
+        raise ShimError(answer.message if isinstance(answer, messages.Failed) else "no terminal came")
 
     async def exit_code(self, container: str, command: Sequence[str], timeout_seconds: float) -> int:
         """Run a command without input or output. Raises TimeoutError, ShimError and OSError; it is killed then."""

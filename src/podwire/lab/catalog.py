@@ -1,0 +1,93 @@
+"""What runs for a pod's containers on this machine: programs of the host, podwire's own images, stand-ins, errors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from podwire.kube.core import Container, Pod, Service
+from podwire.lab import images, standin
+from podwire.lab.plan import Call, Execute, Refuse
+from podwire.lab.pod_plan import Resolution
+from podwire.lab.standin_answer import StandInIdentity
+
+STAND_IN_FUNCTION = "podwire.lab.standin:main_of_arguments"
+VISIBLE = ("/usr/", "/bin/", "/sbin/")
+"""Folders of the host in which a container sees programs."""
+
+
+def this_machine() -> images.Machine:
+    """What containers on this machine can run."""
+    machine = images.Machine(_is_program)
+    busybox = machine.find("busybox")
+    if busybox is None:
+        return machine
+    listing = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=False).stdout
+    return replace(machine, busybox_applets=frozenset(listing.split()))
+
+
+def _is_program(path: str) -> bool:
+    return path.startswith(VISIBLE) and os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Finds what to run. `in_house` are podwire's own images: the function behind each, as "module:name"."""
+
+    machine: images.Machine
+    in_house: Mapping[str, str]
+
+    def __call__(
+        self, pod: Pod, containers: Sequence[Container], services: Iterable[Service], addresses: tuple[str, ...]
+    ) -> Mapping[str, Resolution]:
+        """What stands behind each container, by its name."""
+        found = {container.name: self._find(container) for container in containers}
+        stand_ins = [name for name, entry in found.items() if isinstance(entry, images.StandIn)]
+        ports = images.stand_in_ports(pod, stand_ins, services)
+        return {
+            name: _stand_in(pod, name, entry.image, ports[name], addresses)
+            if isinstance(entry, images.StandIn)
+            else entry
+            for name, entry in found.items()
+        }
+
+    def _find(self, container: Container) -> Resolution | images.StandIn:
+        if container.image in self.in_house:
+            return _in_house(container, self.in_house[container.image])
+        image_id = f"podwire://machine/{container.image}"
+        match images.resolve(container.image, container.command, container.args, self.machine):
+            case images.Program() as program:
+                return Resolution(Execute(arguments=(program.file, *program.arguments)), image_id)
+            case images.Missing() as missing:
+                return Resolution(Refuse(message=missing.message), image_id)
+            case images.StandIn() as stand_in:
+                return stand_in
+
+
+def _in_house(container: Container, function: str) -> Resolution:
+    """Arguments of podwire's own images all have the form `--name=value`."""
+    image_id = f"podwire://in-house/{container.image}"
+    arguments = {}
+    for word in container.args:
+        name, equals, value = word.partition("=")
+        if not name.startswith("--") or not equals:
+            return Resolution(Refuse(message=f"args {word!r}: {container.image} takes --name=value only"), image_id)
+        arguments[name.removeprefix("--")] = value
+    return Resolution(Call(function=function, arguments=arguments), image_id)
+
+
+def _stand_in(
+    pod: Pod, name: str, image: str, ports: tuple[images.Port, ...], addresses: tuple[str, ...]
+) -> Resolution:
+    identity = StandInIdentity(
+        pod.metadata.namespace, pod.metadata.name, name, pod.spec.node_name, image, tuple(addresses)
+    )
+    doors = ", ".join(f"{port.number}/{port.protocol}" for port in ports) or "no port"
+    return Resolution(
+        Call(function=STAND_IN_FUNCTION, arguments=standin.arguments_of(identity, ports)),
+        image_id=f"podwire://stand-in/{image}",
+        stand_in=f"a stand-in answers in its place on {doors}",
+        ports=ports,
+    )

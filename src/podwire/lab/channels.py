@@ -1,0 +1,114 @@
+"""The Kubernetes channel protocols over WebSocket, without a socket: frames in, events out, and back.
+
+    channel   v4   v5   content
+    0         in   in   standard input
+    1, 2      out  out  standard output, standard error
+    3         out  out  one Status as JSON, the last frame
+    4         in   in   terminal size {"Width", "Height"}
+    255       -    in   the channel with this number has ended
+
+Source: k8s.io/apimachinery `pkg/util/remotecommand`, k8s.io/apiserver `util/wsstream`, KEP-4006.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import msgspec
+
+V5 = "v5.channel.k8s.io"
+V4 = "v4.channel.k8s.io"
+PROTOCOLS = (V5, V4)
+
+
+class Channel(enum.IntEnum):
+    """The first byte of a message."""
+
+    STDIN = 0
+    STDOUT = 1
+    STDERR = 2
+    STATUS = 3
+    RESIZE = 4
+    CLOSE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Bytes for the standard input."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnded:
+    """The standard input has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resized:
+    """The terminal has a new size, in characters."""
+
+    width: int
+    height: int
+
+
+Event = Input | InputEnded | Resized
+
+
+class _Size(msgspec.Struct):
+    width: int = msgspec.field(name="Width")
+    height: int = msgspec.field(name="Height")
+
+
+def event(protocol: str, message: bytes) -> Event | None:
+    """What a client's message means; None for an empty or meaningless one."""
+    if not message:
+        return None
+    channel, content = message[0], message[1:]
+    if channel == Channel.STDIN:
+        return Input(content) if content else None
+    if channel == Channel.RESIZE:
+        return _resized(content)
+    if channel == Channel.CLOSE and protocol == V5 and content[:1] == bytes([Channel.STDIN]):
+        return InputEnded()
+    return None
+
+
+def _resized(content: bytes) -> Resized | None:
+    try:
+        size = msgspec.json.decode(content, type=_Size)
+    except msgspec.MsgspecError:
+        return None
+    largest = 0xFFFF  # of a struct winsize
+    return Resized(min(max(size.width, 0), largest), min(max(size.height, 0), largest))
+
+
+def frame(channel: Channel, data: bytes) -> bytes:
+    """A message for the client."""
+    return bytes([channel]) + data
+
+
+def exited(code: int) -> bytes:
+    """The last frame of a command that ran; clients read the first cause for the exit code."""
+    if code == 0:
+        return _status({"status": "Success"})
+    cause = {"reason": "ExitCode", "message": str(code)}
+    return _status(
+        {
+            "status": "Failure",
+            "message": f"command terminated with non-zero exit code: exit status {code}",
+            "reason": "NonZeroExitCode",
+            "details": {"causes": [cause]},
+        }
+    )
+
+
+def failed(message: str) -> bytes:
+    """The last frame of a command that could not be run."""
+    return _status({"status": "Failure", "message": message, "reason": "InternalError", "code": 500})
+
+
+def _status(content: dict[str, object]) -> bytes:
+    whole = {"kind": "Status", "apiVersion": "v1", "metadata": {}, **content}
+    return frame(Channel.STATUS, msgspec.json.encode(whole))

@@ -1,0 +1,95 @@
+"""From a pod and the objects that it refers to: the plan for its shim, and why some containers cannot be in it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from podwire.kube.core import Container, Pod
+from podwire.lab import pod_events, pod_plan, volumes
+from podwire.lab.environment import ConfigurationError
+from podwire.lab.lifecycle import Waiting
+from podwire.lab.node import Node
+from podwire.lab.plan import ContainerPlan, PodPlan, Refuse, replace_file
+from podwire.lab.pod_events import Notice
+from podwire.lab.pod_plan import PodPlace, Resolution
+from podwire.lab.resolv import hostname
+
+CONFIG_ERROR = "CreateContainerConfigError"
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A plan, what stands behind each image, and what keeps containers from being tried, by container."""
+
+    plan: PodPlan
+    found: Mapping[str, Resolution] = field(default_factory=dict)
+    troubles: Mapping[str, Waiting] = field(default_factory=dict)
+
+    def notices(self, pod: Pod, before: PodPlan | None) -> list[Notice]:
+        """What is new against the plan before, for people."""
+        known = {entry.name: entry for entry in before.containers} if before is not None else {}
+        notices = []
+        for container in pod_plan.ordered(pod):
+            entry = next(entry for entry in self.plan.containers if entry.name == container.name)
+            if known.get(container.name) == entry:
+                continue
+            trouble = self.troubles.get(container.name)
+            found = self.found.get(container.name)
+            if trouble is not None:
+                message = f"Error: container {container.name}: {trouble.message}"
+                notices.append(Notice("Failed", message, warning=True))
+            elif found is not None and not isinstance(found.program, Refuse):
+                notices.append(pod_events.pulled(container.name, container.image, found.stand_in))
+        return notices
+
+
+def provide_files(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> None:
+    """Volumes and the files in /etc that stand in the pod's folder. Raises ConfigurationError."""
+    etc = pod_plan.etc_folder(folder)
+    etc.mkdir(exist_ok=True)
+    for name, text in node.names.files(pod, addresses).items():
+        if not (etc / name).exists():  # containers may have changed it since
+            replace_file(etc / name, text.encode())
+    volumes.provide(folder, pod, node.sources(pod, addresses))
+
+
+def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> Composition:
+    """The plan from the objects as they are now. A container that cannot be configured is in it as a refusal."""
+    sources = node.sources(pod, addresses)
+    troubles: dict[str, Waiting] = {}
+    expanded: dict[str, tuple[Container, dict[str, str]]] = {}
+    for container in pod_plan.ordered(pod):
+        try:
+            expanded[container.name] = pod_plan.expanded(pod, container, sources, node.machine)
+        except ConfigurationError as error:
+            troubles[container.name] = Waiting(reason=CONFIG_ERROR, message=str(error))
+    containers = [container for container, _ in expanded.values()]
+    found = node.resolver(pod, containers, node.services(pod.metadata.namespace), addresses)
+    network = node.network if pod.spec.host_network else node.pins / pod.metadata.uid
+    place = PodPlace(folder, network, hostname(pod, node.name))
+    plans: dict[str, ContainerPlan] = {}
+    for container in pod_plan.ordered(pod):
+        if container.name in expanded:
+            values = expanded[container.name][1]
+            try:
+                plans[container.name] = pod_plan.container_plan(
+                    pod, container, found[container.name], values, place, node.machine
+                )
+            except ConfigurationError as error:
+                troubles[container.name] = Waiting(reason=CONFIG_ERROR, message=str(error))
+    entries = [
+        plans.get(container.name) or _refused(pod, container, troubles[container.name])
+        for container in pod_plan.ordered(pod)
+    ]
+    return Composition(pod_plan.pod_plan(pod, place, entries), found, troubles)
+
+
+def _refused(pod: Pod, container: Container, trouble: Waiting) -> ContainerPlan:
+    return ContainerPlan(
+        name=container.name,
+        program=Refuse(message=trouble.message),
+        restart=container.restart_policy or "OnFailure",
+        init=container in pod.spec.init_containers,
+    )

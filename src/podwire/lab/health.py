@@ -1,0 +1,96 @@
+"""The probes of one run of a container, asked until it ends or they end it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from podwire.kube.core import Container, Probe
+from podwire.lab.pod_events import Notice
+from podwire.lab.pod_status import Health
+from podwire.lab.probes import Prober, Schedule, Tally, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears what the probes say: of each change of health, of notices, and that the container must be restarted."""
+
+    changed: Callable[[Health], None]
+    tell: Callable[[Notice], None]
+    kill: Callable[[], Awaitable[None]]
+
+
+def first_health(container: Container) -> Health:
+    """What is assumed of a container that has just started."""
+    started = container.startup_probe is None
+    return Health(started=started, ready=started and container.readiness_probe is None)
+
+
+class HealthWatch:
+    """Asks all probes of a container. Run it once for each run of the container and cancel it with that."""
+
+    def __init__(self, prober: Prober, listeners: Listeners) -> None:
+        self._container = prober.container
+        self._prober = prober
+        self._listeners = listeners
+        self._health = first_health(prober.container)
+
+    async def run(self) -> None:
+        """Ask until cancelled, or until a probe has ended the container."""
+        self._listeners.changed(self._health)
+        if self._container.startup_probe is not None and not await self._startup(self._container.startup_probe):
+            return
+        probes = []
+        if self._container.readiness_probe is not None:
+            probes.append(self._readiness(self._container.readiness_probe))
+        if self._container.liveness_probe is not None:
+            probes.append(self._liveness(self._container.liveness_probe))
+        await asyncio.gather(*probes)
+
+    async def _startup(self, probe: Probe) -> bool:
+        """Whether the container started. One that does not is ended."""
+        async for verdict in self._verdicts("Startup", probe, eager=True):
+            if verdict is Verdict.SUCCESS:
+                self._set(replace(self._health, started=True, ready=self._container.readiness_probe is None))
+                return True
+            if verdict is Verdict.FAILURE:
+                await self._end("startup")
+                return False
+        return False
+
+    async def _readiness(self, probe: Probe) -> None:
+        async for verdict in self._verdicts("Readiness", probe, eager=True):
+            self._set(replace(self._health, ready=verdict is Verdict.SUCCESS))
+
+    async def _liveness(self, probe: Probe) -> None:
+        async for verdict in self._verdicts("Liveness", probe, eager=False):
+            if verdict is Verdict.FAILURE:
+                await self._end("liveness")
+                return
+
+    async def _verdicts(self, kind: str, probe: Probe, *, eager: bool) -> AsyncIterator[Verdict]:
+        """What the answers mean so far, after each one that counts."""
+        loop = asyncio.get_running_loop()
+        tally, schedule = Tally(), Schedule(float(probe.period_seconds), eager)
+        await asyncio.sleep(probe.initial_delay_seconds)
+        while True:
+            answer = await self._prober.ask(probe)
+            now = loop.time()
+            if schedule.counts(now, success=answer.success):
+                tally = tally.add(probe, success=answer.success)
+                if not answer.success:
+                    self._listeners.tell(Notice("Unhealthy", f"{kind} probe failed: {answer.message}", warning=True))
+                yield tally.verdict
+            schedule = schedule.after(now, success=answer.success)
+            await asyncio.sleep(schedule.wait)
+
+    async def _end(self, kind: str) -> None:
+        message = f"Container {self._container.name} failed {kind} probe, will be restarted"
+        self._listeners.tell(Notice("Killing", message))
+        await self._listeners.kill()
+
+    def _set(self, health: Health) -> None:
+        if health != self._health:
+            self._health = health
+            self._listeners.changed(health)

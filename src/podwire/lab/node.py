@@ -1,0 +1,106 @@
+"""What all pods of one node share: who the node is, what it may ask, what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from podwire.controllers.events import Recorder
+from podwire.kube.client import Client
+from podwire.kube.core import ConfigMap, Pod, Secret, Service
+from podwire.kube.informer import Informer
+from podwire.kube.meta import NamespacedName, Object
+from podwire.lab.cni import Network
+from podwire.lab.environment import Sources
+from podwire.lab.pod_plan import Machine, Resolver
+from podwire.lab.resolv import Resolver as NameResolver
+from podwire.lab.resolv import hosts_file, pod_resolver
+from podwire.lab.shim_client import Spawner
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+
+class InNamespace(Mapping[str, ObjectT], Generic[ObjectT]):
+    """The objects of one namespace by name, as a view on all."""
+
+    def __init__(self, objects: Mapping[NamespacedName, ObjectT], namespace: str) -> None:
+        self._objects = objects
+        self._namespace = namespace
+
+    def __getitem__(self, name: str) -> ObjectT:
+        return self._objects[NamespacedName(self._namespace, name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return (key.name for key in self._objects if key.namespace == self._namespace)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How pods of this node find names: the node's own resolver, the cluster's DNS addresses and domain."""
+
+    node: NameResolver
+    cluster: tuple[str, ...]
+    domain: str
+
+    def files(self, pod: Pod, addresses: tuple[str, ...]) -> dict[str, str]:
+        """The files of a pod's /etc by name."""
+        return {
+            "resolv.conf": str(pod_resolver(pod, self.node, self.cluster, self.domain)),
+            "hosts": hosts_file(pod, addresses, self.domain),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The objects that pods refer to."""
+
+    config_maps: Informer[ConfigMap]
+    secrets: Informer[Secret]
+    services: Informer[Service]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node as its pods see it: a folder for state, its own network namespace, and where those of pods are pinned."""
+
+    name: str
+    addresses: tuple[str, ...]
+    folder: Path
+    network: Path
+    pins: Path
+    machine: Machine
+    names: Names
+    client: Client
+    cni: Network
+    spawner: Spawner
+    recorder: Recorder
+    resolver: Resolver
+    objects: Objects
+
+    def sources(self, pod: Pod, pod_addresses: tuple[str, ...]) -> Sources:
+        """What the pod may refer to."""
+        namespace = pod.metadata.namespace
+        return Sources(
+            InNamespace(self.objects.config_maps.objects, namespace),
+            InNamespace(self.objects.secrets.objects, namespace),
+            pod_addresses,
+            self.addresses,
+        )
+
+    def services(self, namespace: str) -> list[Service]:
+        """The Services of a namespace."""
+        return [item for key, item in self.objects.services.objects.items() if key.namespace == namespace]
+
+    def pod_folder(self, uid: str) -> Path:
+        """The folder of a pod's state."""
+        return self.folder / "pods" / uid
+
+    @property
+    def last_group(self) -> int:
+        """The highest group id that exists in this world."""
+        return max(int(line.split()[0]) + int(line.split()[2]) - 1 for line in self.machine.group_map.splitlines())

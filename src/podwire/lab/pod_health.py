@@ -1,0 +1,88 @@
+"""The probes of all containers of a pod: one watch for each run of a container."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from podwire.kube.core import Container, Pod
+from podwire.lab import pod_plan
+from podwire.lab.health import HealthWatch, Listeners, first_health
+from podwire.lab.lifecycle import Record, Running
+from podwire.lab.pod_events import Notice
+from podwire.lab.pod_status import Health
+from podwire.lab.probes import Execute, Prober
+
+log = logging.getLogger(__name__)
+
+
+class PodHealth:
+    """`follow` it with the records after each change; `of` answers what the probes say now."""
+
+    def __init__(
+        self,
+        execute: Callable[[str], Execute],
+        kill: Callable[[str], Awaitable[None]],
+        tell: Callable[[Notice], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._execute = execute
+        self._kill = kill
+        self._tell = tell
+        self._changed = changed
+        self._health: dict[str, Health] = {}
+        self._watches: dict[str, tuple[int, asyncio.Task[None]]] = {}
+
+    def of(self, pod: Pod) -> dict[str, Health]:
+        """The health of every container by name; what was not asked yet is as a new container is."""
+        return {
+            container.name: self._health.get(container.name, first_health(container))
+            for container in pod_plan.ordered(pod)
+        }
+
+    def follow(self, pod: Pod, records: Mapping[str, Record], address: str) -> None:
+        """Watch what runs now, and nothing else."""
+        for container in pod_plan.ordered(pod):
+            record = records.get(container.name)
+            alive = record is not None and isinstance(record.state, Running)
+            run = record.starts if record is not None and alive else 0
+            current = self._watches.get(container.name)
+            if current is not None and current[0] != run:
+                self._end(container.name)
+            if run and container.name not in self._watches and _has_probes(container):
+                self._watches[container.name] = (run, self._begin(container, address))
+
+    def stop(self) -> None:
+        """Ask no more."""
+        for name in list(self._watches):
+            self._end(name)
+
+    def _begin(self, container: Container, address: str) -> asyncio.Task[None]:
+        name = container.name
+
+        def changed(health: Health) -> None:
+            self._health[name] = health
+            self._changed()
+
+        prober = Prober(container, address, self._execute(name))
+        watch = HealthWatch(prober, Listeners(changed, self._tell, lambda: self._kill(name)))
+        task = asyncio.get_running_loop().create_task(watch.run())
+        task.add_done_callback(_log_failure)
+        return task
+
+    def _end(self, name: str) -> None:
+        _, task = self._watches.pop(name)
+        task.cancel()
+        self._health.pop(name, None)
+
+
+def _has_probes(container: Container) -> bool:
+    return any(
+        probe is not None for probe in (container.startup_probe, container.readiness_probe, container.liveness_probe)
+    )
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("probes failed", exc_info=task.exception())

@@ -1,0 +1,178 @@
+"""The runtime of one node, like a kubelet: it runs the pods that are bound to the node and reports how they are.
+
+It may be killed at any time: shims keep the pods, the pods' folders keep what it knew, the next one adopts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from podwire.controllers.events import Recorder
+from podwire.kube import kinds
+from podwire.kube.client import Client, Credentials
+from podwire.kube.core import ConfigMap, Pod, Secret, Service
+from podwire.kube.informer import Informer
+from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.watch import Change
+from podwire.lab import accounts, catalog
+from podwire.lab.cni import CniError, Network
+from podwire.lab.node import Names, Node, Objects
+from podwire.lab.node_report import NodeReporter
+from podwire.lab.pod_plan import Machine
+from podwire.lab.pod_worker import PodWorker
+from podwire.lab.resolv import Resolver as NameResolver
+from podwire.lab.runtime_server import RuntimeServer
+from podwire.lab.sandbox import SandboxRecord, read_record
+from podwire.lab.shim_client import Spawner
+from podwire.lab.topology import NodeAddresses
+
+log = logging.getLogger(__name__)
+
+COMPONENT = "kubelet"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """All that the runtime of one node must know. Its process must be in the node's network namespace.
+
+    `in_house` maps podwire's own images to the functions that run in their containers ("module:name").
+    """
+
+    node: NodeAddresses
+    credentials: Credentials
+    folder: Path
+    network: Path
+    pins: Path
+    cni_configuration: Path
+    cni_plugins: Path
+    api_service: str
+    dns_service: tuple[str, ...]
+    upstream: tuple[str, ...]
+    domain: str = "cluster.local"
+    in_house: Mapping[str, str] = field(default_factory=dict)
+
+
+async def run(config: RuntimeConfig, spawner: Spawner) -> None:
+    """Work for ever."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    async with Client(config.credentials) as client:
+        await Runtime(config, client, spawner).run()
+
+
+class Runtime:
+    """All pods of one node."""
+
+    def __init__(self, config: RuntimeConfig, client: Client, spawner: Spawner) -> None:
+        self._recorder = Recorder(client, COMPONENT)
+        self._pods: Informer[Pod] = Informer(client, kinds.PODS, field_selector=f"spec.nodeName={config.node.name}")
+        self._objects = Objects(
+            Informer(client, kinds.CONFIG_MAPS), Informer(client, kinds.SECRETS), Informer(client, kinds.SERVICES)
+        )
+        self.node = _node(config, client, spawner, (self._recorder, self._objects))
+        self._reporter = NodeReporter(client, config.node, self.node.cni)
+        self.workers: dict[str, PodWorker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._server = RuntimeServer(config.folder / "runtime.sock", self._worker)
+
+    async def run(self) -> None:
+        """Follow the API and run what it says, for ever."""
+        (self.node.folder / "pods").mkdir(parents=True, exist_ok=True, mode=0o700)
+        async with asyncio.TaskGroup() as group:
+            informers = (self._pods, self._objects.config_maps, self._objects.secrets, self._objects.services)
+            for informer in informers:
+                group.create_task(informer.run())
+            group.create_task(self._recorder.run())
+            group.create_task(self._server.run())
+            group.create_task(self._reporter.run())
+            for informer in informers:
+                await informer.synced.wait()
+            await self._clear_up()
+            self._pods.subscribe(self._pod_changed)
+            for others in (self._objects.config_maps, self._objects.secrets, self._objects.services):
+                others.subscribe(self._others_changed)
+
+    async def _clear_up(self) -> None:
+        """Remove what was left by pods that the API does not have any more, from this node and from its network."""
+        wanted = {pod.metadata.uid for pod in self._pods.objects.values()}
+        valid = []
+        for folder in sorted((self.node.folder / "pods").iterdir()):
+            record = read_record(folder)
+            if folder.name in wanted and record is not None:
+                if not (record.retired or record.host_network):
+                    valid.append(record.uid)
+            else:
+                await self._remove(folder, record)
+        try:
+            await self.node.cni.collect(valid)
+        except CniError as error:
+            log.warning("collecting what dead pods left in the network: %s", error)
+
+    async def _remove(self, folder: Path, record: SandboxRecord | None) -> None:
+        """End a pod that is known only here."""
+        uid = folder.name
+        namespace, name = (record.namespace, record.name) if record is not None else ("", uid)
+        log.info("pod %s/%s is gone from the API: removing it", namespace, name)
+        worker = PodWorker(self.node, Pod(metadata=ObjectMeta(name=name, namespace=namespace, uid=uid)))
+        worker.forget()
+        await worker.run()
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        if change.old is not None and (change.new is None or change.new.metadata.uid != change.old.metadata.uid):
+            worker = self.workers.get(change.old.metadata.uid)
+            if worker is not None:
+                worker.forget()
+        if change.new is None:
+            return
+        uid = change.new.metadata.uid
+        if uid in self.workers:
+            self.workers[uid].update(change.new)
+            return
+        worker = self.workers[uid] = PodWorker(self.node, change.new)
+        task = self._tasks[uid] = asyncio.get_running_loop().create_task(worker.run(), name=str(change.new.key))
+        task.add_done_callback(lambda done: self._ended(uid, done))
+
+    def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
+        del self.workers[uid]
+        del self._tasks[uid]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("pod %s: its worker failed", task.get_name(), exc_info=task.exception())
+
+    def _others_changed(self, change: Change[ConfigMap] | Change[Secret] | Change[Service]) -> None:
+        item = change.new or change.old
+        assert item is not None
+        for worker in self.workers.values():
+            if worker.pod.metadata.namespace == item.metadata.namespace:
+                worker.poke()
+
+    def _worker(self, key: NamespacedName) -> PodWorker | None:
+        return next((worker for worker in self.workers.values() if worker.pod.key == key), None)
+
+
+def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple[Recorder, Objects]) -> Node:
+    recorder, objects = shared
+    machine = Machine(
+        passwd=accounts.etc_passwd(),
+        user_map=Path("/proc/self/uid_map").read_text(),
+        group_map=Path("/proc/self/gid_map").read_text(),
+        api_host=config.api_service,
+    )
+    return Node(
+        name=config.node.name,
+        addresses=(str(config.node.ipv4.ip), str(config.node.ipv6.ip)),
+        folder=config.folder,
+        network=config.network,
+        pins=config.pins,
+        machine=machine,
+        names=Names(NameResolver(config.upstream), config.dns_service, config.domain),
+        client=client,
+        cni=Network(config.cni_configuration, config.cni_plugins),
+        spawner=spawner,
+        recorder=recorder,
+        resolver=catalog.Catalog(catalog.this_machine(), config.in_house),
+        objects=objects,
+    )

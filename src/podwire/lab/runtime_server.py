@@ -1,0 +1,133 @@
+"""The runtime's HTTP server on a unix socket: logs, exec and attach, as a kubelet has them.
+
+Only the world's API server can reach the socket; it has checked who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from podwire.kube.core import Container
+from podwire.kube.meta import NamespacedName
+from podwire.lab import pod_plan
+from podwire.lab.channels import PROTOCOLS
+from podwire.lab.lifecycle import Record, Running, Waiting
+from podwire.lab.log_file import log_path
+from podwire.lab.log_reader import LogOptionError, LogOptions, chunks, options
+from podwire.lab.pod_worker import PodWorker
+from podwire.lab.streams import Request, attach, execute
+
+FindWorker = Callable[[NamespacedName], PodWorker | None]
+
+
+class RuntimeServer:
+    """Serves until cancelled. `find` answers the worker of a pod on this node."""
+
+    def __init__(self, path: Path, find: FindWorker) -> None:
+        self._path = path
+        self._find = find
+
+    async def run(self) -> None:
+        """Serve for ever."""
+        application = web.Application()
+        pod = "/{namespace}/{pod}/{container}"
+        application.router.add_get("/containerLogs" + pod, self._logs)
+        application.router.add_get("/exec" + pod, self._exec)
+        application.router.add_get("/attach" + pod, self._attach)
+        runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
+        await runner.setup()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        try:
+            await web.UnixSite(runner, str(self._path)).start()
+            self._path.chmod(0o600)
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    def _target(self, request: web.Request) -> tuple[PodWorker, Container]:
+        """The pod and container that a request names. Raises HTTPNotFound."""
+        names = request.match_info
+        worker = self._find(NamespacedName(names["namespace"], names["pod"]))
+        if worker is None:
+            raise web.HTTPNotFound(text=f'pod "{names["pod"]}" is not on this node')
+        for container in pod_plan.ordered(worker.pod):
+            if container.name == names["container"]:
+                return worker, container
+        raise web.HTTPNotFound(text=f'container "{names["container"]}" is not in pod "{names["pod"]}"')
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        worker, container = self._target(request)
+        try:
+            wanted = options(request.query, time.time())
+        except LogOptionError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        path, run = _log(worker, container, wanted)
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+
+        def alive() -> bool:
+            record = worker.records.get(container.name)
+            return record is not None and isinstance(record.state, Running) and record.starts == run + 1
+
+        with contextlib.suppress(ConnectionError):
+            async for data in chunks(path, wanted, alive):
+                await response.write(data)
+            await response.write_eof()
+        return response
+
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        worker, container = self._running(request)
+        wanted = Request.read(request.query)
+        if not wanted.command:
+            raise web.HTTPBadRequest(text="command: must be given at least once")
+        socket = await _upgrade(request)
+        await execute(socket, worker.shim, container, wanted)
+        return socket
+
+    async def _attach(self, request: web.Request) -> web.StreamResponse:
+        worker, container = self._running(request)
+        socket = await _upgrade(request)
+        await attach(socket, worker, container, Request.read(request.query))
+        return socket
+
+    def _running(self, request: web.Request) -> tuple[PodWorker, Container]:
+        worker, container = self._target(request)
+        record = worker.records.get(container.name)
+        if record is None or not isinstance(record.state, Running):
+            raise web.HTTPConflict(text=f'container "{container.name}" of pod "{worker.pod.key}" is not running')
+        return worker, container
+
+
+async def _upgrade(request: web.Request) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
+    if not socket.can_prepare(request).ok:
+        raise web.HTTPBadRequest(
+            text=f"a WebSocket upgrade is needed, with one of the protocols {', '.join(PROTOCOLS)}"
+        )
+    await socket.prepare(request)
+    return socket
+
+
+def _log(worker: PodWorker, container: Container, wanted: LogOptions) -> tuple[Path, int]:
+    """The log file of a container's current or previous run and the number of the run. Raises HTTPBadRequest."""
+    record = worker.records.get(container.name, Record(name=container.name))
+    name, pod = container.name, worker.pod.metadata.name
+    waits = isinstance(record.state, Waiting)
+    run = record.starts - 1
+    if wanted.previous:
+        if record.last is None:
+            raise web.HTTPBadRequest(text=f'previous terminated container "{name}" in pod "{pod}" not found')
+        run = run if waits else run - 1
+    path = log_path(worker.sandbox.folder, name, run)
+    if run < 0 or not path.exists():
+        reason = record.state.reason if isinstance(record.state, Waiting) else "its log is gone"
+        raise web.HTTPBadRequest(text=f'container "{name}" in pod "{pod}" is waiting to start: {reason}')
+    return path, run

@@ -1,0 +1,125 @@
+"""The place of one pod on a node: its folder, its network namespace and its attachment to the network."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import shutil
+import socket
+import struct
+from pathlib import Path
+
+import msgspec
+
+from podwire.kernel import namespaces, sysctl
+from podwire.lab.cni import Attachment, CniError, Network
+from podwire.lab.plan import Struct, replace_file
+
+log = logging.getLogger(__name__)
+
+SANDBOX_FILE = "sandbox.json"
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
+
+
+class SandboxRecord(Struct, frozen=True, kw_only=True):
+    """What is written down of a sandbox. `result` is the JSON of CNI's ADD, empty until it succeeded.
+
+    A retired one has no network any more: its pod has ended for good, only its logs and its end are kept.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    started: str
+    host_network: bool = False
+    addresses: tuple[str, ...] = ()
+    result: str = ""
+    retired: bool = False
+
+
+def read_record(folder: Path) -> SandboxRecord | None:
+    """The record in a pod's folder; None where there is none that can be read."""
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.json.decode((folder / SANDBOX_FILE).read_bytes(), type=SandboxRecord)
+    return None
+
+
+class Sandbox:
+    """Makes and unmakes one pod's place. `pin` is where its network namespace is kept, for others than hostNetwork."""
+
+    def __init__(self, folder: Path, pin: Path, record: SandboxRecord, network: Network) -> None:
+        self.folder = folder
+        self.record = read_record(folder) or record
+        self._pin = pin
+        self._network = network
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pod is connected."""
+        return bool(self.record.addresses) and not self.record.retired
+
+    @property
+    def _attachment(self) -> Attachment:
+        record = self.record
+        return Attachment(record.uid, self._pin, record.namespace, record.name, record.uid)
+
+    def prepare(self) -> None:
+        """The folder: from now on a restarted runtime knows of the pod."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._save(self.record)
+
+    async def connect(self, last_group: int, node_addresses: tuple[str, ...]) -> None:
+        """Make the network namespace and ADD it. Raises CniError and OSError; what was half made is undone."""
+        if self.record.host_network:
+            self._save(msgspec.structs.replace(self.record, addresses=node_addresses))
+            return
+        if not self._pinned():
+            namespaces.new_network_namespace(self._pin)
+            _prepare_network(self._pin, last_group)
+        try:
+            attached = await self._network.add(self._attachment)
+        except CniError:
+            await self.disconnect()  # every ADD is followed by a DEL, a failed one too (SPEC.md)
+            raise
+        self._save(msgspec.structs.replace(self.record, addresses=attached.addresses, result=attached.raw.decode()))
+
+    async def disconnect(self) -> None:
+        """DEL and remove the namespace. What the plugin cannot undo is left to GC."""
+        if self.record.host_network:
+            return
+        try:
+            await self._network.delete(self._attachment, self.record.result.encode())
+        except CniError as error:
+            log.warning("pod %s/%s: %s; the next GC cleans up", self.record.namespace, self.record.name, error)
+        namespaces.remove_network_namespace(self._pin)
+
+    async def retire(self) -> None:
+        """The pod has ended for good: give its network back, keep its folder."""
+        if not self.record.retired:
+            await self.disconnect()
+            self._save(msgspec.structs.replace(self.record, retired=True))
+
+    async def remove(self) -> None:
+        """Leave nothing of the pod."""
+        if not self.record.retired:
+            await self.disconnect()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _pinned(self) -> bool:
+        return self._pin.exists()
+
+    def _save(self, record: SandboxRecord) -> None:
+        self.record = record
+        replace_file(self.folder / SANDBOX_FILE, msgspec.json.encode(record))
+
+
+def _prepare_network(pin: Path, last_group: int) -> None:
+    """Loopback, and what container runtimes allow everybody in a pod: low ports and ping (containerd 2 defaults)."""
+    with namespaces.inside_network(pin):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+            flags = struct.unpack("16sh", fcntl.ioctl(link, _SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0)))[1]
+            fcntl.ioctl(link, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | _IFF_UP))
+        sysctl.write({"net/ipv4/ip_unprivileged_port_start": 0, "net/ipv4/ping_group_range": f"0\t{last_group}"})

@@ -1,0 +1,312 @@
+"""Exec and attach: a WebSocket on one side, a process's streams on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import WSMsgType, web
+from multidict import MultiMapping
+
+from podwire.kube.core import Container
+from podwire.lab import messages
+from podwire.lab.channels import Channel, Input, InputEnded, Resized, event, exited, failed, frame
+from podwire.lab.lifecycle import Running
+from podwire.lab.log_file import log_path
+from podwire.lab.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
+from podwire.lab.pod_worker import PodWorker
+from podwire.lab.running import folder_of
+from podwire.lab.shim_client import Command, ShimClient, ShimError
+
+CHUNK = 64 * 1024
+LAST_OUTPUT_SECONDS = 1.0
+YOUNG_SECONDS = 3.0
+"""Attaching to a container that began so recently shows its output from the start: nobody is quicker than a program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client wants of a process."""
+
+    command: tuple[str, ...] = ()
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    tty: bool = False
+
+    @classmethod
+    def read(cls, query: MultiMapping[str]) -> Request:
+        """From the parameters of a URL."""
+
+        def flag(name: str) -> bool:
+            return query.get(name, "").lower() in {"true", "1"}
+
+        return cls(tuple(query.getall("command", [])), flag("stdin"), flag("stdout"), flag("stderr"), flag("tty"))
+
+
+class Descriptor:
+    """A pipe or terminal of ours that can be awaited."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        os.set_blocking(number, False)
+
+    async def read(self) -> bytes:
+        """Some bytes; empty at the end, which for a terminal is an error of the kernel."""
+        while True:
+            try:
+                return os.read(self.number, CHUNK)
+            except BlockingIOError:
+                await self._ready(write=False)
+            except OSError:
+                return b""
+
+    async def write(self, data: bytes) -> None:
+        """All bytes. Raises OSError when nobody reads any more."""
+        while data:
+            try:
+                data = data[os.write(self.number, data) :]
+            except BlockingIOError:
+                await self._ready(write=True)
+
+    async def _ready(self, *, write: bool) -> None:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        (loop.add_writer if write else loop.add_reader)(self.number, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            (loop.remove_writer if write else loop.remove_reader)(self.number)
+
+    def resize(self, size: Resized) -> None:
+        """Tell a terminal its size."""
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self.number, termios.TIOCSWINSZ, struct.pack("HHHH", size.height, size.width, 0, 0))
+
+    def close(self) -> None:
+        """No longer ours; closing twice is harmless."""
+        if self.number >= 0:
+            os.close(self.number)
+            self.number = -1
+
+
+async def execute(socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request) -> None:
+    """Run a command for a client and tell it how that ended."""
+    try:
+        if wanted.tty:
+            await _with_terminal(socket, shim, container, wanted)
+        else:
+            await _with_pipes(socket, shim, container, wanted)
+    except ShimError as error:
+        message = f"container {container.name}: {error}"
+        with contextlib.suppress(ConnectionError):
+            await socket.send_bytes(failed(message))
+    except (OSError, ConnectionError) as error:
+        with contextlib.suppress(ConnectionError):
+            await socket.send_bytes(failed(f"container {container.name}: {error}"))
+    finally:
+        await socket.close()
+
+
+async def _with_terminal(
+    socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request
+) -> None:
+    command = await shim.execute(container.name, wanted.command, terminal=True)
+    assert command.terminal is not None
+    output = Descriptor(command.terminal)
+    stdin = Descriptor(os.dup(command.terminal))
+    try:
+        await _converse(socket, command, stdin, {Channel.STDOUT: output})
+    finally:
+        command.close()
+        output.close()
+        stdin.close()
+
+
+async def _with_pipes(socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request) -> None:
+    pipes = _Pipes(wanted)
+    try:
+        try:
+            command = await shim.execute(container.name, wanted.command, pipes.theirs)
+        finally:
+            pipes.hand_over()
+        try:
+            await _converse(socket, command, pipes.stdin, pipes.outputs)
+        finally:
+            command.close()
+    finally:
+        pipes.close()
+
+
+class _Pipes:
+    """The pipes of a command: `theirs` are its three descriptors, the rest is ours."""
+
+    def __init__(self, wanted: Request) -> None:
+        self.stdin: Descriptor | None = None
+        self.outputs: dict[Channel, Descriptor] = {}
+        self.theirs: list[int] = []
+        if wanted.stdin:
+            reader, writer = os.pipe2(os.O_CLOEXEC)
+            self.stdin = Descriptor(writer)
+            self.theirs.append(reader)
+        else:
+            self.theirs.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        for channel, asked in ((Channel.STDOUT, wanted.stdout), (Channel.STDERR, wanted.stderr)):
+            if asked:
+                reader, writer = os.pipe2(os.O_CLOEXEC)
+                self.outputs[channel] = Descriptor(reader)
+                self.theirs.append(writer)
+            else:
+                self.theirs.append(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
+
+    def hand_over(self) -> None:
+        """The command has its own copies now."""
+        while self.theirs:
+            os.close(self.theirs.pop())
+
+    def close(self) -> None:
+        """Close what is ours."""
+        self.hand_over()
+        for descriptor in (self.stdin, *self.outputs.values()):
+            if descriptor is not None:
+                descriptor.close()
+
+
+async def _converse(
+    socket: web.WebSocketResponse, command: Command, stdin: Descriptor | None, outputs: dict[Channel, Descriptor]
+) -> None:
+    """Carry everything both ways until the command ends or the client leaves."""
+    pumps = [asyncio.ensure_future(_send(socket, channel, source)) for channel, source in outputs.items()]
+    ended = asyncio.ensure_future(command.exit_code())
+    left = asyncio.ensure_future(_receive(socket, stdin))
+    try:
+        await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            return
+        code = await ended
+        if pumps:
+            # A child that the command left behind may hold its output open: the command itself has ended.
+            await asyncio.wait(pumps, timeout=LAST_OUTPUT_SECONDS)
+        await socket.send_bytes(exited(code))
+    finally:
+        for task in (ended, left, *pumps):
+            task.cancel()
+        await asyncio.gather(ended, left, *pumps, return_exceptions=True)
+
+
+async def _send(socket: web.WebSocketResponse, channel: Channel, source: Descriptor) -> None:
+    while data := await source.read():
+        await socket.send_bytes(frame(channel, data))
+
+
+async def _receive(socket: web.WebSocketResponse, stdin: Descriptor | None) -> None:
+    """Return when the client has left."""
+    async for one in _events(socket):
+        match one:
+            case Input(data=data) if stdin is not None and stdin.number >= 0:
+                try:
+                    await stdin.write(data)
+                except OSError:
+                    stdin.close()
+            case InputEnded() if stdin is not None:
+                stdin.close()
+            case Resized() if stdin is not None:
+                stdin.resize(one)
+            case _:
+                pass
+
+
+async def _events(socket: web.WebSocketResponse) -> AsyncIterator[Input | InputEnded | Resized]:
+    async for message in socket:
+        if message.type in {WSMsgType.BINARY, WSMsgType.TEXT}:
+            raw = message.data if isinstance(message.data, bytes) else message.data.encode()
+            one = event(socket.ws_protocol or "", raw)
+            if one is not None:
+                yield one
+
+
+async def attach(socket: web.WebSocketResponse, worker: PodWorker, container: Container, wanted: Request) -> None:
+    """Show a container's output from now on, and give it input where it takes any."""
+    stdin = _container_input(worker, container) if wanted.stdin and container.stdin else None
+    output = asyncio.ensure_future(_send_log(socket, worker, container, wanted))
+    left = asyncio.ensure_future(_give(socket, worker, container, stdin))
+    try:
+        await asyncio.wait((output, left), return_when=asyncio.FIRST_COMPLETED)
+        if output.done() and not output.exception():
+            await socket.send_bytes(exited(0))
+    finally:
+        for task in (output, left):
+            task.cancel()
+        await asyncio.gather(output, left, return_exceptions=True)
+        if stdin is not None:
+            stdin.close()
+        await socket.close()
+
+
+def _container_input(worker: PodWorker, container: Container) -> Descriptor | None:
+    path = folder_of(worker.sandbox.folder, container.name) / "stdin"
+    try:
+        return Descriptor(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return None  # it has closed its input
+
+
+async def _send_log(socket: web.WebSocketResponse, worker: PodWorker, container: Container, wanted: Request) -> None:
+    """Both output streams from now on, until the container ends."""
+    record = worker.records[container.name]
+    path = log_path(worker.sandbox.folder, container.name, record.starts - 1)
+    tail = Tail(path)
+    if not young(path, YOUNG_SECONDS):
+        tail.skip()
+    asked = {"stdout": wanted.stdout or wanted.tty, "stderr": wanted.stderr}
+    try:
+        while True:
+            now = worker.records.get(container.name)
+            alive = now is not None and isinstance(now.state, Running) and now.starts == record.starts
+            entries = tail.more()
+            for entry in entries:
+                if asked.get(entry.stream):
+                    channel = Channel.STDOUT if entry.stream == "stdout" else Channel.STDERR
+                    await socket.send_bytes(frame(channel, entry.output))
+            if not entries:
+                if not alive:
+                    return
+                await asyncio.sleep(FOLLOW_PAUSE_SECONDS)
+    finally:
+        tail.close()
+
+
+async def _give(
+    socket: web.WebSocketResponse, worker: PodWorker, container: Container, stdin: Descriptor | None
+) -> None:
+    """Return when the client has left."""
+    async for one in _events(socket):
+        match one:
+            case Input(data=data) if stdin is not None and stdin.number >= 0:
+                await stdin.write(data)
+            case InputEnded() if stdin is not None:
+                stdin.close()
+                if container.stdin_once:
+                    with contextlib.suppress(OSError, ShimError):
+                        await worker.shim.ask(messages.CloseInput(container=container.name))
+            case Resized() if container.tty:
+                _resize(worker, container, one)
+            case _:
+                pass
+
+
+def _resize(worker: PodWorker, container: Container, size: Resized) -> None:
+    """The first terminal of a container's own devpts is that of its first process."""
+    record = worker.records.get(container.name)
+    if record is None or not isinstance(record.state, Running):
+        return
+    with contextlib.suppress(OSError):
+        terminal = Descriptor(os.open(f"/proc/{record.state.pid}/root/dev/pts/0", os.O_RDWR | os.O_NOCTTY))
+        terminal.resize(size)
+        terminal.close()
