@@ -421,7 +421,7 @@ async def test_table_watchers_find_the_bookmark_in_the_row(talk: Talk) -> None:
     ],
 )
 async def test_paths(talk: Talk, method: str, path: str, code: int) -> None:
-    body = {} if method in {"POST", "PUT"} else None
+    body: dict[str, Any] | None = {} if method in {"POST", "PUT"} else None
     assert (await talk.response(method, path, body))[0] == code
 
 

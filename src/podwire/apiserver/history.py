@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from podwire.apiserver.revisions import Event
 
 
+MOST_AGED = 1_000
+"""Events forgotten for their age by one commit at most: a commit after a long pause must not take long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """How much history is kept: what is older, or beyond the number of events, is forgotten.
@@ -47,11 +51,8 @@ class History:
         """The events to forget before `coming` new ones arrive, oldest first."""
         excess = max(0, len(self._all) + coming - self._window.events)
         oldest = now - self._window.seconds
-        return [
-            event
-            for position, (seen, event) in enumerate(islice(self._all, max(excess, 1_000)))
-            if position < excess or seen < oldest
-        ]
+        aged = takewhile(lambda kept: kept[0] < oldest, islice(self._all, excess, excess + MOST_AGED))
+        return [event for _, event in (*islice(self._all, excess), *aged)]
 
     def forget(self, events: list[Event]) -> None:
         """Drop what `outdated` named."""
