@@ -57,7 +57,7 @@ class DnsConfig:
     health_port: int = 8080
     ready_port: int = 8181
     ttl: int = 5
-    linger: float = 1.0
+    linger: float = 0.5
 
 
 class LiveView:
