@@ -7,6 +7,7 @@ listener; it opens nothing itself. When it dies the kernel ends the whole world.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import selectors
@@ -24,16 +25,21 @@ from podwire.lab.supervision import RoleSpec, State, Supervision
 from podwire.lab.zygote import SpawnRequest, Zygote
 
 EXITS_KEPT = 1000
+KEEP = b"keep"
 
 
 @dataclass(frozen=True, slots=True)
 class WorldSpec:
-    """What pid 1 must know to run a world."""
+    """What pid 1 must know to run a world.
+
+    `lifeline` is a socket to the `up` that starts it: when that ends without having said KEEP, the world ends too.
+    """
 
     name: str
     roles: tuple[RoleSpec, ...]
     descriptors: Mapping[str, int]
     logs: Path
+    lifeline: int
 
 
 def prepare_mounts() -> None:
@@ -67,17 +73,26 @@ class Init:
         signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
-        self._selector.register(wake_reader, selectors.EVENT_READ, None)
+        self._selector.register(wake_reader, selectors.EVENT_READ, self._woken)
+        self._selector.register(self._spec.lifeline, selectors.EVENT_READ, self._lifeline_said)
         while True:
             self._start_zygote()
             self._start_roles()
             for key, _ in self._selector.select(self._pause()):
-                if key.data is None:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(wake_reader, 4096)
-                else:
-                    self._zygote_answered(key.data, key.fileobj)
+                key.data(key.fileobj)
             self._reap()
+
+    def _woken(self, wake_reader: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake_reader, 4096)
+
+    def _lifeline_said(self, lifeline: int) -> None:
+        """Stay when `up` says so; end when it was killed before it could."""
+        self._selector.unregister(lifeline)
+        if os.read(lifeline, 16) != KEEP:
+            self._log("the command that started this world is gone: ending")
+            os._exit(1)
+        os.close(lifeline)
 
     def _pause(self) -> float | None:
         now = time.monotonic()
@@ -100,6 +115,8 @@ class Init:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._selector.close()
+            with contextlib.suppress(OSError):
+                os.close(self._spec.lifeline)
             namespaces.set_process_name("pw-zygote")
             Zygote(self._listener, self._spec.descriptors, self._spec.logs).serve()
         except BaseException as error:
@@ -119,10 +136,10 @@ class Init:
                 connection.close()
                 self._supervision.not_started(role.name, time.monotonic())
                 continue
-            self._selector.register(connection, selectors.EVENT_READ, role.name)
+            answered = functools.partial(self._zygote_answered, role.name)
+            self._selector.register(connection, selectors.EVENT_READ, answered)
 
-    def _zygote_answered(self, role: str, connection: object) -> None:
-        assert isinstance(connection, socket.socket)
+    def _zygote_answered(self, role: str, connection: socket.socket) -> None:
         self._selector.unregister(connection)
         try:
             line = connection.makefile("rb").readline()

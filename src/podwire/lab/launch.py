@@ -106,7 +106,7 @@ def _first(spec: WorldSpec, ready: int) -> None:
     """pid 1: finish its namespaces, detach from the terminal, work for ever."""
     try:
         namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC)
-        _detach(spec.logs / "init.log", keep={ready, *spec.descriptors.values()})
+        _detach(spec.logs / "init.log", keep={ready, spec.lifeline, *spec.descriptors.values()})
         prepare_mounts()
         namespaces.sethostname(f"podwire-{spec.name}")
         namespaces.set_process_name("pw-init")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from podwire import __version__
 from podwire.kernel import nftables
 from podwire.lab import credentials, kubeconfig, launch, userns, worlds
-from podwire.lab.init import WorldSpec
+from podwire.lab.init import KEEP, WorldSpec
 from podwire.lab.topology import Topology
 from podwire.lab.world_roles import world_roles
 
@@ -44,18 +45,23 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
             tell("warning: no subordinate ids for this user (see /etc/subuid): pods can only run as root")
         listener = launch.api_listener(options.api_port)
         reader, writer = os.pipe()
+        lifeline, theirs = socket.socketpair()
         spec = WorldSpec(
             name=options.name,
             roles=world_roles(topology, folder),
             descriptors={"api": listener.fileno(), "progress": writer},
             logs=folder / "logs",
+            lifeline=theirs.fileno(),
         )
         port = listener.getsockname()[1]
         tell("starting the first process")
         world = _launch(spec, options, id_map, port)
         listener.close()
+        theirs.close()
         os.close(writer)
-        _finish(world, topology, reader, options, tell)
+        with lifeline:
+            _finish(world, topology, reader, options, tell)
+            lifeline.send(KEEP)
         return world
 
 
