@@ -1,6 +1,7 @@
 """What the Api answers, request by request, without sockets."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -497,6 +498,65 @@ async def test_exec_needs_an_upgrade(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod(nodeName="n1"))
     assert (await talk.refused("GET", f"{PODS}/web/exec?command=ls"))[0] == 400
     assert (await talk.refused("POST", f"{PODS}/web/exec?command=ls"))[0] == 400
+
+
+# kinds with more to them
+
+
+def service(name: str, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}], "selector": {"app": name}, **spec}}
+
+
+async def test_a_service_s_address_is_its_own_until_it_is_gone(talk: Talk) -> None:
+    path = "/api/v1/namespaces/default/services"
+    await talk.ok("POST", f"{path}?dryRun=All", service("a", clusterIP="10.96.7.7"))
+    await talk.ok("POST", path, service("a", clusterIP="10.96.7.7"))
+    assert (await talk.refused("POST", path, service("b", clusterIP="10.96.7.7")))[:2] == (422, "Invalid")
+    await talk.ok("DELETE", f"{path}/a")
+    assert (await talk.ok("POST", path, service("b", clusterIP="10.96.7.7")))["spec"]["clusterIPs"] == ["10.96.7.7"]
+    given = (await talk.ok("POST", path, service("c")))["spec"]["clusterIP"]
+    assert given.startswith("10.96.")
+    assert given != "10.96.7.7"
+
+
+async def test_events_are_served_in_two_forms(talk: Talk) -> None:
+    core = talk.server.registry.find("", "v1", "events")
+    assert core is not None
+    talk.server.registry.add(replace(core, group="events.k8s.io", version="v1"))
+    new = {
+        "metadata": {"name": "e", "namespace": "default"},
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "test",
+        "reportingInstance": "test-1",
+        "action": "Testing",
+        "reason": "Works",
+        "type": "Normal",
+        "note": "it works",
+        "regarding": {"kind": "Pod", "name": "web", "namespace": "default"},
+    }
+    made = await talk.ok("POST", "/apis/events.k8s.io/v1/namespaces/default/events", new)
+    assert (made["apiVersion"], made["note"]) == ("events.k8s.io/v1", "it works")
+    path = "/api/v1/namespaces/default/events"
+    found = await talk.ok("GET", f"{path}?fieldSelector=involvedObject.name=web")
+    assert [(item["apiVersion"], item["message"]) for item in found["items"]] == [("v1", "it works")]
+    assert (await talk.ok("GET", f"{path}?fieldSelector=involvedObject.name=db"))["items"] == []
+    merged = await talk.ok(
+        "PATCH", "/apis/events.k8s.io/v1/namespaces/default/events/e", {"note": "still"}, content_type=MERGE
+    )
+    assert merged["note"] == "still"
+    assert (await talk.ok("GET", f"{path}/e"))["message"] == "still"
+
+
+async def test_what_is_wrong_is_named_and_nothing_is_stored(talk: Talk) -> None:
+    policy = {
+        "metadata": {"name": "p"},
+        "spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 9, "endPort": 5}]}]},
+    }
+    path = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
+    code, answer = await talk.response("POST", path, policy)
+    assert (code, answer["reason"]) == (422, "Invalid")
+    assert "spec.ingress[0].ports[0].endPort" in {cause["field"] for cause in answer["details"]["causes"]}
+    assert (await talk.ok("GET", path))["items"] == []
 
 
 # first objects

@@ -1,7 +1,10 @@
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from podwire.apiserver.hub import Hub
 from podwire.apiserver.negotiation import Form
@@ -10,7 +13,7 @@ from podwire.apiserver.selectors import Selection, selection
 from podwire.apiserver.store import Store
 from podwire.apiserver.views import view
 from podwire.apiserver.watch import CHUNK, Phase, Watcher, added_line, bookmark_line
-from tests.apiserver.builders import obj, put, remove
+from tests.apiserver.builders import key, obj, put, remove
 
 THINGS = Resource("", "v1", "things", "thing", "Thing", namespaced=True, list_kind="ThingList", storage="things")
 PLAIN = view(THINGS, Form.PLAIN, "")
@@ -197,3 +200,39 @@ async def test_a_discarded_watcher_is_fed_no_longer() -> None:
     hub.discard("things", watcher)
     await put(store, obj("a"))
     assert (len(hub), watcher.take()) == (0, b"")
+
+
+STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["web", "db", "gone"])), max_size=25)
+
+
+async def replayed(steps: list[tuple[str, str]], begin: int) -> None:
+    store, selected = Store(":memory:"), selecting("app=web")
+    for name, app in steps[:begin]:
+        await step(store, name, app)
+    state = {stored.key.name: stored.version for stored in store.objects("things") if selected.matches(stored)}
+    watcher = follow(store, Watcher(selected, PLAIN))
+    for name, app in steps[begin:]:
+        await step(store, name, app)
+    last = 0
+    for kind, name, version in told(watcher):
+        assert int(version) > last
+        assert (kind == "ADDED") is (name not in state)
+        last = int(version)
+        if kind == "DELETED":
+            del state[name]
+        else:
+            state[name] = last
+    assert state == {stored.key.name: stored.version for stored in store.objects("things") if selected.matches(stored)}
+
+
+async def step(store: Store, name: str, app: str) -> None:
+    if app != "gone":
+        await put(store, obj(name, labels={"app": app}))
+    elif store.get(key(name)) is not None:
+        await remove(store, name)
+
+
+@given(steps=STEPS, begin=st.integers(0, 25))
+@settings(max_examples=50, deadline=None)
+def test_who_follows_a_selection_knows_exactly_what_it_holds(steps: list[tuple[str, str]], begin: int) -> None:
+    asyncio.run(replayed(steps, begin))

@@ -1,9 +1,15 @@
-"""Who may do what. Everyone who is authenticated may do everything; rules by role take this place."""
+"""Who may do what: the question, the answer, and how a refusal is told.
+
+Source: k8s.io/apiserver `pkg/authorization/authorizer/interfaces.go`, `pkg/endpoints/handlers/responsewriters/errors.go`.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from podwire.apiserver.status import Details, StatusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +33,38 @@ class Attributes:
     name: str = ""
     path: str = ""
 
+    @property
+    def qualified_resource(self) -> str:
+        """`pods` or `pods/log`, as rules name it."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Yes or no, and who said so; a no without a reason means that nobody said yes."""
+
+    allowed: bool
+    reason: str = ""
+
 
 if TYPE_CHECKING:
-    Authorize = Callable[[User, Attributes], str]
-    """Answers why not; empty means yes."""
+    Authorize = Callable[[User, Attributes], Decision]
 
 
-def allow_authenticated(user: User, attributes: Attributes) -> str:  # noqa: ARG001  (the seam's signature)
+def allow_authenticated(user: User, attributes: Attributes) -> Decision:  # noqa: ARG001  (the seam's signature)
     """Everyone who has a name may do everything."""
-    return "" if user.name else "no user name"
+    return Decision(bool(user.name), "" if user.name else "no user name")
+
+
+def refusal(user: User, asked: Attributes, reason: str = "") -> StatusError:
+    """The 403 answer, in upstream's words."""
+    why = f"User {json.dumps(user.name)} cannot {asked.verb} "
+    tail = f": {reason}" if reason else ""
+    if asked.path:
+        return StatusError(403, "Forbidden", f"forbidden: {why}path {json.dumps(asked.path)}{tail}")
+    scope = f"in the namespace {json.dumps(asked.namespace)}" if asked.namespace else "at the cluster scope"
+    why += f"resource {json.dumps(asked.qualified_resource)} in API group {json.dumps(asked.group)} {scope}{tail}"
+    qualified = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
+    what = f"{qualified} {json.dumps(asked.name)}" if asked.name else qualified
+    details = Details(asked.name, asked.group, asked.resource)
+    return StatusError(403, "Forbidden", f"{what} is forbidden: {why}", details)

@@ -67,7 +67,7 @@ class ApiServer:
 
     def __init__(self, config: ApiServerConfig) -> None:
         self._config = config
-        self._registry = resources.registry()
+        self.registry = resources.registry()
         self._addresses = ServiceAddresses(ServiceRanges(tuple(map(ip_network, config.service_ranges))))
         self.store = Store(config.store, durable=config.durable, window=config.window)
         self.hub = Hub(self.store)
@@ -101,17 +101,17 @@ class ApiServer:
 
     def _make_writer(self) -> Writer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")
-        contents = first_objects.namespace_contents(self._registry, authority, _now)
-        return Writer(self.store, (living_namespace, contents, service_addresses(self._addresses)), _now)
+        contents = first_objects.namespace_contents(self.registry, authority, _now)
+        return Writer(self.registry, self.store, (living_namespace, contents, service_addresses(self._addresses)), _now)
 
     def _make_api(self) -> Api:
         config = self._config
         reader = Reader(self.store, self.hub, time.monotonic)
-        schemas = openapi.Documents(self._registry)
+        schemas = openapi.Documents(self.registry)
         address = f"{config.endpoint_addresses[0]}:{config.port}"
-        documents = ServerDocuments(self._registry, schemas, Version(config.version), address, lambda: "")
+        documents = ServerDocuments(self.registry, schemas, Version(config.version), address, lambda: "")
         subresources = Subresources(reader, self._writer, config.nodes_folder, _now)
-        return Api(self._registry, documents, reader, self._writer, subresources)
+        return Api(self.registry, documents, reader, self._writer, subresources)
 
     def _release_addresses(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -119,7 +119,7 @@ class ApiServer:
                 self._addresses.release(event.new.object())
 
     async def _ensure_first_objects(self) -> None:
-        config, registry = self._config, self._registry
+        config, registry = self._config, self.registry
         for name in first_objects.NAMESPACES:
             await self._ensure(registry.find("", "v1", "namespaces"), "", first_objects.namespace(name))
         service = first_objects.service(config.cluster_addresses, config.port)

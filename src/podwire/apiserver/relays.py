@@ -63,6 +63,7 @@ async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamRespon
         finally:
             for end in ends:
                 end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
             await runtime.close(code=client.close_code or 1000)
         await client.close(code=runtime.close_code or 1000)
         return client

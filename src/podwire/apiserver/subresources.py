@@ -8,7 +8,7 @@ from podwire.apiserver import causes, runtimes, scale, status
 from podwire.apiserver.metadata import timestamp
 from podwire.apiserver.requests import Answer, json_response
 from podwire.apiserver.status import Success
-from podwire.apiserver.writes import only_namespace_finalizers, only_status
+from podwire.apiserver.writes import BINDING, FINALIZERS, STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,15 +54,11 @@ class Subresources:
         return self._reader.get(call.request, call.resource, call.key)
 
     async def _status(self, call: Call) -> Answer:
-        written = await self._writer.update(
-            call.resource, call.key, call.change(), call.write_options(), narrow=only_status
-        )
+        written = await self._writer.update(call.resource, call.key, call.change(), call.write_options(), STATUS)
         return call.written(written)
 
     async def _finalize(self, call: Call) -> Answer:
-        written = await self._writer.update(
-            call.resource, call.key, call.change(), call.write_options(), narrow=only_namespace_finalizers
-        )
+        written = await self._writer.update(call.resource, call.key, call.change(), call.write_options(), FINALIZERS)
         return call.written(written)
 
     async def _scale(self, call: Call) -> Answer:
@@ -83,9 +79,7 @@ class Subresources:
         if not isinstance(node, str) or not node:
             raise status.invalid(call.resource, call.key.name, [causes.required("target.name")])
         change = _binding(call, node, timestamp(self._clock()))
-        written = await self._writer.update(
-            call.resource, call.key, change, call.write_options(), narrow=lambda obj, _: obj, as_new=True
-        )
+        written = await self._writer.update(call.resource, call.key, change, call.write_options(), BINDING)
         return json_response(Success(code=201).json(), 201, written.warnings)
 
     async def _evict(self, call: Call) -> Answer:

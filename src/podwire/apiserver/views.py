@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from podwire.apiserver import status, tables
+from podwire.apiserver import conversion, status, tables
 from podwire.apiserver.negotiation import Form
 from podwire.apiserver.revisions import decode, encode
 
@@ -68,8 +68,10 @@ class Plain:
         return f"plain {self.resource.api_version}"
 
     def one(self, stored: Stored) -> bytes:
-        """The stored bytes."""
-        return stored.body
+        """The stored bytes, where they are in the form that the resource serves."""
+        if self.resource.group != conversion.EVENTS_GROUP:
+            return stored.body
+        return encode(conversion.from_storage(self.resource, stored.object()))
 
     def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
         """The list object of the kind."""

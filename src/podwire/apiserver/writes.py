@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import defaults, deletion, metadata, status, strategy, validation
+from podwire.apiserver import conversion, defaults, deletion, metadata, status, strategy, validation
 from podwire.apiserver.admission import Write
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.revisions import Key, Stored
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from podwire.apiserver.admission import Admission
+    from podwire.apiserver.causes import Cause
     from podwire.apiserver.deletion import DeleteOptions
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.resources import Registry, Resource
     from podwire.apiserver.store import Store
     from podwire.apiserver.transaction import Transaction
 
     Change = Callable[["Object"], "Object"]
     """From the stored object (the caller's own copy) to the wanted one."""
-
-    Narrow = Callable[["Object", "Object"], "Object"]
-    """From the wanted and the stored object to what a request on a subresource may change of it."""
 
 Object = dict[str, Any]
 
@@ -39,6 +37,17 @@ class WriteOptions:
 
     dry_run: bool = False
     field_validation: str = "Warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an update may change of an object, and the rules that it is held to.
+
+    `narrow` makes, of the wanted and the stored object, the one to store; `check` tells what is wrong with it.
+    """
+
+    narrow: Callable[[Resource, Object, Object], Object]
+    check: Callable[[Resource, Object, Object], list[Cause]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +64,12 @@ class Writer:
 
     def __init__(
         self,
+        registry: Registry,
         store: Store,
         admission: Sequence[Admission] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._registry = registry
         self._store = store
         self._admission = tuple(admission)
         self._clock = clock
@@ -67,47 +78,39 @@ class Writer:
         """Store a new object; raises StatusError 400, 403, 404, 409 or 422."""
         metadata.check_type(resource, body)
         warnings = check_fields(resource, body, options.field_validation)
-        obj = without_nulls(body)
-        metadata.place(resource, obj, namespace)
-        metadata.complete_new(resource, obj, self._clock())
+        kind, obj = self._stored_form(resource, without_nulls(body))
+        metadata.place(kind, obj, namespace)
+        metadata.complete_new(kind, obj, self._clock())
 
         def work(transaction: Transaction) -> Stored:
-            key = _free_key(transaction, resource, obj)
-            defaults.apply(resource, obj)
-            strategy.before_create(resource, obj)
-            self._admit(Write(resource, obj, None, transaction), None)
+            key = _free_key(transaction, kind, obj)
+            defaults.apply(kind, obj)
+            strategy.before_create(kind, obj)
+            self._admit(Write(kind, obj, None, transaction))
+            _refuse(kind, obj, validation.validate(kind, obj))
             return transaction.put(key, obj)
 
         return Written(await self._store.transact(work, dry_run=options.dry_run), warnings)
 
     async def update(
-        self,
-        resource: Resource,
-        key: Key,
-        change: Change,
-        options: WriteOptions,
-        narrow: Narrow | None = None,
-        *,
-        as_new: bool = False,
+        self, resource: Resource, key: Key, change: Change, options: WriteOptions, part: Part | None = None
     ) -> Written:
-        """Change an object; raises StatusError 400, 404, 409 or 422. The change is computed on what stands then.
-
-        `as_new` lifts the rules about what may not change: the request is one that is made for it (binding).
-        """
+        """Change an object; raises StatusError 400, 404, 409 or 422. The change is computed on what stands then."""
+        touched = part or WHOLE
 
         def work(transaction: Transaction) -> Written:
             current = transaction.get(key)
             if current is None:
                 raise status.not_found(resource, key.name)
             old = current.object()
-            body = change(current.object())
+            body = change(conversion.from_storage(resource, current.object()))
             metadata.check_type(resource, body)
             warnings = check_fields(resource, body, options.field_validation)
-            obj = without_nulls(body)
-            metadata.place(resource, obj, key.namespace, key.name)
-            metadata.check_unchanged(resource, obj, old)
-            obj = narrow(obj, old) if narrow is not None else _without_status(resource, obj, old)
-            stored, gone = self._replace(Write(resource, obj, old, transaction), key, as_new=as_new)
+            kind, obj = self._stored_form(resource, without_nulls(body))
+            metadata.place(kind, obj, key.namespace, key.name)
+            metadata.check_unchanged(kind, obj, old)
+            write = Write(kind, touched.narrow(kind, obj, old), old, transaction)
+            stored, gone = self._replace(write, old, key, touched)
             return Written(stored, warnings, gone)
 
         return await self._store.transact(work, dry_run=options.dry_run)
@@ -126,25 +129,27 @@ class Writer:
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
-    def _replace(self, write: Write, key: Key, *, as_new: bool) -> tuple[Stored, bool]:
+    def _replace(self, write: Write, old: Object, key: Key, part: Part) -> tuple[Stored, bool]:
         """Put the successor of a stored object, or end it when it was only waiting for its last finalizer."""
-        resource, obj, old = write.resource, write.obj, write.old or {}
+        resource, obj = write.resource, write.obj
         metadata.carry_over(resource, obj, old)
         defaults.apply(resource, obj)
         strategy.before_update(resource, obj, old)
-        self._admit(write, None if as_new else old)
+        self._admit(write)
+        _refuse(resource, obj, part.check(resource, obj, old))
         metadata.count_generation(obj, old)
         if deletion.complete(obj):
             return write.transaction.remove(key, obj), True
         return write.transaction.put(key, obj), False
 
-    def _admit(self, write: Write, compared: Object | None) -> None:
-        """Complete and check; `compared` is the object that rules about change look at."""
+    def _admit(self, write: Write) -> None:
         for admit in self._admission:
             admit(write)
-        problems = validation.validate(write.resource, write.obj, compared)
-        if problems:
-            raise status.invalid(write.resource, write.obj["metadata"]["name"], problems)
+
+    def _stored_form(self, resource: Resource, obj: Object) -> tuple[Resource, Object]:
+        """An object as it is stored, and the resource that this form belongs to."""
+        stored = conversion.to_storage(resource, obj)
+        return self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource, stored
 
 
 def check_fields(resource: Resource, body: Object, field_validation: str) -> tuple[str, ...]:
@@ -176,6 +181,11 @@ def _free_key(transaction: Transaction, resource: Resource, obj: Object) -> Key:
     raise status.already_exists(resource, own["name"])
 
 
+def _refuse(resource: Resource, obj: Object, problems: Sequence[Cause]) -> None:
+    if problems:
+        raise status.invalid(resource, obj["metadata"]["name"], problems)
+
+
 def _without_status(resource: Resource, obj: Object, old: Object) -> Object:
     """A write on the main path does not touch the status of a kind that has a subresource for it."""
     if "status" in resource.subresources:
@@ -185,15 +195,21 @@ def _without_status(resource: Resource, obj: Object, old: Object) -> Object:
     return obj
 
 
-def only_status(obj: Object, old: Object) -> Object:
-    """A write on `/status` touches nothing else."""
+def _only_status(_: Resource, obj: Object, old: Object) -> Object:
     changed = {**old, "metadata": dict(old["metadata"])}
     changed.pop("status", None)
     return {**changed, "status": obj["status"]} if "status" in obj else changed
 
 
-def only_namespace_finalizers(obj: Object, old: Object) -> Object:
-    """A write on a namespace's `/finalize` touches `spec.finalizers` only."""
+def _only_finalizers(_: Resource, obj: Object, old: Object) -> Object:
+    """A namespace has finalizers in its spec, which only the subresource `/finalize` writes."""
     spec = {key: value for key, value in (old.get("spec") or {}).items() if key != "finalizers"}
     wanted = (obj.get("spec") or {}).get("finalizers")
     return {**old, "metadata": dict(old["metadata"]), "spec": {**spec, "finalizers": wanted} if wanted else spec}
+
+
+WHOLE = Part(_without_status, validation.validate)
+STATUS = Part(_only_status, validation.validate_status)
+FINALIZERS = Part(_only_finalizers, validation.validate)
+BINDING = Part(lambda _, obj, __: obj, lambda resource, obj, _: validation.validate(resource, obj))
+"""Binding is the request that may set what an update may not change: it is checked as a new object."""
