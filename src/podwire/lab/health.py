@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from podwire.kube.core import Container, Probe
@@ -50,26 +51,29 @@ class HealthWatch:
 
     async def _startup(self, probe: Probe) -> bool:
         """Whether the container started. One that does not is ended."""
-        async for verdict in self._verdicts("Startup", probe, eager=True):
-            if verdict is Verdict.SUCCESS:
-                self._set(replace(self._health, started=True, ready=self._container.readiness_probe is None))
-                return True
-            if verdict is Verdict.FAILURE:
-                await self._end("startup")
-                return False
+        async with aclosing(self._verdicts("Startup", probe, eager=True)) as verdicts:
+            async for verdict in verdicts:
+                if verdict is Verdict.SUCCESS:
+                    self._set(replace(self._health, started=True, ready=self._container.readiness_probe is None))
+                    return True
+                if verdict is Verdict.FAILURE:
+                    await self._end("startup")
+                    return False
         return False
 
     async def _readiness(self, probe: Probe) -> None:
-        async for verdict in self._verdicts("Readiness", probe, eager=True):
-            self._set(replace(self._health, ready=verdict is Verdict.SUCCESS))
+        async with aclosing(self._verdicts("Readiness", probe, eager=True)) as verdicts:
+            async for verdict in verdicts:
+                self._set(replace(self._health, ready=verdict is Verdict.SUCCESS))
 
     async def _liveness(self, probe: Probe) -> None:
-        async for verdict in self._verdicts("Liveness", probe, eager=False):
-            if verdict is Verdict.FAILURE:
-                await self._end("liveness")
-                return
+        async with aclosing(self._verdicts("Liveness", probe, eager=False)) as verdicts:
+            async for verdict in verdicts:
+                if verdict is Verdict.FAILURE:
+                    await self._end("liveness")
+                    return
 
-    async def _verdicts(self, kind: str, probe: Probe, *, eager: bool) -> AsyncIterator[Verdict]:
+    async def _verdicts(self, kind: str, probe: Probe, *, eager: bool) -> AsyncGenerator[Verdict, None]:
         """What the answers mean so far, after each one that counts."""
         loop = asyncio.get_running_loop()
         tally, schedule = Tally(), Schedule(float(probe.period_seconds), eager)

@@ -100,7 +100,9 @@ def reprieved(before: PodPlan, after: PodPlan, records: Records) -> dict[str, Re
 
 def startable(plan: PodPlan, records: Records) -> list[ContainerPlan]:
     """The containers that wait for nothing but their time: one init container, or all others."""
-    waiting = []
+    waiting: list[ContainerPlan] = []
+    if _main_ended(plan, records):
+        return waiting
     for container in plan.containers:
         record = records[container.name]
         if isinstance(record.state, Waiting):
@@ -115,6 +117,17 @@ def _passed(container: ContainerPlan, record: Record) -> bool:
     if container.restart == "Always":
         return record.starts > 0
     return isinstance(record.state, Terminated) and record.state.exit_code == 0
+
+
+def leftovers(plan: PodPlan, records: Records) -> list[ContainerPlan]:
+    """The sidecars that still run although all that they serve has ended for good."""
+    if not _main_ended(plan, records):
+        return []
+    return [entry for entry in plan.containers if isinstance(records[entry.name].state, Running)]
+
+
+def _main_ended(plan: PodPlan, records: Records) -> bool:
+    return all(isinstance(records[entry.name].state, Terminated) for entry in plan.containers if not entry.init)
 
 
 def due(plan: PodPlan, records: Records, now: float) -> list[ContainerPlan]:
@@ -134,7 +147,7 @@ def started(record: Record, running: Running) -> Record:
 
 
 def ended(record: Record, container: ContainerPlan, how: Terminated, now: float, *, stopping: bool) -> Record:
-    """The record after its process ended."""
+    """The record after its process ended. `stopping`: it is not needed any more, whatever its policy says."""
     if stopping or not restarts(container, how):
         return msgspec.structs.replace(record, state=how)
     pause = 0.0 if how.finished - how.started > STEADY_SECONDS else record.backoff
@@ -179,4 +192,4 @@ def finished(plan: PodPlan, records: Records) -> bool:
         state = records[container.name].state
         if container.init and container.restart != "Always" and isinstance(state, Terminated) and state.exit_code:
             return True
-    return all(isinstance(records[c.name].state, Terminated) for c in plan.containers if not c.init)
+    return _main_ended(plan, records)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from podwire.lab.log_format import Entry
+from podwire.lab.log_format import Entry, encode
 
 MOST_BYTES = 4 * 1024 * 1024
 """A log file that is longer is set aside; one such part is kept."""
@@ -37,7 +37,7 @@ class LogFile:
 
     def write(self, entries: Iterable[Entry]) -> None:
         """Append entries in one write."""
-        data = b"".join(entry.encode() for entry in entries)
+        data = encode(entries)
         if self._size + len(data) > self._most_bytes and self._size:
             self._rotate()
         try:

@@ -8,7 +8,7 @@ Source: kubernetes `pkg/kubelet/kuberuntime/logs`, CRI "ContainerLogs".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,11 +27,6 @@ class Entry:
     full: bool
     content: bytes
 
-    def encode(self) -> bytes:
-        """The entry as a line of the log file."""
-        tag = "F" if self.full else "P"
-        return f"{timestamp(self.time)} {self.stream} {tag} ".encode() + self.content + b"\n"
-
     @property
     def output(self) -> bytes:
         """What the program wrote."""
@@ -47,6 +42,18 @@ def entries(chunk: bytes, stream: str, time: int) -> Iterator[Entry]:
             part = content[start : start + LONGEST_ENTRY]
             last = start + LONGEST_ENTRY >= len(content)
             yield Entry(time, stream, full and last, part)
+
+
+def encode(entries: Iterable[Entry]) -> bytes:
+    """Entries as lines of a log file."""
+    parts = []
+    time, text = -1, ""
+    for entry in entries:
+        if entry.time != time:  # what was written at once has one time
+            time, text = entry.time, timestamp(entry.time)
+        parts.append(f"{text} {entry.stream} {'F' if entry.full else 'P'} ".encode())
+        parts.append(entry.content + b"\n")
+    return b"".join(parts)
 
 
 def _lines(chunk: bytes) -> Iterator[bytes]:

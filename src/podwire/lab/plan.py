@@ -57,10 +57,7 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 
 class ContainerPlan(Struct, frozen=True, kw_only=True):
-    """One container. `restart` is Always, OnFailure or Never; an init container that restarts is a sidecar.
-
-    `root` is an unpacked image whose files are the container's; without one it sees the host's /usr.
-    """
+    """One container. `restart` is Always, OnFailure or Never; an init container that always restarts is a sidecar."""
 
     name: str
     program: Program
@@ -75,7 +72,6 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     stdin_once: bool = False
     read_only_root: bool = False
     grace_seconds: float = 30
-    root: str = ""
 
 
 class PodPlan(Struct, frozen=True, kw_only=True):

@@ -102,14 +102,19 @@ def rfc3339(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def status(pod: Pod, seen: Observation, now: str) -> Status:
-    """The status to report. Conditions of others stay; a condition keeps its transition time while it holds."""
+def own(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """The conditions that a node writes."""
+    return tuple(condition for condition in conditions if condition.type in OWN_CONDITIONS)
+
+
+def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = ()) -> Status:
+    """The status to report. Conditions of others stay; one of ours keeps its time while it is as `before`."""
     init = tuple(_container_status(pod, container, seen) for container in pod.spec.init_containers)
     main = tuple(_container_status(pod, container, seen) for container in pod.spec.containers)
     current = phase(pod, seen)
     return Status(
         phase=current,
-        conditions=_conditions(pod, seen, current, now),
+        conditions=_conditions(pod, seen, current, now, before),
         start_time=seen.start_time or now,
         host_ip=seen.node_addresses[0] if seen.node_addresses else "",
         host_ips=tuple(PodIP(ip=address) for address in seen.node_addresses),
@@ -203,20 +208,22 @@ def _terminated(pod: Pod, name: str, how: Terminated) -> _Terminated:
     )
 
 
-def _conditions(pod: Pod, seen: Observation, current: str, now: str) -> tuple[Condition, ...]:
+def _conditions(
+    pod: Pod, seen: Observation, current: str, now: str, before: Iterable[Condition]
+) -> tuple[Condition, ...]:
     unready = [container.name for container in pod.spec.containers if not ready(container, seen)]
     incomplete = [container.name for container in pod.spec.init_containers if not _initialized(container, seen)]
     done = "PodCompleted" if current == "Succeeded" else "PodFailed" if current == "Failed" else ""
     containers = _verdict("ContainersReady", not unready and not done, done or "ContainersNotReady", unready)
-    own = (
+    mine = (
         _verdict("PodReadyToStartContainers", bool(seen.pod_addresses) and not done, "", []),
         _verdict("Initialized", not incomplete, "ContainersNotInitialized", incomplete, "incomplete"),
         containers,
         _gated(pod, msgspec.structs.replace(containers, type="Ready")),
     )
-    before = {condition.type: condition for condition in pod.status.conditions}
+    known = {condition.type: condition for condition in before}
     others = tuple(condition for condition in pod.status.conditions if condition.type not in OWN_CONDITIONS)
-    return others + tuple(_since(condition, before.get(condition.type), now) for condition in own)
+    return others + tuple(_since(condition, known.get(condition.type), now) for condition in mine)
 
 
 def _initialized(container: Container, seen: Observation) -> bool:

@@ -64,6 +64,7 @@ class PodWorker:
         self._composition: Composition | None = None
         self._ports: dict[str, set[Port]] = {}
         self._told: set[Notice] = set()
+        self._conditions = pod_status.own(pod.status.conditions)
         self._tasks: list[asyncio.Task[None]] = []
         self._reporter = Reporter(node.client, pod.key, self._status)
         self._health = PodHealth(self._execute, self._kill, self._tell, self._reporter.touch)
@@ -285,10 +286,10 @@ class PodWorker:
         )
 
     def _status(self) -> tuple[Pod, pod_status.Status]:
-        status = pod_status.status(self.pod, self._observation(), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-        # The informer is behind our own writes: remember the times that they hold.
-        kept = msgspec.structs.replace(self.pod.status, conditions=status.conditions)
-        self.pod = msgspec.structs.replace(self.pod, status=kept)
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        # The informer is behind our own writes: the times in them count.
+        status = pod_status.status(self.pod, self._observation(), now, self._conditions)
+        self._conditions = pod_status.own(status.conditions)
         return self.pod, status
 
     def _tell(self, notice: Notice) -> None:

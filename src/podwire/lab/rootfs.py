@@ -103,12 +103,11 @@ def enter_root(plan: ContainerPlan, hostname: str, scratch: Path) -> None:
     """
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
     root = str(scratch)
-    _new_root(plan.root, root)
+    _new_root(root)
     _devices(root)
     _proc_and_sys(root)
     trees = [(mount, _take(mount)) for mount in plan.mounts]
-    if not plan.root:
-        Path(root, "etc/hostname").write_text(hostname + "\n")
+    Path(root, "etc/hostname").write_text(hostname + "\n")
     os.chdir(root)
     namespaces.pivot_root(".", ".")
     namespaces.unmount(".")
@@ -121,30 +120,13 @@ def enter_root(plan: ContainerPlan, hostname: str, scratch: Path) -> None:
         mounts.restrict("/", mounts.MOUNT_ATTR_RDONLY)
 
 
-def _new_root(image: str, root: str) -> None:
-    if image:
-        _image_root(image, root)
-        return
+def _new_root(root: str) -> None:
     namespaces.mount("tmpfs", root, "tmpfs", namespaces.MS_NODEV, f"mode=0755,size={ROOT_SIZE}")
     _make_folders(root)
     mounts.bind("/usr", f"{root}/usr", READ_ONLY)
     for name in SYSTEM_FOLDERS:
         _system_folder(name, root)
     _make_etc(root)
-
-
-def _image_root(image: str, root: str) -> None:
-    """The image's files below a writable layer in memory; the image itself is never written to."""
-    layer = f"{root}.layer"
-    os.makedirs(layer, exist_ok=True)
-    namespaces.mount("tmpfs", layer, "tmpfs", namespaces.MS_NODEV, f"mode=0700,size={ROOT_SIZE}")
-    for name in ("upper", "work"):
-        os.mkdir(f"{layer}/{name}")
-    os.chmod(f"{layer}/upper", stat.S_IMODE(os.stat(image).st_mode))
-    data = f"lowerdir={image},upperdir={layer}/upper,workdir={layer}/work,userxattr"
-    namespaces.mount("overlay", root, "overlay", namespaces.MS_NODEV, data)
-    for name in ("dev", "etc", "proc", "sys", "tmp"):
-        os.makedirs(f"{root}/{name}", exist_ok=True)
 
 
 def _make_folders(root: str) -> None:

@@ -34,6 +34,7 @@ from podwire.lab.topology import NodeAddresses
 log = logging.getLogger(__name__)
 
 COMPONENT = "kubelet"
+WORKER_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +100,10 @@ class Runtime:
     async def _clear_up(self) -> None:
         """Remove what was left by pods that the API does not have any more, from this node and from its network."""
         wanted = {pod.metadata.uid for pod in self._pods.objects.values()}
-        valid = []
-        for folder in sorted((self.node.folder / "pods").iterdir()):
-            record = read_record(folder)
-            if folder.name in wanted and record is not None:
-                if not (record.retired or record.host_network):
-                    valid.append(record.uid)
-            else:
-                await self._remove(folder, record)
+        folders = [(folder, read_record(folder)) for folder in (self.node.folder / "pods").iterdir()]
+        kept = [record for folder, record in folders if record is not None and folder.name in wanted]
+        valid = [record.uid for record in kept if not (record.retired or record.host_network)]
+        await asyncio.gather(*(self._remove(folder, record) for folder, record in folders if record not in kept))
         try:
             await self.node.cni.collect(valid)
         except CniError as error:
@@ -132,15 +129,25 @@ class Runtime:
         if uid in self.workers:
             self.workers[uid].update(change.new)
             return
-        worker = self.workers[uid] = PodWorker(self.node, change.new)
-        task = self._tasks[uid] = asyncio.get_running_loop().create_task(worker.run(), name=str(change.new.key))
+        self._start(change.new)
+
+    def _start(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        worker = self.workers[uid] = PodWorker(self.node, pod)
+        task = self._tasks[uid] = asyncio.get_running_loop().create_task(worker.run(), name=str(pod.key))
         task.add_done_callback(lambda done: self._ended(uid, done))
 
     def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
-        del self.workers[uid]
+        worker = self.workers.pop(uid)
         del self._tasks[uid]
         if not task.cancelled() and task.exception() is not None:
-            log.error("pod %s: its worker failed", task.get_name(), exc_info=task.exception())
+            log.error("pod %s: its worker failed and starts again", task.get_name(), exc_info=task.exception())
+            asyncio.get_running_loop().call_later(WORKER_RETRY_SECONDS, self._again, worker.pod.key)
+
+    def _again(self, key: NamespacedName) -> None:
+        pod = self._pods.objects.get(key)
+        if pod is not None and pod.metadata.uid not in self.workers:
+            self._start(pod)
 
     def _others_changed(self, change: Change[ConfigMap] | Change[Secret] | Change[Service]) -> None:
         item = change.new or change.old
@@ -150,7 +157,8 @@ class Runtime:
                 worker.poke()
 
     def _worker(self, key: NamespacedName) -> PodWorker | None:
-        return next((worker for worker in self.workers.values() if worker.pod.key == key), None)
+        """The pod of this name; of one that ends and one that takes its place, the new one."""
+        return next((worker for worker in reversed(self.workers.values()) if worker.pod.key == key), None)
 
 
 def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple[Recorder, Objects]) -> Node:

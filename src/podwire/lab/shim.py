@@ -77,6 +77,7 @@ class Shim:
         for record in list(self._records.values()):
             if isinstance(record.state, Running):
                 self._adopt(record, record.state)
+        self._turn()
 
     def _adopt(self, record: Record, state: Running) -> None:
         assert self._plan is not None
@@ -150,7 +151,11 @@ class Shim:
         assert self._plan is not None
         wanted = next(entry for entry in self._plan.containers if entry.name == name)
         record = self._records[name]
-        self._set(lifecycle.ended(record, wanted, how, time.monotonic(), stopping=self._stopping))
+        stopping = self._stopping or wanted in lifecycle.leftovers(self._plan, self._records)
+        self._set(lifecycle.ended(record, wanted, how, time.monotonic(), stopping=stopping))
+        for sidecar in lifecycle.leftovers(self._plan, self._records):
+            if sidecar.name in self._runs:
+                self._runs[sidecar.name].stop(sidecar.grace_seconds)
 
     def _stop(self, grace_seconds: float) -> None:
         self._stopping = True

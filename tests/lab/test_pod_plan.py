@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from podwire.kube.core import Container, Pod
+from podwire.lab import accounts, capabilities
+from podwire.lab.environment import ConfigurationError, Sources
+from podwire.lab.plan import ContainerPlan, Execute
+from podwire.lab.pod_plan import Machine, PodPlace, Resolution, container_plan, expanded, identity
+
+PASSWD = "root:*:0:0:root:/root:/bin/sh\nwww-data:*:33:34:www-data:/var/www:/x\n"
+FULL = Machine(PASSWD, "0 0 1\n1 100000 65535\n", "0 0 1\n1 100000 65535\n", "10.96.0.1")
+SINGLE = Machine(PASSWD, "0 1000 1\n", "0 1000 1\n", "10.96.0.1")
+PLACE = PodPlace(Path("/f"), Path("/n"), "web")
+FOUND = Resolution(Execute(arguments=("x",)), "id")
+
+
+def pod(container: dict[str, Any], **spec: Any) -> tuple[Pod, Container]:
+    whole = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "c", **container}], **spec}}
+    made = msgspec.convert(whole, Pod)
+    return made, made.spec.containers[0]
+
+
+def planned(container: dict[str, Any], **spec: Any) -> ContainerPlan:
+    made, first = pod(container, **spec)
+    whole, values = expanded(made, first, Sources(), FULL)
+    return container_plan(made, whole, FOUND, values, PLACE, FULL)
+
+
+def test_users_and_groups() -> None:
+    who = identity(*pod({"securityContext": {"runAsUser": 33}}, securityContext={"runAsUser": 5, "fsGroup": 7}), FULL)
+    assert (who.user, who.group, who.groups) == (33, 34, (7,)), "the group of the user's entry"
+    assert identity(*pod({}, securityContext={"runAsUser": 5, "runAsGroup": 6}), FULL).group == 6
+    assert identity(*pod({}), FULL).user == 0
+
+
+@pytest.mark.parametrize(
+    ("context", "machine", "message"),
+    [
+        ({"runAsUser": 33}, SINGLE, "runAsUser 33 does not exist in this world"),
+        ({"runAsUser": 70000}, FULL, "runAsUser 70000 does not exist"),
+        ({"privileged": True}, FULL, "privileged"),
+        ({"runAsNonRoot": True}, FULL, "runAsNonRoot"),
+        ({"capabilities": {"add": ["SYS_ADMIN"]}}, FULL, "SYS_ADMIN is not given in a world"),
+        ({"capabilities": {"add": ["FLY"]}}, FULL, "FLY is unknown"),
+    ],
+)
+def test_what_a_world_does_not_give(context: dict[str, Any], machine: Machine, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        identity(*pod({"securityContext": context}), machine)
+
+
+def test_capabilities_of_a_pod() -> None:
+    assert capabilities.choose((), ()) == capabilities.DEFAULT
+    assert capabilities.choose(("NET_ADMIN",), ("ALL",)) == {"NET_ADMIN"}
+    assert capabilities.choose((), ("CAP_CHOWN",)) == capabilities.DEFAULT - {"CHOWN"}
+    assert capabilities.choose(("ALL",), ()) == capabilities.GRANTABLE
+
+
+def test_what_every_container_finds() -> None:
+    plan = planned({"workingDir": "/w", "securityContext": {"runAsUser": 33}, "tty": True})
+    wanted = {"HOME": "/var/www", "HOSTNAME": "web", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "TERM": "xterm"}
+    assert wanted.items() <= plan.environment.items()
+    assert plan.folder == "/w"
+    assert [(mount.source, mount.target) for mount in plan.mounts] == [
+        ("/f/etc/hosts", "/etc/hosts"),
+        ("/f/etc/resolv.conf", "/etc/resolv.conf"),
+    ]
+
+
+def test_arguments_are_expanded() -> None:
+    settings = {"env": [{"name": "A", "value": "1"}], "command": ["sh", "$(A)"], "args": ["$(A)$(B)", "$$(A)"]}
+    container, _ = expanded(*pod(settings), Sources(), FULL)
+    assert (container.command, container.args) == (("sh", "1"), ("1$(B)", "$(A)"))
+
+
+def test_mounts_of_volumes() -> None:
+    kinds = [{"name": "e", "emptyDir": {}}, {"name": "c", "configMap": {"name": "x"}}]
+    where = [{"name": "e", "mountPath": "/e", "subPath": "s"}, {"name": "c", "mountPath": "/etc/hosts"}]
+    mounts = {mount.target: mount for mount in planned({"volumeMounts": where}, volumes=kinds).mounts}
+    assert mounts["/e"].sub_path == "s"
+    assert not mounts["/e"].read_only
+    assert mounts["/etc/hosts"].source == "/f/volumes/c", "a pod's own file wins"
+    assert mounts["/etc/hosts"].read_only
+    with pytest.raises(ConfigurationError, match='no volume "e"'):
+        planned({"volumeMounts": where})
+
+
+def test_restart_policies_of_init_containers() -> None:
+    made = msgspec.convert(
+        {
+            "spec": {
+                "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
+                "containers": [{"name": "c"}],
+                "restartPolicy": "Never",
+            }
+        },
+        Pod,
+    )
+    plans = [
+        container_plan(made, entry, FOUND, {}, PLACE, FULL)
+        for entry in (*made.spec.init_containers, *made.spec.containers)
+    ]
+    assert [(plan.restart, plan.init) for plan in plans] == [("Never", True), ("Always", True), ("Never", False)]
+
+
+def test_accounts_hold_no_people_and_no_passwords() -> None:
+    text = (
+        "root:x:0:0:Root,,555:/root:/bin/bash\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nnobody:x:65534:65534::/:/x\nbad\n"
+    )
+    assert accounts.system_accounts(text) == "root:*:0:0:root:/root:/bin/bash\nnobody:*:65534:65534:nobody:/:/x\n"
+    assert accounts.system_accounts("adm:x:4:ann\nann:x:1000:\n") == "adm:*:4:\n"

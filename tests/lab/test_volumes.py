@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from podwire.kube.core import ConfigMap, Pod, Secret, Volume
+from podwire.lab.environment import ConfigurationError, Sources
+from podwire.lab.volumes import VolumeFile, files, folder_of, provide, write
+
+SOURCES = Sources(
+    config_maps={"conf": ConfigMap(data={"a": "1", "b": "2"})},
+    secrets={"key": Secret(data={"s": base64.b64encode(b"hidden").decode()})},
+)
+
+
+def volume(**source: object) -> Volume:
+    return msgspec.convert({"name": "v", **source}, Volume)
+
+
+def test_files_of_objects() -> None:
+    whole = files(volume(configMap={"name": "conf"}), SOURCES)
+    assert whole == {"a": VolumeFile(b"1", 0o644), "b": VolumeFile(b"2", 0o644)}
+    items = [{"key": "s", "path": "deep/file", "mode": 0o400}]
+    chosen = files(volume(secret={"secretName": "key", "items": items}), SOURCES)
+    assert chosen == {"deep/file": VolumeFile(b"hidden", 0o400)}
+    assert files(volume(configMap={"name": "none", "optional": True}), SOURCES) == {}
+    assert files(volume(emptyDir={}), SOURCES) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"configMap": {"name": "none"}}, 'configmap "none" not found'),
+        ({"configMap": {"name": "conf", "items": [{"key": "z", "path": "z"}]}}, "non-existent config key: z"),
+        ({"configMap": {"name": "conf", "items": [{"key": "a", "path": "../a"}]}}, "must be relative"),
+        ({"configMap": {"name": "conf", "items": [{"key": "a", "path": "/a"}]}}, "must be relative"),
+        ({"hostPath": {"path": "/"}}, "podwire serves no other kinds"),
+    ],
+)
+def test_what_cannot_be_served_is_named(source: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        files(volume(**source), SOURCES)
+
+
+def test_an_update_replaces_all_files_at_once(tmp_path: Path) -> None:
+    assert write(tmp_path, {"a": VolumeFile(b"1", 0o644), "d/x": VolumeFile(b"2", 0o600)})
+    before = os.readlink(tmp_path / "..data")
+    assert (tmp_path / "a").read_text() == "1"
+    assert (tmp_path / "d" / "x").stat().st_mode & 0o777 == 0o600
+    assert not write(tmp_path, {"a": VolumeFile(b"1", 0o644), "d/x": VolumeFile(b"2", 0o600)}), "nothing changed"
+    assert os.readlink(tmp_path / "..data") == before
+    held = (tmp_path / "a").open()
+    assert write(tmp_path, {"a": VolumeFile(b"3", 0o644)})
+    assert (tmp_path / "a").read_text() == "3"
+    assert held.read() == "1"
+    held.close()
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("..")) == ["a"]
+    assert len(list(tmp_path.iterdir())) == 3, "the old folder is gone"
+
+
+def test_volumes_of_a_pod(tmp_path: Path) -> None:
+    spec = {
+        "volumes": [{"name": "empty", "emptyDir": {}}, {"name": "conf", "configMap": {"name": "conf"}}],
+        "securityContext": {"fsGroup": os.getgid()},
+    }
+    pod = msgspec.convert({"spec": spec}, Pod)
+    provide(tmp_path, pod, SOURCES)
+    empty = folder_of(tmp_path, "empty")
+    assert empty.stat().st_mode & 0o7777 == 0o2777
+    (empty / "kept").touch()
+    provide(tmp_path, pod, SOURCES)
+    assert (empty / "kept").exists()
+    assert (folder_of(tmp_path, "conf") / "a").stat().st_gid == os.getgid()
