@@ -15,6 +15,7 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 LONGEST_LABEL = 63
 LONGEST_NAME = 255
 ROOT = b"\x00"
+_LENGTHS = tuple(bytes((size,)) for size in range(LONGEST_LABEL + 1))
 
 
 class FormatError(ValueError):
@@ -23,17 +24,13 @@ class FormatError(ValueError):
 
 def to_wire(text: str) -> bytes:
     """The wire form of a dotted name, with or without the last dot; no escapes. Raises FormatError."""
-    parts = text.removesuffix(".").split(".") if text not in {"", "."} else []
-    wire = bytearray()
-    for part in parts:
-        label = part.encode("ascii", "replace")
-        if not 0 < len(label) <= LONGEST_LABEL or not part.isascii():
-            raise FormatError(f"{text!r} is no domain name: the label {part!r} must have 1 to 63 ASCII characters")
-        wire.append(len(label))
-        wire += label
-    if len(wire) >= LONGEST_NAME:
+    raw = text.removesuffix(".").encode("ascii", "replace")
+    parts = raw.split(b".") if raw else []
+    if not text.isascii() or (parts and not (min(map(len, parts)) and max(map(len, parts)) <= LONGEST_LABEL)):
+        raise FormatError(f"{text!r} is no domain name: each part must have 1 to 63 ASCII characters")
+    if len(raw) > LONGEST_NAME - 2:
         raise FormatError(f"{text!r} is no domain name: it is longer than 255 bytes")
-    return bytes(wire) + ROOT
+    return b"".join([_LENGTHS[len(part)] + part for part in parts]) + ROOT
 
 
 def to_text(wire: bytes) -> str:
