@@ -1,0 +1,140 @@
+"""Lists and the beginnings of watches, as the Api answers them."""
+
+import asyncio
+
+import pytest
+
+from tests.apiserver.conftest import Talk
+from tests.apiserver.samples import MAPS, MERGE, config_map
+
+# list
+
+
+async def names(talk: Talk, query: str = "") -> list[str]:
+    answer = await talk.ok("GET", f"{MAPS}{query}")
+    return [item["metadata"]["name"] for item in answer["items"] if item["metadata"]["name"] != "kube-root-ca.crt"]
+
+
+async def test_pages_are_of_one_moment(talk: Talk) -> None:
+    for name in "abcde":
+        await talk.ok("POST", MAPS, config_map(name))
+    first = await talk.ok("GET", f"{MAPS}?limit=2")
+    assert [item["metadata"]["name"] for item in first["items"]] == ["a", "b"]
+    assert first["metadata"]["remainingItemCount"] == 4
+    await talk.ok("DELETE", f"{MAPS}/c")
+    await talk.ok("POST", MAPS, config_map("bb"))
+    token = first["metadata"]["continue"]
+    second = await talk.ok("GET", f"{MAPS}?limit=2&continue={token}")
+    assert [item["metadata"]["name"] for item in second["items"]] == ["c", "d"]
+    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    third = await talk.ok("GET", f"{MAPS}?limit=2&continue={second['metadata']['continue']}")
+    assert [item["metadata"]["name"] for item in third["items"]] == ["e", "kube-root-ca.crt"]
+    assert "continue" not in third["metadata"]
+
+
+async def test_selected_pages_tell_no_remaining_count(talk: Talk) -> None:
+    for name in "abc":
+        await talk.ok("POST", MAPS, config_map(name, metadata={"name": name, "labels": {"x": "1"}}))
+    page = await talk.ok("GET", f"{MAPS}?limit=2&labelSelector=x=1")
+    assert len(page["items"]) == 2
+    assert page["metadata"]["continue"]
+    assert "remainingItemCount" not in page["metadata"]
+
+
+async def test_the_past_can_be_listed_exactly(talk: Talk) -> None:
+    made = await talk.ok("POST", MAPS, config_map("a"))
+    version = made["metadata"]["resourceVersion"]
+    await talk.ok("POST", MAPS, config_map("b"))
+    assert await names(talk, f"?resourceVersion={version}&resourceVersionMatch=Exact") == ["a"]
+    assert await names(talk, f"?resourceVersion={version}&limit=10") == ["a"]
+    assert await names(talk, f"?resourceVersion={version}") == ["a", "b"]
+    assert await names(talk, f"?resourceVersion={version}&resourceVersionMatch=NotOlderThan") == ["a", "b"]
+    assert await names(talk, "?resourceVersion=0") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("resourceVersionMatch=Exact", 422),
+        ("resourceVersion=0&resourceVersionMatch=Exact", 422),
+        ("resourceVersion=5&resourceVersionMatch=Best", 422),
+        ("continue=x&resourceVersionMatch=Exact&resourceVersion=5", 422),
+        ("sendInitialEvents=true", 422),
+        ("continue=x", 400),
+        ("resourceVersion=-1", 400),
+        ("resourceVersion=abc", 400),
+        ("limit=-1", 400),
+        ("fieldSelector=spec.nothing=1", 400),
+        ("watch=1&resourceVersionMatch=NotOlderThan", 422),
+        ("watch=1&sendInitialEvents=true", 422),
+        ("watch=1&sendInitialEvents=true&resourceVersionMatch=Exact", 422),
+    ],
+)
+async def test_contradictions_are_refused(talk: Talk, query: str, code: int) -> None:
+    assert (await talk.refused("GET", f"{MAPS}?{query}"))[0] == code
+
+
+async def test_a_version_that_has_not_come_is_waited_for_and_then_refused(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podwire.apiserver.listing.FRESH_SECONDS", 0.05)
+    version = talk.server.store.version
+    code, answer = await talk.response("GET", f"{MAPS}?resourceVersion={version + 5}")
+    assert (code, answer["details"]["causes"][0]["reason"]) == (504, "ResourceVersionTooLarge")
+    assert answer["details"]["retryAfterSeconds"] == 1
+    waiting = asyncio.create_task(talk.ok("GET", f"{MAPS}?resourceVersion={version + 1}"))
+    await talk.ok("POST", MAPS, config_map())
+    assert "items" in await waiting
+
+
+async def test_metadata_alone(talk: Talk) -> None:
+    await talk.ok("POST", MAPS, config_map())
+    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    answer = await talk.ok("GET", MAPS, accept=accept)
+    assert answer["kind"] == "PartialObjectMetadataList"
+    assert all(item["kind"] == "PartialObjectMetadata" and "data" not in item for item in answer["items"])
+
+
+async def test_what_cannot_be_shown_is_refused(talk: Talk) -> None:
+    assert (await talk.refused("GET", MAPS, accept="text/html"))[:2] == (406, "NotAcceptable")
+    assert (await talk.refused("GET", MAPS, accept="application/vnd.kubernetes.protobuf"))[0] == 406
+    await talk.ok("GET", MAPS, accept="application/vnd.kubernetes.protobuf,application/json")
+
+
+# watch
+
+
+async def test_a_watch_from_nothing_tells_what_stands(talk: Talk) -> None:
+    await talk.ok("POST", MAPS, config_map())
+    for query in ("", "&resourceVersion=0"):
+        events = await talk.watch(f"{MAPS}?watch=true{query}&fieldSelector=metadata.name=a")
+        assert [event["type"] for event in events] == ["ADDED"]
+
+
+async def test_a_watch_from_a_version_tells_what_came_after(talk: Talk) -> None:
+    made = await talk.ok("POST", MAPS, config_map())
+    await talk.ok("PATCH", f"{MAPS}/a", {"data": {"x": "2"}}, content_type=MERGE)
+    await talk.ok("DELETE", f"{MAPS}/a")
+    version = made["metadata"]["resourceVersion"]
+    events = await talk.watch(f"{MAPS}?watch=true&resourceVersion={version}")
+    assert [(event["type"], event["object"]["data"]["x"]) for event in events] == [("MODIFIED", "2"), ("DELETED", "2")]
+
+
+async def test_a_watch_list_ends_its_beginning_with_a_bookmark(talk: Talk) -> None:
+    await talk.ok("POST", MAPS, config_map())
+    query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    events = await talk.watch(f"{MAPS}?{query}&resourceVersion=0")
+    assert [event["type"] for event in events] == ["ADDED", "ADDED", "BOOKMARK"]
+    last = events[-1]["object"]
+    assert (last["kind"], last["apiVersion"]) == ("ConfigMap", "v1")
+    assert last["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert last["metadata"]["resourceVersion"] == str(talk.server.store.version)
+
+
+async def test_table_watchers_find_the_bookmark_in_the_row(talk: Talk) -> None:
+    query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    event = (await talk.watch(f"{MAPS}?{query}", accept=accept))[-1]
+    assert event["object"]["kind"] == "Table"
+    row = event["object"]["rows"][0]["object"]
+    assert row["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
