@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -72,6 +73,21 @@ async def test_how_a_container_ended_while_there_was_no_shim() -> None:
     records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
     assert ended(records["main"]).exit_code == 9
     assert isinstance(records["other"].state, Running)
+
+
+@in_world
+async def test_a_container_that_died_with_its_shim_starts_again() -> None:
+    pod = await shim()
+    await pod.apply(script("sleep 60"))
+    records = await pod.state(lambda r: isinstance(r["main"].state, Running))
+    first = records["main"].state
+    assert isinstance(first, Running)
+    await pod.kill()
+    os.kill(first.pid, signal.SIGKILL)
+    await until(lambda: start_ticks(first.pid) == 0)
+    await pod.start()
+    records = await pod.state(lambda r: isinstance(r["main"].state, Running) and r["main"].restarts == 1)
+    assert records["main"].state != first
 
 
 @in_world

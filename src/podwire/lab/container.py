@@ -236,6 +236,7 @@ def _call(program: Call, environment: Mapping[str, str]) -> NoReturn:
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     module, _, name = program.function.partition(":")
+    namespaces.set_process_name(module.rpartition(".")[2])
     function = getattr(importlib.import_module(module), name)
     os.closerange(REPORT, KEPT + 1)
     code = 0
