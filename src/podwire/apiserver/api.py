@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import negotiation, routes, status
-from podwire.apiserver.authorization import Attributes, allow_authenticated
+from podwire.apiserver.authorization import Attributes, allow_authenticated, refusal
 from podwire.apiserver.calls import Call
 from podwire.apiserver.requests import Answer, Response, json_response
 from podwire.apiserver.revisions import decode
@@ -109,12 +109,11 @@ class Api:
         return await self._verbs[call.verb](call)
 
     def _check_access(self, request: Request, attributes: Attributes, resource: Resource | None = None) -> None:
-        user = request.user
-        why_not = self._authorize(user, attributes) if user else "nobody"
-        if why_not and resource is not None:
-            raise status.forbidden(resource, attributes.name, why_not)
-        if why_not:
-            raise StatusError(403, "Forbidden", f"forbidden: {why_not}")
+        if request.user is None:
+            raise status.unauthorized()
+        decision = self._authorize(request.user, attributes)
+        if not decision.allowed:
+            raise refusal(request.user, attributes, decision.reason)
 
     async def _get(self, call: Call) -> Answer:
         return self._reader.get(call.request, call.resource, call.key)
