@@ -38,8 +38,10 @@ def command(
     podwire up
     podwire up --name shop --nodes 3 -f examples/shop
     """
+    from podwire.lab.manifests import apply_and_wait, check_files
     from podwire.lab.start import UpOptions, start
 
+    check_files(files)
     began = time.monotonic()
 
     def tell(step: str) -> None:
@@ -49,8 +51,6 @@ def command(
     world = start(UpOptions(name, nodes, overlay, api_port, timeout), tell)
     tell("usable: nodes are Ready, DNS answers")
     if files:
-        from podwire.lab.manifests import apply_and_wait
-
         code = apply_and_wait(world, files, timeout, tell)
         if code:
             click.echo(f"podwire: world '{name}' is up, but not all of the manifests could be applied", err=True)

@@ -30,6 +30,15 @@ def run_kubectl(world: World, arguments: Sequence[str]) -> int:
     return subprocess.call([kubectl(), *arguments], env=kubectl_environment(world))
 
 
+def check_files(files: Sequence[str]) -> None:
+    """See that there is something to apply, and something to apply it with, before a world is started for it."""
+    for name in files:
+        if not name.startswith(("http://", "https://")) and not os.path.exists(name):
+            raise LaunchError(f"-f {name}: no such file or folder")
+    if files:
+        kubectl()
+
+
 def apply_and_wait(world: World, files: Sequence[str], timeout: float, tell: Callable[[str], None]) -> int:
     """`kubectl apply` and wait until all Deployments are available; answers an exit status."""
     tell(f"applying {', '.join(files)}")
