@@ -18,8 +18,16 @@ KUBECTL = str(Path(__file__).parents[2] / ".venv/bin/kubectl")
 
 async def kubectl(*arguments: str, given: bytes | None = None) -> tuple[int, str]:
     """Exit code and all output."""
+    process = await start(*arguments)
+    async with asyncio.timeout(DEADLINE * 2):
+        output, _ = await process.communicate(given)
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def start(*arguments: str) -> asyncio.subprocess.Process:
     folder = str(paths.PKI)
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         KUBECTL,
         "--server=https://127.0.0.1:6443",
         f"--certificate-authority={folder}/ca.crt",
@@ -31,10 +39,6 @@ async def kubectl(*arguments: str, given: bytes | None = None) -> tuple[int, str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    async with asyncio.timeout(DEADLINE * 2):
-        output, _ = await process.communicate(given)
-    assert process.returncode is not None
-    return process.returncode, output.decode()
 
 
 @in_world
@@ -72,9 +76,11 @@ async def test_kubectl_reads_logs() -> None:
         code, text = await kubectl("logs", "web", "--previous")
         assert code != 0
         assert "previous terminated container" in text
-        following = asyncio.create_task(kubectl("logs", "-f", "web"))
+        following = await start("logs", "-f", "web")
+        assert following.stdout is not None
+        assert await following.stdout.readexactly(7) == b"line 1\n"
         await kubectl("exec", "web", "--", "touch", "/tmp/x")
-        assert await following == (0, "line 1\nline 2\nline 3\npart")
+        assert (await following.communicate())[0] == b"line 2\nline 3\npart"
         await home.when("web", lambda p: p["status"]["containerStatuses"][0]["restartCount"] == 1)
         await until(lambda: "part" in (_log(pod, 1)))
         assert await kubectl("logs", "web", "--previous") == (0, "line 1\nline 2\nline 3\npart")

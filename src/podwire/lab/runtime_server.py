@@ -40,7 +40,8 @@ class RuntimeServer:
         application.router.add_get("/containerLogs" + pod, self._logs)
         application.router.add_get("/exec" + pod, self._exec)
         application.router.add_get("/attach" + pod, self._attach)
-        runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
+        # Streams may never end by themselves: whoever stops the server does not wait for them.
+        runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
         await runner.setup()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
