@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.requests import Request
     from podwire.apiserver.resources import Registry
 
+SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""Clients ask with `@v1.0` in the name, which is no media type (RFC 9110); answers have it with a dot, as upstream's."""
 HEALTH_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -66,6 +68,8 @@ class ServerDocuments:
             return json_response(self._version.json())
         if path in HEALTH_PATHS or path.startswith(tuple(f"{one}/" for one in HEALTH_PATHS)):
             return self._health()
+        if path == "/openapi/v2":
+            return _empty_swagger(request.headers.get("accept", ""))
         if path.startswith("/openapi/v3"):
             return self._schema(path.removeprefix("/openapi/v3").strip("/"))
         return self._discovery(path.strip("/").split("/"), request.headers.get("accept", ""))
@@ -107,6 +111,17 @@ class ServerDocuments:
         if found is None:
             raise status.no_such_path()
         return json_response(found)
+
+
+def _empty_swagger(accept: str) -> Response:
+    """A document of version 2.0 without any schema: all are in /openapi/v3.
+
+    kubectl asks for it when version 3 does not know a kind, to say so in its own words. In protobuf, the form that it
+    asks for, field 1 of the document is the version (gnostic `openapiv2/OpenAPIv2.proto`).
+    """
+    if "openapi.spec.v2" in accept:
+        return Response(b"\x0a\x032.0", content_type=SWAGGER_PROTOBUF)
+    return json_response({"swagger": "2.0", "info": {"title": "see /openapi/v3", "version": "2.0"}, "paths": {}})
 
 
 def _aggregated(document: dict[str, Any]) -> Response:
