@@ -66,7 +66,7 @@ class Objects:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node as its pods see it: a folder for state, its own network namespace, and where those of pods are pinned."""
+    """One node as its pods see it: a folder for state, its own network, and where the networks of pods are pinned."""
 
     name: str
     addresses: tuple[str, ...]
