@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from podwire.kernel.nftables import Nftables
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Client
+from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName

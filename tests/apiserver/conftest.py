@@ -17,7 +17,7 @@ from podwire.apiserver import pki
 from podwire.apiserver.authentication import User
 from podwire.apiserver.main import ApiServer, ApiServerConfig, running
 from podwire.apiserver.requests import Answer, Request, Response, WatchAnswer
-from podwire.kube.client import Credentials
+from podwire.kube.credentials import Credentials
 
 ADMIN = User("kubernetes-admin", ("system:masters",))
 KUBECTL = str(Path(__file__).parents[2] / ".venv/bin/kubectl")

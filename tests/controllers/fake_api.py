@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from podwire.controllers.informers import Informers
-from podwire.kube.client import ApiError, Client, Credentials
+from podwire.kube.client import ApiError, Client
+from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName
 

@@ -12,8 +12,9 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Client
 from podwire.kube.core import Namespace, Service
+from podwire.kube.credentials import Credentials
 from podwire.kube.discovery import EndpointSlice
 
 PATHS: dict[type, str] = {

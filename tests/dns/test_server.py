@@ -21,8 +21,8 @@ from podwire.dns import server
 from podwire.dns.records import AAAA, MX, A, Record
 from podwire.dns.server import DnsConfig, serve_objects
 from podwire.dns.upstream import serve_upstream
-from podwire.kube.client import Credentials
 from podwire.kube.core import Namespace
+from podwire.kube.credentials import Credentials
 from podwire.kube.meta import ObjectMeta
 from tests.dns.fake_api import FakeApi, PlainClient
 from tests.dns.zones import RANGES, endpoint, found, service, slice_of

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap
+from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS
 from podwire.kube.watch import Change

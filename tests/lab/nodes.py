@@ -12,7 +12,8 @@ from typing import Any
 from podwire.apiserver import pki
 from podwire.apiserver.main import ApiServerConfig, running
 from podwire.kernel import namespaces
-from podwire.kube.client import ApiError, Client, Credentials
+from podwire.kube.client import ApiError, Client
+from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName
 from podwire.lab import paths

@@ -16,7 +16,8 @@ from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import NAME as SCHEDULER
 from podwire.controllers.scheduler import Scheduler
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Client
+from podwire.kube.credentials import Credentials
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ from podwire.dns.rows import DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
 from podwire.kube import kinds
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Client
 from podwire.kube.core import Namespace, Service
+from podwire.kube.credentials import Credentials
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName

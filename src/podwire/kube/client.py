@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import aiohttp
 import msgspec
 
+from podwire.kube.credentials import Credentials
 from podwire.kube.meta import NamespacedName, Object
 
 if TYPE_CHECKING:
@@ -32,23 +33,19 @@ class ApiError(Exception):
         self.reason = reason
 
 
-class Credentials(msgspec.Struct, frozen=True):
-    """Where the server is and the files that prove who both sides are."""
-
-    server: str
-    authority_file: str
-    certificate_file: str
-    key_file: str
-
-    def ssl_context(self) -> ssl.SSLContext:
-        """TLS with the world's authority as the only trusted one."""
-        context = ssl.create_default_context(cafile=self.authority_file)
-        context.load_cert_chain(self.certificate_file, self.key_file)
-        return context
-
-
 class _ListMeta(msgspec.Struct, rename="camel"):
     resource_version: str = ""
+
+
+class ServiceAccountToken(msgspec.Struct, rename="camel", frozen=True):
+    """A token and when it ends (RFC 3339)."""
+
+    token: str
+    expiration_timestamp: datetime
+
+
+class _TokenRequest(msgspec.Struct):
+    status: ServiceAccountToken
 
 
 class ObjectList(msgspec.Struct, Generic[ObjectT]):
@@ -107,6 +104,14 @@ class Client:
     ) -> None:
         """POST to a subresource that takes an action, such as a pod's `binding` or `eviction`."""
         await self._call("POST", kind.path(key.namespace, key.name, subresource), msgspec.json.encode(body))
+
+    async def request_token(
+        self, kind: Kind[ObjectT], key: NamespacedName, spec: Mapping[str, Any]
+    ) -> ServiceAccountToken:
+        """A new token of a ServiceAccount (`authentication.k8s.io/v1` TokenRequest; `spec` is its spec)."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        answer = await self._call("POST", kind.path(key.namespace, key.name, "token"), msgspec.json.encode(body))
+        return msgspec.json.decode(answer, type=_TokenRequest).status
 
     async def patch(
         self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], subresource: str = ""

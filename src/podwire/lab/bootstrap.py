@@ -15,7 +15,8 @@ from typing import Any
 
 import aiohttp
 
-from podwire.kube.client import ApiError, Client, Credentials
+from podwire.kube.client import ApiError, Client
+from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import DEPLOYMENTS, NODES, SECRETS, SERVICES, Kind
 from podwire.lab import system_objects

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from podwire.dns import server
-from podwire.kube.client import Credentials
+from podwire.kube.credentials import Credentials
 from podwire.lab.system_objects import CREDENTIALS_PATH, DNS_IMAGE
 
 PROGRAMS: Mapping[str, str] = MappingProxyType({DNS_IMAGE: "podwire.lab.in_house:dns"})
@@ -21,7 +20,7 @@ DNS_OPTIONS = frozenset({"server", "domain", "upstream", "cluster-ranges"})
 def dns(arguments: Mapping[str, str]) -> None:
     """The cluster's DNS server."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    asyncio.run(server.serve(dns_config(arguments)))
+    server.main(dns_config(arguments))
 
 
 def dns_config(arguments: Mapping[str, str]) -> server.DnsConfig:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Client
 from podwire.kube.core import Node, PodIP
+from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, Kind
 from podwire.kube.meta import Object, Struct
 from podwire.lab.worlds import World

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from podwire.controllers.events import Recorder
 from podwire.kube import kinds
-from podwire.kube.client import Client, Credentials
+from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap, Pod, Secret, Service
+from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.watch import Change

@@ -12,7 +12,7 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.elements import transactions
-from podwire.kernel.nftables import Nftables, NftablesError, Transactions
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
 from podwire.kernel.setdump import SetDump
 from podwire.services import model
 from podwire.services.held import Elements, held_rows
@@ -88,6 +88,7 @@ class KernelSink:
                 self._nft.run(replacement())
             except NftablesError as error:
                 raise SinkError(f"the ruleset of Services cannot be loaded: {error}") from error
+            release_memory()
 
     def _end(self, gone: Collection[FlowRow]) -> None:
         """Deletes the flows of removed rows, only them: every other flow goes on."""
