@@ -277,7 +277,7 @@ async def test_health(talk: Talk) -> None:
 
 
 async def test_nobody_gets_nothing(talk: Talk) -> None:
-    for path in ("/version", "/healthz", MAPS, "/nothing"):
+    for path in ("/metrics", "/api", MAPS, "/nothing"):
         answer = await talk.server.api.handle(Request("GET", path, None))
         assert isinstance(answer, Response)
         assert answer.code == 401

@@ -90,7 +90,8 @@ def test_a_pointer_to_nothing_leads_nowhere() -> None:
 @pytest.mark.parametrize("resource", list(REGISTRY.all()), ids=lambda resource: resource.qualified_plural)
 def test_every_served_kind_has_a_schema(resource: Resource) -> None:
     assert "metadata" in schema.of(resource).properties
-    schema.definition_name(resource.api_version, resource.list_kind)
+    if "list" in resource.verbs:
+        schema.definition_name(resource.api_version, resource.list_kind)
 
 
 def test_a_kind_without_a_schema_is_an_error() -> None:

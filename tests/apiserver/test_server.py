@@ -40,7 +40,7 @@ def config_map(name: str, **data: str) -> dict[str, Any]:
 
 
 async def connect(url: str, context: ssl.SSLContext) -> int:
-    async with aiohttp.ClientSession() as plain, plain.get(f"{url}/version", ssl=context) as answer:
+    async with aiohttp.ClientSession() as plain, plain.get(f"{url}/api", ssl=context) as answer:
         return answer.status
 
 

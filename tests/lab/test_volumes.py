@@ -22,13 +22,13 @@ def volume(**source: object) -> Volume:
 
 
 def test_files_of_objects() -> None:
-    whole = files(volume(configMap={"name": "conf"}), SOURCES)
+    whole = files(Pod(), volume(configMap={"name": "conf"}), SOURCES)
     assert whole == {"a": VolumeFile(b"1", 0o644), "b": VolumeFile(b"2", 0o644)}
     items = [{"key": "s", "path": "deep/file", "mode": 0o400}]
-    chosen = files(volume(secret={"secretName": "key", "items": items}), SOURCES)
+    chosen = files(Pod(), volume(secret={"secretName": "key", "items": items}), SOURCES)
     assert chosen == {"deep/file": VolumeFile(b"hidden", 0o400)}
-    assert files(volume(configMap={"name": "none", "optional": True}), SOURCES) == {}
-    assert files(volume(emptyDir={}), SOURCES) is None
+    assert files(Pod(), volume(configMap={"name": "none", "optional": True}), SOURCES) == {}
+    assert files(Pod(), volume(emptyDir={}), SOURCES) is None
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,12 @@ def test_files_of_objects() -> None:
         ({"configMap": {"name": "conf", "items": [{"key": "z", "path": "z"}]}}, "non-existent config key: z"),
         ({"configMap": {"name": "conf", "items": [{"key": "a", "path": "../a"}]}}, "must be relative"),
         ({"configMap": {"name": "conf", "items": [{"key": "a", "path": "/a"}]}}, "must be relative"),
-        ({"hostPath": {"path": "/"}}, "podwire serves no other kinds"),
+        ({"hostPath": {"path": "/"}}, "podwire serves no others"),
     ],
 )
 def test_what_cannot_be_served_is_named(source: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        files(volume(**source), SOURCES)
+        files(Pod(), volume(**source), SOURCES)
 
 
 def test_an_update_replaces_all_files_at_once(tmp_path: Path) -> None:

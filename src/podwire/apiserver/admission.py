@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podwire.apiserver.allocation import ServiceAddresses
+    from podwire.apiserver.authentication import User
     from podwire.apiserver.resources import Resource
     from podwire.apiserver.transaction import Transaction
 
@@ -32,6 +33,8 @@ class Write:
     obj: Object
     old: Object | None
     transaction: Transaction
+    user: User | None = None
+    """Who writes; None is the server itself."""
 
 
 def living_namespace(write: Write) -> None:

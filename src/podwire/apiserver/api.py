@@ -6,11 +6,13 @@ authenticate -> route -> authorize -> handler
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import negotiation, routes, status
-from podwire.apiserver.authorization import Attributes, allow_authenticated, refusal
+from podwire.apiserver.access import asking
+from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.calls import Call
 from podwire.apiserver.requests import Answer, Response, json_response
 from podwire.apiserver.revisions import decode
@@ -19,12 +21,13 @@ from podwire.apiserver.status import StatusError, Success
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from podwire.apiserver.authorization import Authorize
+    from podwire.apiserver.access.access import Access
+    from podwire.apiserver.authentication import User
+    from podwire.apiserver.authorization import Attributes
     from podwire.apiserver.documents import ServerDocuments
     from podwire.apiserver.reads import Reader
     from podwire.apiserver.requests import Request
-    from podwire.apiserver.resources import Registry, Resource
-    from podwire.apiserver.routes import Route
+    from podwire.apiserver.resources import Registry
     from podwire.apiserver.subresources import Subresources
     from podwire.apiserver.writes import Writer
 
@@ -32,12 +35,18 @@ Object = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
-_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_PART_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_STREAMS = frozenset({"exec", "attach", "portforward"})
 _SHOWN_WHEN_DELETED = frozenset({"pods", "services", "serviceaccounts"})
 """Storages whose DELETE answers the object rather than a Status, as upstream's do."""
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One request on its way, and what is known of it so far."""
+
+    request: Request
+    asked: Attributes
+    begun: datetime
+    asker: User | None = None
 
 
 class Api:
@@ -50,14 +59,14 @@ class Api:
         reader: Reader,
         writer: Writer,
         subresources: Subresources,
-        authorize: Authorize = allow_authenticated,
+        access: Access,
     ) -> None:
         self._registry = registry
         self._documents = documents
         self._reader = reader
         self._writer = writer
         self._subresources = subresources
-        self._authorize = authorize
+        self._access = access
         self._verbs: dict[str, Callable[[Call], Awaitable[Answer]]] = {
             "list": self._collection,
             "watch": self._collection,
@@ -71,30 +80,40 @@ class Api:
 
     async def handle(self, request: Request) -> Answer:
         """Answer a request. Never raises: refusals and faults become Status objects."""
+        visit = _Visit(request, asking.on_path(request), datetime.now(UTC))
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(visit)
         except StatusError as refusal:
+            self._record(visit, refusal.code, refusal.reason)
             return _refusal(refusal)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
+            self._record(visit, 500, "InternalError")
             return _refusal(status.internal("this is a fault of the server; its log has the details"))
+        self._record(
+            visit, answer.code if isinstance(answer, Response) else 200, streams=not isinstance(answer, Response)
+        )
         if isinstance(answer, Response) and negotiation.wants_yaml(request.headers.get("accept", "")):
             return _as_yaml(answer)
         return answer
 
-    async def _answer(self, request: Request) -> Answer:
-        if request.user is None:
-            raise status.unauthorized()
-        route = routes.parse(request.path)
+    async def _answer(self, visit: _Visit) -> Answer:
+        visit.asker = self._access.gate.authenticate(visit.request)
+        route = routes.parse(visit.request.path)
+        if route is not None:
+            visit.asked = asking.on_resource(visit.request, route)
+        request = visit.request = self._access.gate.admit(visit.request, visit.asker, visit.asked)
         resource = self._registry.find(route.group, route.version, route.plural) if route else None
         if route is None or resource is None:
-            self._check_access(request, Attributes(request.method.lower(), path=request.path))
             return self._documents.answer(request)
         if bool(route.namespace) > resource.namespaced:
             raise status.no_such_path()
-        verb = _verb(request, route)
-        self._check_access(request, _attributes(verb, route), resource)
-        return await self._handle_resource(Call(request, resource, route, verb))
+        return await self._handle_resource(Call(request, resource, route, asking.verb(request, route)))
+
+    def _record(self, visit: _Visit, code: int, reason: str = "", *, streams: bool = False) -> None:
+        if self._access.audit is not None:
+            outcome = Outcome(visit.asker, visit.asked, code, reason, streams)
+            self._access.audit.record(visit.request, outcome, visit.begun)
 
     async def _handle_resource(self, call: Call) -> Answer:
         route, resource = call.route, call.resource
@@ -106,14 +125,9 @@ class Api:
             raise status.method_not_allowed(resource)
         if resource.namespaced and not route.namespace and call.verb in {"create", "deletecollection"}:
             raise status.method_not_allowed(resource)
+        if not resource.storage:
+            return await self._access.reviews.answer(call)
         return await self._verbs[call.verb](call)
-
-    def _check_access(self, request: Request, attributes: Attributes, resource: Resource | None = None) -> None:
-        if request.user is None:
-            raise status.unauthorized()
-        decision = self._authorize(request.user, attributes)
-        if not decision.allowed:
-            raise refusal(request.user, attributes, decision.reason)
 
     async def _get(self, call: Call) -> Answer:
         return self._reader.get(call.request, call.resource, call.key)
@@ -148,20 +162,6 @@ class Api:
                 if refusal.code != 404:
                     raise
         return self._reader.answer_list(call.request, call.resource, items)
-
-
-def _verb(request: Request, route: Route) -> str:
-    """The verb of a request, as access rules name it; raises StatusError 405."""
-    verbs = _PART_VERBS if route.subresource else _OBJECT_VERBS if route.name else _COLLECTION_VERBS
-    verb = verbs.get(request.method, "")
-    if not verb:
-        raise status.method_not_allowed()
-    return "watch" if verb == "list" and request.flag("watch") else verb
-
-
-def _attributes(verb: str, route: Route) -> Attributes:
-    asked = "create" if route.subresource in _STREAMS else verb
-    return Attributes(asked, route.group, route.version, route.plural, route.subresource, route.namespace, route.name)
 
 
 def _refusal(refusal: StatusError) -> Response:

@@ -1,4 +1,4 @@
-"""Who asks: client certificates of the world's authority, nobody else.
+"""Who asks: users, and the client certificates of the world's authority that prove them. Tokens: see `access/`.
 
 TLS has checked the chain before this is asked. Common name = user, organizations = groups, as
 k8s.io/apiserver `authentication/request/x509` has it.
@@ -14,14 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+MASTERS = "system:masters"
+SERVICE_ACCOUNTS = "system:serviceaccounts"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A name and the groups it is in."""
+    """A name and the groups it is in; for ServiceAccounts also their uid, and what their token says beside it."""
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def json(self) -> dict[str, Any]:
+        """The user as `authentication.k8s.io/v1` UserInfo, empty parts left out."""
+        extra = {key: list(values) for key, values in self.extra}
+        parts = {"username": self.name, "uid": self.uid, "groups": list(self.groups), "extra": extra}
+        return {key: value for key, value in parts.items() if value}
+
+
+ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 
 def tls_context(authority_file: str, certificate_file: str, key_file: str) -> ssl.SSLContext:

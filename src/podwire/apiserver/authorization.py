@@ -1,6 +1,7 @@
 """Who may do what: the question, the answer, and how a refusal is told.
 
-Source: k8s.io/apiserver `pkg/authorization/authorizer/interfaces.go`, `pkg/endpoints/handlers/responsewriters/errors.go`.
+Source: k8s.io/apiserver `pkg/authorization/authorizer/interfaces.go`,
+`pkg/endpoints/handlers/responsewriters/errors.go`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from podwire.apiserver.resources import STANDARD_VERBS, Resource, Subresource
 
 _WRITE = ("get", "patch", "update")
@@ -131,4 +133,22 @@ def _cluster() -> tuple[Resource, ...]:
     )
 
 
-BUILTIN: tuple[Resource, ...] = (*_core(), *_workloads(), *_network(), *_cluster())
+def _review(group: str, kind: str, *, namespaced: bool = False) -> Resource:
+    """A kind that can only be asked: it has no storage."""
+    full = _resource(f"{group}/v1", kind, f"{kind.lower()}s", namespaced=namespaced)
+    return replace(full, verbs=("create",), storage="")
+
+
+def _reviews() -> tuple[Resource, ...]:
+    authentication, authorization = "authentication.k8s.io", "authorization.k8s.io"
+    return (
+        _review(authentication, "SelfSubjectReview"),
+        _review(authentication, "TokenReview"),
+        _review(authorization, "LocalSubjectAccessReview", namespaced=True),
+        _review(authorization, "SelfSubjectAccessReview"),
+        _review(authorization, "SelfSubjectRulesReview"),
+        _review(authorization, "SubjectAccessReview"),
+    )
+
+
+BUILTIN: tuple[Resource, ...] = (*_core(), *_workloads(), *_network(), *_cluster(), *_reviews())

@@ -52,7 +52,7 @@ class Call:
         validation = self.request.parameter("fieldValidation") or "Warn"
         if validation not in {"Strict", "Warn", "Ignore"}:
             raise status.bad_request(f"fieldValidation is Strict, Warn or Ignore, not {validation!r}")
-        return WriteOptions(_dry_run(self.request.query.get("dryRun", ())), validation)
+        return WriteOptions(_dry_run(self.request.query.get("dryRun", ())), validation, self.request.user)
 
     def delete_options(self, body: Object | None = None) -> DeleteOptions:
         """Options of a DELETE, from its body and its query; raises StatusError 400."""

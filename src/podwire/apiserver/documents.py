@@ -9,7 +9,7 @@ from podwire.apiserver import discovery, status
 from podwire.apiserver.requests import Response, json_response, text_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from podwire.apiserver import openapi
     from podwire.apiserver.requests import Request
@@ -52,12 +52,14 @@ class ServerDocuments:
         version: Version,
         server_address: str,
         healthy: Callable[[], str],
+        more: Mapping[str, Callable[[], Response]],
     ) -> None:
         self._registry = registry
         self._schemas = schemas
         self._version = version
         self._server_address = server_address
         self._healthy = healthy
+        self._more = more
 
     def answer(self, request: Request) -> Response:
         """The document of a path; raises StatusError 404, 405 or 503."""
@@ -70,6 +72,8 @@ class ServerDocuments:
             return self._health()
         if path == "/openapi/v2":
             return _empty_swagger(request.headers.get("accept", ""))
+        if path in self._more:
+            return self._more[path]()
         if path.startswith("/openapi/v3"):
             return self._schema(path.removeprefix("/openapi/v3").strip("/"))
         return self._discovery(path.strip("/").split("/"), request.headers.get("accept", ""))

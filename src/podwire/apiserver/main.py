@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import first_objects, openapi, resources
+from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.admission import living_namespace, service_addresses
 from podwire.apiserver.allocation import ServiceAddresses, ServiceRanges
 from podwire.apiserver.api import Api
@@ -43,7 +44,8 @@ class ApiServerConfig:
     """Everything that a server is told. Files are PEM.
 
     `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it leads to. `durable` makes
-    writes survive the machine's death too, at one fsync a commit.
+    writes survive the machine's death too, at one fsync a commit. `token_key_file`, `issuer` and `audit_file`: see
+    AccessConfig.
     """
 
     store: str
@@ -57,6 +59,9 @@ class ApiServerConfig:
     cluster_addresses: tuple[str, ...] = ("10.96.0.1", "fd00:10:96::1")
     endpoint_addresses: tuple[str, ...] = ("172.18.0.1", "fd00:172:18::1")
     port: int = 6443
+    token_key_file: str = ""
+    issuer: str = "https://kubernetes.default.svc.cluster.local"
+    audit_file: str = ""
     version: str = openapi.VERSION
     durable: bool = False
     window: Window = field(default_factory=Window)
@@ -71,6 +76,7 @@ class ApiServer:
         self._addresses = ServiceAddresses(ServiceRanges(tuple(map(ip_network, config.service_ranges))))
         self.store = Store(config.store, durable=config.durable, window=config.window)
         self.hub = Hub(self.store)
+        self.access = self._make_access()
         self._writer = self._make_writer()
         self.api = self._make_api()
         self._server = Server(self.api, self.store, self.hub, self._tls())
@@ -79,6 +85,7 @@ class ApiServer:
         """Make the first objects and listen; raises OSError where an address is taken."""
         self._addresses.restore([stored.object() for stored in self.store.objects("services")])
         self.store.subscribe(self._release_addresses)
+        await self.access.start(self.registry)
         await self._ensure_first_objects()
         await self._server.start()
         for host, port in self._config.listen:
@@ -93,25 +100,34 @@ class ApiServer:
     async def stop(self) -> None:
         """End streams, finish writes, let the store go."""
         await self._server.stop()
+        await self.access.stop()
         await self.store.close()
 
     def _tls(self) -> Any:
         config = self._config
         return tls_context(config.authority_file, config.certificate_file, config.key_file)
 
+    def _make_access(self) -> Access:
+        config = self._config
+        server = f"https://{config.endpoint_addresses[0]}:{config.port}"
+        wanted = AccessConfig(config.issuer, server, config.token_key_file, config.audit_file)
+        return Access(wanted, self.store, _now)
+
     def _make_writer(self) -> Writer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")
         contents = first_objects.namespace_contents(self.registry, authority, _now)
-        return Writer(self.registry, self.store, (living_namespace, contents, service_addresses(self._addresses)), _now)
+        admission = (living_namespace, contents, service_addresses(self._addresses), *self.access.admission)
+        return Writer(self.registry, self.store, admission, _now)
 
     def _make_api(self) -> Api:
         config = self._config
         reader = Reader(self.store, self.hub, time.monotonic)
         schemas = openapi.Documents(self.registry)
         address = f"{config.endpoint_addresses[0]}:{config.port}"
-        documents = ServerDocuments(self.registry, schemas, Version(config.version), address, lambda: "")
-        subresources = Subresources(reader, self._writer, config.nodes_folder, _now)
-        return Api(self.registry, documents, reader, self._writer, subresources)
+        more = self.access.documents()
+        documents = ServerDocuments(self.registry, schemas, Version(config.version), address, lambda: "", more)
+        subresources = Subresources(reader, self._writer, config.nodes_folder, _now, self.access.token_requests.answer)
+        return Api(self.registry, documents, reader, self._writer, subresources, self.access)
 
     def _release_addresses(self, events: Sequence[Event]) -> None:
         for event in events:

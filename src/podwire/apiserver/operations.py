@@ -46,13 +46,15 @@ def paths(resource: Resource, *, server_side_apply: bool) -> Iterator[tuple[str,
     target = _Target(resource.group, resource.version, resource.kind, component_name(resource), patches)
     collection = f"/{resource.group_version}/{resource.plural}"
     if resource.namespaced:
-        yield collection, {"get": _list(resource, target)}
+        if "list" in resource.verbs:
+            yield collection, {"get": _list(resource, target)}
         collection = f"/{resource.group_version}/namespaces/{{namespace}}/{resource.plural}"
     place = [_path_parameter("namespace", "object name and auth scope")] if resource.namespaced else []
     yield collection, {"parameters": place, **_collection(resource, target)}
     item = [_path_parameter("name", f"name of the {resource.kind}"), *place]
     verbs = tuple(verb for verb in ("get", "update", "patch", "delete") if verb in resource.verbs)
-    yield f"{collection}/{{name}}", {"parameters": item, **_operations(target, verbs)}
+    if verbs:
+        yield f"{collection}/{{name}}", {"parameters": item, **_operations(target, verbs)}
     for part in resource.subresources.values():
         yield f"{collection}/{{name}}/{part.name}", {"parameters": item, **_subresource(part, patches)}
 
@@ -61,7 +63,8 @@ def definitions(resource: Resource) -> Iterator[str]:
     """The published definitions that a resource's paths name."""
     if resource.schema is None:
         yield component_name(resource)
-        yield list_name(resource)
+        if "list" in resource.verbs:
+            yield list_name(resource)
     for part in resource.subresources.values():
         if part.name not in _STREAMS:
             yield schema.definition_name(part.api_version, part.kind)
@@ -69,7 +72,8 @@ def definitions(resource: Resource) -> Iterator[str]:
 
 
 def _collection(resource: Resource, target: _Target) -> Object:
-    operations = {"get": _list(resource, target), "post": _operation("create", target)}
+    operations = {"get": _list(resource, target)} if "list" in resource.verbs else {}
+    operations["post"] = _operation("create", target)
     if "deletecollection" in resource.verbs:
         operations["delete"] = {
             **_list(resource, target, answer=f"{META}.Status"),

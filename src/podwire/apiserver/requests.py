@@ -26,6 +26,10 @@ class Request:
     query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    impersonation: tuple[tuple[str, str], ...] = ()
+    """The headers Impersonate-*, in lower case and in order: they may come several times."""
+    source: str = ""
+    """The client's address."""
 
     def parameter(self, name: str) -> str:
         """The first value of a query parameter; empty where it is not given."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from podwire.apiserver import status
+from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
 from podwire.apiserver.authentication import certificate_user
 from podwire.apiserver.bodies import LARGEST_BODY
 from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
@@ -151,8 +152,18 @@ def _request(raw: web.BaseRequest, body: bytes) -> Request:
     for name, value in parse_qsl(query_text, keep_blank_values=True) if query_text else ():
         query[name] = (*query.get(name, ()), value)
     certificate = raw.transport.get_extra_info("peercert") if raw.transport is not None else None
-    headers = {name.lower(): value for name, value in raw.headers.items()}
-    return Request(raw.method, path, certificate_user(certificate), query, headers, body)
+    named = [(name.lower(), value) for name, value in raw.headers.items()]
+    impersonation = tuple(pair for pair in named if pair[0].startswith(IMPERSONATION))
+    return Request(
+        raw.method,
+        path,
+        certificate_user(certificate),
+        query,
+        dict(named),
+        body,
+        impersonation,
+        raw.remote or "",
+    )
 
 
 def _plain(answer: Response) -> web.Response:

@@ -103,14 +103,15 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
-def unauthorized() -> StatusError:
+def unauthorized(why: str = "present a client certificate of this cluster's authority, or a token") -> StatusError:
     """Nobody known asks."""
-    return StatusError(401, "Unauthorized", "Unauthorized: present a client certificate of this cluster's authority")
+    return StatusError(401, "Unauthorized", f"Unauthorized: {why}")
 
 
 def forbidden(resource: Resource, name: str, why: str, causes: Sequence[Cause] = ()) -> StatusError:
     """The asker is known and may not."""
-    message = f"{resource.qualified_plural} {json.dumps(name)} is forbidden: {why}"
+    what = f"{resource.qualified_plural} {json.dumps(name)}" if name else resource.qualified_plural
+    message = f"{what} is forbidden: {why}"
     return StatusError(403, "Forbidden", message, about(resource, name, causes=causes))
 
 

@@ -24,7 +24,14 @@ Object = dict[str, Any]
 class Subresources:
     """Handlers by subresource name and verb."""
 
-    def __init__(self, reader: Reader, writer: Writer, nodes_folder: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        writer: Writer,
+        nodes_folder: str,
+        clock: Callable[[], datetime],
+        token: Callable[[Call], Awaitable[Answer]],
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._nodes_folder = nodes_folder
@@ -35,6 +42,7 @@ class Subresources:
             "scale": {"get": self._scale, "update": self._change_scale, "patch": self._change_scale},
             "binding": {"create": self._bind},
             "eviction": {"create": self._evict},
+            "token": {"create": token},
             "log": {"get": self._stream},
             "exec": {"get": self._stream, "create": self._old_stream},
             "attach": {"get": self._stream, "create": self._old_stream},

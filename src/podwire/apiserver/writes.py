@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from podwire.apiserver.admission import Admission
+    from podwire.apiserver.authentication import User
     from podwire.apiserver.causes import Cause
     from podwire.apiserver.deletion import DeleteOptions
     from podwire.apiserver.resources import Registry, Resource
@@ -33,10 +34,11 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """Parameters of a write. `field_validation` is Strict, Warn or Ignore."""
+    """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself."""
 
     dry_run: bool = False
     field_validation: str = "Warn"
+    user: User | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Writer:
             key = _free_key(transaction, kind, obj)
             defaults.apply(kind, obj)
             strategy.before_create(kind, obj)
-            self._admit(Write(kind, obj, None, transaction))
+            self._admit(Write(kind, obj, None, transaction, options.user))
             _refuse(kind, obj, validation.validate(kind, obj))
             return transaction.put(key, obj)
 
@@ -109,7 +111,7 @@ class Writer:
             kind, obj = self._stored_form(resource, without_nulls(body))
             metadata.place(kind, obj, key.namespace, key.name)
             metadata.check_unchanged(kind, obj, old)
-            write = Write(kind, touched.narrow(kind, obj, old), old, transaction)
+            write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
             stored, gone = self._replace(write, old, key, touched)
             return Written(stored, warnings, gone)
 

@@ -249,6 +249,67 @@ class SecretVolumeSource(Struct, frozen=True):
     optional: bool = False
 
 
+class ServiceAccountTokenProjection(Struct, frozen=True):
+    """A token of the pod's ServiceAccount as a file, kept fresh by the node. An empty audience is the API server."""
+
+    path: str
+    audience: str = ""
+    expiration_seconds: int = 3600
+
+
+class ConfigMapProjection(Struct, frozen=True):
+    """Keys of a ConfigMap."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool = False
+
+
+class SecretProjection(Struct, frozen=True):
+    """Keys of a Secret."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool = False
+
+
+class DownwardAPIFile(Struct, frozen=True):
+    """A field of the pod as a file."""
+
+    path: str
+    field_ref: ObjectFieldSelector | None = None
+    mode: int | None = None
+
+
+class DownwardAPIProjection(Struct, frozen=True):
+    """Fields of the pod."""
+
+    items: tuple[DownwardAPIFile, ...] = ()
+
+
+class VolumeProjection(Struct, frozen=True):
+    """One source of a projected volume: exactly one field is set."""
+
+    service_account_token: ServiceAccountTokenProjection | None = None
+    config_map: ConfigMapProjection | None = None
+    secret: SecretProjection | None = None
+    downward_api: DownwardAPIProjection | None = msgspec.field(default=None, name="downwardAPI")
+
+
+class ProjectedVolumeSource(Struct, frozen=True):
+    """Several sources in one folder; later ones win."""
+
+    sources: tuple[VolumeProjection, ...] = ()
+    default_mode: int = 0o644
+
+
+class DownwardAPIVolumeSource(Struct, frozen=True):
+    """Fields of the pod as files."""
+
+    items: tuple[DownwardAPIFile, ...] = ()
+    default_mode: int = 0o644
+
+
 class Volume(Struct, frozen=True):
     """A folder of a pod. Kinds that podwire does not serve leave all sources None."""
 
@@ -256,6 +317,8 @@ class Volume(Struct, frozen=True):
     empty_dir: EmptyDirVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
     secret: SecretVolumeSource | None = None
+    projected: ProjectedVolumeSource | None = None
+    downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
 
 
 class HostAlias(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from podwire.kube.core import Container, Pod
@@ -45,14 +45,16 @@ class Composition:
         return notices
 
 
-def provide_files(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> None:
+def provide_files(
+    node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...], tokens: Mapping[tuple[str, int], str]
+) -> None:
     """Volumes and the files in /etc that stand in the pod's folder. Raises ConfigurationError."""
     etc = pod_plan.etc_folder(folder)
     etc.mkdir(exist_ok=True)
     for name, text in node.names.files(pod, addresses).items():
         if not (etc / name).exists():  # containers may have changed it since
             replace_file(etc / name, text.encode())
-    volumes.provide(folder, pod, node.sources(pod, addresses))
+    volumes.provide(folder, pod, replace(node.sources(pod, addresses), tokens=tokens))
 
 
 def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> Composition:

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from podwire.apiserver import pki
-from podwire.kube.client import Credentials
+from podwire.apiserver.access.jwt import SigningKey
+from podwire.kube.credentials import Credentials
 from podwire.lab.access import Access
 from podwire.lab.topology import Topology
 from podwire.lab.worlds import World
@@ -16,6 +17,9 @@ ADMIN = "admin"
 CONTROLLERS = "controllers"
 DNS = "dns"
 SERVER = "server"
+TOKENS = "tokens.key"
+"""The key that signs the tokens of ServiceAccounts."""
+
 COMPLETE = "complete"
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.005
@@ -56,6 +60,7 @@ def create(world: World, topology: Topology) -> Access:
     pki.write(folder, SERVER, authority.server(addresses=addresses))
     for name, (user, groups) in clients(topology).items():
         pki.write(folder, name, authority.client(user, groups))
+    pki.write_private(folder / TOKENS, SigningKey.create().pem())
     pki.write_private(folder / COMPLETE, b"")
     return Access(
         name=world.context,

@@ -30,6 +30,15 @@ class Sources:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     pod_addresses: tuple[str, ...] = ()
     node_addresses: tuple[str, ...] = ()
+    tokens: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """Tokens of the pod's ServiceAccount by audience and lifetime in seconds."""
+
+    def token(self, audience: str, seconds: int) -> bytes:
+        """A token of the pod's ServiceAccount. Raises ConfigurationError where it is not there yet."""
+        found = self.tokens.get((audience, seconds))
+        if found is None:
+            raise ConfigurationError("the ServiceAccount's token is not there yet")
+        return found.encode()
 
     def config_map(self, name: str, *, optional: bool) -> dict[str, bytes] | None:
         """A ConfigMap's keys; None where it is not there and need not be. Raises ConfigurationError."""

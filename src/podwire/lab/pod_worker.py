@@ -32,6 +32,7 @@ from podwire.lab.plan import PLAN_FILE, STATE_FILE, PodPlan, read_plan, write_pl
 from podwire.lab.pod_events import Notice
 from podwire.lab.pod_health import PodHealth
 from podwire.lab.pod_status import Observation
+from podwire.lab.pod_tokens import PodTokens
 from podwire.lab.probes import Execute
 from podwire.lab.reporting import Reporter
 from podwire.lab.running import folder_of
@@ -66,6 +67,7 @@ class PodWorker:
         self._told: set[Notice] = set()
         self._conditions = pod_status.own(pod.status.conditions)
         self._tasks: list[asyncio.Task[None]] = []
+        self._tokens = PodTokens(node.client, self.poke)
         self._reporter = Reporter(node.client, pod.key, self._status)
         self._health = PodHealth(self._execute, self._kill, self._tell, self._reporter.touch)
 
@@ -204,8 +206,10 @@ class PodWorker:
     async def _configure(self) -> None:
         """Write what should run, and tell the shim where that changed."""
         folder, addresses = self.sandbox.folder, self.sandbox.record.addresses
+        if trouble := await self._tokens.refresh(self.pod):
+            self._tell_once(Notice("FailedMount", f"MountVolume.SetUp failed: {trouble}", warning=True))
         try:
-            provide_files(self._node, self.pod, folder, addresses)
+            provide_files(self._node, self.pod, folder, addresses, self._tokens.texts)
         except ConfigurationError as error:
             self._tell_once(Notice("FailedMount", f"MountVolume.SetUp failed: {error}", warning=True))
             return
@@ -309,6 +313,7 @@ class PodWorker:
 
     async def _end_beside(self) -> None:
         self._health.stop()
+        self._tokens.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -18,7 +18,7 @@ from podwire import agent as node_agent
 from podwire.apiserver import main as api_server
 from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
-from podwire.kube.client import Credentials
+from podwire.kube.credentials import Credentials
 from podwire.lab import bootstrap as world_bootstrap
 from podwire.lab import credentials, outside, paths
 from podwire.lab import runtime as node_runtime
@@ -56,6 +56,9 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
         key_file=str(keys / f"{credentials.SERVER}.key"),
         listen=tuple((address, 6443) for address in addresses),
         sockets=(socket.socket(fileno=descriptors["api"]),),
+        token_key_file=str(keys / credentials.TOKENS),
+        issuer=f"https://kubernetes.default.svc.{topology.domain}",
+        audit_file=str(paths.WORLD / "audit.log"),
         nodes_folder=str(paths.WORLD / "nodes"),
         service_ranges=(str(topology.services4), str(topology.services6)),
         cluster_addresses=topology.api_service,

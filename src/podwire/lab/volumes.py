@@ -1,4 +1,4 @@
-"""Volumes of a pod: empty folders, and ConfigMaps and Secrets as files that change all at once.
+"""Volumes of a pod: empty folders, and ConfigMaps, Secrets, tokens and fields as files that change all at once.
 
 As the kubelet's AtomicWriter: the files stand in a folder with a unique name, `..data` is a link to it, and each file's
 name is a link into `..data`; an update makes a new folder and moves the one link. Source: kubernetes
@@ -7,6 +7,7 @@ name is a link into `..data`; an update makes a new folder and moves the one lin
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -14,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from podwire.kube.core import KeyToPath, Pod, Volume
-from podwire.lab.environment import ConfigurationError, Sources
+from podwire.kube.core import DownwardAPIFile, KeyToPath, Pod, Volume, VolumeProjection
+from podwire.lab.environment import ConfigurationError, Sources, pod_field
 
 DATA = "..data"
 GROUP_READABLE = 0o440
@@ -29,8 +30,8 @@ class VolumeFile:
     mode: int
 
 
-def files(volume: Volume, sources: Sources) -> Mapping[str, VolumeFile] | None:
-    """The files of a ConfigMap or Secret volume by path; None for a volume that holds what containers write.
+def files(pod: Pod, volume: Volume, sources: Sources) -> Mapping[str, VolumeFile] | None:
+    """The files of a volume by path; None for a volume that holds what containers write.
 
     Raises ConfigurationError where the object or a key is missing, or podwire does not serve the volume's kind.
     """
@@ -44,9 +45,49 @@ def files(volume: Volume, sources: Sources) -> Mapping[str, VolumeFile] | None:
         values = sources.secret(volume.secret.secret_name, optional=volume.secret.optional)
         secret = volume.secret
         return _project(values or {}, secret.items, secret.default_mode, optional=secret.optional)
+    if volume.downward_api is not None:
+        return _fields(pod, volume.downward_api.items, volume.downward_api.default_mode, sources)
+    if volume.projected is not None:
+        found: dict[str, VolumeFile] = {}
+        for part in volume.projected.sources:
+            found |= _part(pod, part, volume.projected.default_mode, sources)
+        return found
     raise ConfigurationError(
-        f'volume "{volume.name}": use emptyDir, configMap or secret; podwire serves no other kinds'
+        f'volume "{volume.name}": use emptyDir, configMap, secret, downwardAPI or projected; podwire serves no others'
     )
+
+
+def _part(pod: Pod, part: VolumeProjection, mode: int, sources: Sources) -> Mapping[str, VolumeFile]:
+    """The files of one source of a projected volume."""
+    if part.service_account_token is not None:
+        wanted = part.service_account_token
+        content = sources.token(wanted.audience, wanted.expiration_seconds)
+        return {_safe(wanted.path): VolumeFile(content, mode)}
+    if part.config_map is not None:
+        values = sources.config_map(part.config_map.name, optional=part.config_map.optional)
+        return _project(values or {}, part.config_map.items, mode, optional=part.config_map.optional)
+    if part.secret is not None:
+        values = sources.secret(part.secret.name, optional=part.secret.optional)
+        return _project(values or {}, part.secret.items, mode, optional=part.secret.optional)
+    if part.downward_api is not None:
+        return _fields(pod, part.downward_api.items, mode, sources)
+    raise ConfigurationError("projected: use the sources serviceAccountToken, configMap, secret or downwardAPI")
+
+
+def _fields(pod: Pod, items: tuple[DownwardAPIFile, ...], mode: int, sources: Sources) -> Mapping[str, VolumeFile]:
+    """Fields of the pod as files; labels and annotations whole are lines of `key="value"`."""
+    found = {}
+    for item in items:
+        if item.field_ref is None:
+            raise ConfigurationError(f"downwardAPI {item.path}: use fieldRef; podwire does not measure resources")
+        whole = {"metadata.labels": pod.metadata.labels, "metadata.annotations": pod.metadata.annotations}
+        path = item.field_ref.field_path
+        if path in whole:
+            text = "\n".join(f"{key}={json.dumps(value)}" for key, value in sorted(whole[path].items()))
+        else:
+            text = pod_field(pod, path, sources)
+        found[_safe(item.path)] = VolumeFile(text.encode(), mode if item.mode is None else item.mode)
+    return found
 
 
 def _project(
@@ -80,7 +121,7 @@ def provide(pod_folder: Path, pod: Pod, sources: Sources) -> None:
     """Make or update all volumes of a pod. Raises ConfigurationError."""
     group = pod.spec.security_context.fs_group
     for volume in pod.spec.volumes:
-        wanted = files(volume, sources)
+        wanted = files(pod, volume, sources)
         folder = folder_of(pod_folder, volume.name)
         if wanted is None:
             _empty(folder, group)

@@ -1,0 +1,112 @@
+"""The audit log: who did what, one line of JSON a request. Bodies are never in it.
+
+Level Metadata of k8s.io/apiserver `audit/v1`, stage ResponseComplete; ResponseStarted for watches and streams.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from podwire.apiserver.authentication import User
+    from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.requests import Request
+
+Object = dict[str, Any]
+
+LARGEST_FILE = 4 * 1024 * 1024
+"""Bytes of the file before it becomes `<name>.1` and takes the place of the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request ended. `user` is who asked; `code` of a stream is that of its start."""
+
+    user: User | None
+    asked: Attributes
+    code: int
+    reason: str = ""
+    streams: bool = False
+
+
+class AuditLog:
+    """One file that grows to a limit, and the one before it."""
+
+    def __init__(self, path: Path, clock: Callable[[], datetime], largest: int = LARGEST_FILE) -> None:
+        self._path = path
+        self._clock = clock
+        self._largest = largest
+        self._file = self._open()
+
+    def record(self, request: Request, outcome: Outcome, begun: datetime) -> None:
+        """Write a line about a request that was answered."""
+        line = msgspec.json.encode(event(request, outcome, begun, self._clock())) + b"\n"
+        if os.fstat(self._file).st_size + len(line) > self._largest:
+            self._rotate()
+        os.write(self._file, line)
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._file)
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def _rotate(self) -> None:
+        os.close(self._file)
+        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        self._file = self._open()
+
+
+def event(request: Request, outcome: Outcome, begun: datetime, now: datetime) -> Object:
+    """The audit event of a request. `begun` is when it came."""
+    asked, asker = outcome.asked, outcome.user
+    query = urlencode([(name, value) for name, values in request.query.items() for value in values])
+    result: Object = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Metadata",
+        "auditID": str(uuid.uuid4()),
+        "stage": "ResponseStarted" if outcome.streams else "ResponseComplete",
+        "requestURI": f"{request.path}?{query}" if query else request.path,
+        "verb": asked.verb,
+        "user": asker.json() if asker is not None else {},
+        "sourceIPs": [request.source] if request.source else [],
+        "userAgent": request.headers.get("user-agent", ""),
+        "responseStatus": {"metadata": {}, "code": outcome.code},
+        "requestReceivedTimestamp": _microseconds(begun),
+        "stageTimestamp": _microseconds(now),
+    }
+    if asker is not None and request.user is not None and request.user != asker:
+        result["impersonatedUser"] = request.user.json()
+    if not asked.path:
+        result["objectRef"] = _reference(asked)
+    if outcome.reason:
+        result["responseStatus"]["reason"] = outcome.reason
+    return result
+
+
+def _reference(asked: Attributes) -> Object:
+    parts = {
+        "resource": asked.resource,
+        "namespace": asked.namespace,
+        "name": asked.name,
+        "apiGroup": asked.group,
+        "apiVersion": asked.version,
+        "subresource": asked.subresource,
+    }
+    return {key: value for key, value in parts.items() if value}
+
+
+def _microseconds(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -1,0 +1,61 @@
+"""Puts the default roles and bindings into a store, and what is missing back into those that were there already."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.access import aggregation
+from podwire.apiserver.access.default_roles import AUTO_UPDATE, cluster_role_bindings, cluster_roles
+from podwire.apiserver.access.rbac import CLUSTER_ROLES, GROUP
+from podwire.apiserver.metadata import complete_new
+from podwire.apiserver.revisions import Key
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from podwire.apiserver.resources import Registry
+    from podwire.apiserver.store import Store
+    from podwire.apiserver.transaction import Transaction
+
+Object = dict[str, Any]
+
+
+async def ensure(store: Store, registry: Registry, now: datetime) -> None:
+    """Make the default roles and bindings, all in one write; raises StatusError where the store cannot be written."""
+    earlier = [stored.key for stored in store.objects(CLUSTER_ROLES)]
+
+    def work(transaction: Transaction) -> None:
+        made = [_ensure(transaction, registry, obj, now) for obj in chain(cluster_roles(), cluster_role_bindings())]
+        roles = (key for key in dict.fromkeys((*earlier, *made)) if key.storage == CLUSTER_ROLES)
+        aggregation.settle(transaction, roles)
+
+    await store.transact(work, dry_run=False)
+
+
+def _ensure(transaction: Transaction, registry: Registry, wanted: Object, now: datetime) -> Key:
+    resource = registry.by_kind(wanted["apiVersion"], wanted["kind"])
+    if resource is None:
+        raise LookupError(f"{wanted['kind']} of {GROUP} is not served")
+    key = Key(resource.storage, "", wanted["metadata"]["name"])
+    stands = transaction.get(key)
+    if stands is None:
+        complete_new(resource, wanted, now)
+        transaction.put(key, wanted)
+    else:
+        obj = stands.object()
+        if (obj["metadata"].get("annotations") or {}).get(AUTO_UPDATE) == "true":
+            transaction.put(key, _completed(obj, wanted))
+    return key
+
+
+def _completed(obj: Object, wanted: Object) -> Object:
+    """The object with what is missing of the default one: labels, rules and subjects. What was added to it stays."""
+    metadata = {**obj["metadata"]}
+    metadata["labels"] = {**wanted["metadata"]["labels"], **(metadata.get("labels") or {})}
+    result = {**obj, "metadata": metadata}
+    for part in ("rules", "subjects"):
+        held = obj.get(part) or []
+        if "aggregationRule" not in wanted and part in wanted:
+            result[part] = [*held, *(one for one in wanted[part] if one not in held)]
+    return result

@@ -1,0 +1,69 @@
+"""The way in: who asks, as whom, and whether they may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from podwire.apiserver import status
+from podwire.apiserver.access import nodes
+from podwire.apiserver.access.impersonation import impersonate
+from podwire.apiserver.access.jwt import TokenError
+from podwire.apiserver.authentication import ANONYMOUS, MASTERS
+from podwire.apiserver.authorization import Attributes, Decision, refusal
+
+if TYPE_CHECKING:
+    from podwire.apiserver.access.rbac import Rbac
+    from podwire.apiserver.access.tokens import Tokens
+    from podwire.apiserver.authentication import User
+    from podwire.apiserver.requests import Request
+    from podwire.apiserver.store import Store
+
+PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
+"""What may be asked without a name, as far as role system:public-info-viewer allows it; everything else is 401."""
+
+
+class Authorizer:
+    """Decides: the group system:masters may everything, nodes not everything that their role says, RBAC the rest."""
+
+    def __init__(self, index: Rbac, store: Store) -> None:
+        self._index = index
+        self._store = store
+
+    def __call__(self, user: User, asked: Attributes) -> Decision:
+        """Whether the user may."""
+        if MASTERS in user.groups:
+            return Decision(allowed=True)
+        if why := nodes.why_not(user, asked, self._store):
+            return Decision(allowed=False, reason=why)
+        return self._index.decide(user, asked)
+
+
+class Gate:
+    """Every request passes here once."""
+
+    def __init__(self, authorize: Authorizer, tokens: Tokens) -> None:
+        self.authorize = authorize
+        self._tokens = tokens
+
+    def authenticate(self, request: Request) -> User:
+        """Who asks: by certificate, else by token, else nobody where that is enough; raises StatusError 401."""
+        if request.user is not None:
+            return request.user
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and token.strip():
+            try:
+                return self._tokens.authenticate(token.strip())[0]
+            except TokenError as error:
+                raise status.unauthorized(str(error)) from None
+        if request.path in PUBLIC_PATHS:
+            return ANONYMOUS
+        raise status.unauthorized()
+
+    def admit(self, request: Request, asker: User, asked: Attributes) -> Request:
+        """The request as the user in whose name it is; raises StatusError 400 or 403 where they may not."""
+        user = impersonate(asker, request.impersonation, self.authorize)
+        decision = self.authorize(user, asked)
+        if not decision.allowed:
+            raise refusal(user, asked, decision.reason)
+        return replace(request, user=user)

@@ -1,0 +1,39 @@
+"""What a node may not do though its role says so: touch other nodes, and pods that do not run on it.
+
+Source: k8s.io/kubernetes `plugin/pkg/admission/noderestriction/admission.go`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from podwire.apiserver.revisions import Key
+
+if TYPE_CHECKING:
+    from podwire.apiserver.authentication import User
+    from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.store import Store
+
+GROUP = "system:nodes"
+PREFIX = "system:node:"
+_READ = frozenset({"get", "list", "watch"})
+
+
+def name_of(user: User) -> str:
+    """The node that a user is; empty for all others."""
+    return user.name.removeprefix(PREFIX) if GROUP in user.groups and user.name.startswith(PREFIX) else ""
+
+
+def why_not(user: User, asked: Attributes, store: Store) -> str:
+    """Why a node may not do this; empty where its role decides, and for everyone who is no node."""
+    node = name_of(user)
+    if not node or asked.group or asked.verb in _READ:
+        return ""
+    if asked.resource == "nodes" and asked.name != node and (asked.name or asked.verb != "create"):
+        return f"node {json.dumps(node)} is not allowed to modify node {json.dumps(asked.name)}"
+    if asked.resource == "pods" and asked.name:
+        pod = store.get(Key("pods", asked.namespace, asked.name))
+        if pod is not None and pod.fields.get("spec.nodeName") != node:
+            return f"node {json.dumps(node)} can only {asked.verb} pods with spec.nodeName set to itself"
+    return ""
