@@ -1,0 +1,57 @@
+"""What `kubectl apply` without `--server-side` left in an object: its annotation with the last configuration.
+
+Only who applies as `kubectl` is helped over from there; others choose another name to stay out of it.
+Source: k8s.io/apimachinery `managedfields/internal/lastappliedmanager.go`, `lastappliedupdater.go`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.apiserver.apply import fields, typed
+from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.revisions import decode, encode
+
+if TYPE_CHECKING:
+    from podwire.apiserver.apply.fields import Fields
+    from podwire.apiserver.apply.shapes import Shape
+
+Object = dict[str, Any]
+
+KUBECTL = "kubectl"
+ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def applied_before(live: Object, api_version: str, shape: Shape) -> Fields:
+    """The fields that the last client-side apply set and that still have its values: kubectl may take them over."""
+    text = _annotations(live).get(ANNOTATION)
+    if not isinstance(text, str) or not text:
+        return {}
+    try:
+        last = without_nulls(decode(text))
+    except msgspec.DecodeError:
+        return {}
+    if not isinstance(last, dict) or last.get("apiVersion") != api_version:
+        return {}
+    changed, removed = typed.compare(last, live, shape)
+    return fields.difference(fields.difference(typed.field_set(last, shape), changed), removed)
+
+
+def refreshed(obj: Object, config: Object) -> Object:
+    """The object with its annotation, where it has one, brought up to what was applied now."""
+    if not _annotations(obj).get(ANNOTATION):
+        return obj
+    metadata = dict(config.get("metadata") or {})
+    if ANNOTATION in _annotations(config):
+        metadata["annotations"] = {key: text for key, text in _annotations(config).items() if key != ANNOTATION}
+    text = encode({**config, "metadata": metadata}).decode() + "\n"
+    annotations = {**_annotations(obj), ANNOTATION: text}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
+
+
+def _annotations(obj: Object) -> Object:
+    metadata = obj.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return found if isinstance(found, dict) else {}

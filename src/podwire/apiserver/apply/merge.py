@@ -1,0 +1,169 @@
+"""Who owns what after a write, and the three-way merge of server-side apply. Pure.
+
+Live object, configuration, and what the same manager applied before; an item goes when its last owner leaves it.
+Source: sigs.k8s.io/structured-merge-diff `merge/update.go`; kubernetes.io "Server-Side Apply".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.apply import fields, typed
+from podwire.apiserver.apply.entries import APPLY, BEFORE_FIRST_APPLY, UPDATE, Entries, Entry, Identity, capped
+
+if TYPE_CHECKING:
+    from podwire.apiserver.apply.fields import Fields
+    from podwire.apiserver.apply.shapes import Shape
+
+Object = dict[str, Any]
+
+_IDENTITY = ("name", "namespace", "creationTimestamp", "uid")
+_SERVERS_OWN = (*_IDENTITY, "generation", "managedFields", "resourceVersion", "selfLink")
+UNTRACKED: Fields = {
+    "f:apiVersion": {},
+    "f:kind": {},
+    "f:metadata": {fields.SELF: {}, **{fields.name_key(name): {} for name in _SERVERS_OWN}},
+}
+"""What nobody owns (k8s.io/apimachinery `managedfields/internal/stripmeta.go`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field that another manager set to another value."""
+
+    owner: Entry
+    path: str
+
+
+class ConflictError(Exception):
+    """A configuration wants fields that others own. `taken` has them by owner."""
+
+    def __init__(self, taken: dict[Identity, Fields], owners: Entries) -> None:
+        super().__init__("the configuration conflicts with other managers")
+        self.taken = taken
+        self._owners = owners
+
+    def conflicts(self) -> list[Conflict]:
+        """Every conflict, owners in a fixed order."""
+        return [
+            Conflict(self._owners[identity], path)
+            for identity in sorted(self.taken)
+            for path in fields.paths(self.taken[identity])
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes, through which subresource (empty: the object itself), in which API version; `time` is RFC 3339."""
+
+    name: str
+    api_version: str
+    time: str
+    subresource: str = ""
+
+    def entry(self, operation: str, found: Fields) -> Entry:
+        """An entry of this author."""
+        return Entry(self.name, operation, self.api_version, found, self.time, self.subresource)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The object with the configuration in it, and who owns what then."""
+
+    obj: Object
+    entries: Entries
+
+
+def created(obj: Object, entries: Entries, author: Author, shape: Shape) -> Entries:
+    """The owners of a new object's fields: who makes it owns all; `entries` are those that came with the body."""
+    made = fields.difference(typed.made_fields(obj, shape), UNTRACKED)
+    return _with_update(entries, author, made)
+
+
+def updated(old: Object, new: Object, entries: Entries, author: Author, shape: Shape) -> Entries:
+    """The owners after a write other than apply: its author has what is new or changed, nobody has what is gone.
+
+    An object without entries stays so: it is not tracked.
+    """
+    changed, removed = _changes(old, new, shape)
+    if not entries or not (changed or removed):
+        return entries
+    return capped(_with_update(_without(entries, changed, removed), author, changed))
+
+
+def applied(live: Object, config: Object, entries: Entries, author: Author, shape: Shape, *, force: bool) -> Applied:
+    """Apply a configuration to a live object (empty: it is made); raises ConflictError unless `force`."""
+    if not entries and live:
+        first = replace(author, name=BEFORE_FIRST_APPLY, subresource="")
+        entries = created(live, {}, first, shape)
+    own = fields.difference(typed.field_set(config, shape), UNTRACKED)
+    mine = author.entry(APPLY, own)
+    last = entries.get(mine.identity)
+    others = {identity: entry for identity, entry in entries.items() if identity != mine.identity}
+    obj = typed.merge(live, config, shape)
+    if last is not None:
+        claims = fields.union(typed.field_set(config, shape), _owned(others))
+        obj = _pruned(obj, last.fields, claims, shape)
+    changed, removed = _changes(live, obj, shape)
+    taken = {identity: fields.intersection(entry.fields, changed) for identity, entry in others.items()}
+    if not force and any(taken.values()):
+        raise ConflictError({identity: found for identity, found in taken.items() if found}, others)
+    kept = _without(others, changed, removed)
+    if last is not None and not changed and not removed and _same(last, mine):
+        mine = last
+    return Applied(obj, {**kept, mine.identity: mine} if own else kept)
+
+
+def _changes(old: Object, new: Object, shape: Shape) -> tuple[Fields, Fields]:
+    changed, removed = typed.compare(old, new, shape)
+    return fields.difference(changed, UNTRACKED), fields.difference(removed, UNTRACKED)
+
+
+def _same(last: Entry, mine: Entry) -> bool:
+    return last.fields == mine.fields and last.api_version == mine.api_version
+
+
+def _owned(entries: Entries) -> Fields:
+    owned: Fields = {}
+    for entry in entries.values():
+        owned = fields.union(owned, entry.fields)
+    return owned
+
+
+def _without(entries: Entries, changed: Fields, removed: Fields) -> Entries:
+    """Entries without fields that somebody else now sets, or that are gone. Those that lose nothing stay."""
+    kept = {}
+    for identity, entry in entries.items():
+        left = fields.difference(fields.difference(entry.fields, changed), removed)
+        if left:
+            kept[identity] = entry if left == entry.fields else replace(entry, fields=left)
+    return kept
+
+
+def _with_update(entries: Entries, author: Author, changed: Fields) -> Entries:
+    """Entries with what an author wrote."""
+    if not changed:
+        return entries
+    entry = author.entry(UPDATE, {})
+    before = entries.get(entry.identity)
+    found = changed if before is None else fields.union(before.fields, changed)
+    return {**entries, entry.identity: replace(entry, fields=found)}
+
+
+def _pruned(merged: Object, last: Fields, claims: Fields, shape: Shape) -> Object:
+    """The merged object without what its author applied before, and neither it nor anybody else has now.
+
+    Taking an item out takes all that is in it, so what others have inside is put back, and what nobody ever had.
+    """
+    before, wanted = typed.with_named(last, shape), typed.with_named(claims, shape)
+    stands = typed.with_named(typed.field_set(merged, shape), shape)
+    bare = _fields_left(merged, before, shape)
+    owned = fields.difference(stands, fields.union(bare, wanted))
+    rest = _fields_left(merged, owned, shape)
+    gone = fields.intersection(fields.difference(stands, rest), before)
+    return typed.remove(merged, gone, shape) or {}
+
+
+def _fields_left(obj: Object, gone: Fields, shape: Shape) -> Fields:
+    return typed.with_named(typed.field_set(typed.remove(obj, gone, shape) or {}, shape), shape)
