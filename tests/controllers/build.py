@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.kube.apps import Deployment, ReplicaSet
+from podwire.kube.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from podwire.kube.core import Node, Pod, Service
 
 READY = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
@@ -63,6 +63,33 @@ def deployment(replicas: int = 3, **changes: Any) -> Deployment:
         **changes,
     }
     return msgspec.convert({"metadata": metadata, "spec": spec, "status": status}, Deployment)
+
+
+def stateful_set(replicas: int = 3, **changes: Any) -> StatefulSet:
+    """StatefulSet db of app=web pods; further arguments are fields of its spec."""
+    return msgspec.convert(_workload("db", {"replicas": replicas, **changes}), StatefulSet)
+
+
+def daemon_set(**changes: Any) -> DaemonSet:
+    """DaemonSet log of app=web pods; further arguments are fields of its spec."""
+    return msgspec.convert(_workload("log", changes), DaemonSet)
+
+
+def _workload(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    status = changes.pop("status", {})
+    metadata = {
+        "name": name,
+        "namespace": "shop",
+        "uid": f"uid-{name}",
+        "generation": 1,
+        **changes.pop("metadata", {}),
+    }
+    spec = {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}}, "spec": {}},
+        **changes,
+    }
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
 def node(name: str, *, ready: bool = True, cordoned: bool = False, **labels: str) -> Node:

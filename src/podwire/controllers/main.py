@@ -16,6 +16,7 @@ from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import NAME as SCHEDULER
 from podwire.controllers.scheduler import Scheduler
+from podwire.controllers.statefulset import StatefulSets
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
 
@@ -36,6 +37,7 @@ async def run(config: ControllersConfig) -> None:
         loops = {
             "the Deployment controller": Deployments(client, informers, workloads).run,
             "the ReplicaSet controller": ReplicaSets(client, informers, workloads).run,
+            "the StatefulSet controller": StatefulSets(client, informers, workloads).run,
             "the scheduler": Scheduler(client, informers, scheduling).run,
             "the EndpointSlice controller": EndpointSlices(client, informers).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from podwire.kube.meta import Condition
 if TYPE_CHECKING:
     from podwire.kube.apps import ReplicaSet
     from podwire.kube.core import Pod
+    from podwire.kube.meta import Object
 
 SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """No vowels and no digits that look like them: random names never spell words (apimachinery `util/rand`)."""
@@ -44,10 +45,7 @@ class Plan:
 
 def plan(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime) -> Plan:
     """Compare the pods of a set with the wanted count."""
-    again = min(
-        (left for pod in pods if active(pod) and 0 < (left := unavailable_for(pod, replica_set, now)) < float("inf")),
-        default=None,
-    )
+    again = next_available([pod for pod in pods if active(pod)], replica_set.spec.min_ready_seconds, now)
     if replica_set.metadata.deletion_timestamp is not None:
         return Plan(again_after=again)
     alive = [pod for pod in pods if active(pod)]
@@ -81,14 +79,20 @@ def victims(pods: Sequence[Pod], count: int) -> list[Pod]:
     return sorted(pods, key=rank)[:count]
 
 
-def unavailable_for(pod: Pod, replica_set: ReplicaSet, now: datetime) -> float:
+def unavailable_for(pod: Pod, min_ready_seconds: int, now: datetime) -> float:
     """Seconds until the pod has been ready for minReadySeconds; 0 when it is available, infinite when not ready."""
     if not pod.ready:
         return float("inf")
     since = _ready_since(pod)
-    if not replica_set.spec.min_ready_seconds or since is None:
+    if not min_ready_seconds or since is None:
         return 0.0
-    return max(0.0, _moment(since) + replica_set.spec.min_ready_seconds - now.timestamp())
+    return max(0.0, _moment(since) + min_ready_seconds - now.timestamp())
+
+
+def next_available(pods: Iterable[Pod], min_ready_seconds: int, now: datetime) -> float | None:
+    """Seconds until the next of these pods becomes available; None where time alone makes none so."""
+    times = (unavailable_for(pod, min_ready_seconds, now) for pod in pods)
+    return min((left for left in times if 0 < left < float("inf")), default=None)
 
 
 def status(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime, failure: Condition | None) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def status(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime, failure:
         "replicas": len(alive),
         "fullyLabeledReplicas": sum(wanted <= pod.metadata.labels.items() for pod in alive),
         "readyReplicas": sum(pod.ready for pod in alive),
-        "availableReplicas": sum(unavailable_for(pod, replica_set, now) == 0 for pod in alive),
+        "availableReplicas": sum(unavailable_for(pod, replica_set.spec.min_ready_seconds, now) == 0 for pod in alive),
         "observedGeneration": replica_set.metadata.generation,
         "conditions": [msgspec.to_builtins(failure)] if failure else [],
     }
@@ -134,9 +138,9 @@ def pod_body(replica_set: ReplicaSet, name: str) -> dict[str, Any]:
     }
 
 
-def pod_name(replica_set: ReplicaSet, seed: bytes) -> str:
-    """The set's name and five safe characters made of the seed."""
-    return f"{replica_set.metadata.name}-"[:LONGEST_NAME_BASE] + safe_text(seed, 5)
+def name_beginning(owner: Object) -> str:
+    """What the names of an owner's pods begin with; five random characters follow."""
+    return f"{owner.metadata.name}-"[:LONGEST_NAME_BASE]
 
 
 def safe_text(seed: bytes, length: int) -> str:

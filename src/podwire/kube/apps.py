@@ -103,6 +103,114 @@ class ReplicaSet(Object, frozen=True):
     status: ReplicaSetStatus = ReplicaSetStatus()
 
 
+class ControllerRevision(Object, frozen=True):
+    """A template that a StatefulSet or DaemonSet had: `data` is the patch that brings it back."""
+
+    data: dict[str, Any] = {}
+    revision: int = 0
+
+
+class Ordinals(Struct, frozen=True):
+    """The number of a StatefulSet's first pod."""
+
+    start: int = 0
+
+
+class StatefulRollingUpdate(Struct, frozen=True):
+    """Pods below `partition` keep their revision."""
+
+    partition: int = 0
+    max_unavailable: IntOrString = 1
+
+
+class StatefulStrategy(Struct, frozen=True):
+    """RollingUpdate or OnDelete."""
+
+    type: str = "RollingUpdate"
+    rolling_update: StatefulRollingUpdate = StatefulRollingUpdate()
+
+
+class StatefulSetSpec(Struct, frozen=True):
+    """What a StatefulSet should be. Claim templates stay plain JSON: podwire stores them and provides no volumes."""
+
+    replicas: int = 1
+    selector: LabelSelector = LabelSelector()
+    template: PodTemplate = PodTemplate()
+    service_name: str = ""
+    pod_management_policy: str = "OrderedReady"
+    update_strategy: StatefulStrategy = StatefulStrategy()
+    min_ready_seconds: int = 0
+    revision_history_limit: int = 10
+    ordinals: Ordinals = Ordinals()
+    volume_claim_templates: tuple[dict[str, Any], ...] = ()
+
+
+class StatefulSetStatus(Struct, frozen=True):
+    """What a StatefulSet is. Revisions are names of ControllerRevisions."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    current_replicas: int = 0
+    updated_replicas: int = 0
+    current_revision: str = ""
+    update_revision: str = ""
+    collision_count: int = 0
+
+
+class StatefulSet(Object, frozen=True):
+    """Pods with names and hostnames that last."""
+
+    spec: StatefulSetSpec = StatefulSetSpec()
+    status: StatefulSetStatus = StatefulSetStatus()
+
+
+class DaemonRollingUpdate(Struct, frozen=True):
+    """How many nodes may be without a pod, or with two, during an update."""
+
+    max_unavailable: IntOrString = 1
+    max_surge: IntOrString = 0
+
+
+class DaemonStrategy(Struct, frozen=True):
+    """RollingUpdate or OnDelete."""
+
+    type: str = "RollingUpdate"
+    rolling_update: DaemonRollingUpdate = DaemonRollingUpdate()
+
+
+class DaemonSetSpec(Struct, frozen=True):
+    """What a DaemonSet should be."""
+
+    selector: LabelSelector = LabelSelector()
+    template: PodTemplate = PodTemplate()
+    update_strategy: DaemonStrategy = DaemonStrategy()
+    min_ready_seconds: int = 0
+    revision_history_limit: int = 10
+
+
+class DaemonSetStatus(Struct, frozen=True):
+    """What a DaemonSet is, counted in nodes."""
+
+    observed_generation: int = 0
+    current_number_scheduled: int = 0
+    number_misscheduled: int = 0
+    desired_number_scheduled: int = 0
+    number_ready: int = 0
+    updated_number_scheduled: int = 0
+    number_available: int = 0
+    number_unavailable: int = 0
+    collision_count: int = 0
+
+
+class DaemonSet(Object, frozen=True):
+    """One pod on each node that takes it."""
+
+    spec: DaemonSetSpec = DaemonSetSpec()
+    status: DaemonSetStatus = DaemonSetStatus()
+
+
 def scaled(value: IntOrString, total: int, *, round_up: bool) -> int:
     """A count, or a percentage of the total as a count. Raises ValueError for other text."""
     if isinstance(value, int):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from podwire.kube.meta import Condition, Object, Struct
+from podwire.kube.scheduling import Affinity, Taint, Toleration
 
 IntOrString = int | str
 
@@ -42,6 +43,7 @@ class NodeSpec(Struct, frozen=True):
     pod_cidr: str = msgspec.field(default="", name="podCIDR")
     pod_cidrs: tuple[str, ...] = msgspec.field(default=(), name="podCIDRs")
     unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
 
 
 class NodeStatus(Struct, frozen=True):
@@ -97,6 +99,26 @@ class ExecAction(Struct, frozen=True):
     """A probe that runs a program; exit status 0 is success."""
 
     command: tuple[str, ...] = ()
+
+
+class SleepAction(Struct, frozen=True):
+    """Wait for this many seconds."""
+
+    seconds: int = 0
+
+
+class LifecycleHandler(Struct, frozen=True):
+    """What is done at a moment of a container's life: exactly one field is set."""
+
+    exec: ExecAction | None = None
+    http_get: HTTPGetAction | None = None
+    sleep: SleepAction | None = None
+
+
+class Lifecycle(Struct, frozen=True):
+    """`preStop` is done before SIGTERM, within the pod's grace."""
+
+    pre_stop: LifecycleHandler | None = None
 
 
 class Probe(Struct, frozen=True):
@@ -210,6 +232,7 @@ class Container(Struct, frozen=True):
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None
+    lifecycle: Lifecycle = Lifecycle()
     security_context: SecurityContext = SecurityContext()
     restart_policy: str | None = None
     tty: bool = False
@@ -369,6 +392,9 @@ class PodSpec(Struct, frozen=True):
     readiness_gates: tuple[PodReadinessGate, ...] = ()
     service_account_name: str = ""
     scheduler_name: str = "default-scheduler"
+    tolerations: tuple[Toleration, ...] = ()
+    affinity: Affinity = Affinity()
+    active_deadline_seconds: int | None = None
 
 
 class PodIP(Struct, frozen=True):
@@ -385,6 +411,7 @@ class PodStatus(Struct, frozen=True):
     pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
     host_ip: str = msgspec.field(default="", name="hostIP")
     conditions: tuple[Condition, ...] = ()
+    start_time: str | None = None
 
 
 class Pod(Object, frozen=True):

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from podwire.kube import apps, core, discovery, networking
+from podwire.kube import apps, batch, coordination, core, discovery, disruption, endpoints, networking
 from podwire.kube.meta import Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -39,5 +39,14 @@ SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts", Object)
 EVENTS = Kind("v1", "Event", "events", Object)
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments", apps.Deployment)
 REPLICA_SETS = Kind("apps/v1", "ReplicaSet", "replicasets", apps.ReplicaSet)
+STATEFUL_SETS = Kind("apps/v1", "StatefulSet", "statefulsets", apps.StatefulSet)
+DAEMON_SETS = Kind("apps/v1", "DaemonSet", "daemonsets", apps.DaemonSet)
+CONTROLLER_REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions", apps.ControllerRevision)
+JOBS = Kind("batch/v1", "Job", "jobs", batch.Job)
+LEASES = Kind("coordination.k8s.io/v1", "Lease", "leases", coordination.Lease)
+POD_DISRUPTION_BUDGETS = Kind(
+    "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", disruption.PodDisruptionBudget
+)
+ENDPOINTS = Kind("v1", "Endpoints", "endpoints", endpoints.Endpoints)
 ENDPOINT_SLICES = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", discovery.EndpointSlice)
 NETWORK_POLICIES = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", networking.NetworkPolicy)

@@ -1,0 +1,86 @@
+"""The templates that a StatefulSet or DaemonSet had, as ControllerRevisions. Pure.
+
+`kubectl rollout history` and `rollout undo` read and apply their data. Source: kubernetes
+`pkg/controller/history/controller_history.go`, `pkg/controller/statefulset/stateful_set_utils.go` (getPatch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers.ownership import reference
+from podwire.controllers.replicas import safe_text
+from podwire.controllers.revisions import NOT_COPIED
+from podwire.kube.apps import ControllerRevision, PodTemplate
+
+if TYPE_CHECKING:
+    from podwire.kube.apps import DaemonSet, StatefulSet
+    from podwire.kube.kinds import Kind
+
+HASH_LABEL = "controller-revision-hash"
+WHOLE = {"$patch": "replace"}
+"""The directive of a strategic merge patch that makes `data` replace the template instead of merging with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the current template stands in the history: an object that has it, its number, or none yet."""
+
+    revision: ControllerRevision | None
+    number: int
+
+
+def data(template: PodTemplate) -> dict[str, Any]:
+    """The patch that brings a template back."""
+    return {"spec": {"template": {**msgspec.to_builtins(template), **WHOLE}}}
+
+
+def template_of(revision: ControllerRevision) -> PodTemplate:
+    """The template that a revision holds."""
+    kept = dict(revision.data["spec"]["template"])
+    kept.pop("$patch", None)
+    return msgspec.convert(kept, PodTemplate)
+
+
+def place(template: PodTemplate, revisions: Sequence[ControllerRevision]) -> Place:
+    """The highest number belongs to the current template; one that comes back gets a new number."""
+    wanted = data(template)
+    highest = max((revision.revision for revision in revisions), default=0)
+    same = [revision for revision in revisions if revision.data == wanted]
+    if not same:
+        return Place(None, highest + 1)
+    newest = max(same, key=lambda revision: revision.revision)
+    return Place(newest, newest.revision if newest.revision == highest else highest + 1)
+
+
+def body(kind: Kind[Any], owner: StatefulSet | DaemonSet, number: int, collisions: int) -> dict[str, Any]:
+    """A new ControllerRevision for the current template."""
+    wanted = data(owner.spec.template)
+    text = safe_text(msgspec.json.encode([wanted, collisions], order="sorted"), 10)
+    annotations = {key: value for key, value in owner.metadata.annotations.items() if key not in NOT_COPIED}
+    return {
+        "metadata": {
+            "name": f"{owner.metadata.name}-{text}",
+            "namespace": owner.metadata.namespace,
+            "labels": {**owner.spec.template.labels, HASH_LABEL: text},
+            "annotations": annotations,
+            "ownerReferences": [reference(kind, owner)],
+        },
+        "data": wanted,
+        "revision": number,
+    }
+
+
+def expired(revisions: Iterable[ControllerRevision], used: Collection[str], limit: int) -> list[ControllerRevision]:
+    """Revisions that no pod has, beyond the limit, the oldest first. `used` are names and hashes."""
+    idle = [
+        revision
+        for revision in revisions
+        if revision.metadata.name not in used and revision.metadata.labels.get(HASH_LABEL, "") not in used
+    ]
+    idle.sort(key=lambda revision: revision.revision)
+    return idle[: max(0, len(idle) - limit)]

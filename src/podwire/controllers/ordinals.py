@@ -1,0 +1,209 @@
+"""What a StatefulSet's pods mean: which to make, which to delete, in which order, and what the status says. Pure.
+
+Source: kubernetes `pkg/controller/statefulset/stateful_set_control.go`, `stateful_set_utils.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers.history import HASH_LABEL
+from podwire.controllers.ownership import reference
+from podwire.controllers.replicas import unavailable_for
+from podwire.kube.apps import PodTemplate, StatefulSetStatus, scaled
+from podwire.kube.kinds import STATEFUL_SETS
+
+if TYPE_CHECKING:
+    from podwire.kube.apps import StatefulSet
+    from podwire.kube.core import Pod
+
+POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
+POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do next: ordinals to make, pods to delete."""
+
+    create: tuple[int, ...] = ()
+    delete: tuple[Pod, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Names of the revision that pods had until now, and of the one that they get."""
+
+    current: str
+    update: str
+
+
+def ordinal(stateful_set: StatefulSet, pod: Pod) -> int | None:
+    """The number in the pod's name; None for a pod that the set would not have made."""
+    beginning, _, number = pod.metadata.name.rpartition("-")
+    plain = number.isdecimal() and number == str(int(number))
+    return int(number) if plain and beginning == stateful_set.metadata.name else None
+
+
+def numbers(stateful_set: StatefulSet) -> range:
+    """The ordinals that the set should have."""
+    start = stateful_set.spec.ordinals.start
+    return range(start, start + stateful_set.spec.replicas)
+
+
+def plan(stateful_set: StatefulSet, pods: Iterable[Pod], revisions: Revisions, now: datetime) -> Plan:
+    """The next step: with OrderedReady one pod at a time, each when all before it are well."""
+    found = {number: pod for pod in pods if (number := ordinal(stateful_set, pod)) is not None}
+    if stateful_set.metadata.deletion_timestamp is not None:
+        return Plan()
+    turn = _Turn(stateful_set, found, revisions, now)
+    if not turn.fill() or not turn.shrink():
+        return turn.plan
+    turn.update()
+    return turn.plan
+
+
+class _Turn:
+    """One look at all pods of a set. Each step answers whether the next one may be taken."""
+
+    def __init__(
+        self, stateful_set: StatefulSet, found: Mapping[int, Pod], revisions: Revisions, now: datetime
+    ) -> None:
+        self._set = stateful_set
+        self._found = found
+        self._revisions = revisions
+        self._now = now
+        self._ordered = stateful_set.spec.pod_management_policy != "Parallel"
+        self._create: list[int] = []
+        self._delete: list[Pod] = []
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(tuple(self._create), tuple(self._delete))
+
+    def fill(self) -> bool:
+        """Upwards: make what is missing, make anew what has ended."""
+        for number in numbers(self._set):
+            pod = self._found.get(number)
+            if pod is None:
+                self._create.append(number)
+            elif pod.finished and not _ending(pod):
+                self._delete.append(pod)
+            elif self._well(pod) and unavailable_for(pod, self._set.spec.min_ready_seconds, self._now) == 0:
+                continue
+            if self._ordered:
+                return False
+        return True
+
+    def shrink(self) -> bool:
+        """Downwards: delete what is too much, as long as all others are well."""
+        wanted = numbers(self._set)
+        sick = min((n for n, pod in self._found.items() if not self._well(pod)), default=None)
+        for number in sorted((n for n in self._found if n not in wanted), reverse=True):
+            pod = self._found[number]
+            if not _ending(pod) and (not self._ordered or self._well(pod) or number == sick):
+                self._delete.append(pod)
+            if self._ordered:
+                return False
+        return True
+
+    def update(self) -> None:
+        """Downwards to the partition: delete pods of other revisions, as many at once as may be away."""
+        strategy = self._set.spec.update_strategy
+        if strategy.type != "RollingUpdate":
+            return
+        limit = max(1, scaled(strategy.rolling_update.max_unavailable, self._set.spec.replicas, round_up=True))
+        first = numbers(self._set).start + strategy.rolling_update.partition
+        away = 0
+        for number in reversed(numbers(self._set)):
+            pod = self._found.get(number)
+            if number < first or away >= limit:
+                return
+            if pod is None or pod in self._delete:
+                away += 1
+            elif not _ending(pod) and revision_of(pod) != self._revisions.update:
+                self._delete.append(pod)
+                away += 1
+            elif not self._well(pod):
+                away += 1
+
+    def _well(self, pod: Pod) -> bool:
+        return pod.status.phase == "Running" and pod.ready and not _ending(pod)
+
+
+def revision_of(pod: Pod) -> str:
+    """The revision that a pod was made from."""
+    return pod.metadata.labels.get(HASH_LABEL, "")
+
+
+def revision_for(stateful_set: StatefulSet, number: int, revisions: Revisions) -> str:
+    """The revision of a pod that is made now: below the partition the one that stands until now."""
+    strategy = stateful_set.spec.update_strategy
+    first = numbers(stateful_set).start + strategy.rolling_update.partition
+    kept = strategy.type == "RollingUpdate" and number < first
+    return revisions.current if kept else revisions.update
+
+
+def status(stateful_set: StatefulSet, pods: Iterable[Pod], revisions: Revisions, now: datetime) -> StatefulSetStatus:
+    """The status that the pods amount to. When all pods are updated, the update becomes the current revision."""
+    spec = stateful_set.spec
+    mine = [pod for pod in pods if ordinal(stateful_set, pod) is not None]
+    staying = [pod for pod in mine if not _ending(pod)]
+    ready = [pod for pod in staying if pod.status.phase == "Running" and pod.ready]
+    counts = StatefulSetStatus(
+        observed_generation=stateful_set.metadata.generation,
+        replicas=len(mine),
+        ready_replicas=len(ready),
+        available_replicas=sum(unavailable_for(pod, spec.min_ready_seconds, now) == 0 for pod in ready),
+        current_replicas=sum(revision_of(pod) == revisions.current for pod in staying),
+        updated_replicas=sum(revision_of(pod) == revisions.update for pod in staying),
+        current_revision=revisions.current,
+        update_revision=revisions.update,
+        collision_count=stateful_set.status.collision_count,
+    )
+    done = counts.updated_replicas == counts.replicas == counts.ready_replicas == spec.replicas
+    if done and spec.update_strategy.type == "RollingUpdate":
+        return msgspec.structs.replace(
+            counts, current_replicas=counts.updated_replicas, current_revision=revisions.update
+        )
+    return counts
+
+
+def pod_body(stateful_set: StatefulSet, number: int, template: PodTemplate, revision: str) -> dict[str, Any]:
+    """The pod of an ordinal: its name is its hostname, and the governing Service is its subdomain."""
+    name = f"{stateful_set.metadata.name}-{number}"
+    labels = {**template.labels, POD_NAME_LABEL: name, POD_INDEX_LABEL: str(number), HASH_LABEL: revision}
+    spec = {**template.spec, "hostname": name}
+    if stateful_set.spec.service_name:
+        spec["subdomain"] = stateful_set.spec.service_name
+    if claims := list(_claim_names(stateful_set)):
+        spec["volumes"] = _with_stand_ins(template.spec.get("volumes") or [], claims)
+    return {
+        "metadata": {
+            **template.metadata,
+            "labels": labels,
+            "name": name,
+            "namespace": stateful_set.metadata.namespace,
+            "ownerReferences": [reference(STATEFUL_SETS, stateful_set)],
+        },
+        "spec": spec,
+    }
+
+
+def _claim_names(stateful_set: StatefulSet) -> Iterator[str]:
+    for claim in stateful_set.spec.volume_claim_templates:
+        yield str(claim.get("metadata", {}).get("name", ""))
+
+
+def _with_stand_ins(volumes: Sequence[dict[str, Any]], claims: Sequence[str]) -> list[dict[str, Any]]:
+    """Where upstream puts a claimed volume, an empty folder: the pod can run, what it writes ends with it."""
+    others = [volume for volume in volumes if volume.get("name") not in claims]
+    return [*others, *({"name": name, "emptyDir": {}} for name in claims)]
+
+
+def _ending(pod: Pod) -> bool:
+    return pod.metadata.deletion_timestamp is not None

@@ -1,0 +1,168 @@
+"""The pods that one kind of owner manages: taken over, made and deleted, each with an event at the owner."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import aiohttp
+
+from podwire.controllers import ownership
+from podwire.controllers.ownership import Claim
+from podwire.controllers.replicas import safe_text
+from podwire.controllers.stores import Index, controller_uid
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import PODS
+from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.selectors import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+
+    from podwire.controllers.events import Recorder
+    from podwire.controllers.informers import Informers
+    from podwire.controllers.stores import Store
+    from podwire.kube.client import Client
+    from podwire.kube.core import Pod
+    from podwire.kube.kinds import Kind
+    from podwire.kube.meta import LabelSelector
+    from podwire.kube.watch import Change
+
+OwnerT = TypeVar("OwnerT", bound=Object)
+
+AT_ONCE = 50
+"""Requests in flight for one owner."""
+
+
+class OwnedPods(Generic[OwnerT]):
+    """All pods of all owners of one kind. `touch` is called with the owner when something about its pods changed."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        recorder: Recorder,
+        kind: Kind[OwnerT],
+        selector: Callable[[OwnerT], LabelSelector],
+        touch: Callable[[NamespacedName], None],
+    ) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._kind = kind
+        self._selector = selector
+        self._touch = touch
+        self._pods: Store[Pod] = informers.of(PODS)
+        self._by_owner = Index(self._pods, self._owner_keys)
+        self._owners_by_namespace = Index(informers.of(kind), lambda item: [item.metadata.namespace])
+        self._unsure: dict[str, list[str]] = {}
+        self._pods.subscribe(self._pod_changed)
+
+    def of(self, owner: OwnerT) -> list[Pod]:
+        """The pods of an owner, ended and ending ones too."""
+        return list(self._by_owner[owner.metadata.uid].values())
+
+    def forget(self, uid: str) -> None:
+        """The owner is gone."""
+        self._unsure.pop(uid, None)
+
+    async def claim(self, owner: OwnerT) -> list[Pod]:
+        """Adopt and release, then answer the pods of the owner."""
+        orphans = self._by_owner["", owner.metadata.namespace].values()
+        for pod in [*self.of(owner), *orphans]:
+            match ownership.claim(owner, self._selector(owner), pod):
+                case Claim.ADOPT:
+                    patch = ownership.adoption(self._kind, owner, pod)
+                case Claim.RELEASE:
+                    patch = ownership.without_owners(pod, frozenset({owner.metadata.uid}))
+                case _:
+                    continue
+            self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
+        return self.of(owner)
+
+    def names(self, owner: OwnerT, beginnings: Sequence[str]) -> list[str]:
+        """A new name for each beginning.
+
+        Names whose creation had no answer come first: the server refuses a name that it has.
+        """
+        namespace = owner.metadata.namespace
+        known = self._pods.objects
+        unsure = [n for n in self._unsure.pop(owner.metadata.uid, []) if NamespacedName(namespace, n) not in known]
+        names = []
+        for beginning in beginnings:
+            again = next((name for name in unsure if name.startswith(beginning)), None)
+            if again is not None:
+                unsure.remove(again)
+            names.append(again or beginning + safe_text(secrets.token_bytes(16), 5))
+        return names
+
+    async def create(self, owner: OwnerT, bodies: Sequence[dict[str, Any]]) -> None:
+        """Make pods, many at a time; all are tried, then the first error is raised."""
+        for start in range(0, len(bodies), AT_ONCE):
+            await every(self._create_one(owner, body) for body in bodies[start : start + AT_ONCE])
+
+    async def delete(self, owner: OwnerT, pods: Sequence[Pod]) -> None:
+        """Delete pods, many at a time; their nodes end them."""
+        for start in range(0, len(pods), AT_ONCE):
+            await every(self._delete_one(owner, pod) for pod in pods[start : start + AT_ONCE])
+
+    async def patch(self, pod: Pod, patch: dict[str, Any]) -> None:
+        """Change a pod."""
+        self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
+
+    async def _create_one(self, owner: OwnerT, body: dict[str, Any]) -> None:
+        name = body["metadata"]["name"]
+        key = NamespacedName(owner.metadata.namespace, name)
+        try:
+            pod = await self._client.create(PODS, body, key.namespace)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                pod = await self._client.get(PODS, key)
+                if controller_uid(pod) == owner.metadata.uid:
+                    self._pods.wrote(pod)
+                    return
+            self._recorder.tell(self._kind, owner, "FailedCreate", f"Error creating: {error}", warning=True)
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            self._unsure.setdefault(owner.metadata.uid, []).append(name)
+            raise
+        self._pods.wrote(pod)
+        self._recorder.tell(self._kind, owner, "SuccessfulCreate", f"Created pod: {name}")
+
+    async def _delete_one(self, owner: OwnerT, pod: Pod) -> None:
+        try:
+            await self._client.delete(PODS, pod.key, uid=pod.metadata.uid)
+        except ApiError as error:
+            if error.reason not in {"NotFound", "Conflict"}:
+                raise
+        self._pods.deleted(pod)
+        self._recorder.tell(self._kind, owner, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        for pod in (change.old, change.new):
+            if pod is None:
+                continue
+            owner = next((o for o in pod.metadata.owner_references if o.controller), None)
+            if owner is None:
+                self._orphan_changed(pod)
+            elif owner.kind == self._kind.kind:
+                self._touch(NamespacedName(pod.metadata.namespace, owner.name))
+
+    def _orphan_changed(self, pod: Pod) -> None:
+        for owner in self._owners_by_namespace[pod.metadata.namespace].values():
+            if matches(self._selector(owner), pod.metadata.labels):
+                self._touch(owner.key)
+
+    def _owner_keys(self, pod: Pod) -> Iterable[Hashable]:
+        """Pods without a manager are found by namespace; those of other kinds of owners are not ours to see."""
+        owner = next((o for o in pod.metadata.owner_references if o.controller), None)
+        if owner is None:
+            return (("", pod.metadata.namespace),)
+        return (owner.uid,) if owner.kind == self._kind.kind else ()
+
+
+async def every(work: Iterable[Any]) -> None:
+    """Do all at the same time, to the end, then raise the first error."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,111 @@
+"""The StatefulSet controller: pods with lasting names, one after the other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers import history, ordinals
+from podwire.controllers.ordinals import Revisions
+from podwire.controllers.owned_pods import OwnedPods
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.replicas import next_available
+from podwire.controllers.revision_keeper import RevisionKeeper
+from podwire.controllers.stores import changed_key
+from podwire.kube.kinds import STATEFUL_SETS
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from podwire.controllers.events import Recorder
+    from podwire.controllers.informers import Informers
+    from podwire.kube.apps import PodTemplate, StatefulSet
+    from podwire.kube.client import Client
+    from podwire.kube.meta import Struct
+
+NO_VOLUMES = (
+    "volumeClaimTemplates are stored, but podwire provides no persistent volumes: each pod has an empty folder in "
+    "their place, which ends with the pod"
+)
+
+
+class StatefulSets:
+    """Follows StatefulSets, their pods and their revisions."""
+
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._sets = informers.of(STATEFUL_SETS)
+        self._queue: WorkQueue[NamespacedName] = WorkQueue("statefulsets", self.sync)
+        self._pods = OwnedPods(
+            client, informers, recorder, STATEFUL_SETS, lambda item: item.spec.selector, self._queue.add
+        )
+        self._revisions = RevisionKeeper(client, informers, STATEFUL_SETS, self._sets)
+        self._told: set[str] = set()
+        self._sets.subscribe(lambda change: self._queue.add(changed_key(change)))
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, key: NamespacedName) -> None:
+        """Bring one set one step nearer to what it should be."""
+        stateful_set = self._sets.objects.get(key)
+        if stateful_set is None:
+            return
+        self._tell_volumes(stateful_set)
+        pods = await self._pods.claim(stateful_set)
+        revisions = await self._revisions_of(stateful_set)
+        now = datetime.now(UTC)
+        plan = ordinals.plan(stateful_set, pods, revisions, now)
+        try:
+            await self._pods.delete(stateful_set, plan.delete)
+            await self._pods.create(
+                stateful_set, [self._pod_body(stateful_set, number, revisions) for number in plan.create]
+            )
+        finally:
+            await self._write_status(stateful_set, revisions, now)
+        pods = self._pods.of(stateful_set)
+        await self._revisions.prune(
+            stateful_set, {revisions.current, revisions.update, *map(ordinals.revision_of, pods)}
+        )
+        again = next_available(pods, stateful_set.spec.min_ready_seconds, now)
+        if again is not None:
+            self._queue.add(key, again)
+
+    async def _revisions_of(self, stateful_set: StatefulSet) -> Revisions:
+        """The template's own revision, and the one that pods had until now; at first they are the same."""
+        if stateful_set.metadata.deletion_timestamp is not None:
+            return Revisions(stateful_set.status.current_revision, stateful_set.status.update_revision)
+        update = (await self._revisions.current(stateful_set)).metadata.name
+        known = {revision.metadata.name for revision in self._revisions.of(stateful_set)}
+        current = stateful_set.status.current_revision
+        return Revisions(current if current in known else update, update)
+
+    def _pod_body(self, stateful_set: StatefulSet, number: int, revisions: Revisions) -> dict[str, Any]:
+        name = ordinals.revision_for(stateful_set, number, revisions)
+        return ordinals.pod_body(stateful_set, number, self._template(stateful_set, name), name)
+
+    def _template(self, stateful_set: StatefulSet, name: str) -> PodTemplate:
+        held = (r for r in self._revisions.of(stateful_set) if r.metadata.name == name)
+        revision = next(held, None)
+        return stateful_set.spec.template if revision is None else history.template_of(revision)
+
+    async def _write_status(self, stateful_set: StatefulSet, revisions: Revisions, now: datetime) -> None:
+        wanted = ordinals.status(stateful_set, self._pods.of(stateful_set), revisions, now)
+        if wanted != stateful_set.status:
+            body = {"status": whole(wanted)}
+            self._sets.wrote(await self._client.patch(STATEFUL_SETS, stateful_set.key, body, "status"))
+
+    def _tell_volumes(self, stateful_set: StatefulSet) -> None:
+        uid = stateful_set.metadata.uid
+        if stateful_set.spec.volume_claim_templates and uid not in self._told:
+            self._told.add(uid)
+            self._recorder.tell(STATEFUL_SETS, stateful_set, "VolumesNotProvided", NO_VOLUMES, warning=True)
+
+
+def whole(status: Struct) -> dict[str, Any]:
+    """A status with zeros written out, so that a merge patch replaces what stood there; no empty texts."""
+    pairs = ((field.encode_name, getattr(status, field.name)) for field in msgspec.structs.fields(type(status)))
+    return {name: msgspec.to_builtins(value) for name, value in pairs if value != "" and value is not None}
