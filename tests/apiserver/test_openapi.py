@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import discovery
+from podwire.apiserver.custom import serving
 from podwire.apiserver.openapi import Documents
 from podwire.apiserver.resources import Registry, registry
-from podwire.apiserver.schema import Schema
+from tests.apiserver.custom.widgets import definition
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 REGISTRY = registry()
@@ -133,21 +133,12 @@ def test_the_hash_changes_with_what_is_served_and_with_nothing_else() -> None:
 
 def test_a_kind_of_a_user_has_its_own_schema_and_no_strategic_merge() -> None:
     own = Registry(REGISTRY.all())
-    widget = replace(
-        next(iter(own.all())),
-        group="example.com",
-        kind="Widget",
-        plural="widgets",
-        list_kind="WidgetList",
-        patch_strategic=False,
-        subresources={},
-        schema=Schema(type="object", properties={"spec": Schema(type="object")}),
-    )
-    own.add(widget)
+    for resource in serving.resources(definition(), since=0):
+        own.add(resource)
     text = Documents(own).document("apis/example.com/v1")
     assert text is not None
     whole = json.loads(text)
-    assert whole["components"]["schemas"]["com.example.v1.Widget"]["properties"]["spec"] == {"type": "object"}
+    assert whole["components"]["schemas"]["com.example.v1.Widget"]["properties"]["spec"]["type"] == "object"
     patch = whole["paths"]["/apis/example.com/v1/namespaces/{namespace}/widgets/{name}"]["patch"]
     assert "application/strategic-merge-patch+json" not in patch["requestBody"]["content"]
 

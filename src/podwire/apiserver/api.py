@@ -108,7 +108,10 @@ class Api:
             return self._documents.answer(request)
         if bool(route.namespace) > resource.namespaced:
             raise status.no_such_path()
-        return await self._handle_resource(Call(request, resource, route, asking.verb(request, route)))
+        answer = await self._handle_resource(Call(request, resource, route, asking.verb(request, route)))
+        if resource.custom is not None and resource.custom.warning and isinstance(answer, Response):
+            return replace(answer, warnings=(resource.custom.warning, *answer.warnings))
+        return answer
 
     def _record(self, visit: _Visit, code: int, reason: str = "", *, streams: bool = False) -> None:
         if self._access.audit is not None:

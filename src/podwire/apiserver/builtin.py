@@ -151,4 +151,18 @@ def _reviews() -> tuple[Resource, ...]:
     )
 
 
-BUILTIN: tuple[Resource, ...] = (*_core(), *_workloads(), *_network(), *_cluster(), *_reviews())
+def _extensions() -> tuple[Resource, ...]:
+    return (
+        _resource(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            "crd crds",
+            STATUS,
+            namespaced=False,
+            categories=("api-extensions",),
+        ),
+    )
+
+
+BUILTIN: tuple[Resource, ...] = (*_core(), *_workloads(), *_network(), *_cluster(), *_extensions(), *_reviews())

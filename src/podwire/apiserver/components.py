@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from podwire.apiserver import schema
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def reference(name: str) -> Object:
 
 def component_name(resource: Resource) -> str:
     """The component of a kind: the published definition, or a name after upstream's rule for kinds of a user."""
-    if resource.schema is None:
+    if resource.custom is None:
         return schema.definition_name(resource.api_version, resource.kind)
     return ".".join((*reversed(resource.group.split(".")), resource.version, resource.kind))
 
@@ -55,15 +53,15 @@ def closure(roots: Iterable[str]) -> dict[str, Object]:
     return dict(sorted(found.items()))
 
 
-def of_user(resource: Resource) -> dict[str, Object]:
-    """The components of a kind defined at run time: itself and its list."""
+def of_user(resource: Resource, published: Object) -> dict[str, Object]:
+    """The components of a kind of a user, whose schema this is: itself and its list."""
     name = component_name(resource)
     kind = [{"group": resource.group, "version": resource.version, "kind": resource.kind}]
     items = {"type": "array", "items": reference(name)}
     metadata = {"allOf": [reference(f"{META}.ListMeta")]}
     text = {"type": "string"}
     return {
-        name: {**msgspec.to_builtins(resource.schema), "x-kubernetes-group-version-kind": kind},
+        name: {**published, "x-kubernetes-group-version-kind": kind},
         f"{name}List": {
             "type": "object",
             "required": ["items"],

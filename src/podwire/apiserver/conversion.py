@@ -1,4 +1,6 @@
-"""One stored form, several served ones: events of events.k8s.io/v1 are stored as those of core v1.
+"""One stored form, several served ones.
+
+Events of events.k8s.io/v1 are stored as those of core v1, kinds of users in the storage version of their definition.
 
 A resource whose `storage` is another's needs both directions: bodies go through `to_storage` before anything else looks
 at them, answers through `from_storage`. Source: k8s.io/kubernetes `pkg/apis/events/v1/conversion.go`.
@@ -31,11 +33,15 @@ _SERVED_NAMES = {stored: served for served, stored in _EVENT_FIELDS.items()}
 
 def to_storage(resource: Resource, obj: Object) -> Object:
     """The form that is stored; the object itself where both are the same."""
+    if resource.custom is not None:
+        return resource.custom.to_storage(obj)
     return {**_renamed(obj, _EVENT_FIELDS), "apiVersion": "v1"} if resource.group == EVENTS_GROUP else obj
 
 
 def from_storage(resource: Resource, obj: Object) -> Object:
     """The form that the resource serves; the object itself where both are the same."""
+    if resource.custom is not None:
+        return resource.custom.from_storage(obj)
     if resource.group != EVENTS_GROUP:
         return obj
     return {**_renamed(obj, _SERVED_NAMES), "apiVersion": resource.api_version}

@@ -37,6 +37,11 @@ class Hub:
             for watcher in tuple(watchers):
                 watcher.end()
 
+    def end_storage(self, storage: str) -> None:
+        """End the streams of one storage cleanly: what they showed is served no longer, or in another form."""
+        for watcher in tuple(self._watchers.get(storage, ())):
+            watcher.end()
+
     def _publish(self, events: Sequence[Event]) -> None:
         for storage, run in groupby(events, key=lambda event: event.key.storage):
             watchers = self._watchers.get(storage)

@@ -19,6 +19,7 @@ from podwire.apiserver.admission import living_namespace, service_addresses
 from podwire.apiserver.allocation import ServiceAddresses, ServiceRanges
 from podwire.apiserver.api import Api
 from podwire.apiserver.authentication import tls_context
+from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import ServerDocuments, Version
 from podwire.apiserver.history import Window
 from podwire.apiserver.hub import Hub
@@ -77,6 +78,7 @@ class ApiServer:
         self.store = Store(config.store, durable=config.durable, window=config.window)
         self.hub = Hub(self.store)
         self.access = self._make_access()
+        self._definitions = Definitions(self.store, self.registry, self.hub, _now)
         self._writer = self._make_writer()
         self.api = self._make_api()
         self._server = Server(self.api, self.store, self.hub, self._tls())
@@ -85,6 +87,7 @@ class ApiServer:
         """Make the first objects and listen; raises OSError where an address is taken."""
         self._addresses.restore([stored.object() for stored in self.store.objects("services")])
         self.store.subscribe(self._release_addresses)
+        self._definitions.start(self._writer)
         await self.access.start(self.registry)
         await self._ensure_first_objects()
         await self._server.start()
@@ -101,6 +104,7 @@ class ApiServer:
         """End streams, finish writes, let the store go."""
         await self._server.stop()
         await self.access.stop()
+        await self._definitions.stop()
         await self.store.close()
 
     def _tls(self) -> Any:
@@ -116,7 +120,8 @@ class ApiServer:
     def _make_writer(self) -> Writer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")
         contents = first_objects.namespace_contents(self.registry, authority, _now)
-        admission = (living_namespace, contents, service_addresses(self._addresses), *self.access.admission)
+        own = (living_namespace, contents, service_addresses(self._addresses), self._definitions.admit)
+        admission = (*own, *self.access.admission)
         return Writer(self.registry, self.store, admission, _now)
 
     def _make_api(self) -> Api:

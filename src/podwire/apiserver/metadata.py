@@ -34,6 +34,7 @@ _KEPT_FIELDS = (
     "generateName",
 )
 _NOT_SPEC = frozenset({"apiVersion", "kind", "metadata", "status"})
+_NO_VERSION = "must be specified for an update"
 
 
 def timestamp(now: datetime) -> str:
@@ -105,12 +106,18 @@ def check_name(resource: Resource, name: str) -> None:
 
 
 def check_unchanged(resource: Resource, obj: Object, old: Object) -> None:
-    """The object must succeed the stored one; raises StatusError 409 where it is of another life or version."""
+    """The object must succeed the stored one; raises StatusError 409 where it is of another life or version.
+
+    Kinds of users take no update that does not say of which version it is (422).
+    """
     metadata, stands = obj["metadata"], old["metadata"]
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if uid and uid != stands["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stands['uid']}"
         raise status.conflict(resource, stands["name"], why)
+    if not version and resource.custom is not None:
+        cause = causes.Cause("metadata.resourceVersion", "FieldValueInvalid", f"Invalid value: 0x0: {_NO_VERSION}")
+        raise status.invalid(resource, stands["name"], [cause])
     if version and version not in {"0", stands["resourceVersion"]}:
         raise status.conflict(resource, stands["name"])
 
@@ -130,7 +137,12 @@ def carry_over(resource: Resource, obj: Object, old: Object) -> None:
         raise status.invalid(resource, stands["name"], [causes.forbidden("metadata.finalizers", detail)])
 
 
-def count_generation(obj: Object, old: Object) -> None:
-    """Bump `generation` when anything but metadata and status changed."""
-    if any(obj.get(part) != old.get(part) for part in (obj.keys() | old.keys()) - _NOT_SPEC):
+def count_generation(resource: Resource, obj: Object, old: Object) -> None:
+    """Bump `generation` when anything but metadata and status changed.
+
+    The status of a kind of a user without a subresource for it is a part like any other.
+    """
+    is_part = resource.custom is not None and "status" not in resource.subresources
+    kept = _NOT_SPEC - {"status"} if is_part else _NOT_SPEC
+    if any(obj.get(part) != old.get(part) for part in (obj.keys() | old.keys()) - kept):
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1

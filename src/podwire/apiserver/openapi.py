@@ -78,8 +78,8 @@ def document(served: tuple[Resource, ...], *, server_side_apply: bool) -> dict[s
     for resource in served:
         paths.update(operations.paths(resource, server_side_apply=server_side_apply))
         roots.update(operations.definitions(resource))
-        if resource.schema is not None:
-            own.update(components.of_user(resource))
+        if resource.custom is not None:
+            own.update(components.of_user(resource, resource.custom.published()))
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": VERSION},

@@ -56,17 +56,17 @@ def paths(resource: Resource, *, server_side_apply: bool) -> Iterator[tuple[str,
     if verbs:
         yield f"{collection}/{{name}}", {"parameters": item, **_operations(target, verbs)}
     for part in resource.subresources.values():
-        yield f"{collection}/{{name}}/{part.name}", {"parameters": item, **_subresource(part, patches)}
+        yield f"{collection}/{{name}}/{part.name}", {"parameters": item, **_subresource(resource, part, patches)}
 
 
 def definitions(resource: Resource) -> Iterator[str]:
     """The published definitions that a resource's paths name."""
-    if resource.schema is None:
+    if resource.custom is None:
         yield component_name(resource)
         if "list" in resource.verbs:
             yield list_name(resource)
     for part in resource.subresources.values():
-        if part.name not in _STREAMS:
+        if part.name not in _STREAMS and not _is_own(resource, part):
             yield schema.definition_name(part.api_version, part.kind)
     yield from (f"{META}.{name}" for name in ("DeleteOptions", "ListMeta", "ObjectMeta", "Patch", "Status"))
 
@@ -91,8 +91,16 @@ def _list(resource: Resource, target: _Target, answer: str = "") -> Object:
     }
 
 
-def _subresource(part: Subresource, patches: tuple[str, ...]) -> Object:
-    body = "" if part.name in _STREAMS else schema.definition_name(part.api_version, part.kind)
+def _is_own(resource: Resource, part: Subresource) -> bool:
+    """Whether a subresource of a kind of a user is of that kind itself, as its status is."""
+    return resource.custom is not None and part.kind == resource.kind
+
+
+def _subresource(resource: Resource, part: Subresource, patches: tuple[str, ...]) -> Object:
+    if _is_own(resource, part):
+        body = component_name(resource)
+    else:
+        body = "" if part.name in _STREAMS else schema.definition_name(part.api_version, part.kind)
     return _operations(_Target(part.group, part.version, part.kind, body, patches), part.verbs)
 
 

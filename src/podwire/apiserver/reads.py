@@ -54,7 +54,8 @@ class Reader:
     def select(self, request: Request, resource: Resource, namespace: str) -> Selection:
         """The selection of a request on a collection; raises StatusError 400."""
         labels, fields = request.parameter("labelSelector"), request.parameter("fieldSelector")
-        return selection(resource.storage, namespace, labels, fields)
+        more = resource.custom.selectable_fields if resource.custom is not None else ()
+        return selection(resource.storage, namespace, labels, fields, more)
 
     def all(self, resource: Resource, namespace: str) -> list[Stored]:
         """All objects of a collection."""

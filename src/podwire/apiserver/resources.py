@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from podwire.apiserver.columns import Layout
+    from podwire.apiserver.custom.kind import CustomKind
     from podwire.apiserver.schema import Schema
 
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -38,9 +39,9 @@ class Resource:
     """One kind as one version serves it.
 
     `storage` names the store's table: versions and groups that serve the same objects share it, with `conversion`
-    between them (as events.k8s.io/v1 would share core v1's). `schema` and `layout` (of tables) belong to kinds defined
-    at run time; built-in kinds have theirs in package data and in `columns/`. `patch_strategic` is false for such
-    kinds: they have no strategic merge patch.
+    between them (as events.k8s.io/v1 would share core v1's). `custom` is what a definition says of a kind of a user;
+    built-in kinds have schemas in package data and tables in `columns/`. `patch_strategic` is false for kinds of users:
+    they have no strategic merge patch.
     """
 
     group: str
@@ -56,8 +57,17 @@ class Resource:
     subresources: Mapping[str, Subresource] = field(default_factory=dict)
     storage: str = ""
     patch_strategic: bool = True
-    schema: Schema | None = None
-    layout: Layout | None = None
+    custom: CustomKind | None = None
+
+    @property
+    def schema(self) -> Schema | None:
+        """The schema of a kind of a user."""
+        return None if self.custom is None else self.custom.schema
+
+    @property
+    def layout(self) -> Layout | None:
+        """The columns of a kind of a user."""
+        return None if self.custom is None else self.custom.layout
 
     @property
     def api_version(self) -> str:

@@ -5,28 +5,37 @@ Source: k8s.io/kubernetes `pkg/registry/apps/deployment/storage`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import status
+from podwire.apiserver.custom import scaling
+
+if TYPE_CHECKING:
+    from podwire.apiserver.custom.definition import ScalePaths
 
 Object = dict[str, Any]
 
 
-def from_workload(workload: Object) -> Object:
-    """The Scale of a Deployment, ReplicaSet or the like."""
-    own, state = workload["metadata"], workload.get("status") or {}
+def from_workload(workload: Object, paths: ScalePaths | None = None) -> Object:
+    """The Scale of a Deployment, ReplicaSet or the like, or of a kind of a user, whose parts stand at these paths."""
+    own = workload["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    replicas = (workload.get("spec") or {}).get("replicas", 0)
+    if paths is None:
+        counted = (workload.get("status") or {}).get("replicas", 0)
+        replicas, state = (workload.get("spec") or {}).get("replicas", 0), {"replicas": counted}
+        state["selector"] = _selector(workload)
+    else:
+        replicas, state = scaling.replicas(workload, paths), scaling.state(workload, paths)
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: own[key] for key in kept if key in own},
         "spec": {"replicas": replicas},
-        "status": {"replicas": state.get("replicas", 0), "selector": _selector(workload)},
+        "status": state,
     }
 
 
-def into_workload(scale: Object, workload: Object) -> Object:
+def into_workload(scale: Object, workload: Object, paths: ScalePaths | None = None) -> Object:
     """The workload with a Scale's replicas, and the version that the client saw; raises StatusError 400."""
     spec = scale.get("spec") or {}
     replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
@@ -34,11 +43,10 @@ def into_workload(scale: Object, workload: Object) -> Object:
         raise status.bad_request(f"spec.replicas: Invalid value: {replicas!r}: must be a number from 0 up")
     own = scale.get("metadata") or {}
     seen = {key: own[key] for key in ("uid", "resourceVersion") if own.get(key)}
-    return {
-        **workload,
-        "metadata": {**workload["metadata"], **seen},
-        "spec": {**(workload.get("spec") or {}), "replicas": replicas},
-    }
+    found = {**workload, "metadata": {**workload["metadata"], **seen}}
+    if paths is not None:
+        return scaling.scaled(found, paths, replicas)
+    return {**found, "spec": {**(workload.get("spec") or {}), "replicas": replicas}}
 
 
 def _selector(workload: Object) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver import status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from podwire.apiserver.revisions import Stored
 
@@ -124,11 +124,17 @@ class Selection:
         )
 
 
-def selection(storage: str, namespace: str, label_selector: str, field_selector: str) -> Selection:
-    """Parse both selectors of a request; raises StatusError 400 where one is malformed or names an unknown field."""
+def selection(
+    storage: str, namespace: str, label_selector: str, field_selector: str, more_fields: Iterable[str] = ()
+) -> Selection:
+    """Parse both selectors of a request; raises StatusError 400 where one is malformed or names an unknown field.
+
+    `more_fields` are those that the definition of a kind of a user makes selectable.
+    """
     if max(len(label_selector), len(field_selector)) > LONGEST_SELECTOR:
         raise status.bad_request(f"the selector is longer than {LONGEST_SELECTOR} characters: shorten it")
-    return Selection(namespace, tuple(_parse_labels(label_selector)), tuple(_parse_fields(storage, field_selector)))
+    terms = _parse_fields(storage, field_selector, more_fields)
+    return Selection(namespace, tuple(_parse_labels(label_selector)), tuple(terms))
 
 
 def selectable_fields(storage: str, obj: Object) -> dict[str, str]:
@@ -141,7 +147,8 @@ def _field(stored: Stored, path: str) -> str:
         return stored.key.name
     if path == "metadata.namespace":
         return stored.key.namespace
-    return stored.fields.get(path, "")
+    found = stored.fields.get(path)
+    return _text(stored.object(), path, "") if found is None else found
 
 
 def _text(obj: Object, path: str, default: str) -> str:
@@ -155,8 +162,8 @@ def _text(obj: Object, path: str, default: str) -> str:
     return default if value is None else str(value)
 
 
-def _parse_fields(storage: str, text: str) -> Iterator[FieldTerm]:
-    known = {"metadata.name", "metadata.namespace", *(path for path, _ in _FIELDS.get(storage, ()))}
+def _parse_fields(storage: str, text: str, more: Iterable[str]) -> Iterator[FieldTerm]:
+    known = {"metadata.name", "metadata.namespace", *(path for path, _ in _FIELDS.get(storage, ())), *more}
     for term in re.split(r"(?<!\\),", text) if text else ():
         match = re.fullmatch(r"([^=!]*)(!=|==|=)(.*)", term, re.DOTALL)
         if match is None:

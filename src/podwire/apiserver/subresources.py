@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, runtimes, scale, status
+from podwire.apiserver import causes, conversion, runtimes, scale, status
 from podwire.apiserver.metadata import timestamp
 from podwire.apiserver.requests import Answer, json_response
 from podwire.apiserver.status import Success
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from podwire.apiserver.calls import Call
+    from podwire.apiserver.custom.definition import ScalePaths
     from podwire.apiserver.reads import Reader
+    from podwire.apiserver.resources import Resource
     from podwire.apiserver.writes import Change, Writer
 
 Object = dict[str, Any]
@@ -70,16 +72,20 @@ class Subresources:
         return call.written(written)
 
     async def _scale(self, call: Call) -> Answer:
-        return json_response(scale.from_workload(self._reader.stored(call.resource, call.key).object()))
+        return json_response(scale.from_workload(self._workload(call), _scale_paths(call.resource)))
 
     async def _change_scale(self, call: Call) -> Answer:
-        wanted = call.change()
+        wanted, paths = call.change(), _scale_paths(call.resource)
 
         def change(workload: Object) -> Object:
-            return scale.into_workload(wanted(scale.from_workload(workload)), workload)
+            return scale.into_workload(wanted(scale.from_workload(workload, paths)), workload, paths)
 
         written = await self._writer.update(call.resource, call.key, change, call.write_options())
-        return json_response(scale.from_workload(written.stored.object()), warnings=written.warnings)
+        workload = conversion.from_storage(call.resource, written.stored.object())
+        return json_response(scale.from_workload(workload, paths), warnings=written.warnings)
+
+    def _workload(self, call: Call) -> Object:
+        return conversion.from_storage(call.resource, self._reader.stored(call.resource, call.key).object())
 
     async def _bind(self, call: Call) -> Answer:
         target = call.body().get("target")
@@ -108,6 +114,10 @@ class Subresources:
         raise status.bad_request(
             "SPDY streams are not served: use a client that speaks WebSocket (kubectl 1.31 and later)"
         )
+
+
+def _scale_paths(resource: Resource) -> ScalePaths | None:
+    return None if resource.custom is None else resource.custom.scale
 
 
 def _binding(call: Call, node: str, now: str) -> Change:

@@ -81,9 +81,7 @@ def table(
 
 def layout(resource: Resource) -> Layout:
     """The columns of a resource."""
-    if resource.schema is not None:
-        return resource.layout or cluster.CUSTOM
-    return _LAYOUTS.get((resource.group, resource.plural), cluster.OTHERS)
+    return resource.layout or _LAYOUTS.get((resource.group, resource.plural), cluster.OTHERS)
 
 
 def _row(found: Layout, obj: Object, include_object: str, now: datetime) -> Object:

@@ -69,6 +69,8 @@ class Plain:
 
     def one(self, stored: Stored) -> bytes:
         """The stored bytes, where they are in the form that the resource serves."""
+        if self.resource.custom is not None:
+            return self.resource.custom.body(stored)
         if self.resource.group != conversion.EVENTS_GROUP:
             return stored.body
         return encode(conversion.from_storage(self.resource, stored.object()))
@@ -126,7 +128,8 @@ class Rows:
 
     def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
         """A table with a row for each object."""
-        table = tables.table(self.resource, (item.object() for item in items), self.include_object)
+        objects = (conversion.from_storage(self.resource, item.object()) for item in items)
+        table = tables.table(self.resource, objects, self.include_object)
         return encode({**table, "metadata": metadata})
 
     def bookmark(self, metadata: Object) -> bytes:

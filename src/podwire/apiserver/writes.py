@@ -80,7 +80,7 @@ class Writer:
         """Store a new object; raises StatusError 400, 403, 404, 409 or 422."""
         metadata.check_type(resource, body)
         warnings = check_fields(resource, body, options.field_validation)
-        kind, obj = self._stored_form(resource, without_nulls(body))
+        kind, obj = self._stored_form(resource, body)
         metadata.place(kind, obj, namespace)
         metadata.complete_new(kind, obj, self._clock())
 
@@ -108,7 +108,7 @@ class Writer:
             body = change(conversion.from_storage(resource, current.object()))
             metadata.check_type(resource, body)
             warnings = check_fields(resource, body, options.field_validation)
-            kind, obj = self._stored_form(resource, without_nulls(body))
+            kind, obj = self._stored_form(resource, body)
             metadata.place(kind, obj, key.namespace, key.name)
             metadata.check_unchanged(kind, obj, old)
             write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
@@ -139,7 +139,7 @@ class Writer:
         strategy.before_update(resource, obj, old)
         self._admit(write)
         _refuse(resource, obj, part.check(resource, obj, old))
-        metadata.count_generation(obj, old)
+        metadata.count_generation(resource, obj, old)
         if deletion.complete(obj):
             return write.transaction.remove(key, obj), True
         return write.transaction.put(key, obj), False
@@ -148,9 +148,12 @@ class Writer:
         for admit in self._admission:
             admit(write)
 
-    def _stored_form(self, resource: Resource, obj: Object) -> tuple[Resource, Object]:
-        """An object as it is stored, and the resource that this form belongs to."""
-        stored = conversion.to_storage(resource, obj)
+    def _stored_form(self, resource: Resource, body: Object) -> tuple[Resource, Object]:
+        """An object as it is stored, and the resource whose rules hold: for kinds of users the one that was asked."""
+        if resource.custom is not None:
+            pruned, _ = resource.custom.pruned(body)
+            return resource, resource.custom.to_storage(pruned)
+        stored = conversion.to_storage(resource, without_nulls(body))
         return self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource, stored
 
 

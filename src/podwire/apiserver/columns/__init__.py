@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.field import Field
 
-Cell = str | int | bool
+Cell = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,5 +214,3 @@ STORAGE_CLASSES = Layout(
 )
 ROLES = Layout((NAME, Column("Created At", description=AGE.description)), _created)
 OTHERS = Layout((NAME, AGE), _named)
-CUSTOM = Layout((NAME, Column("Created At", "date", description=AGE.description)), _created)
-"""Of kinds defined at run time that name no columns of their own."""

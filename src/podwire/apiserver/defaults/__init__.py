@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.defaults import apps, autoscaling, batch, core, discovery, networking, rbac, storage
+from podwire.apiserver.defaults import apps, autoscaling, batch, core, discovery, extensions, networking, rbac, storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ _DEFAULTS: dict[tuple[str, str], Callable[[Object], None]] = {
     ("", "ReplicationController"): core.replication_controller,
     ("", "Secret"): core.secret,
     ("", "Service"): core.service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): extensions.definition,
     ("apps", "DaemonSet"): apps.daemon_set,
     ("apps", "Deployment"): apps.deployment,
     ("apps", "ReplicaSet"): apps.replica_set,
@@ -49,6 +50,9 @@ def apply(resource: Resource, obj: Object) -> None:
 
     The object must have passed `validation.mistyped` and hold no nulls.
     """
+    if resource.custom is not None:
+        resource.custom.complete(obj)
+        return
     complete = _DEFAULTS.get((resource.group, resource.kind))
     if complete is not None:
         complete(obj)

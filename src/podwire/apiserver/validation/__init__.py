@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import schema
 from podwire.apiserver.field import Field
+from podwire.apiserver.schema import Schema
 from podwire.apiserver.validation import (
+    definitions,
     metadata,
     networking,
     pods,
@@ -32,6 +34,12 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+_CUSTOM = Schema(
+    type="object",
+    properties={"metadata": Schema(ref="io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")},
+    additional=Schema(),
+)
+
 _CHECKS: dict[tuple[str, str], Check] = {
     ("", "ConfigMap"): records.config_map,
     ("", "Endpoints"): lambda obj, _old: services.endpoints(obj),
@@ -41,6 +49,7 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("", "ReplicationController"): workloads.replication_controller,
     ("", "Secret"): records.secret,
     ("", "Service"): services.validate,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.validate,
     ("apps", "DaemonSet"): workloads.daemon_set,
     ("apps", "Deployment"): workloads.deployment,
     ("apps", "ReplicaSet"): workloads.replica_set,
@@ -66,7 +75,7 @@ def mistyped(resource: Resource, obj: Object) -> str:
     `defaults.apply` and `validate` expect an object that passed.
     """
     try:
-        structure.check_types(schema.of(resource), obj, resource.kind)
+        structure.check_types(_shape(resource), obj, resource.kind)
     except structure.MistypedError as error:
         return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {error}'
     return ""
@@ -74,7 +83,10 @@ def mistyped(resource: Resource, obj: Object) -> str:
 
 def unknown_fields(resource: Resource, obj: Object) -> list[str]:
     """The messages `unknown field "spec.foo"` of fields that the schema does not have, in the order of the body."""
-    return [f'unknown field "{path}"' for path in structure.unknown_fields(schema.of(resource), obj)]
+    unknown = list(structure.unknown_fields(_shape(resource), obj))
+    if resource.custom is not None:
+        unknown += resource.custom.pruned(obj)[1]
+    return [f'unknown field "{path}"' for path in unknown]
 
 
 def validate(resource: Resource, obj: Object, old: Object | None = None) -> list[Cause]:
@@ -87,15 +99,24 @@ def validate(resource: Resource, obj: Object, old: Object | None = None) -> list
     check = _CHECKS.get((resource.group, resource.kind))
     if check is not None:
         found += check(new, before)
+    if resource.custom is not None:
+        return list(dict.fromkeys([*found, *resource.custom.problems(obj, old)]))
     told = {cause.field for cause in found}
     found += (cause for cause in structure.missing_fields(schema.of(resource), obj) if cause.field not in told)
     return list(dict.fromkeys(found))
 
 
 def validate_status(resource: Resource, obj: Object, old: Object) -> list[Cause]:
-    """Everything that is wrong with a new status."""
+    """Everything that is wrong with a new status; the rules of users may compare it with the rest of the object."""
+    if resource.custom is not None:
+        return validate(resource, obj, old)
     new, before = Field("", obj), Field("", old)
     return list(dict.fromkeys([*_metadata(resource, new, before), *status.validate(resource, new["status"])]))
+
+
+def _shape(resource: Resource) -> Schema:
+    """What a body is read as: of a kind of a user only the metadata has Go types, the rest is judged as 422."""
+    return schema.of(resource) if resource.custom is None else _CUSTOM
 
 
 def _metadata(resource: Resource, obj: Field, old: Field | None) -> Iterator[Cause]:

@@ -1,0 +1,90 @@
+"""Who has which names: two kinds of one group may share none, or clients could not tell them apart.
+
+Source: k8s.io/apiextensions-apiserver `pkg/controller/status/naming_controller.go`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from podwire.apiserver.custom.definition import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from podwire.apiserver.resources import Resource
+
+BUILT_IN = "the built-in kinds"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The names that one definition has in its group."""
+
+    holder: str
+    group: str
+    names: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A name that another definition has already; `part` is the field of `names`."""
+
+    part: str
+    name: str
+
+    @property
+    def reason(self) -> str:
+        """As the condition NamesAccepted says it."""
+        return f"{self.part[0].upper()}{self.part[1:]}Conflict"
+
+    @property
+    def message(self) -> str:
+        """As the condition NamesAccepted says it."""
+        return f'"{self.name}" is already in use'
+
+
+class Claims:
+    """All claims. The first one to ask has a name."""
+
+    def __init__(self, built_in: Iterable[Resource] = ()) -> None:
+        self._built_in = tuple(
+            Claim(BUILT_IN, one.group, Names(one.plural, one.kind, one.singular, one.list_kind, one.short_names))
+            for one in built_in
+            if one.group
+        )
+        self._claims: dict[str, Claim] = {}
+
+    def conflicts(self, claim: Claim) -> tuple[Conflict, ...]:
+        """What of a claim others have already."""
+        others = [one for one in (*self._built_in, *self._claims.values()) if _rivals(one, claim)]
+        resources = {name for other in others for _, name in _resource_names(other.names)}
+        kinds = {name for other in others for _, name in _kind_names(other.names)}
+        found = [Conflict(part, name) for part, name in _resource_names(claim.names) if name in resources]
+        return (*found, *(Conflict(part, name) for part, name in _kind_names(claim.names) if name in kinds))
+
+    def get(self, holder: str) -> Claim | None:
+        """What a definition has now."""
+        return self._claims.get(holder)
+
+    def put(self, holder: str, claim: Claim | None) -> None:
+        """Note what a definition has; None: nothing."""
+        self._claims.pop(holder, None)
+        if claim is not None:
+            self._claims[holder] = claim
+
+
+def _rivals(other: Claim, claim: Claim) -> bool:
+    return other.group == claim.group and other.holder != claim.holder
+
+
+def _resource_names(names: Names) -> Iterator[tuple[str, str]]:
+    yield "plural", names.plural
+    yield "singular", names.singular
+    yield from (("shortNames", name) for name in names.short_names)
+
+
+def _kind_names(names: Names) -> Iterator[tuple[str, str]]:
+    yield "kind", names.kind
+    yield "listKind", names.list_kind

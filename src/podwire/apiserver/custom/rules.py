@@ -1,0 +1,150 @@
+"""The CEL rules of a schema (`x-kubernetes-validations`), asked of a value and of the one before it.
+
+Source: k8s.io/apiextensions-apiserver `pkg/apiserver/schema/cel/validation.go`; kubernetes.io "Validation rules".
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.causes import Cause
+from podwire.apiserver.custom import cel
+from podwire.apiserver.custom.cel_values import to_cel
+from podwire.apiserver.custom.keyed_lists import item_key
+from podwire.apiserver.custom.structural import Structural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.custom.cel import Expression
+    from podwire.apiserver.custom.structural import Rule
+
+log = logging.getLogger(__name__)
+
+OLD = "oldSelf"
+_REASONS = {
+    "FieldValueForbidden": "Forbidden",
+    "FieldValueRequired": "Required value",
+    "FieldValueDuplicate": "Duplicate value",
+}
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A rule that is stored and not evaluated: where it stands in the schema, and why."""
+
+    path: str
+    rule: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.rule}: {self.why}"
+
+
+def problems(schema: Structural, value: Any, old: Any, path: str = "", *, root: bool = True) -> Iterator[Cause]:
+    """What the rules refuse; `old` is the former value, None for a new object. Call it on values of the right form."""
+    return _problems(schema, value, _ABSENT if old is None else old, path, root=root)
+
+
+def unusable(schema: Structural, path: str) -> Iterator[Unusable]:
+    """The rules of a schema that cannot be evaluated here; `path` is where the schema stands."""
+    for rule in schema.rules:
+        for source in filter(None, (rule.rule, rule.message_expression)):
+            try:
+                _expression(source)
+            except cel.NotCompiledError as error:
+                yield Unusable(path, source, str(error))
+    for name, inner in schema.properties.items():
+        yield from unusable(inner, f"{path}.{name}")
+    if schema.items is not None:
+        yield from unusable(schema.items, f"{path}.items")
+    if isinstance(schema.additional, Structural):
+        yield from unusable(schema.additional, f"{path}.additionalProperties")
+
+
+def _problems(schema: Structural, value: Any, old: Any, path: str, *, root: bool = False) -> Iterator[Cause]:
+    if value is None:
+        return
+    if schema.rules:
+        yield from _own(schema, value, old, path, root=root)
+    if isinstance(value, dict):
+        before = old if isinstance(old, dict) else {}
+        for name, inner in value.items():
+            declared = schema.child(name)
+            if declared is not None:
+                yield from _problems(declared, inner, before.get(name, _ABSENT), f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and schema.items is not None:
+        before = _correlated(schema, old)
+        for position, item in enumerate(value):
+            former = before.get(item_key(schema, item), _ABSENT) if before else _ABSENT
+            yield from _problems(schema.items, item, former, f"{path}[{position}]")
+
+
+def _correlated(schema: Structural, old: Any) -> dict[str, Any]:
+    """Former items by key: only in a list of type map an item is known again."""
+    if schema.list_type != "map" or not isinstance(old, list):
+        return {}
+    return {item_key(schema, item): item for item in old}
+
+
+def _own(schema: Structural, value: Any, old: Any, path: str, *, root: bool) -> Iterator[Cause]:
+    variables = {"self": to_cel(schema, value, root=root)}
+    former = None if old is _ABSENT else to_cel(schema, old, root=root)
+    for rule in schema.rules:
+        try:
+            expression = _expression(rule.rule)
+        except cel.NotCompiledError:
+            continue
+        if rule.optional_old_self:
+            asked = {**variables, OLD: cel.optional(former)}
+        elif OLD in expression.variables:
+            if former is None:
+                continue
+            asked = {**variables, OLD: former}
+        else:
+            asked = variables
+        yield from _judge(rule, expression, asked, _place(value, path, rule))
+
+
+def _judge(rule: Rule, expression: Expression, variables: dict[str, Any], place: tuple[str, Any]) -> Iterator[Cause]:
+    path, shown = place
+    try:
+        if expression.evaluate(variables) is True:
+            return
+        detail = _message(rule, variables)
+    except cel.EvaluationError as error:
+        detail = f"rule: {rule.rule}: {error}"
+    reason = rule.reason or "FieldValueInvalid"
+    word = _REASONS.get(reason, "Invalid value")
+    if reason in {"FieldValueInvalid", "FieldValueDuplicate"} and not isinstance(shown, dict | list):
+        word = f"{word}: {json.dumps(shown, ensure_ascii=False)}"
+    yield Cause(path, reason, f"{word}: {detail}")
+
+
+def _message(rule: Rule, variables: dict[str, Any]) -> str:
+    if rule.message_expression:
+        try:
+            text = _expression(rule.message_expression).evaluate(variables)
+        except (cel.EvaluationError, cel.NotCompiledError) as error:
+            log.info("the messageExpression %r is not used: %s", rule.message_expression, error)
+        else:
+            if isinstance(text, str) and text.strip() and "\n" not in text:
+                return text.strip()
+    return rule.message.strip() or f"failed rule: {' '.join(rule.rule.split())}"
+
+
+def _place(value: Any, path: str, rule: Rule) -> tuple[str, Any]:
+    """The field that a rule's error names, and the value that it shows."""
+    if not rule.field_path:
+        return path, value
+    return f"{path}{rule.field_path}".removeprefix("." if not path else ""), {}
+
+
+@functools.lru_cache(maxsize=2048)
+def _expression(source: str) -> Expression:
+    return cel.compiled(source)

@@ -1,0 +1,37 @@
+"""The subresource `/scale` of kinds of users: their definition says where its parts stand.
+
+Source: k8s.io/apiextensions-apiserver `pkg/registry/customresource/etcd.go` scaleFromCustomResource.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import status
+from podwire.apiserver.custom import simple_path
+
+if TYPE_CHECKING:
+    from podwire.apiserver.custom.definition import ScalePaths
+
+Object = dict[str, Any]
+
+
+def replicas(obj: Object, paths: ScalePaths) -> int:
+    """The wanted number; raises StatusError 500 where the object does not say it, as upstream does."""
+    found = simple_path.read(obj, paths.spec_replicas_path)
+    if not isinstance(found, int):
+        raise status.internal(f'the spec replicas field "{paths.spec_replicas_path}" does not exist')
+    return found
+
+
+def state(obj: Object, paths: ScalePaths) -> Object:
+    """The status of the Scale: how many there are, and which pods they are."""
+    counted = simple_path.read(obj, paths.status_replicas_path)
+    selector = simple_path.read(obj, paths.label_selector_path) if paths.label_selector_path else None
+    found: Object = {"replicas": counted if isinstance(counted, int) else 0}
+    return {**found, "selector": selector} if isinstance(selector, str) else found
+
+
+def scaled(obj: Object, paths: ScalePaths, wanted: int) -> Object:
+    """The object with another wanted number."""
+    return simple_path.write(obj, paths.spec_replicas_path, wanted)

@@ -1,0 +1,18 @@
+"""CustomResourceDefinitions: their rules stand with the rest of their code, loaded when the first one comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.field import Field
+
+
+def validate(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a definition; `old` is the one that it replaces."""
+    from podwire.apiserver.custom import definition_rules
+
+    return definition_rules.problems(obj, old)
