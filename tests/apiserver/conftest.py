@@ -59,10 +59,22 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 class Talk:
-    """Requests to the Api itself, as the administrator."""
+    """Requests to the Api itself, as the administrator, as another user, or as nobody yet (None)."""
 
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(
+        self, server: ApiServer, user: User | None = ADMIN, impersonation: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self.server = server
+        self.user = user
+        self.impersonation = impersonation
+
+    def as_user(self, name: str, *groups: str) -> Talk:
+        """The same server, asked by another, who is authenticated."""
+        return Talk(self.server, User(name, (*groups, "system:authenticated")))
+
+    def impersonating(self, *headers: tuple[str, str]) -> Talk:
+        """The same asker in somebody else's name."""
+        return Talk(self.server, self.user, headers)
 
     async def answer(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         where, _, query = path.partition("?")
@@ -72,7 +84,8 @@ class Talk:
             parameters[name] = (*parameters.get(name, ()), value.replace("%2C", ","))
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.server.api.handle(Request(method, where, ADMIN, parameters, named, content))
+        request = Request(method, where, self.user, parameters, named, content, self.impersonation, "192.0.2.1")
+        return await self.server.api.handle(request)
 
     async def response(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         answer = await self.answer(method, path, body, **headers)
