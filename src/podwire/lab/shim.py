@@ -53,8 +53,9 @@ class Shim:
     async def serve(self) -> None:
         """Work until told to quit."""
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        self._resume()
+        # Listen before reading the plan: a runtime that wrote it and found nobody listening will not ask again.
         listener = packets.listen(self._folder / SHIM_SOCKET)
+        self._resume()
         loop = asyncio.get_running_loop()
         loop.add_reader(listener, self._accept, listener)
         try:
