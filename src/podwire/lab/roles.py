@@ -24,9 +24,9 @@ from podwire.lab import credentials, outside, paths
 from podwire.lab import runtime as node_runtime
 from podwire.lab import underlay as world_underlay
 from podwire.lab.in_house import PROGRAMS
+from podwire.lab.spawner import ZygoteSpawner
 from podwire.lab.system_objects import CREDENTIALS_FILES
 from podwire.lab.topology import Topology
-from podwire.lab.zygote import ZygoteSpawner
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
 

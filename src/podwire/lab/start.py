@@ -14,7 +14,7 @@ from pathlib import Path
 
 from podwire import __version__
 from podwire.kernel import nftables
-from podwire.lab import credentials, kubeconfig, launch, userns, worlds
+from podwire.lab import launch, userns, worlds
 from podwire.lab.init import KEEP, WorldSpec
 from podwire.lab.topology import Topology
 from podwire.lab.world_roles import world_roles
@@ -111,6 +111,9 @@ def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int
 
 def _finish(world: worlds.World, topology: Topology, reader: int, options: UpOptions, tell: Tell) -> None:
     """Keys and kubeconfig while the world starts, then wait for its word. A failure ends the world."""
+    # Imported here, while the zygote imports its own: the first process was forked without them.
+    from podwire.lab import credentials, kubeconfig
+
     try:
         access = credentials.create(world, topology)
         _wait(reader, options.timeout, tell, world)

@@ -6,7 +6,6 @@ pid 1 (it is forked twice), so that it outlives the zygote.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import importlib
 import json
@@ -25,7 +24,6 @@ Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
 """A role's entry: its arguments, and the descriptors it inherits by name."""
 
 WARM_MODULES = ("podwire.lab.roles", "podwire.lab.shim", "podwire.lab.standin", "podwire.lab.in_house")
-ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,33 +144,3 @@ def warm_up() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
-
-
-class ZygoteSpawner:
-    """Asks the zygote of this world to fork something; waits through a restart of the zygote."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    async def spawn(self, request: SpawnRequest) -> int:
-        """Fork a role and answer its process id in the world's pid namespace."""
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while True:
-                pid = await self._ask(request)
-                if pid is not None:
-                    return pid
-                await asyncio.sleep(0.02)
-
-    async def _ask(self, request: SpawnRequest) -> int | None:
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(self._path))
-        except OSError:
-            return None
-        try:
-            writer.write(request.encode())
-            line = await reader.readline()
-        except OSError:
-            return None
-        finally:
-            writer.close()
-        return int(json.loads(line)["pid"]) if line else None
