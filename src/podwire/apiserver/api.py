@@ -73,7 +73,7 @@ class Api:
             "get": self._get,
             "create": self._create,
             "update": self._update,
-            "patch": self._update,
+            "patch": self._patch,
             "delete": self._delete,
             "deletecollection": self._delete_collection,
         }
@@ -145,6 +145,19 @@ class Api:
     async def _update(self, call: Call) -> Answer:
         written = await self._writer.update(call.resource, call.key, call.change(), call.write_options())
         return call.written(written)
+
+    async def _patch(self, call: Call) -> Answer:
+        if not call.applies:
+            return await self._update(call)
+        config, options = call.configuration(), call.write_options()
+        written = await self._writer.apply(call.resource, call.key, config, options, lambda: self._check_create(call))
+        return call.written(written, 201 if written.created else 200)
+
+    def _check_create(self, call: Call) -> None:
+        """Who applies what is not there creates it, and must be allowed to."""
+        if call.request.user is not None:
+            asked = replace(asking.on_resource(call.request, call.route), verb="create")
+            self._access.gate.check(call.request.user, asked)
 
     async def _delete(self, call: Call) -> Answer:
         written = await self._writer.delete(call.resource, call.key, call.delete_options())

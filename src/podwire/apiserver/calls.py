@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import patches, status
-from podwire.apiserver.bodies import read_object
+from podwire.apiserver.apply.options import author_name, is_apply
+from podwire.apiserver.bodies import read_json, read_object, read_yaml
 from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.reads import requested_view
 from podwire.apiserver.requests import Response
@@ -47,12 +48,32 @@ class Call:
         body = self.body()
         return lambda _: body
 
+    @property
+    def applies(self) -> bool:
+        """Whether it is a server-side apply."""
+        return is_apply(self.request)
+
+    def configuration(self) -> Object:
+        """The configuration of a server-side apply, in YAML or JSON; raises StatusError 400 or 413."""
+        body = self.request.body
+        config = read_json(body) if body.lstrip()[:1] == b"{" else read_yaml(body)
+        if not isinstance(config, dict):
+            raise status.bad_request("error decoding patch: a configuration is an object with apiVersion and kind")
+        return config
+
     def write_options(self) -> WriteOptions:
-        """Parameters of a write; raises StatusError 400."""
+        """Parameters of a write; raises StatusError 400 or 422."""
         validation = self.request.parameter("fieldValidation") or "Warn"
         if validation not in {"Strict", "Warn", "Ignore"}:
             raise status.bad_request(f"fieldValidation is Strict, Warn or Ignore, not {validation!r}")
-        return WriteOptions(_dry_run(self.request.query.get("dryRun", ())), validation, self.request.user)
+        return WriteOptions(
+            dry_run=_dry_run(self.request.query.get("dryRun", ())),
+            field_validation=validation,
+            user=self.request.user,
+            author=author_name(self.request),
+            subresource=self.route.subresource,
+            force=self.request.flag("force"),
+        )
 
     def delete_options(self, body: Object | None = None) -> DeleteOptions:
         """Options of a DELETE, from its body and its query; raises StatusError 400."""

@@ -127,7 +127,7 @@ class ApiServer:
     def _make_api(self) -> Api:
         config = self._config
         reader = Reader(self.store, self.hub, time.monotonic)
-        schemas = openapi.Documents(self.registry)
+        schemas = openapi.Documents(self.registry, server_side_apply=True)
         address = f"{config.endpoint_addresses[0]}:{config.port}"
         more = self.access.documents()
         documents = ServerDocuments(self.registry, schemas, Version(config.version), address, lambda: "", more)

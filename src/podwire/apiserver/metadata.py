@@ -93,6 +93,16 @@ def complete_new(resource: Resource, obj: Object, now: datetime) -> None:
     metadata["generation"] = 1
 
 
+def check_made_by_apply(resource: Resource, config: Object) -> None:
+    """A configuration that speaks of one life or version of an object makes no other; raises StatusError 409."""
+    metadata = config["metadata"]
+    if metadata.get("uid"):
+        why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
+        raise status.conflict(resource, metadata["name"], why)
+    if metadata.get("resourceVersion"):
+        raise status.conflict(resource, metadata["name"])
+
+
 def generated_name(prefix: str) -> str:
     """A name that is likely to be free."""
     return prefix[:_LONGEST_PREFIX] + "".join(random.choices(_GENERATED_LETTERS, k=5))  # noqa: S311  (no secret)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import json_patch, merge_patch, schema, status, strategic_merge
+from podwire.apiserver.apply.options import APPLY_PATCH
 from podwire.apiserver.bodies import media_type, read_json
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def change(resource: Resource, body: bytes, content_type: str) -> Callable[[Obje
     served = _served(resource)
     kind = media_type(content_type)
     if kind not in served:
-        raise status.unsupported_media_type(kind, tuple(served))
+        raise status.unsupported_media_type(kind, (*served, APPLY_PATCH))
     patch, apply = read_json(body), served[kind]
 
     def apply_to(obj: Object) -> Object:

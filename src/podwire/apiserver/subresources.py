@@ -64,6 +64,9 @@ class Subresources:
         return self._reader.get(call.request, call.resource, call.key)
 
     async def _status(self, call: Call) -> Answer:
+        if call.applies:
+            config, options = call.configuration(), call.write_options()
+            return call.written(await self._writer.apply(call.resource, call.key, config, options, part=STATUS))
         written = await self._writer.update(call.resource, call.key, call.change(), call.write_options(), STATUS)
         return call.written(written)
 

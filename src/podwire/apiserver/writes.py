@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import conversion, defaults, deletion, metadata, status, strategy, validation
 from podwire.apiserver.admission import Write
+from podwire.apiserver.apply.merge import Author
+from podwire.apiserver.apply.ownership import Ownership
+from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.revisions import Key, Stored
 
@@ -29,16 +32,25 @@ if TYPE_CHECKING:
     Change = Callable[["Object"], "Object"]
     """From the stored object (the caller's own copy) to the wanted one."""
 
+    Track = Callable[["Object"], list["Object"]]
+    """From an object with its defaults to the items of its `managedFields`. What the server adds later has no owner."""
+
 Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself."""
+    """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself.
+
+    `author` and `subresource` are what `managedFields` says of it; `force` takes fields from other managers.
+    """
 
     dry_run: bool = False
     field_validation: str = "Warn"
     user: User | None = None
+    author: str = "kube-apiserver"
+    subresource: str = ""
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +66,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What stands after a write, and what the client should hear. `gone`: the write ended a deletion."""
+    """What stands after a write, and what the client should hear.
+
+    `gone`: the write ended a deletion; `created`: an apply made the object.
+    """
 
     stored: Stored
     warnings: tuple[str, ...] = ()
     gone: bool = False
+    created: bool = False
 
 
 class Writer:
@@ -75,22 +91,21 @@ class Writer:
         self._store = store
         self._admission = tuple(admission)
         self._clock = clock
+        self._ownership = Ownership(SchemaShapes())
 
     async def create(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Written:
         """Store a new object; raises StatusError 400, 403, 404, 409 or 422."""
         metadata.check_type(resource, body)
+        claims = body["metadata"].pop("managedFields", None)
         warnings = check_fields(resource, body, options.field_validation)
         kind, obj = self._stored_form(resource, body)
         metadata.place(kind, obj, namespace)
+        author = self._author(kind, options)
         metadata.complete_new(kind, obj, self._clock())
 
         def work(transaction: Transaction) -> Stored:
-            key = _free_key(transaction, kind, obj)
-            defaults.apply(kind, obj)
-            strategy.before_create(kind, obj)
-            self._admit(Write(kind, obj, None, transaction, options.user))
-            _refuse(kind, obj, validation.validate(kind, obj))
-            return transaction.put(key, obj)
+            write = Write(kind, obj, None, transaction, options.user)
+            return self._insert(write, lambda made: self._ownership.created(kind, made, claims, author))
 
         return Written(await self._store.transact(work, dry_run=options.dry_run), warnings)
 
@@ -104,15 +119,64 @@ class Writer:
             current = transaction.get(key)
             if current is None:
                 raise status.not_found(resource, key.name)
-            old = current.object()
+            old, stand = _apart(current)
             body = change(conversion.from_storage(resource, current.object()))
             metadata.check_type(resource, body)
+            claims = body["metadata"].pop("managedFields", None)
             warnings = check_fields(resource, body, options.field_validation)
             kind, obj = self._stored_form(resource, body)
             metadata.place(kind, obj, key.namespace, key.name)
             metadata.check_unchanged(kind, obj, old)
+            author = self._author(kind, options)
             write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
-            stored, gone = self._replace(write, old, key, touched)
+
+            def track(done: Object) -> list[Object]:
+                return self._ownership.updated(kind, (old, done), stand, claims, author)
+
+            stored, gone = self._replace(write, (old, key), touched, track)
+            return Written(stored, warnings, gone)
+
+        return await self._store.transact(work, dry_run=options.dry_run)
+
+    async def apply(
+        self,
+        resource: Resource,
+        key: Key,
+        config: Object,
+        options: WriteOptions,
+        may_create: Callable[[], None] | None = None,
+        part: Part | None = None,
+    ) -> Written:
+        """Merge a configuration into an object (server-side apply); raises StatusError 400, 403, 404, 409 or 422.
+
+        Where there is none it is made, after `may_create` did not raise; without `may_create` it must be there.
+        """
+        self._check_configuration(resource, config)
+        warnings = check_fields(resource, config, options.field_validation)
+        kind, wanted = self._stored_form(resource, config)
+        metadata.place(kind, wanted, key.namespace, key.name)
+        wanted, author = _configured(kind, wanted, options.subresource), self._author(kind, options)
+        touched = part or WHOLE
+
+        def merge(live: Object, stand: list[Object]) -> tuple[Object, list[Object]]:
+            return self._ownership.applied(kind, (live, wanted), stand, author, force=options.force)
+
+        def work(transaction: Transaction) -> Written:
+            current = transaction.get(key)
+            if current is None:
+                if may_create is None:
+                    raise status.not_found(resource, key.name)
+                may_create()
+                metadata.check_made_by_apply(kind, wanted)
+                metadata.complete_new(kind, wanted, self._clock())
+                obj, entries = merge({}, [])
+                made = self._insert(Write(kind, obj, None, transaction, options.user), lambda _: entries)
+                return Written(made, warnings, created=True)
+            old, _ = _apart(current)
+            metadata.check_unchanged(kind, wanted, old)
+            obj, entries = merge(*_apart(current))
+            write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
+            stored, gone = self._replace(write, (old, key), touched, lambda _: entries)
             return Written(stored, warnings, gone)
 
         return await self._store.transact(work, dry_run=options.dry_run)
@@ -131,18 +195,43 @@ class Writer:
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
-    def _replace(self, write: Write, old: Object, key: Key, part: Part) -> tuple[Stored, bool]:
-        """Put the successor of a stored object, or end it when it was only waiting for its last finalizer."""
+    def _insert(self, write: Write, track: Track) -> Stored:
+        """Put a new object."""
         resource, obj = write.resource, write.obj
+        key = _free_key(write.transaction, resource, obj)
+        defaults.apply(resource, obj)
+        entries = track(obj)
+        strategy.before_create(resource, obj)
+        self._admit(write)
+        _refuse(resource, obj, validation.validate(resource, obj))
+        _keep_entries(obj, entries)
+        return write.transaction.put(key, obj)
+
+    def _replace(self, write: Write, stands: tuple[Object, Key], part: Part, track: Track) -> tuple[Stored, bool]:
+        """Put the successor of a stored object, or end it when it was only waiting for its last finalizer."""
+        resource, obj, (old, key) = write.resource, write.obj, stands
         metadata.carry_over(resource, obj, old)
         defaults.apply(resource, obj)
+        entries = track(obj)
         strategy.before_update(resource, obj, old)
         self._admit(write)
         _refuse(resource, obj, part.check(resource, obj, old))
+        _keep_entries(obj, entries)
         metadata.count_generation(resource, obj, old)
         if deletion.complete(obj):
             return write.transaction.remove(key, obj), True
         return write.transaction.put(key, obj), False
+
+    def _author(self, resource: Resource, options: WriteOptions) -> Author:
+        now = metadata.timestamp(self._clock())
+        return Author(options.author, resource.api_version, now, options.subresource)
+
+    def _check_configuration(self, resource: Resource, config: Object) -> None:
+        """Raise StatusError 400 for what cannot be applied."""
+        metadata.check_type(resource, config)
+        if config["metadata"].get("managedFields") is not None:
+            raise status.bad_request("metadata.managedFields must be nil")
+        self._ownership.check(resource, config)
 
     def _admit(self, write: Write) -> None:
         for admit in self._admission:
@@ -184,6 +273,27 @@ def _free_key(transaction: Transaction, resource: Resource, obj: Object) -> Key:
         if transaction.get(key) is None:
             return key
     raise status.already_exists(resource, own["name"])
+
+
+def _apart(current: Stored) -> tuple[Object, list[Object]]:
+    """A stored object without its `managedFields`, and their items."""
+    obj = current.object()
+    return obj, obj["metadata"].pop("managedFields", [])
+
+
+def _keep_entries(obj: Object, entries: list[Object]) -> None:
+    if entries:
+        obj["metadata"]["managedFields"] = entries
+
+
+def _configured(resource: Resource, config: Object, subresource: str) -> Object:
+    """What a configuration can say through a path: all but the status, or nothing but it."""
+    if subresource == "status":
+        kept = ("name", "namespace", "uid", "resourceVersion")
+        own = {name: config["metadata"][name] for name in kept if name in config["metadata"]}
+        return {**{name: config[name] for name in ("apiVersion", "kind", "status") if name in config}, "metadata": own}
+    apart = "status" in resource.subresources
+    return {name: value for name, value in config.items() if not (apart and name == "status")}
 
 
 def _refuse(resource: Resource, obj: Object, problems: Sequence[Cause]) -> None:

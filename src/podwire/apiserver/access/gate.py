@@ -63,7 +63,11 @@ class Gate:
     def admit(self, request: Request, asker: User, asked: Attributes) -> Request:
         """The request as the user in whose name it is; raises StatusError 400 or 403 where they may not."""
         user = impersonate(asker, request.impersonation, self.authorize)
+        self.check(user, asked)
+        return replace(request, user=user)
+
+    def check(self, user: User, asked: Attributes) -> None:
+        """Raise StatusError 403 where a user may not."""
         decision = self.authorize(user, asked)
         if not decision.allowed:
             raise refusal(user, asked, decision.reason)
-        return replace(request, user=user)

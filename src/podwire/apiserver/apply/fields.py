@@ -98,8 +98,9 @@ def difference(one: Fields, other: Fields) -> Fields:
     result = {}
     for key, mine in one.items():
         theirs = other.get(key)
-        if theirs is None:
-            result[key] = mine
+        if theirs is None or not mine:
+            if theirs is None or not is_member(theirs):
+                result[key] = mine
             continue
         below = difference(children(mine), children(theirs))
         left = node(below, member=is_member(mine) and not is_member(theirs))
