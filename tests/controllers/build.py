@@ -92,9 +92,11 @@ def _workload(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": metadata, "spec": spec, "status": status}
 
 
-def node(name: str, *, ready: bool = True, cordoned: bool = False, **labels: str) -> Node:
+def node(name: str, *taints: dict[str, str], ready: bool = True, cordoned: bool = False, **labels: str) -> Node:
     """A node with Ready condition."""
-    return msgspec.convert(node_fields(name, ready=ready, cordoned=cordoned, **labels), Node)
+    fields = node_fields(name, ready=ready, cordoned=cordoned, **labels)
+    fields["spec"]["taints"] = taints
+    return msgspec.convert(fields, Node)
 
 
 def node_fields(name: str, *, ready: bool = True, cordoned: bool = False, **labels: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import logging
 
 import msgspec
 
+from podwire.controllers.daemonset import DaemonSets
 from podwire.controllers.deployment import Deployments
 from podwire.controllers.endpointslices import EndpointSlices
 from podwire.controllers.events import Recorder
@@ -38,6 +39,7 @@ async def run(config: ControllersConfig) -> None:
             "the Deployment controller": Deployments(client, informers, workloads).run,
             "the ReplicaSet controller": ReplicaSets(client, informers, workloads).run,
             "the StatefulSet controller": StatefulSets(client, informers, workloads).run,
+            "the DaemonSet controller": DaemonSets(client, informers, workloads).run,
             "the scheduler": Scheduler(client, informers, scheduling).run,
             "the EndpointSlice controller": EndpointSlices(client, informers).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,

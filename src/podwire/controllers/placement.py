@@ -1,7 +1,7 @@
 """On which node a pod goes. Pure.
 
-Source: kube-scheduler's NodeName, NodeReady, NodeUnschedulable and NodeAffinity checks; spreading is simpler than
-upstream's: fewest pods of the same owner, then fewest pods at all, then the first by name.
+Source: kube-scheduler's NodeReady, NodeUnschedulable, NodeAffinity and TaintToleration checks; spreading is simpler
+than upstream's: fewest pods of the same owner, then fewest pods at all, then the first by name.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from podwire.controllers import fitting
+
 if TYPE_CHECKING:
     from podwire.kube.core import Node, Pod
 
 NOT_READY = "node(s) were not ready"
 UNSCHEDULABLE = "node(s) were unschedulable"
+UNTOLERATED = "node(s) had untolerated taint"
 NO_MATCH = "node(s) didn't match Pod's node affinity/selector"
 
 
@@ -88,10 +91,15 @@ def place(pod: Pod, owner: str, nodes: Iterable[Node], loads: Loads) -> Placed |
 
 def refusal(pod: Pod, node: Node) -> str:
     """Why the node does not take the pod; empty when it does."""
-    if not node.ready or node.metadata.deletion_timestamp is not None:
+    tolerations = pod.spec.tolerations
+    if node.metadata.deletion_timestamp is not None:
         return NOT_READY
-    if node.spec.unschedulable:
+    if not node.ready and not fitting.tolerates(tolerations, fitting.NOT_READY):
+        return NOT_READY
+    if node.spec.unschedulable and not fitting.tolerates(tolerations, fitting.UNSCHEDULABLE):
         return UNSCHEDULABLE
-    if not pod.spec.node_selector.items() <= node.metadata.labels.items():
+    if not fitting.chosen(pod.spec, node):
         return NO_MATCH
-    return ""
+    others = (taint for taint in node.spec.taints if taint.key != fitting.UNSCHEDULABLE)
+    taint = fitting.untolerated(tolerations, others)
+    return f"{UNTOLERATED} {{{taint.key}: {taint.value}}}" if taint is not None else ""

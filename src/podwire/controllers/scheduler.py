@@ -133,4 +133,4 @@ def _wants_node(pod: Pod) -> bool:
 
 
 def _offer(node: Node) -> tuple[Any, ...]:
-    return node.ready, node.spec.unschedulable, node.metadata.labels, node.metadata.deletion_timestamp
+    return node.ready, node.spec.unschedulable, node.spec.taints, node.metadata.labels, node.metadata.deletion_timestamp

@@ -1,0 +1,92 @@
+"""The DaemonSet controller: one pod on each node that takes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from podwire.controllers import daemons
+from podwire.controllers.history import HASH_LABEL
+from podwire.controllers.owned_pods import OwnedPods
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.replicas import name_beginning, next_available
+from podwire.controllers.revision_keeper import RevisionKeeper
+from podwire.controllers.statefulset import whole
+from podwire.controllers.stores import changed_key
+from podwire.kube.kinds import DAEMON_SETS, NODES
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from podwire.controllers.events import Recorder
+    from podwire.controllers.informers import Informers
+    from podwire.kube.apps import DaemonSet
+    from podwire.kube.client import Client
+    from podwire.kube.core import Node
+    from podwire.kube.watch import Change
+
+
+class DaemonSets:
+    """Follows DaemonSets, their pods and revisions, and nodes."""
+
+    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+        self._client = client
+        self._sets = informers.of(DAEMON_SETS)
+        self._nodes = informers.of(NODES)
+        self._queue: WorkQueue[NamespacedName] = WorkQueue("daemonsets", self.sync)
+        self._pods = OwnedPods(
+            client, informers, recorder, DAEMON_SETS, lambda item: item.spec.selector, self._queue.add
+        )
+        self._revisions = RevisionKeeper(client, informers, DAEMON_SETS, self._sets)
+        self._sets.subscribe(lambda change: self._queue.add(changed_key(change)))
+        self._nodes.subscribe(self._node_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, key: NamespacedName) -> None:
+        """Bring one set one step nearer to what it should be."""
+        daemon_set = self._sets.objects.get(key)
+        if daemon_set is None:
+            return
+        pods = await self._pods.claim(daemon_set)
+        if daemon_set.metadata.deletion_timestamp is not None:
+            return
+        revision = (await self._revisions.current(daemon_set)).metadata.labels[HASH_LABEL]
+        now = datetime.now(UTC)
+        plan = daemons.plan(daemon_set, pods, self._all_nodes, revision, now)
+        try:
+            await self._pods.delete(daemon_set, plan.delete)
+            names = self._pods.names(daemon_set, [name_beginning(daemon_set)] * len(plan.create))
+            pairs = zip(plan.create, names, strict=True)
+            bodies = [daemons.pod_body(daemon_set, node, name, revision) for node, name in pairs]
+            await self._pods.create(daemon_set, bodies)
+        finally:
+            await self._write_status(daemon_set, revision, now)
+        pods = self._pods.of(daemon_set)
+        used = {revision, *(pod.metadata.labels.get(HASH_LABEL, "") for pod in pods)}
+        await self._revisions.prune(daemon_set, used)
+        again = next_available(pods, daemon_set.spec.min_ready_seconds, now)
+        if again is not None:
+            self._queue.add(key, again)
+
+    @property
+    def _all_nodes(self) -> list[Node]:
+        return sorted(self._nodes.objects.values(), key=lambda node: node.metadata.name)
+
+    def _node_changed(self, change: Change[Node]) -> None:
+        """Only what a daemon looks at counts: heartbeats do not."""
+        if change.old is not None and change.new is not None and _seen(change.old) == _seen(change.new):
+            return
+        for key in self._sets.objects:
+            self._queue.add(key)
+
+    async def _write_status(self, daemon_set: DaemonSet, revision: str, now: datetime) -> None:
+        wanted = daemons.status(daemon_set, self._pods.of(daemon_set), self._all_nodes, revision, now)
+        if wanted != daemon_set.status:
+            body = {"status": whole(wanted)}
+            self._sets.wrote(await self._client.patch(DAEMON_SETS, daemon_set.key, body, "status"))
+
+
+def _seen(node: Node) -> tuple[object, ...]:
+    return node.metadata.labels, node.spec.taints, node.metadata.deletion_timestamp
