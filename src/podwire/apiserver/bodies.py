@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from podwire.apiserver import status
+from podwire.apiserver.protobuf import envelope
+from podwire.apiserver.protobuf.wire import WireError
 from podwire.apiserver.revisions import decode
 
 Object = dict[str, Any]
@@ -19,7 +21,7 @@ DEEPEST = 100
 
 JSON_TYPES = ("application/json",)
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
-OBJECT_TYPES = (*JSON_TYPES, *YAML_TYPES)
+OBJECT_TYPES = (*JSON_TYPES, *YAML_TYPES, envelope.MEDIA_TYPE)
 
 
 def media_type(content_type: str) -> str:
@@ -32,6 +34,8 @@ def read_object(body: bytes, content_type: str) -> Object:
     kind = media_type(content_type)
     if kind not in OBJECT_TYPES:
         raise status.unsupported_media_type(kind, OBJECT_TYPES)
+    if kind == envelope.MEDIA_TYPE:
+        return read_protobuf(body)
     value = read_yaml(body) if kind in YAML_TYPES else read_json(body)
     if not isinstance(value, dict):
         raise status.bad_request("the body is not one object: send a JSON object with apiVersion and kind")
@@ -43,7 +47,7 @@ def read_json(body: bytes) -> Any:
     _check_size(body)
     try:
         value = decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise status.bad_request(f"the body is not valid JSON: {error}") from error
     if body.count(b"{") + body.count(b"[") > DEEPEST:
         _check_shape(value)
@@ -65,6 +69,17 @@ def read_yaml(body: bytes) -> Any:
         return decode(msgspec.json.encode(value))
     except (yaml.YAMLError, msgspec.MsgspecError, TypeError, RecursionError) as error:
         raise status.bad_request(f"the body is not valid YAML: {error}") from error
+
+
+def read_protobuf(body: bytes) -> Object:
+    """An object of a built-in kind within the limits; raises StatusError 400 or 413."""
+    _check_size(body)
+    try:
+        value = envelope.read(body)
+    except WireError as error:
+        raise status.bad_request(f"the body is not valid protobuf: {error}") from error
+    _check_shape(value)
+    return value
 
 
 def without_nulls(value: Any) -> Any:

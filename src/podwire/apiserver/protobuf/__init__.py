@@ -1,0 +1,1 @@
+"""Request bodies in Kubernetes' protobuf: bytes in, the same object as JSON values out."""
