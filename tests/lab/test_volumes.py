@@ -31,9 +31,31 @@ def test_files_of_objects() -> None:
     assert files(Pod(), volume(emptyDir={}), SOURCES) is None
 
 
+def test_files_of_a_token_volume() -> None:
+    pod = msgspec.convert({"metadata": {"name": "web", "namespace": "ns", "labels": {"b": '"', "a": "1"}}}, Pod)
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "conf", "items": [{"key": "a", "path": "ca.crt"}]}},
+        {"secret": {"name": "key"}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+    ]
+    held = Sources(SOURCES.config_maps, SOURCES.secrets, tokens={("", 3607): "a.b.c"})
+    found = files(pod, volume(projected={"defaultMode": 0o440, "sources": sources}), held)
+    assert found is not None
+    expected = {"token": b"a.b.c", "ca.crt": b"1", "s": b"hidden", "namespace": b"ns"}
+    assert {path: file.content for path, file in found.items()} == expected
+    assert {file.mode for file in found.values()} == {0o440}
+    items = [{"path": "all", "mode": 0o600, "fieldRef": {"fieldPath": "metadata.labels"}}]
+    assert files(pod, volume(downwardAPI={"items": items}), SOURCES) == {"all": VolumeFile(b'a="1"\nb="\\""', 0o600)}
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
+        ({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}, "token is not there yet"),
+        ({"projected": {"sources": [{"clusterTrustBundle": {}}]}}, "use the sources serviceAccountToken"),
+        ({"downwardAPI": {"items": [{"path": "cpu", "resourceFieldRef": {}}]}}, "use fieldRef"),
+        ({"downwardAPI": {"items": [{"path": "x", "fieldRef": {"fieldPath": "spec.x"}}]}}, "fieldRef spec.x"),
         ({"configMap": {"name": "none"}}, 'configmap "none" not found'),
         ({"configMap": {"name": "conf", "items": [{"key": "z", "path": "z"}]}}, "non-existent config key: z"),
         ({"configMap": {"name": "conf", "items": [{"key": "a", "path": "../a"}]}}, "must be relative"),
