@@ -79,7 +79,7 @@ class PolicyGate:
 
 async def run(config: AgentConfig) -> None:
     """Serve the node for ever. Raises OSError and NftablesError where the namespace cannot be used."""
-    async with Client(config.credentials) as client:
+    async with Client(config.credentials, "podwire-agent") as client:
         agent = Agent(config, client)
         await agent.run()
 

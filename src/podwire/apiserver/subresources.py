@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import ScalePaths
     from podwire.apiserver.reads import Reader
     from podwire.apiserver.resources import Resource
-    from podwire.apiserver.writes import Change, Writer
+    from podwire.apiserver.writes import Change, Writer, Written
 
 Object = dict[str, Any]
 
@@ -78,14 +78,24 @@ class Subresources:
         return json_response(scale.from_workload(self._workload(call), _scale_paths(call.resource)))
 
     async def _change_scale(self, call: Call) -> Answer:
-        wanted, paths = call.change(), _scale_paths(call.resource)
+        paths = _scale_paths(call.resource)
+        written = await (self._apply_scale(call, paths) if call.applies else self._update_scale(call, paths))
+        workload = conversion.from_storage(call.resource, written.stored.object())
+        return json_response(scale.from_workload(workload, paths), warnings=written.warnings)
+
+    async def _apply_scale(self, call: Call, paths: ScalePaths | None) -> Written:
+        resource = call.resource
+        named = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": call.key.name}}
+        config = scale.into_workload(call.configuration(), named, paths)
+        return await self._writer.apply(resource, call.key, config, call.write_options())
+
+    async def _update_scale(self, call: Call, paths: ScalePaths | None) -> Written:
+        wanted = call.change()
 
         def change(workload: Object) -> Object:
             return scale.into_workload(wanted(scale.from_workload(workload, paths)), workload, paths)
 
-        written = await self._writer.update(call.resource, call.key, change, call.write_options())
-        workload = conversion.from_storage(call.resource, written.stored.object())
-        return json_response(scale.from_workload(workload, paths), warnings=written.warnings)
+        return await self._writer.update(call.resource, call.key, change, call.write_options())
 
     def _workload(self, call: Call) -> Object:
         return conversion.from_storage(call.resource, self._reader.stored(call.resource, call.key).object())

@@ -32,7 +32,7 @@ class ControllersConfig(msgspec.Struct, frozen=True):
 
 async def run(config: ControllersConfig) -> None:
     """Run all controllers for ever; one that fails is started again, the others go on."""
-    async with Client(config.credentials) as client:
+    async with Client(config.credentials, "kube-controller-manager") as client:
         informers = Informers(client)
         workloads, scheduling = Recorder(client, "podwire-controllers"), Recorder(client, SCHEDULER)
         loops = {

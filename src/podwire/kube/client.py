@@ -56,17 +56,25 @@ class ObjectList(msgspec.Struct, Generic[ObjectT]):
 
 
 class Client:
-    """One connection pool to one API server. Use it as an async context manager."""
+    """One connection pool to one API server. Use it as an async context manager.
 
-    def __init__(self, credentials: Credentials) -> None:
+    `name` is what the server calls this client in `managedFields` and in its audit log.
+    """
+
+    def __init__(self, credentials: Credentials, name: str = "podwire") -> None:
         self._credentials = credentials
+        self._name = name
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
         connector = aiohttp.TCPConnector(ssl=self._credentials.ssl_context(), limit=0)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
         self._session = aiohttp.ClientSession(
-            self._credentials.server, connector=connector, timeout=timeout, read_bufsize=LARGEST_OBJECT
+            self._credentials.server,
+            connector=connector,
+            timeout=timeout,
+            read_bufsize=LARGEST_OBJECT,
+            headers={"User-Agent": self._name},
         )
         return self
 

@@ -62,7 +62,7 @@ class RuntimeConfig:
 async def run(config: RuntimeConfig, spawner: Spawner) -> None:
     """Work for ever."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    async with Client(config.credentials) as client:
+    async with Client(config.credentials, COMPONENT) as client:
         await Runtime(config, client, spawner).run()
 
 
