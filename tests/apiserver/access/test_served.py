@@ -136,3 +136,37 @@ async def test_kubectl_makes_roles_and_bindings(served: Served) -> None:
     }
     await served.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
     assert "configmap/c created" in await served.kubectl(*make, stdin=json.dumps(made))
+
+
+async def test_kubectl_asks_about_itself(served: Served) -> None:
+    """These bodies are protobuf: client-go sends nothing else."""
+    assert "kubernetes-admin" in await served.kubectl("auth", "whoami")
+    assert "bob" in await served.kubectl("auth", "whoami", "--as=bob", "-o", "jsonpath={.status.userInfo.username}")
+    assert (await served.kubectl("auth", "can-i", "delete", "nodes")).strip() == "yes"
+    await allow(Talk(served.server), "bob", rule("list", "", "pods"), namespace="default")
+    as_bob = ("auth", "can-i", "--as=bob", "--as-group=system:authenticated")
+    assert (await served.kubectl(*as_bob, "list", "pods")).strip() == "yes"
+    assert (await served.kubectl(*as_bob, "get", "/api")).strip() == "yes"
+    for question in (("list", "pods", "-A"), ("delete", "pods"), ("list", "pods", "--subresource=log"), ("get", "/x")):
+        assert await served.kubectl(*as_bob, *question, "-q", fails=True) == ""
+    listed = await served.kubectl(*as_bob, "--list")
+    assert "pods" in listed
+    assert "selfsubjectaccessreviews.authorization.k8s.io" in listed
+
+
+async def test_kubectl_creates_tokens(served: Served) -> None:
+    made = (await served.kubectl("create", "token", "default", "--duration=20m", "--audience=vault")).strip()
+    review = {"spec": {"token": made, "audiences": ["vault"]}}
+    answer = await Talk(served.server).ok("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
+    assert answer["status"]["authenticated"]
+    plain = (await served.kubectl("create", "token", "default")).strip()
+    assert "Forbidden" in await kubectl(served, f"--token={plain}", "get", "pods", fails=True)
+    assert "less than 10 minutes" in await served.kubectl("create", "token", "default", "--duration=1m", fails=True)
+
+
+async def test_kubectl_makes_a_role_by_flags(served: Served) -> None:
+    await served.kubectl("create", "clusterrole", "pods", "--verb=get,list", "--resource=pods")
+    await served.kubectl("create", "clusterrolebinding", "pods", "--clusterrole=pods", "--user=bob")
+    assert (await served.kubectl("auth", "can-i", "--as=bob", "list", "pods", "-A")).strip() == "yes"
+    described = await served.kubectl("describe", "clusterrole", "pods")
+    assert "[get list]" in described
