@@ -34,6 +34,7 @@ _LAYOUTS: dict[tuple[str, str], Layout] = {
     ("", "secrets"): cluster.SECRETS,
     ("", "serviceaccounts"): cluster.SERVICE_ACCOUNTS,
     ("", "services"): network.SERVICES,
+    ("apiextensions.k8s.io", "customresourcedefinitions"): cluster.DEFINITIONS,
     ("apps", "controllerrevisions"): workloads.REVISIONS,
     ("apps", "daemonsets"): workloads.DAEMON_SETS,
     ("apps", "deployments"): workloads.DEPLOYMENTS,

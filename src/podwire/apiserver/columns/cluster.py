@@ -213,4 +213,5 @@ STORAGE_CLASSES = Layout(
     _storage_class,
 )
 ROLES = Layout((NAME, Column("Created At", description=AGE.description)), _created)
+DEFINITIONS = Layout((NAME, Column("Created At", "date", description=AGE.description)), _created)
 OTHERS = Layout((NAME, AGE), _named)

@@ -32,7 +32,14 @@ _TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-_RENAMED = {"size": "size_of", "hasValue": "has_value", "value": "value_of", "orValue": "or_value"}
+_RENAMED = {
+    "size": "size_of",
+    "min": "least",
+    "max": "greatest",
+    "hasValue": "has_value",
+    "value": "value_of",
+    "orValue": "or_value",
+}
 _TIME = (
     "FullYear",
     "Month",
@@ -47,7 +54,7 @@ _TIME = (
 )
 _TYPES = ("duration", "timestamp", "int", "uint", "double", "string", "bool", "bytes", "type", "dyn")
 _TEXTS = ("matches", "contains", "startsWith", "endsWith")
-_BUILTIN = frozenset((*_TYPES, *_TEXTS, *(f"get{part}" for part in _TIME), "max", "min", "of", "none"))
+_BUILTIN = frozenset((*_TYPES, *_TEXTS, *(f"get{part}" for part in _TIME), "of", "none"))
 
 
 class NotCompiledError(ValueError):
@@ -115,7 +122,7 @@ def pattern_problem(pattern: str) -> str:
 def _translated(source: str) -> str:
     """The expression with those functions renamed that stand in for the library's own."""
     tokens = _TOKEN.findall(source)
-    followed = [*(token for token in tokens[1:]), ""]
+    followed = [*tokens[1:], ""] if tokens else []
     return "".join(
         _RENAMED.get(token, token) if after == "(" else token for token, after in zip(tokens, followed, strict=True)
     )

@@ -232,6 +232,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "value_of": _value,
     "or_value": lambda value, other: _value(value) if _present(value) else other,
     "sum": sum,
+    "least": min,
+    "greatest": max,
     "isSorted": lambda items: all(one <= other for one, other in itertools.pairwise(items)),
     "indexOf": _index_of,
     "lastIndexOf": _last_index_of,
