@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from podwire.kube.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from podwire.kube.batch import Job
 from podwire.kube.core import Node, Pod, Service
 
 READY = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
@@ -73,6 +74,11 @@ def stateful_set(replicas: int = 3, **changes: Any) -> StatefulSet:
 def daemon_set(**changes: Any) -> DaemonSet:
     """DaemonSet log of app=web pods; further arguments are fields of its spec."""
     return msgspec.convert(_workload("log", changes), DaemonSet)
+
+
+def job(**changes: Any) -> Job:
+    """Job sum of app=web pods; further arguments are fields of its spec."""
+    return msgspec.convert(_workload("sum", changes), Job)
 
 
 def _workload(name: str, changes: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from podwire.kube.core import ConfigMap, Pod, Secret, Volume
+from podwire.kube.core import ConfigMap, Pod, Secret
+from podwire.kube.volumes import Volume
 from podwire.lab.environment import ConfigurationError, Sources
 from podwire.lab.volumes import VolumeFile, files, folder_of, provide, write
 

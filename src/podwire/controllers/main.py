@@ -13,6 +13,7 @@ from podwire.controllers.endpointslices import EndpointSlices
 from podwire.controllers.events import Recorder
 from podwire.controllers.garbage import GarbageCollector
 from podwire.controllers.informers import Informers, supervised
+from podwire.controllers.job import Jobs
 from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import NAME as SCHEDULER
@@ -40,6 +41,7 @@ async def run(config: ControllersConfig) -> None:
             "the ReplicaSet controller": ReplicaSets(client, informers, workloads).run,
             "the StatefulSet controller": StatefulSets(client, informers, workloads).run,
             "the DaemonSet controller": DaemonSets(client, informers, workloads).run,
+            "the Job controller": Jobs(client, informers, workloads).run,
             "the scheduler": Scheduler(client, informers, scheduling).run,
             "the EndpointSlice controller": EndpointSlices(client, informers).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,

@@ -6,6 +6,7 @@ import msgspec
 
 from podwire.kube.meta import Condition, Object, Struct
 from podwire.kube.scheduling import Affinity, Taint, Toleration
+from podwire.kube.volumes import ObjectFieldSelector, Volume
 
 IntOrString = int | str
 
@@ -134,12 +135,6 @@ class Probe(Struct, frozen=True):
     failure_threshold: int = 3
 
 
-class ObjectFieldSelector(Struct, frozen=True):
-    """A field of the pod itself, such as `metadata.name` or `status.podIP`."""
-
-    field_path: str
-
-
 class KeySelector(Struct, frozen=True):
     """A key of a ConfigMap or Secret."""
 
@@ -240,110 +235,6 @@ class Container(Struct, frozen=True):
     stdin_once: bool = False
 
 
-class KeyToPath(Struct, frozen=True):
-    """One key of a ConfigMap or Secret volume and the file it becomes."""
-
-    key: str
-    path: str
-    mode: int | None = None
-
-
-class EmptyDirVolumeSource(Struct, frozen=True):
-    """An empty folder that lives as long as the pod."""
-
-    medium: str = ""
-
-
-class ConfigMapVolumeSource(Struct, frozen=True):
-    """A ConfigMap as files."""
-
-    name: str = ""
-    items: tuple[KeyToPath, ...] = ()
-    default_mode: int = 0o644
-    optional: bool = False
-
-
-class SecretVolumeSource(Struct, frozen=True):
-    """A Secret as files."""
-
-    secret_name: str = ""
-    items: tuple[KeyToPath, ...] = ()
-    default_mode: int = 0o644
-    optional: bool = False
-
-
-class ServiceAccountTokenProjection(Struct, frozen=True):
-    """A token of the pod's ServiceAccount as a file, kept fresh by the node. An empty audience is the API server."""
-
-    path: str
-    audience: str = ""
-    expiration_seconds: int = 3600
-
-
-class ConfigMapProjection(Struct, frozen=True):
-    """Keys of a ConfigMap."""
-
-    name: str = ""
-    items: tuple[KeyToPath, ...] = ()
-    optional: bool = False
-
-
-class SecretProjection(Struct, frozen=True):
-    """Keys of a Secret."""
-
-    name: str = ""
-    items: tuple[KeyToPath, ...] = ()
-    optional: bool = False
-
-
-class DownwardAPIFile(Struct, frozen=True):
-    """A field of the pod as a file."""
-
-    path: str
-    field_ref: ObjectFieldSelector | None = None
-    mode: int | None = None
-
-
-class DownwardAPIProjection(Struct, frozen=True):
-    """Fields of the pod."""
-
-    items: tuple[DownwardAPIFile, ...] = ()
-
-
-class VolumeProjection(Struct, frozen=True):
-    """One source of a projected volume: exactly one field is set."""
-
-    service_account_token: ServiceAccountTokenProjection | None = None
-    config_map: ConfigMapProjection | None = None
-    secret: SecretProjection | None = None
-    downward_api: DownwardAPIProjection | None = msgspec.field(default=None, name="downwardAPI")
-
-
-class ProjectedVolumeSource(Struct, frozen=True):
-    """Several sources in one folder; later ones win."""
-
-    sources: tuple[VolumeProjection, ...] = ()
-    default_mode: int = 0o644
-
-
-class DownwardAPIVolumeSource(Struct, frozen=True):
-    """Fields of the pod as files."""
-
-    items: tuple[DownwardAPIFile, ...] = ()
-    default_mode: int = 0o644
-
-
-class Volume(Struct, frozen=True):
-    """A folder of a pod. Kinds that podwire does not serve leave all sources None."""
-
-    name: str
-    empty_dir: EmptyDirVolumeSource | None = None
-    config_map: ConfigMapVolumeSource | None = None
-    secret: SecretVolumeSource | None = None
-    projected: ProjectedVolumeSource | None = None
-    downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
-
-
 class HostAlias(Struct, frozen=True):
     """A line of the pod's /etc/hosts."""
 
@@ -403,6 +294,13 @@ class PodIP(Struct, frozen=True):
     ip: str
 
 
+class ContainerStatus(Struct, frozen=True):
+    """What others than its node need to know of a container."""
+
+    name: str
+    restart_count: int = 0
+
+
 class PodStatus(Struct, frozen=True):
     """What a pod is. Phase: Pending, Running, Succeeded, Failed, Unknown."""
 
@@ -412,6 +310,7 @@ class PodStatus(Struct, frozen=True):
     host_ip: str = msgspec.field(default="", name="hostIP")
     conditions: tuple[Condition, ...] = ()
     start_time: str | None = None
+    container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(Object, frozen=True):

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 import aiohttp
 
 from podwire.kube.client import ApiError, Client
-from podwire.kube.core import Pod, ServiceAccountTokenProjection
+from podwire.kube.core import Pod
 from podwire.kube.kinds import SERVICE_ACCOUNTS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.volumes import ServiceAccountTokenProjection
 
 RENEWED_AFTER = 0.8
 """The part of its life after which a token is replaced."""

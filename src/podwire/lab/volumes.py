@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from podwire.kube.core import DownwardAPIFile, KeyToPath, Pod, Volume, VolumeProjection
+from podwire.kube.core import Pod
+from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
 from podwire.lab.environment import ConfigurationError, Sources, pod_field
 
 DATA = "..data"
