@@ -97,6 +97,13 @@ def test_the_file_stays_small(log: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_full_disk_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    audit = AuditLog(Path("/dev/full"), lambda: NOW)
+    audit.record(Request("GET", "/api", None), Outcome(None, Attributes("get", path="/api"), 401), NOW)
+    audit.close()
+    assert "the audit log lacks a line about /api: /dev/full: [Errno 28]" in caplog.text
+
+
 def test_a_later_server_writes_on(log: Path) -> None:
     for _ in range(2):
         audit = AuditLog(log, lambda: NOW)
