@@ -6,11 +6,12 @@ marks and other numbers in the machine's own. Sources: linux/netfilter/nf_tables
 
 from __future__ import annotations
 
+import errno
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from podwire.kernel.netlink import NETLINK_NETFILTER, Netlink, attributes, text
+from podwire.kernel.netlink import NETLINK_NETFILTER, Netlink, NetlinkError, attributes, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,21 @@ class SetDump:
         self._netlink = Netlink(protocol=NETLINK_NETFILTER)
 
     def elements(self, table: str, name: str) -> Iterator[RawElement]:
-        """All elements of a set or map, in no order. Raises NetlinkError, with ENOENT where there is no such set."""
+        """All elements of a set or map, in no order. Raises NetlinkError, with ENOENT where there is no such set.
+
+        It is read until two listings say the same: after many additions the kernel moves a hash table in the
+        background, and a listing meanwhile leaves some elements out without a word (rhashtable_walk_next).
+        """
+        before: frozenset[RawElement] | None = None
+        for _ in range(_TRIES):
+            found = frozenset(self._listed(table, name))
+            if found == before:
+                return iter(found)
+            before = found
+        raise NetlinkError(errno.EINTR, f"set {name} changed whenever it was read")
+
+    def _listed(self, table: str, name: str) -> Iterator[RawElement]:
+        """One listing."""
         body = _FAMILY_HEADER.pack(_INET, 0, 0) + text(_TABLE, table) + text(_SET, name)
         for payload in self._netlink.dump(_GET_ELEMENTS, body, _TRIES):
             listed = attributes(payload, _FAMILY_HEADER.size).get(_ELEMENTS, b"")
