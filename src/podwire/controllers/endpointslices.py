@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.core import Node, Pod, Service
     from podwire.kube.discovery import Endpoint, EndpointSlice
+    from podwire.kube.meta import Object
     from podwire.kube.watch import Change
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -100,11 +101,7 @@ class EndpointSlices:
 
     async def _create(self, service: Service, content: Content) -> None:
         body = slices.body(service, content)
-        base = service.metadata.name[:LONGEST_NAME_BASE]
-        body["metadata"] |= {
-            "name": f"{base}-{safe_text(secrets.token_bytes(16), 5)}",
-            "generateName": f"{base}-",
-        }
+        body["metadata"] |= new_name(service)
         self._slices.wrote(await self._client.create(ENDPOINT_SLICES, body, service.metadata.namespace))
 
     async def _update(self, service: Service, old: EndpointSlice, content: Content) -> None:
@@ -125,6 +122,12 @@ class EndpointSlices:
                 if error.reason not in {"NotFound", "Conflict"}:
                     raise
             self._slices.deleted(item)
+
+
+def new_name(owner: Object) -> dict[str, str]:
+    """The metadata that names a new slice after its owner."""
+    base = owner.metadata.name[:LONGEST_NAME_BASE]
+    return {"name": f"{base}-{safe_text(secrets.token_bytes(16), 5)}", "generateName": f"{base}-"}
 
 
 def _selector_key(service: Service) -> list[tuple[Any, ...]]:

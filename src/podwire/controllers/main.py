@@ -9,11 +9,13 @@ import msgspec
 
 from podwire.controllers.daemonset import DaemonSets
 from podwire.controllers.deployment import Deployments
+from podwire.controllers.endpoints_objects import EndpointsObjects
 from podwire.controllers.endpointslices import EndpointSlices
 from podwire.controllers.events import Recorder
 from podwire.controllers.garbage import GarbageCollector
 from podwire.controllers.informers import Informers, supervised
 from podwire.controllers.job import Jobs
+from podwire.controllers.mirroring import Mirroring
 from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import NAME as SCHEDULER
@@ -44,6 +46,8 @@ async def run(config: ControllersConfig) -> None:
             "the Job controller": Jobs(client, informers, workloads).run,
             "the scheduler": Scheduler(client, informers, scheduling).run,
             "the EndpointSlice controller": EndpointSlices(client, informers).run,
+            "the Endpoints controller": EndpointsObjects(client, informers).run,
+            "the mirroring of Endpoints": Mirroring(client, informers).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,
         }
         collector = GarbageCollector(client, informers)

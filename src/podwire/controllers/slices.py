@@ -94,13 +94,14 @@ def labels(service: Service) -> dict[str, str]:
 
 
 def body(service: Service, content: Content) -> dict[str, Any]:
-    """A slice as JSON, without name and version."""
+    """A Service's slice as JSON, without name and version."""
+    return document(service.metadata.namespace, labels(service), reference(SERVICES, service), content)
+
+
+def document(namespace: str, labels: Mapping[str, str], owner: dict[str, Any], content: Content) -> dict[str, Any]:
+    """A slice as JSON, without name and version; `owner` is the reference to who it goes with."""
     return {
-        "metadata": {
-            "namespace": service.metadata.namespace,
-            "labels": labels(service),
-            "ownerReferences": [reference(SERVICES, service)],
-        },
+        "metadata": {"namespace": namespace, "labels": labels, "ownerReferences": [owner]},
         "addressType": content.address_type,
         "endpoints": [msgspec.to_builtins(endpoint) for endpoint in content.endpoints],
         "ports": [

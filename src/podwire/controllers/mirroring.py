@@ -1,0 +1,87 @@
+"""Hand-written Endpoints of Services without a selector, mirrored into EndpointSlices: only these lead packets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from podwire.controllers import old_endpoints, slices
+from podwire.controllers.endpointslices import new_name
+from podwire.controllers.ownership import reference
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.stores import Index, changed_key
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, SERVICES
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from podwire.controllers.informers import Informers
+    from podwire.controllers.slices import Content
+    from podwire.kube.client import Client
+    from podwire.kube.discovery import EndpointSlice
+    from podwire.kube.endpoints import Endpoints
+    from podwire.kube.watch import Change
+
+
+class Mirroring:
+    """Follows Endpoints, Services and its own slices."""
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._objects = informers.of(ENDPOINTS)
+        self._services = informers.of(SERVICES)
+        self._slices = informers.of(ENDPOINT_SLICES)
+        self._slices_by_service = Index(self._slices, _service_key)
+        self._queue: WorkQueue[NamespacedName] = WorkQueue("mirrored endpoints", self.sync)
+        self._objects.subscribe(lambda change: self._queue.add(changed_key(change)))
+        self._services.subscribe(lambda change: self._queue.add(changed_key(change)))
+        self._slices.subscribe(self._slice_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, key: NamespacedName) -> None:
+        """Write what the mirrored slices of one Service lack; all go where nothing is to be mirrored."""
+        item = self._objects.objects.get(key)
+        existing = [s for s in self._slices_by_service[key].values() if s.metadata.deletion_timestamp is None]
+        if item is None or not old_endpoints.mirrored(item, self._services.objects.get(key)):
+            await self._delete(existing)
+            return
+        plan = slices.plan(old_endpoints.mirror(item), existing, old_endpoints.mirror_labels(item))
+        for content in plan.create:
+            body = _body(item, content)
+            body["metadata"] |= new_name(item)
+            self._slices.wrote(await self._client.create(ENDPOINT_SLICES, body, key.namespace))
+        for old, content in plan.update:
+            body = _body(item, content)
+            version = old.metadata.resource_version
+            body["metadata"] |= {"name": old.metadata.name, "resourceVersion": version}
+            self._slices.wrote(await self._client.replace(ENDPOINT_SLICES, old.key, body))
+        await self._delete(plan.delete)
+
+    async def _delete(self, gone: Sequence[EndpointSlice]) -> None:
+        for item in gone:
+            try:
+                await self._client.delete(ENDPOINT_SLICES, item.key, uid=item.metadata.uid)
+            except ApiError as error:
+                if error.reason not in {"NotFound", "Conflict"}:
+                    raise
+            self._slices.deleted(item)
+
+    def _slice_changed(self, change: Change[EndpointSlice]) -> None:
+        for item in (change.old, change.new):
+            for key in _service_key(item) if item is not None else ():
+                self._queue.add(key)
+
+
+def _body(item: Endpoints, content: Content) -> dict[str, dict[str, object]]:
+    owner = reference(ENDPOINTS, item)
+    return slices.document(item.metadata.namespace, old_endpoints.mirror_labels(item), owner, content)
+
+
+def _service_key(item: EndpointSlice) -> list[NamespacedName]:
+    """Slices that others manage are not ours to touch."""
+    mine = item.metadata.labels.get(slices.MANAGED_BY_LABEL) == old_endpoints.MIRROR_MANAGER
+    return [item.service] if mine else []
