@@ -141,7 +141,7 @@ def _message(rule: Rule, variables: dict[str, Any]) -> str:
 def _place(value: Any, path: str, rule: Rule) -> tuple[str, Any]:
     """The field that a rule's error names, and the value that it shows."""
     if not rule.field_path:
-        return path, value
+        return path or "<nil>", value
     return f"{path}{rule.field_path}".removeprefix("." if not path else ""), {}
 
 
