@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
+_TRIES = 10
+
+
 class _Answer(msgspec.Struct, array_like=True):
     """What the child sends: an error, or elements as collection, key parts and value parts in nft's JSON."""
 
@@ -76,11 +79,26 @@ def _listed(
     nft: Nftables, table: str, collections: Iterable[tuple[str, str]]
 ) -> Iterator[tuple[str, list[Any], list[Any]]]:
     for kind, name in collections:
+        for element in _agreed(nft, table, kind, name):
+            key, value = element if kind == "map" else (element, None)
+            yield name, _parts(key), [] if value is None else _parts(value)
+
+
+def _agreed(nft: Nftables, table: str, kind: str, name: str) -> list[Any]:
+    """The elements as two listings in a row have them.
+
+    After many additions the kernel moves a hash table in the background, and a listing meanwhile leaves some elements
+    out without a word (rhashtable_walk_next).
+    """
+    before: list[str] | None = None
+    for _ in range(_TRIES):
         listing = msgspec.json.decode(nft.run_json(f"list {kind} {table} {name}"))
-        for entry in listing["nftables"]:
-            for element in entry.get(kind, {}).get("elem", ()):
-                key, value = element if kind == "map" else (element, None)
-                yield name, _parts(key), [] if value is None else _parts(value)
+        elements = [element for entry in listing["nftables"] for element in entry.get(kind, {}).get("elem", ())]
+        found = sorted(map(repr, elements))
+        if found == before:
+            return elements
+        before = found
+    raise NftablesError(f"{kind} {name} of table {table} changed whenever it was listed")
 
 
 def _parts(value: Any) -> list[Any]:

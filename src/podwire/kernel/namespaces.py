@@ -90,7 +90,7 @@ def sethostname(name: str) -> None:
 
 
 def prctl(option: int, value: int = 0) -> None:
-    """Change one property of this process; see prctl(2)."""
+    """Change one property of this process; the options are those of the system call."""
     _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
 
 
