@@ -114,7 +114,8 @@ class ApiServer:
     def _make_access(self) -> Access:
         config = self._config
         server = f"https://{config.endpoint_addresses[0]}:{config.port}"
-        wanted = AccessConfig(config.issuer, server, config.token_key_file, config.audit_file)
+        authority = Path(config.authority_file).read_text(encoding="ascii")
+        wanted = AccessConfig(authority, config.issuer, server, config.token_key_file, config.audit_file)
         return Access(wanted, self.store, _now)
 
     def _make_writer(self) -> Writer:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from podwire.apiserver.access import first_roles
 from podwire.apiserver.access.gate import Authorizer
+from podwire.apiserver.access.rbac import Rbac
 from podwire.apiserver.authentication import User
 from podwire.apiserver.authorization import Attributes
+from podwire.apiserver.resources import registry
+from podwire.apiserver.store import Store
 from tests.apiserver.access.things import RBAC, binding, role, rule, user
 from tests.apiserver.conftest import Talk
 
@@ -17,6 +23,13 @@ BOT = User("system:serviceaccount:a:bot", ("system:serviceaccounts", "system:ser
 SOMEONE = User("someone", (IN,))
 NOBODY = User("system:anonymous", ("system:unauthenticated",))
 ADMIN = User("root", ("system:masters", IN))
+
+
+@pytest.fixture
+async def authorize() -> Authorizer:
+    store = Store(":memory:")
+    await first_roles.ensure(store, registry(), datetime.now(UTC))
+    return Authorizer(Rbac.of(store), store)
 
 
 def on(verb: str, resource: str, group: str = "", name: str = "", namespace: str = "a") -> Attributes:
@@ -64,8 +77,9 @@ def on(verb: str, resource: str, group: str = "", name: str = "", namespace: str
         (NODE, on("create", "clusterroles", "rbac.authorization.k8s.io"), False),
     ],
 )
-async def test_what_everyone_may_from_the_start(talk: Talk, who: User, asked: Attributes, allowed: bool) -> None:
-    authorize: Authorizer = talk.server.access.gate.authorize
+async def test_what_everyone_may_from_the_start(
+    authorize: Authorizer, who: User, asked: Attributes, allowed: bool
+) -> None:
     assert authorize(who, asked).allowed is allowed
 
 

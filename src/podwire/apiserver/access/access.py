@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from podwire.apiserver.access import first_roles
+from podwire.apiserver.access.account_secrets import account_secrets
 from podwire.apiserver.access.aggregation import Aggregation
 from podwire.apiserver.access.audit import AuditLog
 from podwire.apiserver.access.escalation import no_escalation
@@ -35,12 +36,14 @@ KEYS_PATH = "/openid/v1/jwks"
 
 @dataclass(frozen=True, slots=True)
 class AccessConfig:
-    """`key_file` is the PEM key that signs tokens (empty: a new one, and tokens end with the server).
+    """`authority` is the PEM of the authority that clients shall trust.
 
     `issuer` is what tokens name as their origin, `server` the URL at which clients of OpenID Connect find the keys.
-    `audit_file` takes the audit log; empty: none is kept.
+    `key_file` is the PEM key that signs tokens (empty: a new one, and tokens end with the server). `audit_file` takes
+    the audit log; empty: none is kept.
     """
 
+    authority: str
     issuer: str
     server: str
     key_file: str = ""
@@ -62,7 +65,8 @@ class Access:
         self.reviews = Reviews(index, authorize, self.tokens)
         self.token_requests = TokenRequests(store, self.tokens)
         self.audit = AuditLog(Path(config.audit_file), clock) if config.audit_file else None
-        self.admission: tuple[Admission, ...] = (service_account, no_escalation(index, authorize))
+        secrets = account_secrets(self.tokens, config.authority)
+        self.admission: tuple[Admission, ...] = (service_account, secrets, no_escalation(index, authorize))
 
     async def start(self, registry: Registry) -> None:
         """Make the default roles."""
