@@ -78,6 +78,8 @@ async def test_requests_that_are_refused(talk: Talk, spec: dict[str, Any], code:
 async def test_other_accounts_and_other_kinds_are_refused(talk: Talk) -> None:
     assert (await talk.refused("POST", f"{ACCOUNTS}/none/token", request()))[0] == 404
     assert (await talk.refused("POST", TOKEN, {"apiVersion": "v1", "kind": "Pod"}))[0] == 400
+    assert (await talk.refused("POST", TOKEN, {"spec": "x"}))[0] == 400
+    assert (await talk.refused("POST", TOKEN, request(boundObjectRef="web")))[0] == 400
     assert (await talk.refused("GET", TOKEN))[0] == 405
 
 

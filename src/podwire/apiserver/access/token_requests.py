@@ -47,29 +47,20 @@ class TokenRequests:
         account = self._store.get(call.key)
         if account is None:
             raise status.not_found(call.resource, call.key.name)
-        body = call.body()
-        if (body.get("apiVersion", GROUP_VERSION), body.get("kind", KIND)) != (GROUP_VERSION, KIND):
-            raise status.bad_request(f"the body must be a {KIND} of {GROUP_VERSION}")
-        spec = body.get("spec") if isinstance(body.get("spec"), dict) else {}
-        assert isinstance(spec, dict)
-        seconds = spec.get("expirationSeconds") or DEFAULT_SECONDS
-        audiences = spec.get("audiences") or []
-        wrong = [*_wrong_seconds(seconds), *_wrong_audiences(audiences)]
-        if wrong:
-            raise _invalid(call.key.name, wrong)
-        bound = self._bound(call, spec.get("boundObjectRef"))
+        wanted = _wanted(call.key.name, call.body(), self._tokens.issuer)
+        bound = self._bound(call, wanted.get("boundObjectRef"))
         if call.request.user is not None:
             self._check_node(call.request.user, call, bound)
         subject = Subject(account.key.namespace, Reference(account.key.name, account.uid), self._references(bound))
-        issued = self._tokens.issue(subject, audiences, timedelta(seconds=seconds))
-        state = {"token": issued.token, "expirationTimestamp": timestamp(issued.expires)}
-        completed = {**spec, "audiences": audiences or [self._tokens.issuer], "expirationSeconds": seconds}
+        lifetime = timedelta(seconds=wanted["expirationSeconds"])
+        issued = self._tokens.issue(subject, wanted["audiences"], lifetime)
         metadata = {
             "name": account.key.name,
             "namespace": account.key.namespace,
-            "creationTimestamp": timestamp(issued.expires - timedelta(seconds=seconds)),
+            "creationTimestamp": timestamp(issued.expires - lifetime),
         }
-        answer = {"kind": KIND, "apiVersion": GROUP_VERSION, "metadata": metadata, "spec": completed, "status": state}
+        state = {"token": issued.token, "expirationTimestamp": timestamp(issued.expires)}
+        answer = {"kind": KIND, "apiVersion": GROUP_VERSION, "metadata": metadata, "spec": wanted, "status": state}
         return json_response(answer, 201)
 
     def _bound(self, call: Call, reference: Any) -> Stored | None:
@@ -116,6 +107,20 @@ class TokenRequests:
         if bound.fields.get("spec.nodeName") != node:
             why = "node requested token bound to a pod scheduled on a different node"
             raise status.forbidden(call.resource, call.key.name, why)
+
+
+def _wanted(name: str, body: Object, issuer: str) -> Object:
+    """The spec of a request, completed; raises StatusError 400 or 422."""
+    if (body.get("apiVersion", GROUP_VERSION), body.get("kind", KIND)) != (GROUP_VERSION, KIND):
+        raise status.bad_request(f"the body must be a {KIND} of {GROUP_VERSION}")
+    spec = body.get("spec") or {}
+    if not isinstance(spec, dict) or not isinstance(spec.get("boundObjectRef") or {}, dict):
+        raise status.bad_request("spec and spec.boundObjectRef must be objects")
+    seconds = spec.get("expirationSeconds") or DEFAULT_SECONDS
+    audiences = spec.get("audiences") or [issuer]
+    if wrong := [*_wrong_seconds(seconds), *_wrong_audiences(audiences)]:
+        raise _invalid(name, wrong)
+    return {**spec, "audiences": audiences, "expirationSeconds": seconds}
 
 
 def _wrong_seconds(seconds: Any) -> list[Cause]:
