@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Schema(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One JSON value's schema, OpenAPI's part that Kubernetes uses. A schema with a `ref` says nothing else.
 
+    `default` is known of kinds of users only: the published schemas come without.
     No type, reference or choice at all means any value (`JSON` of apiextensions); an object without properties and
     without `additional` keeps whatever it has (RawExtension).
     """
@@ -35,6 +36,7 @@ class Schema(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     additional: Schema | None = msgspec.field(default=None, name="additionalProperties")
     one_of: tuple[Schema, ...] = msgspec.field(default=(), name="oneOf")
     list_type: str = msgspec.field(default="", name="x-kubernetes-list-type")
+    default: Any = None
     list_map_keys: tuple[str, ...] = msgspec.field(default=(), name="x-kubernetes-list-map-keys")
     map_type: str = msgspec.field(default="", name="x-kubernetes-map-type")
     patch_strategy: str = msgspec.field(default="", name="x-kubernetes-patch-strategy")

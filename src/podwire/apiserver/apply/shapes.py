@@ -27,7 +27,7 @@ KEY_DEFAULTS: dict[tuple[str, ...], dict[str, Any]] = {
 }
 """Values of key fields that a client may leave out, by the keys of the list.
 
-The packed schemas have no `default`. Source: `+default="TCP"` of ContainerPort and ServicePort in k8s.io/api
+The packed schemas have no `default`; those of kinds of users do. Source: `+default="TCP"` of ContainerPort and ServicePort in k8s.io/api
 `core/v1/types.go`; no other list of the built-in kinds is told by a field with a default.
 """
 
@@ -136,8 +136,12 @@ class SchemaShapes:
     def _of_user(self, name: str, declared: Schema) -> Shape:
         kept = self._of_users.get(name)
         if kept is None or kept[0] is not declared:
-            kept = self._of_users[name] = declared, self._shape(declared, whole=True)
+            kept = self._of_users[name] = declared, self.of_schema(declared)
         return kept[1]
+
+    def of_schema(self, declared: Schema) -> Shape:
+        """The shape of a value of a kind of a user."""
+        return self._shape(declared, whole=True)
 
     def _named(self, name: str) -> Shape:
         found = self._definitions.get(name)
@@ -168,5 +172,11 @@ class SchemaShapes:
         if found.list_type not in {"map", "set"} or items is None:
             return LEAF
         keys = found.list_map_keys if found.list_type == "map" else ()
-        defaults = KEY_DEFAULTS.get(tuple(sorted(keys)))
+        defaults = _key_defaults(items, keys) if whole else KEY_DEFAULTS.get(tuple(sorted(keys)))
         return Shape(Form.ITEMS, lambda _: self._shape(items, whole=whole), keys=keys, key_defaults=defaults)
+
+
+def _key_defaults(items: Schema, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The defaults of key fields, as the schema of a list's items has them."""
+    declared = {key: items.properties[key].default for key in keys if key in items.properties}
+    return {key: default for key, default in declared.items() if default is not None}

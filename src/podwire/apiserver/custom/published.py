@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from podwire.apiserver.components import META, reference
 from podwire.apiserver.custom.structural import META_FIELDS, Structural
 from podwire.apiserver.schema import Schema
@@ -45,13 +47,15 @@ def _own_fields() -> Object:
 
 
 def _field(schema: Structural) -> Schema:
+    default = None if schema.default is msgspec.UNSET else schema.default
     if schema.int_or_string:
-        return Schema(one_of=_CHOICE)
+        return Schema(one_of=_CHOICE, default=default)
     if schema.preserve and not schema.type:
         return Schema()
     return Schema(
         type=schema.type,
         format=schema.format,
+        default=default,
         properties={name: _field(inner) for name, inner in schema.properties.items()},
         required=schema.required,
         items=None if schema.items is None else _field(schema.items),

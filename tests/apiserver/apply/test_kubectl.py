@@ -1,0 +1,94 @@
+"""kubectl 1.37 applies server-side: conflicts, force, migration from client-side apply, scale in between."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.apiserver.conftest import Served
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: main, image: nginx, ports: [{containerPort: 80}]}
+"""
+SSA = ("apply", "--server-side", "-f", "-")
+
+
+async def entries(served: Served) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The entries of deployment web by manager, operation and subresource."""
+    text = await served.kubectl("get", "deployment", "web", "-o", "json", "--show-managed-fields")
+    found = json.loads(text)["metadata"]["managedFields"]
+    return {(one["manager"], one["operation"], one.get("subresource", "")): one for one in found}
+
+
+async def test_an_object_is_made_applied_again_and_shown_without_its_entries(served: Served) -> None:
+    assert await served.kubectl(*SSA, stdin=DEPLOYMENT) == "deployment.apps/web serverside-applied\n"
+    before = await served.kubectl("get", "deployment", "web", "-o", "json", "--show-managed-fields")
+    assert await served.kubectl(*SSA, stdin=DEPLOYMENT) == "deployment.apps/web serverside-applied\n"
+    assert await served.kubectl("get", "deployment", "web", "-o", "json", "--show-managed-fields") == before
+    assert "managedFields" not in await served.kubectl("get", "deployment", "web", "-o", "yaml")
+    own = (await entries(served))["kubectl", "Apply", ""]
+    assert own["apiVersion"] == "apps/v1"
+    assert own["fieldsV1"]["f:spec"]["f:replicas"] == {}
+    container = own["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"]['k:{"name":"main"}']
+    assert container["f:ports"] == {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}}
+
+
+async def test_a_conflict_is_told_in_upstream_s_words_and_can_be_forced(served: Served) -> None:
+    await served.kubectl(*SSA, stdin=DEPLOYMENT)
+    other = DEPLOYMENT.replace("replicas: 2", "replicas: 5").replace("image: nginx", "image: nginx:2")
+    told = await served.kubectl(*SSA, "--field-manager=other", stdin=other, fails=True)
+    assert 'Apply failed with 2 conflicts: conflicts with "kubectl":\n- .spec.replicas\n' in told
+    assert '- .spec.template.spec.containers[name="main"].image\n' in told
+    await served.kubectl(*SSA, "--field-manager=other", "--force-conflicts", stdin=other)
+    assert await served.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}") == "5"
+    found = await entries(served)
+    assert "f:replicas" not in found["kubectl", "Apply", ""]["fieldsV1"]["f:spec"]
+    assert "f:replicas" in found["other", "Apply", ""]["fieldsV1"]["f:spec"]
+
+
+async def test_scale_takes_replicas_until_the_configuration_leaves_them_out(served: Served) -> None:
+    await served.kubectl(*SSA, stdin=DEPLOYMENT)
+    await served.kubectl("scale", "deployment", "web", "--replicas=4")
+    scaled = (await entries(served))["kubectl", "Update", "scale"]
+    assert scaled["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+    told = await served.kubectl(*SSA, stdin=DEPLOYMENT, fails=True)
+    assert (
+        'Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas'
+        in told
+    )
+    await served.kubectl(*SSA, stdin=DEPLOYMENT.replace("  replicas: 2\n", ""))
+    assert await served.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}") == "4"
+
+
+async def test_what_was_applied_client_side_goes_over_to_server_side(served: Served) -> None:
+    await served.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
+    assert ("kubectl-client-side-apply", "Update", "") in await entries(served)
+    changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3").replace("labels: {app: web}}\nspec", "labels: {}}\nspec")
+    await served.kubectl(*SSA, stdin=changed)
+    found = await entries(served)
+    assert [key for key in found if "client-side" in key[0]] == []
+    assert "f:replicas" in found["kubectl", "Apply", ""]["fieldsV1"]["f:spec"]
+    shown = json.loads(await served.kubectl("get", "deployment", "web", "-o", "json"))
+    assert shown["spec"]["replicas"] == 3
+    assert "labels" not in shown["metadata"], "nobody owns the label any more"
+
+
+async def test_a_dry_run_and_a_diff_change_nothing(served: Served) -> None:
+    await served.kubectl(*SSA, "--dry-run=server", stdin=DEPLOYMENT)
+    assert await served.kubectl("get", "deployments", "-o", "name") == ""
+
+
+async def test_an_unknown_field_is_refused_with_its_path(served: Served) -> None:
+    misspelt = DEPLOYMENT.replace("replicas: 2", "replica: 2")
+    told = await served.kubectl(*SSA, "--validate=false", stdin=misspelt, fails=True)
+    assert ".spec.replica: field not declared in schema" in told
