@@ -4,7 +4,8 @@ from podwire.lab.report import NodeLine, PodLine, PodReport, Status, text
 
 POD = b"""{"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"nodeName": "node-1"},
 "status": {"phase": "Running", "podIPs": [{"ip": "10.244.1.2"}], "containerStatuses": [
-{"name": "a", "image": "nginx", "imageID": "podwire://stand-in/nginx"}, {"name": "b", "image": "busybox", "imageID": ""}]}}"""
+{"name": "a", "image": "nginx", "imageID": "podwire://stand-in/nginx"},
+{"name": "b", "image": "busybox", "imageID": ""}]}}"""
 
 
 def test_stand_ins_are_told_apart_from_real_programs() -> None:

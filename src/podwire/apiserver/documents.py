@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.resources import Registry
 
 SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-"""Clients ask with `@v1.0` in the name, which is no media type (RFC 9110); answers have it with a dot, as upstream's."""
+"""Clients ask with `@v1.0` in the name, which is no media type (RFC 9110); answers have a dot there, as upstream's."""
 HEALTH_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
 
 
