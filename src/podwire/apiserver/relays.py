@@ -1,4 +1,4 @@
-"""Streams of pods, passed on from the runtime of their node: logs as a body, exec and attach as WebSocket messages."""
+"""Streams of pods, passed on from the runtime of their node: logs as a body, the others as WebSocket messages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from podwire.apiserver import status
 
 if TYPE_CHECKING:
     from podwire.apiserver.requests import Relay
-
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-"""Of the first-byte-is-the-channel kind, the newest first (k8s.io/apimachinery `util/remotecommand`)."""
 
 CONNECT_SECONDS = 5.0
 
@@ -45,11 +42,7 @@ async def relay_body(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
 
 async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
     """Pass WebSocket messages on in both directions until one side closes; raises RuntimeRefusal before the upgrade."""
-    offered = [one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-    wanted = [protocol for protocol in PROTOCOLS if protocol in offered]
-    if not wanted:
-        refusal = status.bad_request(f"none of the subprotocols is served; offer one of {', '.join(PROTOCOLS)}")
-        raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
+    wanted = _protocols(raw, relay)
     async with _session(relay) as session:
         async with _reachable(relay):
             runtime = await session.ws_connect(_url(relay), params=relay.query, protocols=wanted, max_msg_size=0)
@@ -67,6 +60,17 @@ async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamRespon
             await runtime.close(code=client.close_code or 1000)
         await client.close(code=runtime.close_code or 1000)
         return client
+
+
+def _protocols(raw: web.BaseRequest, relay: Relay) -> list[str]:
+    """The served subprotocols that the client offers; raises RuntimeRefusal where there is none."""
+    offered = {one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",")}
+    wanted = [protocol for protocol in relay.protocols if protocol in offered]
+    if not wanted:
+        served = ", ".join(filter(None, relay.protocols))
+        refusal = status.bad_request(f"none of the subprotocols is served; offer one of {served}")
+        raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
+    return [protocol for protocol in wanted if protocol]
 
 
 async def _copy(
@@ -107,7 +111,7 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
         text = body.decode("utf-8", "replace").strip() or f"the node's runtime answered {response.status}"
     else:
         text = f"the node's runtime answered {response.status}"
-    reasons = {400: "BadRequest", 404: "NotFound"}
+    reasons = {400: "BadRequest", 404: "NotFound", 409: "Conflict"}
     refusal = status.StatusError(response.status, reasons.get(response.status, "InternalError"), text)
     raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
 

@@ -67,7 +67,9 @@ class Relay:
     path: str
     query: tuple[tuple[str, str], ...]
     streams: bool
-    """Whether it is a WebSocket (exec, attach) rather than a plain body (log)."""
+    """Whether it is a WebSocket (exec, attach, portforward) rather than a plain body (log)."""
+    protocols: tuple[str, ...] = ()
+    """The WebSocket's subprotocols, the best first; an empty one stands for none at all."""
 
 
 Answer = Response | WatchAnswer | Relay

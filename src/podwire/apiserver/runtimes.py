@@ -21,26 +21,42 @@ _LOG = ("follow", "previous", "tailLines", "sinceSeconds", "sinceTime", "limitBy
 _EXEC = ("command", "stdin", "stdout", "stderr", "tty")
 _ATTACH = ("stdin", "stdout", "stderr", "tty")
 
-PATHS = {"log": ("containerLogs", _LOG), "exec": ("exec", _EXEC), "attach": ("attach", _ATTACH)}
+PATHS = {
+    "log": ("containerLogs", _LOG),
+    "exec": ("exec", _EXEC),
+    "attach": ("attach", _ATTACH),
+    "portforward": ("portforward", ("ports",)),
+}
 """Subresource: first part of the runtime's path, and the parameters that are passed on."""
+
+_CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+PROTOCOLS = {
+    "exec": _CHANNELS,
+    "attach": _CHANNELS,
+    "portforward": ("SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io", ""),
+}
+"""The WebSocket subprotocols of each, the best first (k8s.io/apimachinery `util/remotecommand`, `util/portforward`)."""
 
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 
 def relay(request: Request, subresource: str, pod: Object, nodes_folder: str) -> Relay:
-    """Where to get a pod's log, exec or attach stream; raises StatusError 400 where the pod cannot have one."""
+    """Where to get one of a pod's streams; raises StatusError 400 where the pod cannot have one."""
     own, spec = pod["metadata"], pod.get("spec") or {}
-    container = _container(pod, request.parameter("container"))
+    parts = [own["namespace"], own["name"]]
+    if subresource != "portforward":
+        parts.append(_container(pod, request.parameter("container")))
     node = spec.get("nodeName", "")
     if not node:
         raise status.bad_request(f"pod {own['name']} does not have a host assigned: it is not scheduled yet")
     if not _NODE_NAME.match(node) or ".." in node:
         raise status.bad_request(f"pod {own['name']}: spec.nodeName {node!r} is no node name")
     first, passed = PATHS[subresource]
-    path = "/".join(quote(part, safe="") for part in (first, own["namespace"], own["name"], container))
+    path = "/".join(quote(part, safe="") for part in (first, *parts))
     query = tuple((name, value) for name in passed for value in request.query.get(name, ()))
-    return Relay(f"{nodes_folder}/{node}/runtime.sock", f"/{path}", query, streams=subresource != "log")
+    protocols = PROTOCOLS.get(subresource, ())
+    return Relay(f"{nodes_folder}/{node}/runtime.sock", f"/{path}", query, subresource != "log", protocols)
 
 
 def _container(pod: Object, wanted: str) -> str:

@@ -48,6 +48,7 @@ class Subresources:
             "log": {"get": self._stream},
             "exec": {"get": self._stream, "create": self._old_stream},
             "attach": {"get": self._stream, "create": self._old_stream},
+            "portforward": {"get": self._stream, "create": self._old_stream},
         }
 
     async def handle(self, call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""The runtime's HTTP server on a unix socket: logs, exec and attach, as a kubelet has them.
+"""The runtime's HTTP server on a unix socket: logs, exec, attach and port-forward, as a kubelet has them.
 
 Only the world's API server can reach the socket; it has checked who asks.
 """
@@ -17,6 +17,9 @@ from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.lab import pod_plan
 from podwire.lab.channels import PROTOCOLS
+from podwire.lab.forwarding import channel_tunnel, spdy_tunnel
+from podwire.lab.forwarding.forwarder import Forwarder
+from podwire.lab.forwarding.tunnel import Tunnel
 from podwire.lab.lifecycle import Record, Running, Waiting
 from podwire.lab.log_file import log_path
 from podwire.lab.log_reader import LogOptionError, LogOptions, chunks, options
@@ -40,6 +43,7 @@ class RuntimeServer:
         application.router.add_get("/containerLogs" + pod, self._logs)
         application.router.add_get("/exec" + pod, self._exec)
         application.router.add_get("/attach" + pod, self._attach)
+        application.router.add_get("/portforward/{namespace}/{pod}", self._forward)
         # Streams may never end by themselves: whoever stops the server does not wait for them.
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
         await runner.setup()
@@ -52,12 +56,17 @@ class RuntimeServer:
         finally:
             await runner.cleanup()
 
-    def _target(self, request: web.Request) -> tuple[PodWorker, Container]:
-        """The pod and container that a request names. Raises HTTPNotFound."""
+    def _pod(self, request: web.Request) -> PodWorker:
+        """The pod that a request names. Raises HTTPNotFound."""
         names = request.match_info
         worker = self._find(NamespacedName(names["namespace"], names["pod"]))
         if worker is None:
             raise web.HTTPNotFound(text=f'pod "{names["pod"]}" is not on this node')
+        return worker
+
+    def _target(self, request: web.Request) -> tuple[PodWorker, Container]:
+        """The pod and container that a request names. Raises HTTPNotFound."""
+        worker, names = self._pod(request), request.match_info
         for container in pod_plan.ordered(worker.pod):
             if container.name == names["container"]:
                 return worker, container
@@ -99,6 +108,15 @@ class RuntimeServer:
         await attach(socket, worker, container, Request.read(request.query))
         return socket
 
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        worker = self._pod(request)
+        if not worker.sandbox.ready:
+            raise web.HTTPConflict(text=f'pod "{worker.pod.key}" is not running')
+        tunnel, protocols = _tunnel(request)
+        socket = await _upgrade(request, protocols)
+        await Forwarder(socket, tunnel, worker.sandbox.network, str(worker.pod.key)).run()
+        return socket
+
     def _running(self, request: web.Request) -> tuple[PodWorker, Container]:
         worker, container = self._target(request)
         record = worker.records.get(container.name)
@@ -107,14 +125,27 @@ class RuntimeServer:
         return worker, container
 
 
-async def _upgrade(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
+async def _upgrade(request: web.Request, protocols: tuple[str, ...] = PROTOCOLS) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse(protocols=protocols, max_msg_size=0)
     if not socket.can_prepare(request).ok:
         raise web.HTTPBadRequest(
-            text=f"a WebSocket upgrade is needed, with one of the protocols {', '.join(PROTOCOLS)}"
+            text=f"a WebSocket upgrade is needed, with one of the protocols {', '.join(protocols)}"
         )
     await socket.prepare(request)
     return socket
+
+
+def _tunnel(request: web.Request) -> tuple[Tunnel, tuple[str, ...]]:
+    """How a client of port-forwarding speaks, and the subprotocol to answer with. Raises HTTPBadRequest."""
+    offered = [one.strip() for one in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    if spdy_tunnel.SUBPROTOCOL in offered:
+        return spdy_tunnel.SpdyTunnel(), (spdy_tunnel.SUBPROTOCOL,)
+    try:
+        wanted = channel_tunnel.ports(request.query.getall("ports", []))
+    except channel_tunnel.PortsError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    named = channel_tunnel.SUBPROTOCOL in offered
+    return channel_tunnel.ChannelTunnel(wanted), (channel_tunnel.SUBPROTOCOL,) if named else ()
 
 
 def _log(worker: PodWorker, container: Container, wanted: LogOptions) -> tuple[Path, int]:

@@ -62,6 +62,11 @@ class Sandbox:
         return bool(self.record.addresses) and not self.record.retired
 
     @property
+    def network(self) -> Path | None:
+        """The file of the pod's network namespace; None where it has its node's."""
+        return None if self.record.host_network else self._pin
+
+    @property
     def _attachment(self) -> Attachment:
         record = self.record
         return Attachment(record.uid, self._pin, record.namespace, record.name, record.uid)
