@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from podwire.lab.forwarding.tunnel import Connect, Event, Input
+from podwire.lab.forwarding.tunnel import Connect, Event, Input, port
 
 SUBPROTOCOL = "v4.channel.k8s.io"
 MOST_PORTS = 64
@@ -28,9 +28,9 @@ def ports(values: Iterable[str]) -> tuple[int, ...]:
     if len(texts) > MOST_PORTS:
         raise PortsError(f"ports: {len(texts)} are more than {MOST_PORTS}")
     for text in texts:
-        if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) < 1 << 16):
+        if not port(text):
             raise PortsError(f"ports: {text!r} is no number from 1 to 65535")
-    return tuple(int(text) for text in texts)
+    return tuple(map(port, texts))
 
 
 class ChannelTunnel:
@@ -48,10 +48,9 @@ class ChannelTunnel:
 
     def begin(self) -> list[Event]:
         """Connect to all ports."""
-        for place, port in enumerate(self._ports):
-            for channel in (2 * place, 2 * place + 1):
-                self._unsent.append(bytes([channel]) + port.to_bytes(2, "little"))
-        return [Connect(place, port) for place, port in enumerate(self._ports)]
+        for channel in range(2 * len(self._ports)):
+            self._unsent.append(bytes([channel]) + self._ports[channel // 2].to_bytes(2, "little"))
+        return [Connect(place, wanted) for place, wanted in enumerate(self._ports)]
 
     def receive(self, message: bytes) -> list[Event]:
         """What a message of the client means."""

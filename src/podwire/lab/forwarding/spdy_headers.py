@@ -30,7 +30,8 @@ _CODES = (
 
 
 def _text(value: str) -> bytes:
-    return struct.pack(">I", len(value)) + value.encode()
+    raw = value.encode()
+    return struct.pack(">I", len(raw)) + raw
 
 
 DICTIONARY = b"".join(_text(word.replace("_", " ")) for word in _WORDS.split()) + _CODES.encode()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from podwire.lab.forwarding import spdy_session
 from podwire.lab.forwarding.spdy_session import Finished, Opened, Received, Reset, Session
-from podwire.lab.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded
+from podwire.lab.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded, port
 
 SUBPROTOCOL = "SPDY/3.1+portforward.k8s.io"
 MESSAGE_SIZE = 64 * 1024
@@ -70,20 +70,16 @@ class SpdyTunnel:
 
     def _opened(self, event: Opened) -> list[Event]:
         stream, headers = event.stream, event.headers
-        request, port = headers.get("requestid", ""), headers.get("port", "")
+        request, target = headers.get("requestid", ""), port(headers.get("port", ""))
         match headers.get("streamtype"):
             case "error":
                 self._waiting[request] = stream
                 self._session.reply(stream)
                 return []
-            case "data" if request in self._waiting and _is_port(port):
+            case "data" if request in self._waiting and target:
                 self._session.reply(stream)
                 self._errors[stream] = self._waiting.pop(request)
-                return [Connect(stream, int(port))]
+                return [Connect(stream, target)]
             case _:
                 self._session.reset(stream, spdy_session.PROTOCOL_ERROR)
                 return []
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) < 1 << 16
