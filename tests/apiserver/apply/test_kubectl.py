@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.apiserver.conftest import Served
+from tests.apiserver.custom.widgets import manifest, version
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -20,6 +24,10 @@ spec:
       containers:
       - {name: main, image: nginx, ports: [{containerPort: 80}]}
 """
+FOLDER = Path(__file__).parents[4] / "shared/data"
+DEFINITIONS = sorted(FOLDER.glob("gateway-api-*.yaml"))
+"""Files of other projects, where they lie beside the checkout; a small definition of our own elsewhere."""
+
 SSA = ("apply", "--server-side", "-f", "-")
 
 
@@ -86,9 +94,24 @@ async def test_what_was_applied_client_side_goes_over_to_server_side(served: Ser
 async def test_a_dry_run_and_a_diff_change_nothing(served: Served) -> None:
     await served.kubectl(*SSA, "--dry-run=server", stdin=DEPLOYMENT)
     assert await served.kubectl("get", "deployments", "-o", "name") == ""
+    await served.kubectl(*SSA, stdin=DEPLOYMENT)
+    stands = await entries(served)
+    changed = DEPLOYMENT.replace("replicas: 2", "replicas: 7")
+    await served.kubectl("diff", "--server-side", "-f", "-", stdin=DEPLOYMENT)
+    await served.kubectl("diff", "--server-side", "-f", "-", stdin=changed, fails=True)
+    assert await entries(served) == stands
 
 
 async def test_an_unknown_field_is_refused_with_its_path(served: Served) -> None:
     misspelt = DEPLOYMENT.replace("replicas: 2", "replica: 2")
     told = await served.kubectl(*SSA, "--validate=false", stdin=misspelt, fails=True)
     assert ".spec.replica: field not declared in schema" in told
+
+
+@pytest.mark.parametrize("name", [path.name for path in DEFINITIONS] or [""])
+async def test_definitions_are_applied_as_they_are_published(served: Served, name: str) -> None:
+    text = (FOLDER / name).read_text() if name else json.dumps(manifest(version()))
+    told = (await served.kubectl(*SSA, stdin=text)).splitlines()
+    assert told
+    assert all(line.endswith("serverside-applied") for line in told)
+    assert (await served.kubectl(*SSA, stdin=text)).splitlines() == told

@@ -27,8 +27,8 @@ KEY_DEFAULTS: dict[tuple[str, ...], dict[str, Any]] = {
 }
 """Values of key fields that a client may leave out, by the keys of the list.
 
-The packed schemas have no `default`; those of kinds of users do. Source: `+default="TCP"` of ContainerPort and ServicePort in k8s.io/api
-`core/v1/types.go`; no other list of the built-in kinds is told by a field with a default.
+The packed schemas have no `default`; those of kinds of users do. Source: `+default="TCP"` of ContainerPort and
+ServicePort in k8s.io/api `core/v1/types.go`; no other list of the built-in kinds is told by a field with a default.
 """
 
 
