@@ -67,3 +67,16 @@ def test_a_zygote_that_went_away_is_asked_again() -> None:
 def test_an_unknown_process_is_no_role() -> None:
     roles = Supervision((spec("api"),))
     assert roles.exited(99, 0, 0) is None
+
+
+def test_held_roles_of_a_network_stay_away_until_they_are_released() -> None:
+    roles = Supervision((RoleSpec("agent", "m:agent", "node-1"), RoleSpec("api", "m:api", "underlay")))
+    roles.due(0)
+    roles.running("agent", 7, 0)
+    roles.hold("node-1")
+    assert (roles.held("agent"), roles.held("api")) == (True, False)
+    roles.exited(7, -9, 1)
+    assert roles.due(100) == []
+    assert roles.next_due(100) is None
+    roles.release("node-1", 100)
+    assert names(roles.due(100)) == ["agent"]

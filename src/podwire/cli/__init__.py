@@ -13,6 +13,7 @@ VERBS = {
     "status": "Show the worlds, their nodes and where to reach them.",
     "kubectl": "Run kubectl against a world.",
     "exec": "Run a program in a pod's network, on a node or on the outside host.",
+    "node": "Switch a node off, as if its power failed, and on again.",
     "logs": "Show what podwire's own processes say.",
     "capture": "Write the packets of a pod as pcap.",
     "rows": "Show what stands in the kernel and why.",

@@ -17,6 +17,7 @@ from podwire.controllers.informers import Informers, supervised
 from podwire.controllers.job import Jobs
 from podwire.controllers.mirroring import Mirroring
 from podwire.controllers.namespaces import Namespaces
+from podwire.controllers.node_lifecycle import NodeLifecycle
 from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import NAME as SCHEDULER
 from podwire.controllers.scheduler import Scheduler
@@ -48,6 +49,7 @@ async def run(config: ControllersConfig) -> None:
             "the EndpointSlice controller": EndpointSlices(client, informers).run,
             "the Endpoints controller": EndpointsObjects(client, informers).run,
             "the mirroring of Endpoints": Mirroring(client, informers).run,
+            "the node controller": NodeLifecycle(client, informers, workloads).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,
         }
         collector = GarbageCollector(client, informers)

@@ -157,6 +157,12 @@ def bring_up(name: str) -> Request:
     return Request(_RTM_NEWLINK, 0, body, f"bring up {name}")
 
 
+def take_down(name: str) -> Request:
+    """Set a link down: its other end has no carrier then."""
+    body = _LINK.pack(0, 0, 0, 0, IFF_UP) + text(_IFLA_IFNAME, name)
+    return Request(_RTM_NEWLINK, 0, body, f"take down {name}")
+
+
 def set_mtu(name: str, mtu: int) -> Request:
     """Change the largest packet of a link, in bytes."""
     return Request(

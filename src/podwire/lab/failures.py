@@ -5,7 +5,8 @@ from __future__ import annotations
 from podwire.kernel.nftables import NftablesMissingError
 from podwire.lab.kubeconfig import KubeconfigError
 from podwire.lab.launch import LaunchError
+from podwire.lab.power import PowerError
 from podwire.lab.userns import UserNamespaceError
 from podwire.lab.worlds import WorldError
 
-USER_ERRORS = (KubeconfigError, LaunchError, NftablesMissingError, UserNamespaceError, WorldError)
+USER_ERRORS = (KubeconfigError, LaunchError, NftablesMissingError, PowerError, UserNamespaceError, WorldError)

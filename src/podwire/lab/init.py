@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwire.kernel import namespaces
-from podwire.lab import paths
+from podwire.lab import paths, power
 from podwire.lab.supervision import RoleSpec, State, Supervision
 from podwire.lab.zygote import SpawnRequest, Zygote
 
 EXITS_KEPT = 1000
 KEEP = b"keep"
+POWER_SECONDS = 1.0
+"""How long a client of the power switch may take to say what it wants: pid 1 has more to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class Init:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(paths.ZYGOTE_SOCKET))
         self._listener.listen(64)
+        self._switch = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._switch.bind(str(paths.POWER_SOCKET))
+        self._switch.listen(4)
         self._selector = selectors.DefaultSelector()
         self._exits: list[Path] = []
 
@@ -75,6 +80,7 @@ class Init:
             signal.signal(number, signal.SIG_IGN)
         self._selector.register(wake_reader, selectors.EVENT_READ, self._woken)
         self._selector.register(self._spec.lifeline, selectors.EVENT_READ, self._lifeline_said)
+        self._selector.register(self._switch, selectors.EVENT_READ, self._switched)
         while True:
             self._start_zygote()
             self._start_roles()
@@ -93,6 +99,27 @@ class Init:
             self._log("the command that started this world is gone: ending")
             os._exit(1)
         os.close(lifeline)
+
+    def _switched(self, switch: socket.socket) -> None:
+        """Turn a node on or off and say that it is done."""
+        connection, _ = switch.accept()
+        with connection:
+            connection.settimeout(POWER_SECONDS)
+            try:
+                request = power.PowerRequest.decode(connection.makefile("rb").readline(power.LONGEST_REQUEST))
+                self._turn(request)
+                connection.sendall(b'{"done": true}\n')
+            except (OSError, ValueError, KeyError) as error:
+                self._log(f"power switch: {type(error).__name__}: {error}")
+
+    def _turn(self, request: power.PowerRequest) -> None:
+        network = str(paths.network(request.node))
+        if request.on:
+            self._supervision.release(network, time.monotonic())
+            return
+        self._supervision.hold(network)
+        while power.kill_all(request.node):
+            self._reap()
 
     def _pause(self) -> float | None:
         now = time.monotonic()
@@ -115,6 +142,7 @@ class Init:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._selector.close()
+            self._switch.close()
             with contextlib.suppress(OSError):
                 os.close(self._spec.lifeline)
             namespaces.set_process_name("pw-zygote")
@@ -148,6 +176,8 @@ class Init:
             self._supervision.not_started(role, time.monotonic())
         else:
             self._supervision.running(role, pid, time.monotonic())
+            if self._supervision.held(role):
+                os.kill(pid, signal.SIGKILL)
         finally:
             connection.close()
 

@@ -1,8 +1,12 @@
-"""The node's own status: Ready as long as the pods' network can take pods, said again from time to time."""
+"""The node's own status: Ready as long as the pods' network can take pods, said again from time to time.
+
+When the API says something else about the node, such as that nothing is heard of it, the status is said again at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +14,11 @@ from typing import Any
 import aiohttp
 
 from podwire.kube.client import ApiError, Client
+from podwire.kube.core import Node
+from podwire.kube.informer import Informer
 from podwire.kube.kinds import NODES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.watch import Change
 from podwire.lab.cni import CniError, Network
 from podwire.lab.system_objects import node_status
 from podwire.lab.topology import NodeAddresses
@@ -31,17 +38,36 @@ class NodeReporter:
         self._node = node
         self._network = network
         self._condition: dict[str, Any] = {}
+        self._own: Informer[Node] = Informer(client, NODES, field_selector=f"metadata.name={node.name}")
+        self._contradicted = asyncio.Event()
+        self._own.subscribe(self._hear)
 
     async def run(self) -> None:
         """Report for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._own.run())
+            tasks.create_task(self._report_for_ever())
+
+    def _hear(self, change: Change[Node]) -> None:
+        said = self._condition.get("status") == "True"
+        if self._condition and change.new is not None and change.new.ready != said:
+            self._contradicted.set()
+
+    async def _report_for_ever(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
             ready = False
+            self._contradicted.clear()
             try:
                 ready = await self._report()
             except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.debug("status of node %s: %s; again in %.2f s", self._node.name, error, pause)
-            await asyncio.sleep(HEARTBEAT_SECONDS if ready else pause)
+            if ready:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await self._contradicted.wait()
+            else:
+                await asyncio.sleep(pause)
             pause = FIRST_PAUSE_SECONDS if ready else min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _report(self) -> bool:

@@ -13,6 +13,7 @@ PKI = WORLD / "pki"
 DATABASE = WORLD / "api.db"
 EXITS = WORLD / "exits"
 ZYGOTE_SOCKET = WORLD / "zygote.sock"
+POWER_SOCKET = WORLD / "power.sock"
 CNI_PLUGINS = WORLD / "cni" / "bin"
 CNI_NETWORKS = WORLD / "cni" / "net.d"
 

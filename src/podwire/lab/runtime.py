@@ -23,6 +23,7 @@ from podwire.kube.watch import Change
 from podwire.lab import accounts, catalog
 from podwire.lab.cni import CniError, Network
 from podwire.lab.node import Names, Node, Objects
+from podwire.lab.node_lease import NodeLease
 from podwire.lab.node_report import NodeReporter
 from podwire.lab.pod_plan import Machine
 from podwire.lab.pod_worker import PodWorker
@@ -77,6 +78,7 @@ class Runtime:
         )
         self.node = _node(config, client, spawner, (self._recorder, self._objects))
         self._reporter = NodeReporter(client, config.node, self.node.cni)
+        self._lease = NodeLease(client, config.node.name)
         self.workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._server = RuntimeServer(config.folder / "runtime.sock", self._worker)
@@ -91,6 +93,7 @@ class Runtime:
             group.create_task(self._recorder.run())
             group.create_task(self._server.run())
             group.create_task(self._reporter.run())
+            group.create_task(self._lease.run())
             for informer in informers:
                 await informer.synced.wait()
             await self._clear_up()

@@ -6,6 +6,8 @@ starting   the zygote answered a pid      running
 starting   the zygote went away           waiting (soon)
 running    exited, role is kept           waiting (after a delay that doubles while it dies young)
 running    exited, role runs once         done, or failed where the status is not 0
+
+A role that is held does not start until it is released; whoever holds it ends its process.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class _Role:
     due: float = 0.0
     started: float = 0.0
     delay: float = FIRST_DELAY_SECONDS
+    held: bool = False
 
 
 class Supervision:
@@ -67,12 +70,26 @@ class Supervision:
         """The role's process, 0 while it has none."""
         return self._roles[name].pid
 
+    def hold(self, network: str) -> None:
+        """Start no role of this network namespace until it is released."""
+        for role in self._of(network):
+            role.held = True
+
+    def release(self, network: str, now: float) -> None:
+        """The roles of this network namespace may start again, at once."""
+        for role in self._of(network):
+            role.held, role.due, role.delay = False, now, FIRST_DELAY_SECONDS
+
+    def held(self, name: str) -> bool:
+        """Whether the role may not run now."""
+        return self._roles[name].held
+
     def due(self, now: float) -> list[RoleSpec]:
         """Roles to start now; they count as starting from here on."""
         ready = [
             role
             for role in self._roles.values()
-            if role.state is State.WAITING and role.due <= now and self._free(role.spec)
+            if role.state is State.WAITING and role.due <= now and self._free(role)
         ]
         for role in ready:
             role.state = State.STARTING
@@ -80,7 +97,7 @@ class Supervision:
 
     def next_due(self, now: float) -> float | None:
         """Seconds until the next role is due; None when nothing waits for time to pass."""
-        waiting = [role.due for role in self._roles.values() if role.state is State.WAITING and self._free(role.spec)]
+        waiting = [role.due for role in self._roles.values() if role.state is State.WAITING and self._free(role)]
         return max(0.0, min(waiting) - now) if waiting else None
 
     def running(self, name: str, pid: int, now: float) -> None:
@@ -108,5 +125,8 @@ class Supervision:
         role.delay = min(role.delay * 2, LONGEST_DELAY_SECONDS)
         return role.spec.name
 
-    def _free(self, spec: RoleSpec) -> bool:
-        return all(self._roles[name].state is State.DONE for name in spec.after)
+    def _of(self, network: str) -> list[_Role]:
+        return [role for role in self._roles.values() if role.spec.network == network and not role.spec.once]
+
+    def _free(self, role: _Role) -> bool:
+        return not role.held and all(self._roles[name].state is State.DONE for name in role.spec.after)

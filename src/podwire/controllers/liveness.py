@@ -1,0 +1,143 @@
+"""What a node's signs of life mean: its Ready condition, its taints, and which of its pods go when. Pure.
+
+Source: kubernetes `pkg/controller/nodelifecycle/node_lifecycle_controller.go`, `pkg/controller/tainteviction`. Times
+are short, as a world's nodes are processes of one machine: upstream waits 50 s for a Lease and 5 minutes more for pods.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.controllers import fitting
+from podwire.kube.meta import timestamp
+from podwire.kube.scheduling import NO_EXECUTE, NO_SCHEDULE, Taint
+
+if TYPE_CHECKING:
+    from podwire.kube.core import Node, Pod
+
+GRACE_SECONDS = 10.0
+"""A Lease that was not renewed for so long means that nobody runs the node's pods."""
+
+FORCE_SECONDS = 3.0
+"""Pods of an unreachable node have this long to end; nobody there can say that they did."""
+
+OWN_TAINTS = frozenset({fitting.NOT_READY, fitting.UNREACHABLE, fitting.UNSCHEDULABLE})
+
+
+class Life(enum.Enum):
+    """How a node is: well, not ready by its own word, or silent."""
+
+    READY = "ready"
+    NOT_READY = "not ready"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Evictions:
+    """Pods to delete now, pods to delete without asking their node, and seconds until time makes more due."""
+
+    delete: tuple[Pod, ...] = ()
+    force: tuple[Pod, ...] = ()
+    again_after: float | None = None
+
+
+def life(node: Node, *, silent: bool) -> Life:
+    """How the node is."""
+    if silent:
+        return Life.UNREACHABLE
+    return Life.READY if node.ready else Life.NOT_READY
+
+
+def taints(node: Node, state: Life, now: datetime, *, evict: bool) -> list[dict[str, Any]]:
+    """The taints that the node should have: ours by its state, and those of others as they are.
+
+    `evict` is False while all nodes are silent: then the fault is likely ours, and no pod is sent away for it.
+    """
+    wanted: list[tuple[str, str]] = []
+    key = {Life.NOT_READY: fitting.NOT_READY, Life.UNREACHABLE: fitting.UNREACHABLE}.get(state)
+    if key is not None:
+        wanted += [(key, NO_SCHEDULE), *([(key, NO_EXECUTE)] if evict else [])]
+    if node.spec.unschedulable:
+        wanted.append((fitting.UNSCHEDULABLE, NO_SCHEDULE))
+    have = {(taint.key, taint.effect): taint for taint in node.spec.taints}
+    others = [taint for taint in node.spec.taints if taint.key not in OWN_TAINTS]
+    mine = [have.get(pair) or Taint(key=pair[0], effect=pair[1], time_added=timestamp(now)) for pair in wanted]
+    return [msgspec.to_builtins(taint) for taint in (*others, *mine)]
+
+
+def silence(node: Node, now: datetime) -> dict[str, Any]:
+    """The status patch that says that nothing is heard of the node."""
+    conditions = [
+        {
+            "type": condition.type,
+            "status": "Unknown",
+            "reason": "NodeStatusUnknown",
+            "message": "podwire runtime stopped posting node status",
+            "lastTransitionTime": timestamp(now),
+        }
+        for condition in node.status.conditions
+    ]
+    return {"status": {"conditions": conditions}}
+
+
+def unready(pod: Pod, now: datetime) -> dict[str, Any] | None:
+    """The status patch that takes a silent node's pod from its Services; None where it is not ready anyway."""
+    if not pod.ready:
+        return None
+    conditions: list[dict[str, Any]] = [msgspec.to_builtins(condition) for condition in pod.status.conditions]
+    for condition in conditions:
+        if condition["type"] == "Ready":
+            condition |= {"status": "False", "reason": "NodeNotReady", "lastTransitionTime": timestamp(now)}
+    return {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": conditions}}
+
+
+def evictions(node: Node, state: Life, pods: Sequence[Pod], now: datetime) -> Evictions:
+    """Which pods go: those that do not tolerate what the node suffers, at once or when their time is over."""
+    harmful = [taint for taint in node.spec.taints if taint.effect == NO_EXECUTE]
+    delete: list[Pod] = []
+    force: list[Pod] = []
+    waits: list[float] = []
+    for pod in pods:
+        if pod.metadata.deletion_timestamp is not None:
+            left = _seconds_until(pod.metadata.deletion_timestamp, now) + _since_deletion(pod) + FORCE_SECONDS
+            if state is Life.UNREACHABLE:
+                _due(pod, left, force, waits)
+        elif (left_here := stays_for(pod, harmful, now)) is not None:
+            _due(pod, left_here, delete, waits)
+    return Evictions(tuple(delete), tuple(force), min(waits, default=None))
+
+
+def stays_for(pod: Pod, harmful: Iterable[Taint], now: datetime) -> float | None:
+    """Seconds until a pod must leave for these taints; None where it may stay for ever."""
+    times: list[float] = []
+    for taint in harmful:
+        lines = [line for line in pod.spec.tolerations if line.tolerates(taint)]
+        if not lines:
+            return 0.0
+        limits = [line.toleration_seconds for line in lines if line.toleration_seconds is not None]
+        if limits:
+            since = taint.time_added or timestamp(now)
+            times.append(_seconds_until(since, now) + max(0, min(limits)))
+    return min(times, default=None)
+
+
+def _due(pod: Pod, left: float, due: list[Pod], waits: list[float]) -> None:
+    if left <= 0:
+        due.append(pod)
+    else:
+        waits.append(left)
+
+
+def _since_deletion(pod: Pod) -> float:
+    """deletionTimestamp is when the grace ends; the deletion was asked for that much earlier."""
+    return -float(pod.metadata.deletion_grace_period_seconds or 0)
+
+
+def _seconds_until(moment: str, now: datetime) -> float:
+    return (datetime.fromisoformat(moment) - now) / timedelta(seconds=1)

@@ -1,0 +1,178 @@
+"""The node controller: a node whose Lease is not renewed is unreachable; what it suffers sends its pods away."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from podwire.controllers import liveness
+from podwire.controllers.liveness import GRACE_SECONDS, Life
+from podwire.controllers.owned_pods import every
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.stores import Index
+from podwire.kube.client import ApiError
+from podwire.kube.coordination import NODE_LEASES
+from podwire.kube.kinds import LEASES, NODES, PODS
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from podwire.controllers.events import Recorder
+    from podwire.controllers.informers import Informers
+    from podwire.kube.client import Client
+    from podwire.kube.coordination import Lease
+    from podwire.kube.core import Node, Pod
+    from podwire.kube.watch import Change
+
+
+class NodeLifecycle:
+    """Follows nodes, their Leases and their pods.
+
+    A sign of life counts from when it is seen here, so that clocks need not agree. A node that never had a Lease is not
+    judged: it is an object without a machine. Pods of a node that is gone from the API go too.
+    """
+
+    def __init__(
+        self, client: Client, informers: Informers, recorder: Recorder, grace_seconds: float = GRACE_SECONDS
+    ) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._grace = grace_seconds
+        self._nodes = informers.of(NODES)
+        self._pods = informers.of(PODS)
+        self._leases = informers.of(LEASES)
+        self._pods_by_node = Index(self._pods, lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
+        self._renewed: dict[str, str | None] = {}
+        self._seen: dict[str, float] = {}
+        self._gone: dict[str, float] = {}
+        self._queue: WorkQueue[str] = WorkQueue("nodes", self.sync)
+        self._leases.subscribe(self._lease_changed)
+        self._nodes.subscribe(self._node_changed)
+        self._pods.subscribe(self._pod_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, name: str) -> None:
+        """Judge one node and do what follows."""
+        node = self._nodes.objects.get(NamespacedName("", name))
+        if node is None:
+            await self._collect(name)
+            return
+        self._gone.pop(name, None)
+        now = datetime.now(UTC)
+        silent = self._silent_for(name) >= self._grace and not await self._renewed_meanwhile(name)
+        state = liveness.life(node, silent=silent)
+        node = await self._mark(node, state, now)
+        if state is Life.UNREACHABLE:
+            await every(self._make_unready(pod, now) for pod in self._on(name))
+        plan = liveness.evictions(node, state, self._on(name), now)
+        await every(self._delete(pod, force=False) for pod in plan.delete)
+        await every(self._delete(pod, force=True) for pod in plan.force)
+        waits = [plan.again_after] if plan.again_after is not None else []
+        if state is Life.UNREACHABLE and plan.delete:
+            waits.append(liveness.FORCE_SECONDS)
+        elif name in self._seen and not silent:
+            waits.append(max(0.01, self._grace - self._silent_for(name)))
+        if waits:
+            self._queue.add(name, min(waits))
+
+    def _on(self, name: str) -> list[Pod]:
+        return list(self._pods_by_node[name].values())
+
+    def _silent_for(self, name: str) -> float:
+        return _now() - self._seen[name] if name in self._seen else 0.0
+
+    async def _renewed_meanwhile(self, name: str) -> bool:
+        """Ask before a node is called dead. When the server does not answer, it is we who hear nothing."""
+        try:
+            lease = await self._client.get(LEASES, NamespacedName(NODE_LEASES, name))
+        except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error, ApiError) and error.reason == "NotFound":
+                return False
+            self._seen[name] = _now()
+            raise
+        return self._take(lease)
+
+    def _take(self, lease: Lease) -> bool:
+        """Note a sign of life; answers whether it is a new one."""
+        name = lease.metadata.name
+        if self._renewed.get(name) == lease.spec.renew_time:
+            return False
+        self._renewed[name] = lease.spec.renew_time
+        self._seen[name] = _now()
+        return True
+
+    async def _mark(self, node: Node, state: Life, now: datetime) -> Node:
+        if state is Life.UNREACHABLE and any(c.status != "Unknown" for c in node.status.conditions):
+            patch = liveness.silence(node, now)
+            node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
+            message = f"Node {node.metadata.name} status is now: NodeNotReady"
+            self._recorder.tell(NODES, node, "NodeNotReady", message, warning=True)
+        evict = any(self._silent_for(key.name) < self._grace for key in self._nodes.objects)
+        wanted = liveness.taints(node, state, now, evict=evict)
+        if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
+            return node
+        version = node.metadata.resource_version
+        body = {"metadata": {"resourceVersion": version}, "spec": {"taints": wanted}}
+        return self._nodes.wrote(await self._client.patch(NODES, node.key, body))
+
+    async def _make_unready(self, pod: Pod, now: datetime) -> None:
+        patch = liveness.unready(pod, now)
+        if patch is not None:
+            self._pods.wrote(await self._client.patch(PODS, pod.key, patch, "status"))
+
+    async def _collect(self, name: str) -> None:
+        """The node's object is gone: its pods follow when it does not come back."""
+        since = self._gone.setdefault(name, _now())
+        pods = self._on(name)
+        if not pods:
+            self._gone.pop(name)
+        elif (left := since + self._grace - _now()) > 0:
+            self._queue.add(name, left)
+        else:
+            await every(self._delete(pod, force=True) for pod in pods)
+
+    async def _delete(self, pod: Pod, *, force: bool) -> None:
+        try:
+            await self._client.delete(PODS, pod.key, uid=pod.metadata.uid, grace_seconds=0 if force else None)
+        except ApiError as error:
+            if error.reason not in {"NotFound", "Conflict"}:
+                raise
+        self._pods.deleted(pod)
+        if not force:
+            message = f"Marking for deletion Pod {pod.key}"
+            self._recorder.tell(PODS, pod, "TaintManagerEviction", message)
+
+    def _lease_changed(self, change: Change[Lease]) -> None:
+        lease = change.new
+        if lease is None or lease.metadata.namespace != NODE_LEASES:
+            return
+        if self._take(lease):
+            self._queue.add(lease.metadata.name)
+
+    def _node_changed(self, change: Change[Node]) -> None:
+        node = change.new or change.old
+        if node is not None:
+            self._queue.add(node.metadata.name)
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        for pod in (change.old, change.new):
+            if pod is not None and pod.spec.node_name and self._troubled(pod.spec.node_name):
+                self._queue.add(pod.spec.node_name)
+
+    def _troubled(self, name: str) -> bool:
+        """Whether the node's pods are looked at when they change: most nodes are well."""
+        node = self._nodes.objects.get(NamespacedName("", name))
+        return node is None or bool(node.spec.taints)
+
+
+def _core(taint: dict[str, Any]) -> tuple[str, str, str]:
+    return taint["key"], taint["effect"], taint.get("value", "")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

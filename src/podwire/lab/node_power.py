@@ -1,0 +1,24 @@
+"""From the host: switch a node of a world off, as if its power failed, and on again."""
+
+from __future__ import annotations
+
+from podwire.kernel import links
+from podwire.kernel.netlink import Netlink
+from podwire.lab import paths, power, visit
+from podwire.lab.worlds import World, WorldError
+
+
+def switch(world: World, name: str, *, on: bool) -> str:
+    """Take its cable out and end all that it runs, or start its roles and put the cable in; answers the node's name.
+
+    Moves this process into the world. Raises WorldError and PowerError.
+    """
+    nodes = visit.node_names(world)
+    node = f"node-{name}" if name.isdecimal() else name
+    if node not in nodes:
+        raise WorldError(f"node {name}: is none of {', '.join(nodes)}")
+    visit.enter(world, str(paths.network("underlay")))
+    with Netlink() as underlay:
+        underlay.run([links.bring_up(node) if on else links.take_down(node)])
+    power.ask(power.PowerRequest(node, on))
+    return node

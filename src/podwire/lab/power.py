@@ -1,0 +1,88 @@
+"""A node's power switch: pid 1 of a world holds it, `podwire node stop` and `start` turn it. Standard library only.
+
+The switch is a unix socket of the world's root. A request is one line of JSON, and so is the answer, which comes when
+nothing of the node runs any more, or when its roles may start again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from podwire.lab import paths
+
+LONGEST_REQUEST = 4096
+WAIT_SECONDS = 10.0
+
+
+class PowerError(Exception):
+    """The switch did not work. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerRequest:
+    """Switch one node on or off."""
+
+    node: str
+    on: bool
+
+    def encode(self) -> bytes:
+        """The request as one line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> PowerRequest:
+        """Read a request; raises ValueError or KeyError where it is none."""
+        raw = json.loads(line)
+        return cls(str(raw["node"]), bool(raw["on"]))
+
+
+def ask(request: PowerRequest, switch: Path = paths.POWER_SOCKET) -> None:
+    """Turn the switch and wait until it has worked. Raises PowerError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(WAIT_SECONDS)
+        try:
+            connection.connect(str(switch))
+            connection.sendall(request.encode())
+            answer = json.loads(connection.makefile("rb").readline() or b"{}")
+        except (OSError, ValueError) as error:
+            raise PowerError(f"node {request.node}: the world's first process does not answer: {error}") from None
+    if answer.get("error") or not answer:
+        raise PowerError(f"node {request.node}: {answer.get('error', 'no answer')}")
+
+
+def processes_of(node: str) -> Iterator[int]:
+    """All processes in the node's network or in that of one of its pods, as /proc has them: what its machine runs."""
+    pods = paths.node(node) / "pods"
+    pinned = [paths.network(node)]
+    with contextlib.suppress(OSError):
+        pinned += [paths.NETWORKS / "pods" / uid for uid in os.listdir(pods)]
+    networks = {identity for path in pinned if (identity := _identity(str(path))) is not None}
+    for name in os.listdir("/proc"):
+        if name.isdecimal() and _identity(f"/proc/{name}/ns/net") in networks:
+            yield int(name)
+
+
+def kill_all(node: str) -> bool:
+    """Kill whatever the node runs now; answers whether there was anything."""
+    found = False
+    for pid in processes_of(node):
+        found = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return found
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a namespace from all others; None where there is none, as of a zombie."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

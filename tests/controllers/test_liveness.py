@@ -1,0 +1,73 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from podwire.controllers import liveness
+from podwire.controllers.liveness import Life
+from podwire.kube.core import Pod
+from tests.controllers.build import node, pod
+
+NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+UNREACHABLE = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"}
+OTHER = {"key": "gpu", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("ready", "silent", "state"),
+    [(True, False, Life.READY), (False, False, Life.NOT_READY), (True, True, Life.UNREACHABLE)],
+)
+def test_the_life_of_a_node(ready: bool, silent: bool, state: Life) -> None:
+    assert liveness.life(node("n", ready=ready), silent=silent) is state
+
+
+@pytest.mark.parametrize(
+    ("item", "state", "evict", "expected"),
+    [
+        (node("n", OTHER, UNREACHABLE), Life.READY, True, ["gpu:NoSchedule"]),
+        (node("n", cordoned=True), Life.READY, True, ["node.kubernetes.io/unschedulable:NoSchedule"]),
+        (
+            node("n"),
+            Life.NOT_READY,
+            True,
+            ["node.kubernetes.io/not-ready:NoSchedule", "node.kubernetes.io/not-ready:NoExecute"],
+        ),
+        (node("n"), Life.UNREACHABLE, False, ["node.kubernetes.io/unreachable:NoSchedule"]),
+    ],
+)
+def test_taints(item: Any, state: Life, evict: bool, expected: list[str]) -> None:
+    taints = liveness.taints(item, state, NOW, evict=evict)
+    assert [f"{taint['key']}:{taint['effect']}" for taint in taints] == expected
+
+
+def test_a_taint_that_stands_keeps_its_time() -> None:
+    taints = liveness.taints(node("n", UNREACHABLE), Life.UNREACHABLE, NOW, evict=True)
+    assert [taint["timeAdded"] for taint in taints] == ["2026-01-01T00:01:00Z", "2026-01-01T00:00:00Z"]
+
+
+def tolerant(seconds: int | None) -> Pod:
+    line = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"}
+    return pod(spec={"tolerations": [line if seconds is None else {**line, "tolerationSeconds": seconds}]})
+
+
+@pytest.mark.parametrize(
+    ("item", "deleted", "again"),
+    [
+        (pod(), True, None),
+        (tolerant(None), False, None),
+        (tolerant(60), True, None),
+        (tolerant(90), False, 30),
+    ],
+)
+def test_who_is_sent_away_and_when(item: Pod, deleted: bool, again: float | None) -> None:
+    plan = liveness.evictions(node("n", UNREACHABLE), Life.UNREACHABLE, [item], NOW)
+    assert (bool(plan.delete), plan.again_after) == (deleted, again)
+
+
+def test_an_ending_pod_is_forced_only_where_nobody_can_end_it() -> None:
+    grace = {"deletionTimestamp": "2026-01-01T00:01:30Z", "deletionGracePeriodSeconds": 30}
+    ending = pod(metadata=grace)
+    late = NOW + timedelta(seconds=liveness.FORCE_SECONDS)
+    assert liveness.evictions(node("n"), Life.UNREACHABLE, [ending], NOW).again_after == liveness.FORCE_SECONDS
+    assert liveness.evictions(node("n"), Life.UNREACHABLE, [ending], late).force == (ending,)
+    assert liveness.evictions(node("n"), Life.READY, [ending], late).force == ()
