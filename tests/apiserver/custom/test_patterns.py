@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from podwire.apiserver.custom import patterns
@@ -20,6 +22,14 @@ from podwire.apiserver.custom import patterns
 )
 def test_patterns_mean_what_they_mean_in_go(pattern: str, text: str, found: bool) -> None:
     assert patterns.found(pattern, text) is found
+
+
+def test_no_text_takes_a_pattern_long() -> None:
+    """Python's `re` would need 2^n steps for these."""
+    began = time.monotonic()
+    assert not patterns.found(r"^[!-~]+([\t ]?[!-~]+)*$", "a" * 200 + "\n")
+    assert not patterns.found("^(a+)+$", "a" * 100_000 + "b")
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("pattern", ["(", "[[:alpha:]", "a{2,1}", r"\p{Nothing}"])

@@ -100,6 +100,15 @@ def test_rules_see_formats_escaped_names_and_the_object_s_name() -> None:
     assert len(told(schema, {"metadata": {"name": "db"}, "spec": {**value, "wait": "1s"}})) == 2
 
 
+def test_a_rule_that_would_run_for_minutes_is_refused() -> None:
+    unique = rule("self.list.all(x, self.list.exists_one(y, x == y))", "twice")
+    schema = spec(unique, list={"type": "array", "items": INTEGER})
+    assert told(schema, {"spec": {"list": list(range(100))}}) == []
+    assert told(schema, {"spec": {"list": [1, 1]}}) == ["spec: Invalid value: twice"]
+    [text] = told(schema, {"spec": {"list": list(range(10_000))}})
+    assert text.startswith("spec: Invalid value: call cost exceeds limit for rule: self.list.all")
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     [("namespace", "__namespace__"), ("a-b", "a__dash__b"), ("a__b", "a__underscores__b"), ("plain", "plain")],

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOST_STEPS = 250_000
+"""How often the inside of nested macros may run for one rule: about a second. Upstream counts costs instead."""
+
 LONGEST_EXPRESSION = 64 * 1024
 """Characters. Deep nesting is refused by the library itself."""
 
@@ -32,6 +35,7 @@ _TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+_MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
 _RENAMED = {
     "size": "size_of",
     "min": "least",
@@ -67,11 +71,20 @@ class EvaluationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression. `variables` are the names that it asks for, those of its macros included."""
+    """A compiled expression.
+
+    `variables` are the names that it asks for, those of its macros included; `depth` is how many macros that walk
+    through a list (all, exists, map and the like) stand inside each other.
+    """
 
     source: str
     variables: frozenset[str]
+    depth: int
     program: Any
+
+    def affordable(self, longest: int) -> bool:
+        """Whether it may run on a value whose longest list has so many items."""
+        return int(longest**self.depth) <= MOST_STEPS
 
     def evaluate(self, variables: Mapping[str, Any]) -> Any:
         """Its value; raises EvaluationError."""
@@ -93,7 +106,7 @@ def compiled(source: str) -> Expression:
     unknown = sorted(used - _BUILTIN - _functions().keys())
     if unknown:
         raise NotCompiledError(f"unknown functions: {', '.join(unknown)}")
-    return Expression(source, frozenset(program.variables()), program)
+    return Expression(source, frozenset(program.variables()), _depth(source), program)
 
 
 def optional(value: Any) -> Any:
@@ -126,6 +139,20 @@ def _translated(source: str) -> str:
     return "".join(
         _RENAMED.get(token, token) if after == "(" else token for token, after in zip(tokens, followed, strict=True)
     )
+
+
+def _depth(source: str) -> int:
+    """How many macros stand inside each other."""
+    open_calls: list[bool] = []
+    deepest, before = 0, ""
+    for word in _TOKEN.findall(source):
+        if word == "(":
+            open_calls.append(before in _MACROS)
+            deepest = max(deepest, sum(open_calls))
+        elif word == ")" and open_calls:
+            open_calls.pop()
+        before = word
+    return deepest
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """Functions that Kubernetes adds to CEL, and those of CEL's own extensions that its rules use.
 
 Values that CEL has no type for (quantities, addresses, ranges, URLs) are objects with one key that names the type.
-`f(x, y)` and `x.f(y)` call the same function. Source: k8s.io/apiserver `pkg/cel/library`;
+`f(x, y)` and `x.f(y)` call the same function. `find` and `findAll` are left out: Python's `re` is no engine for other
+people's patterns (see `patterns`). Source: k8s.io/apiserver `pkg/cel/library`;
 github.com/google/cel-go `ext`.
 """
 
@@ -80,16 +81,6 @@ def _formatted(found: re.Match[str], left: Any) -> str:
     if verb == "s":
         return str(value).lower() if isinstance(value, bool) else str(value)
     return format(value, f"{found[2] or ''}{verb}")
-
-
-def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [match[0] for match in re.finditer(pattern, text)]
-    return found if limit < 0 else found[:limit]
-
-
-def _find(text: str, pattern: str) -> str:
-    match = re.search(pattern, text)
-    return match[0] if match else ""
 
 
 # addresses
@@ -247,8 +238,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "substring": lambda text, start, end=None: text[start:end],
     "trim": lambda text: text.strip(),
     "format": _format,
-    "find": _find,
-    "findAll": _find_all,
     "isIP": _is_ip,
     "ip": _ip,
     "isCIDR": _is_cidr,

@@ -32,6 +32,7 @@ _REASONS = {
     "FieldValueDuplicate": "Duplicate value",
 }
 _ABSENT = object()
+_TOO_DEAR = "call cost exceeds limit for rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,15 @@ def _correlated(schema: Structural, old: Any) -> dict[str, Any]:
 
 def _own(schema: Structural, value: Any, old: Any, path: str, *, root: bool) -> Iterator[Cause]:
     variables = {"self": to_cel(schema, value, root=root)}
+    longest = _longest(value)
     former = None if old is _ABSENT else to_cel(schema, old, root=root)
     for rule in schema.rules:
         try:
             expression = _expression(rule.rule)
         except cel.NotCompiledError:
+            continue
+        if not expression.affordable(longest):
+            yield Cause(path or "<nil>", "FieldValueInvalid", f"Invalid value: {_TOO_DEAR}: {rule.rule}")
             continue
         if rule.optional_old_self:
             asked = {**variables, OLD: cel.optional(former)}
@@ -109,6 +114,12 @@ def _own(schema: Structural, value: Any, old: Any, path: str, *, root: bool) -> 
         else:
             asked = variables
         yield from _judge(rule, expression, asked, _place(value, path, rule))
+
+
+def _longest(value: Any) -> int:
+    """How many items the longest list or map inside a value has."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max(len(inner), max(map(_longest, inner), default=0))
 
 
 def _judge(rule: Rule, expression: Expression, variables: dict[str, Any], place: tuple[str, Any]) -> Iterator[Cause]:
