@@ -1,0 +1,44 @@
+"""Write docs/reference/cli.md from the command line's own help: `python -m tools.cli_reference [--check]`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from podwire.cli import VERBS, podwire
+
+TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
+
+
+def help_text(command: click.Command, name: str) -> str:
+    """The help of one command as a terminal of 100 columns shows it."""
+    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    return command.get_help(context)
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [
+        "# The command line",
+        "Made from the programs' own help by `python -m tools.cli_reference`; a test keeps it true.",
+        f"```\n{help_text(podwire, 'podwire')}\n```",
+    ]
+    for verb in VERBS:
+        command = importlib.import_module(f"podwire.cli.{verb}_verb").command
+        parts.append(f"## podwire {verb}\n\n```\n{help_text(command, f'podwire {verb}')}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> int:
+    """Write the page, or with --check say whether it is up to date."""
+    if "--check" in sys.argv:
+        return 0 if TARGET.read_text() == page() else 1
+    TARGET.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
