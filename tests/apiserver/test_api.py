@@ -142,7 +142,7 @@ async def test_three_kinds_of_patches(talk: Talk) -> None:
         ({"metadata": {"name": "b"}}, MERGE, 400, "BadRequest"),
         ([1], MERGE, 400, "BadRequest"),
         ({"$patch": "explode"}, STRATEGIC, 400, "BadRequest"),
-        ({}, "application/apply-patch+yaml", 415, "UnsupportedMediaType"),
+        ({}, "application/apply-patch+yaml", 422, "Invalid"),
         ({}, "application/json", 415, "UnsupportedMediaType"),
         (b"{", MERGE, 400, "BadRequest"),
     ],

@@ -204,6 +204,15 @@ async def test_each_writer_is_kept_by_name(talk: Talk) -> None:
     assert len(found) == 3
 
 
+async def test_nobody_owns_the_node_that_a_pod_is_bound_to(talk: Talk) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
+    made = await talk.ok("POST", PODS, {**pod, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+    await talk.ok("POST", f"{PODS}/p/binding", {"target": {"kind": "Node", "name": "n"}})
+    bound = await talk.ok("GET", f"{PODS}/p")
+    assert bound["spec"]["nodeName"] == "n"
+    assert owners(bound) == owners(made)
+
+
 async def test_a_write_that_changes_nothing_leaves_the_entries(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map(), user_agent="one")
     assert await talk.ok("PUT", f"{MAPS}/a", config_map(), user_agent="two") == made

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 CONFLICT = "FieldManagerConflict"
+UNTRACKED_SUBRESOURCES = frozenset({"binding"})
+"""Writes that make nobody an owner: upstream's binding does not pass its field manager either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Ownership:
         `claims` are those that the client sent. Through a subresource, or where claims make no sense, those that
         `stand` count.
         """
+        if author.subresource in UNTRACKED_SUBRESOURCES:
+            return stand
         claimed = None if claims is None or author.subresource or claims == stand else entries.claimed(claims)
         known = entries.stored(stand) if claimed is None else claimed
         after = merge.updated(*change, known, author, self.shapes(resource))
