@@ -44,8 +44,9 @@ def complete(obj: Object, findings: Findings, now: str) -> None:
     known = {condition["type"] for condition in wanted} | {RULES_NOT_EVALUATED}
     wanted += (one for kind, one in before.items() if kind not in known)
     status["conditions"] = [_dated(condition, before.get(condition["type"]), now) for condition in wanted]
-    if not findings.conflicts or "acceptedNames" not in status:
-        status["acceptedNames"] = obj["spec"]["names"] if not findings.conflicts else {"plural": "", "kind": ""}
+    if not findings.conflicts:
+        status["acceptedNames"] = obj["spec"]["names"]
+    status.setdefault("acceptedNames", {"plural": "", "kind": ""})
     stored = list(status.get("storedVersions") or ())
     storage = [version["name"] for version in obj["spec"]["versions"] if version.get("storage")]
     status["storedVersions"] = [*stored, *(name for name in storage if name not in stored)]

@@ -132,9 +132,9 @@ class Definitions:
             self._run(f"delete {name}", self._delete_objects(name))
 
     def _serve(self, stored: Stored, found: Definition) -> None:
-        name = stored.key.name
-        mark, before = self._served.get(name, ("", ()))
-        if mark == serving.fingerprint(found):
+        name, mark = stored.key.name, serving.fingerprint(found)
+        known, before = self._served.get(name, ("", ()))
+        if known == mark:
             return
         wanted = serving.resources(found, stored.version)
         kept = {resource.version for resource in wanted}
@@ -143,7 +143,7 @@ class Definitions:
                 self._registry.remove(resource.group, resource.version, resource.plural)
         for resource in wanted:
             self._registry.add(resource)
-        self._served[name] = (serving.fingerprint(found), wanted)
+        self._served[name] = mark, wanted
         if before:
             self._hub.end_storage(name)
 
