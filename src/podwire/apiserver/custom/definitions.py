@@ -20,7 +20,6 @@ import msgspec
 
 from podwire.apiserver import status
 from podwire.apiserver.custom import definition as definitions
-from podwire.apiserver.custom import serving
 from podwire.apiserver.custom.definition import CLEANUP, STORAGE, Definition
 from podwire.apiserver.custom.names import Claim, Claims
 from podwire.apiserver.deletion import DeleteOptions
@@ -132,6 +131,8 @@ class Definitions:
             self._run(f"delete {name}", self._delete_objects(name))
 
     def _serve(self, stored: Stored, found: Definition) -> None:
+        from podwire.apiserver.custom import serving  # schemas and all: most worlds have no definition when they start
+
         name, mark = stored.key.name, serving.fingerprint(found)
         known, before = self._served.get(name, ("", ()))
         if known == mark:
