@@ -105,7 +105,7 @@ class Agent:
 
     async def run(self) -> None:
         """Follow the API and keep the kernel equal to it, for ever."""
-        capabilities = {"pods": self._network.rows, "services": self._proxy.rows, "policy": self._policies.rows}
+        capabilities = {"pods": self._network.rows, "services": self._proxy.rows, "policy": self._policies.lines}
         async with serving_rows(self._rows_socket, capabilities):
             await self._work()
 

@@ -59,6 +59,10 @@ class Identity:
     labels: tuple[tuple[str, str], ...] = ()
     ports: tuple[NamedPort, ...] = ()
 
+    def __str__(self) -> str:
+        labels = ", ".join(f"{key}={value}" for key, value in self.labels)
+        return f"pods of {self.namespace} with {labels}" if labels else f"other pods of {self.namespace}"
+
     def selected_by(self, selector: LabelSelector) -> bool:
         """Whether the selector selects pods of this identity, by labels alone."""
         return selector == EVERYTHING or matches(selector, dict(self.labels))

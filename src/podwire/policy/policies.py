@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.meta import NamespacedName, Object
-from podwire.policy.rows import Row, closed, numbers_in, rows
+from podwire.policy.model import Identity
+from podwire.policy.rows import Row, closed, numbers_in, rows, who
 from podwire.policy.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from podwire.engine.sink import Sink
     from podwire.kube.core import Namespace, Pod
@@ -98,6 +99,13 @@ class Policies:
     def rows(self) -> Iterable[Row]:
         """All rows that must stand; they print themselves."""
         return self._reconciler.table.rows()
+
+    def lines(self) -> Iterator[str]:
+        """All rows as text, after what the numbers in them mean."""
+        for allocation in self._numbers.allocations():
+            if isinstance(allocation, Identity):
+                yield f"{who(self._numbers.identity(allocation))} means {allocation}"
+        yield from map(str, self.rows())
 
     async def settle(self) -> None:
         """Return when everything known now stands in the kernel."""

@@ -64,6 +64,9 @@ class AddressRow:
         """The address."""
         return ("address", self.address)
 
+    def __str__(self) -> str:
+        return f"{self.address} is {who(self.identity)}"
+
 
 @dataclass(frozen=True, slots=True)
 class SelfRow:
@@ -76,6 +79,9 @@ class SelfRow:
     def key(self) -> Hashable:
         """The row itself."""
         return self
+
+    def __str__(self) -> str:
+        return f"{self.address} reaches itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,9 @@ class IsolatedRow:
         """The row itself."""
         return self
 
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: only what is allowed"
+
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
@@ -105,6 +114,9 @@ class PeerRow:
     def key(self) -> Hashable:
         """The row itself."""
         return self
+
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}, all ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,9 @@ class PortRow:
         """The row itself."""
         return self
 
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}, {self.protocol} {self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class RangesRow:
@@ -140,6 +155,10 @@ class RangesRow:
         """All but the ranges."""
         return ("ranges", self.direction, self.subject, self.peer, self.protocol)
 
+    def __str__(self) -> str:
+        ports = ", ".join(f"{first}-{last}" for first, last in self.ports)
+        return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}, {self.protocol} {ports}"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -149,6 +168,10 @@ class Span:
     last: IPAddress
     protocol: str = ""
     ports: Interval = (0, LAST_PORT)
+
+    def __str__(self) -> str:
+        addresses = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{addresses} {self.protocol} {self.ports[0]}-{self.ports[1]}" if self.protocol else addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +190,19 @@ class BlocksRow:
         """All but the spans."""
         return ("blocks", self.direction, self.subject, self.version, self.with_ports)
 
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: {', '.join(map(str, self.spans))}"
+
 
 Row = AddressRow | SelfRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow
+
+
+def who(number: int) -> str:
+    """A number as a reader sees it: namespace and kind of pod, such as 3.2; 3.* is the whole namespace."""
+    namespace, kind = number >> 16 & 0x7FFF, number & 0xFFFF
+    if not namespace:
+        return "any pod"
+    return f"{namespace}.{kind or '*'}"
 
 
 def numbers_in(row: Row) -> tuple[int, ...]:
