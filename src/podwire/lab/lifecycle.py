@@ -13,7 +13,7 @@ Times: `due` is seconds of the machine's monotonic clock, the others seconds sin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -56,7 +56,10 @@ class Terminated(Struct, frozen=True, kw_only=True, tag="terminated"):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """All that is known of one container. `starts` counts processes started, `backoff` is the next pause in seconds."""
+    """All that is known of one container. `starts` counts processes started, `backoff` is the next pause in seconds.
+
+    `passed` says of a gated sidecar that its startup probe succeeded once.
+    """
 
     name: str
     state: Waiting | Running | Terminated = Waiting()
@@ -64,6 +67,7 @@ class Record(Struct, frozen=True, kw_only=True):
     starts: int = 0
     backoff: float = 0.0
     due: float = 0.0
+    passed: bool = False
 
     @property
     def restarts(self) -> int:
@@ -114,9 +118,15 @@ def startable(plan: PodPlan, records: Records) -> list[ContainerPlan]:
 
 def _passed(container: ContainerPlan, record: Record) -> bool:
     """Whether the containers behind this init container may start."""
-    if container.restart == "Always":
-        return record.starts > 0
+    if container.sidecar:
+        return record.starts > 0 and (record.passed or not container.gated)
     return isinstance(record.state, Terminated) and record.state.exit_code == 0
+
+
+def next_to_stop(plan: PodPlan, running: Collection[str]) -> list[ContainerPlan]:
+    """Of the containers that run, those to stop now: all that are no sidecars, then sidecars, the last one first."""
+    alive = [container for container in plan.containers if container.name in running]
+    return [container for container in alive if not container.sidecar] or alive[-1:]
 
 
 def leftovers(plan: PodPlan, records: Records) -> list[ContainerPlan]:

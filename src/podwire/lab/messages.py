@@ -5,8 +5,9 @@ A connection carries one conversation; closing it ends what it asked for, but fo
     request      descriptors            answers
     Watch        -                      PodState, again after each change
     Apply        -                      Done: the plan in the pod's folder counts from now on
-    Stop         -                      Done: SIGTERM to all, SIGKILL after the grace; nothing starts again
+    Stop         -                      Done: SIGTERM, to sidecars last, SIGKILL after the grace; nothing starts again
     Kill         -                      Done: the same for one container, whose policy then decides
+    Pass         -                      Done: this sidecar has started, what is behind it may start
     Execute      stdin, stdout, stderr  Exited or Failed; with a terminal none, and first Terminal with our end of it
     CloseInput   -                      Done
     Quit         -                      none: the shim ends, containers do not
@@ -39,6 +40,12 @@ class Kill(Struct, frozen=True, kw_only=True, tag="kill"):
 
     container: str
     grace_seconds: float
+
+
+class Pass(Struct, frozen=True, kw_only=True, tag="pass"):
+    """The startup probe of a sidecar succeeded."""
+
+    container: str
 
 
 class Execute(Struct, frozen=True, kw_only=True, tag="execute"):
@@ -87,7 +94,7 @@ class PodState(Struct, frozen=True, kw_only=True, tag="state"):
     finished: bool = False
 
 
-Request = Watch | Apply | Stop | Kill | Execute | CloseInput | Quit
+Request = Watch | Apply | Stop | Kill | Pass | Execute | CloseInput | Quit
 Answer = Done | Failed | Terminal | Exited | PodState
 Message = Request | Answer
 

@@ -57,7 +57,10 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 
 class ContainerPlan(Struct, frozen=True, kw_only=True):
-    """One container. `restart` is Always, OnFailure or Never; an init container that always restarts is a sidecar."""
+    """One container. `restart` is Always, OnFailure or Never; an init container that always restarts is a sidecar.
+
+    What is behind a `gated` one waits until the runtime says that it has started: it has a startup probe.
+    """
 
     name: str
     program: Program
@@ -67,11 +70,17 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] = ()
     restart: str = "Always"
     init: bool = False
+    gated: bool = False
     terminal: bool = False
     stdin: bool = False
     stdin_once: bool = False
     read_only_root: bool = False
     grace_seconds: float = 30
+
+    @property
+    def sidecar(self) -> bool:
+        """Whether it runs beside the main containers, from before their start until after their end."""
+        return self.init and self.restart == "Always"
 
 
 class PodPlan(Struct, frozen=True, kw_only=True):

@@ -98,6 +98,7 @@ def container_plan(
         mounts=tuple(_mounts(pod, container, place.folder)),
         restart=_restart(pod, container, init=init),
         init=init,
+        gated=init and container.restart_policy == "Always" and container.startup_probe is not None,
         terminal=container.tty and not found.stand_in,
         stdin=container.stdin or bool(found.stand_in),  # a stand-in is told of more ports by its input
         stdin_once=container.stdin_once and not found.stand_in,

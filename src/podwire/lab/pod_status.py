@@ -75,6 +75,10 @@ class Status(Struct, frozen=True):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
+OVERDUE = "DeadlineExceeded"
+OVERDUE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What the probes of a container say. Without a probe both are true as soon as it runs."""
@@ -85,7 +89,10 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a node knows of a pod. `troubles` are the reasons why containers cannot even be tried, by name."""
+    """What a node knows of a pod. `troubles` are the reasons why containers cannot even be tried, by name.
+
+    `overdue`: the pod was active for longer than its activeDeadlineSeconds.
+    """
 
     records: Mapping[str, Record] = field(default_factory=dict)
     health: Mapping[str, Health] = field(default_factory=dict)
@@ -95,6 +102,7 @@ class Observation:
     node_addresses: tuple[str, ...] = ()
     start_time: str = ""
     stopping: bool = False
+    overdue: bool = False
 
 
 def rfc3339(seconds: float) -> str:
@@ -114,6 +122,8 @@ def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = 
     current = phase(pod, seen)
     return Status(
         phase=current,
+        reason=OVERDUE if seen.overdue and current == "Failed" else "",
+        message=OVERDUE_MESSAGE if seen.overdue and current == "Failed" else "",
         conditions=_conditions(pod, seen, current, now, before),
         start_time=seen.start_time or now,
         host_ip=seen.node_addresses[0] if seen.node_addresses else "",
@@ -127,6 +137,8 @@ def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = 
 
 def phase(pod: Pod, seen: Observation) -> str:
     """Pending until all containers could be started, then Running until nothing runs and nothing will."""
+    if seen.overdue and _nothing_runs(seen):
+        return "Failed"
     init = [_record(container, seen) for container in pod.spec.init_containers]
     for container, record in zip(pod.spec.init_containers, init, strict=True):
         if container.restart_policy != "Always" and _failed(record) and pod.spec.restart_policy == "Never":
@@ -229,7 +241,8 @@ def _conditions(
 def _initialized(container: Container, seen: Observation) -> bool:
     record = _record(container, seen)
     if container.restart_policy == "Always":
-        return record.starts > 0
+        gated = container.startup_probe is not None and not record.passed
+        return record.starts > 0 and not gated
     return isinstance(record.state, Terminated) and record.state.exit_code == 0
 
 

@@ -19,11 +19,12 @@ import aiohttp
 import msgspec
 
 from podwire.kube.client import ApiError
-from podwire.kube.core import Pod
+from podwire.kube.core import Container, Pod
 from podwire.kube.kinds import PODS
-from podwire.lab import messages, pod_events, pod_status
+from podwire.lab import hooks, messages, pod_events, pod_plan, pod_status
 from podwire.lab.cni import CniError
 from podwire.lab.composition import Composition, compose, provide_files
+from podwire.lab.deadline import Deadline
 from podwire.lab.environment import ConfigurationError
 from podwire.lab.images import Port
 from podwire.lab.lifecycle import Record, Running
@@ -33,7 +34,7 @@ from podwire.lab.pod_events import Notice
 from podwire.lab.pod_health import PodHealth
 from podwire.lab.pod_status import Observation
 from podwire.lab.pod_tokens import PodTokens
-from podwire.lab.probes import Execute
+from podwire.lab.probes import Execute, Prober
 from podwire.lab.reporting import Reporter
 from podwire.lab.running import folder_of
 from podwire.lab.sandbox import Sandbox, SandboxRecord
@@ -69,7 +70,8 @@ class PodWorker:
         self._tasks: list[asyncio.Task[None]] = []
         self._tokens = PodTokens(node.client, self.poke)
         self._reporter = Reporter(node.client, pod.key, self._status)
-        self._health = PodHealth(self._execute, self._kill, self._tell, self._reporter.touch)
+        self._health = PodHealth(self._execute, self._kill, self._tell, self._health_changed)
+        self._deadline = Deadline(pod.spec.active_deadline_seconds, self.sandbox.record.started, self.poke)
 
     # What the API says
 
@@ -109,6 +111,7 @@ class PodWorker:
             await self._remove()
         finally:
             reporting.cancel()
+            self._deadline.stop()
             self._health.stop()
             for task in self._tasks:
                 task.cancel()
@@ -122,6 +125,10 @@ class PodWorker:
         if self.sandbox.ready:
             await self._configure()
             self._health.follow(self.pod, self.records, self.sandbox.record.addresses[0])
+            await self._pass_started()
+        if self._deadline.over and not self._state.finished:
+            self._tell(Notice(pod_status.OVERDUE, pod_status.OVERDUE_MESSAGE))
+            await self._stop()
         self._reporter.touch()
         if self._state.finished and pod_status.phase(self.pod, self._observation()) in {"Succeeded", "Failed"}:
             await self._retire()
@@ -150,16 +157,43 @@ class PodWorker:
         for name, record in self.records.items():
             if isinstance(record.state, Running):
                 self._tell(Notice("Killing", f"Stopping container {name}"))
+        began = time.monotonic()
+        if not self._state.stopping:
+            await self._before_stop()
+        spent = time.monotonic() - began
         while not self._stopped:
             grace = self._grace
             with contextlib.suppress(OSError, ShimError):
-                await self.shim.ask(messages.Stop(grace_seconds=grace))
+                await self.shim.ask(messages.Stop(grace_seconds=max(grace - spent, FORCED_GRACE_SECONDS)))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace + 1):
                     while not self._stopped and self._grace == grace:
                         await self.woken.wait()
                         self.woken.clear()
                         self._reporter.touch()
+
+    async def _before_stop(self) -> None:
+        """The preStop hooks of what runs, side by side, until the grace is over or nobody wants to wait for them."""
+        running = [c for c in pod_plan.ordered(self.pod) if self._runs(c.name)]
+        began = time.monotonic()
+        done = asyncio.gather(*(self._pre_stop(container, self._grace) for container in running))
+        while not done.done() and (left := began + self._grace - time.monotonic()) > 0:
+            woken = asyncio.ensure_future(self.woken.wait())
+            await asyncio.wait((done, woken), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+            self.woken.clear()
+            self._reporter.touch()
+        done.cancel()
+        self.poke()
+
+    async def _pre_stop(self, container: Container, grace: float) -> None:
+        prober = Prober(container, self.sandbox.record.addresses[0], self._execute(container.name))
+        if trouble := await hooks.pre_stop(prober, grace):
+            self._tell(Notice("FailedPreStopHook", f"PreStopHook failed: {trouble}", warning=True))
+
+    def _runs(self, name: str) -> bool:
+        record = self.records.get(name)
+        return record is not None and isinstance(record.state, Running)
 
     @property
     def _stopped(self) -> bool:
@@ -170,6 +204,8 @@ class PodWorker:
         if self._gone:
             return FORCED_GRACE_SECONDS
         asked = self.pod.metadata.deletion_grace_period_seconds
+        if not self.deleting:
+            asked = self.pod.spec.termination_grace_period_seconds
         return float(DEFAULT_GRACE_SECONDS if asked is None else asked)
 
     async def _delete(self) -> None:
@@ -188,6 +224,21 @@ class PodWorker:
                 return
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_RETRY_SECONDS)
+
+    def _health_changed(self) -> None:
+        self._reporter.touch()
+        if self._plan is not None and any(entry.gated for entry in self._plan.containers):
+            self.poke()
+
+    async def _pass_started(self) -> None:
+        """Tell the shim of sidecars whose startup probe succeeded: what is behind them waits for that."""
+        health = self._health.of(self.pod)
+        for entry in self._plan.containers if self._plan is not None else ():
+            record = self.records.get(entry.name)
+            waits = entry.gated and record is not None and not record.passed and self._runs(entry.name)
+            if waits and health[entry.name].started:
+                with contextlib.suppress(OSError, ShimError):
+                    await self.shim.ask(messages.Pass(container=entry.name))
 
     # Network and containers
 
@@ -271,6 +322,10 @@ class PodWorker:
 
     async def _kill(self, name: str) -> None:
         grace = float(self.pod.spec.termination_grace_period_seconds)
+        container = next(entry for entry in pod_plan.ordered(self.pod) if entry.name == name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._pre_stop(container, grace)
         with contextlib.suppress(OSError, ShimError):
             await self.shim.ask(messages.Kill(container=name, grace_seconds=grace))
 
@@ -287,6 +342,7 @@ class PodWorker:
             node_addresses=self._node.addresses,
             start_time=self.sandbox.record.started,
             stopping=self._state.stopping,
+            overdue=self._deadline.over and self._state.stopping and not self.deleting,
         )
 
     def _status(self) -> tuple[Pod, pod_status.Status]:

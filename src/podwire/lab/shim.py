@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -28,6 +29,8 @@ from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, PodPlan, Refuse
 
 log = logging.getLogger(__name__)
 
+LAST_SIDECAR_SECONDS = 1.0
+
 
 def main(arguments: Mapping[str, str], descriptors: Mapping[str, int]) -> None:
     """The shim's process. `folder` in the arguments is the pod's folder; it must exist."""
@@ -45,6 +48,8 @@ class Shim:
         self._records: dict[str, Record] = {}
         self._runs: dict[str, running.Run] = {}
         self._stopping = False
+        self._deadline = math.inf
+        self._told_to_stop: set[str] = set()
         self._changed = asyncio.Event()
         self._quit = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -154,18 +159,33 @@ class Shim:
         record = self._records[name]
         stopping = self._stopping or wanted in lifecycle.leftovers(self._plan, self._records)
         self._set(lifecycle.ended(record, wanted, how, time.monotonic(), stopping=stopping))
-        for sidecar in lifecycle.leftovers(self._plan, self._records):
-            if sidecar.name in self._runs:
+        if self._stopping:
+            self._stop_next()
+        elif lifecycle.leftovers(self._plan, self._records):
+            for sidecar in lifecycle.next_to_stop(self._plan, self._runs):
                 self._runs[sidecar.name].stop(sidecar.grace_seconds)
 
     def _stop(self, grace_seconds: float) -> None:
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
-        for run in self._runs.values():
-            run.stop(grace_seconds)
+        self._deadline = min(self._deadline, time.monotonic() + grace_seconds)
+        self._told_to_stop.clear()
+        self._stop_next()
         self._save()
         self._publish()
+
+    def _stop_next(self) -> None:
+        """SIGTERM to those whose turn it is. A sidecar whose turn comes late still has a moment."""
+        left = max(0.0, self._deadline - time.monotonic())
+        for entry in lifecycle.next_to_stop(self._plan, self._runs) if self._plan is not None else ():
+            if entry.name not in self._told_to_stop:
+                self._told_to_stop.add(entry.name)
+                self._runs[entry.name].stop(max(left, LAST_SIDECAR_SECONDS) if entry.sidecar else left)
+
+    def _pass(self, name: str) -> None:
+        self._set(msgspec.structs.replace(self._records[name], passed=True))
+        self._turn()
 
     # What is known
 
@@ -221,6 +241,8 @@ class Shim:
             case messages.Watch():
                 await self._tell(peer)
                 return
+            case messages.Pass():
+                self._pass(request.container)
             case messages.Execute():
                 await self._execute(peer, request, descriptors)
                 return
