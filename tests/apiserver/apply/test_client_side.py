@@ -56,6 +56,17 @@ async def test_nor_what_somebody_changed_since(talk: Talk) -> None:
     assert (code, [cause["field"] for cause in refusal["details"]["causes"]]) == (409, [".data.x"])
 
 
+async def test_what_stood_before_all_entries_is_not_kubectl_s_either(talk: Talk) -> None:
+    await talk.ok("POST", MAPS, config_map(x="1"))
+    clear = {"metadata": {"managedFields": [{}]}}
+    await talk.ok("PATCH", f"{MAPS}/a", clear, content_type="application/merge-patch+json")
+    code, refusal = await apply(talk, "kubectl", config_map(x="2"))
+    assert (code, refusal["message"].partition(": ")[2]) == (
+        409,
+        'conflict with "before-first-apply" using v1: .data.x',
+    )
+
+
 @pytest.mark.parametrize("annotation", ["", "{", "[]", '{"apiVersion":"v2"}'])
 def test_an_annotation_that_tells_nothing(annotation: str) -> None:
     assert client_side.applied_before(config_map(annotation, x="1"), "v1", CONFIG_MAP) == {}

@@ -41,8 +41,13 @@ class ConflictError(Exception):
 
     def __init__(self, taken: dict[Identity, Fields], owners: Entries) -> None:
         super().__init__("the configuration conflicts with other managers")
-        self.taken = taken
+        self.taken = {identity: found for identity, found in taken.items() if found}
         self._owners = owners
+
+    def apart_from(self, allowed: Fields) -> ConflictError:
+        """What is left of it when some fields may be taken."""
+        left = {identity: fields.difference(found, allowed) for identity, found in self.taken.items()}
+        return ConflictError(left, self._owners)
 
     def conflicts(self) -> list[Conflict]:
         """Every conflict, owners in a fixed order."""
@@ -108,7 +113,7 @@ def applied(live: Object, config: Object, entries: Entries, author: Author, shap
     changed, removed = _changes(live, obj, shape)
     taken = {identity: fields.intersection(entry.fields, changed) for identity, entry in others.items()}
     if not force and any(taken.values()):
-        raise ConflictError({identity: found for identity, found in taken.items() if found}, others)
+        raise ConflictError(taken, others)
     kept = _without(others, changed, removed)
     if last is not None and not changed and not removed and _same(last, mine):
         mine = last

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import status
-from podwire.apiserver.apply import client_side, entries, fields, merge, typed
+from podwire.apiserver.apply import client_side, entries, merge, typed
 from podwire.apiserver.apply.merge import ConflictError
 from podwire.apiserver.causes import Cause
 
@@ -107,9 +107,7 @@ def _applied_by_kubectl(
     try:
         return merge.applied(live, config, known, author, shape, force=force)
     except ConflictError as error:
-        allowed = client_side.applied_before(live, author.api_version, shape)
-        left = [(owner, fields.difference(found, allowed)) for owner, found in error.taken.items()]
-        refused = ConflictError({owner: found for owner, found in left if found}, known)
+        refused = error.apart_from(client_side.applied_before(live, author.api_version, shape))
         if refused.taken:
             raise conflict(refused.conflicts()) from error
         return merge.applied(live, config, known, author, shape, force=True)
