@@ -26,6 +26,13 @@ def test_a_command_is_passed_on_word_by_word() -> None:
     assert (found.path, found.streams) == ("/exec/ns/web/main", True)
 
 
+def test_ports_are_those_of_the_pod_whatever_its_containers() -> None:
+    found = relay("portforward", containers="a b", ports=("80,81", "443"))
+    assert (found.path, found.query) == ("/portforward/ns/web", (("ports", "80,81"), ("ports", "443")))
+    assert found.streams
+    assert found.protocols[0] == "SPDY/3.1+portforward.k8s.io"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

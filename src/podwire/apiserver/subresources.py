@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import causes, conversion, runtimes, scale, status
@@ -122,12 +123,9 @@ class Subresources:
         return runtimes.relay(call.request, call.route.subresource, pod, self._nodes_folder)
 
     async def _old_stream(self, call: Call) -> Answer:
-        """kubectl tries SPDY when the WebSocket was refused: tell it the real reason, or what is missing."""
+        """kubectl tries SPDY when the WebSocket was refused: the runtime, asked without an upgrade, tells it why."""
         pod = self._reader.stored(call.resource, call.key).object()
-        runtimes.relay(call.request, call.route.subresource, pod, self._nodes_folder)
-        raise status.bad_request(
-            "SPDY streams are not served: use a client that speaks WebSocket (kubectl 1.31 and later)"
-        )
+        return replace(runtimes.relay(call.request, call.route.subresource, pod, self._nodes_folder), streams=False)
 
 
 def _scale_paths(resource: Resource) -> ScalePaths | None:

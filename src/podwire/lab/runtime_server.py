@@ -24,7 +24,7 @@ from podwire.lab.lifecycle import Record, Running, Waiting
 from podwire.lab.log_file import log_path
 from podwire.lab.log_reader import LogOptionError, LogOptions, chunks, options
 from podwire.lab.pod_worker import PodWorker
-from podwire.lab.streams import Request, attach, execute
+from podwire.lab.streams import Request, attach, execute, just_ended
 
 FindWorker = Callable[[NamespacedName], PodWorker | None]
 
@@ -103,7 +103,9 @@ class RuntimeServer:
         return socket
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
-        worker, container = self._running(request)
+        worker, container = self._target(request)
+        if not just_ended(worker, container.name):
+            self._running(request)
         socket = await _upgrade(request)
         await attach(socket, worker, container, Request.read(request.query))
         return socket
@@ -112,6 +114,7 @@ class RuntimeServer:
         worker = self._pod(request)
         if not worker.sandbox.ready:
             raise web.HTTPConflict(text=f'pod "{worker.pod.key}" is not running')
+        _check_upgrade(request)
         tunnel, protocols = _tunnel(request)
         socket = await _upgrade(request, protocols)
         await Forwarder(socket, tunnel, worker.sandbox.network, str(worker.pod.key)).run()
@@ -125,12 +128,19 @@ class RuntimeServer:
         return worker, container
 
 
+def _check_upgrade(request: web.Request) -> None:
+    """Raises HTTPBadRequest. kubectl tries SPDY where its WebSocket was refused, and shows only what this says."""
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise web.HTTPBadRequest(
+            text="SPDY streams are not served: use a client that speaks WebSocket (kubectl 1.31 and later)"
+        )
+
+
 async def _upgrade(request: web.Request, protocols: tuple[str, ...] = PROTOCOLS) -> web.WebSocketResponse:
+    _check_upgrade(request)
     socket = web.WebSocketResponse(protocols=protocols, max_msg_size=0)
     if not socket.can_prepare(request).ok:
-        raise web.HTTPBadRequest(
-            text=f"a WebSocket upgrade is needed, with one of the protocols {', '.join(protocols)}"
-        )
+        raise web.HTTPBadRequest(text=f"the WebSocket upgrade is not whole; protocols are {', '.join(protocols)}")
     await socket.prepare(request)
     return socket
 

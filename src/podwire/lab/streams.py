@@ -8,6 +8,7 @@ import fcntl
 import os
 import struct
 import termios
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from multidict import MultiMapping
 from podwire.kube.core import Container
 from podwire.lab import messages
 from podwire.lab.channels import Channel, Input, InputEnded, Resized, event, exited, failed, frame
-from podwire.lab.lifecycle import Running
+from podwire.lab.lifecycle import Running, Terminated
 from podwire.lab.log_file import log_path
 from podwire.lab.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
 from podwire.lab.pod_worker import PodWorker
@@ -247,6 +248,14 @@ async def attach(socket: web.WebSocketResponse, worker: PodWorker, container: Co
         if stdin is not None:
             stdin.close()
         await socket.close()
+
+
+def just_ended(worker: PodWorker, name: str) -> bool:
+    """Whether a container has ended, and so soon after its start that a client may still come to see its output."""
+    record = worker.records.get(name)
+    if record is None or not isinstance(record.state, Terminated):
+        return False
+    return time.time() - record.state.started < YOUNG_SECONDS
 
 
 def _container_input(worker: PodWorker, container: Container) -> Descriptor | None:
