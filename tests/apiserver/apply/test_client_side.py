@@ -58,7 +58,7 @@ async def test_nor_what_somebody_changed_since(talk: Talk) -> None:
 
 async def test_what_stood_before_all_entries_is_not_kubectl_s_either(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map(x="1"))
-    clear = {"metadata": {"managedFields": [{}]}}
+    clear: Object = {"metadata": {"managedFields": [{}]}}
     await talk.ok("PATCH", f"{MAPS}/a", clear, content_type="application/merge-patch+json")
     code, refusal = await apply(talk, "kubectl", config_map(x="2"))
     assert (code, refusal["message"].partition(": ")[2]) == (
