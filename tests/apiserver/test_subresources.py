@@ -33,6 +33,24 @@ async def test_a_pod_is_bound_once(talk: Talk) -> None:
     assert (await talk.refused("POST", f"{PODS}/web/binding", binding))[:2] == (409, "Conflict")
 
 
+async def test_eviction_asks_the_disruption_budget(talk: Talk) -> None:
+    budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    labelled = pod()
+    labelled["metadata"]["labels"] = {"app": "web"}
+    await talk.ok("POST", PODS, labelled)
+    ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+    await talk.ok("PATCH", f"{PODS}/web/status", ready, content_type=MERGE)
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+    await talk.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
+    assert (await talk.refused("POST", f"{PODS}/web/eviction", body))[:2] == (429, "TooManyRequests")
+    allowed = {"status": {"observedGeneration": 1, "disruptionsAllowed": 1}}
+    await talk.ok("PATCH", f"{budgets}/web/status", allowed, content_type=MERGE)
+    await talk.ok("POST", f"{PODS}/web/eviction", body)
+    assert "web" in (await talk.ok("GET", f"{budgets}/web"))["status"]["disruptedPods"]
+    assert (await talk.ok("GET", budgets))["items"][0]["status"]["disruptionsAllowed"] == 0
+
+
 async def test_eviction_deletes(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod())
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, conversion, runtimes, scale, status
+from podwire.apiserver import causes, conversion, evictions, runtimes, scale, status
+from podwire.apiserver.builtin import BUILTIN
 from podwire.apiserver.metadata import timestamp
 from podwire.apiserver.requests import Answer, json_response
+from podwire.apiserver.revisions import Key
 from podwire.apiserver.status import Success
 from podwire.apiserver.writes import BINDING, FINALIZERS, STATUS
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.writes import Change, Writer, Written
 
 Object = dict[str, Any]
+
+BUDGETS = next(resource for resource in BUILTIN if resource.kind == "PodDisruptionBudget")
 
 
 class Subresources:
@@ -112,8 +116,17 @@ class Subresources:
         return json_response(Success(code=201).json(), 201, written.warnings)
 
     async def _evict(self, call: Call) -> Answer:
-        options = call.body().get("deleteOptions") or {}
-        await self._writer.delete(call.resource, call.key, call.delete_options(options))
+        """Delete a pod if its disruption budget allows it; the budget is charged first."""
+        options = call.delete_options(call.body().get("deleteOptions") or {})
+        pod = self._reader.stored(call.resource, call.key).object()
+        budgets = [entry.object() for entry in self._reader.all(BUDGETS, call.key.namespace)]
+        budget = evictions.budget_of(pod, budgets)
+        if budget is not None:
+            key = Key(BUDGETS.storage, call.key.namespace, budget["metadata"]["name"])
+            now = timestamp(self._clock())
+            written = replace(call.write_options(), dry_run=options.dry_run)
+            await self._writer.update(BUDGETS, key, lambda stands: evictions.charge(stands, pod, now), written, STATUS)
+        await self._writer.delete(call.resource, call.key, options)
         return json_response(Success(code=201).json(), 201)
 
     async def _stream(self, call: Call) -> Answer:

@@ -9,6 +9,7 @@ import msgspec
 
 from podwire.controllers.daemonset import DaemonSets
 from podwire.controllers.deployment import Deployments
+from podwire.controllers.disruption import Disruptions
 from podwire.controllers.endpoints_objects import EndpointsObjects
 from podwire.controllers.endpointslices import EndpointSlices
 from podwire.controllers.events import Recorder
@@ -50,6 +51,7 @@ async def run(config: ControllersConfig) -> None:
             "the Endpoints controller": EndpointsObjects(client, informers).run,
             "the mirroring of Endpoints": Mirroring(client, informers).run,
             "the node controller": NodeLifecycle(client, informers, workloads).run,
+            "the disruption controller": Disruptions(client, informers).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,
         }
         collector = GarbageCollector(client, informers)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from podwire.apiserver import evictions
+from podwire.apiserver.status import StatusError
+
+READY = [{"type": "Ready", "status": "True"}]
+
+
+def pod(*, phase: str = "Running", ready: bool = True) -> dict[str, Any]:
+    status = {"phase": phase, "conditions": READY if ready else []}
+    return {"metadata": {"name": "a", "labels": {"app": "web"}}, "status": status}
+
+
+def budget(allowed: int = 1, name: str = "web", **changes: Any) -> dict[str, Any]:
+    status = {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 2, "desiredHealthy": 2}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, **changes.pop("spec", {})}
+    return {"metadata": {"name": name, "generation": 1}, "spec": spec, "status": {**status, **changes}}
+
+
+def test_an_eviction_is_charged_and_the_next_one_refused() -> None:
+    charged = evictions.charge(budget(), pod(), "now")
+    assert charged["status"]["disruptionsAllowed"] == 0
+    assert charged["status"]["disruptedPods"] == {"a": "now"}
+    with pytest.raises(StatusError) as refused:
+        evictions.charge(charged, pod(), "now")
+    assert (refused.value.code, refused.value.reason) == (429, "TooManyRequests")
+    (cause,) = refused.value.details.causes
+    assert cause.message == "The disruption budget web needs 2 healthy pods and has 2 currently"
+
+
+def test_a_budget_that_nobody_has_looked_at_yet_refuses() -> None:
+    with pytest.raises(StatusError) as refused:
+        evictions.charge(budget(observedGeneration=0), pod(), "now")
+    assert refused.value.details.retry_after_seconds == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "free"),
+    [
+        ({}, True),
+        ({"currentHealthy": 1}, False),
+        ({"currentHealthy": 1, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow"}}, True),
+    ],
+)
+def test_a_pod_that_is_not_ready_costs_nothing_where_enough_are_healthy(changes: dict[str, Any], free: bool) -> None:
+    full = budget(0, **changes)
+    if free:
+        assert evictions.charge(full, pod(ready=False), "now") == full
+    else:
+        with pytest.raises(StatusError):
+            evictions.charge(full, pod(ready=False), "now")
+
+
+def test_which_budget_decides() -> None:
+    others = [budget(name="db", spec={"selector": {"matchLabels": {"app": "db"}}}), budget(spec={"selector": None})]
+    assert evictions.budget_of(pod(), others) is None
+    assert evictions.budget_of(pod(), [*others, budget()]) == budget()
+    assert evictions.budget_of(pod(phase="Pending"), [budget()]) is None
+    with pytest.raises(StatusError, match="more than one PodDisruptionBudget"):
+        evictions.budget_of(pod(), [budget(), budget(name="second")])
