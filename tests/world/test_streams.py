@@ -78,8 +78,8 @@ def pods(world: World) -> World:
     world.apply(PODS)
     world.kubectl("create", "deployment", "web", "--image=nginx", "--port=80")
     world.kubectl("expose", "deployment", "web", "--port=8080", "--target-port=80")
-    world.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
-    world.kubectl("wait", "pod/tools", "pod/typing", "--for=condition=Ready", "--timeout=20s")
+    world.kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    world.kubectl("wait", "pod/tools", "pod/typing", "--for=condition=Ready", "--timeout=40s")
     eventually(lambda: "ready" in world.kubectl("logs", "tools", "-c", "echo").stdout, what="the echo server")
     return world
 
@@ -207,7 +207,7 @@ def test_files_are_copied_both_ways(pods: World, tmp_path: Path) -> None:
 
 
 def test_run_shows_what_a_short_program_said_and_leaves_nothing(pods: World) -> None:
-    pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=20s")
+    pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
     shape = ("--image=busybox", "--restart=Never")
     shown = pods.kubectl("run", "-i", "--rm", "ask", *shape, "--", "wget", "-qO-", "http://web:8080").stdout
     assert "stand-in for nginx" in shown
