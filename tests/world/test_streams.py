@@ -149,6 +149,17 @@ def test_a_port_where_nobody_listens_is_an_error_that_says_so(pods: World) -> No
         assert "Connection refused" in said.read_text()
 
 
+def test_connections_end_with_their_client(pods: World) -> None:
+    def connections() -> int:
+        return pods.run_in("default/tools", "ss", "-Htn", "sport", "=", ":7000").stdout.count("ESTAB")
+
+    with forwarding(pods, "pod/tools", 7000) as (local, _), contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(socket.create_connection(("127.0.0.1", local)))
+        eventually(lambda: connections() == 3, what="three connections in the pod")
+    eventually(lambda: connections() == 0, what="the end of the connections in the pod")
+
+
 def test_who_may_only_look_may_not_forward_or_run(pods: World) -> None:
     assert pods.kubectl("--as=viewer", "get", "pod", "tools").returncode == 0
     for command in (("port-forward", "pod/tools", ":7000"), ("exec", "tools", "--", "true"), ("attach", "tools")):
@@ -204,6 +215,16 @@ def test_files_are_copied_both_ways(pods: World, tmp_path: Path) -> None:
     pods.kubectl("cp", "tools:/tmp/tree", str(tmp_path / "back"), "-c", "shell")
     assert (tmp_path / "back/below/numbers").read_bytes() == (tree / "below/numbers").read_bytes()
     assert (tmp_path / "back/empty").exists()
+
+
+def test_a_pod_that_goes_is_an_error_that_says_so(pods: World) -> None:
+    pods.kubectl("run", "leaving", "--image=nginx", "--port=80")
+    pods.kubectl("wait", "pod/leaving", "--for=condition=Ready", "--timeout=40s")
+    with forwarding(pods, "pod/leaving", 80) as (local, said):
+        pods.kubectl("delete", "pod", "leaving", "--grace-period=1")
+        with contextlib.suppress(ConnectionError):
+            assert ask(local, GET) == b""
+        eventually(lambda: "the pod is gone" in said.read_text())
 
 
 def test_run_shows_what_a_short_program_said_and_leaves_nothing(pods: World) -> None:

@@ -25,6 +25,8 @@ async def connect(network: Path | None, port: int) -> tuple[asyncio.StreamReader
 
     Raises OSError, the one of the first address where both refuse.
     """
+    if network is not None and not network.exists():
+        raise OSError("the pod is gone")
     first: OSError | None = None
     for family, host in LOOPBACKS:
         with namespaces.inside_network(network) if network else contextlib.nullcontext():
