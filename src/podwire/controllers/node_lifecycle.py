@@ -117,7 +117,7 @@ class NodeLifecycle:
         if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
             return node
         version = node.metadata.resource_version
-        body = {"metadata": {"resourceVersion": version}, "spec": {"taints": wanted}}
+        body = {"metadata": {"resourceVersion": version}, "spec": {"taints": wanted or None}}
         return self._nodes.wrote(await self._client.patch(NODES, node.key, body))
 
     async def _make_unready(self, pod: Pod, now: datetime) -> None:

@@ -71,3 +71,10 @@ def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: A
 )
 def test_what_may_not_change_is_refused(name: str, path: str, value: Any, expected: str) -> None:
     assert expected in problems(name, {path: value}, make(name))
+
+
+def test_a_stateful_set_may_mount_what_its_claims_become() -> None:
+    mounted = {"spec.template.spec.containers.0.volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    assert any("volumeMounts[0].name" in problem for problem in problems("apps/v1 StatefulSet", mounted))
+    assert problems("apps/v1 StatefulSet", {**mounted, "spec.volumeClaimTemplates": [claim]}) == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import causes
+from podwire.apiserver.field import Field
 from podwire.apiserver.validation import formats, metadata, pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
 
 _MISMATCH = "`selector` does not match template `labels`"
 _NUMBERS = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
@@ -58,7 +58,7 @@ def daemon_set(obj: Field, old: Field | None) -> Iterator[Cause]:
 def stateful_set(obj: Field, old: Field | None) -> Iterator[Cause]:
     """Check a StatefulSet."""
     spec = obj["spec"]
-    yield from _replicated(spec, None, "statefulset")
+    yield from _replicated(_with_claims(spec), None, "statefulset")
     yield from spec["podManagementPolicy"].one_of(("OrderedReady", "Parallel"))
     yield from spec["updateStrategy"]["type"].one_of(("OnDelete", "RollingUpdate"))
     before = old["spec"].value if old is not None else spec.value
@@ -68,6 +68,20 @@ def stateful_set(obj: Field, old: Field | None) -> Iterator[Cause]:
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
             "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         )
+
+
+def _with_claims(spec: Field) -> Field:
+    """The spec with a volume for each claim template: the template's containers may mount what the claims become."""
+    template = spec["template"].value
+    if not isinstance(template, dict) or not spec["volumeClaimTemplates"]:
+        return spec
+    pod = template.get("spec") or {}
+    volumes = pod.get("volumes") or []
+    taken = {volume.get("name") for volume in volumes}
+    names = [claim["metadata"]["name"].text for claim in spec["volumeClaimTemplates"]]
+    more = [{"name": name, "emptyDir": {}} for name in names if name and name not in taken]
+    whole = {**template, "spec": {**pod, "volumes": [*volumes, *more]}}
+    return Field(spec.path, {**spec.value, "template": whole})
 
 
 def replication_controller(obj: Field, _old: Field | None) -> Iterator[Cause]:
