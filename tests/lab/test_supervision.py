@@ -69,6 +69,28 @@ def test_an_unknown_process_is_no_role() -> None:
     assert roles.exited(99, 0, 0) is None
 
 
+def test_a_role_that_ended_before_the_zygote_answered_starts_again() -> None:
+    roles = Supervision((spec("api"), spec("agent")))
+    roles.due(0)
+    assert roles.exited(7, -9, 0) is None
+    roles.running("agent", 8, 0)
+    roles.running("api", 7, 0)
+    assert (roles.state("api"), roles.pid("api")) == (State.WAITING, 0)
+    assert roles.state("agent") is State.RUNNING
+    assert names(roles.due(1)) == ["api"]
+
+
+def test_the_end_of_a_stranger_is_forgotten_when_nothing_starts_any_more() -> None:
+    roles = Supervision((spec("api"), spec("net", once=True)))
+    roles.due(0)
+    roles.exited(9, 0, 0)
+    roles.running("api", 7, 0)
+    roles.not_started("net", 0)
+    assert names(roles.due(1)) == ["net"]
+    roles.running("net", 9, 1)
+    assert roles.state("net") is State.RUNNING, "a later process with the same number"
+
+
 def test_held_roles_of_a_network_stay_away_until_they_are_released() -> None:
     roles = Supervision((RoleSpec("agent", "m:agent", "node-1"), RoleSpec("api", "m:api", "underlay")))
     roles.due(0)

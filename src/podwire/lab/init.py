@@ -176,8 +176,8 @@ class Init:
             self._supervision.not_started(role, time.monotonic())
         else:
             self._supervision.running(role, pid, time.monotonic())
-            if self._supervision.held(role):
-                os.kill(pid, signal.SIGKILL)
+            if self._supervision.held(role) and self._supervision.pid(role) == pid:
+                os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
         finally:
             connection.close()
 

@@ -7,6 +7,8 @@ starting   the zygote went away           waiting (soon)
 running    exited, role is kept           waiting (after a delay that doubles while it dies young)
 running    exited, role runs once         done, or failed where the status is not 0
 
+A process may end before the zygote's answer says whose it was: its end is kept until that answer comes.
+
 A role that is held does not start until it is released; whoever holds it ends its process.
 """
 
@@ -61,6 +63,8 @@ class Supervision:
 
     def __init__(self, specs: tuple[RoleSpec, ...]) -> None:
         self._roles = {spec.name: _Role(spec) for spec in specs}
+        self._early: dict[int, int] = {}
+        """Exit codes of processes that ended while some role was starting: one of them may be that role's."""
 
     def state(self, name: str) -> State:
         """Where this role is."""
@@ -101,20 +105,26 @@ class Supervision:
         return max(0.0, min(waiting) - now) if waiting else None
 
     def running(self, name: str, pid: int, now: float) -> None:
-        """The zygote started this role."""
+        """The zygote started this role, which may have ended since."""
         role = self._roles[name]
         role.state, role.pid, role.started = State.RUNNING, pid, now
+        if pid in self._early:
+            self.exited(pid, self._early[pid], now)
+        self._forget_early()
 
     def not_started(self, name: str, now: float) -> None:
         """The zygote went away before it answered: ask again soon."""
         role = self._roles[name]
         if role.state is State.STARTING:
             role.state, role.due = State.WAITING, now + FIRST_DELAY_SECONDS
+        self._forget_early()
 
     def exited(self, pid: int, code: int, now: float) -> str | None:
         """A process ended with this exit code (negative: signal). Answers the role's name, None if it is no role."""
         role = next((r for r in self._roles.values() if r.state is State.RUNNING and r.pid == pid), None)
         if role is None:
+            if self._any_starting():
+                self._early[pid] = code
             return None
         role.pid = 0
         if role.spec.once:
@@ -124,6 +134,13 @@ class Supervision:
         role.state, role.due = State.WAITING, now + role.delay
         role.delay = min(role.delay * 2, LONGEST_DELAY_SECONDS)
         return role.spec.name
+
+    def _any_starting(self) -> bool:
+        return any(role.state is State.STARTING for role in self._roles.values())
+
+    def _forget_early(self) -> None:
+        if not self._any_starting():
+            self._early.clear()
 
     def _of(self, network: str) -> list[_Role]:
         return [role for role in self._roles.values() if role.spec.network == network and not role.spec.once]

@@ -1,7 +1,8 @@
 """The zygote: one process with all imports done forks every other, which start in milliseconds and share memory.
 
 It is single-threaded; a request is one line of JSON on a unix socket, the answer another. A forked process belongs to
-pid 1 (it is forked twice), so that it outlives the zygote.
+pid 1 (it is forked twice), so that it outlives the zygote. It begins when the answer has been sent: a process that
+nobody knows of would be started a second time beside it.
 """
 
 from __future__ import annotations
@@ -70,21 +71,27 @@ class Zygote:
         except (ValueError, KeyError, OSError) as error:
             sys.stderr.write(f"zygote: refused a request: {error}\n")
             return
-        pid = self._fork_twice(request)
+        wait, go = os.pipe()
         try:
+            pid = self._fork_twice(request, wait, go)
             connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+            os.write(go, b"g")
         except OSError:
             sys.stderr.write(f"zygote: nobody waits for {request.name}\n")
+        finally:
+            os.close(wait)
+            os.close(go)
 
-    def _fork_twice(self, request: SpawnRequest) -> int:
+    def _fork_twice(self, request: SpawnRequest, wait: int, go: int) -> int:
+        """Fork a process that begins when something comes out of `wait`, and ends when `go` is closed before that."""
         reader, writer = os.pipe()
         middle = os.fork()
         if middle == 0:
             child = os.fork()
             if child == 0:
-                os.close(reader)
-                os.close(writer)
-                self._become(request)
+                for descriptor in (reader, writer, go):
+                    os.close(descriptor)
+                self._become(request, wait)
             os.write(writer, str(child).encode())
             os._exit(0)
         os.close(writer)
@@ -93,10 +100,13 @@ class Zygote:
         os.waitpid(middle, 0)
         return pid
 
-    def _become(self, request: SpawnRequest) -> None:
+    def _become(self, request: SpawnRequest, wait: int) -> None:
         """The rest of this process is the role. Never returns."""
         code = 1
         try:
+            if not os.read(wait, 1):
+                os._exit(code)
+            os.close(wait)
             self._prepare(request)
             module, _, name = request.function.partition(":")
             role: Role = getattr(importlib.import_module(module), name)
