@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
 PODWIRE = str(BIN / "podwire")
 KUBECTL = str(BIN / "kubectl")
+
+ENTERED = {"user": "user", "mount": "mnt", "pid": "pid"}
+"""The namespaces of a world that a program enters, and their names in /proc."""
 
 Result = subprocess.CompletedProcess[str]
 
@@ -51,6 +54,7 @@ class World:
 
     home: Home
     name: str
+    pods: dict[str, str] = field(default_factory=dict)
 
     def kubectl(self, *arguments: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
         context = f"--context=podwire-{self.name}"
@@ -60,8 +64,23 @@ class World:
         self.kubectl("apply", "-f", "-", stdin=manifest)
 
     def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 30) -> Result:
-        """Run a program of this machine in the network of a node, a pod or the outside host."""
-        return self.home.podwire("exec", "--name", self.name, target, "--", *command, check=check, timeout=timeout)
+        """Run a program of this machine in the network of a node, a pod or the outside host, as `podwire exec` does.
+
+        nsenter takes 5 ms where podwire exec, which asks kubectl where the pod is, takes 300.
+        """
+        enter = [f"--{kind}=/proc/{self.pid}/ns/{file}" for kind, file in ENTERED.items()]
+        inside = ["nsenter", f"--net={self.network(target)}", *command]
+        return self.home.run("nsenter", *enter, "-S", "0", "-G", "0", *inside, check=check, timeout=timeout)
+
+    def network(self, target: str) -> str:
+        """The network namespace of a target, as a path inside the world; a pod is looked up once by its name."""
+        if target in {"underlay", "outside"} or target.startswith("node-"):
+            return f"/run/podwire/netns/{target}"
+        if target not in self.pods:
+            namespace, _, pod = target.rpartition("/")
+            path = "{.metadata.uid}"
+            self.pods[target] = self.jsonpath(f"pod {pod}", path, "--namespace", namespace or "default")
+        return f"/run/podwire/netns/pods/{self.pods[target]}"
 
     def jsonpath(self, what: str, path: str, *more: str) -> str:
         return self.kubectl("get", *what.split(), "-o", f"jsonpath={path}", *more).stdout

@@ -100,6 +100,11 @@ def test_a_missing_nftables_library(fresh_home: Home) -> None:
 
 
 def test_targets_that_are_not_there(world: World) -> None:
-    refused(world.run_in("nowhere", "true", check=False), "nowhere", "node-1")
+    refused(execute(world, "nowhere", "true"), "nowhere", "node-1")
     refused(world.home.podwire("rows", "--name", world.name, "policy", "--node", "node-9", check=False), "node-9")
-    assert world.run_in("node-1", "no-such-program", check=False).returncode == 127
+    assert execute(world, "node-1", "no-such-program").returncode == 127
+    assert execute(world, "node-1", "true").returncode == 0
+
+
+def execute(world: World, target: str, program: str) -> Result:
+    return world.home.podwire("exec", "--name", world.name, target, "--", program, check=False)
