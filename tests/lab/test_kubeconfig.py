@@ -1,4 +1,5 @@
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def test_removal_leaves_the_rest_and_unsets_only_its_own_context() -> None:
     assert kubeconfig.without({**with_world, "current-context": "prod"}, "podwire-a")["current-context"] == "prod"
 
 
-def test_files_are_private_and_locks_are_respected(tmp_path: Path) -> None:
+def test_files_are_private_and_locks_are_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeconfig, "LOCK_SECONDS", 0.05)
     path = tmp_path / "deep" / "config"
     kubeconfig.add(path, ACCESS)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -49,6 +51,26 @@ def test_files_are_private_and_locks_are_respected(tmp_path: Path) -> None:
     lock.unlink()
     kubeconfig.remove(path, "podwire-a")
     assert yaml.safe_load(path.read_text())["clusters"] == []
+
+
+def test_a_lock_that_is_given_back_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    lock = path.with_name("config.lock")
+    lock.touch()
+    other = threading.Timer(0.05, lock.unlink)
+    other.start()
+    kubeconfig.add(path, ACCESS)
+    other.join()
+    assert "podwire-a" in path.read_text()
+
+
+def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+    path, target = tmp_path / "config", tmp_path / "elsewhere"
+    target.write_text(yaml.safe_dump(OTHER))
+    path.symlink_to(target)
+    kubeconfig.add(path, ACCESS)
+    assert path.is_symlink()
+    assert "podwire-a" in target.read_text()
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just words"])

@@ -1,9 +1,11 @@
+import fcntl
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from podwire.lab import worlds
+from podwire.lab import stop, worlds
 from podwire.lab.worlds import World, WorldError
 
 
@@ -41,6 +43,26 @@ def test_a_folder_without_a_world_is_stale_unless_someone_is_starting_it() -> No
 def test_a_process_that_took_the_number_over_is_never_killed() -> None:
     worlds.end(world("old", os.getpid(), 1))
     assert worlds.start_time(os.getpid()) is not None
+
+
+def test_ending_a_world_spares_one_that_took_its_name_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    old = world("shop", os.getpid(), 1)
+    new = msgspec.structs.replace(old, started=2)
+    worlds.remember(new)
+    stop.stop(old)
+    assert list(worlds.known()) == [new]
+    stop.stop(new)
+    assert list(worlds.known()) == []
+
+
+def test_folders_are_claimed_and_cleared_away_by_one_at_a_time() -> None:
+    with worlds.exclusive():
+        other = os.open(worlds.folder("any").parent, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
 
 
 @pytest.mark.parametrize("name", ["", "A", "-a", "a/b", "a" * 41, "a b"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ import yaml
 from podwire.lab.access import Access
 
 SECTIONS = ("clusters", "users", "contexts")
+
+LOCK_SECONDS = 2.0
+LOCK_PAUSE_SECONDS = 0.02
+"""Whoever holds the lock is done within milliseconds, as other worlds are that start or end at the same time."""
 
 
 class KubeconfigError(Exception):
@@ -67,12 +73,14 @@ def user_file() -> Path:
 
 def add(path: Path, access: Access) -> None:
     """Add the world to a kubeconfig file."""
+    path = path.resolve()  # a link to the file stays one
     with _locked(path):
         _write(path, merged(_read(path), access))
 
 
 def remove(path: Path, name: str) -> None:
     """Remove the world from a kubeconfig file; nothing is written where it is not in it."""
+    path = path.resolve()
     if not path.exists():
         return
     with _locked(path):
@@ -112,14 +120,24 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 def _locked(path: Path) -> Iterator[None]:
     """Hold the lock file that kubectl and kind use too (`config.lock`, made exclusively)."""
     lock = path.with_name(path.name + ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    deadline = time.monotonic() + LOCK_SECONDS
     try:
-        os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        raise KubeconfigError(f"{lock}: another program holds the kubeconfig; remove this file if none does") from None
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while not _made(lock):
+            if time.monotonic() > deadline:
+                raise KubeconfigError(f"{lock}: another program holds the kubeconfig; remove this file if none does")
+            threading.Event().wait(LOCK_PAUSE_SECONDS)
     except OSError as error:
         raise KubeconfigError(f"{path}: cannot be written: {error}; set KUBECONFIG to a file that can") from error
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
+
+
+def _made(lock: Path) -> bool:
+    try:
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True

@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,17 +75,20 @@ def _topology(options: UpOptions) -> Topology:
 @contextmanager
 def _claimed(name: str) -> Iterator[Path]:
     """The world's new folder; removed again when the block fails."""
-    for left in worlds.stale():
-        worlds.forget(left)
+    if worlds.stale():
+        # Imported here: it needs yaml, which the first process shall not carry.
+        from podwire.lab import stop
+
+        stop.prune()
     folder = worlds.folder(name)
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        raise worlds.WorldError(
-            f"world '{name}' is running already; 'podwire down --name {name}' ends it, --name starts another"
-        ) from None
-    (folder / "starting").write_text(f"{os.getpid()} {worlds.start_time(os.getpid())}")
+    with worlds.exclusive():
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            raise worlds.WorldError(
+                f"world '{name}' is running already; 'podwire down --name {name}' ends it, --name starts another"
+            ) from None
+        (folder / "starting").write_text(f"{os.getpid()} {worlds.start_time(os.getpid())}")
     (folder / "logs").mkdir()
     try:
         yield folder
@@ -121,6 +124,8 @@ def _finish(world: worlds.World, topology: Topology, reader: int, options: UpOpt
         kubeconfig.add(kubeconfig.user_file(), access)
     except BaseException:
         worlds.end(world)
+        with suppress(kubeconfig.KubeconfigError):
+            kubeconfig.remove(kubeconfig.user_file(), world.context)
         raise
     finally:
         os.close(reader)

@@ -8,16 +8,19 @@ from podwire.lab import kubeconfig, worlds
 
 
 def stop(world: worlds.World) -> None:
-    """Kill the world and forget it."""
+    """Kill the world and forget it, but not one that took its name over meanwhile."""
     worlds.end(world)
-    _forget(world.name)
+    with worlds.exclusive():
+        if world in worlds.known():
+            _forget(world.name)
 
 
 def prune() -> list[str]:
     """Forget worlds that died; answers their names."""
-    names = worlds.stale()
-    for name in names:
-        _forget(name)
+    with worlds.exclusive():
+        names = worlds.stale()
+        for name in names:
+            _forget(name)
     return names
 
 

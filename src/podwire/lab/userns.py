@@ -71,7 +71,9 @@ def subordinate_ranges(name: str, uid: int, subuid: str, subgid: str) -> tuple[i
 def _first_range(name: str, uid: int, text: str) -> int | None:
     for line in text.splitlines():
         fields = line.split(":")
-        if len(fields) == 3 and fields[0] in {name, str(uid)} and int(fields[2]) >= RANGE_SIZE:
+        if len(fields) != 3 or fields[0] not in {name, str(uid)}:
+            continue
+        if fields[1].isdecimal() and fields[2].isdecimal() and int(fields[2]) >= RANGE_SIZE:
             return int(fields[1])
     return None
 
@@ -115,22 +117,32 @@ def _read(path: str) -> str:
 
 
 def write_maps(pid: int, id_map: IdMap) -> None:
-    """Give the user namespace of this process its ids; called from outside of it."""
+    """Give the user namespace of this process its ids; called from outside of it.
+
+    Raises OSError, and UserNamespaceError where newuidmap refuses.
+    """
     if os.geteuid() == 0:
         Path(f"/proc/{pid}/uid_map").write_text(_lines(id_map.users))
         Path(f"/proc/{pid}/gid_map").write_text(_lines(id_map.groups))
     elif id_map.full:
-        subprocess.run(["newuidmap", str(pid), *_words(id_map.users)], check=True, capture_output=True)
-        subprocess.run(["newgidmap", str(pid), *_words(id_map.groups)], check=True, capture_output=True)
+        _map("newuidmap", pid, id_map.users)
+        _map("newgidmap", pid, id_map.groups)
     else:
         Path(f"/proc/{pid}/setgroups").write_text("deny")
         Path(f"/proc/{pid}/uid_map").write_text(_lines(id_map.users))
         Path(f"/proc/{pid}/gid_map").write_text(_lines(id_map.groups))
 
 
+def _map(program: str, pid: int, entries: tuple[tuple[int, int, int], ...]) -> None:
+    """Run newuidmap or newgidmap. Raises UserNamespaceError with what it says."""
+    words = [str(number) for entry in entries for number in entry]
+    result = subprocess.run([program, str(pid), *words], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserNamespaceError(
+            f"{program}: {result.stderr.strip() or f'exit status {result.returncode}'}; see that the uidmap package is "
+            "whole (its programs need their setuid bit) and that /etc/subuid and /etc/subgid give this user a range"
+        )
+
+
 def _lines(entries: tuple[tuple[int, int, int], ...]) -> str:
     return "".join(f"{inside} {outside} {count}\n" for inside, outside, count in entries)
-
-
-def _words(entries: tuple[tuple[int, int, int], ...]) -> list[str]:
-    return [str(number) for entry in entries for number in entry]

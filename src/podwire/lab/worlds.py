@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -134,6 +135,19 @@ def end(world: World) -> None:
 def forget(name: str) -> None:
     """Remove what the host remembers of a world."""
     shutil.rmtree(folder(name), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """Nobody else claims or clears away folders of worlds inside the block. The kernel lets go of it at any death."""
+    root = paths.state_root() / "worlds"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def stale() -> list[str]:
