@@ -1,11 +1,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from podwire.controllers import liveness
 from podwire.controllers.liveness import Life
-from podwire.kube.core import Pod
+from podwire.kube.core import Node, NodeStatus, Pod
+from podwire.kube.meta import Condition, timestamp
 from tests.controllers.build import node, pod
 
 NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
@@ -14,11 +16,24 @@ OTHER = {"key": "gpu", "effect": "NoSchedule"}
 
 
 @pytest.mark.parametrize(
-    ("ready", "silent", "state"),
-    [(True, False, Life.READY), (False, False, Life.NOT_READY), (True, True, Life.UNREACHABLE)],
+    ("status", "seconds", "silent", "state"),
+    [
+        ("True", 60, False, Life.READY),
+        ("False", 60, False, Life.NOT_READY),
+        ("False", 9, False, Life.READY),
+        ("Unknown", 60, False, Life.NOT_READY),
+        ("True", 60, True, Life.UNREACHABLE),
+    ],
 )
-def test_the_life_of_a_node(ready: bool, silent: bool, state: Life) -> None:
-    assert liveness.life(node("n", ready=ready), silent=silent) is state
+def test_the_life_of_a_node(status: str, seconds: int, silent: bool, state: Life) -> None:
+    since = timestamp(NOW - timedelta(seconds=seconds))
+    condition = Condition(type="Ready", status=status, last_transition_time=since)
+    item = msgspec.structs.replace(node("n"), status=NodeStatus(conditions=(condition,)))
+    assert liveness.life(item, NOW, silent=silent) is state
+
+
+def test_a_node_that_has_said_nothing_yet_is_left_alone() -> None:
+    assert liveness.life(Node(), NOW, silent=False) is Life.READY
 
 
 @pytest.mark.parametrize(

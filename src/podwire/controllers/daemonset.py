@@ -11,7 +11,7 @@ from podwire.controllers.owned_pods import OwnedPods
 from podwire.controllers.queue import WorkQueue
 from podwire.controllers.replicas import name_beginning, next_available
 from podwire.controllers.revision_keeper import RevisionKeeper
-from podwire.controllers.statefulset import whole
+from podwire.controllers.status_body import whole
 from podwire.controllers.stores import changed_key
 from podwire.kube.kinds import DAEMON_SETS, NODES
 from podwire.kube.meta import NamespacedName

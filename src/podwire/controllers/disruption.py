@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from podwire.controllers import budgets
 from podwire.controllers.queue import WorkQueue
+from podwire.controllers.status_body import whole
 from podwire.controllers.stores import Index, changed_key
 from podwire.kube.kinds import DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
@@ -59,10 +58,7 @@ class Disruptions:
             self._queue.add(key, budgets.FORGET_SECONDS)
         if wanted == budget.status:
             return
-        status: dict[str, Any] = {
-            field.encode_name: msgspec.to_builtins(getattr(wanted, field.name))
-            for field in msgspec.structs.fields(wanted)
-        }
+        status = whole(wanted)
         gone = budget.status.disrupted_pods.keys() - wanted.disrupted_pods.keys()
         status["disruptedPods"] |= dict.fromkeys(gone)
         body = {"metadata": {"resourceVersion": budget.metadata.resource_version}, "status": status}

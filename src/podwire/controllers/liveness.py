@@ -47,11 +47,20 @@ class Evictions:
     again_after: float | None = None
 
 
-def life(node: Node, *, silent: bool) -> Life:
-    """How the node is."""
+def life(node: Node, now: datetime, *, silent: bool, grace_seconds: float = GRACE_SECONDS) -> Life:
+    """How the node is. One that is not ready for a moment, as when its agent starts again, is well."""
     if silent:
         return Life.UNREACHABLE
-    return Life.READY if node.ready else Life.NOT_READY
+    unready = unready_for(node, now)
+    return Life.NOT_READY if unready is not None and unready >= grace_seconds else Life.READY
+
+
+def unready_for(node: Node, now: datetime) -> float | None:
+    """For how many seconds the node has said that it is not ready; None where it is, or has said nothing yet."""
+    said = next((condition for condition in node.status.conditions if condition.type == "Ready"), None)
+    if said is None or said.status == "True" or said.last_transition_time is None:
+        return None
+    return -_seconds_until(said.last_transition_time, now)
 
 
 def taints(node: Node, state: Life, now: datetime, *, evict: bool) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ class NodeLifecycle:
         self._gone.pop(name, None)
         now = datetime.now(UTC)
         silent = self._silent_for(name) >= self._grace and not await self._renewed_meanwhile(name)
-        state = liveness.life(node, silent=silent)
+        state = liveness.life(node, now, silent=silent, grace_seconds=self._grace)
         node = await self._mark(node, state, now)
         if state is Life.UNREACHABLE:
             await every(self._make_unready(pod, now) for pod in self._on(name))
@@ -77,6 +77,9 @@ class NodeLifecycle:
             waits.append(liveness.FORCE_SECONDS)
         elif name in self._seen and not silent:
             waits.append(max(0.01, self._grace - self._silent_for(name)))
+        unready = liveness.unready_for(node, now)
+        if state is Life.READY and unready is not None:
+            waits.append(max(0.01, self._grace - unready))
         if waits:
             self._queue.add(name, min(waits))
 

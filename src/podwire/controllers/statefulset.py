@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from podwire.controllers import history, ordinals
 from podwire.controllers.ordinals import Revisions
 from podwire.controllers.owned_pods import OwnedPods
 from podwire.controllers.queue import WorkQueue
 from podwire.controllers.replicas import next_available
 from podwire.controllers.revision_keeper import RevisionKeeper
+from podwire.controllers.status_body import whole
 from podwire.controllers.stores import changed_key
 from podwire.kube.kinds import STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from podwire.controllers.informers import Informers
     from podwire.kube.apps import PodTemplate, StatefulSet
     from podwire.kube.client import Client
-    from podwire.kube.meta import Struct
 
 NO_VOLUMES = (
     "volumeClaimTemplates are stored, but podwire provides no persistent volumes: each pod has an empty folder in "
@@ -103,9 +101,3 @@ class StatefulSets:
         if stateful_set.spec.volume_claim_templates and uid not in self._told:
             self._told.add(uid)
             self._recorder.tell(STATEFUL_SETS, stateful_set, "VolumesNotProvided", NO_VOLUMES, warning=True)
-
-
-def whole(status: Struct) -> dict[str, Any]:
-    """A status with zeros written out, so that a merge patch replaces what stood there; no empty texts."""
-    pairs = ((field.encode_name, getattr(status, field.name)) for field in msgspec.structs.fields(type(status)))
-    return {name: msgspec.to_builtins(value) for name, value in pairs if value != "" and value is not None}
