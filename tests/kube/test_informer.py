@@ -5,12 +5,13 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 
 from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap
 from podwire.kube.credentials import Credentials
-from podwire.kube.informer import Informer
+from podwire.kube.informer import Informer, ListenerError
 from podwire.kube.kinds import CONFIG_MAPS
 from podwire.kube.watch import Change
 
@@ -47,7 +48,7 @@ class PlainClient(Client):
 
 
 @asynccontextmanager
-async def served(handler: Handler) -> AsyncIterator[Informer[ConfigMap]]:
+async def connected(handler: Handler) -> AsyncIterator[Client]:
     application = web.Application()
     application.router.add_get("/api/v1/configmaps", handler)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -56,13 +57,21 @@ async def served(handler: Handler) -> AsyncIterator[Informer[ConfigMap]]:
     await site.start()
     port = runner.addresses[0][1]
     async with PlainClient(f"http://127.0.0.1:{port}") as client:
+        try:
+            yield client
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def served(handler: Handler) -> AsyncIterator[Informer[ConfigMap]]:
+    async with connected(handler) as client:
         informer = Informer(client, CONFIG_MAPS)
         task = asyncio.create_task(informer.run())
         try:
             yield informer
         finally:
             task.cancel()
-            await runner.cleanup()
 
 
 def names(informer: Informer[ConfigMap]) -> list[str]:
@@ -141,3 +150,17 @@ async def test_a_late_listener_hears_of_what_is_there() -> None:
         await informer.synced.wait()
         informer.subscribe(told.append)
         assert [change.new and change.new.metadata.name for change in told] == ["a"]
+
+
+async def test_a_listener_that_raises_ends_it_even_with_what_looks_like_trouble_of_the_network() -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return listing(5, item("a", 3))
+
+    def fail(_: Change[ConfigMap]) -> None:
+        raise OSError("a listener's own trouble")
+
+    async with connected(handler) as client, asyncio.timeout(5):
+        informer = Informer(client, CONFIG_MAPS)
+        informer.subscribe(fail)
+        with pytest.raises(ListenerError, match="configmaps"):
+            await informer.run()

@@ -26,10 +26,15 @@ FIRST_RETRY_SECONDS = 0.02
 LONGEST_RETRY_SECONDS = 2.0
 
 
+class ListenerError(Exception):
+    """A listener raised. What it missed cannot be told again, so whoever runs the informer must start anew."""
+
+
 class Informer(Generic[ObjectT]):
     """Follows one kind. `objects` is always a state that the server had; `synced` is set after the first list.
 
-    Listeners are plain functions called in order for each change; they must be quick and must not raise.
+    Listeners are plain functions called in order for each change; they must be quick. One that raises ends `run` with
+    ListenerError: to go on would lose the change for it and for those after it.
     """
 
     def __init__(self, client: Client, kind: Kind[ObjectT], namespace: str = "", *, field_selector: str = "") -> None:
@@ -65,7 +70,7 @@ class Informer(Generic[ObjectT]):
             await self._changed.wait()
 
     async def run(self) -> None:
-        """Follow the server for ever, through errors and restarts of it."""
+        """Follow the server for ever, through errors and restarts of it. Raises ListenerError."""
         delay = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -104,5 +109,8 @@ class Informer(Generic[ObjectT]):
     def _tell(self, changes: list[Change[ObjectT]]) -> None:
         for change in changes:
             for listener in self._listeners:
-                listener(change)
+                try:
+                    listener(change)
+                except Exception as error:
+                    raise ListenerError(f"a listener of {self._kind.resource} failed") from error
         self._changed.set()
