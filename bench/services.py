@@ -101,7 +101,7 @@ def _slice(number: int, endpoints: int) -> EndpointSlice:
 def floor_seconds(services: int, endpoints: int) -> float:
     """The same elements from a text that was prepared before, in transactions as large as a user namespace allows."""
     nft = Nftables()
-    nft.run(ruleset())
+    nft.run(ruleset().text)
     texts = list(transactions(TABLE, [], Cluster(services, endpoints).elements()))
     start = time.perf_counter()
     for text in texts:

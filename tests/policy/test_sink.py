@@ -20,7 +20,7 @@ from podwire.policy.rows import (
     SelfRow,
     Span,
 )
-from podwire.policy.sink import CHANGES_A_TRANSACTION, NftablesSink, transactions
+from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, transactions
 from tests.policy.cluster import address
 from tests.sandbox import sandboxed
 
@@ -124,3 +124,14 @@ async def test_a_refusal_is_an_error_of_the_sink() -> None:
     await sink.read()
     with pytest.raises(SinkError, match="podwire-policy"):
         await sink.write(Delta((), (AddressRow(address("10.0.0.1"), S),)))
+
+
+@sandboxed
+async def test_the_table_of_another_release_is_replaced_by_a_closed_one_and_ours_is_kept() -> None:
+    nft = Nftables()
+    nft.run(f"add table {TABLE}; add map {TABLE} identity4 {{ type ipv4_addr : mark; elements = {{ 10.0.0.1 : 7 }}; }}")
+    sink = NftablesSink(nft)
+    assert list(await sink.read()) == []
+    assert "meta mark 0x00000000 drop" in nft.run(f"list chain {TABLE} between")
+    await sink.write(Delta(ROWS))
+    assert set(await sink.read()) == set(ROWS)

@@ -9,7 +9,7 @@ from tests.sandbox import sandboxed
 @sandboxed
 def test_there_is_a_chain_for_every_number_of_slots_and_one_that_refuses() -> None:
     nft = Nftables()
-    nft.run(ruleset())
+    nft.run(ruleset().text)
     picks = nft.run(f"list map {TABLE} pick")
     for size in SIZES:
         assert f"0x{size:08x} : goto spread-{size}" in picks

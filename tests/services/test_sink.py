@@ -9,7 +9,7 @@ from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.setdump import RawElement
 from podwire.services.model import Backend, Frontend, Protocol
 from podwire.services.rows import EndpointRow, FlowRow, MemberRow, Members, Row, ServiceRow
-from podwire.services.ruleset import TABLE, version
+from podwire.services.ruleset import TABLE, ruleset
 from podwire.services.sink import KernelSink
 from tests.sandbox import sandboxed
 
@@ -82,7 +82,7 @@ class OldNft:
     """An nft that has the ruleset and takes everything."""
 
     def run(self, text: str) -> str:
-        assert text == f"list set {TABLE} {version()}" or "element" in text
+        assert text == f"list set {TABLE} {ruleset().version}" or "element" in text
         return ""
 
 

@@ -30,11 +30,6 @@ class _Answer(msgspec.Struct, array_like=True):
     elements: list[tuple[str, list[Any], list[Any]]] = []
 
 
-def table_exists(nft: Nftables, table: str) -> bool:
-    """Whether the table (family and name) is loaded; nothing in it is listed."""
-    return f"table {table}" in nft.run("list tables").splitlines()
-
-
 async def held_elements(table: str, collections: Sequence[tuple[str, str]]) -> list[Element]:
     """All elements of these collections of the table; each is `set` or `map`, and a name.
 

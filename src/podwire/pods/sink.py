@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.elements import ELEMENTS_A_TRANSACTION, Part, Word, commands, transactions
 from podwire.kernel.nftables import NftablesError
+from podwire.kernel.ruleset import Ruleset
 from podwire.pods.rows import MemberRow
 
 TABLE = "inet podwire-pods"
@@ -42,16 +42,13 @@ def load(rules: Rules) -> None:
     Another release is replaced in one transaction that takes the elements over, the pods' sources first: no packet
     meets empty sets. What does not fit into it follows with the next batch.
     """
-    program = resources.files("podwire.pods").joinpath("pods.nft").read_text()
-    version = f"version-{hashlib.sha256(program.encode()).hexdigest()[:12]}"
+    ruleset = Ruleset((TABLE, _ARP_TABLE), resources.files("podwire.pods").joinpath("pods.nft").read_text())
     standing = _standing_sets(rules)
-    if version in standing:
+    if ruleset.version in standing:
         return
     rows = [row for name in (*SOURCES, *CLUSTER) if name in standing for row in _members(rules, name)]
     elements = [row.element for row in rows[:ELEMENTS_A_TRANSACTION]]
-    tables = "".join(f"add table {name}\ndelete table {name}\n" for name in (TABLE, _ARP_TABLE))
-    mark = f"add set {TABLE} {version} {{ typeof meta mark; }}\n"
-    rules.run(tables + program + mark + commands(TABLE, "add", elements))
+    rules.run(ruleset.replacement + commands(TABLE, "add", elements))
 
 
 def _standing_sets(rules: Rules) -> frozenset[str]:

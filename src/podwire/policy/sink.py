@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from podwire.engine.sink import SinkError
 from podwire.kernel import sysctl
 from podwire.kernel.elements import commands
-from podwire.kernel.listing import held_elements, table_exists
+from podwire.kernel.listing import held_elements
 from podwire.kernel.nftables import NftablesError
+from podwire.kernel.ruleset import Ruleset
 from podwire.policy import layout
 
 if TYPE_CHECKING:
@@ -37,11 +38,16 @@ class NftablesSink:
         self._nft = nft
 
     async def read(self) -> Iterable[Row]:
-        """The rows that the table holds. Where it is not there it is loaded, and holds none."""
+        """The rows that the table holds. Where it is not there it is loaded, and holds none.
+
+        That of another release is replaced, as its numbers may mean something else: until the rows are written no pod
+        is known, so new connections wait, closed, and established ones go on.
+        """
         try:
-            if not table_exists(self._nft, TABLE):
+            ruleset = Ruleset((TABLE,), resources.files(__package__).joinpath("policy.nft").read_text())
+            if not ruleset.stands(self._nft):
                 refuse_midstream()
-                self._nft.run(resources.files(__package__).joinpath("policy.nft").read_text())
+                self._nft.run(ruleset.replacement)
                 return ()
             return list(layout.rows(await held_elements(TABLE, layout.COLLECTIONS)))
         except NftablesError as error:

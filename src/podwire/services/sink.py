@@ -18,7 +18,7 @@ from podwire.services import model
 from podwire.services.held import Elements, held_rows
 from podwire.services.model import Backend, Frontend
 from podwire.services.rows import ElementRow, FlowRow, Row, ServiceRow
-from podwire.services.ruleset import TABLE, replacement, version
+from podwire.services.ruleset import TABLE, ruleset
 
 ROWS_A_TURN = 2000
 """Rows read back before other tasks get their turn."""
@@ -81,14 +81,14 @@ class KernelSink:
 
     def _load(self) -> None:
         """A table of another release is replaced: its maps may mean something else."""
+        program = ruleset()
         try:
-            self._nft.run(f"list set {TABLE} {version()}")
-        except NftablesError:
-            try:
-                self._nft.run(replacement())
-            except NftablesError as error:
-                raise SinkError(f"the ruleset of Services cannot be loaded: {error}") from error
-            release_memory()
+            if program.stands(self._nft):
+                return
+            self._nft.run(program.replacement)
+        except NftablesError as error:
+            raise SinkError(f"the ruleset of Services cannot be loaded: {error}") from error
+        release_memory()
 
     def _end(self, gone: Collection[FlowRow]) -> None:
         """Deletes the flows of removed rows, only them: every other flow goes on."""

@@ -1,0 +1,49 @@
+"""A constant ruleset in the kernel: whether just this release of it stands, and how it takes the place of another."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from podwire.kernel.nftables import NftablesError
+
+if TYPE_CHECKING:
+    from podwire.kernel.nftables import Transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """The text of a program and the tables (family and name) that it makes.
+
+    An empty set in the first table, named after the text, tells which release stands: in another one the maps may mean
+    something else.
+    """
+
+    tables: tuple[str, ...]
+    program: str
+
+    @property
+    def version(self) -> str:
+        """The name of the set that tells."""
+        return f"version-{hashlib.sha256(self.program.encode()).hexdigest()[:12]}"
+
+    @property
+    def text(self) -> str:
+        """The program and its mark."""
+        return f"{self.program}\nadd set {self.tables[0]} {self.version} {{ typeof meta mark; }}\n"
+
+    @property
+    def replacement(self) -> str:
+        """The program in place of whatever has its tables' names, as one transaction."""
+        return "".join(f"add table {name}\ndelete table {name}\n" for name in self.tables) + self.text
+
+    def stands(self, nft: Transactions) -> bool:
+        """Whether just this release is loaded. Raises NftablesError where that cannot be told."""
+        try:
+            nft.run(f"list set {self.tables[0]} {self.version}")
+        except NftablesError as error:
+            if "No such file or directory" in str(error):  # of libnftables, which is never told of a language
+                return False
+            raise
+        return True

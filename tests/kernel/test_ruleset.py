@@ -1,0 +1,33 @@
+import pytest
+
+from podwire.kernel.nftables import Nftables, NftablesError
+from podwire.kernel.ruleset import Ruleset
+from tests.sandbox import sandboxed
+
+OLD = Ruleset(("inet t",), "table inet t {\n set old { type ipv4_addr; }\n}")
+NEW = Ruleset(("inet t",), "table inet t {\n set new { type ipv4_addr; }\n}")
+
+
+class Refusing:
+    """An nft that refuses everything."""
+
+    def run(self, text: str) -> str:
+        raise NftablesError(f"Operation not permitted: {text}")
+
+
+@sandboxed
+def test_only_the_very_same_text_stands_and_a_new_one_replaces_all_of_the_old() -> None:
+    nft = Nftables()
+    assert not NEW.stands(nft)
+    nft.run(OLD.text)
+    assert OLD.stands(nft)
+    assert not NEW.stands(nft)
+    nft.run(NEW.replacement)
+    assert NEW.stands(nft)
+    assert not OLD.stands(nft)
+    assert "set old" not in nft.run("list table inet t")
+
+
+def test_trouble_is_not_taken_for_another_release() -> None:
+    with pytest.raises(NftablesError, match="not permitted"):
+        NEW.stands(Refusing())
