@@ -125,8 +125,12 @@ def test_large_packets_pass_between_nodes(network: World) -> None:
 @pytest.mark.parametrize("family", [0, 1])
 def test_a_service_spreads_over_its_pods(network: World, source: str, family: int) -> None:
     address = services(network, "web")[family]
-    seen = {fetch(network, source, address, 8000)["pod"] for _ in range(12)}
-    assert seen == {"default/one", "default/two"}
+    missing = {"default/one", "default/two"}
+    for _ in range(40):  # each draw is even: a right spread fails once in 10^12 runs
+        missing -= {fetch(network, source, address, 8000)["pod"]}
+        if not missing:
+            break
+    assert not missing
 
 
 def test_a_pod_reaches_itself_through_its_service(network: World) -> None:
