@@ -93,6 +93,15 @@ def test_user_namespaces_that_are_switched_off(fresh_home: Home) -> None:
     refused(result, "user.max_user_namespaces", "sysctl -w")
 
 
+def test_user_namespaces_that_the_host_forbids(fresh_home: Home) -> None:
+    """A chroot forbids them as seccomp and AppArmor do: by EPERM (clone(2))."""
+    root = fresh_home.folder / "root"
+    root.mkdir()
+    enter = f"mount --rbind / {root} && exec chroot {root} {PODWIRE} up"
+    result = fresh_home.run("unshare", "-Urm", "sh", "-c", enter, check=False)
+    refused(result, "forbids user namespaces", "start podwire as root")
+
+
 def test_a_missing_nftables_library(fresh_home: Home) -> None:
     hide = "for f in /usr/lib/*/libnftables.so.1; do mount --bind /dev/null $f; done; exec "
     result = fresh_home.run("unshare", "-Urm", "sh", "-c", f"{hide}{PODWIRE} up", check=False)

@@ -17,12 +17,12 @@ RANGE_SIZE = 65_535
 REMEDY = {
     errno.ENOSPC: "user namespaces are switched off: 'sysctl -w user.max_user_namespaces=15000' (as root) allows them",
     errno.EPERM: (
-        "the host forbids user namespaces here (a container's seccomp profile, or AppArmor on Ubuntu 24.04 and later: "
+        "the host forbids user namespaces here (a chroot, a container's seccomp profile, or AppArmor on Ubuntu: "
         "'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0' as root allows them); or start podwire as root"
     ),
     errno.EACCES: "the host takes the capabilities of new user namespaces away (AppArmor): start podwire as root, or "
     "'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0' as root",
-    errno.EINVAL: "this process cannot make a user namespace (it may have threads, or run in a chroot)",
+    errno.EINVAL: "this process cannot make a user namespace while it has threads",
 }
 
 
