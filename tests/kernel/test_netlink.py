@@ -3,12 +3,13 @@
 import errno
 import ipaddress
 import json
+import struct
 
 import pytest
 
 from podwire.kernel import links, routes
 from podwire.kernel.links import Link, VethEnd, Vxlan
-from podwire.kernel.netlink import Netlink, NetlinkError
+from podwire.kernel.netlink import NLM_F_ACK, NLM_F_REQUEST, Netlink, NetlinkError
 from podwire.kernel.routes import Forwarding, Neighbour, Route
 from tests.sandbox import Host, sandboxed
 
@@ -113,3 +114,16 @@ def test_many_requests_go_in_batches() -> None:
         wanted = {Route(NET(f"10.{high}.{low}.0/24"), 99, link.index) for high in range(4) for low in range(100)}
         netlink.run([routes.replace_route(route) for route in wanted])
         assert set(routes.routes(netlink, 4, 99)) == wanted
+
+
+@sandboxed
+def test_what_a_broken_request_left_is_no_answer_to_the_next() -> None:
+    request = links.delete("absent")
+    with Netlink() as netlink:
+        stray = struct.pack("=IHHII", 16 + len(request.body), request.type, NLM_F_REQUEST | NLM_F_ACK, 0, 0)
+        netlink._socket.send(stray + request.body)
+        assert {link.name for link in links.links(netlink)} == {"lo"}
+        netlink._socket.send(stray + request.body)
+        assert links.find(netlink, "lo") is not None
+        netlink._socket.send(stray + request.body)
+        netlink.run([links.bring_up("lo")])

@@ -163,7 +163,7 @@ class Netlink:
         payloads: list[bytes] = []
         torn = False
         while True:
-            for type_, flags, payload in self._receive():
+            for type_, flags, payload in self._receive(self._sequence):
                 torn = torn or bool(flags & _NLM_F_DUMP_INTERRUPTED)
                 if type_ in {_NLMSG_ERROR, _NLMSG_DONE}:
                     failure = _refusal("list", payload, flags)
@@ -177,7 +177,10 @@ class Netlink:
         self._sequence += 1
         length = _HEADER.size + len(body)
         self._socket.send(_HEADER.pack(length, kind, NLM_F_REQUEST, self._sequence, 0) + body)
-        type_, flags, payload = next(self._receive())
+        answer: list[tuple[int, int, bytes]] = []
+        while not answer:
+            answer = list(self._receive(self._sequence))
+        type_, flags, payload = answer[0]
         if type_ == _NLMSG_ERROR:
             raise _refusal(subject, payload, flags)
         return payload
@@ -194,7 +197,7 @@ class Netlink:
         self._socket.send(datagram)
         answered = 0
         while answered < len(requests):
-            for type_, flags, payload in self._receive():
+            for type_, flags, payload in self._receive(first):
                 if type_ != _NLMSG_ERROR:
                     continue
                 request = requests[answered]
@@ -204,12 +207,14 @@ class Netlink:
                     yield error
         assert self._sequence == first + len(requests) - 1
 
-    def _receive(self) -> Iterator[tuple[int, int, bytes]]:
+    def _receive(self, first: int) -> Iterator[tuple[int, int, bytes]]:
+        """The messages of one datagram that answer requests from `first` on; one that failed may have left others."""
         datagram = self._socket.recv(_RECEIVE)
         offset = 0
         while offset + _HEADER.size <= len(datagram):
-            length, type_, flags, _, _ = _HEADER.unpack_from(datagram, offset)
-            yield type_, flags, datagram[offset + _HEADER.size : offset + length]
+            length, type_, flags, sequence, _ = _HEADER.unpack_from(datagram, offset)
+            if sequence >= first:
+                yield type_, flags, datagram[offset + _HEADER.size : offset + length]
             offset += (length + 3) & ~3
 
 
