@@ -1,0 +1,63 @@
+"""The smaller verbs of the command line against a real world."""
+
+import os
+import signal
+import struct
+import subprocess
+
+from podwire.lab import worlds
+from tests.world.harness import PODWIRE, Home, Result, World, eventually
+from tests.world.test_up_and_down import contexts, folders
+
+MAGIC = 0xA1B2C3D4
+"""Of a pcap file with microseconds (pcap-savefile(5))."""
+
+WEB = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: nginx}]}\n"
+
+
+def verb(world: World, name: str, *arguments: str, check: bool = True) -> Result:
+    return world.home.podwire(name, "--name", world.name, *arguments, check=check)
+
+
+def test_capture_writes_the_packets_of_a_pod_as_pcap(world: World) -> None:
+    world.apply(WEB)
+    world.kubectl("wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    address = world.jsonpath("pod web", "{.status.podIP}")
+    command = [PODWIRE, "capture", "--name", world.name, "web", "--count", "2", "--seconds", "20"]
+    with subprocess.Popen(command, env=world.home.environment, stdout=subprocess.PIPE) as capturing:
+        assert capturing.stdout is not None
+        header = capturing.stdout.read(24)
+        assert struct.unpack("=I", header[:4])[0] == MAGIC
+        assert world.run_in("node-1", "ping", "-c2", "-W2", address).returncode == 0
+        packets, _ = capturing.communicate(timeout=30)
+    assert capturing.returncode == 0
+    assert bytes(map(int, address.split("."))) in packets
+
+
+def test_kubectl_works_whatever_the_current_context_is(world: World) -> None:
+    assert "node-2" in verb(world, "kubectl", "get", "nodes").stdout
+    assert verb(world, "kubectl", "--", "get", "pod", "absent", check=False).returncode == 1
+
+
+def test_logs_are_those_of_podwires_own_processes(world: World) -> None:
+    names = verb(world, "logs").stdout.split()
+    assert {"init", "apiserver", "agent-node-1", "runtime-node-2"} <= set(names)
+    (upstream,) = (pid for pid, name in world.processes().items() if name == "pw-upstream")
+    os.kill(upstream, signal.SIGKILL)
+    eventually(
+        lambda: "upstream ended with -9" in verb(world, "logs", "init").stdout, 10, "the word of the first process"
+    )
+    assert "there are: " in verb(world, "logs", "nobody", check=False).stderr
+
+
+def test_the_next_up_clears_away_what_a_killed_world_left(fresh_home: Home) -> None:
+    fresh_home.podwire("up", "--quiet", "--name", "a")
+    first = World(fresh_home, "a").pid
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: worlds.start_time(first) is None, 5, "the end of the first process")
+    fresh_home.podwire("up", "--quiet", "--name", "b")
+    try:
+        assert folders(fresh_home) == ["b"]
+        assert contexts(fresh_home) == ["podwire-b"]
+    finally:
+        fresh_home.podwire("down", "--name", "b")
