@@ -48,7 +48,7 @@ ADD)
   echo '{"cniVersion":"1.1.0","interfaces":[{"name":"eth0","sandbox":"'$CNI_NETNS'"}],'
   echo '"ips":[{"address":"10.244.1.'$number'/32","interface":0}],"dns":{}}' ;;
 DEL) rm -f $state/$CNI_CONTAINERID ;;
-GC) cat > $state/gc ;;
+GC) cat > $state/gc; while test -e $state/hold; do sleep 0.01; done ;;
 esac
 """
 

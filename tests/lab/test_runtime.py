@@ -91,6 +91,24 @@ async def test_a_pod_outlives_its_runtime_and_the_next_one_adopts_it() -> None:
 
 
 @in_world
+async def test_a_pod_that_goes_while_a_runtime_starts_is_not_forgotten() -> None:
+    async with node() as home:
+        await home.create("web", shell("sleep 60"))
+        await home.when("web", is_ready)
+        await home.stop()
+        state = Path("/run/podwire/cni/state")
+        (state / "gc").unlink()
+        (state / "hold").touch()
+        await home.restart()
+        await until((state / "gc").exists)
+        await home.delete("web", grace_seconds=0)
+        await until(lambda: not home.runtime._pods.objects)
+        assert list(PODS_FOLDER.iterdir())
+        (state / "hold").unlink()
+        await until(lambda: not list(PODS_FOLDER.iterdir()))
+
+
+@in_world
 async def test_a_killed_shim_comes_back_and_no_container_dies() -> None:
     async with node() as home:
         pod = await home.create("web", shell("sleep 60"))

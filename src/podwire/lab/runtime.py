@@ -98,20 +98,26 @@ class Runtime:
                 await informer.synced.wait()
             await self._clear_up()
             self._pods.subscribe(self._pod_changed)
+            await self._remove_strangers()  # those that went while that took its time: nobody was told of them
             for others in (self._objects.config_maps, self._objects.secrets, self._objects.services):
                 others.subscribe(self._others_changed)
 
     async def _clear_up(self) -> None:
         """Remove what was left by pods that the API does not have any more, from this node and from its network."""
-        wanted = {pod.metadata.uid for pod in self._pods.objects.values()}
-        folders = [(folder, read_record(folder)) for folder in (self.node.folder / "pods").iterdir()]
-        kept = [record for folder, record in folders if record is not None and folder.name in wanted]
+        kept = await self._remove_strangers()
         valid = [record.uid for record in kept if not (record.retired or record.host_network)]
-        await asyncio.gather(*(self._remove(folder, record) for folder, record in folders if record not in kept))
         try:
             await self.node.cni.collect(valid)
         except CniError as error:
             log.warning("collecting what dead pods left in the network: %s", error)
+
+    async def _remove_strangers(self) -> list[SandboxRecord]:
+        """End all pods that have a folder but neither an object nor a worker; answers the records of the others."""
+        wanted = {pod.metadata.uid for pod in self._pods.objects.values()} | self.workers.keys()
+        folders = [(folder, read_record(folder)) for folder in (self.node.folder / "pods").iterdir()]
+        kept = [record for folder, record in folders if record is not None and folder.name in wanted]
+        await asyncio.gather(*(self._remove(folder, record) for folder, record in folders if record not in kept))
+        return kept
 
     async def _remove(self, folder: Path, record: SandboxRecord | None) -> None:
         """End a pod that is known only here."""
