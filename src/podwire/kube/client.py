@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 TLS looks this codec up by its name, in a container too, where no file of Python is
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import termios
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,8 +245,8 @@ def _call(program: Call, environment: Mapping[str, str]) -> NoReturn:
         function(program.arguments)
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    except BaseException:
+        traceback.print_exc()
         code = 1
     os._exit(code)
 
