@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.world.harness import Home
 
-from bench import services, world
+from bench import endpoint_change, services, world
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Figure:
         return "met" if self.value <= self.goal else "MISSED"
 
 
-def world_figures(samples: int) -> Iterator[Figure]:
+def world_figures(samples: int, sizes: tuple[int, ...]) -> Iterator[Figure]:
     """Cold start, down, memory, a pod's start: medians of whole runs."""
     with tempfile.TemporaryDirectory(prefix="podwire-bench-") as folder:
         home = Home(Path(folder))
@@ -51,6 +51,12 @@ def world_figures(samples: int) -> Iterator[Figure]:
             yield Figure("memory of an idle world, PSS", world.memory(running)["all"], "MB", 250, "k3s server 1,428 MB")
             pods = [world.pod_to_answer(running, number) for number in range(samples)]
             yield Figure("kubectl apply to the Service's first answer, median", statistics.median(pods), "s", 1.0)
+        for count in sizes:
+            with world.running_world(home, nodes=1) as running:
+                taken = endpoint_change.milliseconds(world.record(running), count)
+                name = f"one endpoint change, API write to kernel, {count:,} services"
+                yield Figure(name, statistics.median(taken), "ms", 20.0)
+        yield Figure("CNI plugin, start to end, median", world.plugin_milliseconds(), "ms", 30.0)
 
 
 def service_figures(*, quick: bool) -> Iterator[Figure]:
@@ -79,7 +85,10 @@ def main() -> None:
     options = parser.parse_args()
     figures = []
     print(f"{'figure':58} {'value':>10} {'goal':>8}", flush=True)
-    for figure in (*world_figures(3 if options.quick else 7), *service_figures(quick=options.quick)):
+    for figure in (
+        *world_figures(3 if options.quick else 7, (100, 1_000) if options.quick else (100, 10_000)),
+        *service_figures(quick=options.quick),
+    ):
         figures.append(figure)
         goal = "" if figure.goal is None else f"{figure.goal:g}"
         line = f"{figure.name:58} {figure.value:8.2f} {figure.unit:2}{goal:>8}  {figure.verdict}"

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import statistics
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from tests.world.harness import Home, World
+
+from podwire.lab import worlds
+from podwire.pods.installation import install
 
 BACKGROUND = """
 apiVersion: apps/v1
@@ -78,3 +86,25 @@ def processors() -> str:
     """What the figures were measured on."""
     text = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
     return f"{text} processors"
+
+
+def record(world: World) -> worlds.World:
+    """What the host remembers of a running world; found in the state folder of its home."""
+    path = world.home.folder / "state" / "worlds" / world.name / "world.json"
+    os.environ["PODWIRE_STATE"] = str(world.home.folder / "state")
+    return msgspec.json.decode(path.read_bytes(), type=worlds.World)
+
+
+def plugin_milliseconds(calls: int = 31) -> float:
+    """The median of the CNI plugin's start and end: VERSION, which needs no agent, through the real executable."""
+    with tempfile.TemporaryDirectory(prefix="podwire-bench-") as folder:
+        plugin = Path(folder) / "podwire"
+        install(plugin, os.path.realpath(sys.executable))
+        return statistics.median(_call(plugin) for _ in range(calls)) * 1e3
+
+
+def _call(plugin: Path) -> float:
+    began = time.perf_counter()
+    environment = {"CNI_COMMAND": "VERSION", "CNI_PATH": str(plugin.parent)}
+    subprocess.run([plugin], env=environment, input=b'{"cniVersion": "1.1.0"}', capture_output=True, check=True)
+    return time.perf_counter() - began

@@ -1,0 +1,84 @@
+"""One endpoint's change from the API write to the kernel, through a real API server, watch and agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from podwire.kernel.nftables import Nftables, NftablesError
+from podwire.kube.client import Client
+from podwire.kube.credentials import Credentials
+from podwire.kube.kinds import ENDPOINT_SLICES, SERVICES
+from podwire.kube.meta import NamespacedName
+from podwire.lab import credentials, paths, visit
+from podwire.lab.worlds import World
+
+WRITERS = 8
+CHANGES = 40
+SLICE = NamespacedName("default", "bench-0")
+
+
+def milliseconds(world: World, services: int) -> list[float]:
+    """The time of each of CHANGES changes, with this many Services of one endpoint in the world."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_inside, args=(world, services, there))
+    process.start()
+    taken: list[float] = here.recv()
+    process.join()
+    return taken
+
+
+def _inside(world: World, services: int, pipe: Connection[Any, Any]) -> None:
+    """In the network of the first node, where its kernel can be asked."""
+    folder = world.folder / "pki"
+    visit.enter(world, str(paths.network("node-1")))
+    proof = credentials.of_folder(folder, credentials.ADMIN, "https://172.18.0.1:6443")
+    pipe.send(asyncio.run(_measure(proof, services)))
+
+
+async def _measure(proof: Credentials, services: int) -> list[float]:
+    async with Client(proof) as client:
+        numbers = iter(range(services))
+        await asyncio.gather(*(_fill(client, numbers) for _ in range(WRITERS)))
+        address = (await client.get(SERVICES, SLICE)).spec.cluster_ip
+        nft = Nftables()
+        await _until_stands(nft, address, "10.244.9.1")
+        return [await _change(client, nft, address, f"10.244.9.{2 + turn % 2}") for turn in range(CHANGES)]
+
+
+async def _fill(client: Client, numbers: Any) -> None:
+    for number in numbers:
+        name = f"bench-{number}"
+        await client.create(SERVICES, {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}}, "default")
+        await client.create(ENDPOINT_SLICES, _slice(name, "10.244.9.1"), "default")
+
+
+def _slice(name: str, address: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address]}],
+        "ports": [{"port": 8080}],
+    }
+
+
+async def _change(client: Client, nft: Nftables, address: str, endpoint: str) -> float:
+    began = time.perf_counter()
+    await client.patch(ENDPOINT_SLICES, SLICE, {"endpoints": [{"addresses": [endpoint]}]})
+    await _until_stands(nft, address, endpoint)
+    return (time.perf_counter() - began) * 1e3
+
+
+async def _until_stands(nft: Nftables, address: str, endpoint: str) -> None:
+    """Return when the kernel leads connections to this endpoint; asked every half a millisecond."""
+    query = f"get element inet podwire-services endpoint4 {{ {address} . tcp . 80 . 0 }}"
+    while True:
+        with contextlib.suppress(NftablesError):
+            if endpoint in nft.run(query):
+                return
+        await asyncio.sleep(0.0005)
