@@ -176,3 +176,12 @@ def test_a_pods_resolver_has_the_search_list(network: World) -> None:
     assert "search default.svc.cluster.local svc.cluster.local cluster.local" in text
     assert "ndots:5" in text
     assert network.kubectl("exec", "one", "--", "getent", "hosts", "web").returncode == 0
+
+
+def test_podwire_exec_finds_names_as_the_pod_does(network: World) -> None:
+    def execute(target: str, *program: str) -> str:
+        return network.home.podwire("exec", "--name", network.name, target, "--", *program).stdout
+
+    assert "pod: default/" in execute("alone", "curl", "-sS", "-m", "3", "http://web:8000/")
+    assert services(network, "web")[0] in execute("one", "dig", "+search", "+short", "web")
+    assert execute("node-1", "dig", "+short", "example.com").strip() == "172.18.255.1"

@@ -17,7 +17,9 @@ from podwire.cli.options import name_option
 @click.option("-c", "--count", type=int, help="Stop after this many packets.")
 @click.option("--seconds", type=float, help="Stop after this time.")
 @click.option("-i", "--interface", default="eth0", show_default=True, help="Interface in the pod.")
-def command(name: str, pod: str, write: click.File, count: int | None, seconds: float | None, interface: str) -> None:
+def command(
+    name: str | None, pod: str, write: click.File, count: int | None, seconds: float | None, interface: str
+) -> None:
     """Write the packets of POD (or NAMESPACE/POD, or a node) as pcap, until Ctrl-C.
 
     \b
@@ -29,7 +31,7 @@ def command(name: str, pod: str, write: click.File, count: int | None, seconds: 
     if write is sys.stdout.buffer and sys.stdout.isatty():
         raise worlds.WorldError("capture: pcap is no text; use -w FILE, or pipe it into 'tcpdump -nr -'")
     world = worlds.find(name)
-    visit.enter(world, visit.network_of(world, pod))
+    visit.enter(world, visit.place_of(world, pod).network)
     seen = 0
     with suppress(KeyboardInterrupt, BrokenPipeError):
         seen = capture.capture(interface, write, count, seconds)  # type: ignore[arg-type]

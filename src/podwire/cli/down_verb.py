@@ -10,7 +10,7 @@ from podwire.cli.options import name_option
 @click.command()
 @name_option
 @click.option("--all", "everything", is_flag=True, help="End all worlds of this user.")
-def command(name: str, *, everything: bool) -> None:
+def command(name: str | None, *, everything: bool) -> None:
     """End a world: its processes, namespaces and files are gone when this returns.
 
     \b

@@ -13,7 +13,7 @@ from podwire.cli.options import name_option
 @name_option
 @click.argument("target")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(name: str, target: str, program: tuple[str, ...]) -> None:
+def command(name: str | None, target: str, program: tuple[str, ...]) -> None:
     """Run one of this machine's programs in the network of TARGET.
 
     TARGET is a node (node-1), 'outside', 'underlay', a pod, or NAMESPACE/POD. The program sees this machine's files;
@@ -21,7 +21,7 @@ def command(name: str, target: str, program: tuple[str, ...]) -> None:
 
     \b
     podwire exec node-1 -- ip route
-    podwire exec shop/frontend-7d4b9 -- dig backend.shop.svc.cluster.local
+    podwire exec shop/frontend-7d4b9 -- dig +search backend
     podwire exec outside -- curl http://172.18.0.2:30080
     """
     from podwire.lab import visit, worlds

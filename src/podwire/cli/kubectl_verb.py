@@ -12,7 +12,7 @@ from podwire.cli.options import name_option
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @name_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(name: str, arguments: tuple[str, ...]) -> None:
+def command(name: str | None, arguments: tuple[str, ...]) -> None:
     """Run kubectl against a world, whatever the current context is.
 
     \b

@@ -12,7 +12,7 @@ from podwire.cli.options import name_option
 @click.command()
 @name_option
 @click.argument("process", required=False)
-def command(name: str, process: str | None) -> None:
+def command(name: str | None, process: str | None) -> None:
     """Show what podwire's own processes say; without PROCESS, the names of all that have a log.
 
     A pod's output is 'kubectl logs'.
@@ -22,12 +22,12 @@ def command(name: str, process: str | None) -> None:
     """
     from podwire.lab import worlds
 
-    folder = worlds.find(name).folder / "logs"
-    logs = {path.stem: path for path in sorted(folder.glob("*.log"))}
+    world = worlds.find(name)
+    logs = {path.stem: path for path in sorted((world.folder / "logs").glob("*.log"))}
     if process is None:
         for stem in logs:
             click.echo(stem)
     elif process in logs:
         sys.stdout.write(logs[process].read_text(errors="replace"))
     else:
-        raise worlds.WorldError(f"no process '{process}' in world '{name}'; there are: {', '.join(logs)}")
+        raise worlds.WorldError(f"no process '{process}' in world '{world.name}'; there are: {', '.join(logs)}")

@@ -20,7 +20,7 @@ def command() -> None:
 @command.command()
 @name_option
 @click.argument("node")
-def stop(name: str, node: str) -> None:
+def stop(name: str | None, node: str) -> None:
     """Take the NODE's cable out and kill everything that it runs; it stays off until 'podwire node start'."""
     from podwire.lab import node_power, worlds
 
@@ -30,7 +30,7 @@ def stop(name: str, node: str) -> None:
 @command.command()
 @name_option
 @click.argument("node")
-def start(name: str, node: str) -> None:
+def start(name: str | None, node: str) -> None:
     """Switch the NODE on again."""
     from podwire.lab import node_power, worlds
 

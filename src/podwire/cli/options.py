@@ -11,7 +11,14 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def name_option(command: CommandT) -> CommandT:
-    """`--name`: which world; PODWIRE_NAME sets it for a whole shell."""
+    """`--name`: which world; PODWIRE_NAME sets it for a whole shell. None is the only world that runs."""
+    return click.option(
+        "--name", default=None, envvar="PODWIRE_NAME", help="The world's name; not needed where one world runs."
+    )(command)
+
+
+def new_name_option(command: CommandT) -> CommandT:
+    """`--name` of a world that is to be made."""
     return click.option(
         "--name", default="default", show_default=True, envvar="PODWIRE_NAME", help="The world's name."
     )(command)

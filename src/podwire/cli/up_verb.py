@@ -7,11 +7,11 @@ import time
 
 import click
 
-from podwire.cli.options import name_option
+from podwire.cli.options import new_name_option
 
 
 @click.command()
-@name_option
+@new_name_option
 @click.option("--nodes", default=1, show_default=True, type=int, help="How many nodes.")
 @click.option(
     "-f", "--filename", "files", multiple=True, help="Manifests to apply: a file, a folder or a URL; repeatable."

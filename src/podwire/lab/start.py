@@ -158,6 +158,6 @@ def _last_words(logs: Path) -> str:
     """The last lines of the logs that say something, for an error message."""
     words = []
     for path in sorted(logs.glob("*.log")):
-        lines = path.read_text(errors="replace").strip().splitlines()[-3:]
-        words += [f"\n  {path.stem}: {line}" for line in lines]
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line and " INFO " not in line]
+        words += [f"\n  {path.stem}: {line}" for line in lines[-3:]]
     return "".join(words)

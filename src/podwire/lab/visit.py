@@ -6,24 +6,34 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from podwire.kernel import namespaces
 from podwire.lab import paths
 from podwire.lab.manifests import kubectl
+from podwire.lab.topology import Topology
 from podwire.lab.worlds import World, WorldError
 
 POD_FIELDS = "jsonpath={.metadata.uid} {.spec.nodeName} {.spec.hostNetwork}"
 UNDERLAY_HOSTS = ("underlay", "outside")
 
 
-def network_of(world: World, target: str) -> str:
-    """The path, inside the world, of the network namespace that a target names.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Paths inside the world: a network namespace, and the resolv.conf of the pod that it is; empty for a node."""
+
+    network: str
+    resolver: str = ""
+
+
+def place_of(world: World, target: str) -> Place:
+    """What a target names.
 
     A target is a node, `outside`, `underlay`, a pod of namespace default, or NAMESPACE/POD.
     """
     nodes = node_names(world)
     if target in (*UNDERLAY_HOSTS, *nodes):
-        return str(paths.network(target))
+        return Place(str(paths.network(target)))
     namespace, _, pod = target.rpartition("/")
     answer = subprocess.run(
         [kubectl(), "get", "pod", "--namespace", namespace or "default", pod, "-o", POD_FIELDS],
@@ -36,7 +46,8 @@ def network_of(world: World, target: str) -> str:
         choices = ", ".join((*UNDERLAY_HOSTS, *nodes))
         raise WorldError(f"{target}: is no pod ({answer.stderr.strip()}) and none of {choices}")
     uid, node, *host_network = answer.stdout.split()
-    return str(paths.network(node if host_network == ["true"] else f"pods/{uid}"))
+    network = paths.network(node if host_network == ["true"] else f"pods/{uid}")
+    return Place(str(network), str(paths.node(node) / "pods" / uid / "etc" / "resolv.conf"))
 
 
 def node_names(world: World) -> list[str]:
@@ -67,6 +78,22 @@ def enter(world: World, network: str) -> None:
     os.setresuid(0, 0, 0)
 
 
+def use_resolver(path: str) -> None:
+    """Let /etc/resolv.conf be the pod's, or for a node the one that leads outside, for this process alone."""
+    if not path:
+        path = str(paths.WORLD / "resolv.conf")
+        with open(path, "w") as file:
+            file.write(f"nameserver {Topology(nodes=1).outside4.ip}\n")
+    namespaces.unshare(namespaces.CLONE_NEWNS)
+    namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
+    target = os.path.realpath("/etc/resolv.conf")
+    if not os.path.exists(target):  # a link into /run, where the world has its own files
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "w"):
+            pass
+    namespaces.mount(path, target, flags=namespaces.MS_BIND)
+
+
 def rows(world: World, node: str, capability: str) -> str:
     """What the agent of a node says must stand in the kernel."""
     nodes = node_names(world)
@@ -84,9 +111,10 @@ def rows(world: World, node: str, capability: str) -> str:
 
 def run(world: World, target: str, arguments: Sequence[str]) -> int:
     """Run a program in the target's network; answers its exit status, 128 + signal where one ended it."""
-    network = network_of(world, target)
+    place = place_of(world, target)
     folder = os.getcwd()
-    enter(world, network)
+    enter(world, place.network)
+    use_resolver(place.resolver)
 
     def program() -> None:
         if os.path.isdir(folder):

@@ -101,9 +101,12 @@ def known() -> Iterator[World]:
             yield msgspec.json.decode(path.read_bytes(), type=World)
 
 
-def find(name: str) -> World:
-    """A living world by name; raises WorldError with the names that there are."""
+def find(name: str | None) -> World:
+    """A living world by name, or the only one where no name is given; raises WorldError with the names there are."""
     living = [world for world in known() if world.alive]
+    if name is None and len(living) == 1:
+        return living[0]
+    name = DEFAULT_NAME if name is None else name
     for world in living:
         if world.name == name:
             return world

@@ -35,6 +35,9 @@ class MemberRow:
         """As nftables takes it."""
         return Element(self.collection, self.parts)
 
+    def __str__(self) -> str:
+        return f"{self.collection} {self.element.text}"
+
 
 def source_rows(attachment: Attachment) -> Iterator[MemberRow]:
     """What a local pod may send from."""
@@ -76,6 +79,9 @@ class TunnelRow:
         """There is one."""
         return TUNNEL
 
+    def __str__(self) -> str:
+        return f"vxlan {self.identifier} port {self.port} from {self.local}, {self.mac}, mtu {self.mtu}"
+
 
 @dataclass(frozen=True, slots=True)
 class TunnelAddressRow:
@@ -88,6 +94,9 @@ class TunnelAddressRow:
     def key(self) -> Hashable:
         """The address."""
         return ("address", self.address)
+
+    def __str__(self) -> str:
+        return f"address {self.address} on the tunnel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,9 @@ class NeighbourRow:
         """The address: it has one hardware address."""
         return ("neighbour", self.address)
 
+    def __str__(self) -> str:
+        return f"neighbour {self.address} is {self.mac}"
+
 
 @dataclass(frozen=True, slots=True)
 class ForwardingRow:
@@ -116,6 +128,9 @@ class ForwardingRow:
     def key(self) -> Hashable:
         """The hardware address: it lives in one place."""
         return ("forwarding", self.mac)
+
+    def __str__(self) -> str:
+        return f"forward {self.mac} to {self.address}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,11 @@ class RouteRow:
     def key(self) -> Hashable:
         """The destination: there is one way to it."""
         return ("route", self.destination)
+
+    def __str__(self) -> str:
+        if self.gateway is None:
+            return f"route {self.destination} unreachable"
+        return f"route {self.destination} via {self.gateway}" + (" through the tunnel" if self.tunnel else "")
 
 
 WayRow = TunnelRow | TunnelAddressRow | NeighbourRow | ForwardingRow | RouteRow

@@ -119,7 +119,9 @@ class Server:
             request = cni.decode(frame)
             return b"\0" + await self._serve(request)
         except cni.CniError as error:
-            log.warning("CNI error %d: %s %s", error.code, error.message, error.details)
+            # A node that is not ready yet says so to its runtime, which asks until it is.
+            level = logging.DEBUG if error.code == Code.NOT_AVAILABLE else logging.WARNING
+            log.log(level, "CNI error %d: %s %s", error.code, error.message, error.details)
             return b"\1" + cni.encode_error(error, cni.version_of(frame))
         except Exception as error:  # a fault in one request must not end the service of all others
             log.exception("a CNI request failed")
