@@ -18,6 +18,7 @@ from podwire import agent as node_agent
 from podwire.apiserver import main as api_server
 from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
+from podwire.kernel.nftables import release_memory
 from podwire.kube.credentials import Credentials
 from podwire.lab import bootstrap as world_bootstrap
 from podwire.lab import credentials, outside, paths
@@ -29,6 +30,8 @@ from podwire.lab.system_objects import CREDENTIALS_FILES
 from podwire.lab.topology import Topology
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
+
+TRIM_SECONDS = 2.0
 
 Arguments = Mapping[str, str]
 Descriptors = Mapping[str, int]
@@ -133,7 +136,13 @@ def bootstrap(arguments: Arguments, descriptors: Descriptors) -> None:
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Log to standard error, which is the role's log, and run until done."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    asyncio.run(work)
+    asyncio.run(_trimmed(work))
+
+
+async def _trimmed(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; soon after its start, give back what only the start needed."""
+    asyncio.get_running_loop().call_later(TRIM_SECONDS, release_memory)
+    await work
 
 
 def _credentials(arguments: Arguments, name: str) -> Credentials:

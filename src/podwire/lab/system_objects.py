@@ -128,6 +128,8 @@ def dns_deployment(topology: Topology) -> dict[str, Any]:
         "metadata": {"labels": DNS_LABELS},
         "spec": {
             "dnsPolicy": "Default",
+            # It has a certificate; the first token would cost a starting world 0.1 s and the API server 10 MB.
+            "automountServiceAccountToken": False,
             "containers": [container],
             "terminationGracePeriodSeconds": 1,
             "volumes": [{"name": "credentials", "secret": {"secretName": CREDENTIALS}}],

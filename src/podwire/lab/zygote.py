@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from podwire.kernel import namespaces
+from podwire.kernel.nftables import release_memory
 
 Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
 """A role's entry: its arguments, and the descriptors it inherits by name."""
@@ -152,5 +153,6 @@ def warm_up() -> None:
         importlib.import_module(module)
     del os.environ["SSL_CERT_FILE"], os.environ["SSL_CERT_DIR"]
     gc.collect()
+    release_memory()
     gc.freeze()
     gc.enable()
