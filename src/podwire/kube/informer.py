@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.02
 LONGEST_RETRY_SECONDS = 2.0
+RETRY_GROWTH = 1.5
+"""Slow, as a server that starts beside its clients is there a moment later."""
 
 
 class ListenerError(Exception):
@@ -83,7 +85,7 @@ class Informer(Generic[ObjectT]):
                     self._mirror.lost()
                 log.debug("following %s: %s; again in %.2f s", self._kind.resource, error, delay)
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, LONGEST_RETRY_SECONDS)
+                delay = min(delay * RETRY_GROWTH, LONGEST_RETRY_SECONDS)
 
     async def _follow(self) -> bool:
         """One list, where needed, and one watch stream; whether the stream carried anything."""

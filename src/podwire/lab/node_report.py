@@ -26,7 +26,7 @@ from podwire.lab.topology import NodeAddresses
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 30.0
-FIRST_PAUSE_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.03
 LONGEST_PAUSE_SECONDS = 2.0
 
 
