@@ -8,7 +8,7 @@ import os
 import signal
 from pathlib import Path
 
-from podwire.lab import paths
+from podwire.lab import paths, worlds
 
 UNKNOWN_EXIT = 255
 EXIT_WORD_TRIES = 200
@@ -18,12 +18,7 @@ EXIT_WORD_PAUSE = 0.01
 
 def start_ticks(pid: int) -> int:
     """When a process started, in clock ticks after boot (proc(5), stat field 22); 0 when it is gone or a zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    fields = text.rpartition(")")[2].split()
-    return 0 if fields[0] in "ZX" else int(fields[19])
+    return worlds.start_time(pid) or 0
 
 
 async def gone(descriptor: int) -> None:
