@@ -1,7 +1,7 @@
 # make demo   brings up a small shop, proves its policies with real packets, takes it down
 # make test   everything that must hold, in under 6 minutes on 2 cores
 .PHONY: demo test test-long check bench lock clean
-SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock
+SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json
 
 demo: .venv/ready-run
 	.venv/bin/podwire demo
@@ -26,7 +26,7 @@ lock: .venv/ready-test
 	.venv/bin/uv pip compile -q --universal --python-version 3.11 --group dev --all-extras --generate-hashes --no-header pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 .venv/ready-%: $(SOURCES)
 	sh tools/setup.sh $*

