@@ -36,6 +36,7 @@ def texts(reservation: Reservation) -> list[str]:
     return [str(cause) for cause in reservation.causes]
 
 
+@pytest.mark.proves("service-defaults")
 def test_a_plain_service_has_one_ipv4_address_from_the_upper_band() -> None:
     obj = service(selector={"a": "b"})
     assert not ServiceAddresses(DUAL).reserve(obj).causes
@@ -176,6 +177,7 @@ def test_an_external_name_holds_nothing() -> None:
     assert "ipFamilies" not in obj["spec"]
 
 
+@pytest.mark.proves("service-defaults")
 def test_node_ports_are_given_and_kept_on_update() -> None:
     addresses = ServiceAddresses(SINGLE)
     old = service(type="NodePort", ports=[{"port": 80, "name": "a"}, {"port": 81, "name": "b"}])

@@ -12,6 +12,7 @@ from tests.apiserver.samples import DEPLOYMENTS, JSON_PATCH, MAPS, MERGE, PODS, 
 # create
 
 
+@pytest.mark.proves("create", "identity")
 async def test_a_new_object_gets_its_identity(talk: Talk) -> None:
     made = (await talk.ok("POST", MAPS, config_map()))["metadata"]
     assert made["namespace"] == "default"
@@ -22,6 +23,7 @@ async def test_a_new_object_gets_its_identity(talk: Talk) -> None:
     assert (await talk.refused("POST", MAPS, config_map()))[:2] == (409, "AlreadyExists")
 
 
+@pytest.mark.proves("create")
 async def test_names_are_generated(talk: Talk) -> None:
     body = config_map()
     body["metadata"] = {"generateName": "job-"}
@@ -30,6 +32,7 @@ async def test_names_are_generated(talk: Talk) -> None:
     assert all(name.startswith("job-") and len(name) == 9 for name in names)
 
 
+@pytest.mark.proves("create-refusals")
 @pytest.mark.parametrize(
     ("change", "code", "reason"),
     [
@@ -53,6 +56,7 @@ async def test_nulls_are_never_stored(talk: Talk) -> None:
     assert made["metadata"]["labels"] == {}
 
 
+@pytest.mark.proves("create-refusals")
 async def test_a_namespace_must_be_there(talk: Talk) -> None:
     code, reason, message = await talk.refused("POST", "/api/v1/namespaces/nowhere/configmaps", config_map())
     assert (code, reason, message) == (404, "NotFound", 'namespaces "nowhere" not found')
@@ -61,6 +65,7 @@ async def test_a_namespace_must_be_there(talk: Talk) -> None:
 # update
 
 
+@pytest.mark.proves("update-keeps-identity", "identity")
 async def test_an_update_replaces_and_keeps_what_is_the_server_s(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map(metadata={"name": "a", "labels": {"l": "1"}}))
     claims = {"name": "a", "creationTimestamp": "2000-01-01T00:00:00Z", "generation": 77}
@@ -72,6 +77,7 @@ async def test_an_update_replaces_and_keeps_what_is_the_server_s(talk: Talk) -> 
     assert new["metadata"]["generation"] == 2
 
 
+@pytest.mark.proves("update-versions")
 async def test_an_update_of_an_older_version_or_another_life_is_a_conflict(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map())
     await talk.ok("PUT", f"{MAPS}/a", {**made, "data": {"x": "2"}})
@@ -88,11 +94,13 @@ async def test_an_update_of_nothing_or_under_another_name_is_refused(talk: Talk)
     assert (await talk.refused("PUT", f"{MAPS}/a", config_map("b")))[:2] == (400, "BadRequest")
 
 
+@pytest.mark.proves("no-op-writes")
 async def test_an_update_that_changes_nothing_keeps_the_version(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map())
     assert await talk.ok("PUT", f"{MAPS}/a", config_map()) == made
 
 
+@pytest.mark.proves("generation")
 async def test_generation_counts_changes_of_the_spec_only(talk: Talk) -> None:
     await talk.ok("POST", DEPLOYMENTS, deployment())
     path = f"{DEPLOYMENTS}/web"
@@ -104,6 +112,7 @@ async def test_generation_counts_changes_of_the_spec_only(talk: Talk) -> None:
     assert (scaled["metadata"]["generation"], scaled["status"]["replicas"]) == (2, 1)
 
 
+@pytest.mark.proves("status-apart")
 async def test_status_and_the_rest_are_written_apart(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod())
     both = {"status": {"phase": "Running"}, "spec": {"nodeName": "n1"}, "metadata": {"labels": {"a": "b"}}}
@@ -118,6 +127,7 @@ async def test_status_and_the_rest_are_written_apart(talk: Talk) -> None:
 # patch
 
 
+@pytest.mark.proves("patch-types")
 async def test_three_kinds_of_patches(talk: Talk) -> None:
     await talk.ok("POST", DEPLOYMENTS, deployment())
     path = f"{DEPLOYMENTS}/web"
@@ -131,6 +141,7 @@ async def test_three_kinds_of_patches(talk: Talk) -> None:
     assert (await talk.ok("PATCH", path, pause, content_type=f"{MERGE}; charset=utf-8"))["spec"]["paused"] is True
 
 
+@pytest.mark.proves("patch-types", "json-patch", "merge-patch-lock")
 @pytest.mark.parametrize(
     ("body", "content_type", "code", "reason"),
     [
@@ -152,6 +163,7 @@ async def test_patches_that_are_refused(talk: Talk, body: Any, content_type: str
     assert (await talk.refused("PATCH", f"{MAPS}/a", body, content_type=content_type))[:2] == (code, reason)
 
 
+@pytest.mark.proves("merge-patch-lock")
 async def test_patches_without_a_version_do_not_conflict(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     patches = ({"data": {str(count): "x"}} for count in range(20))
@@ -162,6 +174,7 @@ async def test_patches_without_a_version_do_not_conflict(talk: Talk) -> None:
 # delete
 
 
+@pytest.mark.proves("delete-answers")
 async def test_deleting_answers_a_status_with_the_uid(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map())
     answer = await talk.ok("DELETE", f"{MAPS}/a", {"propagationPolicy": "Background"})
@@ -170,6 +183,7 @@ async def test_deleting_answers_a_status_with_the_uid(talk: Talk) -> None:
     assert (await talk.refused("DELETE", f"{MAPS}/a"))[:2] == (404, "NotFound")
 
 
+@pytest.mark.proves("delete-finalizers", "last-finalizer", "delete-answers")
 async def test_finalizers_hold_an_object_until_the_last_is_gone(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map(metadata={"name": "a", "finalizers": ["x/y"]}))
     held = await talk.ok("DELETE", f"{MAPS}/a")
@@ -180,6 +194,7 @@ async def test_finalizers_hold_an_object_until_the_last_is_gone(talk: Talk) -> N
     assert (await talk.refused("GET", f"{MAPS}/a"))[0] == 404
 
 
+@pytest.mark.proves("delete-pods")
 async def test_a_running_pod_goes_when_its_node_says_so(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod(nodeName="n1"))
     marked = await talk.ok("DELETE", f"{PODS}/web")
@@ -189,6 +204,7 @@ async def test_a_running_pod_goes_when_its_node_says_so(talk: Talk) -> None:
     assert (await talk.refused("GET", f"{PODS}/web"))[0] == 404
 
 
+@pytest.mark.proves("delete-collections")
 async def test_collections_are_deleted_by_selector(talk: Talk) -> None:
     for name, labels in [("a", {"x": "1"}), ("b", {"x": "1"}), ("c", {"x": "2"})]:
         await talk.ok("POST", MAPS, config_map(name, metadata={"name": name, "labels": labels}))
@@ -198,6 +214,7 @@ async def test_collections_are_deleted_by_selector(talk: Talk) -> None:
     assert [item["metadata"]["name"] for item in left["items"]] == ["c", "kube-root-ca.crt"]
 
 
+@pytest.mark.proves("delete-namespaces", "create-refusals")
 async def test_a_namespace_terminates(talk: Talk) -> None:
     await talk.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "team"}})
     account = await talk.ok("GET", "/api/v1/namespaces/team/serviceaccounts/default")
@@ -213,6 +230,7 @@ async def test_a_namespace_terminates(talk: Talk) -> None:
 # dry run and field validation
 
 
+@pytest.mark.proves("dry-run")
 async def test_a_dry_run_answers_and_changes_nothing(talk: Talk) -> None:
     before = talk.server.store.version
     assert (await talk.ok("POST", f"{MAPS}?dryRun=All", config_map()))["metadata"]["uid"]
@@ -227,6 +245,7 @@ async def test_a_dry_run_answers_and_changes_nothing(talk: Talk) -> None:
     assert (await talk.refused("POST", f"{MAPS}?dryRun=Some", config_map("b")))[0] == 400
 
 
+@pytest.mark.proves("field-validation", "warning-headers")
 async def test_unknown_fields_are_refused_warned_of_or_kept(talk: Talk) -> None:
     body = config_map(dat={"typo": "1"})
     code, _, message = await talk.refused("POST", f"{MAPS}?fieldValidation=Strict", body)
@@ -243,6 +262,7 @@ async def test_unknown_fields_are_refused_warned_of_or_kept(talk: Talk) -> None:
 # paths
 
 
+@pytest.mark.proves("bad-paths")
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
@@ -269,6 +289,7 @@ async def test_paths(talk: Talk, method: str, path: str, code: int) -> None:
     assert (await talk.response(method, path, body))[0] == code
 
 
+@pytest.mark.proves("version-and-health")
 async def test_health(talk: Talk) -> None:
     for path in ("/healthz", "/livez", "/readyz", "/readyz/ping"):
         answer = await talk.answer("GET", path)
@@ -276,6 +297,7 @@ async def test_health(talk: Talk) -> None:
         assert (answer.code, answer.body) == (200, b"ok")
 
 
+@pytest.mark.proves("anonymous")
 async def test_nobody_gets_nothing(talk: Talk) -> None:
     for path in ("/metrics", "/api", MAPS, "/nothing"):
         answer = await talk.server.api.handle(Request("GET", path, None))
@@ -283,6 +305,7 @@ async def test_nobody_gets_nothing(talk: Talk) -> None:
         assert answer.code == 401
 
 
+@pytest.mark.proves("yaml-bodies", "bad-json", "bad-depth", "body-limit")
 async def test_bodies_in_yaml_and_broken_ones(talk: Talk) -> None:
     text = b"kind: ConfigMap\nmetadata: {name: y}\ndata: {x: 'yes'}\n"
     assert (await talk.ok("POST", MAPS, text, content_type="application/yaml"))["data"] == {"x": "yes"}
@@ -300,6 +323,7 @@ async def test_bodies_in_yaml_and_broken_ones(talk: Talk) -> None:
         assert (await talk.refused("POST", MAPS, content, content_type=kind))[0] == code
 
 
+@pytest.mark.proves("bad-depth")
 async def test_a_yaml_bomb_is_refused(talk: Talk) -> None:
     lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
     lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]

@@ -21,6 +21,7 @@ def complete(api_version: str, kind: str, **body: Any) -> Object:
     return obj
 
 
+@pytest.mark.proves("pod-defaults")
 def test_a_pod_is_completed_as_upstream_completes_it() -> None:
     containers = [{"name": "web", "image": "nginx", "ports": [{"containerPort": 80}]}]
     assert complete("v1", "Pod", spec={"containers": containers})["spec"] == {
@@ -88,6 +89,7 @@ def test_volumes_are_completed() -> None:
     ]
 
 
+@pytest.mark.proves("service-defaults")
 def test_a_service_is_completed() -> None:
     spec = complete("v1", "Service", spec={"ports": [{"port": 80}]})["spec"]
     assert spec == {
@@ -111,6 +113,7 @@ def test_an_external_name_has_no_traffic_policy() -> None:
     assert "externalTrafficPolicy" not in spec
 
 
+@pytest.mark.proves("kind-defaults")
 def test_a_deployment_is_completed() -> None:
     spec = complete("apps/v1", "Deployment", spec={"template": {"spec": {"containers": []}}})["spec"]
     assert spec["replicas"] == 1
@@ -130,6 +133,7 @@ def test_a_job_runs_once() -> None:
     assert "completions" not in complete("batch/v1", "Job", spec={"parallelism": 3})["spec"]
 
 
+@pytest.mark.proves("kind-defaults")
 @pytest.mark.parametrize(
     ("spec", "types"),
     [
@@ -152,6 +156,7 @@ def test_policy_ports_are_tcp() -> None:
     assert [port["protocol"] for port in ports] == ["TCP", "UDP"]
 
 
+@pytest.mark.proves("kind-defaults")
 def test_an_endpoint_slices_ports_have_names_and_its_conditions_stay_as_they_are() -> None:
     endpoints = [{"addresses": ["10.0.0.1"], "conditions": {"serving": True}}]
     slice_ = complete("discovery.k8s.io/v1", "EndpointSlice", endpoints=endpoints, ports=[{"port": 80}])

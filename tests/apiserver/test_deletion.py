@@ -36,6 +36,7 @@ def test_an_object_without_finalizers_goes_at_once() -> None:
     assert delete(thing()).gone
 
 
+@pytest.mark.proves("delete-finalizers", "generation")
 def test_finalizers_keep_an_object_marked() -> None:
     outcome = delete(thing(finalizers=["x"]))
     metadata = outcome.obj["metadata"]
@@ -47,6 +48,7 @@ def test_finalizers_keep_an_object_marked() -> None:
     assert again.obj["metadata"]["generation"] == 2
 
 
+@pytest.mark.proves("delete-pods")
 def test_a_running_pod_gets_its_grace_and_a_second_delete_shortens_it() -> None:
     marked = delete(pod(), "pods").obj
     assert (marked["metadata"]["deletionTimestamp"], marked["metadata"]["deletionGracePeriodSeconds"]) == (
@@ -72,6 +74,7 @@ def test_a_pod_with_a_finalizer_stays_after_its_grace() -> None:
     assert outcome.obj["metadata"]["deletionGracePeriodSeconds"] == 0
 
 
+@pytest.mark.proves("delete-foreground-orphan")
 @pytest.mark.parametrize(
     ("policy", "finalizers"),
     [("Foreground", ["x", "foregroundDeletion"]), ("Orphan", ["x", "orphan"]), ("Background", ["x"])],
@@ -82,6 +85,7 @@ def test_propagation_policies_are_finalizers(policy: str, finalizers: list[str])
     assert delete(thing(), propagation=policy).gone is (policy == "Background")
 
 
+@pytest.mark.proves("delete-options")
 def test_preconditions() -> None:
     assert delete(thing(), uid="u1", resource_version="5").gone
     for wrong in ({"uid": "u2"}, {"resource_version": "4"}):

@@ -28,6 +28,7 @@ def test_the_first_acceptable_form_is_answered(accept: str, aggregated: bool) ->
     assert discovery.wants_aggregated(accept) is aggregated
 
 
+@pytest.mark.proves("aggregated-discovery")
 def test_aggregated_discovery_says_all_in_two_answers() -> None:
     [core] = discovery.aggregated_core(REGISTRY)["items"]
     assert core["metadata"]["name"] == ""
@@ -45,6 +46,7 @@ def test_aggregated_discovery_says_all_in_two_answers() -> None:
     assert "apps" in [item["metadata"]["name"] for item in groups["items"]]
 
 
+@pytest.mark.proves("aggregated-subresources-kinds")
 def test_every_subresource_has_a_kind() -> None:
     """A subresource without responseKind is dropped by clients, with an error."""
     for item in (*discovery.aggregated_core(REGISTRY)["items"], *discovery.aggregated_groups(REGISTRY)["items"]):
@@ -52,6 +54,7 @@ def test_every_subresource_has_a_kind() -> None:
             assert all(part["responseKind"]["kind"] for part in resource.get("subresources", ()))
 
 
+@pytest.mark.proves("plain-discovery", "resource-names")
 def test_plain_discovery_says_the_same_step_by_step() -> None:
     assert discovery.core_versions("172.18.0.1:6443")["versions"] == ["v1"]
     names = [group["name"] for group in discovery.groups(REGISTRY)["groups"]]
@@ -65,6 +68,7 @@ def test_plain_discovery_says_the_same_step_by_step() -> None:
         assert listed["resources"]
 
 
+@pytest.mark.proves("subresources-listed")
 def test_plain_subresources_name_a_foreign_kind() -> None:
     listed = discovery.resources(REGISTRY, "apps", "v1")
     assert listed is not None

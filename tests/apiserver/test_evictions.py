@@ -21,6 +21,7 @@ def budget(allowed: int = 1, name: str = "web", **changes: Any) -> dict[str, Any
     return {"metadata": {"name": name, "generation": 1}, "spec": spec, "status": {**status, **changes}}
 
 
+@pytest.mark.proves("evictions")
 def test_an_eviction_is_charged_and_the_next_one_refused() -> None:
     charged = evictions.charge(budget(), pod(), "now")
     assert charged["status"]["disruptionsAllowed"] == 0

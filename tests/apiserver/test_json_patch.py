@@ -59,6 +59,7 @@ def test_what_is_no_patch_is_refused(operations: Any) -> None:
         json_patch.apply(DOCUMENT, operations)
 
 
+@pytest.mark.proves("json-patch")
 def test_the_number_of_operations_is_limited() -> None:
     test = {"op": "test", "path": "/x~1y", "value": 1}
     assert json_patch.apply(DOCUMENT, [test] * 10_000) == DOCUMENT

@@ -15,6 +15,7 @@ async def names(talk: Talk, query: str = "") -> list[str]:
     return [item["metadata"]["name"] for item in answer["items"] if item["metadata"]["name"] != "kube-root-ca.crt"]
 
 
+@pytest.mark.proves("list-chunks")
 async def test_pages_are_of_one_moment(talk: Talk) -> None:
     for name in "abcde":
         await talk.ok("POST", MAPS, config_map(name))
@@ -32,6 +33,7 @@ async def test_pages_are_of_one_moment(talk: Talk) -> None:
     assert "continue" not in third["metadata"]
 
 
+@pytest.mark.proves("list-chunks")
 async def test_selected_pages_tell_no_remaining_count(talk: Talk) -> None:
     for name in "abc":
         await talk.ok("POST", MAPS, config_map(name, metadata={"name": name, "labels": {"x": "1"}}))
@@ -41,6 +43,7 @@ async def test_selected_pages_tell_no_remaining_count(talk: Talk) -> None:
     assert "remainingItemCount" not in page["metadata"]
 
 
+@pytest.mark.proves("list-resource-versions", "list-match")
 async def test_the_past_can_be_listed_exactly(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map("a"))
     version = made["metadata"]["resourceVersion"]
@@ -74,6 +77,7 @@ async def test_contradictions_are_refused(talk: Talk, query: str, code: int) -> 
     assert (await talk.refused("GET", f"{MAPS}?{query}"))[0] == code
 
 
+@pytest.mark.proves("list-too-large-version")
 async def test_a_version_that_has_not_come_is_waited_for_and_then_refused(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +91,7 @@ async def test_a_version_that_has_not_come_is_waited_for_and_then_refused(
     assert "items" in await waiting
 
 
+@pytest.mark.proves("metadata-lists")
 async def test_metadata_alone(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -95,6 +100,7 @@ async def test_metadata_alone(talk: Talk) -> None:
     assert all(item["kind"] == "PartialObjectMetadata" and "data" not in item for item in answer["items"])
 
 
+@pytest.mark.proves("accept-header", "protobuf-json-answers")
 async def test_what_cannot_be_shown_is_refused(talk: Talk) -> None:
     assert (await talk.refused("GET", MAPS, accept="text/html"))[:2] == (406, "NotAcceptable")
     assert (await talk.refused("GET", MAPS, accept="application/vnd.kubernetes.protobuf"))[0] == 406
@@ -104,6 +110,7 @@ async def test_what_cannot_be_shown_is_refused(talk: Talk) -> None:
 # watch
 
 
+@pytest.mark.proves("watch-starts")
 async def test_a_watch_from_nothing_tells_what_stands(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     for query in ("", "&resourceVersion=0"):
@@ -111,6 +118,7 @@ async def test_a_watch_from_nothing_tells_what_stands(talk: Talk) -> None:
         assert [event["type"] for event in events] == ["ADDED"]
 
 
+@pytest.mark.proves("watch-starts")
 async def test_a_watch_from_a_version_tells_what_came_after(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map())
     await talk.ok("PATCH", f"{MAPS}/a", {"data": {"x": "2"}}, content_type=MERGE)
@@ -120,6 +128,7 @@ async def test_a_watch_from_a_version_tells_what_came_after(talk: Talk) -> None:
     assert [(event["type"], event["object"]["data"]["x"]) for event in events] == [("MODIFIED", "2"), ("DELETED", "2")]
 
 
+@pytest.mark.proves("watch-list")
 async def test_a_watch_list_ends_its_beginning_with_a_bookmark(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
@@ -131,6 +140,7 @@ async def test_a_watch_list_ends_its_beginning_with_a_bookmark(talk: Talk) -> No
     assert last["metadata"]["resourceVersion"] == str(talk.server.store.version)
 
 
+@pytest.mark.proves("watch-list-forms")
 async def test_table_watchers_find_the_bookmark_in_the_row(talk: Talk) -> None:
     query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"

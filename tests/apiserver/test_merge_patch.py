@@ -29,6 +29,7 @@ def test_examples_of_the_rfc(target: Any, patch: Any, expected: Any) -> None:
     assert merge_patch.apply(target, patch) == expected
 
 
+@pytest.mark.proves("numbers-keep-their-type")
 def test_numbers_keep_their_type() -> None:
     merged = merge_patch.apply({"spec": {"replicas": 1}}, {"spec": {"replicas": 3}})
     assert type(merged["spec"]["replicas"]) is int

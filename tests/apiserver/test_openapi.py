@@ -68,6 +68,7 @@ def kubectl(server: str, home: Path, *arguments: str, stdin: str = "") -> subpro
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
 
 
+@pytest.mark.proves("openapi-v3-descriptions", "kubectl-explain")
 @pytest.mark.parametrize(
     ("path", "seen"),
     [
@@ -93,6 +94,7 @@ def test_kubectl_create_leaves_validation_to_the_server(server: str, tmp_path: P
     assert answer.stdout == "configmap/a created\n", answer.stderr
 
 
+@pytest.mark.proves("resource-names", "kubectl-get-all")
 def test_kubectl_knows_short_names_and_categories(server: str, tmp_path: Path) -> None:
     answer = kubectl(server, tmp_path, "api-resources", "--no-headers", "--categories", "all", "-o", "name")
     assert {"pods", "services", "deployments.apps", "jobs.batch"} <= set(answer.stdout.split())
@@ -107,6 +109,7 @@ def test_every_reference_has_its_component(group_version: str) -> None:
     assert {name.decode() for name in re.findall(rb'"#/components/schemas/([^"]+)"', text)} <= components.keys()
 
 
+@pytest.mark.proves("openapi-v3-patch-parameters", "openapi-v3-patch-types", "openapi-v3-kinds")
 def test_patch_operations_say_how_they_can_be_used() -> None:
     operation = paths(DOCUMENTS, "api/v1")["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"]
     assert operation["x-kubernetes-group-version-kind"] == {"group": "", "version": "v1", "kind": "Pod"}
@@ -121,6 +124,7 @@ def test_server_side_apply_is_offered_only_where_it_is_served() -> None:
     assert "application/apply-patch+yaml" in operation["requestBody"]["content"]
 
 
+@pytest.mark.proves("openapi-v3-index")
 def test_the_hash_changes_with_what_is_served_and_with_nothing_else() -> None:
     own = Registry(REGISTRY.all())
     documents = Documents(own)
@@ -131,6 +135,7 @@ def test_the_hash_changes_with_what_is_served_and_with_nothing_else() -> None:
     assert documents.etag("api/v1") == DOCUMENTS.etag("api/v1")
 
 
+@pytest.mark.proves("openapi-v3-patch-types")
 def test_a_kind_of_a_user_has_its_own_schema_and_no_strategic_merge() -> None:
     own = Registry(REGISTRY.all())
     for resource in serving.resources(definition(), since=0):

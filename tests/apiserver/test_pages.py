@@ -16,6 +16,7 @@ def encoded(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
+@pytest.mark.proves("list-continue-tokens")
 @pytest.mark.parametrize(
     "token",
     [

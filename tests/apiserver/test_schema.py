@@ -27,6 +27,7 @@ def follow(rules: MergeRules, path: str) -> ListRule | MergeRules | None:
     return rules.child(last)
 
 
+@pytest.mark.proves("openapi-v3-merge-keys")
 @pytest.mark.parametrize(
     ("name", "path", "merge_key"),
     [

@@ -9,6 +9,7 @@ def stored(labels: dict[str, str] | None = None, fields: dict[str, str] | None =
     return Stored(Key("pods", "ns", "web"), 1, "u", b"{}", labels or {}, fields or {})
 
 
+@pytest.mark.proves("label-selectors")
 @pytest.mark.parametrize(
     ("text", "labels", "expected"),
     [
@@ -44,6 +45,7 @@ def test_label_selectors(text: str, labels: dict[str, str], expected: bool) -> N
     assert selection("pods", "", text, "").matches(stored(labels)) is expected
 
 
+@pytest.mark.proves("bad-selectors")
 @pytest.mark.parametrize(
     "text", ["=1", "a=1,", ",a", "a in 1", "a in (1", "a b", "a=1 b=2", "a=-1-", "a//b=1", "(a)", "a in ((1))", "a=b=c"]
 )
@@ -53,6 +55,7 @@ def test_malformed_label_selectors_are_refused(text: str) -> None:
     assert refused.value.code == 400
 
 
+@pytest.mark.proves("field-selectors")
 def test_field_selectors() -> None:
     pod = stored(fields={"spec.nodeName": "n1", "status.phase": "Running"})
     assert selection("pods", "", "", "spec.nodeName=n1,status.phase!=Failed").matches(pod)
@@ -61,6 +64,7 @@ def test_field_selectors() -> None:
     assert not selection("pods", "", "", "metadata.name=other").matches(pod)
 
 
+@pytest.mark.proves("field-selectors", "bad-selectors")
 @pytest.mark.parametrize("text", ["spec.image=x", "spec.nodeName", "spec.nodeName~x"])
 def test_unknown_fields_and_malformed_terms_are_refused(text: str) -> None:
     with pytest.raises(StatusError) as refused:
@@ -73,6 +77,7 @@ def test_a_namespace_selects() -> None:
     assert not selection("pods", "other", "", "").matches(stored())
 
 
+@pytest.mark.proves("bad-selectors")
 def test_a_huge_selector_is_refused_before_it_is_read() -> None:
     with pytest.raises(StatusError):
         selection("pods", "", "a=1," * 20_000 + "a=1", "")

@@ -44,6 +44,7 @@ async def connect(url: str, context: ssl.SSLContext) -> int:
         return answer.status
 
 
+@pytest.mark.proves("client-certificates-and-tokens", "http-1-1-over-tls")
 async def test_a_client_with_a_certificate_is_let_in(served: Served) -> None:
     assert await connect(served.url, served.credentials.ssl_context()) == 200
 
@@ -53,6 +54,7 @@ async def test_a_client_without_certificate_is_nobody(served: Served) -> None:
     assert await connect(served.url, context) == 401
 
 
+@pytest.mark.proves("client-certificates-and-tokens")
 async def test_a_certificate_of_another_authority_is_refused(served: Served, tmp_path: Path) -> None:
     pki.write(tmp_path, "stranger", pki.Authority.create().client("kubernetes-admin", ["system:masters"]))
     context = ssl.create_default_context(cafile=served.credentials.authority_file)
@@ -70,6 +72,7 @@ async def test_the_server_s_own_certificate_proves_no_client(served: Served) -> 
 # bodies
 
 
+@pytest.mark.proves("body-limit")
 async def test_a_body_over_the_limit_is_refused(served: Served) -> None:
     large = io.BytesIO(b"x" * (3 * 1024 * 1024 + 1))
     async with session(served) as client, client.post(MAPS, data=large) as answer:
@@ -77,6 +80,7 @@ async def test_a_body_over_the_limit_is_refused(served: Served) -> None:
         assert (await answer.json())["reason"] == "RequestEntityTooLarge"
 
 
+@pytest.mark.proves("warning-headers")
 async def test_warnings_are_headers(served: Served) -> None:
     async with session(served) as client, client.post(MAPS, json={**config_map("a"), "typo": 1}) as answer:
         assert answer.headers["Warning"] == '299 - "unknown field \\"typo\\""'
@@ -90,6 +94,7 @@ async def lines(response: aiohttp.ClientResponse, count: int) -> list[dict[str, 
         return [json.loads(await response.content.readline()) for _ in range(count)]
 
 
+@pytest.mark.proves("watch-lines")
 async def test_a_watch_sends_headers_at_once_and_events_as_they_come(served: Served) -> None:
     query = {"watch": "true", "resourceVersion": str(served.server.store.version)}
     async with session(served) as client, client.get(MAPS, params=query) as watch:
@@ -99,6 +104,7 @@ async def test_a_watch_sends_headers_at_once_and_events_as_they_come(served: Ser
         assert [event["type"] for event in await lines(watch, 2)] == ["ADDED", "DELETED"]
 
 
+@pytest.mark.proves("watch-timeouts")
 async def test_a_watch_ends_cleanly_at_its_timeout(served: Served) -> None:
     query = {"watch": "true", "timeoutSeconds": "1", "fieldSelector": "metadata.name=nothing"}
     async with session(served) as client, client.get(MAPS, params=query) as watch, asyncio.timeout(10):
@@ -106,6 +112,7 @@ async def test_a_watch_ends_cleanly_at_its_timeout(served: Served) -> None:
     assert len(served.server.hub) == 0
 
 
+@pytest.mark.proves("bad-slow-clients")
 async def test_a_client_that_leaves_is_forgotten(served: Served) -> None:
     async with session(served) as client:
         watch = await client.get(MAPS, params={"watch": "true"})
@@ -136,6 +143,7 @@ async def test_an_old_position_is_410(files: Files) -> None:
             assert names == [*"123456789", "kube-root-ca.crt"]
 
 
+@pytest.mark.proves("watch-slow-clients", "bad-slow-clients")
 async def test_a_reader_that_sleeps_is_cut_off_and_the_others_go_on(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,12 +250,14 @@ async def test_kubectl_applies_changes_and_deletes(served: Served) -> None:
     assert error == 'Error from server (NotFound): configmaps "settings" not found\n'
 
 
+@pytest.mark.proves("kubectl-validate", "client-kubectl-newest")
 async def test_kubectl_names_unknown_fields(served: Served) -> None:
     wrong = MANIFEST.replace("image: nginx", "imagee: nginx")
     error = await served.kubectl("apply", "-f", "-", stdin=wrong, fails=True)
     assert 'unknown field "spec.template.spec.containers[0].imagee"' in error
 
 
+@pytest.mark.proves("kubectl-wait")
 async def test_kubectl_wait_returns_when_the_condition_comes(served: Served) -> None:
     await served.kubectl("apply", "-f", "-", stdin=MANIFEST)
     waiting = asyncio.create_task(
@@ -283,6 +293,7 @@ async def test_kubectl_finds_its_way(served: Served) -> None:
 # the official Python client
 
 
+@pytest.mark.proves("client-kubernetes")
 async def test_the_python_client_lists_and_watches(served: Served) -> None:
     official: Any = kubernetes  # its own type hints are wrong in places
 
@@ -368,6 +379,7 @@ async def test_a_runtime_s_refusal_reaches_the_client(served: Served, runtime: l
     assert len(runtime) == 1
 
 
+@pytest.mark.proves("streams-origin")
 async def test_a_page_of_another_site_cannot_exec(served: Served, runtime: list[str]) -> None:
     path = "/api/v1/namespaces/default/pods/web/exec?command=ls&stdout=true"
     async with session(served) as client:
@@ -421,6 +433,7 @@ async def kill(process: asyncio.subprocess.Process) -> None:
     await asyncio.wait_for(process.wait(), 10)
 
 
+@pytest.mark.proves("watch-resumes")
 async def test_a_watch_goes_on_where_it_was_after_kill_9(files: Files) -> None:
     with free_listener() as listener:
         port = listener.getsockname()[1]

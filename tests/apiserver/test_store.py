@@ -27,6 +27,7 @@ def names(store: Store, version: int) -> list[str]:
     return [stored.key.name for stored in store.at("things", "", version)]
 
 
+@pytest.mark.proves("list-versions")
 async def test_versions_come_from_one_counter() -> None:
     store = Store(":memory:")
     first = await put(store, obj("a"))
@@ -36,6 +37,7 @@ async def test_versions_come_from_one_counter() -> None:
     assert gone.object()["metadata"]["resourceVersion"] == "3"
 
 
+@pytest.mark.proves("no-op-writes")
 async def test_a_write_that_changes_nothing_takes_no_version_and_tells_nobody() -> None:
     store = Store(":memory:")
     told: list[Event] = []
@@ -77,6 +79,7 @@ async def test_a_write_that_raises_leaves_nothing_and_harms_no_other() -> None:
     assert [stored.version for stored in store.objects("things")] == [1, 2]
 
 
+@pytest.mark.proves("dry-run")
 async def test_a_dry_run_answers_and_leaves_nothing() -> None:
     store = Store(":memory:")
     await put(store, obj("a", data=1))
@@ -148,6 +151,7 @@ async def test_reached_waits_for_a_version() -> None:
     assert not await store.reached(2, 0.01)
 
 
+@pytest.mark.proves("versions-grow")
 async def test_objects_history_and_counter_stand_again_after_a_restart(tmp_path: Path) -> None:
     path = str(tmp_path / "store.db")
     store = Store(path)
@@ -166,6 +170,7 @@ async def test_objects_history_and_counter_stand_again_after_a_restart(tmp_path:
     assert (await put(again, obj("c"))).version == 5
 
 
+@pytest.mark.proves("versions-grow")
 async def test_the_counter_never_goes_back_even_when_the_last_write_is_forgotten(tmp_path: Path) -> None:
     path, clock = str(tmp_path / "store.db"), Clock()
     store = Store(path, window=Window(seconds=1, events=2), clock=clock)
@@ -205,6 +210,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.proves("durable-writes", "versions-grow")
 async def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
     path = str(tmp_path / "store.db")
     writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, path, stdout=asyncio.subprocess.PIPE)
@@ -240,6 +246,7 @@ def test_a_second_server_on_one_store_is_refused(tmp_path: Path) -> None:
     assert first.version == 0
 
 
+@pytest.mark.proves("bad-database")
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"\0" * 4096])
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "store.db"
@@ -257,6 +264,7 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
         Store(str(path))
 
 
+@pytest.mark.proves("bad-database")
 async def test_a_damaged_row_is_a_refusal_and_not_half_a_store(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = Store(str(path))

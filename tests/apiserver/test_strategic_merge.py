@@ -18,6 +18,7 @@ def pod(*containers: Any, **spec: Any) -> Any:
     return {"spec": {"containers": list(containers), **spec}}
 
 
+@pytest.mark.proves("strategic-merge-directives")
 def test_lists_merge_by_their_key_and_keep_what_is_not_named() -> None:
     target = pod({"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"})
     patch = pod({"name": "a", "image": "2", "env": [{"name": "Y", "value": "2"}]}, {"name": "c", "image": "3"})
@@ -28,6 +29,7 @@ def test_lists_merge_by_their_key_and_keep_what_is_not_named() -> None:
     )
 
 
+@pytest.mark.proves("strategic-merge-directives")
 def test_items_are_deleted_and_replaced_by_directive() -> None:
     target = pod({"name": "a", "image": "1", "tty": True}, {"name": "b", "image": "1"})
     patch = pod({"name": "b", "$patch": "delete"}, {"name": "a", "image": "2", "$patch": "replace"})
@@ -45,6 +47,7 @@ def test_an_object_is_replaced_by_directive() -> None:
     assert patched("pods", target, patch) == {"spec": {"nodeSelector": {"c": "3"}}}
 
 
+@pytest.mark.proves("strategic-merge-directives")
 def test_the_order_is_set_as_kubectl_sends_it() -> None:
     target = pod({"name": "a"}, {"name": "b"}, {"name": "sidecar"})
     patch = {
@@ -64,6 +67,7 @@ def test_an_order_alone_sorts_without_loss() -> None:
     assert patched("pods", target, patch) == pod({"name": "b", "image": "2"}, {"name": "a", "image": "1"})
 
 
+@pytest.mark.proves("strategic-merge-directives")
 def test_lists_of_plain_values_merge_as_sets_and_lose_values() -> None:
     target = {"metadata": {"finalizers": ["a", "b"]}}
     assert patched("pods", target, {"metadata": {"finalizers": ["b", "c"]}}) == {
@@ -74,6 +78,7 @@ def test_lists_of_plain_values_merge_as_sets_and_lose_values() -> None:
     }
 
 
+@pytest.mark.proves("strategic-merge-directives")
 def test_retained_keys_drop_the_others() -> None:
     target = {"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}
     patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}

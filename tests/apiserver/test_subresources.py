@@ -33,6 +33,7 @@ async def test_a_pod_is_bound_once(talk: Talk) -> None:
     assert (await talk.refused("POST", f"{PODS}/web/binding", binding))[:2] == (409, "Conflict")
 
 
+@pytest.mark.proves("evictions")
 async def test_eviction_asks_the_disruption_budget(talk: Talk) -> None:
     budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
     labelled = pod()
@@ -85,6 +86,7 @@ async def test_a_service_s_address_is_its_own_until_it_is_gone(talk: Talk) -> No
     assert given != "10.96.7.7"
 
 
+@pytest.mark.proves("events-both-groups")
 async def test_events_are_served_in_two_forms(talk: Talk) -> None:
     core = talk.server.registry.find("", "v1", "events")
     assert core is not None
@@ -113,6 +115,7 @@ async def test_events_are_served_in_two_forms(talk: Talk) -> None:
     assert (await talk.ok("GET", f"{path}/e"))["message"] == "still"
 
 
+@pytest.mark.proves("errors-are-status-objects")
 async def test_what_is_wrong_is_named_and_nothing_is_stored(talk: Talk) -> None:
     policy = {
         "metadata": {"name": "p"},
@@ -143,6 +146,7 @@ async def test_the_first_objects_stand(talk: Talk) -> None:
     assert [s["endpoints"][0]["addresses"] for s in slices["items"]] == [["172.18.0.1"], ["fd00:172:18::1"]]
 
 
+@pytest.mark.proves("errors-are-status-objects")
 async def test_a_fault_is_a_status_and_no_traceback(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")

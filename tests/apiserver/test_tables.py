@@ -36,6 +36,7 @@ def pod(*statuses: Object, **status: Any) -> dict[str, Any]:
 RUNNING = {"ready": True, "restartCount": 0, "state": {"running": {}}}
 
 
+@pytest.mark.proves("table-cells")
 def test_a_running_pod() -> None:
     assert pod(RUNNING, RUNNING, podIPs=[{"ip": "10.244.1.2"}]) == {
         "Name": "web",
@@ -101,6 +102,7 @@ def test_sidecars_count_as_containers() -> None:
     assert row("v1", "Pod", spec=spec, status=status)["Ready"] == "2/2"
 
 
+@pytest.mark.proves("table-cells")
 def test_services() -> None:
     ports = [{"port": 80, "protocol": "TCP", "nodePort": 30080}, {"port": 53, "protocol": "UDP"}]
     spec = {"type": "NodePort", "clusterIPs": ["10.96.0.7"], "ports": ports, "selector": {"b": "2", "a": "1"}}
@@ -125,6 +127,7 @@ def test_services_outside_addresses() -> None:
     assert row("v1", "Service", spec=named)["Cluster-IP"] == "<none>"
 
 
+@pytest.mark.proves("table-cells")
 def test_deployments() -> None:
     template = {"spec": {"containers": [{"name": "a", "image": "nginx"}, {"name": "b", "image": "busybox"}]}}
     spec = {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": template}
@@ -141,6 +144,7 @@ def test_deployments() -> None:
     ]
 
 
+@pytest.mark.proves("table-cells")
 def test_endpoint_slices() -> None:
     endpoints = [{"addresses": [f"10.244.1.{number}"]} for number in range(1, 6)]
     shown = row("discovery.k8s.io/v1", "EndpointSlice", addressType="IPv4", ports=[{"port": 80}], endpoints=endpoints)
@@ -150,6 +154,7 @@ def test_endpoint_slices() -> None:
     assert (empty["Ports"], empty["Endpoints"]) == ("<unset>", "<unset>")
 
 
+@pytest.mark.proves("table-cells")
 def test_nodes() -> None:
     labels = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
     status = {
@@ -172,6 +177,7 @@ def test_network_policies() -> None:
     assert row("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}})["Pod-Selector"] == "<none>"
 
 
+@pytest.mark.proves("table-cells")
 def test_ingresses() -> None:
     rules = [{"host": "a.example.com"}, {"host": "b.example.com"}]
     shown = row("networking.k8s.io/v1", "Ingress", spec={"ingressClassName": "podwire", "rules": rules, "tls": [{}]})
@@ -230,6 +236,7 @@ def test_ages_read_like_upstreams(duration: timedelta, shown: str) -> None:
     assert texts.human(duration) == shown
 
 
+@pytest.mark.proves("table-objects")
 def test_rows_carry_the_object_as_asked() -> None:
     resource = REGISTRY.by_kind("v1", "ConfigMap")
     assert resource is not None
@@ -253,6 +260,7 @@ def test_finished_pods_are_marked() -> None:
     assert "conditions" not in running
 
 
+@pytest.mark.proves("table-columns")
 @pytest.mark.parametrize("resource", list(REGISTRY.all()), ids=lambda resource: resource.qualified_plural)
 def test_every_kind_has_a_table_even_of_an_empty_object(resource: Any) -> None:
     answer = tables.table(resource, [{"metadata": metadata()}], now=NOW)

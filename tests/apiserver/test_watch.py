@@ -57,6 +57,7 @@ async def test_other_storages_and_namespaces_are_not_told() -> None:
     assert told(watcher) == [("ADDED", "c", "3")]
 
 
+@pytest.mark.proves("watch-selectors")
 async def test_objects_enter_and_leave_a_selection() -> None:
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting("app=web"), PLAIN))
@@ -68,6 +69,7 @@ async def test_objects_enter_and_leave_a_selection() -> None:
     assert told(watcher) == [("ADDED", "a", "2"), ("MODIFIED", "a", "3"), ("DELETED", "a", "4")]
 
 
+@pytest.mark.proves("watch-selectors")
 async def test_one_that_leaves_is_shown_as_it_last_was_inside_at_the_new_version() -> None:
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting("app=web"), PLAIN))
@@ -81,6 +83,7 @@ async def test_one_that_leaves_is_shown_as_it_last_was_inside_at_the_new_version
     )
 
 
+@pytest.mark.proves("watch-single")
 async def test_a_watch_by_name_hears_of_that_object_only() -> None:
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting(fields="metadata.name=b"), PLAIN))
@@ -89,6 +92,7 @@ async def test_a_watch_by_name_hears_of_that_object_only() -> None:
     assert told(watcher) == [("ADDED", "b", "2")]
 
 
+@pytest.mark.proves("watch-shared-bytes")
 async def test_a_line_is_encoded_once_for_all_watchers() -> None:
     store = Store(":memory:")
     hub = Hub(store)
@@ -109,6 +113,7 @@ async def test_views_share_a_stream_s_events_in_their_own_form() -> None:
     assert "data" not in event["object"]
 
 
+@pytest.mark.proves("watch-list")
 async def test_initial_lines_come_first_then_their_end_then_what_happened_meanwhile() -> None:
     store = Store(":memory:")
     stands = await put(store, obj("a"))
@@ -143,6 +148,7 @@ def test_big_beginnings_are_made_a_chunk_at_a_time() -> None:
     assert (made, watcher.phase) == (1000, Phase.LIVE)
 
 
+@pytest.mark.proves("watch-slow-clients")
 async def test_a_slow_watcher_is_broken_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.watch.LARGEST_BUFFER", 20)
     store = Store(":memory:")
@@ -158,6 +164,7 @@ async def test_a_slow_watcher_is_broken_and_holds_nothing(monkeypatch: pytest.Mo
     assert (watcher.take(), len(watcher._buffer)) == (b"", 0)
 
 
+@pytest.mark.proves("watch-bookmarks")
 def test_bookmarks_come_every_minute_and_before_the_end() -> None:
     watcher = Watcher(selecting(), PLAIN, bookmarks=True, started=0, ends=100)
     assert watcher.next_tick == 60
@@ -173,6 +180,7 @@ def test_bookmarks_come_every_minute_and_before_the_end() -> None:
     assert watcher.finished
 
 
+@pytest.mark.proves("watch-bookmarks")
 def test_without_being_asked_for_there_are_no_bookmarks() -> None:
     watcher = Watcher(selecting(), PLAIN, started=0, ends=100)
     assert watcher.next_tick == 100

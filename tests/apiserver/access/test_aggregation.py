@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from podwire.apiserver.access.aggregation import rules
 from tests.apiserver.access.things import RBAC, role, rule
 from tests.apiserver.conftest import Talk, until
@@ -15,6 +17,7 @@ def growing(name: str, **selector: Any) -> dict[str, Any]:
     return role(name, aggregationRule={"clusterRoleSelectors": [selector]})
 
 
+@pytest.mark.proves("rbac")
 def test_a_role_is_the_sum_of_what_it_selects() -> None:
     roles = {
         "a": role("a", WIDGETS, labels={"team": "x"}),

@@ -34,6 +34,7 @@ def events(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
+@pytest.mark.proves("audit-log")
 async def test_who_did_what_to_which(audited: Talk, log: Path) -> None:
     secret = {"metadata": {"name": "s"}, "stringData": {"password": "correct horse"}}
     await audited.ok("POST", SECRETS, secret, user_agent="tests")

@@ -83,6 +83,7 @@ async def test_what_everyone_may_from_the_start(
     assert authorize(who, asked).allowed is allowed
 
 
+@pytest.mark.proves("rbac")
 @pytest.mark.parametrize(
     ("name", "asked", "allowed"),
     [

@@ -25,6 +25,7 @@ async def eve(talk: Talk) -> Talk:
     return talk.as_user("eve")
 
 
+@pytest.mark.proves("rbac-escalation")
 @pytest.mark.parametrize("path", [f"{IN_DEFAULT}/roles", f"{RBAC}/clusterroles"])
 async def test_a_role_gives_only_what_its_writer_holds(eve: Talk, path: str) -> None:
     await eve.ok("POST", path, role("fine", PODS))
@@ -52,6 +53,7 @@ async def test_an_update_is_held_to_the_same(eve: Talk, talk: Talk) -> None:
     assert (await eve.refused("PUT", f"{path}/strong", {**strong, "rules": [SECRETS, PODS]}))[0] == 403
 
 
+@pytest.mark.proves("rbac-escalation")
 @pytest.mark.parametrize("path", [f"{IN_DEFAULT}/rolebindings", f"{RBAC}/clusterrolebindings"])
 async def test_a_binding_gives_only_what_its_writer_holds(eve: Talk, talk: Talk, path: str) -> None:
     await talk.ok("POST", f"{RBAC}/clusterroles", role("pods", PODS))

@@ -73,6 +73,7 @@ async def test_one_verb_is_not_another(talk: Talk) -> None:
     assert await code(eve, "GET", "/api/v1/secrets") == 403
 
 
+@pytest.mark.proves("streams-need-create")
 @pytest.mark.parametrize("part", ["exec", "attach", "portforward"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_stream_into_a_pod_needs_create(talk: Talk, part: str, method: str) -> None:
@@ -106,6 +107,7 @@ async def test_a_namespace_is_in_itself(talk: Talk) -> None:
     assert await code(eve, "GET", "/api/v1/namespaces") == 403
 
 
+@pytest.mark.proves("rbac")
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -148,6 +150,7 @@ async def test_the_details_name_what_was_refused(talk: Talk) -> None:
     assert refusal["details"] == {"name": "web", "group": "apps", "kind": "deployments"}
 
 
+@pytest.mark.proves("anonymous")
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

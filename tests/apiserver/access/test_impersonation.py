@@ -29,6 +29,7 @@ def header(name: str, value: str) -> tuple[str, str]:
     return f"impersonate-{name}", value
 
 
+@pytest.mark.proves("impersonation")
 @pytest.mark.parametrize(
     ("headers", "rights", "wanted"),
     [

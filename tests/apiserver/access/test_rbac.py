@@ -52,6 +52,7 @@ def index() -> Index:
     return made
 
 
+@pytest.mark.proves("rbac")
 def test_a_cluster_role_binding_holds_in_every_namespace(index: Index) -> None:
     assert not index.may("eve")
     index.put(CLUSTER_ROLE_BINDINGS, binding("b", "reader", user("eve")))
@@ -61,6 +62,7 @@ def test_a_cluster_role_binding_holds_in_every_namespace(index: Index) -> None:
     assert not index.may("adam")
 
 
+@pytest.mark.proves("rbac")
 def test_a_role_binding_holds_in_its_own_namespace(index: Index) -> None:
     index.put(ROLE_BINDINGS, binding("b", "reader", user("eve")), "a")
     assert index.may("eve", namespace="a")

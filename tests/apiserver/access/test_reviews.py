@@ -17,11 +17,13 @@ def review(**spec: Any) -> dict[str, Any]:
     return {"spec": spec}
 
 
+@pytest.mark.proves("reviews")
 async def test_who_am_i(talk: Talk) -> None:
     answer = await talk.as_user("eve", "staff").ok("POST", f"{AUTHENTICATION}/selfsubjectreviews", {})
     assert answer["status"]["userInfo"] == {"username": "eve", "groups": ["staff", "system:authenticated"]}
 
 
+@pytest.mark.proves("reviews")
 @pytest.mark.parametrize(
     ("asked", "before", "after"),
     [
@@ -39,6 +41,7 @@ async def test_may_i(talk: Talk, asked: dict[str, Any], before: bool, after: boo
     assert (await eve.ok("POST", path, review(**asked)))["status"]["allowed"] is after
 
 
+@pytest.mark.proves("reviews")
 async def test_may_another(talk: Talk) -> None:
     path = f"{AUTHORIZATION}/subjectaccessreviews"
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
@@ -49,6 +52,7 @@ async def test_may_another(talk: Talk) -> None:
     assert code == 403
 
 
+@pytest.mark.proves("reviews")
 async def test_may_another_in_a_namespace(talk: Talk) -> None:
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
     path = f"{AUTHORIZATION}/namespaces/default/localsubjectaccessreviews"
@@ -75,6 +79,7 @@ async def test_questions_that_are_none(talk: Talk, kind: str, spec: dict[str, An
     assert (await talk.refused("POST", f"{AUTHORIZATION}/{kind}", review(**spec)))[0] == 422
 
 
+@pytest.mark.proves("reviews")
 async def test_what_may_i(talk: Talk) -> None:
     path = f"{AUTHORIZATION}/selfsubjectrulesreviews"
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
@@ -88,6 +93,7 @@ async def test_what_may_i(talk: Talk) -> None:
     assert rule("*", "*", "*") in (await talk.ok("POST", path, review(namespace="x")))["status"]["resourceRules"]
 
 
+@pytest.mark.proves("reviews")
 async def test_whose_token_is_it(talk: Talk) -> None:
     path = f"{AUTHENTICATION}/tokenreviews"
     token = (await talk.ok("POST", f"{ACCOUNTS}/default/token", {}))["status"]["token"]

@@ -9,6 +9,7 @@ import ssl
 from typing import Any
 
 import aiohttp
+import pytest
 
 from podwire.apiserver import pki
 from tests.apiserver.access.things import ACCOUNTS, PODS, allow, rule
@@ -49,6 +50,7 @@ async def kubectl(served: Served, *arguments: str, fails: bool = False) -> str:
     return (error if fails else out).decode()
 
 
+@pytest.mark.proves("client-certificates-and-tokens")
 async def test_a_token_over_tls(served: Served) -> None:
     bearer = {"Authorization": f"Bearer {await token(served)}"}
     assert (await get(served, "/api", **bearer))[0] == 200
@@ -65,6 +67,7 @@ async def test_nobody_over_tls(served: Served) -> None:
     assert (code, refusal["reason"]) == (401, "Unauthorized")
 
 
+@pytest.mark.proves("oidc-discovery")
 async def test_openid_connect_finds_the_keys_of_a_token(served: Served) -> None:
     bearer = {"Authorization": f"Bearer {await token(served)}"}
     code, document = await get(served, "/.well-known/openid-configuration", **bearer)
@@ -138,6 +141,7 @@ async def test_kubectl_makes_roles_and_bindings(served: Served) -> None:
     assert "configmap/c created" in await served.kubectl(*make, stdin=json.dumps(made))
 
 
+@pytest.mark.proves("kubectl-auth")
 async def test_kubectl_asks_about_itself(served: Served) -> None:
     """These bodies are protobuf: client-go sends nothing else."""
     assert "kubernetes-admin" in await served.kubectl("auth", "whoami")
@@ -154,6 +158,7 @@ async def test_kubectl_asks_about_itself(served: Served) -> None:
     assert "selfsubjectaccessreviews.authorization.k8s.io" in listed
 
 
+@pytest.mark.proves("kubectl-create-token")
 async def test_kubectl_creates_tokens(served: Served) -> None:
     made = (await served.kubectl("create", "token", "default", "--duration=20m", "--audience=vault")).strip()
     review = {"spec": {"token": made, "audiences": ["vault"]}}

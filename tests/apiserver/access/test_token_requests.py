@@ -26,6 +26,7 @@ async def with_token(talk: Talk, path: str, token: str) -> int:
     return answer.code
 
 
+@pytest.mark.proves("token-requests")
 async def test_a_token_lets_its_account_in_and_no_further(talk: Talk) -> None:
     made = await talk.ok("POST", TOKEN, request())
     token = made["status"]["token"]
@@ -83,6 +84,7 @@ async def test_other_accounts_and_other_kinds_are_refused(talk: Talk) -> None:
     assert (await talk.refused("GET", TOKEN))[0] == 405
 
 
+@pytest.mark.proves("token-requests")
 async def test_the_token_of_a_pod_ends_with_it(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod("web", "node-1"))
     made = await talk.ok("POST", TOKEN, request(boundObjectRef=to_pod("web")))

@@ -38,6 +38,7 @@ async def entries(served: Served) -> dict[tuple[str, str, str], dict[str, Any]]:
     return {(one["manager"], one["operation"], one.get("subresource", "")): one for one in found}
 
 
+@pytest.mark.proves("kubectl-apply-server-side")
 async def test_an_object_is_made_applied_again_and_shown_without_its_entries(served: Served) -> None:
     assert await served.kubectl(*SSA, stdin=DEPLOYMENT) == "deployment.apps/web serverside-applied\n"
     before = await served.kubectl("get", "deployment", "web", "-o", "json", "--show-managed-fields")
@@ -51,6 +52,7 @@ async def test_an_object_is_made_applied_again_and_shown_without_its_entries(ser
     assert container["f:ports"] == {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}}
 
 
+@pytest.mark.proves("apply-conflicts", "kubectl-apply-server-side")
 async def test_a_conflict_is_told_in_upstream_s_words_and_can_be_forced(served: Served) -> None:
     await served.kubectl(*SSA, stdin=DEPLOYMENT)
     other = DEPLOYMENT.replace("replicas: 2", "replicas: 5").replace("image: nginx", "image: nginx:2")
@@ -78,6 +80,7 @@ async def test_scale_takes_replicas_until_the_configuration_leaves_them_out(serv
     assert await served.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}") == "4"
 
 
+@pytest.mark.proves("apply-migration")
 async def test_what_was_applied_client_side_goes_over_to_server_side(served: Served) -> None:
     await served.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
     assert ("kubectl-client-side-apply", "Update", "") in await entries(served)
@@ -91,6 +94,7 @@ async def test_what_was_applied_client_side_goes_over_to_server_side(served: Ser
     assert "labels" not in shown["metadata"], "nobody owns the label any more"
 
 
+@pytest.mark.proves("kubectl-diff", "dry-run")
 async def test_a_dry_run_and_a_diff_change_nothing(served: Served) -> None:
     await served.kubectl(*SSA, "--dry-run=server", stdin=DEPLOYMENT)
     assert await served.kubectl("get", "deployments", "-o", "name") == ""
@@ -108,6 +112,7 @@ async def test_an_unknown_field_is_refused_with_its_path(served: Served) -> None
     assert ".spec.replica: field not declared in schema" in told
 
 
+@pytest.mark.proves("crd-gateway-api")
 @pytest.mark.parametrize("name", [path.name for path in DEFINITIONS] or [""])
 async def test_definitions_are_applied_as_they_are_published(served: Served, name: str) -> None:
     text = (FOLDER / name).read_text() if name else json.dumps(manifest(version()))

@@ -67,6 +67,7 @@ def test_the_same_value_may_have_two_owners() -> None:
     assert story.owned("b") == []
 
 
+@pytest.mark.proves("apply-conflicts")
 def test_another_value_is_a_conflict_and_force_takes_the_field() -> None:
     story = Story()
     story.apply("a", {"plain": "x", "free": {"l": "1"}})
@@ -94,6 +95,7 @@ def test_ownership_goes_over_to_a_controller_as_the_documentation_shows() -> Non
     assert story.owned("controller") == [".plain"]
 
 
+@pytest.mark.proves("apply-removes")
 def test_what_only_the_applier_had_goes_when_it_is_left_out() -> None:
     story = Story()
     story.apply("a", {"plain": "x", "set": ["p", "q"], "map": [{"name": "m", "value": "1"}], "free": {"k": "1"}})

@@ -50,6 +50,7 @@ def owners(obj: Object) -> dict[tuple[str, str, str], Object]:
 # applying
 
 
+@pytest.mark.proves("apply-creates")
 async def test_what_is_not_there_is_made(talk: Talk) -> None:
     code, made = await talk.response("PATCH", f"{MAPS}/a?fieldManager=me", config_map(), content_type=APPLY)
     assert (code, made["metadata"]["namespace"], len(made["metadata"]["uid"])) == (201, "default", 36)
@@ -67,11 +68,13 @@ async def test_what_is_not_there_is_made(talk: Talk) -> None:
     assert (code, again) == (200, made)
 
 
+@pytest.mark.proves("yaml-bodies")
 async def test_a_configuration_may_be_yaml(talk: Talk) -> None:
     text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: 'yes'\n"
     assert (await apply(talk, f"{MAPS}/a", text))["data"] == {"x": "yes"}
 
 
+@pytest.mark.proves("apply-removes")
 async def test_defaults_belong_to_nobody_and_stay_when_a_field_goes(talk: Talk) -> None:
     made = await apply(talk, f"{DEPLOYMENTS}/web", deployment(replicas=3))
     assert "f:strategy" not in owners(made)["me", "Apply", ""]["f:spec"]
@@ -80,6 +83,7 @@ async def test_defaults_belong_to_nobody_and_stay_when_a_field_goes(talk: Talk) 
     assert changed["metadata"]["generation"] == 2
 
 
+@pytest.mark.proves("apply-conflicts")
 async def test_a_conflict_names_every_field_and_its_owner(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map(data={"x": "1", "y": "1"}), user_agent="tool/v1 (linux)")
     wanted = config_map(data={"x": "2", "y": "2"})
@@ -105,6 +109,7 @@ async def test_a_dry_run_changes_nothing(talk: Talk) -> None:
     assert (await talk.ok("GET", f"{MAPS}/a"))["data"] == {"x": "1"}
 
 
+@pytest.mark.proves("apply-creates")
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -191,6 +196,7 @@ async def test_who_may_change_and_not_create_cannot_apply_what_is_not_there(talk
 # other writes
 
 
+@pytest.mark.proves("apply-ownership", "apply-updates")
 async def test_each_writer_is_kept_by_name(talk: Talk) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
     await talk.ok("POST", PODS, {**pod, "spec": {"containers": [{"name": "c", "image": "i"}]}}, user_agent="kubectl/v1")
@@ -218,6 +224,7 @@ async def test_a_write_that_changes_nothing_leaves_the_entries(talk: Talk) -> No
     assert await talk.ok("PUT", f"{MAPS}/a", config_map(), user_agent="two") == made
 
 
+@pytest.mark.proves("apply-updates")
 @pytest.mark.parametrize("empty", [[], [{}]])
 async def test_entries_can_be_cleared(talk: Talk, empty: list[Object]) -> None:
     await apply(talk, f"{MAPS}/a", config_map())
@@ -248,6 +255,7 @@ async def test_entries_can_be_rewritten_but_not_with_nonsense_nor_through_a_subr
 # subresources
 
 
+@pytest.mark.proves("apply-ownership")
 async def test_status_and_the_rest_are_applied_apart(talk: Talk) -> None:
     both = {**deployment(), "status": {"replicas": 7}}
     made = await apply(talk, f"{DEPLOYMENTS}/web", both)
@@ -274,6 +282,7 @@ async def test_a_scale_is_applied(talk: Talk) -> None:
 # kinds of users
 
 
+@pytest.mark.proves("apply-ownership")
 async def test_kinds_of_users_follow_their_markers_and_lists_without_are_atomic(talk: Talk) -> None:
     text = {"type": "string"}
     item: Object = {"type": "object", "required": ["name"], "properties": {"name": text, "value": text}}

@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from podwire.apiserver.main import running
 from podwire.apiserver.requests import WatchAnswer
 from podwire.apiserver.revisions import Key
@@ -36,6 +38,7 @@ async def test_a_kind_is_served_as_soon_as_its_definition_is_answered(talk: Talk
     assert (listed["kind"], listed["apiVersion"], len(listed["items"])) == ("WidgetList", "example.com/v1", 1)
 
 
+@pytest.mark.proves("custom-kinds-discovered", "openapi-custom-kinds")
 async def test_discovery_and_schemas_follow_at_once(talk: Talk) -> None:
     before = (await talk.ok("GET", "/openapi/v3"))["paths"]
     assert "apis/example.com/v1" not in before
@@ -71,6 +74,7 @@ async def test_a_dry_run_defines_nothing(talk: Talk) -> None:
     assert condition(made, "NamesAccepted") == ("True", "NoConflicts")
 
 
+@pytest.mark.proves("crd-names")
 async def test_a_name_that_is_taken_is_had_when_it_is_free(talk: Talk) -> None:
     await define(talk)
     second = await define(talk, plural="gadgets", kind="Widget")
@@ -82,6 +86,7 @@ async def test_a_name_that_is_taken_is_had_when_it_is_free(talk: Talk) -> None:
     assert condition(await talk.ok("GET", f"{DEFINITIONS}/gadgets.example.com"), "Established")[0] == "True"
 
 
+@pytest.mark.proves("delete-definitions")
 async def test_deleting_a_definition_deletes_its_objects_and_ends_their_watches(talk: Talk) -> None:
     await define(talk)
     for name in ("a", "b"):

@@ -13,6 +13,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 V2 = "/apis/example.com/v2/namespaces/default/widgets"
 
 
+@pytest.mark.proves("crd-structural")
 async def test_defaults_are_filled_in_and_unknown_fields_taken_out(talk: Talk) -> None:
     await define(talk)
     made = await talk.ok("POST", WIDGETS, widget(typo=1, extra={"free": [None]}, parts=[{"name": "x"}]))
@@ -36,6 +37,7 @@ async def test_unknown_fields_are_warned_of_or_refused(talk: Talk) -> None:
     await talk.ok("POST", f"{WIDGETS}{STRICT}", widget("b", extra={"typo": 1}))
 
 
+@pytest.mark.proves("crd-structural")
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -61,6 +63,7 @@ async def test_null_is_a_value_only_where_it_is_allowed(talk: Talk) -> None:
     assert made["spec"] == {"size": 3, "note": None, "color": "red", "replicas": 1}
 
 
+@pytest.mark.proves("crd-rules", "admission-order")
 async def test_rules_are_asked_once_the_form_is_right(talk: Talk) -> None:
     rules = [
         {"rule": "self.spec.size != 4"},
@@ -78,6 +81,7 @@ async def test_rules_are_asked_once_the_form_is_right(talk: Talk) -> None:
     assert "no shrinking" in refused[2]
 
 
+@pytest.mark.proves("crd-subresources", "generation")
 async def test_status_is_written_apart_and_does_not_count_as_a_generation(talk: Talk) -> None:
     await define(talk)
     made = await talk.ok("POST", WIDGETS, {**widget(), "status": {"phase": "Sent"}})
@@ -102,6 +106,7 @@ async def test_without_the_subresource_status_is_a_part_like_any_other(talk: Tal
     assert (await talk.refused("GET", f"{OWN}/scale"))[0] == 404
 
 
+@pytest.mark.proves("crd-subresources")
 async def test_scale_reads_and_writes_where_the_definition_says(talk: Talk) -> None:
     await define(talk)
     await talk.ok("POST", WIDGETS, widget())
@@ -113,6 +118,7 @@ async def test_scale_reads_and_writes_where_the_definition_says(talk: Talk) -> N
     assert (scaled["spec"]["replicas"], scaled["metadata"]["generation"]) == (7, 2)
 
 
+@pytest.mark.proves("update-versions")
 async def test_a_replacement_says_which_version_it_replaces(talk: Talk) -> None:
     await define(talk)
     made = await talk.ok("POST", WIDGETS, widget())
@@ -124,6 +130,7 @@ async def test_a_replacement_says_which_version_it_replaces(talk: Talk) -> None:
     assert (await talk.refused("PUT", OWN, made))[:2] == (409, "Conflict")
 
 
+@pytest.mark.proves("patch-types")
 async def test_strategic_merge_is_not_for_kinds_of_users(talk: Talk) -> None:
     await define(talk)
     await talk.ok("POST", WIDGETS, widget())
@@ -139,6 +146,7 @@ async def test_metadata_is_checked_like_that_of_every_kind(talk: Talk) -> None:
     assert (await talk.refused("POST", WIDGETS, {**widget(), "kind": "Gadget"}))[0] == 400
 
 
+@pytest.mark.proves("crd-versions")
 async def test_every_version_shows_every_object_in_its_own_form(talk: Talk) -> None:
     newer = schema(extra={"type": "string", "default": "new"})
     await define(talk, version(), version("v2", storage=False, schema={"openAPIV3Schema": newer}))
@@ -183,6 +191,7 @@ async def test_objects_of_before_have_the_fields_and_defaults_of_now(talk: Talk)
     assert listed["spec"] == found
 
 
+@pytest.mark.proves("field-selectors-custom")
 async def test_fields_that_the_definition_names_can_be_selected(talk: Talk) -> None:
     await define(talk, version(selectableFields=[{"jsonPath": ".spec.color"}, {"jsonPath": ".spec.size"}]))
     await talk.ok("POST", WIDGETS, widget("a", color="red"))
@@ -198,6 +207,7 @@ async def test_fields_that_the_definition_names_can_be_selected(talk: Talk) -> N
     assert (await talk.refused("GET", f"{WIDGETS}?fieldSelector=spec.note=x"))[0] == 400
 
 
+@pytest.mark.proves("table-custom-columns")
 async def test_tables_have_the_columns_of_the_definition(talk: Talk) -> None:
     columns = [
         {"name": "Size", "type": "integer", "jsonPath": ".spec.size"},
@@ -214,6 +224,7 @@ async def test_tables_have_the_columns_of_the_definition(talk: Talk) -> None:
     assert row["cells"][3].endswith("s")
 
 
+@pytest.mark.proves("deprecated-versions-warn")
 async def test_a_deprecated_version_warns(talk: Talk) -> None:
     await define(talk, version(), version("v2", storage=False, deprecated=True))
     answer: Any = await talk.answer("GET", V2)

@@ -33,6 +33,7 @@ def definitions(name: str) -> list[Object]:
     return [one for one in yaml.load_all((FOLDER / name).read_text(), Loader=loader) if one]
 
 
+@pytest.mark.proves("crd-gateway-api")
 @pytest.mark.parametrize("name", FILES or [""])
 async def test_published_definitions_are_established_with_all_their_rules(talk: Talk, name: str) -> None:
     for one in definitions(name):
@@ -94,6 +95,7 @@ async def test_wrong_objects_are_refused_in_the_words_of_their_definition(talk: 
     await talk.ok("POST", place, right)
 
 
+@pytest.mark.proves("crd-gateway-api", "kubectl-explain")
 async def test_kubectl_installs_explains_and_shows_a_kind(served: Served, tmp_path: Path) -> None:
     name = STANDARD if STANDARD in FILES else ""
     path = FOLDER / name

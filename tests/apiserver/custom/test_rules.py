@@ -40,6 +40,7 @@ def test_a_rule_that_fails_on_the_value_refuses_it() -> None:
     assert text.startswith("spec: Invalid value: rule: self.low <= self.high: ")
 
 
+@pytest.mark.proves("crd-rules")
 def test_a_transition_rule_compares_with_the_former_value() -> None:
     assert told(FIXED, {"spec": {"size": 1}}) == []
     assert told(FIXED, {"spec": {"size": 1}}, {"spec": {"size": 1}}) == []

@@ -56,10 +56,12 @@ POD: dict[str, Any] = {
 }
 
 
+@pytest.mark.proves("protobuf-envelope")
 def test_a_pod_comes_back_as_it_was() -> None:
     assert envelope.read(body(POD)) == POD
 
 
+@pytest.mark.proves("protobuf-shapes")
 def test_bytes_become_base64() -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {}, "data": {"key": "AP8=", "none": ""}}
     assert envelope.read(body(secret)) == secret
@@ -71,6 +73,7 @@ def test_lists_of_texts_inside_a_map() -> None:
     assert envelope.read(body({**review, "status": {"allowed": False}}))["spec"] == spec
 
 
+@pytest.mark.proves("protobuf-shapes")
 @pytest.mark.parametrize(
     ("timestamp", "seen"),
     [
@@ -107,6 +110,7 @@ def test_unknown_numbers_are_passed_over() -> None:
     assert envelope.read(wrap("v1", "Pod", raw)) == POD
 
 
+@pytest.mark.proves("bad-json")
 @pytest.mark.parametrize(
     ("data", "why"),
     [

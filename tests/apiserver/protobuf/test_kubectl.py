@@ -50,6 +50,7 @@ def sent(served: Served, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     return found
 
 
+@pytest.mark.proves("kubectl-create-typed", "protobuf-bodies")
 async def test_what_kubectl_creates_is_what_it_shows(served: Served, sent: list[Request]) -> None:
     shown: list[Any] = []
     for command in COMMANDS:

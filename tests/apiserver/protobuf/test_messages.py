@@ -54,6 +54,7 @@ def test_every_field_is_in_the_published_schema_and_the_other_way() -> None:
         assert set(named(TABLE[name])) == known, name
 
 
+@pytest.mark.proves("protobuf-shapes", "protobuf-bodies")
 def test_every_field_holds_what_the_schema_says() -> None:
     for name, definition in published().items():
         for field in named(TABLE[name]).values():

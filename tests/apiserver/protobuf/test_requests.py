@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from podwire.apiserver.protobuf.envelope import MEDIA_TYPE
 from tests.apiserver.conftest import Talk
 from tests.apiserver.protobuf.encoder import body, encode, envelope
@@ -16,6 +18,7 @@ def delete_options(group_version: str, **options: Any) -> bytes:
     return envelope(group_version, "DeleteOptions", encode(DELETE_OPTIONS, options))
 
 
+@pytest.mark.proves("protobuf-bodies")
 async def test_objects_are_created_and_replaced(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, body(config_map(data={"x": "1"})), content_type=MEDIA_TYPE)
     assert made["data"] == {"x": "1"}
@@ -24,6 +27,7 @@ async def test_objects_are_created_and_replaced(talk: Talk) -> None:
     assert changed["metadata"]["uid"] == made["metadata"]["uid"]
 
 
+@pytest.mark.proves("protobuf-bodies")
 async def test_deletes_have_options(talk: Talk) -> None:
     made = await talk.ok("POST", DEPLOYMENTS, body(deployment()), content_type=MEDIA_TYPE)
     wrong = delete_options("apps/v1", preconditions={"uid": "another"})

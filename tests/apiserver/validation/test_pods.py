@@ -63,6 +63,7 @@ def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: A
     assert expected in problems(name, {path: value})
 
 
+@pytest.mark.proves("immutable-fields")
 def test_a_pods_spec_stays_as_it_is_but_for_a_few_fields() -> None:
     assert problems("v1 Pod", {"spec.containers.0.image": "nginx:2"}, make("v1 Pod")) == []
     assert problems("v1 Pod", {"spec.activeDeadlineSeconds": 5}, make("v1 Pod")) == []

@@ -44,6 +44,7 @@ def test_what_may_not_change_is_refused(name: str, path: str, value: Any, expect
     assert expected in problems(name, {path: value}, make(name))
 
 
+@pytest.mark.proves("immutable-fields")
 def test_an_immutable_config_map_keeps_its_data() -> None:
     old = make("v1 ConfigMap", {"immutable": True})
     assert problems("v1 ConfigMap", {"immutable": True, "data": {"key": "other"}}, old) == [

@@ -65,6 +65,7 @@ def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: A
     assert expected in problems(name, {path: value})
 
 
+@pytest.mark.proves("immutable-fields")
 def test_an_address_may_not_change() -> None:
     held = {"spec.clusterIP": "10.96.0.8", "spec.clusterIPs": ["10.96.0.8"], "spec.ipFamilies": ["IPv4"]}
     wanted = {**held, "spec.clusterIP": "10.96.0.9", "spec.clusterIPs": ["10.96.0.9"]}
@@ -73,6 +74,7 @@ def test_an_address_may_not_change() -> None:
     )
 
 
+@pytest.mark.proves("service-defaults")
 def test_several_ports_need_names_that_differ() -> None:
     assert problems("v1 Service", {"spec.ports": [{"port": 80}, {"port": 81, "name": "b"}]}) == [
         "spec.ports[0].name: Required value"
@@ -85,6 +87,7 @@ def test_several_ports_need_names_that_differ() -> None:
     ]
 
 
+@pytest.mark.proves("schema-messages")
 def test_a_whole_refusal_reads_like_upstreams() -> None:
     resource, obj = kind("v1 Service"), make("v1 Service", {"spec.ports.0.port": 0})
     defaults.apply(resource, obj)

@@ -6,6 +6,7 @@ from podwire.apiserver import validation
 from tests.apiserver.validation.objects import REGISTRY, kind, make
 
 
+@pytest.mark.proves("schema-messages")
 @pytest.mark.parametrize(
     ("name", "path", "value", "expected"),
     [
@@ -72,6 +73,7 @@ def test_nulls_count_as_absent() -> None:
     assert validation.mistyped(kind("v1 Service"), obj) == ""
 
 
+@pytest.mark.proves("field-validation")
 def test_unknown_fields_are_told_with_their_paths() -> None:
     obj = make("apps/v1 Deployment", {"spec.foo": 1, "bar": 2})
     obj["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"

@@ -5,6 +5,7 @@ import pytest
 from tests.apiserver.validation.objects import make, problems
 
 
+@pytest.mark.proves("schema-messages")
 @pytest.mark.parametrize(
     ("name", "path", "value", "expected"),
     [
@@ -48,6 +49,7 @@ def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: A
     assert expected in problems(name, {path: value})
 
 
+@pytest.mark.proves("immutable-fields")
 @pytest.mark.parametrize(
     ("name", "path", "value", "expected"),
     [
