@@ -78,11 +78,15 @@ class ShimOfTest:
         (self.folder / SHIM_SOCKET).unlink()
 
     async def apply(self, *containers: ContainerPlan) -> None:
+        self.write(*containers)
+        assert await self.ask(messages.Apply()) == messages.Done()
+
+    def write(self, *containers: ContainerPlan) -> None:
+        """The plan alone, without a word to the shim."""
         plan = PodPlan(
             uid="1", namespace="default", name="web", hostname="web", network="/proc/self/ns/net", containers=containers
         )
         write_plan(self.folder, plan)
-        assert await self.ask(messages.Apply()) == messages.Done()
 
     async def ask(self, request: messages.Request, descriptors: tuple[int, ...] = ()) -> messages.Message:
         async with self.conversation() as peer:

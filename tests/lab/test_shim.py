@@ -36,6 +36,17 @@ async def test_output_and_exit_code_of_a_container() -> None:
 
 
 @in_world
+async def test_a_plan_that_was_there_before_the_shim_is_run_once_and_its_input_ends() -> None:
+    pod = ShimOfTest(FOLDER)
+    pod.write(script("cat; echo ended", restart="Never", stdin=True, stdin_once=True))
+    await pod.start()
+    await pod.state(lambda r: isinstance(r["main"].state, Running))
+    assert await pod.ask(messages.CloseInput(container="main")) == messages.Done()
+    records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
+    assert (ended(records["main"]).exit_code, pod.log().count("ended")) == (0, 1)
+
+
+@in_world
 async def test_a_container_outlives_its_shim_and_the_next_one_adopts_it() -> None:
     pod = await shim()
     await pod.apply(script("trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"))

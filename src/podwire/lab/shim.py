@@ -73,13 +73,13 @@ class Shim:
     # What runs
 
     def _resume(self) -> None:
-        """Read what a shim before this one wrote, and adopt what it left running."""
+        """Read what a shim before this one wrote, and adopt what it left running before anything new is started."""
         if (self._folder / STATE_FILE).exists():
             state = msgspec.json.decode((self._folder / STATE_FILE).read_bytes(), type=messages.PodState)
             self._records = {record.name: record for record in state.records}
             self._stopping = state.stopping
         if (self._folder / PLAN_FILE).exists():
-            self._apply()
+            self._take_plan()
         for record in list(self._records.values()):
             if isinstance(record.state, Running):
                 self._adopt(record, record.state)
@@ -99,12 +99,15 @@ class Shim:
         self._ended(wanted.name, running.terminated(status, state.started, time.time()))
 
     def _apply(self) -> None:
+        self._take_plan()
+        self._turn()
+
+    def _take_plan(self) -> None:
         before, self._plan = self._plan, read_plan(self._folder)
         if before is not None:
             self._records.update(lifecycle.reprieved(before, self._plan, self._records))
         for name, record in lifecycle.initial(self._plan).items():
             self._records.setdefault(name, record)
-        self._turn()
 
     def _turn(self) -> None:
         """Start what is due, and come back when the next is."""
