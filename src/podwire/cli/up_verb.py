@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -25,10 +26,14 @@ from podwire.cli.options import new_name_option
 )
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
+@click.option(
+    "--lifeline",
+    type=int,
+    metavar="FD",
+    help="End the world when the program that started podwire ends: FD is the read end of a pipe that it holds open.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Show no steps.")
-def command(
-    name: str, nodes: int, files: tuple[str, ...], overlay: str, api_port: int, timeout: float, *, quiet: bool
-) -> None:
+def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     """Start a cluster network on this machine: nodes and pods are network namespaces, kubectl talks to it.
 
     Returns when the network is usable; it stays in the background until 'podwire down'. kubectl's current context
@@ -48,13 +53,13 @@ def command(
         if not quiet:
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
-    world = start(UpOptions(name, nodes, overlay, api_port, timeout), tell)
+    world = start(UpOptions(**options), tell)
     tell("usable: nodes are Ready, DNS answers")
     if files:
-        code = apply_and_wait(world, files, timeout, tell)
+        code = apply_and_wait(world, files, options["timeout"], tell)
         if code:
-            click.echo(f"podwire: world '{name}' is up, but not all of the manifests could be applied", err=True)
+            click.echo(f"podwire: world '{world.name}' is up, but not all of the manifests could be applied", err=True)
             sys.exit(code)
     if not quiet:
-        click.echo(f"World '{name}' is up: context {world.context}, API https://127.0.0.1:{world.api_port}")
-        click.echo(f"Try: kubectl get pods -A -o wide    End it with: podwire down --name {name}")
+        click.echo(f"World '{world.name}' is up: context {world.context}, API https://127.0.0.1:{world.api_port}")
+        click.echo(f"Try: kubectl get pods -A -o wide    End it with: podwire down --name {world.name}")

@@ -34,7 +34,7 @@ POWER_SECONDS = 1.0
 class WorldSpec:
     """What pid 1 must know to run a world.
 
-    `lifeline` is a socket to the `up` that starts it: when that ends without having said KEEP, the world ends too.
+    `lifeline` is a pipe from who starts it: when that ends without having said KEEP, the world ends too.
     """
 
     name: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,13 +23,17 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What the user asked for. Times are seconds."""
+    """What the user asked for. Times are seconds.
+
+    `lifeline` is the read end of a pipe: the world ends when nobody holds the other end any more.
+    """
 
     name: str
     nodes: int
     overlay: str
     api_port: int
     timeout: float
+    lifeline: int | None = None
 
 
 def start(options: UpOptions, tell: Tell) -> worlds.World:
@@ -45,24 +48,41 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
             tell("warning: no subordinate ids for this user (see /etc/subuid): pods can only run as root")
         listener = launch.api_listener(options.api_port)
         reader, writer = os.pipe()
-        lifeline, theirs = socket.socketpair()
+        ours, theirs = _lifeline(options)
         spec = WorldSpec(
             name=options.name,
             roles=world_roles(topology, folder),
             descriptors={"api": listener.fileno(), "progress": writer},
             logs=folder / "logs",
-            lifeline=theirs.fileno(),
+            lifeline=theirs,
         )
         port = listener.getsockname()[1]
         tell("starting the first process")
         world = _launch(spec, options, id_map, port)
         listener.close()
-        theirs.close()
+        os.close(theirs)
         os.close(writer)
-        with lifeline:
+        try:
             _finish(world, topology, reader, options, tell)
-            lifeline.send(KEEP)
+            if ours is not None:
+                os.write(ours, KEEP)
+        finally:
+            if ours is not None:
+                os.close(ours)
         return world
+
+
+def _lifeline(options: UpOptions) -> tuple[int | None, int]:
+    """Our end of a new pipe and the world's; ours is None where somebody else holds it."""
+    if options.lifeline is None:
+        theirs, ours = os.pipe()
+        return ours, theirs
+    try:
+        return None, os.dup(options.lifeline)
+    except OSError as error:
+        raise launch.LaunchError(
+            f"--lifeline {options.lifeline}: {error.strerror}; pass the read end of a pipe on to podwire"
+        ) from None
 
 
 def _topology(options: UpOptions) -> Topology:

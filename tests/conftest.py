@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.world.harness import Home, World, running
+from tests.world.harness import Home
+
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +17,3 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture
 def fresh_home(tmp_path: Path) -> Home:
     return Home(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def world(home: Home) -> Iterator[World]:
-    """A world of two nodes for all tests of a module."""
-    yield from running(home, "test", "--nodes", "2")

@@ -1,0 +1,5 @@
+"""`python -m podwire`: the command line, whatever is on PATH."""
+
+from podwire.cli import main
+
+main()

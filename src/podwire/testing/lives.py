@@ -1,0 +1,77 @@
+"""Worlds that end with the test process: started by the real command line, held by a pipe."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from podwire.testing.home import PODWIRE, CommandError, Home
+from podwire.testing.world import World
+
+GRACE_SECONDS = 30.0
+"""What `podwire up` may take beyond its own time limit, on a busy machine."""
+
+
+class WorldStartError(Exception):
+    """The world could not be started. The text is podwire's own: what is missing, and what to do."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """A running world and the pipe that it hangs on: whatever ends this process, kill -9 too, ends the world."""
+
+    world: World
+    pipe: int
+
+    def end(self) -> None:
+        """Take the world down; it is gone when this returns."""
+        try:
+            self.world.home.podwire("down", "--name", self.world.name, check=False)
+        finally:
+            os.close(self.pipe)
+
+    def keep(self) -> None:
+        """Let the world live on after this process."""
+        from podwire.lab.init import KEEP  # late: it takes a tenth of a second
+
+        with suppress(BrokenPipeError):  # the world has ended by itself
+            os.write(self.pipe, KEEP)
+        os.close(self.pipe)
+
+
+def start(home: Home, name: str, *arguments: str, timeout: float = 60) -> Life:
+    """Start a world with `podwire up`; raises WorldStartError. Nothing of it is left when it fails."""
+    reader, writer = os.pipe()
+    limits = ("--timeout", f"{timeout:g}", "--lifeline", str(reader))
+    command = (*PODWIRE, "up", "--quiet", "--name", name, *limits, *arguments)
+    try:
+        home.run(*command, timeout=timeout + GRACE_SECONDS, descriptors=(reader,))
+    except BaseException as error:
+        os.close(writer)
+        if isinstance(error, CommandError):
+            raise WorldStartError(error.result.stderr.strip().removeprefix("podwire: ")) from None
+        raise
+    finally:
+        os.close(reader)
+    return Life(World(home, name), writer)
+
+
+@contextmanager
+def running_world(
+    name: str = "test", *, nodes: int = 1, overlay: str = "direct", timeout: float = 60
+) -> Iterator[World]:
+    """A world for the length of a block, for fixtures of one's own and for tests without pytest.
+
+    `overlay` is `direct` or `vxlan`, `timeout` the seconds until it must be usable. Raises WorldStartError.
+    """
+    with tempfile.TemporaryDirectory(prefix="podwire-") as folder:
+        home = Home(Path(folder))
+        life = start(home, name, "--nodes", str(nodes), "--overlay", overlay, timeout=timeout)
+        try:
+            yield life.world
+        finally:
+            life.end()

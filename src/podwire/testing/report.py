@@ -1,0 +1,53 @@
+"""The state of a world in a few lines, for the report of a test that failed."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+from podwire.testing.kubectl import Kubectl
+from podwire.testing.settled import KINDS, title, unsettled
+
+MOST_LINES = 10
+TIMEOUT_SECONDS = 10.0
+
+
+def state(kubectl: Kubectl) -> str:
+    """What is not well, and the last events. Never raises: the test's own failure is what counts."""
+    try:
+        objects = kubectl.json(KINDS, "--all-namespaces", "--request-timeout=8s")["items"]
+        events = kubectl.json("events", "--all-namespaces", "--request-timeout=8s")["items"]
+    except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+        return f"the API server could not be asked: {error}"
+    return "\n".join([*troubles(objects), *last_events(events)])
+
+
+def troubles(objects: list[dict[str, Any]]) -> list[str]:
+    """What has not settled, at most MOST_LINES."""
+    found = unsettled(objects)
+    if not found:
+        pods = sum(item["kind"] == "Pod" for item in objects)
+        return [f"All {pods} pods are ready."]
+    more = [f"... and {len(found) - MOST_LINES} more"] if len(found) > MOST_LINES else []
+    return ["Not ready:", *(f"  {line}" for line in found[:MOST_LINES]), *more]
+
+
+def last_events(events: list[dict[str, Any]]) -> list[str]:
+    """The newest events, oldest of them first, with how often they were seen."""
+    if not events:
+        return ["No events."]
+    newest = sorted(events, key=when)[-MOST_LINES:]
+    return ["Last events:", *(f"  {line(event)}" for event in newest)]
+
+
+def when(event: dict[str, Any]) -> str:
+    """When an event was last seen (RFC 3339, so texts sort as times do)."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
+
+
+def line(event: dict[str, Any]) -> str:
+    """Time, type, reason, object and message."""
+    about = event["involvedObject"]
+    where = title({"kind": about["kind"], "metadata": {"namespace": about.get("namespace", ""), "name": about["name"]}})
+    times = f" ({event['count']} times)" if event.get("count", 1) > 1 else ""
+    return f"{when(event)[11:19]} {event['type']} {event['reason']} {where}: {event['message']}{times}"

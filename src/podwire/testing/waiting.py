@@ -1,0 +1,34 @@
+"""Wait for what becomes true a moment later."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SHORTEST_PAUSE = 0.01
+LONGEST_PAUSE = 0.2
+
+
+def eventually(condition: Callable[[], T], seconds: float = 20, what: str = "the condition") -> T:
+    """Ask until the answer is true, and return it; AssertionError where it is not within `seconds`.
+
+    A condition that raises AssertionError is not true yet; at the end its own words are the error.
+    """
+    deadline = time.monotonic() + seconds
+    pause = SHORTEST_PAUSE
+    while True:
+        words = ""
+        try:
+            answer = condition()
+            if answer:
+                return answer
+        except AssertionError as error:
+            words = f": {error}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not hold within {seconds} s{words}")
+        threading.Event().wait(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
