@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver import causes
 
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from podwire.apiserver.causes import Cause
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One value of an object and its path, such as `spec.ports[0].port`. An absent value is None."""
+class Field(msgspec.Struct, frozen=True, gc=False):
+    """One value of an object and its path, such as `spec.ports[0].port`. An absent value is None.
+
+    A check of a pod makes hundreds: a Struct is made in a quarter of the time that a frozen dataclass takes.
+    """
 
     path: str
     value: Any

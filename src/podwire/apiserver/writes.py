@@ -248,6 +248,8 @@ class Writer:
 
 def check_fields(resource: Resource, body: Object, field_validation: str) -> tuple[str, ...]:
     """Check names and types of a body's fields; the warnings for the client. Raises StatusError 400."""
+    if validation.in_order(resource, body):
+        return ()
     if problem := validation.mistyped(resource, body):
         raise status.bad_request(problem)
     if field_validation == "Ignore":

@@ -13,6 +13,8 @@ from podwire.apiserver.field import Field
 from podwire.apiserver.schema import Schema
 from podwire.apiserver.validation import (
     definitions,
+    events,
+    fit,
     metadata,
     networking,
     pods,
@@ -42,6 +44,7 @@ _CUSTOM = Schema(
 
 _CHECKS: dict[tuple[str, str], Check] = {
     ("", "ConfigMap"): records.config_map,
+    ("", "Event"): lambda obj, _old: events.validate(obj),
     ("", "Endpoints"): lambda obj, _old: services.endpoints(obj),
     ("", "Node"): records.node,
     ("", "Pod"): pods.validate,
@@ -67,6 +70,16 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("rbac.authorization.k8s.io", "Role"): records.role,
     ("rbac.authorization.k8s.io", "RoleBinding"): records.role_binding,
 }
+
+
+def in_order(resource: Resource, obj: Object) -> bool:
+    """Whether an object surely has known fields only, each of the right type, and all that its schema requires.
+
+    False where that is not known: `mistyped`, `unknown_fields` and `validate` find out.
+    """
+    if resource.custom is not None:
+        return False
+    return fit.types().fits(schema.definition_name(resource.api_version, resource.kind), obj)
 
 
 def mistyped(resource: Resource, obj: Object) -> str:
@@ -101,8 +114,9 @@ def validate(resource: Resource, obj: Object, old: Object | None = None) -> list
         found += check(new, before)
     if resource.custom is not None:
         return list(dict.fromkeys([*found, *resource.custom.problems(obj, old)]))
-    told = {cause.field for cause in found}
-    found += (cause for cause in structure.missing_fields(schema.of(resource), obj) if cause.field not in told)
+    if not in_order(resource, obj):
+        told = {cause.field for cause in found}
+        found += (cause for cause in structure.missing_fields(schema.of(resource), obj) if cause.field not in told)
     return list(dict.fromkeys(found))
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from podwire.apiserver.schema import Schema
 
 _LIMITS = {"int32": 2**31, "int64": 2**63, "": 2**63}
-_HAVE_ZERO_VALUES = {"array", "boolean", "integer", "number"}
-_QUANTITY = r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)"
-_QUANTITY_NAME = "io.k8s.apimachinery.pkg.api.resource.Quantity"
-_NOT_A_QUANTITY = f"quantities must match the regular expression '^{_QUANTITY}$'"
+HAVE_ZERO_VALUES = {"array", "boolean", "integer", "number"}
+QUANTITY = r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)"
+QUANTITY_NAME = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_NOT_A_QUANTITY = f"quantities must match the regular expression '^{QUANTITY}$'"
 _RFC3339 = "2006-01-02T15:04:05Z07:00"
 
 
@@ -66,7 +66,7 @@ def missing_fields(schema: Schema, value: Any, path: str = "") -> Iterator[Cause
             yield from missing_fields(found.items, item, f"{path}[{position}]")
     elif isinstance(value, dict):
         for name in found.required:
-            if value.get(name) is None and resolve(found.properties[name]).type not in _HAVE_ZERO_VALUES:
+            if value.get(name) is None and resolve(found.properties[name]).type not in HAVE_ZERO_VALUES:
                 yield causes.required(f"{path}.{name}" if path else name)
         for name, inner in value.items():
             declared = found.properties.get(name, found.additional)
@@ -118,10 +118,10 @@ def _fits(schema: Schema, value: Any) -> bool:
 def _check_choice(schema: Schema, value: Any, owner: str, path: str) -> None:
     """IntOrString and Quantity: a text or a number."""
     if isinstance(value, bool | dict | list):
-        type_ = "string" if schema.ref == _QUANTITY_NAME else "int32"
+        type_ = "string" if schema.ref == QUANTITY_NAME else "int32"
         raise MistypedError(_unmarshal(value, owner, path, type_))
-    if schema.ref == _QUANTITY_NAME:
-        if isinstance(value, str) and not re.fullmatch(_QUANTITY, value):
+    if schema.ref == QUANTITY_NAME:
+        if isinstance(value, str) and not re.fullmatch(QUANTITY, value):
             raise MistypedError(_NOT_A_QUANTITY)
     elif isinstance(value, float) or (isinstance(value, int) and not -(2**31) <= value < 2**31):
         raise MistypedError(_unmarshal(value, owner, path, "int32"))
