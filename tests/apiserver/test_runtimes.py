@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import runtimes
+from podwire.apiserver.authentication import User
 from podwire.apiserver.requests import Relay, Request
 from podwire.apiserver.status import StatusError
 
@@ -18,6 +19,21 @@ def test_a_log_comes_from_the_node_of_the_pod() -> None:
     assert (found.socket, found.path) == ("/run/podwire/nodes/n1/runtime.sock", "/containerLogs/ns/web/main")
     assert found.query == (("follow", "true"), ("tailLines", "5"))
     assert not found.streams
+
+
+def test_the_runtime_hears_which_run_of_kubectl_asks_and_whether_it_made_the_container() -> None:
+    pod = {"metadata": {"name": "web", "namespace": "ns"}, "spec": {"containers": [{"name": "main"}], "nodeName": "n1"}}
+    headers = {"kubectl-session": "7", "kubectl-command": "kubectl run"}
+    for part in ("log", "attach"):
+        found = runtimes.relay(Request("GET", "/", User("ada"), {}, headers), part, pod, "/nodes")
+        assert found.query == (("reader", "ada/7"), ("startedIt", "true"))
+        other = runtimes.relay(
+            Request("GET", "/", User("ada"), {"reader": ("ada/7",)}, {"kubectl-command": "kubectl attach"}),
+            part,
+            pod,
+            "/nodes",
+        )
+        assert other.query == (), "and nobody else can say so"
 
 
 def test_a_command_is_passed_on_word_by_word() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from podwire.lab.log_file import LogFile, forget_runs, log_path, set_aside
 from podwire.lab.log_format import LONGEST_ENTRY, Entry, decode, encode, entries, parse_time, timestamp
 from podwire.lab.log_reader import LogOptionError, LogOptions, Rendering, Tail, chunks, last_lines, options
+from podwire.lab.readings import REMEMBERED, Position, Readings
 
 TIME = 1_700_000_000_123_456_789
 
@@ -82,6 +83,34 @@ async def test_a_log_that_is_set_aside_is_read_in_order(tmp_path: Path) -> None:
     log.close()
     text = b"".join([data async for data in chunks(path, LogOptions(tail_lines=3), lambda: False)])
     assert text == b"line 6\nline 7\nline 8\n"
+
+
+async def test_who_read_a_log_goes_on_where_it_ended(tmp_path: Path) -> None:
+    path = log_path(tmp_path, "main", 0)
+    log = LogFile(path, most_bytes=200)
+    read = Readings()
+    ends: list[Position] = []
+    log.write(entries(b"line 0\npart", "stdout", TIME))
+    assert [data async for data in chunks(path, LogOptions(), lambda: False, ends.append)] == [b"line 0\npart"]
+    read.remember("session", path, ends[0])
+    read.remember("", path, ends[0])
+    assert (read.end("other", path), read.end("", path)) == (None, None)
+    for number in range(1, 5):
+        log.write(entries(b"line %d\n" % number, "stdout", TIME))
+    assert set_aside(path).exists(), "and also when the log was set aside meanwhile"
+    tail, end = Tail(path), read.end("session", path)
+    assert end is not None
+    tail.resume(end)
+    assert [entry.content for entry in tail.more() + tail.more()] == [b"line 1", b"line 2", b"line 3", b"line 4"]
+    tail.close()
+    log.close()
+
+
+def test_only_the_latest_readers_are_remembered(tmp_path: Path) -> None:
+    read = Readings()
+    for number in range(REMEMBERED + 1):
+        read.remember(str(number), tmp_path, Position(1, number))
+    assert (read.end("0", tmp_path), read.end("1", tmp_path)) == (None, Position(1, 1))
 
 
 def test_logs_of_old_runs_are_removed(tmp_path: Path) -> None:

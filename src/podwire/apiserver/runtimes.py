@@ -29,6 +29,10 @@ PATHS = {
 }
 """Subresource: first part of the runtime's path, and the parameters that are passed on."""
 
+_KNOWS_READERS = frozenset({"log", "attach"})
+_STARTERS = frozenset({"kubectl run", "kubectl debug"})
+"""Commands that start a container and then come to see what it said."""
+
 _CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 PROTOCOLS = {
     "exec": _CHANNELS,
@@ -55,8 +59,18 @@ def relay(request: Request, subresource: str, pod: Object, nodes_folder: str) ->
     first, passed = PATHS[subresource]
     path = "/".join(quote(part, safe="") for part in (first, *parts))
     query = tuple((name, value) for name in passed for value in request.query.get(name, ()))
+    if subresource in _KNOWS_READERS:
+        query += _reader(request)
     protocols = PROTOCOLS.get(subresource, ())
     return Relay(f"{nodes_folder}/{node}/runtime.sock", f"/{path}", query, subresource != "log", protocols)
+
+
+def _reader(request: Request) -> tuple[tuple[str, str], ...]:
+    """Which run of a client asks, and whether that run made the container: kubectl's own headers say so (KEP-859)."""
+    who = request.user.name if request.user is not None else ""
+    session = request.headers.get("kubectl-session", "")
+    started = request.headers.get("kubectl-command", "") in _STARTERS
+    return (*((("reader", f"{who}/{session}"),) if session else ()), *((("startedIt", "true"),) if started else ()))
 
 
 def _container(pod: Object, wanted: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from podwire.lab.log_file import set_aside
 from podwire.lab.log_format import Entry, decode, parse_time, timestamp
+from podwire.lab.readings import Position
 
 FOLLOW_PAUSE_SECONDS = 0.05
 
@@ -119,6 +120,20 @@ class Tail:
         """Leave out what is there."""
         self._file.seek(0, 2)
 
+    @property
+    def position(self) -> Position:
+        """The end of what was read."""
+        return Position(os.fstat(self._file.fileno()).st_ino, self._file.tell() - len(self._rest))
+
+    def resume(self, position: Position) -> None:
+        """Go on from there, also where the file has been set aside since."""
+        for path in (self._path, set_aside(self._path)):
+            if path.exists() and path.stat().st_ino == position.inode:
+                self._file.close()
+                self._file = path.open("rb")
+                self._file.seek(position.offset)
+                return
+
     def more(self) -> list[Entry]:
         """What came since the last time."""
         data = self._file.read()
@@ -140,8 +155,13 @@ class Tail:
         self._file.close()
 
 
-async def chunks(path: Path, wanted: LogOptions, alive: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """The bytes of a log; with `follow`, until the container is not alive and all is read."""
+async def chunks(
+    path: Path, wanted: LogOptions, alive: Callable[[], bool], seen: Callable[[Position], None] = lambda _: None
+) -> AsyncIterator[bytes]:
+    """The bytes of a log; with `follow`, until the container is not alive and all is read.
+
+    `seen` hears how far the log had been written, before these bytes are handed out.
+    """
     rendering = Rendering(wanted)
     tail = Tail(path)
     try:
@@ -149,6 +169,7 @@ async def chunks(path: Path, wanted: LogOptions, alive: Callable[[], bool]) -> A
         entries = [entry for entry in aside + tail.more() if entry.time >= wanted.since]
         if wanted.tail_lines is not None:
             entries = last_lines(entries, wanted.tail_lines)
+        seen(tail.position)
         yield rendering.render(entries)
         while wanted.follow and not rendering.full:
             more_may_come = alive()

@@ -16,6 +16,7 @@ from aiohttp import web
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.lab import pod_plan
+from podwire.lab.attach import Attachment, attachable
 from podwire.lab.channels import PROTOCOLS
 from podwire.lab.forwarding import channel_tunnel, spdy_tunnel
 from podwire.lab.forwarding.forwarder import Forwarder
@@ -24,7 +25,8 @@ from podwire.lab.lifecycle import Record, Running, Waiting
 from podwire.lab.log_file import log_path
 from podwire.lab.log_reader import LogOptionError, LogOptions, chunks, options
 from podwire.lab.pod_worker import PodWorker
-from podwire.lab.streams import Request, attach, execute, just_ended
+from podwire.lab.readings import Position, Readings
+from podwire.lab.streams import Request, execute
 
 FindWorker = Callable[[NamespacedName], PodWorker | None]
 
@@ -35,6 +37,7 @@ class RuntimeServer:
     def __init__(self, path: Path, find: FindWorker) -> None:
         self._path = path
         self._find = find
+        self._read = Readings()
 
     async def run(self) -> None:
         """Serve for ever."""
@@ -87,8 +90,11 @@ class RuntimeServer:
             record = worker.records.get(container.name)
             return record is not None and isinstance(record.state, Running) and record.starts == run + 1
 
+        def seen(end: Position) -> None:
+            self._read.remember(request.query.get("reader", ""), path, end)
+
         with contextlib.suppress(ConnectionError):
-            async for data in chunks(path, wanted, alive):
+            async for data in chunks(path, wanted, alive, seen):
                 await response.write(data)
             await response.write_eof()
         return response
@@ -104,10 +110,11 @@ class RuntimeServer:
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
         worker, container = self._target(request)
-        if not just_ended(worker, container.name):
+        wanted = Request.read(request.query)
+        if not attachable(worker.records.get(container.name), wanted):
             self._running(request)
         socket = await _upgrade(request)
-        await attach(socket, worker, container, Request.read(request.query))
+        await Attachment(socket, worker, container, wanted, self._read).run()
         return socket
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Exec and attach: a WebSocket on one side, a process's streams on the other."""
+"""Exec: a WebSocket on one side, a process's streams on the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import fcntl
 import os
 import struct
 import termios
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -16,30 +15,27 @@ from aiohttp import WSMsgType, web
 from multidict import MultiMapping
 
 from podwire.kube.core import Container
-from podwire.lab import messages
 from podwire.lab.channels import Channel, Input, InputEnded, Resized, event, exited, failed, frame
-from podwire.lab.lifecycle import Running, Terminated
-from podwire.lab.log_file import log_path
-from podwire.lab.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
-from podwire.lab.pod_worker import PodWorker
-from podwire.lab.running import folder_of
 from podwire.lab.shim_client import Command, ShimClient, ShimError
 
 CHUNK = 64 * 1024
 LAST_OUTPUT_SECONDS = 1.0
-YOUNG_SECONDS = 3.0
-"""Attaching to a container that began so recently shows its output from the start: nobody is quicker than a program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client wants of a process."""
+    """What a client wants of a process.
+
+    `reader` names one run of a client, `started_it` says that this run made the container and wants all that it says.
+    """
 
     command: tuple[str, ...] = ()
     stdin: bool = False
     stdout: bool = False
     stderr: bool = False
     tty: bool = False
+    reader: str = ""
+    started_it: bool = False
 
     @classmethod
     def read(cls, query: MultiMapping[str]) -> Request:
@@ -48,7 +44,12 @@ class Request:
         def flag(name: str) -> bool:
             return query.get(name, "").lower() in {"true", "1"}
 
-        return cls(tuple(query.getall("command", [])), flag("stdin"), flag("stdout"), flag("stderr"), flag("tty"))
+        return cls(
+            tuple(query.getall("command", [])),
+            *(flag(name) for name in ("stdin", "stdout", "stderr", "tty")),
+            reader=query.get("reader", ""),
+            started_it=flag("startedIt"),
+        )
 
 
 class Descriptor:
@@ -208,7 +209,7 @@ async def _send(socket: web.WebSocketResponse, channel: Channel, source: Descrip
 
 async def _receive(socket: web.WebSocketResponse, stdin: Descriptor | None) -> None:
     """Return when the client has left."""
-    async for one in _events(socket):
+    async for one in events(socket):
         match one:
             case Input(data=data) if stdin is not None and stdin.number >= 0:
                 try:
@@ -223,99 +224,11 @@ async def _receive(socket: web.WebSocketResponse, stdin: Descriptor | None) -> N
                 pass
 
 
-async def _events(socket: web.WebSocketResponse) -> AsyncIterator[Input | InputEnded | Resized]:
+async def events(socket: web.WebSocketResponse) -> AsyncIterator[Input | InputEnded | Resized]:
+    """What a client says, until it leaves."""
     async for message in socket:
         if message.type in {WSMsgType.BINARY, WSMsgType.TEXT}:
             raw = message.data if isinstance(message.data, bytes) else message.data.encode()
             one = event(socket.ws_protocol or "", raw)
             if one is not None:
                 yield one
-
-
-async def attach(socket: web.WebSocketResponse, worker: PodWorker, container: Container, wanted: Request) -> None:
-    """Show a container's output from now on, and give it input where it takes any."""
-    stdin = _container_input(worker, container) if wanted.stdin and container.stdin else None
-    output = asyncio.ensure_future(_send_log(socket, worker, container, wanted))
-    left = asyncio.ensure_future(_give(socket, worker, container, stdin))
-    try:
-        await asyncio.wait((output, left), return_when=asyncio.FIRST_COMPLETED)
-        if output.done() and not output.exception():
-            await socket.send_bytes(exited(0))
-    finally:
-        for task in (output, left):
-            task.cancel()
-        await asyncio.gather(output, left, return_exceptions=True)
-        if stdin is not None:
-            stdin.close()
-        await socket.close()
-
-
-def just_ended(worker: PodWorker, name: str) -> bool:
-    """Whether a container has ended, and so soon after its start that a client may still come to see its output."""
-    record = worker.records.get(name)
-    if record is None or not isinstance(record.state, Terminated):
-        return False
-    return time.time() - record.state.started < YOUNG_SECONDS
-
-
-def _container_input(worker: PodWorker, container: Container) -> Descriptor | None:
-    path = folder_of(worker.sandbox.folder, container.name) / "stdin"
-    try:
-        return Descriptor(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    except OSError:
-        return None  # it has closed its input
-
-
-async def _send_log(socket: web.WebSocketResponse, worker: PodWorker, container: Container, wanted: Request) -> None:
-    """Both output streams from now on, until the container ends."""
-    record = worker.records[container.name]
-    path = log_path(worker.sandbox.folder, container.name, record.starts - 1)
-    tail = Tail(path)
-    if not young(path, YOUNG_SECONDS):
-        tail.skip()
-    asked = {"stdout": wanted.stdout or wanted.tty, "stderr": wanted.stderr}
-    try:
-        while True:
-            now = worker.records.get(container.name)
-            alive = now is not None and isinstance(now.state, Running) and now.starts == record.starts
-            entries = tail.more()
-            for entry in entries:
-                if asked.get(entry.stream):
-                    channel = Channel.STDOUT if entry.stream == "stdout" else Channel.STDERR
-                    await socket.send_bytes(frame(channel, entry.output))
-            if not entries:
-                if not alive:
-                    return
-                await asyncio.sleep(FOLLOW_PAUSE_SECONDS)
-    finally:
-        tail.close()
-
-
-async def _give(
-    socket: web.WebSocketResponse, worker: PodWorker, container: Container, stdin: Descriptor | None
-) -> None:
-    """Return when the client has left."""
-    async for one in _events(socket):
-        match one:
-            case Input(data=data) if stdin is not None and stdin.number >= 0:
-                await stdin.write(data)
-            case InputEnded() if stdin is not None:
-                stdin.close()
-                if container.stdin_once:
-                    with contextlib.suppress(OSError, ShimError):
-                        await worker.shim.ask(messages.CloseInput(container=container.name))
-            case Resized() if container.tty:
-                _resize(worker, container, one)
-            case _:
-                pass
-
-
-def _resize(worker: PodWorker, container: Container, size: Resized) -> None:
-    """The first terminal of a container's own devpts is that of its first process."""
-    record = worker.records.get(container.name)
-    if record is None or not isinstance(record.state, Running):
-        return
-    with contextlib.suppress(OSError):
-        terminal = Descriptor(os.open(f"/proc/{record.state.pid}/root/dev/pts/0", os.O_RDWR | os.O_NOCTTY))
-        terminal.resize(size)
-        terminal.close()

@@ -1,0 +1,154 @@
+"""Attach: a WebSocket on one side, the log and the standard input of a running container on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+
+from aiohttp import web
+
+from podwire.kube.core import Container
+from podwire.lab import messages
+from podwire.lab.channels import Channel, Input, InputEnded, Resized, exited, frame
+from podwire.lab.lifecycle import Record, Running, Terminated
+from podwire.lab.log_file import log_path
+from podwire.lab.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
+from podwire.lab.pod_worker import PodWorker
+from podwire.lab.readings import Readings
+from podwire.lab.running import folder_of
+from podwire.lab.shim_client import ShimError
+from podwire.lab.streams import Descriptor, Request, events
+
+YOUNG_SECONDS = 3.0
+"""Attaching to a container that began so recently shows its output from the start: nobody is quicker than a program."""
+LIVELY_SECONDS = 1.0
+LIVELY_PAUSE_SECONDS = 0.005
+"""A container that spoke a moment ago, or was typed to, is listened to more often."""
+
+
+def attachable(record: Record | None, wanted: Request) -> bool:
+    """Whether there is something to attach to: a container that runs, or that ended before its client could come."""
+    if record is None:
+        return False
+    if isinstance(record.state, Running):
+        return True
+    if wanted.started_it:
+        return record.starts > 0
+    return isinstance(record.state, Terminated) and time.time() - record.state.started < YOUNG_SECONDS
+
+
+class Attachment:
+    """One client at one container."""
+
+    def __init__(
+        self, socket: web.WebSocketResponse, worker: PodWorker, container: Container, wanted: Request, read: Readings
+    ) -> None:
+        self._socket = socket
+        self._worker = worker
+        self._container = container
+        self._wanted = wanted
+        self._run = worker.records[container.name].starts
+        self._log = log_path(worker.sandbox.folder, container.name, self._run - 1)
+        self._read = read
+        self._stdin = self._open_input() if wanted.stdin and container.stdin else None
+        self._lively_until = 0.0
+
+    async def run(self) -> None:
+        """Until the container ends or the client leaves."""
+        output = asyncio.ensure_future(self._show())
+        left = asyncio.ensure_future(self._give())
+        try:
+            await asyncio.wait((output, left), return_when=asyncio.FIRST_COMPLETED)
+            if output.done() and not output.exception():
+                await self._socket.send_bytes(exited(0))
+        finally:
+            for task in (output, left):
+                task.cancel()
+            await asyncio.gather(output, left, return_exceptions=True)
+            await self._end_input()
+            await self._socket.close()
+
+    def _open_input(self) -> Descriptor | None:
+        path = folder_of(self._worker.sandbox.folder, self._container.name) / "stdin"
+        try:
+            return Descriptor(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError:
+            return None  # it has closed its input
+
+    @property
+    def _alive(self) -> bool:
+        now = self._worker.records.get(self._container.name)
+        return now is not None and isinstance(now.state, Running) and now.starts == self._run
+
+    async def _show(self) -> None:
+        """Both output streams, until the container ends."""
+        tail = Tail(self._log)
+        self._place(tail)
+        asked = {"stdout": self._wanted.stdout or self._wanted.tty, "stderr": self._wanted.stderr}
+        try:
+            while True:
+                alive = self._alive
+                entries = tail.more()
+                for entry in entries:
+                    if asked.get(entry.stream):
+                        channel = Channel.STDOUT if entry.stream == "stdout" else Channel.STDERR
+                        await self._socket.send_bytes(frame(channel, entry.output))
+                if entries:
+                    self._enliven()
+                elif not alive:
+                    return
+                else:
+                    lively = asyncio.get_running_loop().time() < self._lively_until
+                    await asyncio.sleep(LIVELY_PAUSE_SECONDS if lively else FOLLOW_PAUSE_SECONDS)
+        finally:
+            tail.close()
+
+    def _place(self, tail: Tail) -> None:
+        """Go on where this client stopped to read; else from the start for who made the container, or is early."""
+        end = self._read.end(self._wanted.reader, self._log)
+        if end is not None:
+            tail.resume(end)
+        elif not (self._wanted.started_it or young(self._log, YOUNG_SECONDS)):
+            tail.skip()
+
+    def _enliven(self) -> None:
+        self._lively_until = asyncio.get_running_loop().time() + LIVELY_SECONDS
+
+    async def _give(self) -> None:
+        """Return when the client has left."""
+        async for one in events(self._socket):
+            match one:
+                case Input(data=data) if self._stdin is not None:
+                    self._enliven()
+                    try:
+                        await self._stdin.write(data)
+                    except OSError:
+                        await self._end_input()  # it reads no more, and may still have something to say
+                case InputEnded():
+                    await self._end_input()
+                case Resized() if self._container.tty:
+                    self._resize(one)
+                case _:
+                    pass
+
+    async def _end_input(self) -> None:
+        """The client gives no more; with `stdinOnce` nobody does, also where it left without a word."""
+        if self._stdin is None:
+            return
+        self._stdin.close()
+        self._stdin = None
+        if self._container.stdin_once and self._alive:
+            with contextlib.suppress(OSError, ShimError):
+                await self._worker.shim.ask(messages.CloseInput(container=self._container.name))
+
+    def _resize(self, size: Resized) -> None:
+        """The first terminal of a container's own devpts is that of its first process."""
+        record = self._worker.records.get(self._container.name)
+        if record is None or not isinstance(record.state, Running):
+            return
+        with contextlib.suppress(OSError):
+            terminal = Descriptor(os.open(f"/proc/{record.state.pid}/root/dev/pts/0", os.O_RDWR | os.O_NOCTTY))
+            terminal.resize(size)
+            terminal.close()
