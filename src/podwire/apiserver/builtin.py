@@ -21,6 +21,7 @@ def _resource(
     *subresources: str | Subresource,
     namespaced: bool = True,
     categories: tuple[str, ...] = (),
+    storage: str = "",
 ) -> Resource:
     group, _, version = api_version.rpartition("/")
     parts = (
@@ -38,7 +39,7 @@ def _resource(
         categories=categories,
         verbs=tuple(verb for verb in STANDARD_VERBS if (kind, verb) != ("Namespace", "deletecollection")),
         subresources={part.name: part for part in parts},
-        storage=f"{plural}.{group}" if group else plural,
+        storage=storage or (f"{plural}.{group}" if group else plural),
     )
 
 
@@ -125,6 +126,7 @@ def _network() -> tuple[Resource, ...]:
 def _cluster() -> tuple[Resource, ...]:
     return (
         _resource("coordination.k8s.io/v1", "Lease", "leases"),
+        _resource("events.k8s.io/v1", "Event", "events", "ev", storage="events"),
         _resource("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
         _resource("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False),
         _resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),

@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from podwire.apiserver.resources import Resource
 
 Object = dict[str, Any]
@@ -28,6 +30,15 @@ _EVENT_FIELDS = {
 }
 """Served name to stored name; all other fields are the same."""
 
+_EVENT_SELECTORS = {
+    **{
+        f"regarding.{part}": f"involvedObject.{part}"
+        for part in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+    },
+    "reportingController": "reportingComponent",
+    **{name: name for name in ("reason", "source", "type")},
+}
+
 _SERVED_NAMES = {stored: served for served, stored in _EVENT_FIELDS.items()}
 
 
@@ -35,7 +46,7 @@ def to_storage(resource: Resource, obj: Object) -> Object:
     """The form that is stored; the object itself where both are the same."""
     if resource.custom is not None:
         return resource.custom.to_storage(obj)
-    return {**_renamed(obj, _EVENT_FIELDS), "apiVersion": "v1"} if resource.group == EVENTS_GROUP else obj
+    return stored_event(obj) if resource.group == EVENTS_GROUP else obj
 
 
 def from_storage(resource: Resource, obj: Object) -> Object:
@@ -45,6 +56,16 @@ def from_storage(resource: Resource, obj: Object) -> Object:
     if resource.group != EVENTS_GROUP:
         return obj
     return {**_renamed(obj, _SERVED_NAMES), "apiVersion": resource.api_version}
+
+
+def stored_event(obj: Object) -> Object:
+    """An Event of events.k8s.io/v1 as core v1 has it."""
+    return {**_renamed(obj, _EVENT_FIELDS), "apiVersion": "v1"}
+
+
+def selectable(resource: Resource) -> Mapping[str, str] | None:
+    """The fields that a selector may name and where they are stored; None where both are the storage's own."""
+    return _EVENT_SELECTORS if resource.group == EVENTS_GROUP else None
 
 
 def _renamed(obj: Object, names: dict[str, str]) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import listing, negotiation, status
+from podwire.apiserver import conversion, listing, negotiation, status
 from podwire.apiserver.listing import ListOptions
 from podwire.apiserver.requests import Answer, Response, WatchAnswer
 from podwire.apiserver.revisions import Key
@@ -55,7 +55,7 @@ class Reader:
         """The selection of a request on a collection; raises StatusError 400."""
         labels, fields = request.parameter("labelSelector"), request.parameter("fieldSelector")
         more = resource.custom.selectable_fields if resource.custom is not None else ()
-        return selection(resource.storage, namespace, labels, fields, more)
+        return selection(resource.storage, namespace, labels, fields, more, conversion.selectable(resource))
 
     def all(self, resource: Resource, namespace: str) -> list[Stored]:
         """All objects of a collection."""

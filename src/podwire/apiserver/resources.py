@@ -39,7 +39,7 @@ class Resource:
     """One kind as one version serves it.
 
     `storage` names the store's table: versions and groups that serve the same objects share it, with `conversion`
-    between them (as events.k8s.io/v1 would share core v1's). `custom` is what a definition says of a kind of a user;
+    between them (as events.k8s.io/v1 shares core v1's). `custom` is what a definition says of a kind of a user;
     built-in kinds have schemas in package data and tables in `columns/`. `patch_strategic` is false for kinds of users:
     they have no strategic merge patch.
     """

@@ -29,6 +29,8 @@ _KEY = re.compile(r"(?:[A-Za-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?
 _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
 _TOKEN = re.compile(r"\s*(!=|==|[=!(),<>]|[^\s=!(),<>]+)")
 
+_EVERY_KIND = {"metadata.name": "metadata.name", "metadata.namespace": "metadata.namespace"}
+
 _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "pods": (
         ("spec.nodeName", ""),
@@ -54,7 +56,9 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("type", ""),
     ),
     "nodes": (("spec.unschedulable", "false"),),
+    "replicationcontrollers": (("status.replicas", "0"),),
     "secrets": (("type", ""),),
+    "services": (("spec.clusterIP", ""), ("spec.type", "")),
     "namespaces": (("status.phase", ""),),
     "replicasets.apps": (("status.replicas", "0"),),
     "jobs.batch": (("status.successful", "0"),),
@@ -125,15 +129,22 @@ class Selection:
 
 
 def selection(
-    storage: str, namespace: str, label_selector: str, field_selector: str, more_fields: Iterable[str] = ()
+    storage: str,
+    namespace: str,
+    label_selector: str,
+    field_selector: str,
+    more_fields: Iterable[str] = (),
+    names: Mapping[str, str] | None = None,
 ) -> Selection:
     """Parse both selectors of a request; raises StatusError 400 where one is malformed or names an unknown field.
 
-    `more_fields` are those that the definition of a kind of a user makes selectable.
+    `more_fields` are those that the definition of a kind of a user makes selectable; `names`, where a resource shows
+    its storage's fields under other names, says which is which.
     """
     if max(len(label_selector), len(field_selector)) > LONGEST_SELECTOR:
         raise status.bad_request(f"the selector is longer than {LONGEST_SELECTOR} characters: shorten it")
-    terms = _parse_fields(storage, field_selector, more_fields)
+    own = {path: path for path in (*(path for path, _ in _FIELDS.get(storage, ())), *more_fields)}
+    terms = _parse_fields(field_selector, {**_EVERY_KIND, **(own if names is None else names)})
     return Selection(namespace, tuple(_parse_labels(label_selector)), tuple(terms))
 
 
@@ -162,8 +173,7 @@ def _text(obj: Object, path: str, default: str) -> str:
     return default if value is None else str(value)
 
 
-def _parse_fields(storage: str, text: str, more: Iterable[str]) -> Iterator[FieldTerm]:
-    known = {"metadata.name", "metadata.namespace", *(path for path, _ in _FIELDS.get(storage, ())), *more}
+def _parse_fields(text: str, known: Mapping[str, str]) -> Iterator[FieldTerm]:
     for term in re.split(r"(?<!\\),", text) if text else ():
         match = re.fullmatch(r"([^=!]*)(!=|==|=)(.*)", term, re.DOTALL)
         if match is None:
@@ -171,7 +181,7 @@ def _parse_fields(storage: str, text: str, more: Iterable[str]) -> Iterator[Fiel
         path, operator, value = match[1].strip(), match[2], re.sub(r"\\([\\,=])", r"\1", match[3])
         if path not in known:
             raise status.bad_request(f'field label not supported: "{path}"; supported: {", ".join(sorted(known))}')
-        yield FieldTerm(path, value, operator != "!=")
+        yield FieldTerm(known[path], value, operator != "!=")
 
 
 def _parse_labels(text: str) -> Iterator[Requirement]:

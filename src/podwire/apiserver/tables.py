@@ -45,6 +45,7 @@ _LAYOUTS: dict[tuple[str, str], Layout] = {
     ("batch", "jobs"): workloads.JOBS,
     ("coordination.k8s.io", "leases"): cluster.LEASES,
     ("discovery.k8s.io", "endpointslices"): network.ENDPOINT_SLICES,
+    ("events.k8s.io", "events"): cluster.EVENTS_OF_THEIR_GROUP,
     ("networking.k8s.io", "ingressclasses"): network.INGRESS_CLASSES,
     ("networking.k8s.io", "ingresses"): network.INGRESSES,
     ("networking.k8s.io", "ipaddresses"): network.IP_ADDRESSES,

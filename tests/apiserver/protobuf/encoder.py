@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime
 from typing import Any
 
 from podwire.apiserver import schema
@@ -83,6 +84,9 @@ def _message(definition: str, value: Any) -> bytes:
             return numeric(1, not whole) + numeric(2, value if whole else 0) + field(3, "" if whole else value)
         case "Quantity":
             return field(1, value)
+        case "Time" | "MicroTime":
+            moment = datetime.fromisoformat(value)
+            return numeric(1, int(moment.timestamp())) + numeric(2, moment.microsecond * 1000)
         case "RawExtension" | "FieldsV1":
             return field(1, json.dumps(value))
         case _:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from podwire.apiserver import conversion
 from podwire.apiserver.columns import AGE, NAME, Cell, Column, Layout, texts
+from podwire.apiserver.field import Field
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from podwire.apiserver.field import Field
 
 ROLE_LABEL = "node-role.kubernetes.io/"
 OLD_ROLE_LABEL = "kubernetes.io/role"
@@ -69,6 +69,10 @@ def _event(obj: Field, now: datetime) -> tuple[Cell, ...]:
         count,
         texts.name(obj),
     )
+
+
+def _event_of_its_group(obj: Field, now: datetime) -> tuple[Cell, ...]:
+    return _event(Field(obj.path, conversion.stored_event(obj.value)), now)
 
 
 def _source(obj: Field) -> str:
@@ -168,6 +172,7 @@ EVENTS = Layout(
     ),
     _event,
 )
+EVENTS_OF_THEIR_GROUP = Layout(EVENTS.columns, _event_of_its_group)
 CONFIG_MAPS = Layout((NAME, Column("Data", description="How many keys it holds."), AGE), _config_map)
 SECRETS = Layout(
     (
