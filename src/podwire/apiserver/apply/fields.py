@@ -13,6 +13,7 @@ Source: k8s.io/apimachinery `meta/v1` FieldsV1; sigs.k8s.io/structured-merge-dif
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def name_key(name: str) -> str:
 
 def item_key(values: Mapping[str, Any]) -> str:
     """The key of a list's item that is told by some of its fields."""
-    return "k:" + encode({name: values[name] for name in sorted(values)}).decode()
+    ordered = values if len(values) == 1 else {name: values[name] for name in sorted(values)}
+    return "k:" + encode(ordered).decode()
 
 
 def value_key(value: Any) -> str:
@@ -163,6 +165,7 @@ def _spelled(key: str) -> str:
     raise FieldsError(f"{key!r} is no key of a set of fields: it begins with f:, k:, v: or i:")
 
 
+@functools.lru_cache(maxsize=1024)
 def _place(key: str) -> tuple[int, tuple[tuple[bool, float, str], ...]]:
     """Where a key stands among others: by kind, then numbers before texts, each in their own order."""
     kind, _, text = key.partition(":")

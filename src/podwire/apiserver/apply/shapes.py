@@ -95,7 +95,8 @@ class Shape:
             return fields.value_key(item)
         if not isinstance(item, dict):
             raise NoKeyError("associative list with keys may not have non-map elements")
-        told = {**self.key_defaults, **{name: item[name] for name in self.keys if item.get(name) is not None}}
+        given = {name: item[name] for name in self.keys if item.get(name) is not None}
+        told = {**self.key_defaults, **given} if self.key_defaults else given
         if not told:
             why = f'has an element that omits key field "{self.keys[0]}" (and doesn\'t have default value)'
             raise NoKeyError(f"associative list with keys {why}")

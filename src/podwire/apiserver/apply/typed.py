@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+_CONTAINERS = (dict, list)
+
 
 def field_set(value: Object, shape: Shape) -> Fields:
     """The fields that a configuration speaks of: those whose owner becomes who applies it."""
@@ -112,10 +114,12 @@ def _fields_of(value: Object, shape: Shape, *, made: bool) -> Fields:
     result: Fields = {}
     for name in sorted(value):
         inner = value[name]
-        if isinstance(inner, dict | list):
+        if isinstance(inner, _CONTAINERS):
             child = shape.inside(name)
             member = child.whole if made else name not in shape.names
-            _put(result, "f:" + name, _node(inner, child, member=member, made=made))
+            found = _node(inner, child, member=member, made=made)
+            if found is not None:
+                result["f:" + name] = found
         else:
             result["f:" + name] = {}
     return result
@@ -123,12 +127,15 @@ def _fields_of(value: Object, shape: Shape, *, made: bool) -> Fields:
 
 def _node(value: Any, shape: Shape, *, member: bool, made: bool) -> Fields | None:
     """The node of a value; `member`: the value itself belongs to the set, beside what is in it."""
+    if shape.form is Form.LEAF:
+        return {}
     if isinstance(value, dict) and shape.form is Form.GRANULAR:
         if not value:
             return {}
         return fields.node(_fields_of(value, shape, made=made), member=member)
     if isinstance(value, list) and shape.form is Form.ITEMS:
-        found = {key: _node(item, shape.item, member=True, made=made) for key, item in _items(value, shape)}
+        inner = shape.item
+        found = {key: _node(item, inner, member=True, made=made) for key, item in _items(value, shape)}
         return fields.node(found if len(found) == 1 else fields.sorted_by_key(found), member=member)
     return {}
 
