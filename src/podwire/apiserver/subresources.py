@@ -11,7 +11,7 @@ from podwire.apiserver.metadata import timestamp
 from podwire.apiserver.requests import Answer, json_response
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.status import Success
-from podwire.apiserver.writes import BINDING, FINALIZERS, STATUS
+from podwire.apiserver.writes import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import ScalePaths
     from podwire.apiserver.reads import Reader
     from podwire.apiserver.resources import Resource
-    from podwire.apiserver.writes import Change, Writer, Written
+    from podwire.apiserver.writes import Change, Part, Writer, Written
 
 Object = dict[str, Any]
 
@@ -45,6 +45,7 @@ class Subresources:
         self._clock = clock
         self._handlers: dict[str, dict[str, Callable[[Call], Awaitable[Answer]]]] = {
             "status": {"get": self._object, "update": self._status, "patch": self._status},
+            "ephemeralcontainers": {"get": self._object, "update": self._debug, "patch": self._debug},
             "finalize": {"update": self._finalize},
             "scale": {"get": self._scale, "update": self._change_scale, "patch": self._change_scale},
             "binding": {"create": self._bind},
@@ -70,14 +71,20 @@ class Subresources:
         return self._reader.get(call.request, call.resource, call.key)
 
     async def _status(self, call: Call) -> Answer:
-        if call.applies:
-            config, options = call.configuration(), call.write_options()
-            return call.written(await self._writer.apply(call.resource, call.key, config, options, part=STATUS))
-        written = await self._writer.update(call.resource, call.key, call.change(), call.write_options(), STATUS)
-        return call.written(written)
+        return await self._part(call, STATUS)
+
+    async def _debug(self, call: Call) -> Answer:
+        return await self._part(call, EPHEMERAL_CONTAINERS)
 
     async def _finalize(self, call: Call) -> Answer:
-        written = await self._writer.update(call.resource, call.key, call.change(), call.write_options(), FINALIZERS)
+        return await self._part(call, FINALIZERS)
+
+    async def _part(self, call: Call, part: Part) -> Answer:
+        """Change one part of an object, by PUT, PATCH or server-side apply."""
+        if call.applies:
+            config, options = call.configuration(), call.write_options()
+            return call.written(await self._writer.apply(call.resource, call.key, config, options, part=part))
+        written = await self._writer.update(call.resource, call.key, call.change(), call.write_options(), part)
         return call.written(written)
 
     async def _scale(self, call: Call) -> Answer:

@@ -325,8 +325,20 @@ def _only_finalizers(_: Resource, obj: Object, old: Object) -> Object:
     return {**old, "metadata": dict(old["metadata"]), "spec": {**spec, "finalizers": wanted} if wanted else spec}
 
 
+def _only_ephemeral_containers(_: Resource, obj: Object, old: Object) -> Object:
+    spec = {**(old.get("spec") or {})}
+    spec.pop("ephemeralContainers", None)
+    wanted = (obj.get("spec") or {}).get("ephemeralContainers")
+    return {
+        **old,
+        "metadata": dict(old["metadata"]),
+        "spec": {**spec, "ephemeralContainers": wanted} if wanted else spec,
+    }
+
+
 WHOLE = Part(_without_status, validation.validate)
 STATUS = Part(_only_status, validation.validate_status)
 FINALIZERS = Part(_only_finalizers, validation.validate)
+EPHEMERAL_CONTAINERS = Part(_only_ephemeral_containers, validation.validate_ephemeral_containers)
 BINDING = Part(lambda _, obj, __: obj, lambda resource, obj, _: validation.validate(resource, obj))
 """Binding is the request that may set what an update may not change: it is checked as a new object."""

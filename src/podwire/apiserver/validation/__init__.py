@@ -128,6 +128,12 @@ def validate_status(resource: Resource, obj: Object, old: Object) -> list[Cause]
     return list(dict.fromkeys([*_metadata(resource, new, before), *status.validate(resource, new["status"])]))
 
 
+def validate_ephemeral_containers(resource: Resource, obj: Object, old: Object) -> list[Cause]:
+    """Everything that is wrong with a Pod that is given more ephemeral containers."""
+    new, before = Field("", obj), Field("", old)
+    return list(dict.fromkeys([*_metadata(resource, new, before), *pods.validate_debugging(new, before)]))
+
+
 def _shape(resource: Resource) -> Schema:
     """What a body is read as: of a kind of a user only the metadata has Go types, the rest is judged as 422."""
     return schema.of(resource) if resource.custom is None else _CUSTOM

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podwire.apiserver import causes
-from podwire.apiserver.validation import formats
+from podwire.apiserver.validation import ephemeral, formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,10 @@ def validate(spec: Field, volume_names: set[str]) -> Iterator[Cause]:
     for container in spec["initContainers"]:
         yield from _container(container, names, volume_names)
         yield from _init(container)
+    others = set(names)
     for container in spec["ephemeralContainers"]:
         yield from _container(container, names, volume_names)
+        yield from ephemeral.container(container, others)
 
 
 def identities(context: Field) -> Iterator[Cause]:

@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from podwire.apiserver import causes
-from podwire.apiserver.validation import containers, formats, metadata, volumes
+from podwire.apiserver.validation import containers, ephemeral, formats, metadata, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,14 @@ def validate(pod: Field, old: Field | None) -> Iterator[Cause]:
     yield from spec(pod["spec"])
     if old is not None:
         yield from _update(pod["spec"], old["spec"])
+    elif pod["spec"]["ephemeralContainers"]:
+        yield pod["spec"]["ephemeralContainers"].forbidden("cannot be set on create")
+
+
+def validate_debugging(pod: Field, old: Field) -> Iterator[Cause]:
+    """Check a Pod that comes by its subresource `ephemeralcontainers`."""
+    yield from spec(pod["spec"])
+    yield from ephemeral.update(pod["spec"], old["spec"])
 
 
 def template(field: Field) -> Iterator[Cause]:
@@ -119,11 +127,11 @@ def _deadline_update(now: Field, before: Field) -> Iterator[Cause]:
 def _comparable(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """The new spec with the fields that may change set back to what they were."""
     same = copy.deepcopy(now)
-    for part in ("containers", "initContainers", "ephemeralContainers"):
+    for part in ("containers", "initContainers"):
         for new, old in zip(same.get(part, ()), before.get(part, ()), strict=False):
             if "image" in old:
                 new["image"] = old["image"]
-    for part in ("activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"):
+    for part in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         same.pop(part, None)
         if part in before:
             same[part] = before[part]

@@ -1,0 +1,67 @@
+"""Ephemeral containers. Source: k8s.io/kubernetes `pkg/apis/core/validation` validateEphemeralContainers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from podwire.apiserver import causes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.field import Field
+
+_ALLOWED = frozenset(
+    {
+        "args",
+        "command",
+        "env",
+        "envFrom",
+        "image",
+        "imagePullPolicy",
+        "name",
+        "resources",
+        "securityContext",
+        "stdin",
+        "stdinOnce",
+        "targetContainerName",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "tty",
+        "volumeDevices",
+        "volumeMounts",
+        "workingDir",
+    }
+)
+_NOT_FOR_THESE = "cannot be set for an Ephemeral Container"
+
+
+def container(field: Field, others: set[str]) -> Iterator[Cause]:
+    """What holds for an ephemeral container alone; `others` are the names of the pod's lasting containers."""
+    target = field["targetContainerName"]
+    if target and target.text not in others:
+        yield target.not_found()
+    for name in sorted((field.value or {}).keys() - _ALLOWED):
+        yield field[name].forbidden(_NOT_FOR_THESE)
+    if field["resources"].value:
+        yield field["resources"].forbidden(_NOT_FOR_THESE)
+    for mount in field["volumeMounts"]:
+        for part in ("subPath", "subPathExpr"):
+            if mount[part]:
+                yield mount[part].forbidden(_NOT_FOR_THESE)
+
+
+def update(now: Field, before: Field) -> Iterator[Cause]:
+    """Of the ephemeral containers that a pod has, none may be changed or removed."""
+    wanted = {entry["name"].text: entry.value for entry in now["ephemeralContainers"]}
+    for entry in before["ephemeralContainers"]:
+        name = entry["name"].text
+        if name not in wanted:
+            yield _forbidden(f'existing ephemeral containers "{name}" may not be removed')
+        elif wanted[name] != entry.value:
+            yield _forbidden(f'existing ephemeral containers "{name}" may not be changed')
+
+
+def _forbidden(message: str) -> Cause:
+    return causes.forbidden("spec.ephemeralContainers", message)
