@@ -275,6 +275,7 @@ async def test_unknown_fields_are_refused_warned_of_or_kept(talk: Talk) -> None:
         ("POST", "/api/v1/configmaps", 405),
         ("PUT", "/api/v1/namespaces/default/configmaps", 405),
         ("POST", "/version", 405),
+        ("POST", "/apis/no.group/v1/things", 404),
         ("GET", "/metrics", 404),
         ("GET", "/", 200),
         ("GET", "/version", 200),

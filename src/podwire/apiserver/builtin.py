@@ -10,6 +10,7 @@ _WRITE = ("get", "patch", "update")
 _ALL = ("all",)
 
 STATUS = "status"
+ENDPOINTS_DEPRECATION = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 SCALE = Subresource("scale", "autoscaling", "v1", "Scale", _WRITE)
 
 
@@ -50,7 +51,7 @@ def _pod_part(name: str, kind: str, *verbs: str, group: str = "", version: str =
 def _core() -> tuple[Resource, ...]:
     return (
         _resource("v1", "ConfigMap", "configmaps", "cm"),
-        _resource("v1", "Endpoints", "endpoints", "ep"),
+        replace(_resource("v1", "Endpoints", "endpoints", "ep"), deprecation=ENDPOINTS_DEPRECATION),
         _resource("v1", "Event", "events", "ev"),
         _resource("v1", "LimitRange", "limitranges", "limits"),
         _resource(
@@ -104,12 +105,17 @@ def _workloads() -> tuple[Resource, ...]:
         _resource("apps/v1", "StatefulSet", "statefulsets", "sts", SCALE, STATUS, categories=_ALL),
         _resource("batch/v1", "CronJob", "cronjobs", "cj", STATUS, categories=_ALL),
         _resource("batch/v1", "Job", "jobs", "", STATUS, categories=_ALL),
-        _resource(
-            "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", STATUS, categories=_ALL
-        ),
+        _autoscalers("v2"),
+        _autoscalers("v1"),
         _resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", STATUS),
         _resource("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", "pc", namespaced=False),
     )
+
+
+def _autoscalers(version: str) -> Resource:
+    """Both versions share one storage; the first in the list is preferred."""
+    name = "horizontalpodautoscalers"
+    return _resource(f"autoscaling/{version}", "HorizontalPodAutoscaler", name, "hpa", STATUS, categories=_ALL)
 
 
 def _network() -> tuple[Resource, ...]:

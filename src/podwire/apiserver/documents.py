@@ -63,8 +63,12 @@ class ServerDocuments:
 
     def answer(self, request: Request) -> Response:
         """The document of a path; raises StatusError 404, 405 or 503."""
+        found = self._document(request)
         if request.method not in {"GET", "HEAD"}:
             raise status.method_not_allowed()
+        return found
+
+    def _document(self, request: Request) -> Response:
         path = request.path.rstrip("/")
         if path == "/version":
             return json_response(self._version.json())

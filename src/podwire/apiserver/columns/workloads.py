@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from podwire.apiserver import autoscaling
 from podwire.apiserver.columns import AGE, NAME, SELECTOR, TEMPLATE, Cell, Column, Layout, texts
+from podwire.apiserver.field import Field
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from podwire.apiserver.field import Field
 
 
 def _template(obj: Field) -> tuple[str, str]:
@@ -126,6 +126,8 @@ def _cron_job(obj: Field, now: datetime) -> tuple[Cell, ...]:
 
 
 def _autoscaler(obj: Field, now: datetime) -> tuple[Cell, ...]:
+    if obj["apiVersion"].text == autoscaling.OLD:
+        obj = Field(obj.path, autoscaling.stored(obj.value))
     spec = obj["spec"]
     target = spec["scaleTargetRef"]
     return (
