@@ -1,0 +1,94 @@
+"""Samples in processes of their own: fresh namespaces for each, and helpers that end with the sample."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.sandbox import enter_sandbox
+
+from podwire.kernel.namespaces import PR_SET_PDEATHSIG, prctl
+
+ResultT = TypeVar("ResultT")
+
+_CONTEXT = get_context("fork")
+
+
+def in_sandbox(sample: Callable[..., ResultT], *arguments: Any) -> ResultT:
+    """One sample in a process and namespaces of its own; what it raises ends the bench."""
+    here, there = _CONTEXT.Pipe()
+
+    def run() -> None:
+        enter_sandbox()
+        there.send(sample(*arguments))
+
+    process = _CONTEXT.Process(target=run)
+    process.start()
+    there.close()
+    try:
+        result: ResultT = here.recv()
+    except EOFError:
+        raise RuntimeError(f"the sample {sample.__name__} ended without a result; its error stands above") from None
+    process.join()
+    return result
+
+
+def fork(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """A process that ends with this one at the latest."""
+
+    def run() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        target(*arguments)
+
+    process = _CONTEXT.Process(target=run)
+    process.start()
+    return process
+
+
+@contextlib.contextmanager
+def background(target: Callable[..., None], *arguments: Any) -> Iterator[BaseProcess]:
+    """A process that works inside the block and is ended after it."""
+    process = fork(target, *arguments)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.join()
+
+
+def together(count: int, work: Callable[[int, Callable[[], Any]], ResultT]) -> list[ResultT]:
+    """The results of so many processes. Each calls its second argument when it is ready, and goes on with the others."""
+    pipes = []
+    barrier = _CONTEXT.Barrier(count)
+
+    def run(number: int, pipe: Any) -> None:
+        pipe.send(work(number, barrier.wait))
+
+    for number in range(count):
+        here, there = _CONTEXT.Pipe()
+        pipes.append((here, fork(run, number, there)))
+        there.close()
+    results = [pipe.recv() for pipe, _ in pipes]
+    for _, process in pipes:
+        process.join()
+    return results
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def proportional_set_size(pid: int) -> int:
+    """Bytes of a process's memory, shared pages counted in part."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(f"process {pid} has no Pss")
