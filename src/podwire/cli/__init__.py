@@ -14,6 +14,7 @@ VERBS = {
     "kubectl": "Run kubectl against a world.",
     "exec": "Run a program in a pod's network, on a node or on the outside host.",
     "node": "Switch a node off, as if its power failed, and on again.",
+    "image": "Load container images from archives, list and remove them.",
     "logs": "Show what podwire's own processes say.",
     "capture": "Write the packets of a pod as pcap.",
     "rows": "Show what stands in the kernel and why.",

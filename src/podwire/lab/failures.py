@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from podwire.kernel.nftables import NftablesMissingError
+from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.kubeconfig import KubeconfigError
 from podwire.lab.launch import LaunchError
 from podwire.lab.power import PowerError
 from podwire.lab.userns import UserNamespaceError
 from podwire.lab.worlds import WorldError
 
-USER_ERRORS = (KubeconfigError, LaunchError, NftablesMissingError, PowerError, UserNamespaceError, WorldError)
+USER_ERRORS = (
+    ImageError,
+    KubeconfigError,
+    LaunchError,
+    NftablesMissingError,
+    PowerError,
+    UserNamespaceError,
+    WorldError,
+)

@@ -9,6 +9,7 @@ from podwire.kube.core import Node, PodIP
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, Kind
 from podwire.kube.meta import Object, Struct
+from podwire.lab.columns import table
 from podwire.lab.worlds import World
 
 STAND_IN_PREFIX = "podwire://stand-in/"
@@ -129,9 +130,9 @@ def text(status: Status) -> str:
         f"  overlay     {status.overlay}",
         f"  process     {status.first_process}",
         "",
-        *_table([("NODE", "READY", "PODS", "ADDRESSES"), *map(_node_cells, status.nodes)]),
+        *table([("NODE", "READY", "PODS", "ADDRESSES"), *map(_node_cells, status.nodes)]),
         "",
-        *_table([("POD", "PHASE", "NODE", "ADDRESS", "RUNS"), *map(_pod_cells, status.pods)]),
+        *table([("POD", "PHASE", "NODE", "ADDRESS", "RUNS"), *map(_pod_cells, status.pods)]),
     ]
     if any(pod.stand_ins for pod in status.pods):
         lines += ["", "A stand-in answers in place of an image that is not on this machine."]
@@ -145,9 +146,3 @@ def _node_cells(node: NodeLine) -> tuple[str, ...]:
 def _pod_cells(pod: PodLine) -> tuple[str, ...]:
     runs = ", ".join(f"stand-in for {image}" for image in pod.stand_ins) or "its own program"
     return f"{pod.namespace}/{pod.name}", pod.phase, pod.node, pod.addresses[0] if pod.addresses else "-", runs
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns as wide as their widest cell, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,43 @@
+"""The store from the host's side: each change is made as root of the ids that this user's worlds have."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+from pathlib import Path
+
+from podwire.lab import mapped
+from podwire.lab.imagestore import loading, removal, store
+from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.imagestore.loading import Loaded
+from podwire.lab.imagestore.removal import Removed
+
+MEMORY = 2 * 1024**3
+"""Bytes that reading an archive may take beyond what this process has: no header of it can ask for more."""
+
+
+def load(source: io.BufferedReader, name: str, tags: tuple[str, ...]) -> list[Loaded]:
+    """Load an archive into this user's store. Raises ImageError and UserNamespaceError."""
+
+    def work() -> list[Loaded]:
+        _bound_memory()
+        return loading.load(_store(), source, name, tags)
+
+    return mapped.run(work, list[Loaded], ImageError)
+
+
+def remove(name: str) -> Removed:
+    """Remove a name or an image from this user's store. Raises ImageError and UserNamespaceError."""
+    return mapped.run(lambda: removal.remove(_store(), name), Removed, ImageError)
+
+
+def _store() -> store.Store:
+    return store.Store(store.folder())
+
+
+def _bound_memory() -> None:
+    now = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = now + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))

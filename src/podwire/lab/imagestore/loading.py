@@ -1,0 +1,162 @@
+"""`podwire image load`: from an archive's bytes to images in the store. Runs as root of a world's ids (`mapped.py`)."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import platform
+import shutil
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from podwire.lab.imagestore import archive as archives
+from podwire.lab.imagestore import layer as layers
+from podwire.lab.imagestore import manifest, reference
+from podwire.lab.imagestore.archive import Archive, ArchivedImage, Layer, Readable, Verified
+from podwire.lab.imagestore.beneath import Beneath
+from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.imagestore.layer import Unpacking
+from podwire.lab.imagestore.manifest import RunConfig
+from podwire.lab.imagestore.store import ROOT, Store, StoredImage
+
+LARGEST_ACCOUNTS = 1024 * 1024
+"""Bytes of an image's /etc/passwd or /etc/group that are read."""
+
+GZIP = b"\x1f\x8b"
+REFUSED = {b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+"""Compressions that podwire does not read, by their first bytes."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What came of one image of an archive."""
+
+    names: tuple[str, ...]
+    image: StoredImage
+
+
+def load(store: Store, source: io.BufferedReader, name: str, tags: tuple[str, ...]) -> list[Loaded]:
+    """Load all images of an archive. `name` is the archive's for people; `tags` name its only image.
+
+    Raises ImageError; then nothing of the image that failed is in the store.
+    """
+    wanted = tuple(str(reference.parse(tag)) for tag in tags)
+    try:
+        with store.workplace() as place, _plain(source, name, place) as file:
+            archive = Archive(file, name)
+            found = archives.images(archive, manifest.architecture(platform.machine()))
+            named = [(image, _names(image, wanted, len(found), name)) for image in found]
+            return [_take(store, archive, image, names, place) for image, names in named]
+    except MemoryError:
+        raise ImageError(f"{name}: a header in it asks for more memory than there is") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ImageError(f"{name}: its compression is broken: {error}; was it cut off?") from None
+    except OSError as error:
+        raise ImageError(f"{name}: {error}") from None
+
+
+@contextlib.contextmanager
+def _plain(source: io.BufferedReader, name: str, place: Path) -> Iterator[IO[bytes]]:
+    """The archive as a file in which one can go back: unpacked where it is compressed, copied where it is a pipe."""
+    start = source.peek(8)
+    _refuse_compression(start, name)
+    compressed = start.startswith(GZIP)
+    if source.seekable() and not compressed:
+        yield source
+        return
+    unpacked: Readable = gzip.GzipFile(fileobj=source) if compressed else source
+    with open(place / "archive.tar", "w+b") as copy:
+        while data := unpacked.read(archives.CHUNK):
+            _reserve(place, len(data), name)
+            copy.write(data)
+        copy.seek(0)
+        yield copy
+
+
+def _reserve(place: Path, size: int, name: str) -> None:
+    disk = os.statvfs(place)
+    if disk.f_bavail * disk.f_frsize < layers.DISK_RESERVE + size:
+        raise ImageError(f"{name}: does not fit: the disk of {place} would be full")
+
+
+def _refuse_compression(start: bytes, what: str) -> None:
+    for magic, compression in REFUSED.items():
+        if start.startswith(magic):
+            raise ImageError(
+                f"{what}: is compressed with {compression}, which podwire does not read; save it with gzip"
+                " ('skopeo copy --dest-compress-format gzip', 'docker buildx build -o type=oci,compression=gzip,...')"
+            )
+
+
+def _names(image: ArchivedImage, wanted: tuple[str, ...], images: int, name: str) -> tuple[str, ...]:
+    """The full names that shall lead to an image. Raises ImageError where there is none."""
+    if wanted and images > 1:
+        raise ImageError(f"--tag: {name} has {images} images, and one name leads to one image")
+    names = tuple(map(str, image.names)) or wanted
+    if not names:
+        raise ImageError(
+            f"{name}: does not say what its image {image.image_id} is called: name it with --tag, as --tag web:v1"
+        )
+    chosen = wanted or names
+    repositories = [reference.parse(one) for one in chosen] if image.digest else []
+    return tuple(dict.fromkeys((*chosen, *(str(one.with_digest(image.digest)) for one in repositories))))
+
+
+def _take(store: Store, archive: Archive, image: ArchivedImage, names: tuple[str, ...], place: Path) -> Loaded:
+    """Unpack an image that is not here yet, and name it."""
+    stored = store.image(image.image_id)
+    if stored is None:
+        root = place / ROOT
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(mode=0o755)
+        stored = _unpack(archive, image, root)
+    with store.changing():
+        store.add(place / ROOT, stored)
+        store.name(stored, list(names))
+    return Loaded(names, stored)
+
+
+def _unpack(archive: Archive, image: ArchivedImage, root: Path) -> StoredImage:
+    unpacking = Unpacking(root)
+    for number, one in enumerate(image.layers, start=1):
+        what = f"{archive.name}: layer {number} of {len(image.layers)} ({one.digest or one.diff_id})"
+        try:
+            _apply(archive, one, unpacking, what)
+        except ImageError as error:
+            raise error if str(error).startswith(archive.name) else ImageError(f"{what}: {error}") from None
+    beneath = Beneath(root)
+    return StoredImage(
+        id=image.image_id,
+        architecture=image.configuration.architecture,
+        format=image.format,
+        size=unpacking.size,
+        layers=len(image.layers),
+        loaded=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        digest=image.digest,
+        config=image.configuration.config or RunConfig(),
+        passwd=beneath.read("etc/passwd", LARGEST_ACCOUNTS).decode("utf-8", "replace"),
+        group=beneath.read("etc/group", LARGEST_ACCOUNTS).decode("utf-8", "replace"),
+        left_out=dict(unpacking.left_out),
+    )
+
+
+def _apply(archive: Archive, one: Layer, unpacking: Unpacking, what: str) -> None:
+    """One layer, held against the digest of its bytes and that of the tar in them."""
+    start = archive.open(one.member).read(8)
+    _refuse_compression(start, what)
+    source: Readable = archive.open(one.member)
+    outer = Verified(source, one.digest, what) if one.digest else None
+    source = outer or source
+    if start.startswith(GZIP):
+        source = gzip.GzipFile(fileobj=source)  # type: ignore[call-overload]
+    inner = Verified(source, one.diff_id, what, most=2 * layers.MOST_BYTES)
+    layers.apply(inner, unpacking)
+    inner.finish()
+    if outer is not None:
+        outer.finish()

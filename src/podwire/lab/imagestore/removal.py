@@ -1,0 +1,64 @@
+"""`podwire image rm`: forget a name, and the files of an image with its last one. Runs as root of a world's ids."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+
+from podwire.lab.imagestore import reference
+from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.imagestore.store import SHORTEST_ID, Store, StoredImage
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """What is gone: names, and the image's id where its files went with them."""
+
+    names: tuple[str, ...]
+    image_id: str = ""
+
+
+def remove(store: Store, wanted: str, processes: Path = Path("/proc")) -> Removed:
+    """Remove a name, or an image by its id with all its names. Raises ImageError, as where a container runs from it."""
+    with store.changing():
+        names = store.names()
+        image, gone = _meant(store, names, wanted)
+        left = [name for name, image_id in names.items() if image_id == image.id and name not in gone]
+        if any("@" not in name for name in left):
+            store.unname(gone)
+            return Removed(tuple(gone))
+        gone += left  # a digest alone is no name that anybody gave
+        store.unname(gone)
+        if users := containers_of(image, processes):
+            store.name(image, gone)
+            raise ImageError(f"image {wanted}: {users} containers run from it; delete their pods first")
+        store.discard(store.path / image.folder_name)
+        return Removed(tuple(gone), image.id)
+
+
+def _meant(store: Store, names: dict[str, str], wanted: str) -> tuple[StoredImage, list[str]]:
+    """The image and which of its names to forget."""
+    hexadecimal = wanted.removeprefix("sha256:")
+    if len(hexadecimal) >= SHORTEST_ID and set(hexadecimal) <= set("0123456789abcdef"):
+        found = [image for image in store.images() if image.folder_name.startswith(hexadecimal)]
+        if len(found) > 1:
+            raise ImageError(f"image {wanted}: {len(found)} images have an id that begins so; give more of it")
+        if found:
+            return found[0], [name for name, image_id in names.items() if image_id == found[0].id]
+    full = reference.parse(wanted)
+    image = store.image(names.get(str(full), ""))
+    if image is None:
+        raise ImageError(f"image {full.familiar}: is not in the store; 'podwire image ls' shows what is")
+    return image, [str(full)]
+
+
+def containers_of(image: StoredImage, processes: Path) -> int:
+    """How many containers have their root from an image: the kernel knows, by the mounts of all worlds' processes."""
+    seen = set()
+    for path in processes.glob("[0-9]*/mountinfo"):
+        with contextlib.suppress(OSError):
+            for line in path.read_text().splitlines():
+                if " - overlay " in line and image.folder_name in line:
+                    seen.add(line.split(" ", 3)[2])  # major:minor, one for each overlay
+    return len(seen)
