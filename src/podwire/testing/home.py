@@ -65,6 +65,7 @@ class Home:
 
         `timeout` is in seconds; `descriptors` are file descriptors that the program inherits.
         """
+        __tracebackhide__ = True
         result = subprocess.run(
             command,
             env=self.environment,
@@ -81,4 +82,5 @@ class Home:
 
     def podwire(self, *arguments: str, check: bool = True, timeout: float = 60) -> Result:
         """Run podwire's command line."""
+        __tracebackhide__ = True
         return self.run(*PODWIRE, *arguments, check=check, timeout=timeout)

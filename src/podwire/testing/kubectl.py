@@ -11,7 +11,7 @@ from typing import Any
 from podwire.testing.home import PROGRAMS, Home, Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Kubectl:
     """Call it with kubectl's arguments: `kubectl("get", "pods", "-A").stdout`.
 
@@ -23,8 +23,12 @@ class Kubectl:
     namespace: str = "default"
     program: str = ""
 
+    def __repr__(self) -> str:
+        return f"<kubectl {self.context} {self.namespace}>"
+
     def __call__(self, *arguments: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
         """Run kubectl to its end; raises CommandError with what it said, unless `check` is false."""
+        __tracebackhide__ = True
         where = [f"--context={self.context}"]
         if self.namespace != "default":
             where.append(f"--namespace={self.namespace}")

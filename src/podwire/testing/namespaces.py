@@ -19,7 +19,7 @@ LONGEST_WORDS = 40
 """Of the test's name in the namespace's: the whole is a DNS label of at most 63 characters."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Namespace:
     """A namespace, and the verbs of its world where names without a namespace mean this one.
 
@@ -32,6 +32,9 @@ class Namespace:
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        return f"<namespace {self.name}>"
+
     @property
     def kubectl(self) -> Kubectl:
         """kubectl as a function, in this namespace."""
@@ -43,6 +46,7 @@ class Namespace:
 
     def wait(self, timeout: float = 60) -> None:
         """Wait until every workload is rolled out and every pod is ready; `timeout` is in seconds."""
+        __tracebackhide__ = True
         self.world.wait(self.name, timeout)
 
     def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 30) -> Result:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,7 +65,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing runs yet."""
+    """Nothing runs yet. Raises UsageError where the configuration file asks for a scope that there is not."""
+    scope = setting(config, "scope")
+    if scope not in SCOPES:
+        raise pytest.UsageError(f"podwire_scope = {scope}: choose one of {', '.join(SCOPES)}")
     config.stash[WORLDS] = Worlds(keep=bool(config.getoption("--podwire-keep")))
 
 
@@ -76,34 +80,38 @@ def setting(config: pytest.Config, name: str) -> str:
 
 def world_scope(fixture_name: str, config: pytest.Config) -> Scope:  # noqa: ARG001 - pytest names the arguments
     """How long the fixture `world` lives."""
-    scope = setting(config, "scope")
-    for known in SCOPES:
-        if scope == known:
-            return known
-    raise pytest.UsageError(f"podwire_scope = {scope}: choose one of {', '.join(SCOPES)}")
+    wanted = setting(config, "scope")
+    return next(scope for scope in SCOPES if scope == wanted)
 
 
 @contextmanager
 def life(config: pytest.Config, name: str, **options: object) -> Iterator[World]:
     """A world for the length of a fixture, in a folder of its own. Fails the test where it cannot be started."""
     worlds = config.stash[WORLDS]
-    folder = Path(tempfile.mkdtemp(prefix="podwire-"))
     wanted = {"nodes": setting(config, "nodes"), "overlay": setting(config, "overlay"), **options}
     arguments = [word for option, value in wanted.items() for word in (f"--{option}", str(value))]
-    try:
-        begun = start(Home(folder), name, *arguments)
-    except WorldStartError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        pytest.fail(f"podwire could not start a world: {error}", pytrace=False)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    begun = begin(name, arguments)
+    if isinstance(begun, WorldStartError):
+        pytest.fail(f"podwire could not start a world: {begun}", pytrace=False)
     worlds.running.append(begun.world)
     try:
         yield begun.world
     finally:
         worlds.running.remove(begun.world)
         finish(begun, keep=worlds.kept(begun.world))
+
+
+def begin(name: str, arguments: Sequence[str]) -> Life | WorldStartError:
+    """Start a world in a new folder; the folder is removed again where that fails."""
+    folder = Path(tempfile.mkdtemp(prefix="podwire-"))
+    try:
+        return start(Home(folder), name, *arguments)
+    except WorldStartError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        return error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def finish(begun: Life, *, keep: bool) -> None:
@@ -136,14 +144,14 @@ def fresh_world(pytestconfig: pytest.Config) -> Iterator[StartWorld]:
     with ExitStack() as stack:
         count = 0
 
-        def begin(*, nodes: int | None = None, overlay: str | None = None) -> World:
+        def another(*, nodes: int | None = None, overlay: str | None = None) -> World:
             nonlocal count
             count += 1
             given = {"nodes": nodes, "overlay": overlay}
             options = {name: value for name, value in given.items() if value is not None}
             return stack.enter_context(life(pytestconfig, world_name(f"fresh-{count}"), **options))
 
-        yield begin
+        yield another
 
 
 @pytest.fixture
@@ -162,10 +170,10 @@ def kubectl(world: World) -> Kubectl:
 @pytest.fixture
 def client(world: World) -> Iterator[ApiClient]:
     """An ApiClient of the package `kubernetes` that talks to the world."""
-    try:
-        from kubernetes import config
-    except ImportError:
+    if find_spec("kubernetes") is None:
         pytest.fail("the fixture `client` needs the package kubernetes: 'pip install podwire[testing]'", pytrace=False)
+    from kubernetes import config
+
     with config.new_client_from_config(str(world.kubeconfig)) as api:  # type: ignore[no-untyped-call]
         yield api
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 from pathlib import Path
+
+END_SECONDS = 10
 
 
 def descendants(root: int) -> dict[int, str]:
@@ -29,3 +34,18 @@ def descendants(root: int) -> dict[int, str]:
             found[pid] = names[pid]
         pending += children.get(pid, [])
     return found
+
+
+def end(pid: int) -> None:
+    """Kill a process with SIGKILL and return when it has ended; one that is gone already is as good."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(END_SECONDS * 1000)
+    finally:
+        os.close(descriptor)

@@ -9,6 +9,7 @@ from podwire.testing.kubectl import Kubectl
 from podwire.testing.settled import KINDS, title, unsettled
 
 MOST_LINES = 10
+SYSTEM = "kube-system"
 TIMEOUT_SECONDS = 10.0
 
 
@@ -27,7 +28,7 @@ def troubles(objects: list[dict[str, Any]]) -> list[str]:
     found = unsettled(objects)
     if not found:
         pods = sum(item["kind"] == "Pod" for item in objects)
-        return [f"All {pods} pods are ready."]
+        return [f"Everything is ready (pods: {pods})."]
     more = [f"... and {len(found) - MOST_LINES} more"] if len(found) > MOST_LINES else []
     return ["Not ready:", *(f"  {line}" for line in found[:MOST_LINES]), *more]
 
@@ -36,8 +37,18 @@ def last_events(events: list[dict[str, Any]]) -> list[str]:
     """The newest events, oldest of them first, with how often they were seen."""
     if not events:
         return ["No events."]
-    newest = sorted(events, key=when)[-MOST_LINES:]
+    newest = sorted(filter(telling, events), key=order)[-MOST_LINES:]
     return ["Last events:", *(f"  {line(event)}" for event in newest)]
+
+
+def telling(event: dict[str, Any]) -> bool:
+    """Whether an event is of the user's own objects, or a warning."""
+    return bool(event["type"] != "Normal" or event["metadata"]["namespace"] != SYSTEM)
+
+
+def order(event: dict[str, Any]) -> tuple[str, int]:
+    """Times have seconds only; the later write is the later event."""
+    return when(event), int(event["metadata"]["resourceVersion"])
 
 
 def when(event: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ def eventually(condition: Callable[[], T], seconds: float = 20, what: str = "the
 
     A condition that raises AssertionError is not true yet; at the end its own words are the error.
     """
+    __tracebackhide__ = True
     deadline = time.monotonic() + seconds
     pause = SHORTEST_PAUSE
     while True:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -13,7 +11,7 @@ from pathlib import Path
 from podwire.testing import settled, targets
 from podwire.testing.home import Home, Result
 from podwire.testing.kubectl import Kubectl
-from podwire.testing.processes import descendants
+from podwire.testing.processes import descendants, end
 from podwire.testing.verdict import OPEN, SILENCE_SECONDS, SILENT, Verdict, settle, split
 from podwire.testing.waiting import eventually
 
@@ -30,7 +28,7 @@ WITH_RESOLVER = (
 """Runs a program to which /etc/resolv.conf is the file named first. In a mount namespace of its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class World:
     """A running world. What names no namespace means `namespace`.
 
@@ -42,7 +40,10 @@ class World:
     home: Home
     name: str
     namespace: str = "default"
-    known: dict[targets.Target, targets.Place] = field(default_factory=dict, repr=False, compare=False)
+    known: dict[targets.Target, targets.Place] = field(default_factory=dict, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<world {self.name}>"
 
     @property
     def kubectl(self) -> Kubectl:
@@ -83,14 +84,16 @@ class World:
 
     def wait(self, namespace: str | None = None, timeout: float = 60) -> None:
         """Wait until every workload is rolled out and every pod is ready, in one namespace or in all of them."""
+        __tracebackhide__ = True
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
 
         def ready() -> bool:
             troubles = settled.unsettled(self.kubectl.json(settled.KINDS, *where)["items"])
-            assert not troubles, "\n  ".join(["not ready:", *troubles])
+            if troubles:
+                raise AssertionError("\n  ".join(["", *troubles]))
             return True
 
-        eventually(ready, timeout, f"world {self.name}: everything ready in {namespace or 'all namespaces'}")
+        eventually(ready, timeout, f"'everything is ready in {namespace or 'all namespaces'}'")
 
     def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 30) -> Result:
         """Run a program of this machine in the network of a target, with a pod's names, as `podwire exec` does."""
@@ -171,7 +174,7 @@ class World:
     def kill(self, role: str) -> list[int]:
         """Kill a part of podwire itself, such as `apiserver`, with SIGKILL; it comes back by itself.
 
-        Answers the process ids that were killed: for tests of programs that must live through that.
+        For tests of programs that must live through that. Answers the process ids that were killed, when they are gone.
         """
         name = f"pw-{role}"[:15]
         killed = [pid for pid, comm in self.processes().items() if comm == name]
@@ -179,5 +182,5 @@ class World:
             roles = sorted({comm[3:] for comm in self.processes().values() if comm.startswith("pw-")})
             raise ValueError(f"{role}: no such part of world {self.name} runs; there are: {', '.join(roles)}")
         for pid in killed:
-            os.kill(pid, signal.SIGKILL)
+            end(pid)
         return killed
