@@ -37,7 +37,7 @@ def test_expected_errors_keep_their_text_and_others_are_faults() -> None:
     def fault() -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(Expected, match=r"^object, field, remedy$"):
+    with pytest.raises(ExpectedError, match=r"^object, field, remedy$"):
         mapped.run(expected, type(None), ExpectedError)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         mapped.run(fault, type(None), ExpectedError)
