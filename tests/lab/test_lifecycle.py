@@ -99,3 +99,21 @@ def test_a_refused_program_is_tried_again_and_at_once_when_it_changes() -> None:
     fresh = lifecycle.reprieved(hopeless, pod(container("main")), {"main": record})
     assert fresh["main"].due == 0
     assert lifecycle.next_due(pod(container("main")), fresh, 50.0) == 0
+
+
+def debugger(**changes: str) -> ContainerPlan:
+    return ContainerPlan(name="debugger", program=Execute(arguments=("x",)), restart="Never", ephemeral=True, **changes)  # type: ignore[arg-type]
+
+
+def test_an_ephemeral_container_starts_whatever_the_others_do_and_keeps_no_pod_alive() -> None:
+    plan = pod(container("init", "OnFailure", init=True), container("main", "Never"), debugger())
+    records = lifecycle.initial(plan)
+    assert [entry.name for entry in lifecycle.startable(plan, records)] == ["debugger", "init"]
+    records["debugger"] = lifecycle.started(records["debugger"], RUNNING)
+    records["init"] = Record(name="init", state=ended(0))
+    assert [entry.name for entry in lifecycle.startable(plan, records)] == ["main"]
+    records["main"] = Record(name="main", state=ended(0))
+    assert [entry.name for entry in lifecycle.leftovers(plan, records)] == ["debugger"]
+    records["debugger"] = Record(name="debugger", state=ended(3))
+    assert lifecycle.finished(plan, records)
+    assert lifecycle.startable(plan, records) == []

@@ -132,5 +132,11 @@ def test_events_of_a_container() -> None:
     assert reasons(running, record("a", Waiting(reason=CRASH_LOOP))) == ["BackOff"]
     assert reasons(waiting, record("a", Waiting(reason=CREATE_ERROR, message="x"), starts=0)) == ["Failed"]
     assert reasons(None, waiting) == []
-    assert pod_events.pulled("a", "nginx", "a stand-in answers").warning
-    assert not pod_events.pulled("a", "nginx", "").warning
+
+
+def test_what_runs_in_place_of_an_image_is_said() -> None:
+    stand_in = pod_events.pulled("a", "nginx", "podwire://stand-in/nginx", "a stand-in answers")
+    assert (stand_in.reason, stand_in.warning) == ("StandIn", True)
+    ours = pod_events.pulled("a", "busybox", "podwire://machine/busybox", "")
+    assert ours.message == 'Container image "busybox" is not pulled: container a runs this machine\'s programs'
+    assert "already present" in pod_events.pulled("a", "busybox", "sha256:1", "").message

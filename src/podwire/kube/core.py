@@ -233,6 +233,7 @@ class Container(Struct, frozen=True):
     tty: bool = False
     stdin: bool = False
     stdin_once: bool = False
+    target_container_name: str = ""
 
 
 class HostAlias(Struct, frozen=True):
@@ -268,6 +269,7 @@ class PodSpec(Struct, frozen=True):
 
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
+    ephemeral_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
     node_name: str = ""
     node_selector: dict[str, str] = {}

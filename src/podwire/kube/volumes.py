@@ -106,6 +106,12 @@ class DownwardAPIVolumeSource(Struct, frozen=True):
     default_mode: int = 0o644
 
 
+class HostPathVolumeSource(Struct, frozen=True):
+    """A folder or file of the node."""
+
+    path: str
+
+
 class Volume(Struct, frozen=True):
     """A folder of a pod. Kinds that podwire does not serve leave all sources None."""
 
@@ -115,3 +121,9 @@ class Volume(Struct, frozen=True):
     secret: SecretVolumeSource | None = None
     projected: ProjectedVolumeSource | None = None
     downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
+    host_path: HostPathVolumeSource | None = None
+
+    @property
+    def node_root(self) -> bool:
+        """Whether it is the whole of the node's files, as `kubectl debug node/NAME` asks for."""
+        return self.host_path is not None and self.host_path.path == "/"

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as replace_struct
+
 from podwire.kube.core import Container, Pod, Service
 from podwire.lab import images, standin
 from podwire.lab.plan import Call, Execute, Refuse
@@ -43,7 +45,8 @@ class Catalog:
         self, pod: Pod, containers: Sequence[Container], services: Iterable[Service], addresses: tuple[str, ...]
     ) -> Mapping[str, Resolution]:
         """What stands behind each container, by its name."""
-        found = {container.name: self._find(container) for container in containers}
+        debugging = {container.name for container in pod.spec.ephemeral_containers}
+        found = {c.name: self._find_shell(c) if c.name in debugging else self._find(c) for c in containers}
         stand_ins = [name for name, entry in found.items() if isinstance(entry, images.StandIn)]
         ports = images.stand_in_ports(pod, stand_ins, services)
         return {
@@ -52,6 +55,17 @@ class Catalog:
             else entry
             for name, entry in found.items()
         }
+
+    def _find_shell(self, container: Container) -> Resolution | images.StandIn:
+        """For who debugs: an image that is not here gives the tools of this machine, as its name promises tools."""
+        found = self._find(container)
+        if not isinstance(found, images.StandIn):
+            return found
+        return self._find(replace_struct(container, command=container.args or self._shell))
+
+    @property
+    def _shell(self) -> tuple[str, ...]:
+        return ("bash",) if self.machine.find("bash") else ("sh",)
 
     def _find(self, container: Container) -> Resolution | images.StandIn:
         if container.image in self.in_house:

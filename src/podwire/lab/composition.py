@@ -41,7 +41,7 @@ class Composition:
                 message = f"Error: container {container.name}: {trouble.message}"
                 notices.append(Notice("Failed", message, warning=True))
             elif found is not None and not isinstance(found.program, Refuse):
-                notices.append(pod_events.pulled(container.name, container.image, found.stand_in))
+                notices.append(pod_events.pulled(container.name, container.image, found.image_id, found.stand_in))
         return notices
 
 
@@ -94,4 +94,5 @@ def _refused(pod: Pod, container: Container, trouble: Waiting) -> ContainerPlan:
         program=Refuse(message=trouble.message),
         restart=container.restart_policy or "OnFailure",
         init=container in pod.spec.init_containers,
+        ephemeral=container in pod.spec.ephemeral_containers,
     )

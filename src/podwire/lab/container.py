@@ -76,8 +76,8 @@ class Place:
     scratch: Path
 
 
-def start(plan: ContainerPlan, place: Place, streams: Streams) -> Started:
-    """Fork the first process of a container."""
+def start(plan: ContainerPlan, place: Place, streams: Streams, beside: int = 0) -> Started:
+    """Fork the first process of a container. It shares the pid namespace of the process `beside`, else has its own."""
 
     def become() -> NoReturn:
         namespaces.enter_network(place.network)
@@ -89,7 +89,10 @@ def start(plan: ContainerPlan, place: Place, streams: Streams) -> Started:
             _own_terminal()
         _run(plan, plan.program)
 
-    namespaces.unshare(namespaces.CLONE_NEWPID)
+    if beside:
+        _children_beside(beside)
+    else:
+        namespaces.unshare(namespaces.CLONE_NEWPID)
     try:
         return _fork(become, streams, keep=streams.console)
     finally:
@@ -122,6 +125,15 @@ def read_report(report: int) -> str:
     """What kept a process from running its program, empty where nothing did. Closes the descriptor."""
     with open(report, "rb") as pipe:
         return pipe.read().decode("utf-8", "replace")
+
+
+def _children_beside(process: int) -> None:
+    """Children forked from now on are in this process's pid namespace."""
+    descriptor = os.pidfd_open(process)
+    try:
+        namespaces.setns(descriptor, namespaces.CLONE_NEWPID)
+    finally:
+        os.close(descriptor)
 
 
 def _children_here() -> None:

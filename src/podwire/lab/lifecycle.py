@@ -84,7 +84,7 @@ def initial(plan: PodPlan) -> dict[str, Record]:
     return {
         container.name: Record(
             name=container.name,
-            state=Waiting(reason=INITIALIZING if has_init and not container.init else CREATING),
+            state=Waiting(reason=INITIALIZING if has_init and container.main else CREATING),
         )
         for container in plan.containers
     }
@@ -103,13 +103,13 @@ def reprieved(before: PodPlan, after: PodPlan, records: Records) -> dict[str, Re
 
 
 def startable(plan: PodPlan, records: Records) -> list[ContainerPlan]:
-    """The containers that wait for nothing but their time: one init container, or all others."""
-    waiting: list[ContainerPlan] = []
+    """The containers that wait for nothing but their time: one init container, or all main ones; any ephemeral one."""
     if _main_ended(plan, records):
-        return waiting
+        return []
+    waiting = [entry for entry in plan.containers if entry.ephemeral and isinstance(records[entry.name].state, Waiting)]
     for container in plan.containers:
         record = records[container.name]
-        if isinstance(record.state, Waiting):
+        if isinstance(record.state, Waiting) and not container.ephemeral:
             waiting.append(container)
         if container.init and not _passed(container, record):
             return waiting
@@ -130,14 +130,14 @@ def next_to_stop(plan: PodPlan, running: Collection[str]) -> list[ContainerPlan]
 
 
 def leftovers(plan: PodPlan, records: Records) -> list[ContainerPlan]:
-    """The sidecars that still run although all that they serve has ended for good."""
+    """The sidecars and ephemeral containers that still run although all that they serve has ended for good."""
     if not _main_ended(plan, records):
         return []
     return [entry for entry in plan.containers if isinstance(records[entry.name].state, Running)]
 
 
 def _main_ended(plan: PodPlan, records: Records) -> bool:
-    return all(isinstance(records[entry.name].state, Terminated) for entry in plan.containers if not entry.init)
+    return all(isinstance(records[entry.name].state, Terminated) for entry in plan.containers if entry.main)
 
 
 def due(plan: PodPlan, records: Records, now: float) -> list[ContainerPlan]:

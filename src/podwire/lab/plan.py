@@ -59,7 +59,9 @@ class Identity(Struct, frozen=True, kw_only=True):
 class ContainerPlan(Struct, frozen=True, kw_only=True):
     """One container. `restart` is Always, OnFailure or Never; an init container that always restarts is a sidecar.
 
-    What is behind a `gated` one waits until the runtime says that it has started: it has a startup probe.
+    What is behind a `gated` one waits until the runtime says that it has started: it has a startup probe. An
+    `ephemeral` one starts whenever it comes, once, and the pod does not live for it; it shares the processes of its
+    `target`, the name of a container that runs, where one is given.
     """
 
     name: str
@@ -70,6 +72,8 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] = ()
     restart: str = "Always"
     init: bool = False
+    ephemeral: bool = False
+    target: str = ""
     gated: bool = False
     terminal: bool = False
     stdin: bool = False
@@ -81,6 +85,11 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     def sidecar(self) -> bool:
         """Whether it runs beside the main containers, from before their start until after their end."""
         return self.init and self.restart == "Always"
+
+    @property
+    def main(self) -> bool:
+        """Whether the pod lives for it."""
+        return not self.init and not self.ephemeral
 
 
 class PodPlan(Struct, frozen=True, kw_only=True):

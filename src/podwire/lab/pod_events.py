@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Waiting
 
+MACHINE = "podwire://machine/"
+"""What the ids of images begin with that stand for programs of this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -34,8 +37,12 @@ def between(before: Record | None, after: Record) -> Iterator[Notice]:
         yield Notice("Failed", f"Error: container {name}: {after.state.message}", warning=True)
 
 
-def pulled(name: str, image: str, stand_in: str) -> Notice:
-    """How the image was found; a stand-in is always said."""
+def pulled(name: str, image: str, image_id: str, stand_in: str) -> Notice:
+    """How the image was found; what runs in place of an image is always said."""
     if stand_in:
         return Notice("StandIn", f"container {name}: image {image!r} is not on this machine; {stand_in}", warning=True)
+    if image_id.startswith(MACHINE):
+        return Notice(
+            "Pulled", f'Container image "{image}" is not pulled: container {name} runs this machine\'s programs'
+        )
     return Notice("Pulled", f'Container image "{image}" already present on machine')

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import accounts, capabilities, volumes
+from podwire.lab import accounts, capabilities, node_root, volumes
 from podwire.lab.container import DEFAULT_PATH
 from podwire.lab.environment import ConfigurationError, Sources, expand, variables
 from podwire.lab.images import Port
@@ -58,8 +58,8 @@ def etc_folder(pod_folder: Path) -> Path:
 
 
 def ordered(pod: Pod) -> tuple[Container, ...]:
-    """All containers in the order of their start."""
-    return (*pod.spec.init_containers, *pod.spec.containers)
+    """All containers in the order of their start; ephemeral ones, which come at any time, last."""
+    return (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers)
 
 
 def expanded(pod: Pod, container: Container, sources: Sources, machine: Machine) -> tuple[Container, dict[str, str]]:
@@ -86,7 +86,7 @@ def container_plan(
     pod: Pod, container: Container, found: Resolution, values: Mapping[str, str], place: PodPlace, machine: Machine
 ) -> ContainerPlan:
     """The plan of one container. Raises ConfigurationError."""
-    init = container in pod.spec.init_containers
+    init, ephemeral = container in pod.spec.init_containers, container in pod.spec.ephemeral_containers
     who = identity(pod, container, machine)
     home = {"HOME": accounts.home(machine.passwd, who.user)}
     return ContainerPlan(
@@ -96,8 +96,10 @@ def container_plan(
         folder=container.working_dir or "/",
         identity=who,
         mounts=tuple(_mounts(pod, container, place.folder)),
-        restart=_restart(pod, container, init=init),
+        restart="Never" if ephemeral else _restart(pod, container, init=init),
         init=init,
+        ephemeral=ephemeral,
+        target=container.target_container_name,
         gated=init and container.restart_policy == "Always" and container.startup_probe is not None,
         terminal=container.tty and not found.stand_in,
         stdin=container.stdin or bool(found.stand_in),  # a stand-in is told of more ports by its input
@@ -164,6 +166,9 @@ def _mounts(pod: Pod, container: Container, folder: Path) -> Iterable[Mount]:
     for mount in container.volume_mounts:
         if mount.name not in kinds:
             raise ConfigurationError(f'volumeMounts: the pod has no volume "{mount.name}"')
+        if kinds[mount.name].node_root:
+            yield from node_root.mounts(volumes.folder_of(folder, mount.name), mount.mount_path)
+            continue
         yield Mount(
             source=str(volumes.folder_of(folder, mount.name)),
             target=mount.mount_path,

@@ -73,6 +73,7 @@ class Status(Struct, frozen=True):
     pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 OVERDUE = "DeadlineExceeded"
@@ -132,6 +133,9 @@ def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = 
         pod_ips=tuple(PodIP(ip=address) for address in seen.pod_addresses),
         init_container_statuses=init,
         container_statuses=main,
+        ephemeral_container_statuses=tuple(
+            _container_status(pod, container, seen) for container in pod.spec.ephemeral_containers
+        ),
     )
 
 
@@ -182,7 +186,7 @@ def _container_status(pod: Pod, container: Container, seen: Observation) -> Cont
     health = seen.health.get(container.name, Health())
     return ContainerStatus(
         name=container.name,
-        ready=finished_init or ready(container, seen),
+        ready=finished_init or (ready(container, seen) and container not in pod.spec.ephemeral_containers),
         started=isinstance(record.state, Running) and health.started and not init,
         restart_count=record.restarts,
         state=_state(pod, record, seen),

@@ -149,8 +149,11 @@ def folder_of(pod: Path, name: str) -> Path:
     return pod / "containers" / name
 
 
-def start(pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int) -> tuple[Run, container.Started]:
-    """Fork a container. It waits to be released, so that it can be written down first."""
+def start(pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int, beside: int = 0) -> tuple[Run, container.Started]:
+    """Fork a container, into the pid namespace of `beside` where that is given.
+
+    It waits to be released, so that it can be written down first.
+    """
     folder = folder_of(pod, wanted.name)
     (folder / "root").mkdir(parents=True, exist_ok=True)
     log = LogFile(log_path(pod, wanted.name, run))
@@ -159,7 +162,7 @@ def start(pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int) -> tuple[Ru
     stdin, keeper = _input(folder, wanted)
     try:
         place = container.Place(plan.network, plan.hostname, folder / "root")
-        started = _fork(wanted, place, (stdin, stdout, stderr))
+        started = _fork(wanted, place, (stdin, stdout, stderr), beside)
     finally:
         for number in (stdin, stdout, stderr):
             os.close(number)
@@ -170,13 +173,16 @@ def start(pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int) -> tuple[Ru
     return run_now, started
 
 
-def _fork(wanted: ContainerPlan, place: container.Place, descriptors: tuple[int, int, int]) -> container.Started:
+def _fork(
+    wanted: ContainerPlan, place: container.Place, descriptors: tuple[int, int, int], beside: int
+) -> container.Started:
     stdin, stdout, stderr = descriptors
     if not wanted.terminal:
-        return container.start(wanted, place, container.Streams(stdin, stdout, stderr))
+        return container.start(wanted, place, container.Streams(stdin, stdout, stderr), beside)
     relay, connection = fork_console(stdin, stdout)
     with connection:
-        started = container.start(wanted, place, container.Streams(stdin, stdout, stderr, console=connection.fileno()))
+        streams = container.Streams(stdin, stdout, stderr, console=connection.fileno())
+        started = container.start(wanted, place, streams, beside)
     task = asyncio.get_running_loop().create_task(processes.wait_child(relay))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return started

@@ -130,8 +130,9 @@ class Shim:
             return
         forget_runs(self._folder, name, record.starts - 1)
         try:
-            run, started = running.start(self._folder, plan, wanted, record.starts)
-        except OSError as error:
+            beside = self._running(wanted.target).pid if wanted.target else 0
+            run, started = running.start(self._folder, plan, wanted, record.starts, beside)
+        except (LookupError, OSError) as error:
             log.warning("container %s: %s", name, error)
             self._set(lifecycle.refused(record, str(error), time.monotonic()))
             return

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from podwire.kube.core import Pod
 from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
+from podwire.lab import node_root
 from podwire.lab.environment import ConfigurationError, Sources, pod_field
 
 DATA = "..data"
@@ -54,7 +55,8 @@ def files(pod: Pod, volume: Volume, sources: Sources) -> Mapping[str, VolumeFile
             found |= _part(pod, part, volume.projected.default_mode, sources)
         return found
     raise ConfigurationError(
-        f'volume "{volume.name}": use emptyDir, configMap, secret, downwardAPI or projected; podwire serves no others'
+        f'volume "{volume.name}": use emptyDir, configMap, secret, downwardAPI, projected, or hostPath of "/" alone; '
+        "podwire serves no others"
     )
 
 
@@ -122,6 +124,9 @@ def provide(pod_folder: Path, pod: Pod, sources: Sources) -> None:
     """Make or update all volumes of a pod. Raises ConfigurationError."""
     group = pod.spec.security_context.fs_group
     for volume in pod.spec.volumes:
+        if volume.node_root:
+            node_root.provide(folder_of(pod_folder, volume.name), pod.spec.node_name)
+            continue
         wanted = files(pod, volume, sources)
         folder = folder_of(pod_folder, volume.name)
         if wanted is None:
