@@ -36,11 +36,16 @@ class Files:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
+    return write_files(tmp_path)
+
+
+def write_files(folder: Path) -> Files:
+    """The certificates of a new cluster."""
     authority = pki.Authority.create()
-    pki.write(tmp_path, "ca", authority.pair)
-    pki.write(tmp_path, "server", authority.server())
-    pki.write(tmp_path, "admin", authority.client("kubernetes-admin", ["system:masters"]))
-    return Files(tmp_path)
+    pki.write(folder, "ca", authority.pair)
+    pki.write(folder, "server", authority.server())
+    pki.write(folder, "admin", authority.client("kubernetes-admin", ["system:masters"]))
+    return Files(folder)
 
 
 def configuration(files: Files, store: str = ":memory:", **changes: Any) -> ApiServerConfig:

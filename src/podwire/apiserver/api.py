@@ -14,8 +14,7 @@ from podwire.apiserver import negotiation, routes, status
 from podwire.apiserver.access import asking
 from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.calls import Call
-from podwire.apiserver.requests import Answer, Response, json_response
-from podwire.apiserver.revisions import decode
+from podwire.apiserver.requests import Answer, Relay, Response, json_response
 from podwire.apiserver.status import StatusError, Success
 
 if TYPE_CHECKING:
@@ -109,8 +108,8 @@ class Api:
         if bool(route.namespace) > resource.namespaced:
             raise status.no_such_path()
         answer = await self._handle_resource(Call(request, resource, route, asking.verb(request, route)))
-        if resource.custom is not None and resource.custom.warning and isinstance(answer, Response):
-            return replace(answer, warnings=(resource.custom.warning, *answer.warnings))
+        if resource.warning and not isinstance(answer, Relay):
+            return replace(answer, warnings=(resource.warning, *answer.warnings))
         return answer
 
     def _record(self, visit: _Visit, code: int, reason: str = "", *, streams: bool = False) -> None:
@@ -164,7 +163,7 @@ class Api:
         if not written.gone or call.resource.storage in _SHOWN_WHEN_DELETED:
             return call.written(written)
         details = status.about(call.resource, call.key.name, written.stored.uid)
-        return json_response(Success(details).json())
+        return json_response(Success(details).json(), warnings=written.warnings)
 
     async def _delete_collection(self, call: Call) -> Answer:
         """Delete what is selected, one by one; the answer lists what was there."""
@@ -190,7 +189,6 @@ def _as_yaml(answer: Response) -> Response:
     """The same answer as YAML."""
     if not answer.content_type.startswith("application/json"):
         return answer
-    import yaml
+    from podwire.apiserver import yaml_text
 
-    text = yaml.safe_dump(decode(answer.body), sort_keys=False, allow_unicode=True)
-    return replace(answer, body=text.encode(), content_type="application/yaml")
+    return replace(answer, body=yaml_text.write(answer.body), content_type="application/yaml")

@@ -9,7 +9,7 @@ import msgspec
 from podwire.apiserver import status
 from podwire.apiserver.protobuf import envelope
 from podwire.apiserver.protobuf.wire import WireError
-from podwire.apiserver.revisions import decode
+from podwire.apiserver.revisions import decode, encode
 
 Object = dict[str, Any]
 
@@ -60,14 +60,15 @@ def read_yaml(body: bytes) -> Any:
     Its aliases are measured before they are written out (CVE-2019-11253).
     """
     _check_size(body)
-    import yaml
+    from podwire.apiserver import yaml_text
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value = yaml.load(body, Loader=loader)  # noqa: S506  (a safe loader)
+        value = yaml_text.read(body)
         _check_shape(value)
         return decode(msgspec.json.encode(value))
-    except (yaml.YAMLError, msgspec.MsgspecError, TypeError, RecursionError) as error:
+    except yaml_text.TooMuchError as error:
+        raise status.too_large(str(error)) from error
+    except (yaml_text.YamlError, msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
         raise status.bad_request(f"the body is not valid YAML: {error}") from error
 
 
@@ -84,9 +85,13 @@ def read_protobuf(body: bytes) -> Object:
 
 def without_nulls(value: Any) -> Any:
     """A value without the nulls inside it: an absent field and a null one are the same in Kubernetes."""
+    return _without_nulls(value) if b"null" in encode(value) else value
+
+
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    return [without_nulls(item) for item in value if item is not None] if isinstance(value, list) else value
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value if item is not None] if isinstance(value, list) else value
 
 
 def _check_size(body: bytes) -> None:

@@ -1,0 +1,104 @@
+"""YAML as it comes from strangers, and as it is sent back. Loaded when the first of it is met.
+
+PyYAML alone can be brought down by a body of a few kilobytes: it follows nesting by recursion in C (the process dies),
+a merge key may double what it merges at every level, a number such as 1:1:1 is read in quadratic time, and one of many
+digits or an impossible date raises ValueError. Here nesting and size are bounded while the text is read, and what looks
+like a time or a number to the base of 60 is a text, as sigs.k8s.io/yaml has it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from podwire.apiserver.revisions import decode
+
+if TYPE_CHECKING:
+    from yaml.nodes import MappingNode, Node, ScalarNode
+
+DEEPEST = 100
+"""Levels of nesting, as in JSON bodies."""
+
+MOST_NODES = 100_000
+"""Keys and values of one document, those that merge keys repeat included: half a second of work. JSON has no limit."""
+
+LARGEST_PRETTY = 256 * 1024
+"""Bytes of JSON that are written as YAML proper. More is sent as it is: JSON is YAML, and costs a hundredth."""
+
+LONGEST_NUMBER = 400
+"""Characters; a double needs 309 digits."""
+
+
+class YamlError(ValueError):
+    """The text cannot be read; the message says why."""
+
+
+class TooMuchError(YamlError):
+    """The text is well formed and asks for more work than one body may."""
+
+
+def read(text: bytes) -> Any:
+    """The value of a document, its aliases shared and not written out. Raises YamlError."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        if isinstance(error, YamlError):
+            raise
+        raise YamlError(str(error)) from error
+
+
+def write(json: bytes) -> bytes:
+    """JSON as YAML."""
+    if len(json) > LARGEST_PRETTY:
+        return json
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(decode(json), Dumper=dumper, sort_keys=False, allow_unicode=True)
+    return text.encode("utf-8", "backslashreplace")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The safe loader, with limits. The composer calls `descend_resolver` before each node and `ascend` after it."""
+
+    def __init__(self, stream: bytes) -> None:
+        super().__init__(stream)
+        self._level = 0
+        self._nodes = 0
+
+    def descend_resolver(self, current_node: Node | None, current_index: Any) -> None:  # noqa: ARG002
+        self._level += 1
+        if self._level > DEEPEST:
+            raise YamlError(f"the body is nested deeper than {DEEPEST} levels")
+        self._count(1)
+
+    def ascend_resolver(self) -> None:
+        self._level -= 1
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        """Merge keys, once their cost is known: what they merge may merge in turn."""
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for one in merged:
+                    if isinstance(one, yaml.MappingNode):
+                        self.flatten_mapping(one)
+                self._count(sum(len(one.value) for one in merged))
+        super().flatten_mapping(node)
+
+    def construct_number(self, node: ScalarNode) -> Any:
+        """A number; a text where it is one only to the base of 60, or longer than any number."""
+        if ":" in node.value or len(node.value) > LONGEST_NUMBER:
+            return node.value
+        if node.tag == "tag:yaml.org,2002:int":
+            return self.construct_yaml_int(node)
+        return self.construct_yaml_float(node)
+
+    def _count(self, more: int) -> None:
+        self._nodes += more
+        if self._nodes > MOST_NODES:
+            raise TooMuchError(f"the body has more than {MOST_NODES} keys and values: send it as JSON")
+
+
+for _tag in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Loader.construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)

@@ -1,0 +1,151 @@
+"""A server under fire, and what must hold of each of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from podwire.apiserver.main import ApiServer
+from podwire.apiserver.requests import Answer, Request, Response, WatchAnswer
+from tests.apiserver.conftest import ADMIN, Files, configuration
+from tests.apiserver.custom.widgets import DEFINITIONS, manifest
+from tests.apiserver.fuzz.requests import Asked
+
+DEADLINE_SECONDS = 20.0
+MOST_PROCESSOR_SECONDS = 5.0
+"""Of one request. Far more than any takes, and far less than a client waits."""
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+FAULT = "this is a fault of the server"
+
+
+class Guarded:
+    """One server and the loop that it lives in. Every answer is judged; logged errors count as faults."""
+
+    def __init__(self, folder: Path) -> None:
+        self._runner = asyncio.Runner()
+        self._folder = folder
+        self._count = 0
+
+    @contextmanager
+    def running(self, files: Files) -> Iterator[Guarded]:
+        """Answer inside the block."""
+        self._server = self._runner.run(self._start(files))
+        self.ask("POST", DEFINITIONS, json.dumps(manifest()).encode())
+        try:
+            yield self
+        finally:
+            self._runner.run(self._server.stop())
+            self._runner.close()
+
+    def ask(self, method: str, path: str, body: bytes = b"", **request: Any) -> Answer:
+        """Ask, and judge the answer."""
+        named: dict[str, Any] = {"user": ADMIN, **request}
+        asked = Request(method, path, body=body, source="192.0.2.1", **named)
+        began = time.process_time()
+        answer = self._runner.run(self._answer(asked))
+        spent = time.process_time() - began
+        assert spent < MOST_PROCESSOR_SECONDS, f"{spent:.1f} s of the processor for one request"
+        judge(answer)
+        return answer
+
+    def endures(self, asked: Asked) -> None:
+        """Answer a request; what it wrote can be shown, and the server goes on as before."""
+        with errors_raise():
+            answer = self.ask(asked.method, asked.path, asked.body, query=asked.query, headers=asked.headers)
+            if asked.method != "GET" and isinstance(answer, Response) and answer.code < 300:
+                self.ask("GET", asked.path, headers={"accept": TABLE})
+            self.works()
+
+    def works(self) -> None:
+        """A good write is stored, with the next version, and told in the next list."""
+        self._count += 1
+        before = self._server.store.version
+        body = json.dumps({"metadata": {"name": f"good-{self._count}"}, "data": {"n": str(self._count)}}).encode()
+        made = self.ask("POST", MAPS, body)
+        assert isinstance(made, Response)
+        assert made.code == 201, made.body
+        assert before < int(json.loads(made.body)["metadata"]["resourceVersion"]) <= self._server.store.version
+        gone = self.ask("DELETE", f"{MAPS}/good-{self._count}")
+        assert isinstance(gone, Response)
+        assert gone.code == 200, gone.body
+
+    @property
+    def watchers(self) -> int:
+        """Open watch streams."""
+        return len(self._server.hub)
+
+    async def _start(self, files: Files) -> ApiServer:
+        server = ApiServer(configuration(files, str(self._folder / "store.db")))
+        await server.start()
+        return server
+
+    async def _answer(self, request: Request) -> Answer:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            answer = await self._server.api.handle(request)
+        if isinstance(answer, WatchAnswer):
+            self._drain(answer)
+        return answer
+
+    def _drain(self, answer: WatchAnswer) -> None:
+        """What a client reads of a stream at once; then the client is gone."""
+        while chunk := answer.watcher.take():
+            for line in chunk.splitlines():
+                event = json.loads(line)
+                assert event["type"] in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}
+                assert isinstance(event["object"], dict)
+        self._server.hub.discard(answer.storage, answer.watcher)
+
+
+def judge(answer: Answer) -> None:
+    """A refusal is a whole Status, an answer is a whole JSON object, and nothing is the server's own fault."""
+    if not isinstance(answer, Response):
+        return
+    assert 200 <= answer.code < 600
+    if answer.code >= 400:
+        judge_refusal(answer.code, answer.body)
+    elif answer.content_type.startswith("application/json"):
+        assert isinstance(json.loads(answer.body), dict)
+
+
+def judge_refusal(code: int, body: bytes) -> None:
+    """The body of a refusal is a Status that says why."""
+    if not body.startswith(b"{"):
+        assert b"kind: Status" in body
+        return
+    told = json.loads(body)
+    assert (told["kind"], told["apiVersion"], told["status"]) == ("Status", "v1", "Failure"), told
+    assert told["code"] == code
+    assert told["reason"]
+    assert told["message"]
+    assert FAULT not in told["message"], told
+    assert code != 500, told
+
+
+@contextmanager
+def errors_raise() -> Iterator[None]:
+    """Whatever is logged as an error inside the block is raised at its end."""
+    heard = _Errors(logging.ERROR)
+    root = logging.getLogger()
+    root.addHandler(heard)
+    try:
+        yield
+    finally:
+        root.removeHandler(heard)
+    assert not heard.texts, heard.texts
+
+
+class _Errors(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(logging.Formatter().format(record))

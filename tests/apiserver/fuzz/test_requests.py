@@ -1,0 +1,80 @@
+"""Whatever is sent, the answer is an object or a Status, soon, and the server goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.apiserver.conftest import write_files
+from tests.apiserver.fuzz.guarded import Guarded
+from tests.apiserver.fuzz.requests import Asked, requests
+
+QUICK = settings(max_examples=1000, deadline=None, derandomize=True, database=None)
+LONG = settings(max_examples=50_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+MOST_GROWTH = 24 * 1024 * 1024
+"""Bytes that a process may gain by noise: arenas that are not given back, caches that fill."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("fuzz")
+    with Guarded(folder).running(write_files(folder)) as server:
+        yield server
+
+
+@pytest.mark.proves("bad-requests-fuzzed")
+@QUICK
+@given(requests())
+def test_any_request_has_a_proper_answer(server: Guarded, asked: Asked) -> None:
+    server.endures(asked)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.proves("bad-requests-fuzzed")
+@LONG
+@given(requests())
+def test_any_of_many_requests_has_a_proper_answer(server: Guarded, asked: Asked) -> None:
+    server.endures(asked)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.proves("bad-requests-leave-nothing")
+def test_refused_requests_leave_no_memory_behind(server: Guarded) -> None:
+    asked = _reads_and_dry_runs(1000)
+    for _ in range(3):
+        _send(server, asked)
+    before = _resident()
+    for _ in range(10):
+        _send(server, asked)
+    assert _resident() - before < MOST_GROWTH
+    assert server.watchers == 0
+
+
+def _reads_and_dry_runs(number: int) -> list[Asked]:
+    """Requests that store nothing."""
+    found: list[Asked] = []
+
+    @settings(max_examples=number, derandomize=True, database=None, phases=[Phase.generate])
+    @given(requests())
+    def collect(asked: Asked) -> None:
+        query = {**asked.query, "dryRun": ("All",)}
+        found.append(Asked(asked.method, asked.path, query, asked.headers, asked.body))
+
+    collect()
+    return [asked for asked in found if asked.method != "DELETE"]
+
+
+def _send(server: Guarded, asked: list[Asked]) -> None:
+    for one in asked:
+        server.ask(one.method, one.path, one.body, query=one.query, headers=one.headers)
+
+
+def _resident() -> int:
+    """Bytes of this process in memory (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
