@@ -22,6 +22,15 @@ async def test_scale(talk: Talk) -> None:
     assert (await talk.refused("PATCH", path, {"spec": {"replicas": -1}}, content_type=MERGE))[0] == 400
 
 
+@pytest.mark.proves("table-cells")
+async def test_a_scale_has_a_table_of_its_own(talk: Talk) -> None:
+    await talk.ok("POST", DEPLOYMENTS, deployment(replicas=2))
+    table = await talk.ok("GET", f"{DEPLOYMENTS}/web/scale", accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    (row,) = table["rows"]
+    assert (row["cells"][:3], row["object"]["metadata"]["name"]) == (["web", 2, 0], "web")
+
+
 async def test_a_pod_is_bound_once(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod())
     binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "web"}, "target": {"name": "n1"}}

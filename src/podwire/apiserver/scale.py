@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import status
+from podwire.apiserver import negotiation, status, tables
 from podwire.apiserver.custom import scaling
+from podwire.apiserver.negotiation import Form
+from podwire.apiserver.requests import json_response
+from podwire.apiserver.resources import Resource
 
 if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import ScalePaths
+    from podwire.apiserver.requests import Request, Response
 
 Object = dict[str, Any]
+
+SCALES = Resource("autoscaling", "v1", "scales", "scale", "Scale", namespaced=True, list_kind="ScaleList")
+"""The kind as if it had a path of its own: for the columns of its table."""
 
 
 def from_workload(workload: Object, paths: ScalePaths | None = None) -> Object:
@@ -33,6 +40,15 @@ def from_workload(workload: Object, paths: ScalePaths | None = None) -> Object:
         "spec": {"replicas": replicas},
         "status": state,
     }
+
+
+def answer(request: Request, scale: Object, warnings: tuple[str, ...] = ()) -> Response:
+    """A Scale as the client wants to see it: as it is, or as a row; raises StatusError 406."""
+    if negotiation.form(request.headers.get("accept", "")) is not Form.TABLE:
+        return json_response(scale, warnings=warnings)
+    include = request.parameter("includeObject") or "Metadata"
+    version = {"metadata": {"resourceVersion": scale["metadata"].get("resourceVersion", "")}}
+    return json_response({**tables.table(SCALES, [scale], include), **version}, warnings=warnings)
 
 
 def into_workload(scale: Object, workload: Object, paths: ScalePaths | None = None) -> Object:

@@ -180,8 +180,15 @@ def _parse_fields(text: str, known: Mapping[str, str]) -> Iterator[FieldTerm]:
             raise status.bad_request(f'invalid field selector "{term}"; write path=value or path!=value')
         path, operator, value = match[1].strip(), match[2], re.sub(r"\\([\\,=])", r"\1", match[3])
         if path not in known:
-            raise status.bad_request(f'field label not supported: "{path}"; supported: {", ".join(sorted(known))}')
+            raise status.bad_request(_unknown_field(path, known))
         yield FieldTerm(known[path], value, operator != "!=")
+
+
+def _unknown_field(path: str, known: Mapping[str, str]) -> str:
+    """Upstream's words; where a kind has fields of its own, they are named too."""
+    if known.keys() == _EVERY_KIND.keys():
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    return f"field label not supported: {path}; supported: {', '.join(sorted(known))}"
 
 
 def _parse_labels(text: str) -> Iterator[Requirement]:

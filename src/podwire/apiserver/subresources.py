@@ -88,13 +88,13 @@ class Subresources:
         return call.written(written)
 
     async def _scale(self, call: Call) -> Answer:
-        return json_response(scale.from_workload(self._workload(call), _scale_paths(call.resource)))
+        return scale.answer(call.request, scale.from_workload(self._workload(call), _scale_paths(call.resource)))
 
     async def _change_scale(self, call: Call) -> Answer:
         paths = _scale_paths(call.resource)
         written = await (self._apply_scale(call, paths) if call.applies else self._update_scale(call, paths))
         workload = conversion.from_storage(call.resource, written.stored.object())
-        return json_response(scale.from_workload(workload, paths), warnings=written.warnings)
+        return scale.answer(call.request, scale.from_workload(workload, paths), written.warnings)
 
     async def _apply_scale(self, call: Call, paths: ScalePaths | None) -> Written:
         resource = call.resource

@@ -141,6 +141,15 @@ def _autoscaler(obj: Field, now: datetime) -> tuple[Cell, ...]:
     )
 
 
+def _scale(obj: Field, now: datetime) -> tuple[Cell, ...]:
+    return (
+        texts.name(obj),
+        obj["spec"]["replicas"].number,
+        obj["status"]["replicas"].number,
+        texts.age(obj, now),
+    )
+
+
 def _targets(metrics: Field) -> str:
     """What is aimed at; nothing here measures, so what is stands as unknown."""
     shown = []
@@ -248,6 +257,15 @@ AUTOSCALERS = Layout(
         AGE,
     ),
     _autoscaler,
+)
+SCALES = Layout(
+    (
+        NAME,
+        Column("Desired", "integer", description="Number of desired pods."),
+        Column("Available", "integer", description="Total number of pods."),
+        AGE,
+    ),
+    _scale,
 )
 BUDGETS = Layout(
     (

@@ -1,0 +1,40 @@
+"""Two releases of kubectl against one world. A worker of pytest has one world for the whole folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.kubectl.kubectl import RELEASES, Kubectl
+from tests.world.harness import Home, World, running
+
+
+@pytest.fixture(scope="package")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of two nodes."""
+    yield from running(Home(tmp_path_factory.mktemp("kubectl")), "kubectl", "--nodes", "2")
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def kubectl(request: pytest.FixtureRequest, cluster: World, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+    """Each release in turn, in a new namespace named after the module of tests."""
+    release: str = request.param
+    module = request.module.__name__.rpartition("test_")[2]
+    namespace = f"{module}-{release.replace('.', '')}"
+    folder = tmp_path_factory.mktemp(namespace)
+    binary = RELEASES[release]
+    if not binary.exists():
+        pytest.fail(f"{binary} is not there: kubectl {release} is to be had for x86_64 only")
+    config = yaml.safe_load((cluster.home.folder / "kubeconfig").read_text())
+    config["contexts"][0]["context"]["namespace"] = namespace
+    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+    environment = {
+        **cluster.home.environment,
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "KUBECACHEDIR": str(cluster.home.folder / f"cache-{release}"),
+    }
+    made = Kubectl(release, binary, environment, namespace, folder)
+    made("create", "namespace", namespace)
+    return made
