@@ -94,6 +94,19 @@ def test_preconditions() -> None:
         assert (refused.value.code, refused.value.reason) == (409, "Conflict")
 
 
+@pytest.mark.proves("delete-foreground-orphan")
+def test_old_clients_of_jobs_keep_their_pods_and_are_told() -> None:
+    jobs = REGISTRY.find("batch", "v1", "jobs")
+    assert jobs is not None
+    kept = deletion.delete(jobs, thing("Job"), DeleteOptions(), NOW)
+    assert kept.obj["metadata"]["finalizers"] == ["orphan"]
+    assert deletion.delete(jobs, thing("Job"), DeleteOptions(propagation="Background"), NOW).gone
+    [told] = deletion.warnings(jobs, DeleteOptions())
+    assert told.startswith("child pods are preserved by default when jobs are deleted")
+    assert deletion.warnings(jobs, DeleteOptions(propagation="Orphan")) == ()
+    assert deletion.warnings(resource("pods"), DeleteOptions()) == ()
+
+
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(StatusError) as refused:
         delete(thing(), propagation="Sideways")

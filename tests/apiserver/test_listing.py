@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from podwire.apiserver.pages import Position
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import MAPS, MERGE, config_map
 
@@ -55,6 +56,7 @@ async def test_the_past_can_be_listed_exactly(talk: Talk) -> None:
     assert await names(talk, "?resourceVersion=0") == ["a", "b"]
 
 
+@pytest.mark.proves("list-match", "list-continue-tokens", "watch-list")
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -63,6 +65,12 @@ async def test_the_past_can_be_listed_exactly(talk: Talk) -> None:
         ("resourceVersion=5&resourceVersionMatch=Best", 422),
         ("continue=x&resourceVersionMatch=Exact&resourceVersion=5", 422),
         ("sendInitialEvents=true", 422),
+        (f"continue={Position(3, 'default', 'a').token()}&resourceVersion=3", 400),
+        ("continue=x&resourceVersionMatch=NotOlderThan", 422),
+        ("resourceVersion=&resourceVersionMatch=NotOlderThan", 422),
+        (f"continue={Position(3, 'default', '../a').token()}", 400),
+        (f"continue={Position(999, 'default', 'a').token()}", 400),
+        ("watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=x", 422),
         ("continue=x", 400),
         ("resourceVersion=-1", 400),
         ("resourceVersion=abc", 400),
@@ -148,3 +156,35 @@ async def test_table_watchers_find_the_bookmark_in_the_row(talk: Talk) -> None:
     assert event["object"]["kind"] == "Table"
     row = event["object"]["rows"][0]["object"]
     assert row["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    accept = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+    event = (await talk.watch(f"{MAPS}?{query}", accept=accept))[-1]
+    assert event["object"]["kind"] == "PartialObjectMetadata"
+    assert event["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+@pytest.mark.proves("watch-table-columns", "table-negotiation", "table-columns")
+@pytest.mark.parametrize("query", ["watch=1", "watch=1&resourceVersion=1"])
+async def test_the_first_table_of_a_stream_has_the_columns(talk: Talk, query: str) -> None:
+    for name in "ab":
+        await talk.ok("POST", MAPS, config_map(name))
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    first, *others = [event["object"] for event in await talk.watch(f"{MAPS}?{query}", accept=accept)]
+    assert [column["name"] for column in first["columnDefinitions"]] == ["Name", "Data", "Age"]
+    assert others
+    assert all(table["columnDefinitions"] is None and len(table["rows"]) == 1 for table in others)
+
+
+@pytest.mark.proves("table-objects")
+async def test_rows_carry_what_is_asked_for(talk: Talk) -> None:
+    await talk.ok("POST", MAPS, config_map())
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    for include, kind in (
+        ("", "PartialObjectMetadata"),
+        ("Metadata", "PartialObjectMetadata"),
+        ("Object", "ConfigMap"),
+    ):
+        table = await talk.ok("GET", f"{MAPS}?includeObject={include}", accept=accept)
+        assert {row["object"]["kind"] for row in table["rows"]} == {kind}
+    bare = await talk.ok("GET", f"{MAPS}?includeObject=None", accept=accept)
+    assert all(row.get("object") is None for row in bare["rows"])
+    assert (await talk.refused("GET", f"{MAPS}?includeObject=Everything", accept=accept))[0] == 400

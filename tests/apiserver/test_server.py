@@ -121,6 +121,7 @@ async def test_a_client_that_leaves_is_forgotten(served: Served) -> None:
         await until(lambda: not len(served.server.hub))
 
 
+@pytest.mark.proves("watch-too-old", "watch-errors", "list-expired-token")
 async def test_an_old_position_is_410(files: Files) -> None:
     listener = free_listener()
     async with running(configuration(files, sockets=(listener,), window=Window(events=3))) as server:
@@ -129,8 +130,9 @@ async def test_an_old_position_is_410(files: Files) -> None:
             for count in range(5):
                 await client.post(MAPS, json=config_map(str(count)))
             async with client.get(MAPS, params={"watch": "true", "resourceVersion": "1"}) as watch:
-                assert watch.status == 410
-                assert (await watch.json())["reason"] == "Expired"
+                event = json.loads(await watch.read())
+                assert (watch.status, event["type"]) == (200, "ERROR")
+                assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
             async with client.get(MAPS, params={"limit": "1"}) as page:
                 token = (await page.json())["metadata"]["continue"]
             for count in range(5, 10):

@@ -14,7 +14,7 @@ from podwire.apiserver import negotiation, routes, status
 from podwire.apiserver.access import asking
 from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.calls import Call
-from podwire.apiserver.requests import Answer, Relay, Response, json_response
+from podwire.apiserver.requests import Answer, Response, WatchAnswer, json_response
 from podwire.apiserver.status import StatusError, Success
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Api:
         if bool(route.namespace) > resource.namespaced:
             raise status.no_such_path()
         answer = await self._handle_resource(Call(request, resource, route, asking.verb(request, route)))
-        if resource.warning and not isinstance(answer, Relay):
+        if resource.warning and isinstance(answer, Response | WatchAnswer):
             return replace(answer, warnings=(resource.warning, *answer.warnings))
         return answer
 

@@ -9,6 +9,7 @@ from podwire.apiserver import patches, status
 from podwire.apiserver.apply.options import author_name, is_apply
 from podwire.apiserver.bodies import read_json, read_object, read_yaml
 from podwire.apiserver.deletion import DeleteOptions
+from podwire.apiserver.duplicates import duplicate_fields
 from podwire.apiserver.reads import requested_view
 from podwire.apiserver.requests import Response
 from podwire.apiserver.revisions import Key
@@ -66,6 +67,7 @@ class Call:
         validation = self.request.parameter("fieldValidation") or "Warn"
         if validation not in {"Strict", "Warn", "Ignore"}:
             raise status.bad_request(f"fieldValidation is Strict, Warn or Ignore, not {validation!r}")
+        content_type = self.request.headers.get("content-type", "")
         return WriteOptions(
             dry_run=_dry_run(self.request.query.get("dryRun", ())),
             field_validation=validation,
@@ -73,6 +75,7 @@ class Call:
             author=author_name(self.request),
             subresource=self.route.subresource,
             force=self.request.flag("force"),
+            duplicates=() if validation == "Ignore" else duplicate_fields(self.request.body, content_type),
         )
 
     def delete_options(self, body: Object | None = None) -> DeleteOptions:

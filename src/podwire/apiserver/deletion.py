@@ -30,6 +30,15 @@ IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
 _POLICIES = {"": None, "Background": "", "Foreground": FOREGROUND, "Orphan": ORPHAN}
 
 
+_ORPHANING = {"jobs.batch": "Orphan", "replicationcontrollers": "Orphan"}
+"""Kinds whose pods stay when a DELETE says nothing of them, for the sake of old clients (as upstream)."""
+
+_PODS_STAY = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
+    "set propagationPolicy=Orphan to suppress this warning"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
     """How to delete. `grace_seconds` None: the object's own."""
@@ -53,19 +62,25 @@ def delete(resource: Resource, obj: Object, options: DeleteOptions, now: datetim
     """The outcome of a DELETE; raises StatusError 400, 403 or 409. Changes and returns the object given."""
     _check(resource, obj, options)
     metadata = obj["metadata"]
-    _mark_propagation(metadata, options.propagation)
+    _mark_propagation(metadata, options.propagation or _ORPHANING.get(resource.storage, ""))
     grace = _grace(resource, obj, options)
     if "deletionTimestamp" in metadata:
         _shorten(metadata, grace)
     elif _held(obj) or grace > 0:
         metadata["deletionTimestamp"] = timestamp(now + timedelta(seconds=grace))
         metadata["deletionGracePeriodSeconds"] = grace
-        metadata["generation"] = metadata.get("generation", 0) + 1
+        if "generation" in metadata:
+            metadata["generation"] += 1
         if resource.storage == "namespaces":
             obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
     else:
         return Outcome(obj, gone=True)
     return Outcome(obj, gone=complete(obj))
+
+
+def warnings(resource: Resource, options: DeleteOptions) -> tuple[str, ...]:
+    """What a client should know of its DELETE."""
+    return (_PODS_STAY,) if resource.storage == "jobs.batch" and not options.propagation else ()
 
 
 def complete(obj: Object) -> bool:

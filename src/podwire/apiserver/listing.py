@@ -74,6 +74,8 @@ def options(request: Request) -> ListOptions:
         initial_events=initial,
         timeout_seconds=_count(request, "timeoutSeconds"),
     )
+    if found.continue_token and found.version and not found.match and not found.watch:
+        raise status.bad_request("specifying resource version is not allowed when using continue")
     problem = _watch_problem(found) if found.watch else _list_problem(found)
     if problem is not None:
         raise status.invalid_options("ListOptions", problem)
@@ -146,8 +148,6 @@ def _list_problem(wanted: ListOptions) -> causes.Cause | None:
     if wanted.initial_events is not None:
         return causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
     if not wanted.match:
-        if wanted.continue_token and wanted.version:
-            return causes.forbidden("resourceVersion", "specifying resource version is not allowed when using continue")
         return None
     if wanted.continue_token:
         return causes.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")

@@ -90,7 +90,9 @@ def complete_new(resource: Resource, obj: Object, now: datetime) -> None:
         raise status.invalid(resource, "", [causes.required("metadata.name", "name or generateName is required")])
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = timestamp(now)
-    metadata["generation"] = 1
+    metadata.pop("generation", None)
+    if resource.counts_generations:
+        metadata["generation"] = 1
 
 
 def check_made_by_apply(resource: Resource, config: Object) -> None:
@@ -148,11 +150,13 @@ def carry_over(resource: Resource, obj: Object, old: Object) -> None:
 
 
 def count_generation(resource: Resource, obj: Object, old: Object) -> None:
-    """Bump `generation` when anything but metadata and status changed.
+    """Bump `generation`, where the kind has one, when anything but metadata and status changed.
 
     The status of a kind of a user without a subresource for it is a part like any other.
     """
+    if "generation" not in old["metadata"]:
+        return
     is_part = resource.custom is not None and "status" not in resource.subresources
     kept = _NOT_SPEC - {"status"} if is_part else _NOT_SPEC
     if any(obj.get(part) != old.get(part) for part in (obj.keys() | old.keys()) - kept):
-        obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        obj["metadata"]["generation"] = old["metadata"]["generation"] + 1

@@ -26,10 +26,10 @@ SHORTEST_WATCH_SECONDS = 1800
 """Without timeoutSeconds a stream ends after this to twice this time, so that streams do not end together."""
 
 
-def requested_view(request: Request, resource: Resource) -> View:
-    """How the client wants objects shown; raises StatusError 400 or 406."""
+def requested_view(request: Request, resource: Resource, *, streamed: bool = False) -> View:
+    """How the client wants objects shown, `streamed` in a watch; raises StatusError 400 or 406."""
     form = negotiation.form(request.headers.get("accept", ""))
-    return view(resource, form, request.parameter("includeObject"))
+    return view(resource, form, request.parameter("includeObject"), streamed=streamed)
 
 
 class Reader:
@@ -70,7 +70,7 @@ class Reader:
         """A list, or a watch where `watch` is set."""
         wanted = listing.options(request)
         selected = self.select(request, resource, namespace)
-        shown = requested_view(request, resource)
+        shown = requested_view(request, resource, streamed=wanted.watch)
         if wanted.watch:
             return await self._watch(resource, selected, shown, wanted)
         page = await listing.read_page(self._store, resource.storage, selected, wanted)
@@ -78,12 +78,18 @@ class Reader:
 
     async def _watch(self, resource: Resource, selected: Selection, shown: View, wanted: ListOptions) -> WatchAnswer:
         await listing.wait_until_fresh(self._store, wanted.version or 0)
+        try:
+            initial = self._initial(resource.storage, selected, shown, wanted)
+        except status.ExpiredError as error:
+            lost = Watcher(selected, shown)
+            lost.refuse(error)
+            return WatchAnswer(lost, resource.storage)
         started = self._clock()
         seconds = wanted.timeout_seconds or random.uniform(1, 2) * SHORTEST_WATCH_SECONDS  # noqa: S311
         watcher = Watcher(
             selected,
             shown,
-            initial=self._initial(resource.storage, selected, shown, wanted),
+            initial=initial,
             bookmarks=wanted.bookmarks,
             started=started,
             ends=started + seconds,

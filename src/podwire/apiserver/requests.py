@@ -58,6 +58,7 @@ class WatchAnswer:
     watcher: Watcher
     storage: str
 
+    warnings: tuple[str, ...] = ()
 
 @dataclass(frozen=True, slots=True)
 class Relay:

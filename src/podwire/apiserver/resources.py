@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from podwire.apiserver.custom.kind import CustomKind
     from podwire.apiserver.schema import Schema
 
+COUNTED_KINDS = frozenset(
+    {
+        "CronJob",
+        "CustomResourceDefinition",
+        "DaemonSet",
+        "Deployment",
+        "EndpointSlice",
+        "Ingress",
+        "IngressClass",
+        "Job",
+        "NetworkPolicy",
+        "Pod",
+        "PodDisruptionBudget",
+        "PodTemplate",
+        "PriorityClass",
+        "ReplicaSet",
+        "ReplicationController",
+        "StatefulSet",
+    }
+)
+"""Built-in kinds with a generation (k8s.io/kubernetes `pkg/registry/*/strategy.go`); others have none to observe."""
+
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -58,6 +80,17 @@ class Resource:
     storage: str = ""
     patch_strategic: bool = True
     custom: CustomKind | None = None
+    deprecation: str = ""
+
+    @property
+    def counts_generations(self) -> bool:
+        """Whether `metadata.generation` tells changes of its objects: of all kinds of users, and of some built-in."""
+        return self.custom is not None or self.kind in COUNTED_KINDS
+
+    @property
+    def warning(self) -> str:
+        """What every request on it is answered with in a Warning header; empty for what is not deprecated."""
+        return self.deprecation if self.custom is None else self.custom.warning
 
     @property
     def schema(self) -> Schema | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import logging
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import ssl
 
     from podwire.apiserver.api import Api
+    from collections.abc import Iterable
     from podwire.apiserver.hub import Hub
     from podwire.apiserver.store import Store
     from podwire.apiserver.watch import Watcher
@@ -33,6 +35,8 @@ KEEP_ALIVE_SECONDS = 3600.0
 SHUTDOWN_SECONDS = 2.0
 
 
+SMALLEST_COMPRESSED = 128 * 1024
+"""Bytes of an answer from which on it is compressed (k8s.io/apiserver `handlers/responsewriters/writers.go`)."""
 class Server:
     """Listeners that answer with one Api. Start it, add listeners at any time, stop it."""
 
@@ -74,7 +78,7 @@ class Server:
     async def _send(self, raw: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         match answer:
             case Response():
-                return _plain(answer)
+                return await _compressed(raw, _plain(answer))
             case WatchAnswer():
                 return await self._send_watch(raw, answer)
             case Relay():
@@ -88,6 +92,7 @@ class Server:
         try:
             await response.prepare(raw)
             await self._pump(raw, response, answer.watcher)
+        _warn(response, answer.warnings)
             with contextlib.suppress(ConnectionError):
                 await response.write_eof()
         finally:
@@ -169,10 +174,29 @@ def _request(raw: web.BaseRequest, body: bytes) -> Request:
 def _plain(answer: Response) -> web.Response:
     headers = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private", **answer.headers}
     response = web.Response(body=answer.body, status=answer.code, headers=headers)
-    for warning in answer.warnings:
+    _warn(response, answer.warnings)
+    return response
+
+
+def _warn(response: web.StreamResponse, warnings: Iterable[str]) -> None:
+    for warning in warnings:
         text = warning.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{"".join(c for c in text if c.isprintable())}"')
-    return response
+
+
+async def _compressed(raw: web.BaseRequest, answer: web.Response) -> web.Response:
+    """A large answer in gzip where the client reads it, made beside the event loop."""
+    body = answer.body
+    if not isinstance(body, bytes) or len(body) < SMALLEST_COMPRESSED or not _reads_gzip(raw):
+        return answer
+    answer.body = await asyncio.to_thread(gzip.compress, body, 1)
+    answer.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+    return answer
+
+
+def _reads_gzip(raw: web.BaseRequest) -> bool:
+    offered = raw.headers.get("Accept-Encoding", "").split(",")
+    return any(entry.strip().replace(" ", "") in {"gzip", "gzip;q=1", "gzip;q=1.0"} for entry in offered)
 
 
 def _same_origin(raw: web.BaseRequest) -> bool:

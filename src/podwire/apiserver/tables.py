@@ -41,6 +41,7 @@ _LAYOUTS: dict[tuple[str, str], Layout] = {
     ("apps", "replicasets"): workloads.REPLICA_SETS,
     ("apps", "statefulsets"): workloads.STATEFUL_SETS,
     ("autoscaling", "horizontalpodautoscalers"): workloads.AUTOSCALERS,
+    ("autoscaling", "scales"): workloads.SCALES,
     ("batch", "cronjobs"): workloads.CRON_JOBS,
     ("batch", "jobs"): workloads.JOBS,
     ("coordination.k8s.io", "leases"): cluster.LEASES,
@@ -72,18 +73,27 @@ def table(
     """A meta.k8s.io/v1 Table of the objects, without list metadata (the caller sets resourceVersion and continue).
 
     `include_object` is Metadata, Object or None (the parameter's words). Ages are counted to `now`, by default the
-    present. `columns=False` leaves the definitions out, for later events of a watch.
+    present. `columns=False` leaves the definitions out, for the events of a watch.
     """
     found = layout(resource)
     moment = now or datetime.now(UTC)
     rows = [_row(found, obj, include_object, moment) for obj in objects]
-    definitions = [column.json() for column in found.columns] if columns else []
+    definitions = _definitions(found) if columns else None
     return {"kind": "Table", "apiVersion": META, "columnDefinitions": definitions, "rows": rows}
+
+
+def columns(resource: Resource) -> list[Object]:
+    """The column definitions of a resource."""
+    return _definitions(layout(resource))
 
 
 def layout(resource: Resource) -> Layout:
     """The columns of a resource."""
     return resource.layout or _LAYOUTS.get((resource.group, resource.plural), cluster.OTHERS)
+
+
+def _definitions(found: Layout) -> list[Object]:
+    return [column.json() for column in found.columns]
 
 
 def _row(found: Layout, obj: Object, include_object: str, now: datetime) -> Object:

@@ -22,6 +22,9 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 METADATA_VERSION = "meta.k8s.io/v1"
 
+_COLUMNS = b'"columnDefinitions":'
+_NO_COLUMNS = _COLUMNS + b"null"
+
 
 class View(Protocol):
     """One way to show the objects of a resource. Views of equal `name` show the same bytes."""
@@ -43,9 +46,13 @@ class View(Protocol):
         """The object of a BOOKMARK event: nothing but metadata."""
         ...
 
+    def opening(self, line: bytes) -> bytes:
+        """The first line of a watch stream, which may say what holds for all of it."""
+        ...
 
-def view(resource: Resource, form: Form, include_object: str) -> View:
-    """The view that a request asks for; raises StatusError 400 for an unknown includeObject."""
+
+def view(resource: Resource, form: Form, include_object: str, *, streamed: bool = False) -> View:
+    """The view that a request asks for, `streamed` in a watch; raises StatusError 400 for an unknown includeObject."""
     if form is Form.PLAIN:
         return Plain(resource)
     if form is Form.METADATA:
@@ -53,7 +60,7 @@ def view(resource: Resource, form: Form, include_object: str) -> View:
     include = include_object or "Metadata"
     if include not in {"Metadata", "Object", "None"}:
         raise status.bad_request(f"includeObject is None, Metadata or Object, not {include_object!r}")
-    return Rows(resource, include)
+    return Rows(resource, include, streamed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Plain:
         """The stored bytes, where they are in the form that the resource serves."""
         if self.resource.custom is not None:
             return self.resource.custom.body(stored)
-        if self.resource.group != conversion.EVENTS_GROUP:
+        if not conversion.is_converted(self.resource):
             return stored.body
         return encode(conversion.from_storage(self.resource, stored.object()))
 
@@ -83,6 +90,10 @@ class Plain:
     def bookmark(self, metadata: Object) -> bytes:
         """An object of the kind with nothing in it."""
         return encode({"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata})
+
+    def opening(self, line: bytes) -> bytes:
+        """The same: each object says all of itself."""
+        return line
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +120,18 @@ class MetadataOnly:
         """PartialObjectMetadata with this metadata."""
         return encode({"kind": "PartialObjectMetadata", "apiVersion": METADATA_VERSION, "metadata": metadata})
 
+    def opening(self, line: bytes) -> bytes:
+        """The same: each object says all of itself."""
+        return line
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Tables, as `kubectl get` asks for them."""
+    """Tables, as `kubectl get` asks for them. `streamed`: of a watch, where only the first line has the columns."""
 
     resource: Resource
     include_object: str
+    streamed: bool = False
 
     @property
     def name(self) -> str:
@@ -129,15 +145,19 @@ class Rows:
     def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
         """A table with a row for each object."""
         objects = (conversion.from_storage(self.resource, item.object()) for item in items)
-        table = tables.table(self.resource, objects, self.include_object)
+        table = tables.table(self.resource, objects, self.include_object, columns=not self.streamed)
         return encode({**table, "metadata": metadata})
 
     def bookmark(self, metadata: Object) -> bytes:
         """A table with one empty row that carries the metadata: kubectl reads the annotation there."""
         partial = {"kind": "PartialObjectMetadata", "apiVersion": METADATA_VERSION, "metadata": metadata}
         rows = [{"cells": [], "object": partial}]
-        table = {"kind": "Table", "apiVersion": METADATA_VERSION, "columnDefinitions": [], "rows": rows}
+        table = {"kind": "Table", "apiVersion": METADATA_VERSION, "columnDefinitions": None, "rows": rows}
         return encode({**table, "metadata": {"resourceVersion": metadata["resourceVersion"]}})
+
+    def opening(self, line: bytes) -> bytes:
+        """The line with the columns of all that follow."""
+        return line.replace(_NO_COLUMNS, _COLUMNS + encode(tables.columns(self.resource)), 1)
 
 
 def at_version(stored: Stored, version: int) -> Stored:

@@ -6,6 +6,7 @@
     any        feed                           same         lines are buffered
     any        feed, buffer full              BROKEN       nothing more is sent: the client must list again
     any        tick at a bookmark's time      same         one BOOKMARK is buffered
+    any        refuse                         ENDING       one ERROR is told
     any        tick at the end, or end()      ENDING       what is buffered is still sent, then the stream ends
 
     before    after     told as
@@ -23,6 +24,7 @@ import enum
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.revisions import encode
 from podwire.apiserver.views import INITIAL_EVENTS_END, at_version
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.revisions import Event, Stored
     from podwire.apiserver.selectors import Selection
+    from podwire.apiserver.status import StatusError
     from podwire.apiserver.views import View
 
 LARGEST_BUFFER = 4096
@@ -71,6 +74,7 @@ class Watcher:
         self._view = view
         self._initial: Iterator[bytes] = iter(initial)
         self._buffer: deque[bytes] = deque()
+        self._opened = False
         self._ends = ends
         self._bookmark = _next_bookmark(started, ends) if bookmarks else float("inf")
 
@@ -97,7 +101,8 @@ class Watcher:
         lines, size = [], 0
         for source in (self._initial, _drain(self._buffer)):
             for line in source:
-                lines.append(line)
+                lines.append(line if self._opened else self._view.opening(line))
+                self._opened = True
                 size += len(line)
                 if size >= CHUNK:
                     return b"".join(lines)
@@ -118,6 +123,11 @@ class Watcher:
         if self.phase is not Phase.BROKEN:
             self.phase = Phase.ENDING
         self.wake()
+
+    def refuse(self, error: StatusError) -> None:
+        """Say why there is no stream, and end: clients look for the code of a lost position in its event."""
+        self._append([_framed("ERROR", encode(error.json()))])
+        self.end()
 
     def _append(self, lines: list[bytes]) -> None:
         if self.phase is Phase.BROKEN:

@@ -42,7 +42,8 @@ Object = dict[str, Any]
 class WriteOptions:
     """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself.
 
-    `author` and `subresource` are what `managedFields` says of it; `force` takes fields from other managers.
+    `author` and `subresource` are what `managedFields` says of it; `force` takes fields from other managers;
+    `duplicates` tells the fields that stand twice in the body.
     """
 
     dry_run: bool = False
@@ -51,6 +52,7 @@ class WriteOptions:
     author: str = "kube-apiserver"
     subresource: str = ""
     force: bool = False
+    duplicates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Writer:
         """Store a new object; raises StatusError 400, 403, 404, 409 or 422."""
         metadata.check_type(resource, body)
         claims = body["metadata"].pop("managedFields", None)
-        warnings = check_fields(resource, body, options.field_validation)
+        warnings = check_fields(resource, body, options)
         kind, obj = self._stored_form(resource, body)
         metadata.place(kind, obj, namespace)
         author = self._author(kind, options)
@@ -123,7 +125,7 @@ class Writer:
             body = change(conversion.from_storage(resource, current.object()))
             metadata.check_type(resource, body)
             claims = body["metadata"].pop("managedFields", None)
-            warnings = check_fields(resource, body, options.field_validation)
+            warnings = check_fields(resource, body, options)
             kind, obj = self._stored_form(resource, body)
             metadata.place(kind, obj, key.namespace, key.name)
             metadata.check_unchanged(kind, obj, old)
@@ -152,7 +154,7 @@ class Writer:
         Where there is none it is made, after `may_create` did not raise; without `may_create` it must be there.
         """
         self._check_configuration(resource, config)
-        warnings = check_fields(resource, config, options.field_validation)
+        warnings = check_fields(resource, config, options)
         kind, wanted = self._stored_form(resource, config)
         metadata.place(kind, wanted, key.namespace, key.name)
         wanted, author = _configured(kind, wanted, options.subresource), self._author(kind, options)
@@ -189,9 +191,10 @@ class Writer:
             if current is None:
                 raise status.not_found(resource, key.name)
             outcome = deletion.delete(resource, current.object(), options, self._clock())
+            told = deletion.warnings(resource, options)
             if outcome.gone:
-                return Written(transaction.remove(key, outcome.obj), gone=True)
-            return Written(transaction.put(key, outcome.obj))
+                return Written(transaction.remove(key, outcome.obj), told, gone=True)
+            return Written(transaction.put(key, outcome.obj), told)
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
@@ -246,16 +249,16 @@ class Writer:
         return self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource, stored
 
 
-def check_fields(resource: Resource, body: Object, field_validation: str) -> tuple[str, ...]:
+def check_fields(resource: Resource, body: Object, options: WriteOptions) -> tuple[str, ...]:
     """Check names and types of a body's fields; the warnings for the client. Raises StatusError 400."""
-    if validation.in_order(resource, body):
+    if validation.in_order(resource, body) and not options.duplicates:
         return ()
     if problem := validation.mistyped(resource, body):
         raise status.bad_request(problem)
-    if field_validation == "Ignore":
+    if options.field_validation == "Ignore":
         return ()
-    unknown = validation.unknown_fields(resource, body)
-    if unknown and field_validation == "Strict":
+    unknown = [*options.duplicates, *validation.unknown_fields(resource, body)]
+    if unknown and options.field_validation == "Strict":
         raise status.bad_request(
             f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
             f"strict decoding error: {', '.join(unknown)}"

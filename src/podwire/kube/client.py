@@ -156,7 +156,8 @@ class Client:
 
     async def delete_all(self, kind: Kind[ObjectT], namespace: str) -> None:
         """Delete every object of a kind in one namespace; pods end with their grace period."""
-        await self._call("DELETE", kind.path(namespace))
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        await self._call("DELETE", kind.path(namespace), msgspec.json.encode(options))
 
     async def watch(self, kind: Kind[ObjectT], namespace: str = "", **parameters: str) -> AsyncIterator[bytes]:
         """The lines of a watch stream, each one JSON event, until the server ends it."""

@@ -53,7 +53,7 @@ class Reviews:
         """The review with its status; raises StatusError 400, 415 or 422."""
         body, options = call.body(), call.write_options()
         metadata.check_type(call.resource, body)
-        warnings = writes.check_fields(call.resource, body, options.field_validation)
+        warnings = writes.check_fields(call.resource, body, options)
         body = without_nulls(body)
         user = call.request.user
         assert user is not None, "nobody comes here without a name"
