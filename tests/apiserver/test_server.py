@@ -295,7 +295,7 @@ async def test_kubectl_finds_its_way(served: Served) -> None:
 # the official Python client
 
 
-@pytest.mark.proves("client-kubernetes")
+@pytest.mark.proves("python-kubernetes")
 async def test_the_python_client_lists_and_watches(served: Served) -> None:
     official: Any = kubernetes  # its own type hints are wrong in places
 
