@@ -34,8 +34,8 @@ class Namespace(Object, frozen=True):
 class NodeAddress(Struct, frozen=True):
     """An address of a node. Type is InternalIP, ExternalIP or Hostname."""
 
-    type: str
-    address: str
+    type: str = ""
+    address: str = ""
 
 
 class NodeSpec(Struct, frozen=True):
@@ -293,13 +293,13 @@ class PodSpec(Struct, frozen=True):
 class PodIP(Struct, frozen=True):
     """One address of a pod."""
 
-    ip: str
+    ip: str = ""
 
 
 class ContainerStatus(Struct, frozen=True):
     """What others than its node need to know of a container."""
 
-    name: str
+    name: str = ""
     restart_count: int = 0
 
 

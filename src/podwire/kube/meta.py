@@ -59,10 +59,14 @@ class LabelSelector(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """One entry of `status.conditions`. Status is "True", "False" or "Unknown"."""
+    """One entry of `status.conditions`. Status is "True", "False" or "Unknown".
 
-    type: str
-    status: str
+    Nothing is required inside a status: servers do not check it, and an object that cannot be read stops whoever
+    follows its kind.
+    """
+
+    type: str = ""
+    status: str = ""
     reason: str = ""
     message: str = ""
     last_transition_time: str | None = None
