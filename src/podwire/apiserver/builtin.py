@@ -8,6 +8,7 @@ from podwire.apiserver.resources import STANDARD_VERBS, Resource, Subresource
 
 _WRITE = ("get", "patch", "update")
 _ALL = ("all",)
+PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 
 STATUS = "status"
 ENDPOINTS_DEPRECATION = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
@@ -48,6 +49,10 @@ def _pod_part(name: str, kind: str, *verbs: str, group: str = "", version: str =
     return Subresource(name, group, version, kind, verbs)
 
 
+def _proxy(kind: str) -> Subresource:
+    return Subresource("proxy", "", "v1", kind, PROXY_VERBS)
+
+
 def _core() -> tuple[Resource, ...]:
     return (
         _resource("v1", "ConfigMap", "configmaps", "cm"),
@@ -63,7 +68,7 @@ def _core() -> tuple[Resource, ...]:
             STATUS,
             namespaced=False,
         ),
-        _resource("v1", "Node", "nodes", "no", STATUS, namespaced=False),
+        _resource("v1", "Node", "nodes", "no", _proxy("NodeProxyOptions"), STATUS, namespaced=False),
         _resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", STATUS),
         _resource("v1", "PersistentVolume", "persistentvolumes", "pv", STATUS, namespaced=False),
         _resource(
@@ -78,6 +83,7 @@ def _core() -> tuple[Resource, ...]:
             _pod_part("exec", "PodExecOptions", "create", "get"),
             _pod_part("log", "Pod", "get"),
             _pod_part("portforward", "PodPortForwardOptions", "create", "get"),
+            _proxy("PodProxyOptions"),
             STATUS,
             categories=_ALL,
         ),
@@ -92,7 +98,7 @@ def _core() -> tuple[Resource, ...]:
             "sa",
             Subresource("token", "authentication.k8s.io", "v1", "TokenRequest", ("create",)),
         ),
-        _resource("v1", "Service", "services", "svc", STATUS, categories=_ALL),
+        _resource("v1", "Service", "services", "svc", _proxy("ServiceProxyOptions"), STATUS, categories=_ALL),
     )
 
 

@@ -20,7 +20,7 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_STREAMS = {"attach", "exec", "log", "portforward"}
+_STREAMS = {"attach", "exec", "log", "portforward", "proxy"}
 _METHODS = {"get": "get", "create": "post", "update": "put", "patch": "patch", "delete": "delete"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from podwire.apiserver import status
+from podwire.apiserver.reverse_proxy import exchange
 
 if TYPE_CHECKING:
     from podwire.apiserver.requests import Relay
@@ -50,15 +50,7 @@ async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamRespon
             protocols=[runtime.protocol] if runtime.protocol else (), max_msg_size=0, compress=False
         )
         await client.prepare(raw)
-        ends = [asyncio.create_task(_copy(client, runtime)), asyncio.create_task(_copy(runtime, client))]
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for end in ends:
-                end.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
-            await runtime.close(code=client.close_code or 1000)
-        await client.close(code=runtime.close_code or 1000)
+        await exchange(client, runtime)
         return client
 
 
@@ -71,18 +63,6 @@ def _protocols(raw: web.BaseRequest, relay: Relay) -> list[str]:
         refusal = status.bad_request(f"none of the subprotocols is served; offer one of {served}")
         raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
     return [protocol for protocol in wanted if protocol]
-
-
-async def _copy(
-    source: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
-    target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
-) -> None:
-    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-        async for message in source:
-            if message.type is aiohttp.WSMsgType.BINARY:
-                await target.send_bytes(message.data)
-            elif message.type is aiohttp.WSMsgType.TEXT:
-                await target.send_str(message.data)
 
 
 def _session(relay: Relay) -> aiohttp.ClientSession:

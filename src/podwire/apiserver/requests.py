@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from podwire.apiserver.authentication import User
+    from podwire.apiserver.reverse_proxy import Hop
     from podwire.apiserver.watch import Watcher
 
 JSON = "application/json"
@@ -57,8 +58,8 @@ class WatchAnswer:
 
     watcher: Watcher
     storage: str
-
     warnings: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Relay:
@@ -73,7 +74,15 @@ class Relay:
     """The WebSocket's subprotocols, the best first; an empty one stands for none at all."""
 
 
-Answer = Response | WatchAnswer | Relay
+@dataclass(frozen=True, slots=True)
+class Proxied:
+    """The answer is that of a pod or node, which the runtime of its node asks."""
+
+    hop: Hop
+    body: bytes
+
+
+Answer = Response | WatchAnswer | Relay | Proxied
 
 
 def json_response(value: Any, code: int = 200, warnings: tuple[str, ...] = ()) -> Response:

@@ -3,17 +3,21 @@
     /api/<version>/...  /apis/<group>/<version>/...
         <resource>[/<name>[/<subresource>]]
         namespaces/<namespace>/<resource>[/<name>[/<subresource>]]
+    .../proxy/<anything>
 
 Source: k8s.io/apiserver `pkg/endpoints/request/requestinfo.go`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 NAMESPACE_PARTS = frozenset({"status", "finalize"})
 """Subresources of a namespace itself: `namespaces/a/status` is no collection called status."""
+
+_PROXIED = re.compile(r"(?P<own>/api/v1/(?:namespaces/[^/]+/(?:services|pods)|nodes)/[^/]+/proxy)(?P<rest>(?:/.*)?)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +30,19 @@ class Route:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    rest: str = ""
+    """What follows the subresource `proxy`, as it was sent: a path of somebody else's."""
 
 
 def parse(path: str) -> Route | None:
     """The route of a path as it was sent, still escaped; None where the path is not one of a resource."""
+    if proxied := _PROXIED.match(path):
+        route = _parse(proxied["own"])
+        return None if route is None else replace(route, rest=proxied["rest"])
+    return _parse(path)
+
+
+def _parse(path: str) -> Route | None:
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if any(part in {"", ".", ".."} or "/" in part for part in parts):
         return None

@@ -54,15 +54,21 @@ def relay(request: Request, subresource: str, pod: Object, nodes_folder: str) ->
     node = spec.get("nodeName", "")
     if not node:
         raise status.bad_request(f"pod {own['name']} does not have a host assigned: it is not scheduled yet")
-    if not _NODE_NAME.match(node) or ".." in node:
-        raise status.bad_request(f"pod {own['name']}: spec.nodeName {node!r} is no node name")
+    socket = socket_of(nodes_folder, node)
     first, passed = PATHS[subresource]
     path = "/".join(quote(part, safe="") for part in (first, *parts))
     query = tuple((name, value) for name in passed for value in request.query.get(name, ()))
     if subresource in _KNOWS_READERS:
         query += _reader(request)
     protocols = PROTOCOLS.get(subresource, ())
-    return Relay(f"{nodes_folder}/{node}/runtime.sock", f"/{path}", query, subresource != "log", protocols)
+    return Relay(socket, f"/{path}", query, subresource != "log", protocols)
+
+
+def socket_of(nodes_folder: str, node: str) -> str:
+    """Where the runtime of a node listens; raises StatusError 400 where the name could lead elsewhere."""
+    if not _NODE_NAME.match(node) or ".." in node:
+        raise status.bad_request(f"spec.nodeName {node!r} is no node name")
+    return f"{nodes_folder}/{node}/runtime.sock"
 
 
 def _reader(request: Request) -> tuple[tuple[str, str], ...]:

@@ -9,22 +9,24 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+import aiohttp
 from aiohttp import web
 
-from podwire.apiserver import status
+from podwire.apiserver import proxying, status
 from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
 from podwire.apiserver.authentication import certificate_user
 from podwire.apiserver.bodies import LARGEST_BODY
 from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
-from podwire.apiserver.requests import Answer, Relay, Request, Response, WatchAnswer, json_response
+from podwire.apiserver.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
+from podwire.apiserver.reverse_proxy import pass_on
 from podwire.apiserver.watch import Phase
 
 if TYPE_CHECKING:
     import socket
     import ssl
+    from collections.abc import Iterable
 
     from podwire.apiserver.api import Api
-    from collections.abc import Iterable
     from podwire.apiserver.hub import Hub
     from podwire.apiserver.store import Store
     from podwire.apiserver.watch import Watcher
@@ -33,10 +35,10 @@ log = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 3600.0
 SHUTDOWN_SECONDS = 2.0
-
-
 SMALLEST_COMPRESSED = 128 * 1024
 """Bytes of an answer from which on it is compressed (k8s.io/apiserver `handlers/responsewriters/writers.go`)."""
+
+
 class Server:
     """Listeners that answer with one Api. Start it, add listeners at any time, stop it."""
 
@@ -83,16 +85,18 @@ class Server:
                 return await self._send_watch(raw, answer)
             case Relay():
                 return await _send_relay(raw, answer)
+            case Proxied():
+                return await _send_proxied(raw, answer)
 
     async def _send_watch(self, raw: web.BaseRequest, answer: WatchAnswer) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
+        _warn(response, answer.warnings)
         response.enable_chunked_encoding()
         try:
             await response.prepare(raw)
             await self._pump(raw, response, answer.watcher)
-        _warn(response, answer.warnings)
             with contextlib.suppress(ConnectionError):
                 await response.write_eof()
         finally:
@@ -133,6 +137,18 @@ async def _send_relay(raw: web.BaseRequest, answer: Relay) -> web.StreamResponse
         return await (relay_messages(raw, answer) if answer.streams else relay_body(raw, answer))
     except RuntimeRefusal as error:
         return _plain(Response(error.body, error.code))
+
+
+async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResponse:
+    upgraded = raw.headers.get("Upgrade", "").lower() == "websocket"
+    if upgraded and not _same_origin(raw):
+        refusal = status.StatusError(403, "Forbidden", "the request comes from a page of another site")
+        return _plain(json_response(refusal.json(), refusal.code))
+    try:
+        return await pass_on(raw, answer.hop, answer.body)
+    except (OSError, aiohttp.ClientError) as error:
+        refusal = proxying.unreachable(error)
+        return _plain(json_response(refusal.json(), refusal.code))
 
 
 async def _read_body(raw: web.BaseRequest) -> bytes:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import causes, conversion, evictions, runtimes, scale, status
-from podwire.apiserver.builtin import BUILTIN
+from podwire.apiserver.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.metadata import timestamp
+from podwire.apiserver.proxies import Proxies
 from podwire.apiserver.requests import Answer, json_response
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.status import Success
@@ -55,6 +56,7 @@ class Subresources:
             "exec": {"get": self._stream, "create": self._old_stream},
             "attach": {"get": self._stream, "create": self._old_stream},
             "portforward": {"get": self._stream, "create": self._old_stream},
+            "proxy": dict.fromkeys(PROXY_VERBS, Proxies(reader, nodes_folder).answer),
         }
 
     async def handle(self, call: Call) -> Answer:

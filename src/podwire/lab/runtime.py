@@ -81,7 +81,7 @@ class Runtime:
         self._lease = NodeLease(client, config.node.name)
         self.workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._server = RuntimeServer(config.folder / "runtime.sock", self._worker)
+        self._server = RuntimeServer(config.folder / "runtime.sock", self._worker, self._addresses)
 
     async def run(self) -> None:
         """Follow the API and run what it says, for ever."""
@@ -165,6 +165,11 @@ class Runtime:
         for worker in self.workers.values():
             if worker.pod.metadata.namespace == item.metadata.namespace:
                 worker.poke()
+
+    def _addresses(self) -> set[str]:
+        """The node's own addresses and those of its pods."""
+        of_pods = (worker.sandbox.record.addresses for worker in self.workers.values())
+        return {*self.node.addresses, *(address for addresses in of_pods for address in addresses)}
 
     def _worker(self, key: NamespacedName) -> PodWorker | None:
         """The pod of this name; of one that ends and one that takes its place, the new one."""

@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
+import aiohttp
 from aiohttp import web
 
+from podwire.apiserver import proxying
+from podwire.apiserver.bodies import LARGEST_BODY
+from podwire.apiserver.reverse_proxy import Hop, pass_on
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.lab import pod_plan
@@ -32,21 +36,24 @@ FindWorker = Callable[[NamespacedName], PodWorker | None]
 
 
 class RuntimeServer:
-    """Serves until cancelled. `find` answers the worker of a pod on this node."""
+    """Serves until cancelled. `find` answers the worker of a pod on this node, `addresses` what can be asked here."""
 
-    def __init__(self, path: Path, find: FindWorker) -> None:
+    def __init__(self, path: Path, find: FindWorker, addresses: Callable[[], Set[str]]) -> None:
         self._path = path
         self._find = find
+        self._addresses = addresses
         self._read = Readings()
 
     async def run(self) -> None:
         """Serve for ever."""
-        application = web.Application()
+        application = web.Application(client_max_size=LARGEST_BODY + 1)
         pod = "/{namespace}/{pod}/{container}"
         application.router.add_get("/containerLogs" + pod, self._logs)
         application.router.add_get("/exec" + pod, self._exec)
         application.router.add_get("/attach" + pod, self._attach)
         application.router.add_get("/portforward/{namespace}/{pod}", self._forward)
+        application.router.add_get("/healthz", _healthy)
+        application.router.add_route("*", "/proxy/{scheme}/{address}/{port}/{rest:.*}", self._proxy)
         # Streams may never end by themselves: whoever stops the server does not wait for them.
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
         await runner.setup()
@@ -127,12 +134,31 @@ class RuntimeServer:
         await Forwarder(socket, tunnel, worker.sandbox.network, str(worker.pod.key)).run()
         return socket
 
+    async def _proxy(self, request: web.Request) -> web.StreamResponse:
+        """Ask what listens in a pod of this node, or on the node itself, for a client of the API server."""
+        names = request.match_info
+        address, port = names["address"], names["port"]
+        if address not in self._addresses() or names["scheme"] not in {"http", "https"} or not port.isdigit():
+            raise web.HTTPNotFound(text=f"{address} is no address of this node or of a pod on it")
+        host = f"[{address}]" if ":" in address else address
+        rest = request.raw_path.split("/", 5)[5]
+        hop = Hop(f"{names['scheme']}://{host}:{port}/{rest}")
+        try:
+            return await pass_on(request, hop, await request.read())
+        except (OSError, aiohttp.ClientError) as error:
+            refusal = proxying.unreachable(error)
+            return web.json_response(refusal.json(), status=refusal.code)
+
     def _running(self, request: web.Request) -> tuple[PodWorker, Container]:
         worker, container = self._target(request)
         record = worker.records.get(container.name)
         if record is None or not isinstance(record.state, Running):
             raise web.HTTPConflict(text=f'container "{container.name}" of pod "{worker.pod.key}" is not running')
         return worker, container
+
+
+async def _healthy(_: web.Request) -> web.Response:
+    return web.Response(text="ok")
 
 
 def _check_upgrade(request: web.Request) -> None:

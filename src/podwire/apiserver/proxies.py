@@ -1,0 +1,75 @@
+"""Requests to Services, pods and nodes through the API server, passed on by the runtime of their node."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from podwire.apiserver import proxying, runtimes, status
+from podwire.apiserver.builtin import BUILTIN
+from podwire.apiserver.requests import Answer, Proxied, Response
+from podwire.apiserver.reverse_proxy import Hop
+from podwire.apiserver.revisions import Key
+
+if TYPE_CHECKING:
+    from podwire.apiserver.calls import Call
+    from podwire.apiserver.proxying import Address, Door
+    from podwire.apiserver.reads import Reader
+
+Object = dict[str, Any]
+
+SLICES = next(resource for resource in BUILTIN if resource.kind == "EndpointSlice")
+KUBELET_PORTS = frozenset({"", "10250"})
+SERVED_OF_KUBELET = frozenset({"/healthz"})
+
+
+class Proxies:
+    """The subresource `proxy` of each kind that has it."""
+
+    def __init__(self, reader: Reader, nodes_folder: str) -> None:
+        self._reader = reader
+        self._nodes_folder = nodes_folder
+
+    async def answer(self, call: Call) -> Answer:
+        """Where to pass a request on; raises StatusError 400, 404 or 503."""
+        rest, request = call.route.rest, call.request
+        query = (
+            f"?{urlencode([(n, v) for n, values in request.query.items() for v in values])}" if request.query else ""
+        )
+        if not rest and request.method in {"GET", "HEAD"}:
+            # Relative links of the page must lead back to it (k8s.io/apimachinery `pkg/util/proxy/upgradeaware.go`).
+            return Response(b"", 301, headers={"Location": f"{request.path}/{query}"})
+        meant = proxying.address(call.key.name, call.resource.singular)
+        hop = self._hop(call, meant, f"{rest or '/'}{query}")
+        return Proxied(hop, request.body)
+
+    def _hop(self, call: Call, meant: Address, path: str) -> Hop:
+        found = self._reader.stored(call.resource, Key(call.resource.storage, call.key.namespace, meant.name)).object()
+        prefix = call.request.path.removesuffix(call.route.rest)
+        if call.resource.kind == "Node" and meant.port in KUBELET_PORTS:
+            if path.partition("?")[0] not in SERVED_OF_KUBELET:
+                raise _no_kubelet(meant.name, path)
+            return Hop(f"http://runtime{path}", runtimes.socket_of(self._nodes_folder, meant.name))
+        door = self._door(call, found, meant)
+        scheme = meant.scheme or "http"
+        url = f"http://runtime/proxy/{scheme}/{quote(door.address, safe='')}/{door.port}{path}"
+        return Hop(url, runtimes.socket_of(self._nodes_folder, door.node), prefix)
+
+    def _door(self, call: Call, found: Object, meant: Address) -> Door:
+        match call.resource.kind:
+            case "Service":
+                slices = [entry.object() for entry in self._reader.all(SLICES, call.key.namespace)]
+                return random.choice(proxying.of_service(found, slices, meant.port))  # noqa: S311 - spreads, hides nothing
+            case "Pod":
+                return proxying.of_pod(found, meant.port)
+            case _:
+                return proxying.of_node(found, meant.port)
+
+
+def _no_kubelet(node: str, path: str) -> status.StatusError:
+    served = ", ".join(sorted(SERVED_OF_KUBELET))
+    message = (
+        f"node {node} has no kubelet that serves {path}: there is {served}; name a port to reach what listens on it"
+    )
+    return status.StatusError(404, "NotFound", message)

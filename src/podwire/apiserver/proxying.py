@@ -1,0 +1,128 @@
+"""The subresource `proxy` of Services, pods and nodes: who is meant by `http:web:80`. Pure.
+
+Sources: k8s.io/kubernetes `pkg/registry/core/{service,pod}/storage` ResourceLocation, k8s.io/apimachinery
+`pkg/util/net` SplitSchemeNamePort. Which of several endpoints answers is for the caller to choose.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import ClientConnectorError
+
+from podwire.apiserver import status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Object = dict[str, Any]
+
+SCHEMES = ("", "http", "https")
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a name in the path of a proxy means; empty parts are not given."""
+
+    scheme: str
+    name: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where an endpoint listens, and the node that reaches it."""
+
+    node: str
+    address: str
+    port: int
+
+
+def unavailable(message: str) -> status.StatusError:
+    """Nobody answers. Says nothing of when to try again, as clients would then try for ten seconds."""
+    return status.StatusError(503, "ServiceUnavailable", message)
+
+
+def unreachable(error: Exception) -> status.StatusError:
+    """An endpoint does not answer: in upstream's words, which are Go's."""
+    why = str(error)
+    if isinstance(error, ClientConnectorError):
+        host = f"[{error.host}]" if ":" in error.host else error.host
+        why = f"dial tcp {host}:{error.port}: connect: {os.strerror(error.os_error.errno or 0).lower()}"
+    return unavailable(f"error trying to reach service: {why}")
+
+
+def address(text: str, kind: str) -> Address:
+    """Read `[scheme:]name[:port]`; with two parts the second is a port. Raises StatusError 400."""
+    parts = text.split(":")
+    match parts:
+        case [name]:
+            found = Address("", name, "")
+        case [name, port]:
+            found = Address("", name, port)
+        case [scheme, name, port] if scheme in SCHEMES:
+            found = Address(scheme, name, port)
+        case _:
+            raise status.bad_request(f'invalid {kind} request "{text}"')
+    if not found.name:
+        raise status.bad_request(f'invalid {kind} request "{text}"')
+    return found
+
+
+def of_service(service: Object, slices: Iterable[Object], port: str) -> tuple[Door, ...]:
+    """All that may answer for a Service's port, by its number or name; raises StatusError 503 where nobody does."""
+    name = service["metadata"]["name"]
+    if port.isdigit():
+        port = _port_name(service, int(port))
+    doors = tuple(door for entry in slices if _belongs(entry, name) for door in _doors(entry, port))
+    if not doors:
+        raise unavailable(f'no endpoints available for service "{name}"')
+    return doors
+
+
+def of_pod(pod: Object, port: str) -> Door:
+    """Where a pod listens: the given port, else the first that it declares, else 80; raises StatusError 400."""
+    spec, name = pod.get("spec") or {}, pod["metadata"]["name"]
+    address = (pod.get("status") or {}).get("podIP", "")
+    if not address or not spec.get("nodeName"):
+        raise status.bad_request(f"pod {name} has no address: it does not run yet")
+    if port and not port.isdigit():
+        raise status.bad_request(f"pod {name}: port {port!r} must be a number")
+    declared = (entry["containerPort"] for part in spec.get("containers") or () for entry in part.get("ports") or ())
+    number = int(port) if port else next(declared, 80)
+    if not 0 < number < 65536:
+        raise status.bad_request(f"pod {name}: port {number} must be between 1 and 65535")
+    return Door(spec["nodeName"], address, number)
+
+
+def of_node(node: Object, port: str) -> Door:
+    """A port of a node's own address; raises StatusError 400."""
+    name = node["metadata"]["name"]
+    listed = (node.get("status") or {}).get("addresses") or ()
+    address = next((entry["address"] for entry in listed if entry.get("type") == "InternalIP"), "")
+    if not address or not port.isdigit() or not 0 < int(port) < 65536:
+        raise status.bad_request(f'node {name}: port "{port}" of address "{address}" cannot be reached')
+    return Door(name, address, int(port))
+
+
+def _port_name(service: Object, number: int) -> str:
+    for port in (service.get("spec") or {}).get("ports") or ():
+        if port.get("port") == number:
+            return str(port.get("name", ""))
+    raise unavailable(f'no service port {number} found for service "{service["metadata"]["name"]}"')
+
+
+def _belongs(entry: Object, service: str) -> bool:
+    labels = entry["metadata"].get("labels") or {}
+    return labels.get(SERVICE_LABEL) == service and entry.get("addressType") in {"IPv4", "IPv6"}
+
+
+def _doors(entry: Object, port: str) -> Iterator[Door]:
+    numbers = [one["port"] for one in entry.get("ports") or () if one.get("name", "") == port and one.get("port")]
+    for endpoint in entry.get("endpoints") or ():
+        ready = (endpoint.get("conditions") or {}).get("ready") is not False
+        for address in endpoint.get("addresses") or () if ready and endpoint.get("nodeName") else ():
+            yield from (Door(endpoint["nodeName"], address, number) for number in numbers[:1])

@@ -1,0 +1,137 @@
+"""Pass one HTTP request on and its answer back: a hop of the subresource `proxy`, also where it becomes a WebSocket.
+
+Source: RFC 9110, section 7.6.1 (what is for one connection only); k8s.io/apimachinery `pkg/util/proxy`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONNECT_SECONDS = 5.0
+OF_ONE_CONNECTION = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+    }
+)
+OF_THE_ASKER = frozenset({"authorization"})
+"""A client's credentials are for the API server alone."""
+OF_THE_HANDSHAKE = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where a request goes next. `socket` is a unix socket in place of the URL's host.
+
+    `prefix` is set before the paths of redirections; empty leaves them.
+    """
+
+    url: str
+    socket: str = ""
+    prefix: str = ""
+
+
+def connector(hop: Hop) -> aiohttp.BaseConnector:
+    """Connections for one hop. Certificates are not checked, as upstream: pods have none that anybody knows."""
+    return aiohttp.UnixConnector(path=hop.socket) if hop.socket else aiohttp.TCPConnector(ssl=False)
+
+
+def onward(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """The headers that go on to the next hop."""
+    named = {part.strip().lower() for part in headers.get("Connection", "").split(",")}
+    dropped = OF_ONE_CONNECTION | named | OF_THE_ASKER
+    kept = ((name, value) for name, value in headers.items() if name.lower() not in dropped)
+    return CIMultiDict((name, value) for name, value in kept if not name.lower().startswith("impersonate-"))
+
+
+async def pass_on(raw: web.BaseRequest, hop: Hop, body: bytes) -> web.StreamResponse:
+    """Ask the next hop and hand its answer on as it comes. Raises OSError and aiohttp.ClientError before any of it."""
+    upgraded = raw.headers.get("Upgrade", "").lower() == "websocket"
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+    async with aiohttp.ClientSession(connector=connector(hop), timeout=timeout, auto_decompress=False) as session:
+        return await (_messages(raw, session, hop) if upgraded else _answer(raw, session, hop, body))
+
+
+async def _answer(raw: web.BaseRequest, session: aiohttp.ClientSession, hop: Hop, body: bytes) -> web.StreamResponse:
+    from yarl import URL
+
+    target = URL(hop.url, encoded=True)
+    asked = session.request(
+        raw.method,
+        target,
+        data=body or None,
+        headers=onward(raw.headers),
+        allow_redirects=False,
+        skip_auto_headers=("User-Agent", "Accept", "Content-Type", "Accept-Encoding"),
+    )
+    async with asked as source:
+        headers = onward(source.headers)
+        if hop.prefix and source.headers.get("Location", "").startswith("/"):
+            headers["Location"] = hop.prefix + source.headers["Location"]
+        response = web.StreamResponse(status=source.status, reason=source.reason, headers=headers)
+        if source.content_length is not None:
+            response.content_length = source.content_length
+        await response.prepare(raw)
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            if raw.method != "HEAD":
+                async for part in source.content.iter_any():
+                    await response.write(part)
+            await response.write_eof()
+        return response
+
+
+async def _messages(raw: web.BaseRequest, session: aiohttp.ClientSession, hop: Hop) -> web.StreamResponse:
+    offered = [one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",") if one.strip()]
+    headers = onward(raw.headers)
+    for name in OF_THE_HANDSHAKE:
+        headers.popall(name, None)
+    async with session.ws_connect(hop.url, protocols=offered, headers=headers, max_msg_size=0) as server:
+        client = web.WebSocketResponse(
+            protocols=[server.protocol] if server.protocol else (), max_msg_size=0, compress=False
+        )
+        await client.prepare(raw)
+        await exchange(client, server)
+        return client
+
+
+async def exchange(client: web.WebSocketResponse, server: aiohttp.ClientWebSocketResponse) -> None:
+    """Pass messages on in both directions until one side closes, then close the other in its words."""
+    ends = [asyncio.create_task(_copy(client, server)), asyncio.create_task(_copy(server, client))]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+        await server.close(code=client.close_code or 1000)
+    await client.close(code=server.close_code or 1000)
+
+
+async def _copy(
+    source: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+    target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+) -> None:
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        async for message in source:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                await target.send_bytes(message.data)
+            elif message.type is aiohttp.WSMsgType.TEXT:
+                await target.send_str(message.data)

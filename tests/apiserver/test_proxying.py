@@ -1,0 +1,128 @@
+"""The subresource `proxy`: who is meant, who may, and what is passed on."""
+
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from podwire.apiserver import proxying, routes
+from podwire.apiserver.proxying import Address, Door
+from podwire.apiserver.requests import Proxied, Response
+from podwire.apiserver.reverse_proxy import onward
+from podwire.apiserver.status import StatusError
+from tests.apiserver.conftest import Talk
+from tests.apiserver.samples import PODS, pod
+
+SERVICES = "/api/v1/namespaces/default/services"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("web", Address("", "web", "")),
+        ("web:http", Address("", "web", "http")),
+        ("https:web:443", Address("https", "web", "443")),
+        (":web:80", Address("", "web", "80")),
+        ("http:web:", Address("http", "web", "")),
+    ],
+)
+def test_names_with_scheme_and_port(text: str, meant: Address) -> None:
+    assert proxying.address(text, "service") == meant
+
+
+@pytest.mark.parametrize("text", ["ftp:web:80", "a:b:c:d", "http::80", ""])
+def test_what_is_no_name(text: str) -> None:
+    with pytest.raises(StatusError, match=f'invalid service request "{text}"'):
+        proxying.address(text, "service")
+
+
+def service(*ports: tuple[str, int]) -> dict[str, Any]:
+    return {"metadata": {"name": "web"}, "spec": {"ports": [{"name": name, "port": port} for name, port in ports]}}
+
+
+def endpoint_slice(name: str, port: int, *addresses: str, ready: bool = True, of: str = "web") -> dict[str, Any]:
+    endpoints = [{"addresses": [one], "nodeName": "n1", "conditions": {"ready": ready}} for one in addresses]
+    labels = {proxying.SERVICE_LABEL: of}
+    ports = [{"name": name, "port": port}]
+    return {"metadata": {"labels": labels}, "addressType": "IPv4", "endpoints": endpoints, "ports": ports}
+
+
+def test_a_port_of_a_service_leads_to_its_ready_endpoints() -> None:
+    web = service(("http", 80), ("admin", 81))
+    slices = [
+        endpoint_slice("http", 8080, "10.0.0.1", "10.0.0.2"),
+        endpoint_slice("http", 8080, "10.0.0.3", ready=False),
+        endpoint_slice("http", 8080, "10.0.0.4", of="other"),
+        endpoint_slice("admin", 9090, "10.0.0.1"),
+    ]
+    doors = (Door("n1", "10.0.0.1", 8080), Door("n1", "10.0.0.2", 8080))
+    assert proxying.of_service(web, slices, "80") == proxying.of_service(web, slices, "http") == doors
+    assert proxying.of_service(web, slices, "admin") == (Door("n1", "10.0.0.1", 9090),)
+    for port, message in (("82", 'no service port 82 found for service "web"'), ("x", "no endpoints available")):
+        with pytest.raises(StatusError, match=message) as refused:
+            proxying.of_service(web, slices, port)
+        assert (refused.value.code, refused.value.details.retry_after_seconds) == (503, 0)
+
+
+def test_a_pod_s_port_is_the_given_or_the_first_that_it_declares() -> None:
+    runs = {"metadata": {"name": "a"}, "spec": {"nodeName": "n1", "containers": [{"ports": [{"containerPort": 7}]}]}}
+    runs["status"] = {"podIP": "fd00::1"}
+    assert proxying.of_pod(runs, "") == Door("n1", "fd00::1", 7)
+    assert proxying.of_pod(runs, "8") == Door("n1", "fd00::1", 8)
+    for port in ("x", "0", "65536"):
+        with pytest.raises(StatusError):
+            proxying.of_pod(runs, port)
+    with pytest.raises(StatusError, match="has no address"):
+        proxying.of_pod({**runs, "status": {}}, "")
+
+
+def test_the_rest_of_a_path_is_left_as_it_was_sent() -> None:
+    route = routes.parse(f"{SERVICES}/http:web:80/proxy/a//../%2e%2F?")
+    assert route is not None
+    assert (route.plural, route.name, route.subresource, route.rest) == (
+        "services",
+        "http:web:80",
+        "proxy",
+        "/a//../%2e%2F?",
+    )
+    assert routes.parse("/api/v1/namespaces/default/configmaps/a/proxy/x") is None
+
+
+def test_what_is_for_the_api_server_or_for_one_connection_is_not_passed_on() -> None:
+    sent = {
+        "Host": "h",
+        "Authorization": "Bearer x",
+        "Impersonate-User": "eve",
+        "Connection": "X-Own, close",
+        "X-Own": "1",
+        "Transfer-Encoding": "chunked",
+        "X-Other": "2",
+    }
+    assert onward(CIMultiDict(sent)) == CIMultiDict({"Host": "h", "X-Other": "2"})
+
+
+@pytest.mark.proves("kubectl-proxy")
+async def test_a_request_is_passed_on_to_the_runtime_of_the_node(talk: Talk) -> None:
+    await talk.ok("POST", PODS, pod(nodeName="n1"))
+    merge = "application/merge-patch+json"
+    await talk.ok("PATCH", f"{PODS}/web/status", {"status": {"podIP": "fd00::1"}}, content_type=merge)
+    answer = await talk.answer("POST", f"{PODS}/http:web:81/proxy/a/b?x=1&x=2", b"body")
+    assert isinstance(answer, Proxied)
+    assert answer.hop.url == "http://runtime/proxy/http/fd00%3A%3A1/81/a/b?x=1&x=2"
+    assert answer.hop.socket.endswith("/n1/runtime.sock")
+    assert (answer.hop.prefix, answer.body) == (f"{PODS}/http:web:81/proxy", b"body")
+    without = await talk.answer("GET", f"{PODS}/web/proxy")
+    assert isinstance(without, Response)
+    assert (without.code, without.headers["Location"]) == (301, f"{PODS}/web/proxy/")
+    assert (await talk.refused("GET", f"{PODS}/gone/proxy/"))[:2] == (404, "NotFound")
+    assert (await talk.as_user("eve").refused("GET", f"{PODS}/web/proxy/"))[:2] == (403, "Forbidden")
+
+
+async def test_a_node_has_no_kubelet_but_its_health(talk: Talk) -> None:
+    await talk.ok("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
+    answer = await talk.answer("GET", "/api/v1/nodes/n1/proxy/healthz")
+    assert isinstance(answer, Proxied)
+    assert answer.hop.url == "http://runtime/healthz"
+    for path in ("exec/default/web/main", "pods", "healthz/../exec"):
+        code, reason, message = await talk.refused("GET", f"/api/v1/nodes/n1/proxy/{path}")
+        assert (code, reason, "has no kubelet that serves" in message) == (404, "NotFound", True)

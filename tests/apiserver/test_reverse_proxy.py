@@ -1,0 +1,90 @@
+"""One hop of the proxy, between a real client and a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from podwire.apiserver.reverse_proxy import Hop, pass_on
+
+
+async def behind(request: web.BaseRequest) -> web.StreamResponse:
+    """What is asked: says what it was asked, redirects, streams, or echoes messages."""
+    if request.path == "/moved":
+        return web.Response(status=302, headers={"Location": "/there", "X-Kept": "1"})
+    if request.path == "/messages":
+        socket = web.WebSocketResponse(protocols=["one"])
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(message.data.upper())
+            if message.data == "bye":
+                await socket.close(code=4001)
+        return socket
+    if request.path == "/stream":
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"first")
+        await asyncio.Event().wait()
+    own = {
+        name: request.headers[name] for name in ("X-Own", "Content-Type", "Authorization") if name in request.headers
+    }
+    return web.json_response([request.method, request.raw_path, own, (await request.read()).decode()], status=418)
+
+
+async def started(handler: web.Server, path: Path) -> web.ServerRunner:
+    runner = web.ServerRunner(handler, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.UnixSite(runner, str(path)).start()
+    return runner
+
+
+@pytest_asyncio.fixture
+async def client(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the hop."""
+
+    async def hop(request: web.BaseRequest) -> web.StreamResponse:
+        target = Hop(f"http://behind{request.raw_path}", str(tmp_path / "behind"), "/prefix")
+        return await pass_on(request, target, await request.read())
+
+    runners = [
+        await started(web.Server(behind, handler_cancellation=True), tmp_path / "behind"),
+        await started(web.Server(hop, handler_cancellation=True), tmp_path / "hop"),
+    ]
+    async with aiohttp.ClientSession("http://hop", connector=aiohttp.UnixConnector(str(tmp_path / "hop"))) as session:
+        yield session
+    for runner in reversed(runners):
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def test_method_path_headers_and_body_are_passed_on(client: aiohttp.ClientSession, method: str) -> None:
+    from yarl import URL
+
+    headers = {"X-Own": "1", "Content-Type": "text/x", "Authorization": "Bearer secret"}
+    async with client.request(method, URL("/a%2Fb//c?x=%20", encoded=True), data=b"body", headers=headers) as answer:
+        own = {"X-Own": "1", "Content-Type": "text/x"}
+        assert (answer.status, await answer.json()) == (418, [method, "/a%2Fb//c?x=%20", own, "body"])
+
+
+async def test_redirections_lead_back_through_the_proxy(client: aiohttp.ClientSession) -> None:
+    async with client.get("/moved", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"], answer.headers["X-Kept"]) == (302, "/prefix/there", "1")
+
+
+async def test_an_answer_comes_as_it_is_made(client: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(20), client.get("/stream") as answer:
+        assert await answer.content.readexactly(5) == b"first"
+
+
+async def test_messages_pass_both_ways_and_so_does_the_end(client: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(20), client.ws_connect("/messages", protocols=["two", "one"]) as socket:
+        assert socket.protocol == "one"
+        for text in ("a", "bye"):
+            await socket.send_str(text)
+            assert (await socket.receive()).data == text.upper()
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 4001
