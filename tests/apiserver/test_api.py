@@ -1,6 +1,7 @@
 """What the Api answers to writes, and to paths that are none, without sockets."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ async def test_what_cannot_be_created(talk: Talk, change: dict[str, Any], code: 
 async def test_nulls_are_never_stored(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map(data=None, metadata={"name": "a", "labels": {"x": None}}))
     assert "data" not in made
-    assert made["metadata"]["labels"] == {}
+    assert "labels" not in made["metadata"]
 
 
 @pytest.mark.proves("create-refusals")
@@ -92,6 +93,43 @@ async def test_an_update_of_nothing_or_under_another_name_is_refused(talk: Talk)
     assert (await talk.refused("PUT", f"{MAPS}/a", config_map()))[:2] == (404, "NotFound")
     await talk.ok("POST", MAPS, config_map())
     assert (await talk.refused("PUT", f"{MAPS}/a", config_map("b")))[:2] == (400, "BadRequest")
+
+
+@pytest.mark.proves("update-versions")
+@pytest.mark.parametrize(
+    ("path", "kind", "code"),
+    [
+        ("/api/v1/namespaces/default/secrets", "Secret", 200),
+        ("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", "NetworkPolicy", 200),
+        ("/apis/coordination.k8s.io/v1/namespaces/default/leases", "Lease", 422),
+        ("/apis/policy/v1/namespaces/default/poddisruptionbudgets", "PodDisruptionBudget", 422),
+    ],
+)
+async def test_some_kinds_want_the_version_named_that_is_replaced(talk: Talk, path: str, kind: str, code: int) -> None:
+    made = await talk.ok("POST", path, {"metadata": {"name": "a"}, **SPECS.get(kind, {})})
+    without = {**made, "metadata": {"name": "a", "labels": {"x": "1"}}}
+    found, answer = await talk.response("PUT", f"{path}/a", without)
+    assert (found, "must be specified for an update" in answer.get("message", "")) == (code, code == 422)
+    await talk.ok("PUT", f"{path}/a", {**made, "metadata": {**made["metadata"], **current(answer)}})
+
+
+SPECS: dict[str, dict[str, Any]] = {"NetworkPolicy": {"spec": {"podSelector": {}}}}
+
+
+def current(answer: dict[str, Any]) -> dict[str, Any]:
+    """The version that stands after an update, where it was taken."""
+    return {name: answer["metadata"][name] for name in ("resourceVersion",) if name in answer["metadata"]}
+
+
+@pytest.mark.proves("versions-are-decimal", "list-versions")
+async def test_versions_are_positive_decimal_numbers_of_one_counter(talk: Talk) -> None:
+    versions = [
+        (await talk.ok("POST", MAPS, config_map()))["metadata"]["resourceVersion"],
+        (await talk.ok("POST", PODS, pod()))["metadata"]["resourceVersion"],
+        (await talk.ok("GET", DEPLOYMENTS))["metadata"]["resourceVersion"],
+    ]
+    assert all(re.fullmatch("[1-9][0-9]*", version) for version in versions)
+    assert int(versions[0]) < int(versions[1]) == int(versions[2])
 
 
 @pytest.mark.proves("no-op-writes")

@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 
 from podwire.apiserver import discovery
+from podwire.apiserver.requests import Response
 from podwire.apiserver.resources import Registry, registry
+from tests.apiserver.conftest import Talk
 
 REGISTRY = registry()
 KUBECTL = (
@@ -26,6 +28,29 @@ KUBECTL = (
 )
 def test_the_first_acceptable_form_is_answered(accept: str, aggregated: bool) -> None:
     assert discovery.wants_aggregated(accept) is aggregated
+
+
+@pytest.mark.proves("aggregated-discovery")
+def test_a_profile_that_only_other_servers_have_is_ignored() -> None:
+    assert discovery.wants_aggregated(f"{discovery.AGGREGATED_CONTENT_TYPE};profile=nopeer,application/json")
+
+
+@pytest.mark.proves("aggregated-discovery", "no-metrics-group", "openapi-v2-fallback")
+async def test_answers_say_their_form(talk: Talk) -> None:
+    for path in ("/api", "/apis"):
+        answer = await talk.answer("GET", path, accept=f"{discovery.AGGREGATED_CONTENT_TYPE},application/json")
+        assert isinstance(answer, Response)
+        assert answer.content_type == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        plain = await talk.answer("GET", path, accept="application/json")
+        assert isinstance(plain, Response)
+        assert plain.content_type == "application/json"
+    assert "metrics.k8s.io" not in {group["name"] for group in (await talk.ok("GET", "/apis"))["groups"]}
+    assert (await talk.refused("GET", "/apis/metrics.k8s.io/v1beta1"))[0] == 404
+    swagger = await talk.answer(
+        "GET", "/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    )
+    assert isinstance(swagger, Response)
+    assert swagger.body == b"\x0a\x032.0"
 
 
 @pytest.mark.proves("aggregated-discovery")

@@ -6,7 +6,17 @@ import pytest
 
 from podwire.apiserver.pages import Position
 from tests.apiserver.conftest import Talk
+from tests.apiserver.custom.widgets import WIDGETS, define, widget
 from tests.apiserver.samples import MAPS, MERGE, config_map
+
+POD_FIELDS = (
+    "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName spec.hostNetwork status.phase "
+    "status.podIP status.nominatedNodeName"
+)
+EVENT_FIELDS = (
+    "involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid reason source type "
+    "involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath reportingComponent"
+)
 
 # list
 
@@ -97,6 +107,46 @@ async def test_a_version_that_has_not_come_is_waited_for_and_then_refused(
     waiting = asyncio.create_task(talk.ok("GET", f"{MAPS}?resourceVersion={version + 1}"))
     await talk.ok("POST", MAPS, config_map())
     assert "items" in await waiting
+
+
+@pytest.mark.proves("field-selectors")
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/api/v1/pods", POD_FIELDS),
+        ("/api/v1/nodes", "spec.unschedulable"),
+        ("/api/v1/namespaces", "status.phase"),
+        ("/api/v1/secrets", "type"),
+        ("/api/v1/services", "spec.clusterIP spec.type"),
+        ("/api/v1/replicationcontrollers", "status.replicas"),
+        ("/apis/apps/v1/replicasets", "status.replicas"),
+        ("/apis/batch/v1/jobs", "status.successful"),
+        ("/apis/apps/v1/deployments", ""),
+        ("/api/v1/events", EVENT_FIELDS),
+    ],
+)
+async def test_each_kind_has_its_selectable_fields_and_no_others(talk: Talk, path: str, fields: str) -> None:
+    for field in ("metadata.name", *fields.split()):
+        assert (await talk.ok("GET", f"{path}?fieldSelector={field}=none"))["items"] == []
+    for query in ("", "&watch=1"):
+        code, reason, message = await talk.refused("GET", f"{path}?fieldSelector=spec.nothing=1{query}")
+        assert (code, reason, "spec.nothing" in message) == (400, "BadRequest", True)
+
+
+@pytest.mark.proves("field-selectors")
+async def test_services_are_selected_by_type(talk: Talk) -> None:
+    path = "/api/v1/namespaces/default/services"
+    await talk.ok("POST", path, {"metadata": {"name": "open"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}})
+    found = await talk.ok("GET", f"{path}?fieldSelector=spec.type=NodePort")
+    assert [item["metadata"]["name"] for item in found["items"]] == ["open"]
+
+
+@pytest.mark.proves("list-items-kinds")
+async def test_items_of_kinds_of_users_say_what_they_are(talk: Talk) -> None:
+    await define(talk)
+    await talk.ok("POST", WIDGETS, widget())
+    [item] = (await talk.ok("GET", WIDGETS))["items"]
+    assert (item["apiVersion"], item["kind"]) == ("example.com/v1", "Widget")
 
 
 @pytest.mark.proves("metadata-lists")

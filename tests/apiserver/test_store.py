@@ -120,6 +120,7 @@ async def test_objects_come_in_order_and_by_namespace() -> None:
     assert store.objects("things", "nothing") == []
 
 
+@pytest.mark.proves("history-window")
 async def test_the_past_can_be_read_until_it_is_forgotten() -> None:
     clock = Clock()
     store = Store(":memory:", window=Window(seconds=10, events=100), clock=clock)
@@ -134,6 +135,7 @@ async def test_the_past_can_be_read_until_it_is_forgotten() -> None:
         store.at("things", "", 2)
 
 
+@pytest.mark.proves("history-window")
 async def test_the_number_of_events_is_bounded() -> None:
     store = Store(":memory:", window=Window(seconds=1000, events=3))
     for count in range(10):

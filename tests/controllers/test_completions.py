@@ -47,6 +47,7 @@ def test_plain_jobs(pods: list[Pod], spec: dict[str, Any], expected: Any) -> Non
     assert step(pods, **spec) == expected
 
 
+@pytest.mark.proves("jobs")
 def test_after_a_failure_the_next_pod_waits_longer_each_time() -> None:
     failed = [member("a", "Failed")]
     assert step(failed, now=START + timedelta(seconds=9)) == ([], [], "")
@@ -54,6 +55,7 @@ def test_after_a_failure_the_next_pod_waits_longer_each_time() -> None:
     assert step([*failed, member("b", "Failed")], now=START + timedelta(seconds=19)) == ([], [], "")
 
 
+@pytest.mark.proves("jobs")
 def test_each_index_is_done_once() -> None:
     spec: dict[str, Any] = {"completions": 4, "parallelism": 2, "completionMode": "Indexed"}
     assert step([], **spec)[0] == [0, 1]

@@ -55,6 +55,7 @@ def conditions(api: FakeApi) -> dict[str, str]:
     return {c["type"]: c["reason"] for c in item.get("status", {}).get("conditions", [])}
 
 
+@pytest.mark.proves("jobs")
 async def test_a_job_runs_as_many_pods_as_it_wants_and_completes(api: FakeApi) -> None:
     put(api, completions=3, parallelism=2, completionMode="Indexed")
     async with at_work(api):

@@ -36,6 +36,7 @@ def furnished(api: FakeApi, namespace: str) -> bool:
     return account and published.get("data") == {"ca.crt": "the authority"}
 
 
+@pytest.mark.proves("namespace-first-objects")
 async def test_each_namespace_starts_with_an_account_and_the_authority(api: FakeApi, tmp_path: Path) -> None:
     api.put(NAMESPACES, "default")
     async with at_work(api, tmp_path):
@@ -53,6 +54,7 @@ async def test_what_is_deleted_or_forged_comes_back(api: FakeApi, tmp_path: Path
         await api.until(lambda: furnished(api, "shop"))
 
 
+@pytest.mark.proves("delete-namespaces")
 async def test_a_deleted_namespace_is_emptied_and_then_goes_and_others_stay(api: FakeApi, tmp_path: Path) -> None:
     for name in ("shop", "other"):
         api.put(NAMESPACES, name)

@@ -33,6 +33,7 @@ _KEPT_FIELDS = (
     "generation",
     "generateName",
 )
+_ABSENT_IF_EMPTY = ("labels", "annotations", "ownerReferences", "finalizers", "generateName")
 _NOT_SPEC = frozenset({"apiVersion", "kind", "metadata", "status"})
 _NO_VERSION = "must be specified for an update"
 
@@ -62,8 +63,14 @@ def check_type(resource: Resource, obj: Object) -> None:
 
 
 def place(resource: Resource, obj: Object, namespace: str, name: str = "") -> None:
-    """Put namespace and name of the path into the object; raises StatusError 400 where it says otherwise."""
+    """Put namespace and name of the path into the object; raises StatusError 400 where it says otherwise.
+
+    Labels and the like that are empty are left out, as Go's `omitempty` does.
+    """
     metadata = obj["metadata"]
+    for field in _ABSENT_IF_EMPTY:
+        if field in metadata and not metadata[field]:
+            del metadata[field]
     given = metadata.pop("namespace", "") or namespace
     if resource.namespaced and given != namespace:
         raise status.bad_request(
@@ -120,14 +127,14 @@ def check_name(resource: Resource, name: str) -> None:
 def check_unchanged(resource: Resource, obj: Object, old: Object) -> None:
     """The object must succeed the stored one; raises StatusError 409 where it is of another life or version.
 
-    Kinds of users take no update that does not say of which version it is (422).
+    Some kinds take no update that does not say of which version it is (422).
     """
     metadata, stands = obj["metadata"], old["metadata"]
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if uid and uid != stands["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stands['uid']}"
         raise status.conflict(resource, stands["name"], why)
-    if not version and resource.custom is not None:
+    if not version and resource.names_versions:
         cause = causes.Cause("metadata.resourceVersion", "FieldValueInvalid", f"Invalid value: 0x0: {_NO_VERSION}")
         raise status.invalid(resource, stands["name"], [cause])
     if version and version not in {"0", stands["resourceVersion"]}:

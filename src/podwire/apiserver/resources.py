@@ -37,6 +37,9 @@ COUNTED_KINDS = frozenset(
 )
 """Built-in kinds with a generation (k8s.io/kubernetes `pkg/registry/*/strategy.go`); others have none to observe."""
 
+VERSIONED_KINDS = frozenset({"CustomResourceDefinition", "Lease", "PodDisruptionBudget"})
+"""Built-in kinds whose updates must name a resourceVersion (k8s.io/kubernetes `pkg/registry/*/strategy.go`)."""
+
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -86,6 +89,11 @@ class Resource:
     def counts_generations(self) -> bool:
         """Whether `metadata.generation` tells changes of its objects: of all kinds of users, and of some built-in."""
         return self.custom is not None or self.kind in COUNTED_KINDS
+
+    @property
+    def names_versions(self) -> bool:
+        """Whether an update must say of which version it is (upstream's AllowUnconditionalUpdate, the other way)."""
+        return self.custom is not None or self.kind in VERSIONED_KINDS
 
     @property
     def warning(self) -> str:
