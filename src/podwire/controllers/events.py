@@ -1,19 +1,20 @@
 """Events: what a controller tells people about an object (`kubectl describe`, `kubectl events`).
 
-Equal events of one object are one Event with a count. Source: k8s.io/api `core/v1` Event.
+Equal events of one object are one Event with a count. A second is long here: the times have microseconds, which sort
+what kubectl shows, and an Event's name has its time, as upstream, which sorts what it lists. Source: k8s.io/api
+`core/v1` Event, k8s.io/client-go `tools/record/event.go`.
 """
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import EVENTS
-from podwire.kube.meta import NamespacedName, Object, timestamp
+from podwire.kube.meta import NamespacedName, Object
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
@@ -40,8 +41,8 @@ class Notice:
 class _Tally:
     """How often a notice came, and the Event that says so."""
 
-    first: str
-    last: str
+    first: datetime
+    last: datetime
     count: int = 0
     name: str = ""
     written: int = 0
@@ -54,6 +55,7 @@ class Recorder:
         self._client = client
         self._component = component
         self._tallies: dict[Notice, _Tally] = {}
+        self._now = datetime.now(UTC)
         self._queue: WorkQueue[Notice] = WorkQueue(f"events of {component}", self._write, workers=2)
 
     def tell(self, kind: Kind[Any], item: Object, reason: str, message: str, *, warning: bool = False) -> None:
@@ -67,7 +69,7 @@ class Recorder:
             reason,
             message,
         )
-        now = timestamp(datetime.now(UTC))
+        now = self._now = max(datetime.now(UTC), self._now + timedelta(microseconds=1))
         tally = self._tallies.pop(notice, None) or _Tally(now, now)
         tally.count += 1
         tally.last = now
@@ -89,10 +91,10 @@ class Recorder:
             if tally.name:
                 await self._count_up(notice, tally)
             else:
-                name = f"{notice.key.name}.{secrets.token_hex(8)}"
+                name = f"{notice.key.name}.{int(tally.last.timestamp() * 1e6):x}"
                 namespace = notice.key.namespace or "default"
                 await self._client.create(
-                    EVENTS, body(notice, name, tally.first, tally.count, self._component), namespace
+                    EVENTS, body(notice, name, (tally.first, tally.last), tally.count, self._component), namespace
                 )
                 tally.name = name
         except ApiError as error:
@@ -103,11 +105,17 @@ class Recorder:
 
     async def _count_up(self, notice: Notice, tally: _Tally) -> None:
         key = NamespacedName(notice.key.namespace or "default", tally.name)
-        await self._client.patch(EVENTS, key, {"count": tally.count, "lastTimestamp": tally.last})
+        await self._client.patch(EVENTS, key, {"count": tally.count, "lastTimestamp": precise(tally.last)})
 
 
-def body(notice: Notice, name: str, first: str, count: int, component: str) -> dict[str, Any]:
-    """The Event object of a notice."""
+def precise(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def body(notice: Notice, name: str, when: tuple[datetime, datetime], count: int, component: str) -> dict[str, Any]:
+    """The Event object of a notice that came first and last at these times."""
+    first, last = map(precise, when)
     return {
         "metadata": {"name": name, "namespace": notice.key.namespace or "default"},
         "involvedObject": {
@@ -122,7 +130,7 @@ def body(notice: Notice, name: str, first: str, count: int, component: str) -> d
         "message": notice.message,
         "count": count,
         "firstTimestamp": first,
-        "lastTimestamp": first,
+        "lastTimestamp": last,
         "source": {"component": component},
         "reportingComponent": component,
         "reportingInstance": "",
