@@ -51,7 +51,7 @@ async def test_patches_are_held_to_the_same(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     strict = f"{MAPS}/a?fieldValidation=Strict"
     code, _, message = await talk.refused("PATCH", strict, b'{"data":{"y":"1","y":"2"}}', content_type=MERGE)
-    assert (code, 'duplicate field "data.y"' in message) == (400, True)
+    assert (code, 'duplicate field "data.y"' in message) == (422, True)
     twice = b"apiVersion: v1\nkind: ConfigMap\ndata:\n  y: '1'\n  y: '2'\n"
     where = f"{strict}&fieldManager=me"
     code, _, message = await talk.refused("PATCH", where, twice, content_type="application/apply-patch+yaml")

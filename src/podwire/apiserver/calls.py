@@ -10,6 +10,7 @@ from podwire.apiserver.apply.options import author_name, is_apply
 from podwire.apiserver.bodies import read_json, read_object, read_yaml
 from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.duplicates import duplicate_fields
+from podwire.apiserver.misfits import SentPatch
 from podwire.apiserver.reads import requested_view
 from podwire.apiserver.requests import Response
 from podwire.apiserver.revisions import Key
@@ -76,6 +77,7 @@ class Call:
             subresource=self.route.subresource,
             force=self.request.flag("force"),
             duplicates=() if validation == "Ignore" else duplicate_fields(self.request.body, content_type),
+            patch=SentPatch(self.request.body, content_type) if self.verb == "patch" and not self.applies else None,
         )
 
     def delete_options(self, body: Object | None = None) -> DeleteOptions:

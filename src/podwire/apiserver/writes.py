@@ -16,6 +16,7 @@ from podwire.apiserver.apply.merge import Author
 from podwire.apiserver.apply.ownership import Ownership
 from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.misfits import SentPatch, misfit
 from podwire.apiserver.revisions import Key, Stored
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class WriteOptions:
     """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself.
 
     `author` and `subresource` are what `managedFields` says of it; `force` takes fields from other managers;
-    `duplicates` tells the fields that stand twice in the body.
+    `duplicates` tells the fields that stand twice in the body; `patch` is the body of a PATCH, for its refusal.
     """
 
     dry_run: bool = False
@@ -53,6 +54,7 @@ class WriteOptions:
     subresource: str = ""
     force: bool = False
     duplicates: tuple[str, ...] = ()
+    patch: SentPatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,19 +252,16 @@ class Writer:
 
 
 def check_fields(resource: Resource, body: Object, options: WriteOptions) -> tuple[str, ...]:
-    """Check names and types of a body's fields; the warnings for the client. Raises StatusError 400."""
+    """Check names and types of a body's fields; the warnings for the client. Raises StatusError 400 or 422."""
     if validation.in_order(resource, body) and not options.duplicates:
         return ()
     if problem := validation.mistyped(resource, body):
-        raise status.bad_request(problem)
+        raise misfit(resource, body, problem, options.patch)
     if options.field_validation == "Ignore":
         return ()
     unknown = [*options.duplicates, *validation.unknown_fields(resource, body)]
     if unknown and options.field_validation == "Strict":
-        raise status.bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            f"strict decoding error: {', '.join(unknown)}"
-        )
+        raise misfit(resource, body, f"strict decoding error: {', '.join(unknown)}", options.patch)
     return tuple(unknown)
 
 

@@ -83,14 +83,14 @@ def in_order(resource: Resource, obj: Object) -> bool:
 
 
 def mistyped(resource: Resource, obj: Object) -> str:
-    """Upstream's 400 message when a value has the wrong JSON type, such as a text for a port; empty when all fit.
+    """What Go's decoder says when a value has the wrong JSON type, such as a text for a port; empty when all fit.
 
     `defaults.apply` and `validate` expect an object that passed.
     """
     try:
         structure.check_types(_shape(resource), obj, resource.kind)
     except structure.MistypedError as error:
-        return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {error}'
+        return str(error)
     return ""
 
 

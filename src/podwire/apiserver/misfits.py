@@ -1,0 +1,56 @@
+"""Refusals of a body that does not have the form of its kind, in upstream's words.
+
+A new object or a PUT is 400. A patch is 422, and the answer shows what was sent: a strategic merge patch as Go prints
+its map, of other patches the object that came out. Source: k8s.io/apiserver `pkg/endpoints/handlers/patch.go`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver import causes, status
+from podwire.apiserver.bodies import media_type, read_json
+from podwire.apiserver.patches import STRATEGIC_MERGE_PATCH
+from podwire.apiserver.revisions import encode
+
+if TYPE_CHECKING:
+    from podwire.apiserver.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class SentPatch:
+    """A patch as it came."""
+
+    body: bytes
+    content_type: str
+
+    def shown(self, changed: dict[str, Any]) -> str:
+        """What the refusal shows of it; `changed` is what it made of the object."""
+        if media_type(self.content_type) == STRATEGIC_MERGE_PATCH:
+            return go_text(read_json(self.body))
+        return encode(changed).decode()
+
+
+def misfit(resource: Resource, body: dict[str, Any], why: str, patch: SentPatch | None) -> status.StatusError:
+    """The refusal of a body of a kind; `why` are the words of Go's decoder."""
+    if patch is None:
+        text = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+        return status.bad_request(text)
+    cause = causes.invalid("patch", patch.shown(body), why)
+    return status.StatusError(422, "Invalid", f' "" is invalid: {cause}', status.Details(causes=(cause,)))
+
+
+def go_text(value: Any) -> str:
+    """A JSON value as Go's `%+v` prints it: `map[a:1 b:[x y] c:<nil>]`, keys in order."""
+    match value:
+        case None:
+            return "<nil>"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
+        case list():
+            return f"[{' '.join(map(go_text, value))}]"
+        case _:
+            return str(value)
