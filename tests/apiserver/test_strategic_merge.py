@@ -23,9 +23,9 @@ def test_lists_merge_by_their_key_and_keep_what_is_not_named() -> None:
     target = pod({"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b", "image": "1"})
     patch = pod({"name": "a", "image": "2", "env": [{"name": "Y", "value": "2"}]}, {"name": "c", "image": "3"})
     assert patched("pods", target, patch) == pod(
-        {"name": "a", "image": "2", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]},
-        {"name": "b", "image": "1"},
+        {"name": "a", "image": "2", "env": [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}]},
         {"name": "c", "image": "3"},
+        {"name": "b", "image": "1"},
     )
 
 
@@ -57,8 +57,24 @@ def test_the_order_is_set_as_kubectl_sends_it() -> None:
         }
     }
     names = [one["name"] for one in patched("pods", target, patch)["spec"]["containers"]]
-    assert [name for name in names if name != "sidecar"] == ["c", "b", "a"]
-    assert "sidecar" in names
+    assert names == ["c", "b", "a", "sidecar"]
+
+
+@pytest.mark.parametrize(
+    ("live", "patch", "merged"),
+    [
+        ("ab", "c", "cab"),  # as in Kubernetes' own documentation of kubectl patch
+        ("abc", "ca", "bca"),
+        ("abc", "b", "abc"),
+        ("abc", "dc", "dabc"),
+        ("abcd", "dxb", "acdxb"),
+    ],
+)
+def test_items_of_the_patch_come_in_its_order_and_others_before_those_they_were_before(
+    live: str, patch: str, merged: str
+) -> None:
+    target, change = (pod(*({"name": name} for name in names)) for names in (live, patch))
+    assert "".join(one["name"] for one in patched("pods", target, change)["spec"]["containers"]) == merged
 
 
 def test_an_order_alone_sorts_without_loss() -> None:

@@ -78,15 +78,15 @@ def _merge_list(
     if not rule.merge_key:
         kept = [item for item in target if item not in removed]
         merged = kept + [item for place, item in enumerate(patch) if item not in kept and item not in patch[:place]]
-        return _ordered(merged, target, order, identity=lambda item: item) if order else merged
+        return _ordered(merged, target, order or patch, identity=lambda item: item)
     for item in (*target, *patch):
         if not isinstance(item, dict):
             raise StrategicPatchError(f"the list merges by {rule.merge_key!r}: its items are objects, not {item!r}")
     if any(item == {DIRECTIVE: "replace"} for item in patch):
         return [_without_directives(item) for item in patch if item != {DIRECTIVE: "replace"}]
     merged = _merge_items(target, patch, rule)
-    wanted = [_key(item, rule) for item in order]
-    return _ordered(merged, target, wanted, identity=lambda item: item.get(rule.merge_key)) if order else merged
+    wanted = [_key(item, rule) for item in order or patch]
+    return _ordered(merged, target, wanted, identity=lambda item: item.get(rule.merge_key))
 
 
 def _merge_items(target: list[Any], patch: list[Any], rule: ListRule) -> list[Any]:
@@ -105,20 +105,23 @@ def _merge_items(target: list[Any], patch: list[Any], rule: ListRule) -> list[An
 
 
 def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identity: Any) -> list[Any]:
-    """Items in the wanted order; one that the order does not name stays behind its neighbour of the live list."""
+    """Items in the wanted order, and among them those that it does not name, in their live order.
+
+    One of these stands before the first named item that it was before in the live list; what is new in the list is
+    before it (apimachinery pkg/util/strategicpatch/patch.go, mergeSortedSlice).
+    """
     place = {_hashable(key): position for position, key in enumerate(order)}
-    named = sorted(
-        (item for item in merged if _hashable(identity(item)) in place), key=lambda i: place[_hashable(identity(i))]
-    )
-    live = [_hashable(identity(item)) for item in target]
-    for item in merged:
-        key = _hashable(identity(item))
-        if key in place:
-            continue
-        before = set(live[: live.index(key)]) if key in live else {_hashable(identity(other)) for other in named}
-        after = [spot for spot, other in enumerate(named, 1) if _hashable(identity(other)) in before]
-        named.insert(max(after, default=0), item)
-    return named
+    live = {_hashable(identity(item)): position for position, item in enumerate(target)}
+    keys = {id(item): _hashable(identity(item)) for item in merged}
+    named = sorted((item for item in merged if keys[id(item)] in place), key=lambda item: place[keys[id(item)]])
+    others = sorted((item for item in merged if keys[id(item)] not in place), key=lambda item: live[keys[id(item)]])
+    result: list[Any] = []
+    for item in named:
+        position = live.get(keys[id(item)], -1)
+        while others and live[keys[id(others[0])]] < position:
+            result.append(others.pop(0))
+        result.append(item)
+    return result + others
 
 
 def _retained(target: Object, patch: Object) -> Object:

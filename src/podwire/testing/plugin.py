@@ -176,6 +176,7 @@ def client(world: World) -> Iterator[ApiClient]:
 
     with config.new_client_from_config(str(world.kubeconfig)) as api:  # type: ignore[no-untyped-call]
         yield api
+        api.rest_client.pool_manager.clear()  # closing the client leaves its connections open
 
 
 @pytest.hookimpl(wrapper=True)
