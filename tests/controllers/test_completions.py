@@ -104,7 +104,16 @@ def test_suspending_is_told_and_stops_the_clock() -> None:
 @pytest.mark.parametrize(("numbers", "text"), [(set(), ""), ({0}, "0"), ({0, 1, 5}, "0,1,5"), ({0, 1, 2, 7}, "0-2,7")])
 def test_indexes_as_text(numbers: set[int], text: str) -> None:
     assert completions.write_indexes(numbers) == text
-    assert completions.read_indexes(text) == numbers
+    assert completions.read_indexes(text, 8) == numbers
+
+
+@pytest.mark.proves("bad-status")
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("0-999999999999", {0, 1, 2}), ("a,1,-,2-,-2", {1}), ("7-3", set()), ("9" * 5000, set()), ("\u0663", set())],
+)
+def test_indexes_that_nobody_checked(text: str, numbers: set[int]) -> None:
+    assert completions.read_indexes(text, 3) == numbers
 
 
 def test_a_pod_knows_its_index() -> None:

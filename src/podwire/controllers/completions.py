@@ -7,6 +7,7 @@ one that somebody deletes before its Job is done may be run again.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,10 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 FIRST_BACKOFF_SECONDS = 10.0
 LONGEST_BACKOFF_SECONDS = 600.0
+MOST_COMPLETIONS = 1_000_000
+"""Indexes of one Job that are counted."""
+
+_RUNS = re.compile(r"(?:^|(?<=,))([0-9]{1,9})(?:-([0-9]{1,18}))?(?=,|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,9 @@ def tally(job: Job, pods: Sequence[Pod]) -> Tally:
     """Count; what the status said before stays true also where a finished pod is gone."""
     good = [pod for pod in pods if pod.status.phase == "Succeeded"]
     bad = [pod for pod in pods if pod.status.phase == "Failed"]
-    done = read_indexes(job.status.completed_indexes) | {index for pod in good if (index := index_of(pod)) is not None}
-    limit = job.spec.completions or 0
+    limit = min(job.spec.completions or 0, MOST_COMPLETIONS)
+    told = read_indexes(job.status.completed_indexes, limit) if job.spec.indexed else set()
+    done = told | {index for pod in good if (index := index_of(pod)) is not None}
     mine = frozenset(index for index in done if index < limit) if job.spec.indexed else frozenset()
     return Tally(
         active=tuple(pod for pod in pods if active(pod)),
@@ -152,12 +158,11 @@ def index_of(pod: Pod) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def read_indexes(text: str) -> set[int]:
-    """Numbers written as 0-2,5."""
+def read_indexes(text: str, limit: int) -> set[int]:
+    """Numbers below the limit, written as 0-2,5. What is no such text is passed over: a status is not checked."""
     found: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
+    for first, last in _RUNS.findall(text):
+        found |= set(range(int(first), min(int(last or first) + 1, limit)))
     return found
 
 

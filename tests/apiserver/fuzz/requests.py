@@ -99,6 +99,7 @@ TYPES: tuple[str, ...] = (
 )
 
 NUMBERS: tuple[str, ...] = (
+    "²",
     "",
     "0",
     "1",

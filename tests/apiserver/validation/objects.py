@@ -61,6 +61,7 @@ BASE: dict[str, dict[str, Any]] = {
             },
         }
     },
+    "policy/v1 PodDisruptionBudget": {"spec": {"selector": {"matchLabels": {"app": "web"}}}},
     "rbac.authorization.k8s.io/v1 RoleBinding": {
         "roleRef": {"kind": "Role", "name": "reader"},
         "subjects": [{"kind": "User", "name": "jane"}],

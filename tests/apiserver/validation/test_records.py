@@ -50,3 +50,11 @@ def test_an_immutable_config_map_keeps_its_data() -> None:
     assert problems("v1 ConfigMap", {"immutable": True, "data": {"key": "other"}}, old) == [
         "data: Forbidden: field is immutable when `immutable` is set"
     ]
+
+
+@pytest.mark.parametrize("value", ["a", "²%", "101%", "9" * 5000 + "%", -1])
+@pytest.mark.parametrize("part", ["minAvailable", "maxUnavailable"])
+def test_a_budget_is_a_count_or_a_percentage(part: str, value: Any) -> None:
+    assert problems("policy/v1 PodDisruptionBudget", {f"spec.{part}": "100%"}) == []
+    (problem,) = problems("policy/v1 PodDisruptionBudget", {f"spec.{part}": value})
+    assert problem.startswith(f"spec.{part}: Invalid value")

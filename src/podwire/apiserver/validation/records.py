@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podwire.apiserver import causes
-from podwire.apiserver.validation import formats, metadata
+from podwire.apiserver.validation import formats, metadata, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +105,8 @@ def role_binding(obj: Field, old: Field | None) -> Iterator[Cause]:
 def budget(obj: Field, _old: Field | None) -> Iterator[Cause]:
     """Check a PodDisruptionBudget."""
     spec = obj["spec"]
+    for part in ("minAvailable", "maxUnavailable"):
+        yield from workloads.amount(spec[part])
     if spec["minAvailable"].given and spec["maxUnavailable"].given:
         yield spec.invalid("minAvailable and maxUnavailable cannot be both set")
     yield from metadata.check_selector(spec["selector"])

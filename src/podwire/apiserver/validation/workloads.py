@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import causes
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.apiserver.causes import Cause
+
+_PERCENT = re.compile("[0-9]+%")
+LONGEST_PERCENT = 20
+"""Characters; a longer one is more than 100 % and not read as a number."""
 
 _MISMATCH = "`selector` does not match template `labels`"
 _NUMBERS = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
@@ -183,19 +188,20 @@ def _template(template: Field) -> Iterator[Cause]:
 
 def _rolling(update: Field) -> Iterator[Cause]:
     for part in ("maxUnavailable", "maxSurge"):
-        yield from _amount(update[part])
+        yield from amount(update[part])
     if _is_zero(update["maxUnavailable"]) and _is_zero(update["maxSurge"]):
         yield update["maxUnavailable"].invalid("may not be 0 when `maxSurge` is 0")
 
 
-def _amount(field: Field) -> Iterator[Cause]:
+def amount(field: Field) -> Iterator[Cause]:
+    """Check a count or a percentage."""
     value = field.value
-    if isinstance(value, str) and not (value.endswith("%") and value[:-1].isdigit()):
+    if isinstance(value, str) and not _PERCENT.fullmatch(value):
         yield field.invalid(
             "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
             "regex used for validation is '[0-9]+%')"
         )
-    elif isinstance(value, str) and int(value[:-1]) > 100:
+    elif isinstance(value, str) and (len(value) > LONGEST_PERCENT or int(value[:-1]) > 100):
         yield field.invalid("must not be greater than 100%")
     elif isinstance(value, int):
         yield from field.not_negative()
