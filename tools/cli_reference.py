@@ -15,7 +15,9 @@ TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 
 def help_text(command: click.Command, name: str) -> str:
     """The help of one command as a terminal of 100 columns shows it."""
-    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    context = click.Context(
+        command, info_name=name, max_content_width=100, terminal_width=100, help_option_names=["-h", "--help"]
+    )
     return command.get_help(context)
 
 
@@ -24,6 +26,7 @@ def page() -> str:
     parts = [
         "# The command line",
         "Made from the programs' own help by `python -m tools.cli_reference`; a test keeps it true.",
+        'Completion: `eval "$(_PODWIRE_COMPLETE=bash_source podwire)"` in ~/.bashrc (`zsh_source`, `fish_source`).',
         f"```\n{help_text(podwire, 'podwire')}\n```",
     ]
     for verb in VERBS:

@@ -80,3 +80,15 @@ def test_a_broken_file_is_named_and_left_alone(tmp_path: Path, text: str) -> Non
     with pytest.raises(KubeconfigError, match=str(path)):
         kubeconfig.add(path, ACCESS)
     assert path.read_text() == text
+
+
+def test_a_context_is_chosen_only_where_none_is_current(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    assert not kubeconfig.choose(path, "podwire-a"), "there is no file"
+    for name in ("podwire-a", "podwire-b"):
+        kubeconfig.add(path, Access(name, "https://127.0.0.1:1", b"", b"", b""))
+    assert not kubeconfig.choose(path, "podwire-a"), "the other is current"
+    assert kubeconfig.remove(path, "podwire-b")
+    assert not kubeconfig.choose(path, "podwire-b"), "it is not there"
+    assert kubeconfig.choose(path, "podwire-a")
+    assert yaml.safe_load(path.read_text())["current-context"] == "podwire-a"

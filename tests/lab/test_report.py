@@ -1,6 +1,7 @@
 import msgspec
+import pytest
 
-from podwire.lab.report import NodeLine, PodLine, PodReport, Status, text
+from podwire.lab.report import ContainerReport, NodeLine, PodLine, PodReport, Status, text
 
 POD = b"""{"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"nodeName": "node-1"},
 "status": {"phase": "Running", "podIPs": [{"ip": "10.244.1.2"}], "containerStatuses": [
@@ -12,9 +13,26 @@ def test_stand_ins_are_told_apart_from_real_programs() -> None:
     assert msgspec.json.decode(POD, type=PodReport).stand_ins == ("nginx",)
 
 
+@pytest.mark.parametrize(
+    ("container", "runs"),
+    [
+        ({"image": "nginx", "imageID": "podwire://stand-in/nginx"}, "stand-in for nginx"),
+        ({"image": "busybox", "imageID": "podwire://machine/busybox"}, "this machine's programs"),
+        ({"image": "a/dns", "imageID": "podwire://in-house/a/dns"}, "podwire's own program"),
+        ({"image": "web:1", "imageID": "sha256:0123"}, "image web:1"),
+        (
+            {"image": "x", "imageID": "podwire://machine/x", "state": {"waiting": {"reason": "CreateContainerError"}}},
+            "nothing: CreateContainerError",
+        ),
+    ],
+)
+def test_what_runs_for_a_container(container: dict[str, object], runs: str) -> None:
+    assert msgspec.convert(container, ContainerReport).runs == runs
+
+
 def test_the_text_labels_stand_ins() -> None:
     pods = (
-        PodLine("shop", "web-1", "Running", "node-1", ("10.244.1.2",), ("nginx",)),
+        PodLine("shop", "web-1", "Running", "node-1", ("10.244.1.2",), ("nginx",), ("stand-in for nginx",)),
         PodLine("shop", "tool", "Pending", "", (), ()),
     )
     nodes = (NodeLine("node-1", ready=True, addresses=("172.18.0.2",), pods=2),)

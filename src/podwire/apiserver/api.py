@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import negotiation, routes, status
+from podwire.apiserver import effects, negotiation, routes, status
 from podwire.apiserver.access import asking
 from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.calls import Call
@@ -107,9 +107,11 @@ class Api:
             return self._documents.answer(request)
         if bool(route.namespace) > resource.namespaced:
             raise status.no_such_path()
-        answer = await self._handle_resource(Call(request, resource, route, asking.verb(request, route)))
-        if resource.warning and isinstance(answer, Response | WatchAnswer):
-            return replace(answer, warnings=(resource.warning, *answer.warnings))
+        call = Call(request, resource, route, asking.verb(request, route))
+        answer = await self._handle_resource(call)
+        warnings = tuple(filter(None, (resource.warning, effects.warning(resource, call.verb, route.subresource))))
+        if warnings and isinstance(answer, Response | WatchAnswer):
+            return replace(answer, warnings=(*warnings, *answer.warnings))
         return answer
 
     def _record(self, visit: _Visit, code: int, reason: str = "", *, streams: bool = False) -> None:

@@ -30,7 +30,7 @@ def command(
 
     if write is sys.stdout.buffer and sys.stdout.isatty():
         raise worlds.WorldError("capture: pcap is no text; use -w FILE, or pipe it into 'tcpdump -nr -'")
-    world = worlds.find(name)
+    world = worlds.find_ready(name)
     visit.enter(world, visit.place_of(world, pod).network)
     seen = 0
     with suppress(KeyboardInterrupt, BrokenPipeError):

@@ -16,11 +16,15 @@ def command(name: str | None, *, everything: bool) -> None:
     \b
     podwire down
     podwire down --name shop
+
+    Where kubectl's current context was this world's and one other world runs, it becomes that one's.
     """
     from podwire.lab import stop, worlds
 
     stop.prune()
     targets = [world for world in worlds.known() if world.alive] if everything else [worlds.find(name)]
     for world in targets:
-        stop.stop(world)
+        chosen = stop.stop(world)
         click.echo(f"World '{world.name}' is gone.")
+        if chosen:
+            click.echo(f"kubectl's current context is now {chosen}.")

@@ -29,4 +29,4 @@ def command(name: str | None, target: str, program: tuple[str, ...]) -> None:
     words = program[1:] if program[0] == "--" else program
     if not words:
         raise worlds.WorldError("exec: name a program after '--', such as: podwire exec node-1 -- ip route")
-    sys.exit(visit.run(worlds.find(name), target, words))
+    sys.exit(visit.run(worlds.find_ready(name), target, words))

@@ -22,4 +22,4 @@ def command(name: str | None, arguments: tuple[str, ...]) -> None:
     from podwire.lab import worlds
     from podwire.lab.manifests import run_kubectl
 
-    sys.exit(run_kubectl(worlds.find(name), arguments))
+    sys.exit(run_kubectl(worlds.find_ready(name), arguments))

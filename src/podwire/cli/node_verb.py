@@ -24,7 +24,7 @@ def stop(name: str | None, node: str) -> None:
     """Take the NODE's cable out and kill everything that it runs; it stays off until 'podwire node start'."""
     from podwire.lab import node_power, worlds
 
-    click.echo(f"{node_power.switch(worlds.find(name), node, on=False)} is off.")
+    click.echo(f"{node_power.switch(worlds.find_ready(name), node, on=False)} is off.")
 
 
 @command.command()
@@ -34,4 +34,4 @@ def start(name: str | None, node: str) -> None:
     """Switch the NODE on again."""
     from podwire.lab import node_power, worlds
 
-    click.echo(f"{node_power.switch(worlds.find(name), node, on=True)} is on.")
+    click.echo(f"{node_power.switch(worlds.find_ready(name), node, on=True)} is on.")

@@ -20,4 +20,4 @@ def command(name: str | None, capability: str, node: str) -> None:
     """
     from podwire.lab import visit, worlds
 
-    click.echo(visit.rows(worlds.find(name), node, capability), nl=False)
+    click.echo(visit.rows(worlds.find_ready(name), node, capability), nl=False)

@@ -25,10 +25,14 @@ def command(name: str | None, output: str) -> None:
 
     stop.prune()
     chosen = [worlds.find(name)] if name else [world for world in worlds.known() if world.alive]
-    found = [asyncio.run(report.gather(world, credentials.of_host(world))) for world in chosen]
+    ready = [world for world in chosen if not worlds.starting(world.name)]
+    for world in chosen:
+        if world not in ready:
+            click.echo(f"World '{world.name}' is starting; see 'podwire logs --name {world.name}'.", err=True)
+    found = [asyncio.run(report.gather(world, credentials.of_host(world))) for world in ready]
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
     elif found:
         click.echo("\n\n".join(report.text(status) for status in found))
-    else:
+    elif not chosen:
         click.echo("No world is running; start one with 'podwire up'.")

@@ -32,7 +32,7 @@ from podwire.cli.options import new_name_option
     metavar="FD",
     help="End the world when the program that started podwire ends: FD is the read end of a pipe that it holds open.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no steps.")
+@click.option("-q", "--quiet", is_flag=True, help="Show nothing but warnings and errors.")
 def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     """Start a cluster network on this machine: nodes and pods are network namespaces, kubectl talks to it.
 
@@ -56,7 +56,7 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     world = start(UpOptions(**options), tell)
     tell("usable: nodes are Ready, DNS answers")
     if files:
-        code = apply_and_wait(world, files, options["timeout"], tell)
+        code = apply_and_wait(world, files, options["timeout"], tell, quiet=quiet)
         if code:
             click.echo(f"podwire: world '{world.name}' is up, but not all of the manifests could be applied", err=True)
             sys.exit(code)

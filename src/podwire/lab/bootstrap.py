@@ -20,10 +20,13 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import DEPLOYMENTS, NODES, SECRETS, SERVICES, Kind
 from podwire.lab import system_objects
+from podwire.lab.dns_trouble import dns_trouble
 from podwire.lab.topology import Topology
 
 RETRY_SECONDS = 0.01
 QUERY_SECONDS = 0.05
+LOOK_SECONDS = 2.0
+"""How long the DNS may take before it is asked for the reason, and then again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Bootstrap:
             await self._create_objects(client)
             await self._nodes_ready(client)
             self._tell("nodes are Ready")
-            await self._dns_answers()
+            await self._dns_answers(client)
         os.write(self.progress, json.dumps({"ready": True}).encode() + b"\n")
 
     def _tell(self, step: str) -> None:
@@ -87,13 +90,25 @@ class Bootstrap:
         finally:
             following.cancel()
 
-    async def _dns_answers(self) -> None:
+    async def _dns_answers(self, client: Client) -> None:
         """Ask the cluster DNS by its Service address, from a node, until it knows the API server's name."""
-        name = f"kubernetes.default.svc.{self.topology.domain}"
-        while True:
-            if await asyncio.to_thread(resolves, name, self.topology.dns_service[0]):
-                return
+        name, loop = f"kubernetes.default.svc.{self.topology.domain}", asyncio.get_running_loop()
+        look, told = loop.time() + LOOK_SECONDS, ""
+        while not await asyncio.to_thread(resolves, name, self.topology.dns_service[0]):
             await asyncio.sleep(RETRY_SECONDS)
+            if loop.time() > look:
+                look = loop.time() + LOOK_SECONDS
+                told = await self._tell_trouble(client, told)
+
+    async def _tell_trouble(self, client: Client, told: str) -> str:
+        """Say what keeps the DNS from answering, where that is news; answers what has been told."""
+        try:
+            found = await dns_trouble(client)
+        except (aiohttp.ClientError, ApiError, OSError) as error:
+            found = f"the API server says {error}"
+        if found and found != told:
+            self._tell(f"the cluster's DNS does not answer: {found}")
+        return found or told
 
 
 async def _ensure(client: Client, kind: Kind[Any], namespace: str, body: dict[str, Any]) -> None:

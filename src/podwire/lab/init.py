@@ -202,6 +202,13 @@ class Init:
             self._keep_exit(pid, status)
         elif self._supervision.state(name) is not State.DONE:
             self._log(f"{name} ended with {os.waitstatus_to_exitcode(status)}")
+            if self._supervision.state(name) is State.FAILED:
+                self._tell_failure(name)
+
+    def _tell_failure(self, role: str) -> None:
+        """What runs once has failed: `up`, where it still waits, need not wait any longer."""
+        with contextlib.suppress(OSError):
+            os.write(self._spec.descriptors["progress"], json.dumps({"failed": role}).encode() + b"\n")
 
     def _keep_exit(self, pid: int, status: int) -> None:
         """An orphan of a dead shim: whoever takes its pod over reads here how the container ended."""

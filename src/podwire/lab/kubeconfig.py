@@ -78,15 +78,33 @@ def add(path: Path, access: Access) -> None:
         _write(path, merged(_read(path), access))
 
 
-def remove(path: Path, name: str) -> None:
-    """Remove the world from a kubeconfig file; nothing is written where it is not in it."""
+def remove(path: Path, name: str) -> bool:
+    """Remove the world from a kubeconfig file; answers whether its context was the current one.
+
+    Nothing is written where it is not in it.
+    """
     path = path.resolve()
     if not path.exists():
-        return
+        return False
     with _locked(path):
         existing = _read(path)
         if any(entry.get("name") == name for section in SECTIONS for entry in existing.get(section) or []):
             _write(path, without(existing, name))
+    return bool(existing.get("current-context") == name)
+
+
+def choose(path: Path, name: str) -> bool:
+    """Make a context current where none is; answers whether it is now."""
+    path = path.resolve()
+    if not path.exists():
+        return False
+    with _locked(path):
+        existing = _read(path)
+        known = any(entry.get("name") == name for entry in existing.get("contexts") or [])
+        if existing.get("current-context") or not known:
+            return False
+        _write(path, {**existing, "current-context": name})
+    return True
 
 
 def _base64(pem: bytes) -> str:

@@ -39,11 +39,20 @@ def check_files(files: Sequence[str]) -> None:
         kubectl()
 
 
-def apply_and_wait(world: World, files: Sequence[str], timeout: float, tell: Callable[[str], None]) -> int:
-    """`kubectl apply` and wait until all Deployments are available; answers an exit status."""
+def apply_and_wait(
+    world: World, files: Sequence[str], timeout: float, tell: Callable[[str], None], *, quiet: bool = False
+) -> int:
+    """`kubectl apply` and wait until all Deployments are available; answers an exit status.
+
+    Quiet shows what kubectl says on standard error alone: warnings and errors.
+    """
     tell(f"applying {', '.join(files)}")
     names = [word for file in files for word in ("-f", file)]
-    code = run_kubectl(world, ["apply", *names])
+    code = subprocess.call(
+        [kubectl(), "apply", *names],
+        env=kubectl_environment(world),
+        stdout=subprocess.DEVNULL if quiet else None,
+    )
     if code:
         return code
     tell("waiting for Deployments to be available")

@@ -10,9 +10,25 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, Kind
 from podwire.kube.meta import Object, Struct
 from podwire.lab.columns import table
+from podwire.lab.pod_events import MACHINE
 from podwire.lab.worlds import World
 
 STAND_IN_PREFIX = "podwire://stand-in/"
+IN_HOUSE_PREFIX = "podwire://in-house/"
+ON_THEIR_WAY = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+class WaitingReport(Struct, frozen=True):
+    """Why a container does not run."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class StateReport(Struct, frozen=True):
+    """The part of a container's state that is shown."""
+
+    waiting: WaitingReport | None = None
 
 
 class ContainerReport(Struct, frozen=True):
@@ -22,6 +38,18 @@ class ContainerReport(Struct, frozen=True):
     image: str = ""
     image_id: str = msgspec.field(default="", name="imageID")
     restart_count: int = 0
+    state: StateReport = StateReport()
+
+    @property
+    def runs(self) -> str:
+        """What stands behind the image, or why nothing does."""
+        if self.state.waiting is not None and self.state.waiting.reason not in ON_THEIR_WAY:
+            return f"nothing: {self.state.waiting.reason}"
+        if self.image_id.startswith(STAND_IN_PREFIX):
+            return f"stand-in for {self.image}"
+        if self.image_id.startswith(MACHINE):
+            return "this machine's programs"
+        return "podwire's own program" if self.image_id.startswith(IN_HOUSE_PREFIX) else f"image {self.image}"
 
 
 class PodReportStatus(Struct, frozen=True):
@@ -71,6 +99,7 @@ class PodLine(msgspec.Struct, frozen=True):
     node: str
     addresses: tuple[str, ...]
     stand_ins: tuple[str, ...]
+    runs: tuple[str, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -117,6 +146,7 @@ def _pod_line(pod: PodReport) -> PodLine:
         node=pod.spec.node_name,
         addresses=tuple(entry.ip for entry in pod.status.pod_ips),
         stand_ins=pod.stand_ins,
+        runs=tuple(dict.fromkeys(container.runs for container in pod.status.container_statuses)),
     )
 
 
@@ -144,5 +174,5 @@ def _node_cells(node: NodeLine) -> tuple[str, ...]:
 
 
 def _pod_cells(pod: PodLine) -> tuple[str, ...]:
-    runs = ", ".join(f"stand-in for {image}" for image in pod.stand_ins) or "its own program"
+    runs = ", ".join(pod.runs) or "nothing yet"
     return f"{pod.namespace}/{pod.name}", pod.phase, pod.node, pod.addresses[0] if pod.addresses else "-", runs

@@ -170,8 +170,18 @@ def _wait(reader: int, timeout: float, tell: Tell, world: worlds.World) -> None:
             message = json.loads(line)
             if message.get("ready"):
                 return
+            if "failed" in message:
+                raise launch.LaunchError(_failure(world.folder / "logs", str(message["failed"]), step))
             step = str(message["step"])
             tell(step)
+
+
+def _failure(logs: Path, role: str, step: str) -> str:
+    """Why a role that runs once failed: the end of its own log has the reason."""
+    path = logs / f"{role}.log"
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    reason = next((line for line in reversed(lines) if line.strip()), "its log is empty")
+    return f"{role} failed: {reason} (after: {step})"
 
 
 def _last_words(logs: Path) -> str:

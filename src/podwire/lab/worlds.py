@@ -9,6 +9,8 @@ import re
 import select
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from podwire.lab import paths
 
 DEFAULT_NAME = "default"
 END_SECONDS = 10.0
+READY_SECONDS = 60.0
+READY_PAUSE_SECONDS = 0.05
 
 
 class WorldError(Exception):
@@ -138,6 +142,24 @@ def end(world: World) -> None:
 def forget(name: str) -> None:
     """Remove what the host remembers of a world."""
     shutil.rmtree(folder(name), ignore_errors=True)
+
+
+def find_ready(name: str | None) -> World:
+    """As `find`, but of a world whose `up` is still at work it returns when that is done; raises WorldError."""
+    world = find(name)
+    deadline = time.monotonic() + READY_SECONDS
+    while starting(world.name):
+        if time.monotonic() > deadline:
+            raise WorldError(f"world '{world.name}' is still starting after {READY_SECONDS:g} s; see 'podwire logs'")
+        threading.Event().wait(READY_PAUSE_SECONDS)
+    if not world.alive:
+        raise WorldError(f"world '{world.name}' did not start; its 'podwire up' says why")
+    return world
+
+
+def starting(name: str) -> bool:
+    """Whether the `up` that makes this world is still at work."""
+    return _starting(folder(name))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,49 @@
+"""Why the cluster's DNS does not answer, as far as its pod tells: for the one who waits for it in vain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from podwire.kube.client import Client
+from podwire.lab import paths
+from podwire.lab.log_format import decode
+from podwire.lab.report import ON_THEIR_WAY, POD_REPORTS, ContainerReport, PodReport
+from podwire.lab.system_objects import DNS_LABELS
+
+NAMESPACE = "kube-system"
+LONGEST_LINE = 300
+
+
+async def dns_trouble(client: Client) -> str:
+    """What is wrong with a DNS pod, with the last line that it said; empty where nothing seems to be."""
+    selector = ",".join(f"{name}={value}" for name, value in DNS_LABELS.items())
+    pods = (await client.list(POD_REPORTS, NAMESPACE, labelSelector=selector)).items
+    if not pods:
+        return f"there is no pod with the label {selector} in {NAMESPACE} yet"
+    troubles = (trouble(pod, container) for pod in pods for container in pod.status.container_statuses)
+    return next(filter(None, troubles), "")
+
+
+def trouble(pod: PodReport, container: ContainerReport, nodes: Path = paths.WORLD / "nodes") -> str:
+    """Why a container does not run; empty where it does, or has not been tried."""
+    waiting = container.state.waiting
+    failed = waiting is not None and waiting.reason not in ON_THEIR_WAY
+    if waiting is not None and failed:
+        reason = f"{waiting.reason}: {waiting.message}"
+    elif container.restart_count:
+        reason = f"was started {container.restart_count + 1} times"
+    else:
+        return ""
+    said = last_line(nodes / pod.spec.node_name / "pods" / pod.metadata.uid / "logs" / container.name)
+    return f"pod {pod.metadata.name}, container {container.name}: {reason}" + (f"; it said: {said}" if said else "")
+
+
+def last_line(folder: Path) -> str:
+    """The last line in the logs of a container's runs."""
+    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(logs):
+        entries = filter(None, map(decode, path.read_bytes().splitlines()))
+        lines = [entry.content.decode("utf-8", "replace").strip() for entry in entries]
+        if found := next((line for line in reversed(lines) if line), ""):
+            return found[:LONGEST_LINE]
+    return ""
