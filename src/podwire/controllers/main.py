@@ -7,6 +7,7 @@ import logging
 
 import msgspec
 
+from podwire.controllers.cronjob import CronJobs
 from podwire.controllers.daemonset import DaemonSets
 from podwire.controllers.deployment import Deployments
 from podwire.controllers.disruption import Disruptions
@@ -46,6 +47,7 @@ async def run(config: ControllersConfig) -> None:
             "the StatefulSet controller": StatefulSets(client, informers, workloads).run,
             "the DaemonSet controller": DaemonSets(client, informers, workloads).run,
             "the Job controller": Jobs(client, informers, workloads).run,
+            "the CronJob controller": CronJobs(client, informers, workloads).run,
             "the scheduler": Scheduler(client, informers, scheduling).run,
             "the EndpointSlice controller": EndpointSlices(client, informers).run,
             "the Endpoints controller": EndpointsObjects(client, informers).run,

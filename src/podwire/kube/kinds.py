@@ -43,6 +43,7 @@ STATEFUL_SETS = Kind("apps/v1", "StatefulSet", "statefulsets", apps.StatefulSet)
 DAEMON_SETS = Kind("apps/v1", "DaemonSet", "daemonsets", apps.DaemonSet)
 CONTROLLER_REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions", apps.ControllerRevision)
 JOBS = Kind("batch/v1", "Job", "jobs", batch.Job)
+CRON_JOBS = Kind("batch/v1", "CronJob", "cronjobs", batch.CronJob)
 LEASES = Kind("coordination.k8s.io/v1", "Lease", "leases", coordination.Lease)
 POD_DISRUPTION_BUDGETS = Kind(
     "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", disruption.PodDisruptionBudget

@@ -48,6 +48,16 @@ BASE: dict[str, dict[str, Any]] = {
     "v1 ConfigMap": {"data": {"key": "value"}},
     "v1 Secret": {"stringData": {"password": "x"}},
     "v1 Namespace": {},
+    "batch/v1 CronJob": {
+        "spec": {
+            "schedule": "*/5 * * * *",
+            "jobTemplate": {
+                "spec": {
+                    "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}}
+                }
+            },
+        }
+    },
     "batch/v1 Job": {
         "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "busybox"}]}}}
     },

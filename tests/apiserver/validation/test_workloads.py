@@ -10,6 +10,34 @@ from tests.apiserver.validation.objects import make, problems
     ("name", "path", "value", "expected"),
     [
         ("apps/v1 Deployment", "spec.selector", None, "spec.selector: Required value"),
+        ("batch/v1 CronJob", "spec.schedule", None, "spec.schedule: Required value"),
+        (
+            "batch/v1 CronJob",
+            "spec.schedule",
+            "61 * * * *",
+            'spec.schedule: Invalid value: "61 * * * *": end of range (61) above maximum (59): 61',
+        ),
+        (
+            "batch/v1 CronJob",
+            "spec.schedule",
+            "TZ=UTC 0 * * * *",
+            (
+                'spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone '
+                "field instead"
+            ),
+        ),
+        (
+            "batch/v1 CronJob",
+            "spec.timeZone",
+            "Mars/Olympus",
+            'spec.timeZone: Invalid value: "Mars/Olympus": unknown time zone Mars/Olympus',
+        ),
+        (
+            "batch/v1 CronJob",
+            "spec.failedJobsHistoryLimit",
+            -1,
+            "spec.failedJobsHistoryLimit: Invalid value: -1: must be greater than or equal to 0",
+        ),
         (
             "apps/v1 Deployment",
             "spec.template.metadata.labels",

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver import causes
 from podwire.apiserver.field import Field
 from podwire.apiserver.validation import formats, metadata, pods
+from podwire.kube import schedules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from podwire.apiserver.causes import Cause
 
 _PERCENT = re.compile("[0-9]+%")
 LONGEST_PERCENT = 20
 """Characters; a longer one is more than 100 % and not read as a number."""
+
+LONGEST_CRON_JOB_NAME = 52
 
 _MISMATCH = "`selector` does not match template `labels`"
 _NUMBERS = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
@@ -116,14 +119,43 @@ def job(obj: Field, old: Field | None) -> Iterator[Cause]:
 
 
 def cron_job(obj: Field, _old: Field | None) -> Iterator[Cause]:
-    """Check a CronJob."""
+    """Check a CronJob: its Jobs' names have eleven characters more than its own."""
     spec = obj["spec"]
-    if not spec["schedule"]:
-        yield spec["schedule"].required()
-    elif len(spec["schedule"].text.split()) != 5 and not spec["schedule"].text.startswith("@"):
-        yield spec["schedule"].invalid(f"expected exactly 5 fields, found {len(spec['schedule'].text.split())}")
+    if len(obj["metadata"]["name"].text) > LONGEST_CRON_JOB_NAME:
+        yield obj["metadata"]["name"].invalid(f"must be no more than {LONGEST_CRON_JOB_NAME} characters")
+    yield from _schedule(spec["schedule"])
+    if spec["timeZone"].given:
+        yield from _zone(spec["timeZone"])
+    for part in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
+        yield from spec[part].not_negative()
     yield from spec["concurrencyPolicy"].one_of(("Allow", "Forbid", "Replace"))
     yield from _job_spec(spec["jobTemplate"]["spec"])
+
+
+def _schedule(line: Field) -> Iterator[Cause]:
+    if not line:
+        yield line.required()
+    elif "TZ" in line.text:
+        yield line.invalid("cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
+    else:
+        yield from line.invalid_each(_refused(schedules.schedule, line.text))
+
+
+def _zone(name: Field) -> Iterator[Cause]:
+    if not name:
+        yield name.invalid("timeZone must be nil or non-empty string")
+    elif name.text.lower() == "local":
+        yield name.invalid("timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
+    else:
+        yield from name.invalid_each(_refused(schedules.zone_of, name.text))
+
+
+def _refused(read: Callable[[str], object], text: str) -> list[str]:
+    try:
+        read(text)
+    except schedules.ScheduleError as error:
+        return [str(error)]
+    return []
 
 
 def _replicated(spec: Field, old: Field | None, word: str) -> Iterator[Cause]:

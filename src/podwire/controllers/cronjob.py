@@ -1,0 +1,113 @@
+"""The CronJob controller: Jobs by the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from podwire.controllers import timetable
+from podwire.controllers.queue import WorkQueue
+from podwire.controllers.stores import Index, changed_key, controller_uid
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import CRON_JOBS, JOBS
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from podwire.controllers.events import Recorder
+    from podwire.controllers.informers import Informers
+    from podwire.kube.batch import CronJob, CronJobStatus, Job
+    from podwire.kube.client import Client
+    from podwire.kube.watch import Change
+
+
+class CronJobs:
+    """Follows CronJobs and their Jobs."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        recorder: Recorder,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._clock = clock
+        self._cron_jobs = informers.of(CRON_JOBS)
+        self._jobs = informers.of(JOBS)
+        self._owned = Index(self._jobs, lambda job: [controller_uid(job)])
+        self._queue: WorkQueue[NamespacedName] = WorkQueue("cron jobs", self.sync)
+        self._cron_jobs.subscribe(lambda change: self._queue.add(changed_key(change)))
+        self._jobs.subscribe(self._job_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    async def sync(self, key: NamespacedName) -> None:
+        """Make the Job that is due, let old ones go, and come back when the next one is."""
+        cron_job = self._cron_jobs.objects.get(key)
+        if cron_job is None:
+            return
+        self._tell_ends(cron_job)
+        plan = timetable.plan(cron_job, self._jobs_of(cron_job), self._clock())
+        if plan.remark is not None:
+            remark = plan.remark
+            self._recorder.tell(CRON_JOBS, cron_job, remark.reason, remark.message, warning=remark.warning)
+        for job in plan.delete:
+            await self._delete(cron_job, job)
+        if plan.occasion is not None:
+            await self._create(cron_job, plan.occasion)
+        for job in timetable.surplus(cron_job, self._jobs_of(cron_job)):
+            await self._delete(cron_job, job)
+        await self._write_status(cron_job, timetable.status(cron_job, self._jobs_of(cron_job), plan.occasion))
+        if plan.again_after is not None:
+            self._queue.add(key, plan.again_after)
+
+    def _jobs_of(self, cron_job: CronJob) -> list[Job]:
+        owned = self._owned[cron_job.metadata.uid].values()
+        return [job for job in owned if job.metadata.deletion_timestamp is None]
+
+    async def _create(self, cron_job: CronJob, occasion: datetime) -> None:
+        body = timetable.job_body(cron_job, occasion)
+        job = await self._client.create(JOBS, body, cron_job.metadata.namespace)
+        self._jobs.wrote(job)
+        self._recorder.tell(CRON_JOBS, cron_job, "SuccessfulCreate", f"Created job {job.metadata.name}")
+
+    async def _delete(self, cron_job: CronJob, job: Job) -> None:
+        try:
+            await self._client.delete(JOBS, job.key, uid=job.metadata.uid)
+        except ApiError as error:
+            if error.reason not in {"NotFound", "Conflict"}:
+                raise
+        self._jobs.deleted(job)
+        self._recorder.tell(CRON_JOBS, cron_job, "SuccessfulDelete", f"Deleted job {job.metadata.name}")
+
+    async def _write_status(self, cron_job: CronJob, wanted: CronJobStatus) -> None:
+        if wanted == cron_job.status or cron_job.metadata.deletion_timestamp is not None:
+            return
+        body = {
+            "active": [{"apiVersion": JOBS.api_version, **msgspec.to_builtins(one)} for one in wanted.active] or None,
+            "lastScheduleTime": wanted.last_schedule_time,
+            "lastSuccessfulTime": wanted.last_successful_time,
+        }
+        self._cron_jobs.wrote(await self._client.patch(CRON_JOBS, cron_job.key, {"status": body}, "status"))
+
+    def _tell_ends(self, cron_job: CronJob) -> None:
+        """Each Job that the status has as active and that has ended is told of once."""
+        known = {active.uid for active in cron_job.status.active}
+        for job in self._jobs_of(cron_job):
+            if job.finished is not None and job.metadata.uid in known:
+                told = f"Saw completed job: {job.metadata.name}, condition: {job.finished.type}"
+                self._recorder.tell(CRON_JOBS, cron_job, "SawCompletedJob", told)
+
+    def _job_changed(self, change: Change[Job]) -> None:
+        job = change.new or change.old
+        assert job is not None, "a change has an object before or after"
+        for owner in job.metadata.owner_references:
+            if owner.controller and owner.kind == CRON_JOBS.kind:
+                self._queue.add(NamespacedName(job.metadata.namespace, owner.name))

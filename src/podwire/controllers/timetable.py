@@ -1,0 +1,159 @@
+"""What the clock and its Jobs mean for a CronJob: which Job to make now, which may go, what the status says. Pure.
+
+Source: kubernetes `pkg/controller/cronjob/cronjob_controllerv2.go`, `utils.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from podwire.controllers.ownership import reference
+from podwire.kube.batch import CronJobStatus
+from podwire.kube.discovery import ObjectReference
+from podwire.kube.kinds import CRON_JOBS, JOBS
+from podwire.kube.meta import timestamp
+from podwire.kube.schedules import Schedule, ScheduleError, schedule, zone_of
+
+if TYPE_CHECKING:
+    from podwire.kube.batch import CronJob, Job
+
+SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What people should be told."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do next: make the Job of an occasion, after deleting these; look again after this many seconds."""
+
+    occasion: datetime | None = None
+    delete: tuple[Job, ...] = ()
+    remark: Remark | None = None
+    again_after: float | None = None
+
+
+def plan(cron_job: CronJob, jobs: Sequence[Job], now: datetime) -> Plan:
+    """The next step; `jobs` are those that the CronJob manages."""
+    spec = cron_job.spec
+    if cron_job.metadata.deletion_timestamp is not None or spec.suspend:
+        return Plan()
+    try:
+        line = schedule(spec.schedule, zone_of(spec.time_zone) if spec.time_zone else UTC)
+    except ScheduleError as error:
+        return Plan(remark=Remark("UnparseableSchedule", f"unparseable schedule: {spec.schedule!r}: {error}", True))
+    again = _seconds_until_next(line, now)
+    occasion = line.latest(_since(cron_job, now), now)
+    if occasion is None:
+        return Plan(again_after=again)
+    if _too_late(cron_job, occasion, now):
+        missed = f"Missed scheduled time to start a job: {timestamp(occasion)}"
+        return Plan(remark=Remark("MissSchedule", missed, True), again_after=again)
+    running = tuple(job for job in jobs if not job.finished)
+    if any(job.metadata.name == job_name(cron_job, occasion) for job in jobs):
+        return Plan(again_after=again)
+    if running and spec.concurrency_policy == "Forbid":
+        why = "Not starting job because prior execution is running and concurrency policy is Forbid"
+        return Plan(remark=Remark("JobAlreadyActive", why), again_after=again)
+    return Plan(occasion, running if spec.concurrency_policy == "Replace" else (), again_after=again)
+
+
+def status(cron_job: CronJob, jobs: Sequence[Job], occasion: datetime | None = None) -> CronJobStatus:
+    """The status that its Jobs amount to, after the one of `occasion` was made."""
+    old, met = cron_job.status, [timestamp(occasion)] if occasion is not None else []
+    met += [moment for job in jobs if (moment := _scheduled(job))]
+    ends = [job.status.completion_time for job in jobs if _succeeded(job) and job.status.completion_time]
+    return CronJobStatus(
+        active=tuple(_reference(job) for job in sorted(jobs, key=_age) if not job.finished),
+        last_schedule_time=max(filter(None, (old.last_schedule_time, *met)), default=None),
+        last_successful_time=max(filter(None, (old.last_successful_time, *ends)), default=None),
+    )
+
+
+def surplus(cron_job: CronJob, jobs: Iterable[Job]) -> list[Job]:
+    """Finished Jobs beyond the history limits, the oldest ones."""
+    finished = sorted((job for job in jobs if job.finished), key=_age)
+    good = [job for job in finished if _succeeded(job)]
+    bad = [job for job in finished if not _succeeded(job)]
+    spec = cron_job.spec
+    return [*_all_but(good, spec.successful_jobs_history_limit), *_all_but(bad, spec.failed_jobs_history_limit)]
+
+
+def job_name(cron_job: CronJob, occasion: datetime) -> str:
+    """The name of an occasion's Job: made twice, it is refused."""
+    return f"{cron_job.metadata.name}-{int(occasion.timestamp()) // 60}"
+
+
+def job_body(cron_job: CronJob, occasion: datetime) -> dict[str, Any]:
+    """A new Job."""
+    template, zone = cron_job.spec.job_template, cron_job.spec.time_zone
+    local = occasion.astimezone(zone_of(zone)) if zone else occasion
+    moment = local.isoformat(timespec="seconds").replace("+00:00", "Z")
+    metadata = {name: template.metadata[name] for name in ("labels",) if name in template.metadata}
+    return {
+        "metadata": {
+            **metadata,
+            "name": job_name(cron_job, occasion),
+            "namespace": cron_job.metadata.namespace,
+            "annotations": {**(template.metadata.get("annotations") or {}), SCHEDULED: moment},
+            "ownerReferences": [reference(CRON_JOBS, cron_job)],
+        },
+        "spec": template.spec,
+    }
+
+
+def _since(cron_job: CronJob, now: datetime) -> datetime:
+    """After when occasions count: the last one that was met, else the CronJob's own beginning; never too long ago."""
+    began = cron_job.status.last_schedule_time or cron_job.metadata.creation_timestamp
+    since = datetime.fromisoformat(began) if began else now
+    deadline = cron_job.spec.starting_deadline_seconds
+    return since if deadline is None else max(since, now - timedelta(seconds=deadline))
+
+
+def _too_late(cron_job: CronJob, occasion: datetime, now: datetime) -> bool:
+    deadline = cron_job.spec.starting_deadline_seconds
+    return deadline is not None and occasion + timedelta(seconds=deadline) < now
+
+
+def _seconds_until_next(line: Schedule, now: datetime) -> float | None:
+    following = line.after(now)
+    return None if following is None else max(0.0, (following - now).total_seconds())
+
+
+def _scheduled(job: Job) -> str:
+    """When a Job was due; empty for one that somebody made by hand, or marked with something else."""
+    try:
+        return timestamp(datetime.fromisoformat(job.metadata.annotations.get(SCHEDULED, "")))
+    except ValueError:
+        return ""
+
+
+def _succeeded(job: Job) -> bool:
+    return job.finished is not None and job.finished.type == "Complete"
+
+
+def _age(job: Job) -> tuple[str, str]:
+    """Sorts the oldest first."""
+    return job.status.start_time or job.metadata.creation_timestamp or "", job.metadata.name
+
+
+def _all_but(jobs: list[Job], kept: int) -> list[Job]:
+    return jobs[: max(0, len(jobs) - kept)]
+
+
+def _reference(job: Job) -> ObjectReference:
+    return ObjectReference(
+        kind=JOBS.kind,
+        name=job.metadata.name,
+        namespace=job.metadata.namespace,
+        uid=job.metadata.uid,
+    )

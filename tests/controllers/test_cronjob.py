@@ -1,0 +1,112 @@
+"""The CronJob controller at work, by a clock of the test's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from podwire.controllers.cronjob import CronJobs
+from podwire.controllers.events import Recorder
+from podwire.controllers.informers import Informers
+from podwire.kube.kinds import CRON_JOBS, EVENTS, JOBS
+from tests.controllers.fake_api import FakeApi, running
+
+DONE = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:00Z"}
+
+
+class Clock:
+    """Stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, 0, 10, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@contextlib.asynccontextmanager
+async def at_work(api: FakeApi, clock: Clock) -> AsyncIterator[None]:
+    informers, recorder = Informers(api), Recorder(api, "test")
+    async with running(informers, CronJobs(api, informers, recorder, clock), recorder):
+        yield
+
+
+def put(api: FakeApi, **spec: Any) -> None:
+    template = {"spec": {"template": {"spec": {"containers": [{"name": "c"}]}}}}
+    api.put(CRON_JOBS, "report", "shop", spec={"schedule": "*/10 * * * *", "jobTemplate": template, **spec})
+
+
+def end(api: FakeApi, job: dict[str, Any], word: str = "Complete") -> None:
+    api.put(JOBS, job["metadata"]["name"], "shop", status={**DONE, "conditions": [{"type": word, "status": "True"}]})
+
+
+def names(api: FakeApi) -> set[str]:
+    return {job["metadata"]["name"] for job in api.all(JOBS)}
+
+
+def active(api: FakeApi) -> set[str]:
+    return {one["name"] for one in api.all(CRON_JOBS)[0].get("status", {}).get("active", [])}
+
+
+def reasons(api: FakeApi) -> set[str]:
+    return {event["reason"] for event in api.all(EVENTS)}
+
+
+@pytest.mark.proves("cron-history", "cron-concurrency")
+async def test_jobs_come_by_the_clock_and_old_ones_go() -> None:
+    api, clock = FakeApi(), Clock()
+    put(api, successfulJobsHistoryLimit=1)
+    seen: set[str] = set()
+    async with at_work(api, clock):
+        for _ in range(3):
+            await api.until(lambda: bool(names(api) - seen) and active(api) == names(api) - seen)
+            [new] = names(api) - seen
+            seen.add(new)
+            [job] = [job for job in api.all(JOBS) if job["metadata"]["name"] == new]
+            end(api, job)
+            await api.until(lambda: not active(api) and len(names(api)) == 1)
+            clock.now += timedelta(minutes=10)
+            put(api, successfulJobsHistoryLimit=1)
+        await api.until(lambda: {"SuccessfulCreate", "SawCompletedJob", "SuccessfulDelete"} <= reasons(api))
+    status = api.all(CRON_JOBS)[0]["status"]
+    assert status["lastSuccessfulTime"] == "2026-01-01T00:01:00Z"
+    assert status["lastScheduleTime"] >= "2026-01-01T00:30:00Z"
+
+
+@pytest.mark.proves("cron-concurrency")
+async def test_one_that_still_runs_holds_up_or_gives_way() -> None:
+    api, clock = FakeApi(), Clock()
+    put(api, concurrencyPolicy="Forbid")
+    async with at_work(api, clock):
+        await api.until(lambda: len(active(api)) == 1)
+        first = names(api)
+        clock.now += timedelta(minutes=10)
+        put(api, concurrencyPolicy="Forbid")
+        await api.until(lambda: "JobAlreadyActive" in reasons(api))
+        assert names(api) == first
+        put(api, concurrencyPolicy="Replace")
+        await api.until(lambda: len(names(api)) == 1 and names(api) != first and active(api) == names(api))
+
+
+@pytest.mark.proves("cron-concurrency")
+async def test_a_suspended_one_waits() -> None:
+    api, clock = FakeApi(), Clock()
+    put(api, suspend=True)
+    api.put(CRON_JOBS, "other", "shop", spec={"schedule": "*/10 * * * *", "jobTemplate": {"spec": {}}})
+    async with at_work(api, clock):
+        await api.until(lambda: bool(names(api)))
+        assert all(name.startswith("other-") for name in names(api))
+        put(api, suspend=False)
+        await api.until(lambda: any(name.startswith("report-") for name in names(api)))
+
+
+async def test_a_schedule_that_cannot_be_read_is_told() -> None:
+    api, clock = FakeApi(), Clock()
+    put(api, schedule="now and then")
+    async with at_work(api, clock):
+        await api.until(lambda: "UnparseableSchedule" in reasons(api))
+    assert not names(api)
