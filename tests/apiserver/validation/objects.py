@@ -9,6 +9,8 @@ from podwire.apiserver.resources import Resource, registry
 REGISTRY = registry()
 Object = dict[str, Any]
 
+POD_OF_A_JOB = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}
+
 BASE: dict[str, dict[str, Any]] = {
     "v1 Service": {"spec": {"ports": [{"port": 80}], "selector": {"app": "web"}}},
     "v1 Pod": {"spec": {"containers": [{"name": "web", "image": "nginx:1"}]}},
@@ -51,11 +53,7 @@ BASE: dict[str, dict[str, Any]] = {
     "batch/v1 CronJob": {
         "spec": {
             "schedule": "*/5 * * * *",
-            "jobTemplate": {
-                "spec": {
-                    "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}}
-                }
-            },
+            "jobTemplate": {"spec": {"template": {"spec": POD_OF_A_JOB}}},
         }
     },
     "batch/v1 Job": {
