@@ -86,8 +86,10 @@ def _listening(keys: Path, server: Callable[[socket.socket], Coroutine[Any, Any,
         gc.freeze()
         asyncio.run(server(listener))
 
-    with background(run) as process, listener:
-        yield Served(process.pid or 0, listener.getsockname()[1], keys)
+    port = listener.getsockname()[1]
+    with background(run) as process:
+        listener.close()
+        yield Served(process.pid or 0, port, keys)
 
 
 async def _answer_for_ever(keys: Path, listener: socket.socket, answer: Answer) -> None:

@@ -50,7 +50,7 @@ def sample(pods: int, writers: int, *, durable: bool, folder: str | None = None)
             connection = Connection(served)
             api_objects.prepare_namespace(connection)
             before = proportional_set_size(served.pid)
-            load = _write(served, pods, writers)
+            load = write(served, pods, writers)
             memory = (proportional_set_size(served.pid) - before) / pods
             began = time.perf_counter()
             listed = sum(1 for _ in pages(connection, pods))
@@ -66,10 +66,10 @@ def floor_sample(pods: int, writers: int) -> Load:
         body = json.dumps(api_objects.pod(0)).encode() * 2
         answer = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         with floor(Path(place), lambda _: answer + body) as served:
-            return _write(served, pods, writers)
+            return write(served, pods, writers)
 
 
-def _write(served: Served, pods: int, writers: int) -> Load:
+def write(served: Served, pods: int, writers: int) -> Load:
     """All writers begin together, with connections that stand and requests that are ready."""
 
     def work(number: int, begin: Callable[[], object]) -> tuple[float, float]:

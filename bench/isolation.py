@@ -63,7 +63,7 @@ def background(target: Callable[..., None], *arguments: Any) -> Iterator[BasePro
 
 
 def together(count: int, work: Callable[[int, Callable[[], Any]], ResultT]) -> list[ResultT]:
-    """The results of so many processes. Each calls its second argument when it is ready, and goes on with the others."""
+    """The results of so many processes. Each calls its second argument when it is ready, and goes on with all."""
     pipes = []
     barrier = _CONTEXT.Barrier(count)
 

@@ -29,6 +29,7 @@ from podwire.apiserver.server import Server
 from podwire.apiserver.store import Store
 from podwire.apiserver.subresources import Subresources
 from podwire.apiserver.writes import WriteOptions, Writer
+from podwire.kube import tls_buffers
 
 if TYPE_CHECKING:
     import socket
@@ -174,6 +175,7 @@ async def running(config: ApiServerConfig) -> AsyncIterator[ApiServer]:
 
 async def serve(config: ApiServerConfig) -> None:
     """Answer until this task is cancelled; then end gracefully."""
+    tls_buffers.shrink()
     async with running(config):
         log.info("the API server listens on %s", ", ".join(f"{host}:{port}" for host, port in config.listen))
         await asyncio.Event().wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import logging
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from podwire.apiserver.bodies import LARGEST_BODY
 from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
 from podwire.apiserver.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
 from podwire.apiserver.reverse_proxy import pass_on
-from podwire.apiserver.watch import Phase
+from podwire.apiserver.watch_stream import Rounds, WatchStream
 
 if TYPE_CHECKING:
     import socket
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from podwire.apiserver.api import Api
     from podwire.apiserver.hub import Hub
     from podwire.apiserver.store import Store
-    from podwire.apiserver.watch import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +45,7 @@ class Server:
         self._store = store
         self._hub = hub
         self._tls = tls
+        self._rounds = Rounds()
         server = web.Server(
             self._handle, handler_cancellation=True, keepalive_timeout=KEEP_ALIVE_SECONDS, access_log=None
         )
@@ -96,37 +95,10 @@ class Server:
         response.enable_chunked_encoding()
         try:
             await response.prepare(raw)
-            await self._pump(raw, response, answer.watcher)
-            with contextlib.suppress(ConnectionError):
-                await response.write_eof()
+            await WatchStream(raw, response, answer.watcher, self._rounds).run(lambda: self._store.version)
         finally:
             self._hub.discard(answer.storage, answer.watcher)
         return response
-
-    async def _pump(self, raw: web.BaseRequest, response: web.StreamResponse, watcher: Watcher) -> None:
-        """Send what the watcher has, as it comes, until it or the client ends."""
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            news.set()
-            if watcher.phase is Phase.BROKEN and raw.transport is not None:
-                raw.transport.abort()
-
-        watcher.wake = wake
-        while not watcher.finished:
-            news.clear()
-            if chunk := watcher.take():
-                try:
-                    await response.write(chunk)
-                except ConnectionError:
-                    return
-                continue
-            timer = loop.call_at(watcher.next_tick, news.set)
-            try:
-                await news.wait()
-            finally:
-                timer.cancel()
-            watcher.tick(loop.time(), self._store.version)
 
 
 async def _send_relay(raw: web.BaseRequest, answer: Relay) -> web.StreamResponse:

@@ -152,6 +152,9 @@ def warm_up() -> None:
     for module in WARM_MODULES:
         importlib.import_module(module)
     del os.environ["SSL_CERT_FILE"], os.environ["SSL_CERT_DIR"]
+    from podwire.kube import tls_buffers
+
+    tls_buffers.shrink()
     gc.collect()
     release_memory()
     gc.freeze()
