@@ -14,7 +14,6 @@ _NOTHING_DONE = {
     ("", "ReplicationController"): "it makes no pods: use a Deployment",
     ("", "ResourceQuota"): "nothing is counted or refused",
     ("autoscaling", "HorizontalPodAutoscaler"): "nothing is scaled, as there are no metrics",
-    ("batch", "CronJob"): "it starts no Jobs: use 'kubectl create job --from=cronjob/NAME JOB'",
     (
         "networking.k8s.io",
         "Ingress",
