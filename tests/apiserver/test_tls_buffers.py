@@ -8,7 +8,6 @@ from podwire.kube.client import Client
 from podwire.kube.kinds import CONFIG_MAPS
 from podwire.kube.meta import NamespacedName
 from tests.apiserver.conftest import Files, configuration, free_listener
-from tests.apiserver.conftest import files as files
 
 
 async def test_what_is_larger_than_the_buffers_goes_both_ways(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
