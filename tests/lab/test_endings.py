@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from podwire.lab import messages
 from podwire.lab.lifecycle import Running, Terminated
 from tests.lab.nodes import is_ready, node, shell
@@ -14,6 +16,7 @@ OBEDIENT = "trap 'exit 0' TERM; while :; do sleep 0.01; done"
 PATIENT = "trap 'sleep 0.2; exit 0' TERM; while :; do sleep 0.01; done"
 
 
+@pytest.mark.proves("pod-lifecycle")
 @in_world
 async def test_sidecars_end_last_and_in_reverse() -> None:
     pod = await shim()
@@ -57,6 +60,7 @@ async def test_a_sidecars_startup_probe_holds_the_pod_back() -> None:
         assert pod["status"]["initContainerStatuses"][0]["started"] is True
 
 
+@pytest.mark.proves("pod-lifecycle")
 @in_world
 async def test_the_pre_stop_hook_runs_before_sigterm_within_the_grace() -> None:
     async with node() as home:

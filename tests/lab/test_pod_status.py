@@ -35,6 +35,7 @@ def seen(*records: Record, **changes: Any) -> Observation:
     return Observation(records={entry.name: entry for entry in records}, **changes)
 
 
+@pytest.mark.proves("pod-lifecycle")
 @pytest.mark.parametrize(
     ("policy", "states", "wanted"),
     [
@@ -70,6 +71,7 @@ def conditions(status: pod_status.Status) -> dict[str, tuple[str, str]]:
     return {entry.type: (entry.status, entry.reason) for entry in status.conditions}
 
 
+@pytest.mark.proves("pod-lifecycle")
 def test_conditions_follow_containers_and_their_health() -> None:
     both = (record("a", RUNS), record("b", RUNS))
     found = pod_status.status(pod(), seen(*both, pod_addresses=("10.0.0.1",)), NOW)

@@ -10,6 +10,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from podwire.kube.kinds import CONFIG_MAPS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.lab import paths
@@ -211,6 +213,7 @@ async def test_a_command_that_is_not_here_is_never_a_stand_in() -> None:
         assert not pod["status"]["containerStatuses"][0]["ready"]
 
 
+@pytest.mark.proves("image-stand-ins-labelled")
 @in_world
 async def test_a_stand_in_is_labelled_and_hears_of_services() -> None:
     async with node() as home:
@@ -239,6 +242,7 @@ async def _get(host: str, port: int) -> bytes:
     return answer
 
 
+@pytest.mark.proves("pod-lifecycle")
 @in_world
 async def test_probes_decide_readiness_and_restarts() -> None:
     async with node() as home:

@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from podwire.lab import messages
 from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Running, Terminated, Waiting
 from podwire.lab.plan import Call, ContainerPlan, Mount, Refuse
@@ -101,6 +103,7 @@ async def test_a_container_that_died_with_its_shim_starts_again() -> None:
     assert records["main"].state != first
 
 
+@pytest.mark.proves("pod-lifecycle")
 @in_world
 async def test_restarts_follow_the_policy() -> None:
     pod = await shim()
@@ -130,6 +133,7 @@ async def test_what_cannot_start_waits_with_the_reason() -> None:
     assert records["main"].restarts == 0
 
 
+@pytest.mark.proves("pod-lifecycle")
 @in_world
 async def test_init_containers_run_in_order_before_the_others() -> None:
     pod = await shim()
@@ -231,6 +235,7 @@ async def test_input_that_ends_once() -> None:
     assert "stdout F all of it" in pod.log()
 
 
+@pytest.mark.proves("pod-lifecycle")
 @in_world
 async def test_a_stubborn_container_is_killed_after_its_grace() -> None:
     pod = await shim()

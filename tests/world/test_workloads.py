@@ -94,6 +94,7 @@ def answers(world: World) -> bool:
     return result.returncode == 0
 
 
+@pytest.mark.proves("statefulsets")
 def test_a_stateful_sets_pods_have_names_that_dns_knows(workloads: World) -> None:
     assert workloads.jsonpath("pods", "{.items[*].metadata.name}", "-l", "app=db") == "db-0 db-1"
     command = ("exec", "db-0", "--", "getent", "hosts", "db-1.dbs")
@@ -104,6 +105,7 @@ def test_a_stateful_sets_pods_have_names_that_dns_knows(workloads: World) -> Non
     assert "VolumesNotProvided" in workloads.kubectl("describe", "statefulset", "db").stdout
 
 
+@pytest.mark.proves("daemonsets", "kubectl-rollout-undo")
 def test_each_node_has_one_pod_of_a_daemon_set_through_an_update_and_back(workloads: World) -> None:
     workloads.kubectl("set", "image", "daemonset/log", "c=nginx:2")
     workloads.kubectl("rollout", "status", "daemonset/log", "--timeout=40s")
@@ -117,12 +119,38 @@ def test_each_node_has_one_pod_of_a_daemon_set_through_an_update_and_back(worklo
     assert sorted(places) == ["node-1", "node-2"]
 
 
+@pytest.mark.proves("jobs")
 def test_a_job_completes_each_index_once(workloads: World) -> None:
     workloads.kubectl("wait", "job/sum", "--for=condition=Complete", "--timeout=40s")
     assert workloads.jsonpath("job sum", "{.status.completedIndexes} {.status.succeeded}") == "0-2 3"
     logs = workloads.kubectl("logs", "-l", "job-name=sum").stdout
     assert sorted(line.split()[1] for line in logs.splitlines()) == ["0", "1", "2"]
     assert "on sum-1" in logs
+
+
+@pytest.mark.proves("cron-schedule", "cron-history", "kubectl-create-job-from")
+def test_a_cron_job_runs_by_the_clock_and_by_hand(workloads: World) -> None:
+    workloads.kubectl(
+        "create",
+        "cronjob",
+        "tick",
+        "--image=busybox",
+        "--schedule=@every 1s",
+        "--",
+        "sh",
+        "-c",
+        "echo tick $(hostname)",
+    )
+    made = '{.items[?(@.metadata.ownerReferences[0].name=="tick")].metadata.name}'
+    eventually(lambda: workloads.jsonpath("jobs", made).split(), 20, "a job by the clock")
+    workloads.kubectl("patch", "cronjob", "tick", "-p", '{"spec": {"suspend": true}}')
+    workloads.kubectl("create", "job", "by-hand", "--from=cronjob/tick")
+    workloads.kubectl("wait", "job/by-hand", "--for=condition=Complete", "--timeout=40s")
+    assert workloads.kubectl("logs", "job/by-hand").stdout.startswith("tick by-hand")
+    eventually(lambda: workloads.jsonpath("cronjob tick", "{.status.active}") == "", 20, "no job that runs")
+    assert workloads.jsonpath("cronjob tick", "{.status.lastScheduleTime}")
+    workloads.kubectl("delete", "cronjob", "tick")
+    eventually(lambda: "by-hand" not in workloads.jsonpath("jobs", "{.items[*].metadata.name}"), 20, "its jobs to go")
 
 
 def test_endpoints_are_shown_as_older_clients_want_them(workloads: World) -> None:
@@ -134,6 +162,7 @@ def test_endpoints_are_shown_as_older_clients_want_them(workloads: World) -> Non
     eventually(lambda: sorted(listed()) == sorted(pods), 10, "the addresses of all pods")
 
 
+@pytest.mark.proves("kubectl-drain", "evictions", "kubectl-cordon")
 def test_a_drain_waits_for_the_disruption_budget(workloads: World) -> None:
     pod = workloads.jsonpath("pods", "{.items[0].metadata.name}", "-l", "app=web")
     eviction = f'{{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {{"name": "{pod}"}}}}'
@@ -151,6 +180,7 @@ def test_a_drain_waits_for_the_disruption_budget(workloads: World) -> None:
     workloads.kubectl("uncordon", "node-2")
 
 
+@pytest.mark.proves("evictions")
 def test_a_node_that_dies_loses_its_pods_and_comes_back_clean(workloads: World) -> None:
     workloads.kubectl("scale", "deployment", "web", "--replicas=4")
     workloads.kubectl("rollout", "status", "deployment/web", "--timeout=40s")
