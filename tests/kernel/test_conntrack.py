@@ -1,4 +1,6 @@
+import ipaddress
 import socket
+import subprocess
 
 import pytest
 
@@ -63,3 +65,47 @@ def test_a_flow_that_is_gone_already_is_no_error() -> None:
     table.forget(flows)
     table.forget(flows)
     assert not udp_ports(table, Family.IPV4)
+
+
+@pytest.mark.parametrize("family", list(Family))
+@sandboxed
+def test_what_an_address_begins_ends_or_answers_is_forgotten(family: Family) -> None:
+    """Four datagrams between three addresses, one of them translated on its way; TCP stays."""
+    own, other, third = addresses(family)
+    nat = f"chain n {{ type nat hook output priority -100; {_dnat(family, other, own)} }}"
+    Nftables().run(f"{TRACKING[:-1]} {nat}; }}")
+    table = Conntrack()
+    pairs = [(own, third, 5300), (third, own, 5301), (third, other, 5399), (third, other, 5302)]
+    for source, target, port in pairs:
+        _datagram(family, source, target, port)
+    with socket.create_server((own, 5303), family=family), socket.create_connection((own, 5303), 5):
+        table.forget_addresses([ipaddress.ip_address(own)])
+    assert udp_ports(table, family) == {5302}
+    assert [flow.destination for flow in table.flows(family, FlowProtocol.TCP)] == [own]
+
+
+@sandboxed
+def test_an_address_that_nobody_knows_is_no_error() -> None:
+    Nftables().run(TRACKING)
+    Conntrack().forget_addresses([ipaddress.ip_address("10.9.9.9")])
+
+
+def addresses(family: Family) -> tuple[str, str, str]:
+    """Three addresses of this host."""
+    if family == Family.IPV4:
+        return "127.0.0.1", "127.0.0.2", "127.0.0.3"
+    found = ("fd00::1", "fd00::2", "fd00::3")
+    for one in found:
+        subprocess.run(["ip", "address", "add", f"{one}/128", "dev", "lo"], check=True)
+    return found
+
+
+def _dnat(family: Family, address: str, to: str) -> str:
+    words = "ip" if family == Family.IPV4 else "ip6"
+    return f"{words} daddr {address} udp dport 5399 dnat {words} to {to};"
+
+
+def _datagram(family: Family, source: str, target: str, port: int) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.bind((source, 0))
+        client.sendto(b"hello", (target, port))

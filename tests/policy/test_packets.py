@@ -14,7 +14,7 @@ from podwire.kernel.nftables import Nftables
 from podwire.policy.rows import Row
 from podwire.policy.sink import NftablesSink
 from podwire.policy.view import Owner
-from tests.policy.cluster import Cluster, pod
+from tests.policy.cluster import Cluster, namespace, pod
 from tests.policy.netpol import CASES, KEYS, Case, addresses, model
 from tests.policy.wire import Probe, Wire
 from tests.sandbox import sandboxed
@@ -293,3 +293,45 @@ async def rewrite_for_ever(*states: Cluster) -> None:
     kernel = Enforced()
     for state in itertools.cycle(states):
         await kernel.enforce(state)
+
+
+@sandboxed
+async def test_datagrams_of_a_peer_do_not_reach_the_next_pod_with_the_address() -> None:
+    """The peer talked with a pod that is gone, and sends on from the same port: the next pod allows it nothing."""
+    wire = Wire({"x/a": "10.0.0.1 fd00::1", "x/b": "10.0.0.2 fd00::2"})
+    enter_network(wire.node.path)
+    cluster, kernel = Cluster(), Enforced()
+    cluster.add(namespace("x"), pod("x/a", "10.0.0.1 fd00::1"), pod("x/b", "10.0.0.2 fd00::2"))
+    await kernel.enforce(cluster)
+    talks = [conversation(wire, target) for target in ("10.0.0.2", "fd00::2")]
+    assert [talk() for talk in talks] == [True, True]
+    cluster.remove(cluster.pod("x/b"))
+    await kernel.enforce(cluster)
+    cluster.policy("x/closed", "{podSelector: {matchLabels: {pod: c}}, ingress: []}")
+    cluster.add(pod("x/c", "10.0.0.2 fd00::2"))
+    await kernel.enforce(cluster)
+    assert [talk() for talk in talks] == [False, False]
+
+
+def conversation(wire: Wire, target: str) -> Callable[[], bool]:
+    """A datagram from pod a and its answer, each time from the same port; says whether the answer came."""
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    with inside_network(wire.hosts["x/b"].path):
+        server = socket.socket(family, socket.SOCK_DGRAM)
+        server.bind((target, 5300))
+    with inside_network(wire.hosts["x/a"].path):
+        client = socket.socket(family, socket.SOCK_DGRAM)
+        client.connect((target, 5300))
+
+    def talk() -> bool:
+        server.settimeout(1)
+        client.settimeout(5)
+        client.send(b"hello")
+        try:
+            _, sender = server.recvfrom(64)
+        except TimeoutError:
+            return False
+        server.sendto(b"hello yourself", sender)
+        return client.recv(64) == b"hello yourself"
+
+    return talk

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from podwire.engine.sink import SinkError
 from podwire.kernel import sysctl
+from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.elements import commands
 from podwire.kernel.listing import held_elements
+from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import NftablesError
 from podwire.kernel.ruleset import Ruleset
 from podwire.policy import layout
+from podwire.policy.rows import AddressRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,10 +35,11 @@ CHANGES_A_TRANSACTION = 500
 
 
 class NftablesSink:
-    """The table in the network namespace that `nft` belongs to."""
+    """The table, and connection tracking, of the network namespace that this thread is in."""
 
     def __init__(self, nft: Nftables) -> None:
         self._nft = nft
+        self._conntrack = Conntrack()
 
     async def read(self) -> Iterable[Row]:
         """The rows that the table holds. Where it is not there it is loaded, and holds none.
@@ -54,7 +58,17 @@ class NftablesSink:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
 
     async def write(self, delta: Delta[Row]) -> None:
-        """Upserts in order, then removals; other tasks get their turn between two transactions."""
+        """Upserts in order, then removals; other tasks get their turn between two transactions.
+
+        Before an address loses its pod, the node forgets the datagrams between it and others: what is tracked passes
+        unjudged, also to the next pod with this address. Forgotten first, nothing is left over if this process dies.
+        """
+        gone = {row.address for row in delta.removals if isinstance(row, AddressRow)}
+        try:
+            if gone:
+                await asyncio.to_thread(self._conntrack.forget_addresses, gone)
+        except NetlinkError as error:
+            raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
         try:
             for text in transactions(delta):
                 self._nft.run(text)
