@@ -30,6 +30,20 @@ def test_a_new_namespace_is_active_and_has_its_finalizer() -> None:
     assert namespace["status"] == {"phase": "Active"}
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "status"),
+    [
+        ("apps/v1", "Deployment", {}),
+        ("apps/v1", "ReplicaSet", {"replicas": 0}),
+        ("v1", "Service", {"loadBalancer": {}}),
+    ],
+)
+def test_a_new_object_has_a_status_before_its_controller_comes(api_version: str, kind: str, status: Object) -> None:
+    made = created(api_version, kind, spec={"type": "ClusterIP"}, status={"replicas": 7})
+    assert made["status"] == status
+    assert "status" not in created("v1", "ConfigMap")
+
+
 def test_a_new_node_keeps_what_it_says_of_itself() -> None:
     assert created("v1", "Node", status={"addresses": []})["status"] == {"addresses": []}
 

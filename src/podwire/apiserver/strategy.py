@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.field import Field
@@ -15,6 +16,25 @@ Object = dict[str, Any]
 JOB_LABELS = ("batch.kubernetes.io/{}", "{}")
 """Jobs mark their pods twice: with the group's prefix, and without it for old clients."""
 
+FIRST_STATUS: dict[tuple[str, str], Object] = {
+    ("", "Namespace"): {"phase": "Active"},
+    ("", "PersistentVolume"): {"phase": "Pending"},
+    ("", "PersistentVolumeClaim"): {"phase": "Pending"},
+    ("", "ReplicationController"): {"replicas": 0},
+    ("", "Service"): {"loadBalancer": {}},
+    ("apps", "DaemonSet"): dict.fromkeys(
+        ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0
+    ),
+    ("apps", "ReplicaSet"): {"replicas": 0},
+    ("apps", "StatefulSet"): {"replicas": 0, "availableReplicas": 0},
+    ("networking.k8s.io", "Ingress"): {"loadBalancer": {}},
+    ("policy", "PodDisruptionBudget"): dict.fromkeys(
+        ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
+    ),
+}
+"""The status that a new object of a built-in kind begins with, by group and kind. Of any other it is `{}`, never
+absent: clients read into it at once. Zeros are what upstream's types write out (k8s.io/api, without omitempty)."""
+
 _CONTAINERS = ("containers", "initContainers")
 
 
@@ -25,21 +45,19 @@ def before_create(resource: Resource, obj: Object) -> None:
     """
     if "status" in resource.subresources and resource.kind != "Node":
         obj.pop("status", None)
+        if resource.custom is None:
+            obj["status"] = deepcopy(FIRST_STATUS.get((resource.group, resource.kind), {}))
     match resource.group, resource.kind:
         case "", "Namespace":
             finalizers = obj.setdefault("spec", {}).setdefault("finalizers", [])
             if "kubernetes" not in finalizers:
                 finalizers.append("kubernetes")
-            obj["status"] = {"phase": "Active"}
         case "", "Pod":
             obj["spec"].setdefault("serviceAccountName", "default")
             obj["spec"]["serviceAccount"] = obj["spec"]["serviceAccountName"]
             obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
-        case "", "PersistentVolume" | "PersistentVolumeClaim":
-            obj["status"] = {"phase": "Pending"}
         case "", "Service":
             _match_first_address(obj["spec"], {})
-            obj["status"] = {"loadBalancer": {}}
         case "batch", "Job":
             _select_own_pods(obj)
         case _:

@@ -259,7 +259,7 @@ async def test_entries_can_be_rewritten_but_not_with_nonsense_nor_through_a_subr
 async def test_status_and_the_rest_are_applied_apart(talk: Talk) -> None:
     both = {**deployment(), "status": {"replicas": 7}}
     made = await apply(talk, f"{DEPLOYMENTS}/web", both)
-    assert "status" not in made
+    assert made["status"] == {}
     reported = await apply(talk, f"{DEPLOYMENTS}/web/status", {**both, "spec": {"replicas": 9}}, "reporter")
     assert (reported["status"]["replicas"], reported["spec"]["replicas"]) == (7, 1)
     assert owners(reported)["reporter", "Apply", "status"] == {"f:status": {"f:replicas": {}}}
