@@ -1,13 +1,15 @@
 """What clients and server agree on beside the objects: forms, sizes, headers."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 import pytest
 
 from podwire.apiserver import causes, status
-from podwire.apiserver.requests import Response, WatchAnswer
+from podwire.apiserver.requests import Answer, Request, Response, WatchAnswer
 from podwire.apiserver.status import StatusError
 from tests.apiserver.conftest import Served, Talk
 from tests.apiserver.custom.widgets import WIDGETS, define, widget
@@ -173,7 +175,64 @@ async def test_a_strategic_patch_leaves_the_other_numbers_alone(talk: Talk) -> N
     assert b'"replicas":3,' in patched.body
 
 
+@pytest.mark.proves("pretty-answers")
+async def test_answers_for_people_have_lines(talk: Talk) -> None:
+    made = await talk.ok("POST", MAPS, config_map())
+    for query, agent, lines in (
+        ("", "curl/8.1", True),
+        ("?pretty=true", "kubectl/v1.37.1", True),
+        ("", "kubectl/v1.37.1", False),
+        ("?pretty=false", "curl/8.1", False),
+        ("?pretty", "Mozilla/5.0 (X11)", True),
+    ):
+        answer = await talk.answer("GET", f"{MAPS}/a{query}", user_agent=agent)
+        assert isinstance(answer, Response)
+        assert (b'\n  "kind": "ConfigMap"' in answer.body) is lines
+        assert json.loads(answer.body) == made
+    refused = await talk.answer("GET", f"{MAPS}/b", user_agent="curl/8.1")
+    assert isinstance(refused, Response)
+    assert b'\n  "reason": "NotFound"' in refused.body
+
+
 # headers
+
+
+@pytest.mark.proves("openapi-v3-index", "openapi-v3-merge-keys")
+async def test_schemas_are_kept_for_ever_by_their_hash(talk: Talk) -> None:
+    index = await talk.ok("GET", "/openapi/v3")
+    address = index["paths"]["api/v1"]["serverRelativeURL"]
+    first = await talk.answer("GET", address)
+    assert isinstance(first, Response)
+    assert first.headers["Cache-Control"] == "public, immutable"
+    assert parsedate_to_datetime(first.headers["Expires"]) > datetime.now(UTC) + timedelta(days=300)
+    containers = json.loads(first.body)["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"][
+        "containers"
+    ]
+    assert (containers["x-kubernetes-patch-merge-key"], containers["x-kubernetes-list-type"]) == ("name", "map")
+    again = await talk.answer("GET", address, if_none_match=first.headers["Etag"])
+    assert isinstance(again, Response)
+    assert (again.code, again.body) == (304, b"")
+    moved = await talk.answer("GET", "/openapi/v3/api/v1?hash=OLD")
+    assert isinstance(moved, Response)
+    assert (moved.code, moved.headers["Location"]) == (301, address)
+    plain = await talk.answer("GET", "/openapi/v3/api/v1")
+    assert isinstance(plain, Response)
+    assert "Expires" not in plain.headers
+
+
+@pytest.mark.proves("openapi-v3-index")
+async def test_kubectl_asks_for_schemas_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    handle = served.server.api.handle
+
+    async def noted(request: Request) -> Answer:
+        asked.append(request.path)
+        return await handle(request)
+
+    monkeypatch.setattr(served.server.api, "handle", noted)
+    for _ in range(2):
+        await served.kubectl("explain", "pod.spec")
+    assert (asked.count("/openapi/v3"), asked.count("/openapi/v3/api/v1")) == (2, 1)
 
 
 @pytest.mark.proves("deprecated-versions-warn", "warning-headers")

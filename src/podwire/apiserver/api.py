@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import effects, negotiation, routes, status
+import msgspec
+
+from podwire.apiserver import deletion, effects, negotiation, routes, status
 from podwire.apiserver.access import asking
 from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.calls import Call
@@ -84,7 +86,7 @@ class Api:
             answer = await self._answer(visit)
         except StatusError as refusal:
             self._record(visit, refusal.code, refusal.reason)
-            return _refusal(refusal)
+            return _as_read(request, _refusal(refusal))
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             self._record(visit, 500, "InternalError")
@@ -92,9 +94,7 @@ class Api:
         self._record(
             visit, answer.code if isinstance(answer, Response) else 200, streams=not isinstance(answer, Response)
         )
-        if isinstance(answer, Response) and negotiation.wants_yaml(request.headers.get("accept", "")):
-            return _as_yaml(answer)
-        return answer
+        return _as_read(request, answer) if isinstance(answer, Response) else answer
 
     async def _answer(self, visit: _Visit) -> Answer:
         visit.asker = self._access.gate.authenticate(visit.request)
@@ -178,7 +178,8 @@ class Api:
             except StatusError as refusal:
                 if refusal.code != 404:
                     raise
-        return self._reader.answer_list(call.request, call.resource, items)
+        answer = self._reader.answer_list(call.request, call.resource, items)
+        return replace(answer, warnings=deletion.warnings(call.resource, options))
 
 
 def _refusal(refusal: StatusError) -> Response:
@@ -187,10 +188,19 @@ def _refusal(refusal: StatusError) -> Response:
     return replace(answer, headers={"Retry-After": str(wait)}) if wait else answer
 
 
+def _as_read(request: Request, answer: Response) -> Response:
+    """The same answer as YAML where that is asked for, and with line breaks where a person reads it."""
+    if not answer.content_type.startswith("application/json") or request.path.startswith("/openapi"):
+        return answer
+    if negotiation.wants_yaml(request.headers.get("accept", "")):
+        return _as_yaml(answer)
+    if answer.body and negotiation.wants_pretty(request.parameter("pretty"), request.headers.get("user-agent", "")):
+        return replace(answer, body=msgspec.json.format(answer.body, indent=2) + b"\n")
+    return answer
+
+
 def _as_yaml(answer: Response) -> Response:
     """The same answer as YAML."""
-    if not answer.content_type.startswith("application/json"):
-        return answer
     from podwire.apiserver import yaml_text
 
     return replace(answer, body=yaml_text.write(answer.body), content_type="application/yaml")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import discovery, status
@@ -79,7 +81,7 @@ class ServerDocuments:
         if path in self._more:
             return self._more[path]()
         if path.startswith("/openapi/v3"):
-            return self._schema(path.removeprefix("/openapi/v3").strip("/"))
+            return self._schema(request, path.removeprefix("/openapi/v3").strip("/"))
         return self._discovery(path.strip("/").split("/"), request.headers.get("accept", ""))
 
     def _health(self) -> Response:
@@ -87,12 +89,21 @@ class ServerDocuments:
             raise status.unavailable(why_not)
         return text_response("ok")
 
-    def _schema(self, group_version: str) -> Response:
-        body = self._schemas.document(group_version) if group_version else self._schemas.index()
-        if body is None:
+    def _schema(self, request: Request, group_version: str) -> Response:
+        """A document; asked for by its hash it may be kept for a year, by an old one it has moved to the new one."""
+        if not group_version:
+            return Response(self._schemas.index())
+        etag, asked = self._schemas.etag(group_version), request.parameter("hash")
+        if not etag:
             raise status.no_such_path()
-        etag = self._schemas.etag(group_version) if group_version else ""
-        return Response(body, headers={"Etag": f'"{etag}"', "Cache-Control": "public, immutable"} if etag else {})
+        if asked and asked != etag:
+            return Response(b"", 301, headers={"Location": f"/openapi/v3/{group_version}?hash={etag}"})
+        headers = {"Etag": f'"{etag}"', "Vary": "Accept"}
+        if asked:
+            headers |= {"Cache-Control": "public, immutable", "Expires": format_datetime(_in_a_year(), usegmt=True)}
+        if headers["Etag"] in request.headers.get("if-none-match", ""):
+            return Response(b"", 304, headers=headers)
+        return Response(self._schemas.document(group_version) or b"", headers=headers)
 
     def _discovery(self, parts: list[str], accept: str) -> Response:
         aggregated = discovery.wants_aggregated(accept)
@@ -130,6 +141,11 @@ def _empty_swagger(accept: str) -> Response:
     if "openapi.spec.v2" in accept:
         return Response(b"\x0a\x032.0", content_type=SWAGGER_PROTOBUF)
     return json_response({"swagger": "2.0", "info": {"title": "see /openapi/v3", "version": "2.0"}, "paths": {}})
+
+
+def _in_a_year() -> datetime:
+    """As far as HTTP can say "for ever" (RFC 9111); the address has the hash of what it leads to."""
+    return datetime.now(UTC) + timedelta(days=365)
 
 
 def _aggregated(document: dict[str, Any]) -> Response:

@@ -134,7 +134,7 @@ def check_unchanged(resource: Resource, obj: Object, old: Object) -> None:
     if uid and uid != stands["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stands['uid']}"
         raise status.conflict(resource, stands["name"], why)
-    if not version and resource.names_versions:
+    if version in {None, "", "0"} and resource.names_versions:
         cause = causes.Cause("metadata.resourceVersion", "FieldValueInvalid", f"Invalid value: 0x0: {_NO_VERSION}")
         raise status.invalid(resource, stands["name"], [cause])
     if version and version not in {"0", stands["resourceVersion"]}:

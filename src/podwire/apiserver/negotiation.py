@@ -10,6 +10,7 @@ import enum
 from podwire.apiserver import status
 
 SERVED = "application/json, application/yaml"
+TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _JSON_RANGES = frozenset({"application/json", "application/*", "*/*"})
 
 
@@ -40,6 +41,11 @@ def form(accept: str) -> Form:
     if any(entry.split(";")[0].strip() == "application/yaml" for entry in accept.split(",")):
         return Form.PLAIN
     raise status.not_acceptable(SERVED)
+
+
+def wants_pretty(pretty: str, user_agent: str) -> bool:
+    """Whether a person reads the answer: the parameter `pretty` says so, else the name of a program for people."""
+    return pretty in TRUE if pretty else user_agent.startswith(("curl", "Wget", "Mozilla/5.0"))
 
 
 def wants_yaml(accept: str) -> bool:

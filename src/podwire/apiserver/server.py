@@ -178,7 +178,8 @@ async def _compressed(raw: web.BaseRequest, answer: web.Response) -> web.Respons
     if not isinstance(body, bytes) or len(body) < SMALLEST_COMPRESSED or not _reads_gzip(raw):
         return answer
     answer.body = await asyncio.to_thread(gzip.compress, body, 1)
-    answer.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+    answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Vary"] = ", ".join(filter(None, (answer.headers.get("Vary"), "Accept-Encoding")))
     return answer
 
 
