@@ -4,8 +4,11 @@ import pytest
 
 from podwire.controllers import informers as module
 from podwire.controllers.informers import Informers, supervised
+from podwire.kube.core import ConfigMap
+from podwire.kube.informer import ListenerError
 from podwire.kube.kinds import CONFIG_MAPS, PODS, Kind
 from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.watch import Change
 from tests.controllers.fake_api import FakeApi, running
 
 ANY_POD = Kind("v1", "Pod", "pods", Object)
@@ -31,6 +34,22 @@ async def test_a_kind_that_is_asked_for_later_is_followed_at_once() -> None:
         async with asyncio.timeout(5):
             await informers.synced()
         assert NamespacedName("shop", "m") in store.objects
+
+
+async def test_a_listener_that_fails_ends_the_process_s_work() -> None:
+    """It has missed a change: an informer that went on with what it knows would never tell it again."""
+    api = FakeApi()
+    informers = Informers(api)
+
+    def broken(_: Change[ConfigMap]) -> None:
+        raise RuntimeError("broken")
+
+    informers.of(CONFIG_MAPS).informer.subscribe(broken)
+    api.put(CONFIG_MAPS, "m", "shop")
+    with pytest.raises(ExceptionGroup) as raised:
+        async with asyncio.timeout(20):
+            await informers.run()
+    assert raised.group_contains(ListenerError)
 
 
 async def test_work_that_fails_is_started_again(

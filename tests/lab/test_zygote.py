@@ -1,9 +1,11 @@
 """The zygote forks on request; what it forks begins only when whoever asked for it has the answer."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,9 +16,22 @@ def say_name(arguments: Mapping[str, str], descriptors: Mapping[str, int]) -> No
     os.write(descriptors["words"], arguments["name"].encode() + b"\n")
 
 
-def request(name: str) -> bytes:
+def say_sockets(_: Mapping[str, str], descriptors: Mapping[str, int]) -> None:
+    os.write(descriptors["words"], f"{sockets()}\n".encode())
+
+
+def sockets() -> int:
+    """How many sockets this process has."""
+    count = 0
+    for descriptor in range(256):
+        with contextlib.suppress(OSError):
+            count += stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    return count
+
+
+def request(name: str, role: str = "say_name") -> bytes:
     arguments = {"name": name}
-    return SpawnRequest(name, f"{__name__}:say_name", "", arguments, ("words",)).encode()
+    return SpawnRequest(name, f"{__name__}:{role}", "", arguments, ("words",)).encode()
 
 
 def forked_zygote(listener: socket.socket, words: int, folder: Path) -> int:
@@ -52,3 +67,23 @@ def test_only_what_somebody_knows_of_runs(tmp_path: Path) -> None:
         os.waitpid(pid, 0)
     with os.fdopen(reader) as words:
         assert words.read() == "", "what nobody knows of did not run"
+
+
+def test_a_role_keeps_no_socket_of_the_zygote(tmp_path: Path) -> None:
+    """A copy of the connection would keep whoever asked waiting for its end."""
+    reader, writer = os.pipe()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "zygote.sock"))
+        listener.listen()
+        before = sockets()
+        pid = forked_zygote(listener, writer, tmp_path)
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "zygote.sock"))
+            client.sendall(request("counting", "say_sockets"))
+            assert int(os.read(reader, 100)) == before - 1
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(reader)
+        os.close(writer)

@@ -50,7 +50,7 @@ def node_object(number: int, versions: tuple[int, ...] = (4, 6)) -> Node:
 
 
 class FileGate:
-    """Admits unless the file `hold` exists in its folder; notes what it was told in the file `told`."""
+    """Admits unless the file `hold` is in its folder, forgets unless `keep` is; notes what it was told in `told`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -61,6 +61,7 @@ class FileGate:
 
     async def forget(self, attachment: Attachment) -> None:
         self._note("forget", attachment)
+        await asyncio.to_thread(eventually, lambda: not (self._folder / "keep").exists(), 60)
 
     def _note(self, verb: str, attachment: Attachment) -> None:
         with (self._folder / "told").open("a") as file:

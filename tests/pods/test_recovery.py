@@ -90,6 +90,25 @@ def test_an_add_cut_off_by_kill_is_refused_undone_and_can_be_repeated() -> None:
 
 
 @sandboxed
+def test_leftovers_hold_up_nobody_while_the_api_is_away() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        (node.folder / "hold").touch()
+        adding = [node.call("ADD", Host(name)) for name in ("a", "b", "c")]
+        eventually(lambda: len(node.told) == 3, 30)
+        node.kill()
+        assert [finish(one)[0] for one in adding] == [1, 1, 1]
+        (node.folder / "hold").unlink()
+        (node.folder / "keep").touch()
+        node.start(*cluster.objects)
+        assert stored(node) == ["a", "b", "c"]
+        assert node.cni("STATUS") == (0, None)
+        (node.folder / "keep").unlink()
+        assert node.cni("GC", None, {"cni.dev/valid-attachments": []}) == (0, None)
+        assert (stored(node), node.links()) == ([], [])
+
+
+@sandboxed
 def test_an_add_whose_answer_was_lost_is_answered_again() -> None:
     with SmallCluster() as cluster:
         (node,) = cluster.machines

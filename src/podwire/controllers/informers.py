@@ -49,7 +49,7 @@ class Informers:
             await store.informer.synced.wait()
 
     async def run(self) -> None:
-        """Follow all kinds for ever."""
+        """Follow all kinds for ever. What an informer raises ends it: what a listener missed is not told again."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for store in self._stores.values():
@@ -60,7 +60,7 @@ class Informers:
                     store.settle()
 
     def _start(self, tasks: asyncio.TaskGroup, store: Store[Any]) -> None:
-        tasks.create_task(supervised("an informer", store.informer.run))
+        tasks.create_task(store.informer.run())
 
 
 async def supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -37,7 +37,10 @@ class ControllersConfig(msgspec.Struct, frozen=True):
 
 
 async def run(config: ControllersConfig) -> None:
-    """Run all controllers for ever; one that fails is started again, the others go on."""
+    """Run all controllers for ever; one that fails is started again, the others go on.
+
+    Not so the informers: where one fails, what all believe may be wrong, and the process ends to start anew.
+    """
     async with Client(config.credentials, "kube-controller-manager") as client:
         informers = Informers(client)
         workloads, scheduling = Recorder(client, "podwire-controllers"), Recorder(client, SCHEDULER)
@@ -58,7 +61,7 @@ async def run(config: ControllersConfig) -> None:
         }
         collector = GarbageCollector(client, informers)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(supervised("following the server", informers.run))
+            tasks.create_task(informers.run())
             tasks.create_task(supervised("events", workloads.run))
             tasks.create_task(supervised("events", scheduling.run))
             await informers.synced()

@@ -36,9 +36,6 @@ class Word:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", self.text):
             raise ValueError(f"{self.text!r} is no word of nftables")
 
-    def __str__(self) -> str:
-        return self.text
-
 
 Part = int | IPAddress | IPNetwork | Range | Word
 

@@ -108,9 +108,13 @@ class Init:
             try:
                 request = power.PowerRequest.decode(connection.makefile("rb").readline(power.LONGEST_REQUEST))
                 self._turn(request)
-                connection.sendall(b'{"done": true}\n')
-            except (OSError, ValueError, KeyError) as error:
+                connection.sendall(power.DONE)
+            except (ValueError, KeyError) as error:
                 self._log(f"power switch: {type(error).__name__}: {error}")
+                with contextlib.suppress(OSError):
+                    connection.sendall(power.refused("the request cannot be read"))
+            except OSError as error:
+                self._log(f"power switch: {error}")
 
     def _turn(self, request: power.PowerRequest) -> None:
         network = str(paths.network(request.node))

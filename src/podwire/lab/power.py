@@ -21,6 +21,10 @@ LONGEST_REQUEST = 4096
 WAIT_SECONDS = 10.0
 
 
+DONE = b'{"done": true}\n'
+"""The answer when the switch is turned."""
+
+
 class PowerError(Exception):
     """The switch did not work. The text says why."""
 
@@ -41,6 +45,11 @@ class PowerRequest:
         """Read a request; raises ValueError or KeyError where it is none."""
         raw = json.loads(line)
         return cls(str(raw["node"]), bool(raw["on"]))
+
+
+def refused(why: str) -> bytes:
+    """The answer when it is not."""
+    return json.dumps({"error": why}).encode() + b"\n"
 
 
 def ask(request: PowerRequest, switch: Path = paths.POWER_SOCKET) -> None:

@@ -74,7 +74,7 @@ class Zygote:
             return
         wait, go = os.pipe()
         try:
-            pid = self._fork_twice(request, wait, go)
+            pid = self._fork_twice(request, wait, (go, connection.fileno()))
             connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
             os.write(go, b"g")
         except OSError:
@@ -83,14 +83,17 @@ class Zygote:
             os.close(wait)
             os.close(go)
 
-    def _fork_twice(self, request: SpawnRequest, wait: int, go: int) -> int:
-        """Fork a process that begins when something comes out of `wait`, and ends when `go` is closed before that."""
+    def _fork_twice(self, request: SpawnRequest, wait: int, own: tuple[int, ...]) -> int:
+        """Fork a process that begins when something comes out of `wait`, and ends when that is closed before.
+
+        `own` are the zygote's descriptors of this request, which no role keeps.
+        """
         reader, writer = os.pipe()
         middle = os.fork()
         if middle == 0:
             child = os.fork()
             if child == 0:
-                for descriptor in (reader, writer, go):
+                for descriptor in (reader, writer, *own):
                     os.close(descriptor)
                 self._become(request, wait)
             os.write(writer, str(child).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 GATE_SECONDS = 30.0
 """How long an ADD waits for the pod's policies before it gives up and undoes everything."""
 
+
+RESTORE_SECONDS = 2.0
+"""How long the start waits until leftovers are given back: that needs the API server, pods that stand do not."""
 
 LIVE_SECONDS = 5.0
 """How long a link may take from bring-up to its first packet."""
@@ -62,7 +66,8 @@ class PodOperations:
     async def restore(self) -> None:
         """After a start: keep what stands, undo what an ADD left half done, give back what died meanwhile.
 
-        The links of pods that stand are not touched. An attachment that cannot be undone now stays for GC.
+        The links of pods that stand are not touched. An attachment that cannot be undone now stays for GC, or for the
+        next ADD of its container.
         """
         present = await asyncio.to_thread(links.present)
         entries = self._store.entries()
@@ -71,10 +76,12 @@ class PodOperations:
                 self._guarded[entry.attachment.key] = entry.attachment
                 self._sources.touch(entry.attachment.key)
         self._sources.complete()
-        for entry in entries:
-            if entry.attachment.key not in self._guarded:
-                log.info("giving back what is left of the network of %s", entry.attachment.pod)
-                await self._undo(entry.attachment)
+        left = [entry.attachment for entry in entries if entry.attachment.key not in self._guarded]
+        for attachment in left:
+            log.info("giving back what is left of the network of %s", attachment.pod)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RESTORE_SECONDS):
+                await asyncio.gather(*map(self._undo, left))
 
     async def add(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> cni.Result:
         """Give a container its interface. One that it has already from podwire is answered again."""

@@ -17,6 +17,7 @@ from podwire.pods.rows import MemberRow
 
 TABLE = "inet podwire-pods"
 _ARP_TABLE = "arp podwire-pods"
+_TRIES = 10
 
 SOURCES = ("sources4", "sources6")
 """The sets that follow local attachments."""
@@ -92,7 +93,22 @@ class MemberSink:
         return True
 
 
-def _members(rules: Rules, collection: str) -> Iterator[MemberRow]:
+def _members(rules: Rules, collection: str) -> frozenset[MemberRow]:
+    """The elements of a set as two listings in a row have them. Raises NftablesError.
+
+    While the kernel moves a hash table, a listing leaves some elements out without a word (rhashtable_walk_next).
+    """
+    before: frozenset[MemberRow] | None = None
+    for _ in range(_TRIES):
+        found = frozenset(_listed(rules, collection))
+        if found == before:
+            return found
+        before = found
+    raise NftablesError(f"set {collection} of table {TABLE} changed whenever it was listed")
+
+
+def _listed(rules: Rules, collection: str) -> Iterator[MemberRow]:
+    """One listing."""
     listing = json.loads(rules.run_json(f"list set {TABLE} {collection}"))["nftables"]
     interval = collection.startswith(("ranges", "tunnelled"))
     for item in listing:
