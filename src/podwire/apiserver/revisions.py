@@ -15,6 +15,8 @@ Object = dict[str, Any]
 decode: Any = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 
 class Key(NamedTuple):
     """Where an object stands: its storage (`pods`, `deployments.apps`), namespace (empty: cluster-scoped) and name."""
@@ -42,6 +44,14 @@ class Stored:
         """A fresh copy, the caller's own to change."""
         parsed: Object = decode(self.body)
         return parsed
+
+    def shown(self) -> tuple[Object, msgspec.Raw]:
+        """The object without its `managedFields`, more than half of a pod, and its whole metadata as encoded."""
+        parts = _parts(self.body)
+        metadata = parts.pop("metadata")
+        obj = {name: decode(part) for name, part in parts.items()}
+        own = {name: decode(part) for name, part in _parts(metadata).items() if name != "managedFields"}
+        return {**obj, "metadata": own}, metadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,8 +104,13 @@ def _row(found: Layout, obj: Object, include_object: str, now: datetime) -> Obje
     if include_object == "Object":
         row["object"] = obj
     elif include_object != "None":
-        row["object"] = {"kind": "PartialObjectMetadata", "apiVersion": META, "metadata": obj["metadata"]}
+        row["object"] = partial(obj["metadata"])
     return row
+
+
+def partial(metadata: Any) -> Object:
+    """An object of which nothing but its metadata is told."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": META, "metadata": metadata}
 
 
 _ENDED = {"Succeeded": "The pod has completed successfully.", "Failed": "The pod failed."}

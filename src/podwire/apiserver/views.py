@@ -10,7 +10,7 @@ from podwire.apiserver.negotiation import Form
 from podwire.apiserver.revisions import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from podwire.apiserver.resources import Resource
     from podwire.apiserver.revisions import Stored
@@ -144,9 +144,28 @@ class Rows:
 
     def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
         """A table with a row for each object."""
-        objects = (conversion.from_storage(self.resource, item.object()) for item in items)
-        table = tables.table(self.resource, objects, self.include_object, columns=not self.streamed)
+        if self.include_object == "Object" or conversion.is_converted(self.resource):
+            objects = (conversion.from_storage(self.resource, item.object()) for item in items)
+            table = tables.table(self.resource, objects, self.include_object, columns=not self.streamed)
+        else:
+            table = self._with_stored_metadata(items)
         return encode({**table, "metadata": metadata})
+
+    def _with_stored_metadata(self, items: Sequence[Stored]) -> Object:
+        """Rows whose metadata, if any, goes from the store into the answer without being read."""
+        encoded = []
+
+        def objects() -> Iterator[Object]:
+            for item in items:
+                obj, metadata = item.shown()
+                encoded.append(metadata)
+                yield conversion.from_storage(self.resource, obj)
+
+        table = tables.table(self.resource, objects(), "None", columns=not self.streamed)
+        if self.include_object == "Metadata":
+            for row, metadata in zip(table["rows"], encoded, strict=True):
+                row["object"] = tables.partial(metadata)
+        return table
 
     def bookmark(self, metadata: Object) -> bytes:
         """A table with one empty row that carries the metadata: kubectl reads the annotation there."""
