@@ -86,6 +86,33 @@ def _metrics() -> Object:
     }
 
 
+def running_status(number: int) -> Object:
+    """What a node reports of such a pod once it runs."""
+    moment, address = "2026-01-01T12:00:00Z", f"10.244.{number >> 8 & 255}.{number & 255}"
+    conditions = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    return {
+        "phase": "Running",
+        "conditions": [{"type": one, "status": "True", "lastTransitionTime": moment} for one in conditions],
+        "containerStatuses": [
+            {
+                "name": container["name"],
+                "image": container["image"],
+                "imageID": "",
+                "containerID": f"podwire://{number:064}",
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": moment}},
+            }
+            for container in (_web(), _metrics())
+        ],
+        "hostIP": "172.18.0.11",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": moment,
+    }
+
+
 def prepare_namespace(connection: Connection) -> None:
     """The namespace of all these pods."""
     connection.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})

@@ -22,7 +22,7 @@ from bench import api_objects
 from bench.api_server import Served, api_server, floor, make_keys
 from bench.isolation import in_sandbox, processor_seconds, proportional_set_size, together
 from bench.wire import Connection, accepted, request
-from podwire.lab.credentials import CONTROLLERS
+from podwire.lab.credentials import ADMIN, CONTROLLERS
 
 PAGE = 500
 
@@ -70,16 +70,24 @@ def floor_sample(pods: int, writers: int) -> Load:
 
 
 def write(served: Served, pods: int, writers: int) -> Load:
+    """Create so many pods."""
+    return load(served, writers, [_creation(number) for number in range(pods)])
+
+
+def report_running(served: Served, pods: int, writers: int) -> Load:
+    """Report of as many that they run, as their nodes do."""
+    return load(served, writers, [_report(number) for number in range(pods)], ADMIN)
+
+
+def load(served: Served, writers: int, requests: list[bytes], name: str = CONTROLLERS) -> Load:
     """All writers begin together, with connections that stand and requests that are ready."""
 
     def work(number: int, begin: Callable[[], object]) -> tuple[float, float]:
-        connection = Connection(served, CONTROLLERS)
-        numbers = range(number, pods, writers)
-        prepared = [request("POST", api_objects.PODS, json.dumps(api_objects.pod(one)).encode()) for one in numbers]
+        connection = Connection(served, name)
         connection.send(request("GET", "/version"))
         begin()
         began = time.perf_counter()
-        for one in prepared:
+        for one in requests[number::writers]:
             if not accepted(answer := connection.send(one)):
                 raise RuntimeError(f"a write was refused: {answer[:500]!r}")
         return began, time.perf_counter()
@@ -88,7 +96,17 @@ def write(served: Served, pods: int, writers: int) -> Load:
     times = together(writers, work)
     used = processor_seconds(served.pid) - used
     seconds = max(end for _, end in times) - min(began for began, _ in times)
-    return Load(pods / seconds, used / pods * 1e6)
+    return Load(len(requests) / seconds, used / len(requests) * 1e6)
+
+
+def _creation(number: int) -> bytes:
+    return request("POST", api_objects.PODS, json.dumps(api_objects.pod(number)).encode())
+
+
+def _report(number: int) -> bytes:
+    path = f"{api_objects.PODS}/{api_objects.pod(number)['metadata']['name']}/status"
+    body = json.dumps({"status": api_objects.running_status(number)}).encode()
+    return request("PATCH", path, body, "application/strategic-merge-patch+json")
 
 
 def pages(connection: Connection, wanted: int) -> Iterator[list[str]]:

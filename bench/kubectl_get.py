@@ -47,6 +47,7 @@ def sample(pods: int, rounds: int, *options: str) -> Comparison:
         with api_server(keys, keys / "store.db", durable=False) as served:
             api_objects.prepare_namespace(Connection(served))
             api_writes.write(served, pods, WRITERS)
+            api_writes.report_running(served, pods, WRITERS)
             with floor(keys, _Replay(served)) as canned:
                 times = [(_get(served, options), _get(canned, options)) for _ in range(rounds + 1)][1:]
     ours, theirs = zip(*times, strict=True)
@@ -71,7 +72,7 @@ class _Replay:
 
 def _get(served: Served, options: tuple[str, ...]) -> float:
     began = time.perf_counter()
-    command = [
+    command: list[str] = [
         KUBECTL,
         f"--kubeconfig={_kubeconfig(served)}",
         f"--cache-dir={served.folder}/cache",
