@@ -77,8 +77,7 @@ def all_have(kubectl: Kubectl, image: str) -> None:
 def test_status_says_when_all_pods_are_new(sets: Kubectl) -> None:
     assert finished(sets, "deployment/web") == 'deployment "web" successfully rolled out'
     assert finished(sets, "daemonset/log") == 'daemon set "log" successfully rolled out'
-    revision = sets.jsonpath("statefulset db", "{.status.currentRevision}")
-    assert finished(sets, "statefulset/db") == f"statefulset rolling update complete 2 pods at revision {revision}..."
+    assert finished(sets, "statefulset/db") == "partitioned roll out complete: 2 new pods have been updated..."
 
 
 @pytest.mark.proves("kubectl-rollout-undo", "kubectl-rollout-status")
@@ -94,8 +93,9 @@ def test_an_update_makes_a_revision_and_undo_goes_back(sets: Kubectl) -> None:
     printed = sets("rollout", "undo", *ALL)
     assert printed == "".join(f"{name.replace('/', '.apps/')} rolled back\n" for name in ALL)
     all_have(sets, "nginx:1")
-    sets("rollout", "undo", *ALL, "--to-revision=2")
-    all_have(sets, "nginx:2")
+    sets("rollout", "undo", "deployment/web", "--to-revision=2")
+    finished(sets, "deployment/web")
+    assert images(sets, "deployment/web") == {"nginx:2"}
     missing = sets.refused("rollout", "undo", "deployment/web", "--to-revision=99")
     assert missing.endswith("error: unable to find specified revision 99 in history\n")
 
