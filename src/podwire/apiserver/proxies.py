@@ -39,7 +39,7 @@ class Proxies:
         )
         if not rest and request.method in {"GET", "HEAD"}:
             # Relative links of the page must lead back to it (k8s.io/apimachinery `pkg/util/proxy/upgradeaware.go`).
-            return Response(b"", 301, headers={"Location": f"{request.path}/{query}"})
+            return Response(b"", 301, "text/plain; charset=utf-8", headers={"Location": f"{request.path}/{query}"})
         meant = proxying.address(call.key.name, call.resource.singular)
         hop = self._hop(call, meant, f"{rest or '/'}{query}")
         return Proxied(hop, request.body)

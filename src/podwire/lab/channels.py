@@ -89,6 +89,14 @@ def frame(channel: Channel, data: bytes) -> bytes:
     return bytes([channel]) + data
 
 
+def opened(*, stdout: bool, stderr: bool) -> bytes:
+    """The first frame: nothing, on the first channel that is asked for. Clients take it as the word that all stands.
+
+    Source: k8s.io/kubelet `pkg/cri/streaming/remotecommand/websocket.go`.
+    """
+    return frame(Channel.STDOUT if stdout else Channel.STDERR if stderr else Channel.STATUS, b"")
+
+
 def exited(code: int) -> bytes:
     """The last frame of a command that ran; clients read the first cause for the exit code."""
     if code == 0:

@@ -21,7 +21,7 @@ from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.lab import pod_plan
 from podwire.lab.attach import Attachment, attachable
-from podwire.lab.channels import PROTOCOLS
+from podwire.lab.channels import PROTOCOLS, opened
 from podwire.lab.forwarding import channel_tunnel, spdy_tunnel
 from podwire.lab.forwarding.forwarder import Forwarder
 from podwire.lab.forwarding.tunnel import Tunnel
@@ -112,6 +112,7 @@ class RuntimeServer:
         if not wanted.command:
             raise web.HTTPBadRequest(text="command: must be given at least once")
         socket = await _upgrade(request)
+        await _greet(socket, wanted)
         await execute(socket, worker.shim, container, wanted)
         return socket
 
@@ -121,6 +122,7 @@ class RuntimeServer:
         if not attachable(worker.records.get(container.name), wanted):
             self._running(request)
         socket = await _upgrade(request)
+        await _greet(socket, wanted)
         await Attachment(socket, worker, container, wanted, self._read).run()
         return socket
 
@@ -176,6 +178,11 @@ async def _upgrade(request: web.Request, protocols: tuple[str, ...] = PROTOCOLS)
         raise web.HTTPBadRequest(text=f"the WebSocket upgrade is not whole; protocols are {', '.join(protocols)}")
     await socket.prepare(request)
     return socket
+
+
+async def _greet(socket: web.WebSocketResponse, wanted: Request) -> None:
+    with contextlib.suppress(ConnectionError):
+        await socket.send_bytes(opened(stdout=wanted.stdout or wanted.tty, stderr=wanted.stderr))
 
 
 def _tunnel(request: web.Request) -> tuple[Tunnel, tuple[str, ...]]:
