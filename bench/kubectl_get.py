@@ -72,8 +72,8 @@ class _Replay:
 
 def _get(served: Served, options: tuple[str, ...]) -> float:
     began = time.perf_counter()
-    command: list[str] = [
-        KUBECTL,
+    command = [
+        str(KUBECTL),
         f"--kubeconfig={_kubeconfig(served)}",
         f"--cache-dir={served.folder}/cache",
         "get",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
 
 from podwire.apiserver.columns import AGE, NAME, Cell, Column, Layout, texts
 
@@ -12,9 +14,10 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.field import Field
 
+Object = dict[str, Any]
 
-@dataclass(frozen=True, slots=True)
-class _Summary:
+
+class _Summary(msgspec.Struct, frozen=True, gc=False):
     """What the containers add up to. `restarted` is the latest end of an earlier run, RFC 3339, or empty."""
 
     reason: str
@@ -25,113 +28,124 @@ class _Summary:
 
 
 def cells(pod: Field, now: datetime) -> tuple[Cell, ...]:
-    """One row."""
-    spec, status = pod["spec"], pod["status"]
-    summary = summarize(pod)
-    total = len(spec["containers"]) + sum(_is_sidecar(container) for container in spec["initContainers"])
+    """One row. Pods are many, so this reads plain objects: what is stored has the types of its schema."""
+    spec, status = pod.value.get("spec") or {}, pod.value.get("status") or {}
+    summary = summarize(pod.value)
+    total = len(spec.get("containers") or ()) + len(_sidecars(spec))
     restarts = str(summary.restarts)
     if summary.restarts and summary.restarted:
         restarts = f"{restarts} ({texts.human(now - texts.parsed(summary.restarted))} ago)"
-    addresses = status["podIPs"].value or [{}]
+    addresses = status.get("podIPs") or [{}]
     return (
         texts.name(pod),
         f"{summary.ready}/{total}",
         summary.reason,
         restarts,
         texts.age(pod, now),
-        addresses[0].get("ip") or status["podIP"].text or texts.NONE,
-        spec["nodeName"].text or texts.NONE,
-        status["nominatedNodeName"].text or texts.NONE,
+        addresses[0].get("ip") or status.get("podIP") or texts.NONE,
+        spec.get("nodeName") or texts.NONE,
+        status.get("nominatedNodeName") or texts.NONE,
         _gates(spec, status),
     )
 
 
-def summarize(pod: Field) -> _Summary:
+def summarize(pod: Object) -> _Summary:
     """Status, ready containers and restarts of a pod, as users read them."""
-    status = pod["status"]
-    reason = status["reason"].text or status["phase"].text
-    if any(c["type"].text == "PodScheduled" and c["reason"].text == "SchedulingGated" for c in status["conditions"]):
+    status = pod.get("status") or {}
+    sidecars = _sidecars(pod.get("spec") or {})
+    reason = status.get("reason") or status.get("phase") or ""
+    if _condition(status, "PodScheduled").get("reason") == "SchedulingGated":
         reason = "SchedulingGated"
-    summary = _initialize(pod, _Summary(reason))
-    if not summary.initializing or texts.condition(status["conditions"], "Initialized") == "True":
-        summary = _run(pod, summary)
-    if pod["metadata"]["deletionTimestamp"]:
-        if status["reason"].text == "NodeLost":
+    summary = _initialize(pod, _Summary(reason), sidecars)
+    if not summary.initializing or _condition(status, "Initialized").get("status") == "True":
+        summary = _run(status, summary, sidecars)
+    if pod["metadata"].get("deletionTimestamp"):
+        if status.get("reason") == "NodeLost":
             return replace(summary, reason="Unknown")
-        if status["phase"].text not in {"Succeeded", "Failed"}:
+        if status.get("phase") not in {"Succeeded", "Failed"}:
             return replace(summary, reason="Terminating")
     return summary
 
 
-def _initialize(pod: Field, summary: _Summary) -> _Summary:
+def _initialize(pod: Object, summary: _Summary, sidecars: frozenset[str]) -> _Summary:
     """Go through the init containers up to the first that is not done."""
-    sidecars = {container["name"].text for container in pod["spec"]["initContainers"] if _is_sidecar(container)}
-    for position, container in enumerate(pod["status"]["initContainerStatuses"]):
+    for position, container in enumerate(pod.get("status", {}).get("initContainerStatuses") or ()):
         summary = _count(summary, container)
-        state = container["state"]
-        if state["terminated"].given and state["terminated"]["exitCode"].number == 0:
+        state = container.get("state") or {}
+        terminated, waiting = state.get("terminated"), (state.get("waiting") or {}).get("reason") or ""
+        if terminated is not None and not terminated.get("exitCode"):
             continue
-        if container["name"].text in sidecars and container["started"].value:
-            summary = replace(summary, ready=summary.ready + bool(container["ready"]))
+        if container.get("name") in sidecars and container.get("started"):
+            summary = replace(summary, ready=summary.ready + bool(container.get("ready")))
             continue
-        if state["terminated"].given:
-            why = f"Init:{_end(state['terminated'])}"
-        elif state["waiting"]["reason"].text not in {"", "PodInitializing"}:
-            why = f"Init:{state['waiting']['reason'].text}"
+        if terminated is not None:
+            why = f"Init:{_end(terminated)}"
+        elif waiting not in {"", "PodInitializing"}:
+            why = f"Init:{waiting}"
         else:
-            why = f"Init:{position}/{len(pod['spec']['initContainers'])}"
+            why = f"Init:{position}/{len(pod['spec'].get('initContainers') or ())}"
         return replace(summary, reason=why, initializing=True)
     return summary
 
 
-def _run(pod: Field, summary: _Summary) -> _Summary:
+def _run(status: Object, summary: _Summary, sidecars: frozenset[str]) -> _Summary:
     """Go through the containers backwards: what the first one says stands. Only sidecars' restarts count on."""
-    sidecars = {container["name"].text for container in pod["spec"]["initContainers"] if _is_sidecar(container)}
     summary = replace(summary, restarts=0, restarted="")
-    for container in pod["status"]["initContainerStatuses"]:
-        if container["name"].text in sidecars:
+    for container in status.get("initContainerStatuses") or ():
+        if container.get("name") in sidecars:
             summary = _count(summary, container)
     running = False
-    for container in reversed(list(pod["status"]["containerStatuses"])):
+    for container in reversed(status.get("containerStatuses") or ()):
         summary = _count(summary, container)
-        state = container["state"]
-        if state["waiting"]["reason"]:
-            summary = replace(summary, reason=state["waiting"]["reason"].text)
-        elif state["terminated"].given:
-            summary = replace(summary, reason=_end(state["terminated"]))
-        elif container["ready"] and state["running"].given:
+        state = container.get("state") or {}
+        terminated, waiting = state.get("terminated"), (state.get("waiting") or {}).get("reason")
+        if waiting:
+            summary = replace(summary, reason=waiting)
+        elif terminated is not None:
+            summary = replace(summary, reason=_end(terminated))
+        elif container.get("ready") and state.get("running") is not None:
             running = True
             summary = replace(summary, ready=summary.ready + 1)
     if summary.reason == "Completed" and running:
-        ready = texts.condition(pod["status"]["conditions"], "Ready") == "True"
+        ready = _condition(status, "Ready").get("status") == "True"
         return replace(summary, reason="Running" if ready else "NotReady")
     return summary
 
 
-def _count(summary: _Summary, container: Field) -> _Summary:
-    ended = container["lastState"]["terminated"]["finishedAt"].text
-    restarts = summary.restarts + container["restartCount"].number
-    return replace(summary, restarts=restarts, restarted=max(summary.restarted, ended))
+def _count(summary: _Summary, container: Object) -> _Summary:
+    restarts = container.get("restartCount") or 0
+    last = (container.get("lastState") or {}).get("terminated")
+    if not restarts and not last:
+        return summary
+    ended = (last or {}).get("finishedAt") or ""
+    return replace(summary, restarts=summary.restarts + restarts, restarted=max(summary.restarted, ended))
 
 
-def _end(terminated: Field) -> str:
+def _end(terminated: Object) -> str:
     """Why a container ended."""
-    if terminated["reason"]:
-        return terminated["reason"].text
-    if terminated["signal"]:
-        return f"Signal:{terminated['signal'].number}"
-    return f"ExitCode:{terminated['exitCode'].number}"
+    if terminated.get("reason"):
+        return str(terminated["reason"])
+    if terminated.get("signal"):
+        return f"Signal:{terminated['signal']}"
+    return f"ExitCode:{terminated.get('exitCode') or 0}"
 
 
-def _is_sidecar(container: Field) -> bool:
-    return container["restartPolicy"].text == "Always"
+def _sidecars(spec: Object) -> frozenset[str]:
+    """The init containers that go on beside the others."""
+    every = spec.get("initContainers") or ()
+    return frozenset(one["name"] for one in every if one.get("restartPolicy") == "Always")
 
 
-def _gates(spec: Field, status: Field) -> str:
-    gates = [gate["conditionType"].text for gate in spec["readinessGates"]]
+def _condition(status: Object, kind: str) -> Object:
+    """The condition of a type; empty where there is none."""
+    return next((one for one in status.get("conditions") or () if one.get("type") == kind), {})
+
+
+def _gates(spec: Object, status: Object) -> str:
+    gates = [gate.get("conditionType", "") for gate in spec.get("readinessGates") or ()]
     if not gates:
         return texts.NONE
-    open_gates = sum(texts.condition(status["conditions"], gate) == "True" for gate in gates)
+    open_gates = sum(_condition(status, gate).get("status") == "True" for gate in gates)
     return f"{open_gates}/{len(gates)}"
 
 
