@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-wanted="python3-venv nftables iproute2 uidmap"
+wanted="python3-venv nftables iproute2 uidmap crun"
 [ "${1:-run}" = run ] || wanted="$wanted busybox curl dnsutils iputils-ping tcpdump"
 
 has() {

@@ -47,9 +47,10 @@ def ls(output: str) -> None:
     """List the images, a line for each name."""
     import msgspec
 
+    from podwire.lab import paths
     from podwire.lab.imagestore import listing, store
 
-    images = listing.entries(store.Store(store.folder()))
+    images = listing.entries(store.Store(paths.images()))
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(images)).decode())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 FIRST_PERSON = 1000
@@ -46,20 +47,37 @@ def etc_group() -> str:
 
 def primary_group(passwd: str, user: int) -> int:
     """The group of a user by number; 0 for one that has no entry, as container runtimes have it."""
-    for line in passwd.splitlines():
-        fields = line.split(":")
-        if len(fields) == 7 and fields[2] == str(user):
-            return int(fields[3])
-    return 0
+    return next((int(f[3]) for f in _entries(passwd, 7) if f[2] == str(user) and f[3].isdecimal()), 0)
+
+
+def user_number(passwd: str, name: str) -> int | None:
+    """The number of a user by name; None where the file does not know it."""
+    return next((int(f[2]) for f in _entries(passwd, 7) if f[0] == name and f[2].isdecimal()), None)
+
+
+def user_name(passwd: str, user: int) -> str:
+    """The name of a user by number; empty where the file does not know it."""
+    return next((fields[0] for fields in _entries(passwd, 7) if fields[2] == str(user)), "")
+
+
+def group_number(group: str, name: str) -> int | None:
+    """The number of a group by name; None where the file does not know it."""
+    return next((int(f[2]) for f in _entries(group, 4) if f[0] == name and f[2].isdecimal()), None)
+
+
+def member_groups(group: str, user: str) -> tuple[int, ...]:
+    """The numbers of the groups that name a user as a member."""
+    return tuple(int(f[2]) for f in _entries(group, 4) if f[2].isdecimal() and user in f[3].split(","))
+
+
+def _entries(text: str, fields: int) -> Iterator[list[str]]:
+    """The lines of a passwd or group file that have as many fields as they should."""
+    return (parts for line in text.splitlines() if len(parts := line.split(":")) == fields)
 
 
 def home(passwd: str, user: int) -> str:
     """The home folder of a user by number, "/" for one that has no entry."""
-    for line in passwd.splitlines():
-        fields = line.split(":")
-        if len(fields) == 7 and fields[2] == str(user):
-            return fields[5]
-    return "/"
+    return next((fields[5] for fields in _entries(passwd, 7) if fields[2] == str(user)), "/")
 
 
 def mapped(id_map: str, number: int) -> bool:

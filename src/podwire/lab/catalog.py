@@ -10,10 +10,16 @@ from dataclasses import dataclass, replace
 from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import images, standin
+from podwire.lab import image_settings, images, standin
+from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.imagestore.store import Store, StoredImage
 from podwire.lab.plan import Call, Execute, Refuse
 from podwire.lab.pod_plan import Resolution
 from podwire.lab.standin_answer import StandInIdentity
+
+NEVER_PULLED = "ErrImageNeverPull"
+INVALID_NAME = "InvalidImageName"
+"""Upstream's reasons (kubernetes `pkg/kubelet/images/types.go`)."""
 
 STAND_IN_FUNCTION = "podwire.lab.standin:main_of_arguments"
 VISIBLE = ("/usr/", "/bin/", "/sbin/")
@@ -40,6 +46,7 @@ class Catalog:
 
     machine: images.Machine
     in_house: Mapping[str, str]
+    store: Store | None = None
 
     def __call__(
         self, pod: Pod, containers: Sequence[Container], services: Iterable[Service], addresses: tuple[str, ...]
@@ -70,6 +77,12 @@ class Catalog:
     def _find(self, container: Container) -> Resolution | images.StandIn:
         if container.image in self.in_house:
             return _in_house(container, self.in_house[container.image])
+        try:
+            stored = self.store.find(container.image) if self.store is not None else None
+        except ImageError as error:
+            return Resolution(Refuse(message=str(error)), "", trouble=INVALID_NAME)
+        if stored is not None and self.store is not None:
+            return _from_store(container, stored, str(self.store.root(stored)))
         image_id = f"podwire://machine/{container.image}"
         match images.resolve(container.image, container.command, container.args, self.machine):
             case images.Program() as program:
@@ -77,7 +90,22 @@ class Catalog:
             case images.Missing() as missing:
                 return Resolution(Refuse(message=missing.message), image_id)
             case images.StandIn() as stand_in:
-                return stand_in
+                return _never_pulled(container) if container.image_pull_policy == "Never" else stand_in
+
+
+def _from_store(container: Container, image: StoredImage, root: str) -> Resolution:
+    words = image_settings.arguments(image.config, container.command, container.args)
+    nothing = "no command specified: the image has neither ENTRYPOINT nor CMD, and the container no command"
+    program = Execute(arguments=words) if words else Refuse(message=nothing)
+    return Resolution(program, image.id, image=image, image_root=root)
+
+
+def _never_pulled(container: Container) -> Resolution:
+    message = (
+        f'Container image "{container.image}" is not present with pull policy of Never: load it with'
+        " 'podwire image load', or leave out imagePullPolicy to get a stand-in"
+    )
+    return Resolution(Refuse(message=message), "", trouble=NEVER_PULLED)
 
 
 def _in_house(container: Container, function: str) -> Resolution:

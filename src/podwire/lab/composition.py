@@ -38,8 +38,7 @@ class Composition:
             trouble = self.troubles.get(container.name)
             found = self.found.get(container.name)
             if trouble is not None:
-                message = f"Error: container {container.name}: {trouble.message}"
-                notices.append(Notice("Failed", message, warning=True))
+                notices.append(pod_events.untried(container.name, trouble))
             elif found is not None and not isinstance(found.program, Refuse):
                 notices.append(pod_events.pulled(container.name, container.image, found.image_id, found.stand_in))
         return notices
@@ -69,6 +68,11 @@ def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> C
             troubles[container.name] = Waiting(reason=CONFIG_ERROR, message=str(error))
     containers = [container for container, _ in expanded.values()]
     found = node.resolver(pod, containers, node.services(pod.metadata.namespace), addresses)
+    troubles |= {
+        name: Waiting(reason=entry.trouble, message=entry.program.message)
+        for name, entry in found.items()
+        if entry.trouble and isinstance(entry.program, Refuse)
+    }
     network = node.network if pod.spec.host_network else node.pins / pod.metadata.uid
     place = PodPlace(folder, network, hostname(pod, node.name))
     plans: dict[str, ContainerPlan] = {}

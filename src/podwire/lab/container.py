@@ -69,15 +69,19 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a new container comes to life: its pod's network, its host name, and a folder to build its root on."""
+    """Where a new container comes to life: its pod's network, its host name, and a folder to build its root on.
+
+    It shares the pid namespace of the process `beside`; where that is 0 it has its own.
+    """
 
     network: str
     hostname: str
     scratch: Path
+    beside: int = 0
 
 
-def start(plan: ContainerPlan, place: Place, streams: Streams, beside: int = 0) -> Started:
-    """Fork the first process of a container. It shares the pid namespace of the process `beside`, else has its own."""
+def start(plan: ContainerPlan, place: Place, streams: Streams) -> Started:
+    """Fork the first process of a container."""
 
     def become() -> NoReturn:
         namespaces.enter_network(place.network)
@@ -89,12 +93,12 @@ def start(plan: ContainerPlan, place: Place, streams: Streams, beside: int = 0) 
             _own_terminal()
         _run(plan, plan.program)
 
-    if beside:
-        _children_beside(beside)
+    if place.beside:
+        _children_beside(place.beside)
     else:
         namespaces.unshare(namespaces.CLONE_NEWPID)
     try:
-        return _fork(become, streams, keep=streams.console)
+        return fork(become, streams, (streams.console,))
     finally:
         _children_here()
 
@@ -104,12 +108,12 @@ def join(container: int, plan: ContainerPlan, command: tuple[str, ...], streams:
     first = os.pidfd_open(container)
 
     def become() -> NoReturn:
-        namespaces.setns(KEPT, JOINED)
+        namespaces.setns(KEPT, JOINED | (namespaces.CLONE_NEWCGROUP if plan.image_root else 0))
         _run(plan, Execute(arguments=command))
 
     try:
         namespaces.setns(first, namespaces.CLONE_NEWPID)
-        return _fork(become, streams, keep=first)
+        return fork(become, streams, (first,))
     finally:
         _children_here()
         os.close(first)
@@ -142,7 +146,8 @@ def _children_here() -> None:
         namespaces.setns(own.fileno(), namespaces.CLONE_NEWPID)
 
 
-def _fork(become: Callable[[], NoReturn], streams: Streams, keep: int = -1) -> Started:
+def fork(become: Callable[[], NoReturn], streams: Streams, keep: tuple[int, ...]) -> Started:
+    """Fork a child that does what `become` says with these streams. `keep` are its descriptors from KEPT on."""
     reader, writer = os.pipe()
     wait, go = os.pipe()
     # Until it has become the program, nobody in the container may look into the child: it is a copy of this process.
@@ -150,7 +155,7 @@ def _fork(become: Callable[[], NoReturn], streams: Streams, keep: int = -1) -> S
     try:
         pid = os.fork()
         if pid == 0:
-            _child(become, streams, (writer, wait, keep))
+            _child(become, streams, (writer, wait, *keep))
     finally:
         namespaces.prctl(PR_SET_DUMPABLE, 1)
         os.close(writer)
@@ -162,8 +167,8 @@ REPORT, GO, KEPT = 3, 4, 5
 """Descriptors of the child while it is not yet the program."""
 
 
-def _child(become: Callable[[], NoReturn], streams: Streams, others: tuple[int, int, int]) -> NoReturn:
-    """Never returns into the frames of the forking process. `others` become REPORT, GO and KEPT, -1 is none."""
+def _child(become: Callable[[], NoReturn], streams: Streams, others: tuple[int, ...]) -> NoReturn:
+    """Never returns into the frames of the forking process. `others` become REPORT, GO, KEPT and so on, -1 is none."""
     try:
         fresh_signals()
         os.setsid()

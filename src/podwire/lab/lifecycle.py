@@ -58,7 +58,7 @@ class Terminated(Struct, frozen=True, kw_only=True, tag="terminated"):
 class Record(Struct, frozen=True, kw_only=True):
     """All that is known of one container. `starts` counts processes started, `backoff` is the next pause in seconds.
 
-    `passed` says of a gated sidecar that its startup probe succeeded once.
+    `passed` says of a gated sidecar that its startup probe succeeded once; `image_id` is of what was started last.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Record(Struct, frozen=True, kw_only=True):
     backoff: float = 0.0
     due: float = 0.0
     passed: bool = False
+    image_id: str = ""
 
     @property
     def restarts(self) -> int:
@@ -151,9 +152,9 @@ def next_due(plan: PodPlan, records: Records, now: float) -> float | None:
     return max(0.0, min(times) - now) if times else None
 
 
-def started(record: Record, running: Running) -> Record:
+def started(record: Record, running: Running, image_id: str = "") -> Record:
     """The record after its process was forked."""
-    return msgspec.structs.replace(record, state=running, starts=record.starts + 1)
+    return msgspec.structs.replace(record, state=running, starts=record.starts + 1, image_id=image_id)
 
 
 def ended(record: Record, container: ContainerPlan, how: Terminated, now: float, *, stopping: bool) -> Record:

@@ -28,6 +28,11 @@ def node(name: str) -> Path:
     return WORLD / "nodes" / name
 
 
+def images() -> Path:
+    """On the host, and seen in every world: this user's images."""
+    return state_root() / "images"
+
+
 def state_root() -> Path:
     """On the host: where worlds are remembered. `PODWIRE_STATE` moves it."""
     named = os.environ.get("PODWIRE_STATE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import msgspec
@@ -61,7 +62,8 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
 
     What is behind a `gated` one waits until the runtime says that it has started: it has a startup probe. An
     `ephemeral` one starts whenever it comes, once, and the pod does not live for it; it shares the processes of its
-    `target`, the name of a container that runs, where one is given.
+    `target`, the name of a container that runs, where one is given. `image_root` is the folder of an unpacked image's
+    files; without one the container sees the machine's programs.
     """
 
     name: str
@@ -80,6 +82,9 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     stdin_once: bool = False
     read_only_root: bool = False
     grace_seconds: float = 30
+    image_id: str = ""
+    image_root: str = ""
+    stop_signal: int = signal.SIGTERM
 
     @property
     def sidecar(self) -> bool:

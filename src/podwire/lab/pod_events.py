@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Waiting
 
+IMAGE_REASONS = ("ErrImageNeverPull", "InvalidImageName")
 MACHINE = "podwire://machine/"
 """What the ids of images begin with that stand for programs of this machine."""
 
@@ -35,6 +36,13 @@ def between(before: Record | None, after: Record) -> Iterator[Notice]:
         yield Notice("BackOff", f"Back-off restarting failed container {name}", warning=True)
     elif after.state.reason == CREATE_ERROR:
         yield Notice("Failed", f"Error: container {name}: {after.state.message}", warning=True)
+
+
+def untried(name: str, trouble: Waiting) -> Notice:
+    """Why a container cannot even be tried: the reason is the event's own where it is about the image."""
+    if trouble.reason in IMAGE_REASONS:
+        return Notice(trouble.reason, trouble.message, warning=True)
+    return Notice("Failed", f"Error: container {name}: {trouble.message}", warning=True)
 
 
 def pulled(name: str, image: str, image_id: str, stand_in: str) -> Notice:

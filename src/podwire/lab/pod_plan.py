@@ -9,22 +9,32 @@ from pathlib import Path
 import msgspec
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import accounts, capabilities, node_root, volumes
+from podwire.lab import accounts, capabilities, image_settings, node_root, volumes
 from podwire.lab.container import DEFAULT_PATH
 from podwire.lab.environment import ConfigurationError, Sources, expand, variables
+from podwire.lab.image_settings import ImageUser
 from podwire.lab.images import Port
+from podwire.lab.imagestore.manifest import RunConfig
+from podwire.lab.imagestore.store import StoredImage
 from podwire.lab.plan import ContainerPlan, Identity, Mount, PodPlan, Program
 from podwire.lab.resolv import hostname
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What stands behind a container's image. `stand_in` says what listens in its place, empty for the real thing."""
+    """What stands behind a container's image. `stand_in` says what listens in its place, empty for the real thing.
+
+    `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
+    upstream's reason why it cannot be tried, beside the refusal's message.
+    """
 
     program: Program
     image_id: str
     stand_in: str = ""
     ports: tuple[Port, ...] = ()
+    image: StoredImage | None = None
+    image_root: str = ""
+    trouble: str = ""
 
 
 Resolver = Callable[[Pod, Sequence[Container], Iterable[Service], tuple[str, ...]], Mapping[str, Resolution]]
@@ -87,13 +97,14 @@ def container_plan(
 ) -> ContainerPlan:
     """The plan of one container. Raises ConfigurationError."""
     init, ephemeral = container in pod.spec.init_containers, container in pod.spec.ephemeral_containers
-    who = identity(pod, container, machine)
-    home = {"HOME": accounts.home(machine.passwd, who.user)}
+    who = identity(pod, container, machine, found.image)
+    config = found.image.config if found.image is not None else RunConfig()
+    home = {"HOME": accounts.home(_passwd(machine, found.image), who.user)}
     return ContainerPlan(
         name=container.name,
         program=found.program,
-        environment={**home, **values},
-        folder=container.working_dir or "/",
+        environment={**home, "PATH": DEFAULT_PATH, **image_settings.environment(config), **values},
+        folder=container.working_dir or config.working_dir or "/",
         identity=who,
         mounts=tuple(_mounts(pod, container, place.folder)),
         restart="Never" if ephemeral else _restart(pod, container, init=init),
@@ -106,6 +117,9 @@ def container_plan(
         stdin_once=container.stdin_once and not found.stand_in,
         read_only_root=container.security_context.read_only_root_filesystem,
         grace_seconds=pod.spec.termination_grace_period_seconds,
+        image_id=found.image_id,
+        image_root=found.image_root,
+        stop_signal=image_settings.stop_signal(config),
     )
 
 
@@ -118,18 +132,20 @@ def _restart(pod: Pod, container: Container, *, init: bool) -> str:
     return "Never" if pod.spec.restart_policy == "Never" else "OnFailure"
 
 
-def identity(pod: Pod, container: Container, machine: Machine) -> Identity:
+def identity(pod: Pod, container: Container, machine: Machine, image: StoredImage | None = None) -> Identity:
     """Who the container's processes are; the container's own settings win over the pod's. Raises ConfigurationError."""
     own, shared = container.security_context, pod.spec.security_context
-    user = _first(own.run_as_user, shared.run_as_user, 0)
-    group = _first(own.run_as_group, shared.run_as_group, accounts.primary_group(machine.passwd, user))
-    groups = (*shared.supplemental_groups, *(() if shared.fs_group is None else (shared.fs_group,)))
+    asked = own.run_as_user if own.run_as_user is not None else shared.run_as_user
+    who = _user(asked, machine, image)
+    user = who.user
+    group = _first(own.run_as_group, shared.run_as_group, who.group)
+    groups = (*who.groups, *shared.supplemental_groups, *(() if shared.fs_group is None else (shared.fs_group,)))
     if own.privileged:
         raise ConfigurationError("securityContext.privileged: a world gives no container the rights of the machine")
     strict = own.run_as_non_root if own.run_as_non_root is not None else shared.run_as_non_root
-    if strict and user == 0:
-        raise ConfigurationError("container has runAsNonRoot and would run as root: set securityContext.runAsUser")
-    _check_mapped("runAsUser", user, machine.user_map)
+    if strict:
+        _check_not_root(who, image)
+    _check_mapped("runAsUser" if asked is not None else "the image's user", user, machine.user_map)
     for number in (group, *groups):
         _check_mapped("group", number, machine.group_map)
     try:
@@ -143,6 +159,27 @@ def identity(pod: Pod, container: Container, machine: Machine) -> Identity:
         capabilities=tuple(sorted(held)),
         no_new_privileges=not own.allow_privilege_escalation,
     )
+
+
+def _passwd(machine: Machine, image: StoredImage | None) -> str:
+    return machine.passwd if image is None else image.passwd
+
+
+def _user(asked: int | None, machine: Machine, image: StoredImage | None) -> ImageUser:
+    if image is None:
+        return ImageUser(asked or 0, accounts.primary_group(machine.passwd, asked or 0), ())
+    return image_settings.image_user(image) if asked is None else image_settings.by_number(image, asked)
+
+
+def _check_not_root(who: ImageUser, image: StoredImage | None) -> None:
+    """As the kubelet has it, which does not look into the image's files."""
+    if who.name:
+        raise ConfigurationError(
+            f"container has runAsNonRoot and image has non-numeric user ({who.name}), cannot verify user is non-root"
+        )
+    if who.user == 0:
+        whose = "would run" if image is None else "image will run"
+        raise ConfigurationError(f"container has runAsNonRoot and {whose} as root: set securityContext.runAsUser")
 
 
 def _first(*values: int | None) -> int:
@@ -178,11 +215,10 @@ def _mounts(pod: Pod, container: Container, folder: Path) -> Iterable[Mount]:
 
 
 def _base(pod: Pod, container: Container, machine: Machine) -> dict[str, str]:
-    """What every container finds, as upstream: PATH, its name, and where the API is."""
+    """What every container finds, as upstream: its name, and where the API is."""
     host = f"[{machine.api_host}]" if ":" in machine.api_host else machine.api_host
     address = f"tcp://{host}:{machine.api_port}"
     values = {
-        "PATH": DEFAULT_PATH,
         "HOSTNAME": hostname(pod, pod.spec.node_name),
         "KUBERNETES_SERVICE_HOST": machine.api_host,
         "KUBERNETES_SERVICE_PORT": str(machine.api_port),

@@ -14,6 +14,7 @@ import msgspec
 
 from podwire.kube.core import Container, Pod, PodIP
 from podwire.kube.meta import Condition, Struct
+from podwire.lab.imagestore import reference
 from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
@@ -184,17 +185,23 @@ def _container_status(pod: Pod, container: Container, seen: Observation) -> Cont
     init = container in pod.spec.init_containers and container.restart_policy != "Always"
     finished_init = init and isinstance(record.state, Terminated) and record.state.exit_code == 0
     health = seen.health.get(container.name, Health())
+    image_id = record.image_id or seen.image_ids.get(container.name, "")
     return ContainerStatus(
         name=container.name,
         ready=finished_init or (ready(container, seen) and container not in pod.spec.ephemeral_containers),
         started=isinstance(record.state, Running) and health.started and not init,
         restart_count=record.restarts,
         state=_state(pod, record, seen),
-        image=container.image,
-        image_id=seen.image_ids.get(container.name, ""),
+        image=_full_name(container.image, image_id),
+        image_id=image_id,
         last_state=_State(terminated=_terminated(pod, record.name, record.last)) if record.last else _State(),
         container_id=_container_id(pod, record.name, record.restarts) if record.starts else "",
     )
+
+
+def _full_name(image: str, image_id: str) -> str:
+    """The name as container runtimes report it, where it led to an image of the store."""
+    return str(reference.parse(image)) if image_id.startswith("sha256:") else image
 
 
 def _container_id(pod: Pod, name: str, run: int) -> str:

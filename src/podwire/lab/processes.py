@@ -23,6 +23,11 @@ def start_ticks(pid: int) -> int:
 
 async def gone(descriptor: int) -> None:
     """Return when the process of a pidfd has ended."""
+    await readable(descriptor)
+
+
+async def readable(descriptor: int) -> None:
+    """Return when something can be read, or the other end is closed."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
 

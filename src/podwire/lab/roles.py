@@ -119,6 +119,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
         upstream=(str(topology.outside4.ip),),
         domain=topology.domain,
         in_house=PROGRAMS,
+        images=Path(arguments["images"]),
     )
     run(node_runtime.run(config, ZygoteSpawner(paths.ZYGOTE_SOCKET)))
 

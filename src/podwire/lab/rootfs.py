@@ -104,16 +104,16 @@ def enter_root(plan: ContainerPlan, hostname: str, scratch: Path) -> None:
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
     root = str(scratch)
     _new_root(root)
-    _devices(root)
+    make_devices(root)
     _proc_and_sys(root)
-    trees = [(mount, _take(mount)) for mount in plan.mounts]
+    trees = [(mount, take(mount)) for mount in plan.mounts]
     Path(root, "etc/hostname").write_text(hostname + "\n")
     os.chdir(root)
     namespaces.pivot_root(".", ".")
     namespaces.unmount(".")
     os.chdir("/")
     for mount, (tree, is_folder) in sorted(trees, key=lambda pair: pair[0].target.count("/")):
-        _make_target(mount.target, is_folder=is_folder)
+        make_target(mount.target, is_folder=is_folder)
         mounts.attach(tree, mount.target)
     _mask()
     if plan.read_only_root:
@@ -164,16 +164,17 @@ def _make_etc(root: str) -> None:
 def _share(source: str, target: str) -> None:
     """Show a file or folder of the host read-only; what the host does not have is left out."""
     if os.path.exists(source):
-        _make_target(target, is_folder=os.path.isdir(source))
+        make_target(target, is_folder=os.path.isdir(source))
         mounts.bind(os.path.realpath(source), target, READ_ONLY | mounts.MOUNT_ATTR_NOSUID)
 
 
-def _devices(root: str) -> None:
+def make_devices(root: str) -> None:
+    """Fill /dev below a root; its nodes can be used, and not changed."""
     dev = f"{root}/dev"
     namespaces.mount("tmpfs", dev, "tmpfs", namespaces.MS_NOSUID, "mode=0755,size=64k")
     attributes = mounts.MOUNT_ATTR_RDONLY | mounts.MOUNT_ATTR_NOSUID | mounts.MOUNT_ATTR_NOEXEC
     for name in DEVICES:
-        _make_target(f"{dev}/{name}", is_folder=False)
+        make_target(f"{dev}/{name}", is_folder=False)
         mounts.bind(f"/dev/{name}", f"{dev}/{name}", attributes)
     for name, target in DEVICE_LINKS.items():
         os.symlink(target, f"{dev}/{name}")
@@ -205,7 +206,7 @@ def _proc_and_sys(root: str) -> None:
         namespaces.mount("tmpfs", f"{root}/sys", "tmpfs", HARDENED | namespaces.MS_RDONLY, "mode=0555,size=0")
 
 
-def _take(mount: Mount) -> tuple[int, bool]:
+def take(mount: Mount) -> tuple[int, bool]:
     """The source of a volume as a detached mount, and whether it is a folder."""
     attributes = mounts.MOUNT_ATTR_NOSUID | mounts.MOUNT_ATTR_NODEV
     if mount.read_only:
@@ -223,7 +224,8 @@ def _take(mount: Mount) -> tuple[int, bool]:
         os.close(descriptor)
 
 
-def _make_target(target: str, *, is_folder: bool) -> None:
+def make_target(target: str, *, is_folder: bool) -> None:
+    """Something to mount on, with its parents."""
     if is_folder:
         os.makedirs(target, exist_ok=True)
         return

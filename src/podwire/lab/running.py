@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podwire.lab import container, processes
+from podwire.lab import container, crun, processes
 from podwire.lab.console import fork_console
 from podwire.lab.lifecycle import Record, Running, Terminated
 from podwire.lab.log_file import LogFile, log_path
@@ -81,13 +81,9 @@ class Run:
         """Return when the program runs, with an empty text, or with what kept it from running."""
         if self.report < 0:
             return ""
-        loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(self.report, readable.set)
         try:
-            await readable.wait()
+            await processes.readable(self.report)
         finally:
-            loop.remove_reader(self.report)
             report, self.report = self.report, -1
         return container.read_report(report)
 
@@ -106,8 +102,8 @@ class Run:
         return terminated(status, self.started, finished)
 
     def stop(self, grace_seconds: float) -> None:
-        """SIGTERM now, SIGKILL after the grace."""
-        processes.send_signal(self.pidfd, signal.SIGTERM)
+        """SIGTERM, or what the image asks for, now; SIGKILL after the grace."""
+        processes.send_signal(self.pidfd, signal.Signals(self.plan.stop_signal))
         if self.killed_after is not None:
             self.killed_after.cancel()
         loop = asyncio.get_running_loop()
@@ -149,8 +145,10 @@ def folder_of(pod: Path, name: str) -> Path:
     return pod / "containers" / name
 
 
-def start(pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int, beside: int = 0) -> tuple[Run, container.Started]:
-    """Fork a container, into the pid namespace of `beside` where that is given.
+async def start(
+    pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int, beside: int = 0
+) -> tuple[Run, container.Started]:
+    """Fork a container, into the pid namespace of `beside` where that is given. Raises OSError.
 
     It waits to be released, so that it can be written down first.
     """
@@ -160,32 +158,50 @@ def start(pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int, beside: int
     pumps = [Pump(_fifo(folder / stream, wanted), stream, log) for stream in STREAMS]
     stdout, stderr = (os.open(folder / stream, os.O_RDWR | os.O_CLOEXEC) for stream in STREAMS)
     stdin, keeper = _input(folder, wanted)
+    for pump in pumps:
+        pump.start()
     try:
-        place = container.Place(plan.network, plan.hostname, folder / "root")
-        started = _fork(wanted, place, (stdin, stdout, stderr), beside)
+        place = container.Place(plan.network, plan.hostname, folder / "root", beside)
+        started = await _begin(wanted, place, (stdin, stdout, stderr))
+    except BaseException:
+        for pump in pumps:
+            pump.close()
+        if keeper >= 0:
+            os.close(keeper)
+        log.close()
+        raise
     finally:
         for number in (stdin, stdout, stderr):
             os.close(number)
-    for pump in pumps:
-        pump.start()
     pidfd = os.pidfd_open(started.pid)
     run_now = Run(wanted, started.pid, pidfd, time.time(), log, report=started.report, stdin=keeper, pumps=pumps)
     return run_now, started
 
 
-def _fork(
-    wanted: ContainerPlan, place: container.Place, descriptors: tuple[int, int, int], beside: int
-) -> container.Started:
+async def _begin(wanted: ContainerPlan, place: container.Place, descriptors: tuple[int, int, int]) -> container.Started:
     stdin, stdout, stderr = descriptors
     if not wanted.terminal:
-        return container.start(wanted, place, container.Streams(stdin, stdout, stderr), beside)
+        return await _fork(wanted, place, container.Streams(stdin, stdout, stderr))
     relay, connection = fork_console(stdin, stdout)
+    _reap(relay)
     with connection:
         streams = container.Streams(stdin, stdout, stderr, console=connection.fileno())
-        started = container.start(wanted, place, streams, beside)
-    task = asyncio.get_running_loop().create_task(processes.wait_child(relay))
+        return await _fork(wanted, place, streams)
+
+
+async def _fork(wanted: ContainerPlan, place: container.Place, streams: container.Streams) -> container.Started:
+    """The first process: our child where the machine's programs run, else one that crun makes and we inherit."""
+    if not wanted.image_root:
+        return container.start(wanted, place, streams)
+    launch = crun.launch(wanted, place, streams)
+    _reap(launch.launcher)
+    await processes.readable(launch.born)
+    return launch.started()
+
+
+def _reap(child: int) -> None:
+    task = asyncio.get_running_loop().create_task(processes.wait_child(child))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return started
 
 
 def _fifo(path: Path, wanted: ContainerPlan) -> Path:

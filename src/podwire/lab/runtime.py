@@ -22,6 +22,7 @@ from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.watch import Change
 from podwire.lab import accounts, catalog
 from podwire.lab.cni import CniError, Network
+from podwire.lab.imagestore.store import Store
 from podwire.lab.node import Names, Node, Objects
 from podwire.lab.node_lease import NodeLease
 from podwire.lab.node_report import NodeReporter
@@ -37,13 +38,17 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "kubelet"
 WORKER_RETRY_SECONDS = 1.0
+IMAGES_SECONDS = 1.0
+"""How often the store of images is looked at: a pod that waits for one starts so soon after it is loaded."""
+NO_IMAGES = Path("/nonexistent")
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeConfig:
     """All that the runtime of one node must know. Its process must be in the node's network namespace.
 
-    `in_house` maps podwire's own images to the functions that run in their containers ("module:name").
+    `in_house` maps podwire's own images to the functions that run in their containers ("module:name"); `images` is
+    the folder of the user's image store, which need not exist.
     """
 
     node: NodeAddresses
@@ -58,6 +63,7 @@ class RuntimeConfig:
     upstream: tuple[str, ...]
     domain: str = "cluster.local"
     in_house: Mapping[str, str] = field(default_factory=dict)
+    images: Path = NO_IMAGES
 
 
 async def run(config: RuntimeConfig, spawner: Spawner) -> None:
@@ -79,6 +85,7 @@ class Runtime:
         self.node = _node(config, client, spawner, (self._recorder, self._objects))
         self._reporter = NodeReporter(client, config.node, self.node.cni)
         self._lease = NodeLease(client, config.node.name)
+        self._images = config.images
         self.workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._server = RuntimeServer(config.folder / "runtime.sock", self._worker, self._addresses)
@@ -94,6 +101,7 @@ class Runtime:
             group.create_task(self._server.run())
             group.create_task(self._reporter.run())
             group.create_task(self._lease.run())
+            group.create_task(self._follow_images())
             for informer in informers:
                 await informer.synced.wait()
             await self._clear_up()
@@ -101,6 +109,17 @@ class Runtime:
             await self._remove_strangers()  # those that went while that took its time: nobody was told of them
             for others in (self._objects.config_maps, self._objects.secrets, self._objects.services):
                 others.subscribe(self._others_changed)
+
+    async def _follow_images(self) -> None:
+        """Let every pod look again when the store has changed."""
+        store = Store(self._images)
+        known = store.stamp
+        while True:
+            await asyncio.sleep(IMAGES_SECONDS)
+            if store.stamp != known:
+                known = store.stamp
+                for worker in self.workers.values():
+                    worker.poke()
 
     async def _clear_up(self) -> None:
         """Remove what was left by pods that the API does not have any more, from this node and from its network."""
@@ -196,6 +215,6 @@ def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple
         cni=Network(config.cni_configuration, config.cni_plugins),
         spawner=spawner,
         recorder=recorder,
-        resolver=catalog.Catalog(catalog.this_machine(), config.in_house),
+        resolver=catalog.Catalog(catalog.this_machine(), config.in_house, Store(config.images)),
         objects=objects,
     )

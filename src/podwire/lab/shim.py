@@ -21,11 +21,12 @@ from pathlib import Path
 
 import msgspec
 
+from podwire.kernel import namespaces
 from podwire.lab import container, lifecycle, messages, packets, paths, processes, running
 from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
 from podwire.lab.log_file import forget_runs
 from podwire.lab.packets import Packets
-from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, PodPlan, Refuse, read_plan, replace_file
+from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, ContainerPlan, PodPlan, Refuse, read_plan, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Shim:
         self._plan: PodPlan | None = None
         self._records: dict[str, Record] = {}
         self._runs: dict[str, running.Run] = {}
+        self._beginning: set[str] = set()
         self._stopping = False
         self._deadline = math.inf
         self._told_to_stop: set[str] = set()
@@ -58,6 +60,8 @@ class Shim:
     async def serve(self) -> None:
         """Work until told to quit."""
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        # What crun makes for us is the child of a child that ends: it shall be ours.
+        namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 1)
         # Listen before reading the plan: a runtime that wrote it and found nobody listening will not ask again.
         listener = packets.listen(self._folder / SHIM_SOCKET)
         self._resume()
@@ -117,7 +121,10 @@ class Shim:
         if self._plan is None or self._stopping:
             return
         for wanted in lifecycle.due(self._plan, self._records, time.monotonic()):
-            self._start(self._plan, wanted.name)
+            if wanted.name not in self._beginning:
+                self._start(self._plan, wanted.name)
+        if self._beginning:
+            return  # each comes back here when it has begun
         pause = lifecycle.next_due(self._plan, self._records, time.monotonic())
         if pause is not None:
             self._timer = asyncio.get_running_loop().call_later(pause, self._turn)
@@ -129,17 +136,32 @@ class Shim:
             self._set(lifecycle.refused(record, wanted.program.message, time.monotonic()))
             return
         forget_runs(self._folder, name, record.starts - 1)
+        self._beginning.add(name)
+        self._spawn(self._begin(plan, wanted))
+
+    async def _begin(self, plan: PodPlan, wanted: ContainerPlan) -> None:
+        """Make a container, write it down, let it run, and follow it to its end."""
+        name = wanted.name
         try:
             beside = self._running(wanted.target).pid if wanted.target else 0
-            run, started = running.start(self._folder, plan, wanted, record.starts, beside)
+            run, started = await running.start(self._folder, plan, wanted, self._records[name].starts, beside)
         except (LookupError, OSError) as error:
             log.warning("container %s: %s", name, error)
-            self._set(lifecycle.refused(record, str(error), time.monotonic()))
+            self._beginning.discard(name)
+            self._set(lifecycle.refused(self._records[name], str(error), time.monotonic()))
+            self._turn()
             return
+        if self._stopping:  # meanwhile; nobody was told of it
+            os.close(started.go)
+            await run.ended()
+            self._beginning.discard(name)
+            self._publish()
+            return
+        self._beginning.discard(name)
         self._runs[name] = run
-        self._set(lifecycle.started(record, run.running))
+        self._set(lifecycle.started(self._records[name], run.running, wanted.image_id))
         started.release()
-        self._spawn(self._follow(run))
+        await self._follow(run)
 
     async def _follow(self, run: running.Run) -> None:
         """From the fork of a container to its end."""
@@ -211,9 +233,8 @@ class Shim:
             record if whole or not self._starting(record) else _not_yet(record) for record in self._records.values()
         )
         done = self._plan is not None and lifecycle.finished(self._plan, self._records)
-        return messages.PodState(
-            records=records, stopping=self._stopping, finished=done or (self._stopping and not self._runs)
-        )
+        ended = self._stopping and not self._runs and not self._beginning
+        return messages.PodState(records=records, stopping=self._stopping, finished=done or ended)
 
     def _starting(self, record: Record) -> bool:
         run = self._runs.get(record.name)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from podwire import __version__
 from podwire.kernel import nftables
-from podwire.lab import launch, userns, worlds
+from podwire.lab import launch, paths, userns, worlds
 from podwire.lab.init import KEEP, WorldSpec
 from podwire.lab.topology import Topology
 from podwire.lab.world_roles import world_roles
@@ -51,7 +51,7 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
         ours, theirs = _lifeline(options)
         spec = WorldSpec(
             name=options.name,
-            roles=world_roles(topology, folder),
+            roles=world_roles(topology, folder, paths.images()),
             descriptors={"api": listener.fileno(), "progress": writer},
             logs=folder / "logs",
             lifeline=theirs,

@@ -192,7 +192,7 @@ def test_an_image_that_a_container_runs_from_stays(store: Store, tmp_path: Path)
     mounts.parent.mkdir(parents=True)
     root = store.root(loaded.image)
     mounts.write_text(f"1 2 0:99 / / rw - overlay overlay rw,lowerdir={root},userxattr\n" * 2)
-    with pytest.raises(ImageError, match="web:v1: 1 containers run from it"):
+    with pytest.raises(ImageError, match="web:v1: containers that run from it: 1"):
         removal.remove(store, "web:v1", tmp_path / "proc")
     assert store.find("web:v1") == loaded.image
     mounts.write_text("1 2 0:99 / / rw - overlay overlay rw,lowerdir=/other\n")

@@ -7,7 +7,7 @@ import os
 import resource
 from pathlib import Path
 
-from podwire.lab import mapped
+from podwire.lab import mapped, paths
 from podwire.lab.imagestore import loading, removal, store
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.loading import Loaded
@@ -33,7 +33,7 @@ def remove(name: str) -> Removed:
 
 
 def _store() -> store.Store:
-    return store.Store(store.folder())
+    return store.Store(paths.images())
 
 
 def _bound_memory() -> None:

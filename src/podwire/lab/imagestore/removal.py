@@ -32,7 +32,7 @@ def remove(store: Store, wanted: str, processes: Path = Path("/proc")) -> Remove
         store.unname(gone)
         if users := containers_of(image, processes):
             store.name(image, gone)
-            raise ImageError(f"image {wanted}: {users} containers run from it; delete their pods first")
+            raise ImageError(f"image {wanted}: containers that run from it: {users}; delete their pods first")
         store.discard(store.path / image.folder_name)
         return Removed(tuple(gone), image.id)
 

@@ -23,7 +23,6 @@ from pathlib import Path
 
 import msgspec
 
-from podwire.lab import paths
 from podwire.lab.imagestore import reference
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.manifest import RunConfig
@@ -64,11 +63,6 @@ class StoredImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     def short_id(self) -> str:
         """Enough of the id for people."""
         return self.folder_name[:12]
-
-
-def folder() -> Path:
-    """Where this user's images are, on the host and in every world of the user."""
-    return paths.state_root() / "images"
 
 
 class Store:

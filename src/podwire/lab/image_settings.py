@@ -1,0 +1,77 @@
+"""What an image says about how it wants to be run, and what the pod makes of it. Pure.
+
+Sources: "Define a Command and Arguments for a Container" on kubernetes.io; OCI image specification 1.1 (`config.md`);
+containerd `internal/cri/server/container_create.go`.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from podwire.lab import accounts
+from podwire.lab.environment import ConfigurationError
+from podwire.lab.imagestore.manifest import RunConfig
+from podwire.lab.imagestore.store import StoredImage
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUser:
+    """Who the image wants its processes to be. `name` is empty where it gave a number, or nothing."""
+
+    user: int
+    group: int
+    groups: tuple[int, ...]
+    name: str = ""
+
+
+def arguments(config: RunConfig, command: Sequence[str], args: Sequence[str]) -> tuple[str, ...]:
+    """What to run: `command` takes the place of ENTRYPOINT and CMD, `args` alone that of CMD. Empty: nothing to run."""
+    if command:
+        return (*command, *args)
+    return (*(config.entrypoint or ()), *(args or config.cmd or ()))
+
+
+def environment(config: RunConfig) -> dict[str, str]:
+    """The image's variables."""
+    return dict(entry.split("=", 1) for entry in config.env or () if "=" in entry)
+
+
+def stop_signal(config: RunConfig) -> int:
+    """The signal that asks the image's program to end; SIGTERM where it names none, or one that is not there."""
+    text = config.stop_signal.strip().upper()
+    try:
+        return int(signal.Signals(int(text)) if text.isdecimal() else signal.Signals[f"SIG{text.removeprefix('SIG')}"])
+    except (KeyError, ValueError):
+        return int(signal.SIGTERM)
+
+
+def image_user(image: StoredImage) -> ImageUser:
+    """The image's USER: name or number, with a group after a colon. Raises ConfigurationError for a name it lacks."""
+    user, _, group = image.config.user.partition(":")
+    if not user or user.isdecimal():
+        found = by_number(image, int(user or 0))
+    else:
+        number = accounts.user_number(image.passwd, user)
+        if number is None:
+            raise ConfigurationError(f"unable to find user {user}: no matching entries in the image's /etc/passwd")
+        numbered = by_number(image, number)
+        found = ImageUser(numbered.user, numbered.group, numbered.groups, user)
+    return ImageUser(found.user, _group(image, group), found.groups, found.name) if group else found
+
+
+def by_number(image: StoredImage, user: int) -> ImageUser:
+    """A user of the image by number, with the groups that the image's files give it."""
+    name = accounts.user_name(image.passwd, user)
+    groups = accounts.member_groups(image.group, name) if name else ()
+    return ImageUser(user, accounts.primary_group(image.passwd, user), groups)
+
+
+def _group(image: StoredImage, text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    number = accounts.group_number(image.group, text)
+    if number is None:
+        raise ConfigurationError(f"unable to find group {text}: no matching entries in the image's /etc/group")
+    return number
