@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from podwire.apiserver import yaml_text
 from podwire.apiserver.bodies import read_yaml
 from podwire.apiserver.status import StatusError
+from tests.apiserver.conftest import KUBECTL
 
 DOUBLING = b"".join(b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (n + 1, n + 1, n, n) for n in range(60))
 
@@ -25,6 +27,28 @@ DOUBLING = b"".join(b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (n + 1, n + 1, n, n) for
 )
 def test_what_is_read(text: bytes, value: Any) -> None:
     assert read_yaml(text) == value
+
+
+AMBIGUOUS = """\
+y Y n N yes No on OFF True true ~ Null 0o17 017 08 0b11 0x1F 1_000 1e3 1.5e3 .5 5. 1.0 0.0 1.5 +1 +.5 -1 1:30 1e400
+12:30:45 2024-01-01 2024-01-01T00:00:00Z 9223372036854775807 _1 1_ 0x = << yep nope e3 1.2.3"""
+
+
+@pytest.mark.proves("yaml-bodies")
+def test_words_and_numbers_read_as_kubectl_reads_them() -> None:
+    keys = ("y", "yes", "on", "off", "1", "1.5", "true")
+    fields = [f"  v{number}: {word}\n" for number, word in enumerate(AMBIGUOUS.split())]
+    for form in (fields, *([f"  {key}: v\n"] for key in keys)):
+        text = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec:\n" + "".join(form)
+        command = [KUBECTL, "annotate", "--local", "-f", "-", "a=b", "-o", "json"]
+        shown = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+        assert read_yaml(text.encode())["spec"] == json.loads(shown)["spec"]
+
+
+def test_what_json_has_no_word_for_is_refused() -> None:
+    for word in (".inf", "-.Inf", ".nan"):
+        with pytest.raises(StatusError, match="JSON has no number"):
+            read_yaml(f"a: {word}".encode())
 
 
 @pytest.mark.proves("bad-yaml")

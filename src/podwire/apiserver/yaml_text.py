@@ -3,11 +3,13 @@
 PyYAML alone can be brought down by a body of a few kilobytes: it follows nesting by recursion in C (the process dies),
 a merge key may double what it merges at every level, a number such as 1:1:1 is read in quadratic time, and one of many
 digits or an impossible date raises ValueError. Here nesting and size are bounded while the text is read, and what looks
-like a time or a number to the base of 60 is a text, as sigs.k8s.io/yaml has it.
+like a time or a number to the base of 60 is a text, and `y` and `on` are true, as sigs.k8s.io/yaml and kubectl have it.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -25,6 +27,9 @@ MOST_NODES = 100_000
 
 LARGEST_PRETTY = 256 * 1024
 """Bytes of JSON that are written as YAML proper. More is sent as it is: JSON is YAML, and costs a hundredth."""
+
+LARGEST_WHOLE = 1e21
+"""Below it Go writes a float without a fraction as a whole number."""
 
 LONGEST_NUMBER = 400
 """Characters; a double needs 309 digits."""
@@ -85,13 +90,23 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 self._count(sum(len(one.value) for one in merged))
         super().flatten_mapping(node)
 
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; a key that reads as a truth is its JSON word."""
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return {_WORDS.get(key, key) if isinstance(key, bool) else key: value for key, value in found.items()}
+
     def construct_number(self, node: ScalarNode) -> Any:
-        """A number; a text where it is one only to the base of 60, or longer than any number."""
+        """A number, without a fraction of zero; a text where it is one only to the base of 60, or too large for any."""
         if ":" in node.value or len(node.value) > LONGEST_NUMBER:
             return node.value
         if node.tag == "tag:yaml.org,2002:int":
-            return self.construct_yaml_int(node)
-        return self.construct_yaml_float(node)
+            return int(node.value, 8) if "0o" in node.value else self.construct_yaml_int(node)
+        number: float = self.construct_yaml_float(node)
+        if not math.isfinite(number):
+            if node.value[-1].isdigit():
+                return node.value
+            raise YamlError(f"JSON has no number {node.value}")
+        return int(number) if number.is_integer() and abs(number) < LARGEST_WHOLE else number
 
     def _count(self, more: int) -> None:
         self._nodes += more
@@ -99,6 +114,14 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             raise TooMuchError(f"the body has more than {MOST_NODES} keys and values: send it as JSON")
 
 
+_WORDS = {True: "true", False: "false"}
+_Loader.bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("[-+]?0o[0-7]+$"), list("-+0"))
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+for _tag in ("value", "merge"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Loader.construct_yaml_str)
 for _tag in ("int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
