@@ -38,6 +38,7 @@ def gone(pid: int) -> bool:
     return worlds.start_time(pid) is None
 
 
+@pytest.mark.proves("plugin-scopes")
 @pytest.mark.parametrize(("scope", "count"), [("session", 1), ("function", 2)])
 def test_a_world_lives_as_long_as_its_scope_and_leaves_nothing(
     pytester: pytest.Pytester, notes: Path, scope: str, count: int
@@ -64,6 +65,7 @@ def test_settings_of_the_configuration_file_count(pytester: pytest.Pytester) -> 
     pytester.runpytest_subprocess().stderr.fnmatch_lines(["*podwire_scope = week: choose one of session, *"])
 
 
+@pytest.mark.proves("plugin-parallel")
 def test_workers_have_worlds_of_their_own(pytester: pytest.Pytester, notes: Path) -> None:
     pytester.makepyfile(test_a=WRITES.format(notes=notes), test_b=WRITES.format(notes=notes))
     pytester.runpytest_subprocess("-n2", "--dist=loadfile").assert_outcomes(passed=4)
@@ -94,6 +96,7 @@ def test_without_a_world_that_fails():
 """
 
 
+@pytest.mark.proves("plugin-report")
 def test_a_failure_shows_what_is_wrong_in_the_world(pytester: pytest.Pytester, notes: Path) -> None:
     pytester.makepyfile(FAILS.format(notes=notes))
     result = pytester.runpytest_subprocess()
@@ -169,6 +172,7 @@ def test_that_hangs(world):
 """
 
 
+@pytest.mark.proves("plugin-leaves-nothing")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_world_outlives_its_test_process(pytester: pytest.Pytester, notes: Path, how: signal.Signals) -> None:
     pytester.makepyfile(HANGS.format(notes=notes))

@@ -87,6 +87,7 @@ def test_a_pod_that_came_anew_under_its_name_is_found(web: World) -> None:
         web.kubectl("delete", "pod", "again", "--now")
 
 
+@pytest.mark.proves("plugin-verdicts")
 @pytest.mark.parametrize(("target", "protocol"), [("web:8080", "TCP"), ("deploy/web:80", "TCP"), ("web:53", "UDP")])
 def test_a_door_is_open_until_a_policy_closes_it(web: World, target: str, protocol: str) -> None:
     assert web.allowed("asker", target, protocol=protocol)
@@ -120,6 +121,7 @@ def test_waiting_for_what_never_comes_says_what_is_missing(namespace: Namespace)
         namespace.wait(timeout=1)
 
 
+@pytest.mark.proves("plugin-fixtures")
 def test_clients_find_the_world(world: World, kubectl: Kubectl, client: ApiClient) -> None:
     nodes = CoreV1Api(client).list_node().items
     assert [node.metadata.name for node in nodes if node.metadata] == ["node-1", "node-2"]
