@@ -33,6 +33,9 @@ CLUSTER_ROLE_BINDINGS = f"clusterrolebindings.{GROUP}"
 MOST_USERS = 4096
 """Askers whose grants are remembered; one more, and all are looked up anew."""
 
+MOST_DECISIONS = 1024
+"""Decisions that are remembered until a role or a binding changes; one more, and all are made anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -61,6 +64,7 @@ class Rbac:
         self._bindings: dict[Key, Binding] = {}
         self._by_subject: dict[str, set[Key]] = {}
         self._granted: dict[tuple[str, tuple[str, ...]], tuple[Grant, ...]] = {}
+        self._decided: dict[tuple[str, tuple[str, ...], Attributes], Decision] = {}
 
     @classmethod
     def of(cls, store: Store) -> Rbac:
@@ -81,7 +85,16 @@ class Rbac:
                     self._put(event.new)
 
     def decide(self, user: User, asked: Attributes) -> Decision:
-        """Whether some role of the user allows it, and by which binding."""
+        """Whether some role of the user allows it, and by which binding. Who asks the same again is told the same."""
+        key = user.name, user.groups, asked
+        known = self._decided.get(key)
+        if known is None:
+            if len(self._decided) >= MOST_DECISIONS:
+                self._decided.clear()
+            known = self._decided[key] = self._decide(user, asked)
+        return known
+
+    def _decide(self, user: User, asked: Attributes) -> Decision:
         question, missing = Question.of(asked), []
         for grant in self._grants(user):
             if grant.namespace and grant.namespace != asked.namespace:
@@ -133,7 +146,7 @@ class Rbac:
         return known
 
     def _put(self, stored: Stored) -> None:
-        self._granted.clear()
+        self._forget_answers()
         if stored.key.storage in {ROLES, CLUSTER_ROLES}:
             self._roles[stored.key] = stored
             return
@@ -141,8 +154,12 @@ class Rbac:
         for subject in binding.subjects:
             self._by_subject.setdefault(subject, set()).add(stored.key)
 
-    def _forget(self, key: Key) -> None:
+    def _forget_answers(self) -> None:
         self._granted.clear()
+        self._decided.clear()
+
+    def _forget(self, key: Key) -> None:
+        self._forget_answers()
         self._roles.pop(key, None)
         self._rulesets.pop(key, None)
         binding = self._bindings.pop(key, None)
