@@ -18,6 +18,7 @@ from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.misfits import SentPatch, misfit
 from podwire.apiserver.revisions import Key, Stored
+from podwire.apiserver.zeros import without_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -314,10 +315,10 @@ def _without_status(resource: Resource, obj: Object, old: Object) -> Object:
     return obj
 
 
-def _only_status(_: Resource, obj: Object, old: Object) -> Object:
+def _only_status(resource: Resource, obj: Object, old: Object) -> Object:
     changed = {**old, "metadata": dict(old["metadata"])}
     changed.pop("status", None)
-    return {**changed, "status": obj["status"]} if "status" in obj else changed
+    return {**changed, "status": without_zeros(resource, obj["status"])} if "status" in obj else changed
 
 
 def _only_finalizers(_: Resource, obj: Object, old: Object) -> Object:
