@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from podwire.lab import paths
 from tests.lab.nodes import NODE, NodeOfTest, is_ready, node, shell
@@ -59,6 +60,7 @@ async def test_kubectl_runs_commands() -> None:
         assert "nobody" in text
 
 
+@pytest.mark.proves("logs")
 @in_world
 async def test_kubectl_reads_logs() -> None:
     async with node() as home:

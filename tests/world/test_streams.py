@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -123,6 +124,7 @@ def ask(port: int, request: bytes) -> bytes:
 GET = b"GET / HTTP/1.0\r\n\r\n"
 
 
+@pytest.mark.proves("port-forward-spdy", "kubectl-port-forward")
 @pytest.mark.parametrize(("target", "port"), [("pod/tools", 7000), ("deployment/web", 80), ("service/web", 8080)])
 def test_a_port_is_forwarded_to(pods: World, target: str, port: int) -> None:
     with forwarding(pods, target, port) as (local, _):
@@ -160,6 +162,7 @@ def test_connections_end_with_their_client(pods: World) -> None:
     eventually(lambda: connections() == 0, what="the end of the connections in the pod")
 
 
+@pytest.mark.proves("streams-need-create")
 def test_who_may_only_look_may_not_forward_or_run(pods: World) -> None:
     assert pods.kubectl("--as=viewer", "get", "pod", "tools").returncode == 0
     for command in (("port-forward", "pod/tools", ":7000"), ("exec", "tools", "--", "true"), ("attach", "tools")):
@@ -173,6 +176,7 @@ def python_client(pods: World) -> client.CoreV1Api:
     return client.CoreV1Api(config.new_client_from_config(path))  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.proves("port-forward-v4", "exec-status")
 def test_the_python_client_runs_commands_and_forwards(pods: World) -> None:
     api = python_client(pods)
     command = ["sh", "-c", "read x; echo got $x; echo no >&2; exit 3"]
@@ -205,6 +209,7 @@ def test_the_python_client_runs_commands_and_forwards(pods: World) -> None:
     assert "Connection refused" in forward.error(7999)
 
 
+@pytest.mark.proves("cp-both-ways", "kubectl-cp")
 def test_files_are_copied_both_ways(pods: World, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     (tree / "below").mkdir(parents=True)
@@ -227,14 +232,65 @@ def test_a_pod_that_goes_is_an_error_that_says_so(pods: World) -> None:
         eventually(lambda: "the pod is gone" in said.read_text())
 
 
-def test_run_shows_what_a_short_program_said_and_leaves_nothing(pods: World) -> None:
+QUICK = "echo said; exit 4"
+SLOW = "echo said; sleep 0.3; echo more; exit 4"
+
+
+def run(pods: World, name: str, *command: str, given: str = "", options: tuple[str, ...] = ("-i",)) -> tuple[int, str]:
+    """Exit code and output of a pod that is there for one command."""
+    shape = ("--image=busybox", "--restart=Never", "--rm", "--quiet", *options)
+    ended = pods.kubectl("run", name, *shape, "--", *command, stdin=given, check=False)
+    return ended.returncode, ended.stdout
+
+
+def run_each_way(pods: World, name: str) -> None:
+    """Programs that end at once, later, with their input, and by asking a Service: all is shown, once."""
+    assert run(pods, f"{name}-quick", "sh", "-c", QUICK) == (4, "said\n")
+    assert run(pods, f"{name}-slow", "sh", "-c", SLOW, options=("--attach",)) == (4, "said\nmore\n")
+    assert run(pods, f"{name}-cat", "cat", given=f"to {name}\n") == (0, f"to {name}\n")
+    code, shown = run(pods, f"{name}-ask", "wget", "-qO-", "http://web:8080")
+    assert (code, shown.count("stand-in for nginx")) == (0, 1)
+
+
+@pytest.mark.proves("kubectl-run")
+def test_run_shows_all_output_once_and_passes_the_exit_code_on(pods: World) -> None:
     pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
-    shape = ("--image=busybox", "--restart=Never")
-    shown = pods.kubectl("run", "-i", "--rm", "ask", *shape, "--", "wget", "-qO-", "http://web:8080").stdout
-    assert "stand-in for nginx" in shown
-    failed = pods.kubectl("run", "-i", "--rm", "fail", *shape, "--", "sh", "-c", "echo so; exit 4", check=False)
-    assert (failed.returncode, "so\n" in failed.stdout) == (4, True)
-    assert pods.kubectl("get", "pods", "ask", "fail", "--ignore-not-found", "-o", "name").stdout == ""
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda number: run_each_way(pods, f"r{number}"), range(3)))
+    assert pods.kubectl("get", "pods", "-o", "name").stdout.count("pod/r") == 0, "nothing is left"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_run_shows_all_output_once_fifty_times_under_load(pods: World) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda number: run_each_way(pods, f"many{number}"), range(50)))
+
+
+@pytest.mark.proves("kubectl-run")
+def test_run_with_a_terminal(pods: World) -> None:
+    pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
+    shape = ("run", "-it", "--rm", "--image=busybox", "--restart=Never")
+    with kubectl(pods, *shape, "ask", "--", "wget", "-qO-", "http://web:8080") as terminal:
+        shown = terminal.until('pod "ask" deleted', seconds=60)
+        assert shown.count("stand-in for nginx") == 1
+        assert terminal.end() == 0
+    with kubectl(pods, *shape, "shell", "--", "sh", "-c", "tty; exec sh") as terminal:
+        shown = terminal.until("#", seconds=60)
+        assert shown.count("/dev/pts/0") == 1
+        terminal.type("exit 6\n")
+        assert terminal.end(60) == 6
+
+
+def test_input_ends_with_a_client_that_just_leaves(pods: World) -> None:
+    pods.kubectl("run", "left", "--image=busybox", "--restart=Never", "-i", "--attach=false", "--", "cat")
+    pods.kubectl("wait", "pod/left", "--for=condition=Ready", "--timeout=60s")
+    with kubectl(pods, "attach", "-i", "left") as terminal:
+        terminal.until("try pressing enter.")
+        terminal.type("typed\n")
+        terminal.until("typed\r\ntyped")
+    eventually(lambda: pods.jsonpath("pod left", "{.status.phase}") == "Succeeded", 60, "the end of the input")
+    assert pods.kubectl("logs", "left").stdout == "typed\n"
 
 
 def kubectl(pods: World, *arguments: str) -> Terminal:
@@ -242,6 +298,7 @@ def kubectl(pods: World, *arguments: str) -> Terminal:
     return Terminal(command, pods.home.environment, rows=30, columns=70)
 
 
+@pytest.mark.proves("exec-tty", "kubectl-exec")
 def test_a_terminal_follows_the_size_of_its_window(pods: World) -> None:
     with kubectl(pods, "exec", "-it", "tools", "-c", "shell", "--", "sh") as terminal:
         terminal.type("stty size\n")
@@ -253,6 +310,7 @@ def test_a_terminal_follows_the_size_of_its_window(pods: World) -> None:
         assert terminal.end() == 6
 
 
+@pytest.mark.proves("kubectl-attach")
 def test_attach_types_into_the_program_of_a_container(pods: World) -> None:
     with kubectl(pods, "attach", "-it", "typing") as terminal:
         terminal.type("echo $((40 + 2)); tty\n")
@@ -262,6 +320,7 @@ def test_attach_types_into_the_program_of_a_container(pods: World) -> None:
     eventually(lambda: pods.jsonpath("pod typing", "{.status.containerStatuses[0].restartCount}") == "1")
 
 
+@pytest.mark.proves("logs", "kubectl-logs")
 def test_logs_of_one_container_of_a_time_and_of_the_run_before(pods: World) -> None:
     both = pods.kubectl("logs", "tools", check=False)
     assert (both.returncode, "choose one of: [shell echo]" in both.stderr) in {(1, True), (0, False)}
@@ -279,3 +338,45 @@ def test_a_refused_stream_says_why(pods: World) -> None:
     missing = pods.kubectl("exec", "failing", "--", "true", check=False)
     assert missing.returncode != 0
     assert 'container "main" of pod "default/failing" is not running' in missing.stderr
+
+
+@pytest.mark.proves("kubectl-proxy")
+def test_services_and_pods_are_asked_through_the_api_server(pods: World) -> None:
+    pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
+    services = "/api/v1/namespaces/default/services"
+    asked = json.loads(pods.kubectl("get", "--raw", f"{services}/http:web:8080/proxy/some%20path?x=1").stdout)
+    assert (asked["standInFor"], asked["method"], asked["path"]) == ("nginx", "GET", "/some%20path?x=1")
+    pod = pods.jsonpath("pods", "{.items[0].metadata.name}", "-l", "app=web")
+    assert "nginx" in pods.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{pod}:80/proxy").stdout
+    assert pods.kubectl("get", "--raw", "/api/v1/nodes/node-1/proxy/healthz").stdout == "ok"
+    pods.kubectl("create", "service", "clusterip", "empty", "--tcp=80:80")
+    for path, why in (
+        (f"{services}/empty/proxy/", 'no endpoints available for service "empty"'),
+        (f"{services}/web:9/proxy/", 'no service port 9 found for service "web"'),
+        (f"/api/v1/namespaces/default/pods/{pod}:9/proxy/", "connect: connection refused"),
+        ("/api/v1/nodes/node-1/proxy/exec/default/tools/shell", "has no kubelet that serves"),
+    ):
+        refused = pods.kubectl("get", "--raw", path, check=False)
+        assert refused.returncode != 0
+        assert why in refused.stderr
+    denied = pods.kubectl("--as=viewer", "get", "--raw", f"{services}/web:8080/proxy/", check=False)
+    assert 'User "viewer" cannot get resource "services/proxy"' in denied.stderr
+
+
+@pytest.mark.proves("kubectl-proxy", "kubectl-cluster-info")
+def test_kubectl_proxy_passes_bodies_and_status_on(pods: World) -> None:
+    said = pods.home.folder / "proxy"
+    with said.open("w") as output:
+        command = (KUBECTL, f"--context=podwire-{pods.name}", "proxy", "--port=0")
+        process = subprocess.Popen(command, env=pods.home.environment, stdout=output, stderr=output)
+    try:
+        eventually(lambda: "Starting to serve on" in said.read_text(), what="kubectl proxy")
+        url = f"http://{said.read_text().split()[-1]}/api/v1/namespaces/default/services/web:8080/proxy/"
+        request = urllib.request.Request(url, data=b"body", method="PUT")
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert b"method: PUT" in answer.read()
+            assert answer.headers["X-Podwire-Stand-In"] == "nginx"
+    finally:
+        process.terminate()
+        process.wait()
+    assert "CoreDNS is running at" in pods.kubectl("cluster-info").stdout
