@@ -11,6 +11,16 @@ from tests.kubectl.kubectl import RELEASES, Kubectl
 from tests.world.harness import Home, World, running
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the server does the work, not kubectl, the oldest runs with the slower checks (`OLDEST_IS_LONG`)."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or not getattr(item.module, "OLDEST_IS_LONG", False):
+            continue
+        if item.callspec.params.get("kubectl") == min(RELEASES):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world of two nodes."""

@@ -7,6 +7,8 @@ import pytest
 from tests.kubectl.kubectl import Kubectl
 from tests.world.harness import eventually
 
+OLDEST_IS_LONG = True
+
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, labels: {{set: {set}}}}}\n---\n"
 
 POD = """

@@ -8,6 +8,8 @@ import pytest
 
 from tests.kubectl.kubectl import Kubectl, table
 
+OLDEST_IS_LONG = True
+
 OBJECTS = """
 apiVersion: apps/v1
 kind: Deployment

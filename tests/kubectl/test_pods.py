@@ -10,6 +10,8 @@ import pytest
 from tests.kubectl.kubectl import Kubectl, line
 from tests.world.harness import eventually
 
+OLDEST_IS_LONG = True
+
 PODS = """
 apiVersion: v1
 kind: Pod

@@ -8,6 +8,8 @@ import pytest
 
 from tests.kubectl.kubectl import Kubectl, table
 
+OLDEST_IS_LONG = True
+
 POD = """
     metadata: {labels: {app: NAME}}
     spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: "nginx:1"}]}

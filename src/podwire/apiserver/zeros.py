@@ -1,4 +1,4 @@
-"""Counts of zero that Go leaves out of a status (`omitempty`): scripts ask whether `.status.unavailableReplicas` is empty.
+"""Counts of zero that Go leaves out of a status (`omitempty`): scripts ask whether `unavailableReplicas` is empty.
 
 Which fields those are is in the derived table of messages (data/README.md). Kinds of users keep what they are given.
 """
