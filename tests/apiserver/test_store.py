@@ -266,20 +266,6 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
         Store(str(path))
 
 
-@pytest.mark.proves("bad-database")
-async def test_a_damaged_row_is_a_refusal_and_not_half_a_store(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    store = Store(str(path))
-    await put(store, obj("a"))
-    await store.close()
-    other = sqlite3.connect(path)
-    other.execute("UPDATE revision SET body = ?", (b'{"metadata": 7',))
-    other.commit()
-    other.close()
-    with pytest.raises(JournalError, match="damaged at version 1"):
-        Store(str(path))
-
-
 async def test_events_of_one_commit_are_told_in_order() -> None:
     store = Store(":memory:")
     told: list[int] = []

@@ -5,20 +5,29 @@ objects and the history of watches stand again after a restart, from one table.
 
 With `durable=False` (synchronous=NORMAL) a committed batch survives the death of the process; with True (FULL) that of
 the machine too, at one fsync a batch.
+
+What was damaged from outside is refused, never read as less than was acknowledged: rows bear a checksum, SQLite checks
+its pages, a new file appears under its name only when it is whole, and a witness knows the newest version.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from podwire.apiserver.witness import Witness
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 APPLICATION_ID = 0x706F6477
 """`podw`: marks the file as a podwire store."""
 
-LAYOUT = 1
+LAYOUT = 2
+MEMORY = ":memory:"
 
 _TABLES = """
 CREATE TABLE revision (
@@ -27,7 +36,8 @@ CREATE TABLE revision (
   namespace TEXT NOT NULL,
   name TEXT NOT NULL,
   removed INTEGER NOT NULL,
-  body BLOB NOT NULL
+  body BLOB NOT NULL,
+  checksum INTEGER NOT NULL
 );
 CREATE TABLE floor (version INTEGER NOT NULL);
 INSERT INTO floor VALUES (0);
@@ -48,6 +58,12 @@ class Row(NamedTuple):
     removed: int
     body: bytes
 
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of all values."""
+        text = "\0".join((str(self.version), self.storage, self.namespace, self.name, str(self.removed)))
+        return zlib.crc32(self.body, zlib.crc32(text.encode("utf-8", "surrogatepass")))
+
 
 class Journal:
     """The store's file. One process holds it; raises JournalError when another does or when it is damaged."""
@@ -55,9 +71,10 @@ class Journal:
     def __init__(self, path: str, *, durable: bool = False) -> None:
         self._path = path
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._witness = Witness(None if path == MEMORY else Path(f"{path}-version"))
+            self._connection = self._opened()
             self._prepare(durable)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
 
     def floor(self) -> int:
@@ -66,18 +83,31 @@ class Journal:
         return found[0]
 
     def rows(self) -> Iterator[Row]:
-        """All revisions that are kept, oldest first."""
+        """All revisions that are kept, oldest first. Raises JournalError where one is missing or was changed."""
+        newest = self.floor()
         try:
-            yield from map(Row._make, self._connection.execute("SELECT * FROM revision ORDER BY version"))
-        except sqlite3.Error as error:
+            for *values, checksum in self._connection.execute("SELECT * FROM revision ORDER BY version"):
+                row = Row._make(values)
+                if row.checksum != checksum:
+                    raise self.damaged(f"the checksum of version {row.version} is another one")
+                newest = row.version
+                yield row
+        except (sqlite3.Error, TypeError, UnicodeError) as error:
             raise self._unusable(error) from error
+        if newest < self._witness.version:
+            raise self.damaged(f"version {self._witness.version} was acknowledged, the newest found is {newest}")
 
-    def append(self, rows: Iterable[Row], forgotten: Iterable[int], floor: int) -> None:
+    def damaged(self, why: str) -> JournalError:
+        """What to raise when the content is not what a store holds."""
+        return JournalError(f"{self._path}: the store is damaged ({why}); {_REMEDY}")
+
+    def append(self, rows: Sequence[Row], forgotten: Iterable[int], floor: int) -> None:
         """Write a batch whole or not at all; raises sqlite3.Error when the disk refuses."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany("INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?)", rows)
+            whole = ((*row, row.checksum) for row in rows)
+            self._connection.executemany("INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?)", whole)
             self._connection.executemany("DELETE FROM revision WHERE version = ?", ((one,) for one in forgotten))
             execute("UPDATE floor SET version = ? WHERE version < ?", (floor, floor))
             execute("COMMIT")
@@ -85,26 +115,65 @@ class Journal:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
+        if rows:
+            self._witness.note(rows[-1].version)
 
     def close(self) -> None:
         """Let the file go. Nothing is lost without it."""
         self._connection.close()
+        self._witness.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        """The file, made where it is not there; raises JournalError where it is no store."""
+        if self._path == MEMORY:
+            connection = _connect(MEMORY)
+            connection.executescript(_NEW)
+            return connection
+        path = Path(self._path)
+        if not path.exists():
+            _make(path)
+        if not path.stat().st_size:
+            raise self.damaged("the file is empty")
+        connection = _connect(self._path)
+        found, layout = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if (found, layout) != (APPLICATION_ID, LAYOUT):
+            connection.close()
+            raise JournalError(f"{path}: not a store of this version of podwire; name another file")
+        return connection
 
     def _prepare(self, durable: bool) -> None:
         execute = self._connection.execute
-        execute("PRAGMA locking_mode = EXCLUSIVE")
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        found, layout = (execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-        if found == 0 and not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            stamp = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT};"
-            self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {stamp} COMMIT;")
-        elif (found, layout) != (APPLICATION_ID, LAYOUT):
-            raise JournalError(f"{self._path}: not a store of this version of podwire; name another file")
         execute("BEGIN IMMEDIATE")
         execute("COMMIT")
+        problem = execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise self.damaged(" ".join(problem.split()))
 
-    def _unusable(self, error: sqlite3.Error) -> JournalError:
+    def _unusable(self, error: Exception) -> JournalError:
         if "locked" in str(error):
             return JournalError(f"{self._path}: another API server holds this store; stop it or name another file")
-        return JournalError(f"{self._path}: the store cannot be read ({error}); restore a copy or name another file")
+        return JournalError(f"{self._path}: the store cannot be read ({error}); {_REMEDY}")
+
+
+_REMEDY = "restore a copy of it with all files beside it, or move it away to begin with an empty one"
+_NEW = f"{_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT};"
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """Alone with the file: so there is no file of shared memory either, which a full disk has no room for."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection
+
+
+def _make(path: Path) -> None:
+    """A new store, under its name only when it is whole: an empty file under that name is always a damaged one."""
+    making = path.with_name(f"{path.name}.new")
+    making.unlink(missing_ok=True)
+    with contextlib.closing(_connect(str(making))) as connection:
+        connection.executescript(f"BEGIN IMMEDIATE; {_NEW} COMMIT;")
+    making.rename(path)

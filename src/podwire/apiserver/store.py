@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from podwire.apiserver import status
 from podwire.apiserver.history import History, Window, superseded
-from podwire.apiserver.journal import Journal, JournalError, Row
+from podwire.apiserver.journal import Journal, Row
 from podwire.apiserver.revisions import Event, Key, Stored, decode
 from podwire.apiserver.table import Table
 from podwire.apiserver.transaction import Batch, Transaction, stored_object
@@ -147,9 +147,9 @@ class Store:
                 await asyncio.to_thread(self._journal.append, rows, forgotten, floor)
             else:
                 self._journal.append(rows, forgotten, floor)
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is: who waits for an answer must get one
             log.error("%d writes are refused: the store cannot be written: %s", len(rows), error)  # noqa: TRY400
-            return status.internal(f"the store cannot be written: {error}; nothing was changed")
+            return status.internal(f"the store cannot be written: {error}; nothing was changed{_remedy(error)}")
         self._history.forget(outdated)
         self._publish(batch.events)
         return None
@@ -161,7 +161,10 @@ class Store:
             self._history.append(event, now)
         self.version = events[-1].version
         for listener in self._listeners:
-            listener(events)
+            try:
+                listener(events)
+            except Exception:  # the write is done, and the others must hear of it
+                log.exception("a listener failed at version %d", self.version)
         for version, waiter in self._waiting:
             if version <= self.version and not waiter.done():
                 waiter.set_result(None)
@@ -189,11 +192,18 @@ class Store:
                 event = Event(self.get(key), new, removed=bool(row.removed))
                 self._apply(event)
             except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise JournalError(f"the store is damaged at version {row.version}: restore a copy of it") from error
+                raise self._journal.damaged(f"version {row.version} is no object") from error
             if row.version > self.floor:
                 self._history.append(event, now)
             self.version = row.version
         self.version = max(self.version, self.floor)
+
+
+def _remedy(error: Exception) -> str:
+    """What to do; SQLite says of a full disk sometimes that it is full, sometimes only that writing failed."""
+    full = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE}
+    code = getattr(error, "sqlite_errorcode", 0)
+    return "; free space where the store is, then try again" if code in full else ""
 
 
 def _attempt(job: _Job, batch: Batch) -> None:
