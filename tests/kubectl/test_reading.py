@@ -8,6 +8,8 @@ import pytest
 
 from tests.kubectl.kubectl import Kubectl, table
 
+pytestmark = pytest.mark.proves("client-kubectl-oldest", "client-kubectl-newest")
+
 MANIFEST = """
 apiVersion: apps/v1
 kind: Deployment
