@@ -39,7 +39,7 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.proves("plugin-scopes")
-@pytest.mark.parametrize(("scope", "count"), [("session", 1), ("function", 2)])
+@pytest.mark.parametrize(("scope", "count"), [("session", 1), pytest.param("function", 2, marks=pytest.mark.long)])
 def test_a_world_lives_as_long_as_its_scope_and_leaves_nothing(
     pytester: pytest.Pytester, notes: Path, scope: str, count: int
 ) -> None:
@@ -51,6 +51,7 @@ def test_a_world_lives_as_long_as_its_scope_and_leaves_nothing(
     assert all(gone(pid) and not folder.exists() for _, pid, folder in seen)
 
 
+@pytest.mark.long
 def test_settings_of_the_configuration_file_count(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\npodwire_nodes = 2\npodwire_overlay = vxlan\npodwire_scope = function\n")
     pytester.makepyfile(
@@ -119,6 +120,7 @@ def test_a_failure_shows_what_is_wrong_in_the_world(pytester: pytest.Pytester, n
     assert not folder.exists()
 
 
+@pytest.mark.long
 def test_a_world_in_which_a_test_failed_can_be_kept(pytester: pytest.Pytester, notes: Path) -> None:
     pytester.makepyfile(test_a=FAILS.format(notes=notes), test_b=WRITES.format(notes=pytester.path / "well"))
     result = pytester.runpytest_subprocess("--podwire-keep", "--podwire-scope=module")

@@ -102,7 +102,9 @@ class World:
         inside = ["nsenter", f"--net={network}"]
         if resolver:
             inside += ["unshare", "--mount", "sh", "-c", WITH_RESOLVER, "sh", resolver]
-        return self.home.run("nsenter", *enter, "-S", "0", "-G", "0", *inside, *command, check=check, timeout=timeout)
+        return self.home.run(
+            "nsenter", *enter, "--preserve-credentials", *inside, *command, check=check, timeout=timeout
+        )
 
     def exec(self, target: str, *command: str, container: str = "", stdin: str | None = None) -> Result:
         """Run a program inside a container of a pod or workload, as `kubectl exec` does."""
