@@ -45,8 +45,11 @@ class Request:
             return query.get(name, "").lower() in {"true", "1"}
 
         return cls(
-            tuple(query.getall("command", [])),
-            *(flag(name) for name in ("stdin", "stdout", "stderr", "tty")),
+            command=tuple(query.getall("command", [])),
+            stdin=flag("stdin"),
+            stdout=flag("stdout"),
+            stderr=flag("stderr"),
+            tty=flag("tty"),
             reader=query.get("reader", ""),
             started_it=flag("startedIt"),
         )
