@@ -346,7 +346,7 @@ async def test_nobody_gets_nothing(talk: Talk) -> None:
 
 @pytest.mark.proves("yaml-bodies", "bad-json", "bad-depth", "body-limit")
 async def test_bodies_in_yaml_and_broken_ones(talk: Talk) -> None:
-    text = b"kind: ConfigMap\nmetadata: {name: y}\ndata: {x: 'yes'}\n"
+    text = b"kind: ConfigMap\nmetadata: {name: z}\ndata: {x: 'yes'}\n"
     assert (await talk.ok("POST", MAPS, text, content_type="application/yaml"))["data"] == {"x": "yes"}
     broken: list[tuple[bytes, str, int]] = [
         (b"{", "application/json", 400),
