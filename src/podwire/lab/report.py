@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import aiohttp
 import msgspec
 
 from podwire.kube.client import Client
@@ -11,10 +15,13 @@ from podwire.kube.kinds import NODES, Kind
 from podwire.kube.meta import Object, Struct
 from podwire.lab.columns import table
 from podwire.lab.pod_events import MACHINE
-from podwire.lab.worlds import World
+from podwire.lab.worlds import World, WorldError
 
 STAND_IN_PREFIX = "podwire://stand-in/"
 IN_HOUSE_PREFIX = "podwire://in-house/"
+LONGEST_LINE = 4096
+"""Bytes of a log that are looked at for its last line."""
+
 ON_THEIR_WAY = frozenset({"ContainerCreating", "PodInitializing"})
 
 
@@ -116,10 +123,13 @@ class Status(msgspec.Struct, frozen=True):
 
 
 async def gather(world: World, credentials: Credentials) -> Status:
-    """Ask the world's API server."""
-    async with Client(credentials) as client:
-        nodes = (await client.list(NODES)).items
-        pods = (await client.list(POD_REPORTS)).items
+    """Ask the world's API server. Raises WorldError where it does not answer, with the last that it said."""
+    try:
+        async with Client(credentials) as client:
+            nodes = (await client.list(NODES)).items
+            pods = (await client.list(POD_REPORTS)).items
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise WorldError(silence(world.name, last_line(world.folder / "logs" / "apiserver.log"))) from error
     return Status(
         name=world.name,
         context=world.context,
@@ -130,6 +140,23 @@ async def gather(world: World, credentials: Credentials) -> Status:
         nodes=tuple(_node_line(node, pods) for node in nodes),
         pods=tuple(_pod_line(pod) for pod in pods),
     )
+
+
+def silence(name: str, said: str) -> str:
+    """What to tell of a world whose API server does not answer."""
+    hint = f"'podwire logs --name {name} apiserver' has more"
+    return f"the API server of world '{name}' does not answer; its log ends: {said or 'nothing'}; {hint}"
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_LINE))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _node_line(node: Node, pods: list[PodReport]) -> NodeLine:

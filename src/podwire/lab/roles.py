@@ -16,6 +16,7 @@ from typing import Any
 
 from podwire import agent as node_agent
 from podwire.apiserver import main as api_server
+from podwire.apiserver.journal import JournalError
 from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
 from podwire.kernel.nftables import release_memory
@@ -30,6 +31,8 @@ from podwire.lab.system_objects import CREDENTIALS_FILES
 from podwire.lab.topology import Topology
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
+
+log = logging.getLogger(__name__)
 
 TRIM_SECONDS = 2.0
 
@@ -67,7 +70,11 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
         cluster_addresses=topology.api_service,
         endpoint_addresses=addresses,
     )
-    run(api_server.serve(config))
+    try:
+        run(api_server.serve(config))
+    except JournalError as refusal:  # pid 1 tries again every few seconds: each time one line, not a traceback
+        log.critical("the API server does not start: %s", refusal)
+        sys.exit(1)
 
 
 def controllers(arguments: Arguments, _: Descriptors) -> None:
