@@ -1,40 +1,23 @@
-"""All figures of podwire, against its goals: `make bench`, or `python -m bench [--quick] [--json FILE]`.
+"""All figures of podwire, against its goals: `make bench`, or `python -m bench [--quick] [--only PART] [--json FILE]`.
 
-Each sample of a world is a whole world, started and ended by the command line in a folder of its own.
+Each sample of a world is a whole world, started and ended by the command line in a folder of its own; each sample of
+the API server is a new server on an empty store. `--page` writes what was measured into docs/reference/figures.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.world.harness import Home
 
-from bench import endpoint_change, services, world
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value beside its goal; `better` is the published value of a peer, where there is one."""
-
-    name: str
-    value: float
-    unit: str
-    goal: float | None = None
-    peer: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """Whether the goal is met."""
-        if self.goal is None:
-            return ""
-        return "met" if self.value <= self.goal else "MISSED"
+from bench import api_watches, api_writes, endpoint_change, figure, kubectl_get, services, world
+from bench.figure import Figure
+from bench.isolation import in_sandbox
 
 
 def world_figures(samples: int, sizes: tuple[int, ...]) -> Iterator[Figure]:
@@ -77,25 +60,63 @@ def _service_figures(count: int, found: dict[str, Any]) -> Iterator[Figure]:
     yield Figure(f"the same against {first['services']:,} services", last["ratio"], "x", 1.3)
 
 
+def api_figures(*, quick: bool) -> Iterator[Figure]:
+    """The API server over the wire: writes, lists, memory, watches, kubectl."""
+    pods, rounds = (2_000, 1) if quick else (10_000, 3)
+    load = api_writes.figures(pods, 8, rounds)
+    durable, world_like, floor = load["durable"], load["world"], load["floor"]
+    made = f"{pods:,} pods by 8 writers"
+    yield Figure(f"{made}, each safe on disk", durable["writes_a_second"], "/s", 1000, at_least=True)
+    yield Figure(f"{made}, in a world", world_like["writes_a_second"], "/s", 1000, at_least=True)
+    yield Figure(f"{made}, floor", floor["writes_a_second"], "/s")
+    yield Figure("processor time of the server for a pod's creation", world_like["server_microseconds"], "us")
+    yield Figure("the same, floor", floor["server_microseconds"], "us")
+    yield Figure("memory of an object with its history", durable["bytes_an_object"] / 1024, "KB", 12)
+    yield Figure(f"{pods:,} pods listed in pages of 500", durable["list_seconds"], "s")
+    yield from _watch_figures(100, 200, pods, 50.0)
+    yield from _watch_figures(1_000, 10, pods, None)
+    found = in_sandbox(kubectl_get.sample, 1_000 if quick else 5_000, 3 if quick else 7)
+    yield Figure("kubectl get pods -A, 5,000 pods", found.served, "s")
+    yield Figure("the same, of a floor that replays the answers", found.canned, "s")
+    yield Figure("the same, ratio to the floor", found.ratio, "x", 1.2)
+
+
+def _watch_figures(watchers: int, rate: float, pods: int, goal: float | None) -> Iterator[Figure]:
+    found = in_sandbox(api_watches.sample, watchers, rate, 10, pods)
+    told = f"{watchers:,} watchers at {rate:g} writes/s"
+    yield Figure(f"{told}, delivery, median", found.median, "ms")
+    yield Figure(f"{told}, delivery, 99th percentile", found.p99, "ms", goal)
+    yield Figure(f"{told}, memory of a watcher with its connection", found.bytes_a_watcher / 1024, "KB")
+
+
+def measured(only: str, *, quick: bool) -> Iterator[Figure]:
+    """The figures of one part, or of all."""
+    if only in {"", "world"}:
+        yield from world_figures(3 if quick else 7, (100, 1_000) if quick else (100, 10_000))
+    if only in {"", "services"}:
+        yield from service_figures(quick=quick)
+    if only in {"", "api"}:
+        yield from api_figures(quick=quick)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer samples, smaller sizes")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--only", choices=("world", "services", "api"), default="", help="one part")
+    parser.add_argument("--json", type=Path, help="write the figures here too; others there stay")
+    parser.add_argument("--page", action="store_true", help="write them into docs/reference/figures.md")
     options = parser.parse_args()
     figures = []
-    print(f"{'figure':58} {'value':>10} {'goal':>8}", flush=True)
-    for figure in (
-        *world_figures(3 if options.quick else 7, (100, 1_000) if options.quick else (100, 10_000)),
-        *service_figures(quick=options.quick),
-    ):
-        figures.append(figure)
-        goal = "" if figure.goal is None else f"{figure.goal:g}"
-        line = f"{figure.name:58} {figure.value:8.2f} {figure.unit:2}{goal:>8}  {figure.verdict}"
-        print(f"{line}  {figure.peer}".rstrip(), flush=True)
+    print(f"{'figure':58} {'value':>10} {'goal':>10}", flush=True)
+    for found in measured(options.only, quick=options.quick):
+        figures.append(found)
+        print(found.line(), flush=True)
     if options.json:
-        rows = [{"name": f.name, "value": f.value, "unit": f.unit, "goal": f.goal} for f in figures]
-        options.json.write_text(json.dumps({"machine": world.processors(), "figures": rows}, indent=2))
+        figure.save(figures, options.json)
+    if options.page:
+        figure.save(figures, figure.RECORD)
+        figure.write_page()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import contextlib
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 from tests.sandbox import enter_sandbox
 from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
 
+from bench.isolation import in_sandbox
 from podwire.kernel.elements import transactions
 from podwire.kernel.nftables import Nftables
 from podwire.kube.core import Service
@@ -124,8 +125,8 @@ def compare_loads(services: int, endpoints: int, rounds: int) -> dict[str, float
     """Medians of both, and the ratio."""
     floors, loads = [], []
     for _ in range(rounds):
-        floors.append(_in_sandbox(floor_seconds, services, endpoints))
-        loads.append(_in_sandbox(load_seconds, services, endpoints))
+        floors.append(in_sandbox(floor_seconds, services, endpoints))
+        loads.append(in_sandbox(load_seconds, services, endpoints))
     floor, load = statistics.median(floors), statistics.median(loads)
     return {"services": services, "endpoints": endpoints, "floor_s": floor, "load_s": load, "ratio": load / floor}
 
@@ -175,22 +176,6 @@ def _serve_changes(pipe: Connection[Any, Any], services: int, endpoints: int) ->
 
     enter_sandbox()
     asyncio.run(serve())
-
-
-def _in_sandbox(sample: Callable[[int, int], float], services: int, endpoints: int) -> float:
-    """One sample in a process and namespaces of its own."""
-    context = get_context("fork")
-    here, there = context.Pipe()
-
-    def run() -> None:
-        enter_sandbox()
-        there.send(sample(services, endpoints))
-
-    process = context.Process(target=run)
-    process.start()
-    seconds = float(here.recv())
-    process.join()
-    return seconds
 
 
 def figures(services: int, endpoints: int, rounds: int) -> dict[str, Any]:

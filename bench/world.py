@@ -82,12 +82,6 @@ def pod_to_answer(world: World, number: int) -> float:
     return taken
 
 
-def processors() -> str:
-    """What the figures were measured on."""
-    text = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
-    return f"{text} processors"
-
-
 def record(world: World) -> worlds.World:
     """What the host remembers of a running world; found in the state folder of its home."""
     path = world.home.folder / "state" / "worlds" / world.name / "world.json"
