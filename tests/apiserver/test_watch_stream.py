@@ -31,7 +31,11 @@ async def test_all_are_called_where_there_are_more_than_one_slice() -> None:
 
 async def test_requests_get_their_turn_between_slices() -> None:
     rounds, order = Rounds(), list[object]()
-    rounds.join(lambda: asyncio.get_running_loop().call_soon(order.append, "request"))
+
+    def first() -> None:
+        asyncio.get_running_loop().call_soon(order.append, "request")
+
+    rounds.join(first)
     for number in range(2 * LARGEST_SLICE):
         rounds.join(lambda number=number: order.append(number))  # type: ignore[misc]
     await until(lambda: len(order) == 2 * LARGEST_SLICE + 1)
