@@ -1,5 +1,6 @@
 """What clients and server agree on beside the objects: forms, sizes, headers."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -279,3 +280,26 @@ async def test_large_answers_are_compressed_for_who_reads_that(served: Served) -
 def session(served: Served, **options: Any) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(ssl=served.credentials.ssl_context())
     return aiohttp.ClientSession(served.url, connector=connector, **options)
+
+
+@pytest.mark.proves("bad-headers")
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /api HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+        b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_the_next_is_served(served: Served, request_line: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=served.credentials.ssl_context())
+    writer.write(request_line)
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    assert answer.split()[1] == b"400"
+    assert b"Traceback" not in answer
+    async with session(served) as client, client.get("/readyz") as ready:
+        assert ready.status == 200
