@@ -15,6 +15,7 @@ from podwire.apiserver import proxying, status
 from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
 from podwire.apiserver.authentication import certificate_user
 from podwire.apiserver.bodies import LARGEST_BODY
+from podwire.apiserver.connections import Connections
 from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
 from podwire.apiserver.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
 from podwire.apiserver.reverse_proxy import pass_on
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEEP_ALIVE_SECONDS = 3600.0
+BODY_SECONDS = 60.0
+"""How long a body may take, as long as upstream lets a whole request."""
+
 SHUTDOWN_SECONDS = 2.0
 SMALLEST_COMPRESSED = 128 * 1024
 """Bytes of an answer from which on it is compressed (k8s.io/apiserver `handlers/responsewriters/writers.go`)."""
@@ -46,9 +49,7 @@ class Server:
         self._hub = hub
         self._tls = tls
         self._rounds = Rounds()
-        server = web.Server(
-            self._handle, handler_cancellation=True, keepalive_timeout=KEEP_ALIVE_SECONDS, access_log=None
-        )
+        server = Connections(self._handle, handler_cancellation=True)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
 
     async def start(self) -> None:
@@ -70,10 +71,10 @@ class Server:
 
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
         try:
-            body = await _read_body(raw)
+            asked = await _asked(raw)
         except status.StatusError as refusal:
             return _plain(json_response(refusal.json(), refusal.code))
-        answer = await self._api.handle(_request(raw, body))
+        answer = await self._api.handle(asked)
         return await self._send(raw, answer)
 
     async def _send(self, raw: web.BaseRequest, answer: Answer) -> web.StreamResponse:
@@ -121,6 +122,21 @@ async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResp
     except (OSError, aiohttp.ClientError) as error:
         refusal = proxying.unreachable(error)
         return _plain(json_response(refusal.json(), refusal.code))
+
+
+async def _asked(raw: web.BaseRequest) -> Request:
+    """The whole request; raises StatusError 400, 413 or 504."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _read_body(raw)
+    except TimeoutError:
+        raise status.too_slow(f"the body did not come within {BODY_SECONDS:g} s") from None
+    except web.RequestPayloadError as error:
+        raise status.bad_request(f"the body cannot be read: {error}") from None
+    try:
+        return _request(raw, body)
+    except ValueError as error:
+        raise status.bad_request(f"the query cannot be read: {error}") from None
 
 
 async def _read_body(raw: web.BaseRequest) -> bytes:

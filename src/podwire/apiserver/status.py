@@ -180,6 +180,11 @@ def internal(message: str) -> StatusError:
     return StatusError(500, "InternalError", f"Internal error occurred: {message}")
 
 
+def too_slow(message: str) -> StatusError:
+    """The client took too long to say what it wants."""
+    return StatusError(504, "Timeout", f"Timeout: {message}")
+
+
 def unavailable(message: str) -> StatusError:
     """Something behind the server does not answer now."""
     return StatusError(503, "ServiceUnavailable", message, Details(retry_after_seconds=1))

@@ -1,0 +1,79 @@
+"""Connections of clients: how long they may take, how much they may say, and what they are told when it is no HTTP.
+
+Limits are those of kube-apiserver: Go's default for headers (net/http DefaultMaxHeaderBytes), 32 s until the first
+request has its headers (k8s.io/apiserver `pkg/server/secure_serving.go`).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from podwire.apiserver import status
+from podwire.apiserver.revisions import encode
+
+if TYPE_CHECKING:
+    import asyncio
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 3600.0
+HEADER_SECONDS = 32.0
+LARGEST_HEADER = 1024 * 1024
+"""Bytes of one header, and of the request line: selectors can be long."""
+
+
+class Connections(web.Server):
+    """What aiohttp asks for something that serves a new connection."""
+
+    def __call__(self) -> RequestHandler:
+        """A handler for one connection."""
+        return _Connection(
+            self,
+            loop=self._loop,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            access_log=None,  # type: ignore[arg-type]  # none is kept
+            max_line_size=LARGEST_HEADER,
+            max_field_size=LARGEST_HEADER,
+        )
+
+
+class _Connection(RequestHandler):
+    __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._loop.call_later(HEADER_SECONDS, self._expect_request)
+
+    def _expect_request(self) -> None:
+        """A client that has not asked anything by now is in no hurry to, or drips its headers to hold the place."""
+        if self._request_count == 0 and self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or a fault that got this far, with a Status object; the connection ends with it."""
+        if status >= 500:
+            log.error("a request of %s failed", request.remote, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is on its way already")
+        answer = web.Response(status=status, body=_told(status, message or ""), content_type="application/json")
+        answer.force_close()
+        return answer
+
+
+def _told(code: int, message: str) -> bytes:
+    if code < 500:
+        first = message.strip().partition("\n")[0].rstrip(":")
+        why = f"the request is no HTTP that is understood here: {first}"
+        return encode(status.StatusError(code, "BadRequest", why).json())
+    return encode(status.internal("this is a fault of the server; its log has the details").json())
