@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from podwire.kube.core import Pod, Service
 from podwire.lab import standin
 from podwire.lab.catalog import Catalog
 from podwire.lab.images import Machine, Port
+from podwire.lab.imagestore import loading
+from podwire.lab.imagestore.store import Store
 from podwire.lab.plan import Call, Execute, Refuse
 from podwire.lab.pod_plan import Resolution
+from tests.lab.imagestore.building import Image, entry, oci, tar
 
 CATALOG = Catalog(Machine(lambda path: path in {"/bin/sh", "/usr/bin/env"}), {"podwire/dns": "a.b:main"})
 
@@ -48,3 +55,62 @@ def test_stand_ins_listen_for_services_and_say_so() -> None:
     assert isinstance(found.program, Call)
     assert found.program.arguments["ports"] == "TCP/80 UDP/90"
     assert found.program.function == f"{standin.__name__}:{standin.main_of_arguments.__name__}"
+
+
+LAYERS = tar(entry("etc/passwd", b"web:x:33:34::/www:/bin/sh\n"), entry("etc/group", b"staff:x:50:web\n"))
+RUN_CONFIG = {
+    "Entrypoint": ["server"],
+    "Cmd": ["-v"],
+    "User": "web",
+    "Env": ["PATH=/app", "A=image"],
+    "WorkingDir": "/www",
+}
+
+
+@pytest.fixture
+def stocked(tmp_path: Path) -> Catalog:
+    """A catalog whose store has web:v1, busybox:latest and empty:v1."""
+    store = Store(tmp_path)
+    for config, names in ((RUN_CONFIG, ("web:v1", "busybox")), ({}, ("empty:v1",))):
+        loading.load(store, io.BufferedReader(io.BytesIO(oci(Image([LAYERS], config)))), "x.tar", names)
+    return replace(CATALOG, store=store)
+
+
+def in_store(catalog: Catalog, **container: Any) -> Resolution:
+    pod = msgspec.convert({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", **container}]}}, Pod)
+    return catalog(pod, pod.spec.containers, (), ())["c"]
+
+
+def test_an_image_of_the_store_wins(stocked: Catalog) -> None:
+    found = in_store(stocked, image="web:v1")
+    assert found.program == Execute(arguments=("server", "-v"))
+    assert found.image is not None
+    assert (found.image_id, found.stand_in) == (found.image.id, "")
+    assert Path(found.image_root).is_dir()
+    assert in_store(stocked, image="busybox", command=["sh"]).program == Execute(arguments=("sh",))
+    assert in_store(stocked, image="web:v1", args=["-q"]).program == Execute(arguments=("server", "-q"))
+    assert in_store(stocked, image="podwire/dns").image is None, "podwire's own stay its own"
+
+
+def test_an_image_with_nothing_to_run(stocked: Catalog) -> None:
+    program = in_store(stocked, image="empty:v1").program
+    assert isinstance(program, Refuse)
+    assert "no command specified" in program.message
+
+
+@pytest.mark.parametrize("policy", ["Always", "IfNotPresent", ""])
+def test_an_image_that_is_not_in_the_store_has_a_stand_in(stocked: Catalog, policy: str) -> None:
+    assert in_store(stocked, image="web:v2", imagePullPolicy=policy).stand_in
+
+
+def test_never_means_no_stand_in(stocked: Catalog) -> None:
+    found = in_store(stocked, image="web:v2", imagePullPolicy="Never")
+    assert found.trouble == "ErrImageNeverPull"
+    assert isinstance(found.program, Refuse)
+    assert '"web:v2" is not present with pull policy of Never' in found.program.message
+    assert not in_store(stocked, image="web:v1", imagePullPolicy="Never").trouble
+    assert not in_store(stocked, image="alpine", imagePullPolicy="Never").trouble, "this machine's programs are here"
+
+
+def test_what_is_no_image_name(stocked: Catalog) -> None:
+    assert in_store(stocked, image="Web:v1").trouble == "InvalidImageName"

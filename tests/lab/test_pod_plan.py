@@ -9,6 +9,8 @@ import pytest
 from podwire.kube.core import Container, Pod
 from podwire.lab import accounts, capabilities
 from podwire.lab.environment import ConfigurationError, Sources
+from podwire.lab.imagestore.manifest import RunConfig
+from podwire.lab.imagestore.store import StoredImage
 from podwire.lab.plan import ContainerPlan, Execute
 from podwire.lab.pod_plan import Machine, PodPlace, Resolution, container_plan, expanded, identity
 
@@ -114,3 +116,54 @@ def test_accounts_hold_no_people_and_no_passwords() -> None:
     )
     assert accounts.system_accounts(text) == "root:*:0:0:root:/root:/bin/bash\nnobody:*:65534:65534:nobody:/:/x\n"
     assert accounts.system_accounts("adm:x:4:ann\nann:x:1000:\n") == "adm:*:4:\n"
+
+
+IMAGE = StoredImage(
+    id="sha256:" + "0" * 64,
+    architecture="amd64",
+    format="oci",
+    size=0,
+    layers=0,
+    loaded="",
+    config=RunConfig(user="web", env=("PATH=/app", "A=image", "B=image"), working_dir="/www", stop_signal="SIGQUIT"),
+    passwd="web:x:33:34::/home/web:/bin/sh\nother:x:40:41::/o:/bin/sh\n",
+    group="staff:x:50:web\n",
+)
+
+
+def of_image(container: dict[str, Any], **spec: Any) -> ContainerPlan:
+    made, first = pod(container, **spec)
+    whole, values = expanded(made, first, Sources(), FULL)
+    found = Resolution(Execute(arguments=("x",)), IMAGE.id, image=IMAGE, image_root="/store/x")
+    return container_plan(made, whole, found, values, PLACE, FULL)
+
+
+def test_what_an_image_says_counts_where_the_pod_says_nothing() -> None:
+    plan = of_image({"env": [{"name": "B", "value": "pod $(A)"}]})
+    assert (plan.environment["PATH"], plan.environment["A"], plan.environment["B"]) == ("/app", "image", "pod $(A)")
+    assert (plan.environment["HOME"], plan.folder, plan.stop_signal) == ("/home/web", "/www", 3)
+    assert (plan.identity.user, plan.identity.group, plan.identity.groups) == (33, 34, (50,))
+    assert (plan.image_id, plan.image_root) == (IMAGE.id, "/store/x")
+
+
+def test_what_the_pod_says_counts_before_the_image() -> None:
+    plan = of_image({"workingDir": "/w", "securityContext": {"runAsUser": 40}}, securityContext={"fsGroup": 7})
+    assert (plan.folder, plan.environment["HOME"]) == ("/w", "/o")
+    assert (plan.identity.user, plan.identity.group, plan.identity.groups) == (40, 41, (7,))
+
+
+def test_the_path_of_programs_without_an_image() -> None:
+    assert planned({}).environment["PATH"].startswith("/usr/local/sbin:")
+    assert planned({}).stop_signal == 15
+
+
+def test_an_images_user_and_run_as_non_root() -> None:
+    strict = {"securityContext": {"runAsNonRoot": True}}
+    with pytest.raises(ConfigurationError, match=r"image has non-numeric user \(web\), cannot verify user is non-root"):
+        identity(*pod(strict), FULL, IMAGE)
+    root = msgspec.structs.replace(IMAGE, config=RunConfig())
+    with pytest.raises(ConfigurationError, match="image will run as root"):
+        identity(*pod(strict), FULL, root)
+    assert identity(*pod(strict), FULL, msgspec.structs.replace(IMAGE, config=RunConfig(user="33"))).user == 33
+    with pytest.raises(ConfigurationError, match="the image's user 33 does not exist in this world"):
+        identity(*pod({}), SINGLE, IMAGE)
