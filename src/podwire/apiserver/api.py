@@ -140,7 +140,8 @@ class Api:
         return await self._reader.collection(call.request, call.resource, call.route.namespace)
 
     async def _create(self, call: Call) -> Answer:
-        written = await self._writer.create(call.resource, call.route.namespace, call.body(), call.write_options())
+        body = call.body()
+        written = await self._writer.create(call.resource, call.route.namespace, body, call.write_options(body))
         return call.written(written, 201)
 
     async def _update(self, call: Call) -> Answer:

@@ -63,8 +63,8 @@ class Call:
             raise status.bad_request("error decoding patch: a configuration is an object with apiVersion and kind")
         return config
 
-    def write_options(self) -> WriteOptions:
-        """Parameters of a write; raises StatusError 400 or 422."""
+    def write_options(self, body: Object | None = None) -> WriteOptions:
+        """Parameters of a write, and of its `body` where that was read already; raises StatusError 400 or 422."""
         validation = self.request.parameter("fieldValidation") or "Warn"
         if validation not in {"Strict", "Warn", "Ignore"}:
             raise status.bad_request(f"fieldValidation is Strict, Warn or Ignore, not {validation!r}")
@@ -76,7 +76,7 @@ class Call:
             author=author_name(self.request),
             subresource=self.route.subresource,
             force=self.request.flag("force"),
-            duplicates=() if validation == "Ignore" else duplicate_fields(self.request.body, content_type),
+            duplicates=() if validation == "Ignore" else duplicate_fields(self.request.body, content_type, body),
             patch=SentPatch(self.request.body, content_type) if self.verb == "patch" and not self.applies else None,
         )
 

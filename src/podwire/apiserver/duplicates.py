@@ -18,14 +18,17 @@ _COLON = b":"
 """As often in a body as in what was read of it: no key got lost, and there is no need to look closer."""
 
 
-def duplicate_fields(body: bytes, content_type: str) -> tuple[str, ...]:
-    """What to tell of a body that was read: `duplicate field "spec.foo"`. Nothing for forms that cannot have any."""
+def duplicate_fields(body: bytes, content_type: str, value: Any = None) -> tuple[str, ...]:
+    """What to tell of a body that was read: `duplicate field "spec.foo"`. Nothing for forms that cannot have any.
+
+    `value` is what was read, where the caller still has it: to read a body again costs most of this.
+    """
     kind = media_type(content_type)
     if kind in YAML_TYPES or kind.endswith("+yaml"):
         return tuple(_in_yaml(body))
     if kind not in JSON_TYPES and not kind.endswith("+json"):
         return ()
-    if body.count(_COLON) == encode(decode(body)).count(_COLON):
+    if body.count(_COLON) == encode(decode(body) if value is None else value).count(_COLON):
         return ()
     found = _in_json(json.loads(body, object_pairs_hook=_Pairs))
     return tuple(dict.fromkeys(f'duplicate field "{path}"' for path in found))
