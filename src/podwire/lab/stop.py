@@ -15,23 +15,28 @@ def stop(world: worlds.World) -> str:
     """
     worlds.end(world)
     with worlds.exclusive():
-        if world not in worlds.known() or not _forget(world.name):
-            return ""
-        left = [other for other in worlds.known() if other.alive]
+        forgotten = world in worlds.known() and _forget(world.name)
+    return _successor() if forgotten else ""
+
+
+def prune() -> list[str]:
+    """Forget worlds that died; answers their names. Where one is left, its context becomes current in their place."""
+    with worlds.exclusive():
+        names = worlds.stale()
+        forgotten = [_forget(name) for name in names]
+    if any(forgotten):
+        _successor()
+    return names
+
+
+def _successor() -> str:
+    """Make the context of the only world that runs current where none is; answers it, empty where nothing changed."""
+    left = [world for world in worlds.known() if world.alive]
     if len(left) != 1:
         return ""
     with contextlib.suppress(kubeconfig.KubeconfigError):
         return left[0].context if kubeconfig.choose(kubeconfig.user_file(), left[0].context) else ""
     return ""
-
-
-def prune() -> list[str]:
-    """Forget worlds that died; answers their names."""
-    with worlds.exclusive():
-        names = worlds.stale()
-        for name in names:
-            _forget(name)
-    return names
 
 
 def _forget(name: str) -> bool:
