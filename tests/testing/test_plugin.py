@@ -154,6 +154,7 @@ def test_a_missing_client_is_told_with_the_remedy(pytester: pytest.Pytester) -> 
         @pytest.fixture
         def client_is_missing(monkeypatch):
             monkeypatch.setattr("podwire.testing.plugin.find_spec", lambda name: None)
+            monkeypatch.setattr("podwire.testing.plugin.start", None)  # no world is started for it
 
         def test_client(client_is_missing, client):
             pass

@@ -168,12 +168,13 @@ def kubectl(world: World) -> Kubectl:
 
 
 @pytest.fixture
-def client(world: World) -> Iterator[ApiClient]:
+def client(request: pytest.FixtureRequest) -> Iterator[ApiClient]:
     """An ApiClient of the package `kubernetes` that talks to the world."""
     if find_spec("kubernetes") is None:
         pytest.fail("the fixture `client` needs the package kubernetes: 'pip install podwire[testing]'", pytrace=False)
     from kubernetes import config
 
+    world: World = request.getfixturevalue("world")
     with config.new_client_from_config(str(world.kubeconfig)) as api:  # type: ignore[no-untyped-call]
         yield api
         api.rest_client.pool_manager.clear()  # closing the client leaves its connections open
