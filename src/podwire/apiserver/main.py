@@ -29,6 +29,7 @@ from podwire.apiserver.server import Server
 from podwire.apiserver.store import Store
 from podwire.apiserver.subresources import Subresources
 from podwire.apiserver.writes import WriteOptions, Writer
+from podwire.kernel.nftables import release_memory
 from podwire.kube import tls_buffers
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 log = logging.getLogger(__name__)
+
+TRIM_SECONDS = 60.0
+TRIM_WRITES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +180,19 @@ async def running(config: ApiServerConfig) -> AsyncIterator[ApiServer]:
 async def serve(config: ApiServerConfig) -> None:
     """Answer until this task is cancelled; then end gracefully."""
     tls_buffers.shrink()
-    async with running(config):
+    async with running(config) as server:
         log.info("the API server listens on %s", ", ".join(f"{host}:{port}" for host, port in config.listen))
-        await asyncio.Event().wait()
+        await _return_memory(server.store)
+
+
+async def _return_memory(store: Store) -> None:
+    """For ever: after many writes, give back what forgotten objects left free, which the allocator keeps otherwise."""
+    trimmed = store.version
+    while True:
+        await asyncio.sleep(TRIM_SECONDS)
+        if store.version - trimmed >= TRIM_WRITES:
+            trimmed = store.version
+            await asyncio.to_thread(release_memory)
 
 
 def _now() -> datetime:
