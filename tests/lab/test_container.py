@@ -63,6 +63,7 @@ def test_the_host_files_cannot_be_seen_or_written() -> None:
         "make /usr writable in a nested user namespace": "unshare -Urm mount -o remount,rw,bind /usr",
         "change the host's device": "chmod 0 /dev/null",
         "a second proc": "mkdir /tmp/p && unshare -Urmpf mount -t proc proc /tmp/p",
+        "a cgroup of the host": "unshare -UrCm sh -c 'mount -t cgroup2 none /mnt && mkdir /mnt/evil'",
         "uncover what is masked": "umount /proc/keys || unshare -Urm umount /proc/keys",
         "a device node": "mknod /tmp/sda b 8 0",
         "settings of the kernel": "echo 1 > /proc/sys/net/ipv4/ip_forward",

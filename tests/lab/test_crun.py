@@ -85,6 +85,7 @@ def test_nothing_of_the_host_can_be_changed_or_seen() -> None:
         "change the host's device": "chmod 0 /dev/null",
         "a device node": "mknod /dev/sda b 8 0",
         "a cgroup": "mkdir /sys/fs/cgroup/evil",
+        "a nested user namespace": "unshare -Ur true",
         "uncover what is masked": "umount /proc/keys",
         "settings of the kernel": "echo 1 > /proc/sys/net/ipv4/ip_forward",
         "settings of processes": "echo 9 > /proc/sys/kernel/pid_max",

@@ -49,6 +49,8 @@ def prepare_mounts() -> None:
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
     hardened = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
     namespaces.mount("proc", "/proc", "proc", hardened)
+    # A user namespace inside a container could mount cgroup2 for itself, and what root makes there stays on the host.
+    Path("/proc/sys/user/max_user_namespaces").write_text("0")
     namespaces.mount("tmpfs", "/run", "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV, "mode=0755")
     for folder in (paths.WORLD, paths.NETWORKS, paths.EXITS, paths.PKI):
         folder.mkdir(parents=True, mode=0o700)
