@@ -43,6 +43,7 @@ def kubectl(request: pytest.FixtureRequest, cluster: World, tmp_path_factory: py
     environment = {
         **cluster.home.environment,
         "KUBECONFIG": str(folder / "kubeconfig"),
+        "TMPDIR": str(folder),  # kubectl edit keeps what was refused
         "KUBECACHEDIR": str(cluster.home.folder / f"cache-{release}"),
     }
     made = Kubectl(release, binary, environment, namespace, folder)
