@@ -43,7 +43,7 @@ def _merge_object(target: Object, patch: Object, rules: MergeRules | None) -> Ob
         return {key: _without_directives(value) for key, value in patch.items() if key != DIRECTIVE}
     if directive == "delete":
         return {}
-    if directive not in {None, "merge"}:
+    if directive is not None and directive != "merge":
         raise StrategicPatchError(f"unknown $patch directive {directive!r}: use replace, delete or merge")
     result = _retained(target, patch)
     for name in dict.fromkeys(_plain_name(key) for key in patch if key not in {DIRECTIVE, RETAIN_KEYS}):
