@@ -129,6 +129,15 @@ def test_a_world_in_which_a_test_failed_can_be_kept(pytester: pytest.Pytester, n
         assert not gone(pid)
         result.stdout.fnmatch_lines([f"It stays. Look at it:  export PODWIRE_STATE={folder}/state KUBECONFIG=*"])
         assert gone(noted(pytester.path / "well")[0][1]), "a world in which all went well was kept"
+        kubectl = [
+            str(Path(sys.executable).parent / "kubectl"),
+            f"--kubeconfig={folder}/state/worlds/{name}/kubeconfig",
+            "get",
+            "pods",
+            "-A",
+        ]
+        pods = subprocess.run(kubectl, capture_output=True, text=True, check=True).stdout
+        assert "broken" in pods, "the namespace of the failed test is gone"
     finally:
         environment = {**os.environ, "PODWIRE_STATE": f"{folder}/state", "KUBECONFIG": f"{folder}/kubeconfig"}
         down = [sys.executable, "-m", "podwire", "down", "--name", name]

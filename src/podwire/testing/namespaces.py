@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,17 +64,19 @@ class Namespace:
         return self.world.denied(source, target, protocol=protocol, within=within)
 
 
-@contextmanager
-def fresh_namespace(world: World, words: str) -> Iterator[Namespace]:
-    """A new namespace named after `words`, ready for pods; deleted after the block, without waiting for its end."""
+def fresh_namespace(world: World, words: str) -> Namespace:
+    """A new namespace named after `words`, ready for pods."""
     name = f"{label(words)}-{secrets.token_hex(3)}"
     world.kubectl("create", "namespace", name)
-    try:
-        account = ("serviceaccount", "default", "--namespace", name, "--ignore-not-found", "-o", "name")
-        eventually(lambda: world.kubectl("get", *account).stdout, what=f"the ServiceAccount of namespace {name}")
-        yield Namespace(name, world.within(name))
-    finally:
-        world.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found", check=False)
+    account = ("serviceaccount", "default", "--namespace", name, "--ignore-not-found", "-o", "name")
+    eventually(lambda: world.kubectl("get", *account).stdout, what=f"the ServiceAccount of namespace {name}")
+    return Namespace(name, world.within(name))
+
+
+def remove(namespace: Namespace) -> None:
+    """Delete a namespace without waiting for its end."""
+    words = ("namespace", namespace.name, "--wait=false", "--ignore-not-found")
+    namespace.kubectl("delete", *words, check=False)
 
 
 def label(words: str) -> str:

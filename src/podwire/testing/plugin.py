@@ -23,7 +23,7 @@ from podwire.testing import report
 from podwire.testing.home import Home
 from podwire.testing.kubectl import Kubectl
 from podwire.testing.lives import Life, WorldStartError, start
-from podwire.testing.namespaces import Namespace, fresh_namespace
+from podwire.testing.namespaces import Namespace, fresh_namespace, remove
 from podwire.testing.world import World
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ StartWorld = Callable[..., World]
 
 @dataclass
 class Worlds:
-    """The worlds of this test process: those that run, and those that a failed test used."""
+    """The worlds of this test process: those that run, those that a failed test used, and the failed tests' ids."""
 
     keep: bool
     running: list[World] = field(default_factory=list)
     failed: set[Path] = field(default_factory=set)
+    tests: set[str] = field(default_factory=set)
 
     def kept(self, world: World) -> bool:
         """Whether somebody wants to look at this world after the tests."""
@@ -156,9 +157,14 @@ def fresh_world(pytestconfig: pytest.Config) -> Iterator[StartWorld]:
 
 @pytest.fixture
 def namespace(world: World, request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    """A new namespace of the world for this test, deleted after it."""
-    with fresh_namespace(world, request.node.name) as fresh:
+    """A new namespace of the world for this test, deleted after it; kept with its world where the test failed."""
+    worlds = request.config.stash[WORLDS]
+    fresh = fresh_namespace(world, request.node.name)
+    try:
         yield fresh
+    finally:
+        if not (worlds.keep and request.node.nodeid in worlds.tests):
+            remove(fresh)
 
 
 @pytest.fixture
@@ -186,6 +192,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     made = yield
     if made.failed:
         worlds = item.config.stash[WORLDS]
+        worlds.tests.add(item.nodeid)
         for one in used(item, worlds):
             worlds.failed.add(one.home.folder)
             made.sections.append((f"podwire world {one.name}", section(one, keep=worlds.keep)))
