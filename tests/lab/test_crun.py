@@ -133,7 +133,6 @@ def test_volumes_and_links_planted_in_the_image() -> None:
     (volume / "inner").mkdir(parents=True)
     (volume / "inner" / "file").write_text("content")
     Path("/run/secret").write_text("the world's")
-    (IMAGE / "run").mkdir()
     (IMAGE / "planted").symlink_to("/run")
     (IMAGE / "up").symlink_to("../../../run")
     mounts = (

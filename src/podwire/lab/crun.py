@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from podwire.kernel import mounts, namespaces
-from podwire.lab import container, rootfs
+from podwire.lab import container, mount_targets, rootfs
 from podwire.lab.container import GO, KEPT, Place, Started, Streams
 from podwire.lab.plan import ContainerPlan
 from podwire.lab.runtime_spec import Stage, Staged, config
@@ -203,7 +203,10 @@ def _stage(plan: ContainerPlan, place: Place) -> Stage:
     if plan.terminal:
         rootfs.make_target(f"{scratch}/dev/console", is_folder=False)
     root = make_root(Path(plan.image_root), place.scratch)
-    return Stage(root, f"{scratch}/dev", _volumes(plan, place), sysfs=_has_sysfs(place.scratch), beside=place.beside)
+    volumes = _volumes(plan, place)
+    for volume in volumes:
+        mount_targets.provide(root, volume.target, is_folder=os.path.isdir(volume.source))
+    return Stage(root, f"{scratch}/dev", volumes, sysfs=_has_sysfs(place.scratch), beside=place.beside)
 
 
 def make_root(image: Path, scratch: Path) -> str:
