@@ -36,6 +36,7 @@ spec:
 """
 
 
+@pytest.mark.long
 def test_the_examples_hold(pytester: pytest.Pytester) -> None:
     examples = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
     pytester.makepyfile("import pytest, podwire.testing\n" + "\n".join(examples) + USES_OWN_FIXTURE)
