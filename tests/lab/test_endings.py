@@ -9,11 +9,12 @@ import pytest
 from podwire.lab import messages
 from podwire.lab.lifecycle import Running, Terminated
 from tests.lab.nodes import is_ready, node, shell
+from tests.lab.shims import until
 from tests.lab.test_shim import script, shim
 from tests.sandbox import in_world
 
-OBEDIENT = "trap 'exit 0' TERM; while :; do sleep 0.01; done"
-PATIENT = "trap 'sleep 0.2; exit 0' TERM; while :; do sleep 0.01; done"
+OBEDIENT = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"
+PATIENT = "trap 'sleep 0.2; exit 0' TERM; echo ready; while :; do sleep 0.01; done"
 
 
 @pytest.mark.proves("pod-lifecycle")
@@ -25,7 +26,8 @@ async def test_sidecars_end_last_and_in_reverse() -> None:
         script(PATIENT, name="second", init=True, restart="Always"),
         script(PATIENT),
     )
-    await pod.state(lambda r: isinstance(r["main"].state, Running))
+    # A first process has no signal handlers before its trap, and the kernel drops what it does not handle.
+    await until(lambda: all("ready" in pod.log(name) for name in ("first", "second", "main")))
     await pod.ask(messages.Stop(grace_seconds=10))
     records = await pod.state(lambda r: all(isinstance(record.state, Terminated) for record in r.values()))
     ends = {name: record.state.finished for name, record in records.items() if isinstance(record.state, Terminated)}
