@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ClientConnectorError
 
 from podwire.apiserver import status
+from podwire.kube.ports import read_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,8 +76,8 @@ def address(text: str, kind: str) -> Address:
 def of_service(service: Object, slices: Iterable[Object], port: str) -> tuple[Door, ...]:
     """All that may answer for a Service's port, by its number or name; raises StatusError 503 where nobody does."""
     name = service["metadata"]["name"]
-    if port.isdigit():
-        port = _port_name(service, int(port))
+    if number := read_port(port):
+        port = _port_name(service, number)
     doors = tuple(door for entry in slices if _belongs(entry, name) for door in _doors(entry, port))
     if not doors:
         raise unavailable(f'no endpoints available for service "{name}"')
@@ -89,12 +90,10 @@ def of_pod(pod: Object, port: str) -> Door:
     address = (pod.get("status") or {}).get("podIP", "")
     if not address or not spec.get("nodeName"):
         raise status.bad_request(f"pod {name} has no address: it does not run yet")
-    if port and not port.isdigit():
-        raise status.bad_request(f"pod {name}: port {port!r} must be a number")
     declared = (entry["containerPort"] for part in spec.get("containers") or () for entry in part.get("ports") or ())
-    number = int(port) if port else next(declared, 80)
-    if not 0 < number < 65536:
-        raise status.bad_request(f"pod {name}: port {number} must be between 1 and 65535")
+    number = read_port(port) if port else next(declared, 80)
+    if not number:
+        raise status.bad_request(f"pod {name}: port {port!r} must be a number from 1 to 65535")
     return Door(spec["nodeName"], address, number)
 
 
@@ -103,9 +102,10 @@ def of_node(node: Object, port: str) -> Door:
     name = node["metadata"]["name"]
     listed = (node.get("status") or {}).get("addresses") or ()
     address = next((entry["address"] for entry in listed if entry.get("type") == "InternalIP"), "")
-    if not address or not port.isdigit() or not 0 < int(port) < 65536:
+    number = read_port(port)
+    if not address or not number:
         raise status.bad_request(f'node {name}: port "{port}" of address "{address}" cannot be reached')
-    return Door(name, address, int(port))
+    return Door(name, address, number)
 
 
 def _port_name(service: Object, number: int) -> str:

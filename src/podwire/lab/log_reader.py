@@ -61,7 +61,7 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name)
     if not text:
         return None
-    if not text.isdigit():
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise LogOptionError(f"{name}: {text!r} must be a number from 0 up")
     return int(text)
 

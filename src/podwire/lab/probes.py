@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 
 from podwire.kube.core import Container, HTTPGetAction, IntOrString, Probe
+from podwire.kube.ports import read_port
 
 FIRST_PAUSE_SECONDS = 0.025
 USER_AGENT = "kube-probe/1.37"
@@ -137,8 +138,8 @@ def port_number(container: Container, port: IntOrString) -> int:
     for entry in container.ports:
         if entry.name == port:
             return entry.container_port
-    if port.isdigit():
-        return int(port)
+    if number := read_port(port):
+        return number
     raise ValueError(f"port {port!r}: container {container.name} has no port of this name")
 
 

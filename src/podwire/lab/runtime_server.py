@@ -19,6 +19,7 @@ from podwire.apiserver.bodies import LARGEST_BODY
 from podwire.apiserver.reverse_proxy import Hop, pass_on
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
+from podwire.kube.ports import read_port
 from podwire.lab import pod_plan
 from podwire.lab.attach import Attachment, attachable
 from podwire.lab.channels import PROTOCOLS, opened
@@ -140,7 +141,7 @@ class RuntimeServer:
         """Ask what listens in a pod of this node, or on the node itself, for a client of the API server."""
         names = request.match_info
         address, port = names["address"], names["port"]
-        if address not in self._addresses() or names["scheme"] not in {"http", "https"} or not port.isdigit():
+        if address not in self._addresses() or names["scheme"] not in {"http", "https"} or not read_port(port):
             raise web.HTTPNotFound(text=f"{address} is no address of this node or of a pod on it")
         host = f"[{address}]" if ":" in address else address
         rest = request.raw_path.split("/", 5)[5]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from podwire.lab.forwarding.tunnel import Connect, Event, Input, port
+from podwire.kube.ports import read_port
+from podwire.lab.forwarding.tunnel import Connect, Event, Input
 
 SUBPROTOCOL = "v4.channel.k8s.io"
 MOST_PORTS = 64
@@ -28,9 +29,9 @@ def ports(values: Iterable[str]) -> tuple[int, ...]:
     if len(texts) > MOST_PORTS:
         raise PortsError(f"ports: {len(texts)} are more than {MOST_PORTS}")
     for text in texts:
-        if not port(text):
+        if not read_port(text):
             raise PortsError(f"ports: {text!r} is no number from 1 to 65535")
-    return tuple(map(port, texts))
+    return tuple(map(read_port, texts))
 
 
 class ChannelTunnel:

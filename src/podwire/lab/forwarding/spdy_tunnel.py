@@ -8,9 +8,10 @@ Source: k8s.io/client-go `tools/portforward`, k8s.io/kubelet `pkg/cri/streaming/
 
 from __future__ import annotations
 
+from podwire.kube.ports import read_port
 from podwire.lab.forwarding import spdy_session
 from podwire.lab.forwarding.spdy_session import Finished, Opened, Received, Reset, Session
-from podwire.lab.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded, port
+from podwire.lab.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded
 
 SUBPROTOCOL = "SPDY/3.1+portforward.k8s.io"
 MESSAGE_SIZE = 64 * 1024
@@ -70,7 +71,7 @@ class SpdyTunnel:
 
     def _opened(self, event: Opened) -> list[Event]:
         stream, headers = event.stream, event.headers
-        request, target = headers.get("requestid", ""), port(headers.get("port", ""))
+        request, target = headers.get("requestid", ""), read_port(headers.get("port", ""))
         match headers.get("streamtype"):
             case "error":
                 self._waiting[request] = stream

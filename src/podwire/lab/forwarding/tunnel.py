@@ -60,9 +60,3 @@ class Tunnel(Protocol):
 
     def unsent(self) -> list[bytes]:
         """The messages that are to be sent now."""
-
-
-def port(text: str) -> int:
-    """A port from 1 to 65535 as clients write it; 0 for any other text."""
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else 0
-    return number if number < 1 << 16 else 0
