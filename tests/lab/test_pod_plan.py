@@ -74,6 +74,12 @@ def test_what_every_container_finds() -> None:
     ]
 
 
+@pytest.mark.parametrize(("machine", "told"), [(SINGLE, True), (FULL, False)])
+def test_tar_keeps_no_owners_where_there_is_one_id(machine: Machine, told: bool) -> None:
+    _, values = expanded(*pod({}), Sources(), machine)
+    assert ("TAR_OPTIONS" in values) == told
+
+
 def test_arguments_are_expanded() -> None:
     settings = {"env": [{"name": "A", "value": "1"}], "command": ["sh", "$(A)"], "args": ["$(A)$(B)", "$$(A)"]}
     container, _ = expanded(*pod(settings), Sources(), FULL)

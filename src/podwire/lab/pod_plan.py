@@ -226,4 +226,6 @@ def _base(pod: Pod, container: Container, machine: Machine) -> dict[str, str]:
         "KUBERNETES_PORT": address,
         f"KUBERNETES_PORT_{machine.api_port}_TCP": address,
     }
+    if not accounts.mapped(machine.user_map, 1):
+        values["TAR_OPTIONS"] = "--no-same-owner"  # for kubectl cp: root's tar gives files to owners that are not here
     return {**values, "TERM": "xterm"} if container.tty else values
