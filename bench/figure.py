@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -51,7 +52,7 @@ def machine() -> str:
     count = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {count} processors ({_model()}), Linux {platform.release()}, "
-        f"Python {platform.python_version()}"
+        f"Python {platform.python_version()}, load average of the last quarter of an hour {os.getloadavg()[2]:.1f}"
     )
 
 
