@@ -96,6 +96,7 @@ def test_what_is_for_the_api_server_or_for_one_connection_is_not_passed_on() -> 
         "Connection": "X-Own, close",
         "X-Own": "1",
         "Transfer-Encoding": "chunked",
+        "Expect": "100-continue",
         "X-Other": "2",
     }
     assert onward(CIMultiDict(sent)) == CIMultiDict({"Host": "h", "X-Other": "2"})

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from yarl import URL
 
 from podwire.apiserver.reverse_proxy import Hop, pass_on
 
@@ -16,11 +17,11 @@ async def behind(request: web.BaseRequest) -> web.StreamResponse:
     """What is asked: says what it was asked, redirects, streams, or echoes messages."""
     if request.path == "/moved":
         return web.Response(status=302, headers={"Location": "/there", "X-Kept": "1"})
-    if request.path == "/messages":
+    if request.path.endswith("/messages"):
         socket = web.WebSocketResponse(protocols=["one"])
         await socket.prepare(request)
         async for message in socket:
-            await socket.send_str(message.data.upper())
+            await socket.send_str(request.raw_path if message.data == "path" else message.data.upper())
             if message.data == "bye":
                 await socket.close(code=4001)
         return socket
@@ -62,8 +63,6 @@ async def client(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 async def test_method_path_headers_and_body_are_passed_on(client: aiohttp.ClientSession, method: str) -> None:
-    from yarl import URL
-
     headers = {"X-Own": "1", "Content-Type": "text/x", "Authorization": "Bearer secret"}
     async with client.request(method, URL("/a%2Fb//c?x=%20", encoded=True), data=b"body", headers=headers) as answer:
         own = {"X-Own": "1", "Content-Type": "text/x"}
@@ -88,3 +87,12 @@ async def test_messages_pass_both_ways_and_so_does_the_end(client: aiohttp.Clien
             assert (await socket.receive()).data == text.upper()
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 4001
+
+
+@pytest.mark.parametrize("path", ["/a/../../messages", "/a/%2e%2e/messages", "//a%2Fb/./messages"])
+async def test_the_dots_of_a_path_lead_nowhere_else(client: aiohttp.ClientSession, path: str) -> None:
+    """Resolved on the way, they would open what the client was not let into: another pod's exec."""
+    target = URL(f"http://hop{path}", encoded=True)
+    async with asyncio.timeout(20), client.ws_connect(target) as socket:
+        await socket.send_str("path")
+        assert (await socket.receive()).data == path

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
+from yarl import URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +31,11 @@ OF_ONE_CONNECTION = frozenset(
         "transfer-encoding",
         "upgrade",
         "content-length",
+        "expect",
     }
 )
+"""What is not passed on, with a body's expectation: whoever asks with one has sent it here already."""
+
 OF_THE_ASKER = frozenset({"authorization"})
 """A client's credentials are for the API server alone."""
 OF_THE_HANDSHAKE = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol")
@@ -67,13 +71,14 @@ async def pass_on(raw: web.BaseRequest, hop: Hop, body: bytes) -> web.StreamResp
     upgraded = raw.headers.get("Upgrade", "").lower() == "websocket"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
     async with aiohttp.ClientSession(connector=connector(hop), timeout=timeout, auto_decompress=False) as session:
-        return await (_messages(raw, session, hop) if upgraded else _answer(raw, session, hop, body))
+        # As it is: resolving the dots of a client's path would lead out of what the client was let into.
+        target = URL(hop.url, encoded=True)
+        return await (_messages(raw, session, target) if upgraded else _answer(raw, session, target, hop.prefix, body))
 
 
-async def _answer(raw: web.BaseRequest, session: aiohttp.ClientSession, hop: Hop, body: bytes) -> web.StreamResponse:
-    from yarl import URL
-
-    target = URL(hop.url, encoded=True)
+async def _answer(
+    raw: web.BaseRequest, session: aiohttp.ClientSession, target: URL, prefix: str, body: bytes
+) -> web.StreamResponse:
     asked = session.request(
         raw.method,
         target,
@@ -84,8 +89,8 @@ async def _answer(raw: web.BaseRequest, session: aiohttp.ClientSession, hop: Hop
     )
     async with asked as source:
         headers = onward(source.headers)
-        if hop.prefix and source.headers.get("Location", "").startswith("/"):
-            headers["Location"] = hop.prefix + source.headers["Location"]
+        if prefix and source.headers.get("Location", "").startswith("/"):
+            headers["Location"] = prefix + source.headers["Location"]
         response = web.StreamResponse(status=source.status, reason=source.reason, headers=headers)
         if source.content_length is not None:
             response.content_length = source.content_length
@@ -98,12 +103,12 @@ async def _answer(raw: web.BaseRequest, session: aiohttp.ClientSession, hop: Hop
         return response
 
 
-async def _messages(raw: web.BaseRequest, session: aiohttp.ClientSession, hop: Hop) -> web.StreamResponse:
+async def _messages(raw: web.BaseRequest, session: aiohttp.ClientSession, target: URL) -> web.StreamResponse:
     offered = [one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",") if one.strip()]
     headers = onward(raw.headers)
     for name in OF_THE_HANDSHAKE:
         headers.popall(name, None)
-    async with session.ws_connect(hop.url, protocols=offered, headers=headers, max_msg_size=0) as server:
+    async with session.ws_connect(target, protocols=offered, headers=headers, max_msg_size=0) as server:
         client = web.WebSocketResponse(
             protocols=[server.protocol] if server.protocol else (), max_msg_size=0, compress=False
         )
