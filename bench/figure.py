@@ -44,7 +44,8 @@ class Figure:
         """The figure as a row of the page."""
         sign = "≥" if self.at_least else "≤"
         goal = "" if self.goal is None else f"{sign} {self.goal:,g} {self.unit}"
-        return f"| {self.name} | {self.value:,.4g} {self.unit} | {goal} | {self.verdict} | {self.peer} |"
+        value = f"{self.value:,.0f}" if self.value >= 1000 else f"{self.value:.3g}"
+        return f"| {self.name} | {value} {self.unit} | {goal} | {self.verdict} | {self.peer} |"
 
 
 def machine() -> str:
