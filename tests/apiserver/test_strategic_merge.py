@@ -77,6 +77,14 @@ def test_items_of_the_patch_come_in_its_order_and_others_before_those_they_were_
     assert "".join(one["name"] for one in patched("pods", target, change)["spec"]["containers"]) == merged
 
 
+@pytest.mark.parametrize("plural", ["containers", "finalizers"])
+def test_an_order_that_does_not_name_a_new_item_is_refused(plural: str) -> None:
+    part, one, other = ("spec", {"name": "a"}, {"name": "b"}) if plural == "containers" else ("metadata", "a", "b")
+    patch = {part: {f"$setElementOrder/{plural}": [one], plural: [other]}}
+    with pytest.raises(StrategicPatchError, match="'b' is missing"):
+        patched("pods", {part: {plural: [one]}}, patch)
+
+
 def test_an_order_alone_sorts_without_loss() -> None:
     target = pod({"name": "a", "image": "1"}, {"name": "b", "image": "2"})
     patch = {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}}

@@ -114,7 +114,11 @@ def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identit
     live = {_hashable(identity(item)): position for position, item in enumerate(target)}
     keys = {id(item): _hashable(identity(item)) for item in merged}
     named = sorted((item for item in merged if keys[id(item)] in place), key=lambda item: place[keys[id(item)]])
-    others = sorted((item for item in merged if keys[id(item)] not in place), key=lambda item: live[keys[id(item)]])
+    unnamed = [item for item in merged if keys[id(item)] not in place]
+    if strange := [item for item in unnamed if keys[id(item)] not in live]:
+        told = identity(strange[0])
+        raise StrategicPatchError(f"{SET_ORDER}<list> must name every item that the patch adds: {told!r} is missing")
+    others = sorted(unnamed, key=lambda item: live[keys[id(item)]])
     result: list[Any] = []
     for item in named:
         position = live.get(keys[id(item)], -1)
