@@ -39,6 +39,12 @@ class Attributes:
         """`pods` or `pods/log`, as rules name it."""
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
+    @property
+    def length(self) -> int:
+        """Characters of all parts: clients choose them freely, in paths as long as they like."""
+        thing = len(self.group) + len(self.version) + len(self.resource) + len(self.subresource)
+        return len(self.verb) + thing + len(self.namespace) + len(self.name) + len(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -126,6 +127,18 @@ def test_a_yes_says_why(index: Index) -> None:
     index.put(ROLE_BINDINGS, binding("b", "reader", user("eve")), "ns")
     decision = index.rbac.decide(User("eve"), Attributes("get", "", "v1", "pods", namespace="ns"))
     assert decision.reason == 'RBAC: allowed by RoleBinding "b/ns" of ClusterRole "reader" to User "eve"'
+
+
+def test_long_questions_are_answered_and_not_kept(index: Index) -> None:
+    index.put(CLUSTER_ROLE_BINDINGS, binding("b", "reader", user("eve")))
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            assert index.may("eve", namespace=f"{number:0100000}")
+            assert not index.may("adam", namespace=f"{number:0100000}")
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_bindings_of_others_cost_nothing(index: Index) -> None:

@@ -36,6 +36,9 @@ MOST_USERS = 4096
 MOST_DECISIONS = 1024
 """Decisions that are remembered until a role or a binding changes; one more, and all are made anew."""
 
+LONGEST_REMEMBERED = 1024
+"""Characters of a question; who has no rights may ask long ones too, and fill the memory with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -86,6 +89,8 @@ class Rbac:
 
     def decide(self, user: User, asked: Attributes) -> Decision:
         """Whether some role of the user allows it, and by which binding. Who asks the same again is told the same."""
+        if asked.length > LONGEST_REMEMBERED:
+            return self._decide(user, asked)
         key = user.name, user.groups, asked
         known = self._decided.get(key)
         if known is None:
