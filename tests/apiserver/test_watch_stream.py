@@ -29,6 +29,19 @@ async def test_all_are_called_where_there_are_more_than_one_slice() -> None:
     assert called == list(range(3 * LARGEST_SLICE))
 
 
+async def test_one_that_fails_holds_up_no_other() -> None:
+    rounds, called = Rounds(), list[str]()
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    rounds.join(fail)
+    rounds.join(lambda: called.append("same round"))
+    await until(lambda: called)
+    rounds.join(lambda: called.append("next round"))
+    await until(lambda: called == ["same round", "next round"])
+
+
 async def test_requests_get_their_turn_between_slices() -> None:
     rounds, order = Rounds(), list[object]()
 

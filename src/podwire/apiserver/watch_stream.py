@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.watch import CHUNK, Phase
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from podwire.apiserver.watch import Watcher
+
+log = logging.getLogger(__name__)
 
 LARGEST_SLICE = 64
 """Streams that are sent without a break, so that requests get their turn."""
@@ -49,7 +52,10 @@ class Rounds:
     def _go_on(self, round_: list[Callable[[], None]]) -> None:
         loop = asyncio.get_running_loop()
         for send in round_[:LARGEST_SLICE]:
-            send()
+            try:
+                send()
+            except Exception:  # the other streams have theirs to send, now and in all rounds to come
+                log.exception("a watch stream could not be sent")
         if rest := round_[LARGEST_SLICE:]:
             loop.call_soon(self._go_on, rest)
             return
