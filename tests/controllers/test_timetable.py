@@ -50,6 +50,7 @@ RUNS, ENDED = job("report-1"), job("report-1", "Complete")
         ((), {"timeZone": "Mars/Olympus"}, (None, [], "UnparseableSchedule")),
         ((), {"startingDeadlineSeconds": 60}, (DUE, [], "")),
         ((), {"startingDeadlineSeconds": 10}, (None, [], "")),
+        ((), {"startingDeadlineSeconds": 2**63 - 1}, (DUE, [], "")),
         ((), {"status": {"lastScheduleTime": "2026-01-01T12:20:00Z"}}, (DUE, [], "")),
         ((), {"status": {"lastScheduleTime": "2026-01-01T12:30:00Z"}}, (None, [], "")),
         ((RUNS,), {}, (DUE, [], "")),

@@ -103,6 +103,7 @@ def test_the_latest_occasion(text: str, since: timedelta, expected: datetime | N
         ("x * * * *", 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax'),
         ("@often", "unrecognized descriptor: @often"),
         ("@every soon", "failed to parse duration @every soon"),
+        ("@every 2562048h", "failed to parse duration @every 2562048h"),
     ],
 )
 def test_what_is_no_schedule(text: str, message: str) -> None:

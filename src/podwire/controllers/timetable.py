@@ -20,6 +20,9 @@ from podwire.kube.schedules import Schedule, ScheduleError, schedule, zone_of
 if TYPE_CHECKING:
     from podwire.kube.batch import CronJob, Job
 
+LONGEST_DEADLINE_SECONDS = 10**9
+"""Thirty years: a larger number of a CronJob may lead out of the calendar."""
+
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
@@ -115,13 +118,19 @@ def _since(cron_job: CronJob, now: datetime) -> datetime:
     """After when occasions count: the last one that was met, else the CronJob's own beginning; never too long ago."""
     began = cron_job.status.last_schedule_time or cron_job.metadata.creation_timestamp
     since = datetime.fromisoformat(began) if began else now
-    deadline = cron_job.spec.starting_deadline_seconds
-    return since if deadline is None else max(since, now - timedelta(seconds=deadline))
+    deadline = _deadline(cron_job)
+    return since if deadline is None else max(since, now - deadline)
 
 
 def _too_late(cron_job: CronJob, occasion: datetime, now: datetime) -> bool:
-    deadline = cron_job.spec.starting_deadline_seconds
-    return deadline is not None and occasion + timedelta(seconds=deadline) < now
+    deadline = _deadline(cron_job)
+    return deadline is not None and occasion + deadline < now
+
+
+def _deadline(cron_job: CronJob) -> timedelta | None:
+    """How late a Job may start; None where any time will do."""
+    seconds = cron_job.spec.starting_deadline_seconds
+    return None if seconds is None else timedelta(seconds=min(seconds, LONGEST_DEADLINE_SECONDS))
 
 
 def _seconds_until_next(line: Schedule, now: datetime) -> float | None:

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+LONGEST_DELAY_SECONDS = 2**63 / 1e9
+"""292 years: what a duration of Go holds, in nanoseconds."""
+
 LONGEST_SEARCH = timedelta(days=5 * 366)
 """A schedule that does not come due within five years never does, such as on the 30th of February."""
 
@@ -214,4 +217,6 @@ def _every(text: str) -> Every:
     if not parts or "".join(map("".join, parts)) != duration:
         raise ScheduleError(f"failed to parse duration {text}")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds >= LONGEST_DELAY_SECONDS:
+        raise ScheduleError(f"failed to parse duration {text}")
     return Every(timedelta(seconds=max(1, int(seconds))))
