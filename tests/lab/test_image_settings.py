@@ -12,6 +12,7 @@ from podwire.lab.imagestore.manifest import RunConfig
 from podwire.lab.imagestore.store import StoredImage
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/www:/bin/sh\nbroken\nodd:x:a:b::/:/bin/sh\n"
+PASSWD += f"long:x:{'9' * 5000}:0::/:/bin/sh\n"
 GROUP = "root:x:0:\nweb:x:34:\nstaff:x:50:other,web\nodd:x:z:web\n"
 
 
@@ -80,7 +81,7 @@ def test_users(user: str, expected: ImageUser) -> None:
     assert image_user(image(user)) == expected
 
 
-@pytest.mark.parametrize("user", ["nobody", "odd", "web:nothing", "web:odd"])
+@pytest.mark.parametrize("user", ["nobody", "odd", "long", "9" * 5000, "web:nothing", "web:odd"])
 def test_a_user_or_group_that_the_image_lacks(user: str) -> None:
     with pytest.raises(ConfigurationError, match="unable to find"):
         image_user(image(user))

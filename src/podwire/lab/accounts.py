@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FIRST_PERSON = 1000
+LONGEST_NUMBER = 10
 """Debian and most others give people numbers from here on (login.defs UID_MIN)."""
 NOBODY = 65534
 
@@ -47,12 +48,12 @@ def etc_group() -> str:
 
 def primary_group(passwd: str, user: int) -> int:
     """The group of a user by number; 0 for one that has no entry, as container runtimes have it."""
-    return next((int(f[3]) for f in _entries(passwd, 7) if f[2] == str(user) and f[3].isdecimal()), 0)
+    return next((number(fields[3]) or 0 for fields in _entries(passwd, 7) if fields[2] == str(user)), 0)
 
 
 def user_number(passwd: str, name: str) -> int | None:
     """The number of a user by name; None where the file does not know it."""
-    return next((int(f[2]) for f in _entries(passwd, 7) if f[0] == name and f[2].isdecimal()), None)
+    return next((number(fields[2]) for fields in _entries(passwd, 7) if fields[0] == name), None)
 
 
 def user_name(passwd: str, user: int) -> str:
@@ -62,12 +63,18 @@ def user_name(passwd: str, user: int) -> str:
 
 def group_number(group: str, name: str) -> int | None:
     """The number of a group by name; None where the file does not know it."""
-    return next((int(f[2]) for f in _entries(group, 4) if f[0] == name and f[2].isdecimal()), None)
+    return next((number(fields[2]) for fields in _entries(group, 4) if fields[0] == name), None)
 
 
 def member_groups(group: str, user: str) -> tuple[int, ...]:
     """The numbers of the groups that name a user as a member."""
-    return tuple(int(f[2]) for f in _entries(group, 4) if f[2].isdecimal() and user in f[3].split(","))
+    found = (number(fields[2]) for fields in _entries(group, 4) if user in fields[3].split(","))
+    return tuple(one for one in found if one is not None)
+
+
+def number(text: str) -> int | None:
+    """A user's or group's number as files and images write it; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def _entries(text: str, fields: int) -> Iterator[list[str]]:

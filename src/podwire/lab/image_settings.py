@@ -50,8 +50,9 @@ def stop_signal(config: RunConfig) -> int:
 def image_user(image: StoredImage) -> ImageUser:
     """The image's USER: name or number, with a group after a colon. Raises ConfigurationError for a name it lacks."""
     user, _, group = image.config.user.partition(":")
-    if not user or user.isdecimal():
-        found = by_number(image, int(user or 0))
+    number = accounts.number(user or "0")
+    if number is not None:
+        found = by_number(image, number)
     else:
         number = accounts.user_number(image.passwd, user)
         if number is None:
@@ -69,9 +70,9 @@ def by_number(image: StoredImage, user: int) -> ImageUser:
 
 
 def _group(image: StoredImage, text: str) -> int:
-    if text.isdecimal():
-        return int(text)
-    number = accounts.group_number(image.group, text)
+    number = accounts.number(text)
+    if number is None:
+        number = accounts.group_number(image.group, text)
     if number is None:
         raise ConfigurationError(f"unable to find group {text}: no matching entries in the image's /etc/group")
     return number

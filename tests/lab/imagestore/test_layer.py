@@ -153,6 +153,8 @@ def test_nothing_outside_is_written(root: Path, layers: tuple[tuple[Member, ...]
         (entry("a", b""), entry("a/b", b"")),
         (entry("x/" * 300),),
         (entry("a" * 300),),
+        (entry("d/" * 200), link("l", "d/" * 200), entry("l/" + "d/" * 100), entry("l/" + "d/" * 100 + "x")),
+        (link("l", "", pax_headers={"linkpath": "a\0b"}),),
         (entry("a", type=b"Z"),),
     ],
 )
@@ -160,6 +162,21 @@ def test_what_is_refused(root: Path, members: tuple[Member, ...]) -> None:
     with pytest.raises(ImageError, match="member"):
         unpack(root, members)
     assert outside_is_untouched(root)
+
+
+def test_times_that_no_calendar_has_are_left_out(root: Path) -> None:
+    times = ({"mtime": "inf"}, {"mtime": "nan"}, {"mtime": "1e300"})
+    unpack(root, tuple(entry(f"{number}/", pax_headers=headers) for number, headers in enumerate(times)))
+    assert listing(root) == {"0", "1", "2"}
+
+
+def test_a_mode_below_zero_is_refused(root: Path) -> None:
+    member = entry("a")[0].tobuf()
+    forged = bytearray(member)
+    forged[100:108], forged[148:156] = b"\xff" * 8, b" " * 8
+    forged[148:156] = b"%06o\0 " % sum(forged[:512])
+    with pytest.raises(ImageError, match="member 'a'"):
+        apply(io.BytesIO(bytes(forged) + bytes(1024)), Unpacking(root))
 
 
 def test_an_absolute_path_begins_at_the_root_of_the_image(root: Path) -> None:

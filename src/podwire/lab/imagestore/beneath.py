@@ -6,6 +6,7 @@ Source: openat2(2), RESOLVE_IN_ROOT. Nobody else may change the folder meanwhile
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -13,12 +14,16 @@ from pathlib import Path
 
 from podwire.kernel import mounts
 
+DEEPEST = 256
+"""Folders within each other, also by way of links: what removes a tree must not run out of stack or descriptors."""
+
 
 class Beneath:
     """A folder that is being filled. Paths are relative and without `..`; empty is the folder itself."""
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
+        self._deepest = os.path.realpath(root).count("/") + DEEPEST
 
     @contextlib.contextmanager
     def parent(self, path: str) -> Iterator[tuple[int, str]]:
@@ -26,6 +31,8 @@ class Beneath:
         folder, _, name = path.rpartition("/")
         descriptor = self._folder(folder)
         try:
+            if os.readlink(f"/proc/self/fd/{descriptor}").count("/") >= self._deepest:
+                raise OSError(errno.ENAMETOOLONG, "is nested too deeply")
             yield descriptor, name
         finally:
             os.close(descriptor)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from podwire.lab.imagestore.archive import CHUNK, Readable
-from podwire.lab.imagestore.beneath import Beneath
+from podwire.lab.imagestore.beneath import DEEPEST, Beneath
 from podwire.lab.imagestore.failures import ImageError
 
 WHITEOUT = ".wh."
@@ -31,7 +31,6 @@ MOST_BYTES = 64 * 1024**3
 DISK_RESERVE = 256 * 1024**2
 """Bytes of the disk that an image must leave free."""
 CHECK_EVERY = 64 * 1024**2
-DEEPEST = 256
 CAPABILITY = "security.capability"
 _PAX_XATTR = "SCHILY.xattr."
 
@@ -103,13 +102,14 @@ class _Layer:
         try:
             if not self._whiteout(path):
                 self._make(tar, member, path)
-        except OSError as error:
-            raise ImageError(f"member {member.name!r}: {error.strerror or error}") from None
+        except (OSError, ValueError, OverflowError) as error:  # a header can have any number, and NUL in a link
+            why = error.strerror if isinstance(error, OSError) else None
+            raise ImageError(f"member {member.name!r}: {why or error}") from None
 
     def finish(self) -> None:
         """Folders get their times last: each file made in one would change it."""
         for path, time in reversed(self._folder_times.items()):
-            with contextlib.suppress(OSError), self._beneath.parent(path) as (folder, name):
+            with contextlib.suppress(OSError, OverflowError, ValueError), self._beneath.parent(path) as (folder, name):
                 os.utime(name or ".", (time, time), dir_fd=folder, follow_symlinks=False)
 
     def _whiteout(self, path: str) -> bool:

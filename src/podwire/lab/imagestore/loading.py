@@ -8,6 +8,7 @@ import io
 import os
 import platform
 import shutil
+import tarfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def load(store: Store, source: io.BufferedReader, name: str, tags: tuple[str, ..
         raise ImageError(f"{name}: a header in it asks for more memory than there is") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ImageError(f"{name}: its compression is broken: {error}; was it cut off?") from None
-    except OSError as error:
+    except (OSError, tarfile.TarError) as error:
         raise ImageError(f"{name}: {error}") from None
 
 
@@ -110,14 +111,19 @@ def _names(image: ArchivedImage, wanted: tuple[str, ...], images: int, name: str
 
 def _take(store: Store, archive: Archive, image: ArchivedImage, names: tuple[str, ...], place: Path) -> Loaded:
     """Unpack an image that is not here yet, and name it."""
-    stored = store.image(image.image_id)
-    if stored is None:
+    here = store.image(image.image_id)
+    if here is None:
         root = place / ROOT
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(mode=0o755)
         stored = _unpack(archive, image, root)
+    else:
+        stored = here
     with store.changing():
-        store.add(place / ROOT, stored)
+        if here is None:
+            store.add(place / ROOT, stored)
+        elif store.image(image.image_id) is None:
+            raise ImageError(f"{archive.name}: image {stored.short_id} was removed meanwhile: load it again")
         store.name(stored, list(names))
     return Loaded(names, stored)
 

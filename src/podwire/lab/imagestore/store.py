@@ -145,7 +145,10 @@ class Store:
     def _sweep(self) -> None:
         """Remove what dead loads and removals left. A living one holds a lock of its folder."""
         for path in (*self.path.glob(f"{NEW}*"), *self.path.glob(f"{OLD}*")):
-            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # its load has just ended
             try:
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
