@@ -114,8 +114,9 @@ class _Runtime:
         states = scratch.parent / "crun"
         states.mkdir(exist_ok=True)
         for state in states.iterdir():
-            if _lock(state) is not None:
-                self._forget(state)
+            with contextlib.suppress(FileNotFoundError):  # its launcher ends just now
+                if _lock(state) is not None:
+                    self._forget(state)
         self._state = states / str(os.getpid())
         self._state.mkdir()
         self._held = _lock(self._state)
