@@ -97,8 +97,17 @@ def test_the_status_is_converted_both_ways() -> None:
     assert autoscaling.stored(old) == new
 
 
-def test_an_annotation_that_is_no_json_is_refused_by_its_name() -> None:
-    broken = of_version_1()
-    broken["metadata"]["annotations"] = {"autoscaling.alpha.kubernetes.io/metrics": "[{"}
+@pytest.mark.parametrize("text", ["[{", "5", "{}", "[5]"])
+def test_an_annotation_of_another_form_is_refused_by_its_name(text: str) -> None:
+    broken = of_version_1(targetCPUUtilizationPercentage=70)
+    broken["metadata"]["annotations"] = {"autoscaling.alpha.kubernetes.io/metrics": text}
     with pytest.raises(StatusError, match=r"autoscaling\.alpha\.kubernetes\.io/metrics"):
         autoscaling.stored(broken)
+
+
+async def test_an_annotation_must_fit_what_is_stored(talk: Talk) -> None:
+    """Else reading it back would fail, and every list with it."""
+    broken = of_version_1()
+    broken["metadata"]["annotations"] = {"autoscaling.alpha.kubernetes.io/metrics": '[{"resource": 5}]'}
+    assert (await talk.refused("POST", OLD, broken))[:2] == (400, "BadRequest")
+    assert (await talk.ok("GET", OLD))["items"] == []

@@ -18,25 +18,25 @@ Object = dict[str, Any]
 OLD, STORED = "autoscaling/v1", "autoscaling/v2"
 
 _PREFIX = "autoscaling.alpha.kubernetes.io/"
-_OTHERS = {
-    "metrics": ("spec", "metrics"),
-    "behavior": ("spec", "behavior"),
-    "conditions": ("status", "conditions"),
-    "current-metrics": ("status", "currentMetrics"),
+_OTHERS: dict[str, tuple[str, str, Any]] = {
+    "metrics": ("spec", "metrics", list[Object]),
+    "behavior": ("spec", "behavior", Object),
+    "conditions": ("status", "conditions", list[Object]),
+    "current-metrics": ("status", "currentMetrics", list[Object]),
 }
-"""What v1 has in annotations: the end of the name, and where v2 has it."""
+"""What v1 has in annotations: the end of the name, where v2 has it, and its form."""
 
 _TARGET, _CURRENT = "targetCPUUtilizationPercentage", "currentCPUUtilizationPercentage"
 
 
 def stored(obj: Object) -> Object:
-    """An autoscaler of v1 as v2 has it. Raises StatusError 400 where an annotation of ours is no JSON."""
+    """An autoscaler of v1 as v2 has it. Raises StatusError 400 where an annotation of ours is not what v1 writes."""
     spec, state, metadata = dict(obj.get("spec") or {}), dict(obj.get("status") or {}), dict(obj.get("metadata") or {})
     parts = {"spec": spec, "status": state}
     annotations = dict(metadata.pop("annotations", None) or {})
-    for name, (part, field) in _OTHERS.items():
+    for name, (part, field, form) in _OTHERS.items():
         if text := annotations.pop(_PREFIX + name, ""):
-            parts[part][field] = _decoded(name, text)
+            parts[part][field] = _decoded(name, text, form)
     use, used = spec.pop(_TARGET, None), state.pop(_CURRENT, None)
     if use is not None:
         target = {"type": "Utilization", "averageUtilization": use}
@@ -58,7 +58,7 @@ def served(obj: Object) -> Object:
     use, spec["metrics"] = _use(spec.get("metrics") or [], "target")
     used, state["currentMetrics"] = _use(state.get("currentMetrics") or [], "current")
     annotations = dict(metadata.get("annotations") or {})
-    for name, (part, field) in _OTHERS.items():
+    for name, (part, field, _) in _OTHERS.items():
         if others := parts[part].pop(field, None):
             annotations[_PREFIX + name] = msgspec.json.encode(others).decode()
     if annotations:
@@ -84,9 +84,9 @@ def _use(metrics: list[Object], part: str) -> tuple[int | None, list[Object]]:
     return None, metrics
 
 
-def _decoded(name: str, text: Any) -> Any:
+def _decoded(name: str, text: Any, form: Any) -> Any:
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(text, type=form)
     except (msgspec.DecodeError, TypeError) as error:
         where = f"metadata.annotations[{_PREFIX}{name}]"
         raise status.bad_request(f"{where}: it must be JSON, as autoscaling/v1 writes it: {error}") from error

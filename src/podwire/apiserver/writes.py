@@ -244,12 +244,18 @@ class Writer:
             admit(write)
 
     def _stored_form(self, resource: Resource, body: Object) -> tuple[Resource, Object]:
-        """An object as it is stored, and the resource whose rules hold: for kinds of users the one that was asked."""
+        """An object as it is stored, and the resource whose rules hold: for kinds of users the one that was asked.
+
+        Raises StatusError 400 where it came in another form, and does not fit the one that is stored.
+        """
         if resource.custom is not None:
             pruned, _ = resource.custom.pruned(body)
             return resource, resource.custom.to_storage(pruned)
         stored = conversion.to_storage(resource, without_nulls(body))
-        return self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource, stored
+        kind = self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource
+        if conversion.is_converted(resource) and (problem := validation.mistyped(kind, stored)):
+            raise misfit(kind, stored, problem, None)
+        return kind, stored
 
 
 def check_fields(resource: Resource, body: Object, options: WriteOptions) -> tuple[str, ...]:
