@@ -1,5 +1,7 @@
 import ipaddress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -73,6 +75,21 @@ async def test_the_kernel_holds_what_was_written_and_says_so() -> None:
     assert set(await NftablesSink(Nftables()).read()) == set(ROWS)
     await sink.write(Delta((), ROWS))
     assert list(await sink.read()) == []
+
+
+async def test_flows_of_an_address_are_forgotten_before_and_after_it_loses_its_pod(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After, because what comes between the two is let through by the rows that still stand."""
+    done: list[object] = []
+    monkeypatch.setattr("podwire.policy.sink.Conntrack", lambda: SimpleNamespace(forget_addresses=done.append))
+    nft = SimpleNamespace(run=lambda _: done.append("written"))
+    gone, kept = AddressRow(address("10.0.0.1"), S), AddressRow(address("10.0.0.2"), S)
+    await NftablesSink(cast("Nftables", nft)).write(Delta((kept,), (gone, IsolatedRow(IN, S))))
+    assert done == [{gone.address}, "written", {gone.address}]
+    done.clear()
+    await NftablesSink(cast("Nftables", nft)).write(Delta((kept,)))
+    assert done == ["written"]
 
 
 @sandboxed

@@ -19,10 +19,10 @@ from podwire.policy import layout
 from podwire.policy.rows import AddressRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from podwire.engine.row import Delta
-    from podwire.kernel.elements import Element
+    from podwire.kernel.elements import Element, IPAddress
     from podwire.kernel.nftables import Nftables
     from podwire.policy.rows import Row
 
@@ -61,20 +61,25 @@ class NftablesSink:
         """Upserts in order, then removals; other tasks get their turn between two transactions.
 
         Before an address loses its pod, the node forgets the datagrams between it and others: what is tracked passes
-        unjudged, also to the next pod with this address. Forgotten first, nothing is left over if this process dies.
+        unjudged, also to the next pod with this address. Forgotten first, nothing is left over if this process dies;
+        what came meanwhile was let through by the old rows, and is forgotten too.
         """
         gone = {row.address for row in delta.removals if isinstance(row, AddressRow)}
-        try:
-            if gone:
-                await asyncio.to_thread(self._conntrack.forget_addresses, gone)
-        except NetlinkError as error:
-            raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
+        await self._forget(gone)
         try:
             for text in transactions(delta):
                 self._nft.run(text)
                 await asyncio.sleep(0)
         except NftablesError as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
+        await self._forget(gone)
+
+    async def _forget(self, addresses: Collection[IPAddress]) -> None:
+        try:
+            if addresses:
+                await asyncio.to_thread(self._conntrack.forget_addresses, addresses)
+        except NetlinkError as error:
+            raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
 
 
 def refuse_midstream() -> None:
