@@ -83,6 +83,11 @@ def read_protobuf(body: bytes) -> Object:
     return value
 
 
+def is_json(configuration: bytes) -> bool:
+    """Whether a configuration to apply, which may come as YAML, is JSON: kubectl sends it so, and it costs a tenth."""
+    return configuration.lstrip()[:1] == b"{"
+
+
 def without_nulls(value: Any) -> Any:
     """A value without the nulls inside it: an absent field and a null one are the same in Kubernetes."""
     return _without_nulls(value) if b"null" in encode(value) else value

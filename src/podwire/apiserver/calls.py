@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import patches, status
 from podwire.apiserver.apply.options import author_name, is_apply
-from podwire.apiserver.bodies import read_json, read_object, read_yaml
+from podwire.apiserver.bodies import is_json, read_json, read_object, read_yaml
 from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.duplicates import duplicate_fields
 from podwire.apiserver.misfits import SentPatch
@@ -58,7 +58,7 @@ class Call:
     def configuration(self) -> Object:
         """The configuration of a server-side apply, in YAML or JSON; raises StatusError 400 or 413."""
         body = self.request.body
-        config = read_json(body) if body.lstrip()[:1] == b"{" else read_yaml(body)
+        config = read_json(body) if is_json(body) else read_yaml(body)
         if not isinstance(config, dict):
             raise status.bad_request("error decoding patch: a configuration is an object with apiVersion and kind")
         return config

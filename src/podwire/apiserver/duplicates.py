@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.bodies import JSON_TYPES, YAML_TYPES, media_type
+from podwire.apiserver.bodies import JSON_TYPES, YAML_TYPES, is_json, media_type
 from podwire.apiserver.revisions import decode, encode
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def duplicate_fields(body: bytes, content_type: str, value: Any = None) -> tuple
     `value` is what was read, where the caller still has it: to read a body again costs most of this.
     """
     kind = media_type(content_type)
-    if kind in YAML_TYPES or kind.endswith("+yaml"):
+    if kind in YAML_TYPES or (kind.endswith("+yaml") and not is_json(body)):
         return tuple(_in_yaml(body))
-    if kind not in JSON_TYPES and not kind.endswith("+json"):
+    if kind not in JSON_TYPES and not kind.endswith(("+json", "+yaml")):
         return ()
     if body.count(_COLON) == encode(decode(body) if value is None else value).count(_COLON):
         return ()
