@@ -30,6 +30,13 @@ async def behind(request: web.BaseRequest) -> web.StreamResponse:
         await response.prepare(request)
         await response.write(b"first")
         await asyncio.Event().wait()
+    if request.path == "/cut":
+        response = web.StreamResponse(headers={"Content-Length": "10"} if request.query else {})
+        await response.prepare(request)
+        await response.write(b"first")
+        assert request.transport is not None
+        request.transport.close()
+        return response
     own = {
         name: request.headers[name] for name in ("X-Own", "Content-Type", "Authorization") if name in request.headers
     }
@@ -77,6 +84,13 @@ async def test_redirections_lead_back_through_the_proxy(client: aiohttp.ClientSe
 async def test_an_answer_comes_as_it_is_made(client: aiohttp.ClientSession) -> None:
     async with asyncio.timeout(20), client.get("/stream") as answer:
         assert await answer.content.readexactly(5) == b"first"
+
+
+@pytest.mark.parametrize("path", ["/cut", "/cut?length=10"])
+async def test_an_answer_that_is_cut_off_does_not_look_whole(client: aiohttp.ClientSession, path: str) -> None:
+    async with asyncio.timeout(20), client.get(path) as answer:
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
 
 
 async def test_messages_pass_both_ways_and_so_does_the_end(client: aiohttp.ClientSession) -> None:

@@ -95,11 +95,14 @@ async def _answer(
         if source.content_length is not None:
             response.content_length = source.content_length
         await response.prepare(raw)
-        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        try:
             if raw.method != "HEAD":
                 async for part in source.content.iter_any():
                     await response.write(part)
             await response.write_eof()
+        except (ConnectionError, aiohttp.ClientError):
+            if raw.transport is not None:  # what was cut off there is cut off here: it must not look whole
+                raw.transport.abort()
         return response
 
 
