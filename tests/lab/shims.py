@@ -18,7 +18,7 @@ from podwire.lab.packets import Packets
 from podwire.lab.plan import SHIM_SOCKET, ContainerPlan, Execute, Identity, PodPlan, write_plan
 from podwire.lab.zygote import SpawnRequest
 
-DEADLINE = 8.0
+DEADLINE = 30.0
 
 
 class ForkSpawner:

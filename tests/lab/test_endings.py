@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from podwire.kube.kinds import PODS
+from podwire.kube.meta import NamespacedName
 from podwire.lab import messages
 from podwire.lab.lifecycle import Running, Terminated
 from tests.lab.nodes import is_ready, node, shell
@@ -97,10 +99,15 @@ async def test_a_hook_that_takes_too_long_is_cut_off() -> None:
 @in_world
 async def test_a_pod_that_is_active_for_too_long_fails() -> None:
     async with node() as home:
-        await home.create("web", shell(OBEDIENT), activeDeadlineSeconds=3)
-        await home.create("done", shell("true"), activeDeadlineSeconds=3, restartPolicy="Never")
+        await home.create("early", shell(OBEDIENT), activeDeadlineSeconds=1)
+        await home.create("web", shell(OBEDIENT), activeDeadlineSeconds=600)
+        await home.create("done", shell("true"), restartPolicy="Never")
         await home.when("web", is_ready)
         await home.when("done", lambda p: p["status"]["phase"] == "Succeeded")
+        for name in ("web", "done"):
+            deadline = {"spec": {"activeDeadlineSeconds": 1}}
+            await home.client.patch(PODS, NamespacedName("default", name), deadline)
+        await home.when("early", lambda p: p["status"].get("reason") == "DeadlineExceeded")
         pod = await home.when("web", lambda p: p["status"]["phase"] == "Failed")
         assert pod["status"]["reason"] == "DeadlineExceeded"
         assert "terminated" in pod["status"]["containerStatuses"][0]["state"]

@@ -8,14 +8,32 @@ from datetime import UTC, datetime, timedelta
 
 
 class Deadline:
-    """`over` says whether the time is up; `poke` is called when it is. No seconds: never."""
+    """`over` says whether the time is up; `poke` is called when it is."""
 
-    def __init__(self, seconds: int | None, started: str, poke: Callable[[], None]) -> None:
-        self._end = None if seconds is None else datetime.fromisoformat(started) + timedelta(seconds=seconds)
+    def __init__(self, started: str, poke: Callable[[], None]) -> None:
+        self._started = started
+        self._poke = poke
+        self._end: datetime | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: int | None) -> None:
+        """How long the pod may be active, which a client may also say later; no seconds: for ever."""
+        end = None if seconds is None else datetime.fromisoformat(self._started) + timedelta(seconds=seconds)
+        if end != self._end:
+            self.stop()
+            self._end = end
+            self._wait()
+
+    def _wait(self) -> None:
         if self._end is not None:
             left = max(0.0, (self._end - datetime.now(UTC)).total_seconds())
-            self._timer = asyncio.get_running_loop().call_later(left, poke)
+            self._timer = asyncio.get_running_loop().call_later(left, self._ring)
+
+    def _ring(self) -> None:
+        if self.over:
+            self._poke()
+        else:  # the loop's clock is another one than that of the day
+            self._wait()
 
     @property
     def over(self) -> bool:

@@ -71,13 +71,15 @@ class PodWorker:
         self._tokens = PodTokens(node.client, self.poke)
         self._reporter = Reporter(node.client, pod.key, self._status)
         self._health = PodHealth(self._execute, self._kill, self._tell, self._health_changed)
-        self._deadline = Deadline(pod.spec.active_deadline_seconds, self.sandbox.record.started, self.poke)
+        self._deadline = Deadline(self.sandbox.record.started, self.poke)
+        self._deadline.set(pod.spec.active_deadline_seconds)
 
     # What the API says
 
     def update(self, pod: Pod) -> None:
         """The pod as the API has it now."""
         self.pod = pod
+        self._deadline.set(pod.spec.active_deadline_seconds)
         self.poke()
 
     def forget(self) -> None:
