@@ -23,6 +23,12 @@ def test_two(world): note(world)
 """
 
 
+@pytest.fixture(autouse=True)
+def _own_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pytest-xdist tells the process of these tests is not meant for the runs inside them."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 @pytest.fixture
 def notes(pytester: pytest.Pytester) -> Path:
     return pytester.path / "notes"
@@ -66,6 +72,7 @@ def test_settings_of_the_configuration_file_count(pytester: pytest.Pytester) -> 
     pytester.runpytest_subprocess().stderr.fnmatch_lines(["*podwire_scope = week: choose one of session, *"])
 
 
+@pytest.mark.long
 @pytest.mark.proves("plugin-parallel")
 def test_workers_have_worlds_of_their_own(pytester: pytest.Pytester, notes: Path) -> None:
     pytester.makepyfile(test_a=WRITES.format(notes=notes), test_b=WRITES.format(notes=notes))
@@ -77,7 +84,7 @@ def test_workers_have_worlds_of_their_own(pytester: pytest.Pytester, notes: Path
 
 
 FAILS = """
-import pytest
+from podwire.testing import eventually
 
 POD = '''
 apiVersion: v1
@@ -90,7 +97,8 @@ def test_that_fails(namespace):
     with open("{notes}", "w") as file:
         file.write(f"{{namespace.world.name}} {{namespace.world.pid}} {{namespace.world.home.folder}}\\n")
     namespace.apply(POD)
-    namespace.wait(timeout=2)
+    eventually(lambda: "no-such-program" in namespace.kubectl("events").stdout, 60)
+    namespace.wait(timeout=1)
 
 def test_without_a_world_that_fails():
     assert False
@@ -185,7 +193,7 @@ def test_that_hangs(world):
 
 
 @pytest.mark.proves("plugin-leaves-nothing")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGKILL])
 def test_no_world_outlives_its_test_process(pytester: pytest.Pytester, notes: Path, how: signal.Signals) -> None:
     pytester.makepyfile(HANGS.format(notes=notes))
     words = ["env", "--default-signal=INT", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
