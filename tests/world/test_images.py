@@ -44,7 +44,10 @@ WEB = Image(
 
 
 def cgroups() -> set[str]:
-    return {str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()}
+    """Those below our own, where containers begin too: of the others any program of the machine may make one."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    own = next((line.partition("::")[2].strip("/") for line in lines if line.startswith("0::")), "")
+    return {str(path) for path in (Path("/sys/fs/cgroup") / own).rglob("*") if path.is_dir()}
 
 
 def contents(folder: Path) -> dict[str, tuple[int, ...] | str]:
