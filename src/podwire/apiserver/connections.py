@@ -42,12 +42,17 @@ class Connections(web.Server):
 
 
 class _Connection(RequestHandler):
-    __slots__ = ()
+    __slots__ = ("_patience",)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._loop.call_later(HEADER_SECONDS, self._expect_request)
+        self._patience = self._loop.call_later(HEADER_SECONDS, self._expect_request)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait no longer: else what short connections leave behind stays for half a minute."""
+        self._patience.cancel()
+        super().connection_lost(exc)
 
     def _expect_request(self) -> None:
         """A client that has not asked anything by now is in no hurry to, or drips its headers to hold the place."""
