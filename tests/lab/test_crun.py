@@ -13,6 +13,7 @@ from podwire.kernel import namespaces
 from podwire.lab import capabilities, container, crun
 from podwire.lab.imagestore.layer import Unpacking, apply
 from podwire.lab.plan import ContainerPlan, Execute, Identity, Mount
+from tests.cgroups import below_own
 from tests.lab.imagestore.building import busybox_layer
 from tests.sandbox import in_world
 
@@ -91,7 +92,7 @@ def test_nothing_of_the_host_can_be_changed_or_seen() -> None:
         "settings of processes": "echo 9 > /proc/sys/kernel/pid_max",
         "the world's state": "ls /run/podwire",
         "the image's folder": f"ls {IMAGE}",
-        "leave by the old root": "ls /proc/1/root/work || ls /../../work",
+        "leave by the old root": "ls /proc/1/root/run/podwire || ls /../../run/podwire",
         "a process outside": f"kill -0 {os.getpid()}",
     }
     for name, script in attempts.items():
@@ -198,14 +199,11 @@ def test_what_a_killed_launcher_made_is_ended_by_the_next() -> None:
 
 @in_world
 def test_no_cgroup_is_made_and_the_view_begins_at_the_containers_own() -> None:
-    def folders() -> set[str]:
-        return {str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()}
-
-    before = folders()
+    before = below_own()
     _, text = shell("cat /proc/self/cgroup; ls /sys/fs/cgroup")
     assert "0::/\n" in text
     assert "cgroup.procs" in text
-    assert folders() == before
+    assert below_own() == before
 
 
 @in_world

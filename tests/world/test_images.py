@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from podwire.lab import userns
+from tests.cgroups import below_own
 from tests.lab.imagestore.building import Image, busybox_layer, docker, entry, oci, tar
 from tests.world.harness import Home, World, eventually, running
 
@@ -43,13 +44,6 @@ WEB = Image(
 )
 
 
-def cgroups() -> set[str]:
-    """Those below our own, where containers begin too: of the others any program of the machine may make one."""
-    lines = Path("/proc/self/cgroup").read_text().splitlines()
-    own = next((line.partition("::")[2].strip("/") for line in lines if line.startswith("0::")), "")
-    return {str(path) for path in (Path("/sys/fs/cgroup") / own).rglob("*") if path.is_dir()}
-
-
 def contents(folder: Path) -> dict[str, tuple[int, ...] | str]:
     """Everything below a folder but for times of reading: kind, owner, size, times of change, and a hash of content."""
     found: dict[str, tuple[int, ...] | str] = {}
@@ -72,11 +66,11 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def world(home: Home, archives: Path) -> Iterator[World]:
     """A world that was there before its images."""
-    before = cgroups()
+    before = below_own()
     for world in running(home, "images"):
         home.podwire("image", "load", str(archives / "web.tar"))
         yield world
-    assert cgroups() == before, "a world leaves no cgroup behind"
+    assert below_own() == before, "a world leaves no cgroup behind"
 
 
 def wait_ready(world: World, *what: str) -> None:
@@ -284,7 +278,7 @@ def test_containers_live_on_when_runtime_and_shims_are_killed(world: World, web:
 
 
 def test_no_container_writes_to_the_store_the_cgroups_or_the_hosts_devices(world: World) -> None:
-    before, groups, null = contents(store(world.home)), cgroups(), os.stat("/dev/null").st_mode
+    before, groups, null = contents(store(world.home)), below_own(), os.stat("/dev/null").st_mode
     script = (
         "echo changed > /www/index.html; rm -r /old /bin/tar; touch /bin/new; echo x > /etc/passwd;"
         "chmod 700 /bin/busybox; chmod 0 /dev/null; mkdir /sys/fs/cgroup/evil; mkdir /old; ls /old; cat /www/index.html"
@@ -307,7 +301,7 @@ def test_no_container_writes_to_the_store_the_cgroups_or_the_hosts_devices(world
     assert "seen" not in said, "a folder that replaces one of the image is empty"
     assert said.count("Read-only file system") == 2, said
     assert contents(store(world.home)) == before
-    assert cgroups() == groups
+    assert below_own() == groups
     assert os.stat("/dev/null").st_mode == null
 
 
