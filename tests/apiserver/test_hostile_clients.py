@@ -125,7 +125,7 @@ async def test_a_body_that_does_not_come_is_given_up(served: Served, monkeypatch
 
 @pytest.mark.proves("bad-slow-clients")
 async def test_headers_that_do_not_come_end_the_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.connections.HEADER_SECONDS", 0.5)
+    monkeypatch.setattr("podwire.apiserver.connections.HEADER_SECONDS", 2.0)
     slow = [await connected(served) for _ in range(50)]
     for _, writer in slow:
         writer.write(b"GET /api HTTP/1.1\r\nHost: loc")

@@ -31,6 +31,7 @@ from tests.apiserver.builders import obj, put
 
 async def main():
     store = Store(sys.argv[1], durable=sys.argv[3] == "durable")
+    print("ready", flush=True)
     async def write(writer):
         for count in range(100_000):
             name = f"{sys.argv[2]}-{writer}-{count}"
@@ -137,6 +138,7 @@ async def killed_rounds(
         arguments = (sys.executable, "-c", WRITER, path, str(number), durability)
         writer = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
         assert writer.stdout is not None
+        assert await asyncio.wait_for(writer.stdout.readline(), 60) == b"ready\n"
         told: list[bytes] = []
         while not enough(told):
             try:
