@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -148,3 +149,17 @@ def test_the_target_stays_as_it_is() -> None:
     target = pod({"name": "a", "image": "1"})
     patched("pods", target, pod({"name": "a", "image": "2"}))
     assert target == pod({"name": "a", "image": "1"})
+
+
+@pytest.mark.parametrize("live", [0, 1])
+def test_long_lists_take_no_longer_than_their_length(live: int) -> None:
+    """A megabyte of items, compared each with each, would stop the server for minutes."""
+    names = [f"n{number}" for number in range(20_000)]
+    ports = [{"containerPort": number, "name": "x"} for number in range(20_000)]
+    patch = {"metadata": {"finalizers": names}, **pod({"name": "a", "ports": ports})}
+    target = patched("pods", {}, patch) if live else {}
+    began = time.process_time()
+    merged = patched("pods", target, patch)
+    assert time.process_time() - began < 5
+    assert merged["metadata"]["finalizers"] == names
+    assert merged["spec"]["containers"][0]["ports"] == ports

@@ -11,6 +11,7 @@ k8s.io/apimachinery `util/strategicpatch/patch.go`.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.schema import ListRule
@@ -76,8 +77,10 @@ def _merge_list(
 ) -> list[Any]:
     removed, order = directives
     if not rule.merge_key:
-        kept = [item for item in target if item not in removed]
-        merged = kept + [item for place, item in enumerate(patch) if item not in kept and item not in patch[:place]]
+        gone = set(map(_hashable, removed))
+        kept = [item for item in target if _hashable(item) not in gone]
+        known = set(map(_hashable, kept))
+        merged = kept + [item for key, item in {_hashable(item): item for item in patch}.items() if key not in known]
         return _ordered(merged, target, order or patch, identity=lambda item: item)
     for item in (*target, *patch):
         if not isinstance(item, dict):
@@ -91,17 +94,22 @@ def _merge_list(
 
 def _merge_items(target: list[Any], patch: list[Any], rule: ListRule) -> list[Any]:
     """Items of a list by merge key: deleted, replaced, merged or added."""
-    merged = list(target)
+    merged: list[Any] = list(target)
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(target):
+        places.setdefault(_hashable(item.get(rule.merge_key)), []).append(place)
     for change in patch:
-        key = _key(change, rule)
-        places = [place for place, item in enumerate(merged) if item.get(rule.merge_key) == key]
+        key = _hashable(_key(change, rule))
         if change.get(DIRECTIVE) == "delete":
-            merged = [item for place, item in enumerate(merged) if place not in places]
-        elif places:
-            merged[places[0]] = _merge_object(merged[places[0]], change, rule.items)
+            for place in places.pop(key, ()):
+                merged[place] = None
+        elif key in places:
+            place = places[key][0]
+            merged[place] = _merge_object(merged[place], change, rule.items)
         else:
+            places[key] = [len(merged)]
             merged.append(_merge_object({}, change, rule.items))
-    return merged
+    return [item for item in merged if item is not None]
 
 
 def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identity: Any) -> list[Any]:
@@ -118,14 +126,14 @@ def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identit
     if strange := [item for item in unnamed if keys[id(item)] not in live]:
         told = identity(strange[0])
         raise StrategicPatchError(f"{SET_ORDER}<list> must name every item that the patch adds: {told!r} is missing")
-    others = sorted(unnamed, key=lambda item: live[keys[id(item)]])
+    others = deque(sorted(unnamed, key=lambda item: live[keys[id(item)]]))
     result: list[Any] = []
     for item in named:
         position = live.get(keys[id(item)], -1)
         while others and live[keys[id(others[0])]] < position:
-            result.append(others.pop(0))
+            result.append(others.popleft())
         result.append(item)
-    return result + others
+    return [*result, *others]
 
 
 def _retained(target: Object, patch: Object) -> Object:
