@@ -123,3 +123,9 @@ def test_a_pod_knows_its_index() -> None:
     assert body["spec"]["hostname"] == "sum-2"
     assert body["spec"]["containers"][0]["env"] == [{"name": "JOB_COMPLETION_INDEX", "value": "2"}]
     assert template["spec"]["containers"][0]["env"] == []  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("text", "index"), [("0", 0), ("12", 12), ("", None), ("x", None), ("9" * 5000, None)])
+def test_the_index_of_a_pod_is_what_its_annotation_says(text: str, index: int | None) -> None:
+    found = pod("a", metadata={"annotations": {completions.INDEX: text}})
+    assert completions.index_of(found) == index

@@ -32,6 +32,9 @@ LONGEST_BACKOFF_SECONDS = 600.0
 MOST_COMPLETIONS = 1_000_000
 """Indexes of one Job that are counted."""
 
+LONGEST_INDEX = 9
+"""Characters of an index; an annotation may be anything."""
+
 _RUNS = re.compile(r"(?:^|(?<=,))([0-9]{1,9})(?:-([0-9]{1,18}))?(?=,|$)")
 
 
@@ -155,7 +158,7 @@ def pod_body(job: Job, name: str, index: int | None) -> dict[str, Any]:
 def index_of(pod: Pod) -> int | None:
     """The pod's index; None where it has none."""
     text = pod.metadata.annotations.get(INDEX, "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_INDEX else None
 
 
 def read_indexes(text: str, limit: int) -> set[int]:
