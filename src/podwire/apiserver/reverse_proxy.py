@@ -60,7 +60,8 @@ def connector(hop: Hop) -> aiohttp.BaseConnector:
 
 def onward(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers that go on to the next hop."""
-    named = {part.strip().lower() for part in headers.get("Connection", "").split(",")}
+    told = [value for name, value in headers.items() if name.lower() == "connection"]
+    named = {part.strip().lower() for value in told for part in value.split(",")}
     dropped = OF_ONE_CONNECTION | named | OF_THE_ASKER
     kept = ((name, value) for name, value in headers.items() if name.lower() not in dropped)
     return CIMultiDict((name, value) for name, value in kept if not name.lower().startswith("impersonate-"))
