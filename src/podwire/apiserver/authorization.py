@@ -58,11 +58,6 @@ if TYPE_CHECKING:
     Authorize = Callable[[User, Attributes], Decision]
 
 
-def allow_authenticated(user: User, attributes: Attributes) -> Decision:  # noqa: ARG001  (the seam's signature)
-    """Everyone who has a name may do everything."""
-    return Decision(bool(user.name), "" if user.name else "no user name")
-
-
 def refusal(user: User, asked: Attributes, reason: str = "") -> StatusError:
     """The 403 answer, in upstream's words."""
     why = f"User {json.dumps(user.name)} cannot {asked.verb} "
