@@ -187,6 +187,21 @@ def test_a_container_that_nobody_released_ends_and_leaves_nothing() -> None:
 
 
 @in_world
+def test_a_launcher_that_nobody_listens_to_leaves_nothing() -> None:
+    """As when the shim is killed while crun is at work."""
+    make_image()
+    (PLACE / "root").mkdir(parents=True)
+    namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 1)
+    null = os.open("/dev/null", os.O_RDWR)
+    place = container.Place("/proc/self/ns/net", "web-0", PLACE / "root")
+    launch = crun.launch(plan("sleep", "60"), place, container.Streams(null, null, null))
+    os.close(launch.born)
+    os.close(launch.go)
+    os.waitpid(launch.launcher, 0)
+    assert list((PLACE / "crun").iterdir()) == []
+
+
+@in_world
 def test_what_a_killed_launcher_made_is_ended_by_the_next() -> None:
     make_image()
     null = os.open("/dev/null", os.O_WRONLY)

@@ -20,6 +20,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -83,6 +84,7 @@ def launch(plan: ContainerPlan, place: Place, streams: Streams) -> Launch:
 
 
 def _launch(plan: ContainerPlan, place: Place) -> NoReturn:
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # where the shim is dead, what was made must be cleared away
     _own_namespaces(place)
     runtime = _Runtime(place.scratch)
     try:
