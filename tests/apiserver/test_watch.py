@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from podwire.apiserver.hub import Hub
 from podwire.apiserver.negotiation import Form
 from podwire.apiserver.resources import Resource
+from podwire.apiserver.revisions import Stored
 from podwire.apiserver.selectors import Selection, selection
 from podwire.apiserver.store import Store
-from podwire.apiserver.views import view
+from podwire.apiserver.views import Plain, view
 from podwire.apiserver.watch import CHUNK, Phase, Watcher, added_line, bookmark_line
 from tests.apiserver.builders import key, obj, put, remove
 
@@ -208,6 +209,29 @@ async def test_a_discarded_watcher_is_fed_no_longer() -> None:
     hub.discard("things", watcher)
     await put(store, obj("a"))
     assert (len(hub), watcher.take()) == (0, b"")
+
+
+async def test_a_watcher_that_fails_ends_and_the_others_hear_of_all() -> None:
+    store = Store(":memory:")
+    hub = Hub(store)
+    fails, goes_on = Watcher(selecting(), Unreadable(THINGS)), Watcher(selecting(), PLAIN)
+    for watcher in (fails, goes_on):
+        hub.add("things", watcher)
+    for name in ("a", "b"):
+        await put(store, obj(name))
+    assert [name for _, name, _ in told(goes_on)] == ["a", "b"]
+    assert (fails.take(), fails.finished, len(hub)) == (b"", True, 1)
+
+
+class Unreadable(Plain):
+    """A view that cannot show anything."""
+
+    @property
+    def name(self) -> str:
+        return "unreadable"
+
+    def one(self, stored: Stored) -> bytes:
+        raise ValueError(stored.key)
 
 
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["web", "db", "gone"])), max_size=25)

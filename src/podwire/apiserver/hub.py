@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.revisions import Event
     from podwire.apiserver.store import Store
     from podwire.apiserver.watch import Watcher
+
+log = logging.getLogger(__name__)
 
 
 class Hub:
@@ -48,4 +51,13 @@ class Hub:
             if watchers:
                 batch = tuple(run)
                 for watcher in tuple(watchers):
-                    watcher.feed(batch)
+                    self._feed(storage, watcher, batch)
+
+    def _feed(self, storage: str, watcher: Watcher, batch: Sequence[Event]) -> None:
+        """Tell a watcher. The stream of one that fails ends: its client asks again for what it missed, and only it."""
+        try:
+            watcher.feed(batch)
+        except Exception:
+            log.exception("a watcher of %s failed at version %d", storage, batch[-1].version)
+            self.discard(storage, watcher)
+            watcher.end()
