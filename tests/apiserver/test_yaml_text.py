@@ -62,6 +62,8 @@ def test_what_json_has_no_word_for_is_refused() -> None:
         (b"&a [*a]", 400, "deeper"),
         (b"&a {<<: *a}", 400, "recursion"),
         (b"a: !!int x", 400, "not valid YAML"),
+        (b"a: !!int ''", 400, "not valid YAML"),
+        (b"a: !!bool maybe", 400, "not valid YAML"),
         (b"!!python/object:os.system {}", 400, "not valid YAML"),
         (b"a: b\n---\nc: d", 400, "single document"),
         (b"? [a]\n: b", 400, "not valid YAML"),

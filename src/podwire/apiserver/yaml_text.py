@@ -47,7 +47,7 @@ def read(text: bytes) -> Any:
     """The value of a document, its aliases shared and not written out. Raises YamlError."""
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, RecursionError) as error:
         if isinstance(error, YamlError):
             raise
         raise YamlError(str(error)) from error
