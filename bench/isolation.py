@@ -1,4 +1,4 @@
-"""Samples in processes of their own: fresh namespaces for each, and helpers that end with the sample."""
+"""Samples in processes of their own: fresh namespaces for each; what a sample forks ends with it."""
 
 from __future__ import annotations
 
