@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from podwire.cli.options import output_option
+
+if TYPE_CHECKING:
+    import io
 
 
 @click.group()
@@ -22,7 +27,7 @@ def command() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("-t", "--tag", "tags", multiple=True, help="Name it so, whatever the archive calls it; repeatable.")
 @output_option
-def load(file: click.File, tags: tuple[str, ...], output: str) -> None:
+def load(file: io.BufferedReader, tags: tuple[str, ...], output: str) -> None:
     """Load the images of FILE: an OCI archive or what 'docker save' writes, plain or with gzip; '-' is standard input.
 
     \b
@@ -33,7 +38,7 @@ def load(file: click.File, tags: tuple[str, ...], output: str) -> None:
 
     from podwire.lab.imagestore import host, listing
 
-    loaded = host.load(file, getattr(file, "name", "-"), tags)  # type: ignore[arg-type]
+    loaded = host.load(file, getattr(file, "name", "-"), tags)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(loaded)).decode())
         return

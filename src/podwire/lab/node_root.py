@@ -6,6 +6,7 @@ A node of a world has no files of its own. The tree has what a container sees to
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,9 +19,16 @@ EMPTY_FOLDERS = ("dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"
 
 
 def provide(folder: Path, node: str) -> None:
-    """Make the tree, but for the programs themselves."""
+    """Make the tree, but for the programs themselves. It appears when it is whole."""
     if folder.exists():
         return
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    _make(fresh, node)
+    fresh.rename(folder)
+
+
+def _make(folder: Path, node: str) -> None:
     for name in EMPTY_FOLDERS:
         (folder / name).mkdir(parents=True)
     for name in SYSTEM_FOLDERS:

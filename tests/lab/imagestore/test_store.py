@@ -13,7 +13,7 @@ import pytest
 from podwire.lab.imagestore import layer, loading, removal
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.loading import Loaded
-from podwire.lab.imagestore.store import NEW, Store
+from podwire.lab.imagestore.store import NEW, Store, StoredImage
 from tests.lab.imagestore.building import Image, changed, digest, docker, docker_with_layout, entry, oci, tar
 
 LOWER = tar(entry("etc/passwd", b"web:x:33:33::/:/bin/sh\n"), entry("etc/group", b"web:x:33:\n"), entry("a", b"1"))
@@ -163,6 +163,24 @@ def test_what_a_killed_load_left_is_removed_by_the_next_and_a_living_one_is_let_
     (loaded,) = load(store, oci(image()))
     os.close(lock)
     assert whole(store) == {"names.json", loaded.image.folder_name, alive.name}
+
+
+def test_an_image_that_another_process_removes_meanwhile_gets_no_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (loaded,) = load(store, oci(image()))
+    folder, image_of = store.path / loaded.image.folder_name, store.image
+
+    def once_more(image_id: str) -> StoredImage | None:
+        found = image_of(image_id)
+        if folder.exists():
+            store.discard(folder)
+        return found
+
+    monkeypatch.setattr(store, "image", once_more)
+    with pytest.raises(ImageError, match="was removed meanwhile: load it again"):
+        load(store, oci(image()), "again")
+    assert not any("again" in name for name in store.names())
 
 
 def test_removing_names_and_then_files(store: Store, tmp_path: Path) -> None:
