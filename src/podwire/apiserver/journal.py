@@ -159,7 +159,7 @@ class Journal:
         return JournalError(f"{self._path}: the store cannot be read ({error}); {_REMEDY}")
 
 
-_REMEDY = "restore a copy of it with all files beside it, or move it away to begin with an empty one"
+_REMEDY = "restore a copy of it with all files beside it, or move them all away to begin with an empty one"
 _NEW = f"{_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT};"
 
 
