@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
 
 import pytest
@@ -10,6 +11,12 @@ import pytest
 from tests.kubectl.kubectl import Kubectl, line, table
 
 CREATED = "configmap/{} created\n"
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Read lines until one has these words."""
+    while words not in (said := line(process)):
+        assert said or process.poll() is None, f"it ended without {words}"
 
 
 @pytest.mark.proves("kubectl-get-watch", "table-cells")
@@ -51,9 +58,10 @@ def test_wait_for_conditions_values_and_ends(kubectl: Kubectl) -> None:
     assert kubectl("wait", "pod/web", "--for=condition=Ready=true", "--timeout=5s") == "pod/web condition met\n"
     late = kubectl.refused("wait", "pod/web", "--for=jsonpath={.status.phase}=Failed", "--timeout=1s")
     assert late == "error: timed out waiting for the condition on pods/web\n"
-    with kubectl.started("wait", "pod/web", "--for=delete", "--timeout=60s") as waiting:
+    with kubectl.started("wait", "pod/web", "--for=delete", "--timeout=60s", "-v=8") as waiting:
+        read_until(waiting, "watch=true")
         kubectl("delete", "pod", "web", "--now", "--wait=false")
-        assert line(waiting) == "pod/web condition met"
+        read_until(waiting, "pod/web condition met")
         assert waiting.wait(30) == 0
     absent = kubectl.refused("wait", "pod/web", "--for=condition=Ready", "--timeout=1s")
     assert absent == 'Error from server (NotFound): pods "web" not found\n'

@@ -93,7 +93,7 @@ async def test_a_hook_that_takes_too_long_is_cut_off() -> None:
         await home.when("web", lambda p: p["metadata"]["deletionTimestamp"])
         await home.delete("web", grace_seconds=1)
         await home.gone("web")
-        assert asyncio.get_running_loop().time() - began < 8
+        assert asyncio.get_running_loop().time() - began < 30
 
 
 @in_world

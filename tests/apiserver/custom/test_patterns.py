@@ -26,10 +26,10 @@ def test_patterns_mean_what_they_mean_in_go(pattern: str, text: str, found: bool
 
 def test_no_text_takes_a_pattern_long() -> None:
     """Python's `re` would need 2^n steps for these."""
-    began = time.monotonic()
+    began = time.process_time()
     assert not patterns.found(r"^[!-~]+([\t ]?[!-~]+)*$", "a" * 200 + "\n")
     assert not patterns.found("^(a+)+$", "a" * 100_000 + "b")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("pattern", ["(", "[[:alpha:]", "a{2,1}", r"\p{Nothing}"])
