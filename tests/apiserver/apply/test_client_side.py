@@ -80,3 +80,9 @@ def test_only_fields_that_still_have_the_applied_value_count() -> None:
 
 def test_an_object_without_the_annotation_gets_none() -> None:
     assert client_side.refreshed(config_map(x="1"), config_map(x="1")) == config_map(x="1")
+
+
+@pytest.mark.parametrize(("size", "kept"), [(200_000, True), (300_000, False)])
+def test_an_annotation_that_would_be_too_large_goes(size: int, kept: bool) -> None:
+    refreshed = client_side.refreshed(config_map("{}", x="1"), config_map(x="1" * size))
+    assert (ANNOTATION in refreshed["metadata"]["annotations"]) == kept

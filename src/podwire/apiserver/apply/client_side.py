@@ -13,6 +13,7 @@ import msgspec
 from podwire.apiserver.apply import fields, typed
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.revisions import decode, encode
+from podwire.apiserver.validation.metadata import annotations_fit
 
 if TYPE_CHECKING:
     from podwire.apiserver.apply.fields import Fields
@@ -40,7 +41,10 @@ def applied_before(live: Object, api_version: str, shape: Shape) -> Fields:
 
 
 def refreshed(obj: Object, config: Object) -> Object:
-    """The object with its annotation, where it has one, brought up to what was applied now."""
+    """The object with its annotation, where it has one, brought up to what was applied now.
+
+    Annotations that would be too large with it go on without it (upstream's `setLastApplied`).
+    """
     if not _annotations(obj).get(ANNOTATION):
         return obj
     metadata = dict(config.get("metadata") or {})
@@ -48,6 +52,8 @@ def refreshed(obj: Object, config: Object) -> Object:
         metadata["annotations"] = {key: text for key, text in _annotations(config).items() if key != ANNOTATION}
     text = encode({**config, "metadata": metadata}).decode() + "\n"
     annotations = {**_annotations(obj), ANNOTATION: text}
+    if not annotations_fit(annotations):
+        del annotations[ANNOTATION]
     return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
 
 

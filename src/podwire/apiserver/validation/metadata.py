@@ -11,7 +11,7 @@ from podwire.apiserver import causes
 from podwire.apiserver.validation import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from podwire.apiserver.causes import Cause
     from podwire.apiserver.field import Field
@@ -53,12 +53,15 @@ def check_labels(field: Field) -> Iterator[Cause]:
 
 def check_annotations(field: Field) -> Iterator[Cause]:
     """Check a map of annotations."""
-    size = 0
-    for key, value in (field.value or {}).items():
-        size += len(key.encode()) + len(value.encode())
+    for key in field.value or {}:
         yield from (cause(field, key, text) for text in formats.label_key(key.lower()))
-    if size > ANNOTATIONS_LIMIT:
+    if not annotations_fit(field.value or {}):
         yield causes.too_long(field.path, ANNOTATIONS_LIMIT)
+
+
+def annotations_fit(annotations: Mapping[str, str]) -> bool:
+    """Whether all names and texts together keep within the limit."""
+    return sum(len(key.encode()) + len(text.encode()) for key, text in annotations.items()) <= ANNOTATIONS_LIMIT
 
 
 def check_selector(field: Field) -> Iterator[Cause]:
