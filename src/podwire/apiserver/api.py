@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.requests import Request
     from podwire.apiserver.resources import Registry
     from podwire.apiserver.subresources import Subresources
-    from podwire.apiserver.writes import Writer
+    from podwire.apiserver.writes import Writer, Written
 
 Object = dict[str, Any]
 
@@ -142,18 +142,18 @@ class Api:
     async def _create(self, call: Call) -> Answer:
         body = call.body()
         written = await self._writer.create(call.resource, call.route.namespace, body, call.write_options(body))
-        return call.written(written, 201)
+        return _told(call, written, 201)
 
     async def _update(self, call: Call) -> Answer:
         written = await self._writer.update(call.resource, call.key, call.change(), call.write_options())
-        return call.written(written)
+        return _told(call, written)
 
     async def _patch(self, call: Call) -> Answer:
         if not call.applies:
             return await self._update(call)
         config, options = call.configuration(), call.write_options()
         written = await self._writer.apply(call.resource, call.key, config, options, lambda: self._check_create(call))
-        return call.written(written, 201 if written.created else 200)
+        return _told(call, written, 201 if written.created else 200)
 
     def _check_create(self, call: Call) -> None:
         """Who applies what is not there creates it, and must be allowed to."""
@@ -181,6 +181,13 @@ class Api:
                     raise
         answer = self._reader.answer_list(call.request, call.resource, items)
         return replace(answer, warnings=deletion.warnings(call.resource, options))
+
+
+def _told(call: Call, written: Written, code: int = 200) -> Response:
+    """The answer to a write of a whole object, with what the client should know of its fields."""
+    answer = call.written(written, code)
+    told = effects.field_warnings(call.resource, written.stored)
+    return replace(answer, warnings=(*answer.warnings, *told)) if told else answer
 
 
 def _refusal(refusal: StatusError) -> Response:

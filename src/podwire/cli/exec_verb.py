@@ -22,7 +22,7 @@ def command(name: str | None, target: str, program: tuple[str, ...]) -> None:
     \b
     podwire exec node-1 -- ip route
     podwire exec shop/frontend-7d4b9 -- dig +search backend
-    podwire exec outside -- curl http://172.18.0.2:30080
+    podwire exec outside -- ping -c1 172.18.0.2
     """
     from podwire.lab import visit, worlds
 

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from podwire.apiserver.requests import Response
+from tests.apiserver.conftest import Talk
+from tests.apiserver.samples import PODS, pod
+
+SERVICES = "/api/v1/namespaces/default/services"
+
+
+async def warnings(talk: Talk, path: str, body: dict[str, Any]) -> str:
+    answer = await talk.answer("POST", path, body)
+    assert isinstance(answer, Response)
+    assert answer.code == 201, answer.body
+    return " | ".join(answer.warnings)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"type": "NodePort"}, "spec.type NodePort"),
+        ({"type": "LoadBalancer"}, "spec.type LoadBalancer"),
+        ({"sessionAffinity": "ClientIP"}, "spec.sessionAffinity ClientIP"),
+        ({"internalTrafficPolicy": "Local"}, "spec.internalTrafficPolicy Local"),
+        ({"externalIPs": ["172.18.9.9"]}, "spec.externalIPs"),
+        ({}, ""),
+    ],
+)
+async def test_who_writes_a_field_of_a_service_without_effect_is_told(
+    talk: Talk, spec: dict[str, Any], told: str
+) -> None:
+    body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
+    heard = await warnings(talk, SERVICES, body)
+    assert heard.startswith(told)
+    assert bool(heard) == bool(told)
+
+
+@pytest.mark.parametrize(("host_network", "told"), [(False, True), (True, False)])
+async def test_a_host_port_counts_where_the_pod_has_a_network_of_its_own(
+    talk: Talk, host_network: bool, told: bool
+) -> None:
+    body = pod("web")
+    body["spec"]["hostNetwork"] = host_network
+    body["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 80}]
+    assert ("hostPort" in await warnings(talk, PODS, body)) == told
