@@ -80,12 +80,13 @@ class Rbac:
         return index
 
     def follow(self, events: Sequence[Event]) -> None:
-        """Take in what changed; other kinds are passed over."""
-        for event in events:
-            if event.key.storage in _STORAGES:
-                self._forget(event.key)
-                if not event.removed:
-                    self._put(event.new)
+        """Take in what changed; other kinds are passed over. What was is forgotten first: a fault leaves less allowed."""
+        latest = {event.key: event for event in events if event.key.storage in _STORAGES}
+        for key in latest:
+            self._forget(key)
+        for event in latest.values():
+            if not event.removed:
+                self._put(event.new)
 
     def decide(self, user: User, asked: Attributes) -> Decision:
         """Whether some role of the user allows it, and by which binding. Who asks the same again is told the same."""
