@@ -12,6 +12,7 @@ import pytest
 
 from podwire.lab import worlds
 from podwire.testing import eventually
+from podwire.testing.folders import MARK, sweep
 
 WRITES = """
 def note(world):
@@ -137,6 +138,7 @@ def test_a_world_in_which_a_test_failed_can_be_kept(pytester: pytest.Pytester, n
         assert not gone(pid)
         result.stdout.fnmatch_lines([f"It stays. Look at it:  export PODWIRE_STATE={folder}/state KUBECONFIG=*"])
         assert gone(noted(pytester.path / "well")[0][1]), "a world in which all went well was kept"
+        assert not (folder / MARK).exists(), "the next start of the plugin sweeps it away"
         kubectl = [
             str(Path(sys.executable).parent / "kubectl"),
             f"--kubeconfig={folder}/state/worlds/{name}/kubeconfig",
@@ -204,10 +206,9 @@ def test_no_world_outlives_its_test_process(pytester: pytest.Pytester, notes: Pa
         running.send_signal(how)
         running.communicate(timeout=60)
     eventually(lambda: gone(pid), 20, "the end of the world")
-    if how is signal.SIGINT:
-        assert not folder.exists()
-    else:
-        subprocess.run(["rm", "-r", str(folder)], check=True)
+    assert folder.exists() == (how is signal.SIGKILL)
+    sweep()
+    assert not folder.exists()
 
 
 def test_namespaces_of_tests_are_deleted(pytester: pytest.Pytester) -> None:

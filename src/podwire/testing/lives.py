@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from podwire.testing import folders
 from podwire.testing.home import PODWIRE, CommandError, Home
 from podwire.testing.world import World
 
@@ -68,10 +67,12 @@ def running_world(
 
     `overlay` is `direct` or `vxlan`, `timeout` the seconds until it must be usable. Raises WorldStartError.
     """
-    with tempfile.TemporaryDirectory(prefix="podwire-") as folder:
-        home = Home(Path(folder))
-        life = start(home, name, "--nodes", str(nodes), "--overlay", overlay, timeout=timeout)
+    folder = folders.make()
+    try:
+        life = start(Home(folder.path), name, "--nodes", str(nodes), "--overlay", overlay, timeout=timeout)
         try:
             yield life.world
         finally:
             life.end()
+    finally:
+        folder.remove()

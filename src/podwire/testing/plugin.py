@@ -8,8 +8,6 @@ pytest loads it by its entry point `podwire` wherever podwire is installed; it s
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from podwire.testing import report
+from podwire.testing.folders import Folder, make, sweep
 from podwire.testing.home import Home
 from podwire.testing.kubectl import Kubectl
 from podwire.testing.lives import Life, WorldStartError, start
@@ -91,7 +90,9 @@ def life(config: pytest.Config, name: str, **options: object) -> Iterator[World]
     worlds = config.stash[WORLDS]
     wanted = {"nodes": setting(config, "nodes"), "overlay": setting(config, "overlay"), **options}
     arguments = [word for option, value in wanted.items() for word in (f"--{option}", str(value))]
-    begun = begin(name, arguments)
+    sweep()
+    folder = make()
+    begun = begin(folder, name, arguments)
     if isinstance(begun, WorldStartError):
         pytest.fail(f"podwire could not start a world: {begun}", pytrace=False)
     worlds.running.append(begun.world)
@@ -99,31 +100,31 @@ def life(config: pytest.Config, name: str, **options: object) -> Iterator[World]
         yield begun.world
     finally:
         worlds.running.remove(begun.world)
-        finish(begun, keep=worlds.kept(begun.world))
+        finish(folder, begun, keep=worlds.kept(begun.world))
 
 
-def begin(name: str, arguments: Sequence[str]) -> Life | WorldStartError:
+def begin(folder: Folder, name: str, arguments: Sequence[str]) -> Life | WorldStartError:
     """Start a world in a new folder; the folder is removed again where that fails."""
-    folder = Path(tempfile.mkdtemp(prefix="podwire-"))
     try:
-        return start(Home(folder), name, *arguments)
+        return start(Home(folder.path), name, *arguments)
     except WorldStartError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()
         return error
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()
         raise
 
 
-def finish(begun: Life, *, keep: bool) -> None:
+def finish(folder: Folder, begun: Life, *, keep: bool) -> None:
     """End a world and remove its folder, or leave both."""
     if keep:
+        folder.keep()  # first: a world that lives on never stands in a folder that may be swept
         begun.keep()
         return
     try:
         begun.end()
     finally:
-        shutil.rmtree(begun.world.home.folder, ignore_errors=True)
+        folder.remove()
 
 
 def world_name(words: str = "test") -> str:
