@@ -4,8 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-wanted="python3-venv nftables iproute2 uidmap crun"
-[ "${1:-run}" = run ] || wanted="$wanted busybox curl dnsutils iputils-ping tcpdump"
+wanted="python3-venv nftables iproute2 uidmap"
+[ "$(id -u)" != 0 ] || wanted="$wanted crun" # loaded images alone need it: it stops nobody who cannot install
+[ "${1:-run}" = run ] || wanted="$wanted busybox crun curl dnsutils iputils-ping tcpdump"
 
 has() {
     case $1 in

@@ -80,7 +80,10 @@ class Rbac:
         return index
 
     def follow(self, events: Sequence[Event]) -> None:
-        """Take in what changed; other kinds are passed over. What was is forgotten first: a fault leaves less allowed."""
+        """Take in what changed; other kinds are passed over.
+
+        All that was is forgotten first: a fault on the way leaves less allowed, never more.
+        """
         latest = {event.key: event for event in events if event.key.storage in _STORAGES}
         for key in latest:
             self._forget(key)
