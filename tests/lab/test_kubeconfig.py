@@ -92,3 +92,14 @@ def test_a_context_is_chosen_only_where_none_is_current(tmp_path: Path) -> None:
     assert not kubeconfig.choose(path, "podwire-b"), "it is not there"
     assert kubeconfig.choose(path, "podwire-a")
     assert yaml.safe_load(path.read_text())["current-context"] == "podwire-a"
+
+
+def test_the_current_context_is_that_of_the_first_file_that_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/absent:{tmp_path}/without:{tmp_path}/first:{tmp_path}/second")
+    (tmp_path / "without").write_text("kind: Config\n")
+    assert kubeconfig.current() == ""
+    (tmp_path / "first").write_text("current-context: podwire-a\n")
+    (tmp_path / "second").write_text("current-context: podwire-b\n")
+    assert kubeconfig.current() == "podwire-a"

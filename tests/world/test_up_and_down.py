@@ -86,23 +86,48 @@ def first_processes() -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_up_leaves_nothing(fresh_home: Home, how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("how", "status", "words"),
+    [
+        (signal.SIGINT, 1, "Aborted!"),
+        (signal.SIGTERM, 143, "podwire: ended by SIGTERM; nothing of world 'a' is left"),
+        (signal.SIGHUP, 129, "podwire: ended by SIGHUP; nothing of world 'a' is left"),
+    ],
+)
+def test_an_interrupted_up_leaves_nothing(fresh_home: Home, how: signal.Signals, status: int, words: str) -> None:
+    first, starting = begun(fresh_home)
+    starting.send_signal(how)
+    _, said = starting.communicate(timeout=20)
+    assert starting.returncode == status
+    assert words in said
+    eventually(lambda: first not in first_processes(), 20, "the end of the first process")
+    assert folders(fresh_home) == []
+
+
+def test_down_clears_away_what_a_killed_up_left(fresh_home: Home) -> None:
+    first, starting = begun(fresh_home)
+    starting.kill()
+    starting.communicate(timeout=20)
+    eventually(lambda: first not in first_processes(), 20, "the end of the first process")
+    assert folders(fresh_home) == ["a"]
+    cleared = fresh_home.podwire("down", "--name", "a")
+    assert "World 'a' was dead; what it left is cleared away." in cleared.stderr
+    assert folders(fresh_home) == []
+    assert "no world 'a' is running" in fresh_home.podwire("down", "--name", "a", check=False).stderr
+
+
+def begun(home: Home) -> tuple[int, subprocess.Popen[str]]:
+    """A `podwire up --name a` that is still at work, and the first process of its world."""
     starting = subprocess.Popen(
-        ["env", "--default-signal=INT", PODWIRE, "up", "--name", "a"],
-        env=fresh_home.environment,
+        ["env", "--default-signal=INT,TERM,HUP", PODWIRE, "up", "--name", "a"],
+        env=home.environment,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert starting.stderr is not None
     assert any("first process" in line for line in starting.stderr), "a warning may come before it"
-    record = fresh_home.folder / "state" / "worlds" / "a" / "world.json"
-    eventually(record.exists, 5, "the record of the world")
+    record = home.folder / "state" / "worlds" / "a" / "world.json"
+    eventually(record.exists, 20, "the record of the world")
     first = int(json.loads(record.read_text())["pid"])
-    assert first in first_processes()
-    starting.send_signal(how)
-    starting.communicate(timeout=20)
-    assert starting.returncode != 0
-    eventually(lambda: first not in first_processes(), 5, "the end of the first process")
-    fresh_home.podwire("status")
-    assert folders(fresh_home) == []
+    eventually(lambda: first in first_processes(), 20, "the name of the first process")
+    return first, starting

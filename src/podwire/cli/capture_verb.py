@@ -26,11 +26,11 @@ def command(
     podwire capture shop/backend-5c9f | tcpdump -nr -
     podwire capture web -w web.pcap --seconds 10
     """
-    from podwire.lab import capture, visit, worlds
+    from podwire.lab import capture, choice, visit, worlds
 
     if write is sys.stdout.buffer and sys.stdout.isatty():
         raise worlds.WorldError("capture: pcap is no text; use -w FILE, or pipe it into 'tcpdump -nr -'")
-    world = worlds.find_ready(name)
+    world = choice.choose_ready(name)
     visit.enter(world, visit.place_of(world, pod).network)
     seen = 0
     with suppress(KeyboardInterrupt, BrokenPipeError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from podwire.cli.options import name_option
+from podwire.cli import remains
+from podwire.cli.options import doomed_name_option
 
 
 @click.command()
-@name_option
+@doomed_name_option
 @click.option("--all", "everything", is_flag=True, help="End all worlds of this user.")
 def command(name: str | None, *, everything: bool) -> None:
     """End a world: its processes, namespaces and files are gone when this returns.
@@ -17,13 +18,19 @@ def command(name: str | None, *, everything: bool) -> None:
     podwire down
     podwire down --name shop
 
-    Where kubectl's current context was this world's and one other world runs, it becomes that one's.
+    Where kubectl's current context was this world's and one other world runs, it becomes that one's. What a killed
+    world left on the host is cleared away too.
     """
-    from podwire.lab import stop, worlds
+    from podwire.lab import choice, stop, worlds
 
-    stop.prune()
-    targets = [world for world in worlds.known() if world.alive] if everything else [worlds.find(name)]
-    for world in targets:
+    cleared = remains.clear()
+    if everything:
+        doomed = worlds.living()
+    elif name in cleared or (name is None and cleared and not worlds.living()):
+        doomed = []
+    else:
+        doomed = [choice.choose_to_end(name)]
+    for world in doomed:
         chosen = stop.stop(world)
         click.echo(f"World '{world.name}' is gone.")
         if chosen:

@@ -20,9 +20,9 @@ def command(name: str | None, process: str | None) -> None:
     \b
     podwire logs apiserver
     """
-    from podwire.lab import worlds
+    from podwire.lab import choice, worlds
 
-    world = worlds.find(name)
+    world = choice.choose(name)
     logs = {path.stem: path for path in sorted((world.folder / "logs").glob("*.log"))}
     if process is None:
         for stem in logs:

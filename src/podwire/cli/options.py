@@ -11,9 +11,22 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def name_option(command: CommandT) -> CommandT:
-    """`--name`: which world; PODWIRE_NAME sets it for a whole shell. None is the only world that runs."""
+    """`--name`: which world; PODWIRE_NAME sets it for a whole shell. What none means, `lab.choice` says."""
     return click.option(
-        "--name", default=None, envvar="PODWIRE_NAME", help="The world's name; not needed where one world runs."
+        "--name",
+        default=None,
+        envvar="PODWIRE_NAME",
+        help="The world's name; else the only one that runs, that of kubectl's current context, or 'default'.",
+    )(command)
+
+
+def doomed_name_option(command: CommandT) -> CommandT:
+    """`--name` of a world that is to end."""
+    return click.option(
+        "--name",
+        default=None,
+        envvar="PODWIRE_NAME",
+        help="The world's name; else the only one that runs, or 'default', whatever kubectl's current context is.",
     )(command)
 
 

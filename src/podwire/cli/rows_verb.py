@@ -18,6 +18,6 @@ def command(name: str | None, capability: str, node: str) -> None:
     podwire rows services
     podwire rows policy --node node-2
     """
-    from podwire.lab import visit, worlds
+    from podwire.lab import choice, visit
 
-    click.echo(visit.rows(worlds.find_ready(name), node, capability), nl=False)
+    click.echo(visit.rows(choice.choose_ready(name), node, capability), nl=False)

@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from podwire.cli import remains
 from podwire.cli.options import output_option
 
 
@@ -21,10 +22,10 @@ def command(name: str | None, output: str) -> None:
     """
     import msgspec
 
-    from podwire.lab import credentials, report, stop, worlds
+    from podwire.lab import credentials, report, worlds
 
-    stop.prune()
-    chosen = [worlds.find(name)] if name else [world for world in worlds.known() if world.alive]
+    remains.clear()
+    chosen = [worlds.find(name)] if name else worlds.living()
     ready = [world for world in chosen if not worlds.starting(world.name)]
     for world in chosen:
         if world not in ready:

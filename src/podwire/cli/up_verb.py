@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from podwire.cli.options import new_name_option
+from podwire.cli.termination import tidy
 
 
 @click.command()
@@ -53,7 +54,8 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
         if not quiet:
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
-    world = start(UpOptions(**options), tell)
+    with tidy(f"world '{options['name']}'"):
+        world = start(UpOptions(**options), tell)
     tell("usable: nodes are Ready, DNS answers")
     if files:
         code = apply_and_wait(world, files, options["timeout"], tell, quiet=quiet)

@@ -63,12 +63,22 @@ def without(existing: dict[str, Any], name: str) -> dict[str, Any]:
     return result
 
 
+def user_files() -> list[Path]:
+    """The files that kubectl reads: those of KUBECONFIG, else ~/.kube/config."""
+    named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(":") if path]
+    return named or [Path(os.path.expanduser("~/.kube/config"))]
+
+
 def user_file() -> Path:
     """The file that kubectl writes: the first of KUBECONFIG that exists, else its last, else ~/.kube/config."""
-    named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(":") if path]
-    if not named:
-        return Path(os.path.expanduser("~/.kube/config"))
-    return next((path for path in named if path.exists()), named[-1])
+    files = user_files()
+    return next((path for path in files if path.exists()), files[-1])
+
+
+def current() -> str:
+    """kubectl's current context: that of the first file that has one; empty where none has. Raises KubeconfigError."""
+    contexts = (str(_read(path).get("current-context") or "") for path in user_files())
+    return next(filter(None, contexts), "")
 
 
 def add(path: Path, access: Access) -> None:

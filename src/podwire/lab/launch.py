@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -56,6 +57,7 @@ def first_process(spec: WorldSpec, id_map: userns.IdMap) -> int:
             ours.send(b"mapped")
             return int(_expect(ours.recv(64), child))
         finally:
+            ours.close()  # the child waits for no word that will not come
             os.waitpid(child, 0)
 
 
@@ -79,6 +81,8 @@ def _expect(message: bytes, child: int) -> bytes:
 def _middle(spec: WorldSpec, parent: socket.socket) -> None:
     """In the child: never returns."""
     try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)  # how `up` ends is not how pid 1 and its children do
         os.setsid()
         namespaces.unshare(namespaces.CLONE_NEWUSER)
         parent.send(b"made ")

@@ -31,7 +31,7 @@ def prune() -> list[str]:
 
 def _successor() -> str:
     """Make the context of the only world that runs current where none is; answers it, empty where nothing changed."""
-    left = [world for world in worlds.known() if world.alive]
+    left = worlds.living()
     if len(left) != 1:
         return ""
     with contextlib.suppress(kubeconfig.KubeconfigError):

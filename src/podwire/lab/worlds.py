@@ -9,8 +9,6 @@ import re
 import select
 import shutil
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +18,6 @@ from podwire.lab import paths
 
 DEFAULT_NAME = "default"
 END_SECONDS = 10.0
-READY_SECONDS = 60.0
-READY_PAUSE_SECONDS = 0.05
 
 
 class WorldError(Exception):
@@ -105,16 +101,18 @@ def known() -> Iterator[World]:
             yield msgspec.json.decode(path.read_bytes(), type=World)
 
 
-def find(name: str | None) -> World:
-    """A living world by name, or the only one where no name is given; raises WorldError with the names there are."""
-    living = [world for world in known() if world.alive]
-    if name is None and len(living) == 1:
-        return living[0]
-    name = DEFAULT_NAME if name is None else name
-    for world in living:
+def living() -> list[World]:
+    """The worlds that run, by name."""
+    return [world for world in known() if world.alive]
+
+
+def find(name: str) -> World:
+    """A living world by name; raises WorldError with the names there are."""
+    running = living()
+    for world in running:
         if world.name == name:
             return world
-    names = ", ".join(world.name for world in living)
+    names = ", ".join(world.name for world in running)
     there = f"there are: {names} (choose one with --name)" if names else "start one with 'podwire up'"
     raise WorldError(f"no world '{name}' is running; {there}")
 
@@ -144,19 +142,6 @@ def forget(name: str) -> None:
     shutil.rmtree(folder(name), ignore_errors=True)
 
 
-def find_ready(name: str | None) -> World:
-    """As `find`, but of a world whose `up` is still at work it returns when that is done; raises WorldError."""
-    world = find(name)
-    deadline = time.monotonic() + READY_SECONDS
-    while starting(world.name):
-        if time.monotonic() > deadline:
-            raise WorldError(f"world '{world.name}' is still starting after {READY_SECONDS:g} s; see 'podwire logs'")
-        threading.Event().wait(READY_PAUSE_SECONDS)
-    if not world.alive:
-        raise WorldError(f"world '{world.name}' did not start; its 'podwire up' says why")
-    return world
-
-
 def starting(name: str) -> bool:
     """Whether the `up` that makes this world is still at work."""
     return _starting(folder(name))
@@ -177,10 +162,10 @@ def exclusive() -> Iterator[None]:
 
 def stale() -> list[str]:
     """Names of folders whose world is gone: killed, or never finished starting."""
-    living = {world.name for world in known() if world.alive}
+    alive = {world.name for world in living()}
     root = paths.state_root() / "worlds"
     names = [path.name for path in root.iterdir()] if root.is_dir() else []
-    return [name for name in names if name not in living and not _starting(root / name)]
+    return [name for name in names if name not in alive and not _starting(root / name)]
 
 
 def _starting(path: Path) -> bool:
