@@ -30,8 +30,20 @@ def find(container: dict[str, Any], *services: dict[str, Any]) -> Resolution:
 
 def test_programs_of_the_machine() -> None:
     found = find({"image": "nginx", "command": ["env", "x"]})
-    assert found.program == Execute(arguments=("/usr/bin/env", "x"))
+    assert found.program == Execute(arguments=("/usr/bin/env", "x"), file="/usr/bin/env")
     assert (found.stand_in, found.image_id) == ("", "podwire://machine/nginx")
+
+
+@pytest.mark.parametrize(
+    ("image", "links"), [("busybox", "/node/busybox"), ("alpine:3", "/node/busybox"), ("debian", "")]
+)
+def test_busyboxs_programs_are_those_of_its_images(image: str, links: str) -> None:
+    machine = Machine(lambda path: path in {"/bin/sh", "/bin/busybox"}, frozenset({"sh", "nc"}))
+    found = in_store(replace(CATALOG, machine=machine, applets="/node/busybox"), image=image)
+    assert found.applets == links
+    assert found.program == (
+        Execute(arguments=("sh",), file="/.busybox/sh") if links else Execute(arguments=("/bin/sh",), file="/bin/sh")
+    )
 
 
 def test_a_missing_command_is_an_error() -> None:

@@ -13,7 +13,17 @@ from podwire.kube.core import (
     TCPSocketAction,
 )
 from podwire.kube.meta import ObjectMeta
-from podwire.lab.images import Machine, Missing, Port, Program, StandIn, resolve, short_name, stand_in_ports
+from podwire.lab.images import (
+    Machine,
+    Missing,
+    Port,
+    Program,
+    StandIn,
+    has_applets,
+    resolve,
+    short_name,
+    stand_in_ports,
+)
 
 FILES = frozenset({"/bin/sh", "/usr/bin/python3", "/usr/bin/curl", "/opt/tool"})
 PLAIN = Machine(FILES.__contains__)
@@ -39,10 +49,10 @@ def test_short_names(image: str, name: str) -> None:
     [
         ("nginx", ["curl"], ["-v"], PLAIN, Program("/usr/bin/curl", ("-v",))),
         ("nginx", ["/opt/tool"], [], PLAIN, Program("/opt/tool")),
-        ("busybox:1.36", ["sh", "-c", "wget x"], [], BUSY, Program("/bin/busybox", ("sh", "-c", "wget x"))),
-        ("alpine", ["/usr/bin/wget"], ["x"], BUSY, Program("/bin/busybox", ("wget", "x"))),
-        ("busybox", [], ["sleep", "9"], BUSY, Program("/bin/busybox", ("sleep", "9"))),
-        ("busybox", [], [], BUSY, Program("/bin/busybox", ("sh",))),
+        ("busybox:1.36", ["sh", "-c", "wget x"], [], BUSY, Program("/.busybox/sh", ("-c", "wget x"), "sh")),
+        ("alpine", ["/usr/bin/wget"], ["x"], BUSY, Program("/.busybox/wget", ("x",), "/usr/bin/wget")),
+        ("busybox", [], ["sleep", "9"], BUSY, Program("/.busybox/sleep", ("9",), "sleep")),
+        ("busybox", [], [], BUSY, Program("/.busybox/sh", name="sh")),
         ("busybox", ["/opt/tool"], [], BUSY, Program("/opt/tool")),
         ("busybox", ["python3"], [], BUSY, Program("/usr/bin/python3")),
         ("busybox", [], [], PLAIN, Program("/bin/sh")),
@@ -53,6 +63,19 @@ def test_programs_of_this_machine(
     image: str, command: list[str], args: list[str], machine: Machine, runs: Program
 ) -> None:
     assert resolve(image, command, args, machine) == runs
+
+
+@pytest.mark.parametrize(
+    ("image", "machine", "has"),
+    [
+        ("docker.io/library/busybox:1.36", BUSY, True),
+        ("alpine", BUSY, True),
+        ("debian", BUSY, False),
+        ("busybox", PLAIN, False),
+    ],
+)
+def test_which_images_have_all_of_busybox(image: str, machine: Machine, has: bool) -> None:
+    assert has_applets(image, machine) == has
 
 
 def test_an_image_that_is_not_here_has_a_stand_in_and_its_args_are_ignored() -> None:

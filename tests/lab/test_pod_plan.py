@@ -8,10 +8,11 @@ import pytest
 
 from podwire.kube.core import Container, Pod
 from podwire.lab import accounts, capabilities
+from podwire.lab.container import DEFAULT_PATH
 from podwire.lab.environment import ConfigurationError, Sources
 from podwire.lab.imagestore.manifest import RunConfig
 from podwire.lab.imagestore.store import StoredImage
-from podwire.lab.plan import ContainerPlan, Execute
+from podwire.lab.plan import ContainerPlan, Execute, Mount
 from podwire.lab.pod_plan import Machine, PodPlace, Resolution, container_plan, expanded, identity
 
 PASSWD = "root:*:0:0:root:/root:/bin/sh\nwww-data:*:33:34:www-data:/var/www:/x\n"
@@ -96,6 +97,18 @@ def test_mounts_of_volumes() -> None:
     assert mounts["/etc/hosts"].read_only
     with pytest.raises(ConfigurationError, match='no volume "e"'):
         planned({"volumeMounts": where})
+
+
+def test_busyboxs_programs_come_first_and_a_pods_own_path_wins() -> None:
+    made, first = pod({})
+    found = Resolution(Execute(arguments=("x",)), "id", applets="/node/busybox")
+    plan = container_plan(made, first, found, {}, PLACE, FULL)
+    assert plan.environment["PATH"] == f"/.busybox:{DEFAULT_PATH}"
+    assert Mount(source="/node/busybox", target="/.busybox", read_only=True) in plan.mounts
+    assert container_plan(made, first, found, {"PATH": "/own"}, PLACE, FULL).environment["PATH"] == "/own"
+    plain = planned({})
+    assert plain.environment["PATH"] == DEFAULT_PATH
+    assert "/.busybox" not in {mount.target for mount in plain.mounts}
 
 
 def test_restart_policies_of_init_containers() -> None:

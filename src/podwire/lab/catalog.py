@@ -6,11 +6,12 @@ import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import image_settings, images, standin
+from podwire.lab import applets, image_settings, images, standin
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.store import Store, StoredImage
 from podwire.lab.plan import Call, Execute, Refuse
@@ -36,17 +37,31 @@ def this_machine() -> images.Machine:
     return replace(machine, busybox_applets=frozenset(listing.split()))
 
 
+def provide_applets(machine: images.Machine, folder: Path) -> None:
+    """Make the node's folder of links to busybox, where the machine has one."""
+    busybox = machine.find("busybox")
+    if busybox is None or not machine.busybox_applets:
+        return
+    usage = subprocess.run([busybox, "nc", "--help"], capture_output=True, text=True, check=False)
+    small_nc = "nc" in machine.busybox_applets and "-z" not in usage.stdout + usage.stderr
+    applets.provide(folder, busybox, machine.busybox_applets, small_nc=small_nc)
+
+
 def _is_program(path: str) -> bool:
     return path.startswith(VISIBLE) and os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Finds what to run. `in_house` are podwire's own images: the function behind each, as "module:name"."""
+    """Finds what to run. `in_house` are podwire's own images: the function behind each, as "module:name".
+
+    `applets` is the node's folder of links to busybox.
+    """
 
     machine: images.Machine
     in_house: Mapping[str, str]
     store: Store | None = None
+    applets: str = ""
 
     def __call__(
         self, pod: Pod, containers: Sequence[Container], services: Iterable[Service], addresses: tuple[str, ...]
@@ -86,7 +101,9 @@ class Catalog:
         image_id = f"podwire://machine/{container.image}"
         match images.resolve(container.image, container.command, container.args, self.machine):
             case images.Program() as program:
-                return Resolution(Execute(arguments=(program.file, *program.arguments)), image_id)
+                links = self.applets if images.has_applets(container.image, self.machine) else ""
+                words = (program.name or program.file, *program.arguments)
+                return Resolution(Execute(arguments=words, file=program.file), image_id, applets=links)
             case images.Missing() as missing:
                 return Resolution(Refuse(message=missing.message), image_id)
             case images.StandIn() as stand_in:

@@ -228,17 +228,17 @@ def _run(plan: ContainerPlan, program: Execute | Call | Refuse) -> NoReturn:
     os.umask(0o022)
     match program:
         case Execute():
-            _execute(program.arguments, plan.environment)
+            _execute(program, plan.environment)
         case Call():
             _call(program, plan.environment)
         case Refuse():
             raise RuntimeError(program.message)
 
 
-def _execute(arguments: tuple[str, ...], environment: Mapping[str, str]) -> NoReturn:
-    name = arguments[0]
+def _execute(program: Execute, environment: Mapping[str, str]) -> NoReturn:
+    name = program.file or program.arguments[0]
     try:
-        os.execvpe(name, arguments, environment)
+        os.execvpe(name, program.arguments, environment)
     except FileNotFoundError:
         where = "no such file" if "/" in name else "executable file not found in $PATH"
         raise RuntimeError(f'exec: "{name}": {where}') from None

@@ -4,7 +4,7 @@ The rules, in order:
 
 1. `command` is given: it must be a program that the container can see; else the container fails. Never a stand-in.
 2. The image is a shell image (busybox, alpine, a plain distribution): `args` are its command, without them its shell.
-   In a busybox image busybox's own programs come first, where busybox is on the machine.
+   In a busybox image busybox's own programs come first, where busybox is on the machine, whichever rule it is.
 3. Any other image: a stand-in. `args` are for an entry point that is not here, so they are ignored.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from podwire.kube.core import Container, IntOrString, Pod, Probe, Service
+from podwire.lab import applets
 
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 """Where the container runtimes look when the image does not say."""
@@ -71,10 +72,11 @@ DEFAULT_PORTS: Mapping[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program on this machine: its file, and its arguments after that."""
+    """A program on this machine: its file, its arguments after that, and the name it is called by if not its file's."""
 
     file: str
     arguments: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +114,13 @@ def short_name(image: str) -> str:
 
 def resolve(image: str, command: Sequence[str], args: Sequence[str], machine: Machine) -> Program | StandIn | Missing:
     """What to run for a container; the module's text has the rules."""
-    name = short_name(image)
-    if not command and name not in SHELL_IMAGES:
+    if not command and short_name(image) not in SHELL_IMAGES:
         return StandIn(image)
     words = (*command, *args) or ("sh",)
-    if name in BUSYBOX_IMAGES:
+    if has_applets(image, machine):
         applet = _applet(words[0], machine)
-        busybox = machine.find("busybox")
-        if applet is not None and busybox is not None:
-            return Program(busybox, (applet, *words[1:]))
+        if applet is not None:
+            return Program(f"{applets.FOLDER}/{applet}", tuple(words[1:]), words[0])
     file = machine.find(words[0])
     if file is None:
         where = "no such file" if "/" in words[0] else f"not found in {':'.join(SEARCH_PATH)}"
@@ -129,6 +129,11 @@ def resolve(image: str, command: Sequence[str], args: Sequence[str], machine: Ma
             " this machine: install it here, or leave out the command to get a stand-in"
         )
     return Program(file, tuple(words[1:]))
+
+
+def has_applets(image: str, machine: Machine) -> bool:
+    """Whether a container of this image has busybox's programs, first on its PATH."""
+    return short_name(image) in BUSYBOX_IMAGES and bool(machine.busybox_applets)
 
 
 def _applet(word: str, machine: Machine) -> str | None:

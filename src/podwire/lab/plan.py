@@ -26,9 +26,10 @@ class Mount(Struct, frozen=True, kw_only=True):
 
 
 class Execute(Struct, frozen=True, kw_only=True, tag="execute"):
-    """A program file with its arguments; the first is looked up in the container's PATH."""
+    """A program with its arguments; the first is looked up in the container's PATH, where no `file` is given."""
 
     arguments: tuple[str, ...]
+    file: str = ""
 
 
 class Call(Struct, frozen=True, kw_only=True, tag="call"):

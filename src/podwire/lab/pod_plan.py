@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import accounts, capabilities, image_settings, node_root, volumes
+from podwire.lab import accounts, applets, capabilities, image_settings, node_root, volumes
 from podwire.lab.container import DEFAULT_PATH
 from podwire.lab.environment import ConfigurationError, Sources, expand, variables
 from podwire.lab.image_settings import ImageUser
@@ -25,7 +25,8 @@ class Resolution:
     """What stands behind a container's image. `stand_in` says what listens in its place, empty for the real thing.
 
     `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
-    upstream's reason why it cannot be tried, beside the refusal's message.
+    upstream's reason why it cannot be tried, beside the refusal's message. `applets` is the node's folder of links to
+    busybox, for a container that has them first on its PATH.
     """
 
     program: Program
@@ -35,6 +36,7 @@ class Resolution:
     image: StoredImage | None = None
     image_root: str = ""
     trouble: str = ""
+    applets: str = ""
 
 
 Resolver = Callable[[Pod, Sequence[Container], Iterable[Service], tuple[str, ...]], Mapping[str, Resolution]]
@@ -99,14 +101,18 @@ def container_plan(
     init, ephemeral = container in pod.spec.init_containers, container in pod.spec.ephemeral_containers
     who = identity(pod, container, machine, found.image)
     config = found.image.config if found.image is not None else RunConfig()
-    home = {"HOME": accounts.home(_passwd(machine, found.image), who.user)}
+    base = {
+        "HOME": accounts.home(_passwd(machine, found.image), who.user),
+        "PATH": applets.path(DEFAULT_PATH) if found.applets else DEFAULT_PATH,
+    }
+    links = (applets.mount(found.applets),) if found.applets else ()
     return ContainerPlan(
         name=container.name,
         program=found.program,
-        environment={**home, "PATH": DEFAULT_PATH, **image_settings.environment(config), **values},
+        environment={**base, **image_settings.environment(config), **values},
         folder=container.working_dir or config.working_dir or "/",
         identity=who,
-        mounts=tuple(_mounts(pod, container, place.folder)),
+        mounts=(*links, *_mounts(pod, container, place.folder)),
         restart="Never" if ephemeral else _restart(pod, container, init=init),
         init=init,
         ephemeral=ephemeral,

@@ -215,6 +215,12 @@ def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple
         cni=Network(config.cni_configuration, config.cni_plugins),
         spawner=spawner,
         recorder=recorder,
-        resolver=catalog.Catalog(catalog.this_machine(), config.in_house, Store(config.images)),
+        resolver=_catalog(config),
         objects=objects,
     )
+
+
+def _catalog(config: RuntimeConfig) -> catalog.Catalog:
+    machine, links = catalog.this_machine(), config.folder / "busybox"
+    catalog.provide_applets(machine, links)
+    return catalog.Catalog(machine, config.in_house, Store(config.images), str(links))

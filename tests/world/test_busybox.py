@@ -1,0 +1,114 @@
+"""Containers of busybox images on the machine's busybox: all of its programs, everywhere, before the machine's."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from podwire.lab import userns
+from tests.world.harness import Home, World, eventually, running
+
+USER = 33 if userns.available_map().full else 0
+
+PODS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: waits}
+spec:
+  initContainers:
+  - {name: until, image: busybox, command: [sh, -c, "until nc -z web 80; do sleep 1; done"]}
+  containers:
+  - name: main
+    image: alpine:3
+    command: [sh, -c, "echo $0; exec sleep 1000"]
+    securityContext: {runAsUser: %d, readOnlyRootFilesystem: true}
+    lifecycle: {postStart: {exec: {command: [nc, -z, web, "80"]}}}
+    readinessProbe: {exec: {command: [nc, -z, web, "80"]}, periodSeconds: 1}
+  - {name: door, image: busybox, command: [httpd, -f, -p, "81"]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: own-path}
+spec:
+  containers:
+  - name: main
+    image: busybox
+    command: [sh, -c, "echo $PATH and $(PATH); exec sleep 1000"]
+    env: [{name: PATH, value: "/usr/bin:/bin"}]
+"""
+
+
+@pytest.fixture(scope="module")
+def pods(home: Home) -> Iterator[World]:
+    for world in running(home, "busybox"):
+        world.apply(PODS.replace("%d", str(USER)))
+        world.kubectl("run", "web", "--image=nginx", "--port=80", "--expose")
+        world.kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=50s")
+        yield world
+
+
+@pytest.mark.proves("image-busybox")
+def test_an_init_container_waits_with_nc_and_a_probe_and_a_hook_use_it(pods: World) -> None:
+    assert pods.jsonpath("pod waits", "{.status.initContainerStatuses[0].state.terminated.exitCode}") == "0"
+    assert pods.jsonpath("pod waits", "{.status.phase}") == "Running"
+    assert pods.kubectl("logs", "waits", "-c", "main").stdout == "sh\n"
+
+
+@pytest.mark.proves("image-busybox")
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("nc -z web 80", 0, ""),
+        ("nc -zv -w 2 localhost 81", 0, "open"),
+        ("nc -w 2 -z localhost 82", 1, "refused"),
+        ("sh -c 'nc -z localhost 82 || nc -z web 80'", 0, ""),
+        ("sh -c 'wget -qO- web | grep -q stand-in && echo | nc -w 5 web 80'", 0, ""),
+        ("telnet", 1, "BusyBox"),
+    ],
+)
+def test_exec_finds_busyboxs_programs(pods: World, command: str, code: int, words: str) -> None:
+    done = pods.kubectl("exec", "waits", "-c", "main", "--", *shlex.split(command), check=False)
+    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.proves("image-busybox")
+def test_programs_by_name_are_busyboxs_and_show_the_containers_processes(pods: World) -> None:
+    inside = ("exec", "waits", "-c", "main", "--", "sh", "-c")
+    shown = pods.kubectl(*inside, "ps").stdout.splitlines()
+    assert shown[0].split() == ["PID", "USER", "COMMAND"] or shown[0].split()[:3] == ["PID", "USER", "TIME"]
+    assert any(line.split()[0] == "1" and line.endswith("sleep 1000") for line in shown[1:])
+    assert len(shown) <= 5, "no process of anybody else"
+    assert pods.kubectl(*inside, "command -v sh; pidof sleep").stdout == "/.busybox/sh\n1\n"
+    refused = pods.kubectl(*inside, "rm /.busybox/nc", check=False)
+    assert "Read-only file system" in refused.stderr or "Permission denied" in refused.stderr
+
+
+def test_other_programs_of_the_machine_come_after_them(pods: World) -> None:
+    assert pods.kubectl("exec", "own-path", "--", "env", "--version").stdout, "the machine's, by the pod's own PATH"
+    refused = pods.kubectl("exec", "waits", "-c", "main", "--", "env", "--version", check=False)
+    assert "BusyBox" in refused.stderr
+    assert pods.kubectl("exec", "waits", "-c", "main", "--", "python3", "-c", "print(1)").stdout == "1\n"
+
+
+def test_a_pods_own_path_wins(pods: World) -> None:
+    eventually(lambda: pods.kubectl("logs", "own-path").stdout != "", what="what it says")
+    assert pods.kubectl("logs", "own-path").stdout == "/usr/bin:/bin and /usr/bin:/bin\n"
+
+
+@pytest.mark.proves("image-busybox", "kubectl-debug")
+def test_debuggers_have_them_too(pods: World) -> None:
+    shape = ("debug", "web", "-i", "--image=busybox", "-c", "look")
+    shown = pods.kubectl(*shape, stdin="command -v nc\nnc -z localhost 80 && echo open\nexit\n").stdout
+    assert "/.busybox/nc\nopen\n" in shown
+
+
+def test_copies_go_through_its_tar(pods: World) -> None:
+    source = pods.home.folder / "copied"
+    source.write_text("as it was")
+    pods.kubectl("run", "copies", "--image=busybox", "--", "sleep", "1000")
+    pods.kubectl("wait", "pod/copies", "--for=condition=Ready", "--timeout=60s")
+    pods.kubectl("cp", str(source), "copies:/tmp/copied")
+    pods.kubectl("cp", "copies:/tmp/copied", f"{source}.back")
+    assert (source.with_name("copied.back")).read_text() == "as it was"
