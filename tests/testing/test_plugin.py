@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,6 +128,32 @@ def test_a_failure_shows_what_is_wrong_in_the_world(pytester: pytest.Pytester, n
     ((_, pid, folder),) = noted(notes)
     assert gone(pid)
     assert not folder.exists()
+
+
+MISTAKES = """
+def test_no_such_workload(world): assert world.allowed("deploy/nosuch", "kube-dns.kube-system:53")
+def test_no_port(world): assert world.denied("node-1", "kube-dns.kube-system")
+def test_no_such_target(namespace): namespace.run_in("a/b/c/d", "true")
+def test_no_such_manifest(world): world.apply("nosuch.yaml")
+"""
+
+
+def test_a_mistake_in_a_test_shows_its_own_line_and_the_message_only(pytester: pytest.Pytester) -> None:
+    written = pytester.makepyfile(MISTAKES)
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            'E *deployments.apps "nosuch" not found',
+            "E *'kube-dns.kube-system': write HOST:PORT*",
+            "E *'a/b/c/d': write POD, *",
+            "E *nosuch.yaml*",
+        ]
+    )
+    places = [line for line in result.stdout.lines if re.match(r"\S+\.py:\d+: ", line)]
+    assert len(places) == 4
+    assert all(line.startswith(f"{written.name}:") for line in places), f"frames of podwire are shown: {places}"
+    assert "coredns" not in result.stdout.str(), "how the world started is told as if it were a fault"
 
 
 @pytest.mark.long

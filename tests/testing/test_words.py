@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from podwire.testing import eventually
 from podwire.testing.kubectl import is_path
 from podwire.testing.namespaces import label
-from podwire.testing.report import last_events, troubles
+from podwire.testing.report import SYSTEM, last_events, troubles, unready
 from podwire.testing.targets import Target, parse, selector_text
 from podwire.testing.verdict import Verdict, settle, split
 
@@ -136,13 +137,26 @@ def event(version: int, *, kind: str = "Normal", namespace: str = "shop") -> dic
     }
 
 
-def test_the_last_events_are_the_newest_of_the_users_objects_and_every_warning() -> None:
-    events = [event(n) for n in (30, 2, 11, *range(40, 48))]
-    events += [event(99, namespace="kube-system"), event(98, namespace="kube-system", kind="Warning")]
-    lines = last_events(events)
-    assert lines[1] == "  10:00:00 Normal Started pod shop/p30: message 30 (30 times)"
-    assert [line.split("message ")[1].split()[0] for line in lines[1:]] == ["30", *map(str, range(40, 48)), "98"]
-    assert last_events([]) == ["No events."]
+NOW = datetime(2026, 11, 21, 10, 0, 30, tzinfo=UTC)
+
+
+def test_the_last_events_are_the_newest_of_the_users_objects() -> None:
+    events = [event(n) for n in (30, 2, 11, 29, *range(40, 47))] + [event(47, kind="Warning")]
+    lines = last_events(events, set(), NOW)
+    assert lines[1] == "  10:00:00 Normal Started pod shop/p29: message 29 (29 times)"
+    assert [line.split("message ")[1].split()[0] for line in lines[1:]] == ["29", "30", *map(str, range(40, 48))]
+    assert last_events([], set(), NOW) == ["No events."]
+
+
+def test_of_the_clusters_own_only_a_late_warning_about_what_is_not_ready_is_told() -> None:
+    warning, normal = (event(98, namespace=SYSTEM, kind=kind) for kind in ("Warning", "Normal"))
+    pod = {"kind": "Pod", "metadata": {"namespace": SYSTEM, "name": "p98"}, "status": {"phase": "Pending"}}
+    waiting = unready([pod])
+    assert waiting == {"pod kube-system/p98"}
+    assert "Warning Started pod kube-system/p98" in last_events([warning, normal], waiting, NOW)[1]
+    assert last_events([normal], waiting, NOW) == ["No events."]
+    assert last_events([warning], waiting, NOW + timedelta(minutes=1)) == ["No events."]
+    assert last_events([warning], unready([pod | {"status": {"phase": "Succeeded"}}]), NOW) == ["No events."]
 
 
 def test_troubles_are_few_lines() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 PROGRAMS = Path(sys.executable).parent
 """Where `podwire` and the kubectl of `podwire[testing]` are."""
 
@@ -65,7 +67,6 @@ class Home:
 
         `timeout` is in seconds; `descriptors` are file descriptors that the program inherits.
         """
-        __tracebackhide__ = True
         result = subprocess.run(
             command,
             env=self.environment,
@@ -82,5 +83,4 @@ class Home:
 
     def podwire(self, *arguments: str, check: bool = True, timeout: float = 60) -> Result:
         """Run podwire's command line."""
-        __tracebackhide__ = True
         return self.run(*PODWIRE, *arguments, check=check, timeout=timeout)

@@ -10,6 +10,8 @@ from typing import Any
 
 from podwire.testing.home import PROGRAMS, Home, Result
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 
 @dataclass(frozen=True, repr=False)
 class Kubectl:
@@ -28,7 +30,6 @@ class Kubectl:
 
     def __call__(self, *arguments: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
         """Run kubectl to its end; raises CommandError with what it said, unless `check` is false."""
-        __tracebackhide__ = True
         where = [f"--context={self.context}"]
         if self.namespace != "default":
             where.append(f"--namespace={self.namespace}")

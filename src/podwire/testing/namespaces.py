@@ -13,6 +13,8 @@ from podwire.testing.verdict import Verdict
 from podwire.testing.waiting import eventually
 from podwire.testing.world import World
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 LONGEST_WORDS = 40
 """Of the test's name in the namespace's: the whole is a DNS label of at most 63 characters."""
 
@@ -44,7 +46,6 @@ class Namespace:
 
     def wait(self, timeout: float = 60) -> None:
         """Wait until every workload is rolled out and every pod is ready; `timeout` is in seconds."""
-        __tracebackhide__ = True
         self.world.wait(self.name, timeout)
 
     def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 30) -> Result:

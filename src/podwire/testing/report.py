@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from podwire.testing.kubectl import Kubectl
-from podwire.testing.settled import KINDS, title, unsettled
+from podwire.testing.settled import KINDS, title, troubled, unsettled
 
 MOST_LINES = 10
 SYSTEM = "kube-system"
-TIMEOUT_SECONDS = 10.0
+RECENT = timedelta(minutes=1)
 
 
 def state(kubectl: Kubectl) -> str:
@@ -20,7 +21,7 @@ def state(kubectl: Kubectl) -> str:
         events = kubectl.json("events", "--all-namespaces", "--request-timeout=8s")["items"]
     except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
         return f"the API server could not be asked: {error}"
-    return "\n".join([*troubles(objects), *last_events(events)])
+    return "\n".join([*troubles(objects), *last_events(events, unready(objects), datetime.now(UTC))])
 
 
 def troubles(objects: list[dict[str, Any]]) -> list[str]:
@@ -33,17 +34,29 @@ def troubles(objects: list[dict[str, Any]]) -> list[str]:
     return ["Not ready:", *(f"  {line}" for line in found[:MOST_LINES]), *more]
 
 
-def last_events(events: list[dict[str, Any]]) -> list[str]:
-    """The newest events, oldest of them first, with how often they were seen."""
-    if not events:
+def unready(objects: list[dict[str, Any]]) -> set[str]:
+    """The titles of what has not settled."""
+    return {title(item) for item in objects if troubled(item)}
+
+
+def last_events(events: list[dict[str, Any]], waiting: set[str], now: datetime) -> list[str]:
+    """The newest events, oldest of them first, with how often they were seen. `waiting` is what is not ready now."""
+    told = [event for event in events if telling(event, waiting, now)]
+    if not told:
         return ["No events."]
-    newest = sorted(filter(telling, events), key=order)[-MOST_LINES:]
+    newest = sorted(told, key=order)[-MOST_LINES:]
     return ["Last events:", *(f"  {line(event)}" for event in newest)]
 
 
-def telling(event: dict[str, Any]) -> bool:
-    """Whether an event is of the user's own objects, or a warning."""
-    return bool(event["type"] != "Normal" or event["metadata"]["namespace"] != SYSTEM)
+def telling(event: dict[str, Any], waiting: set[str], now: datetime) -> bool:
+    """Whether an event is of the user's own objects; of the cluster's own, a warning that still matters.
+
+    While a world starts, its DNS pod is not ready for a moment: that has no part in any failure.
+    """
+    if event["metadata"]["namespace"] != SYSTEM:
+        return True
+    recent = now - datetime.fromisoformat(when(event)) < RECENT
+    return event["type"] == "Warning" and recent and about(event) in waiting
 
 
 def order(event: dict[str, Any]) -> tuple[str, int]:
@@ -56,9 +69,13 @@ def when(event: dict[str, Any]) -> str:
     return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
 
 
+def about(event: dict[str, Any]) -> str:
+    """The title of the object that an event is about."""
+    one = event["involvedObject"]
+    return title({"kind": one["kind"], "metadata": {"namespace": one.get("namespace", ""), "name": one["name"]}})
+
+
 def line(event: dict[str, Any]) -> str:
     """Time, type, reason, object and message."""
-    about = event["involvedObject"]
-    where = title({"kind": about["kind"], "metadata": {"namespace": about.get("namespace", ""), "name": about["name"]}})
     times = f" ({event['count']} times)" if event.get("count", 1) > 1 else ""
-    return f"{when(event)[11:19]} {event['type']} {event['reason']} {where}: {event['message']}{times}"
+    return f"{when(event)[11:19]} {event['type']} {event['reason']} {about(event)}: {event['message']}{times}"

@@ -7,6 +7,8 @@ from typing import Any
 
 from podwire.testing.targets import is_ready, leaving
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 KINDS = "deployments.apps,statefulsets.apps,daemonsets.apps,pods"
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from podwire.testing.kubectl import Kubectl
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 POD_KINDS = frozenset({"pod", "pods", "po"})
 WORKLOAD_KINDS = frozenset(
     {"deployment", "deploy", "statefulset", "sts", "daemonset", "ds", "replicaset", "rs", "job"},

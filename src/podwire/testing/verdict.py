@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 OPEN = "open"
 SILENT = "silent"
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 T = TypeVar("T")
 
 SHORTEST_PAUSE = 0.01
@@ -18,7 +20,6 @@ def eventually(condition: Callable[[], T], seconds: float = 20, what: str = "the
 
     A condition that raises AssertionError is not true yet; at the end its own words are the error.
     """
-    __tracebackhide__ = True
     deadline = time.monotonic() + seconds
     pause = SHORTEST_PAUSE
     while True:

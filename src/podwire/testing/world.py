@@ -15,6 +15,8 @@ from podwire.testing.processes import descendants, end
 from podwire.testing.verdict import OPEN, SILENCE_SECONDS, SILENT, Verdict, settle, split
 from podwire.testing.waiting import eventually
 
+__tracebackhide__ = True  # in a failed test's report the user's own line is the last one
+
 ENTERED = {"user": "user", "mount": "mnt", "pid": "pid"}
 """The namespaces of a world that a program enters, and their names in /proc."""
 
@@ -84,7 +86,6 @@ class World:
 
     def wait(self, namespace: str | None = None, timeout: float = 60) -> None:
         """Wait until every workload is rolled out and every pod is ready, in one namespace or in all of them."""
-        __tracebackhide__ = True
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
 
         def ready() -> bool:
