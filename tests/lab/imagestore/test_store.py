@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab.imagestore import layer, loading, removal
+from podwire.lab.imagestore import layer, listing, loading, removal
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.loading import Loaded
 from podwire.lab.imagestore.store import NEW, Store, StoredImage
@@ -121,6 +121,34 @@ def test_a_layer_is_held_against_both_digests(store: Store) -> None:
     with pytest.raises(ImageError, match=r"layer 1 of 2 .*damaged or was changed"):
         load(store, changed(docker((archived, ["web:v1"])), "00/layer.tar", UPPER))
     assert whole(store) == set()
+
+
+def test_a_damaged_archive_is_refused_also_where_its_image_is_here(store: Store) -> None:
+    archived = image()
+    (first,) = load(store, oci(archived))
+    damaged = changed(oci(archived), blob_name(archived.blobs()[1]), gzip.compress(LOWER))
+    with pytest.raises(ImageError, match=r"layer 2 of 2 .*its content has digest"):
+        load(store, damaged, "again")
+    old = docker((archived, ["again:v1"]))
+    with pytest.raises(ImageError, match=r"layer 1 of 2 .*damaged or was changed"):
+        load(store, changed(old, "00/layer.tar", UPPER))
+    with pytest.raises(ImageError, match=r"web\.tar: its compression is broken"):
+        load(store, changed(oci(archived), blob_name(archived.blobs()[0]), archived.blobs()[0][:40]), "again")
+    assert not any("again" in name for name in store.names())
+    assert load(store, old)[0].image == first.image, "a whole one is taken"
+
+
+def test_an_image_has_the_digest_that_its_names_have(store: Store) -> None:
+    archived = image()
+    load(store, docker((archived, ["web:v1"])))
+    (before,) = listing.entries(store)
+    assert (before.digest, before.names) == ("", ("docker.io/library/web:v1",))
+    (loaded,) = load(store, oci(archived))
+    (after,) = listing.entries(store)
+    assert after.digest == loaded.image.digest == digest(archived.manifest())
+    assert after.names == ("docker.io/library/web:v1", f"docker.io/library/web@{after.digest}")
+    load(store, docker((archived, ["web:v1"])))
+    assert listing.entries(store) == [after], "an archive without manifests takes nothing away"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -110,7 +110,7 @@ def _names(image: ArchivedImage, wanted: tuple[str, ...], images: int, name: str
 
 
 def _take(store: Store, archive: Archive, image: ArchivedImage, names: tuple[str, ...], place: Path) -> Loaded:
-    """Unpack an image that is not here yet, and name it."""
+    """Unpack an image that is not here yet, else read it to its end, and name it."""
     here = store.image(image.image_id)
     if here is None:
         root = place / ROOT
@@ -118,24 +118,22 @@ def _take(store: Store, archive: Archive, image: ArchivedImage, names: tuple[str
         root.mkdir(mode=0o755)
         stored = _unpack(archive, image, root)
     else:
-        stored = here
+        _read_layers(archive, image, lambda _: None)
+        stored = here if here.digest else msgspec.structs.replace(here, digest=image.digest)
     with store.changing():
         if here is None:
             store.add(place / ROOT, stored)
         elif store.image(image.image_id) is None:
             raise ImageError(f"{archive.name}: image {stored.short_id} was removed meanwhile: load it again")
+        elif stored != here:
+            store.describe(stored)
         store.name(stored, list(names))
     return Loaded(names, stored)
 
 
 def _unpack(archive: Archive, image: ArchivedImage, root: Path) -> StoredImage:
     unpacking = Unpacking(root)
-    for number, one in enumerate(image.layers, start=1):
-        what = f"{archive.name}: layer {number} of {len(image.layers)} ({one.digest or one.diff_id})"
-        try:
-            _apply(archive, one, unpacking, what)
-        except ImageError as error:
-            raise error if str(error).startswith(archive.name) else ImageError(f"{what}: {error}") from None
+    _read_layers(archive, image, lambda source: layers.apply(source, unpacking))
     beneath = Beneath(root)
     return StoredImage(
         id=image.image_id,
@@ -152,7 +150,17 @@ def _unpack(archive: Archive, image: ArchivedImage, root: Path) -> StoredImage:
     )
 
 
-def _apply(archive: Archive, one: Layer, unpacking: Unpacking, what: str) -> None:
+def _read_layers(archive: Archive, image: ArchivedImage, take: Callable[[Readable], None]) -> None:
+    """All layers from the lowest on; `take` gets the tar of each. Raises ImageError, which names the layer."""
+    for number, one in enumerate(image.layers, start=1):
+        what = f"{archive.name}: layer {number} of {len(image.layers)} ({one.digest or one.diff_id})"
+        try:
+            _read_layer(archive, one, take, what)
+        except ImageError as error:
+            raise error if str(error).startswith(archive.name) else ImageError(f"{what}: {error}") from None
+
+
+def _read_layer(archive: Archive, one: Layer, take: Callable[[Readable], None], what: str) -> None:
     """One layer, held against the digest of its bytes and that of the tar in them."""
     start = archive.open(one.member).read(8)
     _refuse_compression(start, what)
@@ -162,7 +170,7 @@ def _apply(archive: Archive, one: Layer, unpacking: Unpacking, what: str) -> Non
     if start.startswith(GZIP):
         source = gzip.GzipFile(fileobj=source)  # type: ignore[call-overload]
     inner = Verified(source, one.diff_id, what, most=2 * layers.MOST_BYTES)
-    layers.apply(inner, unpacking)
+    take(inner)
     inner.finish()
     if outer is not None:
         outer.finish()

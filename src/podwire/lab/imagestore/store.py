@@ -169,6 +169,12 @@ class Store:
             self.discard(target)
         whole.rename(target)
 
+    def describe(self, image: StoredImage) -> None:
+        """Replace what is known of an image that is here."""
+        fresh = self.path / image.folder_name / f".{IMAGE}.new"
+        fresh.write_bytes(msgspec.json.encode(image))
+        fresh.rename(fresh.with_name(IMAGE))
+
     def name(self, image: StoredImage, names: list[str]) -> None:
         """Let full names lead to an image, whatever they led to before."""
         self._write({**self.names(), **dict.fromkeys(names, image.id)})
