@@ -12,7 +12,7 @@ from podwire.cli.termination import Termination, tidy
 
 def stubborn(number: signal.Signals, cleared: list[str]) -> None:
     """A program that a signal ends, and another one while it clears away."""
-    with tidy("world 'a'"):
+    with tidy("nothing is left"):
         try:
             os.kill(os.getpid(), number)
         finally:
@@ -30,14 +30,14 @@ def test_a_signal_lets_the_program_clear_away(
         stubborn(number, cleared)
     assert cleared == ["a"]
     assert ended.value.code == status
-    assert capsys.readouterr().err == f"podwire: ended by {number.name}; nothing of world 'a' is left\n"
+    assert capsys.readouterr().err == f"podwire: ended by {number.name}; nothing is left\n"
     assert signal.getsignal(number) is before
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with tidy("world 'a'"):
+        with tidy("nothing is left"):
             os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:

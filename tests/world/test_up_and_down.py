@@ -104,6 +104,38 @@ def test_an_interrupted_up_leaves_nothing(fresh_home: Home, how: signal.Signals,
     assert folders(fresh_home) == []
 
 
+NEVER_AVAILABLE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: never}
+spec:
+  selector: {matchLabels: {app: never}}
+  template:
+    metadata: {labels: {app: never}}
+    spec: {nodeSelector: {no: such}, containers: [{name: c, image: busybox}]}
+"""
+
+
+def test_a_world_that_is_up_stays_when_its_manifests_are_given_up(fresh_home: Home) -> None:
+    manifest = fresh_home.folder / "never.yaml"
+    manifest.write_text(NEVER_AVAILABLE)
+    applying = subprocess.Popen(
+        ["env", "--default-signal=TERM", PODWIRE, "up", "--name", "a", "-f", str(manifest)],
+        env=fresh_home.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert applying.stderr is not None
+    assert any("waiting for Deployments" in line for line in applying.stderr)
+    applying.terminate()
+    _, said = applying.communicate(timeout=20)
+    assert applying.returncode == 143
+    assert "podwire: ended by SIGTERM; world 'a' is up; 'podwire down --name a' ends it" in said
+    assert World(fresh_home, "a").kubectl("get", "deployments").stdout.count("never") == 1
+    fresh_home.podwire("down", "--name", "a")
+
+
 def test_down_clears_away_what_a_killed_up_left(fresh_home: Home) -> None:
     first, starting = begun(fresh_home)
     starting.kill()

@@ -8,6 +8,7 @@ import time
 import click
 
 from podwire.cli.options import output_option
+from podwire.cli.termination import tidy
 
 
 @click.command()
@@ -23,7 +24,8 @@ def command(name: str, nodes: int, output: str) -> None:
 
     began = time.monotonic()
     clock = demo.Clock(lambda step: click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True))
-    lines = demo.run_demo(name, nodes, clock)
+    with tidy(f"nothing of world '{name}' is left"):
+        lines = demo.run_demo(name, nodes, clock)
     if output == "json":
         click.echo(demo_report.as_json(lines, clock.steps).decode())
     else:

@@ -21,8 +21,8 @@ class Termination(SystemExit):
 
 
 @contextlib.contextmanager
-def tidy(what: str) -> Iterator[None]:
-    """Inside the block a signal raises Termination, and once all is cleared away a line says that `what` is gone.
+def tidy(outcome: str) -> Iterator[None]:
+    """Inside the block a signal raises Termination; once all is cleared away a line says so, and what the `outcome` is.
 
     A signal that is ignored stays so, as nohup(1) wants it.
     """
@@ -34,7 +34,7 @@ def tidy(what: str) -> Iterator[None]:
         yield
     except Termination as end:
         with contextlib.suppress(OSError):  # the terminal is gone, as SIGHUP says
-            click.echo(f"podwire: ended by {end.name}; nothing of {what} is left", err=True)
+            click.echo(f"podwire: ended by {end.name}; {outcome}", err=True)
         raise
     finally:
         for number in heeded:

@@ -54,11 +54,12 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
         if not quiet:
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
-    with tidy(f"world '{options['name']}'"):
+    with tidy(f"nothing of world '{options['name']}' is left"):
         world = start(UpOptions(**options), tell)
     tell("usable: nodes are Ready, DNS answers")
     if files:
-        code = apply_and_wait(world, files, options["timeout"], tell, quiet=quiet)
+        with tidy(f"world '{world.name}' is up; 'podwire down --name {world.name}' ends it"):
+            code = apply_and_wait(world, files, options["timeout"], tell, quiet=quiet)
         if code:
             click.echo(f"podwire: world '{world.name}' is up, but not all of the manifests could be applied", err=True)
             sys.exit(code)
