@@ -139,6 +139,10 @@ def test_events_of_a_container() -> None:
 def test_what_runs_in_place_of_an_image_is_said() -> None:
     stand_in = pod_events.pulled("a", "nginx", "podwire://stand-in/nginx", "a stand-in answers")
     assert (stand_in.reason, stand_in.warning) == ("StandIn", True)
+    moved = pod_events.moved("a", "web:v1", "sha256:1", "podwire://stand-in/web:v1")
+    assert (moved.reason, moved.warning) == ("ImageMoved", True)
+    assert "next start it would be podwire://stand-in/web:v1" in moved.message
+    assert "cannot start again" in pod_events.moved("a", "web:v1", "sha256:1", "").message
     ours = pod_events.pulled("a", "busybox", "podwire://machine/busybox", "")
     assert ours.message == 'Container image "busybox" is not pulled: container a runs this machine\'s programs'
     assert "already present" in pod_events.pulled("a", "busybox", "sha256:1", "").message

@@ -255,6 +255,21 @@ def test_an_image_in_use_stays(world: World, web: str) -> None:
     assert world.kubectl("exec", web, "--", "cat", "index.html").stdout == "hello from the image\n"
 
 
+def test_a_name_goes_from_under_a_container_which_runs_on_and_says_so(world: World, archives: Path) -> None:
+    world.home.podwire("image", "load", str(archives / "web.tar"), "--tag", "named:v1")
+    world.kubectl("run", "named", "--image=named:v1")
+    wait_ready(world, "pod/named")
+    said = world.home.podwire("image", "rm", "named:v1").stdout
+    assert "Untagged named:v1\n  containers that run from the image: " in said
+    eventually(lambda: "ImageMoved" in world.kubectl("events", "--for=pod/named").stdout, what="the event")
+    events = world.kubectl("events", "--for=pod/named").stdout
+    assert "at its next start it would be podwire://stand-in/named:v1" in events
+    assert "StandIn" not in events
+    assert world.jsonpath("pod named", "{.status.containerStatuses[0].imageID}") == WEB.id
+    assert world.kubectl("exec", "named", "--", "cat", "index.html").stdout == "hello from the image\n"
+    assert "stand-in for named" not in world.home.podwire("status").stdout
+
+
 def test_containers_live_on_when_runtime_and_shims_are_killed(world: World, web: str) -> None:
     started = world.jsonpath("pod web", "{.status.containerStatuses[0].state.running.startedAt}")
     for name in ("pw-runtime", "pw-shim"):

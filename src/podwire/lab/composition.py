@@ -27,8 +27,8 @@ class Composition:
     found: Mapping[str, Resolution] = field(default_factory=dict)
     troubles: Mapping[str, Waiting] = field(default_factory=dict)
 
-    def notices(self, pod: Pod, before: PodPlan | None) -> list[Notice]:
-        """What is new against the plan before, for people."""
+    def notices(self, pod: Pod, before: PodPlan | None, running: Mapping[str, str]) -> list[Notice]:
+        """What is new against the plan before, for people. `running` has the image ids of containers that run."""
         known = {entry.name: entry for entry in before.containers} if before is not None else {}
         notices = []
         for container in pod_plan.ordered(pod):
@@ -37,7 +37,10 @@ class Composition:
                 continue
             trouble = self.troubles.get(container.name)
             found = self.found.get(container.name)
-            if trouble is not None:
+            runs = running.get(container.name, "")
+            if found is not None and runs not in {"", found.image_id}:
+                notices.append(pod_events.moved(container.name, container.image, runs, found.image_id))
+            elif trouble is not None:
                 notices.append(pod_events.untried(container.name, trouble))
             elif found is not None and not isinstance(found.program, Refuse):
                 notices.append(pod_events.pulled(container.name, container.image, found.image_id, found.stand_in))

@@ -45,6 +45,16 @@ def untried(name: str, trouble: Waiting) -> Notice:
     return Notice("Failed", f"Error: container {name}: {trouble.message}", warning=True)
 
 
+def moved(name: str, image: str, runs: str, found: str) -> Notice:
+    """The image's name was taken away, or given to another image, while a container runs."""
+    later = f"at its next start it would be {found}" if found else "it cannot start again"
+    return Notice(
+        "ImageMoved",
+        f"container {name}: {image!r} does not mean any more what it runs from, {runs}; it runs on, and {later}",
+        warning=True,
+    )
+
+
 def pulled(name: str, image: str, image_id: str, stand_in: str) -> Notice:
     """How the image was found; what runs in place of an image is always said."""
     if stand_in:

@@ -271,7 +271,8 @@ class PodWorker:
         plan = self._composition.plan
         if plan == self._plan:
             return
-        for notice in self._composition.notices(self.pod, self._plan):
+        running = {name: record.image_id for name, record in self.records.items() if self._runs(name)}
+        for notice in self._composition.notices(self.pod, self._plan, running):
             self._tell_once(notice)
         write_plan(folder, plan)
         with contextlib.suppress(OSError, ShimError):  # a shim that is not there yet reads it when it starts
@@ -283,6 +284,8 @@ class PodWorker:
         for name, found in composition.found.items():
             record = self.records.get(name)
             if not found.stand_in or record is None or not isinstance(record.state, Running):
+                continue
+            if record.image_id != found.image_id:  # it runs from an image whose name is gone
                 continue
             known = self._ports.setdefault(name, set())
             fresh = set(found.ports) - known

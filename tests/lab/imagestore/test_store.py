@@ -241,6 +241,10 @@ def test_an_image_that_a_container_runs_from_stays(store: Store, tmp_path: Path)
     with pytest.raises(ImageError, match="web:v1: containers that run from it: 1"):
         removal.remove(store, "web:v1", tmp_path / "proc")
     assert store.find("web:v1") == loaded.image
+    load(store, oci(image()), "web:v2")
+    untagged = removal.remove(store, "web:v2", tmp_path / "proc")
+    assert (untagged.image_id, untagged.containers) == ("", 1), "the image stays under its other name"
+    assert "containers that run from the image: 1" in listing.removed_text(untagged)
     mounts.write_text("1 2 0:99 / / rw - overlay overlay rw,lowerdir=/other\n")
     assert removal.remove(store, "web:v1", tmp_path / "proc").image_id == loaded.image.id
 

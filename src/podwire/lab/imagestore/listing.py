@@ -86,4 +86,6 @@ def removed_text(gone: Removed) -> str:
     lines = [f"Untagged {name}" for name in _given(gone.names)]
     if gone.image_id:
         lines.append(f"Removed {gone.image_id}")
+    if gone.containers:
+        lines.append(f"  containers that run from the image: {gone.containers}; they run on, as it has other names")
     return "\n".join(lines)

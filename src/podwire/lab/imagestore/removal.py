@@ -13,21 +13,25 @@ from podwire.lab.imagestore.store import SHORTEST_ID, Store, StoredImage
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """What is gone: names, and the image's id where its files went with them."""
+    """What is gone: names, and the image's id where its files went with them; else how many containers run from it."""
 
     names: tuple[str, ...]
     image_id: str = ""
+    containers: int = 0
 
 
 def remove(store: Store, wanted: str, processes: Path = Path("/proc")) -> Removed:
-    """Remove a name, or an image by its id with all its names. Raises ImageError, as where a container runs from it."""
+    """Remove a name, or an image by its id with all its names.
+
+    Raises ImageError, as where a container runs from an image that would go. An image that has other names stays.
+    """
     with store.changing():
         names = store.names()
         image, gone = _meant(store, names, wanted)
         left = [name for name, image_id in names.items() if image_id == image.id and name not in gone]
         if any("@" not in name for name in left):
             store.unname(gone)
-            return Removed(tuple(gone))
+            return Removed(tuple(gone), containers=containers_of(image, processes))
         gone += left  # a digest alone is no name that anybody gave
         store.unname(gone)
         if users := containers_of(image, processes):
