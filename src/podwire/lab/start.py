@@ -94,7 +94,7 @@ def _topology(options: UpOptions) -> Topology:
 
 @contextmanager
 def _claimed(name: str) -> Iterator[Path]:
-    """The world's new folder; removed again when the block fails."""
+    """The world's new folder; removed again, with the world that is in it, when the block fails."""
     if worlds.stale():
         # Imported here: it needs yaml, which the first process shall not carry.
         from podwire.lab import stop
@@ -113,8 +113,18 @@ def _claimed(name: str) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
+        _end(name)
         worlds.forget(name)
         raise
+
+
+def _end(name: str) -> None:
+    """End the world where a signal came just before it would be told as usable, or just after it was begun."""
+    from podwire.lab import stop
+
+    for world in worlds.living():
+        if world.name == name:
+            stop.stop(world)
 
 
 def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int) -> worlds.World:

@@ -1,0 +1,47 @@
+"""A start that fails leaves nothing, wherever it was."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from podwire.lab import start, worlds
+from podwire.lab.worlds import World
+
+
+class Interrupted(BaseException):
+    """As a signal raises it."""
+
+
+def begin(process: subprocess.Popen[bytes], name: str, *, interrupted: bool) -> None:
+    """What `start` does, with any process as the first one."""
+    with start._claimed(name):
+        worlds.remember(
+            World(
+                name=name,
+                pid=process.pid,
+                started=worlds.start_time(process.pid) or 0,
+                nodes=1,
+                overlay="direct",
+                api_port=1,
+                version="0",
+            )
+        )
+        if interrupted:
+            raise Interrupted
+
+
+def test_a_world_that_was_begun_ends_with_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODWIRE_STATE", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    (tmp_path / "worlds").mkdir()
+    with subprocess.Popen(["sleep", "600"]) as first, subprocess.Popen(["sleep", "600"]) as other:
+        begin(other, "other", interrupted=False)
+        with pytest.raises(Interrupted):
+            begin(first, "a", interrupted=True)
+        assert first.wait(20) == -9
+        assert [world.name for world in worlds.living()] == ["other"]
+        assert not worlds.folder("a").exists()
+        other.kill()
