@@ -65,7 +65,7 @@ def ls(output: str) -> None:
 @command.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 def rm(images: tuple[str, ...]) -> None:
-    """Remove names of images; with its last name, or by its id, an image goes with its files, if no container needs it.
+    """Remove names of images; with its last name, or by its id, an image goes with its files.
 
     \b
     podwire image rm web:v1
