@@ -138,6 +138,7 @@ def test_no_such_manifest(world): world.apply("nosuch.yaml")
 """
 
 
+@pytest.mark.long
 def test_a_mistake_in_a_test_shows_its_own_line_and_the_message_only(pytester: pytest.Pytester) -> None:
     written = pytester.makepyfile(MISTAKES)
     result = pytester.runpytest_subprocess()
@@ -221,8 +222,9 @@ def test_that_hangs(world):
 """
 
 
+@pytest.mark.long
 @pytest.mark.proves("plugin-leaves-nothing")
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_world_outlives_its_test_process(pytester: pytest.Pytester, notes: Path, how: signal.Signals) -> None:
     pytester.makepyfile(HANGS.format(notes=notes))
     words = ["env", "--default-signal=INT", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
@@ -238,6 +240,7 @@ def test_no_world_outlives_its_test_process(pytester: pytest.Pytester, notes: Pa
     assert not folder.exists()
 
 
+@pytest.mark.long
 def test_namespaces_of_tests_are_deleted(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -54,6 +54,7 @@ def test_up_ends_at_once_with_the_reason_when_a_first_step_fails(fresh_home: Hom
     assert "No world is running" in fresh_home.podwire("status").stdout
 
 
+@pytest.mark.long
 def test_quiet_says_nothing_and_down_chooses_the_world_that_is_left(fresh_home: Home, tmp_path: Path) -> None:
     manifest = tmp_path / "map.yaml"
     manifest.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n")
