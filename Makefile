@@ -7,7 +7,7 @@ demo: .venv/ready-run
 	.venv/bin/podwire demo
 
 test: check
-	.venv/bin/pytest -q -n 2 --dist loadfile -m "not long"
+	.venv/bin/pytest -q -n 3 --dist loadfile -m "not long"
 
 test-long: .venv/ready-test
 	.venv/bin/pytest -q -m long

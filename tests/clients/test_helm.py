@@ -12,6 +12,8 @@ import pytest
 
 from podwire.testing import World
 
+pytestmark = pytest.mark.long
+
 HELM = Path(sys.executable).parents[1] / "clients" / "helm"
 CHART = str(Path(__file__).parent / "chart")
 WAIT = ("--wait", "--timeout", "90s")

@@ -120,7 +120,7 @@ def test_cp_both_ways(pods: Kubectl) -> None:
     pods("cp", "talker:/tmp/up", "down", "-c", "side")
     assert (pods.folder / "down" / "one.txt").read_text() == "one\n"
     assert (pods.folder / "down" / "deep" / "two.txt").read_text() == "two\n"
-    assert "/tmp/absent: Cannot stat" in pods.run("cp", "talker:/tmp/absent", "x", "-c", "side").stdout
+    assert "/tmp/absent: " in pods.run("cp", "talker:/tmp/absent", "x", "-c", "side").stdout
 
 
 @pytest.mark.proves("kubectl-port-forward", "port-forward-spdy")

@@ -108,6 +108,7 @@ def test_without_a_world_that_fails():
 
 
 @pytest.mark.proves("plugin-report")
+@pytest.mark.long
 def test_a_failure_shows_what_is_wrong_in_the_world(pytester: pytest.Pytester, notes: Path) -> None:
     pytester.makepyfile(FAILS.format(notes=notes))
     result = pytester.runpytest_subprocess()

@@ -142,6 +142,7 @@ def test_the_api_server_is_killed_and_comes_back(world: World) -> None:
         world.kill("cook")
 
 
+@pytest.mark.long
 def test_a_world_of_ones_own_is_shaped_as_asked(world: World, fresh_world: StartWorld) -> None:
     own = fresh_world(nodes=3, overlay="vxlan")
     assert own.jsonpath("nodes", "{.items[*].metadata.name}") == "node-1 node-2 node-3"

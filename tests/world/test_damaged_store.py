@@ -6,6 +6,8 @@ import pytest
 
 from tests.world.harness import World, eventually
 
+pytestmark = pytest.mark.long
+
 STORE = "/run/podwire/api.db"
 
 

@@ -6,6 +6,8 @@ import struct
 import subprocess
 
 from podwire.lab import worlds
+import pytest
+
 from tests.world.harness import PODWIRE, Home, Result, World, eventually
 from tests.world.test_up_and_down import contexts, folders
 
@@ -50,6 +52,7 @@ def test_logs_are_those_of_podwires_own_processes(world: World) -> None:
     assert "there are: " in verb(world, "logs", "nobody", check=False).stderr
 
 
+@pytest.mark.long
 def test_the_next_up_clears_away_what_a_killed_world_left(fresh_home: Home) -> None:
     fresh_home.podwire("up", "--quiet", "--name", "a")
     first = World(fresh_home, "a").pid
