@@ -5,9 +5,9 @@ import signal
 import struct
 import subprocess
 
-from podwire.lab import worlds
 import pytest
 
+from podwire.lab import worlds
 from tests.world.harness import PODWIRE, Home, Result, World, eventually
 from tests.world.test_up_and_down import contexts, folders
 
