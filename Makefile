@@ -1,5 +1,5 @@
 # make demo   brings up a small shop, proves its policies with real packets, takes it down
-# make test   everything that must hold, in under 6 minutes on 2 cores
+# make test   everything that must hold, in about 7 minutes on 2 cores
 .PHONY: demo test test-long check bench lock clean
 SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json
 
