@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from podwire.kube.numbers import read_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -139,11 +141,12 @@ def _value(operation: dict[str, Any]) -> Any:
 
 def _index(part: str, length: int, pointer: list[str]) -> int:
     """A list position below `length`. RFC 6901 allows no sign and no leading zero."""
-    if not (part.isascii() and part.isdigit()) or (part[0] == "0" and part != "0") or len(part) > 9:
+    position = read_number(part, 9)
+    if position is None or (part[0] == "0" and part != "0"):
         raise PatchFailed(f"{_shown(pointer)}: {part!r} is no position of a list")
-    if int(part) >= length:
+    if position >= length:
         raise PatchFailed(f"{_shown(pointer)} is past the end of the list")
-    return int(part)
+    return position
 
 
 def _equal(left: Any, right: Any) -> bool:

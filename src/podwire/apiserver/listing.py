@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import causes, pages, status
 from podwire.apiserver.pages import Position
+from podwire.kube.numbers import read_number
 
 if TYPE_CHECKING:
     from podwire.apiserver.requests import Request
@@ -131,16 +132,18 @@ def _cut(items: list[Stored], selection: Selection, limit: int, version: int) ->
 def _version(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 19:
+    version = read_number(text, 19)
+    if version is None:
         raise status.bad_request(f"resourceVersion: Invalid value: {text!r}: it is a decimal number that a list gave")
-    return int(text)
+    return version
 
 
 def _count(request: Request, name: str) -> int:
     text = request.parameter(name)
-    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+    count = read_number(text or "0", 9)
+    if count is None:
         raise status.bad_request(f"{name}: Invalid value: {text!r}: it is a number from 0 up")
-    return int(text or 0)
+    return count
 
 
 def _list_problem(wanted: ListOptions) -> causes.Cause | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ClientConnectorError
 
 from podwire.apiserver import status
-from podwire.kube.ports import read_port
+from podwire.kube.numbers import read_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from podwire.kube.numbers import read_number
+
 FIRST_PERSON = 1000
 LONGEST_NUMBER = 10
 """Debian and most others give people numbers from here on (login.defs UID_MIN)."""
@@ -74,7 +76,7 @@ def member_groups(group: str, user: str) -> tuple[int, ...]:
 
 def number(text: str) -> int | None:
     """A user's or group's number as files and images write it; None for any other text."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else None
+    return read_number(text, LONGEST_NUMBER)
 
 
 def _entries(text: str, fields: int) -> Iterator[list[str]]:

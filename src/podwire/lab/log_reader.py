@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from podwire.kube.numbers import read_number
 from podwire.lab.log_file import set_aside
 from podwire.lab.log_format import Entry, decode, parse_time, timestamp
 from podwire.lab.readings import Position
@@ -61,9 +62,10 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name)
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+    number = read_number(text, 18)
+    if number is None:
         raise LogOptionError(f"{name}: {text!r} must be a number from 0 up")
-    return int(text)
+    return number
 
 
 def last_lines(entries: list[Entry], count: int) -> list[Entry]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 
 from podwire.kube.core import Container, HTTPGetAction, IntOrString, Probe
-from podwire.kube.ports import read_port
+from podwire.kube.numbers import read_port
 
 FIRST_PAUSE_SECONDS = 0.025
 USER_AGENT = "kube-probe/1.37"

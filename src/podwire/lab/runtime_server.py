@@ -19,7 +19,7 @@ from podwire.apiserver.bodies import LARGEST_BODY
 from podwire.apiserver.reverse_proxy import Hop, pass_on
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
-from podwire.kube.ports import read_port
+from podwire.kube.numbers import read_port
 from podwire.lab import pod_plan
 from podwire.lab.attach import Attachment, attachable
 from podwire.lab.channels import PROTOCOLS, opened

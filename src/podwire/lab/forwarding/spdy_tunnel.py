@@ -8,7 +8,7 @@ Source: k8s.io/client-go `tools/portforward`, k8s.io/kubelet `pkg/cri/streaming/
 
 from __future__ import annotations
 
-from podwire.kube.ports import read_port
+from podwire.kube.numbers import read_port
 from podwire.lab.forwarding import spdy_session
 from podwire.lab.forwarding.spdy_session import Finished, Opened, Received, Reset, Session
 from podwire.lab.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded
