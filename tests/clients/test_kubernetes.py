@@ -17,9 +17,10 @@ from kubernetes.informer import SharedInformer
 from kubernetes.leaderelection.electionconfig import Config
 from kubernetes.leaderelection.leaderelection import LeaderElection
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
-from kubernetes.stream import portforward, stream
+from kubernetes.stream import portforward
 
 from podwire.testing import Namespace, World, eventually
+from tests.clients.conversation import converse
 
 api: Any = kubernetes.client
 """Each field of its models may be None by its types."""
@@ -198,22 +199,7 @@ def test_an_informer_keeps_its_copy_over_the_servers_death(client: ApiClient, na
 @pytest.mark.usefixtures("shell")
 @pytest.mark.proves("python-kubernetes", "exec-exit-code")
 def test_exec_gives_streams_and_the_exit_code(client: ApiClient) -> None:
-    command = ["sh", "-c", "read x; echo got $x; echo no >&2; exit 3"]
-    run = stream(
-        api.CoreV1Api(client).connect_get_namespaced_pod_exec,
-        "shell",
-        "default",
-        container="main",
-        command=command,
-        stdin=True,
-        stdout=True,
-        stderr=True,
-        tty=False,
-        _preload_content=False,
-    )
-    run.write_stdin("it\n")
-    run.run_forever(timeout=20)
-    assert (run.read_stdout(), run.read_stderr(), run.returncode) == ("got it\n", "no\n", 3)
+    assert converse(api.CoreV1Api(client), "shell", "main") == ("got it\n", "no\n", 3)
 
 
 @pytest.mark.usefixtures("shell")

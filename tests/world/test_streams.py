@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client, config
-from kubernetes.stream import portforward, stream
+from kubernetes.stream import portforward
 
+from tests.clients.conversation import converse
 from tests.world.harness import KUBECTL, World, eventually
 from tests.world.terminal import Terminal
 
@@ -179,22 +180,7 @@ def python_client(pods: World) -> client.CoreV1Api:
 @pytest.mark.proves("port-forward-v4", "exec-status")
 def test_the_python_client_runs_commands_and_forwards(pods: World) -> None:
     api = python_client(pods)
-    command = ["sh", "-c", "read x; echo got $x; echo no >&2; exit 3"]
-    run = stream(
-        api.connect_get_namespaced_pod_exec,
-        "tools",
-        "default",
-        container="shell",
-        command=command,
-        stdin=True,
-        stdout=True,
-        stderr=True,
-        tty=False,
-        _preload_content=False,
-    )
-    run.write_stdin("it\n")
-    run.run_forever(timeout=20)
-    assert (run.read_stdout(), run.read_stderr(), run.returncode) == ("got it\n", "no\n", 3)
+    assert converse(api, "tools", "shell") == ("got it\n", "no\n", 3)
     api = python_client(pods)  # each call changes its client for good
     forward = portforward(api.connect_get_namespaced_pod_portforward, "tools", "default", ports="7000,7999")
     connection = forward.socket(7000)

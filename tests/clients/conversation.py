@@ -1,0 +1,25 @@
+"""A command that is spoken to by PyPI `kubernetes`: input, both outputs and the exit code."""
+
+from __future__ import annotations
+
+from kubernetes.client import CoreV1Api
+from kubernetes.stream import stream
+
+
+def converse(api: CoreV1Api, pod: str, container: str) -> tuple[str, str, int]:
+    """What a shell in the container wrote to stdout and stderr, and its exit code. The api is spoilt for other calls."""
+    run = stream(
+        api.connect_get_namespaced_pod_exec,
+        pod,
+        "default",
+        container=container,
+        command=["sh", "-c", "read x; echo got $x; echo no >&2; exit 3"],
+        stdin=True,
+        stdout=True,
+        stderr=True,
+        tty=False,
+        _preload_content=False,
+    )
+    run.write_stdin("it\n")
+    run.run_forever(timeout=20)
+    return run.read_stdout(), run.read_stderr(), run.returncode
