@@ -7,7 +7,7 @@ from kubernetes.stream import stream
 
 
 def converse(api: CoreV1Api, pod: str, container: str) -> tuple[str, str, int]:
-    """What a shell in the container wrote to stdout and stderr, and its exit code. The api is spoilt for other calls."""
+    """What a shell in the container wrote to stdout and stderr, and its exit code. Other calls need a new api."""
     run = stream(
         api.connect_get_namespaced_pod_exec,
         pod,
