@@ -129,10 +129,10 @@ def test_an_address_is_borne_after_everything_that_concerns_it_stands() -> None:
     cluster.add(namespace("x"), pod("x/a", "10.0.0.1"), pod("x/r", "10.0.0.2", node="node-2"))
     numbers = Fixed()
     assert set(rows(address("10.0.0.1"), cluster.view, numbers)) == {
-        AddressRow(address("10.0.0.1"), A),
+        AddressRow(address("10.0.0.1"), A, "uid-x/a"),
         SelfRow(address("10.0.0.1")),
     }
-    assert set(rows(address("10.0.0.2"), cluster.view, numbers)) == {AddressRow(address("10.0.0.2"), A)}
+    assert set(rows(address("10.0.0.2"), cluster.view, numbers)) == {AddressRow(address("10.0.0.2"), A, "uid-x/r")}
     assert list(rows(address("10.0.0.3"), cluster.view, numbers)) == []
     assert ALLOWED < ISOLATED < BORNE
     assert (PeerRow.stage, IsolatedRow.stage, AddressRow.stage) == (ALLOWED, ISOLATED, BORNE)

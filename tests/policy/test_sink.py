@@ -22,7 +22,7 @@ from podwire.policy.rows import (
     SelfRow,
     Span,
 )
-from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, transactions
+from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, bereft, transactions
 from tests.policy.cluster import address
 from tests.sandbox import sandboxed
 
@@ -90,6 +90,26 @@ async def test_flows_of_an_address_are_forgotten_before_and_after_it_loses_its_p
     done.clear()
     await NftablesSink(cast("Nftables", nft)).write(Delta((kept,)))
     assert done == ["written"]
+
+
+BEFORE = AddressRow(address("10.0.0.1"), S, "one")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "forgotten"),
+    [
+        (BEFORE, AddressRow(BEFORE.address, P, "two"), True),
+        (BEFORE, AddressRow(BEFORE.address, S, "two"), True),
+        (BEFORE, AddressRow(BEFORE.address, P, "one"), False),
+        (AddressRow(BEFORE.address, S), AddressRow(BEFORE.address, P, "two"), True),
+        (AddressRow(BEFORE.address, S), AddressRow(BEFORE.address, S, "one"), False),
+    ],
+    ids=["another kind of pod", "another pod of the kind", "the pod with other labels", "unknown", "read back"],
+)
+def test_an_address_that_goes_from_one_pod_to_the_next_in_one_batch_has_lost_its_pod(
+    old: AddressRow, new: AddressRow, forgotten: bool
+) -> None:
+    assert list(bereft(Delta((new,), (), (old,)))) == [old.address] * forgotten
 
 
 @sandboxed

@@ -53,10 +53,15 @@ class Numbering(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AddressRow:
-    """A pod of this identity has this address."""
+    """A pod of this identity has this address.
+
+    `pod` is its uid, which tells a pod that is another one now from the next pod with its address. The kernel does not
+    hold it: it is empty in what is read back.
+    """
 
     address: IPAddress
     identity: int
+    pod: str = ""
     stage = BORNE
 
     @property
@@ -228,7 +233,7 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
     bearer = view.bearer(owner)
     number = numbers.identity(bearer.identity) if bearer else 0
     if bearer and number:
-        yield AddressRow(owner, number)
+        yield AddressRow(owner, number, bearer.uid)
         if bearer.local:
             yield SelfRow(owner)
 

@@ -60,11 +60,11 @@ class NftablesSink:
     async def write(self, delta: Delta[Row]) -> None:
         """Upserts in order, then removals; other tasks get their turn between two transactions.
 
-        Before an address loses its pod, the node forgets the datagrams between it and others: what is tracked passes
-        unjudged, also to the next pod with this address. Forgotten first, nothing is left over if this process dies;
-        what came meanwhile was let through by the old rows, and is forgotten too.
+        Before an address loses its pod, to nobody or to the next one at once, the node forgets the datagrams between it
+        and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing is
+        left over if this process dies; what came meanwhile was let through by the old rows, and is forgotten too.
         """
-        gone = {row.address for row in delta.removals if isinstance(row, AddressRow)}
+        gone = set(bereft(delta))
         await self._forget(gone)
         try:
             for text in transactions(delta):
@@ -91,6 +91,22 @@ def refuse_midstream() -> None:
         sysctl.write({"net/netfilter/nf_conntrack_tcp_loose": 0})
     except OSError as error:
         log.warning("connections may be taken up midstream: nf_conntrack_tcp_loose cannot be set to 0: %s", error)
+
+
+def bereft(delta: Delta[Row]) -> Iterator[IPAddress]:
+    """The addresses that lose their pod with this batch, to nobody or to another pod.
+
+    Of a row that was read back only the identity is known: where that stays, it is taken for the same pod.
+    """
+    yield from (row.address for row in delta.removals if isinstance(row, AddressRow))
+    if not delta.replaced:
+        return
+    now = {row.address: row for row in delta.upserts if isinstance(row, AddressRow)}
+    for old in delta.replaced:
+        if isinstance(old, AddressRow):
+            new = now[old.address]
+            if new.pod != old.pod if old.pod else new.identity != old.identity:
+                yield old.address
 
 
 def transactions(delta: Delta[Row]) -> Iterator[str]:
