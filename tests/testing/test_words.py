@@ -12,7 +12,7 @@ from podwire.testing.kubectl import is_path
 from podwire.testing.namespaces import label
 from podwire.testing.report import SYSTEM, last_events, troubles, unready
 from podwire.testing.targets import Target, parse, selector_text
-from podwire.testing.verdict import Verdict, settle, split
+from podwire.testing.verdict import PATIENCE, Verdict, settle, split
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,9 @@ def test_a_door_is_a_host_and_a_port(text: str, door: tuple[str, int]) -> None:
     assert split(text) == door
 
 
-@pytest.mark.parametrize("text", ["backend", ":80", "backend:http", "backend:0", "backend:65536"])
+@pytest.mark.parametrize(
+    "text", ["backend", ":80", "backend:http", "backend:0", "backend:65536", "backend:\u0668\u0660"]
+)
 def test_what_is_no_door_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT"):
         split(text)
@@ -67,8 +69,26 @@ def test_what_is_no_door_is_refused(text: str) -> None:
 
 def test_a_verdict_waits_for_what_is_expected() -> None:
     answers = iter(["refused", "silent", "open", "silent"])
-    assert settle(lambda: next(answers), "open", 20)[0] == "open"
-    assert settle(lambda: "refused", "silent", 0)[0] == "refused"
+    assert settle(lambda _: next(answers), "open", 20)[0] == "open"
+    assert settle(lambda _: "refused", "silent", 0)[0] == "refused"
+
+
+def test_silence_over_udp_is_a_denial_when_it_was_seen_twice_the_second_time_for_longer() -> None:
+    waits: list[float] = []
+
+    def judged(*answers: str, protocol: str) -> str:
+        left = iter(answers)
+
+        def ask(seconds: float) -> str:
+            waits.append(seconds)
+            return next(left)
+
+        return settle(ask, "silent", 0, PATIENCE[protocol])[0]
+
+    assert judged("silent", "open", protocol="UDP") == "open", "the answer of a busy machine comes late"
+    assert judged("silent", "silent", protocol="UDP") == "silent"
+    assert waits[-1] > waits[-2]
+    assert judged("silent", protocol="TCP") == "silent"
 
 
 @pytest.mark.parametrize(

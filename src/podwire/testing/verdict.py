@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from podwire.kube.numbers import read_port
+
 __tracebackhide__ = True  # in a failed test's report the user's own line is the last one
 
 OPEN = "open"
@@ -14,6 +16,12 @@ SILENT = "silent"
 
 SILENCE_SECONDS = 0.75
 """How long a knock waits: a TCP client sends its first packet, and waits 1 s to send it again."""
+
+SURE_SILENCE_SECONDS = 3.0
+"""How long the second one waits where a program has to answer: on a busy machine it may get its turn late."""
+
+PATIENCE = {"TCP": (SILENCE_SECONDS,), "UDP": (SILENCE_SECONDS, SURE_SILENCE_SECONDS)}
+"""How long the knocks wait that must all stay silent in a row. TCP's connections are answered by the kernel itself."""
 
 PAUSE_SECONDS = 0.1
 
@@ -47,23 +55,29 @@ class Verdict:
         return f"<{way}: not {self.expected} within {self.seconds:.1f} s; the last try: {hint}>"
 
 
-def settle(ask: Callable[[], str], expected: str, within: float) -> tuple[str, float]:
+def settle(
+    ask: Callable[[float], str], expected: str, within: float, patience: tuple[float, ...] = PATIENCE["TCP"]
+) -> tuple[str, float]:
     """Ask until the outcome is the expected one or `within` seconds are over: the last outcome, and the time taken.
 
-    Policies and endpoints reach the kernel a moment after they were written, so that one look would be a race.
+    Policies and endpoints reach the kernel a moment after they were written, so that one look would be a race. `ask`
+    is given the seconds to wait. Silence is an outcome once it was seen as often in a row as `patience` has entries.
     """
-    began = time.monotonic()
+    began, silences = time.monotonic(), 0
     while True:
-        seen = ask()
+        seen = ask(patience[min(silences, len(patience) - 1)])
+        silences = silences + 1 if seen == SILENT else 0
         taken = time.monotonic() - began
-        if seen == expected or taken > within:
+        sure = seen != SILENT or silences >= len(patience)
+        if sure and (seen == expected or taken > within):
             return seen, taken
         threading.Event().wait(PAUSE_SECONDS)
 
 
 def split(target: str) -> tuple[str, int]:
     """Host and port of `backend:8080`, `[fd00::1]:80` or `shop/deploy/backend:8080`. Raises ValueError."""
-    host, _, port = target.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    host, _, text = target.rpartition(":")
+    port = read_port(text)
+    if not host or not port:
         raise ValueError(f"{target!r}: write HOST:PORT, such as 'backend.shop:8080' or '[fd00::1]:80'")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return host.removeprefix("[").removesuffix("]"), port

@@ -12,7 +12,7 @@ from podwire.testing import settled, targets
 from podwire.testing.home import Home, Result
 from podwire.testing.kubectl import Kubectl
 from podwire.testing.processes import descendants, end
-from podwire.testing.verdict import OPEN, SILENCE_SECONDS, SILENT, Verdict, settle, split
+from podwire.testing.verdict import OPEN, PATIENCE, SILENT, Verdict, settle, split
 from podwire.testing.waiting import eventually
 
 __tracebackhide__ = True  # in a failed test's report the user's own line is the last one
@@ -127,7 +127,8 @@ class World:
     def denied(self, source: str, target: str, *, protocol: str = "TCP", within: float = 10) -> Verdict:
         """Whether a connection from the source to HOST:PORT gets no reaction at all, which is what a policy does.
 
-        A refusal or an unknown name is no denial: such a test would prove nothing. Else as `allowed`.
+        A refusal or an unknown name is no denial: such a test would prove nothing. Over UDP silence must be seen twice,
+        the second time for longer. Else as `allowed`.
         """
         return self._judge(source, target, protocol, (SILENT, within))
 
@@ -135,16 +136,16 @@ class World:
         expected, within = wanted
         host, port = split(target)
 
-        def ask() -> str:
+        def ask(seconds: float) -> str:
             address = self._pod(host).address if "/" in host else host
-            return self._knock(source, (address, str(port), protocol))
+            return self._knock(source, (address, str(port), protocol, str(seconds)))
 
-        seen, taken = settle(ask, expected, within)
+        seen, taken = settle(ask, expected, within, PATIENCE.get(protocol, PATIENCE["TCP"]))
         return Verdict(source, target, protocol, expected, seen, taken)
 
-    def _knock(self, source: str, door: tuple[str, str, str]) -> str:
+    def _knock(self, source: str, arguments: tuple[str, str, str, str]) -> str:
         program = resources.files("podwire.testing").joinpath("knock.py").read_text()
-        words = [sys.executable, "-I", "-S", "-c", program, *door, str(SILENCE_SECONDS)]
+        words = [sys.executable, "-I", "-S", "-c", program, *arguments]
         return self.run_in(source, *words).stdout
 
     def place(self, target: str) -> tuple[str, str]:
