@@ -1,6 +1,7 @@
 """One hop of the proxy, between a real client and a real server."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 from yarl import URL
 
-from podwire.apiserver.reverse_proxy import Hop, pass_on
+from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
 
 
 async def behind(request: web.BaseRequest) -> web.StreamResponse:
@@ -21,7 +22,8 @@ async def behind(request: web.BaseRequest) -> web.StreamResponse:
         socket = web.WebSocketResponse(protocols=["one"])
         await socket.prepare(request)
         async for message in socket:
-            await socket.send_str(request.raw_path if message.data == "path" else message.data.upper())
+            known = {"path": request.raw_path, "much": "x" * MESSAGE_BYTES}
+            await socket.send_str(known.get(message.data, message.data.upper()))
             if message.data == "bye":
                 await socket.close(code=4001)
         return socket
@@ -101,6 +103,28 @@ async def test_messages_pass_both_ways_and_so_does_the_end(client: aiohttp.Clien
             assert (await socket.receive()).data == text.upper()
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 4001
+
+
+async def test_a_message_that_is_too_big_for_the_client_ends_the_connection_and_says_why(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with asyncio.timeout(20), client.ws_connect("/messages", max_msg_size=0) as socket:
+        await socket.send_str("much")
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_message_that_the_client_announces_as_too_big_is_refused_before_it_came(tmp_path: Path) -> None:
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "hop"))
+    writer.write(f"GET /messages HTTP/1.1\r\nHost: hop\r\n{upgrade}{'A' * 22}==\r\n\r\n".encode())
+    async with asyncio.timeout(20):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+        writer.write(b"\x82\xff" + struct.pack("!Q", MESSAGE_BYTES) + b"mask")
+        (_, _, code) = struct.unpack("!BBH", await reader.readexactly(4))
+    assert code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+    writer.close()
 
 
 @pytest.mark.parametrize("path", ["/a/../../messages", "/a/%2e%2e/messages", "//a%2Fb/./messages"])

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from podwire.apiserver import status
-from podwire.apiserver.reverse_proxy import exchange
+from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, exchange, passed_on
 
 if TYPE_CHECKING:
     from podwire.apiserver.requests import Relay
@@ -45,10 +45,10 @@ async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamRespon
     wanted = _protocols(raw, relay)
     async with _session(relay) as session:
         async with _reachable(relay):
-            runtime = await session.ws_connect(_url(relay), params=relay.query, protocols=wanted, max_msg_size=0)
-        client = web.WebSocketResponse(
-            protocols=[runtime.protocol] if runtime.protocol else (), max_msg_size=0, compress=False
-        )
+            runtime = await session.ws_connect(
+                _url(relay), params=relay.query, protocols=wanted, max_msg_size=MESSAGE_BYTES
+            )
+        client = passed_on(runtime)
         await client.prepare(raw)
         await exchange(client, runtime)
         return client

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONNECT_SECONDS = 5.0
+MESSAGE_BYTES = 32 << 20
+"""A WebSocket message of this size or more ends its connection with code 1009: each is held whole before it goes on.
+
+The bound that upstream's own streams have (golang.org/x/net/websocket `DefaultMaxPayloadBytes`).
+"""
 OF_ONE_CONNECTION = frozenset(
     {
         "connection",
@@ -112,13 +117,17 @@ async def _messages(raw: web.BaseRequest, session: aiohttp.ClientSession, target
     headers = onward(raw.headers)
     for name in OF_THE_HANDSHAKE:
         headers.popall(name, None)
-    async with session.ws_connect(target, protocols=offered, headers=headers, max_msg_size=0) as server:
-        client = web.WebSocketResponse(
-            protocols=[server.protocol] if server.protocol else (), max_msg_size=0, compress=False
-        )
+    async with session.ws_connect(target, protocols=offered, headers=headers, max_msg_size=MESSAGE_BYTES) as server:
+        client = passed_on(server)
         await client.prepare(raw)
         await exchange(client, server)
         return client
+
+
+def passed_on(server: aiohttp.ClientWebSocketResponse) -> web.WebSocketResponse:
+    """The client's side of a WebSocket, with the subprotocol that the server chose."""
+    protocols = [server.protocol] if server.protocol else ()
+    return web.WebSocketResponse(protocols=protocols, max_msg_size=MESSAGE_BYTES, compress=False)
 
 
 async def exchange(client: web.WebSocketResponse, server: aiohttp.ClientWebSocketResponse) -> None:

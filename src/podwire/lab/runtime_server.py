@@ -16,7 +16,7 @@ from aiohttp import web
 
 from podwire.apiserver import proxying
 from podwire.apiserver.bodies import LARGEST_BODY
-from podwire.apiserver.reverse_proxy import Hop, pass_on
+from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.kube.numbers import read_port
@@ -174,7 +174,7 @@ def _check_upgrade(request: web.Request) -> None:
 
 async def _upgrade(request: web.Request, protocols: tuple[str, ...] = PROTOCOLS) -> web.WebSocketResponse:
     _check_upgrade(request)
-    socket = web.WebSocketResponse(protocols=protocols, max_msg_size=0)
+    socket = web.WebSocketResponse(protocols=protocols, max_msg_size=MESSAGE_BYTES)
     if not socket.can_prepare(request).ok:
         raise web.HTTPBadRequest(text=f"the WebSocket upgrade is not whole; protocols are {', '.join(protocols)}")
     await socket.prepare(request)
