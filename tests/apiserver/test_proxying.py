@@ -9,6 +9,7 @@ from podwire.apiserver import proxying, routes
 from podwire.apiserver.proxying import Address, Door
 from podwire.apiserver.requests import Proxied, Response
 from podwire.apiserver.reverse_proxy import onward
+from podwire.apiserver.revisions import Stored
 from podwire.apiserver.status import StatusError
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import PODS, pod
@@ -52,7 +53,6 @@ def test_a_port_of_a_service_leads_to_its_ready_endpoints() -> None:
     slices = [
         endpoint_slice("http", 8080, "10.0.0.1", "10.0.0.2"),
         endpoint_slice("http", 8080, "10.0.0.3", ready=False),
-        endpoint_slice("http", 8080, "10.0.0.4", of="other"),
         endpoint_slice("admin", 9090, "10.0.0.1"),
     ]
     doors = (Door("n1", "10.0.0.1", 8080), Door("n1", "10.0.0.2", 8080))
@@ -120,6 +120,26 @@ async def test_a_request_is_passed_on_to_the_runtime_of_the_node(talk: Talk) -> 
     assert (without.code, without.headers["Location"]) == (301, f"{PODS}/web/proxy/")
     assert (await talk.refused("GET", f"{PODS}/gone/proxy/"))[:2] == (404, "NotFound")
     assert (await talk.as_user("eve").refused("GET", f"{PODS}/web/proxy/"))[:2] == (403, "Forbidden")
+
+
+async def test_of_all_slices_only_those_of_the_service_are_read(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    await talk.ok("POST", SERVICES, {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}})
+    for of in ("web", "other"):
+        entry = endpoint_slice("", 8080, "10.0.0.1", of=of)
+        await talk.ok("POST", slices, {**entry, "metadata": {**entry["metadata"], "name": of}})
+    read: list[str] = []
+    decoded = Stored.object
+
+    def seen(one: Stored) -> dict[str, Any]:
+        read.append(f"{one.key.storage}/{one.key.name}")
+        return decoded(one)
+
+    monkeypatch.setattr(Stored, "object", seen)
+    answer = await talk.answer("GET", f"{SERVICES}/web/proxy/")
+    assert isinstance(answer, Proxied)
+    assert answer.hop.url == "http://runtime/proxy/http/10.0.0.1/8080/"
+    assert read == ["services/web", "endpointslices.discovery.k8s.io/web"]
 
 
 async def test_a_node_has_no_kubelet_but_its_health(talk: Talk) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from podwire.apiserver import proxying, runtimes, status
 from podwire.apiserver.builtin import BUILTIN
+from podwire.apiserver.proxying import SERVICE_LABEL
 from podwire.apiserver.requests import Answer, Proxied, Response
 from podwire.apiserver.reverse_proxy import Hop
 from podwire.apiserver.revisions import Key
@@ -59,7 +60,8 @@ class Proxies:
     def _door(self, call: Call, found: Object, meant: Address) -> Door:
         match call.resource.kind:
             case "Service":
-                slices = [entry.object() for entry in self._reader.all(SLICES, call.key.namespace)]
+                stored = self._reader.all(SLICES, call.key.namespace)
+                slices = [entry.object() for entry in stored if entry.labels.get(SERVICE_LABEL) == meant.name]
                 return random.choice(proxying.of_service(found, slices, meant.port))  # noqa: S311 - spreads, hides nothing
             case "Pod":
                 return proxying.of_pod(found, meant.port)

@@ -74,11 +74,16 @@ def address(text: str, kind: str) -> Address:
 
 
 def of_service(service: Object, slices: Iterable[Object], port: str) -> tuple[Door, ...]:
-    """All that may answer for a Service's port, by its number or name; raises StatusError 503 where nobody does."""
+    """All that may answer for a Service's port, by its number or name; raises StatusError 503 where nobody does.
+
+    `slices` are those with the Service's label.
+    """
     name = service["metadata"]["name"]
     if number := read_port(port):
         port = _port_name(service, number)
-    doors = tuple(door for entry in slices if _belongs(entry, name) for door in _doors(entry, port))
+    doors = tuple(
+        door for entry in slices if entry.get("addressType") in {"IPv4", "IPv6"} for door in _doors(entry, port)
+    )
     if not doors:
         raise unavailable(f'no endpoints available for service "{name}"')
     return doors
@@ -113,11 +118,6 @@ def _port_name(service: Object, number: int) -> str:
         if port.get("port") == number:
             return str(port.get("name", ""))
     raise unavailable(f'no service port {number} found for service "{service["metadata"]["name"]}"')
-
-
-def _belongs(entry: Object, service: str) -> bool:
-    labels = entry["metadata"].get("labels") or {}
-    return labels.get(SERVICE_LABEL) == service and entry.get("addressType") in {"IPv4", "IPv6"}
 
 
 def _doors(entry: Object, port: str) -> Iterator[Door]:
