@@ -8,6 +8,8 @@ from podwire.apiserver.requests import Relay
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import DEPLOYMENTS, MAPS, MERGE, PODS, deployment, pod
 
+BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+
 # subresources
 
 
@@ -41,23 +43,45 @@ async def test_a_pod_is_bound_once(talk: Talk) -> None:
     assert (await talk.refused("POST", f"{PODS}/web/binding", binding))[:2] == (409, "Conflict")
 
 
-@pytest.mark.proves("evictions")
-async def test_eviction_asks_the_disruption_budget(talk: Talk) -> None:
-    budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+async def guarded(talk: Talk) -> None:
+    """A ready pod with a disruption budget that nobody has counted yet."""
     labelled = pod()
     labelled["metadata"]["labels"] = {"app": "web"}
     await talk.ok("POST", PODS, labelled)
     ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
     await talk.ok("PATCH", f"{PODS}/web/status", ready, content_type=MERGE)
     spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
-    await talk.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+    await talk.ok("POST", BUDGETS, {"metadata": {"name": "web"}, "spec": spec})
+
+
+async def allow_one(talk: Talk) -> None:
+    """The budget allows one disruption."""
+    allowed = {"status": {"observedGeneration": 1, "disruptionsAllowed": 1}}
+    await talk.ok("PATCH", f"{BUDGETS}/web/status", allowed, content_type=MERGE)
+
+
+@pytest.mark.proves("evictions")
+async def test_eviction_asks_the_disruption_budget(talk: Talk) -> None:
+    await guarded(talk)
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
     assert (await talk.refused("POST", f"{PODS}/web/eviction", body))[:2] == (429, "TooManyRequests")
-    allowed = {"status": {"observedGeneration": 1, "disruptionsAllowed": 1}}
-    await talk.ok("PATCH", f"{budgets}/web/status", allowed, content_type=MERGE)
+    await allow_one(talk)
     await talk.ok("POST", f"{PODS}/web/eviction", body)
-    assert "web" in (await talk.ok("GET", f"{budgets}/web"))["status"]["disruptedPods"]
-    assert (await talk.ok("GET", budgets))["items"][0]["status"]["disruptionsAllowed"] == 0
+    assert "web" in (await talk.ok("GET", f"{BUDGETS}/web"))["status"]["disruptedPods"]
+    assert (await talk.ok("GET", BUDGETS))["items"][0]["status"]["disruptionsAllowed"] == 0
+
+
+async def test_what_stands_twice_in_an_eviction_is_told_of_the_eviction(talk: Talk) -> None:
+    await guarded(talk)
+    await allow_one(talk)
+    twice = b'{"kind":"Eviction","metadata":{"name":"web"},"kind":"Eviction"}'
+    code, _, message = await talk.refused("POST", f"{PODS}/web/eviction?fieldValidation=Strict", twice)
+    assert (code, message) == (
+        400,
+        'Eviction in version "v1" cannot be handled as a Eviction: strict decoding error: duplicate field "kind"',
+    )
+    warned = await talk.answer("POST", f"{PODS}/web/eviction", twice)
+    assert getattr(warned, "warnings", ()) == ('duplicate field "kind"',)
 
 
 async def test_eviction_deletes(talk: Talk) -> None:

@@ -126,6 +126,10 @@ class Subresources:
 
     async def _evict(self, call: Call) -> Answer:
         """Delete a pod if its disruption budget allows it; the budget is charged first."""
+        sent = call.write_options()
+        if sent.duplicates and sent.field_validation == "Strict":
+            why = f"strict decoding error: {', '.join(sent.duplicates)}"
+            raise status.bad_request(f'Eviction in version "v1" cannot be handled as a Eviction: {why}')
         options = call.delete_options(call.body().get("deleteOptions") or {})
         pod = self._reader.stored(call.resource, call.key).object()
         budgets = [entry.object() for entry in self._reader.all(BUDGETS, call.key.namespace)]
@@ -133,10 +137,10 @@ class Subresources:
         if budget is not None:
             key = Key(BUDGETS.storage, call.key.namespace, budget["metadata"]["name"])
             now = timestamp(self._clock())
-            written = replace(call.write_options(), dry_run=options.dry_run)
+            written = replace(sent, dry_run=options.dry_run, duplicates=())
             await self._writer.update(BUDGETS, key, lambda stands: evictions.charge(stands, pod, now), written, STATUS)
         await self._writer.delete(call.resource, call.key, options)
-        return json_response(Success(code=201).json(), 201)
+        return json_response(Success(code=201).json(), 201, sent.duplicates)
 
     async def _stream(self, call: Call) -> Answer:
         pod = self._reader.stored(call.resource, call.key).object()
