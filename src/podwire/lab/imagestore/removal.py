@@ -33,10 +33,13 @@ def remove(store: Store, wanted: str, processes: Path = Path("/proc")) -> Remove
             store.unname(gone)
             return Removed(tuple(gone), containers=containers_of(image, processes))
         gone += left  # a digest alone is no name that anybody gave
+        _check_unused(image, wanted, processes)
         store.unname(gone)
-        if users := containers_of(image, processes):
+        try:
+            _check_unused(image, wanted, processes)  # one may have begun while the names still led here
+        except ImageError:
             store.name(image, gone)
-            raise ImageError(f"image {wanted}: containers that run from it: {users}; delete their pods first")
+            raise
         store.discard(store.path / image.folder_name)
         return Removed(tuple(gone), image.id)
 
@@ -55,6 +58,11 @@ def _meant(store: Store, names: dict[str, str], wanted: str) -> tuple[StoredImag
     if image is None:
         raise ImageError(f"image {full.familiar}: is not in the store; 'podwire image ls' shows what is")
     return image, [str(full)]
+
+
+def _check_unused(image: StoredImage, wanted: str, processes: Path) -> None:
+    if users := containers_of(image, processes):
+        raise ImageError(f"image {wanted}: containers that run from it: {users}; delete their pods first")
 
 
 def containers_of(image: StoredImage, processes: Path) -> int:
