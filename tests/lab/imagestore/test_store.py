@@ -249,6 +249,40 @@ def test_an_image_that_a_container_runs_from_stays(store: Store, tmp_path: Path)
     assert removal.remove(store, "web:v1", tmp_path / "proc").image_id == loaded.image.id
 
 
+def test_an_image_in_use_never_loses_its_names_and_one_that_comes_into_use_gets_them_back(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (loaded,) = load(store, oci(image()), "web:v1")
+    users = iter([1, 0, 1])
+    named: list[bool] = []
+
+    def count(*_: object) -> int:
+        named.append(store.find("web:v1") is not None)
+        return next(users)
+
+    monkeypatch.setattr(removal, "containers_of", count)
+    for looked in ([True], [True, True, False]):
+        with pytest.raises(ImageError, match="containers that run from it: 1"):
+            removal.remove(store, "web:v1", tmp_path)
+        assert named == looked
+        assert store.find("web:v1") == loaded.image
+
+
+def test_names_are_on_the_disk_before_they_stand_and_so_is_that_they_stand(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (loaded,) = load(store, oci(image()), "web:v1")
+    synced, sync = [], os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name, "web:v2" in str(store.names())))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    store.name(loaded.image, ["docker.io/library/web:v2"])
+    assert synced == [(".names.json.new", False), ("images", True)]
+
+
 def test_broken_files_of_the_store(store: Store) -> None:
     (loaded,) = load(store, oci(image()))
     (store.path / loaded.image.folder_name / "image.json").write_text("{")

@@ -171,9 +171,7 @@ class Store:
 
     def describe(self, image: StoredImage) -> None:
         """Replace what is known of an image that is here."""
-        fresh = self.path / image.folder_name / f".{IMAGE}.new"
-        fresh.write_bytes(msgspec.json.encode(image))
-        fresh.rename(fresh.with_name(IMAGE))
+        _replace(self.path / image.folder_name / IMAGE, msgspec.json.encode(image))
 
     def name(self, image: StoredImage, names: list[str]) -> None:
         """Let full names lead to an image, whatever they led to before."""
@@ -190,6 +188,19 @@ class Store:
         shutil.rmtree(gone, ignore_errors=True)
 
     def _write(self, names: dict[str, str]) -> None:
-        fresh = self.path / f".{NAMES}.new"
-        fresh.write_bytes(msgspec.json.encode(dict(sorted(names.items()))))
-        fresh.rename(self.path / NAMES)
+        _replace(self.path / NAMES, msgspec.json.encode(dict(sorted(names.items()))))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file whole: what stands under its name is on the disk, also after the machine lost its power."""
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
