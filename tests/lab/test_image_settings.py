@@ -59,7 +59,20 @@ def test_variables() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("", 15), ("SIGQUIT", 3), ("quit", 3), ("9", 9), ("SIGRTMIN", signal.SIGRTMIN), ("SIGNONE", 15), ("4096", 15)],
+    [
+        ("", 15),
+        ("SIGQUIT", 3),
+        ("quit", 3),
+        ("9", 9),
+        ("SIGRTMIN", signal.SIGRTMIN),
+        ("SIGRTMIN+3", signal.SIGRTMIN + 3),
+        ("rtmax-14", signal.SIGRTMAX - 14),
+        (str(signal.SIGRTMIN + 3), signal.SIGRTMIN + 3),
+        ("SIGRTMIN+99", 15),
+        ("SIGRTMAX+1", 15),
+        ("SIGNONE", 15),
+        ("4096", 15),
+    ],
 )
 def test_stop_signals(text: str, number: int) -> None:
     assert stop_signal(RunConfig(stop_signal=text)) == number

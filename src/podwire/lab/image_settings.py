@@ -1,19 +1,23 @@
 """What an image says about how it wants to be run, and what the pod makes of it. Pure.
 
 Sources: "Define a Command and Arguments for a Container" on kubernetes.io; OCI image specification 1.1 (`config.md`);
-containerd `internal/cri/server/container_create.go`.
+containerd `internal/cri/server/container_create.go`; github.com/moby/sys `signal` (the names of STOPSIGNAL).
 """
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from podwire.kube.numbers import read_number
 from podwire.lab import accounts
 from podwire.lab.environment import ConfigurationError
 from podwire.lab.imagestore.manifest import RunConfig
 from podwire.lab.imagestore.store import StoredImage
+
+_REAL_TIME = re.compile(r"(RTMIN\+|RTMAX-)([0-9]{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,18 @@ def environment(config: RunConfig) -> dict[str, str]:
 def stop_signal(config: RunConfig) -> int:
     """The signal that asks the image's program to end; SIGTERM where it names none, or one that is not there."""
     text = config.stop_signal.strip().upper()
-    try:
-        return int(signal.Signals(int(text)) if text.isdecimal() else signal.Signals[f"SIG{text.removeprefix('SIG')}"])
-    except (KeyError, ValueError):
-        return int(signal.SIGTERM)
+    number = read_number(text, 2)
+    if number is None:
+        number = _named_signal(text.removeprefix("SIG"))
+    return number if number in signal.valid_signals() else int(signal.SIGTERM)
+
+
+def _named_signal(name: str) -> int:
+    """A signal's number by its name, or by its place among the real-time ones (`RTMIN+3`); 0 for what is no name."""
+    if place := _REAL_TIME.fullmatch(name):
+        number = signal.SIGRTMIN + int(place[2]) if place[1] == "RTMIN+" else signal.SIGRTMAX - int(place[2])
+        return number if signal.SIGRTMIN <= number <= signal.SIGRTMAX else 0
+    return int(signal.Signals.__members__.get(f"SIG{name}", 0))
 
 
 def image_user(image: StoredImage) -> ImageUser:

@@ -72,7 +72,7 @@ def written_exit(path: Path, started: float) -> int | None:
     return None
 
 
-def send_signal(descriptor: int, number: signal.Signals) -> None:
+def send_signal(descriptor: int, number: int) -> None:
     """Signal the process of a pidfd; one that has ended already is as good."""
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(descriptor, number)

@@ -103,7 +103,7 @@ class Run:
 
     def stop(self, grace_seconds: float) -> None:
         """SIGTERM, or what the image asks for, now; SIGKILL after the grace."""
-        processes.send_signal(self.pidfd, signal.Signals(self.plan.stop_signal))
+        processes.send_signal(self.pidfd, self.plan.stop_signal)
         if self.killed_after is not None:
             self.killed_after.cancel()
         loop = asyncio.get_running_loop()
