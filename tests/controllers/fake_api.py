@@ -101,7 +101,7 @@ class FakeApi(Client):
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool], seconds: float | None = DEADLINE_SECONDS) -> None:
-        """Wait until the server holds what the condition asks for."""
+        """Wait until the server holds, or was asked, what the condition asks for."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self._changed.clear()
@@ -135,6 +135,7 @@ class FakeApi(Client):
             return document
         address = parse(path)
         self.calls[method, address.resource] += 1
+        self._changed.set()
         answer = self._answer(method, address, msgspec.json.decode(body) if body else {})
         if self.lose_answers[method, address.resource]:
             self.lose_answers[method, address.resource] -= 1

@@ -12,7 +12,9 @@ import pytest
 from podwire.controllers.cronjob import CronJobs
 from podwire.controllers.events import Recorder
 from podwire.controllers.informers import Informers
+from podwire.kube.client import ApiError
 from podwire.kube.kinds import CRON_JOBS, EVENTS, JOBS
+from podwire.kube.meta import NamespacedName
 from tests.controllers.fake_api import FakeApi, running
 
 DONE = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:00Z"}
@@ -102,6 +104,46 @@ async def test_a_suspended_one_waits() -> None:
         assert all(name.startswith("other-") for name in names(api))
         put(api, suspend=False)
         await api.until(lambda: any(name.startswith("report-") for name in names(api)))
+
+
+async def test_a_job_of_somebody_else_with_the_occasion_s_name_takes_its_place_and_the_next_one_comes() -> None:
+    api, clock = FakeApi(), Clock()
+    occasion = int(datetime(2026, 1, 1, 0, 10, tzinfo=UTC).timestamp()) // 60
+    api.put(JOBS, f"report-{occasion}", "shop", spec={})
+    put(api)
+    async with at_work(api, clock):
+        await api.until(lambda: api.calls["GET", "jobs"] == 2)  # the first one listed them
+        assert api.all(CRON_JOBS)[0].get("status") is None
+        clock.now += timedelta(minutes=10)
+        put(api)
+        await api.until(lambda: active(api) == {f"report-{occasion + 10}"})
+        assert api.calls["POST", "jobs"] == 2, "each name is tried once"
+    assert api.all(CRON_JOBS)[0]["status"]["lastScheduleTime"] == "2026-01-01T00:20:00Z"
+
+
+async def test_a_job_that_was_made_before_a_restart_is_found_again() -> None:
+    api, clock = FakeApi(), Clock()
+    put(api)
+    api.lose_answers["POST", "jobs"] = 1
+    api.hold(JOBS)
+    async with at_work(api, clock):
+        await api.until(lambda: active(api) == names(api) != set())
+    assert api.calls["POST", "jobs"] == 2
+
+
+async def test_a_refused_job_is_told() -> None:
+    api, clock = FakeApi(), Clock()
+    put(api)
+    made = api._create
+
+    def create(resource: str, key: NamespacedName, body: dict[str, Any]) -> dict[str, Any]:
+        if resource == JOBS.resource:
+            raise ApiError(403, "Forbidden", "exceeded quota")
+        return made(resource, key, body)
+
+    api._create = create  # type: ignore[method-assign]
+    async with at_work(api, clock):
+        await api.until(lambda: "FailedCreate" in reasons(api))
 
 
 async def test_a_schedule_that_cannot_be_read_is_told() -> None:

@@ -60,11 +60,11 @@ class CronJobs:
             self._recorder.tell(CRON_JOBS, cron_job, remark.reason, remark.message, warning=remark.warning)
         for job in plan.delete:
             await self._delete(cron_job, job)
-        if plan.occasion is not None:
-            await self._create(cron_job, plan.occasion)
+        met = plan.occasion is not None and await self._create(cron_job, plan.occasion)
         for job in timetable.surplus(cron_job, self._jobs_of(cron_job)):
             await self._delete(cron_job, job)
-        await self._write_status(cron_job, timetable.status(cron_job, self._jobs_of(cron_job), plan.occasion))
+        occasion = plan.occasion if met else None
+        await self._write_status(cron_job, timetable.status(cron_job, self._jobs_of(cron_job), occasion))
         if plan.again_after is not None:
             self._queue.add(key, plan.again_after)
 
@@ -72,11 +72,23 @@ class CronJobs:
         owned = self._owned[cron_job.metadata.uid].values()
         return [job for job in owned if job.metadata.deletion_timestamp is None]
 
-    async def _create(self, cron_job: CronJob, occasion: datetime) -> None:
-        body = timetable.job_body(cron_job, occasion)
-        job = await self._client.create(JOBS, body, cron_job.metadata.namespace)
+    async def _create(self, cron_job: CronJob, occasion: datetime) -> bool:
+        """Make the occasion's Job; whether the CronJob has it now. One of somebody else with its name is left alone."""
+        body, namespace = timetable.job_body(cron_job, occasion), cron_job.metadata.namespace
+        try:
+            job = await self._client.create(JOBS, body, namespace)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                self._recorder.tell(CRON_JOBS, cron_job, "FailedCreate", f"Error creating job: {error}", warning=True)
+                raise
+            job = await self._client.get(JOBS, NamespacedName(namespace, body["metadata"]["name"]))
+            if controller_uid(job) != cron_job.metadata.uid:
+                return False
+            self._jobs.wrote(job)
+            return True
         self._jobs.wrote(job)
         self._recorder.tell(CRON_JOBS, cron_job, "SuccessfulCreate", f"Created job {job.metadata.name}")
+        return True
 
     async def _delete(self, cron_job: CronJob, job: Job) -> None:
         try:
