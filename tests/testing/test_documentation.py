@@ -1,13 +1,18 @@
-"""The how-to's examples run as they stand there."""
+"""The how-to's examples and the tutorial's commands run as they stand there."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "test-suites.md"
+from podwire.testing import Home
+
+DOCS = Path(__file__).parents[2] / "docs"
+HOW_TO = DOCS / "how-to" / "test-suites.md"
+TUTORIAL = DOCS / "tutorial.md"
 
 MANIFEST = """
 apiVersion: apps/v1
@@ -51,3 +56,20 @@ USES_OWN_FIXTURE = """
 def test_a_fixture_of_ones_own(over_vxlan):
     assert over_vxlan.kubectl("get", "node", "node-2").returncode == 0
 """
+
+
+@pytest.mark.long
+def test_the_tutorial_is_true(fresh_home: Home) -> None:
+    blocks = re.findall(r"(?:^    .*\n)+", TUTORIAL.read_text(), re.MULTILINE)
+    assert "export PATH" in blocks[0], "a test has podwire on its PATH already"
+    pace = "sleep 1\n"  # of a reader, who goes from one block to the next
+    script = "set -e\ntrap 'podwire down --all' EXIT\n" + pace.join(map(textwrap.dedent, blocks[1:]))
+    said = fresh_home.run("bash", "-c", script, timeout=100).stdout
+    assert said.count("podwire stand-in for nginx") == 3, "answered before the policy, with the label, and captured"
+    assert said.count("no answer\n") == 2, "silent with the policy, and without the label"
+    assert "means pods of default with app=client, may=enter" in said
+    client = re.escape(re.findall(r"from: ([\d.]+):", said)[-1])
+    questions = re.findall(rf"IP {client}\.(\d+) > [\d.]+\.80: Flags \[S\]", said)
+    answers = re.findall(rf"\.80 > {client}\.(\d+): Flags \[S\.\]", said)
+    assert len(set(answers)) == 1
+    assert set(questions) > set(answers), "the last connection is asked for, and nobody answers"
