@@ -64,6 +64,16 @@ def test_a_lock_that_is_given_back_is_waited_for(tmp_path: Path) -> None:
     assert "podwire-a" in path.read_text()
 
 
+def test_a_write_that_is_cut_short_leaves_no_second_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kubeconfig.add(tmp_path / "config", ACCESS)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
     path, target = tmp_path / "config", tmp_path / "elsewhere"
     target.write_text(yaml.safe_dump(OTHER))

@@ -6,8 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from podwire.lab import start, worlds
+from podwire.lab.topology import Topology
 from podwire.lab.worlds import World
 
 
@@ -16,19 +18,19 @@ class Interrupted(BaseException):
 
 
 def begin(process: subprocess.Popen[bytes], name: str, *, interrupted: bool) -> None:
-    """What `start` does, with any process as the first one."""
-    with start._claimed(name):
-        worlds.remember(
-            World(
-                name=name,
-                pid=process.pid,
-                started=worlds.start_time(process.pid) or 0,
-                nodes=1,
-                overlay="direct",
-                api_port=1,
-                version="0",
-            )
+    """What `start` does, with any process as the first one, until kubectl knows the world."""
+    with start._claimed(name) as (_, undo):
+        world = World(
+            name=name,
+            pid=process.pid,
+            started=worlds.start_time(process.pid) or 0,
+            nodes=1,
+            overlay="direct",
+            api_port=1,
+            version="0",
         )
+        worlds.remember(world)
+        start._finish(world, Topology(nodes=1, overlay="direct"), lambda: None, undo)
         if interrupted:
             raise Interrupted
 
@@ -44,4 +46,6 @@ def test_a_world_that_was_begun_ends_with_its_start(tmp_path: Path, monkeypatch:
         assert first.wait(20) == -9
         assert [world.name for world in worlds.living()] == ["other"]
         assert not worlds.folder("a").exists()
+        contexts = yaml.safe_load((tmp_path / "kubeconfig").read_text())["contexts"]
+        assert [context["name"] for context in contexts] == ["podwire-other"]
         other.kill()

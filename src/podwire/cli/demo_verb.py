@@ -24,7 +24,7 @@ def command(name: str, nodes: int, output: str) -> None:
 
     began = time.monotonic()
     clock = demo.Clock(lambda step: click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True))
-    with tidy(f"nothing of world '{name}' is left"):
+    with tidy(lambda: f"nothing of world '{name}' is left"):
         lines = demo.run_demo(name, nodes, clock)
     if output == "json":
         click.echo(demo_report.as_json(lines, clock.steps).decode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import click
@@ -21,9 +21,10 @@ class Termination(SystemExit):
 
 
 @contextlib.contextmanager
-def tidy(outcome: str) -> Iterator[None]:
+def tidy(outcome: Callable[[], str]) -> Iterator[None]:
     """Inside the block a signal raises Termination; once all is cleared away a line says so, and what the `outcome` is.
 
+    A block that had just ended leaves what it made: the outcome is looked at, not foreseen.
     A signal that is ignored stays so, as nohup(1) wants it.
     """
     before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -34,7 +35,7 @@ def tidy(outcome: str) -> Iterator[None]:
         yield
     except Termination as end:
         with contextlib.suppress(OSError):  # the terminal is gone, as SIGHUP says
-            click.echo(f"podwire: ended by {end.name}; {outcome}", err=True)
+            click.echo(f"podwire: ended by {end.name}; {outcome()}", err=True)
         raise
     finally:
         for number in heeded:

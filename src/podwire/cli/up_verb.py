@@ -47,6 +47,7 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     from podwire.lab.manifests import apply_and_wait, check_files
     from podwire.lab.start import UpOptions, start
 
+    name = options["name"]
     check_files(files)
     began = time.monotonic()
 
@@ -54,11 +55,11 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
         if not quiet:
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
-    with tidy(f"nothing of world '{options['name']}' is left"):
+    with tidy(lambda: _standing(name)):
         world = start(UpOptions(**options), tell)
     tell("usable: nodes are Ready, DNS answers")
     if files:
-        with tidy(f"world '{world.name}' is up; 'podwire down --name {world.name}' ends it"):
+        with tidy(lambda: _standing(name)):
             code = apply_and_wait(world, files, options["timeout"], tell, quiet=quiet)
         if code:
             click.echo(f"podwire: world '{world.name}' is up, but not all of the manifests could be applied", err=True)
@@ -66,3 +67,12 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     if not quiet:
         click.echo(f"World '{world.name}' is up: context {world.context}, API https://127.0.0.1:{world.api_port}")
         click.echo(f"Try: kubectl get pods -A -o wide    End it with: podwire down --name {world.name}")
+
+
+def _standing(name: str) -> str:
+    """What a signal left, in words."""
+    from podwire.lab import worlds
+
+    if any(world.name == name for world in worlds.living()):
+        return f"world '{name}' is up; 'podwire down --name {name}' ends it"
+    return f"nothing of world '{name}' is left"

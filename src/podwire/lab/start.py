@@ -7,7 +7,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
     topology = _topology(options)
     if not nftables.available():
         raise launch.LaunchError(str(nftables.NftablesMissingError()))
-    with _claimed(options.name) as folder:
+    with _claimed(options.name) as (folder, undo):
         id_map = userns.available_map()
         if not id_map.full:
             tell("warning: no subordinate ids for this user (see /etc/subuid): pods can only run as root")
@@ -63,10 +63,11 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
         os.close(theirs)
         os.close(writer)
         try:
-            _finish(world, topology, reader, options, tell)
+            _finish(world, topology, lambda: _wait(reader, options.timeout, tell, world), undo)
             if ours is not None:
                 os.write(ours, KEEP)
         finally:
+            os.close(reader)
             if ours is not None:
                 os.close(ours)
         return world
@@ -93,8 +94,8 @@ def _topology(options: UpOptions) -> Topology:
 
 
 @contextmanager
-def _claimed(name: str) -> Iterator[Path]:
-    """The world's new folder; removed again, with the world that is in it, when the block fails."""
+def _claimed(name: str) -> Iterator[tuple[Path, ExitStack]]:
+    """The world's new folder, and what else is to be undone when the block fails: then nothing of the world is left."""
     if worlds.stale():
         # Imported here: it needs yaml, which the first process shall not carry.
         from podwire.lab import stop
@@ -110,10 +111,12 @@ def _claimed(name: str) -> Iterator[Path]:
             ) from None
         (folder / "starting").write_text(f"{os.getpid()} {worlds.start_time(os.getpid())}")
     (folder / "logs").mkdir()
+    undo = ExitStack()
     try:
-        yield folder
+        yield folder, undo
     except BaseException:
         _end(name)
+        undo.close()
         worlds.forget(name)
         raise
 
@@ -140,23 +143,17 @@ def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int
     return world
 
 
-def _finish(world: worlds.World, topology: Topology, reader: int, options: UpOptions, tell: Tell) -> None:
-    """Keys and kubeconfig while the world starts, then wait for its word. A failure ends the world."""
+def _finish(world: worlds.World, topology: Topology, ready: Callable[[], None], undo: ExitStack) -> None:
+    """Keys and kubeconfig while the world starts, and wait for its word, which is what `ready` does."""
     # Imported here, while the zygote imports its own: the first process was forked without them.
     from podwire.lab import credentials, kubeconfig
 
-    try:
-        access = credentials.create(world, topology)
-        _wait(reader, options.timeout, tell, world)
-        kubeconfig.add(world.kubeconfig, access)
-        kubeconfig.add(kubeconfig.user_file(), access)
-    except BaseException:
-        worlds.end(world)
-        with suppress(kubeconfig.KubeconfigError):
-            kubeconfig.remove(kubeconfig.user_file(), world.context)
-        raise
-    finally:
-        os.close(reader)
+    access = credentials.create(world, topology)
+    ready()
+    kubeconfig.add(world.kubeconfig, access)
+    undo.enter_context(suppress(kubeconfig.KubeconfigError))
+    undo.callback(kubeconfig.remove, kubeconfig.user_file(), world.context)
+    kubeconfig.add(kubeconfig.user_file(), access)
     (world.folder / "starting").unlink()
 
 
