@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from podwire.lab import stop, worlds
+from podwire.lab import kubeconfig, stop, worlds
+from podwire.lab.access import Access
 from podwire.lab.worlds import World, WorldError
 
 
@@ -54,6 +55,22 @@ def test_ending_a_world_spares_one_that_took_its_name_over(monkeypatch: pytest.M
     assert list(worlds.known()) == [new]
     stop.stop(new)
     assert list(worlds.known()) == []
+
+
+def test_the_current_context_of_a_world_that_ends_becomes_that_of_the_youngest_that_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    monkeypatch.setattr(worlds, "start_time", {1: 10, 2: 30, 3: 20, 4: 40}.get)
+    monkeypatch.setattr(worlds, "end", lambda _: None)
+    for name, pid, started in (("a", 1, 10), ("young", 2, 30), ("b", 3, 20), ("current", 4, 40), ("killed", 5, 1)):
+        world(name, pid, started)
+        kubeconfig.add(config, Access(worlds.context_name(name), "https://127.0.0.1:1", b"", b"", b""))
+    assert stop.prune() == (["killed"], "podwire-current")
+    assert stop.stop(worlds.find("a")) == "", "it was not the current one"
+    assert stop.stop(worlds.find("current")) == "podwire-young"
+    assert kubeconfig.current() == "podwire-young"
 
 
 def test_folders_are_claimed_and_cleared_away_by_one_at_a_time() -> None:

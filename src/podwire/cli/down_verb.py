@@ -18,8 +18,8 @@ def command(name: str | None, *, everything: bool) -> None:
     podwire down
     podwire down --name shop
 
-    Where kubectl's current context was this world's and one other world runs, it becomes that one's. What a killed
-    world left on the host is cleared away too.
+    Where kubectl's current context was this world's and others run, it becomes that of the one that started last. What
+    a killed world left on the host is cleared away too.
     """
     from podwire.lab import choice, stop, worlds
 
@@ -30,8 +30,9 @@ def command(name: str | None, *, everything: bool) -> None:
         doomed = []
     else:
         doomed = [choice.choose_to_end(name)]
+    chosen = ""
     for world in doomed:
         chosen = stop.stop(world)
         click.echo(f"World '{world.name}' is gone.")
-        if chosen:
-            click.echo(f"kubectl's current context is now {chosen}.")
+    if chosen:
+        click.echo(f"kubectl's current context is now {chosen}.")

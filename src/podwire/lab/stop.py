@@ -10,8 +10,7 @@ from podwire.lab import kubeconfig, worlds
 def stop(world: worlds.World) -> str:
     """Kill the world and forget it, but not one that took its name over meanwhile.
 
-    Answers the context that is kubectl's current one in its place: that of the only world that is left; empty where
-    nothing changed, or several are.
+    Answers the context that is kubectl's current one in its place, empty where nothing changed.
     """
     worlds.end(world)
     with worlds.exclusive():
@@ -19,23 +18,23 @@ def stop(world: worlds.World) -> str:
     return _successor() if forgotten else ""
 
 
-def prune() -> list[str]:
-    """Forget worlds that died; answers their names. Where one is left, its context becomes current in their place."""
+def prune() -> tuple[list[str], str]:
+    """Forget worlds that died; answers their names, and the context that is kubectl's current one in their place."""
     with worlds.exclusive():
         names = worlds.stale()
         forgotten = [_forget(name) for name in names]
-    if any(forgotten):
-        _successor()
-    return names
+    return names, _successor() if any(forgotten) else ""
 
 
 def _successor() -> str:
-    """Make the context of the only world that runs current where none is; answers it, empty where nothing changed."""
-    left = worlds.living()
-    if len(left) != 1:
-        return ""
+    """Where no context is current any more, make that of the world that started last current, as its `up` did.
+
+    Answers it, empty where nothing changed.
+    """
     with contextlib.suppress(kubeconfig.KubeconfigError):
-        return left[0].context if kubeconfig.choose(kubeconfig.user_file(), left[0].context) else ""
+        for world in sorted(worlds.living(), key=lambda world: world.started, reverse=True):
+            if kubeconfig.choose(kubeconfig.user_file(), world.context):
+                return world.context
     return ""
 
 
