@@ -217,28 +217,43 @@ HANGS = """
 import threading
 
 def test_that_hangs(world):
-    with open("{notes}", "w") as file:
+    with open("{notes}", "a") as file:
         file.write(f"{{world.name}} {{world.pid}} {{world.home.folder}}\\n")
     threading.Event().wait(60)
 """
 
+PYTEST = ("env", "--default-signal=INT", sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+
 
 @pytest.mark.long
 @pytest.mark.proves("plugin-leaves-nothing")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_world_outlives_its_test_process(pytester: pytest.Pytester, notes: Path, how: signal.Signals) -> None:
     pytester.makepyfile(HANGS.format(notes=notes))
-    words = ["env", "--default-signal=INT", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    with subprocess.Popen(words, cwd=pytester.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+    with subprocess.Popen(PYTEST, cwd=pytester.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         eventually(lambda: noted(notes), 60, "the start of the world")
         ((_, pid, folder),) = noted(notes)
         assert not gone(pid)
         running.send_signal(how)
         running.communicate(timeout=60)
     eventually(lambda: gone(pid), 20, "the end of the world")
-    assert folder.exists() == (how is signal.SIGKILL)
+    assert folder.exists() == (how is not signal.SIGINT)
     sweep()
     assert not folder.exists()
+
+
+@pytest.mark.long
+@pytest.mark.proves("plugin-leaves-nothing", "plugin-parallel")
+def test_ctrl_c_ends_the_worlds_of_all_workers(pytester: pytest.Pytester, notes: Path) -> None:
+    pytester.makepyfile(test_a=HANGS.format(notes=notes), test_b=HANGS.format(notes=notes))
+    words = (*PYTEST, "-n2", "--dist=loadfile")
+    with subprocess.Popen(
+        words, cwd=pytester.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as running:
+        eventually(lambda: len(noted(notes)) == 2, 60, "the start of both worlds")
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal sends it: to every process of the run
+        running.communicate(timeout=60)
+    assert all(gone(pid) and not folder.exists() for _, pid, folder in noted(notes))
 
 
 @pytest.mark.long
