@@ -86,8 +86,12 @@ async def test_who_shall_come_again_is_told_when(talk: Talk, monkeypatch: pytest
     unknown = await talk.answer("POST", f"{PODS}/web/eviction", eviction)
     assert isinstance(unknown, Response)
     assert (unknown.code, unknown.headers["Retry-After"]) == (429, "10")
-    monkeypatch.setattr(talk.server.api._documents, "_healthy", lambda: "the store cannot be written")
-    closed = await talk.answer("GET", "/readyz")
+
+    def closed_for_now(_: Request) -> Response:
+        raise status.unavailable("the store cannot be written")
+
+    monkeypatch.setattr(talk.server.api._documents, "answer", closed_for_now)
+    closed = await talk.answer("GET", "/version")
     assert isinstance(closed, Response)
     assert (closed.code, closed.headers["Retry-After"]) == (503, "1")
 

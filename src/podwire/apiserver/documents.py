@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import discovery, status
-from podwire.apiserver.requests import Response, json_response, text_response
+from podwire.apiserver import discovery, health, status
+from podwire.apiserver.requests import Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from podwire.apiserver import openapi
+    from podwire.apiserver.health import Check
     from podwire.apiserver.requests import Request
     from podwire.apiserver.resources import Registry
 
 SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """Clients ask with `@v1.0` in the name, which is no media type (RFC 9110); answers have a dot there, as upstream's."""
-HEALTH_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ class ServerDocuments:
         schemas: openapi.Documents,
         version: Version,
         server_address: str,
-        healthy: Callable[[], str],
+        checks: Mapping[str, Check],
         more: Mapping[str, Callable[[], Response]],
     ) -> None:
         self._registry = registry
         self._schemas = schemas
         self._version = version
         self._server_address = server_address
-        self._healthy = healthy
+        self._checks = checks
         self._more = more
 
     def answer(self, request: Request) -> Response:
-        """The document of a path; raises StatusError 404, 405 or 503."""
+        """The document of a path; raises StatusError 404 or 405."""
         found = self._document(request)
         if request.method not in {"GET", "HEAD"}:
             raise status.method_not_allowed()
@@ -74,8 +74,8 @@ class ServerDocuments:
         path = request.path.rstrip("/")
         if path == "/version":
             return json_response(self._version.json())
-        if path in HEALTH_PATHS or path.startswith(tuple(f"{one}/" for one in HEALTH_PATHS)):
-            return self._health()
+        if health.is_health(path):
+            return health.answer(request, path, self._checks)
         if path == "/openapi/v2":
             return _empty_swagger(request.headers.get("accept", ""))
         if path in self._more:
@@ -83,11 +83,6 @@ class ServerDocuments:
         if path.startswith("/openapi/v3"):
             return self._schema(request, path.removeprefix("/openapi/v3").strip("/"))
         return self._discovery(path.strip("/").split("/"), request.headers.get("accept", ""))
-
-    def _health(self) -> Response:
-        if why_not := self._healthy():
-            raise status.unavailable(why_not)
-        return text_response("ok")
 
     def _schema(self, request: Request, group_version: str) -> Response:
         """A document; asked for by its hash it may be kept for a year, by an old one it has moved to the new one."""

@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import first_objects, openapi, resources
+from podwire.apiserver import first_objects, health, openapi, resources
 from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.admission import living_namespace, service_addresses
 from podwire.apiserver.allocation import ServiceAddresses, ServiceRanges
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 log = logging.getLogger(__name__)
+
+CHECKS = {"ping": health.ping}
 
 TRIM_SECONDS = 60.0
 TRIM_WRITES = 1_000
@@ -136,7 +138,7 @@ class ApiServer:
         schemas = openapi.Documents(self.registry, server_side_apply=True)
         address = f"{config.endpoint_addresses[0]}:{config.port}"
         more = self.access.documents()
-        documents = ServerDocuments(self.registry, schemas, Version(config.version), address, lambda: "", more)
+        documents = ServerDocuments(self.registry, schemas, Version(config.version), address, CHECKS, more)
         subresources = Subresources(reader, self._writer, config.nodes_folder, _now, self.access.token_requests.answer)
         return Api(self.registry, documents, reader, self._writer, subresources, self.access)
 

@@ -90,6 +90,6 @@ def json_response(value: Any, code: int = 200, warnings: tuple[str, ...] = ()) -
     return Response(encode(value), code, warnings=warnings)
 
 
-def text_response(text: str) -> Response:
-    """A plain text answer."""
-    return Response(text.encode(), content_type="text/plain; charset=utf-8")
+def text_response(text: str, code: int = 200) -> Response:
+    """A plain text answer, which a browser shall take for nothing else."""
+    return Response(text.encode(), code, "text/plain; charset=utf-8", {"X-Content-Type-Options": "nosniff"})

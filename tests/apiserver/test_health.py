@@ -1,0 +1,49 @@
+"""Health in upstream's form, check by check."""
+
+from __future__ import annotations
+
+import pytest
+
+from podwire.apiserver import health
+from podwire.apiserver.requests import Request, Response
+from podwire.apiserver.status import StatusError
+from tests.apiserver.conftest import Talk
+
+BAD = {"ping": health.ping, "disk": lambda: "it is full"}
+
+
+def ask(path: str, **query: tuple[str, ...]) -> tuple[int, str]:
+    answer = health.answer(Request("GET", path, None, query), path, BAD)
+    assert answer.content_type == "text/plain; charset=utf-8"
+    return answer.code, answer.body.decode()
+
+
+@pytest.mark.parametrize("verbose", [{}, {"verbose": ("",)}])
+def test_what_is_wrong_is_named_and_its_reason_is_not(verbose: dict[str, tuple[str, ...]]) -> None:
+    text = "[+]ping ok\n[-]disk failed: reason withheld\nreadyz check failed\n"
+    assert ask("/readyz", **verbose) == (500, text)
+
+
+def test_checks_can_be_left_out() -> None:
+    assert ask("/livez", exclude=("disk",)) == (200, "ok")
+    text = (
+        '[+]ping ok\n[+]disk excluded: ok\nwarn: some health checks cannot be excluded: no matches for "a","b"\n'
+        "livez check passed\n"
+    )
+    assert ask("/livez", exclude=("disk", "b", "a"), verbose=("",)) == (200, text)
+
+
+def test_one_check_alone_says_why() -> None:
+    assert ask("/healthz/ping") == (200, "ok")
+    assert ask("/healthz/disk") == (500, "internal server error: it is full\n")
+    with pytest.raises(StatusError, match="could not find the requested resource"):
+        ask("/healthz/etcd")
+
+
+@pytest.mark.proves("version-and-health")
+@pytest.mark.parametrize("root", ["healthz", "livez", "readyz"])
+async def test_the_server_says_all_of_its_checks(talk: Talk, root: str) -> None:
+    answer = await talk.answer("GET", f"/{root}?verbose")
+    assert isinstance(answer, Response)
+    assert (answer.code, answer.body) == (200, f"[+]ping ok\n{root} check passed\n".encode())
+    assert (await talk.refused("GET", f"/{root}/etcd"))[:2] == (404, "NotFound")
