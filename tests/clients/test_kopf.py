@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from podwire.testing import World, eventually
+from tests.children import ENDS_WITH_PARENT
 
 OPERATOR = Path(__file__).with_name("operator_of_gardens.py")
 
@@ -51,7 +52,10 @@ class Operator:
         words = ["run", "--standalone", "--namespace", "default", "--verbose", str(OPERATOR)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kopf", *words], env=self.world.environment, stdout=output, stderr=output
+                [*ENDS_WITH_PARENT, sys.executable, "-m", "kopf", *words],
+                env=self.world.environment,
+                stdout=output,
+                stderr=output,
             )
 
     def kill(self) -> None:
