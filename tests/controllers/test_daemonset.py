@@ -56,6 +56,7 @@ async def test_every_node_has_a_pod_through_an_update_and_a_new_node(api: FakeAp
         await api.until(lambda: settled(api, 3, "b"))
     places = Counter(pod["spec"]["nodeName"] for pod in api.all(PODS))
     assert places == {"node-1": 1, "node-2": 1, "node-3": 1}
+    assert "collisionCount" not in api.all(DAEMON_SETS)[0]["status"], "there was none"
 
 
 async def test_a_lost_answer_makes_no_second_pod(api: FakeApi) -> None:

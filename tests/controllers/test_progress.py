@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 
 from podwire.controllers import progress
+from podwire.controllers.status_body import whole
 from podwire.kube.apps import Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus
 from podwire.kube.meta import Condition
 from tests.controllers.build import deployment, replica_set
@@ -19,7 +20,7 @@ def judge(
 
 
 def with_status(status: DeploymentStatus, replicas: int = 3, **spec: Any) -> Deployment:
-    return deployment(replicas, status=progress.as_json(status), **spec)
+    return deployment(replicas, status=whole(status), **spec)
 
 
 def test_a_rollout_from_nothing_to_complete() -> None:

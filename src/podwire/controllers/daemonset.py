@@ -11,7 +11,7 @@ from podwire.controllers.owned_pods import OwnedPods
 from podwire.controllers.queue import WorkQueue
 from podwire.controllers.replicas import name_beginning, next_available
 from podwire.controllers.revision_keeper import RevisionKeeper
-from podwire.controllers.status_body import whole
+from podwire.controllers.status_body import COLLISIONS, whole
 from podwire.controllers.stores import changed_key
 from podwire.kube.kinds import DAEMON_SETS, NODES
 from podwire.kube.meta import NamespacedName
@@ -84,7 +84,7 @@ class DaemonSets:
     async def _write_status(self, daemon_set: DaemonSet, revision: str, now: datetime) -> None:
         wanted = daemons.status(daemon_set, self._pods.of(daemon_set), self._all_nodes, revision, now)
         if wanted != daemon_set.status:
-            body = {"status": whole(wanted)}
+            body = {"status": whole(wanted, unless_zero=COLLISIONS)}
             self._sets.wrote(await self._client.patch(DAEMON_SETS, daemon_set.key, body, "status"))
 
 

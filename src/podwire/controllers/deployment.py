@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.controllers import ownership, progress, revisions, rollout
 from podwire.controllers.ownership import Claim
 from podwire.controllers.queue import WorkQueue
+from podwire.controllers.status_body import COLLISIONS, whole
 from podwire.controllers.stores import Index, changed_key, controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
@@ -163,7 +164,7 @@ class Deployments:
         current, old = revisions.split(deployment, self._owned(deployment))
         wanted = progress.status(deployment, current, old, now)
         if wanted != deployment.status:
-            body = {"status": progress.as_json(wanted)}
+            body = {"status": whole(wanted, unless_zero=COLLISIONS)}
             deployment = self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, body, "status"))
         left = progress.deadline_left(deployment, now)
         if left is not None:

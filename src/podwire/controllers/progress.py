@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -111,16 +111,6 @@ def deadline_left(deployment: Deployment, now: datetime) -> float | None:
         return None
     since = datetime.fromisoformat(before.last_update_time)
     return max(0.0, deployment.spec.progress_deadline_seconds - (now - since).total_seconds())
-
-
-def as_json(wanted: DeploymentStatus) -> dict[str, Any]:
-    """The status with zeros written out, so that a merge patch replaces what stood there."""
-    names = {field.name: field.encode_name for field in msgspec.structs.fields(DeploymentStatus)}
-    plain: dict[str, Any] = {encoded: getattr(wanted, name) for name, encoded in names.items() if name != "conditions"}
-    plain["conditions"] = msgspec.to_builtins(wanted.conditions)
-    if not wanted.collision_count:
-        del plain["collisionCount"]
-    return plain
 
 
 def _condition(before: DeploymentCondition | None, kind: str, word: Word, now: str) -> DeploymentCondition:

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from podwire.kube.meta import Struct
 
 
-def whole(status: Struct) -> dict[str, Any]:
-    """All fields, zeros too, so that they replace what stood there; no empty texts."""
+COLLISIONS = "collisionCount"
+"""Counts what never gets less: upstream's controllers of Deployments and DaemonSets write it from the first one on."""
+
+
+def whole(status: Struct, *, unless_zero: str = "") -> dict[str, Any]:
+    """All fields, zeros too, so that they replace what stood there; no empty texts, nor `unless_zero` where it is 0."""
     pairs = ((field.encode_name, getattr(status, field.name)) for field in msgspec.structs.fields(type(status)))
-    return {name: msgspec.to_builtins(value) for name, value in pairs if value != "" and value is not None}
+    body = {name: msgspec.to_builtins(value) for name, value in pairs if value != "" and value is not None}
+    if unless_zero and not body[unless_zero]:
+        del body[unless_zero]
+    return body
