@@ -16,6 +16,7 @@ from podwire.apiserver.apply.merge import Author
 from podwire.apiserver.apply.ownership import Ownership
 from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.empty_maps import drop_empty_maps
 from podwire.apiserver.misfits import SentPatch, misfit
 from podwire.apiserver.revisions import Key, Stored
 from podwire.apiserver.zeros import without_zeros
@@ -255,6 +256,7 @@ class Writer:
         kind = self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource
         if conversion.is_converted(resource) and (problem := validation.mistyped(kind, stored)):
             raise misfit(kind, stored, problem, None)
+        drop_empty_maps(kind, stored)
         return kind, stored
 
 
