@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -23,21 +23,18 @@ from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import ServerDocuments, Version
 from podwire.apiserver.history import Window
 from podwire.apiserver.hub import Hub
+from podwire.apiserver.keeper import First, Keeper
 from podwire.apiserver.reads import Reader
-from podwire.apiserver.revisions import Event, Key
+from podwire.apiserver.revisions import Event
 from podwire.apiserver.server import Server
 from podwire.apiserver.store import Store
 from podwire.apiserver.subresources import Subresources
-from podwire.apiserver.writes import WriteOptions, Writer
+from podwire.apiserver.writes import Writer
 from podwire.kernel.nftables import release_memory
 from podwire.kube import tls_buffers
 
 if TYPE_CHECKING:
     import socket
-
-    from podwire.apiserver.resources import Resource
-
-Object = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +84,7 @@ class ApiServer:
         self.access = self._make_access()
         self._definitions = Definitions(self.store, self.registry, self.hub, _now)
         self._writer = self._make_writer()
+        self._keeper = Keeper(self.store, self._writer, self._first_objects())
         self.api = self._make_api()
         self._server = Server(self.api, self.store, self.hub, self._tls())
 
@@ -96,7 +94,7 @@ class ApiServer:
         self.store.subscribe(self._release_addresses)
         self._definitions.start(self._writer)
         await self.access.start(self.registry)
-        await self._ensure_first_objects()
+        await self._keeper.start()
         await self._server.start()
         for host, port in self._config.listen:
             await self._server.listen(host, port)
@@ -110,6 +108,7 @@ class ApiServer:
     async def stop(self) -> None:
         """End streams, finish writes, let the store go."""
         await self._server.stop()
+        await self._keeper.stop()
         await self.access.stop()
         await self._definitions.stop()
         await self.store.close()
@@ -147,25 +146,15 @@ class ApiServer:
             if event.removed and event.key.storage == "services":
                 self._addresses.release(event.new.object())
 
-    async def _ensure_first_objects(self) -> None:
-        config, registry = self._config, self.registry
-        for name in first_objects.NAMESPACES:
-            await self._ensure(registry.find("", "v1", "namespaces"), "", first_objects.namespace(name))
-        service = first_objects.service(config.cluster_addresses, config.port)
-        await self._ensure(registry.find("", "v1", "services"), "default", service)
-        slices = registry.find("discovery.k8s.io", "v1", "endpointslices")
-        for one in first_objects.endpoint_slices(config.endpoint_addresses, config.port):
-            await self._ensure(slices, "default", one, replace=True)
-
-    async def _ensure(self, resource: Resource | None, namespace: str, body: Object, *, replace: bool = False) -> None:
-        """Make an object where there is none; one that this server owns is brought up to date."""
-        if resource is None:
-            return
-        key = Key(resource.storage, namespace, body["metadata"]["name"])
-        if self.store.get(key) is None:
-            await self._writer.create(resource, namespace, body, WriteOptions())
-        elif replace:
-            await self._writer.update(resource, key, lambda _: body, WriteOptions())
+    def _first_objects(self) -> Iterator[First]:
+        config = self._config
+        kept = [first_objects.namespace(name) for name in first_objects.NAMESPACES]
+        kept.append(first_objects.service(config.cluster_addresses, config.port))
+        renewed = first_objects.endpoint_slices(config.endpoint_addresses, config.port)
+        for body in (*kept, *renewed):
+            resource = self.registry.by_kind(body["apiVersion"], body["kind"])
+            if resource is not None:
+                yield First(resource, body, renewed=body in renewed)
 
 
 @contextlib.asynccontextmanager
