@@ -7,6 +7,7 @@ import pytest
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
+from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables
 from podwire.policy import layout
 from podwire.policy.model import Direction
@@ -110,6 +111,27 @@ def test_an_address_that_goes_from_one_pod_to_the_next_in_one_batch_has_lost_its
     old: AddressRow, new: AddressRow, forgotten: bool
 ) -> None:
     assert list(bereft(Delta((new,), (), (old,)))) == [old.address] * forgotten
+
+
+async def test_what_a_failed_write_did_not_forget_the_next_one_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read back after the failure, the row bears the identity alone: that of both pods."""
+    forgotten: list[object] = []
+    answers = iter([NetlinkError(5, "no"), None, None, None])
+
+    def forget(addresses: object) -> None:
+        if answer := next(answers):
+            raise answer
+        forgotten.append(addresses)
+
+    monkeypatch.setattr("podwire.policy.sink.Conntrack", lambda: SimpleNamespace(forget_addresses=forget))
+    sink = NftablesSink(cast("Nftables", SimpleNamespace(run=lambda _: None)))
+    following = AddressRow(BEFORE.address, S, "two")
+    with pytest.raises(SinkError, match="forgetting the flows"):
+        await sink.write(Delta((following,), (), (BEFORE,)))
+    await sink.write(Delta((following,), (), (AddressRow(BEFORE.address, S),)))
+    assert forgotten == [{BEFORE.address}] * 2
+    await sink.write(Delta((following,)))
+    assert len(forgotten) == 2, "nothing is owed any more"
 
 
 @sandboxed

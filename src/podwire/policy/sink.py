@@ -40,6 +40,8 @@ class NftablesSink:
     def __init__(self, nft: Nftables) -> None:
         self._nft = nft
         self._conntrack = Conntrack()
+        self._owed: set[IPAddress] = set()
+        """Addresses that lost their pod in a write that failed: what is read back then does not tell whose it was."""
 
     async def read(self) -> Iterable[Row]:
         """The rows that the table holds. Where it is not there it is loaded, and holds none.
@@ -64,7 +66,8 @@ class NftablesSink:
         and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing is
         left over if this process dies; what came meanwhile was let through by the old rows, and is forgotten too.
         """
-        gone = set(bereft(delta))
+        self._owed.update(bereft(delta))
+        gone = frozenset(self._owed)
         await self._forget(gone)
         try:
             for text in transactions(delta):
@@ -73,6 +76,7 @@ class NftablesSink:
         except NftablesError as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
         await self._forget(gone)
+        self._owed -= gone
 
     async def _forget(self, addresses: Collection[IPAddress]) -> None:
         try:
