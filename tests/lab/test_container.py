@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 from podwire.lab import capabilities, container
-from podwire.lab.plan import ContainerPlan, Execute, Identity, Mount
+from podwire.lab.plan import Call, ContainerPlan, Execute, Identity, Mount
 from tests.sandbox import in_world
 
 SCRATCH = Path("/run/scratch")
@@ -245,3 +246,22 @@ def test_a_process_that_nobody_released_ends_without_running() -> None:
     os.close(started.go)
     assert os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]) == container.CANNOT_START
     assert not (SCRATCH / "x").exists()
+
+
+@in_world
+def test_a_signal_ends_a_program_of_our_own_that_has_no_handler_yet() -> None:
+    SCRATCH.mkdir()
+    null = os.open("/dev/null", os.O_RDWR)
+    place = container.Place(NETWORK, "web-0", SCRATCH)
+    sleeping = Call(function="tests.lab.test_container:sleep", arguments={})
+    for released in (False, True):
+        started = container.start(plan(program=sleeping), place, container.Streams(null, null, null))
+        if released:
+            started.release()
+            container.read_report(started.report)
+        os.kill(started.pid, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]) == 128 + signal.SIGTERM
+
+
+def sleep(_: dict[str, str]) -> None:
+    signal.pause()

@@ -15,7 +15,7 @@ import socket
 import sys
 import termios
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -152,16 +152,20 @@ def fork(become: Callable[[], NoReturn], streams: Streams, keep: tuple[int, ...]
     wait, go = os.pipe()
     # Until it has become the program, nobody in the container may look into the child: it is a copy of this process.
     namespaces.prctl(PR_SET_DUMPABLE, 0)
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         pid = os.fork()
         if pid == 0:
             _child(become, streams, (writer, wait, *keep))
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         namespaces.prctl(PR_SET_DUMPABLE, 1)
         os.close(writer)
         os.close(wait)
     return Started(pid, reader, go)
 
+
+ENDING = frozenset({signal.SIGTERM})
 
 REPORT, GO, KEPT = 3, 4, 5
 """Descriptors of the child while it is not yet the program."""
@@ -170,7 +174,9 @@ REPORT, GO, KEPT = 3, 4, 5
 def _child(become: Callable[[], NoReturn], streams: Streams, others: tuple[int, ...]) -> NoReturn:
     """Never returns into the frames of the forking process. `others` become REPORT, GO, KEPT and so on, -1 is none."""
     try:
-        fresh_signals()
+        fresh_signals(blocked=ENDING)
+        signal.signal(signal.SIGTERM, _ended_early)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         os.setsid()
         settle_descriptors((streams.stdin, streams.stdout, streams.stderr, *others))
         if streams.terminal:
@@ -183,14 +189,23 @@ def _child(become: Callable[[], NoReturn], streams: Streams, others: tuple[int, 
         os._exit(CANNOT_START)
 
 
-def fresh_signals() -> None:
-    """Undo what the forking process had set up for its own signals."""
+def fresh_signals(blocked: Collection[signal.Signals] = ()) -> None:
+    """Undo what the forking process had set up for its own signals; `blocked` ones wait, others are let through."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         with contextlib.suppress(OSError, ValueError):
             if signal.getsignal(number) is not signal.SIG_DFL:
                 signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _ended_early(number: int, _: object) -> None:
+    """Who ends a container that has hardly begun need not wait out its grace.
+
+    The kernel drops what the first process of a pid namespace has no handler for (pid_namespaces(7)). A program of our
+    own gets its handler only after its imports; one that is executed begins with none, as everywhere.
+    """
+    os._exit(128 + number)
 
 
 def settle_descriptors(wanted: tuple[int, ...]) -> None:
