@@ -9,14 +9,17 @@ import signal
 import socket
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from podwire.kube.kinds import CONFIG_MAPS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
-from podwire.lab import paths
+from podwire.lab import messages, paths
+from podwire.lab.shim_client import ShimClient
+from podwire.lab.zygote import SpawnRequest
 from tests.lab.nodes import NODE, is_ready, node, shell
-from tests.lab.shims import until
+from tests.lab.shims import DEADLINE, ForkSpawner, until
 from tests.sandbox import in_world
 
 Pod = dict[str, Any]
@@ -72,6 +75,30 @@ async def test_deletion_waits_for_the_program_and_leaves_nothing() -> None:
         assert not (Path("/run/podwire/cni/state") / uid).exists(), "DEL came"
         await until(lambda: not home.runtime.workers)
         assert "Stopping container main" in await home.event("web", "Killing")
+
+
+@in_world
+async def test_a_pod_that_is_deleted_before_its_shim_listens_goes_at_once() -> None:
+    asked, listening = asyncio.Event(), asyncio.Event()
+    spawn, ask = ForkSpawner.spawn, ShimClient.ask
+
+    async def late(self: ForkSpawner, request: SpawnRequest) -> int:
+        await listening.wait()
+        return await spawn(self, request)
+
+    async def noted(self: ShimClient, request: messages.Request) -> None:
+        if isinstance(request, messages.Stop):
+            asked.set()
+        await ask(self, request)
+
+    with patch.object(ForkSpawner, "spawn", late), patch.object(ShimClient, "ask", noted):
+        async with node() as home:
+            await home.create("web", {"name": "main", "image": "nginx"})
+            await until(lambda: bool(home.runtime.workers))
+            await home.delete("web", grace_seconds=3600)
+            await asyncio.wait_for(asked.wait(), DEADLINE)
+            listening.set()
+            await home.gone("web")
 
 
 @in_world

@@ -165,14 +165,22 @@ class PodWorker:
         spent = time.monotonic() - began
         while not self._stopped:
             grace = self._grace
-            with contextlib.suppress(OSError, ShimError):
-                await self.shim.ask(messages.Stop(grace_seconds=max(grace - spent, FORCED_GRACE_SECONDS)))
+            heard = await self._ask_to_stop(max(grace - spent, FORCED_GRACE_SECONDS))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace + 1):
+                async with asyncio.timeout(grace + 1 if heard else FIRST_RETRY_SECONDS):
                     while not self._stopped and self._grace == grace:
                         await self.woken.wait()
                         self.woken.clear()
                         self._reporter.touch()
+
+    async def _ask_to_stop(self, grace_seconds: float) -> bool:
+        """Whether the shim heard it: one that has just been started does not listen yet."""
+        try:
+            await self.shim.ask(messages.Stop(grace_seconds=grace_seconds))
+        except (OSError, ShimError) as error:
+            log.debug("stopping pod %s: %s", self.pod.key, error)
+            return False
+        return True
 
     async def _before_stop(self) -> None:
         """The preStop hooks of what runs, side by side, until the grace is over or nobody wants to wait for them."""
