@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import socket
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,10 +20,10 @@ from podwire.apiserver.connections import Connections
 from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
 from podwire.apiserver.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
 from podwire.apiserver.reverse_proxy import pass_on
+from podwire.apiserver.tls_listener import TlsListener
 from podwire.apiserver.watch_stream import Rounds, WatchStream
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Iterable
 
@@ -49,24 +50,30 @@ class Server:
         self._hub = hub
         self._tls = tls
         self._rounds = Rounds()
-        server = Connections(self._handle, handler_cancellation=True)
-        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+        self._connections = Connections(self._handle, handler_cancellation=True)
+        self._runner = web.ServerRunner(self._connections, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+        self._listeners: list[TlsListener] = []
 
     async def start(self) -> None:
         """Be ready for listeners."""
         await self._runner.setup()
 
-    async def listen(self, host: str, port: int) -> None:
+    def listen(self, host: str, port: int) -> None:
         """Listen on an address of this machine; raises OSError when it is taken or not there."""
-        await web.TCPSite(self._runner, host, port, ssl_context=self._tls, reuse_address=True).start()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.add_listener(socket.create_server((host, port), family=family))
 
-    async def add_listener(self, listener: socket.socket) -> None:
+    def add_listener(self, listener: socket.socket) -> None:
         """Listen on a socket that is bound already, also one of another network namespace."""
-        await web.SockSite(self._runner, listener, ssl_context=self._tls).start()
+        accepting = TlsListener(listener, self._tls, self._connections)
+        accepting.start()
+        self._listeners.append(accepting)
 
     async def stop(self) -> None:
         """End watch streams cleanly, finish what is being answered, close all."""
         self._hub.end()
+        for listener in self._listeners:
+            listener.close()
         await self._runner.cleanup()
 
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
