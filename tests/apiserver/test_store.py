@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from podwire.apiserver.status import ExpiredError, StatusError
 from podwire.apiserver.store import Store
 from podwire.apiserver.transaction import Transaction
 from tests.apiserver.builders import key, obj, put, remove
+from tests.apiserver.conftest import until
 
 
 class Clock:
@@ -144,6 +146,16 @@ async def test_the_number_of_events_is_bounded() -> None:
     assert [event.version for event in store.events_after("things", 7)] == [8, 9, 10]
 
 
+async def test_the_bytes_of_the_history_are_bounded() -> None:
+    store = Store(":memory:", window=Window(bytes=50_000))
+    for count in range(10):
+        await put(store, obj("a", count=count, data="x" * 10_000))
+    assert [event.version for event in store.events_after("things", store.floor)] == [7, 8, 9, 10]
+    await put(store, obj("large", data="x" * 100_000))
+    await put(store, obj("b"))
+    assert [event.version for event in store.events_after("things", store.floor)] == [12]
+
+
 async def test_reached_waits_for_a_version() -> None:
     store = Store(":memory:")
     waiting = asyncio.create_task(store.reached(1, 5))
@@ -238,6 +250,79 @@ async def test_durable_writes_share_commits_too(tmp_path: Path) -> None:
     assert sorted(stored.version for stored in written) == list(range(1, 51))
     assert len(batches) < 50
     await store.close()
+
+
+async def test_nobody_sees_a_durable_write_before_the_disk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path / "store.db"), durable=True)
+    synced, go_on = store._journal.sync, threading.Event()
+    monkeypatch.setattr(store._journal, "sync", lambda: (go_on.wait(20), synced()))
+    first = asyncio.create_task(put(store, obj("a")))
+    await until(lambda: store._syncing is not None)
+    later = [asyncio.create_task(put(store, obj("a", data=1))), asyncio.create_task(put(store, obj("b")))]
+    await asyncio.sleep(0)
+    assert (store.version, store.get(key("a")), [task.done() for task in (first, *later)]) == (0, None, [False] * 3)
+    go_on.set()
+    assert [stored.version for stored in await asyncio.gather(first, *later)] == [1, 2, 3]
+    await store.close()
+    assert [stored.version for stored in Store(str(tmp_path / "store.db")).objects("things")] == [2, 3]
+
+
+async def test_who_is_refused_for_a_write_is_told_when_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path / "store.db"), durable=True)
+    synced, go_on = store._journal.sync, threading.Event()
+    monkeypatch.setattr(store._journal, "sync", lambda: (go_on.wait(20), synced()))
+
+    def refuse(transaction: Transaction) -> None:
+        if transaction.get(key("a")) is not None:
+            raise ValueError("it is there")
+
+    first = asyncio.create_task(put(store, obj("a")))
+    await until(lambda: store._syncing is not None)
+    refused = asyncio.create_task(store.transact(refuse))
+    await asyncio.sleep(0)
+    assert not refused.done()
+    go_on.set()
+    with pytest.raises(ValueError, match="it is there"):
+        await refused
+    assert first.done()
+    assert store.get(key("a")) is not None
+    await store.close()
+
+
+async def test_after_a_disk_that_did_not_sync_nothing_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path / "store.db"), durable=True)
+    await put(store, obj("a"))
+    with monkeypatch.context() as patch:
+
+        def broken() -> None:
+            raise OSError("Input/output error")
+
+        patch.setattr(store._journal, "sync", broken)
+        outcomes = await asyncio.gather(put(store, obj("b")), put(store, obj("c")), return_exceptions=True)
+    assert all(isinstance(one, StatusError) and one.code == 500 for one in outcomes)
+    with pytest.raises(StatusError, match="start the API server again"):
+        await put(store, obj("d"))
+    assert [stored.key.name for stored in store.objects("things")] == ["a"]
+    await store.close()
+
+
+async def test_the_log_of_a_durable_store_does_not_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podwire.apiserver.journal.LARGEST_LOG", 200_000)
+    path = tmp_path / "store.db"
+    store = Store(str(path), durable=True, window=Window(events=10))
+    for count in range(100):
+        await put(store, obj("a", count=count, data="x" * 20_000))
+    assert path.with_name("store.db-wal").stat().st_size < 800_000
+    await store.close()
+    assert [stored.object()["count"] for stored in Store(str(path)).objects("things")] == [99]
 
 
 def test_a_second_server_on_one_store_is_refused(tmp_path: Path) -> None:

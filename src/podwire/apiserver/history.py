@@ -8,6 +8,8 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from podwire.apiserver.revisions import Event
 
 
@@ -24,6 +26,8 @@ class Window:
 
     seconds: float = 300.0
     events: int = 20_000
+    bytes: int = 256 * 1024 * 1024
+    """Of encoded objects: whoever may write could fill the memory with versions of a large one."""
 
 
 class History:
@@ -33,11 +37,13 @@ class History:
         self.floor = floor
         self._window = window
         self._all: deque[tuple[float, Event]] = deque()
+        self._bytes = 0
         self._of: dict[str, deque[Event]] = {}
 
     def append(self, event: Event, now: float) -> None:
         """Keep a new event; versions only grow."""
         self._all.append((now, event))
+        self._bytes += len(event.new.body)
         self._of.setdefault(event.key.storage, deque()).append(event)
 
     def after(self, storage: str, version: int) -> list[Event]:
@@ -47,17 +53,29 @@ class History:
         found.reverse()
         return found
 
-    def outdated(self, now: float, coming: int) -> list[Event]:
-        """The events to forget before `coming` new ones arrive, oldest first."""
-        excess = max(0, len(self._all) + coming - self._window.events)
+    def outdated(self, now: float, coming: Sequence[Event]) -> list[Event]:
+        """The events to forget before new ones arrive, oldest first."""
+        excess = max(0, len(self._all) + len(coming) - self._window.events, self._too_large(coming))
         oldest = now - self._window.seconds
         aged = takewhile(lambda kept: kept[0] < oldest, islice(self._all, excess, excess + MOST_AGED))
         return [event for _, event in (*islice(self._all, excess), *aged)]
+
+    def _too_large(self, coming: Sequence[Event]) -> int:
+        """How many of the oldest events take the room that new ones need."""
+        over = self._bytes + sum(len(event.new.body) for event in coming) - self._window.bytes
+        count = 0
+        for _, event in self._all if over > 0 else ():
+            if over <= 0:
+                break
+            over -= len(event.new.body)
+            count += 1
+        return count
 
     def forget(self, events: list[Event]) -> None:
         """Drop what `outdated` named."""
         for event in events:
             self._all.popleft()
+            self._bytes -= len(event.new.body)
             self._of[event.key.storage].popleft()
             self.floor = event.version
 

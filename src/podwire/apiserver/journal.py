@@ -3,8 +3,7 @@
 A row stays while it is an object's present state, or while the event that replaced it is in the history. So both the
 objects and the history of watches stand again after a restart, from one table.
 
-With `durable=False` (synchronous=NORMAL) a committed batch survives the death of the process; with True (FULL) that of
-the machine too, at one fsync a batch.
+A batch that `append` wrote survives the death of the process; once `sync` has returned, that of the machine too.
 
 What was damaged from outside is refused, never read as less than was acknowledged: rows bear a checksum, SQLite checks
 its pages, a new file appears under its name only when it is whole, and a witness knows the newest version.
@@ -13,6 +12,7 @@ its pages, a new file appears under its name only when it is whole, and a witnes
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import zlib
 from pathlib import Path
@@ -28,6 +28,9 @@ APPLICATION_ID = 0x706F6477
 
 LAYOUT = 2
 MEMORY = ":memory:"
+
+LARGEST_LOG = 4 * 1024 * 1024
+"""Bytes of objects in the log from which on it is moved into the file: about SQLite's own default of 1,000 pages."""
 
 _TABLES = """
 CREATE TABLE revision (
@@ -70,10 +73,12 @@ class Journal:
 
     def __init__(self, path: str, *, durable: bool = False) -> None:
         self._path = path
+        self._appended = self._in_log = 0
         try:
             self._witness = Witness(None if path == MEMORY else Path(f"{path}-version"))
             self._connection = self._opened()
             self._prepare(durable)
+            self._log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC) if durable and path != MEMORY else None
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
 
@@ -115,13 +120,33 @@ class Journal:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
-        if rows:
-            self._witness.note(rows[-1].version)
+        self._in_log += sum(len(row.body) for row in rows)
+        self._appended = max((row.version for row in rows), default=self._appended)
+        if self._log is None:
+            self._witness.note(self._appended)
+
+    def sync(self) -> None:
+        """Make what was appended survive the machine's death; raises OSError. It may take long.
+
+        It may run in a thread, and nothing else may be called until it returns: moving the log into the file, which
+        writes much, is done here too.
+        """
+        if self._log is None:
+            return
+        os.fdatasync(self._log)
+        self._witness.note(self._appended)
+        if self._in_log >= LARGEST_LOG:
+            self._in_log = 0
+            with contextlib.suppress(sqlite3.OperationalError):  # all is in the log; it is tried again later
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Let the file go. Nothing is lost without it."""
         self._connection.close()
         self._witness.close()
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
 
     def _opened(self) -> sqlite3.Connection:
         """The file, made where it is not there; raises JournalError where it is no store."""
@@ -146,7 +171,9 @@ class Journal:
     def _prepare(self, durable: bool) -> None:
         execute = self._connection.execute
         execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        execute("PRAGMA synchronous = NORMAL")
+        if durable:
+            execute("PRAGMA wal_autocheckpoint = 0")
         execute("BEGIN IMMEDIATE")
         execute("COMMIT")
         problem = execute("PRAGMA quick_check(1)").fetchone()[0]

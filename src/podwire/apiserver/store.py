@@ -1,7 +1,8 @@
 """The object store: what stands in memory, every write on disk before it is answered, one version counter for all.
 
-A write is a function of a Transaction. Functions that wait at the same time run one after the other, share one commit
-(group commit), and are answered after it. Nobody sees a write before it is committed.
+A write is a function of a Transaction. It runs at once, on top of the writes before it; those that come while a commit
+is on its way share the next one (group commit), and all are answered after theirs. Nobody sees a write before it is
+committed, and who is refused because of one is told so only then.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import asyncio
 import logging
 import sqlite3
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from podwire.apiserver import status
 from podwire.apiserver.history import History, Window, superseded
@@ -29,20 +30,14 @@ ResultT = TypeVar("ResultT")
 
 log = logging.getLogger(__name__)
 
-LARGEST_BATCH = 256
-"""Writes that share one commit at most, so that readers and watchers get their turn."""
-
 
 @dataclass(slots=True)
-class _Job:
-    """A write that waits for its turn, and then for its commit."""
+class _Round:
+    """The writes that share one commit, and those who wait for it."""
 
-    work: Callable[[Transaction], Any]
-    dry_run: bool
-    answer: asyncio.Future[Any]
-    transaction: Transaction | None = None
-    result: Any = None
-    error: Exception | None = None
+    batch: Batch
+    transactions: list[Transaction] = field(default_factory=list)
+    waiting: list[asyncio.Future[status.StatusError | None]] = field(default_factory=list)
 
 
 class Store:
@@ -63,10 +58,13 @@ class Store:
         self._journal = Journal(path, durable=durable)
         self._history = History(window or Window(), self._journal.floor())
         self._listeners: list[Listener] = []
-        self._pending: list[_Job] = []
-        self._flusher: asyncio.Task[None] | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._load()
+        self._round = _Round(Batch(self.get, self.version))
+        self._planned = False
+        self._syncing: _Round | None = None
+        self._syncer: asyncio.Task[None] | None = None
+        self._lost = ""
 
     @property
     def floor(self) -> int:
@@ -111,48 +109,101 @@ class Store:
 
     async def transact(self, work: Callable[[Transaction], ResultT], *, dry_run: bool = False) -> ResultT:
         """Run a write; its result comes once it is on disk. What it raises is raised here, nothing is stored then."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[ResultT] = loop.create_future()
-        self._pending.append(_Job(work, dry_run, answer))
-        if self._flusher is None or self._flusher.done():
-            self._flusher = loop.create_task(self._flush())
-        return await answer
+        round_ = self._round
+        transaction = Transaction(round_.batch, dry_run=dry_run)
+        try:
+            result = work(transaction)
+        except Exception:
+            transaction.finish(committed=False)
+            await self._settled(round_)
+            raise
+        if dry_run:
+            transaction.finish(committed=False)
+        else:
+            round_.batch.take(transaction)
+            round_.transactions.append(transaction)
+        if error := await self._settled(round_):
+            raise error
+        return result
 
     async def close(self) -> None:
         """Finish the writes that wait and let the file go."""
-        if self._flusher is not None:
-            await self._flusher
+        while self._round.transactions or self._syncing is not None:
+            await self._settled(self._round)
         self._journal.close()
 
-    async def _flush(self) -> None:
-        while self._pending:
-            jobs, self._pending = self._pending[:LARGEST_BATCH], self._pending[LARGEST_BATCH:]
-            batch = Batch(self.get, self.version)
-            for job in jobs:
-                _attempt(job, batch)
-            error = await self._commit(batch) if batch.events else None
-            for job in jobs:
-                _answer(job, error)
+    async def _settled(self, round_: _Round) -> status.StatusError | None:
+        """Wait until all is on disk that a write of this round has seen; an error means that it is not."""
+        last = round_ if round_.transactions else self._syncing
+        if last is None:
+            return None
+        answer: asyncio.Future[status.StatusError | None] = asyncio.get_running_loop().create_future()
+        last.waiting.append(answer)
+        self._plan()
+        return await answer
 
-    async def _commit(self, batch: Batch) -> status.StatusError | None:
-        """Write the batch to disk, then make it visible; an error means that nothing was changed."""
-        outdated = self._history.outdated(self._clock(), len(batch.events))
-        rows = [
-            Row(e.version, e.key.storage, e.key.namespace, e.key.name, int(e.removed), e.new.body) for e in batch.events
-        ]
-        forgotten = [version for event in outdated for version in superseded(event)]
-        floor = outdated[-1].version if outdated else self.floor
+    def _plan(self) -> None:
+        """Commit when all have had their turn that are ready now; one commit at a time."""
+        if not self._planned and self._syncing is None:
+            self._planned = True
+            asyncio.get_running_loop().call_soon(self._commit)
+
+    def _commit(self) -> None:
+        """Write the round that is open, and open the next one."""
+        self._planned = False
+        closed = self._round
+        error = self._append(closed.batch.events)
+        if error is not None or not (self._durable and closed.batch.events):
+            self._end(closed, error)
+            self._round = _Round(Batch(self.get, self.version))
+            return
+        self._round = _Round(Batch(closed.batch.get, closed.batch.version))
+        self._syncing = closed
+        self._syncer = asyncio.get_running_loop().create_task(self._sync(closed))
+
+    async def _sync(self, round_: _Round) -> None:
+        """Wait for the disk, beside the event loop: meanwhile the next round fills."""
+        error = None
         try:
-            if self._durable:
-                await asyncio.to_thread(self._journal.append, rows, forgotten, floor)
-            else:
-                self._journal.append(rows, forgotten, floor)
+            await asyncio.to_thread(self._journal.sync)
+        except Exception as failure:  # what is on disk is not known now, and asking again would not tell (fsync(2))
+            self._lost = f"the store could not be synced: {failure}; start the API server again"
+            error = self._refusal(failure)
+        self._syncing = None
+        self._end(round_, error)
+        self._round.batch.rebase(self.get)
+        if self._round.transactions:
+            self._plan()
+
+    def _append(self, events: Sequence[Event]) -> status.StatusError | None:
+        """Write events to the journal, whole or not at all; the error that tells why it was not."""
+        if not events:
+            return None
+        if self._lost:
+            return self._refusal(OSError(self._lost))
+        outdated = self._history.outdated(self._clock(), events)
+        rows = [Row(e.version, e.key.storage, e.key.namespace, e.key.name, int(e.removed), e.new.body) for e in events]
+        forgotten = [version for event in outdated for version in superseded(event)]
+        try:
+            self._journal.append(rows, forgotten, outdated[-1].version if outdated else self.floor)
         except Exception as error:  # whatever it is: who waits for an answer must get one
-            log.error("%d writes are refused: the store cannot be written: %s", len(rows), error)  # noqa: TRY400
-            return status.internal(f"the store cannot be written: {error}; nothing was changed{_remedy(error)}")
+            return self._refusal(error)
         self._history.forget(outdated)
-        self._publish(batch.events)
         return None
+
+    def _refusal(self, error: Exception) -> status.StatusError:
+        log.error("writes are refused: the store cannot be written: %s", error)
+        return status.internal(f"the store cannot be written: {error}; nothing was changed{_remedy(error)}")
+
+    def _end(self, round_: _Round, error: status.StatusError | None) -> None:
+        """Make a round visible where it stands, and tell all who wait."""
+        if round_.batch.events and error is None:
+            self._publish(round_.batch.events)
+        for transaction in round_.transactions:
+            transaction.finish(committed=error is None)
+        for answer in round_.waiting:
+            if not answer.done():
+                answer.set_result(error)
 
     def _publish(self, events: Sequence[Event]) -> None:
         now = self._clock()
@@ -204,29 +255,3 @@ def _remedy(error: Exception) -> str:
     full = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE}
     code = getattr(error, "sqlite_errorcode", 0)
     return "; free space where the store is, then try again" if code in full else ""
-
-
-def _attempt(job: _Job, batch: Batch) -> None:
-    """Run one write on top of the batch; what it staged joins the batch only when it did not raise."""
-    job.transaction = Transaction(batch, dry_run=job.dry_run)
-    try:
-        job.result = job.work(job.transaction)
-    except Exception as error:
-        job.error = error
-    if job.error is None and not job.dry_run:
-        batch.take(job.transaction)
-    else:
-        job.transaction.finish(committed=False)
-
-
-def _answer(job: _Job, error: status.StatusError | None) -> None:
-    """Tell one writer how it went."""
-    if job.transaction is not None:
-        job.transaction.finish(committed=error is None)
-    if job.answer.done():
-        return
-    outcome = job.error or error
-    if outcome is not None:
-        job.answer.set_exception(outcome)
-    else:
-        job.answer.set_result(job.result)

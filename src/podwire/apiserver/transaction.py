@@ -26,6 +26,10 @@ class Batch:
         """An object with the staged writes applied."""
         return self.staged[key] if key in self.staged else self._stands(key)
 
+    def rebase(self, stands: Callable[[Key], Stored | None]) -> None:
+        """Stand on something else that says the same: on the store itself, once what was below is part of it."""
+        self._stands = stands
+
     def take(self, transaction: Transaction) -> None:
         """Make a finished transaction part of the batch."""
         for event in transaction.events:
