@@ -24,6 +24,13 @@ async def test_scale(talk: Talk) -> None:
     assert (await talk.refused("PATCH", path, {"spec": {"replicas": -1}}, content_type=MERGE))[0] == 400
 
 
+async def test_a_scale_whose_metadata_is_no_object_is_refused(talk: Talk) -> None:
+    await talk.ok("POST", DEPLOYMENTS, deployment("web"))
+    path, body = f"{DEPLOYMENTS}/web/scale", {"metadata": True}
+    assert (await talk.refused("PUT", path, body))[:2] == (400, "BadRequest")
+    assert (await talk.refused("PATCH", path, body, content_type=MERGE))[:2] == (400, "BadRequest")
+
+
 @pytest.mark.proves("table-cells")
 async def test_a_scale_has_a_table_of_its_own(talk: Talk) -> None:
     await talk.ok("POST", DEPLOYMENTS, deployment(replicas=2))

@@ -58,6 +58,8 @@ def into_workload(scale: Object, workload: Object, paths: ScalePaths | None = No
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         raise status.bad_request(f"spec.replicas: Invalid value: {replicas!r}: must be a number from 0 up")
     own = scale.get("metadata") or {}
+    if not isinstance(own, dict):
+        raise status.bad_request("metadata: must be an object")
     seen = {key: own[key] for key in ("uid", "resourceVersion") if own.get(key)}
     found = {**workload, "metadata": {**workload["metadata"], **seen}}
     if paths is not None:
