@@ -1,4 +1,4 @@
-"""Refusals of a body that does not have the form of its kind, in upstream's words.
+"""Whether a body has the form of its kind, and refusals of one that does not, in upstream's words.
 
 A new object or a PUT is 400. A patch is 422, and the answer shows what was sent: a strategic merge patch as Go prints
 its map, of other patches the object that came out. Source: k8s.io/apiserver `pkg/endpoints/handlers/patch.go`.
@@ -7,15 +7,16 @@ its map, of other patches the object that came out. Source: k8s.io/apiserver `pk
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from podwire.apiserver import causes, status
+from podwire.apiserver import causes, status, validation
 from podwire.apiserver.bodies import media_type, read_json
 from podwire.apiserver.patches import STRATEGIC_MERGE_PATCH
 from podwire.apiserver.revisions import encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.resources import Resource
+    from podwire.apiserver.writes import WriteOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,30 @@ class SentPatch:
         if media_type(self.content_type) == STRATEGIC_MERGE_PATCH:
             return go_text(read_json(self.body))
         return encode(changed).decode()
+
+
+class Form(NamedTuple):
+    """What is known of a body that may be written.
+
+    `warnings` are for the client; `complete`: all is there that the schema requires.
+    """
+
+    warnings: tuple[str, ...] = ()
+    complete: bool = False
+
+
+def check_form(resource: Resource, body: dict[str, Any], options: WriteOptions) -> Form:
+    """Check names and types of a body's fields; raises StatusError 400 or 422."""
+    if validation.in_order(resource, body) and not options.duplicates:
+        return Form(complete=True)
+    if problem := validation.mistyped(resource, body):
+        raise misfit(resource, body, problem, options.patch)
+    if options.field_validation == "Ignore":
+        return Form()
+    unknown = [*options.duplicates, *validation.unknown_fields(resource, body)]
+    if unknown and options.field_validation == "Strict":
+        raise misfit(resource, body, f"strict decoding error: {', '.join(unknown)}", options.patch)
+    return Form(tuple(unknown))
 
 
 def misfit(resource: Resource, body: dict[str, Any], why: str, patch: SentPatch | None) -> status.StatusError:

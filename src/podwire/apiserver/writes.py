@@ -17,7 +17,7 @@ from podwire.apiserver.apply.ownership import Ownership
 from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.empty_maps import drop_empty_maps
-from podwire.apiserver.misfits import SentPatch, misfit
+from podwire.apiserver.misfits import SentPatch, check_form, misfit
 from podwire.apiserver.revisions import Key, Stored
 from podwire.apiserver.zeros import without_zeros
 
@@ -103,7 +103,7 @@ class Writer:
         """Store a new object; raises StatusError 400, 403, 404, 409 or 422."""
         metadata.check_type(resource, body)
         claims = body["metadata"].pop("managedFields", None)
-        warnings = check_fields(resource, body, options)
+        form = check_form(resource, body, options)
         kind, obj = self._stored_form(resource, body)
         metadata.place(kind, obj, namespace)
         author = self._author(kind, options)
@@ -111,9 +111,12 @@ class Writer:
 
         def work(transaction: Transaction) -> Stored:
             write = Write(kind, obj, None, transaction, options.user)
-            return self._insert(write, lambda made: self._ownership.created(kind, made, claims, author))
+            complete = form.complete and kind is resource
+            return self._insert(
+                write, lambda made: self._ownership.created(kind, made, claims, author), complete=complete
+            )
 
-        return Written(await self._store.transact(work, dry_run=options.dry_run), warnings)
+        return Written(await self._store.transact(work, dry_run=options.dry_run), form.warnings)
 
     async def update(
         self, resource: Resource, key: Key, change: Change, options: WriteOptions, part: Part | None = None
@@ -129,7 +132,7 @@ class Writer:
             body = change(conversion.from_storage(resource, current.object()))
             metadata.check_type(resource, body)
             claims = body["metadata"].pop("managedFields", None)
-            warnings = check_fields(resource, body, options)
+            form = check_form(resource, body, options)
             kind, obj = self._stored_form(resource, body)
             metadata.place(kind, obj, key.namespace, key.name)
             metadata.check_unchanged(kind, obj, old)
@@ -140,7 +143,7 @@ class Writer:
                 return self._ownership.updated(kind, (old, done), stand, claims, author)
 
             stored, gone = self._replace(write, (old, key), touched, track)
-            return Written(stored, warnings, gone)
+            return Written(stored, form.warnings, gone)
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
@@ -158,7 +161,7 @@ class Writer:
         Where there is none it is made, after `may_create` did not raise; without `may_create` it must be there.
         """
         self._check_configuration(resource, config)
-        warnings = check_fields(resource, config, options)
+        warnings = check_form(resource, config, options).warnings
         kind, wanted = self._stored_form(resource, config)
         metadata.place(kind, wanted, key.namespace, key.name)
         wanted, author = _configured(kind, wanted, options.subresource), self._author(kind, options)
@@ -202,15 +205,15 @@ class Writer:
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
-    def _insert(self, write: Write, track: Track) -> Stored:
-        """Put a new object."""
+    def _insert(self, write: Write, track: Track, *, complete: bool = False) -> Stored:
+        """Put a new object; `complete`: its body had all that its schema requires."""
         resource, obj = write.resource, write.obj
         key = _free_key(write.transaction, resource, obj)
         defaults.apply(resource, obj)
         entries = track(obj)
         strategy.before_create(resource, obj)
         self._admit(write)
-        _refuse(resource, obj, validation.validate(resource, obj))
+        _refuse(resource, obj, validation.validate(resource, obj, complete=complete))
         _keep_entries(obj, entries)
         return write.transaction.put(key, obj)
 
@@ -258,20 +261,6 @@ class Writer:
             raise misfit(kind, stored, problem, None)
         drop_empty_maps(kind, stored)
         return kind, stored
-
-
-def check_fields(resource: Resource, body: Object, options: WriteOptions) -> tuple[str, ...]:
-    """Check names and types of a body's fields; the warnings for the client. Raises StatusError 400 or 422."""
-    if validation.in_order(resource, body) and not options.duplicates:
-        return ()
-    if problem := validation.mistyped(resource, body):
-        raise misfit(resource, body, problem, options.patch)
-    if options.field_validation == "Ignore":
-        return ()
-    unknown = [*options.duplicates, *validation.unknown_fields(resource, body)]
-    if unknown and options.field_validation == "Strict":
-        raise misfit(resource, body, f"strict decoding error: {', '.join(unknown)}", options.patch)
-    return tuple(unknown)
 
 
 def _free_key(transaction: Transaction, resource: Resource, obj: Object) -> Key:

@@ -25,6 +25,14 @@ async def test_a_pod_is_the_default_account_and_finds_its_token(talk: Talk) -> N
     assert made["spec"]["containers"][0]["volumeMounts"][0]["readOnly"] is True
 
 
+async def test_the_pods_of_an_account_have_the_same_spec(talk: Talk) -> None:
+    first, second = [await talk.ok("POST", PODS, pod(name)) for name in ("a", "b")]
+    assert first["spec"] == second["spec"]
+    await talk.ok("POST", ACCOUNTS, {"metadata": {"name": "own"}})
+    other = await talk.ok("POST", PODS, pod("c", serviceAccountName="own"))
+    assert other["spec"]["volumes"][0]["name"] != first["spec"]["volumes"][0]["name"]
+
+
 @pytest.mark.parametrize(
     ("of_account", "of_pod", "mounted"),
     [

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, metadata, status, writes
+from podwire.apiserver import causes, metadata, status
 from podwire.apiserver.access.jwt import TokenError
 from podwire.apiserver.access.rules import merged
 from podwire.apiserver.authentication import MASTERS, User
 from podwire.apiserver.authorization import Attributes
 from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.misfits import check_form
 from podwire.apiserver.requests import json_response
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Reviews:
         """The review with its status; raises StatusError 400, 415 or 422."""
         body, options = call.body(), call.write_options()
         metadata.check_type(call.resource, body)
-        warnings = writes.check_fields(call.resource, body, options)
+        warnings = check_form(call.resource, body, options).warnings
         body = without_nulls(body)
         user = call.request.user
         assert user is not None, "nobody comes here without a name"

@@ -9,7 +9,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import status
-from podwire.apiserver.metadata import generated_name
 from podwire.apiserver.revisions import Key
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def service_account(write: Write) -> None:
     if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
         spec["imagePullSecrets"] = account["imagePullSecrets"]
     if _wants_token(spec, account):
-        _mount_token(spec)
+        _mount_token(spec, VOLUME_PREFIX + stored.uid[:5])
 
 
 def _wants_token(spec: Object, account: Object) -> bool:
@@ -54,11 +53,14 @@ def _wants_token(spec: Object, account: Object) -> bool:
     return said is not False
 
 
-def _mount_token(spec: Object) -> None:
-    """Mount the volume into every container that has nothing at its path; one that is there already is used again."""
+def _mount_token(spec: Object, volume: str) -> None:
+    """Mount the volume into every container that has nothing at its path; one that is there already is used again.
+
+    Its name is the same for all pods of a ServiceAccount, so that replicas have the same spec (upstream's is random).
+    """
     volumes = spec.setdefault("volumes", [])
     known = next((one["name"] for one in volumes if str(one.get("name", "")).startswith(VOLUME_PREFIX)), "")
-    name = known or generated_name(VOLUME_PREFIX)
+    name = known or volume
     needed = False
     for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
         mounts = container.setdefault("volumeMounts", [])

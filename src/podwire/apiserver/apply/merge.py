@@ -6,11 +6,13 @@ Source: sigs.k8s.io/structured-merge-diff `merge/update.go`; kubernetes.io "Serv
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.apply import fields, typed
 from podwire.apiserver.apply.entries import APPLY, BEFORE_FIRST_APPLY, UPDATE, Entries, Entry, Identity, capped
+from podwire.apiserver.revisions import decode, encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.apply.fields import Fields
@@ -26,6 +28,9 @@ UNTRACKED: Fields = {
     "f:metadata": {fields.SELF: {}, **{fields.name_key(name): {} for name in _SERVERS_OWN}},
 }
 """What nobody owns (k8s.io/apimachinery `managedfields/internal/stripmeta.go`)."""
+
+MOST_KNOWN, LARGEST_KNOWN = 64, 8 * 1024
+"""How many new objects are remembered with their fields, and how many bytes one may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,7 @@ class Applied:
 
 def created(obj: Object, entries: Entries, author: Author, shape: Shape) -> Entries:
     """The owners of a new object's fields: who makes it owns all; `entries` are those that came with the body."""
-    made = fields.difference(typed.made_fields(obj, shape), UNTRACKED)
-    return _with_update(entries, author, made)
+    return _with_update(entries, author, _made(obj, shape))
 
 
 def updated(old: Object, new: Object, entries: Entries, author: Author, shape: Shape) -> Entries:
@@ -118,6 +122,20 @@ def applied(live: Object, config: Object, entries: Entries, author: Author, shap
     if last is not None and not changed and not removed and _same(last, mine):
         mine = last
     return Applied(obj, {**kept, mine.identity: mine} if own else kept)
+
+
+def _made(obj: Object, shape: Shape) -> Fields:
+    """The fields of a new object. The pods of one owner are alike but for what nobody owns, and walked once."""
+    own = {name: value for name, value in obj.get("metadata", {}).items() if name not in _SERVERS_OWN}
+    encoded = encode({**obj, "metadata": own})
+    if len(encoded) > LARGEST_KNOWN:
+        return fields.difference(typed.made_fields(obj, shape), UNTRACKED)
+    return _known_made(encoded, shape)
+
+
+@functools.lru_cache(MOST_KNOWN)
+def _known_made(encoded: bytes, shape: Shape) -> Fields:
+    return fields.difference(typed.made_fields(decode(encoded), shape), UNTRACKED)
 
 
 def _changes(old: Object, new: Object, shape: Shape) -> tuple[Fields, Fields]:

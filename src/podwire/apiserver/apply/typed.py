@@ -5,13 +5,11 @@ Source: sigs.k8s.io/structured-merge-diff `typed` (tofieldset, compare, merge, r
 
 from __future__ import annotations
 
-import functools
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.apply import fields
 from podwire.apiserver.apply.shapes import Form, NoKeyError, Shape
-from podwire.apiserver.revisions import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,9 +17,6 @@ if TYPE_CHECKING:
     from podwire.apiserver.apply.fields import Fields
 
 Object = dict[str, Any]
-
-MOST_KNOWN = 256
-"""Items of lists whose nodes are remembered: the pods of one owner have the same containers."""
 
 _CONTAINERS = (dict, list)
 
@@ -140,15 +135,9 @@ def _node(value: Any, shape: Shape, *, member: bool, made: bool) -> Fields | Non
         return fields.node(_fields_of(value, shape, made=made), member=member)
     if isinstance(value, list) and shape.form is Form.ITEMS:
         inner = shape.item
-        found = {key: _item_node(encode(item), inner, made=made) for key, item in _items(value, shape)}
+        found = {key: _node(item, inner, member=True, made=made) for key, item in _items(value, shape)}
         return fields.node(found if len(found) == 1 else fields.sorted_by_key(found), member=member)
     return {}
-
-
-@functools.lru_cache(MOST_KNOWN)
-def _item_node(item: bytes, shape: Shape, *, made: bool) -> Fields | None:
-    """The node of an encoded item of a list."""
-    return _node(decode(item), shape, member=True, made=made)
 
 
 def _everything(value: Any, shape: Shape) -> Fields:

@@ -102,10 +102,11 @@ def unknown_fields(resource: Resource, obj: Object) -> list[str]:
     return [f'unknown field "{path}"' for path in unknown]
 
 
-def validate(resource: Resource, obj: Object, old: Object | None = None) -> list[Cause]:
+def validate(resource: Resource, obj: Object, old: Object | None = None, *, complete: bool = False) -> list[Cause]:
     """Everything that is wrong with an object after defaulting; with `old`, also what may not change.
 
-    Each cause stands once. What only the schema requires comes last, and only where nothing else was said of the field.
+    Each cause stands once. What only the schema requires comes last, and only where nothing else was said of the field;
+    `complete`: there is nothing of this, as the body was `in_order`.
     """
     new, before = Field("", obj), None if old is None else Field("", old)
     found = list(_metadata(resource, new, before))
@@ -114,7 +115,7 @@ def validate(resource: Resource, obj: Object, old: Object | None = None) -> list
         found += check(new, before)
     if resource.custom is not None:
         return list(dict.fromkeys([*found, *resource.custom.problems(obj, old)]))
-    if not in_order(resource, obj):
+    if not complete and not in_order(resource, obj):
         told = {cause.field for cause in found}
         found += (cause for cause in structure.missing_fields(schema.of(resource), obj) if cause.field not in told)
     return list(dict.fromkeys(found))

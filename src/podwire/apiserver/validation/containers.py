@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from podwire.apiserver import causes
-from podwire.apiserver.field import Field
-from podwire.apiserver.revisions import decode, encode
 from podwire.apiserver.validation import ephemeral, formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.apiserver.causes import Cause
+    from podwire.apiserver.field import Field
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
 LARGEST_ID = 2**32 - 1
 
-MOST_KNOWN = 256
-"""Containers that are remembered as right: the pods of one owner have the same ones."""
-
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-_JOINED = frozenset({"name", "volumeMounts"})
-"""What is checked against other containers and the volumes."""
-
 _HOOKS = ("exec", "httpGet", "tcpSocket", "sleep")
 _PROBE_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
@@ -59,19 +51,12 @@ def identities(context: Field) -> Iterator[Cause]:
 
 def _container(container: Field, names: set[str], volume_names: set[str]) -> Iterator[Cause]:
     yield from _name(container["name"], names)
-    alone = {part: value for part, value in (container.value or {}).items() if part not in _JOINED}
-    if not _right_by_itself(encode(alone)):
-        yield from _alone(container)
+    yield from _alone(container)
     yield from _mounts(container["volumeMounts"], volume_names)
 
 
-@functools.lru_cache(MOST_KNOWN)
-def _right_by_itself(container: bytes) -> bool:
-    """Whether nothing is wrong with an encoded container, apart from what joins it with the rest of the pod."""
-    return not any(True for _ in _alone(Field("", decode(container))))
-
-
 def _alone(container: Field) -> Iterator[Cause]:
+    """Check what does not depend on other containers and the volumes."""
     if not container["image"]:
         yield container["image"].required()
     elif container["image"].text != container["image"].text.strip():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from podwire.apiserver import causes
 from podwire.apiserver.validation import formats
+from podwire.apiserver.validation.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,12 @@ _NAME_FORMS: dict[str, Callable[[str], list[str]]] = {
 }
 
 
+_SHARED = ("labels", "annotations", "ownerReferences", "finalizers")
+"""What the objects of one owner have alike."""
+
+_right_parts = Memory()
+
+
 def validate(resource: Resource, metadata: Field, old: Field | None) -> Iterator[Cause]:
     """Check the metadata of an object that has its name already."""
     yield from _name(resource, metadata["name"])
@@ -36,12 +43,17 @@ def validate(resource: Resource, metadata: Field, old: Field | None) -> Iterator
         yield from metadata["namespace"].invalid_each(formats.dns_label(metadata["namespace"].text))
     elif metadata["namespace"]:
         yield metadata["namespace"].forbidden("not allowed on this type")
-    yield from check_labels(metadata["labels"])
-    yield from check_annotations(metadata["annotations"])
-    yield from _owners(metadata["ownerReferences"])
-    yield from _finalizers(metadata["finalizers"])
+    shared = [metadata[part] for part in _SHARED]
+    yield from _right_parts.check([part.value for part in shared], lambda: _parts(*shared))
     if old is not None:
         yield from _update(metadata, old)
+
+
+def _parts(labels: Field, annotations: Field, owners: Field, finalizers: Field) -> Iterator[Cause]:
+    yield from check_labels(labels)
+    yield from check_annotations(annotations)
+    yield from _owners(owners)
+    yield from _finalizers(finalizers)
 
 
 def check_labels(field: Field) -> Iterator[Cause]:

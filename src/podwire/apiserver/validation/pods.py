@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from podwire.apiserver import causes
 from podwire.apiserver.validation import containers, ephemeral, formats, metadata, volumes
+from podwire.apiserver.validation.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,9 @@ _CHANGEABLE = (
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
+
+
+_right_specs = Memory()
 
 
 def validate(pod: Field, old: Field | None) -> Iterator[Cause]:
@@ -50,8 +54,12 @@ def template(field: Field) -> Iterator[Cause]:
         yield field["spec"]["ephemeralContainers"].forbidden("ephemeral containers not allowed in pod template")
 
 
-def spec(field: Field) -> Iterator[Cause]:
+def spec(field: Field) -> list[Cause]:
     """Check what a pod should be."""
+    return _right_specs.check(field.value, lambda: _spec(field))
+
+
+def _spec(field: Field) -> Iterator[Cause]:
     names: set[str] = set()
     for volume in field["volumes"]:
         yield from volumes.validate(volume, names)

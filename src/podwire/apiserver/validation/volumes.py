@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.field import Field
-from podwire.apiserver.revisions import decode, encode
 from podwire.apiserver.validation import formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.apiserver.causes import Cause
-
-MOST_KNOWN = 256
-"""Sources that are remembered as right."""
+    from podwire.apiserver.field import Field
 
 
 def validate(volume: Field, names: set[str]) -> Iterator[Cause]:
@@ -34,14 +29,7 @@ def validate(volume: Field, names: set[str]) -> Iterator[Cause]:
     yield from (other.forbidden("may not specify more than 1 volume type") for other in sources[1:])
     for source in sources[:1]:
         kind = source.path.rpartition(".")[2]
-        if not _right_by_itself(kind, encode(source.value)):
-            yield from _source(kind, source)
-
-
-@functools.lru_cache(MOST_KNOWN)
-def _right_by_itself(kind: str, source: bytes) -> bool:
-    """Whether nothing is wrong with an encoded source: the pods of one owner have the same ones."""
-    return not any(True for _ in _source(kind, Field("", decode(source))))
+        yield from _source(kind, source)
 
 
 def _source(kind: str, source: Field) -> Iterator[Cause]:
