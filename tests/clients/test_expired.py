@@ -13,6 +13,9 @@ import pytest_asyncio
 from kubernetes import watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.informer import SharedInformer
+from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube.resources.core_v1 import ConfigMap
+from lightkube.types import on_error_retry
 
 from podwire.apiserver.history import Window
 from podwire.apiserver.main import running
@@ -21,16 +24,21 @@ from tests.apiserver.conftest import configuration, free_listener, write_files, 
 
 
 @pytest_asyncio.fixture
-async def core(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
-    """CoreV1Api of a server that remembers three events."""
+async def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Of a server that remembers three events."""
     files = write_files(tmp_path_factory.mktemp("server"))
     listener = free_listener()
     async with running(configuration(files, sockets=(listener,), window=Window(events=3))):
-        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        with kubernetes.config.new_client_from_config(str(write_kubeconfig(files, url))) as client:
-            api: Any = kubernetes.client
-            yield api.CoreV1Api(client)
-            client.rest_client.pool_manager.clear()
+        yield str(write_kubeconfig(files, f"https://127.0.0.1:{listener.getsockname()[1]}"))
+
+
+@pytest.fixture
+def core(kubeconfig: str) -> Iterator[Any]:
+    """CoreV1Api of that server."""
+    with kubernetes.config.new_client_from_config(kubeconfig) as client:
+        api: Any = kubernetes.client
+        yield api.CoreV1Api(client)
+        client.rest_client.pool_manager.clear()
 
 
 def make(core: Any, *names: str) -> str:
@@ -85,3 +93,17 @@ async def test_an_informer_that_was_away_too_long_lists_anew(core: Any) -> None:
 
     await asyncio.to_thread(away)
     assert errors == [410]
+
+
+@pytest.mark.proves("watch-too-old", "client-lightkube")
+async def test_lightkubes_watch_begins_anew_where_its_user_asked_for_that(core: Any, kubeconfig: str) -> None:
+    config: Any = KubeConfig.from_file(kubeconfig).get()
+    old = await asyncio.to_thread(make, core, "a")
+    await asyncio.to_thread(make, core, *"bcdef")
+    wanted: dict[str, Any] = {"namespace": "default", "fields": {"metadata.name": "a"}, "resource_version": old}
+    async with AsyncClient(config) as client:
+        with pytest.raises(ApiError, match="too old resource version") as error:
+            await anext(client.watch(ConfigMap, **wanted))
+        assert error.value.status.code == 410
+        kind, found = await anext(client.watch(ConfigMap, on_error=on_error_retry, **wanted))
+    assert (kind, found.metadata.name) == ("ADDED", "a")
