@@ -103,7 +103,8 @@ async def test_lightkubes_watch_begins_anew_where_its_user_asked_for_that(core: 
     wanted: dict[str, Any] = {"namespace": "default", "fields": {"metadata.name": "a"}, "resource_version": old}
     async with AsyncClient(config) as client:
         with pytest.raises(ApiError, match="too old resource version") as error:
-            await anext(client.watch(ConfigMap, **wanted))
+            await anext(aiter(client.watch(ConfigMap, **wanted)))
         assert error.value.status.code == 410
-        kind, found = await anext(client.watch(ConfigMap, on_error=on_error_retry, **wanted))
+        kind, found = await anext(aiter(client.watch(ConfigMap, on_error=on_error_retry, **wanted)))
+    assert found.metadata is not None
     assert (kind, found.metadata.name) == ("ADDED", "a")
