@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,6 +182,7 @@ def test_a_world_in_which_a_test_failed_can_be_kept(pytester: pytest.Pytester, n
         environment = {**os.environ, "PODWIRE_STATE": f"{folder}/state", "KUBECONFIG": f"{folder}/kubeconfig"}
         down = [sys.executable, "-m", "podwire", "down", "--name", name]
         subprocess.run(down, env=environment, check=True, capture_output=True)
+        shutil.rmtree(folder)
     assert gone(pid)
 
 
