@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -24,6 +23,7 @@ from podwire.dns.upstream import serve_upstream
 from podwire.kube.core import Namespace
 from podwire.kube.credentials import Credentials
 from podwire.kube.meta import ObjectMeta
+from tests import empty_root
 from tests.dns.fake_api import FakeApi, PlainClient
 from tests.dns.zones import RANGES, endpoint, found, service, slice_of
 from tests.sandbox import sandboxed
@@ -220,8 +220,7 @@ def test_it_needs_no_file_once_it_was_forked_and_ends_when_told() -> None:
     url = os.read(reader, 100).decode()
     child = os.fork()
     if child == 0:
-        os.chroot(tempfile.mkdtemp())
-        os.chdir("/")
+        empty_root.enter()
         vars(server)["Client"] = lambda _: PlainClient(url)
         server.main(DnsConfig(NOBODY, upstreams=("192.0.2.9",), linger=0))
         sys.stdout.flush()

@@ -7,13 +7,13 @@ import select
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from podwire.lab import standin
 from podwire.lab.images import Port
 from podwire.lab.standin_answer import Caller, StandInIdentity, datagram
+from tests import empty_root
 from tests.sandbox import sandboxed
 
 NGINX = StandInIdentity("shop", "web-1", "web", "node-1", "nginx:1.27", ("10.244.1.2", "fd00::2"))
@@ -54,8 +54,7 @@ def running() -> Iterator[Running]:
         os.dup2(output, 1)
         os.dup2(orders, 0)
         os.close(control)
-        os.chroot(tempfile.mkdtemp())
-        os.chdir("/")
+        empty_root.enter()
         standin.main_of_arguments(standin.arguments_of(NGINX, PORTS))
         os._exit(0)
     os.close(output)
