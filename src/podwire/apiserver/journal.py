@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from podwire.apiserver.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 APPLICATION_ID = 0x706F6477
 """`podw`: marks the file as a podwire store."""
@@ -78,6 +78,7 @@ class Journal:
             self._witness = Witness(None if path == MEMORY else Path(f"{path}-version"))
             self._connection = self._opened()
             self._prepare(durable)
+            self._floor = self.floor()
             self._log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC) if durable and path != MEMORY else None
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
@@ -106,20 +107,23 @@ class Journal:
         """What to raise when the content is not what a store holds."""
         return JournalError(f"{self._path}: the store is damaged ({why}); {_REMEDY}")
 
-    def append(self, rows: Sequence[Row], forgotten: Iterable[int], floor: int) -> None:
+    def append(self, rows: Sequence[Row], forgotten: Sequence[int], floor: int) -> None:
         """Write a batch whole or not at all; raises sqlite3.Error when the disk refuses."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
             whole = ((*row, row.checksum) for row in rows)
             self._connection.executemany("INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?)", whole)
-            self._connection.executemany("DELETE FROM revision WHERE version = ?", ((one,) for one in forgotten))
-            execute("UPDATE floor SET version = ? WHERE version < ?", (floor, floor))
+            if forgotten:
+                self._connection.executemany("DELETE FROM revision WHERE version = ?", ((one,) for one in forgotten))
+            if floor > self._floor:
+                execute("UPDATE floor SET version = ?", (floor,))
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
+        self._floor = max(self._floor, floor)
         self._in_log += sum(len(row.body) for row in rows)
         self._appended = max((row.version for row in rows), default=self._appended)
         if self._log is None:

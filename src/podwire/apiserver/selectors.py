@@ -65,6 +65,11 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Selectable fields beside metadata.name and metadata.namespace, with what a missing one counts as."""
 
+_STEPS = {
+    storage: tuple((path, tuple(path.split(".")), default) for path, default in fields)
+    for storage, fields in _FIELDS.items()
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -150,7 +155,7 @@ def selection(
 
 def selectable_fields(storage: str, obj: Object) -> dict[str, str]:
     """The values of the kind's selectable fields, as texts; metadata is not among them."""
-    return {path: _text(obj, path, default) for path, default in _FIELDS.get(storage, ())}
+    return {path: _text(obj, parts, default) for path, parts, default in _STEPS.get(storage, ())}
 
 
 def _field(stored: Stored, path: str) -> str:
@@ -159,14 +164,14 @@ def _field(stored: Stored, path: str) -> str:
     if path == "metadata.namespace":
         return stored.key.namespace
     found = stored.fields.get(path)
-    return _text(stored.object(), path, "") if found is None else found
+    return _text(stored.object(), tuple(path.split(".")), "") if found is None else found
 
 
-def _text(obj: Object, path: str, default: str) -> str:
-    if path == "source" and "source" in obj:
-        path = "source.component"
+def _text(obj: Object, parts: tuple[str, ...], default: str) -> str:
+    if parts == ("source",) and "source" in obj:
+        parts = ("source", "component")
     value: Any = obj
-    for part in path.split("."):
+    for part in parts:
         value = value.get(part) if isinstance(value, dict) else None
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -104,7 +104,7 @@ class Writer:
         metadata.check_type(resource, body)
         claims = body["metadata"].pop("managedFields", None)
         form = check_form(resource, body, options)
-        kind, obj = self._stored_form(resource, body)
+        kind, obj = self._stored_form(resource, body, complete=form.complete)
         metadata.place(kind, obj, namespace)
         author = self._author(kind, options)
         metadata.complete_new(kind, obj, self._clock())
@@ -247,15 +247,16 @@ class Writer:
         for admit in self._admission:
             admit(write)
 
-    def _stored_form(self, resource: Resource, body: Object) -> tuple[Resource, Object]:
+    def _stored_form(self, resource: Resource, body: Object, *, complete: bool = False) -> tuple[Resource, Object]:
         """An object as it is stored, and the resource whose rules hold: for kinds of users the one that was asked.
 
+        A body that is known to be complete has no nulls in it.
         Raises StatusError 400 where it came in another form, and does not fit the one that is stored.
         """
         if resource.custom is not None:
             pruned, _ = resource.custom.pruned(body)
             return resource, resource.custom.to_storage(pruned)
-        stored = conversion.to_storage(resource, without_nulls(body))
+        stored = conversion.to_storage(resource, body if complete else without_nulls(body))
         kind = self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource
         if conversion.is_converted(resource) and (problem := validation.mistyped(kind, stored)):
             raise misfit(kind, stored, problem, None)

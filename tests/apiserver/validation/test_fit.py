@@ -79,3 +79,13 @@ def test_a_moment_and_a_quantity_fit() -> None:
 def test_types_are_made_when_some_objects_came() -> None:
     types, pod = Types(first_looks=2), make("v1 Pod")
     assert [types.fits(definition("v1 Pod"), pod) for _ in range(4)] == [False, False, True, True]
+
+
+def test_a_null_does_not_fit() -> None:
+    """Who reads an object that fits need not look for nulls in it."""
+    pod = make("Pod")
+    assert TYPES.fits(definition("Pod"), pod)
+    for container, key in list(places(pod)):
+        kept, container[key] = container[key], None
+        assert not TYPES.fits(definition("Pod"), pod), key
+        container[key] = kept

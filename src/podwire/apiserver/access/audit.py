@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
+
+from podwire.apiserver.metadata import new_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ def event(request: Request, outcome: Outcome, begun: datetime, now: datetime) ->
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
         "level": "Metadata",
-        "auditID": str(uuid.uuid4()),
+        "auditID": new_uid(),
         "stage": "ResponseStarted" if outcome.streams else "ResponseComplete",
         "requestURI": _uri(request),
         "verb": asked.verb,

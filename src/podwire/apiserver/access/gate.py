@@ -64,7 +64,7 @@ class Gate:
         """The request as the user in whose name it is; raises StatusError 400 or 403 where they may not."""
         user = impersonate(asker, request.impersonation, self.authorize)
         self.check(user, asked)
-        return replace(request, user=user)
+        return request if user is request.user else replace(request, user=user)
 
     def check(self, user: User, asked: Attributes) -> None:
         """Raise StatusError 403 where a user may not."""

@@ -1,13 +1,13 @@
 """A first look at an object, at the speed of C: types made of the published schemas, into which msgspec fits it.
 
-What fits is in order: known fields only, each of the right JSON type, and all that are required. What does not fit may
-be in order too: `structure` then looks at it value by value, and has the words for what is wrong.
+What fits is in order: known fields only, each of the right JSON type and none null, and all that are required. What
+does not fit may be in order too: `structure` then looks at it value by value, and has the words for what is wrong.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -82,7 +82,7 @@ class Types:
             case "object":
                 return self._object(found, name)
             case "array":
-                return list if found.items is None else list[self._optional(found.items)]  # type: ignore[misc]
+                return list if found.items is None else list[self._of(found.items)]  # type: ignore[misc]
             case "string":
                 return _STRINGS.get(found.format, str)
             case "integer":
@@ -94,15 +94,11 @@ class Types:
             case _:
                 return Any
 
-    def _optional(self, schema: Schema) -> Type:
-        """Null counts as absent."""
-        return Optional[self._of(schema)]  # noqa: UP045  (what it is applied to is a value, not a hint)
-
     def _object(self, schema: Schema, name: str) -> Type:
         if schema.any_object:
             return dict
         if schema.additional is not None:
-            return _NOTHING if schema.properties else dict[str, self._optional(schema.additional)]  # type: ignore[misc]
+            return _NOTHING if schema.properties else dict[str, self._of(schema.additional)]  # type: ignore[misc]
         names = {f"field{position}": name for position, name in enumerate(schema.properties)}
         members = [(member, *self._property(schema, name)) for member, name in names.items()]
         return msgspec.defstruct(name, members, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
@@ -112,4 +108,4 @@ class Types:
         declared = schema.properties[name]
         if name in schema.required and resolve(declared).type not in HAVE_ZERO_VALUES:
             return (self._of(declared),)
-        return self._optional(declared), None
+        return self._of(declared), None
