@@ -1,7 +1,6 @@
 import asyncio
 import sqlite3
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -242,7 +241,10 @@ async def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
     assert store.version >= max(int(version) for _, _, version in acknowledged)
 
 
-async def test_durable_writes_share_commits_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernel", ["offers a sync without a thread", "does not"])
+async def test_durable_writes_share_commits_too(tmp_path: Path, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kernel == "does not":
+        monkeypatch.setattr("podwire.apiserver.log_sync._disk", lambda _: None)
     store = Store(str(tmp_path / "store.db"), durable=True)
     batches: list[int] = []
     store.subscribe(lambda events: batches.append(len(events)))
@@ -252,12 +254,23 @@ async def test_durable_writes_share_commits_too(tmp_path: Path) -> None:
     await store.close()
 
 
+def held_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """The disk takes nothing until the event is set."""
+    sync, go_on = store._journal.sync, asyncio.Event()
+
+    async def wait() -> None:
+        await go_on.wait()
+        await sync()
+
+    monkeypatch.setattr(store._journal, "sync", wait)
+    return go_on
+
+
 async def test_nobody_sees_a_durable_write_before_the_disk_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(str(tmp_path / "store.db"), durable=True)
-    synced, go_on = store._journal.sync, threading.Event()
-    monkeypatch.setattr(store._journal, "sync", lambda: (go_on.wait(20), synced()))
+    go_on = held_sync(store, monkeypatch)
     first = asyncio.create_task(put(store, obj("a")))
     await until(lambda: store._syncing is not None)
     later = [asyncio.create_task(put(store, obj("a", data=1))), asyncio.create_task(put(store, obj("b")))]
@@ -273,8 +286,7 @@ async def test_who_is_refused_for_a_write_is_told_when_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(str(tmp_path / "store.db"), durable=True)
-    synced, go_on = store._journal.sync, threading.Event()
-    monkeypatch.setattr(store._journal, "sync", lambda: (go_on.wait(20), synced()))
+    go_on = held_sync(store, monkeypatch)
 
     def refuse(transaction: Transaction) -> None:
         if transaction.get(key("a")) is not None:
@@ -300,7 +312,7 @@ async def test_after_a_disk_that_did_not_sync_nothing_is_acknowledged(
     await put(store, obj("a"))
     with monkeypatch.context() as patch:
 
-        def broken() -> None:
+        async def broken() -> None:
             raise OSError("Input/output error")
 
         patch.setattr(store._journal, "sync", broken)

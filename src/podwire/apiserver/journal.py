@@ -11,13 +11,14 @@ its pages, a new file appears under its name only when it is whole, and a witnes
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import os
 import sqlite3
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from podwire.apiserver.log_sync import LogSync
 from podwire.apiserver.witness import Witness
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Journal:
             self._connection = self._opened()
             self._prepare(durable)
             self._floor = self.floor()
-            self._log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC) if durable and path != MEMORY else None
+            self._log = LogSync(f"{path}-wal") if durable and path != MEMORY else None
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
 
@@ -129,28 +130,29 @@ class Journal:
         if self._log is None:
             self._witness.note(self._appended)
 
-    def sync(self) -> None:
-        """Make what was appended survive the machine's death; raises OSError. It may take long.
+    async def sync(self) -> None:
+        """Make what was appended survive the machine's death; raises OSError. Nothing is appended until it returns.
 
-        It may run in a thread, and nothing else may be called until it returns: moving the log into the file, which
-        writes much, is done here too.
+        Moving the log into the file writes much, and is done here too.
         """
         if self._log is None:
             return
-        os.fdatasync(self._log)
+        await self._log.sync()
         self._witness.note(self._appended)
         if self._in_log >= LARGEST_LOG:
             self._in_log = 0
-            with contextlib.suppress(sqlite3.OperationalError):  # all is in the log; it is tried again later
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            await asyncio.to_thread(self._empty_log)
+
+    def _empty_log(self) -> None:
+        with contextlib.suppress(sqlite3.OperationalError):  # all is in the log; it is tried again later
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Let the file go. Nothing is lost without it."""
         self._connection.close()
         self._witness.close()
         if self._log is not None:
-            os.close(self._log)
-            self._log = None
+            self._log.close()
 
     def _opened(self) -> sqlite3.Connection:
         """The file, made where it is not there; raises JournalError where it is no store."""

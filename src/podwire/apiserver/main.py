@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -43,9 +42,6 @@ CHECKS = {"ping": health.ping}
 
 TRIM_SECONDS = 60.0
 TRIM_WRITES = 1_000
-
-SWITCH_SECONDS = 0.000_5
-"""How long the thread that hears from the disk waits for the one that answers requests, a tenth of Python's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +171,6 @@ async def running(config: ApiServerConfig) -> AsyncIterator[ApiServer]:
 async def serve(config: ApiServerConfig) -> None:
     """Answer until this task is cancelled; then end gracefully."""
     tls_buffers.shrink()
-    if config.durable:
-        sys.setswitchinterval(SWITCH_SECONDS)
     async with running(config) as server:
         log.info("the API server listens on %s", ", ".join(f"{host}:{port}" for host, port in config.listen))
         await _return_memory(server.store)

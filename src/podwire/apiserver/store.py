@@ -165,7 +165,7 @@ class Store:
         """Wait for the disk, beside the event loop: meanwhile the next round fills."""
         error = None
         try:
-            await asyncio.to_thread(self._journal.sync)
+            await self._journal.sync()
         except Exception as failure:  # what is on disk is not known now, and asking again would not tell (fsync(2))
             self._lost = f"the store could not be synced: {failure}; start the API server again"
             error = self._refusal(failure)

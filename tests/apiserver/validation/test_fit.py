@@ -83,9 +83,9 @@ def test_types_are_made_when_some_objects_came() -> None:
 
 def test_a_null_does_not_fit() -> None:
     """Who reads an object that fits need not look for nulls in it."""
-    pod = make("Pod")
-    assert TYPES.fits(definition("Pod"), pod)
+    pod = make("v1 Pod")
+    assert TYPES.fits(definition("v1 Pod"), pod)
     for container, key in list(places(pod)):
         kept, container[key] = container[key], None
-        assert not TYPES.fits(definition("Pod"), pod), key
+        assert not TYPES.fits(definition("v1 Pod"), pod), key
         container[key] = kept
