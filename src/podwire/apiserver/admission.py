@@ -5,8 +5,9 @@ Each one may change the object, and raises StatusError to refuse.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver import status
 from podwire.apiserver.causes import Cause
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """A create (`old` None) or an update on its way to the store."""
 
     resource: Resource

@@ -6,11 +6,12 @@ authenticate -> route -> authorize -> handler
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from podwire.apiserver import deletion, effects, negotiation, routes, status
 from podwire.apiserver.access import asking

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from podwire.apiserver.status import Details, StatusError
 
 if TYPE_CHECKING:
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.authentication import User
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True, gc=False):
     """What is asked for: a verb on a resource, or on a path that is none (`path` set).
 
     exec, attach and portforward count as verb `create` whatever the method is (kubernetes/kubernetes #78741).

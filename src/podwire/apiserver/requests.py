@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.revisions import encode
 
@@ -17,15 +18,14 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request. Header names are in lower case; `query` keeps repeated parameters."""
 
     method: str
     path: str
     user: User | None
-    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
     impersonation: tuple[tuple[str, str], ...] = ()
     """The headers Impersonate-*, in lower case and in order: they may come several times."""
@@ -41,19 +41,17 @@ class Request:
         return name in self.query and self.parameter(name).lower() not in {"false", "0", "f"}
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, gc=False):
     """A whole answer."""
 
     body: bytes
     code: int = 200
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WatchAnswer:
+class WatchAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer that goes on: the adapter sends what the watcher has until it ends."""
 
     watcher: Watcher
@@ -61,8 +59,7 @@ class WatchAnswer:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(msgspec.Struct, frozen=True, gc=False):
     """The answer comes from a node's runtime: over its unix socket, under this path and query."""
 
     socket: str
@@ -74,8 +71,7 @@ class Relay:
     """The WebSocket's subprotocols, the best first; an empty one stands for none at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proxied:
+class Proxied(msgspec.Struct, frozen=True, gc=False):
     """The answer is that of a pod or node, which the runtime of its node asks."""
 
     hop: Hop

@@ -26,8 +26,7 @@ class Key(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """One object as it was written at `version`. Only bytes are kept: a parsed pod takes five times their room.
 
     `labels` and `fields` are what selectors may ask for.

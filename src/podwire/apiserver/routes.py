@@ -11,8 +11,10 @@ Source: k8s.io/apiserver `pkg/endpoints/request/requestinfo.go`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from urllib.parse import unquote
+
+import msgspec
+from msgspec.structs import replace
 
 NAMESPACE_PARTS = frozenset({"status", "finalize"})
 """Subresources of a namespace itself: `namespaces/a/status` is no collection called status."""
@@ -20,8 +22,7 @@ NAMESPACE_PARTS = frozenset({"status", "finalize"})
 _PROXIED = re.compile(r"(?P<own>/api/v1/(?:namespaces/[^/]+/(?:services|pods)|nodes)/[^/]+/proxy)(?P<rest>(?:/.*)?)\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, gc=False):
     """Where a resource request goes. Empty parts are absent."""
 
     group: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from podwire.apiserver import causes, conversion, evictions, runtimes, scale, status
 from podwire.apiserver.builtin import BUILTIN, PROXY_VERBS

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from podwire.apiserver import conversion, defaults, deletion, metadata, status, strategy, validation
 from podwire.apiserver.admission import Write
 from podwire.apiserver.apply.merge import Author
@@ -41,8 +43,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteOptions(msgspec.Struct, frozen=True, gc=False):
     """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself.
 
     `author` and `subresource` are what `managedFields` says of it; `force` takes fields from other managers;
@@ -70,8 +71,7 @@ class Part:
     check: Callable[[Resource, Object, Object], list[Cause]]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, gc=False):
     """What stands after a write, and what the client should hear.
 
     `gone`: the write ended a deletion; `created`: an apply made the object.

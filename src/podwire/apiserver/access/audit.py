@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -32,8 +31,7 @@ LARGEST_FILE = 4 * 1024 * 1024
 """Bytes of the file before it becomes `<name>.1` and takes the place of the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How a request ended. `user` is who asked; `code` of a stream is that of its start."""
 
     user: User | None

@@ -5,8 +5,10 @@ Source: k8s.io/apimachinery `meta/v1` ManagedFieldsEntry; `util/managedfields/in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from podwire.apiserver.apply import fields
 
@@ -37,8 +39,7 @@ class Identity(NamedTuple):
     subresource: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """The fields of one manager. `time` is RFC 3339, empty where it is not known."""
 
     name: str

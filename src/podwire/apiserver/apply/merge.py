@@ -7,8 +7,11 @@ Source: sigs.k8s.io/structured-merge-diff `merge/update.go`; kubernetes.io "Serv
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
 
 from podwire.apiserver.apply import fields, typed
 from podwire.apiserver.apply.entries import APPLY, BEFORE_FIRST_APPLY, UPDATE, Entries, Entry, Identity, capped
@@ -63,8 +66,7 @@ class ConflictError(Exception):
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(msgspec.Struct, frozen=True, gc=False):
     """Who writes, through which subresource (empty: the object itself), in which API version; `time` is RFC 3339."""
 
     name: str

@@ -32,14 +32,14 @@ def is_apply(request: Request) -> bool:
 
 def author_name(request: Request) -> str:
     """Under which name a write is kept; raises StatusError 422 where the parameters are wrong."""
-    wrong = next(_problems(request), None)
-    if wrong is not None:
-        raise status.invalid_options(_OPTIONS.get(request.method, "CreateOptions"), wrong)
-    return request.parameter("fieldManager") or _client(request.headers.get("user-agent", ""))
-
-
-def _problems(request: Request) -> Iterator[Cause]:
     name = request.parameter("fieldManager")
+    if name or request.method == "PATCH":
+        for wrong in _problems(request, name):
+            raise status.invalid_options(_OPTIONS.get(request.method, "CreateOptions"), wrong)
+    return name or _client(request.headers.get("user-agent", ""))
+
+
+def _problems(request: Request, name: str) -> Iterator[Cause]:
     if request.method == "PATCH" and not is_apply(request) and "force" in request.query:
         yield causes.forbidden("force", "may not be specified for non-apply patch")
     if is_apply(request) and not name:
@@ -52,5 +52,8 @@ def _problems(request: Request) -> Iterator[Cause]:
 
 def _client(user_agent: str) -> str:
     """The client's name: what stands before the first slash of its User-Agent."""
-    name = "".join(filter(str.isprintable, user_agent.partition("/")[0])).strip()
+    name = user_agent.partition("/")[0]
+    if not name.isprintable():
+        name = "".join(filter(str.isprintable, name))
+    name = name.strip()
     return name.encode()[:LONGEST_NAME].decode(errors="ignore") or UNKNOWN
