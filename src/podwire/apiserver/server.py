@@ -134,8 +134,11 @@ async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResp
 async def _asked(raw: web.BaseRequest) -> Request:
     """The whole request; raises StatusError 400, 413 or 504."""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await _read_body(raw)
+        if raw.content.is_eof():  # small bodies come with their head
+            body = _within_limit(raw.content.read_nowait())
+        else:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read_body(raw)
     except TimeoutError:
         raise status.too_slow(f"the body did not come within {BODY_SECONDS:g} s") from None
     except web.RequestPayloadError as error:
@@ -146,10 +149,18 @@ async def _asked(raw: web.BaseRequest) -> Request:
         raise status.bad_request(f"the query cannot be read: {error}") from None
 
 
+def _within_limit(body: bytes) -> bytes:
+    if len(body) > LARGEST_BODY:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> status.StatusError:
+    return status.too_large(f"the body is larger than the limit of {LARGEST_BODY} bytes")
+
+
 async def _read_body(raw: web.BaseRequest) -> bytes:
     """The whole body; raises StatusError 413 without reading more than the limit."""
-    if not raw.body_exists:
-        return b""
     parts, size = [], 0
     if (raw.content_length or 0) <= LARGEST_BODY:
         async for part in raw.content.iter_any():
@@ -159,7 +170,7 @@ async def _read_body(raw: web.BaseRequest) -> bytes:
                 break
         else:
             return b"".join(parts)
-    raise status.too_large(f"the body is larger than the limit of {LARGEST_BODY} bytes")
+    raise _too_large()
 
 
 def _request(raw: web.BaseRequest, body: bytes) -> Request:

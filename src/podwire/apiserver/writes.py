@@ -250,7 +250,7 @@ class Writer:
     def _stored_form(self, resource: Resource, body: Object, *, complete: bool = False) -> tuple[Resource, Object]:
         """An object as it is stored, and the resource whose rules hold: for kinds of users the one that was asked.
 
-        A body that is known to be complete has no nulls in it.
+        A body that is known to be complete has neither nulls nor empty maps in it.
         Raises StatusError 400 where it came in another form, and does not fit the one that is stored.
         """
         if resource.custom is not None:
@@ -260,7 +260,8 @@ class Writer:
         kind = self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource
         if conversion.is_converted(resource) and (problem := validation.mistyped(kind, stored)):
             raise misfit(kind, stored, problem, None)
-        drop_empty_maps(kind, stored)
+        if not complete:
+            drop_empty_maps(kind, stored)
         return kind, stored
 
 

@@ -89,3 +89,11 @@ def test_a_null_does_not_fit() -> None:
         kept, container[key] = container[key], None
         assert not TYPES.fits(definition("v1 Pod"), pod), key
         container[key] = kept
+
+
+def test_an_empty_map_does_not_fit_and_an_empty_object_does() -> None:
+    policy = make("networking.k8s.io/v1 NetworkPolicy", {"spec.podSelector": {}})
+    assert TYPES.fits(definition("networking.k8s.io/v1 NetworkPolicy"), policy)
+    for labels in ({"a": "b"}, {}):
+        policy["metadata"]["labels"] = labels
+        assert TYPES.fits(definition("networking.k8s.io/v1 NetworkPolicy"), policy) is bool(labels)

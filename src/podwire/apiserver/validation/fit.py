@@ -1,7 +1,8 @@
 """A first look at an object, at the speed of C: types made of the published schemas, into which msgspec fits it.
 
-What fits is in order: known fields only, each of the right JSON type and none null, and all that are required. What
-does not fit may be in order too: `structure` then looks at it value by value, and has the words for what is wrong.
+What fits is in order: known fields only, each of the right JSON type, no nulls, no empty maps, and all that are
+required. What does not fit may be in order too: `structure` then looks at it value by value, and has the words for what
+is wrong.
 """
 
 from __future__ import annotations
@@ -98,10 +99,14 @@ class Types:
         if schema.any_object:
             return dict
         if schema.additional is not None:
-            return _NOTHING if schema.properties else dict[str, self._of(schema.additional)]  # type: ignore[misc]
+            return _NOTHING if schema.properties else self._map(schema.additional)
         names = {f"field{position}": name for position, name in enumerate(schema.properties)}
         members = [(member, *self._property(schema, name)) for member, name in names.items()]
         return msgspec.defstruct(name, members, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
+
+    def _map(self, values: Schema) -> Type:
+        """One without entries is as good as absent, and left to `empty_maps`."""
+        return Annotated[dict[str, self._of(values)], Meta(min_length=1)]  # type: ignore[misc]
 
     def _property(self, schema: Schema, name: str) -> tuple[Type, ...]:
         """Its type, and None as default where it may be absent."""
