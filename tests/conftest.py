@@ -1,12 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.world.harness import Home
+from podwire.testing import World
+from podwire.testing.namespaces import fresh_namespace, remove
+from tests.world.harness import Home, running
 
 pytest_plugins = ["pytester"]
+
+SLOWEST_FIRST = ("suite", "world", "testing", "clients", "kubectl", "policy", "pods", "services", "lab", "kernel")
+"""Folders of tests that start worlds or wait for packets."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: at the end, short ones keep all workers busy (`--no-loadscope-reorder`)."""
+    items.sort(key=rank)
+
+
+def rank(item: pytest.Item) -> int:
+    """The place of a test's folder in SLOWEST_FIRST."""
+    folder = next((part for part in item.nodeid.split("/") if part in SLOWEST_FIRST), "")
+    return SLOWEST_FIRST.index(folder) if folder else len(SLOWEST_FIRST)
 
 
 @pytest.fixture(scope="module")
@@ -17,3 +34,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture
 def fresh_home(tmp_path: Path) -> Home:
     return Home(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of two nodes, shared by all tests of this process that keep to namespaces of their own."""
+    yield from running(Home(tmp_path_factory.mktemp("cluster")), "cluster", "--nodes", "2")
+
+
+@pytest.fixture(scope="module")
+def quarter(request: pytest.FixtureRequest, cluster: World) -> Iterator[World]:
+    """The shared world as seen from a new namespace, which is named after the module of tests."""
+    namespace = fresh_namespace(cluster, request.module.__name__.rpartition(".")[2].replace("_", "-"))
+    yield namespace.world
+    remove(namespace)

@@ -6,12 +6,12 @@ from kubernetes.client import CoreV1Api
 from kubernetes.stream import stream
 
 
-def converse(api: CoreV1Api, pod: str, container: str) -> tuple[str, str, int]:
+def converse(api: CoreV1Api, namespace: str, pod: str, container: str) -> tuple[str, str, int]:
     """What a shell in the container wrote to stdout and stderr, and its exit code. Other calls need a new api."""
     run = stream(
         api.connect_get_namespaced_pod_exec,
         pod,
-        "default",
+        namespace,
         container=container,
         command=["sh", "-c", "read x; echo got $x; echo no >&2; exit 3"],
         stdin=True,

@@ -76,7 +76,7 @@ def test_an_informer_hears_each_change_once_across_a_restart(world: World) -> No
     kubectl = world.kubectl
     kubectl("create", "configmap", "before")
     kubectl("label", "configmap", "before", "seen=yes")
-    with informer(world, "default") as process:
+    with informer(world, world.namespace) as process:
         assert heard(process) == ("add", "before")
         assert until(process, "started")["known"] == ["before"]
         kubectl("create", "configmap", "during", "--from-literal=a=1")
@@ -95,7 +95,7 @@ def test_an_informer_hears_each_change_once_across_a_restart(world: World) -> No
 
 @pytest.mark.proves("client-node")
 def test_typed_writes_and_refusals(world: World) -> None:
-    assert told(world, "write", "default") == [
+    assert told(world, "write", world.namespace) == [
         {"made": "typed", "date": True},
         {"image": "nginx", "env": ["A=1"]},
         {"refused": 422, "reason": "Invalid"},
@@ -108,5 +108,5 @@ def test_typed_writes_and_refusals(world: World) -> None:
 def test_exec_gives_outputs_and_the_exit_code(world: World) -> None:
     world.apply(POD)
     world.kubectl.wait("pod/shell", "condition=Ready")
-    (result,) = told(world, "execute", "default", "shell")
+    (result,) = told(world, "execute", world.namespace, "shell")
     assert result == {"output": "got typed\n", "errors": "bad\n", "status": "Failure", "code": "5"}

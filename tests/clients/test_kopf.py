@@ -49,7 +49,7 @@ class Operator:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        words = ["run", "--standalone", "--namespace", "default", "--verbose", str(OPERATOR)]
+        words = ["run", "--standalone", "--namespace", self.world.namespace, "--verbose", str(OPERATOR)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [*ENDS_WITH_PARENT, sys.executable, "-m", "kopf", *words],
@@ -73,7 +73,9 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     operator = Operator(world, tmp_path_factory.mktemp("operator") / "log")
     operator.start()
     yield operator
+    world.kubectl("delete", "gardens", "--all", "--timeout=40s")
     operator.kill()
+    world.kubectl("delete", "-f", "-", stdin=CRD)
 
 
 @pytest.fixture

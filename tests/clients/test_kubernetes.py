@@ -66,7 +66,7 @@ CRD: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def shell(world: World) -> World:
     world.apply(POD)
-    world.wait("default")
+    world.wait(world.namespace)
     return world
 
 
@@ -196,17 +196,15 @@ def test_an_informer_keeps_its_copy_over_the_servers_death(client: ApiClient, na
         informer.stop()
 
 
-@pytest.mark.usefixtures("shell")
 @pytest.mark.proves("python-kubernetes", "exec-exit-code")
-def test_exec_gives_streams_and_the_exit_code(client: ApiClient) -> None:
-    assert converse(api.CoreV1Api(client), "shell", "main") == ("got it\n", "no\n", 3)
+def test_exec_gives_streams_and_the_exit_code(client: ApiClient, shell: World) -> None:
+    assert converse(api.CoreV1Api(client), shell.namespace, "shell", "main") == ("got it\n", "no\n", 3)
 
 
-@pytest.mark.usefixtures("shell")
 @pytest.mark.proves("python-kubernetes", "python-port-forward")
-def test_ports_are_forwarded_and_errors_told(client: ApiClient) -> None:
+def test_ports_are_forwarded_and_errors_told(client: ApiClient, shell: World) -> None:
     core = api.CoreV1Api(client)
-    forward = portforward(core.connect_get_namespaced_pod_portforward, "shell", "default", ports="80,7999")
+    forward = portforward(core.connect_get_namespaced_pod_portforward, "shell", shell.namespace, ports="80,7999")
     connection = forward.socket(80)
     connection.settimeout(20)
     connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -221,17 +219,16 @@ def test_ports_are_forwarded_and_errors_told(client: ApiClient) -> None:
     forward.close()
 
 
-@pytest.mark.usefixtures("shell")
 @pytest.mark.proves("python-kubernetes")
-def test_logs_are_read_and_followed(client: ApiClient) -> None:
-    core = api.CoreV1Api(client)
-    eventually(lambda: "two" in core.read_namespaced_pod_log("shell", "default", container="main"), what="the log")
-    assert core.read_namespaced_pod_log("shell", "default", container="main", tail_lines=1) == "two\n"
-    following = watch.Watch().stream(core.read_namespaced_pod_log, "shell", "default", container="main")
+def test_logs_are_read_and_followed(client: ApiClient, shell: World) -> None:
+    core, where = api.CoreV1Api(client), ("shell", shell.namespace)
+    eventually(lambda: "two" in core.read_namespaced_pod_log(*where, container="main"), what="the log")
+    assert core.read_namespaced_pod_log(*where, container="main", tail_lines=1) == "two\n"
+    following = watch.Watch().stream(core.read_namespaced_pod_log, *where, container="main")
     assert [next(following), next(following)] == ["one", "two"]
     following.close()
     with pytest.raises(ApiException) as error:
-        core.read_namespaced_pod_log("shell", "default", container="absent")
+        core.read_namespaced_pod_log(*where, container="absent")
     assert error.value.status == 400
 
 

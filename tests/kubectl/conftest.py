@@ -1,14 +1,12 @@
-"""Two releases of kubectl against one world. A worker of pytest has one world for the whole folder."""
+"""Two releases of kubectl against the shared world."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 import yaml
 
 from tests.kubectl.kubectl import RELEASES, Kubectl
-from tests.world.harness import Home, World, running
+from tests.world.harness import World
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -19,12 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if item.callspec.params.get("kubectl") == min(RELEASES):
             item.add_marker(pytest.mark.long)
-
-
-@pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world of two nodes."""
-    yield from running(Home(tmp_path_factory.mktemp("kubectl")), "kubectl", "--nodes", "2")
 
 
 @pytest.fixture(scope="module", params=RELEASES)

@@ -41,10 +41,10 @@ def refused(result: Result, *words: str) -> None:
         (POLICY.replace("podSelector", "podSelecter") % GOOD, ("unknown field", "podSelecter")),
     ],
 )
-def test_manifests_are_refused_by_name_of_the_field(world: World, manifest: str, words: tuple[str, ...]) -> None:
-    refused(world.kubectl("apply", "-f", "-", stdin=manifest, check=False), *words)
-    world.apply(POLICY % GOOD)
-    world.kubectl("delete", "networkpolicy", "bad")
+def test_manifests_are_refused_by_name_of_the_field(quarter: World, manifest: str, words: tuple[str, ...]) -> None:
+    refused(quarter.kubectl("apply", "-f", "-", stdin=manifest, check=False), *words)
+    quarter.apply(POLICY % GOOD)
+    quarter.kubectl("delete", "networkpolicy", "bad")
 
 
 def test_up_tells_of_manifests_that_cannot_be_applied(fresh_home: Home, tmp_path: Path) -> None:
@@ -108,11 +108,12 @@ def test_a_missing_nftables_library(fresh_home: Home) -> None:
     refused(result, "libnftables", "apt-get install nftables")
 
 
-def test_targets_that_are_not_there(world: World) -> None:
-    refused(execute(world, "nowhere", "true"), "nowhere", "node-1")
-    refused(world.home.podwire("rows", "--name", world.name, "policy", "--node", "node-9", check=False), "node-9")
-    assert execute(world, "node-1", "no-such-program").returncode == 127
-    assert execute(world, "node-1", "true").returncode == 0
+def test_targets_that_are_not_there(quarter: World) -> None:
+    refused(execute(quarter, "nowhere", "true"), "nowhere", "node-1")
+    rows = quarter.home.podwire("rows", "--name", quarter.name, "policy", "--node", "node-9", check=False)
+    refused(rows, "node-9")
+    assert execute(quarter, "node-1", "no-such-program").returncode == 127
+    assert execute(quarter, "node-1", "true").returncode == 0
 
 
 def execute(world: World, target: str, program: str) -> Result:

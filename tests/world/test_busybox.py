@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 
 import pytest
 
 from podwire.lab import userns
-from tests.world.harness import Home, World, eventually, running
+from tests.world.harness import World, eventually
 
 USER = 33 if userns.available_map().full else 0
 
@@ -41,12 +40,11 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def pods(home: Home) -> Iterator[World]:
-    for world in running(home, "busybox"):
-        world.apply(PODS.replace("%d", str(USER)))
-        world.kubectl("run", "web", "--image=nginx", "--port=80", "--expose")
-        world.kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=50s")
-        yield world
+def pods(quarter: World) -> World:
+    quarter.apply(PODS.replace("%d", str(USER)))
+    quarter.kubectl("run", "web", "--image=nginx", "--port=80", "--expose")
+    quarter.kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=50s")
+    return quarter
 
 
 @pytest.mark.proves("image-busybox")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.world.harness import KUBECTL, Home, World, running
+from tests.world.harness import KUBECTL, World
 from tests.world.terminal import Terminal
 
 
 @pytest.fixture(scope="module")
-def pods(home: Home) -> Iterator[World]:
-    for world in running(home, "debug"):
-        world.kubectl("run", "web", "--image=nginx", "--port=80")
-        world.kubectl("run", "sleeper", "--image=busybox", "--", "sleep", "1000")
-        world.kubectl("wait", "pod/web", "pod/sleeper", "--for=condition=Ready", "--timeout=60s")
-        yield world
+def pods(quarter: World) -> World:
+    quarter.kubectl("run", "web", "--image=nginx", "--port=80")
+    quarter.kubectl("run", "sleeper", "--image=busybox", "--", "sleep", "1000")
+    quarter.kubectl("wait", "pod/web", "pod/sleeper", "--for=condition=Ready", "--timeout=60s")
+    return quarter
 
 
 def debug(pods: World, *arguments: str, typed: str) -> str:
@@ -50,7 +48,7 @@ def test_an_image_of_tools_that_is_not_here_gives_those_of_this_machine_and_says
 
 
 def test_a_debugger_with_a_terminal_can_be_left_and_attached_to_again(pods: World) -> None:
-    command = (KUBECTL, f"--context=podwire-{pods.name}")
+    command = (KUBECTL, f"--context=podwire-{pods.name}", f"--namespace={pods.namespace}")
     shape = ("debug", "-it", "web", "--image=busybox", "-c", "t1", "--", "sh")
     with Terminal((*command, *shape), pods.home.environment, rows=30, columns=70) as terminal:
         terminal.until("#")
@@ -73,7 +71,7 @@ def test_a_debugger_of_a_target_that_is_not_there_is_refused(pods: World) -> Non
 
 def test_a_copy_of_a_pod_has_the_debugger_beside_it(pods: World) -> None:
     shown = debug(pods, "web", "-i", "--copy-to=web2", "--image=busybox", "-c", "shell", typed="wget -qO- localhost")
-    assert "pod: default/web2" in shown
+    assert f"pod: {pods.namespace}/web2" in shown
 
 
 def test_on_a_node_the_debugger_has_its_network_and_sees_its_programs_alone(pods: World) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,17 @@ import pytest
 import yaml
 from aiohttp import WSMsgType
 
-from tests.world.harness import Home, World, running
+from tests.world.harness import World
 
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def pods(home: Home) -> Iterator[World]:
-    for world in running(home, "frames"):
-        world.kubectl("run", "shell", "--image=busybox", "--", "sleep", "1000")
-        world.kubectl("wait", "pod/shell", "--for=condition=Ready", "--timeout=60s")
-        yield world
+def pods(quarter: World) -> World:
+    quarter.kubectl("run", "shell", "--image=busybox", "--", "sleep", "1000")
+    quarter.kubectl("wait", "pod/shell", "--for=condition=Ready", "--timeout=60s")
+    return quarter
 
 
 def access(world: World, folder: Path) -> tuple[str, ssl.SSLContext]:
@@ -48,7 +47,7 @@ async def opened(
 ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     url, context = access(world, folder)
     async with asyncio.timeout(SECONDS), aiohttp.ClientSession() as session:
-        path = f"{url}/api/v1/namespaces/default/pods/shell/exec?{query}"
+        path = f"{url}/api/v1/namespaces/{world.namespace}/pods/shell/exec?{query}"
         async with session.ws_connect(path, protocols=[protocol], ssl=context, **options) as socket:
             tcp = socket.get_extra_info("socket")
             yield socket
@@ -128,7 +127,7 @@ async def test_pings_are_answered_while_a_command_is_silent(pods: World, tmp_pat
 async def refusal(world: World, folder: Path, method: str = "GET", **headers: str) -> tuple[int, str]:
     """Code and message of the answer to a handshake that is refused."""
     url, context = access(world, folder)
-    path = f"{url}/api/v1/namespaces/default/pods/shell/exec?{command('true')}"
+    path = f"{url}/api/v1/namespaces/{world.namespace}/pods/shell/exec?{command('true')}"
     upgrade = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",

@@ -180,7 +180,7 @@ def python_client(pods: World) -> client.CoreV1Api:
 @pytest.mark.proves("port-forward-v4", "exec-status")
 def test_the_python_client_runs_commands_and_forwards(pods: World) -> None:
     api = python_client(pods)
-    assert converse(api, "tools", "shell") == ("got it\n", "no\n", 3)
+    assert converse(api, pods.namespace, "tools", "shell") == ("got it\n", "no\n", 3)
     api = python_client(pods)  # each call changes its client for good
     forward = portforward(api.connect_get_namespaced_pod_portforward, "tools", "default", ports="7000,7999")
     connection = forward.socket(7000)
