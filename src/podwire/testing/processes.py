@@ -11,7 +11,7 @@ END_SECONDS = 10
 
 
 def descendants(root: int) -> dict[int, str]:
-    """A process and all below it by process id, with their names (proc(5), stat fields 1, 2 and 4).
+    """A process and all below it by process id, with their names (proc(5), stat fields 1 to 4); zombies have ended.
 
     Orphans in a pid namespace belong to its first process, so with a world's first process as root none is missed.
     """
@@ -24,8 +24,10 @@ def descendants(root: int) -> dict[int, str]:
             continue
         name, _, rest = text.partition("(")[2].rpartition(")")
         pid = int(text.split(" ", 1)[0])
-        names[pid] = name
-        children.setdefault(int(rest.split()[1]), []).append(pid)
+        state, parent = rest.split()[:2]
+        if state != "Z":
+            names[pid] = name
+        children.setdefault(int(parent), []).append(pid)
     found: dict[int, str] = {}
     pending = [root]
     while pending:
