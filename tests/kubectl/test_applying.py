@@ -8,6 +8,8 @@ import pytest
 
 from tests.kubectl.kubectl import Kubectl, table
 
+OLDEST_IS_LONG = True
+
 SETTINGS = """
 apiVersion: v1
 kind: ConfigMap

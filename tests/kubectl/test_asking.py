@@ -9,6 +9,8 @@ import pytest
 
 from tests.kubectl.kubectl import Kubectl, line, table
 
+OLDEST_IS_LONG = True
+
 WIDGETS = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -149,7 +151,7 @@ def test_the_cluster_and_its_version(kubectl: Kubectl) -> None:
 @pytest.mark.proves("kubectl-config")
 def test_config_reads_and_changes_the_file(kubectl: Kubectl) -> None:
     context = kubectl("config", "current-context").strip()
-    assert context == "podwire-kubectl"
+    assert context == "podwire-cluster"
     assert table(kubectl("config", "get-contexts"))[1] == ["*", *[context] * 3, kubectl.namespace]
     hidden = kubectl("config", "view", "--minify")
     assert "client-key-data: DATA+OMITTED" in hidden

@@ -22,7 +22,8 @@ def folders(home: Home) -> list[str]:
     return sorted(path.name for path in (home.folder / "state" / "worlds").iterdir())
 
 
-def test_up_returns_when_the_network_is_usable(fresh_home: Home) -> None:
+def test_up_returns_when_the_network_is_usable_and_down_leaves_nothing(fresh_home: Home) -> None:
+    mounts = Path("/proc/self/mounts").read_text()
     result = fresh_home.podwire("up", "--name", "a", "--nodes", "2")
     try:
         assert "DNS answers" in result.stderr
@@ -32,14 +33,27 @@ def test_up_returns_when_the_network_is_usable(fresh_home: Home) -> None:
         assert fresh_home.run("kubectl", "config", "current-context").stdout.strip() == "podwire-a"
         lookup = world.run_in("node-2", "dig", "+short", "@10.96.0.10", "kubernetes.default.svc.cluster.local")
         assert lookup.stdout.strip() == "10.96.0.1"
+        processes = list(world.processes())
+        assert len(processes) > 5
     finally:
         fresh_home.podwire("down", "--name", "a")
-    assert folders(fresh_home) == []
-    assert contexts(fresh_home) == []
+    assert_nothing_is_left(fresh_home, processes, mounts)
 
 
-def test_two_worlds_live_side_by_side(fresh_home: Home) -> None:
+def assert_nothing_is_left(home: Home, processes: list[int], mounts: str) -> None:
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), 5, "the end of all processes")
+    assert Path("/proc/self/mounts").read_text() == mounts
+    assert home.podwire("status").stdout.startswith("No world is running")
+    assert folders(home) == []
+    assert contexts(home) == []
+
+
+def test_two_worlds_live_side_by_side_and_names_are_taken_once(fresh_home: Home) -> None:
     for first in running(fresh_home, "a"):
+        result = fresh_home.podwire("up", "--name", "a", check=False)
+        assert result.returncode != 0
+        assert "is running already" in result.stderr
+        assert "Traceback" not in result.stderr
         for second in running(fresh_home, "b"):
             first.kubectl("create", "namespace", "only-in-a")
             assert "only-in-a" not in second.kubectl("get", "namespaces").stdout
@@ -47,31 +61,14 @@ def test_two_worlds_live_side_by_side(fresh_home: Home) -> None:
             assert [entry["name"] for entry in status] == ["a", "b"]
 
 
-def test_a_second_world_of_the_same_name_is_refused_and_the_first_lives_on(fresh_home: Home) -> None:
-    for world in running(fresh_home, "a"):
-        result = fresh_home.podwire("up", "--name", "a", check=False)
-        assert result.returncode != 0
-        assert "is running already" in result.stderr
-        assert "Traceback" not in result.stderr
-        world.kubectl("get", "nodes")
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_is_left_when_the_first_process_is_killed(fresh_home: Home, how: signal.Signals) -> None:
+def test_nothing_is_left_when_the_first_process_is_killed(fresh_home: Home) -> None:
     mounts = Path("/proc/self/mounts").read_text()
     fresh_home.podwire("up", "--quiet", "--name", "a")
     world = World(fresh_home, "a")
     processes = list(world.processes())
     assert len(processes) > 5
-    if how is signal.SIGTERM:
-        fresh_home.podwire("down", "--name", "a")
-    else:
-        os.kill(world.pid, how)
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), 5, "the end of all processes")
-    assert Path("/proc/self/mounts").read_text() == mounts
-    assert fresh_home.podwire("status").stdout.startswith("No world is running")
-    assert folders(fresh_home) == []
-    assert contexts(fresh_home) == []
+    os.kill(world.pid, signal.SIGKILL)
+    assert_nothing_is_left(fresh_home, processes, mounts)
 
 
 def first_processes() -> set[int]:
