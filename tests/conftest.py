@@ -22,7 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def rank(item: pytest.Item) -> int:
     """The place of a test's folder in SLOWEST_FIRST."""
-    folder = next((part for part in item.nodeid.split("/") if part in SLOWEST_FIRST), "")
+    file, _, _ = item.nodeid.partition("::")
+    folder = next((part for part in file.split("/") if part in SLOWEST_FIRST), "")
     return SLOWEST_FIRST.index(folder) if folder else len(SLOWEST_FIRST)
 
 
