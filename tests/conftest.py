@@ -11,7 +11,7 @@ from tests.world.harness import Home, running
 
 pytest_plugins = ["pytester"]
 
-SLOWEST_FIRST = ("suite", "world", "testing", "clients", "kubectl", "policy", "pods", "services", "lab", "kernel")
+SLOWEST_FIRST = ("suite", "world", "testing", "clients", "kubectl", "policy", "pods", "services", "lab", "controllers")
 """Folders of tests that start worlds or wait for packets."""
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 from aiohttp import web
+from msgspec.structs import replace
 
 from podwire.apiserver import proxying, status
 from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
@@ -22,10 +23,10 @@ from podwire.apiserver.requests import Answer, Proxied, Relay, Request, Response
 from podwire.apiserver.reverse_proxy import pass_on
 from podwire.apiserver.tls_listener import TlsListener
 from podwire.apiserver.watch_stream import Rounds, WatchStream
+from podwire.apiserver.whole_answer import WholeAnswer, warning_values
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
 
     from podwire.apiserver.api import Api
     from podwire.apiserver.hub import Hub
@@ -80,14 +81,14 @@ class Server:
         try:
             asked = await _asked(raw)
         except status.StatusError as refusal:
-            return _plain(json_response(refusal.json(), refusal.code))
+            return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
         answer = await self._api.handle(asked)
         return await self._send(raw, answer)
 
     async def _send(self, raw: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         match answer:
             case Response():
-                return await _compressed(raw, _plain(answer))
+                return WholeAnswer.of(raw, await _compressed(raw, answer))
             case WatchAnswer():
                 return await self._send_watch(raw, answer)
             case Relay():
@@ -99,7 +100,7 @@ class Server:
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
-        _warn(response, answer.warnings)
+        response.headers.extend(("Warning", text) for text in warning_values(answer.warnings))
         response.enable_chunked_encoding()
         try:
             await response.prepare(raw)
@@ -112,23 +113,23 @@ class Server:
 async def _send_relay(raw: web.BaseRequest, answer: Relay) -> web.StreamResponse:
     if answer.streams and not _same_origin(raw):
         refusal = status.StatusError(403, "Forbidden", "the request comes from a page of another site")
-        return _plain(json_response(refusal.json(), refusal.code))
+        return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
     try:
         return await (relay_messages(raw, answer) if answer.streams else relay_body(raw, answer))
     except RuntimeRefusal as error:
-        return _plain(Response(error.body, error.code))
+        return WholeAnswer.of(raw, Response(error.body, error.code))
 
 
 async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResponse:
     upgraded = raw.headers.get("Upgrade", "").lower() == "websocket"
     if upgraded and not _same_origin(raw):
         refusal = status.StatusError(403, "Forbidden", "the request comes from a page of another site")
-        return _plain(json_response(refusal.json(), refusal.code))
+        return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
     try:
         return await pass_on(raw, answer.hop, answer.body)
     except (OSError, aiohttp.ClientError) as error:
         refusal = proxying.unreachable(error)
-        return _plain(json_response(refusal.json(), refusal.code))
+        return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
 
 
 async def _asked(raw: web.BaseRequest) -> Request:
@@ -193,28 +194,13 @@ def _request(raw: web.BaseRequest, body: bytes) -> Request:
     )
 
 
-def _plain(answer: Response) -> web.Response:
-    headers = {"Content-Type": answer.content_type, "Cache-Control": "no-cache, private", **answer.headers}
-    response = web.Response(body=answer.body, status=answer.code, headers=headers)
-    _warn(response, answer.warnings)
-    return response
-
-
-def _warn(response: web.StreamResponse, warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        text = warning.replace("\\", "\\\\").replace('"', '\\"')
-        response.headers.add("Warning", f'299 - "{"".join(c for c in text if c.isprintable())}"')
-
-
-async def _compressed(raw: web.BaseRequest, answer: web.Response) -> web.Response:
+async def _compressed(raw: web.BaseRequest, answer: Response) -> Response:
     """A large answer in gzip where the client reads it, made beside the event loop."""
-    body = answer.body
-    if not isinstance(body, bytes) or len(body) < SMALLEST_COMPRESSED or not _reads_gzip(raw):
+    if len(answer.body) < SMALLEST_COMPRESSED or not _reads_gzip(raw):
         return answer
-    answer.body = await asyncio.to_thread(gzip.compress, body, 1)
-    answer.headers["Content-Encoding"] = "gzip"
-    answer.headers["Vary"] = ", ".join(filter(None, (answer.headers.get("Vary"), "Accept-Encoding")))
-    return answer
+    vary = ", ".join(filter(None, (answer.headers.get("Vary"), "Accept-Encoding")))
+    headers = {**answer.headers, "Content-Encoding": "gzip", "Vary": vary}
+    return replace(answer, body=await asyncio.to_thread(gzip.compress, answer.body, 1), headers=headers)
 
 
 def _reads_gzip(raw: web.BaseRequest) -> bool:

@@ -1,0 +1,42 @@
+from podwire.apiserver.requests import Response
+from podwire.apiserver.whole_answer import head_of
+
+
+def lines(answer: Response, version: tuple[int, int] = (1, 1), *, keep_alive: bool = True) -> list[str]:
+    head = head_of(answer, version, keep_alive=keep_alive)
+    assert head.endswith(b"\r\n\r\n")
+    return head.decode().removesuffix("\r\n\r\n").split("\r\n")
+
+
+def test_a_head_tells_what_the_body_is() -> None:
+    found = lines(Response(b"{}", 201))
+    assert found[0] == "HTTP/1.1 201 Created"
+    assert {"Content-Type: application/json", "Content-Length: 2", "Cache-Control: no-cache, private"} <= {*found}
+    assert not any(line.startswith("Connection") for line in found)
+
+
+def test_headers_and_warnings_stand_in_it_and_break_no_line() -> None:
+    found = lines(Response(b"", 429, headers={"Retry-After": "1"}, warnings=('say "a"\r\nX: b', "c")))
+    assert found[0] == "HTTP/1.1 429 Too Many Requests"
+    assert "Retry-After: 1" in found
+    assert [line for line in found if line.startswith("Warning")] == [
+        'Warning: 299 - "say \\"a\\"X: b"',
+        'Warning: 299 - "c"',
+    ]
+    assert not any(line.startswith("X:") for line in found)
+
+
+def test_whether_the_connection_stays_is_told_where_the_version_does_not_tell() -> None:
+    assert "Connection: close" in lines(Response(b""), keep_alive=False)
+    assert "Connection: keep-alive" in lines(Response(b""), (1, 0))
+    assert lines(Response(b""), (1, 0))[0] == "HTTP/1.0 200 OK"
+    assert "Connection: close" in lines(Response(b""), (1, 0), keep_alive=False)
+
+
+def test_an_answer_may_be_kept_where_it_says_so_and_one_without_a_body_tells_no_length() -> None:
+    found = lines(Response(b"", 304, headers={"Cache-Control": "public, immutable"}))
+    assert [line for line in found if line.startswith(("Cache", "Content-L"))] == ["Cache-Control: public, immutable"]
+
+
+def test_a_code_without_words() -> None:
+    assert lines(Response(b"", 599))[0] == "HTTP/1.1 599 "
