@@ -31,7 +31,6 @@ from podwire.apiserver.store import Store
 from podwire.apiserver.subresources import Subresources
 from podwire.apiserver.writes import Writer
 from podwire.kernel.nftables import release_memory
-from podwire.kube import tls_buffers
 
 if TYPE_CHECKING:
     import socket
@@ -170,7 +169,6 @@ async def running(config: ApiServerConfig) -> AsyncIterator[ApiServer]:
 
 async def serve(config: ApiServerConfig) -> None:
     """Answer until this task is cancelled; then end gracefully."""
-    tls_buffers.shrink()
     async with running(config) as server:
         log.info("the API server listens on %s", ", ".join(f"{host}:{port}" for host, port in config.listen))
         await _return_memory(server.store)

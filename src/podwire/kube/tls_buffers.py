@@ -1,6 +1,6 @@
 """How much memory a TLS connection takes: asyncio gives each one 256 KB to read into, however little it reads.
 
-A process here has a connection for each kind that it watches, the API server has all of them. TLS sends records of
+A process here has a connection for each kind that it watches. TLS sends records of
 16 KB at most (RFC 8446, 5.1), so two of them are room enough. Source: CPython `Lib/asyncio/sslproto.py`.
 """
 
