@@ -1,4 +1,5 @@
 from asyncio.sslproto import SSLProtocol
+from pathlib import Path
 
 import pytest
 
@@ -7,10 +8,11 @@ from podwire.kube import tls_buffers
 from podwire.kube.client import Client
 from podwire.kube.kinds import CONFIG_MAPS
 from podwire.kube.meta import NamespacedName
-from tests.apiserver.conftest import Files, configuration, free_listener
+from tests.apiserver.conftest import configuration, free_listener, write_files
 
 
-async def test_what_is_larger_than_the_buffers_goes_both_ways(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_larger_than_the_buffers_goes_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = write_files(tmp_path)
     monkeypatch.setattr(SSLProtocol, "max_size", SSLProtocol.max_size)
     tls_buffers.shrink()
     assert SSLProtocol.max_size == tls_buffers.BYTES
