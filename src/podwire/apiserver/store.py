@@ -181,11 +181,10 @@ class Store:
             return None
         if self._lost:
             return self._refusal(OSError(self._lost))
-        outdated = self._history.outdated(self._clock(), events)
-        rows = [Row(e.version, e.key.storage, e.key.namespace, e.key.name, int(e.removed), e.new.body) for e in events]
-        forgotten = [version for event in outdated for version in superseded(event)]
         try:
-            self._journal.append(rows, forgotten, outdated[-1].version if outdated else self.floor)
+            outdated = self._history.outdated(self._clock(), events)
+            forgotten = [version for event in outdated for version in superseded(event)]
+            self._journal.append([_row(e) for e in events], forgotten, outdated[-1].version if outdated else self.floor)
         except Exception as error:  # whatever it is: who waits for an answer must get one
             return self._refusal(error)
         self._history.forget(outdated)
@@ -248,6 +247,11 @@ class Store:
                 self._history.append(event, now)
             self.version = row.version
         self.version = max(self.version, self.floor)
+
+
+def _row(event: Event) -> Row:
+    key = event.key
+    return Row(event.version, key.storage, key.namespace, key.name, int(event.removed), event.new.body)
 
 
 def _remedy(error: Exception) -> str:
