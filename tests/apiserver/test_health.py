@@ -45,5 +45,5 @@ def test_one_check_alone_says_why() -> None:
 async def test_the_server_says_all_of_its_checks(talk: Talk, root: str) -> None:
     answer = await talk.answer("GET", f"/{root}?verbose")
     assert isinstance(answer, Response)
-    assert (answer.code, answer.body) == (200, f"[+]ping ok\n{root} check passed\n".encode())
+    assert (answer.code, answer.body) == (200, f"[+]ping ok\n[+]store ok\n{root} check passed\n".encode())
     assert (await talk.refused("GET", f"/{root}/etcd"))[:2] == (404, "NotFound")

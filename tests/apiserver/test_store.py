@@ -321,6 +321,7 @@ async def test_after_a_disk_that_did_not_sync_nothing_is_acknowledged(
     with pytest.raises(StatusError, match="start the API server again"):
         await put(store, obj("d"))
     assert [stored.key.name for stored in store.objects("things")] == ["a"]
+    assert "start the API server again" in store.lost
     await store.close()
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHECKS = {"ping": health.ping}
 
 TRIM_SECONDS = 60.0
 TRIM_WRITES = 1_000
@@ -136,9 +135,12 @@ class ApiServer:
         schemas = openapi.Documents(self.registry, server_side_apply=True)
         address = f"{config.endpoint_addresses[0]}:{config.port}"
         more = self.access.documents()
-        documents = ServerDocuments(self.registry, schemas, Version(config.version), address, CHECKS, more)
+        documents = ServerDocuments(self.registry, schemas, Version(config.version), address, self._checks(), more)
         subresources = Subresources(reader, self._writer, config.nodes_folder, _now, self.access.token_requests.answer)
         return Api(self.registry, documents, reader, self._writer, subresources, self.access)
+
+    def _checks(self) -> Mapping[str, health.Check]:
+        return {"ping": health.ping, "store": lambda: self.store.lost}
 
     def _release_addresses(self, events: Sequence[Event]) -> None:
         for event in events:

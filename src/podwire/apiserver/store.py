@@ -71,6 +71,11 @@ class Store:
         """The oldest version from which events, or the whole state, can still be told."""
         return self._history.floor
 
+    @property
+    def lost(self) -> str:
+        """Why nothing more can be written until the process is started again; empty where all is well."""
+        return self._lost
+
     def get(self, key: Key) -> Stored | None:
         """One object as last committed."""
         return self._table(key.storage).get(key)
