@@ -1,5 +1,5 @@
 # make demo   brings up a small shop, proves its policies with real packets, takes it down
-# make test   everything that must hold, in about 7 minutes on 2 cores
+# make test   everything that must hold, in about 5 minutes on 2 cores
 
 # What Python compiles is kept, whatever the environment says: the tests start Python hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
