@@ -16,9 +16,9 @@ kind: Deployment
 metadata: {name: web}
 spec:
   replicas: 2
-  selector: {matchLabels: {app: web}}
+  selector: {matchLabels: {app: moving}}
   template:
-    metadata: {labels: {app: web}}
+    metadata: {labels: {app: moving}}
     spec:
       terminationGracePeriodSeconds: 0
       containers:
@@ -30,7 +30,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+spec: {selector: {app: moving}, ports: [{name: http, port: 80, targetPort: http}]}
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -55,7 +55,7 @@ def objects(kubectl: Kubectl) -> Kubectl:
 
 
 def addresses(kubectl: Kubectl) -> list[str]:
-    return sorted(kubectl.jsonpath("pods", "{.items[*].status.podIP}", "-l", "app=web").split())
+    return sorted(kubectl.jsonpath("pods", "{.items[*].status.podIP}", "-l", "app=moving").split())
 
 
 def fields(text: str) -> dict[str, str]:
@@ -65,7 +65,7 @@ def fields(text: str) -> dict[str, str]:
 
 @pytest.mark.proves("kubectl-describe-pod")
 def test_describe_pod_has_its_state_and_events(objects: Kubectl) -> None:
-    pod = objects("get", "pods", "-l", "app=web", "-o", "name").split()[0]
+    pod = objects("get", "pods", "-l", "app=moving", "-o", "name").split()[0]
     text = objects("describe", pod)
     shown = fields(text)
     assert (shown["Status"], shown["Controlled By"].partition("-")[0]) == ("Running", "ReplicaSet/web")
@@ -132,9 +132,9 @@ def test_drain_moves_the_pods_away(objects: Kubectl) -> None:
     refused = objects.refused("drain", "node-2", "--pod-selector=run=bare")
     assert "cannot delete" in refused
     objects("uncordon", "node-2")
-    drained = objects("drain", "node-2", "--pod-selector=app=web", "--timeout=60s", "--delete-emptydir-data")
+    drained = objects("drain", "node-2", "--pod-selector=app=moving", "--timeout=60s", "--delete-emptydir-data")
     assert drained.splitlines()[-1] == "node/node-2 drained"
     objects("rollout", "status", "deployment/web", "--timeout=60s")
-    assert set(objects.jsonpath("pods", "{.items[*].spec.nodeName}", "-l", "app=web").split()) == {"node-1"}
+    assert set(objects.jsonpath("pods", "{.items[*].spec.nodeName}", "-l", "app=moving").split()) == {"node-1"}
     objects("uncordon", "node-2")
     objects("delete", "pod", "bare", "--now", "--wait=false")
