@@ -18,16 +18,7 @@ import pytest_asyncio
 
 from podwire.testing import Namespace, World
 from podwire.testing.namespaces import fresh_namespace
-
-POD = """
-apiVersion: v1
-kind: Pod
-metadata: {name: shell}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - {name: main, image: busybox, command: [sh, -c, "echo one; echo two; sleep infinity"]}
-"""
+from tests.clients.shell_pod import SHELL_POD
 
 CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
@@ -65,7 +56,7 @@ APPLY = "application/apply-patch+yaml"
 def place(world: World) -> Namespace:
     """The module's namespace, with one pod that is ready."""
     namespace = fresh_namespace(world, "asyncio")
-    namespace.apply(POD)
+    namespace.apply(SHELL_POD)
     namespace.kubectl.wait("pod/shell", "condition=Ready")
     return namespace
 

@@ -29,16 +29,7 @@ from lightkube.types import PatchType, on_error_retry
 
 from podwire.testing import Namespace, World
 from podwire.testing.namespaces import fresh_namespace
-
-POD = """
-apiVersion: v1
-kind: Pod
-metadata: {name: shell}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - {name: main, image: busybox, command: [sh, -c, "echo one; echo two; sleep infinity"]}
-"""
+from tests.clients.shell_pod import SHELL_POD
 
 CRD = """
 apiVersion: apiextensions.k8s.io/v1
@@ -66,7 +57,7 @@ spec:
 def place(world: World) -> Namespace:
     """The module's namespace."""
     namespace = fresh_namespace(world, "lightkube")
-    namespace.apply(POD)
+    namespace.apply(SHELL_POD)
     return namespace
 
 
