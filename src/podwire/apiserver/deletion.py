@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import status
-from podwire.apiserver.metadata import parse_timestamp, timestamp
+from podwire.apiserver.metadata import parse_timestamp
+from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from podwire.apiserver.resources import Resource

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
 TRIM_SECONDS = 60.0
 TRIM_WRITES = 1_000
 

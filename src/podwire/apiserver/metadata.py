@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import random
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import causes, status
+from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from podwire.apiserver.resources import Resource
@@ -36,11 +37,6 @@ _KEPT_FIELDS = (
 _ABSENT_IF_EMPTY = ("labels", "annotations", "ownerReferences", "finalizers", "generateName")
 _NOT_SPEC = frozenset({"apiVersion", "kind", "metadata", "status"})
 _NO_VERSION = "must be specified for an update"
-
-
-def timestamp(now: datetime) -> str:
-    """RFC 3339 in UTC with whole seconds, as `metadata` has it (strftime takes three times as long)."""
-    return f"{now.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def new_uid() -> str:

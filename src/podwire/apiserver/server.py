@@ -81,7 +81,7 @@ class Server:
         try:
             asked = await _asked(raw)
         except status.StatusError as refusal:
-            return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
+            return _refused(raw, refusal)
         answer = await self._api.handle(asked)
         return await self._send(raw, answer)
 
@@ -112,8 +112,7 @@ class Server:
 
 async def _send_relay(raw: web.BaseRequest, answer: Relay) -> web.StreamResponse:
     if answer.streams and not _same_origin(raw):
-        refusal = status.StatusError(403, "Forbidden", "the request comes from a page of another site")
-        return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
+        return _refused(raw, _foreign_page())
     try:
         return await (relay_messages(raw, answer) if answer.streams else relay_body(raw, answer))
     except RuntimeRefusal as error:
@@ -123,13 +122,11 @@ async def _send_relay(raw: web.BaseRequest, answer: Relay) -> web.StreamResponse
 async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResponse:
     upgraded = raw.headers.get("Upgrade", "").lower() == "websocket"
     if upgraded and not _same_origin(raw):
-        refusal = status.StatusError(403, "Forbidden", "the request comes from a page of another site")
-        return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
+        return _refused(raw, _foreign_page())
     try:
         return await pass_on(raw, answer.hop, answer.body)
     except (OSError, aiohttp.ClientError) as error:
-        refusal = proxying.unreachable(error)
-        return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
+        return _refused(raw, proxying.unreachable(error))
 
 
 async def _asked(raw: web.BaseRequest) -> Request:
@@ -206,6 +203,14 @@ async def _compressed(raw: web.BaseRequest, answer: Response) -> Response:
 def _reads_gzip(raw: web.BaseRequest) -> bool:
     offered = raw.headers.get("Accept-Encoding", "").split(",")
     return any(entry.strip().replace(" ", "") in {"gzip", "gzip;q=1", "gzip;q=1.0"} for entry in offered)
+
+
+def _refused(raw: web.BaseRequest, refusal: status.StatusError) -> web.StreamResponse:
+    return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
+
+
+def _foreign_page() -> status.StatusError:
+    return status.StatusError(403, "Forbidden", "the request comes from a page of another site")
 
 
 def _same_origin(raw: web.BaseRequest) -> bool:

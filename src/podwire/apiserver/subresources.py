@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from podwire.apiserver import causes, conversion, evictions, runtimes, scale, status
 from podwire.apiserver.builtin import BUILTIN, PROXY_VERBS
-from podwire.apiserver.metadata import timestamp
 from podwire.apiserver.proxies import Proxies
 from podwire.apiserver.requests import Answer, json_response
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.status import Success
 from podwire.apiserver.writes import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
+from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

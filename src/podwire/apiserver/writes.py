@@ -22,6 +22,7 @@ from podwire.apiserver.empty_maps import drop_empty_maps
 from podwire.apiserver.misfits import SentPatch, check_form, misfit
 from podwire.apiserver.revisions import Key, Stored
 from podwire.apiserver.zeros import without_zeros
+from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,14 +105,14 @@ class Writer:
         metadata.check_type(resource, body)
         claims = body["metadata"].pop("managedFields", None)
         form = check_form(resource, body, options)
-        kind, obj = self._stored_form(resource, body, complete=form.complete)
+        complete = form.complete and not conversion.is_converted(resource)
+        kind, obj = self._stored_form(resource, body, complete=complete)
         metadata.place(kind, obj, namespace)
         author = self._author(kind, options)
         metadata.complete_new(kind, obj, self._clock())
 
         def work(transaction: Transaction) -> Stored:
             write = Write(kind, obj, None, transaction, options.user)
-            complete = form.complete and kind is resource
             return self._insert(
                 write, lambda made: self._ownership.created(kind, made, claims, author), complete=complete
             )
@@ -233,7 +234,7 @@ class Writer:
         return write.transaction.put(key, obj), False
 
     def _author(self, resource: Resource, options: WriteOptions) -> Author:
-        now = metadata.timestamp(self._clock())
+        now = timestamp(self._clock())
         return Author(options.author, resource.api_version, now, options.subresource)
 
     def _check_configuration(self, resource: Resource, config: Object) -> None:

@@ -95,5 +95,5 @@ class Object(Struct, frozen=True):
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with whole seconds, as metav1.Time is written."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """RFC 3339 in UTC with whole seconds, as metav1.Time is written (strftime takes three times as long)."""
+    return f"{moment.astimezone(UTC).isoformat()[:19]}Z"

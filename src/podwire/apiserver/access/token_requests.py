@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver import causes, status
 from podwire.apiserver.access import nodes
 from podwire.apiserver.access.tokens import Reference, Subject
-from podwire.apiserver.metadata import timestamp
 from podwire.apiserver.requests import json_response
 from podwire.apiserver.revisions import Key
+from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from podwire.apiserver.access.tokens import Tokens

@@ -23,10 +23,10 @@ from podwire.apiserver.custom import definition as definitions
 from podwire.apiserver.custom.definition import CLEANUP, STORAGE, Definition
 from podwire.apiserver.custom.names import Claim, Claims
 from podwire.apiserver.deletion import DeleteOptions
-from podwire.apiserver.metadata import timestamp
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.status import StatusError
 from podwire.apiserver.writes import WriteOptions
+from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
