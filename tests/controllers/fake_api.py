@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import Kind

@@ -6,7 +6,7 @@ import pytest
 
 from podwire.controllers import budgets
 from podwire.controllers.disruption import Disruptions
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.core import Pod
 from podwire.kube.disruption import PodDisruptionBudget
 from podwire.kube.kinds import POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from podwire.controllers.daemonset import DaemonSets
-from podwire.controllers.events import Recorder
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.recorder import Recorder
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.scheduler import Scheduler
 from podwire.kube.kinds import DAEMON_SETS, NODES, PODS
 from tests.controllers.build import node_fields

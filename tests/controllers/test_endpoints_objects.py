@@ -11,7 +11,7 @@ import pytest
 
 from podwire.controllers import old_endpoints
 from podwire.controllers.endpoints_objects import EndpointsObjects
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.mirroring import Mirroring
 from podwire.kube.endpoints import Endpoints
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES

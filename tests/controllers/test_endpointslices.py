@@ -9,7 +9,7 @@ import pytest
 
 from podwire.controllers import slices
 from podwire.controllers.endpointslices import ZONE_LABEL, EndpointSlices
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
 from tests.controllers.build import READY

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from podwire.controllers.garbage import GarbageCollector
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS, Kind
 from podwire.kube.meta import NamespacedName
 from tests.controllers.fake_api import FakeApi, running

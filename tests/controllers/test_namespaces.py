@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.namespaces import Namespaces
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS
 from podwire.kube.meta import NamespacedName

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from podwire.controllers.events import Recorder
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.recorder import Recorder
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.node_lifecycle import NodeLifecycle
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import LEASES, NODES, PODS

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 
 from podwire.controllers import progress
-from podwire.controllers.status_body import whole
+from podwire.controllers.machinery.status_patch import whole
 from podwire.kube.apps import Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus
 from podwire.kube.meta import Condition
 from tests.controllers.build import deployment, replica_set

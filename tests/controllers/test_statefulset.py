@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.events import Recorder
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.recorder import Recorder
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.scheduler import Scheduler
 from podwire.controllers.statefulset import StatefulSets
 from podwire.kube.kinds import CONTROLLER_REVISIONS, EVENTS, NODES, PODS, STATEFUL_SETS

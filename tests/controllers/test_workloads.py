@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from podwire.controllers.deployment import Deployments
-from podwire.controllers.events import Recorder
-from podwire.controllers.informers import Informers
+from podwire.controllers.machinery.recorder import Recorder
+from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import Scheduler
 from podwire.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from podwire.controllers import timetable
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.stores import Index, changed_key, controller_uid
+from podwire.controllers.machinery.cache import Index, changed_key, controller_uid
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CRON_JOBS, JOBS
 from podwire.kube.meta import NamespacedName
@@ -17,8 +17,8 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.batch import CronJob, CronJobStatus, Job
     from podwire.kube.client import Client
     from podwire.kube.watch import Change

@@ -14,7 +14,7 @@ import msgspec
 
 from podwire.controllers import fitting
 from podwire.controllers.history import HASH_LABEL
-from podwire.controllers.ownership import reference
+from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.replicas import unavailable_for
 from podwire.kube.apps import DaemonSetStatus, scaled
 from podwire.kube.core import PodSpec

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from podwire.controllers import daemons
 from podwire.controllers.history import HASH_LABEL
-from podwire.controllers.owned_pods import OwnedPods
-from podwire.controllers.queue import WorkQueue
+from podwire.controllers.machinery.cache import changed_key
+from podwire.controllers.machinery.pod_control import OwnedPods
+from podwire.controllers.machinery.status_patch import COLLISIONS, whole
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.replicas import name_beginning, next_available
 from podwire.controllers.revision_keeper import RevisionKeeper
-from podwire.controllers.status_body import COLLISIONS, whole
-from podwire.controllers.stores import changed_key
 from podwire.kube.kinds import DAEMON_SETS, NODES
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import DaemonSet
     from podwire.kube.client import Client
     from podwire.kube.core import Node

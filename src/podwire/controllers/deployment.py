@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers import ownership, progress, revisions, rollout
-from podwire.controllers.ownership import Claim
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.status_body import COLLISIONS, whole
-from podwire.controllers.stores import Index, changed_key, controller_uid
+from podwire.controllers import progress, revisions, rollout
+from podwire.controllers.machinery import owner_references
+from podwire.controllers.machinery.cache import Index, changed_key, controller_uid
+from podwire.controllers.machinery.owner_references import Claim
+from podwire.controllers.machinery.status_patch import COLLISIONS, whole
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
 from podwire.kube.meta import NamespacedName
@@ -17,8 +18,8 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import Deployment, ReplicaSet
     from podwire.kube.client import Client
     from podwire.kube.core import Pod
@@ -86,11 +87,11 @@ class Deployments:
         """Adopt and release, then answer the sets of the Deployment."""
         orphans = self._sets_by_owner["", deployment.metadata.namespace].values()
         for item in [*self._owned(deployment), *orphans]:
-            match ownership.claim(deployment, deployment.spec.selector, item):
+            match owner_references.claim(deployment, deployment.spec.selector, item):
                 case Claim.ADOPT:
-                    patch = ownership.adoption(DEPLOYMENTS, deployment, item)
+                    patch = owner_references.adoption(DEPLOYMENTS, deployment, item)
                 case Claim.RELEASE:
-                    patch = ownership.without_owners(item, frozenset({deployment.metadata.uid}))
+                    patch = owner_references.without_owners(item, frozenset({deployment.metadata.uid}))
                 case _:
                     continue
             self._sets.wrote(await self._client.patch(REPLICA_SETS, item.key, patch))

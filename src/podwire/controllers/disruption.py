@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers import budgets
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.status_body import whole
-from podwire.controllers.stores import Index, changed_key
+from podwire.controllers.machinery.cache import Index, changed_key
+from podwire.controllers.machinery.status_patch import whole
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.kinds import DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
 from podwire.kube.selectors import matches
@@ -16,7 +16,7 @@ from podwire.kube.selectors import matches
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Pod
     from podwire.kube.disruption import PodDisruptionBudget

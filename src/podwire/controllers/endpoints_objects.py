@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers import old_endpoints
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.stores import Index, changed_key, label_keys, selected
+from podwire.controllers.machinery.cache import Index, changed_key, label_keys, selected
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINTS, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Pod, Service
     from podwire.kube.endpoints import Endpoints

@@ -6,9 +6,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers import endpoints, slices
-from podwire.controllers.queue import WorkQueue
+from podwire.controllers.machinery.cache import Index, changed_key, label_keys, selected
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.replicas import safe_text
-from podwire.controllers.stores import Index, changed_key, label_keys, selected
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -16,7 +16,7 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.controllers.slices import Content
     from podwire.kube.client import Client
     from podwire.kube.core import Node, Pod, Service

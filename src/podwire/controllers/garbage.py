@@ -6,7 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers import ownership
+from podwire.controllers.machinery import owner_references
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.ownergraph import (
     Action,
     Delete,
@@ -17,14 +18,13 @@ from podwire.controllers.ownergraph import (
     OwnerState,
     decide,
 )
-from podwire.controllers.queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.resources import discover
 
 if TYPE_CHECKING:
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.meta import OwnerReference
     from podwire.kube.watch import Change
@@ -143,7 +143,7 @@ class GarbageCollector:
                     log.info("deleting %s %s: its owner is gone", kind.kind, key)
                     await self._client.delete(kind, key, uid=uid, propagation=action.propagation)
                 case DropOwners():
-                    await self._patch(action.item, lambda item: ownership.without_owners(item, action.uids))
+                    await self._patch(action.item, lambda item: owner_references.without_owners(item, action.uids))
                 case DropFinalizer():
                     await self._patch(action.item, lambda item: _without_finalizer(item, action.finalizer))
         except ApiError as error:

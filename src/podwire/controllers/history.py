@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers.ownership import reference
+from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.replicas import safe_text
 from podwire.controllers.revisions import NOT_COPIED
 from podwire.kube.apps import ControllerRevision, PodTemplate

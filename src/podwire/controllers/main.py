@@ -13,10 +13,10 @@ from podwire.controllers.deployment import Deployments
 from podwire.controllers.disruption import Disruptions
 from podwire.controllers.endpoints_objects import EndpointsObjects
 from podwire.controllers.endpointslices import EndpointSlices
-from podwire.controllers.events import Recorder
 from podwire.controllers.garbage import GarbageCollector
-from podwire.controllers.informers import Informers, supervised
 from podwire.controllers.job import Jobs
+from podwire.controllers.machinery.recorder import Recorder
+from podwire.controllers.machinery.shared_informers import Informers, supervised
 from podwire.controllers.mirroring import Mirroring
 from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.node_lifecycle import NodeLifecycle

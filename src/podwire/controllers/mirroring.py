@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from podwire.controllers import old_endpoints, slices
 from podwire.controllers.endpointslices import new_name
-from podwire.controllers.ownership import reference
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.stores import Index, changed_key
+from podwire.controllers.machinery.cache import Index, changed_key
+from podwire.controllers.machinery.owner_references import reference
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -16,7 +16,7 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.controllers.slices import Content
     from podwire.kube.client import Client
     from podwire.kube.discovery import EndpointSlice

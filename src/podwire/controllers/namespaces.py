@@ -10,15 +10,15 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.stores import changed_key
+from podwire.controllers.machinery.cache import changed_key
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS, Kind
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.resources import discover
 
 if TYPE_CHECKING:
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Namespace
     from podwire.kube.watch import Change

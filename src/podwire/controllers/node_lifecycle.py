@@ -10,17 +10,17 @@ import aiohttp
 
 from podwire.controllers import liveness
 from podwire.controllers.liveness import GRACE_SECONDS, Life
-from podwire.controllers.owned_pods import every
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.stores import Index
+from podwire.controllers.machinery.cache import Index
+from podwire.controllers.machinery.pod_control import every
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import LEASES, NODES, PODS
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.coordination import Lease
     from podwire.kube.core import Node, Pod

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.controllers.history import HASH_LABEL
-from podwire.controllers.ownership import reference
+from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.replicas import unavailable_for
 from podwire.kube.apps import PodTemplate, StatefulSetStatus, scaled
 from podwire.kube.kinds import STATEFUL_SETS

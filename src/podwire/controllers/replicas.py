@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers.ownership import reference
+from podwire.controllers.machinery.owner_references import reference
 from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Condition
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from podwire.controllers import replicas
-from podwire.controllers.owned_pods import OwnedPods
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.stores import changed_key
+from podwire.controllers.machinery.cache import changed_key
+from podwire.controllers.machinery.pod_control import OwnedPods
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Condition, NamespacedName, timestamp
 
 if TYPE_CHECKING:
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import ReplicaSet
     from podwire.kube.client import Client
     from podwire.kube.watch import Change

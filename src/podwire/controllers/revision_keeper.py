@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from podwire.controllers import history
-from podwire.controllers.stores import Index, controller_uid
+from podwire.controllers.machinery.cache import Index, controller_uid
 from podwire.kube.apps import DaemonSet, StatefulSet
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CONTROLLER_REVISIONS
@@ -14,8 +14,8 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from podwire.controllers.informers import Informers
-    from podwire.controllers.stores import Store
+    from podwire.controllers.machinery.cache import Store
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import ControllerRevision
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from podwire.controllers.machinery.cache import controller_uid
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.placement import Loads, Placed, place
-from podwire.controllers.queue import WorkQueue
-from podwire.controllers.stores import controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName, timestamp
@@ -15,8 +15,8 @@ from podwire.kube.meta import NamespacedName, timestamp
 if TYPE_CHECKING:
     from typing import Any
 
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Node, Pod
     from podwire.kube.watch import Change

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers.ownership import reference
+from podwire.controllers.machinery.owner_references import reference
 from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice
 from podwire.kube.kinds import SERVICES
 

@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers import history, ordinals
+from podwire.controllers.machinery.cache import changed_key
+from podwire.controllers.machinery.pod_control import OwnedPods
+from podwire.controllers.machinery.status_patch import whole
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.ordinals import Revisions
-from podwire.controllers.owned_pods import OwnedPods
-from podwire.controllers.queue import WorkQueue
 from podwire.controllers.replicas import next_available
 from podwire.controllers.revision_keeper import RevisionKeeper
-from podwire.controllers.status_body import whole
-from podwire.controllers.stores import changed_key
 from podwire.kube.kinds import STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import PodTemplate, StatefulSet
     from podwire.kube.client import Client
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers.ownership import reference
+from podwire.controllers.machinery.owner_references import reference
 from podwire.kube.batch import CronJobStatus
 from podwire.kube.discovery import ObjectReference
 from podwire.kube.kinds import CRON_JOBS, JOBS

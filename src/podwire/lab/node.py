@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from podwire.controllers.events import Recorder
+from podwire.controllers.machinery.recorder import Recorder
 from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap, Pod, Secret, Service
 from podwire.kube.informer import Informer

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podwire.controllers.events import Recorder
+from podwire.controllers.machinery.recorder import Recorder
 from podwire.kube import kinds
 from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap, Pod, Secret, Service

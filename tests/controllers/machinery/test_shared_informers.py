@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from podwire.controllers import informers as module
-from podwire.controllers.informers import Informers, supervised
+from podwire.controllers.machinery import shared_informers as module
+from podwire.controllers.machinery.shared_informers import Informers, supervised
 from podwire.kube.core import ConfigMap
 from podwire.kube.informer import ListenerError
 from podwire.kube.kinds import CONFIG_MAPS, PODS, Kind

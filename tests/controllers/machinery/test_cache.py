@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers.stores import Index, Store, label_keys, selected
+from podwire.controllers.machinery.cache import Index, Store, label_keys, selected
 from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change

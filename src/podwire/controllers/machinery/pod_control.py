@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import aiohttp
 
-from podwire.controllers import ownership
-from podwire.controllers.ownership import Claim
+from podwire.controllers.machinery import owner_references
+from podwire.controllers.machinery.cache import Index, controller_uid
+from podwire.controllers.machinery.owner_references import Claim
 from podwire.controllers.replicas import safe_text
-from podwire.controllers.stores import Index, controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName, Object
@@ -20,9 +20,9 @@ from podwire.kube.selectors import matches
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
-    from podwire.controllers.events import Recorder
-    from podwire.controllers.informers import Informers
-    from podwire.controllers.stores import Store
+    from podwire.controllers.machinery.cache import Store
+    from podwire.controllers.machinery.recorder import Recorder
+    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Pod
     from podwire.kube.kinds import Kind
@@ -70,11 +70,11 @@ class OwnedPods(Generic[OwnerT]):
         """Adopt and release, then answer the pods of the owner."""
         orphans = self._by_owner["", owner.metadata.namespace].values()
         for pod in [*self.of(owner), *orphans]:
-            match ownership.claim(owner, self._selector(owner), pod):
+            match owner_references.claim(owner, self._selector(owner), pod):
                 case Claim.ADOPT:
-                    patch = ownership.adoption(self._kind, owner, pod)
+                    patch = owner_references.adoption(self._kind, owner, pod)
                 case Claim.RELEASE:
-                    patch = ownership.without_owners(pod, frozenset({owner.metadata.uid}))
+                    patch = owner_references.without_owners(pod, frozenset({owner.metadata.uid}))
                 case _:
                     continue
             self._pods.wrote(await self._client.patch(PODS, pod.key, patch))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podwire.controllers.status_body import COLLISIONS, whole
+from podwire.controllers.machinery.status_patch import COLLISIONS, whole
 from podwire.kube.apps import DaemonSetStatus, StatefulSetStatus
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from podwire.controllers.queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Agenda, WorkQueue
+from podwire.controllers.machinery.work_queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Agenda, WorkQueue
 
 
 def test_a_key_that_is_added_twice_is_worked_on_once() -> None:

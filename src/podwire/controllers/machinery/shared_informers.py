@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from podwire.controllers.stores import Store
+from podwire.controllers.machinery.cache import Store
 from podwire.kube.informer import Informer
 from podwire.kube.meta import Object
 

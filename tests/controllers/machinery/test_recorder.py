@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from podwire.controllers.events import Recorder
+from podwire.controllers.machinery.recorder import Recorder
 from podwire.kube.client import ApiError
 from podwire.kube.core import Pod
 from podwire.kube.kinds import PODS
