@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import yaml
 
-from podwire.controllers.replicas import pod_body
+from podwire.controllers.workloads.replicaset_plan import pod_body
 from podwire.kube.apps import Deployment, ReplicaSet, ReplicaSetSpec
 from podwire.kube.core import Namespace, Pod, Service
 from podwire.kube.meta import Object, ObjectMeta

@@ -7,23 +7,23 @@ import logging
 
 import msgspec
 
-from podwire.controllers.cronjob import CronJobs
-from podwire.controllers.daemonset import DaemonSets
-from podwire.controllers.deployment import Deployments
 from podwire.controllers.disruption import Disruptions
 from podwire.controllers.endpoints_objects import EndpointsObjects
 from podwire.controllers.endpointslices import EndpointSlices
 from podwire.controllers.garbage import GarbageCollector
-from podwire.controllers.job import Jobs
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers, supervised
 from podwire.controllers.mirroring import Mirroring
 from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.node_lifecycle import NodeLifecycle
-from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import NAME as SCHEDULER
 from podwire.controllers.scheduler import Scheduler
-from podwire.controllers.statefulset import StatefulSets
+from podwire.controllers.workloads.cronjob import CronJobs
+from podwire.controllers.workloads.daemonset import DaemonSets
+from podwire.controllers.workloads.deployment import Deployments
+from podwire.controllers.workloads.job import Jobs
+from podwire.controllers.workloads.replicaset import ReplicaSets
+from podwire.controllers.workloads.statefulset import StatefulSets
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
 

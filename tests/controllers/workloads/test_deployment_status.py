@@ -3,8 +3,8 @@ from typing import Any
 
 import msgspec
 
-from podwire.controllers import progress
 from podwire.controllers.machinery.status_patch import whole
+from podwire.controllers.workloads import deployment_status
 from podwire.kube.apps import Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus
 from podwire.kube.meta import Condition
 from tests.controllers.build import deployment, replica_set
@@ -15,7 +15,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def judge(
     before: Deployment, current: ReplicaSet | None, *old: ReplicaSet, after: float = 0
 ) -> tuple[DeploymentStatus, dict[str, tuple[str, str]]]:
-    status = progress.status(before, current, old, START + timedelta(seconds=after))
+    status = deployment_status.status(before, current, old, START + timedelta(seconds=after))
     return status, {c.type: (c.status, c.reason) for c in status.conditions}
 
 
@@ -47,11 +47,11 @@ def test_a_rollout_that_stands_still_times_out_once() -> None:
     stuck = replica_set(3, pods=3, available=1)
     status, _ = judge(deployment(3), stuck)
     still = with_status(status)
-    assert progress.deadline_left(still, START) == 600
+    assert deployment_status.deadline_left(still, START) == 600
     assert judge(still, stuck, after=599)[1]["Progressing"] == ("True", "ReplicaSetUpdated")
     status, conditions = judge(still, stuck, after=601)
     assert conditions["Progressing"] == ("False", "ProgressDeadlineExceeded")
-    assert progress.deadline_left(with_status(status), START) is None
+    assert deployment_status.deadline_left(with_status(status), START) is None
     assert judge(with_status(status), stuck, after=700)[0].conditions == status.conditions
 
 
@@ -59,7 +59,7 @@ def test_each_pod_that_becomes_available_starts_the_deadline_anew() -> None:
     status, _ = judge(deployment(3), replica_set(3, pods=3, available=1))
     status, conditions = judge(with_status(status), replica_set(3, pods=3, available=2), after=500)
     assert conditions["Progressing"] == ("True", "ReplicaSetUpdated")
-    assert progress.deadline_left(with_status(status), START + timedelta(seconds=500)) == 600
+    assert deployment_status.deadline_left(with_status(status), START + timedelta(seconds=500)) == 600
 
 
 def test_a_complete_rollout_stays_complete_when_a_pod_is_lost_until_the_template_changes() -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers.history import HASH_LABEL
 from podwire.controllers.machinery.owner_references import reference
-from podwire.controllers.replicas import unavailable_for
+from podwire.controllers.workloads.controller_revisions import HASH_LABEL
+from podwire.controllers.workloads.replicaset_plan import unavailable_for
 from podwire.kube.apps import PodTemplate, StatefulSetStatus, scaled
 from podwire.kube.kinds import STATEFUL_SETS
 

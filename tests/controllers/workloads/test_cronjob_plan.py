@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers import timetable
-from podwire.controllers.timetable import SCHEDULED
+from podwire.controllers.workloads import cronjob_plan
+from podwire.controllers.workloads.cronjob_plan import SCHEDULED
 from podwire.kube.batch import CronJob, Job
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,7 +32,7 @@ Step = tuple[datetime | None, list[str], str]
 
 def step(*jobs: Job, status: dict[str, Any] | None = None, now: datetime = NOW, **spec: Any) -> Step:
     """The occasion that a Job is made for, the Jobs that go before, and the reason of what is told."""
-    plan = timetable.plan(cron_job(status, **spec), jobs, now)
+    plan = cronjob_plan.plan(cron_job(status, **spec), jobs, now)
     return plan.occasion, [item.metadata.name for item in plan.delete], plan.remark.reason if plan.remark else ""
 
 
@@ -68,20 +68,20 @@ def test_what_is_due(jobs: tuple[Job, ...], spec: dict[str, Any], expected: Step
 def test_the_clock_is_that_of_the_zone() -> None:
     daily: dict[str, Any] = {"schedule": "30 21 * * *", "timeZone": "Asia/Tokyo"}
     assert step(**daily) == (DUE, [], "")
-    body = timetable.job_body(cron_job(**daily), DUE)
+    body = cronjob_plan.job_body(cron_job(**daily), DUE)
     assert body["metadata"]["annotations"] == {SCHEDULED: "2026-01-01T21:30:00+09:00"}
 
 
 def test_it_comes_back_when_the_next_one_is_due() -> None:
-    assert timetable.plan(cron_job(), (), NOW).again_after == pytest.approx(585)
-    assert timetable.plan(cron_job(schedule="0 0 30 2 *"), (), NOW).again_after is None
-    assert timetable.plan(cron_job(suspend=True), (), NOW).again_after is None
+    assert cronjob_plan.plan(cron_job(), (), NOW).again_after == pytest.approx(585)
+    assert cronjob_plan.plan(cron_job(schedule="0 0 30 2 *"), (), NOW).again_after is None
+    assert cronjob_plan.plan(cron_job(suspend=True), (), NOW).again_after is None
 
 
 def test_a_job_is_its_template_owned_by_the_cron_job() -> None:
     metadata = {"labels": {"app": "r"}, "annotations": {"a": "b"}, "name": "not this one"}
     template = {"metadata": metadata, "spec": {"backoffLimit": 2}}
-    body = timetable.job_body(cron_job(jobTemplate=template), DUE)
+    body = cronjob_plan.job_body(cron_job(jobTemplate=template), DUE)
     assert body["spec"] == {"backoffLimit": 2}
     assert body["metadata"]["name"] == f"report-{int(DUE.timestamp()) // 60}"
     assert body["metadata"]["labels"] == {"app": "r"}
@@ -93,16 +93,16 @@ def test_a_job_is_its_template_owned_by_the_cron_job() -> None:
 @pytest.mark.proves("cron-history")
 def test_the_status_tells_who_runs_and_when_it_was_due_and_done() -> None:
     jobs = [job("b"), job("a", "Complete", "2026-01-01T12:01:00Z"), job("c", "Failed", "2026-01-01T12:02:00Z")]
-    found = timetable.status(cron_job(), jobs, DUE)
+    found = cronjob_plan.status(cron_job(), jobs, DUE)
     assert [one.name for one in found.active] == ["b"]
     assert (found.last_schedule_time, found.last_successful_time) == ("2026-01-01T12:30:00Z", "2026-01-01T12:01:00Z")
-    assert timetable.status(cron_job(msgspec.to_builtins(found)), []) == msgspec.structs.replace(found, active=())
+    assert cronjob_plan.status(cron_job(msgspec.to_builtins(found)), []) == msgspec.structs.replace(found, active=())
 
 
 def test_an_occasion_counts_as_met_once_its_job_is_there() -> None:
     lost = job("a", annotations={SCHEDULED: "2026-01-01T21:30:00+09:00"})
     by_hand = job("b", annotations={SCHEDULED: "yesterday"})
-    assert timetable.status(cron_job(), [lost, by_hand]).last_schedule_time == "2026-01-01T12:30:00Z"
+    assert cronjob_plan.status(cron_job(), [lost, by_hand]).last_schedule_time == "2026-01-01T12:30:00Z"
 
 
 @pytest.mark.proves("cron-history")
@@ -110,9 +110,9 @@ def test_the_oldest_finished_jobs_go() -> None:
     good = [job(f"g{n}", "Complete", f"2026-01-01T12:0{n}:00Z") for n in range(5)]
     bad = [job(f"b{n}", "Failed", f"2026-01-01T12:0{n}:00Z") for n in range(3)]
     running = [job("r", started="2026-01-01T00:00:00Z")]
-    gone = timetable.surplus(cron_job(), [*reversed(good), *bad, *running])
+    gone = cronjob_plan.surplus(cron_job(), [*reversed(good), *bad, *running])
     assert [one.metadata.name for one in gone] == ["g0", "g1", "b0", "b1"]
-    none = timetable.surplus(cron_job(successfulJobsHistoryLimit=0, failedJobsHistoryLimit=0), [*good, *running])
+    none = cronjob_plan.surplus(cron_job(successfulJobsHistoryLimit=0, failedJobsHistoryLimit=0), [*good, *running])
     assert len(none) == 5
 
 

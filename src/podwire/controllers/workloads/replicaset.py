@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers import replicas
 from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.controllers.workloads import replicaset_plan
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Condition, NamespacedName, timestamp
@@ -44,12 +44,12 @@ class ReplicaSets:
             return
         pods = await self._pods.claim(replica_set)
         now = datetime.now(UTC)
-        plan = replicas.plan(replica_set, pods, now)
+        plan = replicaset_plan.plan(replica_set, pods, now)
         failure: ApiError | None = None
         try:
             await self._pods.delete(replica_set, plan.delete)
-            names = self._pods.names(replica_set, [replicas.name_beginning(replica_set)] * plan.create)
-            await self._pods.create(replica_set, [replicas.pod_body(replica_set, name) for name in names])
+            names = self._pods.names(replica_set, [replicaset_plan.name_beginning(replica_set)] * plan.create)
+            await self._pods.create(replica_set, [replicaset_plan.pod_body(replica_set, name) for name in names])
         except ApiError as error:
             failure = error
         await self._write_status(replica_set, now, failure)
@@ -65,8 +65,8 @@ class ReplicaSets:
 
     async def _write_status(self, replica_set: ReplicaSet, now: datetime, failure: ApiError | None) -> None:
         condition = _replica_failure(failure, now) if failure else None
-        wanted = replicas.status(replica_set, self._pods.of(replica_set), now, condition)
-        if not replicas.stands(replica_set, wanted):
+        wanted = replicaset_plan.status(replica_set, self._pods.of(replica_set), now, condition)
+        if not replicaset_plan.stands(replica_set, wanted):
             body = {"status": wanted}
             self._sets.wrote(await self._client.patch(REPLICA_SETS, replica_set.key, body, "status"))
 

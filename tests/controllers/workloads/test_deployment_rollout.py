@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers import rollout
+from podwire.controllers.workloads import deployment_rollout
 from podwire.kube.apps import ReplicaSet
 from tests.controllers.build import deployment, replica_set
 
@@ -19,7 +19,7 @@ def strategy(surge: int | str, unavailable: int | str) -> dict[str, Any]:
     [(4, "25%", "25%", (1, 1)), (10, "25%", "25%", (3, 2)), (1, "25%", "25%", (1, 0)), (3, 0, 0, (0, 1))],
 )
 def test_bounds(replicas: int, surge: int | str, unavailable: int | str, bounds: tuple[int, int]) -> None:
-    assert rollout.bounds(deployment(replicas, strategy=strategy(surge, unavailable))) == bounds
+    assert deployment_rollout.bounds(deployment(replicas, strategy=strategy(surge, unavailable))) == bounds
 
 
 def sizes(
@@ -28,7 +28,7 @@ def sizes(
     """Sizes for sets given as (replicas, available)."""
     sets = [replica_set(count, f"old-{i}", available=ready) for i, (count, ready) in enumerate(old)]
     now = replica_set(current[0], "now", available=current[1]) if current else None
-    return rollout.sizes(deployment(wanted, **spec), now, sets, old_pods)
+    return deployment_rollout.sizes(deployment(wanted, **spec), now, sets, old_pods)
 
 
 ONE_MORE = {"strategy": strategy(1, 0)}
@@ -69,7 +69,7 @@ def test_any_rollout_ends_within_its_bounds(seed: int) -> None:
     surges: list[int | str] = [0, 1, "25%", "50%"]
     absences: list[int | str] = [0, 1, "25%", "100%"]
     spec: dict[str, Any] = {"strategy": strategy(dice.choice(surges), dice.choice(absences))}
-    surge, unavailable = rollout.bounds(deployment(wanted, **spec))
+    surge, unavailable = deployment_rollout.bounds(deployment(wanted, **spec))
     old, new, ready_old, ready_new = wanted, 0, wanted, 0
     for _ in range(200):
         size, (old,) = sizes(wanted, (new, ready_new), [(old, ready_old)], **spec)
@@ -86,4 +86,4 @@ def test_any_rollout_ends_within_its_bounds(seed: int) -> None:
 
 def test_the_oldest_of_several_old_sets_goes_first() -> None:
     sets: list[ReplicaSet] = [replica_set(2, "older", available=2), replica_set(2, "old", available=2)]
-    assert rollout.sizes(deployment(4, strategy=strategy(0, 1)), None, sets, 0)[1] == [1, 2]
+    assert deployment_rollout.sizes(deployment(4, strategy=strategy(0, 1)), None, sets, 0)[1] == [1, 2]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.deployment import Deployments
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.controllers.replicaset import ReplicaSets
 from podwire.controllers.scheduler import Scheduler
+from podwire.controllers.workloads.deployment import Deployments
+from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS
 from podwire.kube.meta import NamespacedName
 from tests.controllers.build import node_fields

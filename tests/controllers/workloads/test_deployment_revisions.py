@@ -3,11 +3,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers import revisions
+from podwire.controllers.workloads import deployment_revisions
 from podwire.kube.apps import PodTemplate
 from tests.controllers.build import deployment, replica_set
 
-LABELS = {"app": "web", revisions.HASH_LABEL: "x"}
+LABELS = {"app": "web", deployment_revisions.HASH_LABEL: "x"}
 
 
 def template(image: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
@@ -18,42 +18,42 @@ def test_the_hash_depends_on_content_and_not_on_the_order_of_fields() -> None:
     one = PodTemplate(metadata={"labels": {"a": "1", "b": "2"}}, spec={"x": 1, "y": 2})
     same = PodTemplate(spec={"y": 2, "x": 1}, metadata={"labels": {"b": "2", "a": "1"}})
     other = PodTemplate(spec={"y": 2, "x": 2}, metadata={"labels": {"b": "2", "a": "1"}})
-    assert revisions.template_hash(one, 0) == revisions.template_hash(same, 0)
-    assert revisions.template_hash(one, 0) != revisions.template_hash(other, 0)
-    assert revisions.template_hash(one, 0) != revisions.template_hash(one, 1)
+    assert deployment_revisions.template_hash(one, 0) == deployment_revisions.template_hash(same, 0)
+    assert deployment_revisions.template_hash(one, 0) != deployment_revisions.template_hash(other, 0)
+    assert deployment_revisions.template_hash(one, 0) != deployment_revisions.template_hash(one, 1)
 
 
 def test_the_current_set_is_found_by_template_whatever_its_hash_label() -> None:
     old = replica_set(1, "old", template=template("a", LABELS))
     new = replica_set(1, "new", template=template("b", LABELS))
-    current, others = revisions.split(deployment(template=template("b")), [new, old])
+    current, others = deployment_revisions.split(deployment(template=template("b")), [new, old])
     assert current is new
     assert others == [old]
 
 
 def test_a_set_whose_template_the_server_completed_differently_is_still_the_current_one() -> None:
     asked = deployment(template=template("a"))
-    labels = revisions.body(asked, 1, 1)["metadata"]["labels"]
+    labels = deployment_revisions.body(asked, 1, 1)["metadata"]["labels"]
     completed = template("a", labels)
     completed["spec"]["dnsPolicy"] = "ClusterFirst"
     made = replica_set(1, "made", template=completed, metadata={"labels": labels})
-    assert revisions.split(asked, [made]) == (made, [])
-    assert revisions.split(deployment(template=template("b")), [made]) == (None, [made])
+    assert deployment_revisions.split(asked, [made]) == (made, [])
+    assert deployment_revisions.split(deployment(template=template("b")), [made]) == (None, [made])
 
 
 def test_a_body_carries_hash_selector_owner_and_copied_annotations() -> None:
     metadata = {"annotations": {"team": "x", "kubectl.kubernetes.io/last-applied-configuration": "{}"}}
-    body = revisions.body(deployment(template=template("a"), metadata=metadata), 2, 7)
-    text = body["metadata"]["labels"][revisions.HASH_LABEL]
+    body = deployment_revisions.body(deployment(template=template("a"), metadata=metadata), 2, 7)
+    text = body["metadata"]["labels"][deployment_revisions.HASH_LABEL]
     assert body["metadata"]["name"] == f"web-{text}"
-    assert body["metadata"]["annotations"] == {"team": "x", revisions.REVISION: "7"}
-    assert body["spec"]["selector"]["matchLabels"] == {"app": "web", revisions.HASH_LABEL: text}
+    assert body["metadata"]["annotations"] == {"team": "x", deployment_revisions.REVISION: "7"}
+    assert body["spec"]["selector"]["matchLabels"] == {"app": "web", deployment_revisions.HASH_LABEL: text}
     assert body["spec"]["template"]["metadata"]["labels"] == body["spec"]["selector"]["matchLabels"]
     assert msgspec.convert(body["spec"]["template"], PodTemplate).spec == template("a")["spec"]
 
 
 def numbered(number: int, **more: Any) -> Any:
-    return replica_set(0, f"r{number}", metadata={"annotations": {revisions.REVISION: str(number)}}, **more)
+    return replica_set(0, f"r{number}", metadata={"annotations": {deployment_revisions.REVISION: str(number)}}, **more)
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def numbered(number: int, **more: Any) -> Any:
 )
 def test_revision_numbers(current: int | None, old: list[int], expected: int) -> None:
     now = numbered(current) if current else None
-    assert revisions.current_number(now, [numbered(n) for n in old]) == expected
+    assert deployment_revisions.current_number(now, [numbered(n) for n in old]) == expected
 
 
 def test_a_revision_that_comes_back_remembers_its_earlier_numbers() -> None:
-    changed = revisions.changed_annotations(deployment(), numbered(1), 4)
-    assert changed == {revisions.REVISION: "4", revisions.HISTORY: "1"}
-    assert revisions.changed_annotations(deployment(), numbered(4), 4) == {}
+    changed = deployment_revisions.changed_annotations(deployment(), numbered(1), 4)
+    assert changed == {deployment_revisions.REVISION: "4", deployment_revisions.HISTORY: "1"}
+    assert deployment_revisions.changed_annotations(deployment(), numbered(4), 4) == {}
 
 
 def test_only_empty_sets_beyond_the_history_limit_expire_oldest_first() -> None:
     sets = [numbered(3), numbered(1), numbered(2, pods=1), numbered(4)]
-    expired = revisions.expired(deployment(revisionHistoryLimit=1), sets)
+    expired = deployment_revisions.expired(deployment(revisionHistoryLimit=1), sets)
     assert [s.metadata.name for s in expired] == ["r1", "r3"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.controllers.machinery.owner_references import reference
-from podwire.controllers.replicas import safe_text
+from podwire.controllers.workloads.replicaset_plan import safe_text
 from podwire.kube.kinds import DEPLOYMENTS
 
 if TYPE_CHECKING:

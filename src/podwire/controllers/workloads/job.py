@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers import completions
 from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.controllers.workloads import job_plan
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import JOBS
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
-    from podwire.controllers.completions import Plan, Verdict
     from podwire.controllers.machinery.recorder import Recorder
     from podwire.controllers.machinery.shared_informers import Informers
+    from podwire.controllers.workloads.job_plan import Plan, Verdict
     from podwire.kube.batch import Job
     from podwire.kube.client import Client
 
@@ -46,7 +46,7 @@ class Jobs:
             await self._tidy(job, now)
             return
         pods = await self._pods.claim(job)
-        plan = completions.plan(job, pods, now)
+        plan = job_plan.plan(job, pods, now)
         try:
             await self._pods.delete(job, plan.delete)
             await self._create(job, plan)
@@ -56,15 +56,15 @@ class Jobs:
             self._queue.add(key, plan.again_after)
 
     async def _create(self, job: Job, plan: Plan) -> None:
-        names = self._pods.names(job, [completions.pod_beginning(job, index) for index in plan.create])
+        names = self._pods.names(job, [job_plan.pod_beginning(job, index) for index in plan.create])
         pairs = zip(plan.create, names, strict=True)
-        await self._pods.create(job, [completions.pod_body(job, name, index) for index, name in pairs])
+        await self._pods.create(job, [job_plan.pod_body(job, name, index) for index, name in pairs])
 
     async def _write_status(self, job: Job, verdict: Verdict | None, now: datetime) -> None:
-        wanted = completions.status(job, self._pods.of(job), verdict, now)
+        wanted = job_plan.status(job, self._pods.of(job), verdict, now)
         if wanted == job.status:
             return
-        body = {"status": completions.as_json(wanted)}
+        body = {"status": job_plan.as_json(wanted)}
         self._jobs.wrote(await self._client.patch(JOBS, job.key, body, "status"))
         if verdict is not None:
             failed = verdict.type == "Failed"
@@ -73,11 +73,11 @@ class Jobs:
 
     async def _tidy(self, job: Job, now: datetime) -> None:
         """After the end: the pods that were still ending leave the status, and in time the Job goes."""
-        wanted = completions.status(job, self._pods.of(job), None, now)
+        wanted = job_plan.status(job, self._pods.of(job), None, now)
         if wanted != job.status:
-            body = {"status": completions.as_json(wanted)}
+            body = {"status": job_plan.as_json(wanted)}
             self._jobs.wrote(await self._client.patch(JOBS, job.key, body, "status"))
-        left = completions.expires_in(job, now)
+        left = job_plan.expires_in(job, now)
         if left is None or job.metadata.deletion_timestamp is not None:
             return
         if left > 0:

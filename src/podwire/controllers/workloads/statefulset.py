@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers import history, ordinals
 from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.status_patch import whole
 from podwire.controllers.machinery.work_queue import WorkQueue
-from podwire.controllers.ordinals import Revisions
-from podwire.controllers.replicas import next_available
-from podwire.controllers.revision_keeper import RevisionKeeper
+from podwire.controllers.workloads import controller_revisions, statefulset_plan
+from podwire.controllers.workloads.controller_history import RevisionKeeper
+from podwire.controllers.workloads.replicaset_plan import next_available
+from podwire.controllers.workloads.statefulset_plan import Revisions
 from podwire.kube.kinds import STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
 
@@ -56,7 +56,7 @@ class StatefulSets:
         pods = await self._pods.claim(stateful_set)
         revisions = await self._revisions_of(stateful_set)
         now = datetime.now(UTC)
-        plan = ordinals.plan(stateful_set, pods, revisions, now)
+        plan = statefulset_plan.plan(stateful_set, pods, revisions, now)
         try:
             await self._pods.delete(stateful_set, plan.delete)
             await self._pods.create(
@@ -66,7 +66,7 @@ class StatefulSets:
             await self._write_status(stateful_set, revisions, now)
         pods = self._pods.of(stateful_set)
         await self._revisions.prune(
-            stateful_set, {revisions.current, revisions.update, *map(ordinals.revision_of, pods)}
+            stateful_set, {revisions.current, revisions.update, *map(statefulset_plan.revision_of, pods)}
         )
         again = next_available(pods, stateful_set.spec.min_ready_seconds, now)
         if again is not None:
@@ -82,16 +82,16 @@ class StatefulSets:
         return Revisions(current if current in known else update, update)
 
     def _pod_body(self, stateful_set: StatefulSet, number: int, revisions: Revisions) -> dict[str, Any]:
-        name = ordinals.revision_for(stateful_set, number, revisions)
-        return ordinals.pod_body(stateful_set, number, self._template(stateful_set, name), name)
+        name = statefulset_plan.revision_for(stateful_set, number, revisions)
+        return statefulset_plan.pod_body(stateful_set, number, self._template(stateful_set, name), name)
 
     def _template(self, stateful_set: StatefulSet, name: str) -> PodTemplate:
         held = (r for r in self._revisions.of(stateful_set) if r.metadata.name == name)
         revision = next(held, None)
-        return stateful_set.spec.template if revision is None else history.template_of(revision)
+        return stateful_set.spec.template if revision is None else controller_revisions.template_of(revision)
 
     async def _write_status(self, stateful_set: StatefulSet, revisions: Revisions, now: datetime) -> None:
-        wanted = ordinals.status(stateful_set, self._pods.of(stateful_set), revisions, now)
+        wanted = statefulset_plan.status(stateful_set, self._pods.of(stateful_set), revisions, now)
         if wanted != stateful_set.status:
             body = {"status": whole(wanted)}
             self._sets.wrote(await self._client.patch(STATEFUL_SETS, stateful_set.key, body, "status"))

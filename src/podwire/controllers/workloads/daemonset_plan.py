@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.controllers import fitting
-from podwire.controllers.history import HASH_LABEL
 from podwire.controllers.machinery.owner_references import reference
-from podwire.controllers.replicas import unavailable_for
+from podwire.controllers.workloads.controller_revisions import HASH_LABEL
+from podwire.controllers.workloads.replicaset_plan import unavailable_for
 from podwire.kube.apps import DaemonSetStatus, scaled
 from podwire.kube.core import PodSpec
 from podwire.kube.kinds import DAEMON_SETS

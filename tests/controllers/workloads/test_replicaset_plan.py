@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers import replicas
+from podwire.controllers.workloads import replicaset_plan
 from podwire.kube.core import Pod
 from tests.controllers.build import pod, replica_set
 
@@ -27,49 +27,49 @@ NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
     ],
 )
 def test_pods_of_a_set_of_two(pods: list[Pod], create: int, delete: list[str]) -> None:
-    plan = replicas.plan(replica_set(2), pods, NOW)
+    plan = replicaset_plan.plan(replica_set(2), pods, NOW)
     assert (plan.create, [p.metadata.name for p in plan.delete]) == (create, delete)
-    backwards = replicas.plan(replica_set(2), pods[::-1], NOW)
+    backwards = replicaset_plan.plan(replica_set(2), pods[::-1], NOW)
     assert backwards == plan
 
 
 def test_a_deletion_cost_of_the_user_decides_among_equals() -> None:
-    cheap = pod("z", metadata={"annotations": {replicas.DELETION_COST: "-1"}})
-    odd = pod("y", metadata={"annotations": {replicas.DELETION_COST: "no number"}})
-    plan = replicas.plan(replica_set(2), [pod("a"), cheap, odd], NOW)
+    cheap = pod("z", metadata={"annotations": {replicaset_plan.DELETION_COST: "-1"}})
+    odd = pod("y", metadata={"annotations": {replicaset_plan.DELETION_COST: "no number"}})
+    plan = replicaset_plan.plan(replica_set(2), [pod("a"), cheap, odd], NOW)
     assert [p.metadata.name for p in plan.delete] == ["z"]
 
 
 def test_a_set_that_is_being_deleted_makes_no_pods() -> None:
     ending = replica_set(2, metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
-    assert replicas.plan(ending, [], NOW) == replicas.Plan()
+    assert replicaset_plan.plan(ending, [], NOW) == replicaset_plan.Plan()
 
 
 def test_a_ready_pod_is_available_after_min_ready_seconds() -> None:
     patient = replica_set(1, spec={"minReadySeconds": 90})
-    assert replicas.plan(patient, [pod()], NOW).again_after == 30
-    assert replicas.status(patient, [pod()], NOW, None)["availableReplicas"] == 0
+    assert replicaset_plan.plan(patient, [pod()], NOW).again_after == 30
+    assert replicaset_plan.status(patient, [pod()], NOW, None)["availableReplicas"] == 0
     later = NOW + timedelta(seconds=30)
-    assert replicas.plan(patient, [pod()], later).again_after is None
-    assert replicas.status(patient, [pod()], later, None)["availableReplicas"] == 1
+    assert replicaset_plan.plan(patient, [pod()], later).again_after is None
+    assert replicaset_plan.status(patient, [pod()], later, None)["availableReplicas"] == 1
 
 
 def test_status_counts_and_is_written_only_when_it_differs() -> None:
     pods = [pod("a"), pod("b", ready=False), pod("c", ending=True), pod("d", phase="Succeeded")]
-    status = replicas.status(replica_set(2), pods, NOW, None)
+    status = replicaset_plan.status(replica_set(2), pods, NOW, None)
     counts = {key: status[key] for key in ("replicas", "readyReplicas", "availableReplicas", "fullyLabeledReplicas")}
     assert counts == {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1, "fullyLabeledReplicas": 2}
-    assert not replicas.stands(replica_set(2), status)
+    assert not replicaset_plan.stands(replica_set(2), status)
 
 
 def test_a_new_pod_keeps_unknown_fields_of_the_template_and_names_its_owner() -> None:
     template: dict[str, Any] = {"metadata": {"labels": {"app": "web"}}, "spec": {"priority": 3, "containers": []}}
-    body = replicas.pod_body(replica_set(1, template=template), "web-1-abcde")
+    body = replicaset_plan.pod_body(replica_set(1, template=template), "web-1-abcde")
     assert body["spec"]["priority"] == 3
     assert body["metadata"]["ownerReferences"][0]["uid"] == "uid-web-1"
 
 
 def test_names_of_pods_fit_into_a_label() -> None:
-    name = replicas.name_beginning(replica_set(1, name="x" * 200)) + replicas.safe_text(b"seed", 5)
+    name = replicaset_plan.name_beginning(replica_set(1, name="x" * 200)) + replicaset_plan.safe_text(b"seed", 5)
     assert len(name) == 63
-    assert set(name[-5:]) <= set(replicas.SAFE_LETTERS)
+    assert set(name[-5:]) <= set(replicaset_plan.SAFE_LETTERS)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers import daemons
-from podwire.controllers.history import HASH_LABEL
 from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.status_patch import COLLISIONS, whole
 from podwire.controllers.machinery.work_queue import WorkQueue
-from podwire.controllers.replicas import name_beginning, next_available
-from podwire.controllers.revision_keeper import RevisionKeeper
+from podwire.controllers.workloads import daemonset_plan
+from podwire.controllers.workloads.controller_history import RevisionKeeper
+from podwire.controllers.workloads.controller_revisions import HASH_LABEL
+from podwire.controllers.workloads.replicaset_plan import name_beginning, next_available
 from podwire.kube.kinds import DAEMON_SETS, NODES
 from podwire.kube.meta import NamespacedName
 
@@ -54,12 +54,12 @@ class DaemonSets:
             return
         revision = (await self._revisions.current(daemon_set)).metadata.labels[HASH_LABEL]
         now = datetime.now(UTC)
-        plan = daemons.plan(daemon_set, pods, self._all_nodes, revision, now)
+        plan = daemonset_plan.plan(daemon_set, pods, self._all_nodes, revision, now)
         try:
             await self._pods.delete(daemon_set, plan.delete)
             names = self._pods.names(daemon_set, [name_beginning(daemon_set)] * len(plan.create))
             pairs = zip(plan.create, names, strict=True)
-            bodies = [daemons.pod_body(daemon_set, node, name, revision) for node, name in pairs]
+            bodies = [daemonset_plan.pod_body(daemon_set, node, name, revision) for node, name in pairs]
             await self._pods.create(daemon_set, bodies)
         finally:
             await self._write_status(daemon_set, revision, now)
@@ -82,7 +82,7 @@ class DaemonSets:
             self._queue.add(key)
 
     async def _write_status(self, daemon_set: DaemonSet, revision: str, now: datetime) -> None:
-        wanted = daemons.status(daemon_set, self._pods.of(daemon_set), self._all_nodes, revision, now)
+        wanted = daemonset_plan.status(daemon_set, self._pods.of(daemon_set), self._all_nodes, revision, now)
         if wanted != daemon_set.status:
             body = {"status": whole(wanted, unless_zero=COLLISIONS)}
             self._sets.wrote(await self._client.patch(DAEMON_SETS, daemon_set.key, body, "status"))

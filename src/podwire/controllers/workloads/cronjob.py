@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.controllers import timetable
 from podwire.controllers.machinery.cache import Index, changed_key, controller_uid
 from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.controllers.workloads import cronjob_plan
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CRON_JOBS, JOBS
 from podwire.kube.meta import NamespacedName
@@ -54,17 +54,17 @@ class CronJobs:
         if cron_job is None:
             return
         self._tell_ends(cron_job)
-        plan = timetable.plan(cron_job, self._jobs_of(cron_job), self._clock())
+        plan = cronjob_plan.plan(cron_job, self._jobs_of(cron_job), self._clock())
         if plan.remark is not None:
             remark = plan.remark
             self._recorder.tell(CRON_JOBS, cron_job, remark.reason, remark.message, warning=remark.warning)
         for job in plan.delete:
             await self._delete(cron_job, job)
         met = plan.occasion is not None and await self._create(cron_job, plan.occasion)
-        for job in timetable.surplus(cron_job, self._jobs_of(cron_job)):
+        for job in cronjob_plan.surplus(cron_job, self._jobs_of(cron_job)):
             await self._delete(cron_job, job)
         occasion = plan.occasion if met else None
-        await self._write_status(cron_job, timetable.status(cron_job, self._jobs_of(cron_job), occasion))
+        await self._write_status(cron_job, cronjob_plan.status(cron_job, self._jobs_of(cron_job), occasion))
         if plan.again_after is not None:
             self._queue.add(key, plan.again_after)
 
@@ -74,7 +74,7 @@ class CronJobs:
 
     async def _create(self, cron_job: CronJob, occasion: datetime) -> bool:
         """Make the occasion's Job; whether the CronJob has it now. One of somebody else with its name is left alone."""
-        body, namespace = timetable.job_body(cron_job, occasion), cron_job.metadata.namespace
+        body, namespace = cronjob_plan.job_body(cron_job, occasion), cron_job.metadata.namespace
         try:
             job = await self._client.create(JOBS, body, namespace)
         except ApiError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.controllers.rollout import bounds
+from podwire.controllers.workloads.deployment_rollout import bounds
 from podwire.kube.apps import DeploymentCondition, DeploymentStatus
 from podwire.kube.meta import timestamp
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers import progress, revisions, rollout
 from podwire.controllers.machinery import owner_references
 from podwire.controllers.machinery.cache import Index, changed_key, controller_uid
 from podwire.controllers.machinery.owner_references import Claim
 from podwire.controllers.machinery.status_patch import COLLISIONS, whole
 from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.controllers.workloads import deployment_revisions, deployment_rollout, deployment_status
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
 from podwire.kube.meta import NamespacedName
@@ -53,7 +53,7 @@ class Deployments:
         if deployment is None:
             return
         sets = await self._claim(deployment)
-        current, old = revisions.split(deployment, sets)
+        current, old = deployment_revisions.split(deployment, sets)
         if deployment.metadata.deletion_timestamp is None:
             await self._roll(deployment, current, old)
         await self._write_status(deployment)
@@ -99,23 +99,23 @@ class Deployments:
 
     async def _roll(self, deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet]) -> None:
         old_pods = sum(not pod.finished for s in old for pod in self._pods_by_owner[s.metadata.uid].values())
-        size, old_sizes = rollout.sizes(deployment, current, old, old_pods)
-        revision = revisions.current_number(current, old)
+        size, old_sizes = deployment_rollout.sizes(deployment, current, old, old_pods)
+        revision = deployment_revisions.current_number(current, old)
         if current is not None:
-            annotations = revisions.changed_annotations(deployment, current, revision)
+            annotations = deployment_revisions.changed_annotations(deployment, current, revision)
             await self._resize(deployment, current, size, annotations)
         elif size is not None:
             await self._create(deployment, size, revision)
         for replica_set, count in zip(old, old_sizes, strict=True):
             await self._resize(deployment, replica_set, count, {})
-        for replica_set in revisions.expired(deployment, old):
+        for replica_set in deployment_revisions.expired(deployment, old):
             await self._remove(replica_set)
-        if size is not None and deployment.metadata.annotations.get(revisions.REVISION) != str(revision):
-            patch = {"metadata": {"annotations": {revisions.REVISION: str(revision)}}}
+        if size is not None and deployment.metadata.annotations.get(deployment_revisions.REVISION) != str(revision):
+            patch = {"metadata": {"annotations": {deployment_revisions.REVISION: str(revision)}}}
             self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, patch))
 
     async def _create(self, deployment: Deployment, size: int, revision: int) -> None:
-        body = revisions.body(deployment, size, revision)
+        body = deployment_revisions.body(deployment, size, revision)
         try:
             made = await self._client.create(REPLICA_SETS, body, deployment.metadata.namespace)
         except ApiError as error:
@@ -162,12 +162,12 @@ class Deployments:
     async def _write_status(self, deployment: Deployment) -> None:
         now = datetime.now(UTC)
         deployment = self._deployments.objects.get(deployment.key, deployment)
-        current, old = revisions.split(deployment, self._owned(deployment))
-        wanted = progress.status(deployment, current, old, now)
+        current, old = deployment_revisions.split(deployment, self._owned(deployment))
+        wanted = deployment_status.status(deployment, current, old, now)
         if wanted != deployment.status:
             body = {"status": whole(wanted, unless_zero=COLLISIONS)}
             deployment = self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, body, "status"))
-        left = progress.deadline_left(deployment, now)
+        left = deployment_status.deadline_left(deployment, now)
         if left is not None:
             self._queue.add(deployment.key, left + 1)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from podwire.controllers import history
 from podwire.controllers.machinery.cache import Index, controller_uid
+from podwire.controllers.workloads import controller_revisions
 from podwire.kube.apps import DaemonSet, StatefulSet
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CONTROLLER_REVISIONS
@@ -39,7 +39,7 @@ class RevisionKeeper(Generic[OwnerT]):
 
     async def current(self, owner: OwnerT) -> ControllerRevision:
         """The revision of the owner's template, made or numbered anew where that is needed."""
-        place = history.place(owner.spec.template, self.of(owner))
+        place = controller_revisions.place(owner.spec.template, self.of(owner))
         if place.revision is None:
             return await self._create(owner, place.number)
         if place.revision.revision == place.number:
@@ -50,7 +50,7 @@ class RevisionKeeper(Generic[OwnerT]):
 
     async def prune(self, owner: OwnerT, used: Collection[str]) -> None:
         """Delete the oldest revisions that no pod has, beyond the owner's limit."""
-        for revision in history.expired(self.of(owner), used, owner.spec.revision_history_limit):
+        for revision in controller_revisions.expired(self.of(owner), used, owner.spec.revision_history_limit):
             try:
                 await self._client.delete(CONTROLLER_REVISIONS, revision.key, uid=revision.metadata.uid)
             except ApiError as error:
@@ -59,7 +59,7 @@ class RevisionKeeper(Generic[OwnerT]):
             self._revisions.deleted(revision)
 
     async def _create(self, owner: OwnerT, number: int) -> ControllerRevision:
-        body = history.body(self._kind, owner, number, owner.status.collision_count)
+        body = controller_revisions.body(self._kind, owner, number, owner.status.collision_count)
         try:
             made = await self._client.create(CONTROLLER_REVISIONS, body, owner.metadata.namespace)
         except ApiError as error:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.daemonset import DaemonSets
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.scheduler import Scheduler
+from podwire.controllers.workloads.daemonset import DaemonSets
 from podwire.kube.kinds import DAEMON_SETS, NODES, PODS
 from tests.controllers.build import node_fields
 from tests.controllers.fake_api import FakeApi, running

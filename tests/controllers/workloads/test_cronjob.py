@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.cronjob import CronJobs
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
+from podwire.controllers.workloads.cronjob import CronJobs
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CRON_JOBS, EVENTS, JOBS
 from podwire.kube.meta import NamespacedName

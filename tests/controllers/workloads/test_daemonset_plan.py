@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers import daemons
+from podwire.controllers.workloads import daemonset_plan
 from podwire.kube.core import Pod
 from tests.controllers.build import daemon_set, node, pod
 
@@ -18,7 +18,7 @@ def daemon(where: str, revision: str = "new", name: str = "", **changes: Any) ->
 
 
 def step(pods: list[Pod], nodes: Any = NODES, **spec: Any) -> tuple[list[str], list[str]]:
-    plan = daemons.plan(daemon_set(**spec), pods, nodes, "new", NOW)
+    plan = daemonset_plan.plan(daemon_set(**spec), pods, nodes, "new", NOW)
     return list(plan.create), [item.metadata.name for item in plan.delete]
 
 
@@ -95,14 +95,14 @@ def test_an_update_takes_away_no_more_pods_than_it_may(pods: list[Pod], spec: di
 
 def test_the_status_counts_nodes() -> None:
     pods = [daemon("node-1"), daemon("node-2", "old", ready=False), daemon("gone")]
-    status = daemons.status(daemon_set(), pods, NODES, "new", NOW)
+    status = daemonset_plan.status(daemon_set(), pods, NODES, "new", NOW)
     assert (status.desired_number_scheduled, status.current_number_scheduled, status.number_misscheduled) == (3, 2, 1)
     assert (status.number_ready, status.updated_number_scheduled, status.number_unavailable) == (1, 1, 2)
 
 
 def test_a_pod_is_made_for_its_node_and_bears_what_nodes_suffer() -> None:
-    body = daemons.pod_body(daemon_set(), "node-2", "log-x", "new")
+    body = daemonset_plan.pod_body(daemon_set(), "node-2", "log-x", "new")
     made = msgspec.convert(body, Pod)
-    assert daemons.node_of(made) == "node-2"
+    assert daemonset_plan.node_of(made) == "node-2"
     assert any(line.key == "node.kubernetes.io/unschedulable" for line in made.spec.tolerations)
     assert made.metadata.labels == {"app": "web", "controller-revision-hash": "new"}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.job import Jobs
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
+from podwire.controllers.workloads.job import Jobs
 from podwire.kube.kinds import EVENTS, JOBS, PODS
 from tests.controllers.build import READY
 from tests.controllers.fake_api import FakeApi, running

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers import ordinals
-from podwire.controllers.ordinals import Revisions
+from podwire.controllers.workloads import statefulset_plan
+from podwire.controllers.workloads.statefulset_plan import Revisions
 from podwire.kube.apps import PodTemplate
 from podwire.kube.core import Pod
 from tests.controllers.build import pod, stateful_set
@@ -19,7 +19,7 @@ def member(number: int, revision: str = "db-new", **changes: Any) -> Pod:
 
 
 def step(pods: list[Pod], replicas: int = 3, **spec: Any) -> tuple[list[int], list[str]]:
-    plan = ordinals.plan(stateful_set(replicas, **spec), pods, REVISIONS, NOW)
+    plan = statefulset_plan.plan(stateful_set(replicas, **spec), pods, REVISIONS, NOW)
     return list(plan.create), [item.metadata.name for item in plan.delete]
 
 
@@ -94,21 +94,25 @@ def test_pods_that_only_look_like_members_are_left_alone() -> None:
 
 def test_below_the_partition_a_lost_pod_comes_back_with_its_revision() -> None:
     wanted = stateful_set(3, **rolling(partition=2))
-    assert [ordinals.revision_for(wanted, number, REVISIONS) for number in range(3)] == ["db-old", "db-old", "db-new"]
+    assert [statefulset_plan.revision_for(wanted, number, REVISIONS) for number in range(3)] == [
+        "db-old",
+        "db-old",
+        "db-new",
+    ]
 
 
 def test_the_update_becomes_current_when_all_pods_have_it_and_are_ready() -> None:
     pods = [member(number) for number in range(3)]
-    assert ordinals.status(stateful_set(3), pods, REVISIONS, NOW).current_revision == "db-new"
+    assert statefulset_plan.status(stateful_set(3), pods, REVISIONS, NOW).current_revision == "db-new"
     pods[1] = member(1, ready=False)
-    status = ordinals.status(stateful_set(3), pods, REVISIONS, NOW)
+    status = statefulset_plan.status(stateful_set(3), pods, REVISIONS, NOW)
     assert (status.current_revision, status.updated_replicas, status.ready_replicas) == ("db-old", 3, 2)
 
 
 def test_a_pod_has_its_name_as_hostname_and_an_empty_folder_for_each_claim() -> None:
     wanted = stateful_set(serviceName="dbs", volumeClaimTemplates=[{"metadata": {"name": "data"}}])
     template = PodTemplate(spec={"volumes": [{"name": "data"}, {"name": "etc", "configMap": {}}]})
-    body = ordinals.pod_body(wanted, 2, template, "db-new")
+    body = statefulset_plan.pod_body(wanted, 2, template, "db-new")
     assert body["metadata"]["labels"] == {
         "statefulset.kubernetes.io/pod-name": "db-2",
         "apps.kubernetes.io/pod-index": "2",

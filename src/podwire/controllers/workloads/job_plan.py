@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.controllers.machinery.owner_references import reference
-from podwire.controllers.replicas import active, name_beginning
+from podwire.controllers.workloads.replicaset_plan import active, name_beginning
 from podwire.kube.batch import JobStatus
 from podwire.kube.kinds import JOBS
 from podwire.kube.meta import Condition, timestamp
