@@ -8,12 +8,12 @@ import logging
 import msgspec
 
 from podwire.controllers.disruption import Disruptions
-from podwire.controllers.endpoints_objects import EndpointsObjects
-from podwire.controllers.endpointslices import EndpointSlices
+from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
+from podwire.controllers.endpoints.endpointslice_controller import EndpointSlices
+from podwire.controllers.endpoints.mirroring_controller import Mirroring
 from podwire.controllers.garbage import GarbageCollector
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers, supervised
-from podwire.controllers.mirroring import Mirroring
 from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.node_lifecycle import NodeLifecycle
 from podwire.controllers.scheduler import NAME as SCHEDULER

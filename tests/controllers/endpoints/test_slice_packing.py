@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from podwire.controllers import slices
-from podwire.controllers.slices import LARGEST_SLICE, Content, Plan
+from podwire.controllers.endpoints import slice_packing
+from podwire.controllers.endpoints.slice_packing import LARGEST_SLICE, Content, Plan
 from podwire.kube.discovery import Endpoint, EndpointPort, EndpointSlice, ObjectReference
 from podwire.kube.meta import ObjectMeta
 from tests.controllers.build import service
 
 HTTP = (EndpointPort(name="http", port=80),)
 OTHER = (EndpointPort(name="http", port=81),)
-LABELS = slices.labels(service())
+LABELS = slice_packing.labels(service())
 
 
 def endpoint(number: int) -> Endpoint:
@@ -31,7 +31,7 @@ def existing(name: str, endpoints: Sequence[Endpoint], ports: tuple[EndpointPort
 
 
 def plan(wanted: dict[tuple[EndpointPort, ...], Sequence[Endpoint]], *have: EndpointSlice) -> Plan:
-    return slices.plan({"IPv4": wanted}, have, LABELS)
+    return slice_packing.plan({"IPv4": wanted}, have, LABELS)
 
 
 def test_the_first_endpoints_make_a_slice() -> None:
@@ -67,23 +67,23 @@ def test_new_ports_take_over_the_old_slice_in_one_write() -> None:
 
 def test_a_family_that_is_no_longer_wanted_loses_its_slices() -> None:
     have = existing("a", some(1))
-    assert slices.plan({}, [have], LABELS) == Plan(delete=(have,))
+    assert slice_packing.plan({}, [have], LABELS) == Plan(delete=(have,))
 
 
 def test_changed_labels_of_the_service_reach_its_slices() -> None:
-    labels = slices.labels(service(labels={"team": "x"}))
+    labels = slice_packing.labels(service(labels={"team": "x"}))
     have = existing("a", some(1))
-    assert [old for old, _ in slices.plan({"IPv4": {HTTP: some(1)}}, [have], labels).update] == [have]
+    assert [old for old, _ in slice_packing.plan({"IPv4": {HTTP: some(1)}}, [have], labels).update] == [have]
 
 
 def test_headless_services_mark_their_slices_and_users_cannot_fake_the_marks() -> None:
-    forged = {slices.HEADLESS_LABEL: "", slices.MANAGED_BY_LABEL: "me"}
-    assert slices.labels(service(labels=forged)) == LABELS
-    assert slices.HEADLESS_LABEL in slices.labels(service(clusterIP="None"))
+    forged = {slice_packing.HEADLESS_LABEL: "", slice_packing.MANAGED_BY_LABEL: "me"}
+    assert slice_packing.labels(service(labels=forged)) == LABELS
+    assert slice_packing.HEADLESS_LABEL in slice_packing.labels(service(clusterIP="None"))
 
 
 def test_the_body_writes_protocols_out_for_clients_that_do_not_default() -> None:
-    body = slices.body(service(), Content("IPv4", HTTP, some(1)))
+    body = slice_packing.body(service(), Content("IPv4", HTTP, some(1)))
     assert body["ports"] == [{"name": "http", "protocol": "TCP", "port": 80}]
     assert body["metadata"]["ownerReferences"][0]["kind"] == "Service"
 

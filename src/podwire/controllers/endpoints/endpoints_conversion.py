@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers import endpoints, slices
+from podwire.controllers.endpoints import from_pods, slice_packing
 from podwire.kube.discovery import SERVICE_NAME_LABEL, Endpoint, EndpointConditions, EndpointPort
 from podwire.kube.endpoints import EndpointAddress, EndpointsPort, EndpointSubset
 
 if TYPE_CHECKING:
-    from podwire.controllers.endpoints import Ports
+    from podwire.controllers.endpoints.from_pods import Ports
     from podwire.kube.core import Pod, Service
     from podwire.kube.endpoints import Endpoints
 
@@ -31,10 +31,10 @@ MOST_ADDRESSES = 1000
 
 def subsets(service: Service, pods: Iterable[Pod]) -> tuple[EndpointSubset, ...]:
     """The subsets of the Service's first family: addresses together that have the same ports."""
-    family = endpoints.families(service)[0]
+    family = from_pods.families(service)[0]
     left = MOST_ADDRESSES
     found = []
-    for ports, group in endpoints.wanted(service, pods, lambda _: "", family).items():
+    for ports, group in from_pods.wanted(service, pods, lambda _: "", family).items():
         if not ports and not service.headless:
             continue
         listed = [entry for entry in group if entry.conditions.ready or not entry.conditions.terminating][:left]
@@ -51,7 +51,7 @@ def subsets(service: Service, pods: Iterable[Pod]) -> tuple[EndpointSubset, ...]
 
 def labels(service: Service) -> dict[str, str]:
     """The Service's labels, who manages the object, and that it is not to be mirrored: its slices exist."""
-    headless = {slices.HEADLESS_LABEL: ""} if service.headless else {}
+    headless = {slice_packing.HEADLESS_LABEL: ""} if service.headless else {}
     return {**service.metadata.labels, **headless, MANAGED_LABEL: MANAGER, SKIP_MIRROR_LABEL: "true"}
 
 
@@ -90,7 +90,7 @@ def mirror(item: Endpoints) -> dict[str, dict[Ports, list[Endpoint]]]:
         ports = tuple(_new_port(port) for port in subset.ports)
         for entries, ready in ((subset.addresses, True), (subset.not_ready_addresses, False)):
             for entry in entries[:left]:
-                family = endpoints.usable_family(entry.ip)
+                family = from_pods.usable_family(entry.ip)
                 if family:
                     found.setdefault(family, {}).setdefault(ports, []).append(_endpoint(entry, ready=ready))
                     left -= 1
@@ -102,7 +102,7 @@ def mirror_labels(item: Endpoints) -> dict[str, str]:
     return {
         **item.metadata.labels,
         SERVICE_NAME_LABEL: item.metadata.name,
-        slices.MANAGED_BY_LABEL: MIRROR_MANAGER,
+        slice_packing.MANAGED_BY_LABEL: MIRROR_MANAGER,
     }
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers import endpoints
+from podwire.controllers.endpoints import from_pods
 from podwire.kube.core import Pod
 from podwire.kube.discovery import EndpointConditions
 from tests.controllers.build import pod, service
@@ -27,7 +27,7 @@ def conditions(ready: bool, serving: bool, terminating: bool) -> EndpointConditi
 )
 def test_conditions(state: dict[str, Any], publish: bool, expected: EndpointConditions) -> None:
     item = service(publishNotReadyAddresses=publish)
-    assert endpoints.endpoint(item, pod(**state), "10.244.1.5", "").conditions == expected
+    assert from_pods.endpoint(item, pod(**state), "10.244.1.5", "").conditions == expected
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_conditions(state: dict[str, Any], publish: bool, expected: EndpointCond
     ],
 )
 def test_only_addresses_that_a_service_may_lead_to_count(item: Pod, expected: dict[str, str]) -> None:
-    assert endpoints.addresses(item) == expected
+    assert from_pods.addresses(item) == expected
 
 
 CONTAINERS = [{"name": "c", "ports": [{"name": "http", "containerPort": 8080}]}]
@@ -64,30 +64,30 @@ ONCE = [{"name": "i", "ports": [{"name": "http", "containerPort": 9090}]}]
     ],
 )
 def test_target_ports(port: dict[str, Any], spec: dict[str, Any], expected: int | None) -> None:
-    assert endpoints.target(service(ports=[port]).spec.ports[0], pod(spec=spec)) == expected
+    assert from_pods.target(service(ports=[port]).spec.ports[0], pod(spec=spec)) == expected
 
 
 def test_pods_whose_named_port_differs_stand_apart() -> None:
     other = [{"name": "c", "ports": [{"name": "http", "containerPort": 8081}]}]
     named = service(ports=[{"port": 80, "targetPort": "http"}])
     pods = [pod("a", spec={"containers": CONTAINERS}), pod("b", spec={"containers": other})]
-    groups = endpoints.wanted(named, pods, lambda _: "", "IPv4")
+    groups = from_pods.wanted(named, pods, lambda _: "", "IPv4")
     assert {ports[0].port: len(found) for ports, found in groups.items()} == {8080: 1, 8081: 1}
-    assert groups == endpoints.wanted(named, pods[::-1], lambda _: "", "IPv4")
+    assert groups == from_pods.wanted(named, pods[::-1], lambda _: "", "IPv4")
 
 
 def test_each_family_has_its_own_address_and_the_zone_comes_from_the_node() -> None:
     zones = {"node-1": "north"}
     for family, address in zip(("IPv4", "IPv6"), BOTH, strict=True):
-        (found,) = endpoints.wanted(service(), [pod(ips=BOTH)], lambda node: zones[node], family).values()
+        (found,) = from_pods.wanted(service(), [pod(ips=BOTH)], lambda node: zones[node], family).values()
         assert (found[0].addresses, found[0].zone) == ((address,), "north")
-    assert endpoints.wanted(service(), [pod(ips=BOTH[:1])], lambda _: "", "IPv6") == {}
+    assert from_pods.wanted(service(), [pod(ips=BOTH[:1])], lambda _: "", "IPv6") == {}
 
 
 @pytest.mark.parametrize(("subdomain", "expected"), [("web", "db-0"), ("other", ""), ("", "")])
 def test_a_hostname_counts_only_under_its_own_service(subdomain: str, expected: str) -> None:
     named = pod(spec={"hostname": "db-0", "subdomain": subdomain})
-    assert endpoints.endpoint(service(), named, "10.244.1.5", "").hostname == expected
+    assert from_pods.endpoint(service(), named, "10.244.1.5", "").hostname == expected
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_a_hostname_counts_only_under_its_own_service(subdomain: str, expected: 
     ],
 )
 def test_families(spec: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert endpoints.families(service(**spec)) == expected
+    assert from_pods.families(service(**spec)) == expected

@@ -16,7 +16,7 @@ from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice
 from podwire.kube.kinds import SERVICES
 
 if TYPE_CHECKING:
-    from podwire.controllers.endpoints import Ports
+    from podwire.controllers.endpoints.from_pods import Ports
     from podwire.kube.core import Service
     from podwire.kube.discovery import Endpoint
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers import old_endpoints
+from podwire.controllers.endpoints import endpoints_conversion
 from podwire.controllers.machinery.cache import Index, changed_key, label_keys, selected
 from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
@@ -49,18 +49,18 @@ class EndpointsObjects:
         service = self._services.objects.get(key)
         existing = self._objects.objects.get(key)
         if service is None:
-            if existing is not None and old_endpoints.MANAGED_LABEL in existing.metadata.labels:
+            if existing is not None and endpoints_conversion.MANAGED_LABEL in existing.metadata.labels:
                 await self._delete(existing)
             return
         if not service.spec.selector or service.spec.type == "ExternalName":
             return
-        wanted = old_endpoints.subsets(
+        wanted = endpoints_conversion.subsets(
             service, selected(self._pods_by_label, service.metadata.namespace, service.spec.selector)
         )
-        body = old_endpoints.body(service, wanted)
+        body = endpoints_conversion.body(service, wanted)
         if existing is None:
             self._objects.wrote(await self._client.create(ENDPOINTS, body, key.namespace))
-        elif not old_endpoints.stands(existing, service, wanted):
+        elif not endpoints_conversion.stands(existing, service, wanted):
             body["metadata"]["resourceVersion"] = existing.metadata.resource_version
             self._objects.wrote(await self._client.replace(ENDPOINTS, key, body))
 

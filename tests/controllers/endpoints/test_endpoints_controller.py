@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers import old_endpoints
-from podwire.controllers.endpoints_objects import EndpointsObjects
+from podwire.controllers.endpoints import endpoints_conversion
+from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
+from podwire.controllers.endpoints.mirroring_controller import Mirroring
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.controllers.mirroring import Mirroring
 from podwire.kube.endpoints import Endpoints
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -33,7 +33,7 @@ def test_pods_of_the_first_family_ready_and_not() -> None:
         pod("c", ips=["10.244.1.7"], ending=True),
         pod("d", ips=["fd00::8"]),
     ]
-    found = old_endpoints.subsets(service(), pods)
+    found = endpoints_conversion.subsets(service(), pods)
     assert addresses(found) == [(["10.244.1.5"], ["10.244.1.6"])]
     assert [(port.port, port.protocol) for port in found[0].ports] == [(80, "TCP")]
 
@@ -44,8 +44,8 @@ def test_pods_of_the_first_family_ready_and_not() -> None:
 )
 def test_what_is_mirrored(labels: dict[str, str], selector: dict[str, str], mirrored: bool) -> None:
     item = msgspec.convert({"metadata": {"name": "web", "labels": labels}}, Endpoints)
-    assert old_endpoints.mirrored(item, service(selector=selector)) is mirrored
-    assert old_endpoints.mirrored(item, None) is False
+    assert endpoints_conversion.mirrored(item, service(selector=selector)) is mirrored
+    assert endpoints_conversion.mirrored(item, None) is False
 
 
 @pytest.fixture

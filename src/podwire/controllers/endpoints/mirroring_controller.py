@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.controllers import old_endpoints, slices
-from podwire.controllers.endpointslices import new_name
+from podwire.controllers.endpoints import endpoints_conversion, slice_packing
+from podwire.controllers.endpoints.endpointslice_controller import new_name
 from podwire.controllers.machinery.cache import Index, changed_key
 from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.machinery.work_queue import WorkQueue
@@ -16,8 +16,8 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from podwire.controllers.endpoints.slice_packing import Content
     from podwire.controllers.machinery.shared_informers import Informers
-    from podwire.controllers.slices import Content
     from podwire.kube.client import Client
     from podwire.kube.discovery import EndpointSlice
     from podwire.kube.endpoints import Endpoints
@@ -46,10 +46,10 @@ class Mirroring:
         """Write what the mirrored slices of one Service lack; all go where nothing is to be mirrored."""
         item = self._objects.objects.get(key)
         existing = [s for s in self._slices_by_service[key].values() if s.metadata.deletion_timestamp is None]
-        if item is None or not old_endpoints.mirrored(item, self._services.objects.get(key)):
+        if item is None or not endpoints_conversion.mirrored(item, self._services.objects.get(key)):
             await self._delete(existing)
             return
-        plan = slices.plan(old_endpoints.mirror(item), existing, old_endpoints.mirror_labels(item))
+        plan = slice_packing.plan(endpoints_conversion.mirror(item), existing, endpoints_conversion.mirror_labels(item))
         for content in plan.create:
             body = _body(item, content)
             body["metadata"] |= new_name(item)
@@ -78,10 +78,10 @@ class Mirroring:
 
 def _body(item: Endpoints, content: Content) -> dict[str, dict[str, object]]:
     owner = reference(ENDPOINTS, item)
-    return slices.document(item.metadata.namespace, old_endpoints.mirror_labels(item), owner, content)
+    return slice_packing.document(item.metadata.namespace, endpoints_conversion.mirror_labels(item), owner, content)
 
 
 def _service_key(item: EndpointSlice) -> list[NamespacedName]:
     """Slices that others manage are not ours to touch."""
-    mine = item.metadata.labels.get(slices.MANAGED_BY_LABEL) == old_endpoints.MIRROR_MANAGER
+    mine = item.metadata.labels.get(slice_packing.MANAGED_BY_LABEL) == endpoints_conversion.MIRROR_MANAGER
     return [item.service] if mine else []

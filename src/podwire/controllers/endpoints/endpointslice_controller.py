@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers import endpoints, slices
+from podwire.controllers.endpoints import from_pods, slice_packing
 from podwire.controllers.machinery.cache import Index, changed_key, label_keys, selected
 from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.workloads.replicaset_plan import safe_text
@@ -16,8 +16,8 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from podwire.controllers.endpoints.slice_packing import Content
     from podwire.controllers.machinery.shared_informers import Informers
-    from podwire.controllers.slices import Content
     from podwire.kube.client import Client
     from podwire.kube.core import Node, Pod, Service
     from podwire.kube.discovery import Endpoint, EndpointSlice
@@ -58,19 +58,19 @@ class EndpointSlices:
         if service is None:
             await self._delete(existing)
             return
-        plan = slices.plan(self._wanted(service), existing, slices.labels(service))
+        plan = slice_packing.plan(self._wanted(service), existing, slice_packing.labels(service))
         for content in plan.create:
             await self._create(service, content)
         for old, content in plan.update:
             await self._update(service, old, content)
         await self._delete(plan.delete)
 
-    def _wanted(self, service: Service) -> Mapping[str, Mapping[endpoints.Ports, Sequence[Endpoint]]]:
+    def _wanted(self, service: Service) -> Mapping[str, Mapping[from_pods.Ports, Sequence[Endpoint]]]:
         if not service.spec.selector or service.spec.type == "ExternalName":
             return {}
         pods = list(selected(self._pods_by_label, service.metadata.namespace, service.spec.selector))
         return {
-            family: endpoints.wanted(service, pods, self._zone_of, family) for family in endpoints.families(service)
+            family: from_pods.wanted(service, pods, self._zone_of, family) for family in from_pods.families(service)
         }
 
     def _zone_of(self, node: str) -> str:
@@ -96,16 +96,16 @@ class EndpointSlices:
 
     def _slice_changed(self, change: Change[EndpointSlice]) -> None:
         for item in (change.old, change.new):
-            if item is not None and item.metadata.labels.get(slices.MANAGED_BY_LABEL) == slices.MANAGER:
+            if item is not None and item.metadata.labels.get(slice_packing.MANAGED_BY_LABEL) == slice_packing.MANAGER:
                 self._queue.add(item.service)
 
     async def _create(self, service: Service, content: Content) -> None:
-        body = slices.body(service, content)
+        body = slice_packing.body(service, content)
         body["metadata"] |= new_name(service)
         self._slices.wrote(await self._client.create(ENDPOINT_SLICES, body, service.metadata.namespace))
 
     async def _update(self, service: Service, old: EndpointSlice, content: Content) -> None:
-        body = slices.body(service, content)
+        body = slice_packing.body(service, content)
         body["metadata"] |= {
             "name": old.metadata.name,
             "generateName": old.metadata.generate_name,
@@ -137,4 +137,4 @@ def _selector_key(service: Service) -> list[tuple[Any, ...]]:
 
 def _service_key(item: EndpointSlice) -> list[NamespacedName]:
     """Slices that others manage are not ours to touch."""
-    return [item.service] if item.metadata.labels.get(slices.MANAGED_BY_LABEL) == slices.MANAGER else []
+    return [item.service] if item.metadata.labels.get(slice_packing.MANAGED_BY_LABEL) == slice_packing.MANAGER else []

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers import slices
-from podwire.controllers.endpointslices import ZONE_LABEL, EndpointSlices
+from podwire.controllers.endpoints import slice_packing
+from podwire.controllers.endpoints.endpointslice_controller import ZONE_LABEL, EndpointSlices
 from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -84,7 +84,7 @@ async def test_an_ending_pod_serves_but_is_not_ready(api: FakeApi) -> None:
 
 
 async def test_a_service_without_selector_and_slices_of_others_are_left_alone(api: FakeApi) -> None:
-    labels = {"kubernetes.io/service-name": "manual", slices.MANAGED_BY_LABEL: "me"}
+    labels = {"kubernetes.io/service-name": "manual", slice_packing.MANAGED_BY_LABEL: "me"}
     api.put(ENDPOINT_SLICES, "mine", "shop", metadata={"labels": labels}, endpoints=[], addressType="IPv4")
     serve(api, "manual", selector={})
     serve(api)
