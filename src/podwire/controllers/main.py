@@ -15,9 +15,9 @@ from podwire.controllers.garbage import GarbageCollector
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers, supervised
 from podwire.controllers.namespaces import Namespaces
-from podwire.controllers.node_lifecycle import NodeLifecycle
-from podwire.controllers.scheduler import NAME as SCHEDULER
-from podwire.controllers.scheduler import Scheduler
+from podwire.controllers.nodes.lifecycle import NodeLifecycle
+from podwire.controllers.nodes.scheduler import NAME as SCHEDULER
+from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.cronjob import CronJobs
 from podwire.controllers.workloads.daemonset import DaemonSets
 from podwire.controllers.workloads.deployment import Deployments

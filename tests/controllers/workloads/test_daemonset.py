@@ -11,7 +11,7 @@ import pytest
 
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.controllers.scheduler import Scheduler
+from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.daemonset import DaemonSets
 from podwire.kube.kinds import DAEMON_SETS, NODES, PODS
 from tests.controllers.build import node_fields

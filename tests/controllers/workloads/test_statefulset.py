@@ -10,7 +10,7 @@ import pytest
 
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.controllers.scheduler import Scheduler
+from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.statefulset import StatefulSets
 from podwire.kube.kinds import CONTROLLER_REVISIONS, EVENTS, NODES, PODS, STATEFUL_SETS
 from podwire.kube.meta import NamespacedName

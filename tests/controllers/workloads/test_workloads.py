@@ -11,7 +11,7 @@ import pytest
 
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.controllers.scheduler import Scheduler
+from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.deployment import Deployments
 from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS

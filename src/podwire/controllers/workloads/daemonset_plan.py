@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers import fitting
 from podwire.controllers.machinery.owner_references import reference
+from podwire.controllers.nodes import node_affinity
 from podwire.controllers.workloads.controller_revisions import HASH_LABEL
 from podwire.controllers.workloads.replicaset_plan import unavailable_for
 from podwire.kube.apps import DaemonSetStatus, scaled
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from podwire.kube.apps import DaemonSet
     from podwire.kube.core import Node, Pod
 
-LASTING = (fitting.NOT_READY, fitting.UNREACHABLE)
+LASTING = (node_affinity.NOT_READY, node_affinity.UNREACHABLE)
 PRESSURES = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -49,15 +49,18 @@ class _NodeState:
 def wanted(spec: PodSpec, node: Node) -> bool:
     """Whether the node shall have a pod."""
     tolerations = (*spec.tolerations, *own_tolerations(spec))
-    if node.metadata.deletion_timestamp is not None or not fitting.chosen(spec, node):
+    if node.metadata.deletion_timestamp is not None or not node_affinity.chosen(spec, node):
         return False
-    return fitting.untolerated(tolerations, node.spec.taints) is None
+    return node_affinity.untolerated(tolerations, node.spec.taints) is None
 
 
 def kept(spec: PodSpec, node: Node) -> bool:
     """Whether a pod that the node has may stay: a taint that only keeps new pods away does not end it."""
     tolerations = (*spec.tolerations, *own_tolerations(spec))
-    return fitting.chosen(spec, node) and fitting.untolerated(tolerations, node.spec.taints, (NO_EXECUTE,)) is None
+    return (
+        node_affinity.chosen(spec, node)
+        and node_affinity.untolerated(tolerations, node.spec.taints, (NO_EXECUTE,)) is None
+    )
 
 
 def own_tolerations(spec: PodSpec) -> list[Toleration]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from podwire.controllers import liveness
-from podwire.controllers.liveness import GRACE_SECONDS, Life
 from podwire.controllers.machinery.cache import Index
 from podwire.controllers.machinery.pod_control import every
 from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.controllers.nodes import health
+from podwire.controllers.nodes.health import GRACE_SECONDS, Life
 from podwire.kube.client import ApiError
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import LEASES, NODES, PODS
@@ -65,19 +65,19 @@ class NodeLifecycle:
         self._gone.pop(name, None)
         now = datetime.now(UTC)
         silent = self._silent_for(name) >= self._grace and not await self._renewed_meanwhile(name)
-        state = liveness.life(node, now, silent=silent, grace_seconds=self._grace)
+        state = health.life(node, now, silent=silent, grace_seconds=self._grace)
         node = await self._mark(node, state, now)
         if state is Life.UNREACHABLE:
             await every(self._make_unready(pod, now) for pod in self._on(name))
-        plan = liveness.evictions(node, state, self._on(name), now)
+        plan = health.evictions(node, state, self._on(name), now)
         await every(self._delete(pod, force=False) for pod in plan.delete)
         await every(self._delete(pod, force=True) for pod in plan.force)
         waits = [plan.again_after] if plan.again_after is not None else []
         if state is Life.UNREACHABLE and plan.delete:
-            waits.append(liveness.FORCE_SECONDS)
+            waits.append(health.FORCE_SECONDS)
         elif name in self._seen and not silent:
             waits.append(max(0.01, self._grace - self._silent_for(name)))
-        unready = liveness.unready_for(node, now)
+        unready = health.unready_for(node, now)
         if state is Life.READY and unready is not None:
             waits.append(max(0.01, self._grace - unready))
         if waits:
@@ -111,12 +111,12 @@ class NodeLifecycle:
 
     async def _mark(self, node: Node, state: Life, now: datetime) -> Node:
         if state is Life.UNREACHABLE and any(c.status != "Unknown" for c in node.status.conditions):
-            patch = liveness.silence(node, now)
+            patch = health.silence(node, now)
             node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
             self._recorder.tell(NODES, node, "NodeNotReady", message, warning=True)
         evict = any(self._silent_for(key.name) < self._grace for key in self._nodes.objects)
-        wanted = liveness.taints(node, state, now, evict=evict)
+        wanted = health.taints(node, state, now, evict=evict)
         if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
             return node
         version = node.metadata.resource_version
@@ -124,7 +124,7 @@ class NodeLifecycle:
         return self._nodes.wrote(await self._client.patch(NODES, node.key, body))
 
     async def _make_unready(self, pod: Pod, now: datetime) -> None:
-        patch = liveness.unready(pod, now)
+        patch = health.unready(pod, now)
         if patch is not None:
             self._pods.wrote(await self._client.patch(PODS, pod.key, patch, "status"))
 

@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers import liveness
-from podwire.controllers.liveness import Life
+from podwire.controllers.nodes import health
+from podwire.controllers.nodes.health import Life
 from podwire.kube.core import Node, NodeStatus, Pod
 from podwire.kube.meta import Condition, timestamp
 from tests.controllers.build import node, pod
@@ -29,11 +29,11 @@ def test_the_life_of_a_node(status: str, seconds: int, silent: bool, state: Life
     since = timestamp(NOW - timedelta(seconds=seconds))
     condition = Condition(type="Ready", status=status, last_transition_time=since)
     item = msgspec.structs.replace(node("n"), status=NodeStatus(conditions=(condition,)))
-    assert liveness.life(item, NOW, silent=silent) is state
+    assert health.life(item, NOW, silent=silent) is state
 
 
 def test_a_node_that_has_said_nothing_yet_is_left_alone() -> None:
-    assert liveness.life(Node(), NOW, silent=False) is Life.READY
+    assert health.life(Node(), NOW, silent=False) is Life.READY
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_a_node_that_has_said_nothing_yet_is_left_alone() -> None:
     ],
 )
 def test_taints(item: Any, state: Life, evict: bool, expected: list[str]) -> None:
-    taints = liveness.taints(item, state, NOW, evict=evict)
+    taints = health.taints(item, state, NOW, evict=evict)
     assert [f"{taint['key']}:{taint['effect']}" for taint in taints] == expected
 
 
 def test_a_taint_that_stands_keeps_its_time() -> None:
-    taints = liveness.taints(node("n", UNREACHABLE), Life.UNREACHABLE, NOW, evict=True)
+    taints = health.taints(node("n", UNREACHABLE), Life.UNREACHABLE, NOW, evict=True)
     assert [taint["timeAdded"] for taint in taints] == ["2026-01-01T00:01:00Z", "2026-01-01T00:00:00Z"]
 
 
@@ -75,14 +75,14 @@ def tolerant(seconds: int | None) -> Pod:
     ],
 )
 def test_who_is_sent_away_and_when(item: Pod, deleted: bool, again: float | None) -> None:
-    plan = liveness.evictions(node("n", UNREACHABLE), Life.UNREACHABLE, [item], NOW)
+    plan = health.evictions(node("n", UNREACHABLE), Life.UNREACHABLE, [item], NOW)
     assert (bool(plan.delete), plan.again_after) == (deleted, again)
 
 
 def test_an_ending_pod_is_forced_only_where_nobody_can_end_it() -> None:
     grace = {"deletionTimestamp": "2026-01-01T00:01:30Z", "deletionGracePeriodSeconds": 30}
     ending = pod(metadata=grace)
-    late = NOW + timedelta(seconds=liveness.FORCE_SECONDS)
-    assert liveness.evictions(node("n"), Life.UNREACHABLE, [ending], NOW).again_after == liveness.FORCE_SECONDS
-    assert liveness.evictions(node("n"), Life.UNREACHABLE, [ending], late).force == (ending,)
-    assert liveness.evictions(node("n"), Life.READY, [ending], late).force == ()
+    late = NOW + timedelta(seconds=health.FORCE_SECONDS)
+    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], NOW).again_after == health.FORCE_SECONDS
+    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], late).force == (ending,)
+    assert health.evictions(node("n"), Life.READY, [ending], late).force == ()

@@ -3,8 +3,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers import fitting
-from podwire.controllers.placement import Loads, Placed, Unplaced, place
+from podwire.controllers.nodes import node_affinity
+from podwire.controllers.nodes.node_selection import Loads, Placed, Unplaced, place
 from podwire.kube.core import PodSpec
 from podwire.kube.scheduling import Taint, Toleration
 from tests.controllers.build import node, pod
@@ -27,7 +27,7 @@ TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
 )
 def test_tolerations(toleration: dict[str, str], tolerated: bool) -> None:
     taint = msgspec.convert(TAINT, Taint)
-    found = fitting.untolerated([msgspec.convert(toleration, Toleration)], [taint])
+    found = node_affinity.untolerated([msgspec.convert(toleration, Toleration)], [taint])
     assert found == (None if tolerated else taint)
 
 
@@ -63,4 +63,4 @@ def line(key: str, operator: str, *values: str) -> dict[str, Any]:
     ],
 )
 def test_required_affinity(terms: list[dict[str, Any]], chosen: bool) -> None:
-    assert fitting.chosen(affinity(*terms), node("node-1", disk="ssd", cores="4")) is chosen
+    assert node_affinity.chosen(affinity(*terms), node("node-1", disk="ssd", cores="4")) is chosen

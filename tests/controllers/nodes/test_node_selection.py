@@ -1,6 +1,6 @@
 import pytest
 
-from podwire.controllers.placement import Loads, Placed, Unplaced, place
+from podwire.controllers.nodes.node_selection import Loads, Placed, Unplaced, place
 from podwire.kube.core import Node
 from tests.controllers.build import node, pod
 

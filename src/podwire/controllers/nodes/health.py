@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers import fitting
+from podwire.controllers.nodes import node_affinity
 from podwire.kube.meta import timestamp
 from podwire.kube.scheduling import NO_EXECUTE, NO_SCHEDULE, Taint
 
@@ -27,7 +27,7 @@ GRACE_SECONDS = 10.0
 FORCE_SECONDS = 3.0
 """Pods of an unreachable node have this long to end; nobody there can say that they did."""
 
-OWN_TAINTS = frozenset({fitting.NOT_READY, fitting.UNREACHABLE, fitting.UNSCHEDULABLE})
+OWN_TAINTS = frozenset({node_affinity.NOT_READY, node_affinity.UNREACHABLE, node_affinity.UNSCHEDULABLE})
 
 
 class Life(enum.Enum):
@@ -69,11 +69,11 @@ def taints(node: Node, state: Life, now: datetime, *, evict: bool) -> list[dict[
     `evict` is False while all nodes are silent: then the fault is likely ours, and no pod is sent away for it.
     """
     wanted: list[tuple[str, str]] = []
-    key = {Life.NOT_READY: fitting.NOT_READY, Life.UNREACHABLE: fitting.UNREACHABLE}.get(state)
+    key = {Life.NOT_READY: node_affinity.NOT_READY, Life.UNREACHABLE: node_affinity.UNREACHABLE}.get(state)
     if key is not None:
         wanted += [(key, NO_SCHEDULE), *([(key, NO_EXECUTE)] if evict else [])]
     if node.spec.unschedulable:
-        wanted.append((fitting.UNSCHEDULABLE, NO_SCHEDULE))
+        wanted.append((node_affinity.UNSCHEDULABLE, NO_SCHEDULE))
     have = {(taint.key, taint.effect): taint for taint in node.spec.taints}
     others = [taint for taint in node.spec.taints if taint.key not in OWN_TAINTS]
     mine = [have.get(pair) or Taint(key=pair[0], effect=pair[1], time_added=timestamp(now)) for pair in wanted]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from podwire.controllers.machinery.cache import controller_uid
 from podwire.controllers.machinery.work_queue import WorkQueue
-from podwire.controllers.placement import Loads, Placed, place
+from podwire.controllers.nodes.node_selection import Loads, Placed, place
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName, timestamp

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from podwire.controllers import fitting
+from podwire.controllers.nodes import node_affinity as fitting
 
 if TYPE_CHECKING:
     from podwire.kube.core import Node, Pod

@@ -10,7 +10,7 @@ import pytest
 
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.controllers.node_lifecycle import NodeLifecycle
+from podwire.controllers.nodes.lifecycle import NodeLifecycle
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import LEASES, NODES, PODS
 from podwire.kube.meta import NamespacedName
