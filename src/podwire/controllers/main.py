@@ -7,14 +7,14 @@ import logging
 
 import msgspec
 
+from podwire.controllers.cleanup.garbage_collector import GarbageCollector
+from podwire.controllers.cleanup.namespaces import Namespaces
 from podwire.controllers.disruption import Disruptions
 from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
 from podwire.controllers.endpoints.endpointslice_controller import EndpointSlices
 from podwire.controllers.endpoints.mirroring_controller import Mirroring
-from podwire.controllers.garbage import GarbageCollector
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.controllers.machinery.shared_informers import Informers, supervised
-from podwire.controllers.namespaces import Namespaces
 from podwire.controllers.nodes.lifecycle import NodeLifecycle
 from podwire.controllers.nodes.scheduler import NAME as SCHEDULER
 from podwire.controllers.nodes.scheduler import Scheduler

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.garbage import GarbageCollector
+from podwire.controllers.cleanup.garbage_collector import GarbageCollector
 from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS, Kind
 from podwire.kube.meta import NamespacedName

@@ -6,9 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers.machinery import owner_references
-from podwire.controllers.machinery.work_queue import WorkQueue
-from podwire.controllers.ownergraph import (
+from podwire.controllers.cleanup.owner_graph import (
     Action,
     Delete,
     DropFinalizer,
@@ -18,6 +16,8 @@ from podwire.controllers.ownergraph import (
     OwnerState,
     decide,
 )
+from podwire.controllers.machinery import owner_references
+from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName, Object

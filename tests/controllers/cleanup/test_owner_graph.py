@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.ownergraph import (
+from podwire.controllers.cleanup.owner_graph import (
     FOREGROUND,
     ORPHAN,
     Action,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from podwire.controllers.cleanup.namespaces import Namespaces
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.controllers.namespaces import Namespaces
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS
 from podwire.kube.meta import NamespacedName
 from tests.controllers.fake_api import FakeApi, running
