@@ -9,7 +9,7 @@ import msgspec
 
 from podwire.controllers.cleanup.garbage_collector import GarbageCollector
 from podwire.controllers.cleanup.namespaces import Namespaces
-from podwire.controllers.disruption import Disruptions
+from podwire.controllers.disruption.controller import Disruptions
 from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
 from podwire.controllers.endpoints.endpointslice_controller import EndpointSlices
 from podwire.controllers.endpoints.mirroring_controller import Mirroring

@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers import budgets
-from podwire.controllers.disruption import Disruptions
+from podwire.controllers.disruption import budget as budgets
+from podwire.controllers.disruption.controller import Disruptions
 from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.core import Pod
 from podwire.kube.disruption import PodDisruptionBudget

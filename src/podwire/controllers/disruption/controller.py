@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers import budgets
+from podwire.controllers.disruption import budget as budgets
 from podwire.controllers.machinery.cache import Index, changed_key
 from podwire.controllers.machinery.status_patch import whole
 from podwire.controllers.machinery.work_queue import WorkQueue
