@@ -16,7 +16,8 @@ from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import ENDPOINT_SLICES, SERVICES
 from podwire.kube.meta import NamespacedName
-from podwire.lab import credentials, paths, visit
+from podwire.lab import credentials, visit
+from podwire.lab.base import paths
 from podwire.lab.worlds import World
 
 WRITERS = 8

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from podwire.kernel import namespaces
 from podwire.lab import capabilities, container, messages
+from podwire.lab.base.seqpacket import Packets
 from podwire.lab.lifecycle import Record, Terminated
-from podwire.lab.packets import Packets
 from podwire.lab.plan import SHIM_SOCKET, ContainerPlan, Execute, Identity, PodPlan, write_plan
 from podwire.lab.zygote import SpawnRequest
 
@@ -71,7 +71,7 @@ class ShimOfTest:
         """As kill -9 does; the socket stays behind."""
         descriptor = os.pidfd_open(self.pid)
         os.kill(self.pid, 9)
-        from podwire.lab.processes import gone
+        from podwire.lab.base.pidfd import gone
 
         await gone(descriptor)
         os.close(descriptor)

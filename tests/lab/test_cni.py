@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from podwire.lab import cni, program
+from podwire.lab import cni
+from podwire.lab.base import run_program
 from podwire.lab.cni import Attachment, CniError, Network
 
 PLUGIN = """#!/bin/sh
@@ -91,5 +92,5 @@ async def test_a_plugin_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest
 async def test_a_program_and_what_it_answers() -> None:
     environment = {"A": "1"}
     script = "cat; echo $A$HOME >&2; exit 3"
-    outcome = await program.run(["/bin/sh", "-c", script], environment=environment, data=b"in", timeout_seconds=5)
+    outcome = await run_program.run(["/bin/sh", "-c", script], environment=environment, data=b"in", timeout_seconds=5)
     assert (outcome.status, outcome.output, outcome.errors) == (3, b"in", b"1\n")

@@ -15,7 +15,8 @@ import pytest
 
 from podwire.kube.kinds import CONFIG_MAPS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
-from podwire.lab import messages, paths
+from podwire.lab import messages
+from podwire.lab.base import paths
 from podwire.lab.shim_client import ShimClient
 from podwire.lab.zygote import SpawnRequest
 from tests.lab.nodes import NODE, is_ready, node, shell

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from podwire.lab import paths
+from podwire.lab.base import paths
 from tests.lab.nodes import NODE, NodeOfTest, is_ready, node, shell
 from tests.lab.shims import DEADLINE, until
 from tests.sandbox import in_world

@@ -52,7 +52,7 @@ def ls(output: str) -> None:
     """List the images, a line for each name."""
     import msgspec
 
-    from podwire.lab import paths
+    from podwire.lab.base import paths
     from podwire.lab.imagestore import listing, store
 
     images = listing.entries(store.Store(paths.images()))

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.lab import program
+from podwire.lab.base import run_program
 from podwire.pods.cni import Result
 
 VERSION = "1.1.0"
@@ -130,7 +130,7 @@ class Network:
             plugin = {**plugin, "prevResult": msgspec.Raw(previous)}
         name = str(plugin["type"])
         try:
-            outcome = await program.run(
+            outcome = await run_program.run(
                 [str(self._folder / name)],
                 environment=environment,
                 data=msgspec.json.encode(plugin),
@@ -145,7 +145,7 @@ class Network:
         return outcome.output
 
 
-def _error(name: str, command: str, outcome: program.Outcome) -> CniError:
+def _error(name: str, command: str, outcome: run_program.Outcome) -> CniError:
     """The plugin's own words, or what it wrote before it died."""
     try:
         error = msgspec.json.decode(outcome.output, type=_Error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from podwire.kube.client import Client
-from podwire.lab import paths
+from podwire.lab.base import paths
 from podwire.lab.log_format import decode
 from podwire.lab.report import ON_THEIR_WAY, POD_REPORTS, ContainerReport, PodReport
 from podwire.lab.system_objects import DNS_LABELS

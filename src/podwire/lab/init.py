@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwire.kernel import namespaces
-from podwire.lab import paths, power
+from podwire.lab import power
+from podwire.lab.base import paths
 from podwire.lab.supervision import RoleSpec, State, Supervision
 from podwire.lab.zygote import SpawnRequest, Zygote
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from podwire.lab import paths
+from podwire.lab.base import paths
 
 LONGEST_REQUEST = 4096
 WAIT_SECONDS = 10.0

@@ -13,7 +13,7 @@ from podwire.kube.core import Node, PodIP
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, Kind
 from podwire.kube.meta import Object, Struct
-from podwire.lab.columns import table
+from podwire.lab.base.text_columns import table
 from podwire.lab.pod_events import MACHINE
 from podwire.lab.worlds import World, WorldError
 

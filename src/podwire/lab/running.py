@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podwire.lab import container, crun, processes
+from podwire.lab import container, crun
+from podwire.lab.base import pidfd as processes
 from podwire.lab.console import fork_console
 from podwire.lab.lifecycle import Record, Running, Terminated
 from podwire.lab.log_file import LogFile, log_path

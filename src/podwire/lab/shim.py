@@ -22,10 +22,11 @@ from pathlib import Path
 import msgspec
 
 from podwire.kernel import namespaces
-from podwire.lab import container, lifecycle, messages, packets, paths, processes, running
+from podwire.lab import container, lifecycle, messages, running
+from podwire.lab.base import paths, pidfd, seqpacket
+from podwire.lab.base.seqpacket import Packets
 from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
 from podwire.lab.log_file import forget_runs
-from podwire.lab.packets import Packets
 from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, ContainerPlan, PodPlan, Refuse, read_plan, replace_file
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Shim:
         # What crun makes for us is the child of a child that ends: it shall be ours.
         namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 1)
         # Listen before reading the plan: a runtime that wrote it and found nobody listening will not ask again.
-        listener = packets.listen(self._folder / SHIM_SOCKET)
+        listener = seqpacket.listen(self._folder / SHIM_SOCKET)
         self._resume()
         loop = asyncio.get_running_loop()
         loop.add_reader(listener, self._accept, listener)
@@ -97,9 +98,9 @@ class Shim:
             self._runs[record.name] = run
             self._spawn(self._follow(run))
             return
-        status = processes.written_exit(paths.EXITS / str(state.pid), state.started)
+        status = pidfd.written_exit(paths.EXITS / str(state.pid), state.started)
         if status is None:
-            status = processes.UNKNOWN_EXIT << 8
+            status = pidfd.UNKNOWN_EXIT << 8
         self._ended(wanted.name, running.terminated(status, state.started, time.time()))
 
     def _apply(self) -> None:
@@ -308,7 +309,7 @@ class Shim:
         started = await self._join(peer, run, request, descriptors)
         started.release()
         hung_up = asyncio.ensure_future(peer.receive())
-        ended = asyncio.ensure_future(processes.wait_child(started.pid))
+        ended = asyncio.ensure_future(pidfd.wait_child(started.pid))
         await asyncio.wait((ended, hung_up), return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
             # Nobody listens any more: the command ends as it does when a terminal is closed.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from podwire.lab import messages
-from podwire.lab.packets import Packets
+from podwire.lab.base.seqpacket import Packets
 from podwire.lab.plan import SHIM_SOCKET
 from podwire.lab.zygote import SpawnRequest
 

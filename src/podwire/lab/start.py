@@ -13,7 +13,8 @@ from pathlib import Path
 
 from podwire import __version__
 from podwire.kernel import nftables
-from podwire.lab import launch, paths, userns, worlds
+from podwire.lab import launch, userns, worlds
+from podwire.lab.base import paths
 from podwire.lab.init import KEEP, WorldSpec
 from podwire.lab.topology import Topology
 from podwire.lab.world_roles import world_roles

@@ -11,7 +11,7 @@ from podwire.kernel import bridges, links, namespaces, routes, sysctl
 from podwire.kernel.bridges import Interface
 from podwire.kernel.links import VethEnd
 from podwire.kernel.netlink import Netlink
-from podwire.lab import paths
+from podwire.lab.base import paths
 from podwire.lab.topology import Topology
 
 BRIDGE = "br0"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from podwire.kernel import namespaces
-from podwire.lab import paths
+from podwire.lab.base import paths
 from podwire.lab.manifests import kubectl
 from podwire.lab.topology import Topology
 from podwire.lab.worlds import World, WorldError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from podwire.lab import paths
+from podwire.lab.base import paths
 from podwire.lab.supervision import RoleSpec
 from podwire.lab.topology import NodeAddresses, Topology
 

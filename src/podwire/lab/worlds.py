@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from podwire.lab import paths
+from podwire.lab.base import paths
 
 DEFAULT_NAME = "default"
 END_SECONDS = 10.0

@@ -7,7 +7,8 @@ import os
 import resource
 from pathlib import Path
 
-from podwire.lab import mapped, paths
+from podwire.lab import mapped
+from podwire.lab.base import paths
 from podwire.lab.imagestore import loading, removal, store
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.loading import Loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from podwire.lab.columns import table
+from podwire.lab.base.text_columns import table
 from podwire.lab.imagestore import reference
 from podwire.lab.imagestore.loading import Loaded
 from podwire.lab.imagestore.removal import Removed

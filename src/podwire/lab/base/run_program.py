@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from podwire.lab import processes
+from podwire.lab.base import pidfd
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ async def _wait(process: subprocess.Popen[bytes], timeout_seconds: float) -> int
     descriptor = os.pidfd_open(process.pid)
     try:
         async with asyncio.timeout(timeout_seconds):
-            await processes.gone(descriptor)
+            await pidfd.gone(descriptor)
     except BaseException:
-        processes.send_signal(descriptor, signal.SIGKILL)
+        pidfd.send_signal(descriptor, signal.SIGKILL)
         process.wait()
         raise
     finally:

@@ -8,7 +8,8 @@ import os
 import signal
 from pathlib import Path
 
-from podwire.lab import paths, worlds
+from podwire.lab import worlds
+from podwire.lab.base import paths
 
 UNKNOWN_EXIT = 255
 EXIT_WORD_TRIES = 200
