@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from podwire.kube.core import Pod, Service
-from podwire.lab import standin
 from podwire.lab.catalog import Catalog
 from podwire.lab.images import Machine, Port
 from podwire.lab.imagestore import loading
 from podwire.lab.imagestore.store import Store
 from podwire.lab.plan import Call, Execute, Refuse
 from podwire.lab.pod_plan import Resolution
+from podwire.lab.standin import server
 from tests.lab.imagestore.building import Image, entry, oci, tar
 
 CATALOG = Catalog(Machine(lambda path: path in {"/bin/sh", "/usr/bin/env"}), {"podwire/dns": "a.b:main"})
@@ -66,7 +66,7 @@ def test_stand_ins_listen_for_services_and_say_so() -> None:
     assert found.image_id == "podwire://stand-in/nginx"
     assert isinstance(found.program, Call)
     assert found.program.arguments["ports"] == "TCP/80 UDP/90"
-    assert found.program.function == f"{standin.__name__}:{standin.main_of_arguments.__name__}"
+    assert found.program.function == f"{server.__name__}:{server.main_of_arguments.__name__}"
 
 
 LAYERS = tar(entry("etc/passwd", b"web:x:33:34::/www:/bin/sh\n"), entry("etc/group", b"staff:x:50:web\n"))

@@ -11,18 +11,19 @@ from pathlib import Path
 from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import applets, image_settings, images, standin
+from podwire.lab import applets, image_settings, images
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.store import Store, StoredImage
 from podwire.lab.plan import Call, Execute, Refuse
 from podwire.lab.pod_plan import Resolution
-from podwire.lab.standin_answer import StandInIdentity
+from podwire.lab.standin import server
+from podwire.lab.standin.answers import StandInIdentity
 
 NEVER_PULLED = "ErrImageNeverPull"
 INVALID_NAME = "InvalidImageName"
 """Upstream's reasons (kubernetes `pkg/kubelet/images/types.go`)."""
 
-STAND_IN_FUNCTION = "podwire.lab.standin:main_of_arguments"
+STAND_IN_FUNCTION = "podwire.lab.standin.server:main_of_arguments"
 VISIBLE = ("/usr/", "/bin/", "/sbin/")
 """Folders of the host in which a container sees programs."""
 
@@ -145,7 +146,7 @@ def _stand_in(
     )
     doors = ", ".join(f"{port.number}/{port.protocol}" for port in ports) or "no port"
     return Resolution(
-        Call(function=STAND_IN_FUNCTION, arguments=standin.arguments_of(identity, ports)),
+        Call(function=STAND_IN_FUNCTION, arguments=server.arguments_of(identity, ports)),
         image_id=f"podwire://stand-in/{image}",
         stand_in=f"a stand-in answers in its place on {doors}",
         ports=ports,

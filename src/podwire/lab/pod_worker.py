@@ -39,7 +39,7 @@ from podwire.lab.reporting import Reporter
 from podwire.lab.running import folder_of
 from podwire.lab.sandbox import Sandbox, SandboxRecord
 from podwire.lab.shim_client import ShimClient, ShimError
-from podwire.lab.standin import control_line
+from podwire.lab.standin.server import control_line
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from podwire.lab import standin
 from podwire.lab.images import Port
-from podwire.lab.standin_answer import Caller, StandInIdentity, datagram
+from podwire.lab.standin import server
+from podwire.lab.standin.answers import Caller, StandInIdentity, datagram
 from tests import empty_root
 from tests.sandbox import sandboxed
 
@@ -55,7 +55,7 @@ def running() -> Iterator[Running]:
         os.dup2(orders, 0)
         os.close(control)
         empty_root.enter()
-        standin.main_of_arguments(standin.arguments_of(NGINX, PORTS))
+        server.main_of_arguments(server.arguments_of(NGINX, PORTS))
         os._exit(0)
     os.close(output)
     os.close(orders)

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.lab import standin_http
-from podwire.lab.standin_http import Continue, HttpReader, Looks, Refusal, Request, State, looks
+from podwire.lab.standin import http
+from podwire.lab.standin.http import Continue, HttpReader, Looks, Refusal, Request, State, looks
 
 PLAIN = b"GET /a?b=c HTTP/1.1\r\nHost: web.shop\r\nX-Two: a\r\nx-two: b\r\n\r\n"
 SIZED = b"POST /up HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
@@ -63,8 +63,8 @@ def test_leave_is_given_to_a_client_that_waits_for_it() -> None:
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
-        (b"GET / HTTP/1.1\r\nA: " + b"x" * standin_http.LARGEST_HEAD + b"\r\n\r\n", 431),
-        (b"GET / HTTP/1.1\r\nA: " + b"x" * standin_http.LARGEST_HEAD, 431),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * http.LARGEST_HEAD + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * http.LARGEST_HEAD, 431),
     ],
 )
 def test_what_is_bad_or_too_large_is_refused_and_nothing_follows(bad: bytes, status: int) -> None:

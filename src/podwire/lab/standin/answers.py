@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from podwire.lab.standin_http import Request
+from podwire.lab.standin.http import Request
 
 LABEL = "podwire stand-in for "
 """How every text of a stand-in begins, so that nobody takes it for the image's own program."""
