@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from podwire.kernel import namespaces
-from podwire.lab import capabilities, container, messages
+from podwire.lab import messages
 from podwire.lab.base.seqpacket import Packets
+from podwire.lab.container import capabilities, process
+from podwire.lab.container.plan import SHIM_SOCKET, ContainerPlan, Execute, Identity, PodPlan, write_plan
 from podwire.lab.lifecycle import Record, Terminated
-from podwire.lab.plan import SHIM_SOCKET, ContainerPlan, Execute, Identity, PodPlan, write_plan
 from podwire.lab.zygote import SpawnRequest
 
 DEADLINE = 30.0
@@ -134,7 +135,7 @@ def plan(*command: str, **changes: object) -> ContainerPlan:
     settings: dict[str, object] = {
         "name": "main",
         "program": Execute(arguments=command),
-        "environment": {"PATH": container.DEFAULT_PATH},
+        "environment": {"PATH": process.DEFAULT_PATH},
         "identity": Identity(capabilities=tuple(sorted(capabilities.DEFAULT))),
     }
     return ContainerPlan(**{**settings, **changes})  # type: ignore[arg-type]

@@ -10,10 +10,10 @@ import pytest
 
 from podwire.kube.core import Pod, Service
 from podwire.lab.catalog import Catalog
+from podwire.lab.container.plan import Call, Execute, Refuse
 from podwire.lab.images import Machine, Port
 from podwire.lab.imagestore import loading
 from podwire.lab.imagestore.store import Store
-from podwire.lab.plan import Call, Execute, Refuse
 from podwire.lab.pod_plan import Resolution
 from podwire.lab.standin import server
 from tests.lab.imagestore.building import Image, entry, oci, tar

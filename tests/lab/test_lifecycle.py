@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from podwire.lab import lifecycle
+from podwire.lab.container.plan import ContainerPlan, Execute, PodPlan, Refuse
 from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Terminated, Waiting
-from podwire.lab.plan import ContainerPlan, Execute, PodPlan, Refuse
 
 RUNNING = Running(pid=5, ticks=1, started=0.0)
 

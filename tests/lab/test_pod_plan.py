@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from podwire.kube.core import Container, Pod
-from podwire.lab import accounts, capabilities
-from podwire.lab.container import DEFAULT_PATH
+from podwire.lab.container import capabilities, passwd
+from podwire.lab.container.plan import ContainerPlan, Execute, Mount
+from podwire.lab.container.process import DEFAULT_PATH
 from podwire.lab.environment import ConfigurationError, Sources
 from podwire.lab.imagestore.manifest import RunConfig
 from podwire.lab.imagestore.store import StoredImage
-from podwire.lab.plan import ContainerPlan, Execute, Mount
 from podwire.lab.pod_plan import Machine, PodPlace, Resolution, container_plan, expanded, identity
 
 PASSWD = "root:*:0:0:root:/root:/bin/sh\nwww-data:*:33:34:www-data:/var/www:/x\n"
@@ -133,8 +133,8 @@ def test_accounts_hold_no_people_and_no_passwords() -> None:
     text = (
         "root:x:0:0:Root,,555:/root:/bin/bash\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nnobody:x:65534:65534::/:/x\nbad\n"
     )
-    assert accounts.system_accounts(text) == "root:*:0:0:root:/root:/bin/bash\nnobody:*:65534:65534:nobody:/:/x\n"
-    assert accounts.system_accounts("adm:x:4:ann\nann:x:1000:\n") == "adm:*:4:\n"
+    assert passwd.system_accounts(text) == "root:*:0:0:root:/root:/bin/bash\nnobody:*:65534:65534:nobody:/:/x\n"
+    assert passwd.system_accounts("adm:x:4:ann\nann:x:1000:\n") == "adm:*:4:\n"
 
 
 IMAGE = StoredImage(

@@ -9,8 +9,8 @@ import pytest
 
 from podwire.lab import messages
 from podwire.lab.base.pidfd import start_ticks
+from podwire.lab.container.plan import Call, ContainerPlan, Mount, Refuse
 from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Running, Terminated, Waiting
-from podwire.lab.plan import Call, ContainerPlan, Mount, Refuse
 from tests.lab.shims import ShimOfTest, ended, plan, until
 from tests.sandbox import in_world
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from podwire.lab.plan import Mount
+from podwire.lab.container.plan import Mount
 
 FOLDER = "/.busybox"
 """Where a container has the links. No volume lies above it, so nothing has to be made in anybody's volume."""

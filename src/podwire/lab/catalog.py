@@ -12,9 +12,9 @@ from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod, Service
 from podwire.lab import applets, image_settings, images
+from podwire.lab.container.plan import Call, Execute, Refuse
 from podwire.lab.imagestore.failures import ImageError
 from podwire.lab.imagestore.store import Store, StoredImage
-from podwire.lab.plan import Call, Execute, Refuse
 from podwire.lab.pod_plan import Resolution
 from podwire.lab.standin import server
 from podwire.lab.standin.answers import StandInIdentity

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from podwire.kube.numbers import read_number
-from podwire.lab import accounts
+from podwire.lab.container import passwd
 from podwire.lab.environment import ConfigurationError
 from podwire.lab.imagestore.manifest import RunConfig
 from podwire.lab.imagestore.store import StoredImage
@@ -62,11 +62,11 @@ def _named_signal(name: str) -> int:
 def image_user(image: StoredImage) -> ImageUser:
     """The image's USER: name or number, with a group after a colon. Raises ConfigurationError for a name it lacks."""
     user, _, group = image.config.user.partition(":")
-    number = accounts.number(user or "0")
+    number = passwd.number(user or "0")
     if number is not None:
         found = by_number(image, number)
     else:
-        number = accounts.user_number(image.passwd, user)
+        number = passwd.user_number(image.passwd, user)
         if number is None:
             raise ConfigurationError(f"unable to find user {user}: no matching entries in the image's /etc/passwd")
         numbered = by_number(image, number)
@@ -76,15 +76,15 @@ def image_user(image: StoredImage) -> ImageUser:
 
 def by_number(image: StoredImage, user: int) -> ImageUser:
     """A user of the image by number, with the groups that the image's files give it."""
-    name = accounts.user_name(image.passwd, user)
-    groups = accounts.member_groups(image.group, name) if name else ()
-    return ImageUser(user, accounts.primary_group(image.passwd, user), groups)
+    name = passwd.user_name(image.passwd, user)
+    groups = passwd.member_groups(image.group, name) if name else ()
+    return ImageUser(user, passwd.primary_group(image.passwd, user), groups)
 
 
 def _group(image: StoredImage, text: str) -> int:
-    number = accounts.number(text)
+    number = passwd.number(text)
     if number is None:
-        number = accounts.group_number(image.group, text)
+        number = passwd.group_number(image.group, text)
     if number is None:
         raise ConfigurationError(f"unable to find group {text}: no matching entries in the image's /etc/group")
     return number

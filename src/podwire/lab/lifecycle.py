@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from podwire.lab.plan import ContainerPlan, PodPlan, Struct
+from podwire.lab.container.plan import ContainerPlan, PodPlan, Struct
 
 FIRST_BACKOFF_SECONDS = 10.0
 LONGEST_BACKOFF_SECONDS = 300.0

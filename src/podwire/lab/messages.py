@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import msgspec
 
+from podwire.lab.container.plan import Struct
 from podwire.lab.lifecycle import Record
-from podwire.lab.plan import Struct
 
 
 class Watch(Struct, frozen=True, kw_only=True, tag="watch"):

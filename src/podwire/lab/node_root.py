@@ -10,9 +10,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from podwire.lab.accounts import etc_group, etc_passwd
-from podwire.lab.plan import Mount
-from podwire.lab.rootfs import SYSTEM_FOLDERS
+from podwire.lab.container.passwd import etc_group, etc_passwd
+from podwire.lab.container.plan import Mount
+from podwire.lab.container.rootfs import SYSTEM_FOLDERS
 
 PROGRAMS = "/usr"
 EMPTY_FOLDERS = ("dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var")

@@ -9,14 +9,16 @@ from pathlib import Path
 import msgspec
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import accounts, applets, capabilities, image_settings, node_root, volumes
-from podwire.lab.container import DEFAULT_PATH
+from podwire.lab import applets, image_settings, node_root, volumes
+from podwire.lab.container import capabilities
+from podwire.lab.container import passwd as accounts
+from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan, Program
+from podwire.lab.container.process import DEFAULT_PATH
 from podwire.lab.environment import ConfigurationError, Sources, expand, variables
 from podwire.lab.image_settings import ImageUser
 from podwire.lab.images import Port
 from podwire.lab.imagestore.manifest import RunConfig
 from podwire.lab.imagestore.store import StoredImage
-from podwire.lab.plan import ContainerPlan, Identity, Mount, PodPlan, Program
 from podwire.lab.resolv import hostname
 
 

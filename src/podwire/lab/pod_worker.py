@@ -24,12 +24,12 @@ from podwire.kube.kinds import PODS
 from podwire.lab import hooks, messages, pod_events, pod_plan, pod_status
 from podwire.lab.cni import CniError
 from podwire.lab.composition import Composition, compose, provide_files
+from podwire.lab.container.plan import PLAN_FILE, STATE_FILE, PodPlan, read_plan, write_plan
 from podwire.lab.deadline import Deadline
 from podwire.lab.environment import ConfigurationError
 from podwire.lab.images import Port
 from podwire.lab.lifecycle import Record, Running
 from podwire.lab.node import Node
-from podwire.lab.plan import PLAN_FILE, STATE_FILE, PodPlan, read_plan, write_plan
 from podwire.lab.pod_events import Notice
 from podwire.lab.pod_health import PodHealth
 from podwire.lab.pod_status import Observation

@@ -14,13 +14,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podwire.lab import container, crun
 from podwire.lab.base import pidfd as processes
-from podwire.lab.console import fork_console
+from podwire.lab.container import crun, process
+from podwire.lab.container.console import fork_console
+from podwire.lab.container.plan import ContainerPlan, PodPlan
 from podwire.lab.lifecycle import Record, Running, Terminated
 from podwire.lab.log_file import LogFile, log_path
 from podwire.lab.log_format import entries
-from podwire.lab.plan import ContainerPlan, PodPlan
 
 CHUNK = 64 * 1024
 LAST_OUTPUT_SECONDS = 1.0
@@ -86,7 +86,7 @@ class Run:
             await processes.readable(self.report)
         finally:
             report, self.report = self.report, -1
-        return container.read_report(report)
+        return process.read_report(report)
 
     async def ended(self) -> Terminated:
         """Return when the first process has ended and its output is in the log."""
@@ -148,7 +148,7 @@ def folder_of(pod: Path, name: str) -> Path:
 
 async def start(
     pod: Path, plan: PodPlan, wanted: ContainerPlan, run: int, beside: int = 0
-) -> tuple[Run, container.Started]:
+) -> tuple[Run, process.Started]:
     """Fork a container, into the pid namespace of `beside` where that is given. Raises OSError.
 
     It waits to be released, so that it can be written down first.
@@ -162,7 +162,7 @@ async def start(
     for pump in pumps:
         pump.start()
     try:
-        place = container.Place(plan.network, plan.hostname, folder / "root", beside)
+        place = process.Place(plan.network, plan.hostname, folder / "root", beside)
         started = await _begin(wanted, place, (stdin, stdout, stderr))
     except BaseException:
         for pump in pumps:
@@ -179,21 +179,21 @@ async def start(
     return run_now, started
 
 
-async def _begin(wanted: ContainerPlan, place: container.Place, descriptors: tuple[int, int, int]) -> container.Started:
+async def _begin(wanted: ContainerPlan, place: process.Place, descriptors: tuple[int, int, int]) -> process.Started:
     stdin, stdout, stderr = descriptors
     if not wanted.terminal:
-        return await _fork(wanted, place, container.Streams(stdin, stdout, stderr))
+        return await _fork(wanted, place, process.Streams(stdin, stdout, stderr))
     relay, connection = fork_console(stdin, stdout)
     _reap(relay)
     with connection:
-        streams = container.Streams(stdin, stdout, stderr, console=connection.fileno())
+        streams = process.Streams(stdin, stdout, stderr, console=connection.fileno())
         return await _fork(wanted, place, streams)
 
 
-async def _fork(wanted: ContainerPlan, place: container.Place, streams: container.Streams) -> container.Started:
+async def _fork(wanted: ContainerPlan, place: process.Place, streams: process.Streams) -> process.Started:
     """The first process: our child where the machine's programs run, else one that crun makes and we inherit."""
     if not wanted.image_root:
-        return container.start(wanted, place, streams)
+        return process.start(wanted, place, streams)
     launch = crun.launch(wanted, place, streams)
     _reap(launch.launcher)
     await processes.readable(launch.born)

@@ -20,8 +20,9 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.watch import Change
-from podwire.lab import accounts, catalog
+from podwire.lab import catalog
 from podwire.lab.cni import CniError, Network
+from podwire.lab.container import passwd
 from podwire.lab.imagestore.store import Store
 from podwire.lab.node import Names, Node, Objects
 from podwire.lab.node_lease import NodeLease
@@ -198,7 +199,7 @@ class Runtime:
 def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple[Recorder, Objects]) -> Node:
     recorder, objects = shared
     machine = Machine(
-        passwd=accounts.etc_passwd(),
+        passwd=passwd.etc_passwd(),
         user_map=Path("/proc/self/uid_map").read_text(),
         group_map=Path("/proc/self/gid_map").read_text(),
         api_host=config.api_service,

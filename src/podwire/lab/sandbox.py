@@ -14,7 +14,7 @@ import msgspec
 
 from podwire.kernel import namespaces, sysctl
 from podwire.lab.cni import Attachment, CniError, Network
-from podwire.lab.plan import Struct, replace_file
+from podwire.lab.container.plan import Struct, replace_file
 
 log = logging.getLogger(__name__)
 

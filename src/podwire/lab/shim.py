@@ -22,12 +22,22 @@ from pathlib import Path
 import msgspec
 
 from podwire.kernel import namespaces
-from podwire.lab import container, lifecycle, messages, running
+from podwire.lab import lifecycle, messages, running
 from podwire.lab.base import paths, pidfd, seqpacket
 from podwire.lab.base.seqpacket import Packets
+from podwire.lab.container import process
+from podwire.lab.container.plan import (
+    PLAN_FILE,
+    SHIM_SOCKET,
+    STATE_FILE,
+    ContainerPlan,
+    PodPlan,
+    Refuse,
+    read_plan,
+    replace_file,
+)
 from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
 from podwire.lab.log_file import forget_runs
-from podwire.lab.plan import PLAN_FILE, SHIM_SOCKET, STATE_FILE, ContainerPlan, PodPlan, Refuse, read_plan, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -316,26 +326,26 @@ class Shim:
             os.kill(started.pid, signal.SIGKILL)
         how = running.terminated(await ended, 0, 0)
         hung_up.cancel()
-        refusal = container.read_report(started.report)
+        refusal = process.read_report(started.report)
         answer = messages.Failed(message=refusal) if refusal else messages.Exited(code=how.exit_code)
         await peer.send(messages.encode(answer))
 
     async def _join(
         self, peer: Packets, run: running.Run, request: messages.Execute, descriptors: list[int]
-    ) -> container.Started:
+    ) -> process.Started:
         """Fork the command. Our copies of its streams are closed at once, so that they end with it."""
         if request.terminal:
-            ours, theirs = container.open_terminal(run.pid)
+            ours, theirs = process.open_terminal(run.pid)
             await peer.send(messages.encode(messages.Terminal()), [ours])
             os.close(ours)
             descriptors.append(theirs)
-            streams = container.Streams(theirs, theirs, theirs, terminal=True)
+            streams = process.Streams(theirs, theirs, theirs, terminal=True)
         elif len(descriptors) == 3:
             stdin, stdout, stderr = descriptors
-            streams = container.Streams(stdin, stdout, stderr)
+            streams = process.Streams(stdin, stdout, stderr)
         else:
             raise ValueError("a command without a terminal needs three descriptors")
-        started = container.join(run.pid, run.plan, request.command, streams)
+        started = process.join(run.pid, run.plan, request.command, streams)
         for number in descriptors:
             os.close(number)
         descriptors.clear()

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from podwire.lab import messages
 from podwire.lab.base.seqpacket import Packets
-from podwire.lab.plan import SHIM_SOCKET
+from podwire.lab.container.plan import SHIM_SOCKET
 from podwire.lab.zygote import SpawnRequest
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import socket
 from typing import NoReturn
 
 from podwire.kernel import namespaces
-from podwire.lab.container import fresh_signals, settle_descriptors
+from podwire.lab.container.process import fresh_signals, settle_descriptors
 
 CHUNK = 16 * 1024
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab.mount_targets import provide
+from podwire.lab.container.mount_points import provide
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from podwire.kernel import mounts, namespaces
-from podwire.lab.accounts import etc_group, etc_passwd
-from podwire.lab.plan import ContainerPlan, Mount
+from podwire.lab.container.passwd import etc_group, etc_passwd
+from podwire.lab.container.plan import ContainerPlan, Mount
 
 READ_ONLY = mounts.MOUNT_ATTR_RDONLY | mounts.MOUNT_ATTR_NODEV
 HARDENED = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from podwire.kernel import namespaces
-from podwire.lab import capabilities, container, crun
+from podwire.lab.container import capabilities, crun, process
+from podwire.lab.container.plan import ContainerPlan, Execute, Identity, Mount
 from podwire.lab.imagestore.layer import Unpacking, apply
-from podwire.lab.plan import ContainerPlan, Execute, Identity, Mount
 from tests.cgroups import below_own
 from tests.lab.imagestore.building import busybox_layer
 from tests.sandbox import in_world
@@ -41,12 +41,12 @@ def plan(*command: str, **changes: object) -> ContainerPlan:
     return ContainerPlan(**{**settings, **changes})  # type: ignore[arg-type]
 
 
-def begin(wanted: ContainerPlan, output: int) -> tuple[crun.Launch, container.Started]:
+def begin(wanted: ContainerPlan, output: int) -> tuple[crun.Launch, process.Started]:
     (PLACE / "root").mkdir(parents=True, exist_ok=True)
     namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 1)
     null = os.open("/dev/null", os.O_RDONLY)
-    place = container.Place("/proc/self/ns/net", "web-0", PLACE / "root")
-    launch = crun.launch(wanted, place, container.Streams(null, output, output))
+    place = process.Place("/proc/self/ns/net", "web-0", PLACE / "root")
+    launch = crun.launch(wanted, place, process.Streams(null, output, output))
     os.close(null)
     return launch, launch.started()
 
@@ -63,7 +63,7 @@ def run(*command: str, **changes: object) -> tuple[int, str]:
     started.release()
     os.waitpid(launch.launcher, 0)
     with os.fdopen(reader, "rb") as pipe:
-        output = pipe.read() + container.read_report(started.report).encode()
+        output = pipe.read() + process.read_report(started.report).encode()
     _, status = os.waitpid(started.pid, 0)
     return os.waitstatus_to_exitcode(status), output.decode()
 
@@ -193,8 +193,8 @@ def test_a_launcher_that_nobody_listens_to_leaves_nothing() -> None:
     (PLACE / "root").mkdir(parents=True)
     namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 1)
     null = os.open("/dev/null", os.O_RDWR)
-    place = container.Place("/proc/self/ns/net", "web-0", PLACE / "root")
-    launch = crun.launch(plan("sleep", "60"), place, container.Streams(null, null, null))
+    place = process.Place("/proc/self/ns/net", "web-0", PLACE / "root")
+    launch = crun.launch(plan("sleep", "60"), place, process.Streams(null, null, null))
     os.close(launch.born)
     os.close(launch.go)
     os.waitpid(launch.launcher, 0)
@@ -228,11 +228,11 @@ def test_a_process_joins_a_container_of_crun() -> None:
     settings = plan("sleep", "60")
     _, first = begin(settings, null)
     first.release()
-    assert container.read_report(first.report) == ""
+    assert process.read_report(first.report) == ""
     reader, writer = os.pipe()
-    streams = container.Streams(null, writer, writer)
+    streams = process.Streams(null, writer, writer)
     script = "hostname; ls /old; cat /proc/self/cgroup | grep 0::; grep CapEff /proc/self/status"
-    second = container.join(first.pid, settings, ("sh", "-c", script), streams)
+    second = process.join(first.pid, settings, ("sh", "-c", script), streams)
     second.release()
     os.close(writer)
     with os.fdopen(reader) as pipe:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from podwire.lab.plan import ContainerPlan, Execute
-from podwire.lab.rootfs import MASKED, READ_ONLY_PATHS
+from podwire.lab.container.plan import ContainerPlan, Execute
+from podwire.lab.container.rootfs import MASKED, READ_ONLY_PATHS
 
 VERSION = "1.0.2"
 HARDENED = ("nosuid", "noexec", "nodev")

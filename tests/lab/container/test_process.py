@@ -7,8 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from podwire.lab import capabilities, container
-from podwire.lab.plan import Call, ContainerPlan, Execute, Identity, Mount
+from podwire.lab.container import capabilities, process
+from podwire.lab.container.plan import Call, ContainerPlan, Execute, Identity, Mount
 from tests.sandbox import in_world
 
 SCRATCH = Path("/run/scratch")
@@ -19,7 +19,7 @@ def plan(*command: str, **changes: object) -> ContainerPlan:
     settings: dict[str, object] = {
         "name": "main",
         "program": Execute(arguments=command),
-        "environment": {"PATH": container.DEFAULT_PATH},
+        "environment": {"PATH": process.DEFAULT_PATH},
         "identity": Identity(capabilities=tuple(sorted(capabilities.DEFAULT))),
     }
     return ContainerPlan(**{**settings, **changes})  # type: ignore[arg-type]
@@ -30,10 +30,10 @@ def run(*command: str, **changes: object) -> tuple[int, str]:
     SCRATCH.mkdir(exist_ok=True)
     null = os.open("/dev/null", os.O_RDONLY)
     reader, writer = os.pipe()
-    started = container.start(
+    started = process.start(
         plan(*command, **changes),
-        container.Place(NETWORK, "web-0", SCRATCH),
-        container.Streams(null, writer, writer),
+        process.Place(NETWORK, "web-0", SCRATCH),
+        process.Streams(null, writer, writer),
     )
     started.release()
     os.close(writer)
@@ -198,14 +198,14 @@ def test_a_process_joins_a_running_container() -> None:
     SCRATCH.mkdir()
     null = os.open("/dev/null", os.O_RDWR)
     settings = plan("sh", "-c", "echo marked > /tmp/mark; sleep 60")
-    first = container.start(settings, container.Place(NETWORK, "web-0", SCRATCH), container.Streams(null, null, null))
+    first = process.start(settings, process.Place(NETWORK, "web-0", SCRATCH), process.Streams(null, null, null))
     first.release()
     assert os.read(first.report, 1) == b""
     script = (
         "while ! test -s /tmp/mark; do :; done; cat /tmp/mark; hostname; grep CapEff /proc/self/status; ls /proc/$$/fd"
     )
     reader, writer = os.pipe()
-    second = container.join(first.pid, settings, ("sh", "-c", script), container.Streams(null, writer, writer))
+    second = process.join(first.pid, settings, ("sh", "-c", script), process.Streams(null, writer, writer))
     second.release()
     os.close(writer)
     with os.fdopen(reader) as pipe, os.fdopen(second.report) as report:
@@ -223,11 +223,11 @@ def test_a_terminal_of_a_container() -> None:
     SCRATCH.mkdir()
     null = os.open("/dev/null", os.O_RDWR)
     settings = plan("sleep", "60")
-    first = container.start(settings, container.Place(NETWORK, "web-0", SCRATCH), container.Streams(null, null, null))
+    first = process.start(settings, process.Place(NETWORK, "web-0", SCRATCH), process.Streams(null, null, null))
     first.release()
     assert os.read(first.report, 1) == b""
-    ours, theirs = container.open_terminal(first.pid)
-    second = container.join(first.pid, settings, ("tty",), container.Streams(theirs, theirs, theirs, terminal=True))
+    ours, theirs = process.open_terminal(first.pid)
+    second = process.join(first.pid, settings, ("tty",), process.Streams(theirs, theirs, theirs, terminal=True))
     second.release()
     os.close(theirs)
     assert os.read(ours, 100).strip() == b"/dev/pts/0"
@@ -241,10 +241,10 @@ def test_a_process_that_nobody_released_ends_without_running() -> None:
     SCRATCH.mkdir()
     null = os.open("/dev/null", os.O_RDWR)
     mounts = (Mount(source="/run/scratch", target="/out"),)
-    place = container.Place(NETWORK, "web-0", SCRATCH)
-    started = container.start(plan("touch", "/out/x", mounts=mounts), place, container.Streams(null, null, null))
+    place = process.Place(NETWORK, "web-0", SCRATCH)
+    started = process.start(plan("touch", "/out/x", mounts=mounts), place, process.Streams(null, null, null))
     os.close(started.go)
-    assert os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]) == container.CANNOT_START
+    assert os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]) == process.CANNOT_START
     assert not (SCRATCH / "x").exists()
 
 
@@ -252,13 +252,13 @@ def test_a_process_that_nobody_released_ends_without_running() -> None:
 def test_a_signal_ends_a_program_of_our_own_that_has_no_handler_yet() -> None:
     SCRATCH.mkdir()
     null = os.open("/dev/null", os.O_RDWR)
-    place = container.Place(NETWORK, "web-0", SCRATCH)
-    sleeping = Call(function="tests.lab.test_container:sleep", arguments={})
+    place = process.Place(NETWORK, "web-0", SCRATCH)
+    sleeping = Call(function="tests.lab.container.test_process:sleep", arguments={})
     for released in (False, True):
-        started = container.start(plan(program=sleeping), place, container.Streams(null, null, null))
+        started = process.start(plan(program=sleeping), place, process.Streams(null, null, null))
         if released:
             started.release()
-            container.read_report(started.report)
+            process.read_report(started.report)
         os.kill(started.pid, signal.SIGTERM)
         assert os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]) == 128 + signal.SIGTERM
 

@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from podwire.kernel import mounts, namespaces
-from podwire.lab import container, mount_targets, rootfs
-from podwire.lab.container import GO, KEPT, Place, Started, Streams
-from podwire.lab.plan import ContainerPlan
-from podwire.lab.runtime_spec import Stage, Staged, config
+from podwire.lab.container import mount_points, process, rootfs
+from podwire.lab.container.oci_spec import Stage, Staged, config
+from podwire.lab.container.plan import ContainerPlan
+from podwire.lab.container.process import GO, KEPT, Place, Started, Streams
 
 BORN = 6
 """Descriptor of the launcher that takes the number of the container's first process."""
@@ -63,7 +63,7 @@ class Launch:
         if number:
             return Started(int(number), self.report, self.go)
         os.close(self.go)
-        raise LaunchRefusedError(container.read_report(self.report) or "the launcher of the container was killed")
+        raise LaunchRefusedError(process.read_report(self.report) or "the launcher of the container was killed")
 
 
 def launch(plan: ContainerPlan, place: Place, streams: Streams) -> Launch:
@@ -74,7 +74,7 @@ def launch(plan: ContainerPlan, place: Place, streams: Streams) -> Launch:
         _launch(plan, place)
 
     try:
-        started = container.fork(become, streams, (streams.console, writer))
+        started = process.fork(become, streams, (streams.console, writer))
     except BaseException:
         os.close(born)
         raise
@@ -208,7 +208,7 @@ def _stage(plan: ContainerPlan, place: Place) -> Stage:
     root = make_root(Path(plan.image_root), place.scratch)
     volumes = _volumes(plan, place)
     for volume in volumes:
-        mount_targets.provide(root, volume.target, is_folder=os.path.isdir(volume.source))
+        mount_points.provide(root, volume.target, is_folder=os.path.isdir(volume.source))
     return Stage(root, f"{scratch}/dev", volumes, sysfs=_has_sysfs(place.scratch), beside=place.beside)
 
 

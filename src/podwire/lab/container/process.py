@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from podwire.kernel import namespaces
-from podwire.lab import capabilities
-from podwire.lab.plan import Call, ContainerPlan, Execute, Identity, Refuse
-from podwire.lab.rootfs import enter_root
+from podwire.lab.container import capabilities
+from podwire.lab.container.plan import Call, ContainerPlan, Execute, Identity, Refuse
+from podwire.lab.container.rootfs import enter_root
 
 PR_SET_DUMPABLE = 4
 TIOCSPTLCK = 0x40045431

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from podwire.lab.plan import ContainerPlan, Execute, Identity
-from podwire.lab.runtime_spec import Stage, Staged, config
+from podwire.lab.container.oci_spec import Stage, Staged, config
+from podwire.lab.container.plan import ContainerPlan, Execute, Identity
 
 STAGE = Stage("/scratch/root", "/scratch/dev")
 
