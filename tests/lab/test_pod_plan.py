@@ -10,9 +10,9 @@ from podwire.kube.core import Container, Pod
 from podwire.lab.container import capabilities, passwd
 from podwire.lab.container.plan import ContainerPlan, Execute, Mount
 from podwire.lab.container.process import DEFAULT_PATH
-from podwire.lab.environment import ConfigurationError, Sources
-from podwire.lab.imagestore.manifest import RunConfig
-from podwire.lab.imagestore.store import StoredImage
+from podwire.lab.images.environment import ConfigurationError, Sources
+from podwire.lab.images.manifest import RunConfig
+from podwire.lab.images.store import StoredImage
 from podwire.lab.pod_plan import Machine, PodPlace, Resolution, container_plan, expanded, identity
 
 PASSWD = "root:*:0:0:root:/root:/bin/sh\nwww-data:*:33:34:www-data:/var/www:/x\n"

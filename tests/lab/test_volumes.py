@@ -9,7 +9,7 @@ import pytest
 
 from podwire.kube.core import ConfigMap, Pod, Secret
 from podwire.kube.volumes import Volume
-from podwire.lab.environment import ConfigurationError, Sources
+from podwire.lab.images.environment import ConfigurationError, Sources
 from podwire.lab.volumes import VolumeFile, files, folder_of, provide, write
 
 SOURCES = Sources(

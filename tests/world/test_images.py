@@ -14,7 +14,7 @@ import pytest
 
 from podwire.lab import userns
 from tests.cgroups import below_own
-from tests.lab.imagestore.building import Image, busybox_layer, docker, entry, oci, tar
+from tests.lab.images.building import Image, busybox_layer, docker, entry, oci, tar
 from tests.world.harness import Home, World, eventually, running
 
 MANY_IDS = userns.available_map().full

@@ -36,7 +36,7 @@ def load(file: io.BufferedReader, tags: tuple[str, ...], output: str) -> None:
     """
     import msgspec
 
-    from podwire.lab.imagestore import host, listing
+    from podwire.lab.images import host, listing
 
     loaded = host.load(file, getattr(file, "name", "-"), tags)
     if output == "json":
@@ -53,7 +53,7 @@ def ls(output: str) -> None:
     import msgspec
 
     from podwire.lab.base import paths
-    from podwire.lab.imagestore import listing, store
+    from podwire.lab.images import listing, store
 
     images = listing.entries(store.Store(paths.images()))
     if output == "json":
@@ -71,7 +71,7 @@ def rm(images: tuple[str, ...]) -> None:
     podwire image rm web:v1
     podwire image rm 4f53cda18c2b
     """
-    from podwire.lab.imagestore import host, listing
+    from podwire.lab.images import host, listing
 
     for image in images:
         click.echo(listing.removed_text(host.remove(image)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from podwire.kube.core import Container, Pod
 from podwire.lab import pod_events, pod_plan, volumes
 from podwire.lab.container.plan import ContainerPlan, PodPlan, Refuse, replace_file
-from podwire.lab.environment import ConfigurationError
+from podwire.lab.images.environment import ConfigurationError
 from podwire.lab.lifecycle import Waiting
 from podwire.lab.node import Node
 from podwire.lab.pod_events import Notice

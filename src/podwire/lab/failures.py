@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podwire.kernel.nftables import NftablesMissingError
-from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.images.errors import ImageError
 from podwire.lab.kubeconfig import KubeconfigError
 from podwire.lab.launch import LaunchError
 from podwire.lab.power import PowerError

@@ -13,7 +13,7 @@ from podwire.kube.core import ConfigMap, Pod, Secret, Service
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, Object
 from podwire.lab.cni import Network
-from podwire.lab.environment import Sources
+from podwire.lab.images.environment import Sources
 from podwire.lab.pod_plan import Machine, Resolver
 from podwire.lab.resolv import Resolver as NameResolver
 from podwire.lab.resolv import hosts_file, pod_resolver

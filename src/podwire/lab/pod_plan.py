@@ -9,16 +9,18 @@ from pathlib import Path
 import msgspec
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import applets, image_settings, node_root, volumes
+from podwire.lab import node_root, volumes
 from podwire.lab.container import capabilities
 from podwire.lab.container import passwd as accounts
 from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan, Program
 from podwire.lab.container.process import DEFAULT_PATH
-from podwire.lab.environment import ConfigurationError, Sources, expand, variables
-from podwire.lab.image_settings import ImageUser
-from podwire.lab.images import Port
-from podwire.lab.imagestore.manifest import RunConfig
-from podwire.lab.imagestore.store import StoredImage
+from podwire.lab.images import busybox as applets
+from podwire.lab.images import image_config
+from podwire.lab.images.environment import ConfigurationError, Sources, expand, variables
+from podwire.lab.images.image_config import ImageUser
+from podwire.lab.images.manifest import RunConfig
+from podwire.lab.images.resolution import Port
+from podwire.lab.images.store import StoredImage
 from podwire.lab.resolv import hostname
 
 
@@ -111,7 +113,7 @@ def container_plan(
     return ContainerPlan(
         name=container.name,
         program=found.program,
-        environment={**base, **image_settings.environment(config), **values},
+        environment={**base, **image_config.environment(config), **values},
         folder=container.working_dir or config.working_dir or "/",
         identity=who,
         mounts=(*links, *_mounts(pod, container, place.folder)),
@@ -127,7 +129,7 @@ def container_plan(
         grace_seconds=pod.spec.termination_grace_period_seconds,
         image_id=found.image_id,
         image_root=found.image_root,
-        stop_signal=image_settings.stop_signal(config),
+        stop_signal=image_config.stop_signal(config),
     )
 
 
@@ -176,7 +178,7 @@ def _passwd(machine: Machine, image: StoredImage | None) -> str:
 def _user(asked: int | None, machine: Machine, image: StoredImage | None) -> ImageUser:
     if image is None:
         return ImageUser(asked or 0, accounts.primary_group(machine.passwd, asked or 0), ())
-    return image_settings.image_user(image) if asked is None else image_settings.by_number(image, asked)
+    return image_config.image_user(image) if asked is None else image_config.by_number(image, asked)
 
 
 def _check_not_root(who: ImageUser, image: StoredImage | None) -> None:

@@ -26,8 +26,8 @@ from podwire.lab.cni import CniError
 from podwire.lab.composition import Composition, compose, provide_files
 from podwire.lab.container.plan import PLAN_FILE, STATE_FILE, PodPlan, read_plan, write_plan
 from podwire.lab.deadline import Deadline
-from podwire.lab.environment import ConfigurationError
-from podwire.lab.images import Port
+from podwire.lab.images.environment import ConfigurationError
+from podwire.lab.images.resolution import Port
 from podwire.lab.lifecycle import Record, Running
 from podwire.lab.node import Node
 from podwire.lab.pod_events import Notice

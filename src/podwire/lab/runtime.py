@@ -20,10 +20,10 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.watch import Change
-from podwire.lab import catalog
 from podwire.lab.cni import CniError, Network
 from podwire.lab.container import passwd
-from podwire.lab.imagestore.store import Store
+from podwire.lab.images import resolver
+from podwire.lab.images.store import Store
 from podwire.lab.node import Names, Node, Objects
 from podwire.lab.node_lease import NodeLease
 from podwire.lab.node_report import NodeReporter
@@ -221,7 +221,7 @@ def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple
     )
 
 
-def _catalog(config: RuntimeConfig) -> catalog.Catalog:
-    machine, links = catalog.this_machine(), config.folder / "busybox"
-    catalog.provide_applets(machine, links)
-    return catalog.Catalog(machine, config.in_house, Store(config.images), str(links))
+def _catalog(config: RuntimeConfig) -> resolver.Catalog:
+    machine, links = resolver.this_machine(), config.folder / "busybox"
+    resolver.provide_applets(machine, links)
+    return resolver.Catalog(machine, config.in_house, Store(config.images), str(links))

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from podwire.kube.core import Pod
 from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
 from podwire.lab import node_root
-from podwire.lab.environment import ConfigurationError, Sources, pod_field
+from podwire.lab.images.environment import ConfigurationError, Sources, pod_field
 
 DATA = "..data"
 GROUP_READABLE = 0o440

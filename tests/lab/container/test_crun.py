@@ -12,9 +12,9 @@ import pytest
 from podwire.kernel import namespaces
 from podwire.lab.container import capabilities, crun, process
 from podwire.lab.container.plan import ContainerPlan, Execute, Identity, Mount
-from podwire.lab.imagestore.layer import Unpacking, apply
+from podwire.lab.images.layer import Unpacking, apply
 from tests.cgroups import below_own
-from tests.lab.imagestore.building import busybox_layer
+from tests.lab.images.building import busybox_layer
 from tests.sandbox import in_world
 
 APPLETS = "sh ls cat id touch chmod mkdir mknod mount rm sleep kill grep wc hostname unshare umount"

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from podwire.lab.images import Port
+from podwire.lab.images.resolution import Port
 from podwire.lab.standin import server
 from podwire.lab.standin.answers import Caller, StandInIdentity, datagram
 from tests import empty_root

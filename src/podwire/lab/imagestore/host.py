@@ -9,10 +9,10 @@ from pathlib import Path
 
 from podwire.lab import mapped
 from podwire.lab.base import paths
-from podwire.lab.imagestore import loading, removal, store
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.loading import Loaded
-from podwire.lab.imagestore.removal import Removed
+from podwire.lab.images import loading, removal, store
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.loading import Loaded
+from podwire.lab.images.removal import Removed
 
 MEMORY = 2 * 1024**3
 """Bytes that reading an archive may take beyond what this process has: no header of it can ask for more."""

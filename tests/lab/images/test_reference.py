@@ -1,7 +1,7 @@
 import pytest
 
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.reference import parse
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.reference import parse
 
 SHA = "sha256:" + "0" * 64
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from podwire.lab.base.text_columns import table
-from podwire.lab.imagestore import reference
-from podwire.lab.imagestore.loading import Loaded
-from podwire.lab.imagestore.removal import Removed
-from podwire.lab.imagestore.store import Store
+from podwire.lab.images import reference
+from podwire.lab.images.loading import Loaded
+from podwire.lab.images.removal import Removed
+from podwire.lab.images.store import Store
 
 UNITS = ("B", "kB", "MB", "GB")
 

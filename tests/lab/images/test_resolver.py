@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from podwire.kube.core import Pod, Service
-from podwire.lab.catalog import Catalog
 from podwire.lab.container.plan import Call, Execute, Refuse
-from podwire.lab.images import Machine, Port
-from podwire.lab.imagestore import loading
-from podwire.lab.imagestore.store import Store
+from podwire.lab.images import loading
+from podwire.lab.images.resolution import Machine, Port
+from podwire.lab.images.resolver import Catalog
+from podwire.lab.images.store import Store
 from podwire.lab.pod_plan import Resolution
 from podwire.lab.standin import server
-from tests.lab.imagestore.building import Image, entry, oci, tar
+from tests.lab.images.building import Image, entry, oci, tar
 
 CATALOG = Catalog(Machine(lambda path: path in {"/bin/sh", "/usr/bin/env"}), {"podwire/dns": "a.b:main"})
 

@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from podwire.lab.environment import ConfigurationError
-from podwire.lab.image_settings import ImageUser, arguments, by_number, environment, image_user, stop_signal
-from podwire.lab.imagestore.manifest import RunConfig
-from podwire.lab.imagestore.store import StoredImage
+from podwire.lab.images.environment import ConfigurationError
+from podwire.lab.images.image_config import ImageUser, arguments, by_number, environment, image_user, stop_signal
+from podwire.lab.images.manifest import RunConfig
+from podwire.lab.images.store import StoredImage
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/www:/bin/sh\nbroken\nodd:x:a:b::/:/bin/sh\n"
 PASSWD += f"long:x:{'9' * 5000}:0::/:/bin/sh\n"

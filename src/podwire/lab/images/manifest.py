@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.images.errors import ImageError
 
 CONTAINERD_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Protocol, TypeVar
 
-from podwire.lab.imagestore import manifest, reference
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.manifest import Descriptor, DockerManifest, ImageConfiguration, Index, Manifest
-from podwire.lab.imagestore.reference import Reference
+from podwire.lab.images import manifest, reference
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.manifest import Descriptor, DockerManifest, ImageConfiguration, Index, Manifest
+from podwire.lab.images.reference import Reference
 
 MOST_MEMBERS = 100_000
 LARGEST_DOCUMENT = 16 * 1024 * 1024

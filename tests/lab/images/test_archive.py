@@ -8,10 +8,10 @@ import tarfile
 
 import pytest
 
-from podwire.lab.imagestore import archive
-from podwire.lab.imagestore.archive import Archive, ArchivedImage
-from podwire.lab.imagestore.failures import ImageError
-from tests.lab.imagestore.building import (
+from podwire.lab.images import archive
+from podwire.lab.images.archive import Archive, ArchivedImage
+from podwire.lab.images.errors import ImageError
+from tests.lab.images.building import (
     HERE,
     Image,
     blob,

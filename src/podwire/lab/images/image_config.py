@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from podwire.kube.numbers import read_number
 from podwire.lab.container import passwd
-from podwire.lab.environment import ConfigurationError
-from podwire.lab.imagestore.manifest import RunConfig
-from podwire.lab.imagestore.store import StoredImage
+from podwire.lab.images.environment import ConfigurationError
+from podwire.lab.images.manifest import RunConfig
+from podwire.lab.images.store import StoredImage
 
 _REAL_TIME = re.compile(r"(RTMIN\+|RTMAX-)([0-9]{1,2})")
 

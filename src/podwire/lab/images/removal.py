@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from podwire.lab.imagestore import reference
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.store import SHORTEST_ID, Store, StoredImage
+from podwire.lab.images import reference
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.store import SHORTEST_ID, Store, StoredImage
 
 
 class Removed(msgspec.Struct, frozen=True):

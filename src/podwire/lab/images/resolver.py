@@ -11,10 +11,11 @@ from pathlib import Path
 from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import applets, image_settings, images
 from podwire.lab.container.plan import Call, Execute, Refuse
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.store import Store, StoredImage
+from podwire.lab.images import busybox as applets
+from podwire.lab.images import image_config, resolution
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.store import Store, StoredImage
 from podwire.lab.pod_plan import Resolution
 from podwire.lab.standin import server
 from podwire.lab.standin.answers import StandInIdentity
@@ -28,9 +29,9 @@ VISIBLE = ("/usr/", "/bin/", "/sbin/")
 """Folders of the host in which a container sees programs."""
 
 
-def this_machine() -> images.Machine:
+def this_machine() -> resolution.Machine:
     """What containers on this machine can run."""
-    machine = images.Machine(_is_program)
+    machine = resolution.Machine(_is_program)
     busybox = machine.find("busybox")
     if busybox is None:
         return machine
@@ -38,7 +39,7 @@ def this_machine() -> images.Machine:
     return replace(machine, busybox_applets=frozenset(listing.split()))
 
 
-def provide_applets(machine: images.Machine, folder: Path) -> None:
+def provide_applets(machine: resolution.Machine, folder: Path) -> None:
     """Make the node's folder of links to busybox, where the machine has one."""
     busybox = machine.find("busybox")
     if busybox is None or not machine.busybox_applets:
@@ -59,7 +60,7 @@ class Catalog:
     `applets` is the node's folder of links to busybox.
     """
 
-    machine: images.Machine
+    machine: resolution.Machine
     in_house: Mapping[str, str]
     store: Store | None = None
     applets: str = ""
@@ -70,19 +71,19 @@ class Catalog:
         """What stands behind each container, by its name."""
         debugging = {container.name for container in pod.spec.ephemeral_containers}
         found = {c.name: self._find_shell(c) if c.name in debugging else self._find(c) for c in containers}
-        stand_ins = [name for name, entry in found.items() if isinstance(entry, images.StandIn)]
-        ports = images.stand_in_ports(pod, stand_ins, services)
+        stand_ins = [name for name, entry in found.items() if isinstance(entry, resolution.StandIn)]
+        ports = resolution.stand_in_ports(pod, stand_ins, services)
         return {
             name: _stand_in(pod, name, entry.image, ports[name], addresses)
-            if isinstance(entry, images.StandIn)
+            if isinstance(entry, resolution.StandIn)
             else entry
             for name, entry in found.items()
         }
 
-    def _find_shell(self, container: Container) -> Resolution | images.StandIn:
+    def _find_shell(self, container: Container) -> Resolution | resolution.StandIn:
         """For who debugs: an image that is not here gives the tools of this machine, as its name promises tools."""
         found = self._find(container)
-        if not isinstance(found, images.StandIn):
+        if not isinstance(found, resolution.StandIn):
             return found
         return self._find(replace_struct(container, command=container.args or self._shell))
 
@@ -90,7 +91,7 @@ class Catalog:
     def _shell(self) -> tuple[str, ...]:
         return ("bash",) if self.machine.find("bash") else ("sh",)
 
-    def _find(self, container: Container) -> Resolution | images.StandIn:
+    def _find(self, container: Container) -> Resolution | resolution.StandIn:
         if container.image in self.in_house:
             return _in_house(container, self.in_house[container.image])
         try:
@@ -100,19 +101,19 @@ class Catalog:
         if stored is not None and self.store is not None:
             return _from_store(container, stored, str(self.store.root(stored)))
         image_id = f"podwire://machine/{container.image}"
-        match images.resolve(container.image, container.command, container.args, self.machine):
-            case images.Program() as program:
-                links = self.applets if images.has_applets(container.image, self.machine) else ""
+        match resolution.resolve(container.image, container.command, container.args, self.machine):
+            case resolution.Program() as program:
+                links = self.applets if resolution.has_applets(container.image, self.machine) else ""
                 words = (program.name or program.file, *program.arguments)
                 return Resolution(Execute(arguments=words, file=program.file), image_id, applets=links)
-            case images.Missing() as missing:
+            case resolution.Missing() as missing:
                 return Resolution(Refuse(message=missing.message), image_id)
-            case images.StandIn() as stand_in:
+            case resolution.StandIn() as stand_in:
                 return _never_pulled(container) if container.image_pull_policy == "Never" else stand_in
 
 
 def _from_store(container: Container, image: StoredImage, root: str) -> Resolution:
-    words = image_settings.arguments(image.config, container.command, container.args)
+    words = image_config.arguments(image.config, container.command, container.args)
     nothing = "no command specified: the image has neither ENTRYPOINT nor CMD, and the container no command"
     program = Execute(arguments=words) if words else Refuse(message=nothing)
     return Resolution(program, image.id, image=image, image_root=root)
@@ -139,7 +140,7 @@ def _in_house(container: Container, function: str) -> Resolution:
 
 
 def _stand_in(
-    pod: Pod, name: str, image: str, ports: tuple[images.Port, ...], addresses: tuple[str, ...]
+    pod: Pod, name: str, image: str, ports: tuple[resolution.Port, ...], addresses: tuple[str, ...]
 ) -> Resolution:
     identity = StandInIdentity(
         pod.metadata.namespace, pod.metadata.name, name, pod.spec.node_name, image, tuple(addresses)

@@ -16,9 +16,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podwire.lab.imagestore.archive import CHUNK, Readable
-from podwire.lab.imagestore.beneath import DEEPEST, Beneath
-from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.images.archive import CHUNK, Readable
+from podwire.lab.images.beneath import DEEPEST, Beneath
+from podwire.lab.images.errors import ImageError
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"

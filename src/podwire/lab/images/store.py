@@ -23,9 +23,9 @@ from pathlib import Path
 
 import msgspec
 
-from podwire.lab.imagestore import reference
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.manifest import RunConfig
+from podwire.lab.images import reference
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.manifest import RunConfig
 
 NAMES = "names.json"
 IMAGE = "image.json"

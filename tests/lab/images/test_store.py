@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab.imagestore import layer, listing, loading, removal
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.loading import Loaded
-from podwire.lab.imagestore.store import NEW, Store, StoredImage
-from tests.lab.imagestore.building import Image, changed, digest, docker, docker_with_layout, entry, oci, tar
+from podwire.lab.images import layer, listing, loading, removal
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.loading import Loaded
+from podwire.lab.images.store import NEW, Store, StoredImage
+from tests.lab.images.building import Image, changed, digest, docker, docker_with_layout, entry, oci, tar
 
 LOWER = tar(entry("etc/passwd", b"web:x:33:33::/:/bin/sh\n"), entry("etc/group", b"web:x:33:\n"), entry("a", b"1"))
 UPPER = tar(entry(".wh.a"), entry("b", b"22"))

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from podwire.kube.core import ConfigMap, Container, Pod, Secret
-from podwire.lab.environment import ConfigurationError, Sources, expand, variables
+from podwire.lab.images.environment import ConfigurationError, Sources, expand, variables
 
 SOURCES = Sources(
     config_maps={

@@ -13,7 +13,7 @@ from podwire.kube.core import (
     TCPSocketAction,
 )
 from podwire.kube.meta import ObjectMeta
-from podwire.lab.images import (
+from podwire.lab.images.resolution import (
     Machine,
     Missing,
     Port,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from podwire.kube.core import Container, IntOrString, Pod, Probe, Service
-from podwire.lab import applets
+from podwire.lab.images import busybox
 
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 """Where the container runtimes look when the image does not say."""
@@ -120,7 +120,7 @@ def resolve(image: str, command: Sequence[str], args: Sequence[str], machine: Ma
     if has_applets(image, machine):
         applet = _applet(words[0], machine)
         if applet is not None:
-            return Program(f"{applets.FOLDER}/{applet}", tuple(words[1:]), words[0])
+            return Program(f"{busybox.FOLDER}/{applet}", tuple(words[1:]), words[0])
     file = machine.find(words[0])
     if file is None:
         where = "no such file" if "/" in words[0] else f"not found in {':'.join(SEARCH_PATH)}"

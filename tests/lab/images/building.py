@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from podwire.lab.imagestore.manifest import architecture
+from podwire.lab.images.manifest import architecture
 
 HERE = architecture(platform.machine())
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from podwire.lab import applets
+from podwire.lab.images import busybox
 
 
 def test_links_are_made_once_and_added_to(tmp_path: Path) -> None:
     folder = tmp_path / "node" / "busybox"
-    applets.provide(folder, "/bin/busybox", ["sh"])
+    busybox.provide(folder, "/bin/busybox", ["sh"])
     first = (folder / "sh").lstat()
-    applets.provide(folder, "/bin/busybox", ["nc", "sh"])
+    busybox.provide(folder, "/bin/busybox", ["nc", "sh"])
     assert {path.name: os.readlink(path) for path in folder.iterdir()} == dict.fromkeys(
         ("busybox", "nc", "sh"), "/bin/busybox"
     )
@@ -20,7 +20,7 @@ def test_links_are_made_once_and_added_to(tmp_path: Path) -> None:
 
 def test_a_small_nc_has_a_script_in_its_place(tmp_path: Path) -> None:
     for _ in range(2):
-        applets.provide(tmp_path, "/bin/busybox", ["nc", "sh"], small_nc=True)
+        busybox.provide(tmp_path, "/bin/busybox", ["nc", "sh"], small_nc=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["busybox", "nc", "sh"]
     assert (tmp_path / "nc").read_text().startswith("#!/.busybox/sh\n")
     assert (tmp_path / "nc").stat().st_mode & 0o777 == 0o755

@@ -17,15 +17,15 @@ from typing import IO
 
 import msgspec
 
-from podwire.lab.imagestore import archive as archives
-from podwire.lab.imagestore import layer as layers
-from podwire.lab.imagestore import manifest, reference
-from podwire.lab.imagestore.archive import Archive, ArchivedImage, Layer, Readable, Verified
-from podwire.lab.imagestore.beneath import Beneath
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.layer import Unpacking
-from podwire.lab.imagestore.manifest import RunConfig
-from podwire.lab.imagestore.store import ROOT, Store, StoredImage
+from podwire.lab.images import archive as archives
+from podwire.lab.images import layer as layers
+from podwire.lab.images import manifest, reference
+from podwire.lab.images.archive import Archive, ArchivedImage, Layer, Readable, Verified
+from podwire.lab.images.beneath import Beneath
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.layer import Unpacking
+from podwire.lab.images.manifest import RunConfig
+from podwire.lab.images.store import ROOT, Store, StoredImage
 
 LARGEST_ACCOUNTS = 1024 * 1024
 """Bytes of an image's /etc/passwd or /etc/group that are read."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab.imagestore import layer
-from podwire.lab.imagestore.failures import ImageError
-from podwire.lab.imagestore.layer import Unpacking, apply
-from tests.lab.imagestore.building import entry, hard_link, link, tar
+from podwire.lab.images import layer
+from podwire.lab.images.errors import ImageError
+from podwire.lab.images.layer import Unpacking, apply
+from tests.lab.images.building import entry, hard_link, link, tar
 
 Member = tuple[tarfile.TarInfo, bytes]
 

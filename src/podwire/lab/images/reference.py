@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from podwire.lab.imagestore.failures import ImageError
+from podwire.lab.images.errors import ImageError
 
 DEFAULT_DOMAIN = "docker.io"
 OFFICIAL = "library/"
