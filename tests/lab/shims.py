@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from podwire.kernel import namespaces
-from podwire.lab import messages
 from podwire.lab.base.seqpacket import Packets
 from podwire.lab.container import capabilities, process
 from podwire.lab.container.plan import SHIM_SOCKET, ContainerPlan, Execute, Identity, PodPlan, write_plan
-from podwire.lab.lifecycle import Record, Terminated
+from podwire.lab.shim import messages
+from podwire.lab.shim.lifecycle import Record, Terminated
 from podwire.lab.zygote import SpawnRequest
 
 DEADLINE = 30.0
@@ -64,7 +64,7 @@ class ShimOfTest:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def start(self) -> None:
-        request = SpawnRequest("shim", "podwire.lab.shim:main", "", {"folder": str(self.folder)})
+        request = SpawnRequest("shim", "podwire.lab.shim.server:main", "", {"folder": str(self.folder)})
         self.pid = await ForkSpawner().spawn(request)
         await until((self.folder / SHIM_SOCKET).exists)
 

@@ -8,11 +8,11 @@ import pytest
 
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName
-from podwire.lab import messages
-from podwire.lab.lifecycle import Running, Terminated
+from podwire.lab.shim import messages
+from podwire.lab.shim.lifecycle import Running, Terminated
 from tests.lab.nodes import is_ready, node, shell
+from tests.lab.shim.test_server import script, shim
 from tests.lab.shims import until
-from tests.lab.test_shim import script, shim
 from tests.sandbox import in_world
 
 OBEDIENT = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done"

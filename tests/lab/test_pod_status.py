@@ -7,8 +7,8 @@ import pytest
 
 from podwire.kube.core import Pod
 from podwire.lab import pod_events, pod_status
-from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Terminated, Waiting
 from podwire.lab.pod_status import Health, Observation
+from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Terminated, Waiting
 
 RUNS = Running(pid=5, ticks=1, started=1_700_000_000.0)
 NOW = "2026-01-01T00:00:00Z"

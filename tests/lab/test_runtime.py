@@ -15,9 +15,9 @@ import pytest
 
 from podwire.kube.kinds import CONFIG_MAPS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
-from podwire.lab import messages
 from podwire.lab.base import paths
-from podwire.lab.shim_client import ShimClient
+from podwire.lab.shim import messages
+from podwire.lab.shim.client import ShimClient
 from podwire.lab.zygote import SpawnRequest
 from tests.lab.nodes import NODE, is_ready, node, shell
 from tests.lab.shims import DEADLINE, ForkSpawner, until

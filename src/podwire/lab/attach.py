@@ -10,15 +10,15 @@ import time
 from aiohttp import web
 
 from podwire.kube.core import Container
-from podwire.lab import messages
 from podwire.lab.channels import Channel, Input, InputEnded, Resized, exited, frame
-from podwire.lab.lifecycle import Record, Running, Terminated
-from podwire.lab.log_file import log_path
 from podwire.lab.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
 from podwire.lab.pod_worker import PodWorker
 from podwire.lab.readings import Readings
-from podwire.lab.running import folder_of
-from podwire.lab.shim_client import ShimError
+from podwire.lab.shim import messages
+from podwire.lab.shim.client import ShimError
+from podwire.lab.shim.container_run import folder_of
+from podwire.lab.shim.lifecycle import Record, Running, Terminated
+from podwire.lab.shim.log_file import log_path
 from podwire.lab.streams import Descriptor, Request, events
 
 YOUNG_SECONDS = 3.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from podwire.kube.client import Client
 from podwire.lab.base import paths
-from podwire.lab.log_format import decode
 from podwire.lab.report import ON_THEIR_WAY, POD_REPORTS, ContainerReport, PodReport
+from podwire.lab.shim.cri_log import decode
 from podwire.lab.system_objects import DNS_LABELS
 
 NAMESPACE = "kube-system"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwire.kube.numbers import read_number
-from podwire.lab.log_file import set_aside
-from podwire.lab.log_format import Entry, decode, parse_time, timestamp
 from podwire.lab.readings import Position
+from podwire.lab.shim.cri_log import Entry, decode, parse_time, timestamp
+from podwire.lab.shim.log_file import set_aside
 
 FOLLOW_PAUSE_SECONDS = 0.05
 

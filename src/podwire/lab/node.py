@@ -17,7 +17,7 @@ from podwire.lab.images.environment import Sources
 from podwire.lab.pod_plan import Machine, Resolver
 from podwire.lab.resolv import Resolver as NameResolver
 from podwire.lab.resolv import hosts_file, pod_resolver
-from podwire.lab.shim_client import Spawner
+from podwire.lab.shim.client import Spawner
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 

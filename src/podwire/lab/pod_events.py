@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Waiting
+from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Waiting
 
 IMAGE_REASONS = ("ErrImageNeverPull", "InvalidImageName")
 MACHINE = "podwire://machine/"

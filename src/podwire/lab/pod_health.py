@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from podwire.kube.core import Container, Pod
 from podwire.lab import pod_plan
 from podwire.lab.health import HealthWatch, Listeners, first_health
-from podwire.lab.lifecycle import Record, Running
 from podwire.lab.pod_events import Notice
 from podwire.lab.pod_status import Health
 from podwire.lab.probes import Execute, Prober
+from podwire.lab.shim.lifecycle import Record, Running
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import msgspec
 from podwire.kube.core import Container, Pod, PodIP
 from podwire.kube.meta import Condition, Struct
 from podwire.lab.images import reference
-from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
+from podwire.lab.shim.lifecycle import Record, Running, Terminated, Waiting
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 

@@ -21,14 +21,13 @@ import msgspec
 from podwire.kube.client import ApiError
 from podwire.kube.core import Container, Pod
 from podwire.kube.kinds import PODS
-from podwire.lab import hooks, messages, pod_events, pod_plan, pod_status
+from podwire.lab import hooks, pod_events, pod_plan, pod_status
 from podwire.lab.cni import CniError
 from podwire.lab.composition import Composition, compose, provide_files
 from podwire.lab.container.plan import PLAN_FILE, STATE_FILE, PodPlan, read_plan, write_plan
 from podwire.lab.deadline import Deadline
 from podwire.lab.images.environment import ConfigurationError
 from podwire.lab.images.resolution import Port
-from podwire.lab.lifecycle import Record, Running
 from podwire.lab.node import Node
 from podwire.lab.pod_events import Notice
 from podwire.lab.pod_health import PodHealth
@@ -36,9 +35,11 @@ from podwire.lab.pod_status import Observation
 from podwire.lab.pod_tokens import PodTokens
 from podwire.lab.probes import Execute, Prober
 from podwire.lab.reporting import Reporter
-from podwire.lab.running import folder_of
 from podwire.lab.sandbox import Sandbox, SandboxRecord
-from podwire.lab.shim_client import ShimClient, ShimError
+from podwire.lab.shim import messages
+from podwire.lab.shim.client import ShimClient, ShimError
+from podwire.lab.shim.container_run import folder_of
+from podwire.lab.shim.lifecycle import Record, Running
 from podwire.lab.standin.server import control_line
 
 log = logging.getLogger(__name__)

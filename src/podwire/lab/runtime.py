@@ -32,7 +32,7 @@ from podwire.lab.pod_worker import PodWorker
 from podwire.lab.resolv import Resolver as NameResolver
 from podwire.lab.runtime_server import RuntimeServer
 from podwire.lab.sandbox import SandboxRecord, read_record
-from podwire.lab.shim_client import Spawner
+from podwire.lab.shim.client import Spawner
 from podwire.lab.topology import NodeAddresses
 
 log = logging.getLogger(__name__)

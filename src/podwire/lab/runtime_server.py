@@ -26,11 +26,11 @@ from podwire.lab.channels import PROTOCOLS, opened
 from podwire.lab.forwarding import channel_tunnel, spdy_tunnel
 from podwire.lab.forwarding.forwarder import Forwarder
 from podwire.lab.forwarding.tunnel import Tunnel
-from podwire.lab.lifecycle import Record, Running, Waiting
-from podwire.lab.log_file import log_path
 from podwire.lab.log_reader import LogOptionError, LogOptions, chunks, options
 from podwire.lab.pod_worker import PodWorker
 from podwire.lab.readings import Position, Readings
+from podwire.lab.shim.lifecycle import Record, Running, Waiting
+from podwire.lab.shim.log_file import log_path
 from podwire.lab.streams import Request, execute
 
 FindWorker = Callable[[NamespacedName], PodWorker | None]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import msgspec
 
 from podwire.lab.container.plan import Struct
-from podwire.lab.lifecycle import Record
+from podwire.lab.shim.lifecycle import Record
 
 
 class Watch(Struct, frozen=True, kw_only=True, tag="watch"):

@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from podwire.lab import lifecycle
 from podwire.lab.container.plan import ContainerPlan, Execute, PodPlan, Refuse
-from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Terminated, Waiting
+from podwire.lab.shim import lifecycle
+from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Terminated, Waiting
 
 RUNNING = Running(pid=5, ticks=1, started=0.0)
 

@@ -22,7 +22,6 @@ from pathlib import Path
 import msgspec
 
 from podwire.kernel import namespaces
-from podwire.lab import lifecycle, messages, running
 from podwire.lab.base import paths, pidfd, seqpacket
 from podwire.lab.base.seqpacket import Packets
 from podwire.lab.container import process
@@ -36,8 +35,9 @@ from podwire.lab.container.plan import (
     read_plan,
     replace_file,
 )
-from podwire.lab.lifecycle import Record, Running, Terminated, Waiting
-from podwire.lab.log_file import forget_runs
+from podwire.lab.shim import container_run, lifecycle, messages
+from podwire.lab.shim.lifecycle import Record, Running, Terminated, Waiting
+from podwire.lab.shim.log_file import forget_runs
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Shim:
         self._folder = folder
         self._plan: PodPlan | None = None
         self._records: dict[str, Record] = {}
-        self._runs: dict[str, running.Run] = {}
+        self._runs: dict[str, container_run.Run] = {}
         self._beginning: set[str] = set()
         self._stopping = False
         self._deadline = math.inf
@@ -103,7 +103,7 @@ class Shim:
     def _adopt(self, record: Record, state: Running) -> None:
         assert self._plan is not None
         wanted = next(entry for entry in self._plan.containers if entry.name == record.name)
-        run = running.adopt(self._folder, wanted, record, state)
+        run = container_run.adopt(self._folder, wanted, record, state)
         if run is not None:
             self._runs[record.name] = run
             self._spawn(self._follow(run))
@@ -111,7 +111,7 @@ class Shim:
         status = pidfd.written_exit(paths.EXITS / str(state.pid), state.started)
         if status is None:
             status = pidfd.UNKNOWN_EXIT << 8
-        self._ended(wanted.name, running.terminated(status, state.started, time.time()))
+        self._ended(wanted.name, container_run.terminated(status, state.started, time.time()))
 
     def _apply(self) -> None:
         self._take_plan()
@@ -155,7 +155,7 @@ class Shim:
         name = wanted.name
         try:
             beside = self._running(wanted.target).pid if wanted.target else 0
-            run, started = await running.start(self._folder, plan, wanted, self._records[name].starts, beside)
+            run, started = await container_run.start(self._folder, plan, wanted, self._records[name].starts, beside)
         except (LookupError, OSError) as error:
             log.warning("container %s: %s", name, error)
             self._beginning.discard(name)
@@ -174,7 +174,7 @@ class Shim:
         started.release()
         await self._follow(run)
 
-    async def _follow(self, run: running.Run) -> None:
+    async def _follow(self, run: container_run.Run) -> None:
         """From the fork of a container to its end."""
         name = run.plan.name
         refusal = await run.program_runs()
@@ -297,7 +297,7 @@ class Shim:
                 raise ValueError(f"{type(request).__name__} is no request")
         await peer.send(messages.encode(messages.Done()))
 
-    def _running(self, name: str) -> running.Run:
+    def _running(self, name: str) -> container_run.Run:
         run = self._runs.get(name)
         if run is None or run.report >= 0:
             raise LookupError(f"container {name} is not running")
@@ -324,14 +324,14 @@ class Shim:
         if not ended.done():
             # Nobody listens any more: the command ends as it does when a terminal is closed.
             os.kill(started.pid, signal.SIGKILL)
-        how = running.terminated(await ended, 0, 0)
+        how = container_run.terminated(await ended, 0, 0)
         hung_up.cancel()
         refusal = process.read_report(started.report)
         answer = messages.Failed(message=refusal) if refusal else messages.Exited(code=how.exit_code)
         await peer.send(messages.encode(answer))
 
     async def _join(
-        self, peer: Packets, run: running.Run, request: messages.Execute, descriptors: list[int]
+        self, peer: Packets, run: container_run.Run, request: messages.Execute, descriptors: list[int]
     ) -> process.Started:
         """Fork the command. Our copies of its streams are closed at once, so that they end with it."""
         if request.terminal:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from podwire.lab.log_format import Entry, encode
+from podwire.lab.shim.cri_log import Entry, encode
 
 MOST_BYTES = 4 * 1024 * 1024
 """A log file that is longer is set aside; one such part is kept."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab import messages
 from podwire.lab.base.pidfd import start_ticks
 from podwire.lab.container.plan import Call, ContainerPlan, Mount, Refuse
-from podwire.lab.lifecycle import CRASH_LOOP, CREATE_ERROR, Running, Terminated, Waiting
+from podwire.lab.shim import messages
+from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Running, Terminated, Waiting
 from tests.lab.shims import ShimOfTest, ended, plan, until
 from tests.sandbox import in_world
 
@@ -211,7 +211,7 @@ async def test_terminals_of_commands_and_containers() -> None:
 @in_world
 async def test_python_of_our_own_runs_by_forking() -> None:
     pod = await shim()
-    call = Call(function="tests.lab.test_shim:in_a_container", arguments={"word": "hello"})
+    call = Call(function="tests.lab.shim.test_server:in_a_container", arguments={"word": "hello"})
     await pod.apply(plan(program=call, restart="Never"))
     records = await pod.state(lambda r: isinstance(r["main"].state, Terminated))
     assert ended(records["main"]).exit_code == 6, pod.log()

@@ -18,9 +18,9 @@ from podwire.lab.base import pidfd as processes
 from podwire.lab.container import crun, process
 from podwire.lab.container.console import fork_console
 from podwire.lab.container.plan import ContainerPlan, PodPlan
-from podwire.lab.lifecycle import Record, Running, Terminated
-from podwire.lab.log_file import LogFile, log_path
-from podwire.lab.log_format import entries
+from podwire.lab.shim.cri_log import entries
+from podwire.lab.shim.lifecycle import Record, Running, Terminated
+from podwire.lab.shim.log_file import LogFile, log_path
 
 CHUNK = 64 * 1024
 LAST_OUTPUT_SECONDS = 1.0

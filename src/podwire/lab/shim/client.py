@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from podwire.lab import messages
 from podwire.lab.base.seqpacket import Packets
 from podwire.lab.container.plan import SHIM_SOCKET
+from podwire.lab.shim import messages
 from podwire.lab.zygote import SpawnRequest
 
 log = logging.getLogger(__name__)
 
-SHIM_FUNCTION = "podwire.lab.shim:main"
+SHIM_FUNCTION = "podwire.lab.shim.server:main"
 LISTEN_SECONDS = 5.0
 LISTEN_PAUSE = 0.002
 AGAIN_SECONDS = 0.2
