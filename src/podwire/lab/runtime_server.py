@@ -21,17 +21,17 @@ from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.kube.numbers import read_port
 from podwire.lab import pod_plan
-from podwire.lab.attach import Attachment, attachable
-from podwire.lab.channels import PROTOCOLS, opened
-from podwire.lab.forwarding import channel_tunnel, spdy_tunnel
-from podwire.lab.forwarding.forwarder import Forwarder
-from podwire.lab.forwarding.tunnel import Tunnel
-from podwire.lab.log_reader import LogOptionError, LogOptions, chunks, options
 from podwire.lab.pod_worker import PodWorker
-from podwire.lab.readings import Position, Readings
 from podwire.lab.shim.lifecycle import Record, Running, Waiting
 from podwire.lab.shim.log_file import log_path
-from podwire.lab.streams import Request, execute
+from podwire.lab.streams.attach import Attachment, attachable
+from podwire.lab.streams.channels import PROTOCOLS, opened
+from podwire.lab.streams.exec import Request, execute
+from podwire.lab.streams.forwarding import channel_tunnel, spdy_tunnel
+from podwire.lab.streams.forwarding.forwarder import Forwarder
+from podwire.lab.streams.forwarding.tunnel import Tunnel
+from podwire.lab.streams.log_cursors import Position, Readings
+from podwire.lab.streams.log_reader import LogOptionError, LogOptions, chunks, options
 
 FindWorker = Callable[[NamespacedName], PodWorker | None]
 

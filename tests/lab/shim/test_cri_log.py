@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.lab.log_reader import LogOptionError, LogOptions, Rendering, Tail, chunks, last_lines, options
-from podwire.lab.readings import REMEMBERED, Position, Readings
 from podwire.lab.shim.cri_log import LONGEST_ENTRY, Entry, decode, encode, entries, parse_time, timestamp
 from podwire.lab.shim.log_file import LogFile, forget_runs, log_path, set_aside
+from podwire.lab.streams.log_cursors import REMEMBERED, Position, Readings
+from podwire.lab.streams.log_reader import LogOptionError, LogOptions, Rendering, Tail, chunks, last_lines, options
 
 TIME = 1_700_000_000_123_456_789
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwire.kube.numbers import read_number
-from podwire.lab.readings import Position
 from podwire.lab.shim.cri_log import Entry, decode, parse_time, timestamp
 from podwire.lab.shim.log_file import set_aside
+from podwire.lab.streams.log_cursors import Position
 
 FOLLOW_PAUSE_SECONDS = 0.05
 

@@ -10,16 +10,16 @@ import time
 from aiohttp import web
 
 from podwire.kube.core import Container
-from podwire.lab.channels import Channel, Input, InputEnded, Resized, exited, frame
-from podwire.lab.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
 from podwire.lab.pod_worker import PodWorker
-from podwire.lab.readings import Readings
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimError
 from podwire.lab.shim.container_run import folder_of
 from podwire.lab.shim.lifecycle import Record, Running, Terminated
 from podwire.lab.shim.log_file import log_path
-from podwire.lab.streams import Descriptor, Request, events
+from podwire.lab.streams.channels import Channel, Input, InputEnded, Resized, exited, frame
+from podwire.lab.streams.exec import Descriptor, Request, events
+from podwire.lab.streams.log_cursors import Readings
+from podwire.lab.streams.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
 
 YOUNG_SECONDS = 3.0
 """Attaching to a container that began so recently shows its output from the start: nobody is quicker than a program."""

@@ -9,9 +9,9 @@ Source: k8s.io/client-go `tools/portforward`, k8s.io/kubelet `pkg/cri/streaming/
 from __future__ import annotations
 
 from podwire.kube.numbers import read_port
-from podwire.lab.forwarding import spdy_session
-from podwire.lab.forwarding.spdy_session import Finished, Opened, Received, Reset, Session
-from podwire.lab.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded
+from podwire.lab.streams.forwarding import spdy_session
+from podwire.lab.streams.forwarding.spdy_session import Finished, Opened, Received, Reset, Session
+from podwire.lab.streams.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded
 
 SUBPROTOCOL = "SPDY/3.1+portforward.k8s.io"
 MESSAGE_SIZE = 64 * 1024

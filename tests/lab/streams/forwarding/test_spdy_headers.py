@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from podwire.lab.forwarding.spdy_headers import DICTIONARY, LARGEST_BLOCK, HeaderCodec, HeaderError
+from podwire.lab.streams.forwarding.spdy_headers import DICTIONARY, LARGEST_BLOCK, HeaderCodec, HeaderError
 
 PUBLISHED_CHECKSUM = 0xE3C6A7C2
 """Adler-32 of the draft's dictionary, which each zlib stream made with it carries."""

@@ -15,8 +15,8 @@ from aiohttp import WSMsgType, web
 from multidict import MultiMapping
 
 from podwire.kube.core import Container
-from podwire.lab.channels import Channel, Input, InputEnded, Resized, event, exited, failed, frame
 from podwire.lab.shim.client import Command, ShimClient, ShimError
+from podwire.lab.streams.channels import Channel, Input, InputEnded, Resized, event, exited, failed, frame
 
 CHUNK = 64 * 1024
 LAST_OUTPUT_SECONDS = 1.0

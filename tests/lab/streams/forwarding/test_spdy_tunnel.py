@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.lab.forwarding import spdy_session
-from podwire.lab.forwarding.spdy_tunnel import MESSAGE_SIZE, SpdyTunnel
-from podwire.lab.forwarding.tunnel import Connect, Dropped, Input, InputEnded
-from tests.lab.forwarding.spdy_client import SpdyClient
+from podwire.lab.streams.forwarding import spdy_session
+from podwire.lab.streams.forwarding.spdy_tunnel import MESSAGE_SIZE, SpdyTunnel
+from podwire.lab.streams.forwarding.tunnel import Connect, Dropped, Input, InputEnded
+from tests.lab.streams.forwarding.spdy_client import SpdyClient
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.lab.forwarding.spdy_frames import (
+from podwire.lab.streams.forwarding.spdy_frames import (
     FINISHED,
     LARGEST_FRAME,
     SMALLEST,

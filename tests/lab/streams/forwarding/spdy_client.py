@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from podwire.lab.forwarding.spdy_frames import FINISHED, Frame, FrameReader, Kind, encode
-from podwire.lab.forwarding.spdy_headers import HeaderCodec
+from podwire.lab.streams.forwarding.spdy_frames import FINISHED, Frame, FrameReader, Kind, encode
+from podwire.lab.streams.forwarding.spdy_headers import HeaderCodec
 
 
 class SpdyClient:

@@ -19,8 +19,8 @@ import enum
 import struct
 from dataclasses import dataclass
 
-from podwire.lab.forwarding.spdy_frames import FINISHED, Frame, FrameError, FrameReader, Kind, encode
-from podwire.lab.forwarding.spdy_headers import HeaderCodec, HeaderError
+from podwire.lab.streams.forwarding.spdy_frames import FINISHED, Frame, FrameError, FrameReader, Kind, encode
+from podwire.lab.streams.forwarding.spdy_headers import HeaderCodec, HeaderError
 
 MOST_STREAMS = 4096
 """Streams that may be open at once, two a connection."""

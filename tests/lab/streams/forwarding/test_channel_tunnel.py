@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.lab.forwarding.channel_tunnel import ChannelTunnel, PortsError, ports
-from podwire.lab.forwarding.tunnel import Connect, Input
+from podwire.lab.streams.forwarding.channel_tunnel import ChannelTunnel, PortsError, ports
+from podwire.lab.streams.forwarding.tunnel import Connect, Input
 
 
 def test_each_port_has_two_channels_that_begin_with_it() -> None:

@@ -4,7 +4,19 @@ import json
 
 import pytest
 
-from podwire.lab.channels import V4, V5, Channel, Event, Input, InputEnded, Resized, event, exited, failed, frame
+from podwire.lab.streams.channels import (
+    V4,
+    V5,
+    Channel,
+    Event,
+    Input,
+    InputEnded,
+    Resized,
+    event,
+    exited,
+    failed,
+    frame,
+)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podwire.lab import channels
-from podwire.lab.forwarding.spdy_frames import Frame, Kind, encode
-from podwire.lab.forwarding.spdy_headers import HeaderCodec
-from podwire.lab.forwarding.spdy_session import Session
+from podwire.lab.streams import channels
+from podwire.lab.streams.forwarding.spdy_frames import Frame, Kind, encode
+from podwire.lab.streams.forwarding.spdy_headers import HeaderCodec
+from podwire.lab.streams.forwarding.spdy_session import Session
 
 QUICK = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from podwire.kube.numbers import read_port
-from podwire.lab.forwarding.tunnel import Connect, Event, Input
+from podwire.lab.streams.forwarding.tunnel import Connect, Event, Input
 
 SUBPROTOCOL = "v4.channel.k8s.io"
 MOST_PORTS = 64

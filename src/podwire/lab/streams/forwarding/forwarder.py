@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import WSMsgType, web
 
 from podwire.kernel import namespaces
-from podwire.lab.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded, Tunnel
+from podwire.lab.streams.forwarding.tunnel import Connect, Dropped, Event, Input, InputEnded, Tunnel
 
 CHUNK = 32 * 1024
 WAITING_MESSAGES = 64

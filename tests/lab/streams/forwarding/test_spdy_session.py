@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.lab.forwarding import spdy_session
-from podwire.lab.forwarding.spdy_frames import Frame, Kind, encode
-from podwire.lab.forwarding.spdy_session import Finished, Opened, Received, Reset, Session
-from tests.lab.forwarding.spdy_client import SpdyClient
+from podwire.lab.streams.forwarding import spdy_session
+from podwire.lab.streams.forwarding.spdy_frames import Frame, Kind, encode
+from podwire.lab.streams.forwarding.spdy_session import Finished, Opened, Received, Reset, Session
+from tests.lab.streams.forwarding.spdy_client import SpdyClient
 
 
 @pytest.fixture
