@@ -17,7 +17,7 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
-from podwire.lab.runtime import Runtime, RuntimeConfig
+from podwire.lab.kubelet.kubelet import Runtime, RuntimeConfig
 from podwire.lab.system_objects import node_object
 from podwire.lab.topology import NodeAddresses
 from tests.lab.shims import DEADLINE, ForkSpawner

@@ -14,7 +14,7 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, Kind
 from podwire.kube.meta import Object, Struct
 from podwire.lab.base.text_columns import table
-from podwire.lab.pod_events import MACHINE
+from podwire.lab.kubelet.pod_events import MACHINE
 from podwire.lab.worlds import World, WorldError
 
 STAND_IN_PREFIX = "podwire://stand-in/"

@@ -23,10 +23,10 @@ from podwire.kernel.nftables import release_memory
 from podwire.kube.credentials import Credentials
 from podwire.lab import bootstrap as world_bootstrap
 from podwire.lab import credentials, outside
-from podwire.lab import runtime as node_runtime
 from podwire.lab import underlay as world_underlay
 from podwire.lab.base import paths
 from podwire.lab.in_house import PROGRAMS
+from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.spawner import ZygoteSpawner
 from podwire.lab.system_objects import CREDENTIALS_FILES
 from podwire.lab.topology import Topology

@@ -14,7 +14,7 @@ from podwire.lab.images import loading
 from podwire.lab.images.resolution import Machine, Port
 from podwire.lab.images.resolver import Catalog
 from podwire.lab.images.store import Store
-from podwire.lab.pod_plan import Resolution
+from podwire.lab.kubelet.pod_plan import Resolution
 from podwire.lab.standin import server
 from tests.lab.images.building import Image, entry, oci, tar
 

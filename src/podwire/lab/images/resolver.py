@@ -16,7 +16,7 @@ from podwire.lab.images import busybox as applets
 from podwire.lab.images import image_config, resolution
 from podwire.lab.images.errors import ImageError
 from podwire.lab.images.store import Store, StoredImage
-from podwire.lab.pod_plan import Resolution
+from podwire.lab.kubelet.pod_plan import Resolution
 from podwire.lab.standin import server
 from podwire.lab.standin.answers import StandInIdentity
 

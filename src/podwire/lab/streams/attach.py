@@ -10,7 +10,7 @@ import time
 from aiohttp import web
 
 from podwire.kube.core import Container
-from podwire.lab.pod_worker import PodWorker
+from podwire.lab.kubelet.pod_worker import PodWorker
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimError
 from podwire.lab.shim.container_run import folder_of

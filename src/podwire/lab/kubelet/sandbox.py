@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from podwire.kernel import namespaces, sysctl
-from podwire.lab.cni import Attachment, CniError, Network
 from podwire.lab.container.plan import Struct, replace_file
+from podwire.lab.kubelet.cni_client import Attachment, CniError, Network
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from podwire.kube.core import Pod
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName
-from podwire.lab.pod_tokens import PodTokens, account, projections
+from podwire.lab.kubelet.pod_tokens import PodTokens, account, projections
 
 
 def pod(*sources: dict[str, Any], **spec: Any) -> Pod:
@@ -80,7 +80,7 @@ async def test_what_is_due_is_replaced() -> None:
 
 
 async def test_the_old_token_stays_while_there_is_no_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.lab.pod_tokens.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("podwire.lab.kubelet.pod_tokens.RETRY_SECONDS", 0.01)
     issuer, poked = Issuer(lifetime=timedelta(seconds=-1)), asyncio.Event()
     tokens = PodTokens(issuer, poked.set)
     await tokens.refresh(pod(token()))

@@ -21,21 +21,21 @@ import msgspec
 from podwire.kube.client import ApiError
 from podwire.kube.core import Container, Pod
 from podwire.kube.kinds import PODS
-from podwire.lab import hooks, pod_events, pod_plan, pod_status
-from podwire.lab.cni import CniError
-from podwire.lab.composition import Composition, compose, provide_files
 from podwire.lab.container.plan import PLAN_FILE, STATE_FILE, PodPlan, read_plan, write_plan
-from podwire.lab.deadline import Deadline
 from podwire.lab.images.environment import ConfigurationError
 from podwire.lab.images.resolution import Port
-from podwire.lab.node import Node
-from podwire.lab.pod_events import Notice
-from podwire.lab.pod_health import PodHealth
-from podwire.lab.pod_status import Observation
-from podwire.lab.pod_tokens import PodTokens
-from podwire.lab.probes import Execute, Prober
-from podwire.lab.reporting import Reporter
-from podwire.lab.sandbox import Sandbox, SandboxRecord
+from podwire.lab.kubelet import pod_events, pod_plan, pod_status, pre_stop
+from podwire.lab.kubelet.cni_client import CniError
+from podwire.lab.kubelet.deadline import Deadline
+from podwire.lab.kubelet.node_context import Node
+from podwire.lab.kubelet.plan_builder import Composition, compose, provide_files
+from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_probes import PodHealth
+from podwire.lab.kubelet.pod_status import Observation
+from podwire.lab.kubelet.pod_tokens import PodTokens
+from podwire.lab.kubelet.probe import Execute, Prober
+from podwire.lab.kubelet.sandbox import Sandbox, SandboxRecord
+from podwire.lab.kubelet.status_writer import Reporter
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient, ShimError
 from podwire.lab.shim.container_run import folder_of
@@ -199,7 +199,7 @@ class PodWorker:
 
     async def _pre_stop(self, container: Container, grace: float) -> None:
         prober = Prober(container, self.sandbox.record.addresses[0], self._execute(container.name))
-        if trouble := await hooks.pre_stop(prober, grace):
+        if trouble := await pre_stop.pre_stop(prober, grace):
             self._tell(Notice("FailedPreStopHook", f"PreStopHook failed: {trouble}", warning=True))
 
     def _runs(self, name: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from podwire.kube.core import ConfigMap, Pod, Secret
 from podwire.kube.volumes import Volume
 from podwire.lab.images.environment import ConfigurationError, Sources
-from podwire.lab.volumes import VolumeFile, files, folder_of, provide, write
+from podwire.lab.kubelet.volumes import VolumeFile, files, folder_of, provide, write
 
 SOURCES = Sources(
     config_maps={"conf": ConfigMap(data={"a": "1", "b": "2"})},

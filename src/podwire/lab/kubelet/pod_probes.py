@@ -7,11 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from podwire.kube.core import Container, Pod
-from podwire.lab import pod_plan
-from podwire.lab.health import HealthWatch, Listeners, first_health
-from podwire.lab.pod_events import Notice
-from podwire.lab.pod_status import Health
-from podwire.lab.probes import Execute, Prober
+from podwire.lab.kubelet import pod_plan
+from podwire.lab.kubelet.container_probes import HealthWatch, Listeners, first_health
+from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_status import Health
+from podwire.lab.kubelet.probe import Execute, Prober
 from podwire.lab.shim.lifecycle import Record, Running
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from podwire.kube.client import ApiError, Client
 from podwire.kube.core import Pod
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName
-from podwire.lab.pod_status import Status, patch
+from podwire.lab.kubelet.pod_status import Status, patch
 
 log = logging.getLogger(__name__)
 

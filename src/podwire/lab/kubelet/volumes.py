@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from podwire.kube.core import Pod
 from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
-from podwire.lab import node_root
 from podwire.lab.images.environment import ConfigurationError, Sources, pod_field
+from podwire.lab.kubelet import host_path
 
 DATA = "..data"
 GROUP_READABLE = 0o440
@@ -125,7 +125,7 @@ def provide(pod_folder: Path, pod: Pod, sources: Sources) -> None:
     group = pod.spec.security_context.fs_group
     for volume in pod.spec.volumes:
         if volume.node_root:
-            node_root.provide(folder_of(pod_folder, volume.name), pod.spec.node_name)
+            host_path.provide(folder_of(pod_folder, volume.name), pod.spec.node_name)
             continue
         wanted = files(pod, volume, sources)
         folder = folder_of(pod_folder, volume.name)

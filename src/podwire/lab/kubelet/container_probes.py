@@ -8,9 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from podwire.kube.core import Container, Probe
-from podwire.lab.pod_events import Notice
-from podwire.lab.pod_status import Health
-from podwire.lab.probes import Prober, Schedule, Tally, Verdict
+from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_status import Health
+from podwire.lab.kubelet.probe import Prober, Schedule, Tally, Verdict
 
 
 @dataclass(frozen=True, slots=True)

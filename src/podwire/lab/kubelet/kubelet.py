@@ -20,18 +20,18 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.watch import Change
-from podwire.lab.cni import CniError, Network
 from podwire.lab.container import passwd
 from podwire.lab.images import resolver
 from podwire.lab.images.store import Store
-from podwire.lab.node import Names, Node, Objects
-from podwire.lab.node_lease import NodeLease
-from podwire.lab.node_report import NodeReporter
-from podwire.lab.pod_plan import Machine
-from podwire.lab.pod_worker import PodWorker
-from podwire.lab.resolv import Resolver as NameResolver
-from podwire.lab.runtime_server import RuntimeServer
-from podwire.lab.sandbox import SandboxRecord, read_record
+from podwire.lab.kubelet.cni_client import CniError, Network
+from podwire.lab.kubelet.http_server import RuntimeServer
+from podwire.lab.kubelet.node_context import Names, Node, Objects
+from podwire.lab.kubelet.node_lease import NodeLease
+from podwire.lab.kubelet.node_status import NodeReporter
+from podwire.lab.kubelet.pod_plan import Machine
+from podwire.lab.kubelet.pod_worker import PodWorker
+from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
+from podwire.lab.kubelet.sandbox import SandboxRecord, read_record
 from podwire.lab.shim.client import Spawner
 from podwire.lab.topology import NodeAddresses
 

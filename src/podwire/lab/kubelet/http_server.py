@@ -20,8 +20,8 @@ from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.kube.numbers import read_port
-from podwire.lab import pod_plan
-from podwire.lab.pod_worker import PodWorker
+from podwire.lab.kubelet import pod_plan
+from podwire.lab.kubelet.pod_worker import PodWorker
 from podwire.lab.shim.lifecycle import Record, Running, Waiting
 from podwire.lab.shim.log_file import log_path
 from podwire.lab.streams.attach import Attachment, attachable

@@ -6,7 +6,7 @@ import asyncio
 import math
 
 from podwire.kube.core import Probe
-from podwire.lab.probes import Prober
+from podwire.lab.kubelet.probe import Prober
 
 
 async def pre_stop(prober: Prober, grace_seconds: float) -> str:

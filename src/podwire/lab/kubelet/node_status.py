@@ -19,7 +19,7 @@ from podwire.kube.informer import Informer
 from podwire.kube.kinds import NODES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
-from podwire.lab.cni import CniError, Network
+from podwire.lab.kubelet.cni_client import CniError, Network
 from podwire.lab.system_objects import node_status
 from podwire.lab.topology import NodeAddresses
 

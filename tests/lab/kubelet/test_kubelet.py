@@ -360,7 +360,7 @@ async def test_a_network_that_is_not_ready_is_tried_again() -> None:
 
 @in_world
 async def test_images_of_our_own() -> None:
-    async with node(**{"podwire/test": "tests.lab.test_runtime:own_image"}) as home:
+    async with node(**{"podwire/test": "tests.lab.kubelet.test_kubelet:own_image"}) as home:
         await home.create("own", {"name": "main", "image": "podwire/test", "args": ["--word=hello"]})
         pod = await home.when("own", lambda p: state_of(p, key="lastState").get("terminated"))
         assert "stdout F hello" in log_of(pod)

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab import node_root, volumes
 from podwire.lab.container import capabilities
 from podwire.lab.container import passwd as accounts
 from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan, Program
@@ -21,7 +20,8 @@ from podwire.lab.images.image_config import ImageUser
 from podwire.lab.images.manifest import RunConfig
 from podwire.lab.images.resolution import Port
 from podwire.lab.images.store import StoredImage
-from podwire.lab.resolv import hostname
+from podwire.lab.kubelet import host_path, volumes
+from podwire.lab.kubelet.resolv_conf import hostname
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def _mounts(pod: Pod, container: Container, folder: Path) -> Iterable[Mount]:
         if mount.name not in kinds:
             raise ConfigurationError(f'volumeMounts: the pod has no volume "{mount.name}"')
         if kinds[mount.name].node_root:
-            yield from node_root.mounts(volumes.folder_of(folder, mount.name), mount.mount_path)
+            yield from host_path.mounts(volumes.folder_of(folder, mount.name), mount.mount_path)
             continue
         yield Mount(
             source=str(volumes.folder_of(folder, mount.name)),

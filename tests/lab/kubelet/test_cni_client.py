@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from podwire.lab import cni
 from podwire.lab.base import run_program
-from podwire.lab.cni import Attachment, CniError, Network
+from podwire.lab.kubelet import cni_client
+from podwire.lab.kubelet.cni_client import Attachment, CniError, Network
 
 PLUGIN = """#!/bin/sh
 cat > "$CNI_PATH/$CNI_COMMAND.$(basename $0).json"
@@ -83,10 +83,10 @@ async def test_a_missing_configuration_or_plugin_is_named(tmp_path: Path) -> Non
 
 
 async def test_a_plugin_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cni, "TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(cni_client, "TIMEOUT_SECONDS", 0.05)
     with pytest.raises(CniError, match="did not end within") as caught:
         await network(tmp_path, one="#!/bin/sh\nexec sleep 60").add(ATTACHMENT)
-    assert caught.value.code == cni.TRY_AGAIN_LATER
+    assert caught.value.code == cni_client.TRY_AGAIN_LATER
 
 
 async def test_a_program_and_what_it_answers() -> None:

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from podwire.kube.core import Container, Probe
-from podwire.lab.health import HealthWatch, Listeners, first_health
-from podwire.lab.pod_events import Notice
-from podwire.lab.pod_status import Health
-from podwire.lab.probes import Answer, Prober, Schedule, Tally, port_number
+from podwire.lab.kubelet.container_probes import HealthWatch, Listeners, first_health
+from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_status import Health
+from podwire.lab.kubelet.probe import Answer, Prober, Schedule, Tally, port_number
 
 
 def probe(**settings: object) -> Probe:

@@ -2,8 +2,8 @@ import pytest
 
 from podwire.kube.core import HostAlias, Pod, PodDNSConfig, PodDNSConfigOption, PodSpec
 from podwire.kube.meta import ObjectMeta
-from podwire.lab import resolv
-from podwire.lab.resolv import Resolver, full_name, hostname, hosts_file, pod_resolver
+from podwire.lab.kubelet import resolv_conf
+from podwire.lab.kubelet.resolv_conf import Resolver, full_name, hostname, hosts_file, pod_resolver
 
 NODE = Resolver(("172.18.255.1",), ("corp.example",), ("timeout:2",))
 CLUSTER = ("10.96.0.10",)
@@ -66,7 +66,7 @@ def test_hosts_of_a_pod_with_a_subdomain_and_aliases() -> None:
     one = pod(hostname="db-0", subdomain="db", host_aliases=(HostAlias(ip="1.2.3.4", hostnames=("a.test", "b.test")),))
     assert hosts_file(one, ("10.244.1.2", "fd00::2"), "cluster.local") == (
         "# Kubernetes-managed hosts file.\n"
-        + resolv.LOCAL_NAMES
+        + resolv_conf.LOCAL_NAMES
         + "10.244.1.2\tdb-0.db.shop.svc.cluster.local\tdb-0\n"
         + "fd00::2\tdb-0.db.shop.svc.cluster.local\tdb-0\n"
         + "\n# Entries added by HostAliases.\n1.2.3.4\ta.test\tb.test\n"

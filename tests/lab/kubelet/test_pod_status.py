@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from podwire.kube.core import Pod
-from podwire.lab import pod_events, pod_status
-from podwire.lab.pod_status import Health, Observation
+from podwire.lab.kubelet import pod_events, pod_status
+from podwire.lab.kubelet.pod_status import Health, Observation
 from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Terminated, Waiting
 
 RUNS = Running(pid=5, ticks=1, started=1_700_000_000.0)

@@ -12,11 +12,11 @@ from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap, Pod, Secret, Service
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, Object
-from podwire.lab.cni import Network
 from podwire.lab.images.environment import Sources
-from podwire.lab.pod_plan import Machine, Resolver
-from podwire.lab.resolv import Resolver as NameResolver
-from podwire.lab.resolv import hosts_file, pod_resolver
+from podwire.lab.kubelet.cni_client import Network
+from podwire.lab.kubelet.pod_plan import Machine, Resolver
+from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
+from podwire.lab.kubelet.resolv_conf import hosts_file, pod_resolver
 from podwire.lab.shim.client import Spawner
 
 ObjectT = TypeVar("ObjectT", bound=Object)
