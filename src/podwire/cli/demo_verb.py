@@ -20,14 +20,14 @@ def command(name: str, nodes: int, output: str) -> None:
 
     Exits with 1 and names the line where anything is not as the policies say.
     """
-    from podwire.lab import demo, demo_report
+    from podwire.lab.demo import demo, report
 
     began = time.monotonic()
     clock = demo.Clock(lambda step: click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True))
     with tidy(lambda: f"nothing of world '{name}' is left"):
         lines = demo.run_demo(name, nodes, clock)
     if output == "json":
-        click.echo(demo_report.as_json(lines, clock.steps).decode())
+        click.echo(report.as_json(lines, clock.steps).decode())
     else:
-        click.echo("\n" + demo_report.text(lines, clock.steps))
-    sys.exit(demo_report.exit_status(lines))
+        click.echo("\n" + report.text(lines, clock.steps))
+    sys.exit(report.exit_status(lines))

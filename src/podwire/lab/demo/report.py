@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.lab.demo_plan import Expected, Probe
+from podwire.lab.demo.plan import Expected, Probe
 
 WORDS = {
     "answered": "answered",

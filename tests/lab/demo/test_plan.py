@@ -18,7 +18,7 @@ from podwire.kube.core import Namespace, Pod, Service
 from podwire.kube.meta import Object, ObjectMeta
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.watch import Change
-from podwire.lab.demo_plan import Expected, Probe, Via, Workload, probes, uncontrolled
+from podwire.lab.demo.plan import Expected, Probe, Via, Workload, probes, uncontrolled
 from podwire.policy.model import IPAddress, Party
 from podwire.policy.verdict import verdict
 from podwire.policy.view import View

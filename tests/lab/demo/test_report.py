@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from podwire.lab import demo_report
-from podwire.lab.demo_plan import Expected, Probe, Via, Workload
-from podwire.lab.demo_report import Attempt, Result, Step
+from podwire.lab.demo import report
+from podwire.lab.demo.plan import Expected, Probe, Via, Workload
+from podwire.lab.demo.report import Attempt, Result, Step
 
 FRIEND, STRANGER, DOOR = Workload("shop", "friend"), Workload("street", "stranger"), Workload("shop", "door", 2)
 OPEN = Probe(FRIEND, DOOR, 80, Expected.ALLOW, "a friend")
@@ -22,9 +22,9 @@ GOOD = [result(OPEN, "answered"), result(CLOSED, "timeout")]
 
 
 def test_a_good_run() -> None:
-    lines = demo_report.judge(GOOD)
-    assert demo_report.exit_status(lines) == 0
-    text = demo_report.text(lines, STEPS)
+    lines = report.judge(GOOD)
+    assert report.exit_status(lines) == 0
+    text = report.text(lines, STEPS)
     assert "shop/friend      door:80       allow     answered   ok" in text
     assert "street/stranger  door.shop:80  deny      no answer  ok" in text
     assert "1 of 1 allow lines proven, 1 of 1 deny lines proven" in text
@@ -46,30 +46,30 @@ def test_a_good_run() -> None:
     ],
 )
 def test_each_wrong_line_is_named_and_fails_the_run(results: list[Result], fault: str) -> None:
-    lines = demo_report.judge(results)
-    assert demo_report.exit_status(lines) == 1
-    wrong = [line for line in demo_report.text(lines, []).splitlines() if line.startswith("WRONG: ")]
+    lines = report.judge(results)
+    assert report.exit_status(lines) == 1
+    wrong = [line for line in report.text(lines, []).splitlines() if line.startswith("WRONG: ")]
     assert len([line for line in wrong if fault in line]) == 1
-    assert json.loads(demo_report.as_json(lines, []))["ok"] is False
+    assert json.loads(report.as_json(lines, []))["ok"] is False
 
 
 def test_silence_proves_nothing_where_nobody_gets_an_answer() -> None:
-    lines = demo_report.judge([result(OPEN, "timeout"), result(CLOSED, "timeout")])
+    lines = report.judge([result(OPEN, "timeout"), result(CLOSED, "timeout")])
     assert [line.ok for line in lines] == [False, False]
     assert "proves nothing" in lines[1].fault
 
 
 def test_a_run_without_denies_is_no_proof() -> None:
-    assert demo_report.exit_status(demo_report.judge(GOOD[:1])) == 1
+    assert report.exit_status(report.judge(GOOD[:1])) == 1
 
 
 def test_a_spread_over_all_pods_is_told() -> None:
-    (line,) = demo_report.judge([result(SPREAD, "answered", "answered", "answered", by=("a", "b", "a"))])
+    (line,) = report.judge([result(SPREAD, "answered", "answered", "answered", by=("a", "b", "a"))])
     assert (line.ok, line.result.seen) == (True, "answered by 2 pods")
 
 
 def test_the_json_form_holds_the_same() -> None:
-    found = json.loads(demo_report.as_json(demo_report.judge(GOOD), STEPS))
+    found = json.loads(report.as_json(report.judge(GOOD), STEPS))
     assert (found["ok"], found["allowsSeen"], found["deniesSeen"]) == (True, 1, 1)
     assert found["steps"] == [{"name": "start", "seconds": 1.234}]
     assert found["probes"][1]["from"] == "street/stranger"

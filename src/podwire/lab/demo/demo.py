@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from podwire.lab.demo_plan import Probe, Via, Workload, probes
-from podwire.lab.demo_report import Attempt, Line, Result, Step, judge
+from podwire.lab.demo.plan import Probe, Via, Workload, probes
+from podwire.lab.demo.report import Attempt, Line, Result, Step, judge
 from podwire.lab.launch import LaunchError
 from podwire.lab.manifests import kubectl, kubectl_environment
 from podwire.lab.start import UpOptions, start
