@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from podwire.lab import start, worlds
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 from podwire.lab.worlds import World
 
 

@@ -26,7 +26,8 @@ def command(
     podwire capture shop/backend-5c9f | tcpdump -nr -
     podwire capture web -w web.pcap --seconds 10
     """
-    from podwire.lab import capture, choice, visit, worlds
+    from podwire.lab import choice, visit, worlds
+    from podwire.lab.network import capture
 
     if write is sys.stdout.buffer and sys.stdout.isatty():
         raise worlds.WorldError("capture: pcap is no text; use -w FILE, or pipe it into 'tcpdump -nr -'")

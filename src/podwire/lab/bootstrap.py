@@ -21,7 +21,7 @@ from podwire.kube.informer import Informer
 from podwire.kube.kinds import DEPLOYMENTS, NODES, SECRETS, SERVICES, Kind
 from podwire.lab import system_objects
 from podwire.lab.dns_trouble import dns_trouble
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 
 RETRY_SECONDS = 0.01
 QUERY_SECONDS = 0.05

@@ -10,7 +10,7 @@ from podwire.apiserver import pki
 from podwire.apiserver.access.jwt import SigningKey
 from podwire.kube.credentials import Credentials
 from podwire.lab.access import Access
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 from podwire.lab.worlds import World
 
 ADMIN = "admin"

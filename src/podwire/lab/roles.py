@@ -22,14 +22,15 @@ from podwire.dns import upstream as dns_upstream
 from podwire.kernel.nftables import release_memory
 from podwire.kube.credentials import Credentials
 from podwire.lab import bootstrap as world_bootstrap
-from podwire.lab import credentials, outside
-from podwire.lab import underlay as world_underlay
+from podwire.lab import credentials
 from podwire.lab.base import paths
 from podwire.lab.in_house import PROGRAMS
 from podwire.lab.kubelet import kubelet as node_runtime
+from podwire.lab.network import external_network
+from podwire.lab.network import underlay as world_underlay
+from podwire.lab.network.topology import Topology
 from podwire.lab.spawner import ZygoteSpawner
 from podwire.lab.system_objects import CREDENTIALS_FILES
-from podwire.lab.topology import Topology
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
 
@@ -86,7 +87,7 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
 def upstream(arguments: Arguments, _: Descriptors) -> None:
     """The DNS of the world outside the cluster."""
     topology = topology_of(arguments)
-    run(dns_upstream.serve_upstream(str(topology.outside4.ip), outside.records(topology)))
+    run(dns_upstream.serve_upstream(str(topology.outside4.ip), external_network.records(topology)))
 
 
 def agent(arguments: Arguments, _: Descriptors) -> None:

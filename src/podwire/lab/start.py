@@ -16,7 +16,7 @@ from podwire.kernel import nftables
 from podwire.lab import launch, userns, worlds
 from podwire.lab.base import paths
 from podwire.lab.init import KEEP, WorldSpec
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 from podwire.lab.world_roles import world_roles
 
 Tell = Callable[[str], None]

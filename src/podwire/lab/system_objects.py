@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podwire import __version__
-from podwire.lab.topology import NodeAddresses, Topology
+from podwire.lab.network.topology import NodeAddresses, Topology
 
 DNS_LABELS = {"k8s-app": "kube-dns"}
 DNS_IMAGE = "podwire/dns"

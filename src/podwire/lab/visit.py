@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from podwire.kernel import namespaces
 from podwire.lab.base import paths
 from podwire.lab.manifests import kubectl
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 from podwire.lab.worlds import World, WorldError
 
 POD_FIELDS = "jsonpath={.metadata.uid} {.spec.nodeName} {.spec.hostNetwork}"

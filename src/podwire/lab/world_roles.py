@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from podwire.lab.base import paths
+from podwire.lab.network.topology import NodeAddresses, Topology
 from podwire.lab.supervision import RoleSpec
-from podwire.lab.topology import NodeAddresses, Topology
 
 UNDERLAY = "underlay"
 API_SERVER = "apiserver"

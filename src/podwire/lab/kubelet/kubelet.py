@@ -32,8 +32,8 @@ from podwire.lab.kubelet.pod_plan import Machine
 from podwire.lab.kubelet.pod_worker import PodWorker
 from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
 from podwire.lab.kubelet.sandbox import SandboxRecord, read_record
+from podwire.lab.network.topology import NodeAddresses
 from podwire.lab.shim.client import Spawner
-from podwire.lab.topology import NodeAddresses
 
 log = logging.getLogger(__name__)
 

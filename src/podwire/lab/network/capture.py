@@ -7,7 +7,7 @@ import socket
 import time
 from typing import BinaryIO
 
-from podwire.lab import pcap
+from podwire.lab.network import pcap
 
 ETH_P_ALL = 0x0003
 

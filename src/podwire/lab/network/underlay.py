@@ -12,7 +12,7 @@ from podwire.kernel.bridges import Interface
 from podwire.kernel.links import VethEnd
 from podwire.kernel.netlink import Netlink
 from podwire.lab.base import paths
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 
 BRIDGE = "br0"
 MTU = 1500

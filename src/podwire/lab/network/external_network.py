@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podwire.dns.records import TXT, Record, address_data
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 
 NAMES = ("example.com", "www.example.com", "outside.test")
 

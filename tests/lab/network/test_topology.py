@@ -1,6 +1,6 @@
 import pytest
 
-from podwire.lab.topology import Topology
+from podwire.lab.network.topology import Topology
 
 
 def test_nodes_have_their_own_ranges() -> None:
