@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from podwire.kernel import namespaces
 from podwire.lab import userns
 from podwire.lab.base import paths
-from podwire.lab.init import prepare_mounts
+from podwire.lab.supervisor.init import prepare_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

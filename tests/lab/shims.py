@@ -17,7 +17,7 @@ from podwire.lab.container import capabilities, process
 from podwire.lab.container.plan import SHIM_SOCKET, ContainerPlan, Execute, Identity, PodPlan, write_plan
 from podwire.lab.shim import messages
 from podwire.lab.shim.lifecycle import Record, Terminated
-from podwire.lab.zygote import SpawnRequest
+from podwire.lab.supervisor.zygote import SpawnRequest
 
 DEADLINE = 30.0
 

@@ -6,7 +6,7 @@ from podwire.kernel.nftables import NftablesMissingError
 from podwire.lab.images.errors import ImageError
 from podwire.lab.kubeconfig import KubeconfigError
 from podwire.lab.launch import LaunchError
-from podwire.lab.power import PowerError
+from podwire.lab.supervisor.power import PowerError
 from podwire.lab.userns import UserNamespaceError
 from podwire.lab.worlds import WorldError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from podwire.kernel import namespaces
 from podwire.lab import userns
-from podwire.lab.init import Init, WorldSpec, prepare_mounts
+from podwire.lab.supervisor.init import Init, WorldSpec, prepare_mounts
 
 Child = Callable[[], WorldSpec]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from podwire.kernel import links
 from podwire.kernel.netlink import Netlink
-from podwire.lab import power, visit
+from podwire.lab import visit
 from podwire.lab.base import paths
+from podwire.lab.supervisor import power
 from podwire.lab.worlds import World, WorldError
 
 

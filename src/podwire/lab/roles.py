@@ -29,7 +29,7 @@ from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.network import external_network
 from podwire.lab.network import underlay as world_underlay
 from podwire.lab.network.topology import Topology
-from podwire.lab.spawner import ZygoteSpawner
+from podwire.lab.supervisor.spawner import ZygoteSpawner
 from podwire.lab.system_objects import CREDENTIALS_FILES
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay

@@ -15,8 +15,8 @@ from podwire import __version__
 from podwire.kernel import nftables
 from podwire.lab import launch, userns, worlds
 from podwire.lab.base import paths
-from podwire.lab.init import KEEP, WorldSpec
 from podwire.lab.network.topology import Topology
+from podwire.lab.supervisor.init import KEEP, WorldSpec
 from podwire.lab.world_roles import world_roles
 
 Tell = Callable[[str], None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from podwire.lab.base import paths
 from podwire.lab.network.topology import NodeAddresses, Topology
-from podwire.lab.supervision import RoleSpec
+from podwire.lab.supervisor.role_states import RoleSpec
 
 UNDERLAY = "underlay"
 API_SERVER = "apiserver"

@@ -35,7 +35,7 @@ class Life:
 
     def keep(self) -> None:
         """Let the world live on after this process."""
-        from podwire.lab.init import KEEP  # late: it takes a tenth of a second
+        from podwire.lab.supervisor.init import KEEP  # late: it takes a tenth of a second
 
         with suppress(BrokenPipeError):  # the world has ended by itself
             os.write(self.pipe, KEEP)

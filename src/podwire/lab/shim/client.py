@@ -13,7 +13,7 @@ from typing import Protocol
 from podwire.lab.base.seqpacket import Packets
 from podwire.lab.container.plan import SHIM_SOCKET
 from podwire.lab.shim import messages
-from podwire.lab.zygote import SpawnRequest
+from podwire.lab.supervisor.zygote import SpawnRequest
 
 log = logging.getLogger(__name__)
 

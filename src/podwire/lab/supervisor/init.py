@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwire.kernel import namespaces
-from podwire.lab import power
 from podwire.lab.base import paths
-from podwire.lab.supervision import RoleSpec, State, Supervision
-from podwire.lab.zygote import SpawnRequest, Zygote
+from podwire.lab.supervisor import power
+from podwire.lab.supervisor.role_states import RoleSpec, State, Supervision
+from podwire.lab.supervisor.zygote import SpawnRequest, Zygote
 
 EXITS_KEPT = 1000
 KEEP = b"keep"

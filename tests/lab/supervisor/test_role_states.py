@@ -1,6 +1,6 @@
 import pytest
 
-from podwire.lab.supervision import RoleSpec, State, Supervision
+from podwire.lab.supervisor.role_states import RoleSpec, State, Supervision
 
 
 def spec(name: str, *after: str, once: bool = False) -> RoleSpec:

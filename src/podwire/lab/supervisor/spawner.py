@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from podwire.lab.zygote import SpawnRequest
+from podwire.lab.supervisor.zygote import SpawnRequest
 
 ANSWER_SECONDS = 10.0
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab import power
-from podwire.lab.power import PowerError, PowerRequest
+from podwire.lab.supervisor import power
+from podwire.lab.supervisor.power import PowerError, PowerRequest
 
 
 def answering(switch: Path, answer: bytes) -> threading.Thread:

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from podwire.lab.zygote import SpawnRequest, Zygote
+from podwire.lab.supervisor.zygote import SpawnRequest, Zygote
 
 
 def say_name(arguments: Mapping[str, str], descriptors: Mapping[str, int]) -> None:
