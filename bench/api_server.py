@@ -20,7 +20,7 @@ from podwire.apiserver import pki
 from podwire.apiserver.authentication import tls_context
 from podwire.apiserver.main import ApiServerConfig, serve
 from podwire.kube.credentials import Credentials
-from podwire.lab import credentials
+from podwire.lab.host import credentials
 
 Answer = Callable[[bytes], bytes]
 """From the head of a request, up to its empty line, to the whole answer."""

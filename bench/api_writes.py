@@ -22,7 +22,7 @@ from bench import api_objects
 from bench.api_server import Served, api_server, floor, make_keys
 from bench.isolation import in_sandbox, processor_seconds, proportional_set_size, together
 from bench.wire import Connection, accepted, request
-from podwire.lab.credentials import ADMIN, CONTROLLERS
+from podwire.lab.host.credentials import ADMIN, CONTROLLERS
 
 PAGE = 500
 

@@ -16,9 +16,9 @@ from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import ENDPOINT_SLICES, SERVICES
 from podwire.kube.meta import NamespacedName
-from podwire.lab import credentials, visit
 from podwire.lab.base import paths
-from podwire.lab.worlds import World
+from podwire.lab.host import credentials, nsenter
+from podwire.lab.host.worlds import World
 
 WRITERS = 8
 CHANGES = 40
@@ -44,7 +44,7 @@ def milliseconds(world: World, services: int) -> list[float]:
 def _inside(world: World, services: int, pipe: Connection[Any, Any]) -> None:
     """In the network of the first node, where its kernel can be asked."""
     folder = world.folder / "pki"
-    visit.enter(world, str(paths.network("node-1")))
+    nsenter.enter(world, str(paths.network("node-1")))
     proof = credentials.of_folder(folder, credentials.ADMIN, "https://172.18.0.1:6443")
     pipe.send(asyncio.run(_measure(proof, services)))
 

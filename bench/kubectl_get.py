@@ -20,7 +20,7 @@ from bench import api_objects, api_writes
 from bench.api_server import Served, api_server, floor, make_keys
 from bench.isolation import in_sandbox
 from bench.wire import Connection
-from podwire.lab.credentials import ADMIN
+from podwire.lab.host.credentials import ADMIN
 
 KUBECTL = Path(__file__).parents[1] / ".venv/bin/kubectl"
 WRITERS = 8

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from tests.world.harness import Home, World
 
-from podwire.lab import worlds
+from podwire.lab.host import worlds
 from podwire.pods.installation import install
 
 BACKGROUND = """

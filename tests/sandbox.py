@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from podwire.kernel import namespaces
-from podwire.lab import userns
 from podwire.lab.base import paths
+from podwire.lab.host import userns
 from podwire.lab.supervisor.init import prepare_mounts
 
 if TYPE_CHECKING:

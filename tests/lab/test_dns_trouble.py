@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from podwire.lab.dns_trouble import last_line, trouble
-from podwire.lab.report import PodReport
+from podwire.lab.host.status import PodReport
 
 
 def pod(**container: Any) -> PodReport:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab import worlds
+from podwire.lab.host import worlds
 from podwire.testing import eventually
 from podwire.testing.folders import MARK, sweep
 

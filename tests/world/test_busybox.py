@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from podwire.lab import userns
+from podwire.lab.host import userns
 from tests.world.harness import World, eventually
 
 USER = 33 if userns.available_map().full else 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab import userns
+from podwire.lab.host import userns
 from tests.cgroups import below_own
 from tests.lab.images.building import Image, busybox_layer, docker, entry, oci, tar
 from tests.world.harness import Home, World, eventually, running

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podwire.lab import worlds
+from podwire.lab.host import worlds
 from tests.world.harness import PODWIRE, Home, World, eventually, running
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from podwire.lab import worlds
+from podwire.lab.host import worlds
 from tests.world.harness import PODWIRE, Home, Result, World, eventually
 from tests.world.test_up_and_down import contexts, folders
 

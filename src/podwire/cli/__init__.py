@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         podwire.main(args=arguments, prog_name="podwire")
     except Exception as error:
-        from podwire.lab.failures import USER_ERRORS
+        from podwire.lab.host.user_errors import USER_ERRORS
 
         if not isinstance(error, USER_ERRORS):
             raise

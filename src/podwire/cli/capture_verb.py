@@ -26,13 +26,13 @@ def command(
     podwire capture shop/backend-5c9f | tcpdump -nr -
     podwire capture web -w web.pcap --seconds 10
     """
-    from podwire.lab import choice, visit, worlds
+    from podwire.lab.host import nsenter, select_world, worlds
     from podwire.lab.network import capture
 
     if write is sys.stdout.buffer and sys.stdout.isatty():
         raise worlds.WorldError("capture: pcap is no text; use -w FILE, or pipe it into 'tcpdump -nr -'")
-    world = choice.choose_ready(name)
-    visit.enter(world, visit.place_of(world, pod).network)
+    world = select_world.choose_ready(name)
+    nsenter.enter(world, nsenter.place_of(world, pod).network)
     seen = 0
     with suppress(KeyboardInterrupt, BrokenPipeError):
         seen = capture.capture(interface, write, count, seconds)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ def command(name: str | None, *, everything: bool) -> None:
     Where kubectl's current context was this world's and others run, it becomes that of the one that started last. What
     a killed world left on the host is cleared away too.
     """
-    from podwire.lab import choice, stop, worlds
+    from podwire.lab.host import select_world, stop, worlds
 
     cleared = remains.clear()
     if everything:
@@ -29,7 +29,7 @@ def command(name: str | None, *, everything: bool) -> None:
     elif name in cleared or (name is None and cleared and not worlds.living()):
         doomed = []
     else:
-        doomed = [choice.choose_to_end(name)]
+        doomed = [select_world.choose_to_end(name)]
     chosen = ""
     for world in doomed:
         chosen = stop.stop(world)

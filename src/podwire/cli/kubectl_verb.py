@@ -19,7 +19,7 @@ def command(name: str | None, arguments: tuple[str, ...]) -> None:
     podwire kubectl get pods -A
     podwire kubectl --name shop -- -n shop get services
     """
-    from podwire.lab import choice
-    from podwire.lab.manifests import run_kubectl
+    from podwire.lab.host import select_world
+    from podwire.lab.host.manifests import run_kubectl
 
-    sys.exit(run_kubectl(choice.choose_ready(name), arguments))
+    sys.exit(run_kubectl(select_world.choose_ready(name), arguments))

@@ -20,9 +20,9 @@ def command(name: str | None, process: str | None) -> None:
     \b
     podwire logs apiserver
     """
-    from podwire.lab import choice, worlds
+    from podwire.lab.host import select_world, worlds
 
-    world = choice.choose(name)
+    world = select_world.choose(name)
     logs = {path.stem: path for path in sorted((world.folder / "logs").glob("*.log"))}
     if process is None:
         for stem in logs:

@@ -22,9 +22,9 @@ def command() -> None:
 @click.argument("node")
 def stop(name: str | None, node: str) -> None:
     """Take the NODE's cable out and kill everything that it runs; it stays off until 'podwire node start'."""
-    from podwire.lab import choice, node_power
+    from podwire.lab.host import node_power, select_world
 
-    click.echo(f"{node_power.switch(choice.choose_ready(name), node, on=False)} is off.")
+    click.echo(f"{node_power.switch(select_world.choose_ready(name), node, on=False)} is off.")
 
 
 @command.command()
@@ -32,6 +32,6 @@ def stop(name: str | None, node: str) -> None:
 @click.argument("node")
 def start(name: str | None, node: str) -> None:
     """Switch the NODE on again."""
-    from podwire.lab import choice, node_power
+    from podwire.lab.host import node_power, select_world
 
-    click.echo(f"{node_power.switch(choice.choose_ready(name), node, on=True)} is on.")
+    click.echo(f"{node_power.switch(select_world.choose_ready(name), node, on=True)} is on.")

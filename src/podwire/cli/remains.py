@@ -7,7 +7,7 @@ import click
 
 def clear() -> list[str]:
     """Forget the worlds that were killed or whose `up` was, with a line for each; answers their names."""
-    from podwire.lab import stop
+    from podwire.lab.host import stop
 
     names, chosen = stop.prune()
     for name in names:

@@ -18,6 +18,6 @@ def command(name: str | None, capability: str, node: str) -> None:
     podwire rows services
     podwire rows policy --node node-2
     """
-    from podwire.lab import choice, visit
+    from podwire.lab.host import nsenter, select_world
 
-    click.echo(visit.rows(choice.choose_ready(name), node, capability), nl=False)
+    click.echo(nsenter.rows(select_world.choose_ready(name), node, capability), nl=False)

@@ -22,7 +22,8 @@ def command(name: str | None, output: str) -> None:
     """
     import msgspec
 
-    from podwire.lab import credentials, report, worlds
+    from podwire.lab.host import credentials, worlds
+    from podwire.lab.host import status as report
 
     remains.clear()
     chosen = [worlds.find(name)] if name else worlds.living()

@@ -44,8 +44,8 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     podwire up
     podwire up --name shop --nodes 3 -f examples/shop
     """
-    from podwire.lab.manifests import apply_and_wait, check_files
-    from podwire.lab.start import UpOptions, start
+    from podwire.lab.host.manifests import apply_and_wait, check_files
+    from podwire.lab.host.start import UpOptions, start
 
     name = options["name"]
     check_files(files)
@@ -71,7 +71,7 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
 
 def _standing(name: str) -> str:
     """What a signal left, in words."""
-    from podwire.lab import worlds
+    from podwire.lab.host import worlds
 
     if any(world.name == name for world in worlds.living()):
         return f"world '{name}' is up; 'podwire down --name {name}' ends it"

@@ -22,8 +22,8 @@ from podwire.dns import upstream as dns_upstream
 from podwire.kernel.nftables import release_memory
 from podwire.kube.credentials import Credentials
 from podwire.lab import bootstrap as world_bootstrap
-from podwire.lab import credentials
 from podwire.lab.base import paths
+from podwire.lab.host import credentials
 from podwire.lab.in_house import PROGRAMS
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.network import external_network

@@ -8,8 +8,8 @@ import os
 import signal
 from pathlib import Path
 
-from podwire.lab import worlds
 from podwire.lab.base import paths
+from podwire.lab.host import worlds
 
 UNKNOWN_EXIT = 255
 EXIT_WORD_TRIES = 200

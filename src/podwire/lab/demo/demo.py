@@ -16,11 +16,11 @@ from typing import Any
 
 from podwire.lab.demo.plan import Probe, Via, Workload, probes
 from podwire.lab.demo.report import Attempt, Line, Result, Step, judge
-from podwire.lab.launch import LaunchError
-from podwire.lab.manifests import kubectl, kubectl_environment
-from podwire.lab.start import UpOptions, start
-from podwire.lab.stop import stop
-from podwire.lab.worlds import World
+from podwire.lab.host.launch import LaunchError
+from podwire.lab.host.manifests import kubectl, kubectl_environment
+from podwire.lab.host.start import UpOptions, start
+from podwire.lab.host.stop import stop
+from podwire.lab.host.worlds import World
 
 SILENCE_SECONDS = 0.75
 """How long a denied connection is waited for: a TCP client sends its first packet, and waits 1 s to send it again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from podwire.lab import kubeconfig, worlds
+from podwire.lab.host import kubeconfig, worlds
 
 
 def stop(world: worlds.World) -> str:

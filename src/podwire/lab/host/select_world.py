@@ -6,8 +6,8 @@ import contextlib
 import threading
 import time
 
-from podwire.lab import worlds
-from podwire.lab.worlds import DEFAULT_NAME, World, WorldError
+from podwire.lab.host import worlds
+from podwire.lab.host.worlds import DEFAULT_NAME, World, WorldError
 
 READY_SECONDS = 60.0
 READY_PAUSE_SECONDS = 0.05
@@ -53,7 +53,7 @@ def _only(living: list[World]) -> World | None:
 
 def _current(living: list[World]) -> World | None:
     """The world of kubectl's current context; None where that is no running world's, or cannot be read."""
-    from podwire.lab import kubeconfig  # late: it needs yaml, and most often one world runs
+    from podwire.lab.host import kubeconfig  # late: it needs yaml, and most often one world runs
 
     with contextlib.suppress(kubeconfig.KubeconfigError):
         context = kubeconfig.current()

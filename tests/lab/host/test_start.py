@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podwire.lab import start, worlds
+from podwire.lab.host import start, worlds
+from podwire.lab.host.worlds import World
 from podwire.lab.network.topology import Topology
-from podwire.lab.worlds import World
 
 
 class Interrupted(BaseException):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab import mapped, userns
+from podwire.lab.host import userns, userns_exec
 
 
 class ExpectedError(Exception):
@@ -24,7 +24,7 @@ def test_the_work_is_root_of_a_worlds_ids_and_files_get_their_owners(tmp_path: P
             os.chown(tmp_path / "other", 33, 33)
         return [os.geteuid(), os.getegid()]
 
-    assert mapped.run(work, list[int], ExpectedError) == [0, 0]
+    assert userns_exec.run(work, list[int], ExpectedError) == [0, 0]
     assert (tmp_path / "own").stat().st_uid == os.geteuid()
     expected = userns.available_map().users[1][1] + 32 if many else os.geteuid()
     assert (tmp_path / "other").stat().st_uid == expected
@@ -38,11 +38,11 @@ def test_expected_errors_keep_their_text_and_others_are_faults() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ExpectedError, match=r"^object, field, remedy$"):
-        mapped.run(expected, type(None), ExpectedError)
+        userns_exec.run(expected, type(None), ExpectedError)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        mapped.run(fault, type(None), ExpectedError)
+        userns_exec.run(fault, type(None), ExpectedError)
 
 
 def test_work_that_is_killed_is_told() -> None:
     with pytest.raises(RuntimeError, match="ended"):
-        mapped.run(lambda: os.kill(os.getpid(), 9), type(None), ExpectedError)
+        userns_exec.run(lambda: os.kill(os.getpid(), 9), type(None), ExpectedError)

@@ -7,8 +7,8 @@ import os
 import resource
 from pathlib import Path
 
-from podwire.lab import mapped
 from podwire.lab.base import paths
+from podwire.lab.host import userns_exec
 from podwire.lab.images import loading, removal, store
 from podwire.lab.images.errors import ImageError
 from podwire.lab.images.loading import Loaded
@@ -25,12 +25,12 @@ def load(source: io.BufferedReader, name: str, tags: tuple[str, ...]) -> list[Lo
         _bound_memory()
         return loading.load(_store(), source, name, tags)
 
-    return mapped.run(work, list[Loaded], ImageError)
+    return userns_exec.run(work, list[Loaded], ImageError)
 
 
 def remove(name: str) -> Removed:
     """Remove a name or an image from this user's store. Raises ImageError and UserNamespaceError."""
-    return mapped.run(lambda: removal.remove(_store(), name), Removed, ImageError)
+    return userns_exec.run(lambda: removal.remove(_store(), name), Removed, ImageError)
 
 
 def _store() -> store.Store:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from podwire.kernel import namespaces
-from podwire.lab import userns
+from podwire.lab.host import userns
 
 AnswerT = TypeVar("AnswerT")
 

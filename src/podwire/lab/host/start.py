@@ -13,11 +13,11 @@ from pathlib import Path
 
 from podwire import __version__
 from podwire.kernel import nftables
-from podwire.lab import launch, userns, worlds
 from podwire.lab.base import paths
+from podwire.lab.host import launch, userns, worlds
+from podwire.lab.host.role_specs import world_roles
 from podwire.lab.network.topology import Topology
 from podwire.lab.supervisor.init import KEEP, WorldSpec
-from podwire.lab.world_roles import world_roles
 
 Tell = Callable[[str], None]
 
@@ -99,7 +99,7 @@ def _claimed(name: str) -> Iterator[tuple[Path, ExitStack]]:
     """The world's new folder, and what else is to be undone when the block fails: then nothing of the world is left."""
     if worlds.stale():
         # Imported here: it needs yaml, which the first process shall not carry.
-        from podwire.lab import stop
+        from podwire.lab.host import stop
 
         stop.prune()
     folder = worlds.folder(name)
@@ -147,7 +147,7 @@ def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int
 def _finish(world: worlds.World, topology: Topology, ready: Callable[[], None], undo: ExitStack) -> None:
     """Keys and kubeconfig while the world starts, and wait for its word, which is what `ready` does."""
     # Imported here, while the zygote imports its own: the first process was forked without them.
-    from podwire.lab import credentials, kubeconfig
+    from podwire.lab.host import credentials, kubeconfig
 
     access = credentials.create(world, topology)
     ready()

@@ -9,9 +9,9 @@ from pathlib import Path
 from podwire.apiserver import pki
 from podwire.apiserver.access.jwt import SigningKey
 from podwire.kube.credentials import Credentials
-from podwire.lab.access import Access
+from podwire.lab.host.access import Access
+from podwire.lab.host.worlds import World
 from podwire.lab.network.topology import Topology
-from podwire.lab.worlds import World
 
 ADMIN = "admin"
 CONTROLLERS = "controllers"

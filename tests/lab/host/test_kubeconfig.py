@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podwire.lab import kubeconfig
-from podwire.lab.access import Access
-from podwire.lab.kubeconfig import KubeconfigError
+from podwire.lab.host import kubeconfig
+from podwire.lab.host.access import Access
+from podwire.lab.host.kubeconfig import KubeconfigError
 
 ACCESS = Access("podwire-a", "https://127.0.0.1:1234", b"ca", b"cert", b"key")
 OTHER = {

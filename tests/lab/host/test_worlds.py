@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from podwire.lab import kubeconfig, stop, worlds
-from podwire.lab.access import Access
-from podwire.lab.worlds import World, WorldError
+from podwire.lab.host import kubeconfig, stop, worlds
+from podwire.lab.host.access import Access
+from podwire.lab.host.worlds import World, WorldError
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from podwire.kernel import namespaces
 from podwire.lab.base import paths
-from podwire.lab.manifests import kubectl
+from podwire.lab.host.manifests import kubectl
+from podwire.lab.host.worlds import World, WorldError
 from podwire.lab.network.topology import Topology
-from podwire.lab.worlds import World, WorldError
 
 POD_FIELDS = "jsonpath={.metadata.uid} {.spec.nodeName} {.spec.hostNetwork}"
 UNDERLAY_HOSTS = ("underlay", "outside")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from podwire.kernel import namespaces
-from podwire.lab import userns
+from podwire.lab.host import userns
 from podwire.lab.supervisor.init import Init, WorldSpec, prepare_mounts
 
 Child = Callable[[], WorldSpec]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab import userns
+from podwire.lab.host import userns
 
 
 def test_root_or_a_user_with_ranges_gets_a_full_map() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podwire.lab import choice, worlds
-from podwire.lab.worlds import World, WorldError
+from podwire.lab.host import select_world, worlds
+from podwire.lab.host.worlds import World, WorldError
 
 Choose = Callable[[str | None], World]
 
@@ -34,7 +34,7 @@ def look_at(context: str, tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump({"current-context": context}))
 
 
-BOTH = pytest.mark.parametrize("choose", [choice.choose, choice.choose_to_end])
+BOTH = pytest.mark.parametrize("choose", [select_world.choose, select_world.choose_to_end])
 
 
 @BOTH
@@ -57,8 +57,8 @@ def test_the_only_world_needs_no_name(choose: Choose, tmp_path: Path) -> None:
 def test_of_several_it_is_that_of_the_current_context_but_not_to_end_it(tmp_path: Path) -> None:
     run("default", "k", "n")
     look_at("podwire-n", tmp_path)
-    assert choice.choose(None).name == "n"
-    assert choice.choose_to_end(None).name == "default"
+    assert select_world.choose(None).name == "n"
+    assert select_world.choose_to_end(None).name == "default"
 
 
 @BOTH
@@ -72,13 +72,13 @@ def test_where_the_context_is_no_worlds_it_is_the_default_one(choose: Choose, co
 def test_several_without_a_default_are_told(tmp_path: Path) -> None:
     run("k", "n")
     with pytest.raises(WorldError, match="several worlds run: k, n; choose one with --name"):
-        choice.choose(None)
+        select_world.choose(None)
     look_at("podwire-n", tmp_path)
     with pytest.raises(WorldError, match="several worlds run: k, n; choose one with --name"):
-        choice.choose_to_end(None)
+        select_world.choose_to_end(None)
 
 
 def test_a_kubeconfig_that_cannot_be_read_does_not_matter(tmp_path: Path) -> None:
     run("default", "k")
     (tmp_path / "kubeconfig").write_text("[")
-    assert choice.choose(None).name == "default"
+    assert select_world.choose(None).name == "default"

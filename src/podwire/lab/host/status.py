@@ -14,8 +14,8 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, Kind
 from podwire.kube.meta import Object, Struct
 from podwire.lab.base.text_columns import table
+from podwire.lab.host.worlds import World, WorldError
 from podwire.lab.kubelet.pod_events import MACHINE
-from podwire.lab.worlds import World, WorldError
 
 STAND_IN_PREFIX = "podwire://stand-in/"
 IN_HOUSE_PREFIX = "podwire://in-house/"

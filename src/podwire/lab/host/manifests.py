@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from podwire.lab.launch import LaunchError
-from podwire.lab.worlds import World
+from podwire.lab.host.launch import LaunchError
+from podwire.lab.host.worlds import World
 
 
 def kubectl() -> str:

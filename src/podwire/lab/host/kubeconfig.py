@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from podwire.lab.access import Access
+from podwire.lab.host.access import Access
 
 SECTIONS = ("clusters", "users", "contexts")
 

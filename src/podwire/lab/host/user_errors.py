@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from podwire.kernel.nftables import NftablesMissingError
+from podwire.lab.host.kubeconfig import KubeconfigError
+from podwire.lab.host.launch import LaunchError
+from podwire.lab.host.userns import UserNamespaceError
+from podwire.lab.host.worlds import WorldError
 from podwire.lab.images.errors import ImageError
-from podwire.lab.kubeconfig import KubeconfigError
-from podwire.lab.launch import LaunchError
 from podwire.lab.supervisor.power import PowerError
-from podwire.lab.userns import UserNamespaceError
-from podwire.lab.worlds import WorldError
 
 USER_ERRORS = (
     ImageError,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from podwire.kernel import links
 from podwire.kernel.netlink import Netlink
-from podwire.lab import visit
 from podwire.lab.base import paths
+from podwire.lab.host import nsenter
+from podwire.lab.host.worlds import World, WorldError
 from podwire.lab.supervisor import power
-from podwire.lab.worlds import World, WorldError
 
 
 def switch(world: World, name: str, *, on: bool) -> str:
@@ -15,11 +15,11 @@ def switch(world: World, name: str, *, on: bool) -> str:
 
     Moves this process into the world. Raises WorldError and PowerError.
     """
-    nodes = visit.node_names(world)
+    nodes = nsenter.node_names(world)
     node = f"node-{name}" if name.isdecimal() else name
     if node not in nodes:
         raise WorldError(f"node {name}: is none of {', '.join(nodes)}")
-    visit.enter(world, str(paths.network("underlay")))
+    nsenter.enter(world, str(paths.network("underlay")))
     with Netlink() as underlay:
         underlay.run([links.bring_up(node) if on else links.take_down(node)])
     power.ask(power.PowerRequest(node, on))
