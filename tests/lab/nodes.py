@@ -19,7 +19,7 @@ from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
 from podwire.lab.kubelet.kubelet import Runtime, RuntimeConfig
 from podwire.lab.network.topology import NodeAddresses
-from podwire.lab.system_objects import node_object
+from podwire.lab.roles.manifests import node_object
 from tests.lab.shims import DEADLINE, ForkSpawner
 
 NODE = NodeAddresses(

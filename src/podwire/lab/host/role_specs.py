@@ -22,21 +22,27 @@ def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpe
     }
     underlay = str(paths.network("underlay"))
     return (
-        RoleSpec(UNDERLAY, "podwire.lab.roles:underlay", "", arguments, once=True),
+        RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints:underlay", "", arguments, once=True),
         RoleSpec(
             API_SERVER,
-            "podwire.lab.roles:apiserver",
+            "podwire.lab.roles.entrypoints:apiserver",
             underlay,
             arguments,
             after=(UNDERLAY,),
             inherits=("api",),
         ),
-        RoleSpec("controllers", "podwire.lab.roles:controllers", underlay, arguments, after=(UNDERLAY,)),
-        RoleSpec("upstream", "podwire.lab.roles:upstream", str(paths.network("outside")), arguments, after=(UNDERLAY,)),
+        RoleSpec("controllers", "podwire.lab.roles.entrypoints:controllers", underlay, arguments, after=(UNDERLAY,)),
+        RoleSpec(
+            "upstream",
+            "podwire.lab.roles.entrypoints:upstream",
+            str(paths.network("outside")),
+            arguments,
+            after=(UNDERLAY,),
+        ),
         *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),
         RoleSpec(
             "bootstrap",
-            "podwire.lab.roles:bootstrap",
+            "podwire.lab.roles.entrypoints:bootstrap",
             str(paths.network(topology.node(1).name)),
             arguments,
             once=True,
@@ -51,6 +57,6 @@ def _node_roles(node: NodeAddresses, arguments: dict[str, str]) -> tuple[RoleSpe
     mine = {**arguments, "node": number}
     network = str(paths.network(node.name))
     return (
-        RoleSpec(f"agent-{node.name}", "podwire.lab.roles:agent", network, mine, after=(UNDERLAY,)),
-        RoleSpec(f"runtime-{node.name}", "podwire.lab.roles:runtime", network, mine, after=(UNDERLAY,)),
+        RoleSpec(f"agent-{node.name}", "podwire.lab.roles.entrypoints:agent", network, mine, after=(UNDERLAY,)),
+        RoleSpec(f"runtime-{node.name}", "podwire.lab.roles.entrypoints:runtime", network, mine, after=(UNDERLAY,)),
     )

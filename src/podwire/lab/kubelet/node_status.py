@@ -21,7 +21,7 @@ from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.lab.kubelet.cni_client import CniError, Network
 from podwire.lab.network.topology import NodeAddresses
-from podwire.lab.system_objects import node_status
+from podwire.lab.roles.manifests import node_status
 
 log = logging.getLogger(__name__)
 

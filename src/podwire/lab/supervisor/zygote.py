@@ -25,7 +25,12 @@ from podwire.kernel.nftables import release_memory
 Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
 """A role's entry: its arguments, and the descriptors it inherits by name."""
 
-WARM_MODULES = ("podwire.lab.roles", "podwire.lab.shim.server", "podwire.lab.standin.server", "podwire.lab.in_house")
+WARM_MODULES = (
+    "podwire.lab.roles.entrypoints",
+    "podwire.lab.shim.server",
+    "podwire.lab.standin.server",
+    "podwire.lab.roles.builtin_images",
+)
 
 
 @dataclass(frozen=True, slots=True)

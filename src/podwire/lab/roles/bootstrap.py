@@ -19,9 +19,9 @@ from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import DEPLOYMENTS, NODES, SECRETS, SERVICES, Kind
-from podwire.lab import system_objects
-from podwire.lab.dns_trouble import dns_trouble
 from podwire.lab.network.topology import Topology
+from podwire.lab.roles import manifests
+from podwire.lab.roles.dns_diagnosis import dns_trouble
 
 RETRY_SECONDS = 0.01
 QUERY_SECONDS = 0.05
@@ -64,14 +64,14 @@ class Bootstrap:
     async def _create_objects(self, client: Client) -> None:
         files = {name: path.read_bytes() for name, path in self.dns_files.items()}
         wanted: list[Awaitable[Any]] = [
-            _ensure(client, NODES, "", system_objects.node_object(node)) for node in self.topology.all_nodes()
+            _ensure(client, NODES, "", manifests.node_object(node)) for node in self.topology.all_nodes()
         ]
         system = "kube-system"
         await asyncio.gather(
             *wanted,
-            _ensure(client, SECRETS, system, system_objects.dns_credentials(files)),
-            _ensure(client, SERVICES, system, system_objects.dns_service(self.topology)),
-            _ensure(client, DEPLOYMENTS, system, system_objects.dns_deployment(self.topology)),
+            _ensure(client, SECRETS, system, manifests.dns_credentials(files)),
+            _ensure(client, SERVICES, system, manifests.dns_service(self.topology)),
+            _ensure(client, DEPLOYMENTS, system, manifests.dns_deployment(self.topology)),
         )
 
     async def _nodes_ready(self, client: Client) -> None:

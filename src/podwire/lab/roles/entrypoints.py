@@ -21,16 +21,16 @@ from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
 from podwire.kernel.nftables import release_memory
 from podwire.kube.credentials import Credentials
-from podwire.lab import bootstrap as world_bootstrap
 from podwire.lab.base import paths
 from podwire.lab.host import credentials
-from podwire.lab.in_house import PROGRAMS
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.network import external_network
 from podwire.lab.network import underlay as world_underlay
 from podwire.lab.network.topology import Topology
+from podwire.lab.roles import bootstrap as world_bootstrap
+from podwire.lab.roles.builtin_images import PROGRAMS
+from podwire.lab.roles.manifests import CREDENTIALS_FILES
 from podwire.lab.supervisor.spawner import ZygoteSpawner
-from podwire.lab.system_objects import CREDENTIALS_FILES
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
 

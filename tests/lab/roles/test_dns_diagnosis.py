@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.lab.dns_trouble import last_line, trouble
 from podwire.lab.host.status import PodReport
+from podwire.lab.roles.dns_diagnosis import last_line, trouble
 
 
 def pod(**container: Any) -> PodReport:
