@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.isolation import background
 from podwire.apiserver import pki
-from podwire.apiserver.authentication import tls_context
+from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.main import ApiServerConfig, serve
 from podwire.kube.credentials import Credentials
 from podwire.lab.host import credentials

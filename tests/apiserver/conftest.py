@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 
 from podwire.apiserver import pki
-from podwire.apiserver.authentication import User
+from podwire.apiserver.base.authentication import User
+from podwire.apiserver.base.requests import Answer, Request, Response, WatchAnswer
 from podwire.apiserver.main import ApiServer, ApiServerConfig, running
-from podwire.apiserver.requests import Answer, Request, Response, WatchAnswer
 from podwire.kube.credentials import Credentials
 
 ADMIN = User("kubernetes-admin", ("system:masters",))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.requests import Request, Response
+from podwire.apiserver.base.requests import Request, Response
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import DEPLOYMENTS, JSON_PATCH, MAPS, MERGE, PODS, STRATEGIC, config_map, deployment, pod
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import autoscaling
+from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.protobuf.envelope import MEDIA_TYPE
-from podwire.apiserver.status import StatusError
 from tests.apiserver.conftest import Talk
 from tests.apiserver.protobuf.encoder import body
 

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import deletion
+from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.deletion import DeleteOptions, Outcome
 from podwire.apiserver.resources import Resource, registry
-from podwire.apiserver.status import StatusError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REGISTRY = registry()

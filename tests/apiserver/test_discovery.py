@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from podwire.apiserver import discovery
-from podwire.apiserver.requests import Response
+from podwire.apiserver.base.requests import Response
 from podwire.apiserver.resources import Registry, registry
 from tests.apiserver.conftest import Talk
 

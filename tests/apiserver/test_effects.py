@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.requests import Response
+from podwire.apiserver.base.requests import Response
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import PODS, pod
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from podwire.apiserver.base.requests import Response
 from podwire.apiserver.protobuf.envelope import MEDIA_TYPE
-from podwire.apiserver.requests import Response
 from tests.apiserver.conftest import Talk
 from tests.apiserver.protobuf.encoder import body
 from tests.apiserver.samples import STRATEGIC

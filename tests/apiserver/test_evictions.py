@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import evictions
-from podwire.apiserver.status import StatusError
+from podwire.apiserver.base.status import StatusError
 
 READY = [{"type": "Ready", "status": "True"}]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from podwire.apiserver import health
-from podwire.apiserver.requests import Request, Response
-from podwire.apiserver.status import StatusError
+from podwire.apiserver.base.requests import Request, Response
+from podwire.apiserver.base.status import StatusError
 from tests.apiserver.conftest import Talk
 
 BAD = {"ping": health.ping, "disk": lambda: "it is full"}

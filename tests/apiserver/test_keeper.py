@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import keeper, status
+from podwire.apiserver import keeper
+from podwire.apiserver.base import status
 from podwire.apiserver.revisions import Key
 from tests.apiserver.conftest import Talk, until
 

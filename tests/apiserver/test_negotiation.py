@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from podwire.apiserver import causes, status
-from podwire.apiserver.requests import Answer, Request, Response, WatchAnswer
-from podwire.apiserver.status import StatusError
+from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.base.requests import Answer, Request, Response, WatchAnswer
+from podwire.apiserver.base.status import StatusError
 from tests.apiserver.conftest import Served, Talk
 from tests.apiserver.custom.widgets import WIDGETS, define, widget
 from tests.apiserver.samples import DEPLOYMENTS, JSON_PATCH, MAPS, MERGE, PODS, STRATEGIC, config_map, deployment, pod
@@ -39,7 +39,7 @@ NUMBERS = b'{"a":1,"b":1.0,"c":9007199254740993}'
         (status.ExpiredError(""), 410, "Expired"),
         (status.too_large(""), 413, "RequestEntityTooLarge"),
         (status.unsupported_media_type("", ()), 415, "UnsupportedMediaType"),
-        (status.invalid_options("ListOptions", causes.required("a")), 422, "Invalid"),
+        (status.invalid_options("ListOptions", field_errors.required("a")), 422, "Invalid"),
         (status.internal(""), 500, "InternalError"),
         (status.unavailable(""), 503, "ServiceUnavailable"),
         (status.version_too_large(2, 1), 504, "Timeout"),

@@ -3,8 +3,8 @@ import base64
 import pytest
 
 from podwire.apiserver import pages
+from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.pages import Position
-from podwire.apiserver.status import StatusError
 
 
 @pytest.mark.parametrize("place", [Position(7, "ns", "web"), Position(0, "", "node-1"), Position(9, "ns", "system:x")])

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from podwire.apiserver import proxying, routes
+from podwire.apiserver import proxying
+from podwire.apiserver.base import routes
+from podwire.apiserver.base.requests import Proxied, Response
+from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.proxying import Address, Door
-from podwire.apiserver.requests import Proxied, Response
 from podwire.apiserver.reverse_proxy import onward
 from podwire.apiserver.revisions import Stored
-from podwire.apiserver.status import StatusError
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import PODS, pod
 

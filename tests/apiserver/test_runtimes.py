@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import runtimes
-from podwire.apiserver.authentication import User
-from podwire.apiserver.requests import Relay, Request
-from podwire.apiserver.status import StatusError
+from podwire.apiserver.base.authentication import User
+from podwire.apiserver.base.requests import Relay, Request
+from podwire.apiserver.base.status import StatusError
 
 
 def relay(subresource: str, containers: str = "main", node: str = "n1", **query: tuple[str, ...]) -> Relay:

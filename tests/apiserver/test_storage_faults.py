@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.journal import JournalError
 from podwire.apiserver.revisions import Event
-from podwire.apiserver.status import StatusError
 from podwire.apiserver.store import Store
 from podwire.kernel import namespaces
 from tests.apiserver.builders import obj, put

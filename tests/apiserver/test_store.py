@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from podwire.apiserver.base.status import ExpiredError, StatusError
 from podwire.apiserver.history import Window
 from podwire.apiserver.journal import JournalError
 from podwire.apiserver.revisions import Event
-from podwire.apiserver.status import ExpiredError, StatusError
 from podwire.apiserver.store import Store
 from podwire.apiserver.transaction import Transaction
 from tests.apiserver.builders import key, obj, put, remove

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from podwire.apiserver.authentication import tls_context
+from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.tls_listener import TlsListener
 from podwire.apiserver.tls_transport import HIGH_WATER, TlsTransport
 from tests.apiserver.conftest import free_listener, until, write_files

@@ -1,4 +1,4 @@
-from podwire.apiserver.requests import Response
+from podwire.apiserver.base.requests import Response
 from podwire.apiserver.whole_answer import head_of
 
 

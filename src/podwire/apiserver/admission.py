@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import status
-from podwire.apiserver.causes import Cause
+from podwire.apiserver.base import status
+from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.revisions import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podwire.apiserver.allocation import ServiceAddresses
-    from podwire.apiserver.authentication import User
+    from podwire.apiserver.base.authentication import User
     from podwire.apiserver.resources import Resource
     from podwire.apiserver.transaction import Transaction
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, families
-from podwire.apiserver.field import Field
+from podwire.apiserver import families
+from podwire.apiserver.base import field_errors
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.pool import Pool, PoolError, static_address_band, static_port_band
 from podwire.apiserver.validation import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
 
 Object = dict[str, Any]
 
@@ -132,7 +133,7 @@ class ServiceAddresses:
         else:
             why = str(error)
         detail = f"failed to allocate IP {asked}: {why}" if asked else f"failed to allocate a serviceIP: {why}"
-        return causes.invalid("spec.clusterIPs", wanted, detail)
+        return field_errors.invalid("spec.clusterIPs", wanted, detail)
 
     def _take_ports(self, spec: Object, before: set[_Hold], taken: set[_Hold]) -> Iterator[Cause]:
         needed = spec["type"] == "NodePort" or (
@@ -162,7 +163,7 @@ class ServiceAddresses:
         except PoolError as error:
             known = self._ports[protocol].numbers
             outside = f"provided port is not in the valid range. The range of valid ports is {known[0]}-{known[-1]}"
-            yield causes.invalid(port["nodePort"].path, asked, outside if error.outside else str(error))
+            yield field_errors.invalid(port["nodePort"].path, asked, outside if error.outside else str(error))
 
     def _free(self, protocol: str, number: int) -> int:
         """The number where it is free, else 0: any."""

@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from podwire.apiserver import deletion, effects, negotiation, routes, status
+from podwire.apiserver import deletion, effects, negotiation
 from podwire.apiserver.access import asking
 from podwire.apiserver.access.audit import Outcome
-from podwire.apiserver.calls import Call
-from podwire.apiserver.requests import Answer, Response, WatchAnswer, json_response
-from podwire.apiserver.status import StatusError, Success
+from podwire.apiserver.base import routes, status
+from podwire.apiserver.base.call import Call
+from podwire.apiserver.base.requests import Answer, Response, WatchAnswer, json_response
+from podwire.apiserver.base.status import StatusError, Success
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from podwire.apiserver.access.access import Access
-    from podwire.apiserver.authentication import User
     from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.base.authentication import User
+    from podwire.apiserver.base.requests import Request
     from podwire.apiserver.documents import ServerDocuments
     from podwire.apiserver.reads import Reader
-    from podwire.apiserver.requests import Request
     from podwire.apiserver.resources import Registry
     from podwire.apiserver.subresources import Subresources
     from podwire.apiserver.writes import Writer, Written

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.apiserver.status import Details, StatusError
+from podwire.apiserver.base.status import Details, StatusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podwire.apiserver.authentication import User
+    from podwire.apiserver.base.authentication import User
 
 
 class Attributes(msgspec.Struct, frozen=True, gc=False):

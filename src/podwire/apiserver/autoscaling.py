@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 
 Object = dict[str, Any]
 

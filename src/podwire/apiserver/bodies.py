@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.apiserver.protobuf import envelope
 from podwire.apiserver.protobuf.wire import WireError
 from podwire.apiserver.revisions import decode, encode

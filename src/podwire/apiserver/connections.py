@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.apiserver.revisions import encode
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.apiserver.metadata import parse_timestamp
 from podwire.kube.meta import timestamp
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.causes import Cause
-from podwire.apiserver.status import Details, StatusError
+from podwire.apiserver.base.field_errors import Cause
+from podwire.apiserver.base.status import Details, StatusError
 from podwire.apiserver.validation.workloads import selects
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes
-from podwire.apiserver.field import Field
+from podwire.apiserver.base import field_errors
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.validation import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
 
 Object = dict[str, Any]
 
@@ -63,7 +63,7 @@ def _reduce(spec: Object, old: Object) -> Iterator[Cause]:
                 spec[part] = now[:1]
         elif 0 < len(now) < len(before):
             detail = f"must be 'SingleStack' to release the secondary {noun}"
-            yield causes.invalid(_POLICY, spec["ipFamilyPolicy"], detail)
+            yield field_errors.invalid(_POLICY, spec["ipFamilyPolicy"], detail)
 
 
 def _check_single(spec: Object) -> Iterator[Cause]:
@@ -72,7 +72,7 @@ def _check_single(spec: Object) -> Iterator[Cause]:
     for part, noun in (("clusterIPs", "cluster IPs"), ("ipFamilies", "IP families")):
         if len(spec.get(part, ())) == 2:
             detail = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {noun} are specified"
-            yield causes.invalid(_POLICY, spec["ipFamilyPolicy"], detail)
+            yield field_errors.invalid(_POLICY, spec["ipFamilyPolicy"], detail)
 
 
 def _infer(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
@@ -86,15 +86,17 @@ def _infer(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
                 spec.setdefault("ipFamilies", []).append(family)
             else:
                 detail = f"{family} is not configured on this cluster"
-                yield causes.invalid(f"spec.clusterIPs[{position}]", spec["clusterIPs"], detail)
+                yield field_errors.invalid(f"spec.clusterIPs[{position}]", spec["clusterIPs"], detail)
 
 
 def _check_served(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
     if spec["ipFamilyPolicy"] == "RequireDualStack" and len(served) < 2:
-        yield causes.invalid(_POLICY, "RequireDualStack", "this cluster is not configured for dual-stack services")
+        yield field_errors.invalid(
+            _POLICY, "RequireDualStack", "this cluster is not configured for dual-stack services"
+        )
     for position, family in enumerate(spec.get("ipFamilies", ())):
         if family not in served:
-            yield causes.invalid(f"spec.ipFamilies[{position}]", family, "not configured on this cluster")
+            yield field_errors.invalid(f"spec.ipFamilies[{position}]", family, "not configured on this cluster")
 
 
 def _fill(spec: Object, served: tuple[str, ...]) -> None:

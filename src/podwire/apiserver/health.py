@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from podwire.apiserver import status
-from podwire.apiserver.requests import Request, Response, text_response
+from podwire.apiserver.base import status
+from podwire.apiserver.base.requests import Request, Response, text_response
 
 Check = Callable[[], str]
 """What is wrong, in words; empty where all is well."""

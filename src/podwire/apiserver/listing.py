@@ -10,12 +10,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, pages, status
+from podwire.apiserver import pages
+from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.pages import Position
 from podwire.kube.numbers import read_number
 
 if TYPE_CHECKING:
-    from podwire.apiserver.requests import Request
+    from podwire.apiserver.base.requests import Request
     from podwire.apiserver.revisions import Stored
     from podwire.apiserver.selectors import Selection
     from podwire.apiserver.store import Store
@@ -146,42 +147,44 @@ def _count(request: Request, name: str) -> int:
     return count
 
 
-def _list_problem(wanted: ListOptions) -> causes.Cause | None:
+def _list_problem(wanted: ListOptions) -> field_errors.Cause | None:
     """What is wrong with a list's parameters, None if nothing."""
     if wanted.initial_events is not None:
-        return causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
+        return field_errors.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
     if not wanted.match:
         return None
     if wanted.continue_token:
-        return causes.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+        return field_errors.forbidden(
+            "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"
+        )
     if wanted.version is None:
-        return causes.forbidden(
+        return field_errors.forbidden(
             "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"
         )
     if wanted.match not in {"Exact", "NotOlderThan"}:
-        return causes.unsupported("resourceVersionMatch", wanted.match, ["Exact", "NotOlderThan"])
+        return field_errors.unsupported("resourceVersionMatch", wanted.match, ["Exact", "NotOlderThan"])
     if wanted.match == "Exact" and wanted.version == 0:
-        return causes.forbidden(
+        return field_errors.forbidden(
             "resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
         )
     return None
 
 
-def _watch_problem(wanted: ListOptions) -> causes.Cause | None:
+def _watch_problem(wanted: ListOptions) -> field_errors.Cause | None:
     """What is wrong with a watch's parameters, None if nothing."""
     if wanted.initial_events is None:
         if wanted.match:
-            return causes.forbidden(
+            return field_errors.forbidden(
                 "resourceVersionMatch",
                 "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
             )
         return None
     if not wanted.match:
-        return causes.forbidden(
+        return field_errors.forbidden(
             "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         )
     if wanted.match != "NotOlderThan":
-        return causes.unsupported("resourceVersionMatch", wanted.match, ["NotOlderThan"])
+        return field_errors.unsupported("resourceVersionMatch", wanted.match, ["NotOlderThan"])
     if wanted.continue_token:
-        return causes.forbidden("continue", "continue is forbidden for watch with sendInitialEvents")
+        return field_errors.forbidden("continue", "continue is forbidden for watch with sendInitialEvents")
     return None

@@ -18,7 +18,7 @@ from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.admission import living_namespace, service_addresses
 from podwire.apiserver.allocation import ServiceAddresses, ServiceRanges
 from podwire.apiserver.api import Api
-from podwire.apiserver.authentication import tls_context
+from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import ServerDocuments, Version
 from podwire.apiserver.history import Window

@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, status
+from podwire.apiserver.base import field_errors, status
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def complete_new(resource: Resource, obj: Object, now: datetime) -> None:
     for field in _SYSTEM_FIELDS:
         metadata.pop(field, None)
     if not metadata.get("name") and not metadata.get("generateName"):
-        raise status.invalid(resource, "", [causes.required("metadata.name", "name or generateName is required")])
+        raise status.invalid(resource, "", [field_errors.required("metadata.name", "name or generateName is required")])
     metadata["uid"] = new_uid()
     metadata["creationTimestamp"] = timestamp(now)
     metadata.pop("generation", None)
@@ -123,7 +123,7 @@ def generated_name(prefix: str) -> str:
 def check_name(resource: Resource, name: str) -> None:
     """Whatever the rules of its kind are: a name is one segment of a path. Raises StatusError 422."""
     if not isinstance(name, str) or name in {".", ".."} or _UNSAFE_NAME.search(name) or not 0 < len(name) <= 253:
-        cause = causes.invalid("metadata.name", name, "a name has 1 to 253 characters, without '/' and '%'")
+        cause = field_errors.invalid("metadata.name", name, "a name has 1 to 253 characters, without '/' and '%'")
         raise status.invalid(resource, str(name)[:253], [cause])
 
 
@@ -138,7 +138,9 @@ def check_unchanged(resource: Resource, obj: Object, old: Object) -> None:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stands['uid']}"
         raise status.conflict(resource, stands["name"], why)
     if version in {None, "", "0"} and resource.names_versions:
-        cause = causes.Cause("metadata.resourceVersion", "FieldValueInvalid", f"Invalid value: 0x0: {_NO_VERSION}")
+        cause = field_errors.Cause(
+            "metadata.resourceVersion", "FieldValueInvalid", f"Invalid value: 0x0: {_NO_VERSION}"
+        )
         raise status.invalid(resource, stands["name"], [cause])
     if version and version not in {"0", stands["resourceVersion"]}:
         raise status.conflict(resource, stands["name"])
@@ -156,7 +158,7 @@ def carry_over(resource: Resource, obj: Object, old: Object) -> None:
     added = [one for one in metadata.get("finalizers") or () if one not in (stands.get("finalizers") or ())]
     if added and "deletionTimestamp" in stands:
         detail = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
-        raise status.invalid(resource, stands["name"], [causes.forbidden("metadata.finalizers", detail)])
+        raise status.invalid(resource, stands["name"], [field_errors.forbidden("metadata.finalizers", detail)])
 
 
 def count_generation(resource: Resource, obj: Object, old: Object) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from podwire.apiserver import causes, status, validation
+from podwire.apiserver import validation
+from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.bodies import media_type, read_json
 from podwire.apiserver.patches import STRATEGIC_MERGE_PATCH
 from podwire.apiserver.revisions import encode
@@ -62,7 +63,7 @@ def misfit(resource: Resource, body: dict[str, Any], why: str, patch: SentPatch 
     if patch is None:
         text = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
         return status.bad_request(text)
-    cause = causes.invalid("patch", patch.shown(body), why)
+    cause = field_errors.invalid("patch", patch.shown(body), why)
     return status.StatusError(422, "Invalid", f' "" is invalid: {cause}', status.Details(causes=(cause,)))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 
 SERVED = "application/json, application/yaml"
 TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})

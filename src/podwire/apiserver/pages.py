@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 
 LONGEST_TOKEN = 2048
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import json_patch, merge_patch, schema, status, strategic_merge
+from podwire.apiserver import json_patch, merge_patch, schema, strategic_merge
 from podwire.apiserver.apply.options import APPLY_PATCH
+from podwire.apiserver.base import status
 from podwire.apiserver.bodies import media_type, read_json
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ import random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from podwire.apiserver import proxying, runtimes, status
+from podwire.apiserver import proxying, runtimes
+from podwire.apiserver.base import status
+from podwire.apiserver.base.requests import Answer, Proxied, Response
 from podwire.apiserver.builtin import BUILTIN
 from podwire.apiserver.proxying import SERVICE_LABEL
-from podwire.apiserver.requests import Answer, Proxied, Response
 from podwire.apiserver.reverse_proxy import Hop
 from podwire.apiserver.revisions import Key
 
 if TYPE_CHECKING:
-    from podwire.apiserver.calls import Call
+    from podwire.apiserver.base.call import Call
     from podwire.apiserver.proxying import Address, Door
     from podwire.apiserver.reads import Reader
 

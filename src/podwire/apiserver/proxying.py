@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientConnectorError
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.kube.numbers import read_port
 
 if TYPE_CHECKING:

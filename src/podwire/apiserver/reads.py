@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import conversion, listing, negotiation, status
+from podwire.apiserver import conversion, listing, negotiation
+from podwire.apiserver.base import status
+from podwire.apiserver.base.requests import Answer, Response, WatchAnswer
 from podwire.apiserver.listing import ListOptions
-from podwire.apiserver.requests import Answer, Response, WatchAnswer
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.selectors import Selection, selection
 from podwire.apiserver.views import View, view
@@ -16,8 +17,8 @@ from podwire.apiserver.watch import Watcher, added_line, bookmark_line, event_li
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from podwire.apiserver.base.requests import Request
     from podwire.apiserver.hub import Hub
-    from podwire.apiserver.requests import Request
     from podwire.apiserver.resources import Resource
     from podwire.apiserver.revisions import Event, Stored
     from podwire.apiserver.store import Store

@@ -9,11 +9,11 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, exchange, passed_on
 
 if TYPE_CHECKING:
-    from podwire.apiserver.requests import Relay
+    from podwire.apiserver.base.requests import Relay
 
 CONNECT_SECONDS = 5.0
 

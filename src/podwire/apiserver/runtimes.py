@@ -9,11 +9,11 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from podwire.apiserver import status
-from podwire.apiserver.requests import Relay
+from podwire.apiserver.base import status
+from podwire.apiserver.base.requests import Relay
 
 if TYPE_CHECKING:
-    from podwire.apiserver.requests import Request
+    from podwire.apiserver.base.requests import Request
 
 Object = dict[str, Any]
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import negotiation, status, tables
+from podwire.apiserver import negotiation, tables
+from podwire.apiserver.base import status
+from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.custom import scaling
 from podwire.apiserver.negotiation import Form
-from podwire.apiserver.requests import json_response
 from podwire.apiserver.resources import Resource
 
 if TYPE_CHECKING:
+    from podwire.apiserver.base.requests import Request, Response
     from podwire.apiserver.custom.definition import ScalePaths
-    from podwire.apiserver.requests import Request, Response
 
 Object = dict[str, Any]
 

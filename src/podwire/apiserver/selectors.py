@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

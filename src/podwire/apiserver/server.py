@@ -13,13 +13,14 @@ import aiohttp
 from aiohttp import web
 from msgspec.structs import replace
 
-from podwire.apiserver import proxying, status
+from podwire.apiserver import proxying
 from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
-from podwire.apiserver.authentication import certificate_user
+from podwire.apiserver.base import status
+from podwire.apiserver.base.authentication import certificate_user
+from podwire.apiserver.base.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
 from podwire.apiserver.bodies import LARGEST_BODY
 from podwire.apiserver.connections import Connections
 from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
-from podwire.apiserver.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
 from podwire.apiserver.reverse_proxy import pass_on
 from podwire.apiserver.tls_listener import TlsListener
 from podwire.apiserver.watch_stream import Rounds, WatchStream

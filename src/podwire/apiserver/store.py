@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.apiserver.history import History, Window, superseded
 from podwire.apiserver.journal import Journal, Row
 from podwire.apiserver.revisions import Event, Key, Stored, decode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.field import Field
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.validation.services import externally_accessible
 
 if TYPE_CHECKING:

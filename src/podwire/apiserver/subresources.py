@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from podwire.apiserver import causes, conversion, evictions, runtimes, scale, status
+from podwire.apiserver import conversion, evictions, runtimes, scale
+from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.base.requests import Answer, json_response
+from podwire.apiserver.base.status import Success
 from podwire.apiserver.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.proxies import Proxies
-from podwire.apiserver.requests import Answer, json_response
 from podwire.apiserver.revisions import Key
-from podwire.apiserver.status import Success
 from podwire.apiserver.writes import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from podwire.apiserver.calls import Call
+    from podwire.apiserver.base.call import Call
     from podwire.apiserver.custom.definition import ScalePaths
     from podwire.apiserver.reads import Reader
     from podwire.apiserver.resources import Resource
@@ -120,7 +121,7 @@ class Subresources:
         target = call.body().get("target")
         node = target.get("name") if isinstance(target, dict) else None
         if not isinstance(node, str) or not node:
-            raise status.invalid(call.resource, call.key.name, [causes.required("target.name")])
+            raise status.invalid(call.resource, call.key.name, [field_errors.required("target.name")])
         change = _binding(call, node, timestamp(self._clock()))
         written = await self._writer.update(call.resource, call.key, change, call.write_options(), BINDING)
         return json_response(Success(code=201).json(), 201, written.warnings)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.columns import cluster, network, pods, workloads
-from podwire.apiserver.field import Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
-from podwire.apiserver import conversion, status, tables
+from podwire.apiserver import conversion, tables
+from podwire.apiserver.base import status
 from podwire.apiserver.negotiation import Form
 from podwire.apiserver.revisions import decode, encode
 

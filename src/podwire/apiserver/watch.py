@@ -30,9 +30,9 @@ from podwire.apiserver.views import INITIAL_EVENTS_END, at_version
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from podwire.apiserver.base.status import StatusError
     from podwire.apiserver.revisions import Event, Stored
     from podwire.apiserver.selectors import Selection
-    from podwire.apiserver.status import StatusError
     from podwire.apiserver.views import View
 
 LARGEST_BUFFER = 4096

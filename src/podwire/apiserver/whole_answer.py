@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from podwire.apiserver.requests import Response
+    from podwire.apiserver.base.requests import Response
 
 _WITHOUT_BODY = frozenset({204, 304})
 """Codes whose answers end with their head (RFC 9112, 6.3)."""

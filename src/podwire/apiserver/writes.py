@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import conversion, defaults, deletion, metadata, status, strategy, validation
+from podwire.apiserver import conversion, defaults, deletion, metadata, strategy, validation
 from podwire.apiserver.admission import Write
 from podwire.apiserver.apply.merge import Author
 from podwire.apiserver.apply.ownership import Ownership
 from podwire.apiserver.apply.shapes import SchemaShapes
+from podwire.apiserver.base import status
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.empty_maps import drop_empty_maps
 from podwire.apiserver.misfits import SentPatch, check_form, misfit
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from podwire.apiserver.admission import Admission
-    from podwire.apiserver.authentication import User
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.authentication import User
+    from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.deletion import DeleteOptions
     from podwire.apiserver.resources import Registry, Resource
     from podwire.apiserver.store import Store

@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from podwire.apiserver.requests import Request, Response
+from podwire.apiserver.base.requests import Request, Response
 from tests.apiserver.access.things import ACCOUNTS
 from tests.apiserver.conftest import Talk
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.access.audit import AuditLog, Outcome
-from podwire.apiserver.authentication import User
 from podwire.apiserver.authorization import Attributes
+from podwire.apiserver.base.authentication import User
+from podwire.apiserver.base.requests import Request
 from podwire.apiserver.main import running
-from podwire.apiserver.requests import Request
 from tests.apiserver.conftest import Files, Talk, configuration
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from podwire.apiserver.access import first_roles
 from podwire.apiserver.access.gate import Authorizer
 from podwire.apiserver.access.rbac import Rbac
-from podwire.apiserver.authentication import User
 from podwire.apiserver.authorization import Attributes
+from podwire.apiserver.base.authentication import User
 from podwire.apiserver.resources import registry
 from podwire.apiserver.store import Store
 from tests.apiserver.access.things import RBAC, binding, role, rule, user

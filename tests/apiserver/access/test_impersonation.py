@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from podwire.apiserver.access.impersonation import impersonate
-from podwire.apiserver.authentication import User
 from podwire.apiserver.authorization import Attributes, Decision
-from podwire.apiserver.status import StatusError
+from podwire.apiserver.base.authentication import User
+from podwire.apiserver.base.status import StatusError
 
 EVE = User("eve", ("system:authenticated",))
 IN = "system:authenticated"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.requests import Request, Response
+from podwire.apiserver.base.requests import Request, Response
 from tests.apiserver.access.things import ACCOUNTS, PODS, allow, pod, rule
 from tests.apiserver.conftest import Talk
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.custom.definition_rules import problems
 from podwire.apiserver.defaults.extensions import definition as complete
-from podwire.apiserver.field import Field
 from tests.apiserver.custom.widgets import Object, manifest, version
 
 

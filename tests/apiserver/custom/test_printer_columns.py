@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.custom import printer_columns
 from podwire.apiserver.custom.definition import PrinterColumn
-from podwire.apiserver.field import Field
 
 NOW = datetime(2026, 1, 1, 1, 0, 0, tzinfo=UTC)
 OBJECT = {

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from podwire.apiserver.base.requests import Answer, Request, Response, WatchAnswer
 from podwire.apiserver.main import ApiServer
-from podwire.apiserver.requests import Answer, Request, Response, WatchAnswer
 from podwire.kube import kinds
 from tests.apiserver.conftest import ADMIN, Files, configuration
 from tests.apiserver.custom.widgets import DEFINITIONS, manifest

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from podwire.apiserver import bodies, status
+from podwire.apiserver import bodies
+from podwire.apiserver.base import status
 from podwire.apiserver.protobuf import envelope
 from podwire.apiserver.protobuf.wire import WireError
 from tests.apiserver.conftest import Talk

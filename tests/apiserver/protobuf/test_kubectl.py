@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from podwire.apiserver.base.requests import Answer, Request
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.protobuf import envelope
-from podwire.apiserver.requests import Answer, Request
 from tests.apiserver.conftest import Served
 
 COMMANDS = (

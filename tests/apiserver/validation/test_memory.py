@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
-from podwire.apiserver import causes
-from podwire.apiserver.causes import Cause
+from podwire.apiserver.base import field_errors
+from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.validation.memory import Memory
 
 
@@ -18,7 +18,7 @@ class Judge:
     def _find(self, value: int) -> Iterator[Cause]:
         self.asked += 1
         if value % 2:
-            yield causes.invalid("n", value, "must be even")
+            yield field_errors.invalid("n", value, "must be even")
 
 
 def test_what_is_right_is_judged_once() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import defaults, validation
-from podwire.apiserver.causes import summary
+from podwire.apiserver.base.field_errors import summary
 from tests.apiserver.validation.objects import kind, make, problems
 
 

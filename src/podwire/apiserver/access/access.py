@@ -20,7 +20,7 @@ from podwire.apiserver.access.reviews import Reviews
 from podwire.apiserver.access.service_accounts import service_account
 from podwire.apiserver.access.token_requests import TokenRequests
 from podwire.apiserver.access.tokens import Tokens
-from podwire.apiserver.requests import Response, json_response
+from podwire.apiserver.base.requests import Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable

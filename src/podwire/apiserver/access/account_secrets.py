@@ -10,8 +10,8 @@ import base64
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, status
 from podwire.apiserver.access.tokens import Reference, Subject
+from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.revisions import Key
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def account_secrets(tokens: Tokens, authority: str) -> Admission:
         annotations = metadata.setdefault("annotations", {})
         name, namespace = annotations.get(ACCOUNT_NAME, ""), metadata["namespace"]
         if not name:
-            cause = causes.required(f"metadata.annotations[{ACCOUNT_NAME}]")
+            cause = field_errors.required(f"metadata.annotations[{ACCOUNT_NAME}]")
             raise status.invalid(write.resource, metadata["name"], [cause])
         account = write.transaction.get(Key("serviceaccounts", namespace, name))
         data = write.obj.setdefault("data", {})

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import selectors, status
+from podwire.apiserver import selectors
 from podwire.apiserver.authorization import Attributes
+from podwire.apiserver.base import status
 
 if TYPE_CHECKING:
-    from podwire.apiserver.requests import Request
-    from podwire.apiserver.routes import Route
+    from podwire.apiserver.base.requests import Request
+    from podwire.apiserver.base.routes import Route
 
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}

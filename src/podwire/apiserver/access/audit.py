@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from podwire.apiserver.authentication import User
     from podwire.apiserver.authorization import Attributes
-    from podwire.apiserver.requests import Request
+    from podwire.apiserver.base.authentication import User
+    from podwire.apiserver.base.requests import Request
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access.rbac import GROUP
 from podwire.apiserver.access.rules import Rule
-from podwire.apiserver.authentication import AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, UNAUTHENTICATED
+from podwire.apiserver.base.authentication import AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, UNAUTHENTICATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

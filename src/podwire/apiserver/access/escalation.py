@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import status
 from podwire.apiserver.access import rbac
 from podwire.apiserver.access.rules import ANY, Rule, merged
-from podwire.apiserver.authentication import MASTERS
 from podwire.apiserver.authorization import Attributes
+from podwire.apiserver.base import status
+from podwire.apiserver.base.authentication import MASTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from podwire.apiserver.access.rbac import Rbac
     from podwire.apiserver.admission import Admission, Write
-    from podwire.apiserver.authentication import User
     from podwire.apiserver.authorization import Authorize
+    from podwire.apiserver.base.authentication import User
 
 Object = dict[str, Any]
 

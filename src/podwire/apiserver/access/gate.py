@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from podwire.apiserver import status
 from podwire.apiserver.access import nodes
 from podwire.apiserver.access.impersonation import impersonate
 from podwire.apiserver.access.jwt import TokenError
-from podwire.apiserver.authentication import ANONYMOUS, MASTERS
 from podwire.apiserver.authorization import Attributes, Decision, refusal
+from podwire.apiserver.base import status
+from podwire.apiserver.base.authentication import ANONYMOUS, MASTERS
 
 if TYPE_CHECKING:
     from podwire.apiserver.access.rbac import Rbac
     from podwire.apiserver.access.tokens import Tokens
-    from podwire.apiserver.authentication import User
-    from podwire.apiserver.requests import Request
+    from podwire.apiserver.base.authentication import User
+    from podwire.apiserver.base.requests import Request
     from podwire.apiserver.store import Store
 
 PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})

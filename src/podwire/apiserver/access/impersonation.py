@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from podwire.apiserver import status
 from podwire.apiserver.access.tokens import PREFIX, account_groups
-from podwire.apiserver.authentication import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
 from podwire.apiserver.authorization import Attributes, refusal
+from podwire.apiserver.base import status
+from podwire.apiserver.base.authentication import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from podwire.apiserver.revisions import Key
 
 if TYPE_CHECKING:
-    from podwire.apiserver.authentication import User
     from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.base.authentication import User
     from podwire.apiserver.store import Store
 
 GROUP = "system:nodes"

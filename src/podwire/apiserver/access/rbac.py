@@ -17,8 +17,8 @@ from podwire.apiserver.revisions import Key
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from podwire.apiserver.authentication import User
     from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.base.authentication import User
     from podwire.apiserver.revisions import Event, Stored
     from podwire.apiserver.store import Store
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, metadata, status
+from podwire.apiserver import metadata
 from podwire.apiserver.access.jwt import TokenError
 from podwire.apiserver.access.rules import merged
-from podwire.apiserver.authentication import MASTERS, User
 from podwire.apiserver.authorization import Attributes
+from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.base.authentication import MASTERS, User
+from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.misfits import check_form
-from podwire.apiserver.requests import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.access.rules import Rule
     from podwire.apiserver.access.tokens import Tokens
     from podwire.apiserver.authorization import Authorize
-    from podwire.apiserver.calls import Call
-    from podwire.apiserver.requests import Response
+    from podwire.apiserver.base.call import Call
+    from podwire.apiserver.base.requests import Response
 
     Review = Callable[[Call, "Object", User], "Object"]
     """From the spec to the status; raises StatusError."""
@@ -69,12 +70,14 @@ class Reviews:
 
     def _access(self, call: Call, spec: Object, _user: User) -> Object:
         if not spec.get("user") and not spec.get("groups"):
-            raise _invalid(call, causes.invalid("spec.user", "", "at least one of user or group must be specified"))
+            raise _invalid(
+                call, field_errors.invalid("spec.user", "", "at least one of user or group must be specified")
+            )
         extra = tuple((key, tuple(values)) for key, values in (spec.get("extra") or {}).items())
         asked = _attributes(call, spec)
         if call.resource.namespaced and (asked.path or asked.namespace != call.route.namespace):
             where = "spec.resourceAttributes.namespace"
-            raise _invalid(call, causes.invalid(where, asked.namespace, "must match metadata.namespace"))
+            raise _invalid(call, field_errors.invalid(where, asked.namespace, "must match metadata.namespace"))
         subject = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), extra)
         return self._decide(subject, asked)
 
@@ -85,13 +88,13 @@ class Reviews:
     def _self_rules(self, call: Call, spec: Object, user: User) -> Object:
         namespace = spec.get("namespace", "")
         if not namespace:
-            raise _invalid(call, causes.required("spec.namespace", "no namespace on request"))
+            raise _invalid(call, field_errors.required("spec.namespace", "no namespace on request"))
         return rules_status(self._index, user, namespace)
 
     def _token(self, call: Call, spec: Object, _user: User) -> Object:
         token = spec.get("token", "")
         if not token:
-            raise _invalid(call, causes.required("spec.token", "a token must be given"))
+            raise _invalid(call, field_errors.required("spec.token", "a token must be given"))
         try:
             user, audiences = self._tokens.authenticate(token, spec.get("audiences") or ())
         except TokenError as error:
@@ -121,14 +124,14 @@ def _attributes(call: Call, spec: Object) -> Attributes:
     if resource is not None and path is not None:
         where = "spec.nonResourceAttributes"
         text = "cannot be specified in combination with resourceAttributes"
-        raise _invalid(call, causes.invalid(where, path, text))
+        raise _invalid(call, field_errors.invalid(where, path, text))
     if resource is not None:
         return Attributes(**{name: resource.get(name, "") for name in _RESOURCE})
     if path is not None:
         return Attributes(path.get("verb", ""), path=path.get("path") or "/")
     text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-    raise _invalid(call, causes.invalid("spec.resourceAttributes", None, text))
+    raise _invalid(call, field_errors.invalid("spec.resourceAttributes", None, text))
 
 
-def _invalid(call: Call, cause: causes.Cause) -> status.StatusError:
+def _invalid(call: Call, cause: field_errors.Cause) -> status.StatusError:
     return status.invalid(call.resource, "", [cause])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.apiserver.revisions import Key
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes, status
 from podwire.apiserver.access import nodes
 from podwire.apiserver.access.tokens import Reference, Subject
-from podwire.apiserver.requests import json_response
+from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.revisions import Key
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from podwire.apiserver.access.tokens import Tokens
-    from podwire.apiserver.authentication import User
-    from podwire.apiserver.calls import Call
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.requests import Response
+    from podwire.apiserver.base.authentication import User
+    from podwire.apiserver.base.call import Call
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.requests import Response
     from podwire.apiserver.revisions import Stored
     from podwire.apiserver.store import Store
 
@@ -73,7 +73,7 @@ class TokenRequests:
             text = f"cannot bind token for serviceaccount {json.dumps(call.key.name)} to object of kind {kind}"
             raise status.bad_request(f"{text}: use Pod, Secret or Node of v1")
         if not name:
-            raise _invalid(call.key.name, [causes.required("spec.boundObjectRef.name")])
+            raise _invalid(call.key.name, [field_errors.required("spec.boundObjectRef.name")])
         namespace = "" if storage == "nodes" else call.key.namespace
         found = self._store.get(Key(storage, namespace, name))
         if found is None:
@@ -126,18 +126,20 @@ def _wanted(name: str, body: Object, issuer: str) -> Object:
 def _wrong_seconds(seconds: Any) -> list[Cause]:
     path = "spec.expirationSeconds"
     if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < SHORTEST_SECONDS:
-        return [causes.invalid(path, seconds, "may not specify a duration less than 10 minutes")]
+        return [field_errors.invalid(path, seconds, "may not specify a duration less than 10 minutes")]
     if seconds > LONGEST_SECONDS:
-        return [causes.invalid(path, seconds, "may not specify a duration larger than 2^32 seconds")]
+        return [field_errors.invalid(path, seconds, "may not specify a duration larger than 2^32 seconds")]
     return []
 
 
 def _wrong_audiences(audiences: Any) -> list[Cause]:
     if isinstance(audiences, list) and all(isinstance(one, str) for one in audiences):
         return []
-    return [causes.invalid("spec.audiences", audiences, "must be a list of texts")]
+    return [field_errors.invalid("spec.audiences", audiences, "must be a list of texts")]
 
 
 def _invalid(name: str, wrong: list[Cause]) -> status.StatusError:
     details = status.Details(name, "authentication.k8s.io", KIND, causes=tuple(wrong))
-    return status.StatusError(422, "Invalid", causes.summary(f"{KIND}.authentication.k8s.io", name, wrong), details)
+    return status.StatusError(
+        422, "Invalid", field_errors.summary(f"{KIND}.authentication.k8s.io", name, wrong), details
+    )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access.jwt import SigningKey, TokenError
-from podwire.apiserver.authentication import AUTHENTICATED, SERVICE_ACCOUNTS, User
+from podwire.apiserver.base.authentication import AUTHENTICATED, SERVICE_ACCOUNTS, User
 from podwire.apiserver.metadata import parse_timestamp
 from podwire.apiserver.revisions import Key
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes, status
+from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.bodies import media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.requests import Request
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.requests import Request
 
 APPLY_PATCH = "application/apply-patch+yaml"
 LONGEST_NAME = 128
@@ -41,13 +41,13 @@ def author_name(request: Request) -> str:
 
 def _problems(request: Request, name: str) -> Iterator[Cause]:
     if request.method == "PATCH" and not is_apply(request) and "force" in request.query:
-        yield causes.forbidden("force", "may not be specified for non-apply patch")
+        yield field_errors.forbidden("force", "may not be specified for non-apply patch")
     if is_apply(request) and not name:
-        yield causes.required("fieldManager", "is required for apply patch")
+        yield field_errors.required("fieldManager", "is required for apply patch")
     if len(name.encode()) > LONGEST_NAME:
-        yield causes.too_long("fieldManager", LONGEST_NAME)
+        yield field_errors.too_long("fieldManager", LONGEST_NAME)
     if not name.isprintable():
-        yield causes.invalid("fieldManager", name, "should only contain printable characters")
+        yield field_errors.invalid("fieldManager", name, "should only contain printable characters")
 
 
 def _client(user_agent: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import status
 from podwire.apiserver.apply import client_side, entries, merge, typed
 from podwire.apiserver.apply.merge import ConflictError
-from podwire.apiserver.causes import Cause
+from podwire.apiserver.base import status
+from podwire.apiserver.base.field_errors import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

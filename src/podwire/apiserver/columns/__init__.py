@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_path import Field
 
 Cell = str | int | float | bool | None
 

@@ -9,7 +9,7 @@ from podwire.apiserver.columns import AGE, NAME, SELECTOR, Cell, Column, Layout,
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_path import Field
 
 
 def _service(obj: Field, now: datetime) -> tuple[Cell, ...]:

@@ -12,7 +12,7 @@ from podwire.apiserver.columns import AGE, NAME, Cell, Column, Layout, texts
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_path import Field
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_path import Field
 
 NONE = "<none>"
 UNKNOWN = "<unknown>"

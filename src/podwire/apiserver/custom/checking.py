@@ -10,8 +10,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes
-from podwire.apiserver.causes import Cause
+from podwire.apiserver.base import field_errors
+from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.custom import formats, patterns
 from podwire.apiserver.custom.structural import Structural, known_by_nature
 
@@ -37,7 +37,7 @@ def problems(schema: Structural, value: Any, path: str = "", *, root: bool = Fal
         return
     if schema.enum and not any(_equal(value, choice) for choice in schema.enum):
         choices = (choice if isinstance(choice, str) else json.dumps(choice) for choice in schema.enum)
-        yield causes.unsupported(path, value, choices)
+        yield field_errors.unsupported(path, value, choices)
     yield from _limits(schema, value, path)
     yield from _combinations(schema, value, path)
     if isinstance(value, dict):
@@ -84,59 +84,63 @@ def _limits(schema: Structural, value: Any, path: str) -> Iterator[Cause]:
     elif isinstance(value, dict):
         count = len(value)
         if schema.min_properties is not None and count < schema.min_properties:
-            yield causes.invalid(path, value, f"{path} in body should have at least {schema.min_properties} properties")
+            yield field_errors.invalid(
+                path, value, f"{path} in body should have at least {schema.min_properties} properties"
+            )
         if schema.max_properties is not None and count > schema.max_properties:
-            yield causes.too_many(path, count, schema.max_properties)
+            yield field_errors.too_many(path, count, schema.max_properties)
 
 
 def _number(schema: Structural, value: float, path: str) -> Iterator[Cause]:
     low, high = schema.minimum, schema.maximum
     if low is not None and (value < low or (schema.exclusive_minimum and value == low)):
         words = "greater than" if schema.exclusive_minimum else "greater than or equal to"
-        yield causes.invalid(path, value, f"{path} in body should be {words} {low:g}")
+        yield field_errors.invalid(path, value, f"{path} in body should be {words} {low:g}")
     if high is not None and (value > high or (schema.exclusive_maximum and value == high)):
         words = "less than" if schema.exclusive_maximum else "less than or equal to"
-        yield causes.invalid(path, value, f"{path} in body should be {words} {high:g}")
+        yield field_errors.invalid(path, value, f"{path} in body should be {words} {high:g}")
     if schema.multiple_of and not math.isclose(value / schema.multiple_of, round(value / schema.multiple_of)):
-        yield causes.invalid(path, value, f"{path} in body should be a multiple of {schema.multiple_of:g}")
+        yield field_errors.invalid(path, value, f"{path} in body should be a multiple of {schema.multiple_of:g}")
     bits = _INTEGERS.get(schema.format)
     if bits is not None and not -(2**bits) <= value < 2**bits:
-        yield causes.invalid(path, value, f"{path} in body must be of type {schema.format}: {json.dumps(str(value))}")
+        yield field_errors.invalid(
+            path, value, f"{path} in body must be of type {schema.format}: {json.dumps(str(value))}"
+        )
 
 
 def _text(schema: Structural, value: str, path: str) -> Iterator[Cause]:
     if schema.max_length is not None and len(value) > schema.max_length:
-        yield causes.too_long(path, schema.max_length)
+        yield field_errors.too_long(path, schema.max_length)
     if schema.min_length is not None and len(value) < schema.min_length:
-        yield causes.invalid(path, value, f"{path} in body should be at least {schema.min_length} chars long")
+        yield field_errors.invalid(path, value, f"{path} in body should be at least {schema.min_length} chars long")
     if schema.pattern and not patterns.found(schema.pattern, value):
-        yield causes.invalid(path, value, f"{path} in body should match '{schema.pattern}'")
+        yield field_errors.invalid(path, value, f"{path} in body should match '{schema.pattern}'")
     if schema.format and not formats.fits(schema.format, value):
         detail = f"{path} in body must be of type {schema.format}: {json.dumps(value)}"
-        yield causes.invalid(path, value, detail)
+        yield field_errors.invalid(path, value, detail)
 
 
 def _list(schema: Structural, value: list[Any], path: str) -> Iterator[Cause]:
     if schema.max_items is not None and len(value) > schema.max_items:
-        yield causes.too_many(path, len(value), schema.max_items)
+        yield field_errors.too_many(path, len(value), schema.max_items)
     if schema.min_items is not None and len(value) < schema.min_items:
-        yield causes.invalid(path, value, f"{path} in body should have at least {schema.min_items} items")
+        yield field_errors.invalid(path, value, f"{path} in body should have at least {schema.min_items} items")
     if schema.unique_items and any(_equal(item, other) for place, item in enumerate(value) for other in value[:place]):
-        yield causes.invalid(path, value, f"{path} in body shouldn't contain duplicates")
+        yield field_errors.invalid(path, value, f"{path} in body shouldn't contain duplicates")
 
 
 def _combinations(schema: Structural, value: Any, path: str) -> Iterator[Cause]:
     for one in schema.all_of:
         yield from problems(one, value, path)
     if schema.any_of and not any(_valid(one, value) for one in schema.any_of):
-        yield causes.invalid(path, "", f'"{path}" must validate at least one schema (anyOf)')
+        yield field_errors.invalid(path, "", f'"{path}" must validate at least one schema (anyOf)')
     if schema.one_of:
         count = sum(_valid(one, value) for one in schema.one_of)
         if count != 1:
             found = f"Found {count} valid alternatives" if count else "Found none valid"
-            yield causes.invalid(path, "", f'"{path}" must validate one and only one schema (oneOf). {found}')
+            yield field_errors.invalid(path, "", f'"{path}" must validate one and only one schema (oneOf). {found}')
     if schema.negated is not None and _valid(schema.negated, value):
-        yield causes.invalid(path, "", f'"{path}" must not validate the schema (not)')
+        yield field_errors.invalid(path, "", f'"{path}" must not validate the schema (not)')
 
 
 def _valid(schema: Structural, value: Any) -> bool:
@@ -146,7 +150,7 @@ def _valid(schema: Structural, value: Any) -> bool:
 def _fields(schema: Structural, value: dict[str, Any], path: str, *, root: bool) -> Iterator[Cause]:
     for name in schema.required:
         if name not in value:
-            yield causes.required(f"{path}.{name}" if path else name)
+            yield field_errors.required(f"{path}.{name}" if path else name)
     for name, inner in value.items():
         declared = schema.child(name)
         if declared is not None and not (known_by_nature(schema, name, root=root) and name != "metadata"):

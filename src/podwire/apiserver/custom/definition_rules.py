@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.custom import json_path, schema_rules, simple_path
 from podwire.apiserver.validation import formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 APPROVAL = "api-approved.kubernetes.io"
 PROTECTED_SUFFIXES = (".k8s.io", ".kubernetes.io")
@@ -59,7 +59,7 @@ def _approval(obj: Field) -> Iterator[Cause]:
     group = obj["spec"]["group"].text
     protected = group.endswith(PROTECTED_SUFFIXES) or f".{group}" in PROTECTED_SUFFIXES
     if protected and not obj["metadata"]["annotations"].key(APPROVAL):
-        yield causes.required(
+        yield field_errors.required(
             f"metadata.annotations[{APPROVAL}]",
             f'protected groups must have approval annotation "{APPROVAL}", '
             "see https://github.com/kubernetes/enhancements/pull/1111",

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
+from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.custom import definition as definitions
 from podwire.apiserver.custom.definition import CLEANUP, STORAGE, Definition
 from podwire.apiserver.custom.names import Claim, Claims
 from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.revisions import Key
-from podwire.apiserver.status import StatusError
 from podwire.apiserver.writes import WriteOptions
 from podwire.kube.meta import timestamp
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.custom.structural import Structural
-from podwire.apiserver.field import Field
 from podwire.apiserver.validation import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
 
 
 def problems(schema: Structural, value: Any, path: str = "") -> Iterator[Cause]:
@@ -53,7 +53,7 @@ def _repeated(schema: Structural, value: list[Any], path: str) -> Iterator[Cause
         key = item_key(schema, item)
         if key and key in seen:
             shown = _keys(schema, item) if schema.list_type == "map" else item
-            yield causes.duplicate(f"{path}[{position}]", shown)
+            yield field_errors.duplicate(f"{path}[{position}]", shown)
         seen.add(key)
 
 

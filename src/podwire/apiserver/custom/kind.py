@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.causes import Cause
+from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.custom import (
     checking,
     defaulting,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_path import Field
 
 _CREATED = PrinterColumn("Age", "date", ".metadata.creationTimestamp", description=AGE.description)
 

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.causes import Cause
+from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.custom import cel
 from podwire.apiserver.custom.cel_values import to_cel
 from podwire.apiserver.custom.keyed_lists import item_key

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import status
+from podwire.apiserver.base import status
 from podwire.apiserver.custom import simple_path
 
 if TYPE_CHECKING:

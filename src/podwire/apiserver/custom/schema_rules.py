@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.custom import checking, patterns, structural
 from podwire.apiserver.custom.structural import META_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _LOGIC = ("allOf", "anyOf", "oneOf")
@@ -42,7 +42,7 @@ def problems(schema: Field) -> Iterator[Cause]:
     try:
         structural.convert(schema.value)
     except msgspec.ValidationError as error:
-        yield causes.invalid(schema.path, "object", f"cannot be read as a schema: {error}")
+        yield field_errors.invalid(schema.path, "object", f"cannot be read as a schema: {error}")
         return
     if schema["type"].value != "object":
         yield (
@@ -97,7 +97,7 @@ def _unsound(schema: Field, value: dict[str, Any]) -> Iterator[Cause]:
     if "default" in value:
         declared = structural.convert({key: part for key, part in value.items() if key != "default"})
         for cause in checking.problems(declared, value["default"]):
-            yield causes.invalid(f"{schema.path}.default{cause.field}", value["default"], cause.message)
+            yield field_errors.invalid(f"{schema.path}.default{cause.field}", value["default"], cause.message)
 
 
 def _list_type(schema: Field, value: dict[str, Any]) -> Iterator[Cause]:
@@ -126,10 +126,10 @@ def _map_keys(schema: Field, value: dict[str, Any], items: dict[str, Any]) -> It
     for position, key in enumerate(keys):
         declared = (items.get("properties") or {}).get(key)
         if declared is None:
-            yield causes.invalid(f"{place.path}[{position}]", key, "must name a field of the items")
+            yield field_errors.invalid(f"{place.path}[{position}]", key, "must name a field of the items")
         elif key not in (items.get("required") or ()) and "default" not in declared:
             path = f"{schema.path}.items.properties[{key}].default"
-            yield causes.required(
+            yield field_errors.required(
                 path,
                 "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import schema
-from podwire.apiserver.field import Field
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.schema import Schema
 from podwire.apiserver.validation import (
     definitions,
@@ -29,7 +29,7 @@ from podwire.apiserver.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.resources import Resource
 
     Check = Callable[[Field, Field | None], Iterator[Cause]]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import ephemeral, formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -119,7 +119,7 @@ def _host_ports(container: Field, taken: set[tuple[str, str, int]], *, host_netw
             yield number.invalid("must match `containerPort` when `hostNetwork` is true")
         key = (port["protocol"].text, port["hostIP"].text, number.number)
         if key in taken:
-            yield causes.duplicate(number.path, "/".join(map(str, key)))
+            yield field_errors.duplicate(number.path, "/".join(map(str, key)))
         taken.add(key)
 
 
@@ -135,7 +135,7 @@ def _environment(container: Field) -> Iterator[Cause]:
     for source in container["envFrom"]:
         given = [source[kind] for kind in ("configMapRef", "secretRef") if source[kind].given]
         if len(given) != 1:
-            yield causes.invalid(source.path, "", "must specify one of: `configMapRef` or `secretRef`")
+            yield field_errors.invalid(source.path, "", "must specify one of: `configMapRef` or `secretRef`")
         yield from (reference["name"].required() for reference in given if not reference["name"])
 
 
@@ -195,4 +195,4 @@ def _handler(handler: Field, kinds: tuple[str, ...]) -> Iterator[Cause]:
 
 def _handler_port(port: Field) -> Iterator[Cause]:
     value = 0 if port.value is None else port.value
-    yield from (causes.invalid(port.path, value, text) for text in formats.port(value))
+    yield from (field_errors.invalid(port.path, value, text) for text in formats.port(value))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 
 def validate(obj: Field, old: Field | None) -> Iterator[Cause]:

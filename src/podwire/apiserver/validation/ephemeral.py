@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 _ALLOWED = frozenset(
     {
@@ -64,4 +64,4 @@ def update(now: Field, before: Field) -> Iterator[Cause]:
 
 
 def _forbidden(message: str) -> Cause:
-    return causes.forbidden("spec.ephemeralContainers", message)
+    return field_errors.forbidden("spec.ephemeralContainers", message)

@@ -13,7 +13,7 @@ from podwire.apiserver.revisions import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
 
 MOST_KNOWN = 1024
 """Values that one check remembers."""

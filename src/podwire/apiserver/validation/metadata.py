@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import formats
 from podwire.apiserver.validation.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
     from podwire.apiserver.resources import Resource
 
 ANNOTATIONS_LIMIT = 256 * 1024
@@ -68,7 +68,7 @@ def check_annotations(field: Field) -> Iterator[Cause]:
     for key in field.value or {}:
         yield from (cause(field, key, text) for text in formats.label_key(key.lower()))
     if not annotations_fit(field.value or {}):
-        yield causes.too_long(field.path, ANNOTATIONS_LIMIT)
+        yield field_errors.too_long(field.path, ANNOTATIONS_LIMIT)
 
 
 def annotations_fit(annotations: Mapping[str, str]) -> bool:
@@ -85,7 +85,7 @@ def check_selector(field: Field) -> Iterator[Cause]:
 
 def cause(field: Field, value: str, text: str) -> Cause:
     """A cause that shows a key or value of a map at the path of the whole map, as upstream does for labels."""
-    return causes.invalid(field.path, value, text)
+    return field_errors.invalid(field.path, value, text)
 
 
 def _requirement(expression: Field) -> Iterator[Cause]:
@@ -99,7 +99,7 @@ def _requirement(expression: Field) -> Iterator[Cause]:
                     "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
                 )
         case operator:
-            yield causes.invalid(expression["operator"].path, operator, "not a valid selector operator")
+            yield field_errors.invalid(expression["operator"].path, operator, "not a valid selector operator")
     key = expression["key"]
     yield from (cause(key, key.text, text) for text in formats.label_key(key.text))
     for value in expression["values"]:
@@ -126,7 +126,7 @@ def _owners(field: Field) -> Iterator[Cause]:
             ("uid", "must not be empty"),
         ):
             if not owner[part]:
-                yield causes.invalid(f"{field.path}.{part}", "", text)
+                yield field_errors.invalid(f"{field.path}.{part}", "", text)
         if owner["controller"]:
             controllers.append(f"{owner['kind'].text}/{owner['name'].text}")
     for other in controllers[1:]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import formats, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 POLICY_TYPES = ("Ingress", "Egress")
@@ -43,7 +43,9 @@ def ingress(obj: Field, old: Field | None) -> Iterator[Cause]:
     """Check an Ingress."""
     spec = obj["spec"]
     if not spec["rules"] and not spec["defaultBackend"].given:
-        yield causes.invalid("spec", spec["rules"].value or [], "either `defaultBackend` or `rules` must be specified")
+        yield field_errors.invalid(
+            "spec", spec["rules"].value or [], "either `defaultBackend` or `rules` must be specified"
+        )
     if spec["defaultBackend"].given:
         yield from _backend(spec["defaultBackend"])
     for rule in spec["rules"]:
@@ -138,7 +140,7 @@ def _path(path: Field) -> Iterator[Cause]:
     if kind.text not in PATH_TYPES:
         yield kind.unsupported(PATH_TYPES)
     elif not text.startswith("/") and (text or kind.text != "ImplementationSpecific"):
-        yield causes.invalid(path["path"].path, text, "must be an absolute path")
+        yield field_errors.invalid(path["path"].path, text, "must be an absolute path")
     if kind.text in {"Exact", "Prefix"}:
         yield from (path["path"].invalid(f"must not contain '{part}'") for part in _FORBIDDEN_IN_PATHS if part in text)
         yield from (
@@ -150,7 +152,7 @@ def _path(path: Field) -> Iterator[Cause]:
 def _backend(backend: Field) -> Iterator[Cause]:
     service, other = backend["service"], backend["resource"]
     if service.given and other.given:
-        yield causes.invalid(backend.path, "", "cannot set both resource and service backends")
+        yield field_errors.invalid(backend.path, "", "cannot set both resource and service backends")
     elif service.given:
         if service["name"]:
             yield from service["name"].invalid_each(formats.dns_1035_label(service["name"].text))
@@ -160,12 +162,12 @@ def _backend(backend: Field) -> Iterator[Cause]:
     elif other.given:
         yield from (other[part].required() for part in ("kind", "name") if not other[part])
     else:
-        yield causes.invalid(backend.path, "", "resource or service backend is required")
+        yield field_errors.invalid(backend.path, "", "resource or service backend is required")
 
 
 def _backend_port(backend: Field, port: Field) -> Iterator[Cause]:
     if port["name"] and port["number"]:
-        yield causes.invalid(backend.path, "", "cannot set both port name & port number")
+        yield field_errors.invalid(backend.path, "", "cannot set both port name & port number")
     elif port["name"]:
         yield from port["name"].invalid_each(formats.port_name(port["name"].text))
     elif port["number"]:
@@ -182,7 +184,7 @@ def _class_annotation(obj: Field) -> Iterator[Cause]:
     annotation = obj["metadata"]["annotations"]["kubernetes.io/ingress.class"]
     name = obj["spec"]["ingressClassName"]
     if annotation.given and name.given and annotation.value != name.value:
-        yield causes.invalid(
+        yield field_errors.invalid(
             "annotations.kubernetes.io/ingress.class",
             annotation.value,
             "must match `ingressClassName` when both are specified",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import containers, ephemeral, formats, metadata, volumes
 from podwire.apiserver.validation.memory import Memory
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")
@@ -122,7 +122,7 @@ def _update(now: Field, before: Field) -> Iterator[Cause]:
         yield now["tolerations"].forbidden("existing toleration can not be modified except its tolerationSeconds")
     changed = sorted(_differences(_comparable(now.value, before.value), before.value))
     if changed:
-        yield causes.forbidden("spec", f"{_CHANGEABLE}\nchanged: {', '.join(changed)}")
+        yield field_errors.forbidden("spec", f"{_CHANGEABLE}\nchanged: {', '.join(changed)}")
 
 
 def _deadline_update(now: Field, before: Field) -> Iterator[Cause]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import formats, metadata, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 DATA_LIMIT = 1024 * 1024
 """Bytes of all values together."""
@@ -33,9 +33,9 @@ def config_map(obj: Field, old: Field | None) -> Iterator[Cause]:
     yield from _keys(obj["data"])
     yield from _keys(obj["binaryData"])
     for key in sorted(set(obj["data"].value or ()) & set(obj["binaryData"].value or ())):
-        yield causes.invalid(obj["data"].key(key).path, key, "duplicate of key present in binaryData")
+        yield field_errors.invalid(obj["data"].key(key).path, key, "duplicate of key present in binaryData")
     if _size(obj["data"]) + _size(obj["binaryData"]) > DATA_LIMIT:
-        yield causes.too_long("", DATA_LIMIT)
+        yield field_errors.too_long("", DATA_LIMIT)
     yield from _frozen(obj, old, ("data", "binaryData"))
 
 
@@ -43,7 +43,7 @@ def secret(obj: Field, old: Field | None) -> Iterator[Cause]:
     """Check a Secret whose stringData was folded into data."""
     yield from _keys(obj["data"])
     if _size(obj["data"]) > DATA_LIMIT:
-        yield causes.too_long("data", DATA_LIMIT)
+        yield field_errors.too_long("data", DATA_LIMIT)
     for key in _SECRET_KEYS.get(obj["type"].text, ()):
         if key not in (obj["data"].value or {}):
             yield obj["data"].key(key).required()
@@ -116,7 +116,7 @@ def autoscaler(obj: Field, _old: Field | None) -> Iterator[Cause]:
     """Check a HorizontalPodAutoscaler."""
     low, high = obj["spec"]["minReplicas"], obj["spec"]["maxReplicas"]
     if high.number < 1:
-        yield causes.invalid(high.path, high.number, "must be greater than 0")
+        yield field_errors.invalid(high.path, high.number, "must be greater than 0")
     if low.given and low.number < 1:
         yield low.invalid("must be greater than or equal to 1")
     if high.number < low.number:
@@ -125,7 +125,7 @@ def autoscaler(obj: Field, _old: Field | None) -> Iterator[Cause]:
 
 def _keys(data: Field) -> Iterator[Cause]:
     for key in data.value or {}:
-        yield from (causes.invalid(data.key(key).path, key, text) for text in formats.config_key(key))
+        yield from (field_errors.invalid(data.key(key).path, key, text) for text in formats.config_key(key))
 
 
 def _size(data: Field) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import formats, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -93,7 +93,7 @@ def _type(spec: Field) -> Iterator[Cause]:
     if not spec["ports"] and not is_headless(spec) and kind != "ExternalName":
         yield spec["ports"].required()
     if kind in {"LoadBalancer", "NodePort"} and is_headless(spec):
-        yield causes.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
+        yield field_errors.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
     if kind == "ExternalName":
         for part in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             if spec[part]:
@@ -114,7 +114,7 @@ def _port(port: Field, names: set[str], *, required: bool) -> Iterator[Cause]:
         if name.text in names:
             yield name.duplicate()
         names.add(name.text)
-    yield from (causes.invalid(port["port"].path, port["port"].number, text) for text in _number(port["port"]))
+    yield from (field_errors.invalid(port["port"].path, port["port"].number, text) for text in _number(port["port"]))
     yield from port["protocol"].one_of(PROTOCOLS)
     if port["targetPort"].given:
         yield from port["targetPort"].invalid_each(formats.port(port["targetPort"].value))
@@ -139,7 +139,7 @@ def _port_pairs(spec: Field) -> Iterator[Cause]:
                 yield port["nodePort"].duplicate()
             node_ports.add((protocol, port["nodePort"].number))
         if (protocol, port["port"].number) in ports:
-            yield causes.duplicate(port.path, {"port": port["port"].number, "protocol": protocol})
+            yield field_errors.duplicate(port.path, {"port": port["port"].number, "protocol": protocol})
         ports.add((protocol, port["port"].number))
 
 
@@ -196,10 +196,12 @@ def _load_balancer(spec: Field) -> Iterator[Cause]:
     balances = spec["type"].text == "LoadBalancer"
     ranges = spec["loadBalancerSourceRanges"]
     if ranges and not balances:
-        yield causes.forbidden("spec.LoadBalancerSourceRanges", _ONLY_LOAD_BALANCER)
+        yield field_errors.forbidden("spec.LoadBalancerSourceRanges", _ONLY_LOAD_BALANCER)
     for position, network in enumerate(ranges):
         wrong = formats.network(network.text.strip())
-        yield from (causes.invalid(f"spec.LoadBalancerSourceRanges[{position}]", network.value, text) for text in wrong)
+        yield from (
+            field_errors.invalid(f"spec.LoadBalancerSourceRanges[{position}]", network.value, text) for text in wrong
+        )
     for part in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
         if spec[part].given and not balances:
             yield spec[part].forbidden(_ONLY_LOAD_BALANCER)
@@ -248,11 +250,11 @@ def _address_update(spec: Field, old: Field) -> Iterator[Cause]:
         return
     now, before = spec["clusterIPs"].value or [], old["clusterIPs"].value or []
     if before and not now:
-        yield causes.invalid("spec.clusterIPs[0]", now, "primary clusterIP can not be unset")
+        yield field_errors.invalid("spec.clusterIPs[0]", now, "primary clusterIP can not be unset")
     compared = len(before) if len(now) == len(before) else 1
     for position, (new, held) in enumerate(zip(now[:compared], before[:compared], strict=False)):
         if new != held:
-            yield causes.invalid(f"spec.clusterIPs[{position}]", now, _ONCE)
+            yield field_errors.invalid(f"spec.clusterIPs[{position}]", now, _ONCE)
     if len(before) > len(now) == 1 and spec["ipFamilyPolicy"].text != "SingleStack":
         yield spec["ipFamilyPolicy"].invalid("must be set to 'SingleStack' when releasing the secondary clusterIP")
 
@@ -261,4 +263,4 @@ def _family_update(now: Field, before: Field) -> Iterator[Cause]:
     compared = len(before) if len(now) == len(before) else 1
     held = (before.value or [])[:compared]
     if held and (now.value or [])[:compared] != held:
-        yield causes.invalid("spec.ipFamilies[0]", now.value or [], _ONCE)
+        yield field_errors.invalid("spec.ipFamilies[0]", now.value or [], _ONCE)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import formats
 from podwire.apiserver.validation.services import PROTOCOLS, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 LARGEST = {"endpoints": 1000, "ports": 20000, "addresses": 100}
@@ -25,7 +25,7 @@ def validate(slice_: Field, old: Field | None) -> Iterator[Cause]:
         yield slice_["addressType"].invalid(formats.IMMUTABLE)
     for part in ("endpoints", "ports"):
         if len(slice_[part]) > LARGEST[part]:
-            yield causes.too_many(part, len(slice_[part]), LARGEST[part])
+            yield field_errors.too_many(part, len(slice_[part]), LARGEST[part])
             return
     for endpoint in slice_["endpoints"]:
         yield from _endpoint(endpoint, slice_["addressType"].text)
@@ -37,7 +37,7 @@ def _endpoint(endpoint: Field, address_type: str) -> Iterator[Cause]:
     if not addresses:
         yield addresses.required("must contain at least 1 address")
     elif len(addresses) > LARGEST["addresses"]:
-        yield causes.too_many(addresses.path, len(addresses), LARGEST["addresses"])
+        yield field_errors.too_many(addresses.path, len(addresses), LARGEST["addresses"])
     for address in addresses:
         yield from address.invalid_each(_address(address.text, address_type))
     if endpoint["hostname"].given:
@@ -69,7 +69,7 @@ def _ports(ports: Field) -> Iterator[Cause]:
         if name:
             yield from name.invalid_each(formats.dns_label(name.text))
         if name.text in names:
-            yield causes.duplicate(name.path, name.text)
+            yield field_errors.duplicate(name.path, name.text)
         names.add(name.text)
         yield from port["protocol"].one_of(PROTOCOLS)
         if port["port"].given:

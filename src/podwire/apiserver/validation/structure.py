@@ -10,13 +10,13 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 from podwire.apiserver.schema import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.schema import Schema
 
 _LIMITS = {"int32": 2**31, "int64": 2**63, "": 2**63}
@@ -67,7 +67,7 @@ def missing_fields(schema: Schema, value: Any, path: str = "") -> Iterator[Cause
     elif isinstance(value, dict):
         for name in found.required:
             if value.get(name) is None and resolve(found.properties[name]).type not in HAVE_ZERO_VALUES:
-                yield causes.required(f"{path}.{name}" if path else name)
+                yield field_errors.required(f"{path}.{name}" if path else name)
         for name, inner in value.items():
             declared = found.properties.get(name, found.additional)
             if declared is not None and not (path == "" and name == "status"):

@@ -9,8 +9,8 @@ from podwire.apiserver.validation import formats
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.causes import Cause
-    from podwire.apiserver.field import Field
+    from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.base.field_path import Field
 
 
 def validate(volume: Field, names: set[str]) -> Iterator[Cause]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes
-from podwire.apiserver.field import Field
+from podwire.apiserver.base import field_errors
+from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.validation import formats, metadata, pods
 from podwire.kube import schedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
 
 _PERCENT = re.compile("[0-9]+%")
 LONGEST_PERCENT = 20
@@ -71,7 +71,7 @@ def stateful_set(obj: Field, old: Field | None) -> Iterator[Cause]:
     yield from spec["updateStrategy"]["type"].one_of(("OnDelete", "RollingUpdate"))
     before = old["spec"].value if old is not None else spec.value
     if old is not None and _without(spec.value, _STATEFUL_CHANGEABLE) != _without(before, _STATEFUL_CHANGEABLE):
-        yield causes.forbidden(
+        yield field_errors.forbidden(
             "spec",
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
             "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
@@ -102,7 +102,7 @@ def replication_controller(obj: Field, _old: Field | None) -> Iterator[Cause]:
         return
     labels = spec["template"]["metadata"]["labels"].value or {}
     if any(labels.get(key) != value for key, value in (spec["selector"].value or {}).items()):
-        yield causes.invalid("spec.template.metadata.labels", labels, _MISMATCH)
+        yield field_errors.invalid("spec.template.metadata.labels", labels, _MISMATCH)
     yield from _template(spec["template"])
 
 
@@ -181,7 +181,7 @@ def _replicated(spec: Field, old: Field | None, word: str) -> Iterator[Cause]:
 def _matching(spec: Field) -> Iterator[Cause]:
     labels = spec["template"]["metadata"]["labels"].value or {}
     if spec["selector"] and not selects(spec["selector"].value, labels):
-        yield causes.invalid(spec["template"]["metadata"]["labels"].path, labels, _MISMATCH)
+        yield field_errors.invalid(spec["template"]["metadata"]["labels"].path, labels, _MISMATCH)
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:

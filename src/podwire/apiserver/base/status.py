@@ -9,12 +9,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import causes as field_causes
+from podwire.apiserver.base import field_errors as field_causes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.resources import Resource
 
 Object = dict[str, Any]

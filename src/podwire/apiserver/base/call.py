@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import patches, status
+from podwire.apiserver import patches
 from podwire.apiserver.apply.options import author_name, is_apply
+from podwire.apiserver.base import status
+from podwire.apiserver.base.requests import Response
 from podwire.apiserver.bodies import is_json, read_json, read_object, read_yaml
 from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.duplicates import duplicate_fields
 from podwire.apiserver.misfits import SentPatch
 from podwire.apiserver.reads import requested_view
-from podwire.apiserver.requests import Response
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.writes import WriteOptions
 
 if TYPE_CHECKING:
-    from podwire.apiserver.requests import Request
+    from podwire.apiserver.base.requests import Request
+    from podwire.apiserver.base.routes import Route
     from podwire.apiserver.resources import Resource
-    from podwire.apiserver.routes import Route
     from podwire.apiserver.writes import Change, Written
 
 Object = dict[str, Any]

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import causes
+from podwire.apiserver.base import field_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from podwire.apiserver.causes import Cause
+    from podwire.apiserver.base.field_errors import Cause
 
 
 class Field(msgspec.Struct, frozen=True, gc=False):
@@ -76,31 +76,31 @@ class Field(msgspec.Struct, frozen=True, gc=False):
 
     def required(self, detail: str = "") -> Cause:
         """The field must be given."""
-        return causes.required(self.path, detail)
+        return field_errors.required(self.path, detail)
 
     def invalid(self, detail: str) -> Cause:
         """The value is wrong."""
-        return causes.invalid(self.path, self.value, detail)
+        return field_errors.invalid(self.path, self.value, detail)
 
     def invalid_each(self, details: Iterable[str]) -> Iterator[Cause]:
         """One cause for each thing that is wrong with this value."""
-        return (causes.invalid(self.path, self.value, detail) for detail in details)
+        return (field_errors.invalid(self.path, self.value, detail) for detail in details)
 
     def unsupported(self, supported: Iterable[str]) -> Cause:
         """The value is not one of those known."""
-        return causes.unsupported(self.path, "" if self.value is None else self.value, supported)
+        return field_errors.unsupported(self.path, "" if self.value is None else self.value, supported)
 
     def duplicate(self) -> Cause:
         """The value stands elsewhere already."""
-        return causes.duplicate(self.path, self.value)
+        return field_errors.duplicate(self.path, self.value)
 
     def forbidden(self, detail: str) -> Cause:
         """The field may not be given."""
-        return causes.forbidden(self.path, detail)
+        return field_errors.forbidden(self.path, detail)
 
     def not_found(self) -> Cause:
         """The value refers to something that is not there."""
-        return causes.not_found(self.path, self.value)
+        return field_errors.not_found(self.path, self.value)
 
     def one_of(self, supported: Iterable[str]) -> Iterator[Cause]:
         """Refuse a value that is not one of these; an absent one is required."""

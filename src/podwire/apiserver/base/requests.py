@@ -11,7 +11,7 @@ from podwire.apiserver.revisions import encode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from podwire.apiserver.authentication import User
+    from podwire.apiserver.base.authentication import User
     from podwire.apiserver.reverse_proxy import Hop
     from podwire.apiserver.watch import Watcher
 
