@@ -5,7 +5,7 @@ import pytest
 
 from podwire.apiserver import defaults, strategy
 from podwire.apiserver.allocation import Reservation, ServiceAddresses, ServiceRanges
-from podwire.apiserver.resources import registry
+from podwire.apiserver.kinds.resources import registry
 
 DUAL = ServiceRanges((IPv4Network("10.96.0.0/16"), IPv6Network("fd00:10:96::/112")))
 SINGLE = ServiceRanges((IPv4Network("10.96.0.0/24"),), range(30000, 30004))

@@ -6,7 +6,7 @@ import pytest
 from podwire.apiserver import deletion
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.deletion import DeleteOptions, Outcome
-from podwire.apiserver.resources import Resource, registry
+from podwire.apiserver.kinds.resources import Resource, registry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REGISTRY = registry()

@@ -4,7 +4,7 @@ import pytest
 
 from podwire.apiserver import discovery
 from podwire.apiserver.base.requests import Response
-from podwire.apiserver.resources import Registry, registry
+from podwire.apiserver.kinds.resources import Registry, registry
 from tests.apiserver.conftest import Talk
 
 REGISTRY = registry()

@@ -12,8 +12,8 @@ import pytest
 
 from podwire.apiserver import discovery
 from podwire.apiserver.custom import serving
+from podwire.apiserver.kinds.resources import Registry, registry
 from podwire.apiserver.openapi import Documents
-from podwire.apiserver.resources import Registry, registry
 from tests.apiserver.custom.widgets import definition
 
 KUBECTL = Path(sys.executable).with_name("kubectl")

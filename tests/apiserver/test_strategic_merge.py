@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import resources, schema, strategic_merge
+from podwire.apiserver import strategic_merge
+from podwire.apiserver.kinds import resources, schema
 from podwire.apiserver.strategic_merge import StrategicPatchError
 
 REGISTRY = resources.registry()

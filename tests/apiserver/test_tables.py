@@ -5,7 +5,7 @@ import pytest
 
 from podwire.apiserver import tables
 from podwire.apiserver.columns import texts
-from podwire.apiserver.resources import registry
+from podwire.apiserver.kinds.resources import registry
 
 REGISTRY = registry()
 NOW = datetime(2026, 1, 10, 12, 0, 0, tzinfo=UTC)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podwire.apiserver.hub import Hub
+from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.negotiation import Form
-from podwire.apiserver.resources import Resource
 from podwire.apiserver.revisions import Stored
 from podwire.apiserver.selectors import Selection, selection
 from podwire.apiserver.store import Store

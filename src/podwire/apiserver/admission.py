@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.allocation import ServiceAddresses
     from podwire.apiserver.base.authentication import User
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.transaction import Transaction
 
     Admission = Callable[["Write"], None]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.documents import ServerDocuments
+    from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.reads import Reader
-    from podwire.apiserver.resources import Registry
     from podwire.apiserver.subresources import Subresources
     from podwire.apiserver.writes import Writer, Written
 

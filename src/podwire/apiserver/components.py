@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import schema
+from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

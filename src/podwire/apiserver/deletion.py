@@ -20,7 +20,7 @@ from podwire.apiserver.metadata import parse_timestamp
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Registry, Resource, Subresource
+    from podwire.apiserver.kinds.resources import Registry, Resource, Subresource
 
 Object = dict[str, Any]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from podwire.apiserver import openapi
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.health import Check
-    from podwire.apiserver.resources import Registry
+    from podwire.apiserver.kinds.resources import Registry
 
 SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """Clients ask with `@v1.0` in the name, which is no media type (RFC 9110); answers have a dot there, as upstream's."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from podwire.apiserver import schema
+from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from podwire.apiserver.resources import Resource
-    from podwire.apiserver.schema import Schema
+    from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.kinds.schema import Schema
 
 Object = dict[str, Any]
 

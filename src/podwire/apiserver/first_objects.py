@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from podwire.apiserver.admission import Admission, Write
-    from podwire.apiserver.resources import Registry, Resource
+    from podwire.apiserver.kinds.resources import Registry, Resource
 
 Object = dict[str, Any]
 

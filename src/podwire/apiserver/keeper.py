@@ -18,7 +18,7 @@ from podwire.apiserver.revisions import Event, Key
 from podwire.apiserver.writes import WriteOptions
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.store import Store
     from podwire.apiserver.writes import Writer
 

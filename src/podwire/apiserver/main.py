@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import first_objects, health, openapi, resources
+from podwire.apiserver import first_objects, health, openapi
 from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.admission import living_namespace, service_addresses
 from podwire.apiserver.allocation import ServiceAddresses, ServiceRanges
@@ -24,6 +24,7 @@ from podwire.apiserver.documents import ServerDocuments, Version
 from podwire.apiserver.history import Window
 from podwire.apiserver.hub import Hub
 from podwire.apiserver.keeper import First, Keeper
+from podwire.apiserver.kinds import resources
 from podwire.apiserver.reads import Reader
 from podwire.apiserver.revisions import Event
 from podwire.apiserver.server import Server

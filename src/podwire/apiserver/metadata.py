@@ -15,7 +15,7 @@ from podwire.apiserver.base import field_errors, status
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

@@ -16,7 +16,7 @@ from podwire.apiserver.patches import STRATEGIC_MERGE_PATCH
 from podwire.apiserver.revisions import encode
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.writes import WriteOptions
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import components, operations, schema
+from podwire.apiserver import components, operations
+from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Registry, Resource
+    from podwire.apiserver.kinds.resources import Registry, Resource
 
 VERSION = "v1.37.0"
 """The Kubernetes release whose behaviour is served."""

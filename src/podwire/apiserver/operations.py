@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import schema
 from podwire.apiserver.components import META, component_name, list_name, reference
+from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podwire.apiserver.resources import Resource, Subresource
+    from podwire.apiserver.kinds.resources import Resource, Subresource
 
 Object = dict[str, Any]
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import json_patch, merge_patch, schema, strategic_merge
+from podwire.apiserver import json_patch, merge_patch, strategic_merge
 from podwire.apiserver.apply.options import APPLY_PATCH
 from podwire.apiserver.base import status
 from podwire.apiserver.bodies import media_type, read_json
+from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from podwire.apiserver import proxying, runtimes
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Answer, Proxied, Response
-from podwire.apiserver.builtin import BUILTIN
+from podwire.apiserver.kinds.builtin import BUILTIN
 from podwire.apiserver.proxying import SERVICE_LABEL
 from podwire.apiserver.reverse_proxy import Hop
 from podwire.apiserver.revisions import Key

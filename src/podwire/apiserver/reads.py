@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import conversion, listing, negotiation
+from podwire.apiserver import listing, negotiation
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Answer, Response, WatchAnswer
+from podwire.apiserver.kinds import conversion
 from podwire.apiserver.listing import ListOptions
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.selectors import Selection, selection
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.hub import Hub
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.revisions import Event, Stored
     from podwire.apiserver.store import Store
 

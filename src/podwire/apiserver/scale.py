@@ -11,8 +11,8 @@ from podwire.apiserver import negotiation, tables
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.custom import scaling
+from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.negotiation import Form
-from podwire.apiserver.resources import Resource
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request, Response

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.schema import ListRule
+from podwire.apiserver.kinds.schema import ListRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.apiserver.schema import MergeRules
+    from podwire.apiserver.kinds.schema import MergeRules
 
 DIRECTIVE = "$patch"
 RETAIN_KEYS = "$retainKeys"

@@ -9,7 +9,7 @@ from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.validation.services import externally_accessible
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

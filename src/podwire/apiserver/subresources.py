@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from podwire.apiserver import conversion, evictions, runtimes, scale
+from podwire.apiserver import evictions, runtimes, scale
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.requests import Answer, json_response
 from podwire.apiserver.base.status import Success
-from podwire.apiserver.builtin import BUILTIN, PROXY_VERBS
+from podwire.apiserver.kinds import conversion
+from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.proxies import Proxies
 from podwire.apiserver.revisions import Key
 from podwire.apiserver.writes import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.base.call import Call
     from podwire.apiserver.custom.definition import ScalePaths
+    from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.reads import Reader
-    from podwire.apiserver.resources import Resource
     from podwire.apiserver.writes import Change, Part, Writer, Written
 
 Object = dict[str, Any]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from podwire.apiserver.columns import Layout
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

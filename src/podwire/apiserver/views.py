@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
-from podwire.apiserver import conversion, tables
+from podwire.apiserver import tables
 from podwire.apiserver.base import status
+from podwire.apiserver.kinds import conversion
 from podwire.apiserver.negotiation import Form
 from podwire.apiserver.revisions import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.revisions import Stored
 
 Object = dict[str, Any]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import conversion, defaults, deletion, metadata, strategy, validation
+from podwire.apiserver import defaults, deletion, metadata, strategy, validation
 from podwire.apiserver.admission import Write
 from podwire.apiserver.apply.merge import Author
 from podwire.apiserver.apply.ownership import Ownership
@@ -20,6 +20,7 @@ from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.base import status
 from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.empty_maps import drop_empty_maps
+from podwire.apiserver.kinds import conversion
 from podwire.apiserver.misfits import SentPatch, check_form, misfit
 from podwire.apiserver.revisions import Key, Stored
 from podwire.apiserver.zeros import without_zeros
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.deletion import DeleteOptions
-    from podwire.apiserver.resources import Registry, Resource
+    from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.store import Store
     from podwire.apiserver.transaction import Transaction
 

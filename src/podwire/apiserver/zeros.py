@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import schema
+from podwire.apiserver.kinds import schema
 from podwire.apiserver.protobuf import messages
 
 if TYPE_CHECKING:
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 
 def without_zeros(resource: Resource, state: Any) -> Any:

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from podwire.apiserver import resources
 from podwire.apiserver.apply.shapes import SchemaShapes, Shape
-from podwire.apiserver.resources import Resource
-from podwire.apiserver.schema import Schema
+from podwire.apiserver.kinds import resources
+from podwire.apiserver.kinds.resources import Resource
+from podwire.apiserver.kinds.schema import Schema
 
 REGISTRY = resources.registry()
 SHAPES = SchemaShapes()

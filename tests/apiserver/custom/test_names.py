@@ -1,6 +1,6 @@
 from podwire.apiserver.custom.definition import Names
 from podwire.apiserver.custom.names import Claim, Claims
-from podwire.apiserver.resources import registry
+from podwire.apiserver.kinds.resources import registry
 
 WIDGETS = Names("widgets", "Widget", "widget", "WidgetList", ("wi",))
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from podwire.apiserver import schema
 from podwire.apiserver.custom import serving
-from podwire.apiserver.resources import Resource, registry
-from podwire.apiserver.schema import Schema
+from podwire.apiserver.kinds import schema
+from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.kinds.schema import Schema
 from tests.apiserver.custom import widgets
 from tests.apiserver.validation.objects import BASE
 

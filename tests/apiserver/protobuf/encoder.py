@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from podwire.apiserver import schema
+from podwire.apiserver.kinds import schema
 from podwire.apiserver.protobuf import messages
 from podwire.apiserver.protobuf.envelope import PREFIX
 from podwire.apiserver.protobuf.messages import Field, Holds, Shape

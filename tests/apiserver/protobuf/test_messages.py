@@ -8,7 +8,7 @@ from importlib import resources
 import msgspec
 import pytest
 
-from podwire.apiserver import schema
+from podwire.apiserver.kinds import schema
 from podwire.apiserver.protobuf import messages
 from podwire.apiserver.protobuf.messages import Field, Holds, Message, Shape
 

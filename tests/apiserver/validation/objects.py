@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from podwire.apiserver import defaults, strategy, validation
-from podwire.apiserver.resources import Resource, registry
+from podwire.apiserver.kinds.resources import Resource, registry
 
 REGISTRY = registry()
 Object = dict[str, Any]

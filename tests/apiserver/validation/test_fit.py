@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import schema
+from podwire.apiserver.kinds import schema
 from podwire.apiserver.validation import structure
 from podwire.apiserver.validation.fit import Types
 from tests.apiserver.validation.objects import BASE, kind, make

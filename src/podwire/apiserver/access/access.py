@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from podwire.apiserver.admission import Admission
-    from podwire.apiserver.resources import Registry
+    from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.store import Store
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"

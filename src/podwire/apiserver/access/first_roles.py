@@ -14,7 +14,7 @@ from podwire.apiserver.revisions import Key
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from podwire.apiserver.resources import Registry
+    from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.store import Store
     from podwire.apiserver.transaction import Transaction
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.apply.entries import Entries
     from podwire.apiserver.apply.merge import Applied, Author, Conflict
     from podwire.apiserver.apply.shapes import Shape, Shapes
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

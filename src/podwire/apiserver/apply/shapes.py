@@ -12,14 +12,14 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from podwire.apiserver import schema
 from podwire.apiserver.apply import fields
+from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from podwire.apiserver.resources import Resource
-    from podwire.apiserver.schema import Schema
+    from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.kinds.schema import Schema
 
 KEY_DEFAULTS: dict[tuple[str, ...], dict[str, Any]] = {
     ("containerPort", "protocol"): {"protocol": "TCP"},

@@ -21,7 +21,7 @@ from podwire.apiserver.writes import WriteOptions
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.base.routes import Route
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.writes import Change, Written
 
 Object = dict[str, Any]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from podwire.apiserver.base.field_errors import Cause
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import conversion
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.columns import AGE, NAME, Cell, Column, Layout, texts
+from podwire.apiserver.kinds import conversion
 
 if TYPE_CHECKING:
     from datetime import datetime

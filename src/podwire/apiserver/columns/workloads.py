@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import autoscaling
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.columns import AGE, NAME, SELECTOR, TEMPLATE, Cell, Column, Layout, texts
+from podwire.apiserver.kinds import conversion_hpa
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -126,8 +126,8 @@ def _cron_job(obj: Field, now: datetime) -> tuple[Cell, ...]:
 
 
 def _autoscaler(obj: Field, now: datetime) -> tuple[Cell, ...]:
-    if obj["apiVersion"].text == autoscaling.OLD:
-        obj = Field(obj.path, autoscaling.stored(obj.value))
+    if obj["apiVersion"].text == conversion_hpa.OLD:
+        obj = Field(obj.path, conversion_hpa.stored(obj.value))
     spec = obj["spec"]
     target = spec["scaleTargetRef"]
     return (

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.admission import Write
     from podwire.apiserver.hub import Hub
-    from podwire.apiserver.resources import Registry, Resource
+    from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.revisions import Event, Stored
     from podwire.apiserver.store import Store
     from podwire.apiserver.writes import Writer

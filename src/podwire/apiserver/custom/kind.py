@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.columns import Layout
     from podwire.apiserver.custom.definition import Definition, ScalePaths, Version
     from podwire.apiserver.custom.structural import Structural
+    from podwire.apiserver.kinds.schema import Schema
     from podwire.apiserver.revisions import Stored
-    from podwire.apiserver.schema import Schema
 
 Object = dict[str, Any]
 

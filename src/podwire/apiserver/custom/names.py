@@ -13,7 +13,7 @@ from podwire.apiserver.custom.definition import Names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 BUILT_IN = "the built-in kinds"
 

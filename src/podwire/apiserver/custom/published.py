@@ -11,7 +11,7 @@ import msgspec
 
 from podwire.apiserver.components import META, reference
 from podwire.apiserver.custom.structural import META_FIELDS, Structural
-from podwire.apiserver.schema import Schema
+from podwire.apiserver.kinds.schema import Schema
 
 Object = dict[str, Any]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.apiserver.builtin import SCALE
 from podwire.apiserver.custom.kind import CustomKind
-from podwire.apiserver.resources import STANDARD_VERBS, Resource, Subresource
+from podwire.apiserver.kinds.builtin import SCALE
+from podwire.apiserver.kinds.resources import STANDARD_VERBS, Resource, Subresource
 
 if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import Definition, Version

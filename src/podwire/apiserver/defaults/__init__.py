@@ -12,7 +12,7 @@ from podwire.apiserver.defaults import apps, autoscaling, batch, core, discovery
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from podwire.apiserver import schema
+from podwire.apiserver.kinds import schema
 from podwire.apiserver.protobuf import wire
 from podwire.apiserver.protobuf.decoder import decode
 from podwire.apiserver.protobuf.wire import WireError

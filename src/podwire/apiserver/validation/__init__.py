@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import schema
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.schema import Schema
+from podwire.apiserver.kinds import schema
+from podwire.apiserver.kinds.schema import Schema
 from podwire.apiserver.validation import (
     definitions,
     events,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from podwire.apiserver.base.field_errors import Cause
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
     Check = Callable[[Field, Field | None], Iterator[Cause]]
 

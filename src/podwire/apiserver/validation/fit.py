@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from podwire.apiserver.schema import Schema, definition, resolve
+from podwire.apiserver.kinds.schema import Schema, definition, resolve
 from podwire.apiserver.validation.structure import HAVE_ZERO_VALUES, QUANTITY, QUANTITY_NAME
 
 Type = Any

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.base.field_path import Field
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes of all keys and values together."""

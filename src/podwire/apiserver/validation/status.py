@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.base.field_path import Field
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 
 def validate(resource: Resource, status: Field) -> Iterator[Cause]:

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import field_errors
-from podwire.apiserver.schema import resolve
+from podwire.apiserver.kinds.schema import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.apiserver.base.field_errors import Cause
-    from podwire.apiserver.schema import Schema
+    from podwire.apiserver.kinds.schema import Schema
 
 _LIMITS = {"int32": 2**31, "int64": 2**63, "": 2**63}
 HAVE_ZERO_VALUES = {"array", "boolean", "integer", "number"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from podwire.apiserver.resources import STANDARD_VERBS, Resource, Subresource
+from podwire.apiserver.kinds.resources import STANDARD_VERBS, Resource, Subresource
 
 _WRITE = ("get", "patch", "update")
 _ALL = ("all",)

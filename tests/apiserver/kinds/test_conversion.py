@@ -1,5 +1,6 @@
-from podwire.apiserver import conversion, validation
-from podwire.apiserver.resources import Resource, registry
+from podwire.apiserver import validation
+from podwire.apiserver.kinds import conversion
+from podwire.apiserver.kinds.resources import Resource, registry
 
 
 def events(api_version: str) -> Resource:

@@ -16,7 +16,7 @@ import msgspec
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 
 class Schema(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

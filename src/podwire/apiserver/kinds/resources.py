@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.columns import Layout
     from podwire.apiserver.custom.kind import CustomKind
-    from podwire.apiserver.schema import Schema
+    from podwire.apiserver.kinds.schema import Schema
 
 COUNTED_KINDS = frozenset(
     {
@@ -182,6 +182,6 @@ def api_version(group: str, version: str) -> str:
 
 def registry() -> Registry:
     """A new registry with all built-in kinds."""
-    from podwire.apiserver.builtin import BUILTIN
+    from podwire.apiserver.kinds.builtin import BUILTIN
 
     return Registry(BUILTIN)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import autoscaling
+from podwire.apiserver.kinds import conversion_hpa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from podwire.apiserver.resources import Resource
+    from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
 
@@ -86,7 +86,7 @@ def _renamed(obj: Object, names: dict[str, str]) -> Object:
 
 
 _FORMS: dict[tuple[str, str], tuple[Callable[[Object], Object], Callable[[Object], Object]]] = {
-    (autoscaling.OLD, "HorizontalPodAutoscaler"): (autoscaling.stored, autoscaling.served),
+    (conversion_hpa.OLD, "HorizontalPodAutoscaler"): (conversion_hpa.stored, conversion_hpa.served),
     (f"{EVENTS_GROUP}/v1", "Event"): (stored_event, served_event),
 }
 """By apiVersion and kind: to the stored form, and from it."""

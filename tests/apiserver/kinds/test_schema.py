@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from podwire.apiserver import schema
-from podwire.apiserver.resources import Resource, registry
-from podwire.apiserver.schema import ListRule, MergeRules
+from podwire.apiserver.kinds import schema
+from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.kinds.schema import ListRule, MergeRules
 
 REGISTRY = registry()
 

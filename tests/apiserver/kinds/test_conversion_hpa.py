@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import autoscaling
 from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.kinds import conversion_hpa
 from podwire.apiserver.protobuf.envelope import MEDIA_TYPE
 from tests.apiserver.conftest import Talk
 from tests.apiserver.protobuf.encoder import body
@@ -92,9 +92,9 @@ def test_the_status_is_converted_both_ways() -> None:
         "conditions": [{"type": "AbleToScale"}],
     }
     new = {**of_version_1(metrics=[processor(60)]), "apiVersion": "autoscaling/v2", "status": state}
-    old = autoscaling.served(new)
+    old = conversion_hpa.served(new)
     assert old["status"] == {"currentReplicas": 2, "desiredReplicas": 2, "currentCPUUtilizationPercentage": 41}
-    assert autoscaling.stored(old) == new
+    assert conversion_hpa.stored(old) == new
 
 
 @pytest.mark.parametrize("text", ["[{", "5", "{}", "[5]"])
@@ -102,7 +102,7 @@ def test_an_annotation_of_another_form_is_refused_by_its_name(text: str) -> None
     broken = of_version_1(targetCPUUtilizationPercentage=70)
     broken["metadata"]["annotations"] = {"autoscaling.alpha.kubernetes.io/metrics": text}
     with pytest.raises(StatusError, match=r"autoscaling\.alpha\.kubernetes\.io/metrics"):
-        autoscaling.stored(broken)
+        conversion_hpa.stored(broken)
 
 
 async def test_an_annotation_must_fit_what_is_stored(talk: Talk) -> None:
