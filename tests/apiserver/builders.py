@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from podwire.apiserver.revisions import Key, Stored
-from podwire.apiserver.store import Store
-from podwire.apiserver.transaction import Transaction
+from podwire.apiserver.storage.revisions import Key, Stored
+from podwire.apiserver.storage.store import Store
+from podwire.apiserver.storage.transaction import Transaction
 
 Object = dict[str, Any]
 

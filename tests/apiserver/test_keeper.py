@@ -8,7 +8,7 @@ import pytest
 
 from podwire.apiserver import keeper
 from podwire.apiserver.base import status
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 from tests.apiserver.conftest import Talk, until
 
 SERVICE = "/api/v1/namespaces/default/services/kubernetes"

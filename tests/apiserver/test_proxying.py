@@ -11,7 +11,7 @@ from podwire.apiserver.base.requests import Proxied, Response
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.proxying import Address, Door
 from podwire.apiserver.reverse_proxy import onward
-from podwire.apiserver.revisions import Stored
+from podwire.apiserver.storage.revisions import Stored
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import PODS, pod
 

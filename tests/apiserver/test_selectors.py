@@ -1,8 +1,8 @@
 import pytest
 
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.revisions import Key, Stored
 from podwire.apiserver.selectors import selectable_fields, selection
+from podwire.apiserver.storage.revisions import Key, Stored
 
 
 def stored(labels: dict[str, str] | None = None, fields: dict[str, str] | None = None) -> Stored:

@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 
 from podwire.apiserver import pki
-from podwire.apiserver.history import Window
 from podwire.apiserver.main import running
+from podwire.apiserver.storage.history import Window
 from podwire.kube.client import ApiError, Client
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from podwire.apiserver.hub import Hub
 from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.negotiation import Form
-from podwire.apiserver.revisions import Stored
 from podwire.apiserver.selectors import Selection, selection
-from podwire.apiserver.store import Store
+from podwire.apiserver.storage.revisions import Stored
+from podwire.apiserver.storage.store import Store
 from podwire.apiserver.views import Plain, view
 from podwire.apiserver.watch import CHUNK, Phase, Watcher, added_line, bookmark_line
 from tests.apiserver.builders import key, obj, put, remove

@@ -17,8 +17,8 @@ from lightkube import ApiError, AsyncClient, KubeConfig
 from lightkube.resources.core_v1 import ConfigMap
 from lightkube.types import on_error_retry
 
-from podwire.apiserver.history import Window
 from podwire.apiserver.main import running
+from podwire.apiserver.storage.history import Window
 from podwire.testing import eventually
 from tests.apiserver.conftest import configuration, free_listener, write_files, write_kubeconfig
 

@@ -11,7 +11,7 @@ import msgspec
 
 from podwire.apiserver.base import status
 from podwire.apiserver.base.field_errors import Cause
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.allocation import ServiceAddresses
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.transaction import Transaction
+    from podwire.apiserver.storage.transaction import Transaction
 
     Admission = Callable[["Write"], None]
 

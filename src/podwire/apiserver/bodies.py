@@ -9,7 +9,7 @@ import msgspec
 from podwire.apiserver.base import status
 from podwire.apiserver.protobuf import envelope
 from podwire.apiserver.protobuf.wire import WireError
-from podwire.apiserver.revisions import decode, encode
+from podwire.apiserver.storage.revisions import decode, encode
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.bodies import JSON_TYPES, YAML_TYPES, is_json, media_type
-from podwire.apiserver.revisions import decode, encode
+from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

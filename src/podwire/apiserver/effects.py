@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.revisions import Stored
+    from podwire.apiserver.storage.revisions import Stored
 
 _NOTHING_DONE = {
     ("", "LimitRange"): "containers get no defaults and no bounds from it",

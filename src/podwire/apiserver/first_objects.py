@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.metadata import complete_new
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,12 +14,12 @@ from copy import deepcopy  # a write completes what it is given
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.revisions import Event, Key
+from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.writes import WriteOptions
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes import Writer
 
 Object = dict[str, Any]

@@ -17,9 +17,9 @@ from podwire.kube.numbers import read_number
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
-    from podwire.apiserver.revisions import Stored
     from podwire.apiserver.selectors import Selection
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.revisions import Stored
+    from podwire.apiserver.storage.store import Store
 
 FRESH_SECONDS = 3.0
 """How long a request waits for a version that the store has not reached (k8s.io/apiserver watch_cache.go)."""

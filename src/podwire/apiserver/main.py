@@ -21,14 +21,14 @@ from podwire.apiserver.api import Api
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import ServerDocuments, Version
-from podwire.apiserver.history import Window
 from podwire.apiserver.hub import Hub
 from podwire.apiserver.keeper import First, Keeper
 from podwire.apiserver.kinds import resources
 from podwire.apiserver.reads import Reader
-from podwire.apiserver.revisions import Event
 from podwire.apiserver.server import Server
-from podwire.apiserver.store import Store
+from podwire.apiserver.storage.history import Window
+from podwire.apiserver.storage.revisions import Event
+from podwire.apiserver.storage.store import Store
 from podwire.apiserver.subresources import Subresources
 from podwire.apiserver.writes import Writer
 from podwire.kernel.nftables import release_memory

@@ -13,7 +13,7 @@ from podwire.apiserver import validation
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.bodies import media_type, read_json
 from podwire.apiserver.patches import STRATEGIC_MERGE_PATCH
-from podwire.apiserver.revisions import encode
+from podwire.apiserver.storage.revisions import encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource

@@ -12,7 +12,7 @@ from podwire.apiserver.base.requests import Answer, Proxied, Response
 from podwire.apiserver.kinds.builtin import BUILTIN
 from podwire.apiserver.proxying import SERVICE_LABEL
 from podwire.apiserver.reverse_proxy import Hop
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.call import Call

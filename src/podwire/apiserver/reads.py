@@ -10,8 +10,8 @@ from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Answer, Response, WatchAnswer
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.listing import ListOptions
-from podwire.apiserver.revisions import Key
 from podwire.apiserver.selectors import Selection, selection
+from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.views import View, view
 from podwire.apiserver.watch import Watcher, added_line, bookmark_line, event_line
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.hub import Hub
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.revisions import Event, Stored
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.revisions import Event, Stored
+    from podwire.apiserver.storage.store import Store
 
 SHORTEST_WATCH_SECONDS = 1800
 """Without timeoutSeconds a stream ends after this to twice this time, so that streams do not end together."""

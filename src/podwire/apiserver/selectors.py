@@ -18,7 +18,7 @@ from podwire.apiserver.base import status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from podwire.apiserver.revisions import Stored
+    from podwire.apiserver.storage.revisions import Stored
 
 Object = dict[str, Any]
 

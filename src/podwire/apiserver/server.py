@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.api import Api
     from podwire.apiserver.hub import Hub
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.store import Store
 
 log = logging.getLogger(__name__)
 

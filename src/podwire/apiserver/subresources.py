@@ -13,7 +13,7 @@ from podwire.apiserver.base.status import Success
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.proxies import Proxies
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
 

@@ -11,13 +11,13 @@ from podwire.apiserver import tables
 from podwire.apiserver.base import status
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.negotiation import Form
-from podwire.apiserver.revisions import decode, encode
+from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.revisions import Stored
+    from podwire.apiserver.storage.revisions import Stored
 
 Object = dict[str, Any]
 

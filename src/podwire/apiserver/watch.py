@@ -24,15 +24,15 @@ import enum
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.revisions import encode
+from podwire.apiserver.storage.revisions import encode
 from podwire.apiserver.views import INITIAL_EVENTS_END, at_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from podwire.apiserver.base.status import StatusError
-    from podwire.apiserver.revisions import Event, Stored
     from podwire.apiserver.selectors import Selection
+    from podwire.apiserver.storage.revisions import Event, Stored
     from podwire.apiserver.views import View
 
 LARGEST_BUFFER = 4096

@@ -22,7 +22,7 @@ from podwire.apiserver.bodies import without_nulls
 from podwire.apiserver.empty_maps import drop_empty_maps
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.misfits import SentPatch, check_form, misfit
-from podwire.apiserver.revisions import Key, Stored
+from podwire.apiserver.storage.revisions import Key, Stored
 from podwire.apiserver.zeros import without_zeros
 from podwire.kube.meta import timestamp
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.deletion import DeleteOptions
     from podwire.apiserver.kinds.resources import Registry, Resource
-    from podwire.apiserver.store import Store
-    from podwire.apiserver.transaction import Transaction
+    from podwire.apiserver.storage.store import Store
+    from podwire.apiserver.storage.transaction import Transaction
 
     Change = Callable[["Object"], "Object"]
     """From the stored object (the caller's own copy) to the wanted one."""

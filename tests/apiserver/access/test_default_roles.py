@@ -10,7 +10,7 @@ from podwire.apiserver.access.rbac import Rbac
 from podwire.apiserver.authorization import Attributes
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.kinds.resources import registry
-from podwire.apiserver.store import Store
+from podwire.apiserver.storage.store import Store
 from tests.apiserver.access.things import RBAC, binding, role, rule, user
 from tests.apiserver.conftest import Talk
 

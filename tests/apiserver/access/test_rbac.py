@@ -15,8 +15,8 @@ from podwire.apiserver.access.rbac import (
 )
 from podwire.apiserver.authorization import Attributes
 from podwire.apiserver.base.authentication import User
-from podwire.apiserver.revisions import Event, Key
-from podwire.apiserver.transaction import stored_object
+from podwire.apiserver.storage.revisions import Event, Key
+from podwire.apiserver.storage.transaction import stored_object
 from tests.apiserver.access.things import account, binding, group, role, rule, user
 
 Object = dict[str, Any]

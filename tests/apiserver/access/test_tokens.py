@@ -7,7 +7,7 @@ import pytest
 
 from podwire.apiserver.access.jwt import SigningKey, TokenError
 from podwire.apiserver.access.tokens import Reference, Subject, Tokens
-from podwire.apiserver.store import Store
+from podwire.apiserver.storage.store import Store
 from tests.apiserver.builders import obj, put, remove
 
 ISSUER = "https://here"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.admission import Admission
     from podwire.apiserver.kinds.resources import Registry
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.store import Store
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 KEYS_PATH = "/openid/v1/jwks"

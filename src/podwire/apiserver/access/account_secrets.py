@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access.tokens import Reference, Subject
 from podwire.apiserver.base import field_errors, status
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from podwire.apiserver.access.tokens import Tokens

@@ -18,9 +18,9 @@ from podwire.kube.selectors import matches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from podwire.apiserver.revisions import Event, Key
-    from podwire.apiserver.store import Store
-    from podwire.apiserver.transaction import Transaction
+    from podwire.apiserver.storage.revisions import Event, Key
+    from podwire.apiserver.storage.store import Store
+    from podwire.apiserver.storage.transaction import Transaction
 
 Object = dict[str, Any]
 

@@ -9,14 +9,14 @@ from podwire.apiserver.access import aggregation
 from podwire.apiserver.access.default_roles import AUTO_UPDATE, cluster_role_bindings, cluster_roles
 from podwire.apiserver.access.rbac import CLUSTER_ROLES, GROUP
 from podwire.apiserver.metadata import complete_new
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from podwire.apiserver.kinds.resources import Registry
-    from podwire.apiserver.store import Store
-    from podwire.apiserver.transaction import Transaction
+    from podwire.apiserver.storage.store import Store
+    from podwire.apiserver.storage.transaction import Transaction
 
 Object = dict[str, Any]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.access.tokens import Tokens
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.store import Store
 
 PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
 """What may be asked without a name, as far as role system:public-info-viewer allows it; everything else is 401."""

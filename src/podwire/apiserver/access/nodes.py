@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from podwire.apiserver.authorization import Attributes
     from podwire.apiserver.base.authentication import User
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.store import Store
 
 GROUP = "system:nodes"
 PREFIX = "system:node:"

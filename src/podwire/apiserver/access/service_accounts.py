@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import status
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from podwire.apiserver.admission import Write

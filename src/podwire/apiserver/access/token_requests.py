@@ -13,7 +13,7 @@ from podwire.apiserver.access import nodes
 from podwire.apiserver.access.tokens import Reference, Subject
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.requests import json_response
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.call import Call
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.base.requests import Response
-    from podwire.apiserver.revisions import Stored
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.revisions import Stored
+    from podwire.apiserver.storage.store import Store
 
 Object = dict[str, Any]
 

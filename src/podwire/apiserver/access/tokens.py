@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.access.jwt import SigningKey, TokenError
 from podwire.apiserver.base.authentication import AUTHENTICATED, SERVICE_ACCOUNTS, User
 from podwire.apiserver.metadata import parse_timestamp
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.store import Store
 
 Object = dict[str, Any]
 

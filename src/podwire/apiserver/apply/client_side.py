@@ -12,7 +12,7 @@ import msgspec
 
 from podwire.apiserver.apply import fields, typed
 from podwire.apiserver.bodies import without_nulls
-from podwire.apiserver.revisions import decode, encode
+from podwire.apiserver.storage.revisions import decode, encode
 from podwire.apiserver.validation.metadata import annotations_fit
 
 if TYPE_CHECKING:

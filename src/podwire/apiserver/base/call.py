@@ -15,7 +15,7 @@ from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.duplicates import duplicate_fields
 from podwire.apiserver.misfits import SentPatch
 from podwire.apiserver.reads import requested_view
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes import WriteOptions
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.revisions import encode
+from podwire.apiserver.storage.revisions import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import msgspec
 from podwire.apiserver.discovery import version_priority
 
 if TYPE_CHECKING:
-    from podwire.apiserver.revisions import Stored
+    from podwire.apiserver.storage.revisions import Stored
 
 GROUP = "apiextensions.k8s.io"
 KIND = "CustomResourceDefinition"

@@ -24,7 +24,7 @@ from podwire.apiserver.custom import definition as definitions
 from podwire.apiserver.custom.definition import CLEANUP, STORAGE, Definition
 from podwire.apiserver.custom.names import Claim, Claims
 from podwire.apiserver.deletion import DeleteOptions
-from podwire.apiserver.revisions import Key
+from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes import WriteOptions
 from podwire.kube.meta import timestamp
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.admission import Write
     from podwire.apiserver.hub import Hub
     from podwire.apiserver.kinds.resources import Registry, Resource
-    from podwire.apiserver.revisions import Event, Stored
-    from podwire.apiserver.store import Store
+    from podwire.apiserver.storage.revisions import Event, Stored
+    from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes import Writer
 
 Object = dict[str, Any]

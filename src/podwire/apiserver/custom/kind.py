@@ -20,14 +20,14 @@ from podwire.apiserver.custom import (
     structural,
 )
 from podwire.apiserver.custom.simple_path import dotted
-from podwire.apiserver.revisions import decode, encode
+from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.columns import Layout
     from podwire.apiserver.custom.definition import Definition, ScalePaths, Version
     from podwire.apiserver.custom.structural import Structural
     from podwire.apiserver.kinds.schema import Schema
-    from podwire.apiserver.revisions import Stored
+    from podwire.apiserver.storage.revisions import Stored
 
 Object = dict[str, Any]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from podwire import agent as node_agent
 from podwire.apiserver import main as api_server
-from podwire.apiserver.journal import JournalError
+from podwire.apiserver.storage.journal import JournalError
 from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
 from podwire.kernel.nftables import release_memory

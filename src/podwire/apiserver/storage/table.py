@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.apiserver.revisions import Event, Key, Stored
+    from podwire.apiserver.storage.revisions import Event, Key, Stored
 
 
 class Table:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from podwire.apiserver.base.status import ExpiredError, StatusError
-from podwire.apiserver.history import Window
-from podwire.apiserver.journal import JournalError
-from podwire.apiserver.revisions import Event
-from podwire.apiserver.store import Store
-from podwire.apiserver.transaction import Transaction
+from podwire.apiserver.storage.history import Window
+from podwire.apiserver.storage.journal import JournalError
+from podwire.apiserver.storage.revisions import Event
+from podwire.apiserver.storage.store import Store
+from podwire.apiserver.storage.transaction import Transaction
 from tests.apiserver.builders import key, obj, put, remove
 from tests.apiserver.conftest import until
 
@@ -244,7 +244,7 @@ async def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kernel", ["offers a sync without a thread", "does not"])
 async def test_durable_writes_share_commits_too(tmp_path: Path, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if kernel == "does not":
-        monkeypatch.setattr("podwire.apiserver.log_sync._disk", lambda _: None)
+        monkeypatch.setattr("podwire.apiserver.storage.wal_sync._disk", lambda _: None)
     store = Store(str(tmp_path / "store.db"), durable=True)
     batches: list[int] = []
     store.subscribe(lambda events: batches.append(len(events)))
@@ -328,7 +328,7 @@ async def test_after_a_disk_that_did_not_sync_nothing_is_acknowledged(
 async def test_the_log_of_a_durable_store_does_not_grow_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("podwire.apiserver.journal.LARGEST_LOG", 200_000)
+    monkeypatch.setattr("podwire.apiserver.storage.journal.LARGEST_LOG", 200_000)
     path = tmp_path / "store.db"
     store = Store(str(path), durable=True, window=Window(events=10))
     for count in range(100):

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from podwire.apiserver.base import status
-from podwire.apiserver.history import History, Window, superseded
-from podwire.apiserver.journal import Journal, Row
-from podwire.apiserver.revisions import Event, Key, Stored, decode
-from podwire.apiserver.table import Table
-from podwire.apiserver.transaction import Batch, Transaction, stored_object
+from podwire.apiserver.storage.history import History, Window, superseded
+from podwire.apiserver.storage.journal import Journal, Row
+from podwire.apiserver.storage.revisions import Event, Key, Stored, decode
+from podwire.apiserver.storage.table import Table
+from podwire.apiserver.storage.transaction import Batch, Transaction, stored_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.apiserver.revisions import Event
+    from podwire.apiserver.storage.revisions import Event
 
 
 MOST_AGED = 1_000

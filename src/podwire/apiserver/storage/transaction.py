@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.revisions import Event, Key, Stored, encode
 from podwire.apiserver.selectors import selectable_fields
+from podwire.apiserver.storage.revisions import Event, Key, Stored, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.journal import JournalError
-from podwire.apiserver.revisions import Event
-from podwire.apiserver.store import Store
+from podwire.apiserver.storage.journal import JournalError
+from podwire.apiserver.storage.revisions import Event
+from podwire.apiserver.storage.store import Store
 from podwire.kernel import namespaces
 from tests.apiserver.builders import obj, put
 from tests.sandbox import sandboxed

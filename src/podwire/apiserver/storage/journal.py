@@ -18,8 +18,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from podwire.apiserver.log_sync import LogSync
-from podwire.apiserver.witness import Witness
+from podwire.apiserver.storage.commit_mark import Witness
+from podwire.apiserver.storage.wal_sync import LogSync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
