@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.protobuf.forms import FORMS
-from podwire.apiserver.protobuf.messages import Field, Holds, Shape
+from podwire.apiserver.bodies.protobuf.forms import FORMS
+from podwire.apiserver.bodies.protobuf.messages import Field, Holds, Shape
 from tools.derive_schemas import pack
 from tools.go_types import Kind, Program
 

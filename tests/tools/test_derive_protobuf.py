@@ -10,8 +10,8 @@ from tools.derive_protobuf import definition_name, members
 from tools.derive_protobuf import messages as derive
 from tools.go_types import Program
 
-from podwire.apiserver.protobuf import messages
-from podwire.apiserver.protobuf.messages import Field, Holds, Shape
+from podwire.apiserver.bodies.protobuf import messages
+from podwire.apiserver.bodies.protobuf.messages import Field, Holds, Shape
 
 KUBECTL = Path(__file__).parents[2] / ".venv/bin/kubectl"
 

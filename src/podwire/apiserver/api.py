@@ -211,6 +211,6 @@ def _as_read(request: Request, answer: Response) -> Response:
 
 def _as_yaml(answer: Response) -> Response:
     """The same answer as YAML."""
-    from podwire.apiserver import yaml_text
+    from podwire.apiserver.bodies import yaml_text
 
     return replace(answer, body=yaml_text.write(answer.body), content_type="application/yaml")

@@ -18,7 +18,7 @@ from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
 from podwire.apiserver.base import status
 from podwire.apiserver.base.authentication import certificate_user
 from podwire.apiserver.base.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
-from podwire.apiserver.bodies import LARGEST_BODY
+from podwire.apiserver.bodies.reader import LARGEST_BODY
 from podwire.apiserver.connections import Connections
 from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
 from podwire.apiserver.reverse_proxy import pass_on

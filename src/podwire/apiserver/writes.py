@@ -18,7 +18,7 @@ from podwire.apiserver.apply.merge import Author
 from podwire.apiserver.apply.ownership import Ownership
 from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.base import status
-from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.bodies.reader import without_nulls
 from podwire.apiserver.empty_maps import drop_empty_maps
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.misfits import SentPatch, check_form, misfit

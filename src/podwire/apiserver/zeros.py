@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.bodies.protobuf import messages
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.protobuf import messages
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
+from podwire.apiserver.bodies.protobuf.envelope import PREFIX
 from podwire.apiserver.kinds.resources import Resource
-from podwire.apiserver.protobuf.envelope import PREFIX
 from tests.apiserver.fuzz import objects
 from tests.apiserver.fuzz.objects import Object, Seed, one_in
 from tests.apiserver.protobuf import encoder

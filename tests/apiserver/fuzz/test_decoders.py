@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from podwire.apiserver import json_patch, pages, selectors, strategic_merge
 from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.bodies.protobuf import envelope
+from podwire.apiserver.bodies.protobuf.wire import WireError
 from podwire.apiserver.custom import cel, json_path
 from podwire.apiserver.custom.json_path import JsonPathError
 from podwire.apiserver.json_patch import PatchError, PatchFailed, TooManyOperations
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.protobuf import envelope
-from podwire.apiserver.protobuf.wire import WireError
 from podwire.apiserver.strategic_merge import StrategicPatchError
 from tests.apiserver.fuzz import objects
 from tests.apiserver.fuzz.requests import json_patches

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.bodies.protobuf.envelope import MEDIA_TYPE
 from podwire.apiserver.kinds import conversion_hpa
-from podwire.apiserver.protobuf.envelope import MEDIA_TYPE
+from tests.apiserver.bodies.protobuf.encoder import body
 from tests.apiserver.conftest import Talk
-from tests.apiserver.protobuf.encoder import body
 
 OLD = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers"
 NEW = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"

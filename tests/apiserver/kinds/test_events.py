@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.requests import Response
-from podwire.apiserver.protobuf.envelope import MEDIA_TYPE
+from podwire.apiserver.bodies.protobuf.envelope import MEDIA_TYPE
+from tests.apiserver.bodies.protobuf.encoder import body
 from tests.apiserver.conftest import Talk
-from tests.apiserver.protobuf.encoder import body
 from tests.apiserver.samples import STRATEGIC
 
 CORE = "/api/v1/namespaces/default/events"

@@ -14,7 +14,7 @@ from podwire.apiserver.authorization import Attributes
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.authentication import MASTERS, User
 from podwire.apiserver.base.requests import json_response
-from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.bodies.reader import without_nulls
 from podwire.apiserver.misfits import check_form
 
 if TYPE_CHECKING:

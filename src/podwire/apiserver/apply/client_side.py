@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.apiserver.apply import fields, typed
-from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.bodies.reader import without_nulls
 from podwire.apiserver.storage.revisions import decode, encode
 from podwire.apiserver.validation.metadata import annotations_fit
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.base import field_errors, status
-from podwire.apiserver.bodies import media_type
+from podwire.apiserver.bodies.reader import media_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

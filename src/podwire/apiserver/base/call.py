@@ -10,9 +10,9 @@ from podwire.apiserver import patches
 from podwire.apiserver.apply.options import author_name, is_apply
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response
-from podwire.apiserver.bodies import is_json, read_json, read_object, read_yaml
+from podwire.apiserver.bodies.duplicates import duplicate_fields
+from podwire.apiserver.bodies.reader import is_json, read_json, read_object, read_yaml
 from podwire.apiserver.deletion import DeleteOptions
-from podwire.apiserver.duplicates import duplicate_fields
 from podwire.apiserver.misfits import SentPatch
 from podwire.apiserver.reads import requested_view
 from podwire.apiserver.storage.revisions import Key

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.bodies import without_nulls
+from podwire.apiserver.bodies.reader import without_nulls
 from podwire.apiserver.custom.structural import Structural, known_by_nature
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from podwire.apiserver import proxying
-from podwire.apiserver.bodies import LARGEST_BODY
+from podwire.apiserver.bodies.reader import LARGEST_BODY
 from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName

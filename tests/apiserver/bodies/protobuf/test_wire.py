@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.apiserver.protobuf import wire
-from podwire.apiserver.protobuf.wire import WireError
-from tests.apiserver.protobuf.encoder import field, numeric, varint
+from podwire.apiserver.bodies.protobuf import wire
+from podwire.apiserver.bodies.protobuf.wire import WireError
+from tests.apiserver.bodies.protobuf.encoder import field, numeric, varint
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from podwire.apiserver.protobuf import wire
-from podwire.apiserver.protobuf.wire import WireError
+from podwire.apiserver.bodies.protobuf import wire
+from podwire.apiserver.bodies.protobuf.wire import WireError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"

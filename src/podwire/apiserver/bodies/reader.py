@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from podwire.apiserver.base import status
-from podwire.apiserver.protobuf import envelope
-from podwire.apiserver.protobuf.wire import WireError
+from podwire.apiserver.bodies.protobuf import envelope
+from podwire.apiserver.bodies.protobuf.wire import WireError
 from podwire.apiserver.storage.revisions import decode, encode
 
 Object = dict[str, Any]
@@ -60,7 +60,7 @@ def read_yaml(body: bytes) -> Any:
     Its aliases are measured before they are written out (CVE-2019-11253).
     """
     _check_size(body)
-    from podwire.apiserver import yaml_text
+    from podwire.apiserver.bodies import yaml_text
 
     try:
         value = yaml_text.read(body)

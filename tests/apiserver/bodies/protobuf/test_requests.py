@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.protobuf.envelope import MEDIA_TYPE
+from podwire.apiserver.bodies.protobuf.envelope import MEDIA_TYPE
+from tests.apiserver.bodies.protobuf.encoder import body, encode, envelope
 from tests.apiserver.conftest import Talk
-from tests.apiserver.protobuf.encoder import body, encode, envelope
 from tests.apiserver.samples import DEPLOYMENTS, MAPS, PODS, config_map, deployment, pod
 
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from podwire.apiserver.protobuf import messages, wire
-from podwire.apiserver.protobuf.forms import FORMS
-from podwire.apiserver.protobuf.messages import Field, Holds, Shape
-from podwire.apiserver.protobuf.wire import WireError
+from podwire.apiserver.bodies.protobuf import messages, wire
+from podwire.apiserver.bodies.protobuf.forms import FORMS
+from podwire.apiserver.bodies.protobuf.messages import Field, Holds, Shape
+from podwire.apiserver.bodies.protobuf.wire import WireError
 
 Object = dict[str, Any]
 

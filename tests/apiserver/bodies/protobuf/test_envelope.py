@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from podwire.apiserver import bodies
 from podwire.apiserver.base import status
-from podwire.apiserver.protobuf import envelope
-from podwire.apiserver.protobuf.wire import WireError
+from podwire.apiserver.bodies import reader
+from podwire.apiserver.bodies.protobuf import envelope
+from podwire.apiserver.bodies.protobuf.wire import WireError
+from tests.apiserver.bodies.protobuf.encoder import body, encode, field, numeric
+from tests.apiserver.bodies.protobuf.encoder import envelope as wrap
 from tests.apiserver.conftest import Talk
-from tests.apiserver.protobuf.encoder import body, encode, field, numeric
-from tests.apiserver.protobuf.encoder import envelope as wrap
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -134,7 +134,7 @@ def test_what_cannot_be_read_says_why(data: bytes, why: str) -> None:
 def test_deep_embedded_objects_are_refused() -> None:
     deep = b'{"a":' * 200 + b"1" + b"}" * 200
     with pytest.raises(status.StatusError, match="nested deeper"):
-        bodies.read_protobuf(wrap("apps/v1", "ControllerRevision", field(2, field(1, deep))))
+        reader.read_protobuf(wrap("apps/v1", "ControllerRevision", field(2, field(1, deep))))
 
 
 KINDS = st.sampled_from([("v1", "Pod"), ("v1", "Service"), ("apps/v1", "Deployment"), ("batch/v1", "Job")])
@@ -144,9 +144,9 @@ KINDS = st.sampled_from([("v1", "Pod"), ("v1", "Service"), ("apps/v1", "Deployme
 @example(("v1", "Pod"), b"\x12" * 150)
 def test_any_bytes_are_an_object_or_a_refusal(kind: tuple[str, str], raw: bytes) -> None:
     with contextlib.suppress(status.StatusError):
-        assert bodies.read_protobuf(wrap(*kind, raw))["kind"] == kind[1]
+        assert reader.read_protobuf(wrap(*kind, raw))["kind"] == kind[1]
     with contextlib.suppress(status.StatusError):
-        bodies.read_protobuf(b"k8s\0" + raw)
+        reader.read_protobuf(b"k8s\0" + raw)
 
 
 @given(st.integers(0), st.integers(0, 255))
@@ -154,7 +154,7 @@ def test_a_damaged_pod_is_an_object_or_a_refusal(where: int, byte: int) -> None:
     raw = bytearray(body(POD))
     raw[where % len(raw)] = byte
     with contextlib.suppress(status.StatusError):
-        bodies.read_protobuf(bytes(raw))
+        reader.read_protobuf(bytes(raw))
 
 
 async def test_a_refusal_is_a_status(talk: Talk) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.bodies import JSON_TYPES, YAML_TYPES, is_json, media_type
+from podwire.apiserver.bodies.reader import JSON_TYPES, YAML_TYPES, is_json, media_type
 from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import json
 from datetime import datetime
 from typing import Any
 
+from podwire.apiserver.bodies.protobuf import messages
+from podwire.apiserver.bodies.protobuf.envelope import PREFIX
+from podwire.apiserver.bodies.protobuf.messages import Field, Holds, Shape
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.protobuf import messages
-from podwire.apiserver.protobuf.envelope import PREFIX
-from podwire.apiserver.protobuf.messages import Field, Holds, Shape
 
 
 def varint(value: int) -> bytes:

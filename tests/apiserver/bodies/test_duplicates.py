@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from podwire.apiserver.duplicates import duplicate_fields
+from podwire.apiserver.bodies.duplicates import duplicate_fields
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import MAPS, MERGE, config_map
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from podwire.apiserver.bodies.protobuf import wire
+from podwire.apiserver.bodies.protobuf.decoder import decode
+from podwire.apiserver.bodies.protobuf.wire import WireError
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.protobuf import wire
-from podwire.apiserver.protobuf.decoder import decode
-from podwire.apiserver.protobuf.wire import WireError
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 PREFIX = b"k8s\0"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.requests import Answer, Request
-from podwire.apiserver.bodies import without_nulls
-from podwire.apiserver.protobuf import envelope
+from podwire.apiserver.bodies.protobuf import envelope
+from podwire.apiserver.bodies.reader import without_nulls
 from tests.apiserver.conftest import Served
 
 COMMANDS = (

@@ -8,9 +8,9 @@ from importlib import resources
 import msgspec
 import pytest
 
+from podwire.apiserver.bodies.protobuf import messages
+from podwire.apiserver.bodies.protobuf.messages import Field, Holds, Message, Shape
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.protobuf import messages
-from podwire.apiserver.protobuf.messages import Field, Holds, Message, Shape
 
 JSON_TYPES = {Holds.TRUTH: "boolean", Holds.INTEGER: "integer", Holds.TEXT: "string", Holds.BYTES: "string"}
 NOT_ON_THE_WIRE = {"apiVersion", "kind"}

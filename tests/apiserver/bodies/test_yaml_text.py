@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import yaml_text
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.bodies import read_yaml
+from podwire.apiserver.bodies import yaml_text
+from podwire.apiserver.bodies.reader import read_yaml
 from tests.apiserver.conftest import KUBECTL
 
 DOUBLING = b"".join(b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (n + 1, n + 1, n, n) for n in range(60))

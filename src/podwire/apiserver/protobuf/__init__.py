@@ -1,1 +1,0 @@
-"""Request bodies in Kubernetes' protobuf: bytes in, the same object as JSON values out."""
