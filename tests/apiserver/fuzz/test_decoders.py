@@ -12,15 +12,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from podwire.apiserver import json_patch, pages, selectors, strategic_merge
+from podwire.apiserver import pages, selectors
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.bodies.protobuf import envelope
 from podwire.apiserver.bodies.protobuf.wire import WireError
 from podwire.apiserver.custom import cel, json_path
 from podwire.apiserver.custom.json_path import JsonPathError
-from podwire.apiserver.json_patch import PatchError, PatchFailed, TooManyOperations
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.strategic_merge import StrategicPatchError
+from podwire.apiserver.patches import json_patch, strategic_merge
+from podwire.apiserver.patches.json_patch import PatchError, PatchFailed, TooManyOperations
+from podwire.apiserver.patches.strategic_merge import StrategicPatchError
 from tests.apiserver.fuzz import objects
 from tests.apiserver.fuzz.requests import json_patches
 from tests.apiserver.protobuf import encoder

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import patches
 from podwire.apiserver.apply.options import author_name, is_apply
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response
@@ -14,6 +13,7 @@ from podwire.apiserver.bodies.duplicates import duplicate_fields
 from podwire.apiserver.bodies.reader import is_json, read_json, read_object, read_yaml
 from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.misfits import SentPatch
+from podwire.apiserver.patches import patches
 from podwire.apiserver.reads import requested_view
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes import WriteOptions

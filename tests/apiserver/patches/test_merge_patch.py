@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import merge_patch
+from podwire.apiserver.patches import merge_patch
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import json_patch, merge_patch, strategic_merge
 from podwire.apiserver.apply.options import APPLY_PATCH
 from podwire.apiserver.base import status
 from podwire.apiserver.bodies.reader import media_type, read_json
 from podwire.apiserver.kinds import schema
+from podwire.apiserver.patches import json_patch, merge_patch, strategic_merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

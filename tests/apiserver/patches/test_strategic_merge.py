@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import strategic_merge
 from podwire.apiserver.kinds import resources, schema
-from podwire.apiserver.strategic_merge import StrategicPatchError
+from podwire.apiserver.patches import strategic_merge
+from podwire.apiserver.patches.strategic_merge import StrategicPatchError
 
 REGISTRY = resources.registry()
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.apiserver import json_patch
-from podwire.apiserver.json_patch import PatchError, PatchFailed, TooManyOperations
+from podwire.apiserver.patches import json_patch
+from podwire.apiserver.patches.json_patch import PatchError, PatchFailed, TooManyOperations
 
 DOCUMENT = {"a": {"b": [1, 2, 3]}, "x/y": 1, "m~n": 2}
 
