@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from podwire.apiserver import deletion, effects, negotiation
+from podwire.apiserver import deletion, effects
 from podwire.apiserver.access import asking
 from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.base import routes, status
 from podwire.apiserver.base.call import Call
 from podwire.apiserver.base.requests import Answer, Response, WatchAnswer, json_response
 from podwire.apiserver.base.status import StatusError, Success
+from podwire.apiserver.reads import negotiation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.documents import ServerDocuments
     from podwire.apiserver.kinds.resources import Registry
-    from podwire.apiserver.reads import Reader
+    from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.subresources import Subresources
     from podwire.apiserver.writes import Writer, Written
 

@@ -21,10 +21,10 @@ from podwire.apiserver.api import Api
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import ServerDocuments, Version
-from podwire.apiserver.hub import Hub
 from podwire.apiserver.keeper import First, Keeper
 from podwire.apiserver.kinds import resources
-from podwire.apiserver.reads import Reader
+from podwire.apiserver.reads.reader import Reader
+from podwire.apiserver.reads.watch_hub import Hub
 from podwire.apiserver.server import Server
 from podwire.apiserver.storage.history import Window
 from podwire.apiserver.storage.revisions import Event

@@ -17,7 +17,7 @@ from podwire.apiserver.storage.revisions import Key
 if TYPE_CHECKING:
     from podwire.apiserver.base.call import Call
     from podwire.apiserver.proxying import Address, Door
-    from podwire.apiserver.reads import Reader
+    from podwire.apiserver.reads.reader import Reader
 
 Object = dict[str, Any]
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import negotiation, tables
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.custom import scaling
 from podwire.apiserver.kinds.resources import Resource
-from podwire.apiserver.negotiation import Form
+from podwire.apiserver.reads import negotiation, tables
+from podwire.apiserver.reads.negotiation import Form
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request, Response

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import ssl
 
     from podwire.apiserver.api import Api
-    from podwire.apiserver.hub import Hub
+    from podwire.apiserver.reads.watch_hub import Hub
     from podwire.apiserver.storage.store import Store
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.call import Call
     from podwire.apiserver.custom.definition import ScalePaths
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.reads import Reader
+    from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.writes import Change, Part, Writer, Written
 
 Object = dict[str, Any]

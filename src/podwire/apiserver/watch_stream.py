@@ -12,14 +12,14 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.watch import CHUNK, Phase
+from podwire.apiserver.reads.watcher import CHUNK, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp import web
 
-    from podwire.apiserver.watch import Watcher
+    from podwire.apiserver.reads.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

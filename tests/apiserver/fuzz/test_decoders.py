@@ -12,7 +12,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from podwire.apiserver import pages, selectors
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.bodies.protobuf import envelope
 from podwire.apiserver.bodies.protobuf.wire import WireError
@@ -22,6 +21,7 @@ from podwire.apiserver.kinds import schema
 from podwire.apiserver.patches import json_patch, strategic_merge
 from podwire.apiserver.patches.json_patch import PatchError, PatchFailed, TooManyOperations
 from podwire.apiserver.patches.strategic_merge import StrategicPatchError
+from podwire.apiserver.reads import continue_token, selectors
 from tests.apiserver.fuzz import objects
 from tests.apiserver.fuzz.requests import json_patches
 from tests.apiserver.protobuf import encoder
@@ -51,7 +51,7 @@ def test_protobuf_with_a_wound(at: int, wound: bytes, length: int) -> None:
 @example(base64.urlsafe_b64encode(b'{"v":"podwire/1","rv":1,"after":["../a","b"]}').decode())
 def test_continue_tokens(token: str) -> None:
     with suppress(StatusError):
-        assert pages.position(token).version >= 0
+        assert continue_token.position(token).version >= 0
 
 
 @QUICK

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import selectors
 from podwire.apiserver.authorization import Attributes
 from podwire.apiserver.base import status
+from podwire.apiserver.reads import selectors
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request

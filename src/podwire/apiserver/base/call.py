@@ -14,7 +14,7 @@ from podwire.apiserver.bodies.reader import is_json, read_json, read_object, rea
 from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.misfits import SentPatch
 from podwire.apiserver.patches import patches
-from podwire.apiserver.reads import requested_view
+from podwire.apiserver.reads.reader import requested_view
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes import WriteOptions
 

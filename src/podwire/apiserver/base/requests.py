@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from podwire.apiserver.base.authentication import User
+    from podwire.apiserver.reads.watcher import Watcher
     from podwire.apiserver.reverse_proxy import Hop
-    from podwire.apiserver.watch import Watcher
 
 JSON = "application/json"
 

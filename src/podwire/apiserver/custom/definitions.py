@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from podwire.apiserver.admission import Write
-    from podwire.apiserver.hub import Hub
     from podwire.apiserver.kinds.resources import Registry, Resource
+    from podwire.apiserver.reads.watch_hub import Hub
     from podwire.apiserver.storage.revisions import Event, Stored
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.writes import Writer

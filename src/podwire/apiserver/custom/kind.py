@@ -23,10 +23,10 @@ from podwire.apiserver.custom.simple_path import dotted
 from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
-    from podwire.apiserver.columns import Layout
     from podwire.apiserver.custom.definition import Definition, ScalePaths, Version
     from podwire.apiserver.custom.structural import Structural
     from podwire.apiserver.kinds.schema import Schema
+    from podwire.apiserver.reads.columns import Layout
     from podwire.apiserver.storage.revisions import Stored
 
 Object = dict[str, Any]

@@ -6,9 +6,9 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.columns import AGE, NAME, Cell, Column, Layout, texts
 from podwire.apiserver.custom import formats, json_path
 from podwire.apiserver.custom.definition import PrinterColumn
+from podwire.apiserver.reads.columns import AGE, NAME, Cell, Column, Layout, texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from podwire.apiserver.columns import Layout
     from podwire.apiserver.custom.kind import CustomKind
     from podwire.apiserver.kinds.schema import Schema
+    from podwire.apiserver.reads.columns import Layout
 
 COUNTED_KINDS = frozenset(
     {

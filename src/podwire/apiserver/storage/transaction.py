@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.selectors import selectable_fields
+from podwire.apiserver.reads.selectors import selectable_fields
 from podwire.apiserver.storage.revisions import Event, Key, Stored, encode
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import tables
-from podwire.apiserver.columns import texts
 from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.reads import tables
+from podwire.apiserver.reads.columns import texts
 
 REGISTRY = registry()
 NOW = datetime(2026, 1, 10, 12, 0, 0, tzinfo=UTC)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from podwire.apiserver.reads.watcher import Watcher
     from podwire.apiserver.storage.revisions import Event
     from podwire.apiserver.storage.store import Store
-    from podwire.apiserver.watch import Watcher
 
 log = logging.getLogger(__name__)
 

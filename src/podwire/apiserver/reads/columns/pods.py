@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from podwire.apiserver.columns import AGE, NAME, Cell, Column, Layout, texts
+from podwire.apiserver.reads.columns import AGE, NAME, Cell, Column, Layout, texts
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -24,16 +24,16 @@ import enum
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.reads.representations import INITIAL_EVENTS_END, at_version
 from podwire.apiserver.storage.revisions import encode
-from podwire.apiserver.views import INITIAL_EVENTS_END, at_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from podwire.apiserver.base.status import StatusError
-    from podwire.apiserver.selectors import Selection
+    from podwire.apiserver.reads.representations import View
+    from podwire.apiserver.reads.selectors import Selection
     from podwire.apiserver.storage.revisions import Event, Stored
-    from podwire.apiserver.views import View
 
 LARGEST_BUFFER = 4096
 """Lines that wait for a slow client. They are shared with other watchers, so a full buffer costs little memory."""

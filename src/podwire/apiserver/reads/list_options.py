@@ -10,14 +10,14 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import pages
 from podwire.apiserver.base import field_errors, status
-from podwire.apiserver.pages import Position
+from podwire.apiserver.reads import continue_token as pages
+from podwire.apiserver.reads.continue_token import Position
 from podwire.kube.numbers import read_number
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
-    from podwire.apiserver.selectors import Selection
+    from podwire.apiserver.reads.selectors import Selection
     from podwire.apiserver.storage.revisions import Stored
     from podwire.apiserver.storage.store import Store
 

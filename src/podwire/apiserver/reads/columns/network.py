@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.columns import AGE, NAME, SELECTOR, Cell, Column, Layout, texts
+from podwire.apiserver.reads.columns import AGE, NAME, SELECTOR, Cell, Column, Layout, texts
 
 if TYPE_CHECKING:
     from datetime import datetime

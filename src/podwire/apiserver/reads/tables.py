@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.columns import cluster, network, pods, workloads
+from podwire.apiserver.reads.columns import cluster, network, pods, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from podwire.apiserver.columns import Layout
     from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.reads.columns import Layout
 
 Object = dict[str, Any]
 

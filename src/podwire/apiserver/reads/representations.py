@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
-from podwire.apiserver import tables
 from podwire.apiserver.base import status
 from podwire.apiserver.kinds import conversion
-from podwire.apiserver.negotiation import Form
+from podwire.apiserver.reads import tables
+from podwire.apiserver.reads.negotiation import Form
 from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.columns import AGE, NAME, Cell, Column, Layout, texts
 from podwire.apiserver.kinds import conversion
+from podwire.apiserver.reads.columns import AGE, NAME, Cell, Column, Layout, texts
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -2,14 +2,14 @@ import base64
 
 import pytest
 
-from podwire.apiserver import pages
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.pages import Position
+from podwire.apiserver.reads import continue_token
+from podwire.apiserver.reads.continue_token import Position
 
 
 @pytest.mark.parametrize("place", [Position(7, "ns", "web"), Position(0, "", "node-1"), Position(9, "ns", "system:x")])
 def test_a_token_is_read_back(place: Position) -> None:
-    assert pages.position(place.token()) == place
+    assert continue_token.position(place.token()) == place
 
 
 def encoded(text: str) -> str:
@@ -33,5 +33,5 @@ def encoded(text: str) -> str:
 )
 def test_a_token_that_is_none_of_ours_is_refused(token: str) -> None:
     with pytest.raises(StatusError) as refused:
-        pages.position(token)
+        continue_token.position(token)
     assert refused.value.code == 400

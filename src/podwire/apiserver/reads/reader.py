@@ -5,22 +5,22 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from podwire.apiserver import listing, negotiation
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Answer, Response, WatchAnswer
 from podwire.apiserver.kinds import conversion
-from podwire.apiserver.listing import ListOptions
-from podwire.apiserver.selectors import Selection, selection
+from podwire.apiserver.reads import list_options, negotiation
+from podwire.apiserver.reads.list_options import ListOptions
+from podwire.apiserver.reads.representations import View, view
+from podwire.apiserver.reads.selectors import Selection, selection
+from podwire.apiserver.reads.watcher import Watcher, added_line, bookmark_line, event_line
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.views import View, view
-from podwire.apiserver.watch import Watcher, added_line, bookmark_line, event_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from podwire.apiserver.base.requests import Request
-    from podwire.apiserver.hub import Hub
     from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.reads.watch_hub import Hub
     from podwire.apiserver.storage.revisions import Event, Stored
     from podwire.apiserver.storage.store import Store
 
@@ -70,16 +70,16 @@ class Reader:
 
     async def collection(self, request: Request, resource: Resource, namespace: str) -> Answer:
         """A list, or a watch where `watch` is set."""
-        wanted = listing.options(request)
+        wanted = list_options.options(request)
         selected = self.select(request, resource, namespace)
         shown = requested_view(request, resource, streamed=wanted.watch)
         if wanted.watch:
             return await self._watch(resource, selected, shown, wanted)
-        page = await listing.read_page(self._store, resource.storage, selected, wanted)
+        page = await list_options.read_page(self._store, resource.storage, selected, wanted)
         return Response(shown.many(page.items, page.metadata()))
 
     async def _watch(self, resource: Resource, selected: Selection, shown: View, wanted: ListOptions) -> WatchAnswer:
-        await listing.wait_until_fresh(self._store, wanted.version or 0)
+        await list_options.wait_until_fresh(self._store, wanted.version or 0)
         try:
             initial = self._initial(resource.storage, selected, shown, wanted)
         except status.ExpiredError as error:

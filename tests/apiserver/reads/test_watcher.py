@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podwire.apiserver.hub import Hub
 from podwire.apiserver.kinds.resources import Resource
-from podwire.apiserver.negotiation import Form
-from podwire.apiserver.selectors import Selection, selection
+from podwire.apiserver.reads.negotiation import Form
+from podwire.apiserver.reads.representations import Plain, view
+from podwire.apiserver.reads.selectors import Selection, selection
+from podwire.apiserver.reads.watch_hub import Hub
+from podwire.apiserver.reads.watcher import CHUNK, Phase, Watcher, added_line, bookmark_line
 from podwire.apiserver.storage.revisions import Stored
 from podwire.apiserver.storage.store import Store
-from podwire.apiserver.views import Plain, view
-from podwire.apiserver.watch import CHUNK, Phase, Watcher, added_line, bookmark_line
 from tests.apiserver.builders import key, obj, put, remove
 
 THINGS = Resource("", "v1", "things", "thing", "Thing", namespaced=True, list_kind="ThingList", storage="things")
@@ -151,7 +151,7 @@ def test_big_beginnings_are_made_a_chunk_at_a_time() -> None:
 
 @pytest.mark.proves("watch-slow-clients")
 async def test_a_slow_watcher_is_broken_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.watch.LARGEST_BUFFER", 20)
+    monkeypatch.setattr("podwire.apiserver.reads.watcher.LARGEST_BUFFER", 20)
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting(), PLAIN))
     wakes: list[Phase] = []

@@ -1,7 +1,7 @@
 import pytest
 
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.selectors import selectable_fields, selection
+from podwire.apiserver.reads.selectors import selectable_fields, selection
 from podwire.apiserver.storage.revisions import Key, Stored
 
 
