@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from podwire.apiserver import deletion, effects
 from podwire.apiserver.access import asking
 from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.base import routes, status
@@ -21,6 +20,7 @@ from podwire.apiserver.base.call import Call
 from podwire.apiserver.base.requests import Answer, Response, WatchAnswer, json_response
 from podwire.apiserver.base.status import StatusError, Success
 from podwire.apiserver.reads import negotiation
+from podwire.apiserver.writes import deletion, unimplemented
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.subresources import Subresources
-    from podwire.apiserver.writes import Writer, Written
+    from podwire.apiserver.writes.writer import Writer, Written
 
 Object = dict[str, Any]
 
@@ -112,7 +112,9 @@ class Api:
             raise status.no_such_path()
         call = Call(request, resource, route, asking.verb(request, route))
         answer = await self._handle_resource(call)
-        warnings = tuple(filter(None, (resource.warning, effects.warning(resource, call.verb, route.subresource))))
+        warnings = tuple(
+            filter(None, (resource.warning, unimplemented.warning(resource, call.verb, route.subresource)))
+        )
         if warnings and isinstance(answer, Response | WatchAnswer):
             return replace(answer, warnings=(*warnings, *answer.warnings))
         return answer
@@ -189,7 +191,7 @@ class Api:
 def _told(call: Call, written: Written, code: int = 200) -> Response:
     """The answer to a write of a whole object, with what the client should know of its fields."""
     answer = call.written(written, code)
-    told = effects.field_warnings(call.resource, written.stored)
+    told = unimplemented.field_warnings(call.resource, written.stored)
     return replace(answer, warnings=(*answer.warnings, *told)) if told else answer
 
 

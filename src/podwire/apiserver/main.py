@@ -13,15 +13,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import first_objects, health, openapi
+from podwire.apiserver import health, openapi
 from podwire.apiserver.access.access import Access, AccessConfig
-from podwire.apiserver.admission import living_namespace, service_addresses
-from podwire.apiserver.allocation import ServiceAddresses, ServiceRanges
 from podwire.apiserver.api import Api
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import ServerDocuments, Version
-from podwire.apiserver.keeper import First, Keeper
 from podwire.apiserver.kinds import resources
 from podwire.apiserver.reads.reader import Reader
 from podwire.apiserver.reads.watch_hub import Hub
@@ -30,7 +27,11 @@ from podwire.apiserver.storage.history import Window
 from podwire.apiserver.storage.revisions import Event
 from podwire.apiserver.storage.store import Store
 from podwire.apiserver.subresources import Subresources
-from podwire.apiserver.writes import Writer
+from podwire.apiserver.writes import bootstrap_objects
+from podwire.apiserver.writes.admission import living_namespace, service_addresses
+from podwire.apiserver.writes.bootstrap_controller import First, Keeper
+from podwire.apiserver.writes.service_allocator import ServiceAddresses, ServiceRanges
+from podwire.apiserver.writes.writer import Writer
 from podwire.kernel.nftables import release_memory
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class ApiServer:
 
     def _make_writer(self) -> Writer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")
-        contents = first_objects.namespace_contents(self.registry, authority, _now)
+        contents = bootstrap_objects.namespace_contents(self.registry, authority, _now)
         own = (living_namespace, contents, service_addresses(self._addresses), self._definitions.admit)
         admission = (*own, *self.access.admission)
         return Writer(self.registry, self.store, admission, _now)
@@ -149,9 +150,9 @@ class ApiServer:
 
     def _first_objects(self) -> Iterator[First]:
         config = self._config
-        kept = [first_objects.namespace(name) for name in first_objects.NAMESPACES]
-        kept.append(first_objects.service(config.cluster_addresses, config.port))
-        renewed = first_objects.endpoint_slices(config.endpoint_addresses, config.port)
+        kept = [bootstrap_objects.namespace(name) for name in bootstrap_objects.NAMESPACES]
+        kept.append(bootstrap_objects.service(config.cluster_addresses, config.port))
+        renewed = bootstrap_objects.endpoint_slices(config.endpoint_addresses, config.port)
         for body in (*kept, *renewed):
             resource = self.registry.by_kind(body["apiVersion"], body["kind"])
             if resource is not None:

@@ -14,7 +14,7 @@ from podwire.apiserver.kinds import conversion
 from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.proxies import Proxies
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.writes import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
+from podwire.apiserver.writes.writer import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import ScalePaths
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.reads.reader import Reader
-    from podwire.apiserver.writes import Change, Part, Writer, Written
+    from podwire.apiserver.writes.writer import Change, Part, Writer, Written
 
 Object = dict[str, Any]
 

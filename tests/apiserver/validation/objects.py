@@ -3,8 +3,9 @@
 import copy
 from typing import Any
 
-from podwire.apiserver import defaults, strategy, validation
+from podwire.apiserver import defaults, validation
 from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.writes import strategy
 
 REGISTRY = registry()
 Object = dict[str, Any]

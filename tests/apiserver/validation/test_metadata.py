@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import defaults, strategy, validation
+from podwire.apiserver import defaults, validation
+from podwire.apiserver.writes import strategy
 from tests.apiserver.validation.objects import BASE, kind, make, problems
 
 SUBDOMAIN = (

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from podwire.apiserver.admission import Admission
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.storage.store import Store
+    from podwire.apiserver.writes.admission import Admission
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 KEYS_PATH = "/openid/v1/jwks"

@@ -16,7 +16,7 @@ from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from podwire.apiserver.access.tokens import Tokens
-    from podwire.apiserver.admission import Admission, Write
+    from podwire.apiserver.writes.admission import Admission, Write
 
 Object = dict[str, Any]
 

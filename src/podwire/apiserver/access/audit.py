@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from podwire.apiserver.metadata import new_uid
+from podwire.apiserver.writes.metadata import new_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

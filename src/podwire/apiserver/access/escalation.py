@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from podwire.apiserver.access.rbac import Rbac
-    from podwire.apiserver.admission import Admission, Write
     from podwire.apiserver.authorization import Authorize
     from podwire.apiserver.base.authentication import User
+    from podwire.apiserver.writes.admission import Admission, Write
 
 Object = dict[str, Any]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.access import aggregation
 from podwire.apiserver.access.default_roles import AUTO_UPDATE, cluster_role_bindings, cluster_roles
 from podwire.apiserver.access.rbac import CLUSTER_ROLES, GROUP
-from podwire.apiserver.metadata import complete_new
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.writes.metadata import complete_new
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,7 +12,7 @@ from podwire.apiserver.base import status
 from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
-    from podwire.apiserver.admission import Write
+    from podwire.apiserver.writes.admission import Write
 
 Object = dict[str, Any]
 

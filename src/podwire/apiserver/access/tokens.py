@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access.jwt import SigningKey, TokenError
 from podwire.apiserver.base.authentication import AUTHENTICATED, SERVICE_ACCOUNTS, User
-from podwire.apiserver.metadata import parse_timestamp
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.writes.metadata import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,18 +11,18 @@ from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.bodies.duplicates import duplicate_fields
 from podwire.apiserver.bodies.reader import is_json, read_json, read_object, read_yaml
-from podwire.apiserver.deletion import DeleteOptions
-from podwire.apiserver.misfits import SentPatch
 from podwire.apiserver.patches import patches
 from podwire.apiserver.reads.reader import requested_view
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.writes import WriteOptions
+from podwire.apiserver.writes.decoding import SentPatch
+from podwire.apiserver.writes.deletion import DeleteOptions
+from podwire.apiserver.writes.writer import WriteOptions
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.base.routes import Route
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.writes import Change, Written
+    from podwire.apiserver.writes.writer import Change, Written
 
 Object = dict[str, Any]
 

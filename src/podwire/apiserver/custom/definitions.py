@@ -23,21 +23,21 @@ from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.custom import definition as definitions
 from podwire.apiserver.custom.definition import CLEANUP, STORAGE, Definition
 from podwire.apiserver.custom.names import Claim, Claims
-from podwire.apiserver.deletion import DeleteOptions
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.writes import WriteOptions
+from podwire.apiserver.writes.deletion import DeleteOptions
+from podwire.apiserver.writes.writer import WriteOptions
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from datetime import datetime
 
-    from podwire.apiserver.admission import Write
     from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.reads.watch_hub import Hub
     from podwire.apiserver.storage.revisions import Event, Stored
     from podwire.apiserver.storage.store import Store
-    from podwire.apiserver.writes import Writer
+    from podwire.apiserver.writes.admission import Write
+    from podwire.apiserver.writes.writer import Writer
 
 Object = dict[str, Any]
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.storage.revisions import Event, Key
-from podwire.apiserver.writes import WriteOptions
+from podwire.apiserver.writes.writer import WriteOptions
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.storage.store import Store
-    from podwire.apiserver.writes import Writer
+    from podwire.apiserver.writes.writer import Writer
 
 Object = dict[str, Any]
 

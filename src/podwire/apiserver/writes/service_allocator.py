@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import families
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.pool import Pool, PoolError, static_address_band, static_port_band
 from podwire.apiserver.validation import services
+from podwire.apiserver.writes import ip_families
+from podwire.apiserver.writes.number_pool import Pool, PoolError, static_address_band, static_port_band
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,7 +86,7 @@ class ServiceAddresses:
         spec = service["spec"]
         before = set(self._holds(old)) if old is not None else set()
         taken: set[_Hold] = set()
-        refused = families.complete(spec, None if old is None else old["spec"], tuple(self._networks))
+        refused = ip_families.complete(spec, None if old is None else old["spec"], tuple(self._networks))
         if not refused:
             refused = [*self._take_addresses(spec, before, taken), *self._take_ports(spec, before, taken)]
         if refused:

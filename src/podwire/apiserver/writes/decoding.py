@@ -17,7 +17,7 @@ from podwire.apiserver.storage.revisions import encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.writes import WriteOptions
+    from podwire.apiserver.writes.writer import WriteOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import status
-from podwire.apiserver.metadata import parse_timestamp
+from podwire.apiserver.writes.metadata import parse_timestamp
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:

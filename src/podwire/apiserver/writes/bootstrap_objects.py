@@ -5,15 +5,15 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.metadata import complete_new
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.writes.metadata import complete_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from podwire.apiserver.admission import Admission, Write
     from podwire.apiserver.kinds.resources import Registry, Resource
+    from podwire.apiserver.writes.admission import Admission, Write
 
 Object = dict[str, Any]
 

@@ -16,10 +16,10 @@ from podwire.apiserver.storage.revisions import Key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podwire.apiserver.allocation import ServiceAddresses
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.storage.transaction import Transaction
+    from podwire.apiserver.writes.service_allocator import ServiceAddresses
 
     Admission = Callable[["Write"], None]
 

@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import defaults, strategy
+from podwire.apiserver import defaults
 from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.writes import strategy
 
 REGISTRY = registry()
 Object = dict[str, Any]

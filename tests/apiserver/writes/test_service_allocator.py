@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import defaults, strategy
-from podwire.apiserver.allocation import Reservation, ServiceAddresses, ServiceRanges
+from podwire.apiserver import defaults
 from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.writes import strategy
+from podwire.apiserver.writes.service_allocator import Reservation, ServiceAddresses, ServiceRanges
 
 DUAL = ServiceRanges((IPv4Network("10.96.0.0/16"), IPv6Network("fd00:10:96::/112")))
 SINGLE = ServiceRanges((IPv4Network("10.96.0.0/24"),), range(30000, 30004))

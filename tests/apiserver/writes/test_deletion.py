@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import deletion
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.deletion import DeleteOptions, Outcome
 from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.writes import deletion
+from podwire.apiserver.writes.deletion import DeleteOptions, Outcome
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REGISTRY = registry()

@@ -12,30 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import defaults, deletion, metadata, strategy, validation
-from podwire.apiserver.admission import Write
+from podwire.apiserver import defaults, validation
 from podwire.apiserver.apply.merge import Author
 from podwire.apiserver.apply.ownership import Ownership
 from podwire.apiserver.apply.shapes import SchemaShapes
 from podwire.apiserver.base import status
 from podwire.apiserver.bodies.reader import without_nulls
-from podwire.apiserver.empty_maps import drop_empty_maps
 from podwire.apiserver.kinds import conversion
-from podwire.apiserver.misfits import SentPatch, check_form, misfit
 from podwire.apiserver.storage.revisions import Key, Stored
-from podwire.apiserver.zeros import without_zeros
+from podwire.apiserver.writes import deletion, metadata, strategy
+from podwire.apiserver.writes.admission import Write
+from podwire.apiserver.writes.decoding import SentPatch, check_form, misfit
+from podwire.apiserver.writes.omitempty_maps import drop_empty_maps
+from podwire.apiserver.writes.omitempty_zeros import without_zeros
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from podwire.apiserver.admission import Admission
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.field_errors import Cause
-    from podwire.apiserver.deletion import DeleteOptions
     from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.storage.transaction import Transaction
+    from podwire.apiserver.writes.admission import Admission
+    from podwire.apiserver.writes.deletion import DeleteOptions
 
     Change = Callable[["Object"], "Object"]
     """From the stored object (the caller's own copy) to the wanted one."""

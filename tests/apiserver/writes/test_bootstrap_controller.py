@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import keeper
 from podwire.apiserver.base import status
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.writes import bootstrap_controller
 from tests.apiserver.conftest import Talk, until
 
 SERVICE = "/api/v1/namespaces/default/services/kubernetes"
@@ -40,7 +40,7 @@ async def test_what_cannot_be_made_again_is_told_and_tried_later(
         return await create(resource, namespace, body, options)
 
     monkeypatch.setattr(talk.server._writer, "create", refused_once)
-    monkeypatch.setattr(keeper, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(bootstrap_controller, "RETRY_SECONDS", 0.0)
     await talk.ok("DELETE", SERVICE)
     await until(lambda: talk.server.store.get(Key("services", "default", "kubernetes")))
     assert tries == ["kubernetes", "kubernetes"]
