@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.authorization import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
-    from podwire.apiserver.documents import ServerDocuments
+    from podwire.apiserver.documents.nonresource import ServerDocuments
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.subresources import Subresources

@@ -13,12 +13,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import health, openapi
 from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.api import Api
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.custom.definitions import Definitions
-from podwire.apiserver.documents import ServerDocuments, Version
+from podwire.apiserver.documents import health, openapi
+from podwire.apiserver.documents.nonresource import ServerDocuments, Version
 from podwire.apiserver.kinds import resources
 from podwire.apiserver.reads.reader import Reader
 from podwire.apiserver.reads.watch_hub import Hub

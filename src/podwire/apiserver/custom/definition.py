@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.discovery import version_priority
+from podwire.apiserver.documents.discovery import version_priority
 
 if TYPE_CHECKING:
     from podwire.apiserver.storage.revisions import Stored

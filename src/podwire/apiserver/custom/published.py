@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from podwire.apiserver.components import META, reference
 from podwire.apiserver.custom.structural import META_FIELDS, Structural
+from podwire.apiserver.documents.openapi_schemas import META, reference
 from podwire.apiserver.kinds.schema import Schema
 
 Object = dict[str, Any]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver import components, operations
+from podwire.apiserver.documents import openapi_paths, openapi_schemas
 from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def document(served: tuple[Resource, ...], *, server_side_apply: bool) -> dict[s
     roots: set[str] = set()
     own: dict[str, Any] = {}
     for resource in served:
-        paths.update(operations.paths(resource, server_side_apply=server_side_apply))
-        roots.update(operations.definitions(resource))
+        paths.update(openapi_paths.paths(resource, server_side_apply=server_side_apply))
+        roots.update(openapi_paths.definitions(resource))
         if resource.custom is not None:
-            own.update(components.of_user(resource, resource.custom.published()))
+            own.update(openapi_schemas.of_user(resource, resource.custom.published()))
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": VERSION},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": {**components.closure(roots), **own}},
+        "components": {"schemas": {**openapi_schemas.closure(roots), **own}},
     }

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from podwire.apiserver import discovery
 from podwire.apiserver.base.requests import Response
+from podwire.apiserver.documents import discovery
 from podwire.apiserver.kinds.resources import Registry, registry
 from tests.apiserver.conftest import Talk
 

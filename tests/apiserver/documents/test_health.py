@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.apiserver import health
 from podwire.apiserver.base.requests import Request, Response
 from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.documents import health
 from tests.apiserver.conftest import Talk
 
 BAD = {"ping": health.ping, "disk": lambda: "it is full"}

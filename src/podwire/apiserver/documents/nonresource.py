@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver import discovery, health
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response, json_response
+from podwire.apiserver.documents import discovery, health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from podwire.apiserver import openapi
     from podwire.apiserver.base.requests import Request
-    from podwire.apiserver.health import Check
+    from podwire.apiserver.documents import openapi
+    from podwire.apiserver.documents.health import Check
     from podwire.apiserver.kinds.resources import Registry
 
 SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"

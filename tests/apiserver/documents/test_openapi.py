@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import discovery
 from podwire.apiserver.custom import serving
+from podwire.apiserver.documents import discovery
+from podwire.apiserver.documents.openapi import Documents
 from podwire.apiserver.kinds.resources import Registry, registry
-from podwire.apiserver.openapi import Documents
 from tests.apiserver.custom.widgets import definition
 
 KUBECTL = Path(sys.executable).with_name("kubectl")

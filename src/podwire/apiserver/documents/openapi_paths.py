@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.components import META, component_name, list_name, reference
+from podwire.apiserver.documents.openapi_schemas import META, component_name, list_name, reference
 from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
