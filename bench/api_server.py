@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.isolation import background
-from podwire.apiserver import pki
+from podwire.apiserver.access import pki
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.main import ApiServerConfig, serve
 from podwire.kube.credentials import Credentials

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from podwire.apiserver import pki
+from podwire.apiserver.access import pki
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.base.requests import Answer, Request, Response, WatchAnswer
 from podwire.apiserver.main import ApiServer, ApiServerConfig, running

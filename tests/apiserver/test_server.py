@@ -15,7 +15,7 @@ import kubernetes
 import pytest
 from aiohttp import web
 
-from podwire.apiserver import pki
+from podwire.apiserver.access import pki
 from podwire.apiserver.main import running
 from podwire.apiserver.storage.history import Window
 from podwire.kube.client import ApiError, Client

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from podwire.apiserver import pki
+from podwire.apiserver.access import pki
 from podwire.apiserver.main import ApiServerConfig, running
 from podwire.kernel import namespaces
 from podwire.kube.client import ApiError, Client

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from podwire.apiserver.access import asking
+from podwire.apiserver.access import request_attributes
 from podwire.apiserver.access.audit import Outcome
 from podwire.apiserver.base import routes, status
 from podwire.apiserver.base.call import Call
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from podwire.apiserver.access.access import Access
-    from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.access.attributes import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.documents.nonresource import ServerDocuments
@@ -84,7 +84,7 @@ class Api:
 
     async def handle(self, request: Request) -> Answer:
         """Answer a request. Never raises: refusals and faults become Status objects."""
-        visit = _Visit(request, asking.on_path(request), datetime.now(UTC))
+        visit = _Visit(request, request_attributes.on_path(request), datetime.now(UTC))
         try:
             answer = await self._answer(visit)
         except StatusError as refusal:
@@ -103,14 +103,14 @@ class Api:
         visit.asker = self._access.gate.authenticate(visit.request)
         route = routes.parse(visit.request.path)
         if route is not None:
-            visit.asked = asking.on_resource(visit.request, route)
+            visit.asked = request_attributes.on_resource(visit.request, route)
         request = visit.request = self._access.gate.admit(visit.request, visit.asker, visit.asked)
         resource = self._registry.find(route.group, route.version, route.plural) if route else None
         if route is None or resource is None:
             return self._documents.answer(request)
         if bool(route.namespace) > resource.namespaced:
             raise status.no_such_path()
-        call = Call(request, resource, route, asking.verb(request, route))
+        call = Call(request, resource, route, request_attributes.verb(request, route))
         answer = await self._handle_resource(call)
         warnings = tuple(
             filter(None, (resource.warning, unimplemented.warning(resource, call.verb, route.subresource)))
@@ -163,7 +163,7 @@ class Api:
     def _check_create(self, call: Call) -> None:
         """Who applies what is not there creates it, and must be allowed to."""
         if call.request.user is not None:
-            asked = replace(asking.on_resource(call.request, call.route), verb="create")
+            asked = replace(request_attributes.on_resource(call.request, call.route), verb="create")
             self._access.gate.check(call.request.user, asked)
 
     async def _delete(self, call: Call) -> Answer:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from podwire.apiserver.access import first_roles
-from podwire.apiserver.access.gate import Authorizer
+from podwire.apiserver.access import bootstrap_policy
+from podwire.apiserver.access.attributes import Attributes
+from podwire.apiserver.access.filters import Authorizer
 from podwire.apiserver.access.rbac import Rbac
-from podwire.apiserver.authorization import Attributes
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.kinds.resources import registry
 from podwire.apiserver.storage.store import Store
@@ -28,7 +28,7 @@ ADMIN = User("root", ("system:masters", IN))
 @pytest.fixture
 async def authorize() -> Authorizer:
     store = Store(":memory:")
-    await first_roles.ensure(store, registry(), datetime.now(UTC))
+    await bootstrap_policy.ensure(store, registry(), datetime.now(UTC))
     return Authorizer(Rbac.of(store), store)
 
 

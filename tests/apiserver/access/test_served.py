@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from podwire.apiserver import pki
+from podwire.apiserver.access import pki
 from tests.apiserver.access.things import ACCOUNTS, PODS, allow, rule
 from tests.apiserver.conftest import KUBECTL, Files, Served, Talk
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.apiserver.access import first_roles
+from podwire.apiserver.access import bootstrap_policy
 from podwire.apiserver.access.account_secrets import account_secrets
 from podwire.apiserver.access.aggregation import Aggregation
 from podwire.apiserver.access.audit import AuditLog
 from podwire.apiserver.access.escalation import no_escalation
-from podwire.apiserver.access.gate import Authorizer, Gate
+from podwire.apiserver.access.filters import Authorizer, Gate
 from podwire.apiserver.access.jwt import ALGORITHM, SigningKey
 from podwire.apiserver.access.rbac import Rbac
 from podwire.apiserver.access.reviews import Reviews
@@ -70,7 +70,7 @@ class Access:
 
     async def start(self, registry: Registry) -> None:
         """Make the default roles."""
-        await first_roles.ensure(self._store, registry, self._clock())
+        await bootstrap_policy.ensure(self._store, registry, self._clock())
 
     async def stop(self) -> None:
         """Finish what is being written."""

@@ -10,14 +10,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.access.attributes import Decision
 from podwire.apiserver.access.rules import Question, Rule, Ruleset
-from podwire.apiserver.authorization import Decision
 from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.access.attributes import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.storage.revisions import Event, Stored
     from podwire.apiserver.storage.store import Store

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from podwire.apiserver.authorization import Attributes
+    from podwire.apiserver.access.attributes import Attributes
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.access import nodes
+from podwire.apiserver.access import node_restriction
 from podwire.apiserver.access.tokens import Reference, Subject
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.requests import json_response
@@ -99,7 +99,7 @@ class TokenRequests:
 
     def _check_node(self, user: User, call: Call, bound: Stored | None) -> None:
         """A node gets tokens for the pods that run on it, and for nobody else."""
-        node = nodes.name_of(user)
+        node = node_restriction.name_of(user)
         if not node:
             return
         if bound is None or bound.key.storage != "pods":

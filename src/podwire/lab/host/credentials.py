@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from podwire.apiserver import pki
+from podwire.apiserver.access import pki
 from podwire.apiserver.access.jwt import SigningKey
 from podwire.kube.credentials import Credentials
 from podwire.lab.host.access import Access

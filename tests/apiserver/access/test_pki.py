@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from podwire.apiserver import pki
+from podwire.apiserver.access import pki
 
 
 def test_a_server_certificate_names_all_ways_to_it() -> None:

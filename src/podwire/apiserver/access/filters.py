@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from podwire.apiserver.access import nodes
+from podwire.apiserver.access import node_restriction
+from podwire.apiserver.access.attributes import Attributes, Decision, refusal
 from podwire.apiserver.access.impersonation import impersonate
 from podwire.apiserver.access.jwt import TokenError
-from podwire.apiserver.authorization import Attributes, Decision, refusal
 from podwire.apiserver.base import status
 from podwire.apiserver.base.authentication import ANONYMOUS, MASTERS
 
@@ -35,7 +35,7 @@ class Authorizer:
         """Whether the user may."""
         if MASTERS in user.groups:
             return Decision(allowed=True)
-        if why := nodes.why_not(user, asked, self._store):
+        if why := node_restriction.why_not(user, asked, self._store):
             return Decision(allowed=False, reason=why)
         return self._index.decide(user, asked)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.authorization import Attributes
+from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.base import status
 from podwire.apiserver.reads import selectors
 
