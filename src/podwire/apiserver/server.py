@@ -13,15 +13,15 @@ import aiohttp
 from aiohttp import web
 from msgspec.structs import replace
 
-from podwire.apiserver import proxying
 from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
 from podwire.apiserver.base import status
 from podwire.apiserver.base.authentication import certificate_user
 from podwire.apiserver.base.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
 from podwire.apiserver.bodies.reader import LARGEST_BODY
 from podwire.apiserver.connections import Connections
-from podwire.apiserver.relays import RuntimeRefusal, relay_body, relay_messages
-from podwire.apiserver.reverse_proxy import pass_on
+from podwire.apiserver.streams import proxy_target
+from podwire.apiserver.streams.relays import RuntimeRefusal, relay_body, relay_messages
+from podwire.apiserver.streams.reverse_proxy import pass_on
 from podwire.apiserver.tls_listener import TlsListener
 from podwire.apiserver.watch_stream import Rounds, WatchStream
 from podwire.apiserver.whole_answer import WholeAnswer, warning_values
@@ -127,7 +127,7 @@ async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResp
     try:
         return await pass_on(raw, answer.hop, answer.body)
     except (OSError, aiohttp.ClientError) as error:
-        return _refused(raw, proxying.unreachable(error))
+        return _refused(raw, proxy_target.unreachable(error))
 
 
 async def _asked(raw: web.BaseRequest) -> Request:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from podwire.apiserver import evictions, runtimes, scale
+from podwire.apiserver import evictions, scale
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.requests import Answer, json_response
 from podwire.apiserver.base.status import Success
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
-from podwire.apiserver.proxies import Proxies
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.streams import node_endpoint
+from podwire.apiserver.streams.proxy_handler import Proxies
 from podwire.apiserver.writes.writer import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
 
@@ -149,12 +150,14 @@ class Subresources:
         pod = self._reader.stored(call.resource, call.key).object()
         if call.route.subresource != "log" and call.request.headers.get("upgrade", "").lower() != "websocket":
             raise status.bad_request("Upgrade request required: this stream is a WebSocket")
-        return runtimes.relay(call.request, call.route.subresource, pod, self._nodes_folder)
+        return node_endpoint.relay(call.request, call.route.subresource, pod, self._nodes_folder)
 
     async def _old_stream(self, call: Call) -> Answer:
         """kubectl tries SPDY when the WebSocket was refused: the runtime, asked without an upgrade, tells it why."""
         pod = self._reader.stored(call.resource, call.key).object()
-        return replace(runtimes.relay(call.request, call.route.subresource, pod, self._nodes_folder), streams=False)
+        return replace(
+            node_endpoint.relay(call.request, call.route.subresource, pod, self._nodes_folder), streams=False
+        )
 
 
 def _scale_paths(resource: Resource) -> ScalePaths | None:

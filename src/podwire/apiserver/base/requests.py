@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.reads.watcher import Watcher
-    from podwire.apiserver.reverse_proxy import Hop
+    from podwire.apiserver.streams.reverse_proxy import Hop
 
 JSON = "application/json"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from podwire.apiserver import proxying
 from podwire.apiserver.bodies.reader import LARGEST_BODY
-from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
+from podwire.apiserver.streams import proxy_target
+from podwire.apiserver.streams.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.kube.numbers import read_port
@@ -149,7 +149,7 @@ class RuntimeServer:
         try:
             return await pass_on(request, hop, await request.read())
         except (OSError, aiohttp.ClientError) as error:
-            refusal = proxying.unreachable(error)
+            refusal = proxy_target.unreachable(error)
             return web.json_response(refusal.json(), status=refusal.code)
 
     def _running(self, request: web.Request) -> tuple[PodWorker, Container]:

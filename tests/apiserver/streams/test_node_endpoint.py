@@ -2,16 +2,16 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import runtimes
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.base.requests import Relay, Request
 from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.streams import node_endpoint
 
 
 def relay(subresource: str, containers: str = "main", node: str = "n1", **query: tuple[str, ...]) -> Relay:
     spec: dict[str, Any] = {"containers": [{"name": name} for name in containers.split()], "nodeName": node}
     pod = {"metadata": {"name": "web", "namespace": "ns"}, "spec": spec}
-    return runtimes.relay(Request("GET", "/", None, query), subresource, pod, "/run/podwire/nodes")
+    return node_endpoint.relay(Request("GET", "/", None, query), subresource, pod, "/run/podwire/nodes")
 
 
 def test_a_log_comes_from_the_node_of_the_pod() -> None:
@@ -25,9 +25,9 @@ def test_the_runtime_hears_which_run_of_kubectl_asks_and_whether_it_made_the_con
     pod = {"metadata": {"name": "web", "namespace": "ns"}, "spec": {"containers": [{"name": "main"}], "nodeName": "n1"}}
     headers = {"kubectl-session": "7", "kubectl-command": "kubectl run"}
     for part in ("log", "attach"):
-        found = runtimes.relay(Request("GET", "/", User("ada"), {}, headers), part, pod, "/nodes")
+        found = node_endpoint.relay(Request("GET", "/", User("ada"), {}, headers), part, pod, "/nodes")
         assert found.query == (("reader", "ada/7"), ("startedIt", "true"))
-        other = runtimes.relay(
+        other = node_endpoint.relay(
             Request("GET", "/", User("ada"), {"reader": ("ada/7",)}, {"kubectl-command": "kubectl attach"}),
             part,
             pod,

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from podwire.apiserver import proxying
 from podwire.apiserver.base import routes
 from podwire.apiserver.base.requests import Proxied, Response
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.proxying import Address, Door
-from podwire.apiserver.reverse_proxy import onward
 from podwire.apiserver.storage.revisions import Stored
+from podwire.apiserver.streams import proxy_target
+from podwire.apiserver.streams.proxy_target import Address, Door
+from podwire.apiserver.streams.reverse_proxy import onward
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import PODS, pod
 
@@ -29,13 +29,13 @@ SERVICES = "/api/v1/namespaces/default/services"
     ],
 )
 def test_names_with_scheme_and_port(text: str, meant: Address) -> None:
-    assert proxying.address(text, "service") == meant
+    assert proxy_target.address(text, "service") == meant
 
 
 @pytest.mark.parametrize("text", ["ftp:web:80", "a:b:c:d", "http::80", ""])
 def test_what_is_no_name(text: str) -> None:
     with pytest.raises(StatusError, match=f'invalid service request "{text}"'):
-        proxying.address(text, "service")
+        proxy_target.address(text, "service")
 
 
 def service(*ports: tuple[str, int]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def service(*ports: tuple[str, int]) -> dict[str, Any]:
 
 def endpoint_slice(name: str, port: int, *addresses: str, ready: bool = True, of: str = "web") -> dict[str, Any]:
     endpoints = [{"addresses": [one], "nodeName": "n1", "conditions": {"ready": ready}} for one in addresses]
-    labels = {proxying.SERVICE_LABEL: of}
+    labels = {proxy_target.SERVICE_LABEL: of}
     ports = [{"name": name, "port": port}]
     return {"metadata": {"labels": labels}, "addressType": "IPv4", "endpoints": endpoints, "ports": ports}
 
@@ -57,24 +57,24 @@ def test_a_port_of_a_service_leads_to_its_ready_endpoints() -> None:
         endpoint_slice("admin", 9090, "10.0.0.1"),
     ]
     doors = (Door("n1", "10.0.0.1", 8080), Door("n1", "10.0.0.2", 8080))
-    assert proxying.of_service(web, slices, "80") == proxying.of_service(web, slices, "http") == doors
-    assert proxying.of_service(web, slices, "admin") == (Door("n1", "10.0.0.1", 9090),)
+    assert proxy_target.of_service(web, slices, "80") == proxy_target.of_service(web, slices, "http") == doors
+    assert proxy_target.of_service(web, slices, "admin") == (Door("n1", "10.0.0.1", 9090),)
     for port, message in (("82", 'no service port 82 found for service "web"'), ("x", "no endpoints available")):
         with pytest.raises(StatusError, match=message) as refused:
-            proxying.of_service(web, slices, port)
+            proxy_target.of_service(web, slices, port)
         assert (refused.value.code, refused.value.details.retry_after_seconds) == (503, 0)
 
 
 def test_a_pod_s_port_is_the_given_or_the_first_that_it_declares() -> None:
     runs = {"metadata": {"name": "a"}, "spec": {"nodeName": "n1", "containers": [{"ports": [{"containerPort": 7}]}]}}
     runs["status"] = {"podIP": "fd00::1"}
-    assert proxying.of_pod(runs, "") == Door("n1", "fd00::1", 7)
-    assert proxying.of_pod(runs, "8") == Door("n1", "fd00::1", 8)
+    assert proxy_target.of_pod(runs, "") == Door("n1", "fd00::1", 7)
+    assert proxy_target.of_pod(runs, "8") == Door("n1", "fd00::1", 8)
     for port in ("x", "0", "65536"):
         with pytest.raises(StatusError):
-            proxying.of_pod(runs, port)
+            proxy_target.of_pod(runs, port)
     with pytest.raises(StatusError, match="has no address"):
-        proxying.of_pod({**runs, "status": {}}, "")
+        proxy_target.of_pod({**runs, "status": {}}, "")
 
 
 def test_the_rest_of_a_path_is_left_as_it_was_sent() -> None:

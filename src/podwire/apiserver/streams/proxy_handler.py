@@ -6,18 +6,18 @@ import random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from podwire.apiserver import proxying, runtimes
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Answer, Proxied, Response
 from podwire.apiserver.kinds.builtin import BUILTIN
-from podwire.apiserver.proxying import SERVICE_LABEL
-from podwire.apiserver.reverse_proxy import Hop
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.streams import node_endpoint, proxy_target
+from podwire.apiserver.streams.proxy_target import SERVICE_LABEL
+from podwire.apiserver.streams.reverse_proxy import Hop
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.call import Call
-    from podwire.apiserver.proxying import Address, Door
     from podwire.apiserver.reads.reader import Reader
+    from podwire.apiserver.streams.proxy_target import Address, Door
 
 Object = dict[str, Any]
 
@@ -42,7 +42,7 @@ class Proxies:
         if not rest and request.method in {"GET", "HEAD"}:
             # Relative links of the page must lead back to it (k8s.io/apimachinery `pkg/util/proxy/upgradeaware.go`).
             return Response(b"", 301, "text/plain; charset=utf-8", headers={"Location": f"{request.path}/{query}"})
-        meant = proxying.address(call.key.name, call.resource.singular)
+        meant = proxy_target.address(call.key.name, call.resource.singular)
         hop = self._hop(call, meant, f"{rest or '/'}{query}")
         return Proxied(hop, request.body)
 
@@ -52,22 +52,22 @@ class Proxies:
         if call.resource.kind == "Node" and meant.port in KUBELET_PORTS:
             if path.partition("?")[0] not in SERVED_OF_KUBELET:
                 raise _no_kubelet(meant.name, path)
-            return Hop(f"http://runtime{path}", runtimes.socket_of(self._nodes_folder, meant.name))
+            return Hop(f"http://runtime{path}", node_endpoint.socket_of(self._nodes_folder, meant.name))
         door = self._door(call, found, meant)
         scheme = meant.scheme or "http"
         url = f"http://runtime/proxy/{scheme}/{quote(door.address, safe='')}/{door.port}{path}"
-        return Hop(url, runtimes.socket_of(self._nodes_folder, door.node), prefix)
+        return Hop(url, node_endpoint.socket_of(self._nodes_folder, door.node), prefix)
 
     def _door(self, call: Call, found: Object, meant: Address) -> Door:
         match call.resource.kind:
             case "Service":
                 stored = self._reader.all(SLICES, call.key.namespace)
                 slices = [entry.object() for entry in stored if entry.labels.get(SERVICE_LABEL) == meant.name]
-                return random.choice(proxying.of_service(found, slices, meant.port))  # noqa: S311 - spreads, hides nothing
+                return random.choice(proxy_target.of_service(found, slices, meant.port))  # noqa: S311 - spreads, hides nothing
             case "Pod":
-                return proxying.of_pod(found, meant.port)
+                return proxy_target.of_pod(found, meant.port)
             case _:
-                return proxying.of_node(found, meant.port)
+                return proxy_target.of_node(found, meant.port)
 
 
 def _no_kubelet(node: str, path: str) -> status.StatusError:

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from podwire.apiserver.base import status
-from podwire.apiserver.reverse_proxy import MESSAGE_BYTES, exchange, passed_on
+from podwire.apiserver.streams.reverse_proxy import MESSAGE_BYTES, exchange, passed_on
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Relay
