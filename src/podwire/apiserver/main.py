@@ -19,10 +19,10 @@ from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import health, openapi
 from podwire.apiserver.documents.nonresource import ServerDocuments, Version
+from podwire.apiserver.http.server import Server
 from podwire.apiserver.kinds import resources
 from podwire.apiserver.reads.reader import Reader
 from podwire.apiserver.reads.watch_hub import Hub
-from podwire.apiserver.server import Server
 from podwire.apiserver.storage.history import Window
 from podwire.apiserver.storage.revisions import Event
 from podwire.apiserver.storage.store import Store

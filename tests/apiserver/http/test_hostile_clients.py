@@ -115,7 +115,7 @@ async def test_a_long_selector_is_read_and_an_endless_one_refused(served: Served
 
 @pytest.mark.proves("bad-slow-clients")
 async def test_a_body_that_does_not_come_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.server.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("podwire.apiserver.http.server.BODY_SECONDS", 0.2)
     code, body = await answer(served, f"POST {MAPS} HTTP/1.1\r\n{HEAD}Content-Length: 100\r\n\r\n{{".encode())
     assert (code, json.loads(body)["reason"]) == (504, "Timeout")
     await works(served)
@@ -123,7 +123,7 @@ async def test_a_body_that_does_not_come_is_given_up(served: Served, monkeypatch
 
 @pytest.mark.proves("bad-slow-clients")
 async def test_headers_that_do_not_come_end_the_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.connections.HEADER_SECONDS", 2.0)
+    monkeypatch.setattr("podwire.apiserver.http.connections.HEADER_SECONDS", 2.0)
     slow = [await connected(served) for _ in range(50)]
     for _, writer in slow:
         writer.write(b"GET /api HTTP/1.1\r\nHost: loc")

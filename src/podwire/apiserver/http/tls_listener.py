@@ -9,7 +9,7 @@ import logging
 import ssl
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.tls_transport import TlsTransport
+from podwire.apiserver.http.tls_transport import TlsTransport
 
 if TYPE_CHECKING:
     import socket

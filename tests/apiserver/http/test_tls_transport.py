@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from podwire.apiserver.base.authentication import tls_context
-from podwire.apiserver.tls_listener import TlsListener
-from podwire.apiserver.tls_transport import HIGH_WATER, TlsTransport
+from podwire.apiserver.http.tls_listener import TlsListener
+from podwire.apiserver.http.tls_transport import HIGH_WATER, TlsTransport
 from tests.apiserver.conftest import free_listener, until, write_files
 
 LARGE = bytes(range(256)) * 8192
@@ -116,7 +116,7 @@ async def test_a_client_that_does_not_read_is_waited_for(place: Place) -> None:
 
 
 async def test_a_client_that_never_reads_the_end_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.tls_transport.CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr("podwire.apiserver.http.tls_transport.CLOSE_SECONDS", 0.1)
     _, writer = await place.connect()
     await until(lambda: place.echoes)
     echo = place.echoes[0]
@@ -160,7 +160,7 @@ async def test_a_client_that_vanishes_is_noticed(place: Place) -> None:
 
 
 async def test_a_handshake_that_does_not_come_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.tls_listener.HANDSHAKE_SECONDS", 0.2)
+    monkeypatch.setattr("podwire.apiserver.http.tls_listener.HANDSHAKE_SECONDS", 0.2)
     silent = await asyncio.open_connection("127.0.0.1", place.port)
     noise = await asyncio.open_connection("127.0.0.1", place.port)
     noise[1].write(b"GET / HTTP/1.1\r\n\r\n")

@@ -1,5 +1,5 @@
 from podwire.apiserver.base.requests import Response
-from podwire.apiserver.whole_answer import head_of
+from podwire.apiserver.http.buffered_response import head_of
 
 
 def lines(answer: Response, version: tuple[int, int] = (1, 1), *, keep_alive: bool = True) -> list[str]:

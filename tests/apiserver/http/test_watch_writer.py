@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from podwire.apiserver.watch_stream import LARGEST_SLICE, Rounds
+from podwire.apiserver.http.watch_writer import LARGEST_SLICE, Rounds
 from tests.apiserver.conftest import until
 
 
