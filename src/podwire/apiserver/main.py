@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access.access import Access, AccessConfig
-from podwire.apiserver.api import Api
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.custom.definitions import Definitions
 from podwire.apiserver.documents import health, openapi
 from podwire.apiserver.documents.nonresource import ServerDocuments, Version
+from podwire.apiserver.handlers.router import Api
+from podwire.apiserver.handlers.subresources import Subresources
 from podwire.apiserver.http.server import Server
 from podwire.apiserver.kinds import resources
 from podwire.apiserver.reads.reader import Reader
@@ -26,7 +27,6 @@ from podwire.apiserver.reads.watch_hub import Hub
 from podwire.apiserver.storage.history import Window
 from podwire.apiserver.storage.revisions import Event
 from podwire.apiserver.storage.store import Store
-from podwire.apiserver.subresources import Subresources
 from podwire.apiserver.writes import bootstrap_objects
 from podwire.apiserver.writes.admission import living_namespace, service_addresses
 from podwire.apiserver.writes.bootstrap_controller import First, Keeper

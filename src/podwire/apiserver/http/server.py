@@ -29,7 +29,7 @@ from podwire.apiserver.streams.reverse_proxy import pass_on
 if TYPE_CHECKING:
     import ssl
 
-    from podwire.apiserver.api import Api
+    from podwire.apiserver.handlers.router import Api
     from podwire.apiserver.reads.watch_hub import Hub
     from podwire.apiserver.storage.store import Store
 

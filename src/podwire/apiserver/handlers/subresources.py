@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from podwire.apiserver import evictions, scale
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.requests import Answer, json_response
 from podwire.apiserver.base.status import Success
+from podwire.apiserver.handlers import eviction, scale
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.storage.revisions import Key
@@ -137,12 +137,12 @@ class Subresources:
         options = call.delete_options(call.body().get("deleteOptions") or {})
         pod = self._reader.stored(call.resource, call.key).object()
         budgets = [entry.object() for entry in self._reader.all(BUDGETS, call.key.namespace)]
-        budget = evictions.budget_of(pod, budgets)
+        budget = eviction.budget_of(pod, budgets)
         if budget is not None:
             key = Key(BUDGETS.storage, call.key.namespace, budget["metadata"]["name"])
             now = timestamp(self._clock())
             written = replace(sent, dry_run=options.dry_run, duplicates=())
-            await self._writer.update(BUDGETS, key, lambda stands: evictions.charge(stands, pod, now), written, STATUS)
+            await self._writer.update(BUDGETS, key, lambda stands: eviction.charge(stands, pod, now), written, STATUS)
         await self._writer.delete(call.resource, call.key, options)
         return json_response(Success(code=201).json(), 201, sent.duplicates)
 

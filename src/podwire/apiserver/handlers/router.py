@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.documents.nonresource import ServerDocuments
+    from podwire.apiserver.handlers.subresources import Subresources
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.reads.reader import Reader
-    from podwire.apiserver.subresources import Subresources
     from podwire.apiserver.writes.writer import Writer, Written
 
 Object = dict[str, Any]

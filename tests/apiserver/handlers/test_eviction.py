@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver import evictions
 from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.handlers import eviction
 
 READY = [{"type": "Ready", "status": "True"}]
 
@@ -23,11 +23,11 @@ def budget(allowed: int = 1, name: str = "web", **changes: Any) -> dict[str, Any
 
 @pytest.mark.proves("evictions")
 def test_an_eviction_is_charged_and_the_next_one_refused() -> None:
-    charged = evictions.charge(budget(), pod(), "now")
+    charged = eviction.charge(budget(), pod(), "now")
     assert charged["status"]["disruptionsAllowed"] == 0
     assert charged["status"]["disruptedPods"] == {"a": "now"}
     with pytest.raises(StatusError) as refused:
-        evictions.charge(charged, pod(), "now")
+        eviction.charge(charged, pod(), "now")
     assert (refused.value.code, refused.value.reason) == (429, "TooManyRequests")
     (cause,) = refused.value.details.causes
     assert cause.message == "The disruption budget web needs 2 healthy pods and has 2 currently"
@@ -35,7 +35,7 @@ def test_an_eviction_is_charged_and_the_next_one_refused() -> None:
 
 def test_a_budget_that_nobody_has_looked_at_yet_refuses() -> None:
     with pytest.raises(StatusError) as refused:
-        evictions.charge(budget(observedGeneration=0), pod(), "now")
+        eviction.charge(budget(observedGeneration=0), pod(), "now")
     assert refused.value.details.retry_after_seconds == 10
 
 
@@ -50,16 +50,16 @@ def test_a_budget_that_nobody_has_looked_at_yet_refuses() -> None:
 def test_a_pod_that_is_not_ready_costs_nothing_where_enough_are_healthy(changes: dict[str, Any], free: bool) -> None:
     full = budget(0, **changes)
     if free:
-        assert evictions.charge(full, pod(ready=False), "now") == full
+        assert eviction.charge(full, pod(ready=False), "now") == full
     else:
         with pytest.raises(StatusError):
-            evictions.charge(full, pod(ready=False), "now")
+            eviction.charge(full, pod(ready=False), "now")
 
 
 def test_which_budget_decides() -> None:
     others = [budget(name="db", spec={"selector": {"matchLabels": {"app": "db"}}}), budget(spec={"selector": None})]
-    assert evictions.budget_of(pod(), others) is None
-    assert evictions.budget_of(pod(), [*others, budget()]) == budget()
-    assert evictions.budget_of(pod(phase="Pending"), [budget()]) is None
+    assert eviction.budget_of(pod(), others) is None
+    assert eviction.budget_of(pod(), [*others, budget()]) == budget()
+    assert eviction.budget_of(pod(phase="Pending"), [budget()]) is None
     with pytest.raises(StatusError, match="more than one PodDisruptionBudget"):
-        evictions.budget_of(pod(), [budget(), budget(name="second")])
+        eviction.budget_of(pod(), [budget(), budget(name="second")])
