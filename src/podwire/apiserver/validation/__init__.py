@@ -14,7 +14,7 @@ from podwire.apiserver.kinds.schema import Schema
 from podwire.apiserver.validation import (
     definitions,
     events,
-    fit,
+    fast_path,
     metadata,
     networking,
     pods,
@@ -79,7 +79,7 @@ def in_order(resource: Resource, obj: Object) -> bool:
     """
     if resource.custom is not None:
         return False
-    return fit.types().fits(schema.definition_name(resource.api_version, resource.kind), obj)
+    return fast_path.types().fits(schema.definition_name(resource.api_version, resource.kind), obj)
 
 
 def mistyped(resource: Resource, obj: Object) -> str:

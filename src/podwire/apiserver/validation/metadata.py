@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import formats
-from podwire.apiserver.validation.memory import Memory
+from podwire.apiserver.validation.cache import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

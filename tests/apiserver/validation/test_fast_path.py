@@ -8,7 +8,7 @@ import pytest
 
 from podwire.apiserver.kinds import schema
 from podwire.apiserver.validation import structure
-from podwire.apiserver.validation.fit import Types
+from podwire.apiserver.validation.fast_path import Types
 from tests.apiserver.validation.objects import BASE, kind, make
 
 TYPES = Types(first_looks=0)
