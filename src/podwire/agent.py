@@ -19,7 +19,7 @@ from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NO
 from podwire.kube.meta import NamespacedName
 from podwire.pods.model import Cluster
 from podwire.pods.network import PodNetwork, Settings
-from podwire.policy.numbers import Numbers
+from podwire.policy.identities import Numbers
 from podwire.policy.policies import Policies
 from podwire.policy.sink import NftablesSink
 from podwire.rows_socket import serving_rows

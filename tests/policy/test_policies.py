@@ -14,8 +14,8 @@ from podwire.engine.sink import FakeSink
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.policy import policies as policies_module
+from podwire.policy.identities import Numbers
 from podwire.policy.model import Direction
-from podwire.policy.numbers import Numbers
 from podwire.policy.policies import Policies
 from podwire.policy.rows import AddressRow, IsolatedRow, Row
 from tests.policy.cluster import address, namespace, network_policy, pod

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from podwire.dns.authority import Authority
 from podwire.dns.forward import Forwarder, Upstream
+from podwire.dns.health import probe_door
 from podwire.dns.listen import listening
-from podwire.dns.probe import probe_door
 from podwire.dns.records import Record
 from podwire.dns.responder import ClusterResponder
 from podwire.dns.rows import DOMAIN, Domain, Owner, rows

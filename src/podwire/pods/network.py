@@ -18,13 +18,13 @@ from podwire.pods import links
 from podwire.pods.addresses import Ranges
 from podwire.pods.attachment import Attachment, Gate
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
+from podwire.pods.node_routes import WaySink
 from podwire.pods.operations import GATE_SECONDS, PodOperations
 from podwire.pods.rows import MemberRow, WayRow, cluster_rows, node_rows, own_ways, peer_ways
 from podwire.pods.server import Server
 from podwire.pods.sink import CLUSTER, SOURCES, MemberSink
 from podwire.pods.store import Store
 from podwire.pods.uplink import Uplink, find_uplink
-from podwire.pods.ways import WaySink
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from podwire.kube.core import Namespace, Pod
     from podwire.kube.networking import NetworkPolicy
     from podwire.kube.watch import Change
+    from podwire.policy.identities import Allocation, Numbers
     from podwire.policy.model import IPAddress
-    from podwire.policy.numbers import Allocation, Numbers
     from podwire.policy.view import Owner
 
 log = logging.getLogger(__name__)

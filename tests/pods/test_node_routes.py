@@ -9,8 +9,8 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import namespaces
 from podwire.pods.model import Cluster, Overlay
+from podwire.pods.node_routes import WaySink
 from podwire.pods.rows import RouteRow, WayRow, own_ways, peer_ways
-from podwire.pods.ways import WaySink
 from tests.pods.cluster import RANGES
 from tests.pods.test_rows import network
 from tests.sandbox import Host, sandboxed

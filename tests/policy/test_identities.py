@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from podwire.policy import numbers as numbers_module
+from podwire.policy import identities as numbers_module
+from podwire.policy.identities import Numbers
 from podwire.policy.model import Identity, NamedPort
-from podwire.policy.numbers import Numbers
 from podwire.policy.rows import ANY_POD
 
 WEB = Identity("x", (("app", "web"),), (NamedPort("http", "TCP", 80),))
