@@ -36,9 +36,10 @@ def load(file: io.BufferedReader, tags: tuple[str, ...], output: str) -> None:
     """
     import msgspec
 
-    from podwire.lab.images import host, listing
+    from podwire.lab.host import image_store
+    from podwire.lab.images import listing
 
-    loaded = host.load(file, getattr(file, "name", "-"), tags)
+    loaded = image_store.load(file, getattr(file, "name", "-"), tags)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(loaded)).decode())
         return
@@ -71,7 +72,8 @@ def rm(images: tuple[str, ...]) -> None:
     podwire image rm web:v1
     podwire image rm 4f53cda18c2b
     """
-    from podwire.lab.images import host, listing
+    from podwire.lab.host import image_store
+    from podwire.lab.images import listing
 
     for image in images:
-        click.echo(listing.removed_text(host.remove(image)))
+        click.echo(listing.removed_text(image_store.remove(image)))

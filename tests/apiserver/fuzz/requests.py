@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from podwire.apiserver.bodies.protobuf.envelope import PREFIX
 from podwire.apiserver.kinds.resources import Resource
+from tests.apiserver.bodies.protobuf import encoder
 from tests.apiserver.fuzz import objects
 from tests.apiserver.fuzz.objects import Object, Seed, one_in
-from tests.apiserver.bodies.protobuf import encoder
 
 USUAL_METHODS: tuple[str, ...] = ("GET", "POST", "POST", "POST", "PUT", "PUT", "PATCH", "PATCH", "PATCH", "DELETE")
 METHODS: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW", "get", "")

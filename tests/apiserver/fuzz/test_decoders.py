@@ -22,9 +22,9 @@ from podwire.apiserver.patches import json_patch, strategic_merge
 from podwire.apiserver.patches.json_patch import PatchError, PatchFailed, TooManyOperations
 from podwire.apiserver.patches.strategic_merge import StrategicPatchError
 from podwire.apiserver.reads import continue_token, selectors
+from tests.apiserver.bodies.protobuf import encoder
 from tests.apiserver.fuzz import objects
 from tests.apiserver.fuzz.requests import json_patches
-from tests.apiserver.bodies.protobuf import encoder
 from tests.apiserver.validation.objects import kind
 
 QUICK = settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -23,7 +23,7 @@ from podwire.policy.model import IPAddress, Party
 from podwire.policy.verdict import verdict
 from podwire.policy.view import View
 
-SHOP = Path(__file__).parents[2] / "examples" / "shop"
+SHOP = Path(__file__).parents[3] / "examples" / "shop"
 DNS = Workload("kube-system", "kube-dns")
 ObjectT = TypeVar("ObjectT", bound=Object)
 

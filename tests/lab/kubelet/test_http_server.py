@@ -14,7 +14,7 @@ from tests.lab.nodes import NODE, NodeOfTest, is_ready, node, shell
 from tests.lab.shims import DEADLINE, until
 from tests.sandbox import in_world
 
-KUBECTL = str(Path(__file__).parents[2] / ".venv/bin/kubectl")
+KUBECTL = str(Path(__file__).parents[3] / ".venv/bin/kubectl")
 
 
 async def kubectl(*arguments: str, given: bytes | None = None) -> tuple[int, str]:

@@ -25,8 +25,8 @@ from podwire.apiserver.storage.revisions import decode, encode
 if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import Definition, ScalePaths, Version
     from podwire.apiserver.custom.structural import Structural
+    from podwire.apiserver.kinds.layout import Layout
     from podwire.apiserver.kinds.schema import Schema
-    from podwire.apiserver.reads.columns import Layout
     from podwire.apiserver.storage.revisions import Stored
 
 Object = dict[str, Any]

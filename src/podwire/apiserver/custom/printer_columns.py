@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.custom import formats, json_path
 from podwire.apiserver.custom.definition import PrinterColumn
-from podwire.apiserver.reads.columns import AGE, NAME, Cell, Column, Layout, texts
+from podwire.apiserver.kinds.layout import AGE, NAME, Cell, Column, Layout
+from podwire.apiserver.reads.columns import texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

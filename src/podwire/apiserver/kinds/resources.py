@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from podwire.apiserver.custom.kind import CustomKind
+    from podwire.apiserver.kinds.layout import Layout
     from podwire.apiserver.kinds.schema import Schema
-    from podwire.apiserver.reads.columns import Layout
 
 COUNTED_KINDS = frozenset(
     {

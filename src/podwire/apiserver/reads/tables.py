@@ -15,8 +15,8 @@ from podwire.apiserver.reads.columns import cluster, network, pods, workloads
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from podwire.apiserver.kinds.layout import Layout
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.reads.columns import Layout
 
 Object = dict[str, Any]
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.kinds import conversion
-from podwire.apiserver.reads.columns import AGE, NAME, Cell, Column, Layout, texts
+from podwire.apiserver.kinds.layout import AGE, NAME, Cell, Column, Layout
+from podwire.apiserver.reads.columns import texts
 
 if TYPE_CHECKING:
     from datetime import datetime

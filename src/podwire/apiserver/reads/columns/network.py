@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.reads.columns import AGE, NAME, SELECTOR, Cell, Column, Layout, texts
+from podwire.apiserver.kinds.layout import AGE, NAME, SELECTOR, Cell, Column, Layout
+from podwire.apiserver.reads.columns import texts
 
 if TYPE_CHECKING:
     from datetime import datetime

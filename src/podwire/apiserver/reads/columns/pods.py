@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from podwire.apiserver.reads.columns import AGE, NAME, Cell, Column, Layout, texts
+from podwire.apiserver.kinds.layout import AGE, NAME, Cell, Column, Layout
+from podwire.apiserver.reads.columns import texts
 
 if TYPE_CHECKING:
     from datetime import datetime
