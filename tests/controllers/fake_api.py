@@ -27,6 +27,7 @@ CREATED = "2026-01-01T00:00:00Z"
 SERVED = {
     "/api/v1": ("pods", "services", "configmaps", "serviceaccounts", "nodes", "namespaces", "secrets"),
     "/apis/apps/v1": ("deployments", "replicasets"),
+    "/apis/networking.k8s.io/v1": ("networkpolicies",),
     "/apis/discovery.k8s.io/v1": ("endpointslices",),
 }
 KINDS = {
@@ -40,6 +41,7 @@ KINDS = {
     "deployments": "Deployment",
     "replicasets": "ReplicaSet",
     "endpointslices": "EndpointSlice",
+    "networkpolicies": "NetworkPolicy",
     "events": "Event",
 }
 CLUSTER_SCOPED = {"nodes", "namespaces"}
@@ -72,6 +74,7 @@ class FakeApi(Client):
         self.objects: dict[str, dict[NamespacedName, dict[str, Any]]] = {}
         self.calls: Counter[tuple[str, str]] = Counter()
         self.lose_answers: Counter[tuple[str, str]] = Counter()
+        self.refuse: dict[tuple[str, str], ApiError] = {}
         self._held: set[str] = set()
         self._versions = itertools.count(1)
         self._version = 0
@@ -136,6 +139,8 @@ class FakeApi(Client):
         address = parse(path)
         self.calls[method, address.resource] += 1
         self._changed.set()
+        if refusal := self.refuse.get((method, address.resource)):
+            raise refusal
         answer = self._answer(method, address, msgspec.json.decode(body) if body else {})
         if self.lose_answers[method, address.resource]:
             self.lose_answers[method, address.resource] -= 1
@@ -211,7 +216,8 @@ class FakeApi(Client):
         new["metadata"] = {**body["metadata"], **fixed} if part == "" else old["metadata"]
         if new.get("spec") != old.get("spec"):
             new["metadata"]["generation"] += 1
-        if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers") and resource != "pods":
+        ending = new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers")
+        if ending and resource not in {"pods", "namespaces"}:
             return self._remove(resource, key)
         if new == old:
             return old

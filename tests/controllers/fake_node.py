@@ -14,8 +14,9 @@ from tests.controllers.fake_api import FakeApi
 class FakeRuntime:
     """Serves the pods of all nodes of a fake API."""
 
-    def __init__(self, api: FakeApi) -> None:
+    def __init__(self, api: FakeApi, *, ends_pods: bool = True) -> None:
         self._api = api
+        self._ends_pods = ends_pods
         self._addresses = itertools.count(1)
 
     async def run(self) -> None:
@@ -27,7 +28,7 @@ class FakeRuntime:
 
     def _todo(self, pod: dict[str, Any]) -> bool:
         if pod["metadata"].get("deletionTimestamp"):
-            return True
+            return self._ends_pods
         return bool(pod["spec"].get("nodeName")) and pod.get("status", {}).get("phase") != "Running"
 
     def _serve(self, pod: dict[str, Any]) -> None:

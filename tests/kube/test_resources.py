@@ -24,7 +24,10 @@ class Server:
     async def fetch(self, path: str) -> bytes:
         if path not in self.answers:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
-        return msgspec.json.encode(self.answers[path])
+        answer = self.answers[path]
+        if isinstance(answer, ApiError):
+            raise answer
+        return msgspec.json.encode(answer)
 
 
 def group(name: str, *versions: str) -> dict[str, object]:
@@ -47,5 +50,20 @@ async def test_each_kind_comes_once_in_the_first_version_that_has_it() -> None:
             "/apis/example.com/v1alpha1": resources("example.com/v1alpha1", "routes", "meshes"),
         }
     )
-    found = [(kind.api_version, kind.resource) for kind in await discover(server)]
+    found = [(kind.api_version, kind.resource) for kind in (await discover(server)).kinds]
     assert found == [("v1", "pods"), ("example.com/v1", "routes"), ("example.com/v1alpha1", "meshes")]
+
+
+async def test_a_group_that_cannot_be_read_is_reported_and_hides_no_other() -> None:
+    unavailable = ApiError(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+    server = Server(
+        {
+            "/apis": {"groups": [group("broken.com", "v1"), group("example.com", "v1")]},
+            "/api/v1": resources("v1", "pods"),
+            "/apis/broken.com/v1": unavailable,
+            "/apis/example.com/v1": resources("example.com/v1", "routes"),
+        }
+    )
+    found = await discover(server)
+    assert [kind.resource for kind in found.kinds] == ["pods", "routes"]
+    assert found.errors == {"broken.com/v1": "the server is currently unable to handle the request"}

@@ -6,6 +6,7 @@ Source: kubernetes.io "API discovery" (unaggregated form); k8s.io/apimachinery `
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -15,7 +16,7 @@ from podwire.kube.kinds import Kind
 from podwire.kube.meta import Object, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 COLLECTED = frozenset({"list", "watch", "delete"})
 """The verbs without which nobody can follow and remove the objects of a resource."""
@@ -62,6 +63,14 @@ class GroupList(Struct, frozen=True):
     groups: tuple[Group, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """Kinds of a server; `errors` says for each group and version that could not be read why not."""
+
+    kinds: tuple[Kind[Object], ...]
+    errors: Mapping[str, str]
+
+
 class Fetching(Protocol):
     """What reads a document of a server by its path, as a Client does."""
 
@@ -77,23 +86,31 @@ def kinds(document: ResourceList) -> Iterator[Kind[Object]]:
             yield Kind(document.group_version, resource.kind, resource.name, Object, resource.namespaced)
 
 
-async def discover(client: Fetching) -> tuple[Kind[Object], ...]:
-    """Every resource of the server that can be followed and deleted, each in the first version that has it."""
+async def discover(client: Fetching) -> Discovered:
+    """Return every resource of the server that can be followed and deleted, each in the first version that has it.
+
+    Raises what reading the list of groups raises; a group whose document cannot be read is in `errors`.
+    """
     groups = msgspec.json.decode(await client.fetch("/apis"), type=GroupList).groups
-    paths = [f"/apis/{version.group_version}" for group in groups for version in group.by_preference]
-    documents = await asyncio.gather(*(_resources(client, path) for path in ("/api/v1", *paths)))
+    versions = ("v1", *(version.group_version for group in groups for version in group.by_preference))
+    documents = await asyncio.gather(*(_resources(client, version) for version in versions))
     found: dict[tuple[str, str], Kind[Object]] = {}
-    for document in documents:
+    errors = {}
+    for version, document in zip(versions, documents, strict=True):
+        if isinstance(document, str):
+            errors[version] = document
+            continue
         for kind in kinds(document):
             found.setdefault((kind.api_version.rpartition("/")[0], kind.resource), kind)
-    return tuple(found.values())
+    return Discovered(tuple(found.values()), errors)
 
 
-async def _resources(client: Fetching, path: str) -> ResourceList:
-    """One document; empty where the group went since it was listed, as groups of users do."""
+async def _resources(client: Fetching, group_version: str) -> ResourceList | str:
+    """Return one document, or why it cannot be read; it is empty where the group was removed since the list."""
+    root = "/apis/" if "/" in group_version else "/api/"
     try:
-        return msgspec.json.decode(await client.fetch(path), type=ResourceList)
+        return msgspec.json.decode(await client.fetch(root + group_version), type=ResourceList)
     except ApiError as error:
-        if error.code != 404:
-            raise
-        return ResourceList()
+        return ResourceList() if error.code == 404 else str(error)
+    except msgspec.MsgspecError as error:
+        return str(error)

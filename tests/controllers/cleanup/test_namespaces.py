@@ -8,7 +8,8 @@ import pytest
 
 from podwire.controllers.cleanup.namespaces import Namespaces
 from podwire.controllers.machinery.shared_informers import Informers
-from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS
+from podwire.kube.client import ApiError
+from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, NETWORK_POLICIES, PODS, SECRETS, SERVICE_ACCOUNTS
 from podwire.kube.meta import NamespacedName
 from tests.controllers.fake_api import FakeApi, running
 from tests.controllers.fake_node import FakeRuntime
@@ -22,12 +23,17 @@ async def api() -> FakeApi:
 
 
 @contextlib.asynccontextmanager
-async def at_work(api: FakeApi, folder: Path) -> AsyncIterator[None]:
+async def at_work(api: FakeApi, folder: Path, runtime: FakeRuntime | None = None) -> AsyncIterator[None]:
     authority = folder / "ca.crt"
     authority.write_text("the authority")
     informers = Informers(api)
-    async with running(informers, Namespaces(api, informers, str(authority)), FakeRuntime(api)):
+    async with running(informers, Namespaces(api, informers, str(authority)), runtime or FakeRuntime(api)):
         yield
+
+
+def reasons(api: FakeApi) -> set[str]:
+    """The reasons of all conditions of all namespaces."""
+    return {c["reason"] for item in api.all(NAMESPACES) for c in item["status"].get("conditions", [])}
 
 
 def furnished(api: FakeApi, namespace: str) -> bool:
@@ -67,6 +73,59 @@ async def test_a_deleted_namespace_is_emptied_and_then_goes_and_others_stay(api:
         left = {key.namespace for found in api.objects.values() for key in found}
         assert left == {"", "other"}
         assert furnished(api, "other")
+
+
+@pytest.mark.proves("delete-namespaces")
+async def test_policies_of_a_deleted_namespace_exist_as_long_as_its_pods(api: FakeApi, tmp_path: Path) -> None:
+    api.put(NAMESPACES, "shop")
+    api.put(NETWORK_POLICIES, "deny", "shop", spec={"podSelector": {}})
+    api.put(PODS, "slow", "shop", spec={"terminationGracePeriodSeconds": 10**9})
+    async with at_work(api, tmp_path, FakeRuntime(api, ends_pods=False)):
+        await api.until(lambda: furnished(api, "shop"))
+        await api.delete(NAMESPACES, SHOP)
+        await api.until(lambda: "SomeResourcesRemain" in reasons(api))
+        await api.until(lambda: api.calls["DELETE", "pods"] > 1)
+        assert api.calls["DELETE", "networkpolicies"] == api.calls["DELETE", "secrets"] == 0
+        assert len(api.all(NETWORK_POLICIES)) == 1
+        api.remove(PODS, NamespacedName("shop", "slow"))
+        await api.until(lambda: not api.all(NAMESPACES))
+        assert not api.all(NETWORK_POLICIES)
+
+
+async def test_the_status_counts_what_is_left_of_a_namespace(api: FakeApi, tmp_path: Path) -> None:
+    api.put(NAMESPACES, "shop")
+    for name in ("a", "b"):
+        api.put(SECRETS, name, "shop", metadata={"finalizers": ["example.com/hold"]})
+    async with at_work(api, tmp_path):
+        await api.until(lambda: furnished(api, "shop"))
+        await api.delete(NAMESPACES, SHOP)
+        await api.until(lambda: "SomeFinalizersRemain" in reasons(api))
+        messages = [condition["message"] for condition in api.all(NAMESPACES)[0]["status"]["conditions"]]
+        assert messages == [
+            "All resources successfully discovered",
+            "All legacy kube types successfully parsed",
+            "All content successfully deleted, may be waiting on finalization",
+            "Some resources are remaining: secrets. has 2 resource instances",
+            "Some content in the namespace has finalizers remaining: example.com/hold in 2 resource instances",
+        ]
+
+
+async def test_a_kind_that_cannot_be_deleted_is_in_the_status_and_holds_up_no_other(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    api.put(NAMESPACES, "shop")
+    api.put(SECRETS, "s", "shop")
+    api.put(NETWORK_POLICIES, "deny", "shop", spec={"podSelector": {}})
+    async with at_work(api, tmp_path):
+        await api.until(lambda: furnished(api, "shop"))
+        api.refuse["DELETE", "secrets"] = ApiError(500, "InternalError", "the disk is full")
+        await api.delete(NAMESPACES, SHOP)
+        await api.until(lambda: "ContentDeletionFailed" in reasons(api))
+        (message,) = (c["message"] for c in api.all(NAMESPACES)[0]["status"]["conditions"] if c["status"] == "True")
+        assert message == "Failed to delete all resource types, 1 remaining: the disk is full"
+        assert not api.all(NETWORK_POLICIES)
+        api.refuse.clear()
+        await api.until(lambda: not api.all(NAMESPACES))
 
 
 async def test_a_namespace_waits_for_content_that_cannot_go_yet(api: FakeApi, tmp_path: Path) -> None:

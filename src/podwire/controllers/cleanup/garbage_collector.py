@@ -78,7 +78,7 @@ class GarbageCollector:
 
     async def _follow(self) -> None:
         """Follow kinds that are new. One after the other: a world that starts has more urgent work."""
-        for kind in await discover(self._client):
+        for kind in (await discover(self._client)).kinds:
             name = kind.api_version.partition("/")[0], kind.kind
             if kind.resource in IGNORED or name in self._kinds:
                 continue

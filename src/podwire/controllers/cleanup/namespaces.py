@@ -7,20 +7,25 @@ Source: kubernetes `pkg/controller/namespace/deletion`, `pkg/controller/servicea
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from podwire.controllers.cleanup.namespace_conditions import conditions
+from podwire.controllers.cleanup.namespace_content import delete_content
 from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
-from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS, Kind
-from podwire.kube.meta import NamespacedName, Object
-from podwire.kube.resources import discover
+from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Kind
+from podwire.kube.meta import NamespacedName, timestamp
 
 if TYPE_CHECKING:
+    from podwire.controllers.cleanup.namespace_conditions import Outcome
     from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
-    from podwire.kube.core import Namespace
+    from podwire.kube.core import Namespace, Pod
     from podwire.kube.watch import Change
 
 log = logging.getLogger(__name__)
@@ -28,7 +33,9 @@ log = logging.getLogger(__name__)
 FINALIZER = "kubernetes"
 SERVICE_ACCOUNT = "default"
 ROOT_AUTHORITY = "kube-root-ca.crt"
-AGAIN_SECONDS = 0.2
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 2.0
+"""Between two attempts to empty a namespace; the end of one of its pods is the next attempt too."""
 
 
 class Namespaces:
@@ -40,11 +47,12 @@ class Namespaces:
         self._namespaces = informers.of(NAMESPACES)
         self._accounts = informers.of(SERVICE_ACCOUNTS)
         self._config_maps = informers.of(CONFIG_MAPS)
-        self._left: dict[str, tuple[Kind[Object], ...]] = {}
+        self._waits: dict[str, float] = {}
         self._queue: WorkQueue[NamespacedName] = WorkQueue("namespaces", self.sync)
         self._namespaces.subscribe(lambda change: self._queue.add(changed_key(change)))
         self._accounts.subscribe(self._content_changed)
         self._config_maps.subscribe(self._content_changed)
+        informers.of(PODS).subscribe(self._pod_changed)
 
     async def run(self) -> None:
         """Work for ever."""
@@ -54,7 +62,7 @@ class Namespaces:
         """Furnish a namespace, or empty it and let it go."""
         namespace = self._namespaces.objects.get(key)
         if namespace is None:
-            self._left.pop(key.name, None)
+            self._waits.pop(key.name, None)
         elif namespace.metadata.deletion_timestamp is None:
             await self._furnish(key.name)
         elif FINALIZER in namespace.spec.finalizers:
@@ -64,6 +72,11 @@ class Namespaces:
         key = changed_key(change)
         if key.name in {SERVICE_ACCOUNT, ROOT_AUTHORITY}:
             self._queue.add(NamespacedName("", key.namespace))
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        key = NamespacedName("", changed_key(change).namespace)
+        if change.new is None and key.name in self._waits:
+            self._queue.add(key)
 
     async def _furnish(self, name: str) -> None:
         if NamespacedName(name, SERVICE_ACCOUNT) not in self._accounts.objects:
@@ -83,21 +96,27 @@ class Namespaces:
                 raise
 
     async def _empty(self, namespace: Namespace) -> None:
-        """Delete all content; when none is left, the namespace may go."""
-        name = namespace.metadata.name
-        namespaced = self._left.get(name) or tuple(kind for kind in await discover(self._client) if kind.namespaced)
-        left = []
-        for kind in namespaced:
-            if (await self._client.list(kind, name, limit="1")).items:
-                await self._client.delete_all(kind, name)
-                left.append(kind)
-        if left:
-            log.info("namespace %s still has %s", name, ", ".join(kind.resource for kind in left))
-            self._left[name] = tuple(left)
-        elif self._left.pop(name, None) is None:
+        """Delete the content, report what is left in the status, and remove the finalizer when nothing is left."""
+        now = datetime.now(UTC)
+        outcome = await delete_content(self._client, namespace, now)
+        namespace = await self._write_conditions(namespace, outcome, now)
+        if outcome.complete:
             await self._finalize(namespace)
             return
-        self._queue.add(namespace.key, AGAIN_SECONDS if left else 0)
+        name = namespace.metadata.name
+        wait = self._waits[name] = min(self._waits.get(name, FIRST_WAIT_SECONDS / 2) * 2, LONGEST_WAIT_SECONDS)
+        left = [*outcome.remaining, *outcome.errors]
+        log.info("namespace %s is not empty: %s; next attempt in %.1f s", name, ", ".join(left), wait)
+        self._queue.add(namespace.key, wait)
+
+    async def _write_conditions(self, namespace: Namespace, outcome: Outcome, now: datetime) -> Namespace:
+        before = namespace.status.conditions
+        wanted = conditions(before, outcome, timestamp(now))
+        removed_next = outcome.complete and namespace.spec.finalizers == (FINALIZER,)
+        if wanted == before or (removed_next and not namespace.metadata.finalizers):
+            return namespace
+        body = {"status": {"conditions": [msgspec.to_builtins(condition) for condition in wanted]}}
+        return self._namespaces.wrote(await self._client.patch(NAMESPACES, namespace.key, body, "status"))
 
     async def _finalize(self, namespace: Namespace) -> None:
         metadata = namespace.metadata
