@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.base.authentication import tls_context
-from podwire.apiserver.custom.definitions import Definitions
+from podwire.apiserver.definitions.controller import Definitions
 from podwire.apiserver.documents import health, openapi
 from podwire.apiserver.documents.nonresource import ServerDocuments, Version
 from podwire.apiserver.handlers.router import Api

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.custom import serving
+from podwire.apiserver.definitions import serving
 from podwire.apiserver.documents import discovery
 from podwire.apiserver.documents.openapi import Documents
 from podwire.apiserver.kinds.resources import Registry, registry

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from podwire.apiserver.custom import serving
+from podwire.apiserver.definitions import serving
 from podwire.apiserver.kinds import schema
 from podwire.apiserver.kinds.resources import Resource, registry
 from podwire.apiserver.kinds.schema import Schema

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.access.rbac import Rbac
     from podwire.apiserver.access.rules import Rule
     from podwire.apiserver.access.tokens import Tokens
-    from podwire.apiserver.base.call import Call
     from podwire.apiserver.base.requests import Response
+    from podwire.apiserver.call import Call
 
     Review = Callable[[Call, "Object", User], "Object"]
     """From the spec to the status; raises StatusError."""

@@ -19,9 +19,9 @@ from podwire.kube.meta import timestamp
 if TYPE_CHECKING:
     from podwire.apiserver.access.tokens import Tokens
     from podwire.apiserver.base.authentication import User
-    from podwire.apiserver.base.call import Call
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.base.requests import Response
+    from podwire.apiserver.call import Call
     from podwire.apiserver.storage.revisions import Stored
     from podwire.apiserver.storage.store import Store
 

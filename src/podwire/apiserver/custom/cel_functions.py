@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from podwire.apiserver.base import formats
 from podwire.apiserver.custom import formats as value_formats
 from podwire.apiserver.custom import quantities
-from podwire.apiserver.validation import formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable

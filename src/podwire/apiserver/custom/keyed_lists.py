@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.base import field_errors
+from podwire.apiserver.base import field_errors, object_meta
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.custom.structural import Structural
-from podwire.apiserver.validation import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,5 +62,5 @@ def _embedded(obj: Field) -> Iterator[Cause]:
             yield obj[name].required("must not be empty")
     own = obj["metadata"]
     if own.given and isinstance(own.value, dict):
-        yield from metadata.check_labels(own["labels"])
-        yield from metadata.check_annotations(own["annotations"])
+        yield from object_meta.check_labels(own["labels"])
+        yield from object_meta.check_annotations(own["annotations"])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from podwire.apiserver.base.call import Call
+    from podwire.apiserver.call import Call
     from podwire.apiserver.custom.definition import ScalePaths
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.reads.reader import Reader

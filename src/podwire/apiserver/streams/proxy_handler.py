@@ -15,7 +15,7 @@ from podwire.apiserver.streams.proxy_target import SERVICE_LABEL
 from podwire.apiserver.streams.reverse_proxy import Hop
 
 if TYPE_CHECKING:
-    from podwire.apiserver.base.call import Call
+    from podwire.apiserver.call import Call
     from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.streams.proxy_target import Address, Door
 

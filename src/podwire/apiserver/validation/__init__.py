@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.base import object_meta
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.kinds import schema
 from podwire.apiserver.kinds.schema import Schema
@@ -15,7 +16,6 @@ from podwire.apiserver.validation import (
     definitions,
     events,
     fast_path,
-    metadata,
     networking,
     pods,
     records,
@@ -141,4 +141,4 @@ def _shape(resource: Resource) -> Schema:
 
 
 def _metadata(resource: Resource, obj: Field, old: Field | None) -> Iterator[Cause]:
-    return metadata.validate(resource, obj["metadata"], None if old is None else old["metadata"])
+    return object_meta.validate(resource, obj["metadata"], None if old is None else old["metadata"])

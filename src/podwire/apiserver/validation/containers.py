@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
-from podwire.apiserver.validation import ephemeral, formats
+from podwire.apiserver.base import field_errors, formats
+from podwire.apiserver.validation import ephemeral
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def validate(obj: Field, old: Field | None) -> Iterator[Cause]:
     """Check a definition; `old` is the one that it replaces."""
-    from podwire.apiserver.custom import definition_rules
+    from podwire.apiserver.validation import definition_rules
 
     return definition_rules.problems(obj, old)

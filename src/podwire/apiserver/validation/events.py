@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.validation import formats
+from podwire.apiserver.base import formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
-from podwire.apiserver.validation import formats, metadata
+from podwire.apiserver.base import field_errors, formats, object_meta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,7 @@ _FORBIDDEN_AT_ENDS = ("/..", "/.")
 def network_policy(policy: Field, _old: Field | None) -> Iterator[Cause]:
     """Check a NetworkPolicy."""
     spec = policy["spec"]
-    yield from metadata.check_selector(spec["podSelector"])
+    yield from object_meta.check_selector(spec["podSelector"])
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for rule in spec[direction]:
             for port in rule["ports"]:
@@ -93,7 +92,7 @@ def _policy_port(port: Field) -> Iterator[Cause]:
 def _peer(peer: Field) -> Iterator[Cause]:
     block, selectors = peer["ipBlock"], [peer["podSelector"], peer["namespaceSelector"]]
     for selector in selectors:
-        yield from metadata.check_selector(selector)
+        yield from object_meta.check_selector(selector)
     if block.given:
         yield from _block(block)
     elif not any(selector.given for selector in selectors):

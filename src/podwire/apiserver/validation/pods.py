@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
-from podwire.apiserver.validation import containers, ephemeral, formats, metadata, volumes
-from podwire.apiserver.validation.cache import Memory
+from podwire.apiserver.base import field_errors, formats, object_meta
+from podwire.apiserver.base.validation_cache import Memory
+from podwire.apiserver.validation import containers, ephemeral, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,8 @@ def validate_debugging(pod: Field, old: Field) -> Iterator[Cause]:
 
 def template(field: Field) -> Iterator[Cause]:
     """Check a pod template: labels and annotations stand under the template itself, as upstream's paths have it."""
-    yield from metadata.check_labels(_under(field, "labels"))
-    yield from metadata.check_annotations(_under(field, "annotations"))
+    yield from object_meta.check_labels(_under(field, "labels"))
+    yield from object_meta.check_annotations(_under(field, "annotations"))
     yield from spec(field["spec"])
     if field["spec"]["ephemeralContainers"]:
         yield field["spec"]["ephemeralContainers"].forbidden("ephemeral containers not allowed in pod template")
@@ -73,7 +73,7 @@ def _spec(field: Field) -> Iterator[Cause]:
     for part in ("nodeName", "serviceAccountName"):
         if field[part]:
             yield from field[part].invalid_each(formats.dns_subdomain(field[part].text))
-    yield from metadata.check_labels(field["nodeSelector"])
+    yield from object_meta.check_labels(field["nodeSelector"])
     yield from field["terminationGracePeriodSeconds"].not_negative()
     deadline = field["activeDeadlineSeconds"]
     if deadline.given:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
-from podwire.apiserver.validation import formats, metadata, workloads
+from podwire.apiserver.base import field_errors, formats, object_meta
+from podwire.apiserver.validation import workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,7 @@ def budget(obj: Field, _old: Field | None) -> Iterator[Cause]:
         yield from workloads.amount(spec[part])
     if spec["minAvailable"].given and spec["maxUnavailable"].given:
         yield spec.invalid("minAvailable and maxUnavailable cannot be both set")
-    yield from metadata.check_selector(spec["selector"])
+    yield from object_meta.check_selector(spec["selector"])
 
 
 def autoscaler(obj: Field, _old: Field | None) -> Iterator[Cause]:

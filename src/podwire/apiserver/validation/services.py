@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
-from podwire.apiserver.validation import formats, metadata
+from podwire.apiserver.base import field_errors, formats, object_meta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +30,7 @@ def validate(service: Field, old: Field | None) -> Iterator[Cause]:
     names: set[str] = set()
     for port in spec["ports"]:
         yield from _port(port, names, required=len(spec["ports"]) > 1)
-    yield from metadata.check_labels(spec["selector"])
+    yield from object_meta.check_labels(spec["selector"])
     yield from _affinity(spec)
     yield from addresses(spec)
     for address in spec["externalIPs"]:

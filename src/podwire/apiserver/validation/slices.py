@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
-from podwire.apiserver.validation import formats
+from podwire.apiserver.base import field_errors, formats
 from podwire.apiserver.validation.services import PROTOCOLS, family_of
 
 if TYPE_CHECKING:

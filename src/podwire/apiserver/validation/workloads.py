@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.base import field_errors
+from podwire.apiserver.base import field_errors, formats, object_meta
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.validation import formats, metadata, pods
+from podwire.apiserver.validation import pods
 from podwire.kube import schedules
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _replicated(spec: Field, old: Field | None, word: str) -> Iterator[Cause]:
     if not selector.given:
         yield selector.required()
     else:
-        yield from metadata.check_selector(selector)
+        yield from object_meta.check_selector(selector)
         if not selector["matchLabels"] and not selector["matchExpressions"]:
             yield selector.invalid(f"empty selector is invalid for {word}")
     if not spec["template"].given:

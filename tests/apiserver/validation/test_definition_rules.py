@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.custom.definition_rules import problems
 from podwire.apiserver.defaults.extensions import definition as complete
+from podwire.apiserver.validation.definition_rules import problems
 from tests.apiserver.custom.widgets import Object, manifest, version
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.custom.definition_rules import APPROVAL, PROTECTED_SUFFIXES
+from podwire.apiserver.validation.definition_rules import APPROVAL, PROTECTED_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.apiserver.custom.names import Conflict
     from podwire.apiserver.custom.rules import Unusable
+    from podwire.apiserver.definitions.names import Conflict
 
 Object = dict[str, Any]
 

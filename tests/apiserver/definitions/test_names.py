@@ -1,5 +1,5 @@
 from podwire.apiserver.custom.definition import Names
-from podwire.apiserver.custom.names import Claim, Claims
+from podwire.apiserver.definitions.names import Claim, Claims
 from podwire.apiserver.kinds.resources import registry
 
 WIDGETS = Names("widgets", "Widget", "widget", "WidgetList", ("wi",))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
+from podwire.apiserver.base import field_errors, formats
 from podwire.apiserver.custom import json_path, schema_rules, simple_path
-from podwire.apiserver.validation import formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from podwire.apiserver.base import status
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.custom import definition as definitions
 from podwire.apiserver.custom.definition import CLEANUP, STORAGE, Definition
-from podwire.apiserver.custom.names import Claim, Claims
+from podwire.apiserver.definitions.names import Claim, Claims
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes.deletion import DeleteOptions
 from podwire.apiserver.writes.writer import WriteOptions
@@ -85,7 +85,7 @@ class Definitions:
 
     def _complete(self, write: Write) -> None:
         """Finalizer, names, conditions. What is malformed is left to validation, which comes next."""
-        from podwire.apiserver.custom import conditions
+        from podwire.apiserver.definitions import conditions
 
         obj, name = write.obj, write.obj["metadata"]["name"]
         try:
@@ -131,7 +131,9 @@ class Definitions:
             self._run(f"delete {name}", self._delete_objects(name))
 
     def _serve(self, stored: Stored, found: Definition) -> None:
-        from podwire.apiserver.custom import serving  # schemas and all: most worlds have no definition when they start
+        from podwire.apiserver.definitions import (
+            serving,  # schemas and all: most worlds have no definition when they start
+        )
 
         name, mark = stored.key.name, serving.fingerprint(found)
         known, before = self._served.get(name, ("", ()))

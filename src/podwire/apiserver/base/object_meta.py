@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.base import field_errors
-from podwire.apiserver.validation import formats
-from podwire.apiserver.validation.cache import Memory
+from podwire.apiserver.base import field_errors, formats
+from podwire.apiserver.base.validation_cache import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

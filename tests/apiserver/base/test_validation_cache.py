@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.base.field_errors import Cause
-from podwire.apiserver.validation.cache import Memory
+from podwire.apiserver.base.validation_cache import Memory
 
 
 class Judge:
