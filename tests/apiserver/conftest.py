@@ -14,9 +14,11 @@ import pytest
 import pytest_asyncio
 
 from podwire.apiserver.access import pki
+from podwire.apiserver.answers import Answer
 from podwire.apiserver.base.authentication import User
-from podwire.apiserver.base.requests import Answer, Request, Response, WatchAnswer
+from podwire.apiserver.base.requests import Request, Response
 from podwire.apiserver.main import ApiServer, ApiServerConfig, running
+from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.kube.credentials import Credentials
 
 ADMIN = User("kubernetes-admin", ("system:masters",))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.base.requests import Request, Response, WatchAnswer
+from podwire.apiserver.base.requests import Request, Response
+from podwire.apiserver.reads.watcher import WatchAnswer
 from tests.apiserver.access.things import PODS, allow, pod, rule
 from tests.apiserver.conftest import Talk
 

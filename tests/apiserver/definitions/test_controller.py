@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.base.requests import WatchAnswer
 from podwire.apiserver.main import running
+from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.storage.revisions import Key
 from tests.apiserver.conftest import Files, Talk, configuration, until
 from tests.apiserver.custom.widgets import DEFINITIONS, MERGE, WIDGETS, define, manifest, schema, version, widget

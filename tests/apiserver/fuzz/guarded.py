@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
-from podwire.apiserver.base.requests import Answer, Request, Response, WatchAnswer
+from podwire.apiserver.answers import Answer
+from podwire.apiserver.base.requests import Request, Response
 from podwire.apiserver.main import ApiServer
+from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.kube import kinds
 from tests.apiserver.conftest import ADMIN, Files, configuration
 from tests.apiserver.custom.widgets import DEFINITIONS, manifest

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.base.requests import Relay
+from podwire.apiserver.streams.relays import Relay
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import DEPLOYMENTS, MAPS, MERGE, PODS, deployment, pod
 

@@ -9,9 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import field_errors, status
-from podwire.apiserver.base.requests import Answer, Request, Response, WatchAnswer
+from podwire.apiserver.base.requests import Request, Response
 from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.reads.watcher import WatchAnswer
 from tests.apiserver.conftest import Served, Talk
 from tests.apiserver.custom.widgets import WIDGETS, define, widget
 from tests.apiserver.samples import DEPLOYMENTS, JSON_PATCH, MAPS, MERGE, PODS, STRATEGIC, config_map, deployment, pod

@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.authentication import User
-from podwire.apiserver.base.requests import Relay, Request
+from podwire.apiserver.base.requests import Request
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.streams import node_endpoint
+from podwire.apiserver.streams.relays import Relay
 
 
 def relay(subresource: str, containers: str = "main", node: str = "n1", **query: tuple[str, ...]) -> Relay:

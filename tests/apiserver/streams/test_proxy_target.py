@@ -6,12 +6,12 @@ import pytest
 from multidict import CIMultiDict
 
 from podwire.apiserver.base import routes
-from podwire.apiserver.base.requests import Proxied, Response
+from podwire.apiserver.base.requests import Response
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.storage.revisions import Stored
 from podwire.apiserver.streams import proxy_target
 from podwire.apiserver.streams.proxy_target import Address, Door
-from podwire.apiserver.streams.reverse_proxy import onward
+from podwire.apiserver.streams.reverse_proxy import Proxied, onward
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import PODS, pod
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.apiserver.apply import fields, typed
+from podwire.apiserver.base.encoding import decode, encode
 from podwire.apiserver.base.object_meta import annotations_fit
 from podwire.apiserver.bodies.reader import without_nulls
-from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.apply.fields import Fields

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.storage.revisions import decode, encode
+from podwire.apiserver.base.encoding import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

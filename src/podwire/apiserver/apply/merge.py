@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from podwire.apiserver.apply import fields, typed
 from podwire.apiserver.apply.entries import APPLY, BEFORE_FIRST_APPLY, UPDATE, Entries, Entry, Identity, capped
-from podwire.apiserver.storage.revisions import decode, encode
+from podwire.apiserver.base.encoding import decode, encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.apply.fields import Fields

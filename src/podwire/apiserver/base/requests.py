@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.storage.revisions import encode
+from podwire.apiserver.base.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from podwire.apiserver.base.authentication import User
-    from podwire.apiserver.reads.watcher import Watcher
-    from podwire.apiserver.streams.reverse_proxy import Hop
 
 JSON = "application/json"
 
@@ -49,36 +47,6 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     content_type: str = JSON
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-
-class WatchAnswer(msgspec.Struct, frozen=True, gc=False):
-    """An answer that goes on: the adapter sends what the watcher has until it ends."""
-
-    watcher: Watcher
-    storage: str
-    warnings: tuple[str, ...] = ()
-
-
-class Relay(msgspec.Struct, frozen=True, gc=False):
-    """The answer comes from a node's runtime: over its unix socket, under this path and query."""
-
-    socket: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    streams: bool
-    """Whether it is a WebSocket (exec, attach, portforward) rather than a plain body (log)."""
-    protocols: tuple[str, ...] = ()
-    """The WebSocket's subprotocols, the best first; an empty one stands for none at all."""
-
-
-class Proxied(msgspec.Struct, frozen=True, gc=False):
-    """The answer is that of a pod or node, which the runtime of its node asks."""
-
-    hop: Hop
-    body: bytes
-
-
-Answer = Response | WatchAnswer | Relay | Proxied
 
 
 def json_response(value: Any, code: int = 200, warnings: tuple[str, ...] = ()) -> Response:

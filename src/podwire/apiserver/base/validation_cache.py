@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.storage.revisions import encode
+from podwire.apiserver.base.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

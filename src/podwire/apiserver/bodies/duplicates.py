@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.base.encoding import decode, encode
 from podwire.apiserver.bodies.reader import JSON_TYPES, YAML_TYPES, is_json, media_type
-from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

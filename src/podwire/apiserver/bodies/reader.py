@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from podwire.apiserver.base import status
+from podwire.apiserver.base.encoding import decode, encode
 from podwire.apiserver.bodies.protobuf import envelope
 from podwire.apiserver.bodies.protobuf.wire import WireError
-from podwire.apiserver.storage.revisions import decode, encode
 
 Object = dict[str, Any]
 

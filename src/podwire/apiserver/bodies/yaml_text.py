@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from podwire.apiserver.storage.revisions import decode
+from podwire.apiserver.base.encoding import decode
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.base.encoding import decode, encode
 from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.custom import (
     checking,
@@ -20,7 +21,6 @@ from podwire.apiserver.custom import (
     structural,
 )
 from podwire.apiserver.custom.simple_path import dotted
-from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import Definition, ScalePaths, Version

@@ -15,11 +15,13 @@ from msgspec.structs import replace
 
 from podwire.apiserver.access import request_attributes
 from podwire.apiserver.access.audit import Outcome
+from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import routes, status
-from podwire.apiserver.base.requests import Answer, Response, WatchAnswer, json_response
+from podwire.apiserver.base.requests import Response, json_response
 from podwire.apiserver.base.status import StatusError, Success
 from podwire.apiserver.call import Call
 from podwire.apiserver.reads import negotiation
+from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.writes import deletion, unimplemented
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import field_errors, status
-from podwire.apiserver.base.requests import Answer, json_response
+from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.base.status import Success
 from podwire.apiserver.handlers import eviction, scale
 from podwire.apiserver.kinds import conversion

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from podwire.apiserver.base import status
-from podwire.apiserver.storage.revisions import encode
+from podwire.apiserver.base.encoding import encode
 
 if TYPE_CHECKING:
     import asyncio

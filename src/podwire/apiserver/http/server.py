@@ -14,17 +14,19 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from podwire.apiserver.access.impersonation import HEADERS as IMPERSONATION
+from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import status
 from podwire.apiserver.base.authentication import certificate_user
-from podwire.apiserver.base.requests import Answer, Proxied, Relay, Request, Response, WatchAnswer, json_response
+from podwire.apiserver.base.requests import Request, Response, json_response
 from podwire.apiserver.bodies.reader import LARGEST_BODY
 from podwire.apiserver.http.buffered_response import WholeAnswer, warning_values
 from podwire.apiserver.http.connections import Connections
 from podwire.apiserver.http.tls_listener import TlsListener
 from podwire.apiserver.http.watch_writer import Rounds, WatchStream
+from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.streams import proxy_target
-from podwire.apiserver.streams.relays import RuntimeRefusal, relay_body, relay_messages
-from podwire.apiserver.streams.reverse_proxy import pass_on
+from podwire.apiserver.streams.relays import Relay, RuntimeRefusal, relay_body, relay_messages
+from podwire.apiserver.streams.reverse_proxy import Proxied, pass_on
 
 if TYPE_CHECKING:
     import ssl

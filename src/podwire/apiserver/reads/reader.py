@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import status
-from podwire.apiserver.base.requests import Answer, Response, WatchAnswer
+from podwire.apiserver.base.requests import Response
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.reads import list_options, negotiation
 from podwire.apiserver.reads.list_options import ListOptions
 from podwire.apiserver.reads.representations import View, view
 from podwire.apiserver.reads.selectors import Selection, selection
-from podwire.apiserver.reads.watcher import Watcher, added_line, bookmark_line, event_line
+from podwire.apiserver.reads.watcher import WatchAnswer, Watcher, added_line, bookmark_line, event_line
 from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec.structs import replace
 
 from podwire.apiserver.base import status
+from podwire.apiserver.base.encoding import decode, encode
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.reads import tables
 from podwire.apiserver.reads.negotiation import Form
-from podwire.apiserver.storage.revisions import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

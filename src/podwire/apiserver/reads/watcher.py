@@ -24,8 +24,10 @@ import enum
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from podwire.apiserver.base.encoding import encode
 from podwire.apiserver.reads.representations import INITIAL_EVENTS_END, at_version
-from podwire.apiserver.storage.revisions import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -196,3 +198,11 @@ def _next_bookmark(now: float, ends: float) -> float:
 
 def _nothing() -> None:
     """Nobody listens yet."""
+
+
+class WatchAnswer(msgspec.Struct, frozen=True, gc=False):
+    """An answer that goes on: the adapter sends what the watcher has until it ends."""
+
+    watcher: Watcher
+    storage: str
+    warnings: tuple[str, ...] = ()

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from podwire.apiserver.base.encoding import decode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Object = dict[str, Any]
-
-decode: Any = msgspec.json.Decoder().decode
-encode = msgspec.json.Encoder().encode
 
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

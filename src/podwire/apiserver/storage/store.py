@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from podwire.apiserver.base import status
+from podwire.apiserver.base.encoding import decode
 from podwire.apiserver.storage.history import History, Window, superseded
 from podwire.apiserver.storage.journal import Journal, Row
-from podwire.apiserver.storage.revisions import Event, Key, Stored, decode
+from podwire.apiserver.storage.revisions import Event, Key, Stored
 from podwire.apiserver.storage.table import Table
 from podwire.apiserver.storage.transaction import Batch, Transaction, stored_object
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.base.encoding import encode
 from podwire.apiserver.reads.selectors import selectable_fields
-from podwire.apiserver.storage.revisions import Event, Key, Stored, encode
+from podwire.apiserver.storage.revisions import Event, Key, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable

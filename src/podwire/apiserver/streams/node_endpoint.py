@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from podwire.apiserver.base import status
-from podwire.apiserver.base.requests import Relay
+from podwire.apiserver.streams.relays import Relay
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request

@@ -6,13 +6,14 @@ import random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import status
-from podwire.apiserver.base.requests import Answer, Proxied, Response
+from podwire.apiserver.base.requests import Response
 from podwire.apiserver.kinds.builtin import BUILTIN
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.streams import node_endpoint, proxy_target
 from podwire.apiserver.streams.proxy_target import SERVICE_LABEL
-from podwire.apiserver.streams.reverse_proxy import Hop
+from podwire.apiserver.streams.reverse_proxy import Hop, Proxied
 
 if TYPE_CHECKING:
     from podwire.apiserver.call import Call

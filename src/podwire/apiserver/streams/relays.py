@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
@@ -12,10 +11,19 @@ from aiohttp import web
 from podwire.apiserver.base import status
 from podwire.apiserver.streams.reverse_proxy import MESSAGE_BYTES, exchange, passed_on
 
-if TYPE_CHECKING:
-    from podwire.apiserver.base.requests import Relay
-
 CONNECT_SECONDS = 5.0
+
+
+class Relay(msgspec.Struct, frozen=True, gc=False):
+    """The answer comes from a node's runtime: over its unix socket, under this path and query."""
+
+    socket: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    streams: bool
+    """Whether it is a WebSocket (exec, attach, portforward) rather than a plain body (log)."""
+    protocols: tuple[str, ...] = ()
+    """The WebSocket's subprotocols, the best first; an empty one stands for none at all."""
 
 
 class RuntimeRefusal(Exception):  # noqa: N818  (a refusal, not a fault)

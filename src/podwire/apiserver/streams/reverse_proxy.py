@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
@@ -56,6 +57,13 @@ class Hop:
     url: str
     socket: str = ""
     prefix: str = ""
+
+
+class Proxied(msgspec.Struct, frozen=True, gc=False):
+    """The answer is that of a pod or node, fetched through the server of its node."""
+
+    hop: Hop
+    body: bytes
 
 
 def connector(hop: Hop) -> aiohttp.BaseConnector:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from podwire.apiserver import validation
 from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.base.encoding import encode
 from podwire.apiserver.bodies.reader import media_type, read_json
 from podwire.apiserver.patches.patches import STRATEGIC_MERGE_PATCH
-from podwire.apiserver.storage.revisions import encode
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource

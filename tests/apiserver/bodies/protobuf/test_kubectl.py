@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.base.requests import Answer, Request
+from podwire.apiserver.answers import Answer
+from podwire.apiserver.base.requests import Request
 from podwire.apiserver.bodies.protobuf import envelope
 from podwire.apiserver.bodies.reader import without_nulls
 from tests.apiserver.conftest import Served
