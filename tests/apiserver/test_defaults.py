@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import defaults
-from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.kinds.builtin import registry
 
 REGISTRY = registry()
 Object = dict[str, Any]

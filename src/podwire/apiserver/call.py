@@ -14,9 +14,8 @@ from podwire.apiserver.bodies.reader import is_json, read_json, read_object, rea
 from podwire.apiserver.patches import patches
 from podwire.apiserver.reads.reader import requested_view
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.writes.decoding import SentPatch
 from podwire.apiserver.writes.deletion import DeleteOptions
-from podwire.apiserver.writes.writer import WriteOptions
+from podwire.apiserver.writes.options import SentPatch, WriteOptions
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request

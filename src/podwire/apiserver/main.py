@@ -21,7 +21,7 @@ from podwire.apiserver.documents.nonresource import ServerDocuments, Version
 from podwire.apiserver.handlers.router import Api
 from podwire.apiserver.handlers.subresources import Subresources
 from podwire.apiserver.http.server import Server
-from podwire.apiserver.kinds import resources
+from podwire.apiserver.kinds import builtin
 from podwire.apiserver.reads.reader import Reader
 from podwire.apiserver.reads.watch_hub import Hub
 from podwire.apiserver.storage.history import Window
@@ -76,7 +76,7 @@ class ApiServer:
 
     def __init__(self, config: ApiServerConfig) -> None:
         self._config = config
-        self.registry = resources.registry()
+        self.registry = builtin.registry()
         self._addresses = ServiceAddresses(ServiceRanges(tuple(map(ip_network, config.service_ranges))))
         self.store = Store(config.store, durable=config.durable, window=config.window)
         self.hub = Hub(self.store)

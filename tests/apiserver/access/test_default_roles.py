@@ -9,7 +9,7 @@ from podwire.apiserver.access.attributes import Attributes
 from podwire.apiserver.access.filters import Authorizer
 from podwire.apiserver.access.rbac import Rbac
 from podwire.apiserver.base.authentication import User
-from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.kinds.builtin import registry
 from podwire.apiserver.storage.store import Store
 from tests.apiserver.access.things import RBAC, binding, role, rule, user
 from tests.apiserver.conftest import Talk

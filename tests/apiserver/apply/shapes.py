@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from podwire.apiserver.apply.shapes import SchemaShapes, Shape
-from podwire.apiserver.kinds import resources
+from podwire.apiserver.kinds import builtin
 from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.kinds.schema import Schema
 
-REGISTRY = resources.registry()
+REGISTRY = builtin.registry()
 SHAPES = SchemaShapes()
 
 Object = dict[str, Any]

@@ -1,6 +1,6 @@
 from podwire.apiserver.custom.definition import Names
 from podwire.apiserver.definitions.names import Claim, Claims
-from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.kinds.builtin import registry
 
 WIDGETS = Names("widgets", "Widget", "widget", "WidgetList", ("wi",))
 

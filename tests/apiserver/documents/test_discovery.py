@@ -4,7 +4,8 @@ import pytest
 
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.documents import discovery
-from podwire.apiserver.kinds.resources import Registry, registry
+from podwire.apiserver.kinds.builtin import registry
+from podwire.apiserver.kinds.resources import Registry
 from tests.apiserver.conftest import Talk
 
 REGISTRY = registry()

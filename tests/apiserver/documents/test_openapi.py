@@ -13,7 +13,8 @@ import pytest
 from podwire.apiserver.definitions import serving
 from podwire.apiserver.documents import discovery
 from podwire.apiserver.documents.openapi import Documents
-from podwire.apiserver.kinds.resources import Registry, registry
+from podwire.apiserver.kinds.builtin import registry
+from podwire.apiserver.kinds.resources import Registry
 from tests.apiserver.custom.widgets import definition
 
 KUBECTL = Path(sys.executable).with_name("kubectl")

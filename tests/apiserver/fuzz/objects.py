@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from podwire.apiserver.definitions import serving
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.kinds.builtin import registry
+from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.kinds.schema import Schema
 from tests.apiserver.custom import widgets
 from tests.apiserver.validation.objects import BASE

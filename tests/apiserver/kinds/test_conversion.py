@@ -1,6 +1,7 @@
 from podwire.apiserver import validation
 from podwire.apiserver.kinds import conversion
-from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.kinds.builtin import registry
+from podwire.apiserver.kinds.resources import Resource
 
 
 def events(api_version: str) -> Resource:

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from podwire.apiserver.kinds import schema
-from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.kinds.builtin import registry
+from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.kinds.schema import ListRule, MergeRules
 
 REGISTRY = registry()
@@ -103,8 +104,9 @@ def test_a_kind_without_a_schema_is_an_error() -> None:
 def test_discovery_reads_no_schemas() -> None:
     """A server starts without unpacking anything."""
     program = (
-        "from podwire.apiserver import discovery, resources, schema\n"
-        "discovery.aggregated_core(resources.registry())\n"
+        "from podwire.apiserver.documents import discovery\n"
+        "from podwire.apiserver.kinds import builtin, schema\n"
+        "discovery.aggregated_core(builtin.registry())\n"
         "print(schema.structures.cache_info().currsize)"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.kinds import resources, schema
+from podwire.apiserver.kinds import builtin, schema
 from podwire.apiserver.patches import strategic_merge
 from podwire.apiserver.patches.strategic_merge import StrategicPatchError
 
-REGISTRY = resources.registry()
+REGISTRY = builtin.registry()
 
 
 def patched(plural: str, target: Any, patch: Any, group: str = "") -> Any:

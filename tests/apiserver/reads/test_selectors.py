@@ -1,7 +1,8 @@
 import pytest
 
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.reads.selectors import selectable_fields, selection
+from podwire.apiserver.kinds.selectable_fields import selectable_fields
+from podwire.apiserver.reads.selectors import selection
 from podwire.apiserver.storage.revisions import Key, Stored
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.kinds.builtin import registry
 from podwire.apiserver.reads import tables
 from podwire.apiserver.reads.columns import texts
 

@@ -4,7 +4,8 @@ import copy
 from typing import Any
 
 from podwire.apiserver import defaults, validation
-from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.kinds.builtin import registry
+from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.writes import strategy
 
 REGISTRY = registry()

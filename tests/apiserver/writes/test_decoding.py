@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.writes.decoding import go_text
+from podwire.apiserver.writes.options import go_text
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import MAPS, MERGE, STRATEGIC, config_map
 

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.status import StatusError
-from podwire.apiserver.kinds.resources import Resource, registry
+from podwire.apiserver.kinds.builtin import registry
+from podwire.apiserver.kinds.resources import Resource
 from podwire.apiserver.writes import deletion
 from podwire.apiserver.writes.deletion import DeleteOptions, Outcome
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from podwire.apiserver import defaults
-from podwire.apiserver.kinds.resources import registry
+from podwire.apiserver.kinds.builtin import registry
 from podwire.apiserver.writes import strategy
 from podwire.apiserver.writes.service_allocator import Reservation, ServiceAddresses, ServiceRanges
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.bodies.media_types import APPLY_PATCH
 from podwire.apiserver.bodies.reader import media_type
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.base.requests import Request
 
-APPLY_PATCH = "application/apply-patch+yaml"
 LONGEST_NAME = 128
 UNKNOWN = "unknown"
 """Who writes without a name of any kind. Upstream leaves the name empty, which nobody can tell from a fault."""

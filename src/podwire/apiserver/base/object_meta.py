@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.base.field_path import Field
-    from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.base.resource_names import ResourceNames
 
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes of all keys and values together."""
@@ -35,7 +35,7 @@ _SHARED = ("labels", "annotations", "ownerReferences", "finalizers")
 _right_parts = Memory()
 
 
-def validate(resource: Resource, metadata: Field, old: Field | None) -> Iterator[Cause]:
+def validate(resource: ResourceNames, metadata: Field, old: Field | None) -> Iterator[Cause]:
     """Check the metadata of an object that has its name already."""
     yield from _name(resource, metadata["name"])
     if resource.namespaced and metadata["namespace"]:
@@ -105,7 +105,7 @@ def _requirement(expression: Field) -> Iterator[Cause]:
         yield from value.invalid_each(formats.label_value(value.text))
 
 
-def _name(resource: Resource, name: Field) -> Iterator[Cause]:
+def _name(resource: ResourceNames, name: Field) -> Iterator[Cause]:
     if not name:
         yield name.required("name or generateName is required")
         return

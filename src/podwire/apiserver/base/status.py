@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from podwire.apiserver.base.field_errors import Cause
-    from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.base.resource_names import ResourceNames
 
 Object = dict[str, Any]
 
@@ -93,7 +93,7 @@ class Success:
         return answer
 
 
-def about(resource: Resource, name: str = "", uid: str = "", causes: Sequence[Cause] = ()) -> Details:
+def about(resource: ResourceNames, name: str = "", uid: str = "", causes: Sequence[Cause] = ()) -> Details:
     """Details that name one object by its resource, as most refusals do."""
     return Details(name, resource.group, resource.plural, uid, tuple(causes))
 
@@ -108,14 +108,14 @@ def unauthorized(why: str = "present a client certificate of this cluster's auth
     return StatusError(401, "Unauthorized", f"Unauthorized: {why}")
 
 
-def forbidden(resource: Resource, name: str, why: str, causes: Sequence[Cause] = ()) -> StatusError:
+def forbidden(resource: ResourceNames, name: str, why: str, causes: Sequence[Cause] = ()) -> StatusError:
     """The asker is known and may not."""
     what = f"{resource.qualified_plural} {json.dumps(name)}" if name else resource.qualified_plural
     message = f"{what} is forbidden: {why}"
     return StatusError(403, "Forbidden", message, about(resource, name, causes=causes))
 
 
-def not_found(resource: Resource, name: str) -> StatusError:
+def not_found(resource: ResourceNames, name: str) -> StatusError:
     """There is no such object."""
     message = f"{resource.qualified_plural} {json.dumps(name)} not found"
     return StatusError(404, "NotFound", message, about(resource, name))
@@ -126,7 +126,7 @@ def no_such_path() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource")
 
 
-def method_not_allowed(resource: Resource | None = None) -> StatusError:
+def method_not_allowed(resource: ResourceNames | None = None) -> StatusError:
     """The path is served, the verb is not."""
     details = about(resource) if resource else Details()
     message = "the server does not allow this method on the requested resource"
@@ -138,13 +138,13 @@ def not_acceptable(served: str) -> StatusError:
     return StatusError(406, "NotAcceptable", f"only the following media types are accepted: {served}")
 
 
-def already_exists(resource: Resource, name: str) -> StatusError:
+def already_exists(resource: ResourceNames, name: str) -> StatusError:
     """The name is taken."""
     message = f"{resource.qualified_plural} {json.dumps(name)} already exists"
     return StatusError(409, "AlreadyExists", message, about(resource, name))
 
 
-def conflict(resource: Resource, name: str, why: str = "") -> StatusError:
+def conflict(resource: ResourceNames, name: str, why: str = "") -> StatusError:
     """The object is not the one that the asker saw."""
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
     message = f"Operation cannot be fulfilled on {resource.qualified_plural} {json.dumps(name)}: {why}"
@@ -163,7 +163,7 @@ def unsupported_media_type(given: str, served: Sequence[str]) -> StatusError:
     return StatusError(415, "UnsupportedMediaType", message)
 
 
-def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> StatusError:
+def invalid(resource: ResourceNames, name: str, causes: Sequence[Cause]) -> StatusError:
     """The object breaks rules of its kind."""
     details = Details(name, resource.group, resource.kind, causes=tuple(causes))
     return StatusError(422, "Invalid", field_causes.summary(resource.qualified_kind, name, causes), details)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.apiserver.documents.discovery import version_priority
+from podwire.apiserver.kinds.custom_resource import ScalePaths
 
 if TYPE_CHECKING:
     from podwire.apiserver.storage.revisions import Stored
@@ -44,14 +45,6 @@ class SelectableField(msgspec.Struct, frozen=True, rename="camel"):
     """A field that field selectors can ask for."""
 
     json_path: str
-
-
-class ScalePaths(msgspec.Struct, frozen=True, rename="camel"):
-    """Where the parts of a Scale stand in an object, as simple paths: `.spec.replicas`."""
-
-    spec_replicas_path: str = ""
-    status_replicas_path: str = ""
-    label_selector_path: str = ""
 
 
 class Subresources(msgspec.Struct, frozen=True, rename="camel"):

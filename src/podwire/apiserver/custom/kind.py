@@ -23,11 +23,11 @@ from podwire.apiserver.custom import (
 from podwire.apiserver.custom.simple_path import dotted
 
 if TYPE_CHECKING:
-    from podwire.apiserver.custom.definition import Definition, ScalePaths, Version
+    from podwire.apiserver.custom.definition import Definition, Version
     from podwire.apiserver.custom.structural import Structural
+    from podwire.apiserver.kinds.custom_resource import ScalePaths, StoredObject
     from podwire.apiserver.kinds.layout import Layout
     from podwire.apiserver.kinds.schema import Schema
-    from podwire.apiserver.storage.revisions import Stored
 
 Object = dict[str, Any]
 
@@ -120,7 +120,7 @@ class CustomKind:
         self.complete(shown)
         return shown
 
-    def body(self, stored: Stored) -> bytes:
+    def body(self, stored: StoredObject) -> bytes:
         """The served form of a stored object, encoded; the stored bytes where both are the same."""
         if self._version.storage and stored.version > self._since and self._alike:
             return stored.body

@@ -11,7 +11,7 @@ from podwire.apiserver.base import status
 from podwire.apiserver.custom import simple_path
 
 if TYPE_CHECKING:
-    from podwire.apiserver.custom.definition import ScalePaths
+    from podwire.apiserver.kinds.custom_resource import ScalePaths
 
 Object = dict[str, Any]
 

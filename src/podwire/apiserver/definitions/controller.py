@@ -25,7 +25,7 @@ from podwire.apiserver.custom.definition import CLEANUP, STORAGE, Definition
 from podwire.apiserver.definitions.names import Claim, Claims
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes.deletion import DeleteOptions
-from podwire.apiserver.writes.writer import WriteOptions
+from podwire.apiserver.writes.options import WriteOptions
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from podwire.apiserver.reads.negotiation import Form
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request, Response
-    from podwire.apiserver.custom.definition import ScalePaths
+    from podwire.apiserver.kinds.custom_resource import ScalePaths
 
 Object = dict[str, Any]
 

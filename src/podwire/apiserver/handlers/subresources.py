@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from podwire.apiserver.call import Call
-    from podwire.apiserver.custom.definition import ScalePaths
+    from podwire.apiserver.kinds.custom_resource import ScalePaths
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.writes.writer import Change, Part, Writer, Written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from podwire.apiserver.kinds.resources import STANDARD_VERBS, Resource, Subresource
+from podwire.apiserver.kinds.resources import STANDARD_VERBS, Registry, Resource, Subresource
 
 _WRITE = ("get", "patch", "update")
 _ALL = ("all",)
@@ -180,3 +180,8 @@ def _extensions() -> tuple[Resource, ...]:
 
 
 BUILTIN: tuple[Resource, ...] = (*_core(), *_workloads(), *_network(), *_cluster(), *_extensions(), *_reviews())
+
+
+def registry() -> Registry:
+    """Return a new registry of all built-in kinds."""
+    return Registry(BUILTIN)

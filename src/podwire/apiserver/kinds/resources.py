@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from podwire.apiserver.custom.kind import CustomKind
+    from podwire.apiserver.kinds.custom_resource import CustomResource
     from podwire.apiserver.kinds.layout import Layout
     from podwire.apiserver.kinds.schema import Schema
 
@@ -82,7 +82,7 @@ class Resource:
     subresources: Mapping[str, Subresource] = field(default_factory=dict)
     storage: str = ""
     patch_strategic: bool = True
-    custom: CustomKind | None = None
+    custom: CustomResource | None = None
     deprecation: str = ""
 
     @property
@@ -178,10 +178,3 @@ class Registry:
 def api_version(group: str, version: str) -> str:
     """`v1` for the core group, `group/version` for the others."""
     return f"{group}/{version}" if group else version
-
-
-def registry() -> Registry:
-    """A new registry with all built-in kinds."""
-    from podwire.apiserver.kinds.builtin import BUILTIN
-
-    return Registry(BUILTIN)

@@ -9,14 +9,12 @@ import functools
 import zipfile
 from dataclasses import dataclass
 from importlib import resources as package_data
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
-
-    from podwire.apiserver.kinds.resources import Resource
 
 
 class Schema(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -86,12 +84,28 @@ class MergeRules:
         return MergeRules(value) if value.type == "object" else None
 
 
-def merge_rules(resource: Resource) -> MergeRules:
+class HasSchema(Protocol):
+    """A resource whose fields are described: by its own schema, or by the published one of its kind."""
+
+    @property
+    def schema(self) -> Schema | None:
+        """The schema of a kind that users defined."""
+
+    @property
+    def api_version(self) -> str:
+        """`v1` or `group/version`."""
+
+    @property
+    def kind(self) -> str:
+        """Kind, such as `Pod`."""
+
+
+def merge_rules(resource: HasSchema) -> MergeRules:
     """The strategic merge rules of a kind's objects."""
     return MergeRules(of(resource))
 
 
-def of(resource: Resource) -> Schema:
+def of(resource: HasSchema) -> Schema:
     """The schema of a kind's objects. A kind that has none raises LookupError."""
     if resource.schema is not None:
         return resource.schema
@@ -116,7 +130,7 @@ def resolve(schema: Schema) -> Schema:
     return definition(schema.ref) if schema.ref else schema
 
 
-def at(resource: Resource, pointer: str) -> Schema | None:
+def at(resource: HasSchema, pointer: str) -> Schema | None:
     """The schema at a JSON pointer (RFC 6901) into a kind's objects; list positions are any number or `-`."""
     found: Schema | None = of(resource)
     for token in pointer.split("/")[1:]:

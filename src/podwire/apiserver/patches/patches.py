@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.apply.options import APPLY_PATCH
 from podwire.apiserver.base import status
+from podwire.apiserver.bodies.media_types import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from podwire.apiserver.bodies.reader import media_type, read_json
 from podwire.apiserver.kinds import schema
 from podwire.apiserver.patches import json_patch, merge_patch, strategic_merge
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
-
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 
 def change(resource: Resource, body: bytes, content_type: str) -> Callable[[Object], Object]:

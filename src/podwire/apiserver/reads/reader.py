@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.kinds import conversion
@@ -69,7 +68,7 @@ class Reader:
         metadata = {"resourceVersion": str(self._store.version)}
         return Response(requested_view(request, resource).many(items, metadata))
 
-    async def collection(self, request: Request, resource: Resource, namespace: str) -> Answer:
+    async def collection(self, request: Request, resource: Resource, namespace: str) -> Response | WatchAnswer:
         """A list, or a watch where `watch` is set."""
         wanted = list_options.options(request)
         selected = self.select(request, resource, namespace)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import status
+from podwire.apiserver.kinds.selectable_fields import EVERY_KIND, SELECTABLE_FIELDS, field_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,47 +29,6 @@ LONGEST_SELECTOR = 64 * 1024
 _KEY = re.compile(r"(?:[A-Za-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
 _TOKEN = re.compile(r"\s*(!=|==|[=!(),<>]|[^\s=!(),<>]+)")
-
-_EVERY_KIND = {"metadata.name": "metadata.name", "metadata.namespace": "metadata.namespace"}
-
-_FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
-    "pods": (
-        ("spec.nodeName", ""),
-        ("spec.restartPolicy", ""),
-        ("spec.schedulerName", ""),
-        ("spec.serviceAccountName", ""),
-        ("spec.hostNetwork", "false"),
-        ("status.phase", ""),
-        ("status.podIP", ""),
-        ("status.nominatedNodeName", ""),
-    ),
-    "events": (
-        ("involvedObject.kind", ""),
-        ("involvedObject.namespace", ""),
-        ("involvedObject.name", ""),
-        ("involvedObject.uid", ""),
-        ("involvedObject.apiVersion", ""),
-        ("involvedObject.resourceVersion", ""),
-        ("involvedObject.fieldPath", ""),
-        ("reason", ""),
-        ("reportingComponent", ""),
-        ("source", ""),
-        ("type", ""),
-    ),
-    "nodes": (("spec.unschedulable", "false"),),
-    "replicationcontrollers": (("status.replicas", "0"),),
-    "secrets": (("type", ""),),
-    "services": (("spec.clusterIP", ""), ("spec.type", "")),
-    "namespaces": (("status.phase", ""),),
-    "replicasets.apps": (("status.replicas", "0"),),
-    "jobs.batch": (("status.successful", "0"),),
-}
-"""Selectable fields beside metadata.name and metadata.namespace, with what a missing one counts as."""
-
-_STEPS = {
-    storage: tuple((path, tuple(path.split(".")), default) for path, default in fields)
-    for storage, fields in _FIELDS.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +108,9 @@ def selection(
     """
     if max(len(label_selector), len(field_selector)) > LONGEST_SELECTOR:
         raise status.bad_request(f"the selector is longer than {LONGEST_SELECTOR} characters: shorten it")
-    own = {path: path for path in (*(path for path, _ in _FIELDS.get(storage, ())), *more_fields)}
-    terms = _parse_fields(field_selector, {**_EVERY_KIND, **(own if names is None else names)})
+    own = {path: path for path in (*(path for path, _ in SELECTABLE_FIELDS.get(storage, ())), *more_fields)}
+    terms = _parse_fields(field_selector, {**EVERY_KIND, **(own if names is None else names)})
     return Selection(namespace, tuple(_parse_labels(label_selector)), tuple(terms))
-
-
-def selectable_fields(storage: str, obj: Object) -> dict[str, str]:
-    """The values of the kind's selectable fields, as texts; metadata is not among them."""
-    return {path: _text(obj, parts, default) for path, parts, default in _STEPS.get(storage, ())}
 
 
 def _field(stored: Stored, path: str) -> str:
@@ -164,18 +119,7 @@ def _field(stored: Stored, path: str) -> str:
     if path == "metadata.namespace":
         return stored.key.namespace
     found = stored.fields.get(path)
-    return _text(stored.object(), tuple(path.split(".")), "") if found is None else found
-
-
-def _text(obj: Object, parts: tuple[str, ...], default: str) -> str:
-    if parts == ("source",) and "source" in obj:
-        parts = ("source", "component")
-    value: Any = obj
-    for part in parts:
-        value = value.get(part) if isinstance(value, dict) else None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return default if value is None else str(value)
+    return field_text(stored.object(), tuple(path.split(".")), "") if found is None else found
 
 
 def _parse_fields(text: str, known: Mapping[str, str]) -> Iterator[FieldTerm]:
@@ -191,7 +135,7 @@ def _parse_fields(text: str, known: Mapping[str, str]) -> Iterator[FieldTerm]:
 
 def _unknown_field(path: str, known: Mapping[str, str]) -> str:
     """Upstream's words; where a kind has fields of its own, they are named too."""
-    if known.keys() == _EVERY_KIND.keys():
+    if known.keys() == EVERY_KIND.keys():
         return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
     return f"field label not supported: {path}; supported: {', '.join(sorted(known))}"
 

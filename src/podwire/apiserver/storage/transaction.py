@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base.encoding import encode
-from podwire.apiserver.reads.selectors import selectable_fields
+from podwire.apiserver.kinds.selectable_fields import selectable_fields
 from podwire.apiserver.storage.revisions import Event, Key, Stored
 
 if TYPE_CHECKING:

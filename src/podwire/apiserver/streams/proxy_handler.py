@@ -6,7 +6,6 @@ import random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.kinds.builtin import BUILTIN
@@ -34,7 +33,7 @@ class Proxies:
         self._reader = reader
         self._nodes_folder = nodes_folder
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> Response | Proxied:
         """Where to pass a request on; raises StatusError 400, 404 or 503."""
         rest, request = call.route.rest, call.request
         query = (

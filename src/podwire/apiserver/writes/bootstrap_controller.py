@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.storage.revisions import Event, Key
-from podwire.apiserver.writes.writer import WriteOptions
+from podwire.apiserver.writes.options import WriteOptions
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource

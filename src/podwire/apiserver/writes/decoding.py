@@ -6,32 +6,14 @@ its map, of other patches the object that came out. Source: k8s.io/apiserver `pk
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from podwire.apiserver import validation
 from podwire.apiserver.base import field_errors, status
-from podwire.apiserver.base.encoding import encode
-from podwire.apiserver.bodies.reader import media_type, read_json
-from podwire.apiserver.patches.patches import STRATEGIC_MERGE_PATCH
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.writes.writer import WriteOptions
-
-
-@dataclass(frozen=True, slots=True)
-class SentPatch:
-    """A patch as it came."""
-
-    body: bytes
-    content_type: str
-
-    def shown(self, changed: dict[str, Any]) -> str:
-        """What the refusal shows of it; `changed` is what it made of the object."""
-        if media_type(self.content_type) == STRATEGIC_MERGE_PATCH:
-            return go_text(read_json(self.body))
-        return encode(changed).decode()
+    from podwire.apiserver.writes.options import SentPatch, WriteOptions
 
 
 class Form(NamedTuple):
@@ -65,18 +47,3 @@ def misfit(resource: Resource, body: dict[str, Any], why: str, patch: SentPatch 
         return status.bad_request(text)
     cause = field_errors.invalid("patch", patch.shown(body), why)
     return status.StatusError(422, "Invalid", f' "" is invalid: {cause}', status.Details(causes=(cause,)))
-
-
-def go_text(value: Any) -> str:
-    """A JSON value as Go's `%+v` prints it: `map[a:1 b:[x y] c:<nil>]`, keys in order."""
-    match value:
-        case None:
-            return "<nil>"
-        case bool():
-            return str(value).lower()
-        case dict():
-            return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
-        case list():
-            return f"[{' '.join(map(go_text, value))}]"
-        case _:
-            return str(value)

@@ -22,7 +22,7 @@ from podwire.apiserver.kinds import conversion
 from podwire.apiserver.storage.revisions import Key, Stored
 from podwire.apiserver.writes import deletion, metadata, strategy
 from podwire.apiserver.writes.admission import Write
-from podwire.apiserver.writes.decoding import SentPatch, check_form, misfit
+from podwire.apiserver.writes.decoding import check_form, misfit
 from podwire.apiserver.writes.omitempty_maps import drop_empty_maps
 from podwire.apiserver.writes.omitempty_zeros import without_zeros
 from podwire.kube.meta import timestamp
@@ -30,13 +30,13 @@ from podwire.kube.meta import timestamp
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.field_errors import Cause
     from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.storage.transaction import Transaction
     from podwire.apiserver.writes.admission import Admission
     from podwire.apiserver.writes.deletion import DeleteOptions
+    from podwire.apiserver.writes.options import WriteOptions
 
     Change = Callable[["Object"], "Object"]
     """From the stored object (the caller's own copy) to the wanted one."""
@@ -45,23 +45,6 @@ if TYPE_CHECKING:
     """From an object with its defaults to the items of its `managedFields`. What the server adds later has no owner."""
 
 Object = dict[str, Any]
-
-
-class WriteOptions(msgspec.Struct, frozen=True, gc=False):
-    """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself.
-
-    `author` and `subresource` are what `managedFields` says of it; `force` takes fields from other managers;
-    `duplicates` tells the fields that stand twice in the body; `patch` is the body of a PATCH, for its refusal.
-    """
-
-    dry_run: bool = False
-    field_validation: str = "Warn"
-    user: User | None = None
-    author: str = "kube-apiserver"
-    subresource: str = ""
-    force: bool = False
-    duplicates: tuple[str, ...] = ()
-    patch: SentPatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
