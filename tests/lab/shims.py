@@ -13,11 +13,11 @@ from pathlib import Path
 
 from podwire.kernel import namespaces
 from podwire.lab.base.seqpacket import Packets
+from podwire.lab.base.spawn import SpawnRequest
 from podwire.lab.container import capabilities, process
 from podwire.lab.container.plan import SHIM_SOCKET, ContainerPlan, Execute, Identity, PodPlan, write_plan
 from podwire.lab.shim import messages
 from podwire.lab.shim.lifecycle import Record, Terminated
-from podwire.lab.supervisor.zygote import SpawnRequest
 
 DEADLINE = 30.0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.lab.host import worlds
+from podwire.lab.base.proc_stat import start_time
 from podwire.testing import eventually
 from podwire.testing.folders import MARK, sweep
 
@@ -44,7 +44,7 @@ def noted(notes: Path) -> list[tuple[str, int, Path]]:
 
 
 def gone(pid: int) -> bool:
-    return worlds.start_time(pid) is None
+    return start_time(pid) is None
 
 
 @pytest.mark.proves("plugin-scopes")

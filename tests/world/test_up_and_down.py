@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podwire.lab.host import worlds
+from podwire.lab.base.proc_stat import start_time
 from tests.world.harness import PODWIRE, Home, World, eventually, running
 
 
@@ -76,7 +76,7 @@ def first_processes() -> set[int]:
     found = set()
     for path in Path("/proc").glob("[0-9]*/comm"):
         try:
-            if path.read_text() == "pw-init\n" and worlds.start_time(int(path.parent.name)) is not None:
+            if path.read_text() == "pw-init\n" and start_time(int(path.parent.name)) is not None:
                 found.add(int(path.parent.name))
         except OSError:
             continue

@@ -1,0 +1,1 @@
+"""Control loops that write to the API, for clusters without kube-controller-manager."""

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from podwire.controllers.machinery import names
 from podwire.controllers.workloads import replicaset_plan
 from podwire.kube.core import Pod
 from tests.controllers.build import pod, replica_set
@@ -70,6 +71,6 @@ def test_a_new_pod_keeps_unknown_fields_of_the_template_and_names_its_owner() ->
 
 
 def test_names_of_pods_fit_into_a_label() -> None:
-    name = replicaset_plan.name_beginning(replica_set(1, name="x" * 200)) + replicaset_plan.safe_text(b"seed", 5)
+    name = replicaset_plan.name_beginning(replica_set(1, name="x" * 200)) + names.safe_text(b"seed", 5)
     assert len(name) == 63
-    assert set(name[-5:]) <= set(replicaset_plan.SAFE_LETTERS)
+    assert set(name[-5:]) <= set(names.SAFE_LETTERS)

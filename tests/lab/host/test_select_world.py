@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import select_world, worlds
 from podwire.lab.host.worlds import World, WorldError
 
@@ -22,7 +23,7 @@ def _own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*names: str) -> None:
-    started = worlds.start_time(os.getpid())
+    started = start_time(os.getpid())
     assert started is not None
     for name in names:
         made = World(name=name, pid=os.getpid(), started=started, nodes=1, overlay="direct", api_port=1, version="0")

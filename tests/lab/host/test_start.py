@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import start, worlds
 from podwire.lab.host.worlds import World
 from podwire.lab.network.topology import Topology
@@ -23,7 +24,7 @@ def begin(process: subprocess.Popen[bytes], name: str, *, interrupted: bool) -> 
         world = World(
             name=name,
             pid=process.pid,
-            started=worlds.start_time(process.pid) or 0,
+            started=start_time(process.pid) or 0,
             nodes=1,
             overlay="direct",
             api_port=1,

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import kubeconfig, stop, worlds
 from podwire.lab.host.access import Access
 from podwire.lab.host.worlds import World, WorldError
@@ -23,7 +24,7 @@ def world(name: str, pid: int, started: int) -> World:
 
 
 def test_a_world_lives_while_its_first_process_does() -> None:
-    started = worlds.start_time(os.getpid())
+    started = start_time(os.getpid())
     assert started is not None
     world("mine", os.getpid(), started)
     world("reused", os.getpid(), started - 1)
@@ -37,13 +38,13 @@ def test_a_folder_without_a_world_is_stale_unless_someone_is_starting_it() -> No
     half = worlds.folder("half")
     half.mkdir(parents=True)
     assert worlds.stale() == ["half"]
-    (half / "starting").write_text(f"{os.getpid()} {worlds.start_time(os.getpid())}")
+    (half / "starting").write_text(f"{os.getpid()} {start_time(os.getpid())}")
     assert worlds.stale() == []
 
 
 def test_a_process_that_took_the_number_over_is_never_killed() -> None:
     worlds.end(world("old", os.getpid(), 1))
-    assert worlds.start_time(os.getpid()) is not None
+    assert start_time(os.getpid()) is not None
 
 
 def test_ending_a_world_spares_one_that_took_its_name_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

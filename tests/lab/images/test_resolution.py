@@ -16,7 +16,6 @@ from podwire.kube.meta import ObjectMeta
 from podwire.lab.images.resolution import (
     Machine,
     Missing,
-    Port,
     Program,
     StandIn,
     has_applets,
@@ -24,6 +23,7 @@ from podwire.lab.images.resolution import (
     short_name,
     stand_in_ports,
 )
+from podwire.lab.standin.port import Port
 
 FILES = frozenset({"/bin/sh", "/usr/bin/python3", "/usr/bin/curl", "/opt/tool"})
 PLAIN = Machine(FILES.__contains__)

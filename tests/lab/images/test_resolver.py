@@ -11,11 +11,11 @@ import pytest
 from podwire.kube.core import Pod, Service
 from podwire.lab.container.plan import Call, Execute, Refuse
 from podwire.lab.images import loading
-from podwire.lab.images.resolution import Machine, Port
-from podwire.lab.images.resolver import Catalog
+from podwire.lab.images.resolution import Machine
+from podwire.lab.images.resolver import Catalog, Resolution
 from podwire.lab.images.store import Store
-from podwire.lab.kubelet.pod_plan import Resolution
 from podwire.lab.standin import server
+from podwire.lab.standin.port import Port
 from tests.lab.images.building import Image, entry, oci, tar
 
 CATALOG = Catalog(Machine(lambda path: path in {"/bin/sh", "/usr/bin/env"}), {"podwire/dns": "a.b:main"})

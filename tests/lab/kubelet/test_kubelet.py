@@ -16,9 +16,9 @@ import pytest
 from podwire.kube.kinds import CONFIG_MAPS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
+from podwire.lab.base.spawn import SpawnRequest
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient
-from podwire.lab.supervisor.zygote import SpawnRequest
 from tests.lab.nodes import NODE, is_ready, node, shell
 from tests.lab.shims import DEADLINE, ForkSpawner, until
 from tests.sandbox import in_world

@@ -12,8 +12,9 @@ from podwire.lab.container.plan import ContainerPlan, Execute, Mount
 from podwire.lab.container.process import DEFAULT_PATH
 from podwire.lab.images.environment import ConfigurationError, Sources
 from podwire.lab.images.manifest import RunConfig
+from podwire.lab.images.resolver import Resolution
 from podwire.lab.images.store import StoredImage
-from podwire.lab.kubelet.pod_plan import Machine, PodPlace, Resolution, container_plan, expanded, identity
+from podwire.lab.kubelet.pod_plan import Machine, PodPlace, container_plan, expanded, identity
 
 PASSWD = "root:*:0:0:root:/root:/bin/sh\nwww-data:*:33:34:www-data:/var/www:/x\n"
 FULL = Machine(PASSWD, "0 0 1\n1 100000 65535\n", "0 0 1\n1 100000 65535\n", "10.96.0.1")

@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from podwire.lab.images.resolution import Port
 from podwire.lab.standin import server
 from podwire.lab.standin.answers import Caller, StandInIdentity, datagram
+from podwire.lab.standin.port import Port
 from tests import empty_root
 from tests.sandbox import sandboxed
 

@@ -9,7 +9,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from podwire.lab.supervisor.zygote import SpawnRequest, Zygote
+from podwire.lab.base.spawn import SpawnRequest
+from podwire.lab.supervisor.zygote import Zygote
 
 
 def say_name(arguments: Mapping[str, str], descriptors: Mapping[str, int]) -> None:

@@ -1,0 +1,1 @@
+"""Request bodies to JSON values, with limits: JSON, YAML and protobuf."""

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions at work: accepted names, conditions, and serving their kinds."""

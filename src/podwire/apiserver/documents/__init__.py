@@ -1,0 +1,1 @@
+"""Documents beside resources: discovery, OpenAPI, health, version."""

@@ -1,0 +1,1 @@
+"""Routes a request to the room that answers it, and the subresources."""

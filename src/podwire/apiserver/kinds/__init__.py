@@ -1,0 +1,1 @@
+"""The served kinds: names, verbs, schemas, conversions, columns and selectable fields."""

@@ -1,0 +1,1 @@
+"""get, list and watch: selectors, pages, tables and watch streams."""

@@ -1,0 +1,1 @@
+"""Garbage collection by owner references, and the deletion of namespaces."""

@@ -1,0 +1,1 @@
+"""EndpointSlices from pods, Endpoints, and the mirroring between them."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.endpoints import from_pods, slice_packing
 from podwire.controllers.machinery.cache import Index, changed_key, label_keys, selected
+from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.work_queue import WorkQueue
-from podwire.controllers.workloads.replicaset_plan import safe_text
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName

@@ -1,0 +1,1 @@
+"""What the controllers share: caches, owner references, names, writes of pods."""

@@ -10,8 +10,8 @@ import aiohttp
 
 from podwire.controllers.machinery import owner_references
 from podwire.controllers.machinery.cache import Index, controller_uid
+from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.owner_references import Claim
-from podwire.controllers.workloads.replicaset_plan import safe_text
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName, Object

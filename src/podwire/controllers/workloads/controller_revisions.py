@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.workloads.deployment_revisions import NOT_COPIED
-from podwire.controllers.workloads.replicaset_plan import safe_text
 from podwire.kube.apps import ControllerRevision, PodTemplate
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.owner_references import reference
-from podwire.controllers.workloads.replicaset_plan import safe_text
 from podwire.kube.kinds import DEPLOYMENTS
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ Source: kubernetes `pkg/controller/replicaset`, `pkg/controller/controller_utils
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from podwire.kube.apps import ReplicaSet
     from podwire.kube.core import Pod
     from podwire.kube.meta import Object
-
-SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-"""No vowels and no digits that look like them: random names never spell words (apimachinery `util/rand`)."""
 
 BURST = 500
 """Pods made or deleted in one step; the next step follows at once."""
@@ -141,16 +137,6 @@ def pod_body(replica_set: ReplicaSet, name: str) -> dict[str, Any]:
 def name_beginning(owner: Object) -> str:
     """What the names of an owner's pods begin with; five random characters follow."""
     return f"{owner.metadata.name}-"[:LONGEST_NAME_BASE]
-
-
-def safe_text(seed: bytes, length: int) -> str:
-    """Stable text of safe letters for a seed."""
-    number = int.from_bytes(hashlib.sha256(seed).digest())
-    letters = []
-    for _ in range(length):
-        number, digit = divmod(number, len(SAFE_LETTERS))
-        letters.append(SAFE_LETTERS[digit])
-    return "".join(letters)
 
 
 def _ready_since(pod: Pod) -> str | None:

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from podwire.lab.base import paths
-from podwire.lab.host import worlds
+from podwire.lab.base.proc_stat import start_time
 
 UNKNOWN_EXIT = 255
 EXIT_WORD_TRIES = 200
@@ -19,7 +19,7 @@ EXIT_WORD_PAUSE = 0.01
 
 def start_ticks(pid: int) -> int:
     """When a process started, in clock ticks after boot (proc(5), stat field 22); 0 when it is gone or a zombie."""
-    return worlds.start_time(pid) or 0
+    return start_time(pid) or 0
 
 
 async def gone(descriptor: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from podwire import __version__
 from podwire.kernel import nftables
 from podwire.lab.base import paths
+from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import launch, userns, worlds
 from podwire.lab.host.role_specs import world_roles
 from podwire.lab.network.topology import Topology
@@ -110,7 +111,7 @@ def _claimed(name: str) -> Iterator[tuple[Path, ExitStack]]:
             raise worlds.WorldError(
                 f"world '{name}' is running already; 'podwire down --name {name}' ends it, --name starts another"
             ) from None
-        (folder / "starting").write_text(f"{os.getpid()} {worlds.start_time(os.getpid())}")
+        (folder / "starting").write_text(f"{os.getpid()} {start_time(os.getpid())}")
     (folder / "logs").mkdir()
     undo = ExitStack()
     try:
@@ -134,7 +135,7 @@ def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int
     world = worlds.World(
         name=options.name,
         pid=pid,
-        started=worlds.start_time(pid) or 0,
+        started=start_time(pid) or 0,
         nodes=options.nodes,
         overlay=options.overlay,
         api_port=port,

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from podwire.lab.base import paths
+from podwire.lab.base.proc_stat import start_time
 
 DEFAULT_NAME = "default"
 END_SECONDS = 10.0
@@ -75,16 +76,6 @@ def check_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", name):
         raise WorldError(f"--name {name}: use lower case letters, digits and '-', at most 40, such as 'shop'")
     return name
-
-
-def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks after boot (proc(5), stat field 22); None when it is gone or a zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def remember(world: World) -> None:

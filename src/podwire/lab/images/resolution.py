@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from podwire.kube.core import Container, IntOrString, Pod, Probe, Service
 from podwire.lab.images import busybox
+from podwire.lab.standin.port import Port
 
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 """Where the container runtimes look when the image does not say."""
@@ -140,14 +141,6 @@ def _applet(word: str, machine: Machine) -> str | None:
     """The busybox program that a word names, also by its usual path."""
     folder, _, name = word.rpartition("/")
     return name if name in machine.busybox_applets and folder in {"", *SEARCH_PATH} else None
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Port:
-    """A port to listen on. Protocol is TCP, UDP or SCTP."""
-
-    protocol: str
-    number: int
 
 
 def stand_in_ports(pod: Pod, stand_ins: Iterable[str], services: Iterable[Service] = ()) -> dict[str, tuple[Port, ...]]:

@@ -11,14 +11,14 @@ from pathlib import Path
 from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod, Service
-from podwire.lab.container.plan import Call, Execute, Refuse
+from podwire.lab.container.plan import Call, Execute, Program, Refuse
 from podwire.lab.images import busybox as applets
 from podwire.lab.images import image_config, resolution
 from podwire.lab.images.errors import ImageError
 from podwire.lab.images.store import Store, StoredImage
-from podwire.lab.kubelet.pod_plan import Resolution
 from podwire.lab.standin import server
 from podwire.lab.standin.answers import StandInIdentity
+from podwire.lab.standin.port import Port
 
 NEVER_PULLED = "ErrImageNeverPull"
 INVALID_NAME = "InvalidImageName"
@@ -27,6 +27,25 @@ INVALID_NAME = "InvalidImageName"
 STAND_IN_FUNCTION = "podwire.lab.standin.server:main_of_arguments"
 VISIBLE = ("/usr/", "/bin/", "/sbin/")
 """Folders of the host in which a container sees programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What stands behind a container's image. `stand_in` says what listens in its place, empty for the real thing.
+
+    `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
+    upstream's reason why it cannot be tried, beside the refusal's message. `applets` is the node's folder of links to
+    busybox, for a container that has them first on its PATH.
+    """
+
+    program: Program
+    image_id: str
+    stand_in: str = ""
+    ports: tuple[Port, ...] = ()
+    image: StoredImage | None = None
+    image_root: str = ""
+    trouble: str = ""
+    applets: str = ""
 
 
 def this_machine() -> resolution.Machine:
@@ -139,9 +158,7 @@ def _in_house(container: Container, function: str) -> Resolution:
     return Resolution(Call(function=function, arguments=arguments), image_id)
 
 
-def _stand_in(
-    pod: Pod, name: str, image: str, ports: tuple[resolution.Port, ...], addresses: tuple[str, ...]
-) -> Resolution:
+def _stand_in(pod: Pod, name: str, image: str, ports: tuple[Port, ...], addresses: tuple[str, ...]) -> Resolution:
     identity = StandInIdentity(
         pod.metadata.namespace, pod.metadata.name, name, pod.spec.node_name, image, tuple(addresses)
     )

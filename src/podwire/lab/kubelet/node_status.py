@@ -20,8 +20,8 @@ from podwire.kube.kinds import NODES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.lab.kubelet.cni_client import CniError, Network
+from podwire.lab.kubelet.node_object import node_status
 from podwire.lab.network.topology import NodeAddresses
-from podwire.lab.roles.manifests import node_status
 
 log = logging.getLogger(__name__)
 

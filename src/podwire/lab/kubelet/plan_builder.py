@@ -9,10 +9,11 @@ from pathlib import Path
 from podwire.kube.core import Container, Pod
 from podwire.lab.container.plan import ContainerPlan, PodPlan, Refuse, replace_file
 from podwire.lab.images.environment import ConfigurationError
+from podwire.lab.images.resolver import Resolution
 from podwire.lab.kubelet import pod_events, pod_plan, volumes
 from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_events import Notice
-from podwire.lab.kubelet.pod_plan import PodPlace, Resolution
+from podwire.lab.kubelet.pod_plan import PodPlace
 from podwire.lab.kubelet.resolv_conf import hostname
 from podwire.lab.shim.lifecycle import Waiting
 

@@ -11,37 +11,17 @@ import msgspec
 from podwire.kube.core import Container, Pod, Service
 from podwire.lab.container import capabilities
 from podwire.lab.container import passwd as accounts
-from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan, Program
+from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan
 from podwire.lab.container.process import DEFAULT_PATH
 from podwire.lab.images import busybox as applets
 from podwire.lab.images import image_config
 from podwire.lab.images.environment import ConfigurationError, Sources, expand, variables
 from podwire.lab.images.image_config import ImageUser
 from podwire.lab.images.manifest import RunConfig
-from podwire.lab.images.resolution import Port
+from podwire.lab.images.resolver import Resolution
 from podwire.lab.images.store import StoredImage
 from podwire.lab.kubelet import host_path, volumes
 from podwire.lab.kubelet.resolv_conf import hostname
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What stands behind a container's image. `stand_in` says what listens in its place, empty for the real thing.
-
-    `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
-    upstream's reason why it cannot be tried, beside the refusal's message. `applets` is the node's folder of links to
-    busybox, for a container that has them first on its PATH.
-    """
-
-    program: Program
-    image_id: str
-    stand_in: str = ""
-    ports: tuple[Port, ...] = ()
-    image: StoredImage | None = None
-    image_root: str = ""
-    trouble: str = ""
-    applets: str = ""
-
 
 Resolver = Callable[[Pod, Sequence[Container], Iterable[Service], tuple[str, ...]], Mapping[str, Resolution]]
 """Finds what to run for each container, from the pod, its containers with `command` and `args` expanded, the Services,

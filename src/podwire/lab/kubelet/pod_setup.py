@@ -11,7 +11,6 @@ import msgspec
 
 from podwire.lab.container.plan import PLAN_FILE, PodPlan, read_plan, write_plan
 from podwire.lab.images.environment import ConfigurationError
-from podwire.lab.images.resolution import Port
 from podwire.lab.kubelet.cni_client import CniError
 from podwire.lab.kubelet.plan_builder import Composition, compose, provide_files
 from podwire.lab.kubelet.pod_context import PodContext
@@ -20,6 +19,7 @@ from podwire.lab.kubelet.pod_tokens import PodTokens
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimError
 from podwire.lab.shim.container_run import folder_of
+from podwire.lab.standin.port import Port
 from podwire.lab.standin.server import control_line
 
 FIRST_RETRY_SECONDS = 0.1

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import os
 import platform
 from collections.abc import Mapping
 from typing import Any
 
-from podwire import __version__
 from podwire.lab.network.topology import NodeAddresses, Topology
 
 DNS_LABELS = {"k8s-app": "kube-dns"}
@@ -32,50 +30,6 @@ def node_object(node: NodeAddresses) -> dict[str, Any]:
     return {
         "metadata": {"name": node.name, "labels": labels},
         "spec": {"podCIDR": pod_cidrs[0], "podCIDRs": pod_cidrs},
-    }
-
-
-def node_status(node: NodeAddresses, *, ready: bool, message: str, now: str) -> dict[str, Any]:
-    """What the node's runtime reports about it. `now` is RFC 3339."""
-    condition = {
-        "type": "Ready",
-        "status": "True" if ready else "False",
-        "reason": "KubeletReady" if ready else "NetworkPluginNotReady",
-        "message": message,
-        "lastHeartbeatTime": now,
-        "lastTransitionTime": now,
-    }
-    resources = {"cpu": str(os.cpu_count() or 1), "memory": _memory(), "pods": "250"}
-    return {
-        "addresses": [
-            {"type": "InternalIP", "address": str(node.ipv4.ip)},
-            {"type": "InternalIP", "address": str(node.ipv6.ip)},
-            {"type": "Hostname", "address": node.name},
-        ],
-        "capacity": resources,
-        "allocatable": resources,
-        "conditions": [condition],
-        "nodeInfo": _node_info(node.name),
-    }
-
-
-def _memory() -> str:
-    return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 1024}Ki"
-
-
-def _node_info(name: str) -> dict[str, str]:
-    version = f"v1.37.0+podwire-{__version__}"
-    return {
-        "machineID": name,
-        "systemUUID": name,
-        "bootID": name,
-        "kernelVersion": platform.release(),
-        "osImage": "podwire (network namespace)",
-        "containerRuntimeVersion": f"podwire://{__version__}",
-        "kubeletVersion": version,
-        "kubeProxyVersion": version,
-        "operatingSystem": "linux",
-        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
     }
 
 

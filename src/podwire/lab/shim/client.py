@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from podwire.lab.base.seqpacket import Packets
+from podwire.lab.base.spawn import SpawnRequest
 from podwire.lab.container.plan import SHIM_SOCKET
 from podwire.lab.shim import messages
-from podwire.lab.supervisor.zygote import SpawnRequest
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from podwire.kernel.datagram import DatagramSocket, listen_stream
-from podwire.lab.images.resolution import Port
 from podwire.lab.standin.answers import Caller, StandInIdentity, datagram, http_answer, http_refusal, one_line
 from podwire.lab.standin.http import Continue, HttpReader, Looks, Refusal, Request, looks
+from podwire.lab.standin.port import Port
 
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - an image's program listens everywhere too
 SILENCE_SECONDS = 0.2

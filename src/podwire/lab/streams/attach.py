@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
 from podwire.kube.core import Container
-from podwire.lab.kubelet.pod_worker import PodWorker
 from podwire.lab.shim import messages
-from podwire.lab.shim.client import ShimError
+from podwire.lab.shim.client import ShimClient, ShimError
 from podwire.lab.shim.container_run import folder_of
 from podwire.lab.shim.lifecycle import Record, Running, Terminated
 from podwire.lab.shim.log_file import log_path
@@ -39,11 +41,40 @@ def attachable(record: Record | None, wanted: Request) -> bool:
     return isinstance(record.state, Terminated) and time.time() - record.state.started < YOUNG_SECONDS
 
 
+class ContainerRuns(Protocol):
+    """One pod's containers, as an attachment needs them; `kubelet.pod_worker.PodWorker` implements it."""
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """State of each container by name."""
+
+    @property
+    def sandbox(self) -> PodFolder:
+        """Where the pod's files are."""
+
+    @property
+    def shim(self) -> ShimClient:
+        """The pod's shim."""
+
+
+class PodFolder(Protocol):
+    """The place of a pod's files."""
+
+    @property
+    def folder(self) -> Path:
+        """The pod's folder on the node."""
+
+
 class Attachment:
     """One client at one container."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, worker: PodWorker, container: Container, wanted: Request, read: Readings
+        self,
+        socket: web.WebSocketResponse,
+        worker: ContainerRuns,
+        container: Container,
+        wanted: Request,
+        read: Readings,
     ) -> None:
         self._socket = socket
         self._worker = worker

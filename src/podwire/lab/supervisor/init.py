@@ -21,9 +21,10 @@ from pathlib import Path
 
 from podwire.kernel import namespaces
 from podwire.lab.base import paths
+from podwire.lab.base.spawn import SpawnRequest
 from podwire.lab.supervisor import power
 from podwire.lab.supervisor.role_states import RoleSpec, State, Supervision
-from podwire.lab.supervisor.zygote import SpawnRequest, Zygote
+from podwire.lab.supervisor.zygote import Zygote
 
 EXITS_KEPT = 1000
 KEEP = b"keep"

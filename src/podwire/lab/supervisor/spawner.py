@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from podwire.lab.supervisor.zygote import SpawnRequest
+from podwire.lab.base.spawn import SpawnRequest
 
 ANSWER_SECONDS = 10.0
 

@@ -16,11 +16,11 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from podwire.kernel import namespaces
 from podwire.kernel.nftables import release_memory
+from podwire.lab.base.spawn import SpawnRequest
 
 Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
 """A role's entry: its arguments, and the descriptors it inherits by name."""
@@ -31,27 +31,6 @@ WARM_MODULES = (
     "podwire.lab.standin.server",
     "podwire.lab.roles.builtin_images",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnRequest:
-    """What to fork: `function` is "module:name", `log` a file that takes its output, `inherits` names descriptors."""
-
-    name: str
-    function: str
-    network: str
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    inherits: tuple[str, ...] = ()
-
-    def encode(self) -> bytes:
-        """The request as one line."""
-        return json.dumps(asdict(self)).encode() + b"\n"
-
-    @classmethod
-    def decode(cls, line: bytes) -> SpawnRequest:
-        """Read a request; raises ValueError or KeyError where it is none."""
-        raw = json.loads(line)
-        return cls(raw["name"], raw["function"], raw["network"], raw["arguments"], tuple(raw["inherits"]))
 
 
 class Zygote:

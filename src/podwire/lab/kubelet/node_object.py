@@ -1,0 +1,54 @@
+"""Status of the Node object, from the machine and the node's addresses."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+from podwire import __version__
+from podwire.lab.network.topology import NodeAddresses
+
+
+def node_status(node: NodeAddresses, *, ready: bool, message: str, now: str) -> dict[str, Any]:
+    """What the node's runtime reports about it. `now` is RFC 3339."""
+    condition = {
+        "type": "Ready",
+        "status": "True" if ready else "False",
+        "reason": "KubeletReady" if ready else "NetworkPluginNotReady",
+        "message": message,
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
+    resources = {"cpu": str(os.cpu_count() or 1), "memory": _memory(), "pods": "250"}
+    return {
+        "addresses": [
+            {"type": "InternalIP", "address": str(node.ipv4.ip)},
+            {"type": "InternalIP", "address": str(node.ipv6.ip)},
+            {"type": "Hostname", "address": node.name},
+        ],
+        "capacity": resources,
+        "allocatable": resources,
+        "conditions": [condition],
+        "nodeInfo": _node_info(node.name),
+    }
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 1024}Ki"
+
+
+def _node_info(name: str) -> dict[str, str]:
+    version = f"v1.37.0+podwire-{__version__}"
+    return {
+        "machineID": name,
+        "systemUUID": name,
+        "bootID": name,
+        "kernelVersion": platform.release(),
+        "osImage": "podwire (network namespace)",
+        "containerRuntimeVersion": f"podwire://{__version__}",
+        "kubeletVersion": version,
+        "kubeProxyVersion": version,
+        "operatingSystem": "linux",
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+    }
