@@ -1,7 +1,9 @@
+import ipaddress
+
 import msgspec
 import pytest
 
-from podwire.dns.model import dashed, is_label, usable_address
+from podwire.dns.model import dashed, is_label
 from podwire.dns.rows import DOMAIN, Domain, Owner
 from podwire.kube.core import ServicePort
 from tests.dns.zones import Objects, endpoint, service, slice_of, texts
@@ -40,6 +42,15 @@ def test_a_service_may_publish_endpoints_that_are_not_ready() -> None:
     opened = Objects.of(service("web", "None", publish_not_ready_addresses=True), part)
     assert texts(closed, WEB) == set()
     assert "web.shop.svc.cluster.local. A 10.244.1.3" in texts(opened, WEB)
+
+
+def test_a_headless_service_without_ready_endpoints_is_those_that_serve_while_they_end() -> None:
+    ending, unready = endpoint("10.244.1.2", "web-0", ending=True), endpoint("10.244.1.3", ready=False)
+    alone = Objects.of(service("web", "None"), slice_of("web", ending, unready))
+    assert "web.shop.svc.cluster.local. A 10.244.1.2" in texts(alone, WEB)
+    assert "web.shop.svc.cluster.local. A 10.244.1.3" not in texts(alone, WEB)
+    replaced = Objects.of(service("web", "None"), slice_of("web", ending, endpoint("10.244.1.4")))
+    assert "web.shop.svc.cluster.local. A 10.244.1.2" not in texts(replaced, WEB)
 
 
 def test_one_address_below_two_services_has_two_names() -> None:
@@ -106,7 +117,5 @@ def test_a_bad_domain_is_refused_with_its_name(name: str) -> None:
     ("address", "label"), [("10.244.1.2", "10-244-1-2"), ("fd00:10::7", "fd00-10--7"), ("fd00::", "fd00" + "-0000" * 7)]
 )
 def test_the_label_of_an_address(address: str, label: str) -> None:
-    usable = usable_address(address)
-    assert usable is not None
-    assert dashed(usable) == label
+    assert dashed(ipaddress.ip_address(address)) == label
     assert is_label(label)

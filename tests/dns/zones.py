@@ -53,9 +53,10 @@ def slice_of(
     )
 
 
-def endpoint(address: str, hostname: str = "", *, ready: bool = True) -> Endpoint:
-    """A backend."""
-    return Endpoint(addresses=(address,), hostname=hostname, conditions=EndpointConditions(ready=ready))
+def endpoint(address: str, hostname: str = "", *, ready: bool = True, ending: bool = False) -> Endpoint:
+    """A backend; one that is ending still serves."""
+    conditions = EndpointConditions(ready=False, serving=True, terminating=True) if ending else None
+    return Endpoint(addresses=(address,), hostname=hostname, conditions=conditions or EndpointConditions(ready=ready))
 
 
 @dataclass

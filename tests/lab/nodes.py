@@ -68,9 +68,8 @@ class NodeOfTest:
     async def stop(self) -> None:
         """As kill -9: nothing is told to anybody."""
         if self._task is not None:
-            for worker in (*self.runtime._tasks.values(), self._task):
-                worker.cancel()
-            await asyncio.gather(*self.runtime._tasks.values(), self._task, return_exceptions=True)
+            self._task.cancel()
+            await asyncio.gather(self._task, self.runtime.workers.cancel(), return_exceptions=True)
             self._task = None
 
     async def restart(self) -> None:

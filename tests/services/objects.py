@@ -39,9 +39,17 @@ def service(
     )
 
 
-def endpoint(address: str, ready: bool | None = True, *, serving: bool | None = None, node: str = "node-2") -> Endpoint:
+def endpoint(
+    address: str,
+    ready: bool | None = True,
+    *,
+    serving: bool | None = None,
+    terminating: bool | None = None,
+    node: str = "node-2",
+) -> Endpoint:
     """One endpoint, on another node unless said otherwise."""
-    return Endpoint(addresses=(address,), conditions=EndpointConditions(ready=ready, serving=serving), node_name=node)
+    conditions = EndpointConditions(ready=ready, serving=serving, terminating=terminating)
+    return Endpoint(addresses=(address,), conditions=conditions, node_name=node)
 
 
 def slice_of(

@@ -1,8 +1,9 @@
 import pytest
 
+from podwire.kube.backends import Backend
 from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
-from podwire.services.model import Backend, Entry, Frontend, Protocol, canonical, endpoint_address, entries
+from podwire.services.model import Entry, Frontend, Protocol, entries
 from tests.services.objects import NODE, endpoint, service, slice_of
 
 
@@ -83,12 +84,22 @@ def test_what_is_not_ours_has_no_frontend(one: Service) -> None:
 
 
 def test_flows_may_go_on_to_an_endpoint_that_ends_but_not_to_one_that_failed() -> None:
-    ending = endpoint("10.244.1.2", False, serving=True)
-    failed = endpoint("10.244.1.3", False, serving=False)
-    quiet = endpoint("10.244.1.4", False)
-    entry = only(service("web", "10.96.0.1"), slice_of("web", ending, failed, quiet))
-    assert entry.backends == ()
-    assert entry.serving == (Backend("10.244.1.2", 8080),)
+    ready = endpoint("10.244.1.2")
+    ending = endpoint("10.244.1.3", False, serving=True, terminating=True)
+    failed = endpoint("10.244.1.4", False, serving=False, terminating=True)
+    quiet = endpoint("10.244.1.5", False)
+    entry = only(service("web", "10.96.0.1"), slice_of("web", ready, ending, failed, quiet))
+    assert entry.backends == (Backend("10.244.1.2", 8080),)
+    assert entry.serving == (Backend("10.244.1.2", 8080), Backend("10.244.1.3", 8080))
+
+
+def test_terminating_endpoints_are_used_when_none_is_ready() -> None:
+    ending = endpoint("10.244.1.2", False, serving=True, terminating=True, node="node-1")
+    failed = endpoint("10.244.1.3", False, serving=False, terminating=True)
+    unready = endpoint("10.244.1.4", False, serving=False)
+    entry = only(service("web", "10.96.0.1"), slice_of("web", ending, failed, unready))
+    assert entry.backends == entry.serving == (Backend("10.244.1.2", 8080),)
+    assert entry.local == ("10.244.1.2",)
 
 
 def test_endpoints_of_this_node_and_of_no_node_may_be_local() -> None:
@@ -96,28 +107,10 @@ def test_endpoints_of_this_node_and_of_no_node_may_be_local() -> None:
     assert only(service("web", "10.96.0.1"), slice_of("web", *pods)).local == ("10.244.1.2", "10.244.1.4")
 
 
-NEVER = """
-127.0.0.1 169.254.169.254 0.0.0.0 224.0.0.1 255.255.255.255 010.0.0.1 10.0.0.256 web
-::1 :: fe80::1 fe80::1%eth0 febf::1 ff02::1 ::ffff:127.0.0.1 ::127.0.0.1 fd00::1%x}
-"""
-
-
-@pytest.mark.parametrize("text", NEVER.split())
-def test_no_endpoint_leads_to_the_node_itself_or_to_what_is_no_address(
-    text: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert endpoint_address(text) == ""
-    piece = slice_of("web", endpoint(text))
-    assert led_to(service("web", "10.96.0.1", "fd00:10:96::1"), piece) == {
-        "10.96.0.1 tcp 80": set(),
-        "fd00:10:96::1 tcp 80": set(),
-    }
+def test_an_endpoint_that_no_traffic_may_go_to_is_ignored_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    piece = slice_of("web", "127.0.0.1", "10.244.1.2")
+    assert led_to(service("web", "10.96.0.1"), piece) == {"10.96.0.1 tcp 80": {"10.244.1.2 8080"}}
     assert "EndpointSlice default/web-1: endpoints.addresses" in caplog.text
-
-
-@pytest.mark.parametrize("text", ["10.244.1.2", "172.18.0.1", "fd00::1", "fec0::1", "8.8.8.8"])
-def test_other_addresses_may_be_endpoints(text: str) -> None:
-    assert endpoint_address(text) == text
 
 
 def test_an_endpoint_of_the_wrong_family_is_ignored() -> None:
@@ -129,5 +122,4 @@ def test_an_endpoint_of_the_wrong_family_is_ignored() -> None:
 
 
 def test_addresses_are_compared_in_canonical_form() -> None:
-    assert canonical("FD00:10:96:0::0001") == "fd00:10:96::1"
     assert only(service("web", "FD00:10:96:0::1")).frontend == Frontend("fd00:10:96::1", Protocol.TCP, 80)

@@ -7,7 +7,8 @@ from podwire.engine.sink import SinkError
 from podwire.kernel.conntrack import Family, Flow, FlowProtocol
 from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.setdump import RawElement
-from podwire.services.model import Backend, Frontend, Protocol
+from podwire.kube.backends import Backend
+from podwire.services.model import Frontend, Protocol
 from podwire.services.rows import EndpointRow, FlowRow, MemberRow, Members, Row, ServiceRow
 from podwire.services.ruleset import TABLE, ruleset
 from podwire.services.sink import KernelSink

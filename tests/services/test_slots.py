@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.services.model import Backend, Frontend, Protocol
+from podwire.kube.backends import Backend
+from podwire.services.model import Frontend, Protocol
 from podwire.services.slots import EXACT, SIZES, Slots, place, size_for
 
 FRONTEND = Frontend("10.96.0.1", Protocol.TCP, 80)

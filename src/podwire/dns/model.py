@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from podwire.dns.names import LONGEST_NAME, IPAddress
+from podwire.kube.addresses import usable
+from podwire.kube.backends import Member, members, merged, receiving
 from podwire.kube.core import Service
-from podwire.kube.discovery import EndpointSlice
+from podwire.kube.discovery import EndpointPort, EndpointSlice
 
 _LABEL = re.compile(r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?", re.IGNORECASE)
 LONGEST_EXTERNAL_NAME = LONGEST_NAME - 2
@@ -52,10 +54,7 @@ def external_target(service: Service) -> str | None:
 
 def cluster_addresses(service: Service) -> Iterator[IPAddress]:
     """The Service's own addresses, of both families."""
-    for text in service.addresses:
-        address = usable_address(text)
-        if address is not None:
-            yield address
+    return (address for address in map(usable, service.addresses) if address is not None)
 
 
 def named_ports(service: Service) -> tuple[NamedPort, ...]:
@@ -66,21 +65,26 @@ def named_ports(service: Service) -> tuple[NamedPort, ...]:
 
 
 def hosts(service: Service, slices: Iterable[EndpointSlice]) -> frozenset[Host]:
-    """The endpoints that have names: ready ones, or all where the Service publishes the others too."""
-    everyone = service.spec.publish_not_ready_addresses
-    found = set()
-    for part in slices:
-        ports = tuple(
-            NamedPort(port.name, port.protocol.lower(), port.port)
-            for port in part.ports
-            if port.port is not None and is_label(port.name)
-        )
-        for endpoint in part.endpoints:
-            address = usable_address(endpoint.addresses[0]) if endpoint.addresses else None
-            if address is not None and (endpoint.ready or everyone):
-                label = endpoint.hostname if is_label(endpoint.hostname) else dashed(address)
-                found.add(Host(label, address, ports))
-    return frozenset(found)
+    """Return the endpoints that have names: those that connections to the Service may go to.
+
+    They are the ready ones (all, where the Service publishes the others too), or those that serve while they
+    terminate when none is ready.
+    """
+    found: dict[Host, Member] = {}
+    for member, ports in members(service, slices):
+        address = ipaddress.ip_address(member.address)
+        label = member.hostname if is_label(member.hostname) else dashed(address)
+        host = Host(label, address, _named(ports))
+        found[host] = merged(found.get(host), member)
+    return frozenset(receiving(found))
+
+
+def _named(ports: Iterable[EndpointPort]) -> tuple[NamedPort, ...]:
+    return tuple(
+        NamedPort(port.name, port.protocol.lower(), port.port)
+        for port in ports
+        if port.port is not None and is_label(port.name)
+    )
 
 
 def dashed(address: IPAddress) -> str:
@@ -93,16 +97,3 @@ def dashed(address: IPAddress) -> str:
     if text.startswith(":") or text.endswith(":"):
         text = address.exploded
     return text.replace(".", "-").replace(":", "-")
-
-
-def usable_address(text: str) -> IPAddress | None:
-    """The address, unless it is none or one that would lead a client to itself or to everybody (CVE-2021-25737)."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped is not None or address.scope_id):
-        return None
-    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
-        return None
-    return address

@@ -5,6 +5,8 @@ from __future__ import annotations
 from podwire.kube.meta import NamespacedName, Object, Struct
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+"""A Service, and its slices, with this label are for names only: no proxy serves them."""
 
 
 class EndpointConditions(Struct, frozen=True):
@@ -24,6 +26,18 @@ class ObjectReference(Struct, frozen=True):
     uid: str = ""
 
 
+class ForZone(Struct, frozen=True):
+    """A zone whose clients an endpoint is meant for."""
+
+    name: str = ""
+
+
+class EndpointHints(Struct, frozen=True):
+    """Where the clients of an endpoint should be, by the topology hints of the slice's controller."""
+
+    for_zones: tuple[ForZone, ...] = ()
+
+
 class Endpoint(Struct, frozen=True):
     """One backend. Only the first address counts, as upstream."""
 
@@ -32,6 +46,7 @@ class Endpoint(Struct, frozen=True):
     hostname: str = ""
     node_name: str = ""
     zone: str = ""
+    hints: EndpointHints = EndpointHints()
     target_ref: ObjectReference | None = None
 
     @property

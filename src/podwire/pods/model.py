@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from podwire.kernel.elements import IPAddress, IPNetwork
+from podwire.kube.addresses import usable
 from podwire.kube.core import Node
 
 VXLAN_OVERHEAD = {4: 50, 6: 70}
@@ -67,7 +68,7 @@ def read_node(node: Node, cluster: Cluster) -> tuple[NodeNetwork, tuple[str, ...
     ranges, faults = _ranges(node.spec.pod_cidrs or tuple(filter(None, [node.spec.pod_cidr])), cluster.ranges)
     addresses: list[IPAddress] = []
     for text in node.internal_addresses:
-        address = _address(text)
+        address = usable(text)
         if address is None:
             faults.append(f"InternalIP {text!r} is no address of a node")
         else:
@@ -100,18 +101,6 @@ def _inside(network: IPNetwork, outer: IPNetwork) -> bool:
         and int(outer.network_address) <= int(network.network_address)
         and (int(network.broadcast_address) <= int(outer.broadcast_address))
     )
-
-
-def _address(text: str) -> IPAddress | None:
-    """A unicast address that can be another machine's."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.version == 6 and address.ipv4_mapped is not None
-    if mapped or address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
-        return None
-    return address
 
 
 def tunnel_version(own: NodeNetwork) -> int:

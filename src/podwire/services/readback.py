@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from podwire.kernel.setdump import RawElement
+from podwire.kube.backends import Backend
 from podwire.services import model
-from podwire.services.model import Backend, Frontend
+from podwire.services.model import Frontend
 from podwire.services.rows import ElementRow, EndpointRow, MemberRow, Members, ServiceRow
 from podwire.services.ruleset import TABLE_NAME
 

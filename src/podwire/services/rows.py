@@ -13,9 +13,10 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
+from podwire.kube.backends import Backend
 from podwire.kube.meta import NamespacedName
 from podwire.services import model
-from podwire.services.model import Backend, Frontend
+from podwire.services.model import Frontend
 from podwire.services.slots import Slots
 
 RANGES = NamespacedName("", "service-ranges")

@@ -14,8 +14,9 @@ from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.elements import transactions
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
 from podwire.kernel.setdump import SetDump
+from podwire.kube.backends import Backend
 from podwire.services import model
-from podwire.services.model import Backend, Frontend
+from podwire.services.model import Frontend
 from podwire.services.readback import Elements, held_rows
 from podwire.services.rows import ElementRow, FlowRow, Row, ServiceRow
 from podwire.services.ruleset import TABLE, ruleset

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from podwire.services.model import Backend, Frontend
+from podwire.kube.backends import Backend
+from podwire.services.model import Frontend
 
 OwnerT = TypeVar("OwnerT")
 

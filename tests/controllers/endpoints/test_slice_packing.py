@@ -8,7 +8,7 @@ import pytest
 
 from podwire.controllers.endpoints import slice_packing
 from podwire.controllers.endpoints.slice_packing import LARGEST_SLICE, Content, Plan
-from podwire.kube.discovery import Endpoint, EndpointPort, EndpointSlice, ObjectReference
+from podwire.kube.discovery import HEADLESS_LABEL, Endpoint, EndpointPort, EndpointSlice, ObjectReference
 from podwire.kube.meta import ObjectMeta
 from tests.controllers.build import service
 
@@ -77,9 +77,9 @@ def test_changed_labels_of_the_service_reach_its_slices() -> None:
 
 
 def test_headless_services_mark_their_slices_and_users_cannot_fake_the_marks() -> None:
-    forged = {slice_packing.HEADLESS_LABEL: "", slice_packing.MANAGED_BY_LABEL: "me"}
+    forged = {HEADLESS_LABEL: "", slice_packing.MANAGED_BY_LABEL: "me"}
     assert slice_packing.labels(service(labels=forged)) == LABELS
-    assert slice_packing.HEADLESS_LABEL in slice_packing.labels(service(clusterIP="None"))
+    assert HEADLESS_LABEL in slice_packing.labels(service(clusterIP="None"))
 
 
 def test_the_body_writes_protocols_out_for_clients_that_do_not_default() -> None:

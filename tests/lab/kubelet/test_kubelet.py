@@ -17,6 +17,8 @@ from podwire.kube.kinds import CONFIG_MAPS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
 from podwire.lab.base.spawn import SpawnRequest
+from podwire.lab.kubelet import pod_workers
+from podwire.lab.kubelet.pod_setup import PodSetup
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient
 from tests.lab.nodes import NODE, is_ready, node, shell
@@ -334,6 +336,21 @@ async def test_a_pod_that_ends_gives_its_network_back_and_keeps_its_log() -> Non
         await home.delete("job")
         await home.gone("job")
         await until(lambda: not (PODS_FOLDER / uid).exists())
+
+
+@in_world
+async def test_a_worker_that_fails_is_reported_and_what_it_ran_is_still_removed() -> None:
+    async with node() as home:
+        pod = await home.create("web", shell("sleep 60"))
+        await home.when("web", is_ready)
+        with (
+            patch.object(PodSetup, "configure", side_effect=ValueError("spoilt")),
+            patch.object(pod_workers, "FIRST_RETRY_SECONDS", 0.0),
+        ):
+            home.runtime.workers[pod["metadata"]["uid"]].poke()
+            assert "ValueError: spoilt" in await home.event("web", "FailedSync")
+            await home.delete("web", grace_seconds=0)
+            await until(lambda: not list(PODS_FOLDER.iterdir()))
 
 
 @in_world

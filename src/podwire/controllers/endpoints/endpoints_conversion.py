@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.controllers.endpoints import from_pods, slice_packing
-from podwire.kube.discovery import SERVICE_NAME_LABEL, Endpoint, EndpointConditions, EndpointPort
+from podwire.kube.discovery import HEADLESS_LABEL, SERVICE_NAME_LABEL, Endpoint, EndpointConditions, EndpointPort
 from podwire.kube.endpoints import EndpointAddress, EndpointsPort, EndpointSubset
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def subsets(service: Service, pods: Iterable[Pod]) -> tuple[EndpointSubset, ...]
 
 def labels(service: Service) -> dict[str, str]:
     """The Service's labels, who manages the object, and that it is not to be mirrored: its slices exist."""
-    headless = {slice_packing.HEADLESS_LABEL: ""} if service.headless else {}
+    headless = {HEADLESS_LABEL: ""} if service.headless else {}
     return {**service.metadata.labels, **headless, MANAGED_LABEL: MANAGER, SKIP_MIRROR_LABEL: "true"}
 
 

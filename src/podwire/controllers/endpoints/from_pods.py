@@ -5,11 +5,11 @@ Source: kubernetes `staging/src/k8s.io/endpointslice/utils.go` (podToEndpoint, g
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from podwire.kube.addresses import usable
 from podwire.kube.discovery import Endpoint, EndpointConditions, EndpointPort, ObjectReference
 
 if TYPE_CHECKING:
@@ -34,25 +34,19 @@ def addresses(pod: Pod) -> dict[str, str]:
     """The first address of each family to which a Service may lead; none for a pod that has ended."""
     found: dict[str, str] = {}
     for text in () if pod.finished else pod.addresses:
-        usable = usable_family(text)
-        if usable:
-            found.setdefault(usable, text)
+        address_type = usable_family(text)
+        if address_type:
+            found.setdefault(address_type, text)
     return found
 
 
-@functools.lru_cache(maxsize=65536)
 def usable_family(text: str) -> str:
-    """The family of an address; empty for what is no address, or leads to the node itself (loopback, link-local).
+    """The family of an address; empty for one that traffic may not be sent to.
 
     The API server would refuse the whole slice for it (CVE-2021-25737), and one pod must not take a Service down.
     """
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return ""
-    mapped = address.version == 6 and address.ipv4_mapped is not None
-    local = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
-    return "" if mapped or local else f"IPv{address.version}"
+    address = usable(text)
+    return "" if address is None else f"IPv{address.version}"
 
 
 def wanted(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.controllers.machinery.owner_references import reference
-from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice
+from podwire.kube.discovery import HEADLESS_LABEL, SERVICE_NAME_LABEL, EndpointSlice
 from podwire.kube.kinds import SERVICES
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
-HEADLESS_LABEL = "service.kubernetes.io/headless"
 LARGEST_SLICE = 100
 
 

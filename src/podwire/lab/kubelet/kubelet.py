@@ -15,10 +15,10 @@ from pathlib import Path
 from podwire.controllers.machinery.recorder import Recorder
 from podwire.kube import kinds
 from podwire.kube.client import Client
-from podwire.kube.core import ConfigMap, Pod, Secret, Service
+from podwire.kube.core import Pod
 from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
-from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.meta import ObjectMeta
 from podwire.kube.watch import Change
 from podwire.lab.container import passwd
 from podwire.lab.images import resolver
@@ -29,7 +29,7 @@ from podwire.lab.kubelet.node_context import Names, Node, Objects
 from podwire.lab.kubelet.node_lease import NodeLease
 from podwire.lab.kubelet.node_status import NodeReporter
 from podwire.lab.kubelet.pod_plan import Machine
-from podwire.lab.kubelet.pod_worker import PodWorker
+from podwire.lab.kubelet.pod_workers import PodWorkers
 from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
 from podwire.lab.kubelet.sandbox import SandboxRecord, read_record
 from podwire.lab.network.topology import NodeAddresses
@@ -38,7 +38,6 @@ from podwire.lab.shim.client import Spawner
 log = logging.getLogger(__name__)
 
 COMPONENT = "kubelet"
-WORKER_RETRY_SECONDS = 1.0
 IMAGES_SECONDS = 1.0
 """How often the store of images is looked at: a pod that waits for one starts so soon after it is loaded."""
 NO_IMAGES = Path("/nonexistent")
@@ -87,9 +86,8 @@ class Runtime:
         self._reporter = NodeReporter(client, config.node, self.node.cni)
         self._lease = NodeLease(client, config.node.name)
         self._images = config.images
-        self.workers: dict[str, PodWorker] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._server = RuntimeServer(config.folder / "runtime.sock", self._worker, self._addresses)
+        self.workers = PodWorkers(self.node)
+        self._server = RuntimeServer(config.folder / "runtime.sock", self.workers.find, self._addresses)
 
     async def run(self) -> None:
         """Follow the API and run what it says, for ever."""
@@ -108,8 +106,9 @@ class Runtime:
             await self._clear_up()
             self._pods.subscribe(self._pod_changed)
             await self._remove_strangers()  # those that went while that took its time: nobody was told of them
-            for others in (self._objects.config_maps, self._objects.secrets, self._objects.services):
-                others.subscribe(self._others_changed)
+            self._objects.config_maps.subscribe(self.workers.config_map_changed)
+            self._objects.secrets.subscribe(self.workers.secret_changed)
+            self._objects.services.subscribe(self.workers.service_changed)
 
     async def _follow_images(self) -> None:
         """Let every pod look again when the store has changed."""
@@ -119,8 +118,7 @@ class Runtime:
             await asyncio.sleep(IMAGES_SECONDS)
             if store.stamp != known:
                 known = store.stamp
-                for worker in self.workers.values():
-                    worker.poke()
+                self.workers.poke_all()
 
     async def _clear_up(self) -> None:
         """Remove what was left by pods that the API does not have any more, from this node and from its network."""
@@ -144,56 +142,18 @@ class Runtime:
         uid = folder.name
         namespace, name = (record.namespace, record.name) if record is not None else ("", uid)
         log.info("pod %s/%s is gone from the API: removing it", namespace, name)
-        worker = PodWorker(self.node, Pod(metadata=ObjectMeta(name=name, namespace=namespace, uid=uid)))
-        worker.forget()
-        await worker.run()
+        await self.workers.remove(Pod(metadata=ObjectMeta(name=name, namespace=namespace, uid=uid)))
 
     def _pod_changed(self, change: Change[Pod]) -> None:
         if change.old is not None and (change.new is None or change.new.metadata.uid != change.old.metadata.uid):
-            worker = self.workers.get(change.old.metadata.uid)
-            if worker is not None:
-                worker.forget()
-        if change.new is None:
-            return
-        uid = change.new.metadata.uid
-        if uid in self.workers:
-            self.workers[uid].update(change.new)
-            return
-        self._start(change.new)
-
-    def _start(self, pod: Pod) -> None:
-        uid = pod.metadata.uid
-        worker = self.workers[uid] = PodWorker(self.node, pod)
-        task = self._tasks[uid] = asyncio.get_running_loop().create_task(worker.run(), name=str(pod.key))
-        task.add_done_callback(lambda done: self._ended(uid, done))
-
-    def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
-        worker = self.workers.pop(uid)
-        del self._tasks[uid]
-        if not task.cancelled() and task.exception() is not None:
-            log.error("pod %s: its worker failed and starts again", task.get_name(), exc_info=task.exception())
-            asyncio.get_running_loop().call_later(WORKER_RETRY_SECONDS, self._again, worker.pod.key)
-
-    def _again(self, key: NamespacedName) -> None:
-        pod = self._pods.objects.get(key)
-        if pod is not None and pod.metadata.uid not in self.workers:
-            self._start(pod)
-
-    def _others_changed(self, change: Change[ConfigMap] | Change[Secret] | Change[Service]) -> None:
-        item = change.new or change.old
-        assert item is not None
-        for worker in self.workers.values():
-            if worker.pod.metadata.namespace == item.metadata.namespace:
-                worker.poke()
+            self.workers.forget(change.old.metadata.uid)
+        if change.new is not None:
+            self.workers.update(change.new)
 
     def _addresses(self) -> set[str]:
         """The node's own addresses and those of its pods."""
         of_pods = (worker.sandbox.record.addresses for worker in self.workers.values())
         return {*self.node.addresses, *(address for addresses in of_pods for address in addresses)}
-
-    def _worker(self, key: NamespacedName) -> PodWorker | None:
-        """The pod of this name; of one that ends and one that takes its place, the new one."""
-        return next((worker for worker in reversed(self.workers.values()) if worker.pod.key == key), None)
 
 
 def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple[Recorder, Objects]) -> Node:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -32,8 +31,6 @@ from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient, ShimError
 from podwire.lab.shim.lifecycle import Record
 
-log = logging.getLogger(__name__)
-
 LAST_REPORT_SECONDS = 2.0
 
 
@@ -51,7 +48,7 @@ class PodWorker:
             self._context.execute, self._termination.kill, self._context.emit, self._health_changed
         )
         self._deadline = Deadline(self.sandbox.record.started, self.poke)
-        self._deadline.set(pod.spec.active_deadline_seconds)
+        self._failure: BaseException | None = None
 
     @property
     def pod(self) -> Pod:
@@ -78,7 +75,6 @@ class PodWorker:
     def update(self, pod: Pod) -> None:
         """Take the pod as the API has it now."""
         self._context.pod = pod
-        self._deadline.set(pod.spec.active_deadline_seconds)
         self.poke()
 
     def forget(self) -> None:
@@ -93,7 +89,7 @@ class PodWorker:
     # Life
 
     async def run(self) -> None:
-        """Return when the pod is deleted and nothing of it is left on this node."""
+        """Return when the pod is deleted and nothing of it is left on this node. Raises what its parts raise."""
         reporting = asyncio.get_running_loop().create_task(self._reporter.run())
         try:
             self.sandbox.prepare()
@@ -119,6 +115,9 @@ class PodWorker:
         if context.deleting or self.sandbox.record.retired:
             self._reporter.touch()
             return
+        if self._failure is not None:
+            raise self._failure
+        self._deadline.set(context.pod.spec.active_deadline_seconds)
         if self.sandbox.ready:
             await self._setup.configure()
             self._health.follow(context.pod, context.records, self.sandbox.record.addresses[0])
@@ -216,7 +215,12 @@ class PodWorker:
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.append(task)
-        task.add_done_callback(_log_failure)
+        task.add_done_callback(self._ended_beside)
+
+    def _ended_beside(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self.poke()
 
     async def _end_beside(self) -> None:
         self._health.stop()
@@ -225,8 +229,3 @@ class PodWorker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("a task failed", exc_info=task.exception())

@@ -1,0 +1,43 @@
+"""IP addresses that objects may name as destinations. Pure.
+
+Source: k8s.io/kubernetes `pkg/apis/core/validation` ValidateEndpointIP; CVE-2021-25737.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_IPV4_MAPPED = 0xFFFF
+
+
+@functools.lru_cache(maxsize=8192)
+def usable(text: str) -> IPAddress | None:
+    """Parse an address that traffic may be sent to; None for text that is no address and for special addresses.
+
+    Special addresses lead to the node itself, to its neighbours or to every host, whoever wrote the object: IPv4
+    0.0.0.0/8, loopback, link-local, multicast and reserved blocks; IPv6 unspecified, loopback, IPv4-compatible,
+    IPv4-mapped, link-local and multicast addresses, and those with a zone.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return None if "%" in text or _special(address) else address
+
+
+def canonical(text: str) -> str:
+    """Return a usable address in canonical form (RFC 5952), the empty string for others."""
+    address = usable(text)
+    return "" if address is None else str(address)
+
+
+def _special(address: IPAddress) -> bool:
+    """Whether an address is special. Integers, because the properties of `ipaddress` take ten times as long."""
+    number = int(address)
+    if isinstance(address, ipaddress.IPv4Address):
+        return number >> 24 in {0, 127} or number >> 16 == 0xA9FE or number >> 28 >= 0xE
+    top = number >> 118
+    return number >> 32 in {0, _IPV4_MAPPED} or top == 0x3FA or top >> 2 == 0xFF

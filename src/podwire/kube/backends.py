@@ -1,0 +1,162 @@
+"""The backends of a Service: which endpoints its EndpointSlices name, and which of them receive connections. Pure.
+
+Sources: k8s.io/api `discovery/v1` EndpointConditions; k8s.io/kubernetes `pkg/proxy/topology.go` CategorizeEndpoints.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from podwire.kube.addresses import canonical
+from podwire.kube.core import Service
+from podwire.kube.discovery import Endpoint, EndpointPort, EndpointSlice
+from podwire.kube.meta import NamespacedName
+
+log = logging.getLogger(__name__)
+
+_FAMILIES = {"IPv4": 4, "IPv6": 6}
+
+
+class Backend(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=True):
+    """Where a connection goes. The address is text in canonical form."""
+
+    address: str
+    port: int
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """One endpoint of a Service, as its slice describes it.
+
+    `ready` includes `publishNotReadyAddresses` of the Service. `node`, `zone` and `hostname` are empty where the slice
+    does not name them; `zone_hints` are the zones that the endpoint is meant for.
+    """
+
+    address: str
+    ready: bool
+    serving: bool
+    terminating: bool
+    node: str = ""
+    zone: str = ""
+    zone_hints: tuple[str, ...] = ()
+    hostname: str = ""
+    pod: NamespacedName | None = None
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.address else 4
+
+    def is_local(self, node: str) -> bool:
+        """Whether it may be a pod of this node: its slice names this node, or none."""
+        return self.node in {"", node}
+
+
+class PortKey(msgspec.Struct, frozen=True):
+    """What joins a port of a Service with a port of a slice: its name and its protocol, in one IP family."""
+
+    name: str
+    protocol: str
+    family: int
+
+
+KeyT = TypeVar("KeyT")
+
+
+def members(service: Service, slices: Iterable[EndpointSlice]) -> Iterator[tuple[Member, tuple[EndpointPort, ...]]]:
+    """Return all endpoints of a Service with the ports of their slice; those in several slices come several times."""
+    for piece in slices:
+        for endpoint in piece.endpoints:
+            member = _member(service, piece, endpoint)
+            if member is not None:
+                yield member, piece.ports
+
+
+def by_port(service: Service, slices: Iterable[EndpointSlice]) -> Mapping[PortKey, Mapping[Backend, Member]]:
+    """Return the backends of each port, of all slices. One that several slices name is merged: any `ready` counts."""
+    found: dict[PortKey, dict[Backend, Member]] = {}
+    for piece in slices:
+        family = _FAMILIES.get(piece.address_type, 0)
+        ports = [
+            (found.setdefault(PortKey(p.name, p.protocol, family), {}), p.port)
+            for p in piece.ports
+            if p.port is not None
+        ]
+        for endpoint in piece.endpoints:
+            member = _member(service, piece, endpoint)
+            if member is None:
+                continue
+            for backends, port in ports:
+                backend = Backend(member.address, port)
+                backends[backend] = merged(backends.get(backend), member)
+    return found
+
+
+def receiving(members: Mapping[KeyT, Member], where: Callable[[Member], bool] | None = None) -> Mapping[KeyT, Member]:
+    """Return those that new connections go to, of the members that `where` admits.
+
+    These are the ready ones. When none is ready, they are those that still serve while they terminate: a rolling
+    update of a single replica would lose connections otherwise. A traffic policy `Local` passes its locality as
+    `where`, so that both steps see local endpoints only.
+    """
+    admitted = members if where is None else {key: member for key, member in members.items() if where(member)}
+    ready = {key: member for key, member in admitted.items() if member.ready}
+    return ready or {key: member for key, member in admitted.items() if member.serving and member.terminating}
+
+
+def merged(one: Member | None, other: Member) -> Member:
+    """Return one member for an endpoint that two slices name, the same whichever comes first."""
+    if one is None or one == other:
+        return other
+    return Member(
+        one.address,
+        ready=one.ready or other.ready,
+        serving=one.serving or other.serving,
+        terminating=one.terminating and other.terminating,
+        node=min(one.node, other.node),
+        zone=min(one.zone, other.zone),
+        zone_hints=min(one.zone_hints, other.zone_hints),
+        hostname=min(one.hostname, other.hostname),
+        pod=min(filter(None, (one.pod, other.pod)), default=None),
+    )
+
+
+def _member(service: Service, piece: EndpointSlice, endpoint: Endpoint) -> Member | None:
+    """Return None where the endpoint has no address of the slice's family that traffic may be sent to."""
+    family = _FAMILIES.get(piece.address_type, 0)
+    if not endpoint.addresses or not family:
+        return None
+    address = canonical(endpoint.addresses[0])
+    if not address or (":" in address) != (family == 6):
+        log.warning(
+            "EndpointSlice %s: endpoints.addresses %r is no %s address that a Service may lead to; it is ignored: "
+            "write the address of a pod or of another host",
+            piece.key, endpoint.addresses[0], piece.address_type,
+        )  # fmt: skip
+        return None
+    ready = endpoint.ready or service.spec.publish_not_ready_addresses
+    return Member(
+        address,
+        ready,
+        ready or _serving(endpoint),
+        endpoint.conditions.terminating is True,
+        endpoint.node_name,
+        endpoint.zone,
+        tuple(zone.name for zone in endpoint.hints.for_zones),
+        endpoint.hostname,
+        _pod(endpoint),
+    )
+
+
+def _pod(endpoint: Endpoint) -> NamespacedName | None:
+    target = endpoint.target_ref
+    return NamespacedName(target.namespace, target.name) if target is not None and target.kind == "Pod" else None
+
+
+def _serving(endpoint: Endpoint) -> bool:
+    """Whether it still answers. An absent condition counts as `ready` does."""
+    serving = endpoint.conditions.serving
+    return endpoint.ready if serving is None else serving

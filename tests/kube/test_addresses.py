@@ -1,0 +1,27 @@
+import ipaddress
+
+import pytest
+
+from podwire.kube.addresses import canonical, usable
+
+SPECIAL = """
+127.0.0.1 169.254.169.254 0.0.0.0 0.1.2.3 224.0.0.1 240.0.0.1 255.255.255.255
+::1 ::5 :: fe80::1 fe80::1%eth0 febf::1 ff02::1 ::ffff:127.0.0.1 ::127.0.0.1 fd00::1%x
+"""
+NO_ADDRESS = ("", "web", "010.0.0.1", "10.0.0.256", "10.0.0.0/8", "fd00::1}", "10.0.0.1 ")
+
+
+@pytest.mark.parametrize("text", [*SPECIAL.split(), *NO_ADDRESS])
+def test_special_addresses_and_what_is_no_address_are_refused(text: str) -> None:
+    assert usable(text) is None
+    assert canonical(text) == ""
+
+
+@pytest.mark.parametrize("text", ["10.244.1.2", "172.18.0.1", "fd00::1", "fec0::1", "8.8.8.8", "1:0:1::"])
+def test_unicast_addresses_are_usable(text: str) -> None:
+    assert usable(text) == ipaddress.ip_address(text)
+    assert canonical(text) == text
+
+
+def test_the_canonical_form_is_short_and_in_lower_case() -> None:
+    assert canonical("FD00:10:96:0::0001") == "fd00:10:96::1"
