@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.base import field_errors as field_causes
+from podwire.apiserver.base import field_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,13 +166,13 @@ def unsupported_media_type(given: str, served: Sequence[str]) -> StatusError:
 def invalid(resource: ResourceNames, name: str, causes: Sequence[Cause]) -> StatusError:
     """The object breaks rules of its kind."""
     details = Details(name, resource.group, resource.kind, causes=tuple(causes))
-    return StatusError(422, "Invalid", field_causes.summary(resource.qualified_kind, name, causes), details)
+    return StatusError(422, "Invalid", field_errors.summary(resource.qualified_kind, name, causes), details)
 
 
 def invalid_options(kind: str, cause: Cause) -> StatusError:
     """Query parameters contradict each other."""
     details = Details(group="meta.k8s.io", kind=kind, causes=(cause,))
-    return StatusError(422, "Invalid", field_causes.summary(f"{kind}.meta.k8s.io", "", [cause]), details)
+    return StatusError(422, "Invalid", field_errors.summary(f"{kind}.meta.k8s.io", "", [cause]), details)
 
 
 def internal(message: str) -> StatusError:
@@ -192,6 +192,6 @@ def unavailable(message: str) -> StatusError:
 
 def version_too_large(asked: int, current: int) -> StatusError:
     """A resourceVersion that this server has not reached."""
-    cause = field_causes.Cause("", "ResourceVersionTooLarge", "Too large resource version")
+    cause = field_errors.Cause("", "ResourceVersionTooLarge", "Too large resource version")
     message = f"Timeout: Too large resource version: {asked}, current: {current}"
     return StatusError(504, "Timeout", message, Details(causes=(cause,), retry_after_seconds=1))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from podwire.controllers.nodes import node_affinity as fitting
+from podwire.controllers.nodes import node_affinity
 
 if TYPE_CHECKING:
     from podwire.kube.core import Node, Pod
@@ -74,15 +74,15 @@ class Loads:
 def place(pod: Pod, owner: str, nodes: Iterable[Node], loads: Loads) -> Placed | Unplaced:
     """The best node for a pod, or why there is none."""
     reasons: Counter[str] = Counter()
-    fitting = []
+    node_affinity = []
     for node in nodes:
         reason = refusal(pod, node)
         if reason:
             reasons[reason] += 1
         else:
-            fitting.append(node.metadata.name)
-    if fitting:
-        return Placed(min(fitting, key=lambda name: loads.rank(owner, name)))
+            node_affinity.append(node.metadata.name)
+    if node_affinity:
+        return Placed(min(node_affinity, key=lambda name: loads.rank(owner, name)))
     if not reasons:
         return Unplaced("no nodes available to schedule pods")
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
@@ -94,12 +94,12 @@ def refusal(pod: Pod, node: Node) -> str:
     tolerations = pod.spec.tolerations
     if node.metadata.deletion_timestamp is not None:
         return NOT_READY
-    if not node.ready and not fitting.tolerates(tolerations, fitting.NOT_READY):
+    if not node.ready and not node_affinity.tolerates(tolerations, node_affinity.NOT_READY):
         return NOT_READY
-    if node.spec.unschedulable and not fitting.tolerates(tolerations, fitting.UNSCHEDULABLE):
+    if node.spec.unschedulable and not node_affinity.tolerates(tolerations, node_affinity.UNSCHEDULABLE):
         return UNSCHEDULABLE
-    if not fitting.chosen(pod.spec, node):
+    if not node_affinity.chosen(pod.spec, node):
         return NO_MATCH
-    others = (taint for taint in node.spec.taints if taint.key != fitting.UNSCHEDULABLE)
-    taint = fitting.untolerated(tolerations, others)
+    others = (taint for taint in node.spec.taints if taint.key != node_affinity.UNSCHEDULABLE)
+    taint = node_affinity.untolerated(tolerations, others)
     return f"{UNTOLERATED} {{{taint.key}: {taint.value}}}" if taint is not None else ""

@@ -13,8 +13,7 @@ from podwire.lab.container import capabilities
 from podwire.lab.container import passwd as accounts
 from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan
 from podwire.lab.container.process import DEFAULT_PATH
-from podwire.lab.images import busybox as applets
-from podwire.lab.images import image_config
+from podwire.lab.images import busybox, image_config
 from podwire.lab.images.environment import ConfigurationError, Sources, expand, variables
 from podwire.lab.images.image_config import ImageUser
 from podwire.lab.images.manifest import RunConfig
@@ -87,9 +86,9 @@ def container_plan(
     config = found.image.config if found.image is not None else RunConfig()
     base = {
         "HOME": accounts.home(_passwd(machine, found.image), who.user),
-        "PATH": applets.path(DEFAULT_PATH) if found.applets else DEFAULT_PATH,
+        "PATH": busybox.path(DEFAULT_PATH) if found.applets else DEFAULT_PATH,
     }
-    links = (applets.mount(found.applets),) if found.applets else ()
+    links = (busybox.mount(found.applets),) if found.applets else ()
     return ContainerPlan(
         name=container.name,
         program=found.program,
