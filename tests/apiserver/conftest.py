@@ -32,8 +32,10 @@ class Files:
     folder: Path
 
     def credentials(self, server: str, client: str = "admin") -> Credentials:
-        paths = (str(self.folder / name) for name in ("ca.crt", f"{client}.crt", f"{client}.key"))
-        return Credentials(server, *paths)
+        authority, certificate, key = (
+            str(self.folder / f"{name}") for name in ("ca.crt", f"{client}.crt", f"{client}.key")
+        )
+        return Credentials(server, authority, certificate, key)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName
 from tests.controllers.build import READY
-from tests.controllers.fake_api import FakeApi
+from tests.kube.fake_api import FakeApi
 
 
 class FakeRuntime:

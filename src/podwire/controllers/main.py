@@ -13,8 +13,7 @@ from podwire.controllers.disruption.controller import Disruptions
 from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
 from podwire.controllers.endpoints.endpointslice_controller import EndpointSlices
 from podwire.controllers.endpoints.mirroring_controller import Mirroring
-from podwire.controllers.machinery.recorder import Recorder
-from podwire.controllers.machinery.shared_informers import Informers, supervised
+from podwire.controllers.machinery.supervision import supervised
 from podwire.controllers.nodes.lifecycle import NodeLifecycle
 from podwire.controllers.nodes.scheduler import NAME as SCHEDULER
 from podwire.controllers.nodes.scheduler import Scheduler
@@ -26,6 +25,8 @@ from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.controllers.workloads.statefulset import StatefulSets
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
+from podwire.kube.recorder import Recorder
+from podwire.kube.shared_informers import SharedInformers
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ async def run(config: ControllersConfig) -> None:
     Not so the informers: where one fails, what all believe may be wrong, and the process ends to start anew.
     """
     async with Client(config.credentials, "kube-controller-manager") as client:
-        informers = Informers(client)
+        informers = SharedInformers(client)
         workloads, scheduling = Recorder(client, "podwire-controllers"), Recorder(client, SCHEDULER)
         loops = {
             "the Deployment controller": Deployments(client, informers, workloads).run,

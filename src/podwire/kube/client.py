@@ -9,24 +9,35 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import aiohttp
 import msgspec
 
+from podwire.kube.authentication import Authentication
 from podwire.kube.credentials import Credentials
+from podwire.kube.deadlines import Deadlines
+from podwire.kube.decode import decode
 from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.watch import Rejected
+from podwire.kube.watch_lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from types import TracebackType
 
+    from aiohttp.client import _RequestContextManager
+
     from podwire.kube.kinds import Kind
 
 ObjectT = TypeVar("ObjectT", bound=Object)
+ValueT = TypeVar("ValueT")
 
 MERGE_PATCH = "application/merge-patch+json"
-LARGEST_OBJECT = 16 * 1024 * 1024
-"""Bytes of one watch line; upstream stores objects of at most 1.5 MB, their events are a little longer."""
+PAGE = 500
+"""Objects of one page of a list, as client-go's pager requests them: memory does not grow with the collection."""
 
 
 class ApiError(Exception):
-    """The server said no. `reason` is the word of its Status object, such as NotFound or Conflict."""
+    """The server refused, or its answer cannot be read (code 502, reason UnreadableAnswer).
+
+    `reason` is that of its Status object, such as NotFound or Conflict.
+    """
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -34,8 +45,11 @@ class ApiError(Exception):
         self.reason = reason
 
 
-class _ListMeta(msgspec.Struct, rename="camel"):
+class ListMeta(msgspec.Struct, rename="camel"):
+    """The version at which a list was read; a `continue` token where it has more pages."""
+
     resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
 
 
 class ServiceAccountToken(msgspec.Struct, rename="camel", frozen=True):
@@ -50,10 +64,16 @@ class _TokenRequest(msgspec.Struct):
 
 
 class ObjectList(msgspec.Struct, Generic[ObjectT]):
-    """What a list call answers: the objects and the version at which they were read."""
+    """A list call's answer: the objects, the version at which they were read, and what could not be decoded."""
 
     items: list[ObjectT]
-    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
+    metadata: ListMeta = msgspec.field(default_factory=ListMeta)
+    rejected: list[Rejected] = []
+
+
+class _RawList(msgspec.Struct):
+    items: list[msgspec.Raw] | None = None
+    metadata: ListMeta = msgspec.field(default_factory=ListMeta)
 
 
 class Client:
@@ -62,19 +82,20 @@ class Client:
     `name` is what the server calls this client in `managedFields` and in its audit log.
     """
 
-    def __init__(self, credentials: Credentials, name: str = "podwire") -> None:
+    def __init__(self, credentials: Credentials, name: str = "podwire", deadlines: Deadlines | None = None) -> None:
         self._credentials = credentials
+        self._authentication = Authentication(credentials)
         self._name = name
+        self._deadlines = deadlines or Deadlines()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
-        connector = aiohttp.TCPConnector(ssl=self._credentials.ssl_context(), limit=0)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        self._authentication.context()
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=self._deadlines.socket)
         self._session = aiohttp.ClientSession(
             self._credentials.server,
             connector=connector,
-            timeout=timeout,
-            read_bufsize=LARGEST_OBJECT,
+            timeout=self._deadlines.of_call,
             headers={"User-Agent": self._name},
         )
         return self
@@ -86,19 +107,32 @@ class Client:
             await self._session.close()
 
     async def list(self, kind: Kind[ObjectT], namespace: str = "", **parameters: str) -> ObjectList[ObjectT]:
-        """All objects of a kind, in one namespace or in all."""
-        body = await self._call("GET", kind.path(namespace), parameters=parameters)
-        return msgspec.json.decode(body, type=ObjectList[kind.type])  # type: ignore[name-defined]
+        """All objects of a kind, in one namespace or in all, read page by page; with `limit` the first page only.
+
+        Objects that cannot be decoded are in `rejected`. Raises ApiError with code 410 when the list became too old
+        between two pages: start again.
+        """
+        path = kind.path(namespace)
+        found = _list(path, await self._call("GET", path, parameters={"limit": str(PAGE), **parameters}), kind)
+        token = found.metadata.continue_ if "limit" not in parameters else ""
+        while token:
+            more = {"limit": str(PAGE), **parameters, "continue": token}
+            page = _list(path, await self._call("GET", path, parameters=more), kind)
+            found.items += page.items
+            found.rejected += page.rejected
+            token = page.metadata.continue_
+        return found
 
     async def get(self, kind: Kind[ObjectT], key: NamespacedName) -> ObjectT:
         """One object; raises ApiError with reason NotFound where there is none."""
-        return msgspec.json.decode(await self._call("GET", kind.path(key.namespace, key.name)), type=kind.type)
+        path = kind.path(key.namespace, key.name)
+        return read_answer(path, await self._call("GET", path), kind.type)
 
     async def create(self, kind: Kind[ObjectT], body: Mapping[str, Any], namespace: str = "") -> ObjectT:
         """Store a new object and answer it as the server completed it."""
         whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
-        answer = await self._call("POST", kind.path(namespace), msgspec.json.encode(whole))
-        return msgspec.json.decode(answer, type=kind.type)
+        path = kind.path(namespace)
+        return read_answer(path, await self._call("POST", path, msgspec.json.encode(whole)), kind.type)
 
     async def replace(
         self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], subresource: str = ""
@@ -106,7 +140,7 @@ class Client:
         """Replace an object whole; a resourceVersion in the body must still be the current one."""
         whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         path = kind.path(key.namespace, key.name, subresource)
-        return msgspec.json.decode(await self._call("PUT", path, msgspec.json.encode(whole)), type=kind.type)
+        return read_answer(path, await self._call("PUT", path, msgspec.json.encode(whole)), kind.type)
 
     async def create_subresource(
         self, kind: Kind[ObjectT], key: NamespacedName, subresource: str, body: Mapping[str, Any]
@@ -119,8 +153,8 @@ class Client:
     ) -> ServiceAccountToken:
         """A new token of a ServiceAccount (`authentication.k8s.io/v1` TokenRequest; `spec` is its spec)."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        answer = await self._call("POST", kind.path(key.namespace, key.name, "token"), msgspec.json.encode(body))
-        return msgspec.json.decode(answer, type=_TokenRequest).status
+        path = kind.path(key.namespace, key.name, "token")
+        return read_answer(path, await self._call("POST", path, msgspec.json.encode(body)), _TokenRequest).status
 
     async def patch(
         self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], subresource: str = ""
@@ -128,7 +162,7 @@ class Client:
         """Merge the body into the object (RFC 7386)."""
         path = kind.path(key.namespace, key.name, subresource)
         answer = await self._call("PATCH", path, msgspec.json.encode(body), content_type=MERGE_PATCH)
-        return msgspec.json.decode(answer, type=kind.type)
+        return read_answer(path, answer, kind.type)
 
     async def delete(
         self,
@@ -160,14 +194,19 @@ class Client:
         await self._call("DELETE", kind.path(namespace), msgspec.json.encode(options))
 
     async def watch(self, kind: Kind[ObjectT], namespace: str = "", **parameters: str) -> AsyncIterator[bytes]:
-        """The lines of a watch stream, each one JSON event, until the server ends it."""
-        session = self._require_session()
-        parameters = {"watch": "true", **parameters}
-        async with session.get(kind.path(namespace), params=parameters) as response:
+        """The lines of a watch stream, each one JSON event, until the server ends it.
+
+        Raises ApiError, TimeoutError when nothing came for longer than servers are silent, and LineTooLongError.
+        """
+        parameters = {"watch": "true", "timeoutSeconds": str(self._deadlines.watch_seconds()), **parameters}
+        lines = Lines()
+        request = self._request("GET", kind.path(namespace), params=parameters, timeout=self._deadlines.of_watch)
+        async with request as response:
             if response.status >= 400:
                 raise _error(response.status, await response.read())
-            async for line in response.content:
-                yield line
+            async for piece in response.content.iter_any():
+                for line in lines.feed(piece):
+                    yield line
 
     async def fetch(self, path: str) -> bytes:
         """The body of any other path of the server, such as a discovery document."""
@@ -182,18 +221,45 @@ class Client:
         parameters: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> bytes:
-        session = self._require_session()
         headers = {"Content-Type": content_type} if body is not None else {}
-        async with session.request(method, path, data=body, params=parameters, headers=headers) as response:
+        async with self._request(method, path, data=body, params=parameters, headers=headers) as response:
             answer = await response.read()
         if response.status >= 400:
             raise _error(response.status, answer)
         return answer
 
-    def _require_session(self) -> aiohttp.ClientSession:
+    def _request(self, method: str, path: str, **options: Any) -> _RequestContextManager:
+        """A request with the credentials as their files are now."""
         if self._session is None:
             raise RuntimeError("Client is used outside its 'async with' block")
-        return self._session
+        headers = {**options.pop("headers", {}), **self._authentication.headers()}
+        name = self._credentials.server_name or None
+        secured = self._authentication.context()
+        return self._session.request(method, path, headers=headers, ssl=secured, server_hostname=name, **options)
+
+
+def read_answer(path: str, body: bytes, kind: type[ValueT]) -> ValueT:
+    """The answer to a call. Raises ApiError with reason UnreadableAnswer."""
+    try:
+        return decode(body, kind)
+    except msgspec.MsgspecError as error:
+        raise ApiError(502, "UnreadableAnswer", f"{path}: the server's answer cannot be read: {error}") from error
+
+
+def _list(path: str, body: bytes, kind: Kind[ObjectT]) -> ObjectList[ObjectT]:
+    """One page: in one go, or where an object has another form than its kind, object by object."""
+    try:
+        return msgspec.json.decode(body, type=ObjectList[kind.type])  # type: ignore[name-defined]
+    except msgspec.MsgspecError:
+        raw = read_answer(path, body, _RawList)
+    page = ObjectList[ObjectT]([], raw.metadata)
+    for item in raw.items or ():
+        try:
+            page.items.append(decode(item, kind.type))
+        except msgspec.MsgspecError as error:
+            named = read_answer(path, item, Object)
+            page.rejected.append(Rejected(named.key, named.metadata.resource_version, str(error)))
+    return page
 
 
 class _Status(msgspec.Struct):
@@ -202,7 +268,7 @@ class _Status(msgspec.Struct):
 
 
 def _error(code: int, body: bytes) -> ApiError:
-    """The server's Status as an exception; any other body stands as it is."""
+    """The server's Status as an exception; of any other body its first 500 characters."""
     try:
         status = msgspec.json.decode(body, type=_Status)
     except msgspec.DecodeError:

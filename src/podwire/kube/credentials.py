@@ -1,7 +1,10 @@
-"""Where an API server is, and what proves who both sides are."""
+"""Where an API server is, and the files by which client and server authenticate each other."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,19 +12,62 @@ import msgspec
 if TYPE_CHECKING:
     import ssl
 
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""The folder of a pod's token and authority. Source: kubernetes.io "Accessing the Kubernetes API from a Pod"."""
+
+
+class CredentialsError(Exception):
+    """No usable credentials: names the file or variable and what is wrong with it."""
+
 
 class Credentials(msgspec.Struct, frozen=True):
-    """Where the server is and the files that prove who both sides are."""
+    """One way to one API server. An empty name of a file means: not used.
+
+    Attributes:
+        server: the URL of the server, https or (for tests) http.
+        authority_file: PEM; the only authorities that are trusted. Empty: those of the system.
+        certificate_file: PEM; the client certificate, with its key in `key_file`.
+        key_file: PEM.
+        token_file: a bearer token, read again whenever the file changes.
+        server_name: the name that the server's certificate must have, where it is not the host of the URL.
+        insecure: accept any certificate of the server.
+
+    """
 
     server: str
-    authority_file: str
-    certificate_file: str
-    key_file: str
+    authority_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    token_file: str = ""
+    server_name: str = ""
+    insecure: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that TLS uses."""
+        return tuple(filter(None, (self.authority_file, self.certificate_file, self.key_file)))
 
     def ssl_context(self) -> ssl.SSLContext:
-        """TLS with the world's authority as the only trusted one."""
+        """TLS as these credentials describe it. Raises OSError (ssl.SSLError too) for a file that cannot be used."""
         import ssl
 
-        context = ssl.create_default_context(cafile=self.authority_file)
-        context.load_cert_chain(self.certificate_file, self.key_file)
+        context = ssl.create_default_context(cafile=self.authority_file or None)
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.certificate_file:
+            context.load_cert_chain(self.certificate_file, self.key_file or None)
         return context
+
+
+def in_cluster(environment: Mapping[str, str] = os.environ, folder: Path = SERVICE_ACCOUNT) -> Credentials:
+    """The credentials of the pod in which this process runs. Raises CredentialsError where it runs in none."""
+    host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "")
+    if not host or not port:
+        raise CredentialsError(
+            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, so this is not a pod: use --kubeconfig"
+        )
+    if not (folder / "token").exists():
+        raise CredentialsError(f"{folder}/token does not exist: let the pod mount its ServiceAccount's token")
+    address = f"[{host}]" if ":" in host else host
+    return Credentials(f"https://{address}:{port}", str(folder / "ca.crt"), token_file=str(folder / "token"))

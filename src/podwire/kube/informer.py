@@ -1,4 +1,4 @@
-"""Informers: a live copy of one kind each, kept by list and watch, and those who want to hear of changes."""
+"""Informers: a live copy of one kind each, kept by list and watch, with listeners for its changes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import aiohttp
 
+from podwire.kube.backoff import Backoff
 from podwire.kube.client import ApiError
+from podwire.kube.informer_status import InformerStatus
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.watch import Change, Mirror, Phase
+from podwire.kube.watch_lines import LineTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,12 +27,20 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.02
 LONGEST_RETRY_SECONDS = 2.0
+LONGEST_REFUSED_SECONDS = 30.0
+"""Between two tries that the server itself refuses or ends with an error: listing again costs it most."""
 RETRY_GROWTH = 1.5
 """Slow, as a server that starts beside its clients is there a moment later."""
+STEADY_SECONDS = 5.0
+"""A stream that lasted this long was well, whatever ended it."""
 
 
 class ListenerError(Exception):
-    """A listener raised. What it missed cannot be told again, so whoever runs the informer must start anew."""
+    """A listener raised. The change cannot be delivered again, so the process must start again from a list."""
+
+
+class WatchError(Exception):
+    """The server ended a watch stream with an error, or sent a line that is no event."""
 
 
 class Informer(Generic[ObjectT]):
@@ -37,10 +48,13 @@ class Informer(Generic[ObjectT]):
 
     Listeners are plain functions called in order for each change; they must be quick. One that raises ends `run` with
     ListenerError: to go on would lose the change for it and for those after it.
+
+    `status` has what `/metrics` shows.
     """
 
     def __init__(self, client: Client, kind: Kind[ObjectT], namespace: str = "", *, field_selector: str = "") -> None:
         self.synced = asyncio.Event()
+        self.status = InformerStatus(kind)
         self._client = client
         self._kind = kind
         self._namespace = namespace
@@ -60,7 +74,7 @@ class Informer(Generic[ObjectT]):
         return int(self._mirror.version or 0)
 
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
-        """Hear of every change from now on; objects that are known already are told as new ones."""
+        """Call the listener for every change from now on, and at once for each known object as a new one."""
         self._listeners.append(listener)
         for item in list(self.objects.values()):
             listener(Change(None, item))
@@ -72,43 +86,72 @@ class Informer(Generic[ObjectT]):
             await self._changed.wait()
 
     async def run(self) -> None:
-        """Follow the server for ever, through errors and restarts of it. Raises ListenerError."""
-        delay = FIRST_RETRY_SECONDS
-        while True:
-            try:
-                if await self._follow():
-                    delay = FIRST_RETRY_SECONDS
-                else:
-                    await asyncio.sleep(FIRST_RETRY_SECONDS)
-            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                if isinstance(error, ApiError) and error.code == 410:
-                    self._mirror.lost()
-                log.debug("following %s: %s; again in %.2f s", self._kind.resource, error, delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * RETRY_GROWTH, LONGEST_RETRY_SECONDS)
+        """Follow the server for ever, through errors and restarts of it. Raises ListenerError.
 
-    async def _follow(self) -> bool:
-        """One list, where needed, and one watch stream; whether the stream carried anything."""
+        Every end of a stream but an orderly one is followed by a delay, which grows until a stream is well again.
+        """
+        unreachable = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RETRY_GROWTH)
+        refused = Backoff(FIRST_RETRY_SECONDS, LONGEST_REFUSED_SECONDS)
+        now = asyncio.get_running_loop().time
+        while True:
+            started = now()
+            try:
+                await self._follow()
+                self.status.well()
+                unreachable.reset()
+                refused.reset()
+                continue
+            except (ApiError, WatchError, LineTooLongError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                backoff = refused if isinstance(error, (ApiError, WatchError, LineTooLongError)) else unreachable
+                if now() - started > STEADY_SECONDS:
+                    backoff.reset()
+                    self.status.well()
+                delay = backoff.step()
+                self.status.failed(error, delay)
+                await asyncio.sleep(delay)
+
+    async def _follow(self) -> None:
+        """One list, where needed, and one watch stream. Returns when a stream that was of use ended in order."""
         if self._mirror.phase is Phase.LISTING:
-            answer = await self._client.list(self._kind, self._namespace, **self._selection)
-            self._tell(self._mirror.listed(answer.items, answer.metadata.resource_version))
-            self.synced.set()
+            await self._list()
+        version = self._mirror.version
+        try:
+            await self._watch()
+        except ApiError as error:
+            if error.code == 410:
+                self._mirror.lost()
+            raise
+        except LineTooLongError:
+            self._mirror.lost()
+            raise
+        if self._mirror.version == version:
+            raise WatchError("the stream ended without an event")
+
+    async def _list(self) -> None:
+        answer = await self._client.list(self._kind, self._namespace, **self._selection)
+        changes = self._mirror.listed(answer.items, answer.metadata.resource_version, answer.rejected)
+        self.status.listed()
+        self.status.rejected(answer.rejected)
+        self._notify(changes)
+        self.synced.set()
+
+    async def _watch(self) -> None:
         parameters = {
             "resourceVersion": self._mirror.version,
             "allowWatchBookmarks": "true",
             **self._selection,
         }
-        carried = False
         async for line in self._client.watch(self._kind, self._namespace, **parameters):
-            carried = True
             change = self._mirror.line(line)
-            if self._mirror.phase is Phase.LISTING:
-                return False
+            if (refusal := self._mirror.refusal) is not None:
+                raise WatchError(f"{refusal.code or 'no event'}: {refusal.message}")
+            self.status.heard()
+            if len(self._mirror.rejected) != self.status.undecodable or change is None:
+                self.status.rejected(self._mirror.rejected.values())
             if change is not None:
-                self._tell([change])
-        return carried
+                self._notify([change])
 
-    def _tell(self, changes: list[Change[ObjectT]]) -> None:
+    def _notify(self, changes: list[Change[ObjectT]]) -> None:
         for change in changes:
             for listener in self._listeners:
                 try:

@@ -1,12 +1,15 @@
-"""What an informer knows, fed with lists and watch lines: no I/O.
+"""The objects of one kind as an informer knows them, fed with lists and watch lines: no I/O.
 
     state      input                    next state   effect
     LISTING    list(items, version)     WATCHING     changes against what was known
     WATCHING   ADDED, MODIFIED          WATCHING     one change
     WATCHING   DELETED                  WATCHING     one change
     WATCHING   BOOKMARK                 WATCHING     newer version, no change
-    WATCHING   ERROR 410                LISTING      none: the position is lost, list again
-    WATCHING   ERROR other, bad line    LISTING      none
+    WATCHING   object does not decode   WATCHING     rejected by name; the object that was known before remains
+    WATCHING   ERROR, no event          LISTING      `refusal` has the reason; 410: the position is lost
+
+An object that cannot be decoded never ends the following of its kind: it stays as it was known last, or unknown, and is
+in `rejected` until a state that can be decoded or its deletion arrives.
 
 Source: kubernetes.io "Efficient detection of changes"; client-go `tools/cache/reflector.go`.
 """
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
+from podwire.kube.decode import decode
 from podwire.kube.meta import NamespacedName, Object
 
 if TYPE_CHECKING:
@@ -40,24 +44,50 @@ class Change(msgspec.Struct, Generic[ObjectT], frozen=True):
     new: ObjectT | None
 
 
+class Rejected(msgspec.Struct, frozen=True):
+    """An object that cannot be decoded: its name, its version, and why."""
+
+    key: NamespacedName
+    version: str
+    reason: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a watch stream cannot go on: the code and message of its Status; code 0 for a line that is no event."""
+
+    code: int
+    message: str
+
+
 class _Envelope(msgspec.Struct):
     type: str
     object: msgspec.Raw
 
 
+class _Status(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+
+
 class Mirror(Generic[ObjectT]):
-    """The objects of one kind as the server last told them, and the position in its history."""
+    """The objects of one kind as the server last reported them, and the position in its history."""
 
     def __init__(self, object_type: type[ObjectT]) -> None:
         self.phase = Phase.LISTING
         self.version = ""
         self.objects: dict[NamespacedName, ObjectT] = {}
-        self._decode = msgspec.json.Decoder(object_type).decode
+        self.rejected: dict[NamespacedName, Rejected] = {}
+        self.refusal: Refusal | None = None
+        self._type = object_type
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
-    def listed(self, items: Iterable[ObjectT], version: str) -> list[Change[ObjectT]]:
-        """Take a full list; answers only what differs from what was known."""
+    def listed(
+        self, items: Iterable[ObjectT], version: str, rejected: Iterable[Rejected] = ()
+    ) -> list[Change[ObjectT]]:
+        """Take a full list; returns only what differs from what was known."""
+        self.rejected = {one.key: one for one in rejected}
         fresh = {item.key: item for item in items}
+        fresh |= {key: self.objects[key] for key in self.rejected if key in self.objects}
         changes = [Change(old, None) for key, old in self.objects.items() if key not in fresh]
         for key, new in fresh.items():
             old = self.objects.get(key)
@@ -65,6 +95,7 @@ class Mirror(Generic[ObjectT]):
                 changes.append(Change(old, new))
         self.objects = fresh
         self.version = version
+        self.refusal = None
         self.phase = Phase.WATCHING
         return changes
 
@@ -73,19 +104,43 @@ class Mirror(Generic[ObjectT]):
         try:
             envelope = self._decode_envelope(line)
             if envelope.type == "ERROR":
-                self.phase = Phase.LISTING
+                status = msgspec.json.decode(envelope.object, type=_Status)
+                self._refuse(status.code, status.message)
                 return None
-            new = self._decode(envelope.object)
-        except msgspec.MsgspecError:
-            self.phase = Phase.LISTING
-            return None
+            new = decode(envelope.object, self._type)
+        except msgspec.MsgspecError as error:
+            return self._undecodable(line, str(error))
         self.version = new.metadata.resource_version or self.version
         if envelope.type == "BOOKMARK":
             return None
+        self.rejected.pop(new.key, None)
         return self._replace(new, removed=envelope.type == "DELETED")
 
     def lost(self) -> None:
-        """The server no longer holds our position (410): start again with a list."""
+        """The server does not hold the position any more (410): start again with a list."""
+        self.phase = Phase.LISTING
+
+    def _undecodable(self, line: bytes, reason: str) -> Change[ObjectT] | None:
+        """An event whose object has another form than its kind, or a line that is no event at all."""
+        try:
+            envelope = self._decode_envelope(line)
+            named = decode(envelope.object, Object)
+        except msgspec.MsgspecError:
+            self._refuse(0, f"a line of the watch stream is no event: {reason}")
+            return None
+        if envelope.type == "ERROR" or not named.metadata.name:
+            self._refuse(0, f"an event of the watch stream names no object: {reason}")
+            return None
+        self.version = named.metadata.resource_version or self.version
+        if envelope.type == "DELETED":
+            self.rejected.pop(named.key, None)
+            old = self.objects.pop(named.key, None)
+            return Change(old, None) if old is not None else None
+        self.rejected[named.key] = Rejected(named.key, named.metadata.resource_version, reason)
+        return None
+
+    def _refuse(self, code: int, message: str) -> None:
+        self.refusal = Refusal(code, message)
         self.phase = Phase.LISTING
 
     def _replace(self, new: ObjectT, *, removed: bool) -> Change[ObjectT] | None:

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from podwire.controllers.cleanup.garbage_collector import GarbageCollector
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS, Kind
-from podwire.kube.meta import NamespacedName
-from tests.controllers.fake_api import FakeApi, running
+from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.fake_node import FakeRuntime
+from tests.kube.fake_api import FakeApi, running
 
 WEB = NamespacedName("shop", "web")
 
@@ -23,7 +24,7 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
-    informers = Informers(api)
+    informers = SharedInformers(api)
     async with running(informers, GarbageCollector(api, informers), FakeRuntime(api)):
         yield
 
@@ -121,3 +122,29 @@ async def test_an_owner_of_an_unknown_kind_is_left_to_people(api: FakeApi) -> No
         await api.delete(DEPLOYMENTS, WEB)
         await api.until(lambda: left(api) == {"configmaps"})
     assert len(api.all(CONFIG_MAPS)) == 2
+
+
+async def test_the_informer_of_a_deleted_custom_resource_ends_and_a_new_scope_is_followed(api: FakeApi) -> None:
+    definition = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", Object, False)
+    informers = SharedInformers(api)
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - an informer that ends sets no event
+                await asyncio.sleep(0.001)
+
+    def followed() -> set[bool]:
+        stores = informers._stores
+        return {kind.namespaced for kind in stores if kind.resource == "widgets"}
+
+    async with running(informers, GarbageCollector(api, informers)):
+        api.served["/apis/example.com/v1"] = ("widgets",)
+        api.put(definition, "widgets.example.com")
+        await until(lambda: followed() == {True})
+        del api.served["/apis/example.com/v1"]
+        api.remove(definition, NamespacedName("", "widgets.example.com"))
+        await until(lambda: not followed())
+        api.served["/apis/example.com/v1"] = ("widgets",)
+        api.cluster_scoped.add("widgets")
+        api.put(definition, "widgets.example.com")
+        await until(lambda: followed() == {False})

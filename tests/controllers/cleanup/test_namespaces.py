@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from podwire.controllers.cleanup.namespaces import Namespaces
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, NETWORK_POLICIES, PODS, SECRETS, SERVICE_ACCOUNTS
 from podwire.kube.meta import NamespacedName
-from tests.controllers.fake_api import FakeApi, running
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.fake_node import FakeRuntime
+from tests.kube.fake_api import FakeApi, running
 
 SHOP = NamespacedName("", "shop")
 
@@ -26,7 +26,7 @@ async def api() -> FakeApi:
 async def at_work(api: FakeApi, folder: Path, runtime: FakeRuntime | None = None) -> AsyncIterator[None]:
     authority = folder / "ca.crt"
     authority.write_text("the authority")
-    informers = Informers(api)
+    informers = SharedInformers(api)
     async with running(informers, Namespaces(api, informers, str(authority)), runtime or FakeRuntime(api)):
         yield
 

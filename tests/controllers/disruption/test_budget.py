@@ -6,12 +6,12 @@ import pytest
 
 from podwire.controllers.disruption import budget as budgets
 from podwire.controllers.disruption.controller import Disruptions
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.core import Pod
 from podwire.kube.disruption import PodDisruptionBudget
 from podwire.kube.kinds import POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY, pod
-from tests.controllers.fake_api import FakeApi, running
+from tests.kube.fake_api import FakeApi, running
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SELECTOR = {"matchLabels": {"app": "web"}}
@@ -67,7 +67,7 @@ async def test_the_status_follows_pods_and_forgets_those_that_ended() -> None:
         api.put(PODS, name, "shop", metadata=metadata, spec={}, status={"phase": "Running", "conditions": [READY]})
     charged = {"disruptedPods": {"gone": "2026-01-01T00:00:00Z"}}
     api.put(POD_DISRUPTION_BUDGETS, "web", "shop", spec={"selector": SELECTOR, "maxUnavailable": 1}, status=charged)
-    informers = Informers(api)
+    informers = SharedInformers(api)
 
     def said() -> tuple[Any, Any]:
         (item,) = api.all(POD_DISRUPTION_BUDGETS)

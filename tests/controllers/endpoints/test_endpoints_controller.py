@@ -12,12 +12,12 @@ import pytest
 from podwire.controllers.endpoints import endpoints_conversion
 from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
 from podwire.controllers.endpoints.mirroring_controller import Mirroring
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.endpoints import Endpoints
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY, pod, service
-from tests.controllers.fake_api import FakeApi, running
+from tests.kube.fake_api import FakeApi, running
 
 WEB = NamespacedName("shop", "web")
 
@@ -55,7 +55,7 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
-    informers = Informers(api)
+    informers = SharedInformers(api)
     async with running(informers, EndpointsObjects(api, informers), Mirroring(api, informers)):
         yield
 

@@ -9,11 +9,11 @@ import pytest
 
 from podwire.controllers.endpoints import slice_packing
 from podwire.controllers.endpoints.endpointslice_controller import ZONE_LABEL, EndpointSlices
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY
-from tests.controllers.fake_api import FakeApi, running
+from tests.kube.fake_api import FakeApi, running
 
 WEB = {"app": "web"}
 
@@ -25,7 +25,7 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
-    informers = Informers(api)
+    informers = SharedInformers(api)
     async with running(informers, EndpointSlices(api, informers)):
         yield
 

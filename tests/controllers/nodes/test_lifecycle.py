@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from podwire.controllers.machinery.recorder import Recorder
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.nodes.lifecycle import NodeLifecycle
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import LEASES, NODES, PODS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY, node_fields
-from tests.controllers.fake_api import FakeApi, running
+from tests.kube.fake_api import FakeApi, running
 
 GRACE = 0.3
 OURS = "node.kubernetes.io/"
@@ -42,7 +42,7 @@ async def renew(api: FakeApi, *names: str) -> None:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi, *alive: str) -> AsyncIterator[None]:
-    informers, recorder = Informers(api), Recorder(api, "test")
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
     lifecycle = NodeLifecycle(api, informers, recorder, GRACE)
     living = asyncio.create_task(renew(api, *alive))
     async with running(informers, lifecycle, recorder):

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.machinery.recorder import Recorder
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.workloads.cronjob import CronJobs
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CRON_JOBS, EVENTS, JOBS
 from podwire.kube.meta import NamespacedName
-from tests.controllers.fake_api import FakeApi, running
+from podwire.kube.recorder import Recorder
+from podwire.kube.shared_informers import SharedInformers
+from tests.kube.fake_api import FakeApi, running
 
 DONE = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:00Z"}
 
@@ -32,7 +32,7 @@ class Clock:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi, clock: Clock) -> AsyncIterator[None]:
-    informers, recorder = Informers(api), Recorder(api, "test")
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
     async with running(informers, CronJobs(api, informers, recorder, clock), recorder):
         yield
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.machinery.recorder import Recorder
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.workloads.job import Jobs
 from podwire.kube.kinds import EVENTS, JOBS, PODS
+from podwire.kube.recorder import Recorder
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY
-from tests.controllers.fake_api import FakeApi, running
+from tests.kube.fake_api import FakeApi, running
 
 SELECTOR = {"matchLabels": {"job-name": "sum"}}
 TEMPLATE = {"metadata": {"labels": {"job-name": "sum"}}, "spec": {"containers": [{"name": "c"}]}}
@@ -26,7 +26,7 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
-    informers, recorder = Informers(api), Recorder(api, "test")
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
     async with running(informers, Jobs(api, informers, recorder), recorder):
         yield
 

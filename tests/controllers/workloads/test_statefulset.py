@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.machinery.recorder import Recorder
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.statefulset import StatefulSets
 from podwire.kube.kinds import CONTROLLER_REVISIONS, EVENTS, NODES, PODS, STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import node_fields
-from tests.controllers.fake_api import FakeApi, running
 from tests.controllers.fake_node import FakeRuntime
+from tests.kube.fake_api import FakeApi, running
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi, *more: Any) -> AsyncIterator[None]:
-    informers, recorder = Informers(api), Recorder(api, "test")
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
     loops = (part(api, informers, recorder) for part in (StatefulSets, Scheduler))
     async with running(informers, *loops, recorder, *more):
         yield

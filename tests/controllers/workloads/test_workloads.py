@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.machinery.recorder import Recorder
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.deployment import Deployments
 from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
+from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import node_fields
-from tests.controllers.fake_api import FakeApi, running
 from tests.controllers.fake_node import FakeRuntime
+from tests.kube.fake_api import FakeApi, running
 
 SELECTOR = {"matchLabels": {"app": "web"}}
 
@@ -30,7 +30,7 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi, *more: Any) -> AsyncIterator[None]:
-    informers, recorder = Informers(api), Recorder(api, "test")
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
     loops = (part(api, informers, recorder) for part in (Deployments, ReplicaSets, Scheduler))
     async with running(informers, *loops, recorder, *more):
         yield
@@ -204,11 +204,11 @@ async def test_a_set_whose_name_is_taken_by_another_owner_gets_another_hash(api:
 
 async def test_equal_events_are_counted_in_one_object(api: FakeApi) -> None:
     api.put(PODS, "p", "shop", spec={})
-    informers, recorder = Informers(api), Recorder(api, "test")
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
     store = informers.of(PODS)
     async with running(informers, recorder):
         for times in (1, 2, 3):
-            recorder.tell(PODS, store.objects[NamespacedName("shop", "p")], "Pulled", "again", warning=True)
+            recorder.event(PODS, store.objects[NamespacedName("shop", "p")], "Pulled", "again", warning=True)
             await api.until(lambda times=times: bool(api.all(EVENTS)) and api.all(EVENTS)[0]["count"] == times)  # type: ignore[misc]
     (event,) = api.all(EVENTS)
     assert (event["type"], event["involvedObject"]["uid"]) == (

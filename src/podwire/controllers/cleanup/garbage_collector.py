@@ -17,16 +17,18 @@ from podwire.controllers.cleanup.owner_graph import (
     decide,
 )
 from podwire.controllers.machinery import owner_references
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.resources import discover
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.controllers.machinery.shared_informers import Informers
+    from collections.abc import Sequence
+
     from podwire.kube.client import Client
     from podwire.kube.meta import OwnerReference
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ IGNORED = frozenset({"events"})
 class GarbageCollector:
     """Follows the metadata of all kinds. A missing owner is believed only when the server says so itself."""
 
-    def __init__(self, client: Client, informers: Informers) -> None:
+    def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
         self._informers = informers
         self._graph = Graph()
@@ -77,10 +79,13 @@ class GarbageCollector:
             await self._follow()
 
     async def _follow(self) -> None:
-        """Follow kinds that are new. One after the other: a world that starts has more urgent work."""
-        for kind in (await discover(self._client)).kinds:
-            name = kind.api_version.partition("/")[0], kind.kind
-            if kind.resource in IGNORED or name in self._kinds:
+        """Follow new kinds and stop removed ones. One after the other: a world that starts has more urgent work."""
+        found = await discover(self._client)
+        served = {_group_kind(kind): kind for kind in found.kinds if kind.resource not in IGNORED}
+        if not found.errors:
+            self._stop([kind for name, kind in self._kinds.items() if served.get(name) != kind])
+        for name, kind in served.items():
+            if name in self._kinds:
                 continue
             self._kinds[name] = kind
             store = self._informers.of(kind)
@@ -90,6 +95,13 @@ class GarbageCollector:
                     await store.informer.synced.wait()
             except TimeoutError:
                 log.warning("no list of %s within %.0f s", kind.resource, SYNC_SECONDS)
+
+    def _stop(self, kinds: Sequence[Kind[Object]]) -> None:
+        """End the informers of kinds that are no longer served, or now in another version or scope."""
+        for kind in kinds:
+            log.info("%s of %s is no longer served", kind.resource, kind.api_version)
+            del self._kinds[_group_kind(kind)]
+            self._informers.stop(kind)
 
     def _changed(self, kind: Kind[Object], change: Change[Object]) -> None:
         if kind.kind == "CustomResourceDefinition":
@@ -155,6 +167,10 @@ class GarbageCollector:
         current = await self._client.get(item.kind, item.key)
         if current.metadata.uid == item.uid:
             await self._client.patch(item.kind, item.key, change(current))
+
+
+def _group_kind(kind: Kind[Object]) -> tuple[str, str]:
+    return kind.api_version.partition("/")[0], kind.kind
 
 
 def _item(kind: Kind[Object], item: Object) -> Item:

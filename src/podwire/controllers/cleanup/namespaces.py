@@ -15,17 +15,17 @@ import msgspec
 
 from podwire.controllers.cleanup.namespace_conditions import conditions
 from podwire.controllers.cleanup.namespace_content import delete_content
-from podwire.controllers.machinery.cache import changed_key
-from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.kube.cache import changed_key
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Kind
 from podwire.kube.meta import NamespacedName, timestamp
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from podwire.controllers.cleanup.namespace_conditions import Outcome
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Namespace, Pod
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ LONGEST_WAIT_SECONDS = 2.0
 class Namespaces:
     """Follows namespaces, ServiceAccounts and ConfigMaps."""
 
-    def __init__(self, client: Client, informers: Informers, authority_file: str) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, authority_file: str) -> None:
         self._client = client
         self._authority = Path(authority_file).read_text()
         self._namespaces = informers.of(NAMESPACES)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from podwire.controllers.machinery.cache import controller_uid
 from podwire.kube.apps import scaled
+from podwire.kube.cache import controller_uid
 from podwire.kube.disruption import PodDisruptionBudgetStatus
 from podwire.kube.meta import Condition, timestamp
 

@@ -6,28 +6,28 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.disruption import budget as budgets
-from podwire.controllers.machinery.cache import Index, changed_key
 from podwire.controllers.machinery.status_patch import whole
-from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.kube.cache import Index, changed_key
 from podwire.kube.kinds import DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
 from podwire.kube.selectors import matches
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Pod
     from podwire.kube.disruption import PodDisruptionBudget
     from podwire.kube.meta import Object
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
 class Disruptions:
     """Follows budgets, pods, and the kinds that say how many pods there should be."""
 
-    def __init__(self, client: Client, informers: Informers) -> None:
+    def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
         self._budgets = informers.of(POD_DISRUPTION_BUDGETS)
         pods = informers.of(PODS)

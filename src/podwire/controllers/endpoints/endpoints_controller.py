@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.endpoints import endpoints_conversion
-from podwire.controllers.machinery.cache import Index, changed_key, label_keys, selected
-from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.kube.cache import Index, changed_key, label_keys, selected
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINTS, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Pod, Service
     from podwire.kube.endpoints import Endpoints
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 BATCH_SECONDS = 0.1
@@ -28,7 +28,7 @@ BATCH_SECONDS = 0.1
 class EndpointsObjects:
     """Follows Services, pods and Endpoints."""
 
-    def __init__(self, client: Client, informers: Informers) -> None:
+    def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
         self._services = informers.of(SERVICES)
         self._objects = informers.of(ENDPOINTS)

@@ -6,22 +6,22 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.endpoints import from_pods, slice_packing
-from podwire.controllers.machinery.cache import Index, changed_key, label_keys, selected
 from podwire.controllers.machinery.names import safe_text
-from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.kube.cache import Index, changed_key, label_keys, selected
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from podwire.controllers.endpoints.slice_packing import Content
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Node, Pod, Service
     from podwire.kube.discovery import Endpoint, EndpointSlice
     from podwire.kube.meta import Object
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -32,7 +32,7 @@ LONGEST_NAME_BASE = 247
 class EndpointSlices:
     """Follows Services, pods, nodes and its own slices."""
 
-    def __init__(self, client: Client, informers: Informers) -> None:
+    def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
         self._services = informers.of(SERVICES)
         self._pods = informers.of(PODS)

@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 from podwire.controllers.endpoints import endpoints_conversion, slice_packing
 from podwire.controllers.endpoints.endpointslice_controller import new_name
-from podwire.controllers.machinery.cache import Index, changed_key
 from podwire.controllers.machinery.owner_references import reference
-from podwire.controllers.machinery.work_queue import WorkQueue
+from podwire.kube.cache import Index, changed_key
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from podwire.controllers.endpoints.slice_packing import Content
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.discovery import EndpointSlice
     from podwire.kube.endpoints import Endpoints
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
 class Mirroring:
     """Follows Endpoints, Services and its own slices."""
 
-    def __init__(self, client: Client, informers: Informers) -> None:
+    def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
         self._objects = informers.of(ENDPOINTS)
         self._services = informers.of(SERVICES)

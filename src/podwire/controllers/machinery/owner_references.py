@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers.machinery.cache import controller_uid
+from podwire.kube.cache import controller_uid
 from podwire.kube.selectors import label_keys, matches
 
 if TYPE_CHECKING:

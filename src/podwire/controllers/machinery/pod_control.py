@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import aiohttp
 
 from podwire.controllers.machinery import owner_references
-from podwire.controllers.machinery.cache import Index, controller_uid
 from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.owner_references import Claim
+from podwire.kube.cache import Index, controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName, Object
@@ -20,13 +20,13 @@ from podwire.kube.selectors import matches
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
-    from podwire.controllers.machinery.cache import Store
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
+    from podwire.kube.cache import Store
     from podwire.kube.client import Client
     from podwire.kube.core import Pod
     from podwire.kube.kinds import Kind
     from podwire.kube.meta import LabelSelector
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 OwnerT = TypeVar("OwnerT", bound=Object)
@@ -41,7 +41,7 @@ class OwnedPods(Generic[OwnerT]):
     def __init__(
         self,
         client: Client,
-        informers: Informers,
+        informers: SharedInformers,
         recorder: Recorder,
         kind: Kind[OwnerT],
         selector: Callable[[OwnerT], LabelSelector],
@@ -121,13 +121,13 @@ class OwnedPods(Generic[OwnerT]):
                 if controller_uid(pod) == owner.metadata.uid:
                     self._pods.wrote(pod)
                     return
-            self._recorder.tell(self._kind, owner, "FailedCreate", f"Error creating: {error}", warning=True)
+            self._recorder.event(self._kind, owner, "FailedCreate", f"Error creating: {error}", warning=True)
             raise
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._unsure.setdefault(owner.metadata.uid, []).append(name)
             raise
         self._pods.wrote(pod)
-        self._recorder.tell(self._kind, owner, "SuccessfulCreate", f"Created pod: {name}")
+        self._recorder.event(self._kind, owner, "SuccessfulCreate", f"Created pod: {name}")
 
     async def _delete_one(self, owner: OwnerT, pod: Pod) -> None:
         try:
@@ -136,7 +136,7 @@ class OwnedPods(Generic[OwnerT]):
             if error.reason not in {"NotFound", "Conflict"}:
                 raise
         self._pods.deleted(pod)
-        self._recorder.tell(self._kind, owner, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+        self._recorder.event(self._kind, owner, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
     def _pod_changed(self, change: Change[Pod]) -> None:
         for pod in (change.old, change.new):

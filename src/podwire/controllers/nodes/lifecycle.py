@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from podwire.controllers.machinery.cache import Index
 from podwire.controllers.machinery.pod_control import every
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.nodes import health
 from podwire.controllers.nodes.health import GRACE_SECONDS, Life
+from podwire.kube.cache import Index
 from podwire.kube.client import ApiError
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import LEASES, NODES, PODS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.coordination import Lease
     from podwire.kube.core import Node, Pod
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
@@ -35,7 +35,7 @@ class NodeLifecycle:
     """
 
     def __init__(
-        self, client: Client, informers: Informers, recorder: Recorder, grace_seconds: float = GRACE_SECONDS
+        self, client: Client, informers: SharedInformers, recorder: Recorder, grace_seconds: float = GRACE_SECONDS
     ) -> None:
         self._client = client
         self._recorder = recorder
@@ -114,7 +114,7 @@ class NodeLifecycle:
             patch = health.silence(node, now)
             node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
-            self._recorder.tell(NODES, node, "NodeNotReady", message, warning=True)
+            self._recorder.event(NODES, node, "NodeNotReady", message, warning=True)
         evict = any(self._silent_for(key.name) < self._grace for key in self._nodes.objects)
         wanted = health.taints(node, state, now, evict=evict)
         if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
@@ -148,7 +148,7 @@ class NodeLifecycle:
         self._pods.deleted(pod)
         if not force:
             message = f"Marking for deletion Pod {pod.key}"
-            self._recorder.tell(PODS, pod, "TaintManagerEviction", message)
+            self._recorder.event(PODS, pod, "TaintManagerEviction", message)
 
     def _lease_changed(self, change: Change[Lease]) -> None:
         lease = change.new

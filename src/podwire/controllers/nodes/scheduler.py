@@ -5,20 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers.machinery.cache import controller_uid
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.nodes.node_selection import Loads, Placed, place
+from podwire.kube.cache import controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName, timestamp
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.client import Client
     from podwire.kube.core import Node, Pod
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 NAME = "default-scheduler"
@@ -27,7 +27,7 @@ NAME = "default-scheduler"
 class Scheduler:
     """Follows pods and nodes. The choice is made at once and counted at once; the requests go out side by side."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
         self._pods = informers.of(PODS)
@@ -96,13 +96,13 @@ class Scheduler:
                 return
             raise
         message = f"Successfully assigned {pod.key} to {node}"
-        self._recorder.tell(PODS, pod, "Scheduled", message)
+        self._recorder.event(PODS, pod, "Scheduled", message)
 
     async def _report(self, pod: Pod, message: str) -> None:
         before = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
         if before is not None and before.status == "False" and before.message == message:
             return
-        self._recorder.tell(PODS, pod, "FailedScheduling", message, warning=True)
+        self._recorder.event(PODS, pod, "FailedScheduling", message, warning=True)
         self._pods.wrote(await self._client.patch(PODS, pod.key, unscheduled(pod, message), "status"))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from podwire.controllers.machinery.cache import Index, controller_uid
 from podwire.controllers.workloads import controller_revisions
 from podwire.kube.apps import DaemonSet, StatefulSet
+from podwire.kube.cache import Index, controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CONTROLLER_REVISIONS
 from podwire.kube.meta import NamespacedName
@@ -14,11 +14,11 @@ from podwire.kube.meta import NamespacedName
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from podwire.controllers.machinery.cache import Store
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import ControllerRevision
+    from podwire.kube.cache import Store
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
+    from podwire.kube.shared_informers import SharedInformers
 
 OwnerT = TypeVar("OwnerT", StatefulSet, DaemonSet)
 
@@ -26,7 +26,7 @@ OwnerT = TypeVar("OwnerT", StatefulSet, DaemonSet)
 class RevisionKeeper(Generic[OwnerT]):
     """The revisions of all owners of one kind. `store` holds the owners: their status counts hash collisions."""
 
-    def __init__(self, client: Client, informers: Informers, kind: Kind[OwnerT], store: Store[OwnerT]) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, kind: Kind[OwnerT], store: Store[OwnerT]) -> None:
         self._client = client
         self._kind: Kind[OwnerT] = kind
         self._owners: Store[OwnerT] = store

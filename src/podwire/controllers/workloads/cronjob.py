@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.controllers.machinery.cache import Index, changed_key, controller_uid
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.workloads import cronjob_plan
+from podwire.kube.cache import Index, changed_key, controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CRON_JOBS, JOBS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.batch import CronJob, CronJobStatus, Job
     from podwire.kube.client import Client
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
@@ -30,7 +30,7 @@ class CronJobs:
     def __init__(
         self,
         client: Client,
-        informers: Informers,
+        informers: SharedInformers,
         recorder: Recorder,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -57,7 +57,7 @@ class CronJobs:
         plan = cronjob_plan.plan(cron_job, self._jobs_of(cron_job), self._clock())
         if plan.remark is not None:
             remark = plan.remark
-            self._recorder.tell(CRON_JOBS, cron_job, remark.reason, remark.message, warning=remark.warning)
+            self._recorder.event(CRON_JOBS, cron_job, remark.reason, remark.message, warning=remark.warning)
         for job in plan.delete:
             await self._delete(cron_job, job)
         met = plan.occasion is not None and await self._create(cron_job, plan.occasion)
@@ -79,7 +79,7 @@ class CronJobs:
             job = await self._client.create(JOBS, body, namespace)
         except ApiError as error:
             if error.reason != "AlreadyExists":
-                self._recorder.tell(CRON_JOBS, cron_job, "FailedCreate", f"Error creating job: {error}", warning=True)
+                self._recorder.event(CRON_JOBS, cron_job, "FailedCreate", f"Error creating job: {error}", warning=True)
                 raise
             job = await self._client.get(JOBS, NamespacedName(namespace, body["metadata"]["name"]))
             if controller_uid(job) != cron_job.metadata.uid:
@@ -87,7 +87,7 @@ class CronJobs:
             self._jobs.wrote(job)
             return True
         self._jobs.wrote(job)
-        self._recorder.tell(CRON_JOBS, cron_job, "SuccessfulCreate", f"Created job {job.metadata.name}")
+        self._recorder.event(CRON_JOBS, cron_job, "SuccessfulCreate", f"Created job {job.metadata.name}")
         return True
 
     async def _delete(self, cron_job: CronJob, job: Job) -> None:
@@ -97,7 +97,7 @@ class CronJobs:
             if error.reason not in {"NotFound", "Conflict"}:
                 raise
         self._jobs.deleted(job)
-        self._recorder.tell(CRON_JOBS, cron_job, "SuccessfulDelete", f"Deleted job {job.metadata.name}")
+        self._recorder.event(CRON_JOBS, cron_job, "SuccessfulDelete", f"Deleted job {job.metadata.name}")
 
     async def _write_status(self, cron_job: CronJob, wanted: CronJobStatus) -> None:
         if wanted == cron_job.status or cron_job.metadata.deletion_timestamp is not None:
@@ -115,7 +115,7 @@ class CronJobs:
         for job in self._jobs_of(cron_job):
             if job.finished is not None and job.metadata.uid in known:
                 told = f"Saw completed job: {job.metadata.name}, condition: {job.finished.type}"
-                self._recorder.tell(CRON_JOBS, cron_job, "SawCompletedJob", told)
+                self._recorder.event(CRON_JOBS, cron_job, "SawCompletedJob", told)
 
     def _job_changed(self, change: Change[Job]) -> None:
         job = change.new or change.old

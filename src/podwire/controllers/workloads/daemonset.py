@@ -5,30 +5,30 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.status_patch import COLLISIONS, whole
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.workloads import daemonset_plan
 from podwire.controllers.workloads.controller_history import RevisionKeeper
 from podwire.controllers.workloads.controller_revisions import HASH_LABEL
 from podwire.controllers.workloads.replicaset_plan import name_beginning, next_available
+from podwire.kube.cache import changed_key
 from podwire.kube.kinds import DAEMON_SETS, NODES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import DaemonSet
     from podwire.kube.client import Client
     from podwire.kube.core import Node
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
 class DaemonSets:
     """Follows DaemonSets, their pods and revisions, and nodes."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
         self._sets = informers.of(DAEMON_SETS)
         self._nodes = informers.of(NODES)

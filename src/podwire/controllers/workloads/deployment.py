@@ -6,30 +6,30 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.machinery import owner_references
-from podwire.controllers.machinery.cache import Index, changed_key, controller_uid
 from podwire.controllers.machinery.owner_references import Claim
 from podwire.controllers.machinery.status_patch import COLLISIONS, whole
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.workloads import deployment_revisions, deployment_rollout, deployment_status
+from podwire.kube.cache import Index, changed_key, controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import Deployment, ReplicaSet
     from podwire.kube.client import Client
     from podwire.kube.core import Pod
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
 class Deployments:
     """Follows Deployments, their ReplicaSets and, for Recreate, the sets' pods."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
         self._deployments = informers.of(DEPLOYMENTS)
@@ -176,7 +176,7 @@ class Deployments:
             return
         direction = "up" if after > before else "down"
         message = f"Scaled {direction} replica set {replica_set.metadata.name} from {before} to {after}"
-        self._recorder.tell(DEPLOYMENTS, deployment, "ScalingReplicaSet", message)
+        self._recorder.event(DEPLOYMENTS, deployment, "ScalingReplicaSet", message)
 
 
 def _owner_keys(replica_set: ReplicaSet) -> tuple[Any, ...]:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.workloads import job_plan
+from podwire.kube.cache import changed_key
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import JOBS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.controllers.workloads.job_plan import Plan, Verdict
     from podwire.kube.batch import Job
     from podwire.kube.client import Client
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
 
 
 class Jobs:
     """Follows Jobs and their pods."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
         self._jobs = informers.of(JOBS)
@@ -69,7 +69,7 @@ class Jobs:
         if verdict is not None:
             failed = verdict.type == "Failed"
             reason, message = (verdict.reason, verdict.message) if failed else ("Completed", "Job completed")
-            self._recorder.tell(JOBS, job, reason, message, warning=failed)
+            self._recorder.event(JOBS, job, reason, message, warning=failed)
 
     async def _tidy(self, job: Job, now: datetime) -> None:
         """After the end: the pods that were still ending leave the status, and in time the Job goes."""

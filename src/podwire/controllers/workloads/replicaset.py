@@ -5,26 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.workloads import replicaset_plan
+from podwire.kube.cache import changed_key
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Condition, NamespacedName, timestamp
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import ReplicaSet
     from podwire.kube.client import Client
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
 class ReplicaSets:
     """Follows ReplicaSets and pods; one set is worked on by one task at a time."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
         self._sets = informers.of(REPLICA_SETS)
         self._queue: WorkQueue[NamespacedName] = WorkQueue("replicasets", self.sync)

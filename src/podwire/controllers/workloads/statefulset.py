@@ -5,22 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from podwire.controllers.machinery.cache import changed_key
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.status_patch import whole
-from podwire.controllers.machinery.work_queue import WorkQueue
 from podwire.controllers.workloads import controller_revisions, statefulset_plan
 from podwire.controllers.workloads.controller_history import RevisionKeeper
 from podwire.controllers.workloads.replicaset_plan import next_available
 from podwire.controllers.workloads.statefulset_plan import Revisions
+from podwire.kube.cache import changed_key
 from podwire.kube.kinds import STATEFUL_SETS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.controllers.machinery.recorder import Recorder
-    from podwire.controllers.machinery.shared_informers import Informers
     from podwire.kube.apps import PodTemplate, StatefulSet
     from podwire.kube.client import Client
+    from podwire.kube.recorder import Recorder
+    from podwire.kube.shared_informers import SharedInformers
 
 NO_VOLUMES = (
     "volumeClaimTemplates are stored, but podwire provides no persistent volumes: each pod has an empty folder in "
@@ -31,7 +31,7 @@ NO_VOLUMES = (
 class StatefulSets:
     """Follows StatefulSets, their pods and their revisions."""
 
-    def __init__(self, client: Client, informers: Informers, recorder: Recorder) -> None:
+    def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
         self._sets = informers.of(STATEFUL_SETS)
@@ -100,4 +100,4 @@ class StatefulSets:
         uid = stateful_set.metadata.uid
         if stateful_set.spec.volume_claim_templates and uid not in self._told:
             self._told.add(uid)
-            self._recorder.tell(STATEFUL_SETS, stateful_set, "VolumesNotProvided", NO_VOLUMES, warning=True)
+            self._recorder.event(STATEFUL_SETS, stateful_set, "VolumesNotProvided", NO_VOLUMES, warning=True)

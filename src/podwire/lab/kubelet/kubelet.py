@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podwire.controllers.machinery.recorder import Recorder
 from podwire.kube import kinds
 from podwire.kube.client import Client
 from podwire.kube.core import Pod
 from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
 from podwire.kube.meta import ObjectMeta
+from podwire.kube.recorder import Recorder
 from podwire.kube.watch import Change
 from podwire.lab.container import passwd
 from podwire.lab.images import resolver

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from podwire.controllers.machinery.recorder import Recorder
 from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap, Pod, Secret, Service
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.recorder import Recorder
 from podwire.lab.images.environment import Sources
 from podwire.lab.kubelet.cni_client import Network
 from podwire.lab.kubelet.pod_plan import Machine, Resolver

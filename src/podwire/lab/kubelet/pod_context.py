@@ -47,7 +47,7 @@ class PodContext:
 
     def emit(self, notice: Notice) -> None:
         """Write an event about the pod."""
-        self.node.recorder.tell(PODS, self.pod, notice.reason, notice.message, warning=notice.warning)
+        self.node.recorder.event(PODS, self.pod, notice.reason, notice.message, warning=notice.warning)
 
     def emit_once(self, notice: Notice) -> None:
         """Write an event that this worker has not written yet."""

@@ -155,7 +155,7 @@ class PodWorkers(Mapping[str, PodWorker]):
     def _failed(self, entry: _Entry, error: BaseException) -> None:
         log.error("pod %s: its worker failed; again in %g s", entry.pod.key, entry.delay, exc_info=error)
         message = f"error syncing pod: {type(error).__name__}: {error}; retried in {entry.delay:g} s"
-        self._node.recorder.tell(PODS, entry.pod, "FailedSync", message, warning=True)
+        self._node.recorder.event(PODS, entry.pod, "FailedSync", message, warning=True)
         asyncio.get_running_loop().call_later(entry.delay, self._start, entry)
         entry.delay = min(entry.delay * 2, LONGEST_RETRY_SECONDS)
 

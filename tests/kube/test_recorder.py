@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from podwire.controllers.machinery.recorder import Recorder
 from podwire.kube.client import ApiError
 from podwire.kube.core import Pod
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.recorder import Recorder
 
 WEB = Pod(metadata=ObjectMeta(name="web", namespace="shop", uid="7"))
 
@@ -50,7 +50,7 @@ async def test_events_are_listed_and_sort_in_the_order_in_which_they_were_told()
     async with recorder() as (subject, events):
         reasons = [f"Reason{number}" for number in range(20)]
         for reason in reasons:
-            subject.tell(PODS, WEB, reason, "so")
+            subject.event(PODS, WEB, reason, "so")
         listed = await events.when(20)
         assert [event["reason"] for event in listed] == reasons
         assert sorted(event["lastTimestamp"] for event in listed) == [event["lastTimestamp"] for event in listed]
@@ -59,14 +59,14 @@ async def test_events_are_listed_and_sort_in_the_order_in_which_they_were_told()
 
 async def test_equal_events_are_one_with_a_count_and_the_last_time() -> None:
     async with recorder() as (subject, events):
-        subject.tell(PODS, WEB, "BackOff", "again", warning=True)
+        subject.event(PODS, WEB, "BackOff", "again", warning=True)
         await events.when(1)
-        subject.tell(PODS, WEB, "BackOff", "again", warning=True)
-        subject.tell(PODS, WEB, "BackOff", "again", warning=True)
+        subject.event(PODS, WEB, "BackOff", "again", warning=True)
+        subject.event(PODS, WEB, "BackOff", "again", warning=True)
         (event,) = await events.when(3)
         assert (event["count"], event["type"]) == (3, "Warning")
         assert event["firstTimestamp"] < event["lastTimestamp"]
         events.stand.clear()
-        subject.tell(PODS, WEB, "BackOff", "again", warning=True)
-        subject.tell(PODS, WEB, "Other", "more")
+        subject.event(PODS, WEB, "BackOff", "again", warning=True)
+        subject.event(PODS, WEB, "Other", "more")
         assert {"Other"} <= {event["reason"] for event in await events.when(1)}, "a deleted Event stops nothing"

@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from podwire.controllers.machinery.shared_informers import Informers
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName
+from podwire.kube.shared_informers import SharedInformers
 
 DEADLINE_SECONDS = 10
 CREATED = "2026-01-01T00:00:00Z"
@@ -28,6 +28,7 @@ SERVED = {
     "/api/v1": ("pods", "services", "configmaps", "serviceaccounts", "nodes", "namespaces", "secrets"),
     "/apis/apps/v1": ("deployments", "replicasets"),
     "/apis/networking.k8s.io/v1": ("networkpolicies",),
+    "/apis/apiextensions.k8s.io/v1": ("customresourcedefinitions",),
     "/apis/discovery.k8s.io/v1": ("endpointslices",),
 }
 KINDS = {
@@ -42,9 +43,11 @@ KINDS = {
     "replicasets": "ReplicaSet",
     "endpointslices": "EndpointSlice",
     "networkpolicies": "NetworkPolicy",
+    "customresourcedefinitions": "CustomResourceDefinition",
+    "widgets": "Widget",
     "events": "Event",
 }
-CLUSTER_SCOPED = {"nodes", "namespaces"}
+CLUSTER_SCOPED = {"nodes", "namespaces", "customresourcedefinitions"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class FakeApi(Client):
 
     def __init__(self) -> None:
         super().__init__(Credentials("", "", "", ""))
+        self.served = dict(SERVED)
+        self.cluster_scoped = set(CLUSTER_SCOPED)
         self.objects: dict[str, dict[NamespacedName, dict[str, Any]]] = {}
         self.calls: Counter[tuple[str, str]] = Counter()
         self.lose_answers: Counter[tuple[str, str]] = Counter()
@@ -134,7 +139,7 @@ class FakeApi(Client):
     ) -> bytes:
         del parameters, content_type
         await asyncio.sleep(0)
-        if document := _discovery(path):
+        if document := self._discovery(path):
             return document
         address = parse(path)
         self.calls[method, address.resource] += 1
@@ -146,6 +151,25 @@ class FakeApi(Client):
             self.lose_answers[method, address.resource] -= 1
             raise ConnectionResetError("the answer is lost")
         return msgspec.json.encode(answer)
+
+    def _discovery(self, path: str) -> bytes:
+        if path == "/apis":
+            versions = [p.removeprefix("/apis/") for p in self.served if p.startswith("/apis/")]
+            groups = [{"name": v.split("/")[0], "preferredVersion": {"groupVersion": v}} for v in versions]
+            return msgspec.json.encode({"groups": groups})
+        if path not in self.served:
+            return b""
+        resources = [
+            {
+                "name": name,
+                "kind": KINDS[name],
+                "namespaced": name not in self.cluster_scoped,
+                "verbs": ["get", "list", "watch", "delete"],
+            }
+            for name in self.served[path]
+        ]
+        version = path.removeprefix("/apis/").removeprefix("/api/")
+        return msgspec.json.encode({"groupVersion": version, "resources": resources})
 
     def _answer(self, method: str, address: Address, body: dict[str, Any]) -> dict[str, Any]:
         resource, key = address.resource, address.key
@@ -277,28 +301,8 @@ def _merged(old: Any, patch: Any) -> Any:
     return base
 
 
-def _discovery(path: str) -> bytes:
-    if path == "/apis":
-        versions = [p.removeprefix("/apis/") for p in SERVED if p.startswith("/apis/")]
-        groups = [{"name": v.split("/")[0], "preferredVersion": {"groupVersion": v}} for v in versions]
-        return msgspec.json.encode({"groups": groups})
-    if path not in SERVED:
-        return b""
-    resources = [
-        {
-            "name": name,
-            "kind": KINDS[name],
-            "namespaced": name not in CLUSTER_SCOPED,
-            "verbs": ["get", "list", "watch", "delete"],
-        }
-        for name in SERVED[path]
-    ]
-    version = path.removeprefix("/apis/").removeprefix("/api/")
-    return msgspec.json.encode({"groupVersion": version, "resources": resources})
-
-
 @contextlib.asynccontextmanager
-async def running(informers: Informers, *loops: Any) -> AsyncIterator[None]:
+async def running(informers: SharedInformers, *loops: Any) -> AsyncIterator[None]:
     """Follow the server, then work, until the block ends."""
     tasks = [asyncio.create_task(informers.run())]
     async with asyncio.timeout(DEADLINE_SECONDS):

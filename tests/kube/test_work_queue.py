@@ -2,53 +2,53 @@ import asyncio
 
 import pytest
 
-from podwire.controllers.machinery.work_queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Agenda, WorkQueue
+from podwire.kube.work_queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, DelayQueue, WorkQueue
 
 
 def test_a_key_that_is_added_twice_is_worked_on_once() -> None:
-    agenda: Agenda[str] = Agenda()
-    agenda.add("a", at=0)
-    agenda.add("a", at=0)
-    assert agenda.take(now=0) == "a"
-    agenda.finished("a")
-    assert agenda.take(now=0) is None
+    queue: DelayQueue[str] = DelayQueue()
+    queue.add("a", at=0)
+    queue.add("a", at=0)
+    assert queue.take(now=0) == "a"
+    queue.finished("a")
+    assert queue.take(now=0) is None
 
 
 def test_a_key_that_changes_while_it_is_worked_on_comes_again_afterwards_only() -> None:
-    agenda: Agenda[str] = Agenda()
-    agenda.add("a", at=0)
-    assert agenda.take(now=0) == "a"
-    agenda.add("a", at=1)
-    assert agenda.take(now=1) is None
-    agenda.finished("a")
-    assert agenda.take(now=1) == "a"
+    queue: DelayQueue[str] = DelayQueue()
+    queue.add("a", at=0)
+    assert queue.take(now=0) == "a"
+    queue.add("a", at=1)
+    assert queue.take(now=1) is None
+    queue.finished("a")
+    assert queue.take(now=1) == "a"
 
 
 def test_keys_come_when_due_and_the_earlier_wish_stands() -> None:
-    agenda: Agenda[str] = Agenda()
-    agenda.add("late", at=9)
-    agenda.add("late", at=5)
-    agenda.add("late", at=7)
-    assert (agenda.take(now=4.9), agenda.next_due()) == (None, 5)
-    assert agenda.take(now=5) == "late"
-    agenda.finished("late")
-    assert agenda.take(now=100) is None
+    queue: DelayQueue[str] = DelayQueue()
+    queue.add("late", at=9)
+    queue.add("late", at=5)
+    queue.add("late", at=7)
+    assert (queue.take(now=4.9), queue.next_due()) == (None, 5)
+    assert queue.take(now=5) == "late"
+    queue.finished("late")
+    assert queue.take(now=100) is None
 
 
 def test_failures_wait_longer_and_longer_and_success_forgets_them() -> None:
-    agenda: Agenda[str] = Agenda()
-    agenda.add("a", at=0)
+    queue: DelayQueue[str] = DelayQueue()
+    queue.add("a", at=0)
     delays = []
     for _ in range(12):
-        assert agenda.take(now=1000) == "a"
-        delays.append(agenda.failed("a", now=0))
+        assert queue.take(now=1000) == "a"
+        delays.append(queue.failed("a", now=0))
     assert delays[:3] == [FIRST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2, FIRST_RETRY_SECONDS * 4]
     assert delays[-1] == LONGEST_RETRY_SECONDS
-    assert agenda.take(now=1000) == "a"
-    agenda.finished("a")
-    agenda.add("a", at=0)
-    agenda.take(now=0)
-    assert agenda.failed("a", now=0) == FIRST_RETRY_SECONDS
+    assert queue.take(now=1000) == "a"
+    queue.finished("a")
+    queue.add("a", at=0)
+    queue.take(now=0)
+    assert queue.failed("a", now=0) == FIRST_RETRY_SECONDS
 
 
 @pytest.mark.parametrize("workers", [1, 4])

@@ -1,0 +1,64 @@
+import os
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from podwire.apiserver.main import running
+from podwire.kube.authentication import Authentication
+from podwire.kube.client import ApiError, Client
+from podwire.kube.credentials import Credentials
+from podwire.kube.kinds import CONFIG_MAPS
+from tests.apiserver.conftest import configuration, free_listener, write_files
+from tests.kube.fake_server import connected, listing
+
+
+def replaced(path: Path, text: str) -> None:
+    """As a kubelet renews a token: a new file under the same name."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.rename(path)
+
+
+async def test_each_request_bears_the_token_that_its_file_has_now(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    seen = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers["Authorization"])
+        return listing(5)
+
+    async with connected(handler) as plain:
+        server = plain._credentials.server
+        async with Client(Credentials(server, token_file=str(token))) as client:
+            await client.list(CONFIG_MAPS)
+            replaced(token, "renewed\n")
+            await client.list(CONFIG_MAPS)
+            token.unlink()
+            await client.list(CONFIG_MAPS)
+    assert seen == ["Bearer first", "Bearer renewed", "Bearer renewed"]
+
+
+def test_a_token_that_was_never_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Authentication(Credentials("https://a", token_file=str(tmp_path / "token"))).headers()
+
+
+async def test_a_renewed_client_certificate_is_used_without_a_restart(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = (write_files(tmp_path / name) for name in ("old", "new"))
+    current = tmp_path / "current"
+    current.symlink_to(old.folder)
+    listener = free_listener()
+    async with running(configuration(new, sockets=(listener,))):
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        own = str(current / "admin")
+        proof = Credentials(url, str(new.folder / "ca.crt"), f"{own}.crt", f"{own}.key")
+        async with Client(proof) as client:
+            with pytest.raises((OSError, ApiError)):
+                await client.list(CONFIG_MAPS)
+            os.symlink(new.folder, tmp_path / "fresh")
+            (tmp_path / "fresh").rename(current)
+            await client.list(CONFIG_MAPS)
