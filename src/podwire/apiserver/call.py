@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.apply.options import author_name, is_apply
+from podwire.apiserver.apply.options import author_name, check_options, is_apply
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.bodies.duplicates import duplicate_fields
@@ -14,13 +14,14 @@ from podwire.apiserver.bodies.reader import is_json, read_json, read_object, rea
 from podwire.apiserver.patches import patches
 from podwire.apiserver.reads.reader import requested_view
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.writes.deletion import DeleteOptions
+from podwire.apiserver.writes import delete_options
 from podwire.apiserver.writes.options import SentPatch, WriteOptions
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.base.routes import Route
     from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.writes.deletion import DeleteOptions
     from podwire.apiserver.writes.writer import Change, Written
 
 Object = dict[str, Any]
@@ -65,12 +66,11 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
     def write_options(self, body: Object | None = None) -> WriteOptions:
         """Parameters of a write, and of its `body` where that was read already; raises StatusError 400 or 422."""
+        check_options(self.request)
         validation = self.request.parameter("fieldValidation") or "Warn"
-        if validation not in {"Strict", "Warn", "Ignore"}:
-            raise status.bad_request(f"fieldValidation is Strict, Warn or Ignore, not {validation!r}")
         content_type = self.request.headers.get("content-type", "")
         return WriteOptions(
-            dry_run=_dry_run(self.request.query.get("dryRun", ())),
+            dry_run="dryRun" in self.request.query,
             field_validation=validation,
             user=self.request.user,
             author=author_name(self.request),
@@ -80,33 +80,13 @@ class Call(msgspec.Struct, frozen=True, gc=False):
             patch=SentPatch(self.request.body, content_type) if self.verb == "patch" and not self.applies else None,
         )
 
-    def delete_options(self, body: Object | None = None) -> DeleteOptions:
-        """Options of a DELETE, from its body and its query; raises StatusError 400."""
+    def delete_options(self, body: Any = None) -> DeleteOptions:
+        """Options of a DELETE, from `body` or the request's own body, and its query; raises StatusError 400 or 422."""
         if body is None:
             body = self.body() if self.request.body else {}
-        conditions = body.get("preconditions") or {}
-        grace = body.get("gracePeriodSeconds", self.request.parameter("gracePeriodSeconds") or None)
-        propagation = body.get("propagationPolicy") or self.request.parameter("propagationPolicy")
-        if body.get("orphanDependents") is True or self.request.flag("orphanDependents"):
-            propagation = propagation or "Orphan"
-        try:
-            return DeleteOptions(
-                grace_seconds=None if grace is None else int(grace),
-                propagation=propagation,
-                uid=conditions.get("uid") or "",
-                resource_version=conditions.get("resourceVersion") or "",
-                dry_run=_dry_run((*(body.get("dryRun") or ()), *self.request.query.get("dryRun", ()))),
-            )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise status.bad_request(f"DeleteOptions cannot be read: {error}") from error
+        return delete_options.read(body, self.request)
 
     def written(self, written: Written, code: int = 200) -> Response:
         """The answer to a write: the object as it stands, shown as asked for."""
         shown = requested_view(self.request, self.resource)
         return Response(shown.one(written.stored), code, warnings=written.warnings)
-
-
-def _dry_run(values: tuple[str, ...]) -> bool:
-    if any(value not in {"", "All"} for value in values):
-        raise status.bad_request(f"dryRun is All, not {', '.join(map(repr, values))}")
-    return "All" in values

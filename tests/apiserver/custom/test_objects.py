@@ -63,6 +63,18 @@ async def test_null_is_a_value_only_where_it_is_allowed(talk: Talk) -> None:
     assert made["spec"] == {"size": 3, "note": None, "color": "red", "replicas": 1}
 
 
+async def test_a_boolean_in_place_of_a_number_is_a_change(talk: Talk) -> None:
+    await define(talk)
+    made = await talk.ok("POST", f"{WIDGETS}?fieldManager=a", widget(extra={"free": 1, "same": 1}))
+    patch = {"spec": {"extra": {"free": True, "same": 1.0}}}
+    after = await talk.ok("PATCH", f"{OWN}?fieldManager=b", patch, content_type=MERGE)
+    assert after["spec"]["extra"]["free"] is True
+    assert after["metadata"]["generation"] == made["metadata"]["generation"] + 1
+    assert (await talk.ok("GET", OWN))["spec"]["extra"]["free"] is True
+    owned = {entry["manager"]: entry["fieldsV1"]["f:spec"]["f:extra"] for entry in after["metadata"]["managedFields"]}
+    assert owned["b"] == {"f:free": {}}
+
+
 @pytest.mark.proves("crd-rules", "admission-order")
 async def test_rules_are_asked_once_the_form_is_right(talk: Talk) -> None:
     rules = [

@@ -157,6 +157,12 @@ TOKENS: tuple[str, ...] = (
     "\ud800",
 )
 
+DELETE_OPTIONS: tuple[dict[str, Any], ...] = (
+    {"kind": "DeleteOptions", "preconditions": {"uid": "x", "resourceVersion": "1"}, "dryRun": []},
+    {"gracePeriodSeconds": 10**18, "propagationPolicy": "Foreground"},
+    {"gracePeriodSeconds": 0, "orphanDependents": True, "dryRun": ["All"]},
+)
+
 QUERIES: dict[str, tuple[str, ...]] = {
     "watch": ("true", "1", "false", "x"),
     "allowWatchBookmarks": ("true", ""),
@@ -174,7 +180,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "force": ("true", "x", ""),
     "gracePeriodSeconds": NUMBERS,
     "propagationPolicy": ("Foreground", "Orphan", "Background", "x"),
-    "orphanDependents": ("true", "x"),
+    "orphanDependents": ("true", "false", "x"),
     "includeObject": ("Object", "None", "Metadata", "x"),
     "pretty": ("true",),
     "container": ("a", "", "\0", "../.."),
@@ -246,7 +252,7 @@ def _body(draw: st.DrawFn, method: str, seed: Seed) -> tuple[str, bytes]:
     if method == "PATCH" and "json-patch" in content_type:
         value: Any = draw(json_patches(json.loads(seed.small)))
     elif method == "DELETE":
-        value = objects.mutated(draw, {"kind": "DeleteOptions", "preconditions": {"uid": "x"}, "dryRun": []})
+        value = objects.mutated(draw, draw(st.sampled_from(DELETE_OPTIONS)))
     else:
         value = objects.written(draw, seed)
     body = encoded(value, content_type)

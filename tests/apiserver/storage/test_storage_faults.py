@@ -25,8 +25,8 @@ SMALL_DISK = Path("/run/disk")
 
 WRITER = """
 import asyncio, sys
-from podwire.apiserver.status import StatusError
-from podwire.apiserver.store import Store
+from podwire.apiserver.base.status import StatusError
+from podwire.apiserver.storage.store import Store
 from tests.apiserver.builders import obj, put
 
 async def main():

@@ -208,7 +208,7 @@ async def test_the_counter_never_goes_back_even_when_the_last_write_is_forgotten
 
 WRITER = """
 import asyncio, sys
-from podwire.apiserver.store import Store
+from podwire.apiserver.storage.store import Store
 from tests.apiserver.builders import obj, put
 
 async def main():

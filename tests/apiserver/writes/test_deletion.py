@@ -108,12 +108,6 @@ def test_old_clients_of_jobs_keep_their_pods_and_are_told() -> None:
     assert deletion.warnings(resource("pods"), DeleteOptions()) == ()
 
 
-def test_an_unknown_policy_is_refused() -> None:
-    with pytest.raises(StatusError) as refused:
-        delete(thing(), propagation="Sideways")
-    assert refused.value.code == 400
-
-
 def test_a_namespace_is_terminating_until_it_is_finalized() -> None:
     namespace = {**thing("Namespace", "team"), "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
     outcome = delete(namespace, "namespaces")

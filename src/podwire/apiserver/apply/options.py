@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
 
 LONGEST_NAME = 128
+DRY_RUNS = ("All",)
+FIELD_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 UNKNOWN = "unknown"
 """Who writes without a name of any kind. Upstream leaves the name empty, which nobody can tell from a fault."""
 
@@ -30,16 +32,27 @@ def is_apply(request: Request) -> bool:
     return request.method == "PATCH" and media_type(request.headers.get("content-type", "")) == APPLY_PATCH
 
 
+def check_options(request: Request) -> None:
+    """Raise StatusError 422 where parameters of a POST, PUT or PATCH are wrong or contradict each other."""
+    if not request.query and request.method != "PATCH":
+        return
+    if wrong := tuple(_problems(request)):
+        raise status.invalid_options(_OPTIONS.get(request.method, "CreateOptions"), *wrong)
+
+
 def author_name(request: Request) -> str:
-    """Under which name a write is kept; raises StatusError 422 where the parameters are wrong."""
+    """The field manager of a write: the parameter `fieldManager`, else the client's name."""
+    return request.parameter("fieldManager") or _client(request.headers.get("user-agent", ""))
+
+
+def dry_run_problems(values: tuple[str, ...]) -> Iterator[Cause]:
+    """What is wrong with the values of `dryRun`."""
+    if not set(values) <= set(DRY_RUNS):
+        yield field_errors.unsupported("dryRun", list(values), DRY_RUNS)
+
+
+def _problems(request: Request) -> Iterator[Cause]:
     name = request.parameter("fieldManager")
-    if name or request.method == "PATCH":
-        for wrong in _problems(request, name):
-            raise status.invalid_options(_OPTIONS.get(request.method, "CreateOptions"), wrong)
-    return name or _client(request.headers.get("user-agent", ""))
-
-
-def _problems(request: Request, name: str) -> Iterator[Cause]:
     if request.method == "PATCH" and not is_apply(request) and "force" in request.query:
         yield field_errors.forbidden("force", "may not be specified for non-apply patch")
     if is_apply(request) and not name:
@@ -48,6 +61,9 @@ def _problems(request: Request, name: str) -> Iterator[Cause]:
         yield field_errors.too_long("fieldManager", LONGEST_NAME)
     if not name.isprintable():
         yield field_errors.invalid("fieldManager", name, "should only contain printable characters")
+    yield from dry_run_problems(request.query.get("dryRun", ()))
+    if (validation := request.parameter("fieldValidation")) not in FIELD_VALIDATIONS:
+        yield field_errors.unsupported("fieldValidation", validation, FIELD_VALIDATIONS)
 
 
 def _client(user_agent: str) -> str:

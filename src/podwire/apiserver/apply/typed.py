@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.apply import fields
 from podwire.apiserver.apply.shapes import Form, NoKeyError, Shape
+from podwire.apiserver.base.json_equality import json_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ def compare(old: Object, new: Object, shape: Shape) -> tuple[Fields, Fields]:
     removed: Fields = {}
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
-        if before == after:
+        if json_equal(before, after):
             continue
         inner, key = shape.inside(name), fields.name_key(name)
         if before is None:
@@ -174,7 +175,7 @@ def _compare_items(before: list[Any], after: list[Any], shape: Shape) -> tuple[F
     for key, item in new.items():
         if key not in old:
             _put(changed, key, _node(item, shape.item, member=True, made=True))
-        elif old[key] != item:
+        elif not json_equal(old[key], item):
             _compare_values(key, (old[key], item), shape.item, changed, removed)
     for key in old.keys() - new.keys():
         removed[key] = _everything(old[key], shape.item)

@@ -169,10 +169,10 @@ def invalid(resource: ResourceNames, name: str, causes: Sequence[Cause]) -> Stat
     return StatusError(422, "Invalid", field_errors.summary(resource.qualified_kind, name, causes), details)
 
 
-def invalid_options(kind: str, cause: Cause) -> StatusError:
-    """Query parameters contradict each other."""
-    details = Details(group="meta.k8s.io", kind=kind, causes=(cause,))
-    return StatusError(422, "Invalid", field_errors.summary(f"{kind}.meta.k8s.io", "", [cause]), details)
+def invalid_options(kind: str, *causes: Cause) -> StatusError:
+    """Options of a request, from its query or body, are wrong or contradict each other."""
+    details = Details(group="meta.k8s.io", kind=kind, causes=causes)
+    return StatusError(422, "Invalid", field_errors.summary(f"{kind}.meta.k8s.io", "", causes), details)
 
 
 def internal(message: str) -> StatusError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.base.field_errors import Cause
+from podwire.apiserver.base.json_equality import json_equal
 from podwire.apiserver.custom import formats, patterns
 from podwire.apiserver.custom.structural import Structural, known_by_nature
 
@@ -35,7 +36,7 @@ def problems(schema: Structural, value: Any, path: str = "", *, root: bool = Fal
     if wrong is not None:
         yield wrong
         return
-    if schema.enum and not any(_equal(value, choice) for choice in schema.enum):
+    if schema.enum and not any(json_equal(value, choice) for choice in schema.enum):
         choices = (choice if isinstance(choice, str) else json.dumps(choice) for choice in schema.enum)
         yield field_errors.unsupported(path, value, choices)
     yield from _limits(schema, value, path)
@@ -125,7 +126,8 @@ def _list(schema: Structural, value: list[Any], path: str) -> Iterator[Cause]:
         yield field_errors.too_many(path, len(value), schema.max_items)
     if schema.min_items is not None and len(value) < schema.min_items:
         yield field_errors.invalid(path, value, f"{path} in body should have at least {schema.min_items} items")
-    if schema.unique_items and any(_equal(item, other) for place, item in enumerate(value) for other in value[:place]):
+    pairs = ((item, other) for place, item in enumerate(value) for other in value[:place])
+    if schema.unique_items and any(json_equal(item, other) for item, other in pairs):
         yield field_errors.invalid(path, value, f"{path} in body shouldn't contain duplicates")
 
 
@@ -155,7 +157,3 @@ def _fields(schema: Structural, value: dict[str, Any], path: str, *, root: bool)
         declared = schema.child(name)
         if declared is not None and not (known_by_nature(schema, name, root=root) and name != "metadata"):
             yield from problems(declared, inner, f"{path}.{name}" if path else name)
-
-
-def _equal(value: Any, other: Any) -> bool:
-    return value == other and isinstance(value, bool) == isinstance(other, bool)

@@ -135,7 +135,8 @@ class Subresources:
         if sent.duplicates and sent.field_validation == "Strict":
             why = f"strict decoding error: {', '.join(sent.duplicates)}"
             raise status.bad_request(f'Eviction in version "v1" cannot be handled as a Eviction: {why}')
-        options = call.delete_options(call.body().get("deleteOptions") or {})
+        inner = call.body().get("deleteOptions")
+        options = call.delete_options({} if inner is None else inner)
         pod = self._reader.stored(call.resource, call.key).object()
         budgets = [entry.object() for entry in self._reader.all(BUDGETS, call.key.namespace)]
         budget = eviction.budget_of(pod, budgets)

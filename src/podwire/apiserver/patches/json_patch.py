@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.base.json_equality import json_equal
 from podwire.kube.numbers import read_number
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class _Patch:
 
     def _test(self, operation: Any) -> None:
         pointer = _pointer(operation, "path")
-        if not _equal(self._get(pointer), _value(operation)):
+        if not json_equal(self._get(pointer), _value(operation)):
             raise PatchFailed(f"testing path {_shown(pointer)} failed: the value is another one")
 
     def _parent(self, pointer: list[str]) -> Any:
@@ -147,17 +148,6 @@ def _index(part: str, length: int, pointer: list[str]) -> int:
     if position >= length:
         raise PatchFailed(f"{_shown(pointer)} is past the end of the list")
     return position
-
-
-def _equal(left: Any, right: Any) -> bool:
-    """JSON equality: numbers by value, but true is not 1."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_equal, left, right))
-    return bool(left == right)
 
 
 def _size(value: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base.encoding import encode
+from podwire.apiserver.base.json_equality import json_equal
 from podwire.apiserver.kinds.selectable_fields import selectable_fields
 from podwire.apiserver.storage.revisions import Event, Key, Stored
 
@@ -61,7 +62,7 @@ class Transaction:
         metadata.pop("resourceVersion", None)
         if current is not None:
             metadata["resourceVersion"] = str(current.version)
-            if obj == current.object():
+            if json_equal(obj, current.object()):
                 return current
         version = self._stamp(metadata)
         stored = stored_object(key, version, obj)

@@ -27,6 +27,8 @@ Object = dict[str, Any]
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 DEFAULT_GRACE_SECONDS = 30
+LONGEST_GRACE_SECONDS = 2**31 - 1
+"""About 68 years. A longer time leaves the years that a timestamp can have."""
 IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
 _POLICIES = {"": None, "Background": "", "Foreground": FOREGROUND, "Orphan": ORPHAN}
 
@@ -109,8 +111,6 @@ def _check(resource: Resource, obj: Object, options: DeleteOptions) -> None:
             f"ResourceVersion in object meta: {metadata['resourceVersion']}"
         )
         raise status.conflict(resource, name, why)
-    if options.propagation not in _POLICIES:
-        raise status.bad_request(f"propagationPolicy is Background, Foreground or Orphan, not {options.propagation!r}")
     if resource.storage == "namespaces" and name in IMMORTAL_NAMESPACES:
         raise status.forbidden(resource, name, "this namespace may not be deleted")
 
@@ -137,7 +137,7 @@ def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
     wanted = options.grace_seconds
     if wanted is None:
         wanted = spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
-    return wanted if wanted >= 0 else 1
+    return min(wanted, LONGEST_GRACE_SECONDS) if wanted >= 0 else 1
 
 
 def _shorten(metadata: Object, grace: int) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.base.json_equality import json_equal
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -170,5 +171,5 @@ def count_generation(resource: Resource, obj: Object, old: Object) -> None:
         return
     is_part = resource.custom is not None and "status" not in resource.subresources
     kept = _NOT_SPEC - {"status"} if is_part else _NOT_SPEC
-    if any(obj.get(part) != old.get(part) for part in (obj.keys() | old.keys()) - kept):
+    if any(not json_equal(obj.get(part), old.get(part)) for part in (obj.keys() | old.keys()) - kept):
         obj["metadata"]["generation"] = old["metadata"]["generation"] + 1
