@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from podwire.apiserver.custom import formats as value_formats
-from podwire.apiserver.custom import quantities
 from podwire.apiserver.validation import formats
+from podwire.kube import quantities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
