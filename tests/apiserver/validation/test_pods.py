@@ -46,16 +46,13 @@ LABEL = (
             "v1 Pod",
             "spec.restartPolicy",
             "Sometimes",
-            'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
+            'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
         ),
         (
             "v1 Pod",
             "spec.dnsPolicy",
             "None",
-            (
-                "spec.dnsConfig.nameservers: Required value: "
-                'must provide at least one DNS nameserver when `dnsPolicy` is "None"'
-            ),
+            "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None",
         ),
     ],
 )

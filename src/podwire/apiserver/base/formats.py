@@ -15,6 +15,8 @@ IMMUTABLE = "field is immutable"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+_SEARCH_LABEL = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SEARCH_PATH = rf"{_SEARCH_LABEL}(\.{_SEARCH_LABEL})*"
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _KEY = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = rf"({_KEY})?"
@@ -35,6 +37,10 @@ _LABEL_1035_TEXT = (
 _WILDCARD_TEXT = (
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
     "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+)
+_SEARCH_PATH_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must "
+    "start and end with an alphanumeric character"
 )
 _KEY_TEXT = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
@@ -163,6 +169,33 @@ def port_name(value: str) -> list[str]:
 def port(value: int | str) -> list[str]:
     """A port's number or name."""
     return port_name(value) if isinstance(value, str) else port_number(value)
+
+
+def search_path(value: str) -> list[str]:
+    """A domain to search in: the root, or a DNS name in which underscores are allowed."""
+    if value == ".":
+        return []
+    name = value.removesuffix(".")
+    wrong = _too_long(name, 253)
+    if not re.fullmatch(_SEARCH_PATH, name):
+        wrong.append(_form(_SEARCH_PATH_TEXT, _SEARCH_PATH, "example.com"))
+    return wrong
+
+
+def no_backsteps(value: str) -> list[str]:
+    """A path that does not lead upwards."""
+    return ["must not contain '..'"] if ".." in value.split("/") else []
+
+
+def descending_path(value: str) -> list[str]:
+    """A relative path that does not lead upwards."""
+    return [*(["must be a relative path"] if value.startswith("/") else []), *no_backsteps(value)]
+
+
+def file_path(value: str) -> list[str]:
+    """A relative path for a file of a volume; names that begin with `..` are the kubelet's own."""
+    reserved = value.startswith("..") and not value.startswith("../")
+    return [*descending_path(value), *(["must not start with '..'"] if reserved and value != ".." else [])]
 
 
 def in_range(value: int, low: int, high: int) -> list[str]:

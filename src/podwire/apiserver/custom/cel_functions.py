@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from podwire.apiserver.base import formats
 from podwire.apiserver.custom import formats as value_formats
-from podwire.apiserver.custom import quantities
+from podwire.kube import quantities
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -132,7 +132,7 @@ def validate_status(resource: Resource, obj: Object, old: Object) -> list[Cause]
 def validate_ephemeral_containers(resource: Resource, obj: Object, old: Object) -> list[Cause]:
     """Everything that is wrong with a Pod that is given more ephemeral containers."""
     new, before = Field("", obj), Field("", old)
-    return list(dict.fromkeys([*_metadata(resource, new, before), *pods.validate_debugging(new, before)]))
+    return list(dict.fromkeys([*_metadata(resource, new, before), *pods.validate_ephemeral(new, before)]))
 
 
 def _shape(resource: Resource) -> Schema:

@@ -1,11 +1,11 @@
-"""Containers of a pod. Source: k8s.io/kubernetes `pkg/apis/core/validation` validateContainers, validateProbe."""
+"""Containers of a pod. Source: k8s.io/kubernetes `pkg/apis/core/validation` validateContainers and its like."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.base import field_errors, formats
-from podwire.apiserver.validation import ephemeral
+from podwire.apiserver.validation import compute_resources, environment, ephemeral, mounts, probes, security
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,184 +15,153 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
-LARGEST_ID = 2**32 - 1
+MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
 
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-_HOOKS = ("exec", "httpGet", "tcpSocket", "sleep")
-_PROBE_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
-_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+_ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
+_RESIZE_POLICIES = ("NotRequired", "RestartContainer")
+_MOST_RESTART_RULES = 20
+_MOST_EXIT_CODES = 255
 
 
 def validate(spec: Field, volume_names: set[str]) -> Iterator[Cause]:
     """Check all containers of a pod's spec."""
+    host_ports: set[str] = set()
     names: set[str] = set()
-    host_ports: set[tuple[str, str, int]] = set()
     if not spec["containers"]:
         yield spec["containers"].required()
     for container in spec["containers"]:
-        yield from _container(container, names, volume_names)
-        yield from _host_ports(container, host_ports, host_network=bool(spec["hostNetwork"]))
+        yield from _common(container, spec, volume_names)
+        yield from _unique(container["name"], names)
+        yield from probes.of_container(container, spec)
+        yield from _restart(container)
+    for container in spec["containers"]:
+        yield from _host_ports(container, host_ports)
     for container in spec["initContainers"]:
-        yield from _container(container, names, volume_names)
-        yield from _init(container)
+        yield from _common(container, spec, volume_names)
+        yield from _unique(container["name"], names)
+        yield from _host_ports(container, set())
+        yield from _init(container, spec)
     others = set(names)
     for container in spec["ephemeralContainers"]:
-        yield from _container(container, names, volume_names)
+        yield from _common(container, spec, volume_names)
+        yield from image_spaces(container)
+        yield from _unique(container["name"], names)
         yield from ephemeral.container(container, others)
 
 
-def identities(context: Field) -> Iterator[Cause]:
-    """Check user and group numbers of a security context."""
-    for part in ("runAsUser", "runAsGroup", "fsGroup"):
-        if context[part].given:
-            yield from context[part].invalid_each(formats.in_range(context[part].number, 0, LARGEST_ID))
+def image_spaces(container: Field) -> Iterator[Cause]:
+    """Refuse white space around the image of a pod's container; templates may have it."""
+    if container["image"].text != container["image"].text.strip():
+        yield container["image"].invalid("must not have leading or trailing whitespace")
 
 
-def _container(container: Field, names: set[str], volume_names: set[str]) -> Iterator[Cause]:
-    yield from _name(container["name"], names)
-    yield from _alone(container)
-    yield from _mounts(container["volumeMounts"], volume_names)
+def host_network_ports(spec: Field, *, in_template: bool) -> Iterator[Cause]:
+    """Check that ports of a pod on its node's network are that node's ports; a template may leave them out."""
+    if not spec["hostNetwork"]:
+        return
+    for container in spec["containers"]:
+        for port in container["ports"]:
+            host = port["hostPort"].number
+            if host != port["containerPort"].number and not (in_template and host == 0):
+                yield field_errors.invalid(
+                    port["hostPort"].path, host, "must match `containerPort` when `hostNetwork` is true"
+                )
 
 
-def _alone(container: Field) -> Iterator[Cause]:
-    """Check what does not depend on other containers and the volumes."""
+def _common(container: Field, spec: Field, volume_names: set[str]) -> Iterator[Cause]:
+    name = container["name"]
+    yield from [name.required()] if not name else name.invalid_each(formats.dns_label(name.text))
     if not container["image"]:
         yield container["image"].required()
-    elif container["image"].text != container["image"].text.strip():
-        yield container["image"].invalid("must not have leading or trailing whitespace")
-    yield from container["imagePullPolicy"].one_of(PULL_POLICIES)
     yield from container["terminationMessagePolicy"].one_of(MESSAGE_POLICIES)
     yield from _ports(container["ports"])
-    yield from _environment(container)
-    for part in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if container[part].given:
-            yield from _probe(container[part], once=part != "readinessProbe")
-    for part in ("postStart", "preStop"):
-        if container["lifecycle"][part].given:
-            yield from _handler(container["lifecycle"][part], _HOOKS)
-    yield from identities(container["securityContext"])
+    yield from environment.validate(container)
+    yield from mounts.validate(container, volume_names)
+    yield from container["imagePullPolicy"].one_of(PULL_POLICIES)
+    yield from compute_resources.container(container["resources"])
+    yield from _resize(container["resizePolicy"], spec["restartPolicy"].text)
+    yield from security.container(container["securityContext"], host_users=spec["hostUsers"].value is not False)
 
 
-def _name(name: Field, names: set[str]) -> Iterator[Cause]:
-    if not name:
-        yield name.required()
-    else:
-        yield from name.invalid_each(formats.dns_label(name.text))
+def _unique(name: Field, names: set[str]) -> Iterator[Cause]:
     if name.text in names:
         yield name.duplicate()
-    names.add(name.text)
+    if name:
+        names.add(name.text)
 
 
-def _init(container: Field) -> Iterator[Cause]:
-    always = container["restartPolicy"].text == "Always"
-    for part in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
-        if container[part].given and not always:
-            yield container[part].forbidden("may not be set for init containers without restartPolicy=Always")
+def _init(container: Field, spec: Field) -> Iterator[Cause]:
+    if container["restartPolicy"].text == "Always":
+        yield from probes.of_container(container, spec)
+    else:
+        for part in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
+            if container[part].given:
+                yield container[part].forbidden(_ONLY_SIDECARS)
+    yield from _restart(container)
+
+
+def _restart(container: Field) -> Iterator[Cause]:
+    policy, rules = container["restartPolicy"], container["restartPolicyRules"]
+    if not policy.given:
+        if rules:
+            yield policy.required("must specify restartPolicy when restart rules are used")
+        return
+    if policy.value not in RESTART_POLICIES:
+        yield policy.unsupported(RESTART_POLICIES)
+    if len(rules) > _MOST_RESTART_RULES:
+        yield field_errors.too_many(rules.path, len(rules), _MOST_RESTART_RULES)
+    for rule in rules:
+        if rule["action"].value not in {"Restart", "RestartAllContainers"}:
+            yield rule["action"].unsupported(("Restart", "RestartAllContainers"))
+        yield from _exit_codes(rule["exitCodes"])
+
+
+def _exit_codes(codes: Field) -> Iterator[Cause]:
+    if not codes.given:
+        yield codes.required("must be specified")
+        return
+    if codes["operator"].value not in {"In", "NotIn"}:
+        yield codes["operator"].unsupported(("In", "NotIn"))
+    if len(codes["values"]) > _MOST_EXIT_CODES:
+        yield field_errors.too_many(codes["values"].path, len(codes["values"]), _MOST_EXIT_CODES)
+
+
+def _resize(policies: Field, restart: str) -> Iterator[Cause]:
+    seen: set[str] = set()
+    for policy in policies:
+        name, choice = policy["resourceName"], policy["restartPolicy"]
+        if name.text in seen:
+            yield field_errors.duplicate(policy.path, name.text)
+        seen.add(name.text)
+        if name.value not in {"cpu", "memory"}:
+            yield field_errors.unsupported(policies.path, name.text, ("cpu", "memory"))
+        if choice.value not in _RESIZE_POLICIES:
+            yield field_errors.unsupported(policies.path, choice.text, _RESIZE_POLICIES)
+        if restart == "Never" and choice.text != "NotRequired":
+            detail = "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
+            yield field_errors.invalid(policies.path, choice.text, detail)
 
 
 def _ports(ports: Field) -> Iterator[Cause]:
     names: set[str] = set()
     for port in ports:
-        name = port["name"]
-        if name:
-            yield from name.invalid_each(formats.port_name(name.text))
-            if name.text in names:
-                yield name.duplicate()
-            names.add(name.text)
-        number = port["containerPort"]
-        if not number:
-            yield number.required()
-        else:
-            yield from number.invalid_each(formats.port_number(number.number))
+        name, number = port["name"], port["containerPort"]
+        wrong = formats.port_name(name.text) if name else []
+        yield from name.invalid_each(wrong)
+        if name and not wrong and name.text in names:
+            yield name.duplicate()
+        names.add(name.text)
+        yield from [number.required()] if not number else number.invalid_each(formats.port_number(number.number))
         if port["hostPort"]:
             yield from port["hostPort"].invalid_each(formats.port_number(port["hostPort"].number))
         yield from port["protocol"].one_of(PROTOCOLS)
 
 
-def _host_ports(container: Field, taken: set[tuple[str, str, int]], *, host_network: bool) -> Iterator[Cause]:
+def _host_ports(container: Field, taken: set[str]) -> Iterator[Cause]:
     for port in container["ports"]:
-        number = port["hostPort"]
-        if not number:
-            continue
-        if host_network and number.value != port["containerPort"].value:
-            yield number.invalid("must match `containerPort` when `hostNetwork` is true")
-        key = (port["protocol"].text, port["hostIP"].text, number.number)
-        if key in taken:
-            yield field_errors.duplicate(number.path, "/".join(map(str, key)))
-        taken.add(key)
-
-
-def _environment(container: Field) -> Iterator[Cause]:
-    for variable in container["env"]:
-        name, source = variable["name"], variable["valueFrom"]
-        if not name:
-            yield name.required()
-        else:
-            yield from name.invalid_each(formats.variable_name(name.text))
-        if source.given:
-            yield from _variable_source(variable, source)
-    for source in container["envFrom"]:
-        given = [source[kind] for kind in ("configMapRef", "secretRef") if source[kind].given]
-        if len(given) != 1:
-            yield field_errors.invalid(source.path, "", "must specify one of: `configMapRef` or `secretRef`")
-        yield from (reference["name"].required() for reference in given if not reference["name"])
-
-
-def _variable_source(variable: Field, source: Field) -> Iterator[Cause]:
-    count = sum(source[kind].given for kind in _SOURCES)
-    if variable["value"]:
-        yield source.invalid("may not be specified when `value` is not empty")
-    if count == 0:
-        yield source.invalid(f"must specify one of: {', '.join(f'`{kind}`' for kind in _SOURCES)}")
-    if count > 1:
-        yield source.invalid("may not have more than one field specified at a time")
-
-
-def _mounts(mounts: Field, volume_names: set[str]) -> Iterator[Cause]:
-    paths: set[str] = set()
-    for mount in mounts:
-        name, path = mount["name"], mount["mountPath"]
-        if not name:
-            yield name.required()
-        elif name.text not in volume_names:
-            yield name.not_found()
-        if not path:
-            yield path.required()
-        elif path.text in paths:
-            yield path.invalid("must be unique")
-        paths.add(path.text)
-        if mount["subPath"].text.startswith("/"):
-            yield mount["subPath"].invalid("must be a relative path")
-        if ".." in mount["subPath"].text.split("/"):
-            yield mount["subPath"].invalid("must not contain '..'")
-
-
-def _probe(probe: Field, *, once: bool) -> Iterator[Cause]:
-    yield from _handler(probe, _HANDLERS)
-    for part in _PROBE_NUMBERS:
-        yield from probe[part].not_negative()
-    if once and probe["successThreshold"].value not in {None, 1}:
-        yield probe["successThreshold"].invalid("must be 1")
-
-
-def _handler(handler: Field, kinds: tuple[str, ...]) -> Iterator[Cause]:
-    given = [handler[kind] for kind in kinds if handler[kind].given]
-    if not given:
-        yield handler.required("must specify a handler type")
-    yield from (other.forbidden("may not specify more than 1 handler type") for other in given[1:])
-    if handler["exec"].given and not handler["exec"]["command"]:
-        yield handler["exec"]["command"].required()
-    request = handler["httpGet"]
-    if request.given:
-        if not request["path"]:
-            yield request["path"].required()
-        yield from request["scheme"].one_of(("HTTP", "HTTPS"))
-    for kind in ("httpGet", "tcpSocket", "grpc"):
-        if handler[kind].given:
-            yield from _handler_port(handler[kind]["port"])
-
-
-def _handler_port(port: Field) -> Iterator[Cause]:
-    value = 0 if port.value is None else port.value
-    yield from (field_errors.invalid(port.path, value, text) for text in formats.port(value))
+        if port["hostPort"]:
+            key = f"{port['protocol'].text}/{port['hostIP'].text}/{port['hostPort'].number}"
+            if key in taken:
+                yield field_errors.duplicate(port["hostPort"].path, key)
+            taken.add(key)

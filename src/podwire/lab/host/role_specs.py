@@ -22,19 +22,25 @@ def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpe
     }
     underlay = str(paths.network("underlay"))
     return (
-        RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints:underlay", "", arguments, once=True),
+        RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints.entrypoints:underlay", "", arguments, once=True),
         RoleSpec(
             API_SERVER,
-            "podwire.lab.roles.entrypoints:apiserver",
+            "podwire.lab.roles.entrypoints.entrypoints:apiserver",
             underlay,
             arguments,
             after=(UNDERLAY,),
             inherits=("api",),
         ),
-        RoleSpec("controllers", "podwire.lab.roles.entrypoints:controllers", underlay, arguments, after=(UNDERLAY,)),
+        RoleSpec(
+            "controllers",
+            "podwire.lab.roles.entrypoints.entrypoints:controllers",
+            underlay,
+            arguments,
+            after=(UNDERLAY,),
+        ),
         RoleSpec(
             "upstream",
-            "podwire.lab.roles.entrypoints:upstream",
+            "podwire.lab.roles.entrypoints.entrypoints:upstream",
             str(paths.network("outside")),
             arguments,
             after=(UNDERLAY,),
@@ -42,7 +48,7 @@ def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpe
         *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),
         RoleSpec(
             "bootstrap",
-            "podwire.lab.roles.entrypoints:bootstrap",
+            "podwire.lab.roles.entrypoints.entrypoints:bootstrap",
             str(paths.network(topology.node(1).name)),
             arguments,
             once=True,
@@ -57,6 +63,14 @@ def _node_roles(node: NodeAddresses, arguments: dict[str, str]) -> tuple[RoleSpe
     mine = {**arguments, "node": number}
     network = str(paths.network(node.name))
     return (
-        RoleSpec(f"agent-{node.name}", "podwire.lab.roles.entrypoints:agent", network, mine, after=(UNDERLAY,)),
-        RoleSpec(f"runtime-{node.name}", "podwire.lab.roles.entrypoints:runtime", network, mine, after=(UNDERLAY,)),
+        RoleSpec(
+            f"agent-{node.name}", "podwire.lab.roles.entrypoints.entrypoints:agent", network, mine, after=(UNDERLAY,)
+        ),
+        RoleSpec(
+            f"runtime-{node.name}",
+            "podwire.lab.roles.entrypoints.entrypoints:runtime",
+            network,
+            mine,
+            after=(UNDERLAY,),
+        ),
     )

@@ -1,0 +1,52 @@
+"""Quantities such as 500m, 1Gi and 2e3. Source: k8s.io/apimachinery `pkg/api/resource/quantity.go`."""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_CEILING, Decimal
+
+_FORM = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE]?)")
+_LETTERS = "KMGTPE"
+_SUFFIXES = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
+_BINARY = {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate(_LETTERS, 1)}
+_UNITS = {suffix: Decimal(1000) ** (power - 3) for power, suffix in enumerate(_SUFFIXES)} | _BINARY
+
+
+def parse(text: str) -> Decimal | None:
+    """Return the number of a quantity, None for a text that is none."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        return None
+    unit = _UNITS.get(found[2])
+    return Decimal(found[1]) * unit if unit is not None else Decimal(found[1] + found[2])
+
+
+def number(value: str | float) -> Decimal:
+    """Return the number of a quantity as JSON has it, 0 for what is none."""
+    return parse(str(value)) or Decimal(0)
+
+
+def canonical(value: str | float) -> str:
+    """Return the form in which Go prints a quantity: the largest unit that leaves an integer, rounded up to nanos."""
+    text, amount = str(value), number(value)
+    if text.endswith("i") and abs(amount) >= 1024:
+        return _binary(int(amount.to_integral_value(ROUND_CEILING)))
+    return _decimal(int((amount * 10**9).to_integral_value(ROUND_CEILING)), exponents="e" in text or "E" in text[:-1])
+
+
+def _binary(whole: int) -> str:
+    power = 0
+    while power < len(_LETTERS) and whole % 1024 == 0:
+        whole, power = whole // 1024, power + 1
+    return f"{whole}{_LETTERS[power - 1]}i" if power else str(whole)
+
+
+def _decimal(nanos: int, *, exponents: bool) -> str:
+    if nanos == 0:
+        return "0"
+    power = 0
+    while power < len(_SUFFIXES) - 1 and nanos % 1000 == 0:
+        nanos, power = nanos // 1000, power + 1
+    if exponents:
+        return str(nanos) if power == 3 else f"{nanos}e{3 * (power - 3)}"
+    return f"{nanos}{_SUFFIXES[power]}"
