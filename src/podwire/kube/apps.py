@@ -65,6 +65,7 @@ class DeploymentStatus(Struct, frozen=True):
     ready_replicas: int = 0
     available_replicas: int = 0
     unavailable_replicas: int = 0
+    terminating_replicas: int | None = None
     collision_count: int = 0
     conditions: tuple[DeploymentCondition, ...] = ()
 
@@ -86,12 +87,13 @@ class ReplicaSetSpec(Struct, frozen=True):
 
 
 class ReplicaSetStatus(Struct, frozen=True):
-    """What a ReplicaSet is. `replicas` leaves out pods that are ending or have ended."""
+    """What a ReplicaSet is. `replicas` counts neither terminating nor finished pods."""
 
     replicas: int = 0
     fully_labeled_replicas: int = 0
     ready_replicas: int = 0
     available_replicas: int = 0
+    terminating_replicas: int | None = None
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
 

@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers.workloads import deployment_revisions
+from podwire.controllers.workloads import deployment_revisions, deployment_scaling
 from podwire.kube.apps import PodTemplate
 from tests.controllers.build import deployment, replica_set
 
@@ -46,7 +46,8 @@ def test_a_body_carries_hash_selector_owner_and_copied_annotations() -> None:
     body = deployment_revisions.body(deployment(template=template("a"), metadata=metadata), 2, 7)
     text = body["metadata"]["labels"][deployment_revisions.HASH_LABEL]
     assert body["metadata"]["name"] == f"web-{text}"
-    assert body["metadata"]["annotations"] == {"team": "x", deployment_revisions.REVISION: "7"}
+    marks = deployment_scaling.size_annotations(deployment())
+    assert body["metadata"]["annotations"] == {"team": "x", deployment_revisions.REVISION: "7", **marks}
     assert body["spec"]["selector"]["matchLabels"] == {"app": "web", deployment_revisions.HASH_LABEL: text}
     assert body["spec"]["template"]["metadata"]["labels"] == body["spec"]["selector"]["matchLabels"]
     assert msgspec.convert(body["spec"]["template"], PodTemplate).spec == template("a")["spec"]

@@ -53,9 +53,6 @@ RECREATE = {"strategy": {"type": "Recreate"}}
         pytest.param((3, None, [(3, 3)], 3), RECREATE, (None, [0]), id="recreate ends the old ones"),
         pytest.param((3, None, [(0, 0)], 1), RECREATE, (None, [0]), id="recreate waits for the last one"),
         pytest.param((3, None, [(0, 0)], 0), RECREATE, (3, [0]), id="recreate starts the new ones"),
-        pytest.param((3, None, [(3, 3)]), {"paused": True}, (None, [3]), id="paused"),
-        pytest.param((5, None, [(3, 3)]), {"paused": True}, (None, [5]), id="paused, scaled up"),
-        pytest.param((2, (1, 1), [(3, 3)]), {"paused": True}, (0, [2]), id="paused, scaled down"),
     ],
 )
 def test_next_step(arguments: Any, spec: dict[str, Any], expected: tuple[int | None, list[int]]) -> None:

@@ -82,3 +82,23 @@ def test_why_pods_could_not_be_made_is_passed_on() -> None:
     condition = Condition(type="ReplicaFailure", status="True", reason="FailedCreate", message="no")
     failing = msgspec.structs.replace(replica_set(3), status=ReplicaSetStatus(conditions=(condition,)))
     assert judge(deployment(3), failing)[1]["ReplicaFailure"] == ("True", "FailedCreate")
+
+
+def test_conditions_of_others_stay() -> None:
+    custom = {"type": "Custom", "status": "True", "lastUpdateTime": "2026-01-01T00:00:00Z"}
+    _, conditions = judge(deployment(3, status={"conditions": [custom]}), replica_set(3, available=3))
+    assert conditions["Custom"] == ("True", "")
+
+
+def test_terminating_pods_are_counted_once_all_sets_have_reported_theirs() -> None:
+    def reporting(name: str, terminating: int | None) -> ReplicaSet:
+        status = ReplicaSetStatus(observed_generation=1, terminating_replicas=terminating)
+        return msgspec.structs.replace(replica_set(1, name), status=status)
+
+    assert judge(deployment(3), reporting("new", 2), reporting("old", 1))[0].terminating_replicas == 3
+    assert judge(deployment(3), reporting("new", None), reporting("old", 1))[0].terminating_replicas is None
+
+
+def test_without_a_deadline_no_progress_is_reported() -> None:
+    _, conditions = judge(deployment(3, progressDeadlineSeconds=2**31 - 1), replica_set(3))
+    assert set(conditions) == {"Available"}

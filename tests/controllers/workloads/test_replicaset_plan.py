@@ -1,11 +1,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from podwire.controllers.machinery import names
 from podwire.controllers.workloads import replicaset_plan
+from podwire.kube.apps import ReplicaSetStatus
 from podwire.kube.core import Pod
+from podwire.kube.meta import Condition
 from tests.controllers.build import pod, replica_set
 
 NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
@@ -49,18 +52,30 @@ def test_a_set_that_is_being_deleted_makes_no_pods() -> None:
 def test_a_ready_pod_is_available_after_min_ready_seconds() -> None:
     patient = replica_set(1, spec={"minReadySeconds": 90})
     assert replicaset_plan.plan(patient, [pod()], NOW).again_after == 30
-    assert replicaset_plan.status(patient, [pod()], NOW, None)["availableReplicas"] == 0
+    assert replicaset_plan.status(patient, [pod()], NOW, None).available_replicas == 0
     later = NOW + timedelta(seconds=30)
     assert replicaset_plan.plan(patient, [pod()], later).again_after is None
-    assert replicaset_plan.status(patient, [pod()], later, None)["availableReplicas"] == 1
+    assert replicaset_plan.status(patient, [pod()], later, None).available_replicas == 1
 
 
-def test_status_counts_and_is_written_only_when_it_differs() -> None:
+def test_status_counts() -> None:
     pods = [pod("a"), pod("b", ready=False), pod("c", ending=True), pod("d", phase="Succeeded")]
     status = replicaset_plan.status(replica_set(2), pods, NOW, None)
-    counts = {key: status[key] for key in ("replicas", "readyReplicas", "availableReplicas", "fullyLabeledReplicas")}
-    assert counts == {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1, "fullyLabeledReplicas": 2}
-    assert not replicaset_plan.stands(replica_set(2), status)
+    counts = (status.replicas, status.ready_replicas, status.available_replicas, status.fully_labeled_replicas)
+    assert counts == (2, 1, 1, 2)
+    assert status.terminating_replicas == 1
+
+
+def test_a_failure_keeps_its_start_and_conditions_of_others_stay() -> None:
+    failure = Condition(type="ReplicaFailure", status="True", reason="FailedCreate", message="quota")
+    custom = Condition(type="Custom", status="True")
+    subject = msgspec.structs.replace(replica_set(2), status=ReplicaSetStatus(conditions=(custom,)))
+    first = replicaset_plan.status(subject, [], NOW, failure)
+    assert first.conditions == (custom, failure)
+    subject = msgspec.structs.replace(subject, status=first)
+    later = msgspec.structs.replace(failure, last_transition_time="2026-01-01T00:02:00Z")
+    assert replicaset_plan.status(subject, [], NOW, later).conditions == (custom, failure)
+    assert replicaset_plan.status(subject, [], NOW, None).conditions == (custom,)
 
 
 def test_a_new_pod_keeps_unknown_fields_of_the_template_and_names_its_owner() -> None:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from podwire.controllers.machinery import owner_references
 from podwire.controllers.machinery.owner_references import Claim
 from podwire.controllers.machinery.status_patch import COLLISIONS, whole
-from podwire.controllers.workloads import deployment_revisions, deployment_rollout, deployment_status
+from podwire.controllers.workloads import (
+    deployment_revisions,
+    deployment_rollout,
+    deployment_scaling,
+    deployment_status,
+)
 from podwire.kube.cache import Index, changed_key, controller_uid
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
@@ -98,21 +103,29 @@ class Deployments:
         return self._owned(deployment)
 
     async def _roll(self, deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet]) -> None:
-        old_pods = sum(not pod.finished for s in old for pod in self._pods_by_owner[s.metadata.uid].values())
-        size, old_sizes = deployment_rollout.sizes(deployment, current, old, old_pods)
+        """Make one step: to a new count of replicas, else of the rollout."""
+        sets = [*old, current] if current is not None else old
+        scaling = deployment.spec.paused or deployment_scaling.is_scaling(deployment, sets)
+        if scaling:
+            size, old_sizes = deployment_scaling.sizes(deployment, current, old)
+        else:
+            size, old_sizes = deployment_rollout.sizes(deployment, current, old, self._running(old))
         revision = deployment_revisions.current_number(current, old)
         if current is not None:
             annotations = deployment_revisions.changed_annotations(deployment, current, revision)
-            await self._resize(deployment, current, size, annotations)
+            await self._resize(deployment, current, size, annotations, mark=scaling)
         elif size is not None:
             await self._create(deployment, size, revision)
         for replica_set, count in zip(old, old_sizes, strict=True):
-            await self._resize(deployment, replica_set, count, {})
+            await self._resize(deployment, replica_set, count, {}, mark=scaling and count > 0)
         for replica_set in deployment_revisions.expired(deployment, old):
             await self._remove(replica_set)
         if size is not None and deployment.metadata.annotations.get(deployment_revisions.REVISION) != str(revision):
             patch = {"metadata": {"annotations": {deployment_revisions.REVISION: str(revision)}}}
             self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, patch))
+
+    def _running(self, old: Sequence[ReplicaSet]) -> int:
+        return sum(not pod.finished for s in old for pod in self._pods_by_owner[s.metadata.uid].values())
 
     async def _create(self, deployment: Deployment, size: int, revision: int) -> None:
         body = deployment_revisions.body(deployment, size, revision)
@@ -135,14 +148,25 @@ class Deployments:
         self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, patch, "status"))
 
     async def _resize(
-        self, deployment: Deployment, replica_set: ReplicaSet, size: int | None, annotations: dict[str, str]
+        self,
+        deployment: Deployment,
+        replica_set: ReplicaSet,
+        size: int | None,
+        annotations: dict[str, str],
+        *,
+        mark: bool,
     ) -> None:
+        """Write what differs. A set that changes its size, or `mark`, gets the count that it was sized for."""
         before = replica_set.spec.replicas
         spec: dict[str, Any] = {}
         if size is not None and size != before:
             spec["replicas"] = size
         if replica_set.spec.min_ready_seconds != deployment.spec.min_ready_seconds:
             spec["minReadySeconds"] = deployment.spec.min_ready_seconds
+        if mark or "replicas" in spec:
+            marks = deployment_scaling.size_annotations(deployment)
+            have = replica_set.metadata.annotations
+            annotations = annotations | {key: text for key, text in marks.items() if have.get(key) != text}
         if not spec and not annotations:
             return
         metadata = {"resourceVersion": replica_set.metadata.resource_version, "annotations": annotations}

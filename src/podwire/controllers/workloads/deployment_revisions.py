@@ -12,6 +12,7 @@ import msgspec
 
 from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.owner_references import reference
+from podwire.controllers.workloads.deployment_scaling import DESIRED_REPLICAS, MAX_REPLICAS, size_annotations
 from podwire.kube.kinds import DEPLOYMENTS
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ NOT_COPIED = frozenset(
         "kubectl.kubernetes.io/last-applied-configuration",
         REVISION,
         HISTORY,
-        "deployment.kubernetes.io/desired-replicas",
-        "deployment.kubernetes.io/max-replicas",
+        DESIRED_REPLICAS,
+        MAX_REPLICAS,
         "deprecated.deployment.rollback.to",
     }
 )
@@ -77,7 +78,7 @@ def body(deployment: Deployment, replicas: int, revision: int) -> dict[str, Any]
             "name": f"{deployment.metadata.name}-{text}",
             "namespace": deployment.metadata.namespace,
             "labels": labels,
-            "annotations": {**_copied(deployment), REVISION: str(revision)},
+            "annotations": {**_copied(deployment), **size_annotations(deployment), REVISION: str(revision)},
             "ownerReferences": [reference(DEPLOYMENTS, deployment)],
         },
         "spec": {

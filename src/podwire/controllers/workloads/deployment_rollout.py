@@ -33,27 +33,11 @@ def sizes(
     `old_pods` counts the pods of old sets that still run, also those that are ending.
     """
     have = [s.spec.replicas for s in old]
-    if deployment.spec.paused:
-        return _paused(deployment, current, have)
     if deployment.spec.strategy.type == "Recreate":
         ready = current is not None or not (old_pods or any(have))
         return (deployment.spec.replicas if ready else None), [0] * len(old)
     size = _current_size(deployment, current.spec.replicas if current else 0, sum(have))
     return size, _old_sizes(deployment, current, size, old)
-
-
-def _paused(deployment: Deployment, current: ReplicaSet | None, have: list[int]) -> tuple[int | None, list[int]]:
-    """No step of the rollout, but a new count reaches the newest set that has pods, then older ones."""
-    counts = [*have, current.spec.replicas if current else 0]
-    newest = max((i for i, count in enumerate(counts) if count), default=len(counts) - 1)
-    missing = deployment.spec.replicas - sum(counts)
-    if missing > 0:
-        counts[newest] += missing
-    for index in reversed(range(len(counts))):
-        step = min(counts[index], max(0, -missing))
-        counts[index] -= step
-        missing += step
-    return (counts[-1] if current else None), counts[:-1]
 
 
 def _current_size(deployment: Deployment, now: int, others: int) -> int:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 COMPLETE = "NewReplicaSetAvailable"
 TIMED_OUT = "ProgressDeadlineExceeded"
 PAUSED = "DeploymentPaused"
+OWN_CONDITIONS = frozenset({"Available", "Progressing", "ReplicaFailure"})
+NO_DEADLINE = 2**31 - 1
+"""progressDeadlineSeconds of a Deployment whose progress is not watched: it has no condition Progressing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,26 @@ def status(
         ready_replicas=sum(s.status.ready_replicas for s in sets),
         available_replicas=(available := sum(s.status.available_replicas for s in sets)),
         unavailable_replicas=max(0, sum(s.spec.replicas for s in sets) - available),
+        terminating_replicas=_terminating(sets),
         collision_count=deployment.status.collision_count,
     )
-    words = {
-        "Available": availability(deployment, available),
-        "Progressing": progress(deployment, counts, current, now),
-    }
+    words = {"Available": availability(deployment, available)}
+    if deployment.spec.progress_deadline_seconds != NO_DEADLINE:
+        words["Progressing"] = progress(deployment, counts, current, now)
     failure = next((c for s in sets for c in s.status.conditions if c.type == "ReplicaFailure"), None)
     if failure is not None:
         words["ReplicaFailure"] = Word(failure.status, failure.reason, failure.message)
     before = {c.type: c for c in deployment.status.conditions}
-    conditions = tuple(_condition(before.get(kind), kind, word, timestamp(now)) for kind, word in words.items())
+    others = (c for c in deployment.status.conditions if c.type not in OWN_CONDITIONS)
+    own = (_condition(before.get(kind), kind, word, timestamp(now)) for kind, word in words.items())
+    conditions = (*others, *own)
     return msgspec.structs.replace(counts, conditions=conditions)
+
+
+def _terminating(sets: Sequence[ReplicaSet]) -> int | None:
+    """Return the terminating pods of all sets; None while a set has not reported its own."""
+    counts = [s.status.terminating_replicas for s in sets if s.status.observed_generation]
+    return None if None in counts else sum(count or 0 for count in counts)
 
 
 def availability(deployment: Deployment, available: int) -> Word:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from podwire.controllers.machinery.pod_control import OwnedPods
+from podwire.controllers.machinery.status_patch import whole
 from podwire.controllers.workloads import replicaset_plan
 from podwire.kube.cache import changed_key
 from podwire.kube.client import ApiError
@@ -66,14 +67,14 @@ class ReplicaSets:
     async def _write_status(self, replica_set: ReplicaSet, now: datetime, failure: ApiError | None) -> None:
         condition = _replica_failure(failure, now) if failure else None
         wanted = replicaset_plan.status(replica_set, self._pods.of(replica_set), now, condition)
-        if not replicaset_plan.stands(replica_set, wanted):
-            body = {"status": wanted}
+        if wanted != replica_set.status:
+            body = {"status": whole(wanted)}
             self._sets.wrote(await self._client.patch(REPLICA_SETS, replica_set.key, body, "status"))
 
 
 def _replica_failure(error: ApiError, now: datetime) -> Condition:
     return Condition(
-        type="ReplicaFailure",
+        type=replicaset_plan.REPLICA_FAILURE,
         status="True",
         reason="FailedCreate",
         message=str(error),

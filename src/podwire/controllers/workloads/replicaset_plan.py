@@ -6,14 +6,13 @@ Source: kubernetes `pkg/controller/replicaset`, `pkg/controller/controller_utils
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from podwire.controllers.machinery.owner_references import reference
+from podwire.kube.apps import ReplicaSetStatus
 from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Condition
 
@@ -27,6 +26,7 @@ BURST = 500
 
 LONGEST_NAME_BASE = 58
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+REPLICA_FAILURE = "ReplicaFailure"
 PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
@@ -56,8 +56,13 @@ def active(pod: Pod) -> bool:
     return not pod.finished and pod.metadata.deletion_timestamp is None
 
 
+def terminating(pod: Pod) -> bool:
+    """Return whether the pod is being deleted and still runs."""
+    return not pod.finished and pod.metadata.deletion_timestamp is not None
+
+
 def victims(pods: Sequence[Pod], count: int) -> list[Pod]:
-    """Who goes first: not placed, not running, not ready, cheap, crowded on a node, youngest."""
+    """Return the pods to delete first: not scheduled, not running, not ready, low cost, many on a node, youngest."""
     crowd = Counter(pod.spec.node_name for pod in pods)
 
     def rank(pod: Pod) -> tuple[Any, ...]:
@@ -68,6 +73,7 @@ def victims(pods: Sequence[Pod], count: int) -> list[Pod]:
             _deletion_cost(pod),
             -crowd[pod.spec.node_name],
             -_moment(_ready_since(pod)),
+            -max((state.restart_count for state in pod.status.container_statuses), default=0),
             -_moment(pod.metadata.creation_timestamp),
             pod.metadata.name,
         )
@@ -91,32 +97,28 @@ def next_available(pods: Iterable[Pod], min_ready_seconds: int, now: datetime) -
     return min((left for left in times if 0 < left < float("inf")), default=None)
 
 
-def status(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime, failure: Condition | None) -> dict[str, Any]:
-    """The status that the pods amount to, as JSON."""
+def status(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime, failure: Condition | None) -> ReplicaSetStatus:
+    """Return the status computed from the pods; conditions that others set are kept."""
     alive = [pod for pod in pods if active(pod)]
     wanted = replica_set.spec.template.labels.items()
-    return {
-        "replicas": len(alive),
-        "fullyLabeledReplicas": sum(wanted <= pod.metadata.labels.items() for pod in alive),
-        "readyReplicas": sum(pod.ready for pod in alive),
-        "availableReplicas": sum(unavailable_for(pod, replica_set.spec.min_ready_seconds, now) == 0 for pod in alive),
-        "observedGeneration": replica_set.metadata.generation,
-        "conditions": [msgspec.to_builtins(failure)] if failure else [],
-    }
-
-
-def stands(replica_set: ReplicaSet, wanted: Mapping[str, Any]) -> bool:
-    """Whether the object's status says all of this already; times of conditions do not count."""
-    have = replica_set.status
-    conditions = [(c.type, c.status, c.reason, c.message) for c in have.conditions]
-    return (
-        have.replicas == wanted["replicas"]
-        and have.fully_labeled_replicas == wanted["fullyLabeledReplicas"]
-        and have.ready_replicas == wanted["readyReplicas"]
-        and have.available_replicas == wanted["availableReplicas"]
-        and have.observed_generation == wanted["observedGeneration"]
-        and conditions == [(c["type"], c["status"], c["reason"], c["message"]) for c in wanted["conditions"]]
+    return ReplicaSetStatus(
+        replicas=len(alive),
+        fully_labeled_replicas=sum(wanted <= pod.metadata.labels.items() for pod in alive),
+        ready_replicas=sum(pod.ready for pod in alive),
+        available_replicas=sum(unavailable_for(pod, replica_set.spec.min_ready_seconds, now) == 0 for pod in alive),
+        terminating_replicas=sum(terminating(pod) for pod in pods),
+        observed_generation=replica_set.metadata.generation,
+        conditions=_conditions(replica_set, failure),
     )
+
+
+def _conditions(replica_set: ReplicaSet, failure: Condition | None) -> tuple[Condition, ...]:
+    """Return the conditions with ReplicaFailure set or removed; a failure keeps the time and text of its start."""
+    before = replica_set.status.conditions
+    if failure is not None and any(condition.type == REPLICA_FAILURE for condition in before):
+        return before
+    kept = tuple(condition for condition in before if condition.type != REPLICA_FAILURE)
+    return (*kept, failure) if failure is not None else kept
 
 
 def pod_body(replica_set: ReplicaSet, name: str) -> dict[str, Any]:
