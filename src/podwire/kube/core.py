@@ -6,7 +6,7 @@ import msgspec
 
 from podwire.kube.meta import Condition, Object, Struct
 from podwire.kube.scheduling import Affinity, Taint, Toleration
-from podwire.kube.volumes import ObjectFieldSelector, Volume
+from podwire.kube.volumes import ObjectFieldSelector, Quantity, ResourceFieldSelector, Volume
 
 IntOrString = int | str
 
@@ -80,6 +80,13 @@ class ContainerPort(Struct, frozen=True):
     host_port: int | None = None
 
 
+class HTTPHeader(Struct, frozen=True):
+    """A header of a probe's request."""
+
+    name: str
+    value: str = ""
+
+
 class HTTPGetAction(Struct, frozen=True):
     """A probe by HTTP; 200-399 is success."""
 
@@ -87,6 +94,7 @@ class HTTPGetAction(Struct, frozen=True):
     path: str = "/"
     scheme: str = "HTTP"
     host: str = ""
+    http_headers: tuple[HTTPHeader, ...] = ()
 
 
 class TCPSocketAction(Struct, frozen=True):
@@ -94,6 +102,13 @@ class TCPSocketAction(Struct, frozen=True):
 
     port: IntOrString
     host: str = ""
+
+
+class GRPCAction(Struct, frozen=True):
+    """A probe by gRPC's health service; SERVING is success."""
+
+    port: int
+    service: str = ""
 
 
 class ExecAction(Struct, frozen=True):
@@ -113,12 +128,14 @@ class LifecycleHandler(Struct, frozen=True):
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
+    tcp_socket: TCPSocketAction | None = None
     sleep: SleepAction | None = None
 
 
 class Lifecycle(Struct, frozen=True):
-    """`preStop` is done before SIGTERM, within the pod's grace."""
+    """`postStart` is run beside a container's start, `preStop` before SIGTERM, within the pod's grace."""
 
+    post_start: LifecycleHandler | None = None
     pre_stop: LifecycleHandler | None = None
 
 
@@ -128,6 +145,8 @@ class Probe(Struct, frozen=True):
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
     exec: ExecAction | None = None
+    grpc: GRPCAction | None = None
+    termination_grace_period_seconds: int | None = None
     initial_delay_seconds: int = 0
     period_seconds: int = 10
     timeout_seconds: int = 1
@@ -147,6 +166,7 @@ class EnvVarSource(Struct, frozen=True):
     """Where the value of an environment variable comes from."""
 
     field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
     config_map_key_ref: KeySelector | None = None
     secret_key_ref: KeySelector | None = None
 
@@ -180,6 +200,7 @@ class VolumeMount(Struct, frozen=True):
     name: str
     mount_path: str
     sub_path: str = ""
+    sub_path_expr: str = ""
     read_only: bool = False
 
 
@@ -212,6 +233,13 @@ class PodSecurityContext(Struct, frozen=True):
     supplemental_groups: tuple[int, ...] = ()
 
 
+class ResourceRequirements(Struct, frozen=True):
+    """Quantities by resource name, such as `cpu`, `memory` and `ephemeral-storage`."""
+
+    limits: dict[str, Quantity] = {}
+    requests: dict[str, Quantity] = {}
+
+
 class Container(Struct, frozen=True):
     """One program of a pod."""
 
@@ -229,6 +257,9 @@ class Container(Struct, frozen=True):
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None
     lifecycle: Lifecycle = Lifecycle()
+    resources: ResourceRequirements = ResourceRequirements()
+    termination_message_path: str = "/dev/termination-log"
+    termination_message_policy: str = "File"
     security_context: SecurityContext = SecurityContext()
     restart_policy: str | None = None
     tty: bool = False
@@ -289,6 +320,9 @@ class PodSpec(Struct, frozen=True):
     tolerations: tuple[Toleration, ...] = ()
     affinity: Affinity = Affinity()
     active_deadline_seconds: int | None = None
+    enable_service_links: bool = True
+    set_hostname_as_fqdn: bool = msgspec.field(default=False, name="setHostnameAsFQDN")
+    priority_class_name: str = ""
 
 
 class PodIP(Struct, frozen=True):

@@ -13,6 +13,18 @@ class ObjectFieldSelector(Struct, frozen=True):
     field_path: str
 
 
+Quantity = str | int | float
+"""An amount such as 500m, 1Gi and 2e3; numbers are accepted as numbers too."""
+
+
+class ResourceFieldSelector(Struct, frozen=True):
+    """A limit or request of a container, such as `limits.cpu`, divided and rounded up. A divisor of 0 is 1."""
+
+    resource: str
+    container_name: str = ""
+    divisor: Quantity = "0"
+
+
 class KeyToPath(Struct, frozen=True):
     """One key of a ConfigMap or Secret volume and the file it becomes."""
 
@@ -22,9 +34,10 @@ class KeyToPath(Struct, frozen=True):
 
 
 class EmptyDirVolumeSource(Struct, frozen=True):
-    """An empty folder that lives as long as the pod."""
+    """An empty folder that lives as long as the pod. The medium is "" or Memory; a pod that exceeds the limit ends."""
 
     medium: str = ""
+    size_limit: Quantity | None = None
 
 
 class ConfigMapVolumeSource(Struct, frozen=True):
@@ -70,10 +83,11 @@ class SecretProjection(Struct, frozen=True):
 
 
 class DownwardAPIFile(Struct, frozen=True):
-    """A field of the pod as a file."""
+    """A field of the pod, or a limit or request of one of its containers, as a file."""
 
     path: str
     field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
     mode: int | None = None
 
 
@@ -107,9 +121,10 @@ class DownwardAPIVolumeSource(Struct, frozen=True):
 
 
 class HostPathVolumeSource(Struct, frozen=True):
-    """A folder or file of the node."""
+    """A folder or file of the node. The type says what must exist there, or what is made."""
 
     path: str
+    type: str = ""
 
 
 class Volume(Struct, frozen=True):

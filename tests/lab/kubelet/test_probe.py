@@ -11,7 +11,8 @@ from podwire.kube.core import Container, Probe
 from podwire.lab.kubelet.container_probes import HealthWatch, Listeners, first_health
 from podwire.lab.kubelet.pod_events import Notice
 from podwire.lab.kubelet.pod_status import Health
-from podwire.lab.kubelet.probe import Answer, Prober, Schedule, Tally, port_number
+from podwire.lab.kubelet.probe import Prober, Schedule, Tally, port_number
+from podwire.lab.kubelet.probe_actions import Answer
 
 
 def probe(**settings: object) -> Probe:
@@ -103,8 +104,8 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
         left = answers[command[0]]
         return left.pop(0) if len(left) > 1 else left[0]
 
-    async def kill() -> None:
-        heard.append("killed")
+    async def kill(grace_seconds: int | None) -> None:
+        heard.append(f"killed within {grace_seconds}")
         ended.set()
 
     def tell(notice: Notice) -> None:
@@ -114,7 +115,9 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
         name="c",
         startup_probe=probe(exec={"command": ["start"]}, failureThreshold=2),
         readiness_probe=probe(exec={"command": ["ready"]}),
-        liveness_probe=msgspec.structs.replace(probe(exec={"command": ["live"]}, failureThreshold=1), period_seconds=0),
+        liveness_probe=msgspec.structs.replace(
+            probe(exec={"command": ["live"]}, failureThreshold=1, terminationGracePeriodSeconds=7), period_seconds=0
+        ),
     )
     assert first_health(container) == Health(started=False, ready=False)
     watch = HealthWatch(Prober(container, "", execute), Listeners(heard.append, tell, kill))
@@ -126,4 +129,4 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
     assert heard[:2] == [Health(started=False, ready=False), "Startup probe failed: command start ended with 1"]
     assert heard[2] == Health(started=True, ready=False)
     assert Health(started=True, ready=True) in heard
-    assert heard[-2:] == ["Container c failed liveness probe, will be restarted", "killed"]
+    assert heard[-2:] == ["Container c failed liveness probe, will be restarted", "killed within 7"]

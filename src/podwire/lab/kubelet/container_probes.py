@@ -15,11 +15,11 @@ from podwire.lab.kubelet.probe import Prober, Schedule, Tally, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who hears what the probes say: of each change of health, of notices, and that the container must be restarted."""
+    """Receives each change of health, events, and that the container must end: within the probe's own grace, if any."""
 
     changed: Callable[[Health], None]
     tell: Callable[[Notice], None]
-    kill: Callable[[], Awaitable[None]]
+    kill: Callable[[int | None], Awaitable[None]]
 
 
 def first_health(container: Container) -> Health:
@@ -57,7 +57,7 @@ class HealthWatch:
                     self._set(replace(self._health, started=True, ready=self._container.readiness_probe is None))
                     return True
                 if verdict is Verdict.FAILURE:
-                    await self._end("startup")
+                    await self._end("startup", probe)
                     return False
         return False
 
@@ -70,7 +70,7 @@ class HealthWatch:
         async with aclosing(self._verdicts("Liveness", probe, eager=False)) as verdicts:
             async for verdict in verdicts:
                 if verdict is Verdict.FAILURE:
-                    await self._end("liveness")
+                    await self._end("liveness", probe)
                     return
 
     async def _verdicts(self, kind: str, probe: Probe, *, eager: bool) -> AsyncGenerator[Verdict, None]:
@@ -89,10 +89,10 @@ class HealthWatch:
             schedule = schedule.after(now, success=answer.success)
             await asyncio.sleep(schedule.wait)
 
-    async def _end(self, kind: str) -> None:
+    async def _end(self, kind: str, probe: Probe) -> None:
         message = f"Container {self._container.name} failed {kind} probe, will be restarted"
         self._listeners.tell(Notice("Killing", message))
-        await self._listeners.kill()
+        await self._listeners.kill(probe.termination_grace_period_seconds)
 
     def _set(self, health: Health) -> None:
         if health != self._health:

@@ -23,7 +23,7 @@ class PodHealth:
     def __init__(
         self,
         execute: Callable[[str], Execute],
-        kill: Callable[[str], Awaitable[None]],
+        kill: Callable[[str, int | None], Awaitable[None]],
         tell: Callable[[Notice], None],
         changed: Callable[[], None],
     ) -> None:
@@ -66,7 +66,7 @@ class PodHealth:
             self._changed()
 
         prober = Prober(container, address, self._execute(name))
-        watch = HealthWatch(prober, Listeners(changed, self._tell, lambda: self._kill(name)))
+        watch = HealthWatch(prober, Listeners(changed, self._tell, lambda grace: self._kill(name, grace)))
         task = asyncio.get_running_loop().create_task(watch.run())
         task.add_done_callback(_log_failure)
         return task

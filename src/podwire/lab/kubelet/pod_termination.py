@@ -102,9 +102,10 @@ class PodTermination:
         if trouble := await pre_stop.pre_stop(self._context.prober(container), grace):
             self._context.emit(Notice("FailedPreStopHook", f"PreStopHook failed: {trouble}", warning=True))
 
-    async def kill(self, name: str) -> None:
-        """End one container, whose restart policy then decides."""
+    async def kill(self, name: str, grace_seconds: float | None = None) -> None:
+        """End one container, whose restart policy then decides. Without a grace it has the pod's."""
         grace = float(self._context.pod.spec.termination_grace_period_seconds)
+        grace = grace if grace_seconds is None else float(grace_seconds)
         container = next(entry for entry in pod_plan.ordered(self._context.pod) if entry.name == name)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import aiohttp
 
-from podwire.kube.core import Container, HTTPGetAction, IntOrString, Probe
+from podwire.kube.core import Container, IntOrString, Probe
 from podwire.kube.numbers import read_port
+from podwire.lab.kubelet.probe_actions import Answer, grpc_check, http_get
 
 FIRST_PAUSE_SECONDS = 0.025
-USER_AGENT = "kube-probe/1.37"
 
 Execute = Callable[[tuple[str, ...], float], Awaitable[int]]
 """Runs a command in the container within so many seconds and answers its exit code. Raises TimeoutError."""
@@ -76,14 +75,6 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer of a probe and, for a failure, what was seen."""
-
-    success: bool
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Prober:
     """Asks one container. `address` is where its pod answers; `execute` runs a command in it."""
 
@@ -94,7 +85,8 @@ class Prober:
     async def ask(self, probe: Probe) -> Answer:
         """Ask once. Never raises for what the container does."""
         try:
-            async with asyncio.timeout(probe.timeout_seconds):
+            # A gRPC probe has one limit to connect and one to call, as upstream.
+            async with asyncio.timeout(None if probe.grpc is not None else probe.timeout_seconds):
                 return await self._ask(probe)
         except TimeoutError:
             return Answer(False, f"no answer within {probe.timeout_seconds} s")
@@ -103,7 +95,9 @@ class Prober:
 
     async def _ask(self, probe: Probe) -> Answer:
         if probe.http_get is not None:
-            return await self._http(probe.http_get)
+            return await http_get(probe.http_get, self.address, self._port(probe.http_get.port))
+        if probe.grpc is not None:
+            return await grpc_check(probe.grpc, self.address, probe.timeout_seconds)
         if probe.tcp_socket is not None:
             host = probe.tcp_socket.host or self.address
             _, writer = await asyncio.open_connection(host, self._port(probe.tcp_socket.port))
@@ -112,20 +106,7 @@ class Prober:
         if probe.exec is not None:
             code = await self.execute(probe.exec.command, probe.timeout_seconds)
             return Answer(code == 0, f"command {' '.join(probe.exec.command)} ended with {code}")
-        return Answer(False, "the probe names no httpGet, tcpSocket or exec")
-
-    async def _http(self, action: HTTPGetAction) -> Answer:
-        host = action.host or self.address
-        bracketed = f"[{host}]" if ":" in host else host
-        url = f"{action.scheme.lower()}://{bracketed}:{self._port(action.port)}/{action.path.removeprefix('/')}"
-        # A pod's certificate names no address: as upstream, the probe does not look at it.
-        connector = aiohttp.TCPConnector(ssl=_unverified() if action.scheme == "HTTPS" else False, force_close=True)
-        headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
-        async with (
-            aiohttp.ClientSession(connector=connector, headers=headers) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            return Answer(200 <= response.status < 400, f"HTTP probe failed with statuscode: {response.status}")
+        return Answer(False, "the probe names no httpGet, tcpSocket, grpc or exec")
 
     def _port(self, port: IntOrString) -> int:
         return port_number(self.container, port)
@@ -141,10 +122,3 @@ def port_number(container: Container, port: IntOrString) -> int:
     if number := read_port(port):
         return number
     raise ValueError(f"port {port!r}: container {container.name} has no port of this name")
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
