@@ -98,6 +98,38 @@ def test_the_file_stays_small(log: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_rotation_that_failed_is_made_up_for(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = AuditLog(log, lambda: NOW, largest=500)
+    request = Request("GET", "/api", User("eve"))
+
+    def record(code: int) -> None:
+        audit.record(request, Outcome(request.user, Attributes("get", path="/api"), code), NOW)
+
+    record(1)
+    with monkeypatch.context() as patch:
+        real = Path.replace
+
+        def half(self: Path, target: Path) -> Path:
+            if self.name == "audit.log.new":
+                raise OSError(28, "No space left on device")
+            return real(self, target)
+
+        patch.setattr(Path, "replace", half)
+        record(2)
+    with monkeypatch.context() as patch:
+
+        def refused(*_: object) -> int:
+            raise OSError(24, "Too many open files")
+
+        patch.setattr("podwire.apiserver.access.audit._open", refused)
+        record(3)
+    for code in range(4, 8):
+        record(code)
+    audit.close()
+    assert events(log)[-1]["responseStatus"]["code"] == 7
+    assert sorted(path.name for path in log.parent.iterdir()) == ["audit.log", "audit.log.1"]
+
+
 def test_a_full_disk_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     audit = AuditLog(Path("/dev/full"), lambda: NOW)
     audit.record(Request("GET", "/api", None), Outcome(None, Attributes("get", path="/api"), 401), NOW)

@@ -5,6 +5,7 @@ Level Metadata of k8s.io/apiserver `audit/v1`, stage ResponseComplete; ResponseS
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -52,7 +53,7 @@ class AuditLog:
         self._path = path
         self._clock = clock
         self._largest = largest
-        self._file = self._open()
+        self._file = _open(path)
         self._size = os.fstat(self._file).st_size
 
     def record(self, request: Request, outcome: Outcome, begun: datetime) -> None:
@@ -60,7 +61,7 @@ class AuditLog:
         line = msgspec.json.encode(event(request, outcome, begun, self._clock())) + b"\n"
         try:
             if self._size + len(line) > self._largest:
-                self._rotate()
+                self._rotate_if_possible()
             self._size += os.write(self._file, line)
         except OSError as error:  # a full disk does not stop the server, as upstream's log does not
             log.warning("the audit log lacks a line about %s: %s: %s", request.path, self._path, error)
@@ -69,14 +70,31 @@ class AuditLog:
         """Let the file go."""
         os.close(self._file)
 
-    def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    def _rotate_if_possible(self) -> None:
+        """Begin a new file; where that fails the present one goes on growing, and the next line tries again."""
+        try:
+            self._rotate()
+        except OSError as error:
+            log.warning("the audit log cannot be rotated: %s: %s", self._path, error)
 
     def _rotate(self) -> None:
-        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-        full, self._file = self._file, self._open()
+        """Open the new file before anything is renamed: each step that fails can be repeated."""
+        fresh_path = self._path.with_name(f"{self._path.name}.new")
+        fresh = _open(fresh_path)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            fresh_path.replace(self._path)
+        except OSError:
+            os.close(fresh)
+            raise
+        full, self._file = self._file, fresh
         os.close(full)
         self._size = 0
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def event(request: Request, outcome: Outcome, begun: datetime, now: datetime) -> Object:
