@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import json
 from typing import Any
 
@@ -268,3 +269,34 @@ async def step(store: Store, name: str, app: str) -> None:
 @settings(max_examples=50, deadline=None)
 def test_who_follows_a_selection_knows_exactly_what_it_holds(steps: list[tuple[str, str]], begin: int) -> None:
     asyncio.run(replayed(steps, begin))
+
+
+async def test_a_hundred_watchers_cost_one_encoding_that_is_not_kept() -> None:
+    store, encoded = Store(":memory:"), list[Stored]()
+
+    class Counting(Plain):
+        def one(self, stored: Stored) -> bytes:
+            encoded.append(stored)
+            return super().one(stored)
+
+    view_of_all = Counting(THINGS)
+    hub = Hub(store)
+    for _ in range(100):
+        hub.add("things", Watcher(selecting(), view_of_all))
+    await put(store, obj("a"))
+    assert len(encoded) == 1
+    (event,) = store.events_after("things", 0)
+    assert [field.name for field in dataclasses.fields(event)] == ["old", "new", "removed"]
+
+
+async def test_a_slow_client_of_large_objects_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podwire.apiserver.reads.watcher.LARGEST_BUFFER_BYTES", 10_000)
+    store = Store(":memory:")
+    hub = Hub(store)
+    slow, quick = Watcher(selecting(), PLAIN), Watcher(selecting(), PLAIN)
+    hub.add("things", slow)
+    hub.add("things", quick)
+    for number in range(5):
+        await put(store, obj("a", number=number, data="x" * 3000))
+        assert quick.take()
+    assert (slow.phase, quick.phase) == (Phase.BROKEN, Phase.LIVE)

@@ -12,7 +12,7 @@ from podwire.apiserver.reads import list_options, negotiation
 from podwire.apiserver.reads.list_options import ListOptions
 from podwire.apiserver.reads.representations import View, view
 from podwire.apiserver.reads.selectors import Selection, selection
-from podwire.apiserver.reads.watcher import WatchAnswer, Watcher, added_line, bookmark_line, event_line
+from podwire.apiserver.reads.watcher import Lines, WatchAnswer, Watcher, added_line, bookmark_line, event_line
 from podwire.apiserver.storage.revisions import Key
 
 if TYPE_CHECKING:
@@ -120,5 +120,5 @@ def _present(items: Sequence[Stored], selected: Selection, shown: View, end: int
 
 def _missed(events: Sequence[Event], selected: Selection, shown: View) -> Iterator[bytes]:
     for event in events:
-        if line := event_line(event, selected, shown):
+        if line := event_line(event, selected, shown, Lines()):
             yield line

@@ -6,6 +6,8 @@ import logging
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from podwire.apiserver.reads.watcher import Lines
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,14 +51,14 @@ class Hub:
         for storage, run in groupby(events, key=lambda event: event.key.storage):
             watchers = self._watchers.get(storage)
             if watchers:
-                batch = tuple(run)
+                batch, lines = tuple(run), Lines()
                 for watcher in tuple(watchers):
-                    self._feed(storage, watcher, batch)
+                    self._feed(storage, watcher, batch, lines)
 
-    def _feed(self, storage: str, watcher: Watcher, batch: Sequence[Event]) -> None:
+    def _feed(self, storage: str, watcher: Watcher, batch: Sequence[Event], lines: Lines) -> None:
         """Tell a watcher. The stream of one that fails ends: its client asks again for what it missed, and only it."""
         try:
-            watcher.feed(batch)
+            watcher.feed(batch, lines)
         except Exception:
             log.exception("a watcher of %s failed at version %d", storage, batch[-1].version)
             self.discard(storage, watcher)

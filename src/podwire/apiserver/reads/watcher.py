@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from podwire.apiserver.storage.revisions import Event, Stored
 
 LARGEST_BUFFER = 4096
-"""Lines that wait for a slow client. They are shared with other watchers, so a full buffer costs little memory."""
+"""Lines that wait for a slow client."""
+
+LARGEST_BUFFER_BYTES = 64 * 1024 * 1024
+"""Bytes of these lines. Watchers share them, but each view and each slow client may hold others."""
 
 CHUNK = 64 * 1024
 """About how many bytes one `take` gives."""
@@ -76,6 +79,7 @@ class Watcher:
         self._view = view
         self._initial: Iterator[bytes] = iter(initial)
         self._buffer: deque[bytes] = deque()
+        self._buffered = 0
         self._opened = False
         self._ends = ends
         self._bookmark = _next_bookmark(started, ends) if bookmarks else float("inf")
@@ -90,9 +94,10 @@ class Watcher:
         """Whether nothing more will come."""
         return self.phase is Phase.BROKEN or (self.phase is Phase.ENDING and not self._buffer)
 
-    def feed(self, events: Sequence[Event]) -> None:
-        """Take new events of the storage, in order."""
-        told = [line for event in events if (line := event_line(event, self._selection, self._view))]
+    def feed(self, events: Sequence[Event], lines: Lines | None = None) -> None:
+        """Take new events of the storage, in order. `lines` has what other watchers of these events encoded already."""
+        known = Lines() if lines is None else lines
+        told = [line for event in events if (line := event_line(event, self._selection, self._view, known))]
         if told:
             self._append(told)
 
@@ -101,7 +106,7 @@ class Watcher:
         if self.phase is Phase.BROKEN:
             return b""
         lines, size = [], 0
-        for source in (self._initial, _drain(self._buffer)):
+        for source in (self._initial, self._drain()):
             for line in source:
                 lines.append(line if self._opened else self._view.opening(line))
                 self._opened = True
@@ -134,7 +139,8 @@ class Watcher:
     def _append(self, lines: list[bytes]) -> None:
         if self.phase is Phase.BROKEN:
             return
-        if len(self._buffer) + len(lines) > LARGEST_BUFFER:
+        self._buffered += sum(map(len, lines))
+        if len(self._buffer) + len(lines) > LARGEST_BUFFER or self._buffered > LARGEST_BUFFER_BYTES:
             self.phase = Phase.BROKEN
             self._buffer.clear()
             self._initial = iter(())
@@ -142,18 +148,42 @@ class Watcher:
             self._buffer.extend(lines)
         self.wake()
 
+    def _drain(self) -> Iterator[bytes]:
+        while self._buffer:
+            line = self._buffer.popleft()
+            self._buffered -= len(line)
+            yield line
 
-def event_line(event: Event, selection: Selection, view: View) -> bytes:
-    """What a selection is told of an event; empty when it does not concern it."""
+
+class Lines:
+    """Encoded lines of a batch of events, so that a hundred watchers cost one encoding; it lives as long as the batch.
+
+    Kept with the events, they would double or quadruple what the window of events takes.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[int, str, str], bytes] = {}
+
+    def line(self, event: Event, told: str, view: View, stored: Stored) -> bytes:
+        """The line of an event in a view; `told` LEFT is a DELETED with the last state that was selected."""
+        key = (event.version, told, view.name)
+        found = self._lines.get(key)
+        if found is None:
+            found = self._lines[key] = _line(event, told, view, stored)
+        return found
+
+
+def event_line(event: Event, selection: Selection, view: View, lines: Lines) -> bytes:
+    """The line of an event for a selection; empty when the event does not concern it."""
     inside = not event.removed and selection.matches(event.new)
     was_inside = event.old is not None and selection.matches(event.old)
     if inside:
-        return _line(event, "MODIFIED" if was_inside else "ADDED", view, event.new)
+        return lines.line(event, "MODIFIED" if was_inside else "ADDED", view, event.new)
     if not was_inside or event.old is None:
         return b""
     if event.removed:
-        return _line(event, "DELETED", view, event.new)
-    return _line(event, "LEFT", view, event.old)
+        return lines.line(event, "DELETED", view, event.new)
+    return lines.line(event, "LEFT", view, event.old)
 
 
 def added_line(stored: Stored, view: View) -> bytes:
@@ -170,24 +200,13 @@ def bookmark_line(view: View, version: int, *, initial_events_end: bool = False)
 
 
 def _line(event: Event, told: str, view: View, stored: Stored) -> bytes:
-    """An event's line, encoded once for all watchers of the same view."""
-    found = event.lines.get((told, view.name))
-    if found is None:
-        if told == "LEFT":
-            found = _framed("DELETED", view.one(at_version(stored, event.version)))
-        else:
-            found = _framed(told, view.one(stored))
-        event.lines[told, view.name] = found
-    return found
+    if told == "LEFT":
+        return _framed("DELETED", view.one(at_version(stored, event.version)))
+    return _framed(told, view.one(stored))
 
 
 def _framed(told: str, body: bytes) -> bytes:
     return b"".join((b'{"type":"', told.encode(), b'","object":', body, b"}\n"))
-
-
-def _drain(buffer: deque[bytes]) -> Iterator[bytes]:
-    while buffer:
-        yield buffer.popleft()
 
 
 def _next_bookmark(now: float, ends: float) -> float:

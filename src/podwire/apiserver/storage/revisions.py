@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -54,15 +54,11 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One write: what stood before and what stands after. A removal's `new` is the last state at the removal's version.
-
-    `lines` keeps encoded watch lines, so that a hundred watchers cost one encoding.
-    """
+    """One write: the object before and after. A removal's `new` is the last state at the removal's version."""
 
     old: Stored | None
     new: Stored
     removed: bool
-    lines: dict[tuple[str, str], bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
