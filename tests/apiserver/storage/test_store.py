@@ -1,6 +1,5 @@
 import asyncio
 import sqlite3
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from podwire.apiserver.storage.revisions import Event
 from podwire.apiserver.storage.store import Store
 from podwire.apiserver.storage.transaction import Transaction
 from tests.apiserver.builders import key, obj, put, remove
-from tests.apiserver.conftest import until
 
 
 class Clock:
@@ -25,7 +23,7 @@ class Clock:
 
 
 def names(store: Store, version: int) -> list[str]:
-    return [stored.key.name for stored in store.at("things", "", version)]
+    return [stored.key.name for stored in store.at("things", "", version).objects]
 
 
 @pytest.mark.proves("list-versions")
@@ -172,10 +170,10 @@ async def test_objects_history_and_counter_stand_again_after_a_restart(tmp_path:
     await put(store, obj("b"))
     await put(store, obj("a", labels={"x": "2"}))
     await remove(store, "b")
-    before = [store.at("things", "", version) for version in range(5)]
+    before = [list(store.at("things", "", version).objects) for version in range(5)]
     await store.close()
     again = Store(path)
-    assert [again.at("things", "", version) for version in range(5)] == before
+    assert [list(again.at("things", "", version).objects) for version in range(5)] == before
     assert [(e.old, e.new, e.removed) for e in again.events_after("things", 2)] == [
         (before[1][0], before[3][0], False),
         (before[2][1], again.events_after("things", 3)[0].new, True),
@@ -204,138 +202,6 @@ async def test_the_counter_never_goes_back_even_when_the_last_write_is_forgotten
     await again.close()
     assert rows.execute("SELECT count(*) FROM revision").fetchone() == (2,)
     rows.close()
-
-
-WRITER = """
-import asyncio, sys
-from podwire.apiserver.storage.store import Store
-from tests.apiserver.builders import obj, put
-
-async def main():
-    store = Store(sys.argv[1])
-    async def write(writer):
-        for count in range(100_000):
-            stored = await put(store, obj(f"{writer}-{count}", data="x" * 500))
-            print(writer, count, stored.version, flush=True)
-    await asyncio.gather(*(write(writer) for writer in range(4)))
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.proves("durable-writes", "versions-grow")
-async def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
-    path = str(tmp_path / "store.db")
-    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, path, stdout=asyncio.subprocess.PIPE)
-    assert writer.stdout is not None
-    told = [await writer.stdout.readline() for _ in range(400)]
-    writer.kill()
-    told += [line async for line in writer.stdout]
-    await writer.wait()
-    acknowledged = [line.decode().split() for line in told if line.endswith(b"\n")]
-    store = Store(path)
-    for name, count, version in acknowledged:
-        found = store.get(key(f"{name}-{count}"))
-        assert found is not None
-        assert found.version == int(version)
-    assert store.version >= max(int(version) for _, _, version in acknowledged)
-
-
-@pytest.mark.parametrize("kernel", ["offers a sync without a thread", "does not"])
-async def test_durable_writes_share_commits_too(tmp_path: Path, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if kernel == "does not":
-        monkeypatch.setattr("podwire.apiserver.storage.wal_sync._disk", lambda _: None)
-    store = Store(str(tmp_path / "store.db"), durable=True)
-    batches: list[int] = []
-    store.subscribe(lambda events: batches.append(len(events)))
-    written = await asyncio.gather(*(put(store, obj(str(count))) for count in range(50)))
-    assert sorted(stored.version for stored in written) == list(range(1, 51))
-    assert len(batches) < 50
-    await store.close()
-
-
-def held_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """The disk takes nothing until the event is set."""
-    sync, go_on = store._journal.sync, asyncio.Event()
-
-    async def wait() -> None:
-        await go_on.wait()
-        await sync()
-
-    monkeypatch.setattr(store._journal, "sync", wait)
-    return go_on
-
-
-async def test_nobody_sees_a_durable_write_before_the_disk_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(str(tmp_path / "store.db"), durable=True)
-    go_on = held_sync(store, monkeypatch)
-    first = asyncio.create_task(put(store, obj("a")))
-    await until(lambda: store._syncing is not None)
-    later = [asyncio.create_task(put(store, obj("a", data=1))), asyncio.create_task(put(store, obj("b")))]
-    await asyncio.sleep(0)
-    assert (store.version, store.get(key("a")), [task.done() for task in (first, *later)]) == (0, None, [False] * 3)
-    go_on.set()
-    assert [stored.version for stored in await asyncio.gather(first, *later)] == [1, 2, 3]
-    await store.close()
-    assert [stored.version for stored in Store(str(tmp_path / "store.db")).objects("things")] == [2, 3]
-
-
-async def test_who_is_refused_for_a_write_is_told_when_it_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(str(tmp_path / "store.db"), durable=True)
-    go_on = held_sync(store, monkeypatch)
-
-    def refuse(transaction: Transaction) -> None:
-        if transaction.get(key("a")) is not None:
-            raise ValueError("it is there")
-
-    first = asyncio.create_task(put(store, obj("a")))
-    await until(lambda: store._syncing is not None)
-    refused = asyncio.create_task(store.transact(refuse))
-    await asyncio.sleep(0)
-    assert not refused.done()
-    go_on.set()
-    with pytest.raises(ValueError, match="it is there"):
-        await refused
-    assert first.done()
-    assert store.get(key("a")) is not None
-    await store.close()
-
-
-async def test_after_a_disk_that_did_not_sync_nothing_is_acknowledged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(str(tmp_path / "store.db"), durable=True)
-    await put(store, obj("a"))
-    with monkeypatch.context() as patch:
-
-        async def broken() -> None:
-            raise OSError("Input/output error")
-
-        patch.setattr(store._journal, "sync", broken)
-        outcomes = await asyncio.gather(put(store, obj("b")), put(store, obj("c")), return_exceptions=True)
-    assert all(isinstance(one, StatusError) and one.code == 500 for one in outcomes)
-    with pytest.raises(StatusError, match="start the API server again"):
-        await put(store, obj("d"))
-    assert [stored.key.name for stored in store.objects("things")] == ["a"]
-    assert "start the API server again" in store.lost
-    await store.close()
-
-
-async def test_the_log_of_a_durable_store_does_not_grow_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("podwire.apiserver.storage.journal.LARGEST_LOG", 200_000)
-    path = tmp_path / "store.db"
-    store = Store(str(path), durable=True, window=Window(events=10))
-    for count in range(100):
-        await put(store, obj("a", count=count, data="x" * 20_000))
-    assert path.with_name("store.db-wal").stat().st_size < 800_000
-    await store.close()
-    assert [stored.object()["count"] for stored in Store(str(path)).objects("things")] == [99]
 
 
 def test_a_second_server_on_one_store_is_refused(tmp_path: Path) -> None:

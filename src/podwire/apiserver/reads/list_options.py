@@ -6,13 +6,14 @@ Source: kubernetes.io api-concepts "Semantics for get and list", "Semantics for 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.reads import continue_token as pages
 from podwire.apiserver.reads.continue_token import Position
+from podwire.apiserver.storage.revisions import Key
 from podwire.kube.numbers import read_number
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.reads.selectors import Selection
     from podwire.apiserver.storage.revisions import Stored
     from podwire.apiserver.storage.store import Store
+    from podwire.apiserver.storage.table import Part
 
 FRESH_SECONDS = 3.0
 """How long a request waits for a version that the store has not reached (k8s.io/apiserver watch_cache.go)."""
@@ -103,31 +105,31 @@ def _next_page(store: Store, storage: str, selection: Selection, wanted: ListOpt
     after = pages.position(wanted.continue_token)
     version = after.version or store.version
     try:
-        items = _at(store, storage, selection, version)
+        part = _at(store, storage, selection, version, Key(storage, after.namespace, after.name))
     except status.ExpiredError as error:
         message = "The provided continue parameter is too old to display a consistent list result."
         fresh = Position(0, after.namespace, after.name).token()
         raise status.ExpiredError(message, fresh) from error
-    start = bisect_right(items, (after.namespace, after.name), key=lambda item: (item.key.namespace, item.key.name))
-    return _cut(items[start:], selection, wanted.limit, version)
+    return _cut(part, selection, wanted.limit, version)
 
 
-def _at(store: Store, storage: str, selection: Selection, version: int) -> list[Stored]:
-    if version == store.version:
-        return store.objects(storage, selection.namespace)
+def _at(store: Store, storage: str, selection: Selection, version: int, after: Key | None = None) -> Part:
     if version > store.version:
         raise status.bad_request("invalid continue token: start the list again without it")
-    return store.at(storage, selection.namespace, version)
+    return store.at(storage, selection.namespace, version, after)
 
 
-def _cut(items: list[Stored], selection: Selection, limit: int, version: int) -> Page:
-    """The first `limit` objects that are selected, and where to go on."""
-    selected = items if selection.selects_all else [item for item in items if selection.matches(item)]
-    if not limit or len(selected) <= limit:
-        return Page(selected, version)
-    last = selected[limit - 1].key
-    remaining = len(selected) - limit if selection.selects_all else None
-    return Page(selected[:limit], version, Position(version, last.namespace, last.name).token(), remaining)
+def _cut(part: Part, selection: Selection, limit: int, version: int) -> Page:
+    """The first `limit` objects that are selected, and where to go on; costs what is looked at until then."""
+    selected = part.objects if selection.selects_all else filter(selection.matches, part.objects)
+    if not limit:
+        return Page(list(selected), version)
+    found = list(islice(selected, limit + 1))
+    if len(found) <= limit:
+        return Page(found, version)
+    last = found[limit - 1].key
+    remaining = part.count - limit if selection.selects_all else None
+    return Page(found[:limit], version, Position(version, last.namespace, last.name).token(), remaining)
 
 
 def _version(text: str) -> int | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import zlib
 from pathlib import Path
@@ -81,6 +82,8 @@ class Journal:
             self._prepare(durable)
             self._floor = self.floor()
             self._log = LogSync(f"{path}-wal") if durable and path != MEMORY else None
+            if self._log is not None:
+                _sync_folder(Path(path).parent)
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
 
@@ -201,6 +204,15 @@ def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     return connection
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names of new files survive the machine's death: fsync(2) of a file does not cover its entry."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _make(path: Path) -> None:

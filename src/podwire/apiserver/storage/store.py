@@ -19,7 +19,7 @@ from podwire.apiserver.base.encoding import decode
 from podwire.apiserver.storage.history import History, Window, superseded
 from podwire.apiserver.storage.journal import Journal, Row
 from podwire.apiserver.storage.revisions import Event, Key, Stored
-from podwire.apiserver.storage.table import Table
+from podwire.apiserver.storage.table import Part, Table
 from podwire.apiserver.storage.transaction import Batch, Transaction, stored_object
 
 if TYPE_CHECKING:
@@ -85,9 +85,13 @@ class Store:
         """All objects of a storage, or those of one namespace, by namespace and name."""
         return self._table(storage).objects(namespace)
 
-    def at(self, storage: str, namespace: str, version: int) -> list[Stored]:
-        """The objects as they were at a version; raises ExpiredError where that is forgotten."""
-        return self._table(storage).before(namespace, self.events_after(storage, version))
+    def at(self, storage: str, namespace: str, version: int, after: Key | None = None) -> Part:
+        """The objects behind a key as they were at a version; raises ExpiredError where that is forgotten.
+
+        Take them before the next await.
+        """
+        events = () if version == self.version else self.events_after(storage, version)
+        return self._table(storage).part(namespace, after, events)
 
     def events_after(self, storage: str, version: int) -> list[Event]:
         """What happened to a storage since a version; raises ExpiredError where that is forgotten."""
@@ -121,7 +125,8 @@ class Store:
             result = work(transaction)
         except Exception:
             transaction.finish(committed=False)
-            await self._settled(round_)
+            if error := await self._settled(round_):  # the refusal may rest on a write that was undone
+                raise error from None
             raise
         if dry_run:
             transaction.finish(committed=False)
@@ -174,7 +179,7 @@ class Store:
             await self._journal.sync()
         except Exception as failure:  # what is on disk is not known now, and asking again would not tell (fsync(2))
             self._lost = f"the store could not be synced: {failure}; start the API server again"
-            error = self._refusal(failure)
+            error = _unwritable(failure, "whether the change is kept is known after a restart")
         self._syncing = None
         self._end(round_, error)
         self._round.batch.rebase(self.get)
@@ -186,19 +191,15 @@ class Store:
         if not events:
             return None
         if self._lost:
-            return self._refusal(OSError(self._lost))
+            return _unwritable(OSError(self._lost))
         try:
             outdated = self._history.outdated(self._clock(), events)
             forgotten = [version for event in outdated for version in superseded(event)]
             self._journal.append([_row(e) for e in events], forgotten, outdated[-1].version if outdated else self.floor)
         except Exception as error:  # whatever it is: who waits for an answer must get one
-            return self._refusal(error)
+            return _unwritable(error)
         self._history.forget(outdated)
         return None
-
-    def _refusal(self, error: Exception) -> status.StatusError:
-        log.error("writes are refused: the store cannot be written: %s", error)
-        return status.internal(f"the store cannot be written: {error}; nothing was changed{_remedy(error)}")
 
     def _end(self, round_: _Round, error: status.StatusError | None) -> None:
         """Make a round visible where it stands, and tell all who wait."""
@@ -258,6 +259,11 @@ class Store:
 def _row(event: Event) -> Row:
     key = event.key
     return Row(event.version, key.storage, key.namespace, key.name, int(event.removed), event.new.body)
+
+
+def _unwritable(error: Exception, outcome: str = "nothing was changed") -> status.StatusError:
+    log.error("writes are refused: the store cannot be written: %s", error)
+    return status.internal(f"the store cannot be written: {error}; {outcome}{_remedy(error)}")
 
 
 def _remedy(error: Exception) -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass
+from heapq import merge
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from podwire.apiserver.storage.revisions import Event, Key, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Objects in order, and how many they are."""
+
+    count: int
+    objects: Iterator[Stored]
 
 
 class Table:
@@ -42,15 +52,34 @@ class Table:
         last = bisect_left(keys, f"{namespace}\0", key=_namespace)
         return [self._objects[key] for key in keys[first:last]]
 
-    def before(self, namespace: str, events: Sequence[Event]) -> list[Stored]:
-        """The objects as they were before these events, which are the latest ones, oldest first."""
-        objects = {stored.key: stored for stored in self.objects(namespace)}
-        for event in reversed(events):
-            if event.old is not None:
-                objects[event.key] = event.old
-            else:
-                objects.pop(event.key, None)
-        return [objects[key] for key in sorted(objects) if not namespace or key.namespace == namespace]
+    def part(self, namespace: str, after: Key | None = None, events: Sequence[Event] = ()) -> Part:
+        """The objects behind a key, as they were before these events, which are the latest ones, oldest first.
+
+        Costs the events; each object is looked up when it is taken. No await may come between.
+        """
+        replaced = {event.key: event.old for event in reversed(events)}
+        replaced = {key: old for key, old in replaced.items() if _inside(key, namespace, after)}
+        first = 0 if not namespace else bisect_left(self._order, namespace, key=_namespace)
+        last = len(self._order) if not namespace else bisect_left(self._order, f"{namespace}\0", key=_namespace)
+        if after is not None:
+            first = max(first, bisect_right(self._order, after))
+        count = max(0, last - first) + sum((old is not None) - (key in self._objects) for key, old in replaced.items())
+        return Part(count, self._walk(first, last, replaced))
+
+    def _walk(self, first: int, last: int, replaced: dict[Key, Stored | None]) -> Iterator[Stored]:
+        present = map(self._order.__getitem__, range(first, last))
+        return self._merged(present, replaced) if replaced else map(self._objects.__getitem__, present)
+
+    def _merged(self, present: Iterator[Key], replaced: dict[Key, Stored | None]) -> Iterator[Stored]:
+        previous: Key | None = None
+        for key in merge(present, sorted(replaced)):
+            if key != previous and (found := replaced[key] if key in replaced else self._objects[key]) is not None:
+                yield found
+            previous = key
+
+
+def _inside(key: Key, namespace: str, after: Key | None) -> bool:
+    return (not namespace or key.namespace == namespace) and (after is None or key > after)
 
 
 def _namespace(key: Key) -> str:

@@ -28,9 +28,11 @@ class LogSync:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(self._disk.descriptor, self._finish, self._disk)
+        if self._done is not None and not self._done.done():  # of a caller that was cancelled
+            await asyncio.wait([self._done])
         self._done = self._loop.create_future()
         self._disk.begin()
-        await self._done
+        await asyncio.shield(self._done)
 
     def close(self) -> None:
         """Let the file go."""
@@ -41,14 +43,18 @@ class LogSync:
         os.close(self._file)
 
     def _finish(self, disk: DiskSync) -> None:
-        if self._done is None or self._done.done():
-            return
+        """Take the kernel's answer, always: an answer left unread would wake the event loop without end."""
+        done = self._done
         try:
             disk.finish()
+        except BlockingIOError:
+            return
         except OSError as error:
-            self._done.set_exception(error)
+            if done is not None and not done.done():
+                done.set_exception(error)
         else:
-            self._done.set_result(None)
+            if done is not None and not done.done():
+                done.set_result(None)
 
 
 def _disk(file: int) -> DiskSync | None:
