@@ -7,6 +7,7 @@ from podwire.apiserver.documents import discovery
 from podwire.apiserver.kinds.builtin import registry
 from podwire.apiserver.kinds.resources import Registry
 from tests.apiserver.conftest import Talk
+from tests.apiserver.custom.widgets import define
 
 REGISTRY = registry()
 KUBECTL = (
@@ -138,3 +139,15 @@ def test_versions_are_ordered_as_kubernetes_orders_them() -> None:
         "v1alpha1",
         "foo",
     ]
+
+
+@pytest.mark.parametrize("accept", ["application/json", KUBECTL])
+async def test_a_document_is_made_once_until_the_kinds_change(talk: Talk, accept: str) -> None:
+    first = await talk.answer("GET", "/apis", accept=accept)
+    assert await talk.answer("GET", "/apis", accept=accept) is first
+    await define(talk)
+    after = await talk.answer("GET", "/apis", accept=accept)
+    assert isinstance(first, Response)
+    assert isinstance(after, Response)
+    assert b"example.com" not in first.body
+    assert b"example.com" in after.body

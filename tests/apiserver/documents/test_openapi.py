@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import subprocess
@@ -160,3 +161,16 @@ def paths(documents: Documents, group_version: str) -> dict[str, Any]:
     assert text is not None
     found: dict[str, Any] = json.loads(text)["paths"]
     return found
+
+
+def test_hashes_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents, made = Documents(REGISTRY), list[bytes]()
+    real = hashlib.sha256
+
+    def counted(content: bytes) -> Any:
+        made.append(content)
+        return real(content)
+
+    monkeypatch.setattr("podwire.apiserver.documents.openapi.hashlib.sha256", counted)
+    assert documents.index() == documents.index()
+    assert len(made) == len(REGISTRY.group_versions())

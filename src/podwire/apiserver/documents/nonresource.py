@@ -63,6 +63,8 @@ class ServerDocuments:
         self._server_address = server_address
         self._checks = checks
         self._more = more
+        self._generation = -1
+        self._discovered: dict[tuple[str, bool], Response] = {}
 
     def answer(self, request: Request) -> Response:
         """The document of a path; raises StatusError 404 or 405."""
@@ -102,7 +104,17 @@ class ServerDocuments:
         return Response(self._schemas.document(group_version) or b"", headers=headers)
 
     def _discovery(self, parts: list[str], accept: str) -> Response:
-        aggregated = discovery.wants_aggregated(accept)
+        """A discovery document, made once for each state of the registry; raises StatusError 404."""
+        if self._generation != self._registry.generation:
+            self._generation = self._registry.generation
+            self._discovered.clear()
+        key = ("/".join(parts), discovery.wants_aggregated(accept))
+        found = self._discovered.get(key)
+        if found is None:
+            found = self._discovered[key] = self._make_discovery(parts, aggregated=key[1])
+        return found
+
+    def _make_discovery(self, parts: list[str], *, aggregated: bool) -> Response:
         found: dict[str, Any] | None
         match parts:
             case ["api"] if aggregated:

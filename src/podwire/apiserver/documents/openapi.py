@@ -35,6 +35,7 @@ class Documents:
         self._generation = -1
         self._served: dict[str, tuple[Resource, ...]] = {}
         self._documents: dict[str, bytes] = {}
+        self._etags: dict[str, str] = {}
 
     def index(self) -> bytes:
         """The JSON of GET /openapi/v3."""
@@ -50,8 +51,10 @@ class Documents:
         served = self._served.get(group_version)
         if served is None:
             return ""
-        content = f"{schema.fingerprint()} {self._server_side_apply} {served!r}"
-        return hashlib.sha256(content.encode()).hexdigest().upper()
+        if group_version not in self._etags:
+            content = f"{schema.fingerprint()} {self._server_side_apply} {served!r}"
+            self._etags[group_version] = hashlib.sha256(content.encode()).hexdigest().upper()
+        return self._etags[group_version]
 
     def document(self, group_version: str) -> bytes | None:
         """The JSON of GET /openapi/v3/<group_version> (`api/v1`, `apis/apps/v1`); None where it is not served."""
@@ -69,6 +72,7 @@ class Documents:
             self._generation = self._registry.generation
             self._served = self._registry.group_versions()
             self._documents.clear()
+            self._etags.clear()
 
 
 def document(served: tuple[Resource, ...], *, server_side_apply: bool) -> dict[str, Any]:
