@@ -6,17 +6,14 @@ request has its headers (k8s.io/apiserver `pkg/server/secure_serving.go`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from podwire.apiserver.base import status
 from podwire.apiserver.base.encoding import encode
-
-if TYPE_CHECKING:
-    import asyncio
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +28,9 @@ class Connections(web.Server):
 
     def __call__(self) -> RequestHandler:
         """A handler for one connection."""
-        return _Connection(
+        return Connection(
             self,
-            loop=self._loop,
+            loop=asyncio.get_running_loop(),
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             access_log=None,  # type: ignore[arg-type]  # none is kept
             max_line_size=LARGEST_HEADER,
@@ -41,22 +38,28 @@ class Connections(web.Server):
         )
 
 
-class _Connection(RequestHandler):
+class Connection(RequestHandler):
+    """One connection of a client."""
+
     __slots__ = ("_patience",)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._patience = self._loop.call_later(HEADER_SECONDS, self._expect_request)
+        self._patience = asyncio.get_running_loop().call_later(HEADER_SECONDS, self._abort)
+
+    def request_came(self) -> None:
+        """Note that the first request has its headers: the connection may wait for others as long as it is kept."""
+        self._patience.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait no longer: else what short connections leave behind stays for half a minute."""
         self._patience.cancel()
         super().connection_lost(exc)
 
-    def _expect_request(self) -> None:
-        """A client that has not asked anything by now is in no hurry to, or drips its headers to hold the place."""
-        if self._request_count == 0 and self.transport is not None:
+    def _abort(self) -> None:
+        """End a connection that has sent no request by now, or drips its headers to hold its place."""
+        if self.transport is not None:
             self.transport.abort()
 
     def handle_error(

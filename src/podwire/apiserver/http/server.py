@@ -20,7 +20,7 @@ from podwire.apiserver.base.authentication import certificate_user
 from podwire.apiserver.base.requests import Request, Response, json_response
 from podwire.apiserver.bodies.reader import LARGEST_BODY
 from podwire.apiserver.http.buffered_response import WholeAnswer, warning_values
-from podwire.apiserver.http.connections import Connections
+from podwire.apiserver.http.connections import Connection, Connections
 from podwire.apiserver.http.tls_listener import TlsListener
 from podwire.apiserver.http.watch_writer import Rounds, WatchStream
 from podwire.apiserver.reads.watcher import WatchAnswer
@@ -81,6 +81,8 @@ class Server:
         await self._runner.cleanup()
 
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(raw.protocol, Connection):
+            raw.protocol.request_came()
         try:
             asked = await _asked(raw)
         except status.StatusError as refusal:
