@@ -33,16 +33,21 @@ PAGE = 500
 """Objects of one page of a list, as client-go's pager requests them: memory does not grow with the collection."""
 
 
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+"""The cause of a refusal to create an object in a namespace that is being deleted: no retry can succeed."""
+
+
 class ApiError(Exception):
     """The server refused, or its answer cannot be read (code 502, reason UnreadableAnswer).
 
-    `reason` is that of its Status object, such as NotFound or Conflict.
+    `reason` and `causes` are those of its Status object, such as NotFound, Conflict, NamespaceTerminating.
     """
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, causes: frozenset[str] = frozenset()) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
+        self.causes = causes
 
 
 class ListMeta(msgspec.Struct, rename="camel"):
@@ -262,9 +267,18 @@ def _list(path: str, body: bytes, kind: Kind[ObjectT]) -> ObjectList[ObjectT]:
     return page
 
 
+class _Cause(msgspec.Struct):
+    reason: str = ""
+
+
+class _Details(msgspec.Struct):
+    causes: list[_Cause] = []
+
+
 class _Status(msgspec.Struct):
     reason: str = ""
     message: str = ""
+    details: _Details | None = None
 
 
 def _error(code: int, body: bytes) -> ApiError:
@@ -273,4 +287,5 @@ def _error(code: int, body: bytes) -> ApiError:
         status = msgspec.json.decode(body, type=_Status)
     except msgspec.DecodeError:
         return ApiError(code, "Unknown", body.decode("utf-8", "replace")[:500])
-    return ApiError(code, status.reason, status.message)
+    causes = frozenset(cause.reason for cause in status.details.causes) if status.details else frozenset()
+    return ApiError(code, status.reason, status.message, causes)

@@ -12,6 +12,7 @@ import pytest
 from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.deployment import Deployments
 from podwire.controllers.workloads.replicaset import ReplicaSets
+from podwire.kube.client import ApiError
 from podwire.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
@@ -200,6 +201,20 @@ async def test_a_set_whose_name_is_taken_by_another_owner_gets_another_hash(api:
     async with at_work(other):
         await other.until(lambda: len(other.all(REPLICA_SETS)) == 2)
     assert other.all(DEPLOYMENTS)[0]["status"]["collisionCount"] == 1
+
+
+async def test_a_refusal_because_the_namespace_is_being_deleted_is_not_retried_nor_reported(api: FakeApi) -> None:
+    terminating = ApiError(403, "Forbidden", "it is being terminated", frozenset({"NamespaceTerminating"}))
+    api.refuse["POST", "pods"] = terminating
+    deploy(api, 2)
+    async with at_work(api):
+        await api.until(lambda: api.calls["POST", "pods"] == 2)
+        await api.until(lambda: any(s.get("status") for s in api.all(REPLICA_SETS)))
+        assert not api.all(REPLICA_SETS)[0]["status"]["conditions"]
+        api.refuse["POST", "pods"] = ApiError(403, "Forbidden", "exceeded quota")
+        deploy(api, 3)
+        await api.until(lambda: any(event["reason"] == "FailedCreate" for event in api.all(EVENTS)))
+    assert all("terminated" not in event["message"] for event in api.all(EVENTS))
 
 
 async def test_equal_events_are_counted_in_one_object(api: FakeApi) -> None:

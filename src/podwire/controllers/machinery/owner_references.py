@@ -54,9 +54,15 @@ def reference(kind: Kind[Any], owner: Object) -> dict[str, Any]:
     }
 
 
-def adoption(kind: Kind[Any], owner: Object, item: Object) -> dict[str, Any]:
-    """The merge patch that makes the owner manage the object, if it has not changed since."""
-    return _owners_patch(item, [*_owners(item), reference(kind, owner)])
+def claim_patch(kind: Kind[Any], owner: Object, selector: LabelSelector, item: Object) -> dict[str, Any] | None:
+    """Return the merge patch that adopts or releases the object for the owner; None where nothing changes."""
+    match claim(owner, selector, item):
+        case Claim.ADOPT:
+            return _owners_patch(item, [*_owners(item), reference(kind, owner)])
+        case Claim.RELEASE:
+            return without_owners(item, frozenset({owner.metadata.uid}))
+        case _:
+            return None
 
 
 def without_owners(item: Object, uids: frozenset[str]) -> dict[str, Any]:

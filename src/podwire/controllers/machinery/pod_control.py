@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import aiohttp
 
 from podwire.controllers.machinery import owner_references
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.machinery.names import safe_text
-from podwire.controllers.machinery.owner_references import Claim
 from podwire.kube.cache import Index, controller_uid
-from podwire.kube.client import ApiError
+from podwire.kube.client import NAMESPACE_TERMINATING, ApiError
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.selectors import matches
@@ -70,14 +70,9 @@ class OwnedPods(Generic[OwnerT]):
         """Adopt and release, then answer the pods of the owner."""
         orphans = self._by_owner["", owner.metadata.namespace].values()
         for pod in [*self.of(owner), *orphans]:
-            match owner_references.claim(owner, self._selector(owner), pod):
-                case Claim.ADOPT:
-                    patch = owner_references.adoption(self._kind, owner, pod)
-                case Claim.RELEASE:
-                    patch = owner_references.without_owners(pod, frozenset({owner.metadata.uid}))
-                case _:
-                    continue
-            self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
+            patch = owner_references.claim_patch(self._kind, owner, self._selector(owner), pod)
+            if patch is not None:
+                self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
         return self.of(owner)
 
     def names(self, owner: OwnerT, beginnings: Sequence[str]) -> list[str]:
@@ -116,6 +111,8 @@ class OwnedPods(Generic[OwnerT]):
         try:
             pod = await self._client.create(PODS, body, key.namespace)
         except ApiError as error:
+            if NAMESPACE_TERMINATING in error.causes:
+                return
             if error.reason == "AlreadyExists":
                 pod = await self._client.get(PODS, key)
                 if controller_uid(pod) == owner.metadata.uid:
@@ -130,12 +127,7 @@ class OwnedPods(Generic[OwnerT]):
         self._recorder.event(self._kind, owner, "SuccessfulCreate", f"Created pod: {name}")
 
     async def _delete_one(self, owner: OwnerT, pod: Pod) -> None:
-        try:
-            await self._client.delete(PODS, pod.key, uid=pod.metadata.uid)
-        except ApiError as error:
-            if error.reason not in {"NotFound", "Conflict"}:
-                raise
-        self._pods.deleted(pod)
+        await delete(self._client, PODS, self._pods, pod)
         self._recorder.event(self._kind, owner, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
     def _pod_changed(self, change: Change[Pod]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.machinery.pod_control import every
 from podwire.controllers.nodes import health
 from podwire.controllers.nodes.health import GRACE_SECONDS, Life
@@ -140,12 +141,7 @@ class NodeLifecycle:
             await every(self._delete(pod, force=True) for pod in pods)
 
     async def _delete(self, pod: Pod, *, force: bool) -> None:
-        try:
-            await self._client.delete(PODS, pod.key, uid=pod.metadata.uid, grace_seconds=0 if force else None)
-        except ApiError as error:
-            if error.reason not in {"NotFound", "Conflict"}:
-                raise
-        self._pods.deleted(pod)
+        await delete(self._client, PODS, self._pods, pod, grace_seconds=0 if force else None)
         if not force:
             message = f"Marking for deletion Pod {pod.key}"
             self._recorder.event(PODS, pod, "TaintManagerEviction", message)

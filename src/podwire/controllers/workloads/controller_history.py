@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.workloads import controller_revisions
 from podwire.kube.apps import DaemonSet, StatefulSet
 from podwire.kube.cache import Index, controller_uid
@@ -51,12 +52,7 @@ class RevisionKeeper(Generic[OwnerT]):
     async def prune(self, owner: OwnerT, used: Collection[str]) -> None:
         """Delete the oldest revisions that no pod has, beyond the owner's limit."""
         for revision in controller_revisions.expired(self.of(owner), used, owner.spec.revision_history_limit):
-            try:
-                await self._client.delete(CONTROLLER_REVISIONS, revision.key, uid=revision.metadata.uid)
-            except ApiError as error:
-                if error.reason not in {"NotFound", "Conflict"}:
-                    raise
-            self._revisions.deleted(revision)
+            await delete(self._client, CONTROLLER_REVISIONS, self._revisions, revision)
 
     async def _create(self, owner: OwnerT, number: int) -> ControllerRevision:
         body = controller_revisions.body(self._kind, owner, number, owner.status.collision_count)

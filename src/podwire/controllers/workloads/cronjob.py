@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.workloads import cronjob_plan
 from podwire.kube.cache import Index, changed_key, controller_uid
 from podwire.kube.client import ApiError
@@ -91,12 +92,7 @@ class CronJobs:
         return True
 
     async def _delete(self, cron_job: CronJob, job: Job) -> None:
-        try:
-            await self._client.delete(JOBS, job.key, uid=job.metadata.uid)
-        except ApiError as error:
-            if error.reason not in {"NotFound", "Conflict"}:
-                raise
-        self._jobs.deleted(job)
+        await delete(self._client, JOBS, self._jobs, job)
         self._recorder.event(CRON_JOBS, cron_job, "SuccessfulDelete", f"Deleted job {job.metadata.name}")
 
     async def _write_status(self, cron_job: CronJob, wanted: CronJobStatus) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.machinery import owner_references
-from podwire.controllers.machinery.owner_references import Claim
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.machinery.status_patch import COLLISIONS, whole
 from podwire.controllers.workloads import (
     deployment_revisions,
@@ -92,14 +92,9 @@ class Deployments:
         """Adopt and release, then answer the sets of the Deployment."""
         orphans = self._sets_by_owner["", deployment.metadata.namespace].values()
         for item in [*self._owned(deployment), *orphans]:
-            match owner_references.claim(deployment, deployment.spec.selector, item):
-                case Claim.ADOPT:
-                    patch = owner_references.adoption(DEPLOYMENTS, deployment, item)
-                case Claim.RELEASE:
-                    patch = owner_references.without_owners(item, frozenset({deployment.metadata.uid}))
-                case _:
-                    continue
-            self._sets.wrote(await self._client.patch(REPLICA_SETS, item.key, patch))
+            patch = owner_references.claim_patch(DEPLOYMENTS, deployment, deployment.spec.selector, item)
+            if patch is not None:
+                self._sets.wrote(await self._client.patch(REPLICA_SETS, item.key, patch))
         return self._owned(deployment)
 
     async def _roll(self, deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet]) -> None:
@@ -119,7 +114,7 @@ class Deployments:
         for replica_set, count in zip(old, old_sizes, strict=True):
             await self._resize(deployment, replica_set, count, {}, mark=scaling and count > 0)
         for replica_set in deployment_revisions.expired(deployment, old):
-            await self._remove(replica_set)
+            await delete(self._client, REPLICA_SETS, self._sets, replica_set)
         if size is not None and deployment.metadata.annotations.get(deployment_revisions.REVISION) != str(revision):
             patch = {"metadata": {"annotations": {deployment_revisions.REVISION: str(revision)}}}
             self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, patch))
@@ -174,14 +169,6 @@ class Deployments:
         self._sets.wrote(await self._client.patch(REPLICA_SETS, replica_set.key, patch))
         if "replicas" in spec:
             self._tell_scaling(deployment, replica_set, before, spec["replicas"])
-
-    async def _remove(self, replica_set: ReplicaSet) -> None:
-        try:
-            await self._client.delete(REPLICA_SETS, replica_set.key, uid=replica_set.metadata.uid)
-        except ApiError as error:
-            if error.reason not in {"NotFound", "Conflict"}:
-                raise
-        self._sets.deleted(replica_set)
 
     async def _write_status(self, deployment: Deployment) -> None:
         now = datetime.now(UTC)

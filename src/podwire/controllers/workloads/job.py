@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.workloads import job_plan
 from podwire.kube.cache import changed_key
-from podwire.kube.client import ApiError
 from podwire.kube.kinds import JOBS
 from podwire.kube.meta import NamespacedName
 from podwire.kube.work_queue import WorkQueue
@@ -83,9 +83,4 @@ class Jobs:
         if left > 0:
             self._queue.add(job.key, left)
             return
-        try:
-            await self._client.delete(JOBS, job.key, uid=job.metadata.uid)
-        except ApiError as error:
-            if error.reason not in {"NotFound", "Conflict"}:
-                raise
-        self._jobs.deleted(job)
+        await delete(self._client, JOBS, self._jobs, job)
