@@ -12,6 +12,7 @@ import pytest
 from podwire.controllers.endpoints import endpoints_conversion
 from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
 from podwire.controllers.endpoints.mirroring_controller import Mirroring
+from podwire.kube.core import Pod
 from podwire.kube.endpoints import Endpoints
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -33,9 +34,39 @@ def test_pods_of_the_first_family_ready_and_not() -> None:
         pod("c", ips=["10.244.1.7"], ending=True),
         pod("d", ips=["fd00::8"]),
     ]
-    found = endpoints_conversion.subsets(service(), pods)
+    found = endpoints_conversion.content(service(), pods).subsets
     assert addresses(found) == [(["10.244.1.5"], ["10.244.1.6"])]
     assert [(port.port, port.protocol) for port in found[0].ports] == [(80, "TCP")]
+
+
+def test_ready_addresses_are_kept_before_others_where_there_are_too_many() -> None:
+    def pods(ready: int, others: int) -> list[Pod]:
+        return [pod(f"p{n}", ips=[f"10.0.{n // 256}.{n % 256}"], ready=n >= others) for n in range(ready + others)]
+
+    def counts(ready: int, others: int) -> tuple[int, int, bool]:
+        found = endpoints_conversion.content(service(), pods(ready, others))
+        (subset,) = found.subsets
+        return len(subset.addresses), len(subset.not_ready_addresses), found.truncated
+
+    assert counts(999, 1) == (999, 1, False)
+    assert counts(999, 2) == (999, 1, True)
+    assert counts(1001, 5) == (1000, 0, True)
+
+
+def test_labels_are_those_of_the_service_and_of_the_controller() -> None:
+    labels = endpoints_conversion.labels(service(clusterIP="None", labels={"team": "x"}))
+    assert labels == {
+        "team": "x",
+        "service.kubernetes.io/headless": "",
+        "endpoints.kubernetes.io/managed-by": "endpoint-controller",
+    }
+
+
+def test_a_mirror_holds_each_address_once_and_skips_those_that_traffic_may_not_go_to() -> None:
+    subset = {"addresses": [{"ip": ip} for ip in ("192.0.2.1", "192.0.2.1", "127.0.0.1")], "ports": [{"port": 80}]}
+    item = msgspec.convert({"subsets": [subset]}, Endpoints)
+    (group,) = endpoints_conversion.mirror(item)["IPv4"].values()
+    assert [entry.addresses for entry in group] == [("192.0.2.1",)]
 
 
 @pytest.mark.parametrize(
@@ -76,12 +107,23 @@ async def test_endpoints_follow_pods_and_go_with_their_service(api: FakeApi) -> 
     assert api.all(ENDPOINT_SLICES) == []
 
 
+async def test_hand_written_endpoints_are_deleted_with_their_service_and_those_without_one_stay(api: FakeApi) -> None:
+    api.put(SERVICES, "web", "shop", spec={"ports": [{"port": 80}]})
+    for name in ("web", "leader"):
+        api.put(ENDPOINTS, name, "shop", subsets=[])
+    async with at_work(api):
+        api.remove(SERVICES, WEB)
+        await api.until(lambda: [item["metadata"]["name"] for item in api.all(ENDPOINTS)] == ["leader"])
+
+
 async def test_hand_written_endpoints_become_slices_of_both_families(api: FakeApi) -> None:
     api.put(SERVICES, "web", "shop", spec={"ports": [{"port": 80}]})
     subset = {"addresses": [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}], "ports": [{"port": 8080}]}
-    api.put(ENDPOINTS, "web", "shop", subsets=[subset])
+    trigger = "endpoints.kubernetes.io/last-change-trigger-time"
+    api.put(ENDPOINTS, "web", "shop", metadata={"annotations": {"team": "x", trigger: "now"}}, subsets=[subset])
     async with at_work(api):
         await api.until(lambda: len(api.all(ENDPOINT_SLICES)) == 2)
+        assert [item["metadata"]["annotations"] for item in api.all(ENDPOINT_SLICES)] == [{"team": "x"}] * 2
         found = {item["addressType"]: item for item in api.all(ENDPOINT_SLICES)}
         assert found["IPv6"]["endpoints"][0]["addresses"] == ["2001:db8::1"]
         assert found["IPv4"]["ports"] == [{"name": "", "protocol": "TCP", "port": 8080}]

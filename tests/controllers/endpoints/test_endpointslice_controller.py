@@ -20,7 +20,9 @@ WEB = {"app": "web"}
 
 @pytest.fixture
 async def api() -> FakeApi:
-    return FakeApi()
+    server = FakeApi()
+    server.put(NODES, "node-1")
+    return server
 
 
 @contextlib.asynccontextmanager
@@ -81,6 +83,45 @@ async def test_an_ending_pod_serves_but_is_not_ready(api: FakeApi) -> None:
         await api.until(lambda: not ready(api))
     (item,) = api.all(ENDPOINT_SLICES)
     assert item["endpoints"][0]["conditions"] == {"ready": False, "serving": True, "terminating": True}
+
+
+async def test_a_pod_whose_node_does_not_exist_is_no_endpoint_unless_all_addresses_are_published(api: FakeApi) -> None:
+    serve(api)
+    serve(api, "all", publishNotReadyAddresses=True)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: ready(api) == ready(api, "all") == ["10.244.1.1"])
+        api.remove(NODES, NamespacedName("", "node-1"))
+        await api.until(lambda: ready(api) == [])
+        assert ready(api, "all") == ["10.244.1.1"]
+        api.put(NODES, "node-1")
+        await api.until(lambda: ready(api) == ["10.244.1.1"])
+
+
+async def test_a_service_that_was_made_again_gets_slices_of_its_own(api: FakeApi) -> None:
+    """The garbage collector deletes those of the former one: endpoints would be gone until they are written again."""
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: bool(ready(api)))
+        api.hold(SERVICES)
+        api.remove(SERVICES, NamespacedName("shop", "web"))
+        serve(api)
+        uid = api.all(SERVICES)[0]["metadata"]["uid"]
+        api.hold()
+        await api.until(lambda: [s["metadata"]["ownerReferences"][0]["uid"] for s in api.all(ENDPOINT_SLICES)] == [uid])
+        assert ready(api) == ["10.244.1.1"]
+
+
+async def test_slices_of_a_service_that_loses_its_selector_stay(api: FakeApi) -> None:
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: bool(ready(api)))
+        serve(api, selector={})
+        serve(api, "other")
+        await api.until(lambda: bool(ready(api, "other")))
+        assert ready(api) == ["10.244.1.1"]
 
 
 async def test_a_service_without_selector_and_slices_of_others_are_left_alone(api: FakeApi) -> None:

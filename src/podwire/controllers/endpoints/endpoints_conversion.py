@@ -6,7 +6,9 @@ Endpoints object holds the first family only, and at most 1000 addresses.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,52 +29,81 @@ OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 LEADER = "control-plane.alpha.kubernetes.io/leader"
 MIRROR_MANAGER = "endpointslicemirroring-controller.k8s.io"
 MOST_ADDRESSES = 1000
+NOT_MIRRORED = frozenset(
+    {"endpoints.kubernetes.io/last-change-trigger-time", "kubectl.kubernetes.io/last-applied-configuration"}
+)
+"""Annotations of Endpoints that their slices do not have."""
 
 
-def subsets(service: Service, pods: Iterable[Pod]) -> tuple[EndpointSubset, ...]:
-    """The subsets of the Service's first family: addresses together that have the same ports."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an Endpoints object holds: its subsets, and whether addresses were left out."""
+
+    subsets: tuple[EndpointSubset, ...]
+    truncated: bool = False
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The annotation of an object that holds not all addresses."""
+        return {OVER_CAPACITY: "truncated"} if self.truncated else {}
+
+
+def content(service: Service, pods: Iterable[Pod]) -> Content:
+    """Return the subsets of the Service's first family: addresses together that have the same ports.
+
+    Where there are too many addresses, ready ones are kept before others.
+    """
     family = from_pods.families(service)[0]
-    left = MOST_ADDRESSES
+    groups = {
+        ports: [entry for entry in group if entry.conditions.ready or not entry.conditions.terminating]
+        for ports, group in from_pods.wanted(service, pods, lambda _: "", family).items()
+        if ports or service.headless
+    }
+    ready_room = MOST_ADDRESSES
+    other_room = MOST_ADDRESSES - sum(bool(entry.conditions.ready) for group in groups.values() for entry in group)
     found = []
-    for ports, group in from_pods.wanted(service, pods, lambda _: "", family).items():
-        if not ports and not service.headless:
-            continue
-        listed = [entry for entry in group if entry.conditions.ready or not entry.conditions.terminating][:left]
-        left -= len(listed)
-        subset = EndpointSubset(
-            addresses=tuple(_address(entry) for entry in listed if entry.conditions.ready),
-            not_ready_addresses=tuple(_address(entry) for entry in listed if not entry.conditions.ready),
-            ports=tuple(_old_port(port) for port in ports),
-        )
-        if listed:
-            found.append(subset)
-    return tuple(found)
+    for ports, group in groups.items():
+        ready = [_address(entry) for entry in group if entry.conditions.ready][: max(0, ready_room)]
+        others = [_address(entry) for entry in group if not entry.conditions.ready][: max(0, other_room)]
+        ready_room -= len(ready)
+        other_room -= len(others)
+        if ready or others:
+            found.append(
+                EndpointSubset(
+                    addresses=tuple(ready), not_ready_addresses=tuple(others), ports=tuple(map(_old_port, ports))
+                )
+            )
+    return Content(tuple(found), truncated=sum(map(len, groups.values())) > MOST_ADDRESSES)
 
 
 def labels(service: Service) -> dict[str, str]:
-    """The Service's labels, who manages the object, and that it is not to be mirrored: its slices exist."""
+    """Return the Service's labels, whether it is headless, and the controller that manages the object."""
+    own = {key: value for key, value in service.metadata.labels.items() if key != HEADLESS_LABEL}
     headless = {HEADLESS_LABEL: ""} if service.headless else {}
-    return {**service.metadata.labels, **headless, MANAGED_LABEL: MANAGER, SKIP_MIRROR_LABEL: "true"}
+    return {**own, **headless, MANAGED_LABEL: MANAGER}
 
 
-def body(service: Service, wanted: tuple[EndpointSubset, ...]) -> dict[str, Any]:
-    """The Endpoints object, without a version."""
-    total = sum(len(subset.addresses) + len(subset.not_ready_addresses) for subset in wanted)
-    annotations = {OVER_CAPACITY: "truncated"} if total >= MOST_ADDRESSES else {}
+def body(service: Service, wanted: Content) -> dict[str, Any]:
+    """Return the Endpoints object as JSON, without a version."""
     return {
         "metadata": {
             "name": service.metadata.name,
             "namespace": service.metadata.namespace,
             "labels": labels(service),
-            "annotations": annotations,
+            "annotations": wanted.annotations,
         },
-        "subsets": [msgspec.to_builtins(subset) for subset in wanted],
+        "subsets": [msgspec.to_builtins(subset) for subset in wanted.subsets],
     }
 
 
-def stands(existing: Endpoints, service: Service, wanted: tuple[EndpointSubset, ...]) -> bool:
-    """Whether the object says this already."""
-    return existing.subsets == wanted and existing.metadata.labels == labels(service)
+def matches(existing: Endpoints, service: Service, wanted: Content) -> bool:
+    """Return whether the object holds this content already."""
+    truncated = existing.metadata.annotations.get(OVER_CAPACITY)
+    return (
+        existing.subsets == wanted.subsets
+        and existing.metadata.labels == labels(service)
+        and truncated == wanted.annotations.get(OVER_CAPACITY)
+    )
 
 
 def mirrored(item: Endpoints, service: Service | None) -> bool:
@@ -83,18 +114,23 @@ def mirrored(item: Endpoints, service: Service | None) -> bool:
 
 
 def mirror(item: Endpoints) -> dict[str, dict[Ports, list[Endpoint]]]:
-    """The endpoints by family and ports."""
-    found: dict[str, dict[Ports, list[Endpoint]]] = {}
-    left = MOST_ADDRESSES
+    """Return the endpoints by family and ports, at most MOST_ADDRESSES of each subset."""
+    found: dict[str, dict[Ports, dict[str, Endpoint]]] = {}
     for subset in item.subsets:
         ports = tuple(_new_port(port) for port in subset.ports)
-        for entries, ready in ((subset.addresses, True), (subset.not_ready_addresses, False)):
-            for entry in entries[:left]:
-                family = from_pods.usable_family(entry.ip)
-                if family:
-                    found.setdefault(family, {}).setdefault(ports, []).append(_endpoint(entry, ready=ready))
-                    left -= 1
-    return found
+        entries = [(entry, True) for entry in subset.addresses] + [(e, False) for e in subset.not_ready_addresses]
+        usable = ((from_pods.usable_family(entry.ip), entry, ready) for entry, ready in entries)
+        for family, entry, ready in itertools.islice((entry for entry in usable if entry[0]), MOST_ADDRESSES):
+            group = found.setdefault(family, {}).setdefault(ports, {})
+            group.setdefault(entry.ip, _endpoint(entry, ready=ready))
+    return {
+        family: {ports: list(group.values()) for ports, group in groups.items()} for family, groups in found.items()
+    }
+
+
+def mirror_annotations(item: Endpoints) -> dict[str, str]:
+    """Return the annotations of slices that mirror it."""
+    return {key: value for key, value in item.metadata.annotations.items() if key not in NOT_MIRRORED}
 
 
 def mirror_labels(item: Endpoints) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from podwire.controllers.endpoints import from_pods, slice_packing
+from podwire.controllers.endpoints.service_index import ServiceIndex
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.machinery.names import safe_text
 from podwire.kube.cache import Index, changed_key, label_keys, selected
-from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.work_queue import WorkQueue
@@ -39,7 +40,7 @@ class EndpointSlices:
         self._nodes = informers.of(NODES)
         self._slices = informers.of(ENDPOINT_SLICES)
         self._pods_by_label = Index(self._pods, label_keys)
-        self._services_by_label = Index(self._services, _selector_key)
+        self._selecting = ServiceIndex(self._services)
         self._slices_by_service = Index(self._slices, _service_key)
         self._queue: WorkQueue[NamespacedName] = WorkQueue("endpointslices", self.sync)
         self._services.subscribe(lambda change: self._queue.add(changed_key(change)))
@@ -52,44 +53,48 @@ class EndpointSlices:
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Write what the slices of one Service lack; a Service that is gone, or has no selector, has none."""
+        """Write what the slices of one Service lack; those of a deleted Service are deleted.
+
+        The slices of a Service without a selector, or of type ExternalName, are not this controller's: they stay.
+        """
         service = self._services.objects.get(key)
         existing = [s for s in self._slices_by_service[key].values() if s.metadata.deletion_timestamp is None]
         if service is None:
             await self._delete(existing)
             return
-        plan = slice_packing.plan(self._wanted(service), existing, slice_packing.labels(service))
+        if not service.spec.selector or service.spec.type == "ExternalName":
+            return
+        owned = [s for s in existing if _owner_uid(s) == service.metadata.uid]
+        plan = slice_packing.plan(self._wanted(service), owned, slice_packing.labels(service))
         for content in plan.create:
             await self._create(service, content)
         for old, content in plan.update:
             await self._update(service, old, content)
-        await self._delete(plan.delete)
+        await self._delete([*plan.delete, *(s for s in existing if s not in owned)])
 
     def _wanted(self, service: Service) -> Mapping[str, Mapping[from_pods.Ports, Sequence[Endpoint]]]:
-        if not service.spec.selector or service.spec.type == "ExternalName":
-            return {}
-        pods = list(selected(self._pods_by_label, service.metadata.namespace, service.spec.selector))
+        found = selected(self._pods_by_label, service.metadata.namespace, service.spec.selector)
+        pods = [pod for pod in found if service.spec.publish_not_ready_addresses or self._has_node(pod)]
         return {
             family: from_pods.wanted(service, pods, self._zone_of, family) for family in from_pods.families(service)
         }
+
+    def _has_node(self, pod: Pod) -> bool:
+        """Return whether the node of the pod exists: the address of a pod whose node was deleted leads nowhere."""
+        return NamespacedName("", pod.spec.node_name) in self._nodes.objects
 
     def _zone_of(self, node: str) -> str:
         found = self._nodes.objects.get(NamespacedName("", node))
         return found.metadata.labels.get(ZONE_LABEL, "") if found else ""
 
     def _pod_changed(self, change: Change[Pod]) -> None:
-        for pod in (change.old, change.new):
-            if pod is None:
-                continue
-            for label in pod.metadata.labels.items():
-                for service in self._services_by_label[pod.metadata.namespace, *label].values():
-                    if service.spec.selector.items() <= pod.metadata.labels.items():
-                        self._queue.add(service.key)
+        for key in self._selecting.affected(change):
+            self._queue.add(key)
 
     def _node_changed(self, change: Change[Node]) -> None:
-        """A node that comes, goes or moves to another zone changes its pods' endpoints, if it has a zone at all."""
-        before = change.old.metadata.labels.get(ZONE_LABEL) if change.old else None
-        after = change.new.metadata.labels.get(ZONE_LABEL) if change.new else None
+        """Queue all Services when a node is added, removed, or moved to another zone."""
+        before = (change.old.metadata.labels.get(ZONE_LABEL), True) if change.old else None
+        after = (change.new.metadata.labels.get(ZONE_LABEL), True) if change.new else None
         if before != after:
             for key in self._services.objects:
                 self._queue.add(key)
@@ -116,12 +121,7 @@ class EndpointSlices:
 
     async def _delete(self, gone: Sequence[EndpointSlice]) -> None:
         for item in gone:
-            try:
-                await self._client.delete(ENDPOINT_SLICES, item.key, uid=item.metadata.uid)
-            except ApiError as error:
-                if error.reason not in {"NotFound", "Conflict"}:
-                    raise
-            self._slices.deleted(item)
+            await delete(self._client, ENDPOINT_SLICES, self._slices, item)
 
 
 def new_name(owner: Object) -> dict[str, str]:
@@ -130,9 +130,9 @@ def new_name(owner: Object) -> dict[str, str]:
     return {"name": f"{base}-{safe_text(secrets.token_bytes(16), 5)}", "generateName": f"{base}-"}
 
 
-def _selector_key(service: Service) -> list[tuple[Any, ...]]:
-    """One label that every selected pod bears: a pod finds its Services without looking at the others."""
-    return [(service.metadata.namespace, *pair) for pair in sorted(service.spec.selector.items())[:1]]
+def _owner_uid(item: EndpointSlice) -> str:
+    """Return the uid of the Service that owns the slice."""
+    return next((o.uid for o in item.metadata.owner_references if o.kind == SERVICES.kind), "")
 
 
 def _service_key(item: EndpointSlice) -> list[NamespacedName]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from podwire.controllers.endpoints import endpoints_conversion, slice_packing
 from podwire.controllers.endpoints.endpointslice_controller import new_name
+from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.machinery.owner_references import reference
 from podwire.kube.cache import Index, changed_key
-from podwire.kube.client import ApiError
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.work_queue import WorkQueue
@@ -63,12 +63,7 @@ class Mirroring:
 
     async def _delete(self, gone: Sequence[EndpointSlice]) -> None:
         for item in gone:
-            try:
-                await self._client.delete(ENDPOINT_SLICES, item.key, uid=item.metadata.uid)
-            except ApiError as error:
-                if error.reason not in {"NotFound", "Conflict"}:
-                    raise
-            self._slices.deleted(item)
+            await delete(self._client, ENDPOINT_SLICES, self._slices, item)
 
     def _slice_changed(self, change: Change[EndpointSlice]) -> None:
         for item in (change.old, change.new):
@@ -78,7 +73,10 @@ class Mirroring:
 
 def _body(item: Endpoints, content: Content) -> dict[str, dict[str, object]]:
     owner = reference(ENDPOINTS, item)
-    return slice_packing.document(item.metadata.namespace, endpoints_conversion.mirror_labels(item), owner, content)
+    labels = endpoints_conversion.mirror_labels(item)
+    body = slice_packing.document(item.metadata.namespace, labels, owner, content)
+    body["metadata"]["annotations"] = endpoints_conversion.mirror_annotations(item)
+    return body
 
 
 def _service_key(item: EndpointSlice) -> list[NamespacedName]:
