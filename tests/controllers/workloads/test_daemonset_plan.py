@@ -93,6 +93,22 @@ def test_an_update_takes_away_no_more_pods_than_it_may(pods: list[Pod], spec: di
     assert step(pods, **spec) == expected
 
 
+def test_a_plan_reads_each_pod_a_fixed_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    node_of = daemonset_plan.node_of
+
+    def counted(item: Pod) -> str:
+        nonlocal calls
+        calls += 1
+        return node_of(item)
+
+    monkeypatch.setattr(daemonset_plan, "node_of", counted)
+    nodes = [node(f"n{number}") for number in range(100)]
+    pods = [pod(f"p{number}", node=f"n{number}", ending=True) for number in range(100)]
+    assert not daemonset_plan.plan(daemon_set(), pods, nodes, "r", NOW).create
+    assert calls <= 300
+
+
 def test_the_status_counts_nodes() -> None:
     pods = [daemon("node-1"), daemon("node-2", "old", ready=False), daemon("gone")]
     status = daemonset_plan.status(daemon_set(), pods, NODES, "new", NOW)

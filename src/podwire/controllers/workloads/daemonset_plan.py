@@ -95,8 +95,9 @@ def plan(daemon_set: DaemonSet, pods: Sequence[Pod], nodes: Sequence[Node], revi
         if node is None or not kept(spec, node):
             delete += mine
     serving = {name: _state(by_node.get(name, []), revision) for name, node in known.items() if wanted(spec, node)}
+    terminating = {node_of(pod) for pod in pods if _ending(pod)}
     for name, state in serving.items():
-        if not state.new and not state.old and not any(pod for pod in pods if _ending(pod) and node_of(pod) == name):
+        if not state.new and not state.old and name not in terminating:
             create.append(name)
         delete += _surplus(state.new) + _surplus(state.old)
     if daemon_set.spec.update_strategy.type == "RollingUpdate":
