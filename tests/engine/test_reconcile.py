@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 import pytest
 
-from podwire.engine.reconcile import Reconciler
+from podwire.engine import reconcile
+from podwire.engine.reconcile import MOST_REFUSED, ROWS_A_PIECE, Reconciler
 from podwire.engine.row import Delta
-from podwire.engine.sink import FakeSink
+from podwire.engine.sink import FakeSink, RefusedError, SinkError
 from tests.engine.test_table import Fact
 
 DEADLINE_SECONDS = 5
@@ -99,7 +100,7 @@ async def test_a_failed_batch_is_read_back_and_tried_again(caplog: pytest.LogCap
     assert values(sink) == {"a": 1, "b": 2, "c": 3}
     assert len(sink.batches) == 1
     assert len(sink.batches[0].upserts) < 3, "what had landed before the error is not written again"
-    assert "the fake sink was told to fail" in caplog.text
+    assert "the fake sink fails on demand" in caplog.text
 
 
 async def test_an_owner_that_cannot_be_derived_keeps_its_rows_and_stops_nobody(
@@ -152,3 +153,131 @@ async def test_restore_hears_what_the_target_holds_before_anything_is_derived() 
         reconciler.touch("one")
         await reconciler.settle()
     assert heard == [Fact("a", 1), "derive"]
+
+
+async def test_changes_that_never_end_do_not_delay_settle() -> None:
+    """Another change comes during each write, as on a busy cluster."""
+    world, sink = World(one={"a": 1}, other={"b": 0}), FakeSink[Fact]()
+    reconciler = Reconciler("test", world.derive, sink)
+    written: list[Delta[Fact]] = []
+
+    async def write(delta: Delta[Fact]) -> None:
+        world.asked["other"] = {"b": len(written)}
+        reconciler.touch("other")
+        await FakeSink.write(sink, delta)
+        written.append(delta)
+
+    sink.write = write  # type: ignore[method-assign]
+    async with running(reconciler):
+        reconciler.touch("one", "other")
+        await reconciler.settle()
+    assert values(sink)["a"] == 1
+    assert written, "the changes go on"
+
+
+async def test_settle_waits_for_a_change_that_came_during_the_turn() -> None:
+    world, sink = World(one={"a": 1}), FakeSink[Fact]()
+    reconciler = Reconciler("test", world.derive, sink)
+    settled: list[asyncio.Task[None]] = []
+
+    async def write(delta: Delta[Fact]) -> None:
+        if not settled:
+            world.asked["one"] = {"a": 2}
+            reconciler.touch("one")
+            settled.append(asyncio.create_task(reconciler.settle()))
+        await FakeSink.write(sink, delta)
+
+    sink.write = write  # type: ignore[method-assign]
+    async with running(reconciler):
+        reconciler.touch("one")
+        await reconciler.settle()
+        await settled[0]
+        assert values(sink) == {"a": 2}
+
+
+async def test_a_settle_that_is_given_up_stops_nobody() -> None:
+    world, sink = World(one={"a": 1}), FakeSink[Fact]()
+    reconciler = Reconciler("test", world.derive, sink)
+    impatient = asyncio.create_task(reconciler.settle())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    async with running(reconciler):
+        reconciler.touch("one")
+        await reconciler.settle()
+    assert values(sink) == {"a": 1}
+
+
+async def test_a_refused_row_stops_no_other_and_its_owner_is_told_why(caplog: pytest.LogCaptureFixture) -> None:
+    many = {f"k{n}": n for n in range(2 * ROWS_A_PIECE)}
+    world, sink = World(bad={"a": 1, "fine": 2}, good=many), FakeSink([Fact("left over", 9)], refuses={"a"})
+    reconciler = Reconciler("test", world.derive, sink)
+    reconciler.complete()
+    async with running(reconciler):
+        reconciler.touch("bad", "good")
+        await reconciler.settle("good")
+        with pytest.raises(RefusedError, match=r"test: .*'a'.* is refused: the fake sink refuses 'a'"):
+            await reconciler.settle("bad")
+        assert values(sink) == {"fine": 2, **many}
+        assert [line for line in reconciler.lines() if line.startswith("refused: ")] == [
+            "refused: Fact(name='a', value=1, stage=0): the fake sink refuses 'a'"
+        ]
+        assert reconciler.counters.refused == 1
+        assert "is refused and left out" in caplog.text
+        batches = len(sink.batches)
+        world.asked["good"] = {"z": 1}
+        reconciler.touch("good")
+        await reconciler.settle("good")
+        assert len(sink.batches) == batches + 1, "the refused row is not tried with every batch"
+        world.asked["bad"] = {"b": 1}
+        reconciler.touch("bad")
+        await reconciler.settle("bad")
+    assert values(sink) == {"b": 1, "z": 1}
+    assert reconciler.table.refusals() == []
+
+
+async def test_a_removal_that_is_refused_is_reported_to_the_owner_that_asked_for_the_row_last() -> None:
+    world, sink = World(one={"a": 1}, other={"b": 1}), FakeSink[Fact]()
+    reconciler = Reconciler("test", world.derive, sink)
+    reconciler.complete()
+    async with running(reconciler):
+        reconciler.touch("one", "other")
+        await reconciler.settle("one", "other")
+        sink.refuses = {"a"}
+        world.asked = {}
+        reconciler.touch("one", "other")
+        await reconciler.settle("other")
+        with pytest.raises(RefusedError, match="the fake sink refuses 'a'"):
+            await reconciler.settle("one")
+    assert values(sink) == {"a": 1}
+
+
+async def test_a_refused_row_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "RETRY_REFUSED_SECONDS", 0.01)
+    world, sink = World(one={"a": 1}), FakeSink[Fact](refuses={"a"})
+    reconciler = Reconciler("test", world.derive, sink)
+    async with running(reconciler):
+        reconciler.touch("one")
+        await reconciler.settle()
+        sink.refuses = ()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while reconciler.table.refusals():  # noqa: ASYNC110  nothing reports that a minute has passed
+                await asyncio.sleep(0.001)
+        await reconciler.settle("one")
+    assert values(sink) == {"a": 1}
+
+
+class _Everything:
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+async def test_a_target_that_refuses_everything_is_at_fault_itself() -> None:
+    world, sink = World(one={f"k{n}": n for n in range(MOST_REFUSED + 1)}), FakeSink[Fact](refuses=_Everything())
+    reconciler = Reconciler("test", world.derive, sink)
+    reconciler.touch("one")
+    with pytest.raises(SinkError):
+        await reconciler.turn(isolate=True)
+    sink.refuses = ()
+    await reconciler.turn()
+    assert len(sink.held) == MOST_REFUSED + 1
+    assert reconciler.table.refusals() == []

@@ -1,10 +1,11 @@
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.engine.table import Table
+from podwire.engine.table import Rank, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,46 @@ def test_the_smallest_of_conflicting_rows_stands_and_the_next_follows_it() -> No
     assert table.wanted("a") == Fact("a", 2)
 
 
+SENIORITY = {"old": ("1",), "young": ("2",)}
+
+
+@pytest.mark.parametrize("first", ["old", "young"])
+def test_of_conflicting_rows_that_of_the_senior_owner_stays_whichever_came_first(first: str) -> None:
+    table: Table[str, Fact] = Table(SENIORITY.__getitem__)
+    rows = {"old": Fact("a", 2), "young": Fact("a", 1)}
+    for owner in (first, *(rows.keys() - {first})):
+        table.replace(owner, [rows[owner], Fact(owner, 0)])
+    assert table.wanted("a") == rows["old"]
+    table.replace("old", [])
+    assert table.wanted("a") == rows["young"]
+    table.replace("old", [rows["old"]])
+    assert table.wanted("a") == rows["old"]
+
+
+def test_an_owner_that_was_made_again_loses_its_seniority() -> None:
+    seniority = dict(SENIORITY)
+    table: Table[str, Fact] = Table(lambda owner: seniority[owner])
+    table.replace("old", [Fact("a", 2)])
+    table.replace("young", [Fact("a", 1)])
+    seniority["old"] = ("3",)
+    table.replace("old", [Fact("a", 2)])
+    assert table.wanted("a") == Fact("a", 1)
+
+
+def test_a_refused_row_is_left_out_until_it_is_another_one() -> None:
+    table: Table[str, Fact] = Table()
+    table.replace("owner", [Fact("a", 1), Fact("b", 1)])
+    assert table.refuse(Fact("a", 1), "no")
+    assert not table.refuse(Fact("a", 1), "no"), "that is known"
+    assert table.delta(prune=True).upserts == (Fact("b", 1),)
+    assert set(table.delta(prune=True, retry=True).upserts) == {Fact("a", 1), Fact("b", 1)}
+    assert [str(each) for each in table.refusals("owner")] == ["refused: Fact(name='a', value=1, stage=0): no"]
+    table.replace("owner", [Fact("a", 2)])
+    assert table.delta(prune=True).upserts == (Fact("a", 2),)
+    table.written(table.delta(prune=True))
+    assert table.refusals() == []
+
+
 def test_what_is_asked_for_during_a_write_stays_open() -> None:
     table: Table[str, Fact] = Table()
     table.replace("owner", [Fact("a", 1)])
@@ -123,14 +164,23 @@ wishes = st.dictionaries(st.sampled_from(["one", "two", "three"]), st.lists(fact
 steps = st.lists(st.tuples(st.sampled_from(["one", "two", "three"]), st.lists(facts, max_size=4)), max_size=12)
 
 
+def by_name(owner: str) -> Rank:
+    return (owner,)
+
+
+def nobody_is_senior(_owner: str) -> Rank:
+    return ()
+
+
+@pytest.mark.parametrize("rank", [nobody_is_senior, by_name])
 @given(steps, wishes, st.lists(facts, max_size=4))
 def test_the_outcome_depends_on_what_is_asked_never_on_how_it_came_about(
-    history: list[tuple[str, list[Fact]]], last: dict[str, list[Fact]], held: list[Fact]
+    rank: Callable[[str], Rank], history: list[tuple[str, list[Fact]]], last: dict[str, list[Fact]], held: list[Fact]
 ) -> None:
-    fresh: Table[str, Fact] = Table()
+    fresh: Table[str, Fact] = Table(rank)
     for owner in sorted(last):
         fresh.replace(owner, last[owner])
-    used: Table[str, Fact] = Table()
+    used: Table[str, Fact] = Table(rank)
     used.holds(held)
     target = {row.key: row for row in held}
     for owner, rows in [*history, *((owner, last.get(owner, [])) for owner in ("three", "two", "one"))]:

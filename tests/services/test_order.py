@@ -5,6 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -178,3 +179,31 @@ class _Watched(FakeSink[Row]):
         for row in self.held.values():
             if isinstance(row, ServiceRow):
                 assert all((row.frontend, slot) in self.held for slot in range(row.slots))
+
+
+async def test_of_two_services_with_one_address_the_older_one_has_it() -> None:
+    """Whichever comes first, and whole: its endpoints with its number of slots."""
+    old = born(service("z-old", "10.96.0.1"), "2026-01-01T00:00:00Z")
+    young = born(service("a-young", "10.96.0.1"), "2026-01-02T00:00:00Z")
+    slices = (slice_of("z-old", "10.244.1.1", "10.244.1.2"), slice_of("a-young", "10.244.2.1"))
+    for order in ((old, young), (young, old)):
+        cluster = Cluster()
+        for item in (*order, *slices):
+            cluster.put(item)
+        await cluster.work([])
+        assert led_to(cluster) == {"10.244.1.1", "10.244.1.2"}
+        cluster.remove(old)
+        await cluster.work([])
+        assert led_to(cluster) == {"10.244.2.1"}
+
+
+def born(one: Service, moment: str) -> Service:
+    metadata = msgspec.structs.replace(one.metadata, creation_timestamp=moment, uid=f"uid-{one.metadata.name}")
+    return msgspec.structs.replace(one, metadata=metadata)
+
+
+def led_to(cluster: Cluster) -> set[str]:
+    """The backends in the slots that the frontend's number of slots covers."""
+    rows = cluster.sink.held.values()
+    (count,) = [row.slots for row in rows if isinstance(row, ServiceRow)]
+    return {row.backend.address for row in rows if isinstance(row, EndpointRow) and row.slot < count}

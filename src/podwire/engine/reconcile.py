@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
 from podwire.engine.row import RowT
-from podwire.engine.sink import SinkError
+from podwire.engine.sink import RefusedError, SinkError
 from podwire.engine.table import OwnerT, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from podwire.engine.row import Delta
     from podwire.engine.sink import Sink
+    from podwire.engine.table import Rank
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 5.0
+RETRY_REFUSED_SECONDS = 60.0
+"""Time after which refused rows are tried again: the kernel may have had too little memory."""
 OWNERS_A_TURN = 100
 """Owners derived before other tasks get their turn, so that a cold start does not stop the loop."""
+ROWS_A_PIECE = 200
+"""Rows written at once while a refused row is searched for."""
+MOST_REFUSED = 64
+"""Refusals in one search after which the target itself is taken to be at fault, and no row."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a reconciler has done since it was made, for metrics."""
+
+    turns: int = 0
+    failures: int = 0
+    """Batches and read-backs that failed."""
+    refused: int = 0
+    """Rows that the target refused, each time that it did."""
 
 
 class Reconciler(Generic[OwnerT, RowT]):
@@ -28,10 +49,11 @@ class Reconciler(Generic[OwnerT, RowT]):
 
     `derive(owner)` answers the rows of an owner from the current objects; an owner that is gone has none. Nothing is
     removed from the target before `complete()` has said that all inputs are known. An owner whose `derive` raises keeps
-    the rows that it had and stops nobody else.
+    the rows that it had and stops nobody else. Nor does a row that the target refuses: after a second failure the batch
+    is written in smaller and smaller parts, and the refused row is set aside until it changes or a minute has passed.
 
-    `restore` hears what the target held each time it is read, before anything is derived: those who keep allocations
-    find them there again after a restart.
+    `restore` receives what the target held each time it is read, before anything is derived: those who keep allocations
+    find them there again after a restart. `rank` decides between owners that ask for different rows under one key.
     """
 
     def __init__(
@@ -40,9 +62,13 @@ class Reconciler(Generic[OwnerT, RowT]):
         derive: Callable[[OwnerT], Iterable[RowT]],
         sink: Sink[RowT],
         restore: Callable[[Iterable[RowT]], None] | None = None,
+        rank: Callable[[OwnerT], Rank] = lambda _: (),
     ) -> None:
-        self.table: Table[OwnerT, RowT] = Table()
-        self._name = name
+        self.name = name
+        self.table: Table[OwnerT, RowT] = Table(rank)
+        self.counters = Counters()
+        self.failure = ""
+        """Why the last turn failed; empty when it did not."""
         self._derive = derive
         self._sink = sink
         self._restore = restore
@@ -50,72 +76,146 @@ class Reconciler(Generic[OwnerT, RowT]):
         """Owners that could not be derived even once: rows that nobody asks for may be theirs."""
         self._dirty: dict[OwnerT, None] = {}
         self._wake = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._requested = 1
+        """Generation of the newest change; the first is the target's state at the start."""
+        self._applied = 0
+        """Generation up to which all changes are in the target."""
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._complete = False
         self._read_back = False
 
     def touch(self, *owners: OwnerT) -> None:
-        """These owners may have changed: derive them again soon."""
+        """Derive these owners again soon: they may have changed."""
         self._dirty.update(dict.fromkeys(owners))
-        self._settled.clear()
-        self._wake.set()
+        self._changed()
 
     def complete(self) -> None:
         """All inputs have been seen once: from now on rows that nobody asks for are removed."""
         self._complete = True
-        self._settled.clear()
-        self._wake.set()
+        self._changed()
 
-    async def settle(self) -> None:
-        """Return when everything touched until now stands in the target."""
-        await self._settled.wait()
+    async def settle(self, *owners: OwnerT) -> None:
+        """Wait until all changes made before this call are applied; later ones do not delay it.
+
+        Raises RefusedError when the target refuses a row of one of these owners.
+        """
+        if self._applied < self._requested:
+            future = asyncio.get_running_loop().create_future()
+            self._waiters.append((self._requested, future))
+            await future
+        refusals = self.table.refusals(*owners) if owners else ()
+        if refusals:
+            more = f" (and {len(refusals) - 1} more rows)" if len(refusals) > 1 else ""
+            raise RefusedError(f"{self.name}: {refusals[0].row} is refused: {refusals[0].reason}{more}")
 
     async def run(self) -> None:
         """Work for ever. Errors of the sink are retried with backoff after reading the target back."""
         delay = FIRST_RETRY_SECONDS
+        failures = 0
         self._wake.set()
         while True:
-            await self._wake.wait()
-            self._wake.clear()
+            retry = not await self._work_due()
             try:
-                await self.turn()
-                delay = FIRST_RETRY_SECONDS
+                await self.turn(isolate=failures > 1 or retry, retry=retry)
+                delay, failures, self.failure = FIRST_RETRY_SECONDS, 0, ""
             except (SinkError, OSError) as error:
-                log.warning("%s: %s; reading back and trying again in %.2f s", self._name, error, delay)
+                failures += 1
+                self.counters.failures += 1
+                self.failure = str(error)
+                log.warning("%s: %s; reading back and trying again in %.2f s", self.name, error, delay)
                 self._read_back = False
                 self._wake.set()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LONGEST_RETRY_SECONDS)
 
-    async def turn(self) -> None:
-        """One round: everything dirty now is derived and written."""
+    async def turn(self, *, isolate: bool = False, retry: bool = False) -> None:
+        """Derive and write everything that is dirty now. Raises SinkError.
+
+        `isolate` searches for rows that the target refuses and goes on without them, `retry` writes those known as
+        refused again.
+        """
+        generation = self._requested
         if not self._read_back:
-            held = tuple(await self._sink.read())
-            if self._restore is not None:
-                self._restore(held)
-            self.table.holds(held)
-            self._read_back = True
+            await self._read()
         await self._derive_dirty()
-        delta = self.table.delta(prune=self._complete, prune_strange=not self._unknown)
-        if delta:
+        delta = self.table.delta(prune=self._complete, prune_strange=not self._unknown, retry=retry)
+        if delta and isolate:
+            await self._isolate(delta)
+        elif delta:
             await self._sink.write(delta)
             self.table.written(delta)
-        if not self._dirty:
-            self._settled.set()
+        self.counters.turns += 1
+        self._settled(generation)
+
+    def lines(self) -> Iterator[str]:
+        """Return all rows that the target should hold, and those that it refuses, as text."""
+        yield from map(str, self.table.rows())
+        yield from map(str, self.table.refusals())
+
+    def _changed(self) -> None:
+        self._requested += 1
+        self._wake.set()
+
+    def _settled(self, generation: int) -> None:
+        self._applied = max(self._applied, generation)
+        while self._waiters and self._waiters[0][0] <= self._applied:
+            _, future = self._waiters.popleft()
+            if not future.done():
+                future.set_result(None)
+
+    async def _work_due(self) -> bool:
+        """Wait for a change; False when refused rows are due again before one comes."""
+        try:
+            async with asyncio.timeout(RETRY_REFUSED_SECONDS if self.table.refusals() else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
+
+    async def _read(self) -> None:
+        held = tuple(await self._sink.read())
+        if self._restore is not None:
+            self._restore(held)
+        self.table.holds(held)
+        self._read_back = True
+
+    async def _isolate(self, delta: Delta[RowT]) -> None:
+        """Write what the target takes and set the rest aside. Raises SinkError where that is more than MOST_REFUSED."""
+        refused: list[tuple[RowT, str]] = []
+        parts = deque((delta,) if len(delta) <= ROWS_A_PIECE else delta.pieces(ROWS_A_PIECE))
+        while parts:
+            part = parts.popleft()
+            try:
+                await self._sink.write(part)
+                self.table.written(part)
+            except SinkError as error:
+                if len(part) > 1:
+                    parts.extendleft(reversed(list(part.pieces((len(part) + 1) // 2))))
+                    continue
+                if len(refused) == MOST_REFUSED:
+                    raise
+                refused.append(((*part.upserts, *part.removals)[0], str(error)))
+        for row, reason in refused:
+            self._refuse(row, reason)
+
+    def _refuse(self, row: RowT, reason: str) -> None:
+        self.counters.refused += 1
+        if self.table.refuse(row, reason):
+            log.error("%s: %s is refused and left out: %s", self.name, row, reason)
 
     async def _derive_dirty(self) -> None:
-        while self._dirty:
-            dirty, self._dirty = self._dirty, {}
-            for turn, owner in enumerate(dirty, start=1):
-                self._derive_one(owner)
-                if turn % OWNERS_A_TURN == 0:
-                    await asyncio.sleep(0)
+        dirty, self._dirty = self._dirty, {}
+        for turn, owner in enumerate(dirty, start=1):
+            self._derive_one(owner)
+            if turn % OWNERS_A_TURN == 0:
+                await asyncio.sleep(0)
 
     def _derive_one(self, owner: OwnerT) -> None:
         try:
             rows = tuple(self._derive(owner))
         except Exception:
-            log.exception("%s: the rows of %s cannot be derived; what it had stays", self._name, owner)
+            log.exception("%s: the rows of %s cannot be derived; what it had stays", self.name, owner)
             if not self.table.asked(owner):
                 self._unknown.add(owner)
             return

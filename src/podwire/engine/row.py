@@ -1,4 +1,4 @@
-"""Rows: what must stand in a target, one fact each."""
+"""Rows: the facts that a target should hold, and the batches that change them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
 
 class Row(Protocol):
@@ -32,6 +32,17 @@ RowT = TypeVar("RowT", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal(Generic[RowT]):
+    """A row that the target refuses to take, or to give up, and the target's reason."""
+
+    row: RowT
+    reason: str
+
+    def __str__(self) -> str:
+        return f"refused: {self.row}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Delta(Generic[RowT]):
     """One batch: first all upserts, in order, then all removals, in order.
 
@@ -44,3 +55,15 @@ class Delta(Generic[RowT]):
 
     def __bool__(self) -> bool:
         return bool(self.upserts or self.removals)
+
+    def __len__(self) -> int:
+        return len(self.upserts) + len(self.removals)
+
+    def pieces(self, size: int) -> Iterator[Delta[RowT]]:
+        """Split into batches of at most `size` upserts and removals, in the same order."""
+        old = {row.key: row for row in self.replaced}
+        for start in range(0, len(self.upserts), size):
+            part = self.upserts[start : start + size]
+            yield Delta(part, (), tuple(old[row.key] for row in part if row.key in old))
+        for start in range(0, len(self.removals), size):
+            yield Delta((), self.removals[start : start + size])

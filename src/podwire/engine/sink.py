@@ -1,4 +1,4 @@
-"""Sinks: the only code with side effects, and the fake that tests put in its place."""
+"""Sinks: the only code with side effects, and the fake for tests."""
 
 from __future__ import annotations
 
@@ -7,35 +7,48 @@ from typing import TYPE_CHECKING, Generic, Protocol
 from podwire.engine.row import Delta, RowT
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Container, Hashable, Iterable
 
 
 class SinkError(Exception):
     """The target did not take a batch, or not all of it. The reconciler reads back and tries again."""
 
 
+class RefusedError(SinkError):
+    """The target refuses rows of an owner, for a reason that trying again does not remove."""
+
+
 class Sink(Protocol[RowT]):
-    """Makes a target hold exactly the rows it is given."""
+    """Makes a target hold exactly the rows that it is given."""
 
     async def read(self) -> Iterable[RowT]:
-        """All rows that the target holds now."""
+        """Return all rows that the target holds now. Raises SinkError."""
         ...
 
     async def write(self, delta: Delta[RowT]) -> None:
-        """Upserts in order, then removals in order. Raises SinkError when it is not certain that all stands."""
+        """Apply upserts in order, then removals in order.
+
+        Raises SinkError when it is not certain that all is applied. A batch of few rows must be safe to repeat: the
+        reconciler finds a row that is refused by writing smaller and smaller parts of a batch.
+        """
         ...
 
 
 class FakeSink(Generic[RowT]):
-    """A target in memory. `fail` makes the next writes raise after half of their upserts have landed."""
+    """A target in memory.
 
-    def __init__(self, rows: Iterable[RowT] = ()) -> None:
+    The next `fail` writes raise after half of their upserts have been applied. Batches with a key in `refuses` raise
+    with nothing applied, as a transaction does.
+    """
+
+    def __init__(self, rows: Iterable[RowT] = (), refuses: Container[Hashable] = ()) -> None:
         self.held: dict[Hashable, RowT] = {row.key: row for row in rows}
         self.batches: list[Delta[RowT]] = []
         self.fail = 0
+        self.refuses = refuses
 
     async def read(self) -> list[RowT]:
-        """What is held."""
+        """Return what is held."""
         return list(self.held.values())
 
     async def write(self, delta: Delta[RowT]) -> None:
@@ -44,7 +57,10 @@ class FakeSink(Generic[RowT]):
             self.fail -= 1
             for row in delta.upserts[: len(delta.upserts) // 2]:
                 self.held[row.key] = row
-            raise SinkError("the fake sink was told to fail")
+            raise SinkError("the fake sink fails on demand")
+        refused = [row for row in (*delta.upserts, *delta.removals) if row.key in self.refuses]
+        if refused:
+            raise SinkError(f"the fake sink refuses {refused[0].key!r}")
         self.batches.append(delta)
         for row in delta.upserts:
             self.held[row.key] = row

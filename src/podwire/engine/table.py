@@ -1,4 +1,4 @@
-"""The rows that must stand, by the owner that asks for them, and the difference to those that do stand."""
+"""The rows that a target should hold, by the owner that asks for them, and the difference to those it holds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections import Counter
 from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from podwire.engine.row import Delta, RowT
+from podwire.engine.row import Delta, Refusal, RowT
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
 OwnerT = TypeVar("OwnerT")
+Rank = tuple[str, ...]
+"""Seniority of an owner: the smallest wins."""
 
 _stage = attrgetter("stage")
 
@@ -19,20 +21,27 @@ _stage = attrgetter("stage")
 class Table(Generic[OwnerT, RowT]):
     """Rows by owner, and what the target is known to hold.
 
-    Several owners may ask for the same key. Equal rows count as one; of different ones the smallest by `repr` stands,
-    so that the outcome depends on what is asked for and never on the order of asking.
+    Several owners may ask for the same key. Equal rows count as one. Of different ones the row of the owner with the
+    smallest `rank` wins, then the smallest by `repr`: the outcome depends on what is asked for, never on the order.
+    Without `rank` all owners are equal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rank: Callable[[OwnerT], Rank] = lambda _: ()) -> None:
+        self._rank = rank
         self._asked: dict[OwnerT, dict[RowT, None]] = {}
         self._wanted: dict[Hashable, RowT] = {}
         self._shared: dict[Hashable, Counter[RowT]] = {}
         """Keys that are asked for more than once, which is rare: how often each row of them is."""
+        self._rivals: dict[Hashable, dict[tuple[OwnerT, RowT], Rank]] = {}
+        """Keys under which owners ask for different rows, which is rarer still: who asks for what."""
         self._held: dict[Hashable, RowT] = {}
         self._open: dict[Hashable, None] = {}
         """Keys under which the target may hold something else than what is wanted."""
         self._strange: set[Hashable] = set()
         """Keys that the target held when it was read and that nobody has asked for yet."""
+        self._leaving: dict[Hashable, OwnerT] = {}
+        """Keys to be removed: the owner that asked for them last."""
+        self._refused: dict[Hashable, Refusal[RowT]] = {}
 
     def replace(self, owner: OwnerT, rows: Iterable[RowT]) -> None:
         """From now on the owner asks for exactly these rows; none at all forgets the owner."""
@@ -40,26 +49,29 @@ class Table(Generic[OwnerT, RowT]):
         after = dict.fromkeys(rows)
         for row in before:
             if row not in after:
-                self._release(row)
-        for row in after:
-            if row not in before:
-                self._ask(row)
+                self._release(owner, row)
         if after:
             self._asked[owner] = after
         else:
             self._asked.pop(owner, None)
+        for row in after:
+            if row not in before:
+                self._ask(owner, row)
+            elif self._rivals and row.key in self._rivals:
+                self._compete(owner, row)
 
     def holds(self, rows: Iterable[RowT]) -> None:
-        """The target was read back: it holds exactly these rows. Everything else is compared anew."""
+        """Take over what was read back: the target holds exactly these rows. Everything else is compared again."""
         known = self._open.keys() - self._strange
         self._held = {row.key: row for row in rows}
         self._open = dict.fromkeys(self._held) | dict.fromkeys(self._wanted)
         self._strange = self._held.keys() - self._wanted.keys() - known
 
-    def delta(self, *, prune: bool, prune_strange: bool = True) -> Delta[RowT]:
-        """What to write so that the target holds the wanted rows.
+    def delta(self, *, prune: bool, prune_strange: bool = True, retry: bool = False) -> Delta[RowT]:
+        """Return what to write so that the target holds the wanted rows.
 
         Without `prune` nothing is removed. Without `prune_strange` only that is removed which was asked for once.
+        Without `retry` refused rows are left out.
         """
         upserts: list[RowT] = []
         removals: list[RowT] = []
@@ -69,6 +81,8 @@ class Table(Generic[OwnerT, RowT]):
             wanted, held = self._wanted.get(key), self._held.get(key)
             if wanted == held:
                 equal.append(key)
+            elif self._refused and not retry and self._is_refused(key, wanted if wanted is not None else held):
+                continue
             elif wanted is not None:
                 upserts.append(wanted)
                 if held is not None:
@@ -76,71 +90,123 @@ class Table(Generic[OwnerT, RowT]):
             elif held is not None and prune and (prune_strange or key not in self._strange):
                 removals.append(held)
         for key in equal:
-            del self._open[key]
+            self._close(key)
         upserts.sort(key=_stage)
         removals.sort(key=_stage, reverse=True)
         return Delta(tuple(upserts), tuple(removals), tuple(replaced))
 
     def written(self, delta: Delta[RowT]) -> None:
-        """The target took this batch. What was asked for meanwhile stays open."""
+        """Record that the target took this batch. What was asked for meanwhile stays open."""
         for row in delta.removals:
             key = row.key
             self._held.pop(key, None)
             self._strange.discard(key)
             if key not in self._wanted:
-                self._open.pop(key, None)
+                self._close(key)
         for row in delta.upserts:
             key = row.key
             self._held[key] = row
             if self._wanted.get(key) == row:
-                self._open.pop(key, None)
+                self._close(key)
         if not self._open:
             self._open = {}  # a dict that once was large is slow to walk even when it is empty
 
+    def refuse(self, row: RowT, reason: str) -> bool:
+        """Record that the target refuses this row: it is not written again without `retry`. False if that is known."""
+        refusal = Refusal(row, reason)
+        known = self._refused.get(row.key) == refusal
+        self._refused[row.key] = refusal
+        return not known
+
+    def refusals(self, *owners: OwnerT) -> list[Refusal[RowT]]:
+        """Return the refused rows that these owners ask for, or asked for last; of all owners if none is given."""
+        found = self._refused.items()
+        if not owners:
+            return [refusal for _, refusal in found]
+        return [
+            refusal
+            for key, refusal in found
+            if any(refusal.row in self._asked.get(owner, ()) for owner in owners)
+            or (key in self._leaving and self._leaving[key] in owners)
+        ]
+
     def wanted(self, key: Hashable) -> RowT | None:
-        """The row that must stand under this key."""
+        """Return the row that the target should hold under this key."""
         return self._wanted.get(key)
 
     def owners(self) -> frozenset[OwnerT]:
-        """All who ask for at least one row."""
+        """Return all that ask for at least one row."""
         return frozenset(self._asked)
 
     def asked(self, owner: OwnerT) -> frozenset[RowT]:
-        """The rows that this owner asks for."""
+        """Return the rows that this owner asks for."""
         return frozenset(self._asked.get(owner, ()))
 
     def rows(self) -> Iterator[RowT]:
-        """All wanted rows, one for each key."""
+        """Return all wanted rows, one for each key."""
         return iter(self._wanted.values())
 
-    def _ask(self, row: RowT) -> None:
+    def _is_refused(self, key: Hashable, row: RowT | None) -> bool:
+        refusal = self._refused.get(key)
+        return refusal is not None and refusal.row == row
+
+    def _close(self, key: Hashable) -> None:
+        self._open.pop(key, None)
+        self._leaving.pop(key, None)
+        self._refused.pop(key, None)
+
+    def _ask(self, owner: OwnerT, row: RowT) -> None:
         key = row.key
         self._open[key] = None
         self._strange.discard(key)
-        standing = self._wanted.get(key)
-        if standing is None:
+        self._leaving.pop(key, None)
+        present = self._wanted.get(key)
+        if present is None:
             self._wanted[key] = row
             return
         asks = self._shared.get(key)
         if asks is None:
-            asks = self._shared[key] = Counter([standing])
+            asks = self._shared[key] = Counter([present])
         asks[row] += 1
-        self._wanted[key] = _smallest(asks)
+        if len(asks) > 1:
+            self._compete(owner, row)
 
-    def _release(self, row: RowT) -> None:
+    def _compete(self, owner: OwnerT, row: RowT) -> None:
+        """Choose among different rows for one key."""
+        key = row.key
+        if key not in self._rivals:
+            asks = self._shared[key]
+            self._rivals[key] = {
+                (other, each): self._rank(other) for other, rows in self._asked.items() for each in asks if each in rows
+            }
+        self._rivals[key][owner, row] = self._rank(owner)
+        self._wanted[key] = _winner(self._rivals[key])
+        self._open[key] = None
+
+    def _release(self, owner: OwnerT, row: RowT) -> None:
         key = row.key
         self._open[key] = None
         asks = self._shared.get(key)
         if asks is None:
             del self._wanted[key]
+            self._leaving[key] = owner
             return
         asks[row] -= 1
         if not asks[row]:
             del asks[row]
-        self._wanted[key] = _smallest(asks)
+        rivals = self._rivals.get(key)
+        if rivals is not None:
+            rivals.pop((owner, row), None)
+            if len(asks) > 1:
+                self._wanted[key] = _winner(rivals)
+            else:
+                del self._rivals[key]
+        if len(asks) == 1:
+            self._wanted[key] = next(iter(asks))
         if asks.total() == 1:
             del self._shared[key]
 
 
-def _smallest(rows: Counter[RowT]) -> RowT:
-    return next(iter(rows)) if len(rows) == 1 else min(rows, key=repr)
+def _winner(rivals: dict[tuple[OwnerT, RowT], Rank]) -> RowT:
+    _, row = min(rivals, key=lambda rival: (rivals[rival], repr(rival[1])))
+    return row

@@ -38,7 +38,9 @@ class ServiceProxy:
         self._slices = slices
         self._view = ServicesView(node)
         self._slots: Slots[NamespacedName] = Slots()
-        self._reconciler: Reconciler[NamespacedName, Row] = Reconciler("services", self._derive, sink, self._restore)
+        self._reconciler: Reconciler[NamespacedName, Row] = Reconciler(
+            "services", self._derive, sink, self._restore, self._view.seniority
+        )
         services.subscribe(lambda change: self._reconciler.touch(*self._view.service_changed(change)))
         slices.subscribe(lambda change: self._reconciler.touch(*self._view.slice_changed(change)))
 
@@ -51,12 +53,12 @@ class ServiceProxy:
         await self._reconciler.run()
 
     async def settle(self) -> None:
-        """Return when everything heard until now stands in the kernel."""
+        """Wait until all changes received before this call are in the kernel."""
         await self._reconciler.settle()
 
-    def rows(self) -> Iterator[Row]:
-        """All rows that must stand; they print themselves."""
-        return self._reconciler.table.rows()
+    def rows(self) -> Iterator[str]:
+        """Return all rows that the kernel should hold, and those that it refuses, as text."""
+        return self._reconciler.lines()
 
     def _derive(self, owner: NamespacedName) -> Iterator[Row]:
         return rows(owner, self._view, self._slots)

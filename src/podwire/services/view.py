@@ -26,6 +26,14 @@ class ServicesView:
             return iter(())
         return model.entries(service, self._slices.get(owner, {}).values(), self.node)
 
+    def seniority(self, owner: NamespacedName) -> tuple[str, ...]:
+        """Return what orders Services that claim one frontend, the oldest first: creation, then uid, then name."""
+        service = self._services.get(owner)
+        if service is None:
+            return ("", "", owner.namespace, owner.name)
+        metadata = service.metadata
+        return (metadata.creation_timestamp or "", metadata.uid, owner.namespace, owner.name)
+
     def service_changed(self, change: Change[Service]) -> frozenset[NamespacedName]:
         """Take the change in; answers the Services that it concerns."""
         if change.new is not None:
