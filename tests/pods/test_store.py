@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from podwire.pods.addresses import ExhaustedError, Ranges
+from podwire.pods.addresses import FIRST_PLACE, ExhaustedError, Ranges
 from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey, PodIdentity
 from podwire.pods.store import Store, StoreError
 
@@ -131,6 +131,26 @@ def test_an_attachment_of_earlier_ranges_keeps_its_addresses_and_blocks_them(tmp
     store.use(OTHER)
     assert store.reserve(key(1), NO_POD, "/netns").addresses == old.addresses
     assert store.reserve(key(2), NO_POD, "/netns").addresses[0] != old.addresses[0]
+    store.close()
+
+
+def test_an_address_that_is_given_back_before_the_ranges_are_known_is_free_again(tmp_path: Path) -> None:
+    """After a restart, DEL may come before the node's own Node."""
+    store = Store(tmp_path / "cni.db")
+    store.use(SMALL)
+    room = SMALL.end - FIRST_PLACE
+    for number in range(room):
+        store.reserve(key(number), NO_POD, "/netns")
+    assert store.exhausted
+    store.close()
+    store = Store(tmp_path / "cni.db")
+    for number in range(room):
+        store.release(key(number))
+    store.use(SMALL)
+    for number in range(room):
+        store.reserve(key(number), NO_POD, "/netns")
+    with pytest.raises(ExhaustedError):
+        store.reserve(key(room), NO_POD, "/netns")
     store.close()
 
 

@@ -7,6 +7,7 @@ order in which they were freed: while other nodes may still take an address for 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
@@ -17,6 +18,9 @@ FIRST_PLACE = 2
 """Place 0 is the network (in IPv6 the subnet-router anycast address), place 1 the node's own in its range."""
 MOST_PLACES = 1 << 16
 """A node has far fewer pods; the bound keeps the list of freed places short where a range is a /64."""
+
+
+_BETWEEN = " and "
 
 
 class ExhaustedError(Exception):
@@ -52,8 +56,13 @@ class Ranges:
                 return int(address) - int(network.network_address)
         return None
 
+    @classmethod
+    def parse(cls, text: str) -> Ranges:
+        """Return the ranges that print as this text. Raises ValueError."""
+        return cls(tuple(map(ipaddress.ip_network, text.split(_BETWEEN))))
+
     def __str__(self) -> str:
-        return " and ".join(map(str, self.networks))
+        return _BETWEEN.join(map(str, self.networks))
 
 
 def choose(ranges: Ranges, fresh: int, freed: Collection[int], taken: Callable[[int], bool]) -> int:

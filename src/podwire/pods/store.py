@@ -108,9 +108,13 @@ class Store:
         )
 
     def release(self, key: AttachmentKey) -> None:
-        """Forget an attachment; its addresses go to the end of the queue. One that is not known is as good."""
+        """Forget an attachment; its addresses go to the end of the queue. No error if it is not known.
+
+        It may be called before `use`: the file knows the ranges that its free addresses belong to.
+        """
         with self._transaction():
-            places = {self._ranges.place(address) for address in self._addresses(key)} if self._ranges else set()
+            ranges = self._ranges_of_pool()
+            places = {ranges.place(address) for address in self._addresses(key)} if ranges else set()
             owner = (key.container, key.interface)
             self._database.execute("DELETE FROM addresses WHERE container = ? AND interface = ?", owner)
             self._database.execute("DELETE FROM attachments WHERE container = ? AND interface = ?", owner)
@@ -148,6 +152,11 @@ class Store:
             (key.container, key.interface),
         )
         return tuple(ipaddress.ip_address(address) for (address,) in rows)
+
+    def _ranges_of_pool(self) -> Ranges | None:
+        """The ranges that free addresses belong to; None before the first `use` of this file."""
+        row = self._database.execute("SELECT ranges FROM pool").fetchone()
+        return None if row is None else Ranges.parse(row[0])
 
     def _take(self, ranges: Ranges, key: AttachmentKey) -> tuple[IPAddress, ...]:
         place = self._choose(ranges)
