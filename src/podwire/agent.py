@@ -67,6 +67,11 @@ class PolicyGate:
         pod, uid = _identity(attachment)
         await self._decider().admit(pod, uid, attachment.addresses)
 
+    def obstacle(self, attachment: Attachment) -> str:
+        """Return what the policies wait for before they admit the pod."""
+        pod, uid = _identity(attachment)
+        return self._decider().obstacle(pod, uid)
+
     async def forget(self, attachment: Attachment) -> None:
         """Return when no row names the pod's addresses."""
         pod, uid = _identity(attachment)

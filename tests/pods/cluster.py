@@ -59,6 +59,9 @@ class FileGate:
         self._note("admit", attachment)
         await asyncio.to_thread(eventually, lambda: not (self._folder / "hold").exists(), 60)
 
+    def obstacle(self, attachment: Attachment) -> str:
+        return f"the gate holds {attachment.pod}"
+
     async def forget(self, attachment: Attachment) -> None:
         self._note("forget", attachment)
         await asyncio.to_thread(eventually, lambda: not (self._folder / "keep").exists(), 60)

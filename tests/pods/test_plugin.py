@@ -249,7 +249,8 @@ def test_no_policies_no_network() -> None:
         pod = Host("a")
         status, answer = node.cni("ADD", pod)
         assert (status, answer["code"]) == (1, 11)
-        assert "policies of shop/a" in answer["msg"]
+        assert "shop/a gets no network before its policies are applied" in answer["msg"]
+        assert "after 0.2 s the gate holds shop/a" in answer["msg"]
         assert snapshot(node.host) == before
         (node.folder / "hold").unlink()
         assert node.cni("ADD", pod)[0] == 0

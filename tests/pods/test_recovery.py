@@ -166,6 +166,26 @@ def test_gc_keeps_what_is_valid_and_removes_all_else() -> None:
 
 
 @sandboxed
+def test_gc_waits_only_for_the_container_that_is_at_work() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        node.pod("a")
+        other = node.pod("other")
+        valid = [{"containerID": "other", "ifname": "eth0"}]
+        (node.folder / "hold").touch()
+        slow = node.call("ADD", Host("slow"))
+        eventually(lambda: stored(node) == ["a", "other", "slow"])
+        collecting = node.call("GC", None, {"cni.dev/valid-attachments": valid})
+        eventually(lambda: stored(node) == ["other", "slow"])
+        assert node.cni("DEL", other) == (0, None)
+        assert collecting.poll() is None, "it waits for the ADD"
+        (node.folder / "hold").unlink()
+        assert finish(slow)[0] == 0
+        assert finish(collecting)[0] == 0
+        assert stored(node) == ["slow"], "an ADD that ran meanwhile is no leftover"
+
+
+@sandboxed
 def test_many_pods_come_and_go_at_once() -> None:
     with SmallCluster() as cluster:
         (node,) = cluster.machines

@@ -25,37 +25,11 @@ async def test_one_container_at_a_time_others_at_once() -> None:
     assert log.index("2 begins") > log.index("1 ends")
 
 
-async def test_what_works_alone_waits_for_all_and_all_wait_for_it() -> None:
-    turns, log = Turns(), list[str]()
-    first_may_end = asyncio.Event()
-
-    async def first() -> None:
-        async with turns.of("a"):
-            await first_may_end.wait()
-            log.append("first")
-
-    async def alone() -> None:
-        async with turns.alone():
-            await asyncio.sleep(0)
-            log.append("alone")
-
-    async def late() -> None:
-        async with turns.of("b"):
-            log.append("late")
-
-    async with asyncio.TaskGroup() as tasks:
-        for work in (first, alone, late):
-            tasks.create_task(work())
-            await asyncio.sleep(0)
-        first_may_end.set()
-    assert log == ["first", "alone", "late"]
-
-
-async def test_giving_up_the_wait_to_be_alone_blocks_nobody() -> None:
+async def test_giving_up_the_wait_for_a_container_blocks_nobody() -> None:
     turns = Turns()
     async with turns.of("a"):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01), turns.alone():
+            async with asyncio.timeout(0.01), turns.of("a"):
                 pytest.fail("another one was at work")
-        async with asyncio.timeout(1), turns.of("b"):
-            pass
+    async with asyncio.timeout(1), turns.of("a"):
+        pass

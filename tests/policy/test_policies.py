@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from podwire.engine.sink import FakeSink
+from podwire.engine.sink import FakeSink, RefusedError
+from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.policy import policies as policies_module
@@ -54,6 +56,11 @@ class FakeFeed:
     def _tell(self, change: Change[Any]) -> None:
         for listener in self._listeners:
             listener(change)
+
+
+def with_annotations(item: Pod, annotations: dict[str, str]) -> Pod:
+    metadata = msgspec.structs.replace(item.metadata, annotations=annotations)
+    return msgspec.structs.replace(item, metadata=metadata)
 
 
 class Node:
@@ -129,6 +136,59 @@ async def test_the_gate_does_not_open_for_another_pod_of_that_name(tmp_path: Pat
         assert not gate.done()
         node.pods.say(A)
         await asyncio.wait_for(gate, 5)
+
+
+@pytest.mark.parametrize("annotation", ["kubernetes.io/config.mirror", "kubernetes.io/config.hash"])
+async def test_the_gate_opens_for_a_static_pod(tmp_path: Path, kernel: FakeSink[Row], annotation: str) -> None:
+    """Its runtime knows it by the hash of its file, the API by the uid of its mirror pod."""
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced()
+        node.pods.say(with_annotations(A, {annotation: "hash-of-the-file"}))
+        other = asyncio.create_task(node.work.admit(A.key, "another hash", [address("10.244.1.9")]))
+        await asyncio.wait_for(node.work.admit(A.key, "hash-of-the-file", IP), 5)
+        assert node.addresses() == {"10.244.1.2", "fd00::2"}
+        await quiet()
+        assert not other.done()
+        other.cancel()
+        node.work.detach(A.key, "another hash", [address("10.244.1.9")])
+        await asyncio.wait_for(node.work.forget(A.key, "hash-of-the-file", IP), 5)
+        assert node.addresses() == set()
+
+
+async def test_a_runtime_that_passes_no_uid_means_the_pod_of_that_name(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    node = Node(tmp_path, kernel)
+    b = pod("x/b", "")
+    async with node.running():
+        node.synced()
+        node.pods.say(A, b)
+        await asyncio.wait_for(node.work.admit(A.key, "", IP), 5)
+        await asyncio.wait_for(node.work.admit(b.key, "", [address("10.244.1.3")]), 5)
+        assert node.addresses() == {"10.244.1.2", "fd00::2", "10.244.1.3"}
+        await asyncio.wait_for(node.work.forget(A.key, "", IP), 5)
+        assert node.addresses() == {"10.244.1.3"}
+
+
+async def test_a_row_that_the_kernel_refuses_keeps_its_own_pod_out_with_the_reason(
+    tmp_path: Path, kernel: FakeSink[Row]
+) -> None:
+    node = Node(tmp_path, kernel)
+    kernel.refuses = {("address", IP[0])}
+    async with node.running():
+        node.synced()
+        node.pods.say(A, pod("x/b", ""))
+        with pytest.raises(RefusedError, match=r"policy: 10\.244\.1\.2 is .* is refused: the fake sink refuses"):
+            await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 5)
+        await asyncio.wait_for(node.work.admit(NamespacedName("x", "b"), "uid-x/b", [address("10.244.1.3")]), 5)
+        assert any(line.startswith("refused: 10.244.1.2") for line in node.work.lines())
+
+
+async def test_an_obstacle_names_what_the_gate_waits_for(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+    node = Node(tmp_path, kernel)
+    assert "has not sent pod x/a with uid uid-x/a" in node.work.obstacle(A.key, A.metadata.uid)
+    node.pods.say(A)
+    assert node.work.obstacle(A.key, A.metadata.uid) == "its policies are not written yet"
+    node.numbers.close()
 
 
 async def test_the_gate_stays_closed_while_the_kernel_refuses(tmp_path: Path, kernel: FakeSink[Row]) -> None:

@@ -1,3 +1,4 @@
+from podwire.kube.watch import Change
 from podwire.policy.model import Identity
 from tests.policy.cluster import Cluster, address, name, namespace, network_policy, pod
 
@@ -143,3 +144,14 @@ def test_what_may_need_no_number_any_more_is_told() -> None:
     assert cluster.view.alive("x"), "the namespace is still there"
     cluster.remove(namespace("x"))
     assert not cluster.view.alive("x")
+
+
+def test_a_view_that_has_lost_everything_keeps_nothing() -> None:
+    cluster = cluster_of("x/a", "z/b")
+    cluster.policy("x/p", "{podSelector: {matchLabels: {pod: a}}, ingress: [{from: [{podSelector: {}}]}]}")
+    cluster.settle()
+    cluster.remove(*cluster.policies(), cluster.pod("x/a"), cluster.pod("z/b"), namespace("x"), namespace("y"))
+    cluster.view.pod_changed(Change(pod("n/never", ""), None))
+    cluster.view.policy_changed(Change(network_policy("n/never", "{}"), None))
+    left = {name: value for name, value in vars(cluster.view).items() if value and name not in {"node", "departed"}}
+    assert left == {}

@@ -10,6 +10,10 @@ from podwire.kube.volumes import ObjectFieldSelector, Quantity, ResourceFieldSel
 
 IntOrString = int | str
 
+CONFIG_MIRROR = "kubernetes.io/config.mirror"
+CONFIG_HASH = "kubernetes.io/config.hash"
+"""Annotations of the API's copy of a static pod: the hash of the file that a kubelet runs it from."""
+
 
 class NamespaceSpec(Struct, frozen=True):
     """A namespace whose deletion began stays until its finalizers are gone."""
@@ -362,6 +366,16 @@ class Pod(Object, frozen=True):
         if self.status.pod_ips:
             return tuple(entry.ip for entry in self.status.pod_ips)
         return (self.status.pod_ip,) if self.status.pod_ip else ()
+
+    def is_run_as(self, uid: str) -> bool:
+        """Whether a container runtime means this pod by this uid; any pod where the runtime passes none.
+
+        The runtime knows a static pod by the hash of its file, which its mirror pod has as an annotation.
+        Source: k8s.io/kubernetes `pkg/kubelet/types/pod_update.go`.
+        """
+        annotations = self.metadata.annotations
+        hashes = {annotations[key] for key in (CONFIG_MIRROR, CONFIG_HASH) if key in annotations}
+        return not uid or uid == self.metadata.uid or uid in hashes
 
     @property
     def finished(self) -> bool:

@@ -6,6 +6,8 @@ The words are those of the CNI specification 1.1.0 (github.com/containernetworki
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +78,10 @@ class Attachment:
         return next((address for address in self.addresses if address.version == version), None)
 
 
+ContainerLock = Callable[[str], AbstractAsyncContextManager[None]]
+"""Holds the lock of a container, named by its identifier, inside an `async with` block."""
+
+
 class Gate(Protocol):
     """Who must agree before a pod gets its network: the policies that hold for it.
 
@@ -83,7 +89,14 @@ class Gate(Protocol):
     """
 
     async def admit(self, attachment: Attachment) -> None:
-        """Return when everything that isolates this pod stands in the kernel. Until then it has no network."""
+        """Wait until everything that isolates this pod is in the kernel. Until then it has no network.
+
+        Raises SinkError when the kernel refuses a part of it.
+        """
+        ...
+
+    def obstacle(self, attachment: Attachment) -> str:
+        """Return what `admit` or `forget` waits for now, for an error message."""
         ...
 
     async def forget(self, attachment: Attachment) -> None:

@@ -70,10 +70,11 @@ class PodNetwork:
         """All pods of this node that have their network, also from before a restart."""
         return self._operations.attachments
 
-    def rows(self) -> Iterator[MemberRow | WayRow]:
-        """All rows that must stand for this node and its peers; they print themselves."""
-        yield from self._members.table.rows()
-        yield from self._ways.table.rows()
+    def rows(self) -> Iterator[str]:
+        """Return all rows that the kernel should hold, and those that it refuses, as text."""
+        yield from self._operations.rows()
+        yield from self._members.lines()
+        yield from self._ways.lines()
 
     async def run(self) -> None:
         """Serve until cancelled. Pods keep their network when it ends."""
@@ -113,7 +114,7 @@ class PodNetwork:
         self._ways.complete()
 
     async def settle(self) -> None:
-        """Return when all that was told stands in the kernel."""
+        """Wait until all changes received before this call are in the kernel."""
         await self._members.settle()
         await self._ways.settle()
 

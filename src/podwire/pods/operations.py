@@ -11,7 +11,7 @@ from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import SinkError
 from podwire.pods import cni, links
 from podwire.pods.addresses import ExhaustedError
-from podwire.pods.attachment import Attachment, AttachmentKey, Gate, PodIdentity
+from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.cni import CniError, Code
 from podwire.pods.rows import MemberRow, source_rows
 from podwire.pods.sink import MemberSink
@@ -58,6 +58,10 @@ class PodOperations:
         """Keep the anti-spoof rules as the attachments ask for them, for ever."""
         await self._sources.run()
 
+    def rows(self) -> Iterator[str]:
+        """Return the anti-spoof rules of all pods of this node as text."""
+        return self._sources.lines()
+
     @property
     def attachments(self) -> tuple[Attachment, ...]:
         """All that have their network."""
@@ -99,7 +103,7 @@ class PodOperations:
             await self._attach(attachment, uplink)
         except Exception as error:
             await self._undo(attachment)
-            raise _refusal(error, attachment, self._gate_seconds) from error
+            raise self._refusal(error, attachment) from error
         return _result(attachment, uplink.mtu)
 
     async def _attach(self, attachment: Attachment, uplink: Uplink) -> None:
@@ -109,7 +113,7 @@ class PodOperations:
             await self._gate.admit(attachment)
             self._guarded[attachment.key] = attachment
             self._sources.touch(attachment.key)
-            await self._sources.settle()
+            await self._sources.settle(attachment.key)
         await asyncio.to_thread(links.connect, attachment, uplink)
         await _live(attachment)
         self._store.finish(attachment.key)
@@ -121,7 +125,11 @@ class PodOperations:
             await asyncio.to_thread(links.remove, key.host_interface)
             if entry is not None:
                 await self._give_back(entry.attachment)
-        except (OSError, TimeoutError) as error:
+        except TimeoutError as error:
+            reason = self._obstacle(entry.attachment) if entry is not None else "the kernel did not answer"
+            message = f"removing {key.interface} of {key.container} took too long: {reason}"
+            raise CniError(Code.TRY_AGAIN_LATER, message) from error
+        except (OSError, SinkError) as error:
             raise CniError(Code.TRY_AGAIN_LATER, f"removing {key.interface} of {key.container}: {error}") from error
 
     async def _give_back(self, attachment: Attachment) -> None:
@@ -129,7 +137,7 @@ class PodOperations:
             await self._gate.forget(attachment)
             self._guarded.pop(attachment.key, None)
             self._sources.touch(attachment.key)
-            await self._sources.settle()
+            await self._sources.settle(attachment.key)
         self._store.release(attachment.key)
 
     async def _undo(self, attachment: Attachment) -> None:
@@ -171,16 +179,25 @@ class PodOperations:
         if self._store.exhausted:
             raise CniError(Code.NOT_AVAILABLE, str(ExhaustedError(self._store.ranges)))
 
-    async def collect(self, valid: frozenset[AttachmentKey]) -> None:
-        """Remove all attachments that are not valid, those that are half done, and links that nobody knows."""
+    async def collect(self, valid: frozenset[AttachmentKey], lock: ContainerLock) -> None:
+        """Remove all attachments that are not valid, those that are half done, and links that nobody knows.
+
+        Containers are locked one by one, so that one whose ADD takes long holds up no other.
+        """
         faults: list[str] = []
-        for entry in self._store.entries():
-            key = entry.attachment.key
-            if key not in valid or not entry.ready:
-                faults += await self._collected(key)
-        known = {entry.attachment.host_interface for entry in self._store.entries()}
-        for name in set(await asyncio.to_thread(links.present)) - known:
+        # Links first: that of an ADD which begins now has its entry in the store before it exists.
+        present = await asyncio.to_thread(links.present)
+        entries = self._store.entries()
+        for name in set(present) - {entry.attachment.host_interface for entry in entries}:
             await asyncio.to_thread(links.remove, name)
+        for entry in entries:
+            key = entry.attachment.key
+            if key in valid and entry.ready:
+                continue
+            async with lock(key.container):
+                # An entry that has become ready meanwhile is of an ADD that ran when the list was made.
+                if self._store.find(key) == entry:
+                    faults += await self._collected(key)
         if faults:
             raise CniError(Code.TRY_AGAIN_LATER, "not everything could be removed", "; ".join(faults))
 
@@ -190,6 +207,20 @@ class PodOperations:
         except CniError as error:
             return [error.message]
         return []
+
+    def _refusal(self, error: Exception, attachment: Attachment) -> CniError:
+        """Return the CNI error of an ADD that failed."""
+        if isinstance(error, TimeoutError):
+            message = f"{attachment.pod} gets no network before its policies are applied: "
+            message += f"after {self._gate_seconds:g} s {self._obstacle(attachment)}"
+            return CniError(Code.TRY_AGAIN_LATER, message)
+        return _refusal(error, attachment)
+
+    def _obstacle(self, attachment: Attachment) -> str:
+        """Return what the attachment waits for now."""
+        if self._sources.failure:
+            return f"its anti-spoof rules cannot be written: {self._sources.failure}"
+        return self._gate.obstacle(attachment)
 
     def _derive(self, key: AttachmentKey) -> Iterator[MemberRow]:
         attachment = self._guarded.get(key)
@@ -231,14 +262,9 @@ def _unlike(previous: cni.Result, made: cni.Result, interface: str) -> list[str]
     return found
 
 
-def _refusal(error: Exception, attachment: Attachment, seconds: float) -> CniError:
+def _refusal(error: Exception, attachment: Attachment) -> CniError:
     if isinstance(error, CniError):
         return error
-    if isinstance(error, TimeoutError):
-        message = (
-            f"the policies of {attachment.pod} did not stand within {seconds:g} s: it gets no network without them"
-        )
-        return CniError(Code.TRY_AGAIN_LATER, message)
     if isinstance(error, links.ForeignLinkError):
         return CniError(Code.BAD_ENVIRONMENT, f"CNI_IFNAME: {error}; remove it or choose another name")
     if isinstance(error, FileNotFoundError) and error.filename == attachment.netns:

@@ -1,4 +1,4 @@
-"""The agent's CNI socket: one request a connection, one operation at a time for each container, GC alone."""
+"""The agent's CNI socket: one request a connection, one operation at a time for each container."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from podwire.pods import cni
-from podwire.pods.attachment import AttachmentKey, PodIdentity
+from podwire.pods.attachment import AttachmentKey, ContainerLock, PodIdentity
 from podwire.pods.cni import Code, Command
 
 log = logging.getLogger(__name__)
@@ -41,45 +41,29 @@ class Operations(Protocol):
         """Return when ADD can be served."""
         ...
 
-    async def collect(self, valid: frozenset[AttachmentKey]) -> None:
-        """Remove all that is not in the list."""
+    async def collect(self, valid: frozenset[AttachmentKey], lock: ContainerLock) -> None:
+        """Remove all that is not in the list, each container under its lock."""
         ...
 
 
 class Turns:
-    """Who may work now. Operations of one container follow each other; one that works alone waits for all others."""
+    """Locks of containers: operations of one container follow each other, those of others run beside them."""
 
     def __init__(self) -> None:
         self._busy: set[str] = set()
-        self._alone = False
         self._changed = asyncio.Condition()
 
     @contextlib.asynccontextmanager
     async def of(self, container: str) -> AsyncIterator[None]:
-        """The turn of one container."""
+        """Hold the lock of one container."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._alone and container not in self._busy)
+            await self._changed.wait_for(lambda: container not in self._busy)
             self._busy.add(container)
         try:
             yield
         finally:
             async with self._changed:
                 self._busy.discard(container)
-                self._changed.notify_all()
-
-    @contextlib.asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """The turn of an operation that concerns all containers: new ones wait, running ones are waited for."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._alone)
-            self._alone = True
-        try:
-            async with self._changed:
-                await self._changed.wait_for(lambda: not self._busy)
-            yield
-        finally:
-            async with self._changed:
-                self._alone = False
                 self._changed.notify_all()
 
 
@@ -133,8 +117,7 @@ class Server:
             await self._operations.status()
             return b""
         if request.command is Command.GC:
-            async with self._turns.alone():
-                await self._operations.collect(request.valid)
+            await self._operations.collect(request.valid, self._turns.of)
             return b""
         assert request.key is not None, "decode() answers a key for all other commands"
         async with self._turns.of(request.key.container):

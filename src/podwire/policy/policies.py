@@ -85,27 +85,32 @@ class Policies:
     async def admit(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
         """Attach, and return when everything that policies say about the pod stands in the kernel.
 
-        It waits for the API to tell of the pod with this uid: what is not known cannot be judged. Set a time limit.
+        It waits until the API server has sent the pod with this uid: what is not known cannot be judged. Set a time
+        limit. Raises RefusedError when the kernel refuses a row that concerns the pod.
         """
         self.attach(pod, uid, addresses)
         await self._pods.wait_for(lambda: self._is_known(pod, uid))
-        await self._reconciler.settle()
+        await self._reconciler.settle(*self._owners(addresses))
 
     async def forget(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
         """Detach, and return when the kernel knows no pod at these addresses: then another one may have them."""
         self.detach(pod, uid, addresses)
-        await self._reconciler.settle()
+        await self._reconciler.settle(*addresses)
 
-    def rows(self) -> Iterable[Row]:
-        """All rows that must stand; they print themselves."""
-        return self._reconciler.table.rows()
+    def obstacle(self, pod: NamespacedName, uid: str) -> str:
+        """Return what `admit` and `forget` wait for now."""
+        if not self._is_known(pod, uid):
+            return f"the API server has not sent pod {pod} with uid {uid or 'of any value'}"
+        if self._reconciler.failure:
+            return f"its policies cannot be written: {self._reconciler.failure}"
+        return "its policies are not written yet"
 
     def lines(self) -> Iterator[str]:
         """All rows as text, after what the numbers in them mean."""
         for allocation in self._numbers.allocations():
             if isinstance(allocation, Identity):
                 yield f"{who(self._numbers.identity(allocation))} means {allocation}"
-        yield from map(str, self.rows())
+        yield from self._reconciler.lines()
 
     async def settle(self) -> None:
         """Return when everything known now stands in the kernel."""
@@ -130,6 +135,11 @@ class Policies:
             log.exception("what policies say about %s cannot be derived: it is closed", owner)
             return tuple(closed(owner, self._numbers))
 
+    def _owners(self, addresses: Iterable[IPAddress]) -> set[Owner]:
+        """Return the owners of the rows that concern the pod with these addresses."""
+        bearers = (self.view.bearer(address) for address in addresses)
+        return {*addresses, *(bearer.identity for bearer in bearers if bearer is not None)}
+
     def _restore(self, held: Iterable[Row]) -> None:
         self._numbers.found_in_kernel(number for row in held for number in numbers_in(row))
 
@@ -144,7 +154,7 @@ class Policies:
 
     def _is_known(self, pod: NamespacedName, uid: str) -> bool:
         known = self._pods.objects.get(pod)
-        return known is not None and known.metadata.uid == uid
+        return known is not None and known.is_run_as(uid)
 
     async def _release(self) -> None:
         """Give back numbers that nothing needs, only after the kernel has lost all rows with them."""

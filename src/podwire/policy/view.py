@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Owner = IPAddress | Identity
 ObjectT = TypeVar("ObjectT", bound=Object)
+ObjectOrPolicyT = TypeVar("ObjectOrPolicyT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ class View:
         self._reaching_out: dict[NamespacedName, Policy] = {}
         self._own_keys: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._far_keys: Counter[str] = Counter()
-        self._attached: dict[str, tuple[IPAddress, ...]] = {}
-        self._attached_to: dict[IPAddress, str] = {}
+        self._attached: defaultdict[NamespacedName, dict[str, tuple[IPAddress, ...]]] = defaultdict(dict)
+        """What is attached on this node under a pod's name, by the uid that the container runtime gave."""
+        self._attached_to: dict[IPAddress, tuple[NamespacedName, str]] = {}
         self._bearers: dict[NamespacedName, Bearer] = {}
         self._claims: defaultdict[IPAddress, dict[NamespacedName, Bearer]] = defaultdict(dict)
         self._kinds: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
@@ -79,10 +81,11 @@ class View:
 
         Of several pods whose status names the address, the youngest has it: the others are on their way out.
         """
-        claims = self._claims.get(address, {}).values()
+        claims = self._claims.get(address, {})
         if address in self._attached_to:
-            return next((bearer for bearer in claims if bearer.uid == self._attached_to[address]), None)
-        return max(claims, key=lambda bearer: (bearer.created, bearer.uid), default=None)
+            bearer = claims.get(self._attached_to[address][0])
+            return bearer if bearer is not None and bearer.local else None
+        return max(claims.values(), key=lambda bearer: (bearer.created, bearer.uid), default=None)
 
     def party(self, address: IPAddress) -> Party:
         """Who is at the address: a pod, or nobody that policies know."""
@@ -155,31 +158,35 @@ class View:
         """A pod came, went, or is another one now."""
         key = _object(change).key
         if change.new is None:
-            self._pods[key.namespace].pop(key.name, None)
+            _forget(self._pods, key)
         else:
             self._pods[key.namespace][key.name] = change.new
         return self._refresh([key])
 
     def attach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> set[Owner]:
         """The pod with this uid has these addresses on this node, whatever its status says."""
-        self._attached[uid] = tuple(dict.fromkeys((*self._attached.get(uid, ()), *addresses)))
-        self._attached_to.update(dict.fromkeys(addresses, uid))
+        known = self._attached[pod].get(uid, ())
+        self._attached[pod][uid] = tuple(dict.fromkeys((*known, *addresses)))
+        self._attached_to.update(dict.fromkeys(addresses, (pod, uid)))
         return set(addresses) | self._refresh([pod])
 
     def detach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> set[Owner]:
         """The pod has these addresses no longer."""
-        left = tuple(address for address in self._attached.pop(uid, ()) if address not in set(addresses))
+        attached = self._attached[pod]
+        left = tuple(address for address in attached.pop(uid, ()) if address not in set(addresses))
         if left:
-            self._attached[uid] = left
+            attached[uid] = left
+        if not attached:
+            del self._attached[pod]
         for address in addresses:
-            if self._attached_to.get(address) == uid:
+            if self._attached_to.get(address) == (pod, uid):
                 del self._attached_to[address]
         return set(addresses) | self._refresh([pod])
 
     def policy_changed(self, change: Change[NetworkPolicy]) -> set[Owner]:
         """A policy came, went, or says something else. It may make labels count that did not, and the reverse."""
         key = _object(change).key
-        old = self._policies[key.namespace].pop(key.name, None)
+        old = _forget(self._policies, key)
         new = policy(change.new) if change.new else None
         if new:
             self._policies[key.namespace][key.name] = new
@@ -208,9 +215,12 @@ class View:
         if old:
             _subtract(own, old.own_label_keys)
             _subtract(far, old.far_label_keys)
+        own_after = set(own)
+        if not own:
+            del self._own_keys[home]
         if set(far) != far_before:
             return self._refresh([pod.key for pods in self._pods.values() for pod in pods.values()])
-        if set(own) != own_before:
+        if own_after != own_before:
             return self._refresh([pod.key for pod in self._pods.get(home, {}).values()])
         return set()
 
@@ -239,15 +249,16 @@ class View:
         return dirty
 
     def _bearer(self, key: NamespacedName) -> Bearer | None:
-        pod = self._pods[key.namespace].get(key.name)
+        pod = self._pods.get(key.namespace, {}).get(key.name)
         if pod is None or pod.spec.host_network or pod.finished:
             return None
-        attached = self._attached.get(pod.metadata.uid, ())
+        sandboxes = self._attached.get(key, {})
+        attached = tuple(address for uid, held in sandboxes.items() if pod.is_run_as(uid) for address in held)
         local = bool(attached) or pod.spec.node_name == self.node
         addresses = attached if local else tuple(_addresses(pod.addresses))
         if not addresses:
             return None
-        keys = self._own_keys[key.namespace].keys() | self._far_keys.keys()
+        keys = self._own_keys.get(key.namespace, Counter[str]()).keys() | self._far_keys.keys()
         found = identity(pod, keys)
         return Bearer(
             found, addresses, local, pod.spec.node_name, pod.metadata.uid, pod.metadata.creation_timestamp or ""
@@ -299,6 +310,14 @@ def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
     for text in texts:
         with contextlib.suppress(ValueError):
             yield ipaddress.ip_address(text)
+
+
+def _forget(objects: dict[str, dict[str, ObjectOrPolicyT]], key: NamespacedName) -> ObjectOrPolicyT | None:
+    """Remove an object, and its namespace with the last one; return what it was."""
+    found = objects.get(key.namespace, {}).pop(key.name, None)
+    if not objects.get(key.namespace, True):
+        del objects[key.namespace]
+    return found
 
 
 def _subtract(counter: Counter[str], keys: Iterable[str]) -> None:
