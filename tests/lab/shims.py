@@ -64,7 +64,7 @@ class ShimOfTest:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def start(self) -> None:
-        request = SpawnRequest("shim", "podwire.lab.shim.server.server.server:main", "", {"folder": str(self.folder)})
+        request = SpawnRequest("shim", "podwire.lab.shim.server:main", "", {"folder": str(self.folder)})
         self.pid = await ForkSpawner().spawn(request)
         await until((self.folder / SHIM_SOCKET).exists)
 

@@ -125,7 +125,7 @@ async def test_an_old_position_is_410(files: Files) -> None:
 async def test_a_reader_that_sleeps_is_cut_off_and_the_others_go_on(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("podwire.apiserver.reads.reader.reader.watcher.LARGEST_BUFFER", 50)
+    monkeypatch.setattr("podwire.apiserver.reads.watcher.LARGEST_BUFFER", 50)
     raw = socket.create_connection(("127.0.0.1", served.port))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sleeper = await asyncio.to_thread(served.credentials.ssl_context().wrap_socket, raw, server_hostname="localhost")

@@ -104,7 +104,7 @@ def test_a_kind_without_a_schema_is_an_error() -> None:
 def test_discovery_reads_no_schemas() -> None:
     """A server starts without unpacking anything."""
     program = (
-        "from podwire.apiserver.documents.nonresource.nonresource import discovery\n"
+        "from podwire.apiserver.documents import discovery\n"
         "from podwire.apiserver.kinds import builtin, schema\n"
         "discovery.aggregated_core(builtin.registry())\n"
         "print(schema.structures.cache_info().currsize)"

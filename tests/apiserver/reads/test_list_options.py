@@ -99,7 +99,7 @@ async def test_contradictions_are_refused(talk: Talk, query: str, code: int) -> 
 async def test_a_version_that_has_not_come_is_waited_for_and_then_refused(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("podwire.apiserver.reads.reader.reader.list_options.FRESH_SECONDS", 0.05)
+    monkeypatch.setattr("podwire.apiserver.reads.list_options.FRESH_SECONDS", 0.05)
     version = talk.server.store.version
     code, answer = await talk.response("GET", f"{MAPS}?resourceVersion={version + 5}")
     assert (code, answer["details"]["causes"][0]["reason"]) == (504, "ResourceVersionTooLarge")

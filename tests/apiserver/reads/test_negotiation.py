@@ -71,7 +71,7 @@ async def test_a_refusal_names_what_it_is_about(talk: Talk) -> None:
 
 @pytest.mark.proves("retry-after")
 async def test_who_shall_come_again_is_told_when(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.reads.reader.reader.list_options.FRESH_SECONDS", 0.01)
+    monkeypatch.setattr("podwire.apiserver.reads.list_options.FRESH_SECONDS", 0.01)
     early = await talk.answer("GET", f"{MAPS}?resourceVersion={talk.server.store.version + 9}")
     assert isinstance(early, Response)
     assert (early.code, early.headers["Retry-After"], json.loads(early.body)["details"]["retryAfterSeconds"]) == (

@@ -152,7 +152,7 @@ def test_big_beginnings_are_made_a_chunk_at_a_time() -> None:
 
 @pytest.mark.proves("watch-slow-clients")
 async def test_a_slow_watcher_is_broken_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("podwire.apiserver.reads.reader.reader.watcher.LARGEST_BUFFER", 20)
+    monkeypatch.setattr("podwire.apiserver.reads.watcher.LARGEST_BUFFER", 20)
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting(), PLAIN))
     wakes: list[Phase] = []

@@ -142,7 +142,7 @@ def _question(number: str, probe: Probe, pods: Pods) -> tuple[str, dict[str, Any
 
 def _ask(world: World, pod: tuple[str, str], targets: list[dict[str, Any]]) -> dict[str, tuple[Attempt, ...]]:
     """Run the prober in a pod."""
-    program = resources.files("podwire.lab.demo.demo.demo").joinpath("prober.py").read_text()
+    program = resources.files("podwire.lab.demo").joinpath("prober.py").read_text()
     namespace, name = pod
     answer = _kubectl(world, "-n", namespace, "exec", name, "--", PYTHON, "-c", program, json.dumps(targets))
     return {

@@ -22,10 +22,10 @@ def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpe
     }
     underlay = str(paths.network("underlay"))
     return (
-        RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints.entrypoints.entrypoints:underlay", "", arguments, once=True),
+        RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints:underlay", "", arguments, once=True),
         RoleSpec(
             API_SERVER,
-            "podwire.lab.roles.entrypoints.entrypoints.entrypoints:apiserver",
+            "podwire.lab.roles.entrypoints:apiserver",
             underlay,
             arguments,
             after=(UNDERLAY,),
@@ -33,14 +33,14 @@ def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpe
         ),
         RoleSpec(
             "controllers",
-            "podwire.lab.roles.entrypoints.entrypoints.entrypoints:controllers",
+            "podwire.lab.roles.entrypoints:controllers",
             underlay,
             arguments,
             after=(UNDERLAY,),
         ),
         RoleSpec(
             "upstream",
-            "podwire.lab.roles.entrypoints.entrypoints.entrypoints:upstream",
+            "podwire.lab.roles.entrypoints:upstream",
             str(paths.network("outside")),
             arguments,
             after=(UNDERLAY,),
@@ -48,7 +48,7 @@ def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpe
         *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),
         RoleSpec(
             "bootstrap",
-            "podwire.lab.roles.entrypoints.entrypoints.entrypoints:bootstrap",
+            "podwire.lab.roles.entrypoints:bootstrap",
             str(paths.network(topology.node(1).name)),
             arguments,
             once=True,
@@ -65,14 +65,14 @@ def _node_roles(node: NodeAddresses, arguments: dict[str, str]) -> tuple[RoleSpe
     return (
         RoleSpec(
             f"agent-{node.name}",
-            "podwire.lab.roles.entrypoints.entrypoints.entrypoints:agent",
+            "podwire.lab.roles.entrypoints:agent",
             network,
             mine,
             after=(UNDERLAY,),
         ),
         RoleSpec(
             f"runtime-{node.name}",
-            "podwire.lab.roles.entrypoints.entrypoints.entrypoints:runtime",
+            "podwire.lab.roles.entrypoints:runtime",
             network,
             mine,
             after=(UNDERLAY,),

@@ -24,7 +24,7 @@ NEVER_PULLED = "ErrImageNeverPull"
 INVALID_NAME = "InvalidImageName"
 """Upstream's reasons (kubernetes `pkg/kubelet/images/types.go`)."""
 
-STAND_IN_FUNCTION = "podwire.lab.standin.server.server.server:main_of_arguments"
+STAND_IN_FUNCTION = "podwire.lab.standin.server:main_of_arguments"
 VISIBLE = ("/usr/", "/bin/", "/sbin/")
 """Folders of the host in which a container sees programs."""
 

@@ -12,7 +12,7 @@ from podwire.kube.credentials import Credentials
 from podwire.lab.roles.manifests import CREDENTIALS_PATH, DNS_IMAGE
 
 PROGRAMS: Mapping[str, str] = MappingProxyType(
-    {DNS_IMAGE: "podwire.lab.roles.entrypoints.entrypoints.builtin_images:dns"}
+    {DNS_IMAGE: "podwire.lab.roles.builtin_images:dns"}
 )
 """For each image the function behind it; its arguments are the container's `args`, `--name=value` each."""
 

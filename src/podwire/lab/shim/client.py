@@ -17,7 +17,7 @@ from podwire.lab.shim import messages
 
 log = logging.getLogger(__name__)
 
-SHIM_FUNCTION = "podwire.lab.shim.server.server.server:main"
+SHIM_FUNCTION = "podwire.lab.shim.server:main"
 LISTEN_SECONDS = 5.0
 LISTEN_PAUSE = 0.002
 AGAIN_SECONDS = 0.2

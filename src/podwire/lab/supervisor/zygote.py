@@ -26,10 +26,10 @@ Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
 """A role's entry: its arguments, and the descriptors it inherits by name."""
 
 WARM_MODULES = (
-    "podwire.lab.roles.entrypoints.entrypoints.entrypoints",
-    "podwire.lab.shim.server.server.server",
-    "podwire.lab.standin.server.server.server",
-    "podwire.lab.roles.entrypoints.entrypoints.builtin_images",
+    "podwire.lab.roles.entrypoints",
+    "podwire.lab.shim.server",
+    "podwire.lab.standin.server",
+    "podwire.lab.roles.builtin_images",
 )
 
 
