@@ -11,9 +11,7 @@ from podwire.dns import server
 from podwire.kube.credentials import Credentials
 from podwire.lab.roles.manifests import CREDENTIALS_PATH, DNS_IMAGE
 
-PROGRAMS: Mapping[str, str] = MappingProxyType(
-    {DNS_IMAGE: "podwire.lab.roles.builtin_images:dns"}
-)
+PROGRAMS: Mapping[str, str] = MappingProxyType({DNS_IMAGE: "podwire.lab.roles.builtin_images:dns"})
 """For each image the function behind it; its arguments are the container's `args`, `--name=value` each."""
 
 DNS_OPTIONS = frozenset({"server", "domain", "upstream", "cluster-ranges"})
