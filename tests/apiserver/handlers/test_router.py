@@ -159,7 +159,7 @@ async def test_status_and_the_rest_are_written_apart(talk: Talk) -> None:
     reported = await talk.ok("PATCH", f"{PODS}/web/status", both, content_type=MERGE)
     assert reported["status"]["phase"] == "Running"
     assert "nodeName" not in reported["spec"]
-    assert "labels" not in reported["metadata"]
+    assert reported["metadata"]["labels"] == {"a": "b"}
 
 
 # patch
@@ -227,7 +227,7 @@ async def test_a_dry_run_answers_and_changes_nothing(talk: Talk) -> None:
 
 
 @pytest.mark.proves("field-validation", "warning-headers")
-async def test_unknown_fields_are_refused_warned_of_or_kept(talk: Talk) -> None:
+async def test_unknown_fields_are_refused_or_dropped(talk: Talk) -> None:
     body = config_map(dat={"typo": "1"})
     code, _, message = await talk.refused("POST", f"{MAPS}?fieldValidation=Strict", body)
     assert code == 400
@@ -235,9 +235,13 @@ async def test_unknown_fields_are_refused_warned_of_or_kept(talk: Talk) -> None:
     warned = await talk.answer("POST", MAPS, body)
     assert isinstance(warned, Response)
     assert warned.warnings == ('unknown field "dat"',)
+    assert "dat" not in await talk.ok("GET", f"{MAPS}/a")
     ignored = await talk.answer("PUT", f"{MAPS}/a?fieldValidation=Ignore", body)
     assert isinstance(ignored, Response)
     assert (ignored.code, ignored.warnings) == (200, ())
+    assert b'"dat"' not in ignored.body
+    patched = await talk.ok("PATCH", f"{MAPS}/a", {"metadata": {"label": {"a": "b"}}}, content_type=MERGE)
+    assert "label" not in patched["metadata"]
 
 
 # paths

@@ -52,6 +52,9 @@ BASE: dict[str, dict[str, Any]] = {
     "v1 ConfigMap": {"data": {"key": "value"}},
     "v1 Secret": {"stringData": {"password": "x"}},
     "v1 Namespace": {},
+    "v1 Node": {},
+    "coordination.k8s.io/v1 Lease": {},
+    "scheduling.k8s.io/v1 PriorityClass": {"value": 1},
     "batch/v1 CronJob": {
         "spec": {
             "schedule": "*/5 * * * *",

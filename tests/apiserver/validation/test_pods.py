@@ -89,4 +89,4 @@ def test_a_status_is_checked_as_far_as_the_network_reads_it() -> None:
     assert validation.validate_status(resource, good, old) == []
     bad = {**old, "status": {"podIP": "10.244.1.2", "podIPs": [{"ip": "10.244.1.300"}]}}
     texts = [str(cause) for cause in validation.validate_status(resource, bad, old)]
-    assert texts[0].startswith('status.podIPs[0].ip: Invalid value: "10.244.1.300": must be a valid IP address')
+    assert texts[0].startswith('status.podIPs[0]: Invalid value: "10.244.1.300": must be a valid IP address')

@@ -23,11 +23,13 @@ ANNOTATIONS_LIMIT = 256 * 1024
 _RBAC = "rbac.authorization.k8s.io"
 _NAME_FORMS: dict[str, Callable[[str], list[str]]] = {
     "Namespace": formats.dns_label,
-    "Service": formats.dns_1035_label,
+    "Service": formats.dns_label,
     "StatefulSet": formats.dns_label,
     "IPAddress": formats.address,
 }
 
+
+_STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 
 _SHARED = ("labels", "annotations", "ownerReferences", "finalizers")
 """What the objects of one owner have alike."""
@@ -53,6 +55,12 @@ def _parts(labels: Field, annotations: Field, owners: Field, finalizers: Field) 
     yield from check_annotations(annotations)
     yield from _owners(owners)
     yield from _finalizers(finalizers)
+
+
+def standard_finalizer(name: str) -> list[str]:
+    """A finalizer of a built-in kind: one of Kubernetes' own, or a name with a domain."""
+    known = "/" in name or name in _STANDARD_FINALIZERS
+    return [] if known else ["name is neither a standard finalizer name nor is it fully qualified"]
 
 
 def check_labels(field: Field) -> Iterator[Cause]:

@@ -32,6 +32,9 @@ def service(obj: Object) -> None:
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
+        for point in obj.get("status", {}).get("loadBalancer", {}).get("ingress", ()):
+            if point.get("ip"):
+                point.setdefault("ipMode", "VIP")
 
 
 def pod(obj: Object) -> None:

@@ -16,7 +16,7 @@ from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.streams import node_endpoint
 from podwire.apiserver.streams.proxy_handler import Proxies
-from podwire.apiserver.writes.writer import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
+from podwire.apiserver.writes.parts import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.custom_resource import ScalePaths
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.reads.reader import Reader
-    from podwire.apiserver.writes.writer import Change, Part, Writer, Written
+    from podwire.apiserver.writes.parts import Part
+    from podwire.apiserver.writes.writer import Change, Writer, Written
 
 Object = dict[str, Any]
 

@@ -17,8 +17,10 @@ from podwire.apiserver.validation import (
     events,
     fast_path,
     networking,
+    nodes,
     pods,
     records,
+    secrets,
     services,
     slices,
     status,
@@ -42,15 +44,19 @@ _CUSTOM = Schema(
     additional=Schema(),
 )
 
+_FREE_FINALIZERS = frozenset({"CustomResourceDefinition", "Lease", "PodDisruptionBudget"})
+"""Built-in kinds whose finalizers need no domain: as of kinds of users, apimachinery alone checks their metadata."""
+
 _CHECKS: dict[tuple[str, str], Check] = {
     ("", "ConfigMap"): records.config_map,
     ("", "Event"): lambda obj, _old: events.validate(obj),
     ("", "Endpoints"): lambda obj, _old: services.endpoints(obj),
-    ("", "Node"): records.node,
+    ("", "Namespace"): records.namespace,
+    ("", "Node"): nodes.validate,
     ("", "Pod"): pods.validate,
     ("", "PodTemplate"): lambda obj, _old: pods.template(obj["template"]),
     ("", "ReplicationController"): workloads.replication_controller,
-    ("", "Secret"): records.secret,
+    ("", "Secret"): secrets.validate,
     ("", "Service"): services.validate,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.validate,
     ("apps", "DaemonSet"): workloads.daemon_set,
@@ -58,6 +64,7 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("apps", "ReplicaSet"): workloads.replica_set,
     ("apps", "StatefulSet"): workloads.stateful_set,
     ("autoscaling", "HorizontalPodAutoscaler"): records.autoscaler,
+    ("coordination.k8s.io", "Lease"): records.lease,
     ("batch", "CronJob"): workloads.cron_job,
     ("batch", "Job"): workloads.job,
     ("discovery.k8s.io", "EndpointSlice"): slices.validate,
@@ -69,6 +76,7 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): records.role_binding,
     ("rbac.authorization.k8s.io", "Role"): records.role,
     ("rbac.authorization.k8s.io", "RoleBinding"): records.role_binding,
+    ("scheduling.k8s.io", "PriorityClass"): records.priority_class,
 }
 
 
@@ -102,6 +110,12 @@ def unknown_fields(resource: Resource, obj: Object) -> list[str]:
     return [f'unknown field "{path}"' for path in unknown]
 
 
+def drop_unknown_fields(resource: Resource, obj: Object) -> None:
+    """Remove, in place, what the schema of a built-in kind does not have; kinds of users are pruned by their own."""
+    if resource.custom is None:
+        structure.drop_unknown_fields(_shape(resource), obj)
+
+
 def validate(resource: Resource, obj: Object, old: Object | None = None, *, complete: bool = False) -> list[Cause]:
     """Everything that is wrong with an object after defaulting; with `old`, also what may not change.
 
@@ -126,7 +140,7 @@ def validate_status(resource: Resource, obj: Object, old: Object) -> list[Cause]
     if resource.custom is not None:
         return validate(resource, obj, old)
     new, before = Field("", obj), Field("", old)
-    return list(dict.fromkeys([*_metadata(resource, new, before), *status.validate(resource, new["status"])]))
+    return list(dict.fromkeys([*_metadata(resource, new, before), *status.validate(resource, new, before)]))
 
 
 def validate_ephemeral_containers(resource: Resource, obj: Object, old: Object) -> list[Cause]:
@@ -141,4 +155,7 @@ def _shape(resource: Resource) -> Schema:
 
 
 def _metadata(resource: Resource, obj: Field, old: Field | None) -> Iterator[Cause]:
-    return object_meta.validate(resource, obj["metadata"], None if old is None else old["metadata"])
+    yield from object_meta.validate(resource, obj["metadata"], None if old is None else old["metadata"])
+    if resource.custom is None and resource.kind not in _FREE_FINALIZERS:
+        for finalizer in obj["metadata"]["finalizers"]:
+            yield from finalizer.invalid_each(object_meta.standard_finalizer(finalizer.text))

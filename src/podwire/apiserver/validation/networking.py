@@ -154,7 +154,7 @@ def _backend(backend: Field) -> Iterator[Cause]:
         yield field_errors.invalid(backend.path, "", "cannot set both resource and service backends")
     elif service.given:
         if service["name"]:
-            yield from service["name"].invalid_each(formats.dns_1035_label(service["name"].text))
+            yield from service["name"].invalid_each(formats.dns_label(service["name"].text))
         else:
             yield service["name"].required()
         yield from _backend_port(backend, service["port"])

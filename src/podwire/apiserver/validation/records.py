@@ -1,4 +1,4 @@
-"""Kinds that mostly hold data: ConfigMaps, Secrets, Nodes, roles, budgets.
+"""Kinds that mostly hold data: ConfigMaps, Leases, namespaces, priority classes, roles, budgets.
 
 Source: k8s.io/kubernetes `pkg/apis/core/validation`, `pkg/apis/rbac/validation`, `pkg/apis/policy/validation`.
 """
@@ -19,54 +19,73 @@ if TYPE_CHECKING:
 DATA_LIMIT = 1024 * 1024
 """Bytes of all values together."""
 
-_FROZEN = "field is immutable when `immutable` is set"
-_SECRET_KEYS = {
-    "kubernetes.io/tls": ("tls.crt", "tls.key"),
-    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
-    "kubernetes.io/dockercfg": (".dockercfg",),
-    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
-}
+SYSTEM_PRIORITY_PREFIX = "system-"
+SYSTEM_PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+HIGHEST_PRIORITY = 1_000_000_000
+"""Of a class that is not the system's own."""
+
+FROZEN = "field is immutable when `immutable` is set"
 
 
 def config_map(obj: Field, old: Field | None) -> Iterator[Cause]:
     """Check a ConfigMap."""
-    yield from _keys(obj["data"])
-    yield from _keys(obj["binaryData"])
+    yield from keys(obj["data"])
+    yield from keys(obj["binaryData"])
     for key in sorted(set(obj["data"].value or ()) & set(obj["binaryData"].value or ())):
         yield field_errors.invalid(obj["data"].key(key).path, key, "duplicate of key present in binaryData")
-    if _size(obj["data"]) + _size(obj["binaryData"]) > DATA_LIMIT:
+    if size(obj["data"]) + decoded_size(obj["binaryData"]) > DATA_LIMIT:
         yield field_errors.too_long("", DATA_LIMIT)
-    yield from _frozen(obj, old, ("data", "binaryData"))
+    yield from frozen(obj, old, ("data", "binaryData"))
 
 
-def secret(obj: Field, old: Field | None) -> Iterator[Cause]:
-    """Check a Secret whose stringData was folded into data."""
-    yield from _keys(obj["data"])
-    if _size(obj["data"]) > DATA_LIMIT:
-        yield field_errors.too_long("data", DATA_LIMIT)
-    for key in _SECRET_KEYS.get(obj["type"].text, ()):
-        if key not in (obj["data"].value or {}):
-            yield obj["data"].key(key).required()
-    if old is not None and obj["type"].value != old["type"].value:
-        yield obj["type"].invalid(formats.IMMUTABLE)
-    yield from _frozen(obj, old, ("data",))
+def namespace(obj: Field, _old: Field | None) -> Iterator[Cause]:
+    """Check a Namespace."""
+    for finalizer in obj["spec"]["finalizers"]:
+        yield from finalizer.invalid_each(formats.label_key(finalizer.text))
+        yield from finalizer.invalid_each(object_meta.standard_finalizer(finalizer.text))
 
 
-def node(obj: Field, old: Field | None) -> Iterator[Cause]:
-    """Check a Node."""
-    ranges = obj["spec"]["podCIDRs"]
-    for network in ranges:
-        yield from network.invalid_each(formats.network(network.text))
-    families = [":" in str(network.value) for network in ranges]
-    if len(families) != len(set(families)):
-        yield ranges.invalid("may specify no more than one CIDR for each IP family")
-    if old is not None and old["spec"]["podCIDRs"] and ranges.value != old["spec"]["podCIDRs"].value:
-        yield ranges.forbidden('node updates may not change podCIDR except from "" to valid')
-    for taint in obj["spec"]["taints"]:
-        yield from taint["key"].invalid_each(formats.label_key(taint["key"].text))
-        if taint["value"]:
-            yield from taint["value"].invalid_each(formats.label_value(taint["value"].text))
-        yield from taint["effect"].one_of(("NoSchedule", "PreferNoSchedule", "NoExecute"))
+def lease(obj: Field, _old: Field | None) -> Iterator[Cause]:
+    """Check a Lease."""
+    spec = obj["spec"]
+    duration = spec["leaseDurationSeconds"]
+    if duration.given and duration.number <= 0:
+        yield duration.invalid("must be greater than 0")
+    yield from spec["leaseTransitions"].not_negative()
+    if spec["preferredHolder"] and not spec["strategy"]:
+        yield spec["preferredHolder"].forbidden("may only be specified if `strategy` is defined")
+
+
+def priority_class(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a PriorityClass."""
+    name, value = obj["metadata"]["name"], obj["value"]
+    if name.text.startswith(SYSTEM_PRIORITY_PREFIX):
+        yield from _system_class(name, value.number, default=bool(obj["globalDefault"]))
+    elif value.number > HIGHEST_PRIORITY:
+        yield value.forbidden(f"maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}")
+    policy = obj["preemptionPolicy"]
+    if policy.given:
+        yield from policy.one_of(("PreemptLowerPriority", "Never"))
+    if old is not None:
+        if value.number != old["value"].number:
+            yield value.forbidden("may not be changed in an update.")
+        if policy.value != old["preemptionPolicy"].value:
+            yield policy.invalid(formats.IMMUTABLE)
+
+
+def _system_class(name: Field, value: int, *, default: bool) -> Iterator[Cause]:
+    known = SYSTEM_PRIORITIES.get(name.text)
+    if known is None:
+        why = f"{name.text} is not a known system priority class"
+    elif known != value:
+        why = f"value of {name.text} PriorityClass must be {known}"
+    elif default:
+        why = f"globalDefault of {name.text} PriorityClass must be false"
+    else:
+        return
+    yield name.forbidden(
+        f"priority class names with '{SYSTEM_PRIORITY_PREFIX}' prefix are reserved for system use only. error: {why}"
+    )
 
 
 def role(obj: Field, _old: Field | None) -> Iterator[Cause]:
@@ -123,20 +142,29 @@ def autoscaler(obj: Field, _old: Field | None) -> Iterator[Cause]:
         yield high.invalid("must be greater than or equal to `minReplicas`")
 
 
-def _keys(data: Field) -> Iterator[Cause]:
+def keys(data: Field) -> Iterator[Cause]:
+    """Check the names of the entries of a ConfigMap or Secret."""
     for key in data.value or {}:
         yield from (field_errors.invalid(data.key(key).path, key, text) for text in formats.config_key(key))
 
 
-def _size(data: Field) -> int:
+def size(data: Field) -> int:
+    """Return the bytes of all texts of a map together."""
     return sum(len(str(value).encode()) for value in (data.value or {}).values())
 
 
-def _frozen(obj: Field, old: Field | None, parts: tuple[str, ...]) -> Iterator[Cause]:
+def decoded_size(data: Field) -> int:
+    """Return the bytes of all values of a map together, which are base64."""
+    texts = [str(value) for value in (data.value or {}).values()]
+    return sum(len(text) // 4 * 3 - text[-2:].count("=") for text in texts)
+
+
+def frozen(obj: Field, old: Field | None, parts: tuple[str, ...]) -> Iterator[Cause]:
+    """Refuse changes of an object that was made immutable."""
     if old is None or not old["immutable"]:
         return
     if not obj["immutable"]:
-        yield obj["immutable"].forbidden(_FROZEN)
+        yield obj["immutable"].forbidden(FROZEN)
     for part in parts:
         if obj[part].value != old[part].value:
-            yield obj[part].forbidden(_FROZEN)
+            yield obj[part].forbidden(FROZEN)

@@ -55,6 +55,21 @@ def unknown_fields(schema: Schema, value: Any, path: str = "") -> Iterator[str]:
                 yield from unknown_fields(declared, inner, inner_path)
 
 
+def drop_unknown_fields(schema: Schema, value: Any) -> None:
+    """Remove, in place, all fields that the schema does not have, as Go's decoder does."""
+    found = resolve(schema)
+    if isinstance(value, list) and found.items is not None:
+        for item in value:
+            drop_unknown_fields(found.items, item)
+    elif isinstance(value, dict) and found.type == "object" and not found.any_object:
+        for name in tuple(value):
+            declared = found.properties.get(name, found.additional)
+            if declared is None:
+                del value[name]
+            else:
+                drop_unknown_fields(declared, value[name])
+
+
 def missing_fields(schema: Schema, value: Any, path: str = "") -> Iterator[Cause]:
     """Required fields that are not there, outside of the status.
 

@@ -27,16 +27,22 @@ class Form(NamedTuple):
 
 
 def check_form(resource: Resource, body: dict[str, Any], options: WriteOptions) -> Form:
-    """Check names and types of a body's fields; raises StatusError 400 or 422."""
+    """Check names and types of a body's fields; raises StatusError 400 or 422.
+
+    Unknown fields of built-in kinds are removed from the body.
+    """
     if validation.in_order(resource, body) and not options.duplicates:
         return Form(complete=True)
     if problem := validation.mistyped(resource, body):
         raise misfit(resource, body, problem, options.patch)
     if options.field_validation == "Ignore":
+        validation.drop_unknown_fields(resource, body)
         return Form()
     unknown = [*options.duplicates, *validation.unknown_fields(resource, body)]
     if unknown and options.field_validation == "Strict":
         raise misfit(resource, body, f"strict decoding error: {', '.join(unknown)}", options.patch)
+    if unknown:
+        validation.drop_unknown_fields(resource, body)
     return Form(tuple(unknown))
 
 

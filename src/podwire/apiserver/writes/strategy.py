@@ -74,10 +74,6 @@ def before_update(resource: Resource, obj: Object, old: Object) -> None:
         case "", "Pod":
             if "status" in old:
                 obj.setdefault("status", {}).setdefault("qosClass", quality_of_service(obj["spec"]))
-        case "", "Namespace":
-            finalizers = old.get("spec", {}).get("finalizers")
-            if finalizers is not None and "deletionTimestamp" not in obj["metadata"]:
-                obj.setdefault("spec", {}).setdefault("finalizers", finalizers)
         case "batch", "Job":
             for part in ("selector", "manualSelector"):
                 if part in old["spec"]:

@@ -6,7 +6,6 @@ Source: k8s.io/apiserver `pkg/registry/generic/registry/store.go`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from podwire.apiserver.writes import deletion, metadata, strategy
 from podwire.apiserver.writes.admission import Write
 from podwire.apiserver.writes.decoding import check_form, misfit
 from podwire.apiserver.writes.omitempty_maps import drop_empty_maps
-from podwire.apiserver.writes.omitempty_zeros import without_zeros
+from podwire.apiserver.writes.parts import WHOLE, configured
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.writes.admission import Admission
     from podwire.apiserver.writes.deletion import DeleteOptions
     from podwire.apiserver.writes.options import WriteOptions
+    from podwire.apiserver.writes.parts import Part
 
     Change = Callable[["Object"], "Object"]
     """From the stored object (the caller's own copy) to the wanted one."""
@@ -45,17 +45,6 @@ if TYPE_CHECKING:
     """From an object with its defaults to the items of its `managedFields`. What the server adds later has no owner."""
 
 Object = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What an update may change of an object, and the rules that it is held to.
-
-    `narrow` makes, of the wanted and the stored object, the one to store; `check` tells what is wrong with it.
-    """
-
-    narrow: Callable[[Resource, Object, Object], Object]
-    check: Callable[[Resource, Object, Object], list[Cause]]
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -151,7 +140,7 @@ class Writer:
         warnings = check_form(resource, config, options).warnings
         kind, wanted = self._stored_form(resource, config)
         metadata.place(kind, wanted, key.namespace, key.name)
-        wanted, author = _configured(kind, wanted, options.subresource), self._author(kind, options)
+        wanted, author = configured(kind, wanted, options.subresource), self._author(kind, options)
         touched = part or WHOLE
 
         def merge(live: Object, stand: list[Object]) -> tuple[Object, list[Object]]:
@@ -214,7 +203,8 @@ class Writer:
         self._admit(write)
         _refuse(resource, obj, part.check(resource, obj, old))
         _keep_entries(obj, entries)
-        metadata.count_generation(resource, obj, old)
+        if part.counts:
+            metadata.count_generation(resource, obj, old)
         if deletion.complete(obj):
             return write.transaction.remove(key, obj), True
         return write.transaction.put(key, obj), False
@@ -277,57 +267,6 @@ def _keep_entries(obj: Object, entries: list[Object]) -> None:
         obj["metadata"]["managedFields"] = entries
 
 
-def _configured(resource: Resource, config: Object, subresource: str) -> Object:
-    """What a configuration can say through a path: all but the status, or nothing but it."""
-    if subresource == "status":
-        kept = ("name", "namespace", "uid", "resourceVersion")
-        own = {name: config["metadata"][name] for name in kept if name in config["metadata"]}
-        return {**{name: config[name] for name in ("apiVersion", "kind", "status") if name in config}, "metadata": own}
-    apart = "status" in resource.subresources
-    return {name: value for name, value in config.items() if not (apart and name == "status")}
-
-
 def _refuse(resource: Resource, obj: Object, problems: Sequence[Cause]) -> None:
     if problems:
         raise status.invalid(resource, obj["metadata"]["name"], problems)
-
-
-def _without_status(resource: Resource, obj: Object, old: Object) -> Object:
-    """A write on the main path does not touch the status of a kind that has a subresource for it."""
-    if "status" in resource.subresources:
-        obj.pop("status", None)
-        if "status" in old:
-            obj["status"] = old["status"]
-    return obj
-
-
-def _only_status(resource: Resource, obj: Object, old: Object) -> Object:
-    changed = {**old, "metadata": dict(old["metadata"])}
-    changed.pop("status", None)
-    return {**changed, "status": without_zeros(resource, obj["status"])} if "status" in obj else changed
-
-
-def _only_finalizers(_: Resource, obj: Object, old: Object) -> Object:
-    """A namespace has finalizers in its spec, which only the subresource `/finalize` writes."""
-    spec = {key: value for key, value in (old.get("spec") or {}).items() if key != "finalizers"}
-    wanted = (obj.get("spec") or {}).get("finalizers")
-    return {**old, "metadata": dict(old["metadata"]), "spec": {**spec, "finalizers": wanted} if wanted else spec}
-
-
-def _only_ephemeral_containers(_: Resource, obj: Object, old: Object) -> Object:
-    spec = {**(old.get("spec") or {})}
-    spec.pop("ephemeralContainers", None)
-    wanted = (obj.get("spec") or {}).get("ephemeralContainers")
-    return {
-        **old,
-        "metadata": dict(old["metadata"]),
-        "spec": {**spec, "ephemeralContainers": wanted} if wanted else spec,
-    }
-
-
-WHOLE = Part(_without_status, validation.validate)
-STATUS = Part(_only_status, validation.validate_status)
-FINALIZERS = Part(_only_finalizers, validation.validate)
-EPHEMERAL_CONTAINERS = Part(_only_ephemeral_containers, validation.validate_ephemeral_containers)
-BINDING = Part(lambda _, obj, __: obj, lambda resource, obj, _: validation.validate(resource, obj))
-"""Binding is the request that may set what an update may not change: it is checked as a new object."""
