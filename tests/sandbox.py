@@ -118,6 +118,7 @@ def enter_world() -> None:
     namespaces.prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL)
     prepare_mounts()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    ExitRing(paths.EXITS).close()
     body = os.fork()
     if body:
         _leave_report_to_child()
