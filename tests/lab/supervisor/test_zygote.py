@@ -38,27 +38,29 @@ def request(name: str, role: str = "say_name") -> bytes:
 
 
 def forked_zygote(listener: socket.socket, words: int, folder: Path, failing: int = 0) -> int:
-    """A zygote; its fork number `failing`, counted from 1 along its descendants, fails."""
+    """A zygote. Of its first request, the fork at depth `failing` fails: 1 is its own, 2 that of its child."""
     pid = os.fork()
     if pid == 0:
         try:
-            fail_fork(failing)
+            fail_once(failing, folder / "failed")
             Zygote(listener, {"words": words}, folder).serve()
         finally:
             os._exit(1)
     return pid
 
 
-def fail_fork(failing: int) -> None:
-    """Make one fork of this process or its descendants fail."""
-    fork, left = os.fork, failing
+def fail_once(failing: int, failed: Path) -> None:
+    """Make one fork at this depth fail, the first one; the file remembers it for all processes."""
+    fork, depth = os.fork, 1
 
     def counted() -> int:
-        nonlocal left
-        left -= 1
-        if left == 0:
+        nonlocal depth
+        if depth == failing and not failed.exists():
+            failed.touch()
             raise OSError(11, "Resource temporarily unavailable")
-        return fork()
+        pid = fork()
+        depth += pid == 0
+        return pid
 
     os.fork = counted
 
