@@ -12,14 +12,16 @@ import os
 import pickle
 import signal
 import subprocess
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from podwire.kernel import namespaces
 from podwire.lab.base import paths
+from podwire.lab.base.exit_ring import ExitRing
 from podwire.lab.host import userns
-from podwire.lab.supervisor.init import prepare_mounts
+from podwire.lab.supervisor.filesystems import prepare_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +118,7 @@ def enter_world() -> None:
     namespaces.prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL)
     prepare_mounts()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    ExitRing(paths.EXITS).close()
     body = os.fork()
     if body:
         _leave_report_to_child()
@@ -152,13 +155,12 @@ def _leave_report_to_child() -> None:
 
 
 def _reap_until(body: int) -> None:
+    exits = ExitRing(paths.EXITS)
     while True:
         pid, status = os.wait()
         if pid == body:
             os._exit(0)
-        fresh = paths.EXITS / f"{pid}.new"
-        fresh.write_text(str(status))
-        fresh.rename(paths.EXITS / str(pid))
+        exits.add(pid, status, time.time_ns())
 
 
 class Host:

@@ -8,7 +8,7 @@ from tests.world.harness import World, eventually
 
 pytestmark = pytest.mark.long
 
-STORE = "/run/podwire/api.db"
+STORE = "/run/podwire/store/api.db"
 
 
 def inside(world: World, script: str, check: bool = True) -> str:
@@ -33,8 +33,9 @@ def test_a_damaged_store_is_told_and_a_restored_one_is_taken(world: World) -> No
 
 @pytest.mark.proves("bad-full-disk")
 def test_a_full_disk_is_told_to_the_client(world: World) -> None:
-    """The world's own disk is in memory: a file takes all that is left of it."""
-    inside(world, "mount -o remount,size=$(( $(df -k --output=used /run | tail -1) + 64 ))k /run")
+    """The store's disk is in memory: a file takes all that is left of it."""
+    folder = "/run/podwire/store"
+    inside(world, f"mount -o remount,size=$(( $(df -k --output=used {folder} | tail -1) + 64 ))k {folder}")
     data = json.dumps(
         {"metadata": {"name": "large"}, "data": {"a": "x" * 900_000}, "kind": "ConfigMap", "apiVersion": "v1"}
     )
@@ -43,5 +44,5 @@ def test_a_full_disk_is_told_to_the_client(world: World) -> None:
     assert "the store cannot be written" in refused.stderr
     assert "free space" in refused.stderr
     assert world.kubectl("get", "nodes").returncode == 0
-    inside(world, "mount -o remount,size=50% /run")
+    inside(world, f"mount -o remount,size=10% {folder}")
     world.kubectl("create", "-f", "-", stdin=data)

@@ -79,7 +79,7 @@ def test_a_pod_can_do_without(world: World) -> None:
 
 def test_the_worlds_own_processes_are_refused_nothing(world: World) -> None:
     pid = next(pid for pid, name in world.processes().items() if name == "pw-apiserver")
-    lines = Path(f"/proc/{pid}/root/run/podwire/audit.log").read_text().splitlines()
+    lines = Path(f"/proc/{pid}/root/run/podwire/store/audit.log").read_text().splitlines()
     refused = [event for event in map(json.loads, lines) if event["responseStatus"]["code"] == 403]
     assert [one for one in refused if not one["user"]["username"].startswith("system:serviceaccount:")] == []
     assert refused, "the pod that asked for secrets"

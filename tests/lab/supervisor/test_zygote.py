@@ -9,6 +9,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from podwire.lab.base.spawn import SpawnRequest
 from podwire.lab.supervisor.zygote import Zygote
 
@@ -35,14 +37,32 @@ def request(name: str, role: str = "say_name") -> bytes:
     return SpawnRequest(name, f"{__name__}:{role}", "", arguments, ("words",)).encode()
 
 
-def forked_zygote(listener: socket.socket, words: int, folder: Path) -> int:
+def forked_zygote(listener: socket.socket, words: int, folder: Path, failing: int = 0) -> int:
+    """A zygote. Of its first request, the fork at depth `failing` fails: 1 is its own, 2 that of its child."""
     pid = os.fork()
     if pid == 0:
         try:
+            fail_once(failing, folder / "failed")
             Zygote(listener, {"words": words}, folder).serve()
         finally:
             os._exit(1)
     return pid
+
+
+def fail_once(failing: int, failed: Path) -> None:
+    """Make one fork at this depth fail, the first one; the file remembers it for all processes."""
+    fork, depth = os.fork, 1
+
+    def counted() -> int:
+        nonlocal depth
+        if depth == failing and not failed.exists():
+            failed.touch()
+            raise OSError(11, "Resource temporarily unavailable")
+        pid = fork()
+        depth += pid == 0
+        return pid
+
+    os.fork = counted
 
 
 def test_only_what_somebody_knows_of_runs(tmp_path: Path) -> None:
@@ -88,3 +108,32 @@ def test_a_role_keeps_no_socket_of_the_zygote(tmp_path: Path) -> None:
         os.waitpid(pid, 0)
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_fork_that_fails_is_an_answer_that_does_not_come_and_the_zygote_goes_on(tmp_path: Path, failing: int) -> None:
+    """The first fork fails in the zygote, the second in the process between: it must not become a second zygote."""
+    reader, writer = os.pipe()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "zygote.sock"))
+        listener.listen()
+        pid = forked_zygote(listener, writer, tmp_path, failing)
+    os.close(writer)
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(tmp_path / "zygote.sock"))
+            client.sendall(request("first"))
+            assert client.makefile("rb").readline() == b""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(tmp_path / "zygote.sock"))
+            client.sendall(request("second"))
+            assert json.loads(client.makefile("rb").readline())["pid"] > 0
+        assert os.read(reader, 100) == b"second\n"
+        assert Path(f"/proc/{pid}/task/{pid}/children").read_text() == "", "no process is left between"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    with os.fdopen(reader) as words:
+        assert words.read() == "", "nobody else holds the zygote's files"

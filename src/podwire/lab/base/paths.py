@@ -10,7 +10,10 @@ WORLD = Path("/run/podwire")
 
 NETWORKS = WORLD / "netns"
 PKI = WORLD / "pki"
-DATABASE = WORLD / "api.db"
+STORE = WORLD / "store"
+DATABASE = STORE / "api.db"
+AUDIT_LOG = STORE / "audit.log"
+NODES = WORLD / "nodes"
 EXITS = WORLD / "exits"
 ZYGOTE_SOCKET = WORLD / "zygote.sock"
 POWER_SOCKET = WORLD / "power.sock"
@@ -25,7 +28,12 @@ def network(host: str) -> Path:
 
 def node(name: str) -> Path:
     """The state folder of a node."""
-    return WORLD / "nodes" / name
+    return NODES / name
+
+
+def ephemeral(name: str) -> Path:
+    """The folder for what pods of a node write: a tmpfs of its own, whose size bounds them all."""
+    return WORLD / "ephemeral" / name
 
 
 def images() -> Path:

@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 import os
 import signal
-from pathlib import Path
 
 from podwire.lab.base import paths
+from podwire.lab.base.exit_ring import exit_status
 from podwire.lab.base.proc_stat import start_time
 
-UNKNOWN_EXIT = 255
-EXIT_WORD_TRIES = 200
-EXIT_WORD_PAUSE = 0.01
-"""Seconds; pid 1 writes the word right after the process has ended."""
+EXIT_TRIES = 200
+EXIT_PAUSE_SECONDS = 0.01
+"""pid 1 records a status right after the process has ended."""
 
 
 def start_ticks(pid: int) -> int:
@@ -53,23 +52,14 @@ async def wait_child(pid: int) -> int:
     return os.waitpid(pid, 0)[1]  # noqa: ASYNC222 - it has ended, so this does not wait
 
 
-async def wait_orphan(pid: int, descriptor: int, started: float) -> int:
-    """The wait status of a process that pid 1 of the world reaps and writes down; UNKNOWN_EXIT where it did not."""
+async def wait_orphan(pid: int, descriptor: int, started: float) -> int | None:
+    """Return the wait status of a process that pid 1 of the world reaps, when it has ended; None if it is unknown."""
     await gone(descriptor)
-    path = paths.EXITS / str(pid)
-    for _ in range(EXIT_WORD_TRIES):
-        status = written_exit(path, started)
+    for _ in range(EXIT_TRIES):
+        status = exit_status(paths.EXITS, pid, started)
         if status is not None:
             return status
-        await asyncio.sleep(EXIT_WORD_PAUSE)
-    return UNKNOWN_EXIT << 8
-
-
-def written_exit(path: Path, started: float) -> int | None:
-    """The status in a file of the exits folder, unless it is of an older process with the same number."""
-    with contextlib.suppress(OSError, ValueError):
-        if path.stat().st_mtime >= started - 1:
-            return int(path.read_text())
+        await asyncio.sleep(EXIT_PAUSE_SECONDS)
     return None
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from podwire.kernel import namespaces
 from podwire.lab.host import userns
-from podwire.lab.supervisor.init import Init, WorldSpec, prepare_mounts
+from podwire.lab.supervisor.filesystems import prepare_mounts
+from podwire.lab.supervisor.init import Init, WorldSpec
 
 Child = Callable[[], WorldSpec]
 
@@ -111,7 +114,7 @@ def _first(spec: WorldSpec, ready: int) -> None:
     try:
         namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC)
         _detach(spec.logs / "init.log", keep={ready, spec.lifeline, *spec.descriptors.values()})
-        prepare_mounts()
+        prepare_mounts(spec.nodes)
         namespaces.sethostname(f"podwire-{spec.name}")
         namespaces.set_process_name("pw-init")
         init = Init(spec)
@@ -123,6 +126,9 @@ def _first(spec: WorldSpec, ready: int) -> None:
         os._exit(1)
     try:
         init.run()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.write(2, f"init: ended by an error: {traceback.format_exc()}".encode())
     finally:
         os._exit(1)
 

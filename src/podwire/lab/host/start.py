@@ -56,6 +56,7 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
             roles=world_roles(topology, folder, paths.images()),
             descriptors={"api": listener.fileno(), "progress": writer},
             logs=folder / "logs",
+            nodes=tuple(node.name for node in topology.all_nodes()),
             lifeline=theirs,
         )
         port = listener.getsockname()[1]

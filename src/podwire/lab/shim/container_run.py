@@ -28,6 +28,10 @@ LAST_OUTPUT_SECONDS = 1.0
 
 STREAMS = ("stdout", "stderr")
 
+UNKNOWN_EXIT_CODE = 137
+UNKNOWN_EXIT_MESSAGE = "The container could not be located when the pod was terminated"
+"""Of a container whose end nobody recorded. Source: kubelet `kubelet_pods.go` convertToAPIContainerStatuses."""
+
 
 class Pump:
     """Carries one stream from its FIFO to the log. `ended` is set when nobody can write to it any more."""
@@ -90,6 +94,7 @@ class Run:
 
     async def ended(self) -> Terminated:
         """Return when the first process has ended and its output is in the log."""
+        status: int | None
         if self.own:
             status = await processes.wait_child(self.pid)
         else:
@@ -126,16 +131,23 @@ class Run:
         os.close(self.pidfd)
 
 
-def terminated(status: int, started: float, finished: float) -> Terminated:
-    """A wait status in Kubernetes' words: 128 and the signal's number where a signal ended it."""
+def terminated(status: int | None, started: float, finished: float) -> Terminated:
+    """A wait status in Kubernetes' words: 128 and the signal's number where a signal ended it; None is unknown."""
+    if status is None:
+        return Terminated(
+            exit_code=UNKNOWN_EXIT_CODE,
+            reason="ContainerStatusUnknown",
+            message=UNKNOWN_EXIT_MESSAGE,
+            started=started,
+            finished=finished,
+        )
     code = os.waitstatus_to_exitcode(status)
     number = -code if code < 0 else 0
     exit_code = 128 + number if number else code
-    reason = "ContainerStatusUnknown" if exit_code == processes.UNKNOWN_EXIT else "Error"
     return Terminated(
         exit_code=exit_code,
         signal=number,
-        reason=reason if exit_code else "Completed",
+        reason="Error" if exit_code else "Completed",
         started=started,
         finished=finished,
     )

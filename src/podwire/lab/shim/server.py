@@ -23,6 +23,7 @@ import msgspec
 
 from podwire.kernel import namespaces
 from podwire.lab.base import paths, pidfd, seqpacket
+from podwire.lab.base.exit_ring import exit_status
 from podwire.lab.base.seqpacket import Packets
 from podwire.lab.container import process
 from podwire.lab.container.plan import (
@@ -108,9 +109,7 @@ class Shim:
             self._runs[record.name] = run
             self._spawn(self._follow(run))
             return
-        status = pidfd.written_exit(paths.EXITS / str(state.pid), state.started)
-        if status is None:
-            status = pidfd.UNKNOWN_EXIT << 8
+        status = exit_status(paths.EXITS, state.pid, state.started)
         self._ended(wanted.name, container_run.terminated(status, state.started, time.time()))
 
     def _apply(self) -> None:

@@ -15,21 +15,25 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from podwire.kernel import namespaces
 from podwire.lab.base import paths
+from podwire.lab.base.exit_ring import ExitRing
 from podwire.lab.base.spawn import SpawnRequest
-from podwire.lab.supervisor import power
+from podwire.lab.supervisor.node_switch import NodeSwitch
 from podwire.lab.supervisor.role_states import RoleSpec, State, Supervision
 from podwire.lab.supervisor.zygote import Zygote
 
-EXITS_KEPT = 1000
 KEEP = b"keep"
-POWER_SECONDS = 1.0
-"""How long a client of the power switch may take to say what it wants: pid 1 has more to do."""
+SOCKET_SECONDS = 1.0
+"""How long pid 1 waits for the zygote to take a request or to finish an answer that has begun."""
+FAILURE_PAUSE_SECONDS = 0.05
+"""After an error, so that one that repeats takes little of the processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +48,7 @@ class WorldSpec:
     descriptors: Mapping[str, int]
     logs: Path
     lifeline: int
-
-
-def prepare_mounts() -> None:
-    """The world's own view of files: a fresh /proc for its pid namespace and a tmpfs on /run for all it keeps."""
-    namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
-    hardened = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
-    namespaces.mount("proc", "/proc", "proc", hardened)
-    # A user namespace inside a container could mount cgroup2 for itself, and what root makes there stays on the host.
-    Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    namespaces.mount("tmpfs", "/run", "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV, "mode=0755")
-    for folder in (paths.WORLD, paths.NETWORKS, paths.EXITS, paths.PKI):
-        folder.mkdir(parents=True, mode=0o700)
+    nodes: tuple[str, ...] = ()
 
 
 class Init:
@@ -69,14 +62,12 @@ class Init:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(paths.ZYGOTE_SOCKET))
         self._listener.listen(64)
-        self._switch = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._switch.bind(str(paths.POWER_SOCKET))
-        self._switch.listen(4)
+        self._switch = NodeSwitch(paths.POWER_SOCKET, self._supervision.hold, self._release)
         self._selector = selectors.DefaultSelector()
-        self._exits: list[Path] = []
+        self._exits = ExitRing(paths.EXITS)
 
-    def run(self) -> None:
-        """Work for ever."""
+    def run(self) -> NoReturn:
+        """Run the event loop. It survives any error of a single step, as the kernel ends the world with pid 1."""
         wake_reader, wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
@@ -84,13 +75,26 @@ class Init:
             signal.signal(number, signal.SIG_IGN)
         self._selector.register(wake_reader, selectors.EVENT_READ, self._woken)
         self._selector.register(self._spec.lifeline, selectors.EVENT_READ, self._lifeline_said)
-        self._selector.register(self._switch, selectors.EVENT_READ, self._switched)
+        self._selector.register(self._switch.listener, selectors.EVENT_READ, self._switched)
         while True:
-            self._start_zygote()
-            self._start_roles()
-            for key, _ in self._selector.select(self._pause()):
-                key.data(key.fileobj)
-            self._reap()
+            self._guarded(self._step)
+
+    def _step(self) -> None:
+        """One turn of the event loop."""
+        self._guarded(self._start_zygote)
+        self._guarded(self._start_roles)
+        for key, _ in self._selector.select(self._pause()):
+            self._guarded(functools.partial(key.data, key.fileobj))
+        self._guarded(self._reap)
+        self._guarded(functools.partial(self._switch.step, time.monotonic()))
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Do something; an error is logged, and what is still due is done at the next turn."""
+        try:
+            step()
+        except Exception:
+            self._log(f"an error that pid 1 survives: {traceback.format_exc()}")
+            time.sleep(FAILURE_PAUSE_SECONDS)
 
     def _woken(self, wake_reader: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -104,34 +108,17 @@ class Init:
             os._exit(1)
         os.close(lifeline)
 
-    def _switched(self, switch: socket.socket) -> None:
-        """Turn a node on or off and say that it is done."""
-        connection, _ = switch.accept()
-        with connection:
-            connection.settimeout(POWER_SECONDS)
-            try:
-                request = power.PowerRequest.decode(connection.makefile("rb").readline(power.LONGEST_REQUEST))
-                self._turn(request)
-                connection.sendall(power.DONE)
-            except (ValueError, KeyError) as error:
-                self._log(f"power switch: {type(error).__name__}: {error}")
-                with contextlib.suppress(OSError):
-                    connection.sendall(power.refused("the request cannot be read"))
-            except OSError as error:
-                self._log(f"power switch: {error}")
+    def _switched(self, _: socket.socket) -> None:
+        error = self._switch.accept(time.monotonic())
+        if error:
+            self._log(error)
 
-    def _turn(self, request: power.PowerRequest) -> None:
-        network = str(paths.network(request.node))
-        if request.on:
-            self._supervision.release(network, time.monotonic())
-            return
-        self._supervision.hold(network)
-        while power.kill_all(request.node):
-            self._reap()
+    def _release(self, network: str) -> None:
+        self._supervision.release(network, time.monotonic())
 
     def _pause(self) -> float | None:
         now = time.monotonic()
-        times = [t for t in (self._supervision.next_due(now),) if t is not None]
+        times = [t for t in (self._supervision.next_due(now), self._switch.pause()) if t is not None]
         if not self._zygote_pid:
             times.append(max(0.0, self._zygote_due - now))
         return min(times, default=None)
@@ -151,6 +138,7 @@ class Init:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._selector.close()
             self._switch.close()
+            self._exits.close()
             with contextlib.suppress(OSError):
                 os.close(self._spec.lifeline)
             namespaces.set_process_name("pw-zygote")
@@ -164,16 +152,25 @@ class Init:
     def _start_roles(self) -> None:
         for role in self._supervision.due(time.monotonic()):
             request = SpawnRequest(role.name, role.function, role.network, role.arguments, role.inherits)
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                connection.connect(str(paths.ZYGOTE_SOCKET))
-                connection.sendall(request.encode())
+                connection = self._request(request)
             except OSError:
-                connection.close()
                 self._supervision.not_started(role.name, time.monotonic())
                 continue
             answered = functools.partial(self._zygote_answered, role.name)
             self._selector.register(connection, selectors.EVENT_READ, answered)
+
+    def _request(self, request: SpawnRequest) -> socket.socket:
+        """Send a request to the zygote; raises OSError at once where its queue is full, as while it is away."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(SOCKET_SECONDS)
+            connection.connect(str(paths.ZYGOTE_SOCKET))
+            connection.sendall(request.encode())
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _zygote_answered(self, role: str, connection: socket.socket) -> None:
         self._selector.unregister(connection)
@@ -197,7 +194,7 @@ class Init:
                 return
             if pid == 0:
                 return
-            self._ended(pid, status)
+            self._guarded(functools.partial(self._ended, pid, status))
 
     def _ended(self, pid: int, status: int) -> None:
         now = time.monotonic()
@@ -207,7 +204,7 @@ class Init:
             return
         name = self._supervision.exited(pid, os.waitstatus_to_exitcode(status), now)
         if name is None:
-            self._keep_exit(pid, status)
+            self._exits.add(pid, status, time.time_ns())  # an orphan of a dead shim: the next shim reads it
         elif self._supervision.state(name) is not State.DONE:
             self._log(f"{name} ended with {os.waitstatus_to_exitcode(status)}")
             if self._supervision.state(name) is State.FAILED:
@@ -218,16 +215,6 @@ class Init:
         with contextlib.suppress(OSError):
             os.write(self._spec.descriptors["progress"], json.dumps({"failed": role}).encode() + b"\n")
 
-    def _keep_exit(self, pid: int, status: int) -> None:
-        """An orphan of a dead shim: whoever takes its pod over reads here how the container ended."""
-        path = paths.EXITS / str(pid)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(str(status))
-        fresh.rename(path)
-        self._exits.append(path)
-        if len(self._exits) > EXITS_KEPT:
-            self._exits.pop(0).unlink(missing_ok=True)
-
     def _log(self, message: str) -> None:
-        sys.stderr.write(f"init: {message}\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the disk of the log may be full
+            os.write(2, f"init: {message}\n".encode())

@@ -78,11 +78,10 @@ def processes_of(node: str) -> Iterator[int]:
             yield int(name)
 
 
-def kill_all(node: str) -> bool:
-    """Kill whatever the node runs now; answers whether there was anything."""
-    found = False
-    for pid in processes_of(node):
-        found = True
+def kill_all(node: str) -> list[int]:
+    """Kill whatever the node runs now. Returns the ids of these processes, which have not ended yet."""
+    found = list(processes_of(node))
+    for pid in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return found

@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from podwire.kernel import namespaces
 from podwire.kernel.nftables import release_memory
@@ -24,6 +25,9 @@ from podwire.lab.base.spawn import SpawnRequest
 
 Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
 """A role's entry: its arguments, and the descriptors it inherits by name."""
+
+CLIENT_SECONDS = 5.0
+"""How long one client may hold up the others by sending or reading slowly."""
 
 WARM_MODULES = (
     "podwire.lab.roles.entrypoints",
@@ -47,6 +51,7 @@ class Zygote:
         while True:
             connection, _ = self._listener.accept()
             with connection:
+                connection.settimeout(CLIENT_SECONDS)
                 self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
@@ -61,8 +66,8 @@ class Zygote:
             pid = self._fork_twice(request, wait, (go, connection.fileno()))
             connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
             os.write(go, b"g")
-        except OSError:
-            sys.stderr.write(f"zygote: nobody waits for {request.name}\n")
+        except OSError as error:
+            sys.stderr.write(f"zygote: {request.name} is not started: {error}\n")
         finally:
             os.close(wait)
             os.close(go)
@@ -73,22 +78,39 @@ class Zygote:
         `own` are the zygote's descriptors of this request, which no role keeps.
         """
         reader, writer = os.pipe()
-        middle = os.fork()
-        if middle == 0:
+        try:
+            middle = os.fork()
+            if middle == 0:
+                self._middle(request, wait, writer, (reader, writer, *own))
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            pid = pipe.read()
+        os.waitpid(middle, 0)
+        if not pid:
+            raise ChildProcessError("the second fork failed; the line before says why")
+        return int(pid)
+
+    def _middle(self, request: SpawnRequest, wait: int, writer: int, own: tuple[int, ...]) -> NoReturn:
+        """Fork the role and write its id. Never returns: a second zygote must not come out of a fork that fails."""
+        code = 1
+        try:
             child = os.fork()
             if child == 0:
-                for descriptor in (reader, writer, *own):
+                for descriptor in own:
                     os.close(descriptor)
                 self._become(request, wait)
             os.write(writer, str(child).encode())
-            os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader, "rb") as pipe:
-            pid = int(pipe.read())
-        os.waitpid(middle, 0)
-        return pid
+            code = 0
+        except BaseException as error:
+            sys.stderr.write(f"zygote: {request.name}: {type(error).__name__}: {error}\n")
+        finally:
+            os._exit(code)
 
-    def _become(self, request: SpawnRequest, wait: int) -> None:
+    def _become(self, request: SpawnRequest, wait: int) -> NoReturn:
         """The rest of this process is the role. Never returns."""
         code = 1
         try:
