@@ -1,0 +1,92 @@
+"""A small HTTP/1.1 server for probes and metrics: GET of fixed paths, one request a connection.
+
+Written out, as these endpoints must answer while everything else is busy, and no framework is loaded for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from podwire.kernel.datagram import listen_stream
+
+READ_SECONDS = 5.0
+LARGEST_HEAD = 8192
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer."""
+
+    body: str
+    status: HTTPStatus = HTTPStatus.OK
+    content_type: str = TEXT
+
+
+Pages = Mapping[str, Callable[[], Page]]
+"""For each path what makes its page."""
+
+
+class BindAddressError(ValueError):
+    """A text that is no `address:port`."""
+
+
+def bind_address(text: str) -> tuple[str, int]:
+    """An address and port from `10.0.0.1:80` or `[fd00::1]:80`. Raises BindAddressError."""
+    host, separator, port = text.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not separator or not host or not port.isascii() or not port.isdecimal() or not 0 <= int(port) < 1 << 16:
+        raise BindAddressError(f"{text!r} is no ADDRESS:PORT, such as 127.0.0.1:10249 or [::]:10256")
+    return host, int(port)
+
+
+def verdict(good: bool) -> Page:
+    """The page of a probe."""
+    return Page("ok\n") if good else Page("not ready\n", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@contextlib.asynccontextmanager
+async def serving(pages: Pages, addresses: Iterable[tuple[str, int]]) -> AsyncIterator[None]:
+    """Answer on these addresses inside the block. Raises OSError where one is taken."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(READ_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(answer(head, pages))
+                await writer.drain()
+        writer.close()
+
+    async with contextlib.AsyncExitStack() as stack:
+        for host, port in addresses:
+            server = await asyncio.start_server(converse, sock=listen_stream(host, port), limit=LARGEST_HEAD)
+            stack.callback(server.close)
+        yield
+
+
+def answer(head: bytes, pages: Pages) -> bytes:
+    """The whole answer to a request with this head."""
+    method, target, *_ = [*head.split(b" ", 2), b"", b""]
+    page_of = pages.get(target.partition(b"?")[0].decode("latin-1"))
+    if page_of is None:
+        page = Page("not found\n", HTTPStatus.NOT_FOUND)
+    elif method not in {b"GET", b"HEAD"}:
+        page = Page("method not allowed\n", HTTPStatus.METHOD_NOT_ALLOWED)
+    else:
+        page = page_of()
+    body = page.body.encode()
+    lines = (
+        f"HTTP/1.1 {page.status.value} {page.status.phrase}",
+        f"Content-Type: {page.content_type}",
+        f"Content-Length: {len(body)}",
+        "X-Content-Type-Options: nosniff",
+        "Cache-Control: no-store",
+        "Connection: close",
+        "\r\n",
+    )
+    return "\r\n".join(lines).encode() + (b"" if method == b"HEAD" else body)
