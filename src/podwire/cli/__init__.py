@@ -18,6 +18,8 @@ VERBS = {
     "logs": "Show what podwire's own processes say.",
     "capture": "Write the packets of a pod as pcap.",
     "rows": "Show what stands in the kernel and why.",
+    "agent": "Run the agent of a node.",
+    "dns": "Run the cluster's DNS server.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
 }
 

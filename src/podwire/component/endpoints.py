@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from podwire.kernel.datagram import listen_stream
 
+NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+"""What a kernel without IPv6 answers: to listen on all of its addresses is to listen on none."""
 READ_SECONDS = 5.0
 LARGEST_HEAD = 8192
 TEXT = "text/plain; charset=utf-8"
@@ -64,7 +67,13 @@ async def serving(pages: Pages, addresses: Iterable[tuple[str, int]]) -> AsyncIt
 
     async with contextlib.AsyncExitStack() as stack:
         for host, port in addresses:
-            server = await asyncio.start_server(converse, sock=listen_stream(host, port), limit=LARGEST_HEAD)
+            try:
+                listener = listen_stream(host, port)
+            except OSError as error:
+                if host == "::" and error.errno in NO_IPV6:
+                    continue
+                raise OSError(error.errno, f"{host} port {port}: {error.strerror}") from error
+            server = await asyncio.start_server(converse, sock=listener, limit=LARGEST_HEAD)
             stack.callback(server.close)
         yield
 

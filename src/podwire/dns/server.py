@@ -1,18 +1,20 @@
-"""The cluster's DNS server: informers -> rows -> zone, and the doors on which it answers."""
+"""The cluster's DNS server: informers -> rows -> zone, and the ports on which it answers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import signal
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from podwire.component import program
+from podwire.component.endpoints import Page, Pages, serving, verdict
+from podwire.component.informer_metrics import of_informers
+from podwire.component.logs import LogFormat
+from podwire.component.metrics import CONTENT_TYPE, exposition, of_process
 from podwire.dns.authority import Authority
 from podwire.dns.forward import Forwarder, Upstream
-from podwire.dns.health import probe_door
 from podwire.dns.listen import listening
 from podwire.dns.records import Record
 from podwire.dns.responder import ClusterResponder
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DnsConfig:
-    """What a DNS server is told at its start.
+    """The configuration of a DNS server.
 
     Attributes:
         credentials: the API server and the files that open it.
@@ -42,10 +44,13 @@ class DnsConfig:
         upstreams: servers for all other names, `address` or `address:port`; none: such names are refused.
         addresses: where to listen; by default everywhere, both families.
         port: of DNS over UDP and TCP.
-        health_port: of `/health`.
-        ready_port: of `/ready`.
+        health_port: of `/health`, also under the name `/healthz`.
+        ready_port: of `/ready`, also under the name `/readyz`.
+        metrics_port: of `/metrics`.
         ttl: seconds that clients may keep the cluster's records.
         linger: seconds of service after SIGTERM, while others still send queries here.
+        log_format: text or json.
+        verbosity: 0 to 2.
 
     """
 
@@ -57,8 +62,11 @@ class DnsConfig:
     port: int = 53
     health_port: int = 8080
     ready_port: int = 8181
+    metrics_port: int = 9153
     ttl: int = 5
     linger: float = 0.5
+    log_format: LogFormat = "text"
+    verbosity: int = 0
 
 
 class LiveView:
@@ -142,16 +150,27 @@ async def serve_objects(client: Client, config: DnsConfig) -> None:
     view.feed(reconciler)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(listening(responder, config.addresses, config.port))
-        for path, port, holds in (
-            ("/health", config.health_port, lambda: True),
-            ("/ready", config.ready_port, lambda: responder.ready),
+        for pages, port in (
+            (_pages(lambda: True, "/health", "/healthz"), config.health_port),
+            (_pages(lambda: responder.ready, "/ready", "/readyz"), config.ready_port),
+            ({"/metrics": lambda: _metrics(view)}, config.metrics_port),
         ):
-            await stack.enter_async_context(probe_door(path, holds, config.addresses, port))
+            await stack.enter_async_context(serving(pages, ((address, port) for address in config.addresses)))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reconciler.run())
             for informer in (view.services, view.endpoint_slices, view.namespaces):
                 tasks.create_task(informer.run())
             await _become_ready(view, reconciler, responder)
+
+
+def _pages(holds: Callable[[], bool], *paths: str) -> Pages:
+    """A probe under CoreDNS' name and under that of Kubernetes' components."""
+    return dict.fromkeys(paths, lambda: verdict(holds()))
+
+
+def _metrics(view: LiveView) -> Page:
+    informers = (view.services, view.endpoint_slices, view.namespaces)
+    return Page(exposition((*of_informers(informers), *of_process())), content_type=CONTENT_TYPE)
 
 
 async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], responder: ClusterResponder) -> None:
@@ -165,22 +184,5 @@ async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], r
 
 
 def main(config: DnsConfig) -> None:
-    """The life of a DNS process: serve until SIGTERM, then a little longer. Reads no file but the credentials."""
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_serve_until_told(config))
-
-
-async def _serve_until_told(config: DnsConfig) -> None:
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, told.set)
-    service = asyncio.create_task(serve(config))
-    end = asyncio.create_task(told.wait())
-    await asyncio.wait((service, end), return_when=asyncio.FIRST_COMPLETED)
-    if service.done():
-        end.cancel()
-        service.result()
-    log.info("asked to end: serving for %.1f s more", config.linger)
-    await asyncio.sleep(config.linger)
-    service.cancel()
+    """Serve until SIGTERM or SIGINT, then a little longer. Reads no file but the credentials."""
+    program.run(serve(config), log_format=config.log_format, verbosity=config.verbosity, linger=config.linger)

@@ -60,14 +60,19 @@ class Credentials(msgspec.Struct, frozen=True):
         return context
 
 
-def in_cluster(environment: Mapping[str, str] = os.environ, folder: Path = SERVICE_ACCOUNT) -> Credentials:
-    """The credentials of the pod in which this process runs. Raises CredentialsError where it runs in none."""
+def in_cluster(
+    environment: Mapping[str, str] = os.environ, folder: Path = SERVICE_ACCOUNT, server: str = ""
+) -> Credentials:
+    """The credentials of the pod in which this process runs; `server` in place of the one in its environment.
+
+    Raises CredentialsError where it runs in no pod.
+    """
     host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "")
-    if not host or not port:
+    if not server and not (host and port):
         raise CredentialsError(
             "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, so this is not a pod: use --kubeconfig"
         )
     if not (folder / "token").exists():
         raise CredentialsError(f"{folder}/token does not exist: let the pod mount its ServiceAccount's token")
     address = f"[{host}]" if ":" in host else host
-    return Credentials(f"https://{address}:{port}", str(folder / "ca.crt"), token_file=str(folder / "token"))
+    return Credentials(server or f"https://{address}:{port}", str(folder / "ca.crt"), token_file=str(folder / "token"))

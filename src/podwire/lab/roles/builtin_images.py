@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -19,7 +17,6 @@ DNS_OPTIONS = frozenset({"server", "domain", "upstream", "cluster-ranges"})
 
 def dns(arguments: Mapping[str, str]) -> None:
     """The cluster's DNS server."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     server.main(dns_config(arguments))
 
 

@@ -14,12 +14,14 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from podwire import agent as node_agent
+from podwire.agent import main as node_agent
+from podwire.agent.config import AgentConfig
 from podwire.apiserver import main as api_server
 from podwire.apiserver.storage.journal import JournalError
+from podwire.component import logs
+from podwire.component.program import trimmed
 from podwire.controllers import main as controllers_main
 from podwire.dns import upstream as dns_upstream
-from podwire.kernel.nftables import release_memory
 from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
 from podwire.lab.host import credentials
@@ -35,8 +37,6 @@ from podwire.pods.installation import PLUGIN_TYPE, install, install_configuratio
 from podwire.pods.model import Cluster, Overlay
 
 log = logging.getLogger(__name__)
-
-TRIM_SECONDS = 2.0
 
 Arguments = Mapping[str, str]
 Descriptors = Mapping[str, int]
@@ -94,16 +94,14 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
     """The agent of one node."""
     topology = topology_of(arguments)
     node = topology.node(int(arguments["node"]))
-    folder = paths.node(node.name)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    config = node_agent.AgentConfig(
+    config = AgentConfig(
         node=node.name,
         credentials=_credentials(arguments, credentials.agent_of(node.name)),
         cluster=Cluster((topology.pods4, topology.pods6), Overlay() if topology.overlay == "vxlan" else None),
         service_ranges=(str(topology.services4), str(topology.services6)),
-        folder=folder,
+        folder=paths.node(node.name),
     )
-    run(node_agent.run(config))
+    node_agent.main(config)
 
 
 def runtime(arguments: Arguments, _: Descriptors) -> None:
@@ -145,14 +143,8 @@ def bootstrap(arguments: Arguments, descriptors: Descriptors) -> None:
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Log to standard error, which is the role's log, and run until done."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    asyncio.run(_trimmed(work))
-
-
-async def _trimmed(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; soon after its start, give back what only the start needed."""
-    asyncio.get_running_loop().call_later(TRIM_SECONDS, release_memory)
-    await work
+    logs.configure()
+    asyncio.run(trimmed(work))
 
 
 def _credentials(arguments: Arguments, name: str) -> Credentials:

@@ -2,7 +2,7 @@ import asyncio
 import stat
 from pathlib import Path
 
-from podwire.rows_socket import serving_rows
+from podwire.agent.rows_socket import serving_rows
 
 
 async def ask(path: Path, line: bytes) -> str:

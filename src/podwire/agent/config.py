@@ -1,0 +1,56 @@
+"""The configuration of an agent, read once: from flags by `flags.py`, or made by the lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from podwire.component.logs import LogFormat
+from podwire.kube.credentials import Credentials
+from podwire.pods.model import Cluster
+
+HEALTHZ_PORT = 10256
+METRICS_PORT = 10249
+"""The ports of kube-proxy. Source: kubernetes.io "Ports and Protocols", kube-proxy's flags."""
+
+Address = tuple[str, int]
+
+EVERYWHERE: tuple[Address, ...] = (("0.0.0.0", HEALTHZ_PORT), ("::", HEALTHZ_PORT))  # noqa: S104 load balancers probe it
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """Everything that an agent is configured with.
+
+    Attributes:
+        node: the name of its Node.
+        credentials: the API server, and how to authenticate there.
+        cluster: the ranges of all pods, and how packets travel between nodes.
+        service_ranges: the ranges of Services' cluster addresses.
+        folder: state that outlives the process, and the agent's sockets.
+        healthz: where `/healthz` and `/livez` answer as kube-proxy's do, and `/readyz`.
+        metrics: where `/metrics`, `/proxyMode`, `/healthz` and `/readyz` answer.
+        log_format: text or json.
+        verbosity: 0 to 2.
+
+    """
+
+    node: str
+    credentials: Credentials
+    cluster: Cluster
+    service_ranges: tuple[str, ...]
+    folder: Path
+    healthz: tuple[Address, ...] = EVERYWHERE
+    metrics: tuple[Address, ...] = (("127.0.0.1", METRICS_PORT),)
+    log_format: LogFormat = "text"
+    verbosity: int = 0
+
+    @property
+    def cni_socket(self) -> Path:
+        """Where the CNI plugin of this node connects to the agent."""
+        return self.folder / "cni.sock"
+
+    @property
+    def rows_socket(self) -> Path:
+        """Where `podwire rows` reads the desired rows."""
+        return self.folder / "rows.sock"

@@ -1,0 +1,102 @@
+"""The flags and environment of `podwire agent`: read once into an AgentConfig."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from podwire.agent.config import EVERYWHERE, METRICS_PORT, AgentConfig
+from podwire.component.flags import AddressList, RangeList, credentials, program_flags
+from podwire.pods.model import Cluster, Overlay
+
+
+@click.command()
+@program_flags
+@click.option(
+    "--node-name",
+    envvar="NODE_NAME",
+    required=True,
+    metavar="NAME",
+    show_envvar=True,
+    help="The Node whose network namespace this is.",
+)
+@click.option(
+    "--pod-cidrs",
+    type=RangeList(),
+    envvar="PODWIRE_POD_CIDRS",
+    required=True,
+    show_envvar=True,
+    help="The ranges of all pods of the cluster.",
+)
+@click.option(
+    "--service-cidrs",
+    type=RangeList(),
+    envvar="PODWIRE_SERVICE_CIDRS",
+    required=True,
+    show_envvar=True,
+    help="The ranges of Services.",
+)
+@click.option(
+    "--overlay",
+    type=click.Choice(["direct", "vxlan"]),
+    envvar="PODWIRE_OVERLAY",
+    default="direct",
+    show_default=True,
+    help="How packets travel between nodes: by routes, or in VXLAN where the network between them has none.",
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("/var/lib/podwire"),
+    show_default=True,
+    help="State that outlives the process, and its sockets.",
+)
+@click.option(
+    "--healthz-bind-address",
+    "healthz",
+    type=AddressList(),
+    default=EVERYWHERE,
+    show_default="0.0.0.0:10256,[::]:10256",
+    help="/healthz and /livez as kube-proxy has them, and /readyz. Empty: nowhere.",
+)
+@click.option(
+    "--metrics-bind-address",
+    "metrics",
+    type=AddressList(),
+    default=f"127.0.0.1:{METRICS_PORT}",
+    show_default=True,
+    help="/metrics, /proxyMode, /healthz, /livez and /readyz. Empty: nowhere.",
+)
+def command(**given: Any) -> None:
+    r"""Run the agent of a node: its pods' network, its Services and its NetworkPolicies.
+
+    Run it as root in the network namespace of the node. It ends at SIGTERM; what it wrote to the kernel remains, so
+    traffic goes on until the next one takes over.
+
+    \b
+    podwire agent --kubeconfig node.conf --node-name node-1 \
+        --pod-cidrs 10.244.0.0/16 --service-cidrs 10.96.0.0/16
+    NODE_NAME=node-1 podwire agent --server https://192.0.2.10:6443 --overlay vxlan \
+        --pod-cidrs 10.244.0.0/16,fd00:10:244::/56 --service-cidrs 10.96.0.0/16,fd00:10:96::/112
+    curl http://127.0.0.1:10256/healthz; curl http://127.0.0.1:10249/metrics
+    """
+    from podwire.agent.main import main
+
+    main(configuration(given))
+
+
+def configuration(given: dict[str, Any]) -> AgentConfig:
+    """The configuration of these flags. Raises click.UsageError."""
+    api = credentials(given)
+    ranges = tuple(map(ipaddress.ip_network, given.pop("pod_cidrs")))
+    return AgentConfig(
+        node=given.pop("node_name"),
+        credentials=api,
+        cluster=Cluster(ranges, Overlay() if given.pop("overlay") == "vxlan" else None),
+        service_ranges=given.pop("service_cidrs"),
+        folder=given.pop("state_dir"),
+        **given,
+    )

@@ -1,0 +1,137 @@
+"""The agent of a node: its pods' network, its Services and its policies, wired together.
+
+It runs in the node's network namespace. Killed at any moment, it leaves the kernel as it is: traffic goes on, and the
+next one reads back what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from podwire.agent import metrics
+from podwire.agent.config import AgentConfig
+from podwire.agent.policy_gate import PolicyGate, identity
+from podwire.agent.proxy_health import ProxyHealth
+from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
+from podwire.agent.rows_socket import serving_rows
+from podwire.component.endpoints import Page, Pages, serving, verdict
+from podwire.component.informer_metrics import of_informers
+from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.kernel.nftables import Nftables
+from podwire.kube.client import Client
+from podwire.kube.informer import Informer
+from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
+from podwire.pods.network import PodNetwork, Settings
+from podwire.policy.identities import Numbers
+from podwire.policy.policies import Policies
+from podwire.policy.sink import NftablesSink
+from podwire.services.model import NodeView
+from podwire.services.proxy import ServiceProxy
+from podwire.services.sink import KernelSink
+
+PROXY_MODE = "nftables"
+"""kube-proxy's word for how Services are translated."""
+
+
+class Agent:
+    """All capabilities of one node on one set of informers."""
+
+    def __init__(self, config: AgentConfig, client: Client) -> None:
+        self._config = config
+        self._nodes = Informer(client, NODES)
+        self._services, self._slices = Informer(client, SERVICES), Informer(client, ENDPOINT_SLICES)
+        pods, namespaces = Informer(client, PODS), Informer(client, NAMESPACES)
+        policies = Informer(client, NETWORK_POLICIES)
+        self._informers = (self._nodes, self._services, self._slices, pods, namespaces, policies)
+        self._health = ProxyHealth(config.node)
+        self._proxy_metrics = ProxyMetrics(self._health)
+        self._ready = False
+        gate = PolicyGate()
+        settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db")
+        self._network = PodNetwork(settings, gate)
+        numbers = Numbers(config.folder / "identities.db")
+        self._policies = Policies(config.node, pods, namespaces, policies, NftablesSink(Nftables()), numbers)
+        gate.guard(self._policies)
+        sink = MeasuredSink(KernelSink.here(config.service_ranges), self._proxy_metrics)
+        view = NodeView(config.node, config.service_ranges)
+        self._proxy = ServiceProxy(self._services, self._slices, sink, view)
+
+    async def run(self) -> None:
+        """Follow the API and keep the kernel equal to it, for ever. Raises OSError where an address is taken."""
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(serving(self._healthz_pages(), self._config.healthz))
+            await stack.enter_async_context(serving(self._metrics_pages(), self._config.metrics))
+            await stack.enter_async_context(serving_rows(self._config.rows_socket, self._rows()))
+            await self._work()
+
+    async def _work(self) -> None:
+        for attachment in self._network.attachments:
+            self._policies.attach(*identity(attachment), attachment.addresses)
+        self._nodes.subscribe(self._network.node_changed)
+        self._nodes.subscribe(self._health.node_changed)
+        changed = asyncio.Event()
+        self._services.subscribe(_then(self._proxy_metrics.service_changed, changed.set))
+        self._slices.subscribe(_then(self._proxy_metrics.slice_changed, changed.set))
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._informers:
+                tasks.create_task(informer.run())
+            tasks.create_task(self._network.run())
+            tasks.create_task(self._proxy.run())
+            tasks.create_task(self._policies.run())
+            tasks.create_task(self._become_ready())
+            tasks.create_task(self._follow_proxy(changed))
+            await self._nodes.synced.wait()
+            self._network.nodes_complete()
+
+    async def _become_ready(self) -> None:
+        """Wait until every kind has been listed once and every capability is applied."""
+        for informer in self._informers:
+            await informer.synced.wait()
+        for capability in (self._network, self._proxy, self._policies):
+            await capability.settle()
+        self._ready = True
+
+    async def _follow_proxy(self, changed: asyncio.Event) -> None:
+        """Note each time that all changes of Services are applied."""
+        await self._services.synced.wait()
+        await self._slices.synced.wait()
+        changed.set()
+        while True:
+            await changed.wait()
+            changed.clear()
+            await self._proxy_metrics.measure(self._proxy.settle)
+
+    def _rows(self) -> Mapping[str, Callable[[], Iterable[object]]]:
+        return {"pods": self._network.rows, "services": self._proxy.rows, "policy": self._policies.lines}
+
+    def _healthz_pages(self) -> Pages:
+        return {"/healthz": self._health.healthz, "/livez": self._health.livez, "/readyz": self._readyz}
+
+    def _metrics_pages(self) -> Pages:
+        return {
+            "/metrics": lambda: Page(exposition(self._families()), content_type=CONTENT_TYPE),
+            "/proxyMode": lambda: Page(PROXY_MODE),
+            "/healthz": lambda: Page("ok"),
+            "/livez": lambda: Page("ok"),
+            "/readyz": self._readyz,
+        }
+
+    def _readyz(self) -> Page:
+        return verdict(self._ready)
+
+    def _families(self) -> Iterator[Family]:
+        yield from self._proxy_metrics.families()
+        yield from of_informers(self._informers)
+        yield metrics.of_rows({name: rows() for name, rows in self._rows().items()})
+        yield metrics.of_readiness(ready=self._ready)
+        yield from of_process()
+
+
+def _then(first: Callable[..., None], second: Callable[[], None]) -> Callable[..., None]:
+    def both(change: object) -> None:
+        first(change)
+        second()
+
+    return both

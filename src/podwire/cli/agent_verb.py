@@ -1,0 +1,5 @@
+"""podwire agent"""
+
+from podwire.agent.flags import command
+
+__all__ = ["command"]

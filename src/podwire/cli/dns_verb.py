@@ -1,0 +1,5 @@
+"""podwire dns"""
+
+from podwire.dns.flags import command
+
+__all__ = ["command"]

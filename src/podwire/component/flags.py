@@ -1,0 +1,130 @@
+"""Flags that every program has: the API server and its credentials, and logs."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from podwire.component.endpoints import BindAddressError, bind_address
+from podwire.kube.credentials import Credentials, CredentialsError, in_cluster
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+FILE = click.Path(exists=True, dir_okay=False)
+
+API_FLAGS = (
+    click.option(
+        "--kubeconfig",
+        type=FILE,
+        envvar="KUBECONFIG",
+        help="Where the API server is. Without it: --server, or the pod's own ServiceAccount.",
+    ),
+    click.option("--context", default="", help="A context of the kubeconfig.  [default: its current one]"),
+    click.option(
+        "--server",
+        default="",
+        envvar="PODWIRE_SERVER",
+        metavar="URL",
+        help="The API server, in place of that of the kubeconfig or of the pod.",
+    ),
+    click.option("--certificate-authority", type=FILE, help="The only authority that the server is trusted by."),
+    click.option("--client-certificate", type=FILE, help="Authenticate with this certificate."),
+    click.option("--client-key", type=FILE, help="The certificate's key."),
+    click.option("--token-file", type=FILE, help="Authenticate with this bearer token; read again when it changes."),
+)
+LOG_FLAGS = (
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        envvar="PODWIRE_LOG_FORMAT",
+        help="Form of the log on standard error.",
+    ),
+    click.option("-v", "verbosity", count=True, help="Log more: -v podwire's details, -vv all."),
+)
+
+
+def program_flags(command: CommandT) -> CommandT:
+    """The flags of the API server and of logs."""
+    for option in reversed(API_FLAGS + LOG_FLAGS):
+        command = option(command)
+    return command
+
+
+def credentials(given: dict[str, Any]) -> Credentials:
+    """Take the API server's flags out of what was given. Raises click.UsageError."""
+    names = (
+        "kubeconfig",
+        "context",
+        "server",
+        "certificate_authority",
+        "client_certificate",
+        "client_key",
+        "token_file",
+    )
+    kubeconfig, context, server, authority, certificate, key, token = (given.pop(name) for name in names)
+    if context and not kubeconfig:
+        raise click.UsageError("--context needs --kubeconfig")
+    if bool(certificate) != bool(key):
+        raise click.UsageError("--client-certificate and --client-key need each other")
+    try:
+        found = _found(kubeconfig, context, server, own=bool(certificate or token))
+    except CredentialsError as error:
+        raise click.UsageError(str(error)) from error
+    proof = {"certificate_file": certificate or "", "key_file": key or "", "token_file": token or ""}
+    changes = proof if certificate or token else {}
+    if server:
+        changes["server"] = server
+    if authority:
+        changes["authority_file"] = authority
+    return msgspec.structs.replace(found, **changes)
+
+
+def _found(kubeconfig: str | None, context: str, server: str, *, own: bool) -> Credentials:
+    """What other flags then change: the kubeconfig's credentials, those of the flags alone, or those of the pod."""
+    if kubeconfig:
+        from podwire.kube import kubeconfig as file
+
+        return file.load(Path(kubeconfig), context)
+    if server and own:
+        return Credentials(server)
+    return in_cluster(server=server)
+
+
+class AddressList(click.ParamType[Any]):
+    """Addresses with ports, separated by commas; none for an empty text."""
+
+    name = "ADDRESS:PORT,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[str, int], ...]:
+        """The addresses and ports."""
+        try:
+            return value if isinstance(value, tuple) else tuple(map(bind_address, filter(None, value.split(","))))
+        except BindAddressError as error:
+            self.fail(str(error), param, ctx)
+
+
+class RangeList(click.ParamType[Any]):
+    """IP ranges separated by commas, at most one of each family."""
+
+    name = "CIDR,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The ranges as texts in canonical form."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            ranges = [ipaddress.ip_network(text.strip()) for text in value.split(",") if text.strip()]
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if len({one.version for one in ranges}) != len(ranges):
+            self.fail(f"{value}: at most one range of each family", param, ctx)
+        return tuple(map(str, ranges))

@@ -1,0 +1,28 @@
+"""Metrics of informers, which every program that follows the API server has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from podwire.component.metrics import Family
+from podwire.kube.informer import Informer
+
+
+def of_informers(informers: Sequence[Informer[Any]]) -> Iterator[Family]:
+    """How well the API server is followed, by resource."""
+    facts = [({"resource": one.status.resource}, one) for one in informers]
+
+    def family(name: str, text: str, kind: Any, *values: float | None) -> Family:
+        known = ((labels, value) for (labels, _), value in zip(facts, values, strict=True) if value is not None)
+        return Family(f"podwire_informer_{name}", text, kind, tuple(known))
+
+    ages = (one.status.age for one in informers)
+    yield family("last_event_age_seconds", "Seconds since the server sent anything.", "gauge", *ages)
+    yield family("synced", "1 after the first full list.", "gauge", *(one.synced.is_set() for one in informers))
+    yield family("objects", "Objects known.", "gauge", *(len(one.objects) for one in informers))
+    undecodable = (one.status.undecodable for one in informers)
+    yield family("undecodable_objects", "Objects that cannot be decoded and are skipped.", "gauge", *undecodable)
+    yield family("lists_total", "Full lists.", "counter", *(one.status.lists for one in informers))
+    failures = (one.status.failures for one in informers)
+    yield family("failures_total", "Lists and watches that failed.", "counter", *failures)

@@ -1,0 +1,70 @@
+"""The flags and environment of `podwire dns`: read once into a DnsConfig."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from podwire.component.flags import credentials, program_flags
+from podwire.dns.server import DnsConfig
+
+PORT = click.IntRange(1, 65535)
+
+
+class TextList(click.ParamType[Any]):
+    """Texts separated by commas."""
+
+    name = "TEXT,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002
+        """The texts."""
+        return value if isinstance(value, tuple) else tuple(filter(None, value.split(",")))
+
+
+@click.command()
+@program_flags
+@click.option("--domain", default="cluster.local", show_default=True, help="The cluster domain.")
+@click.option(
+    "--cluster-cidrs",
+    "cluster_ranges",
+    type=TextList(),
+    default="",
+    envvar="PODWIRE_CLUSTER_CIDRS",
+    help="Ranges of pods and Services: their reverse names are never forwarded.",
+)
+@click.option(
+    "--upstreams",
+    type=TextList(),
+    default="",
+    envvar="PODWIRE_UPSTREAMS",
+    help="Servers of all other names, ADDRESS or ADDRESS:PORT. Empty: such names are refused.",
+)
+@click.option(
+    "--bind-addresses",
+    "addresses",
+    type=TextList(),
+    default="0.0.0.0,::",
+    show_default=True,
+    help="Where to listen.",
+)
+@click.option("--port", type=PORT, default=53, show_default=True, help="DNS over UDP and TCP.")
+@click.option("--health-port", type=PORT, default=8080, show_default=True, help="/health and /healthz.")
+@click.option("--ready-port", type=PORT, default=8181, show_default=True, help="/ready and /readyz.")
+@click.option("--metrics-port", type=PORT, default=9153, show_default=True, help="/metrics.")
+@click.option("--ttl", type=click.IntRange(0, 3600), default=5, show_default=True, help="Seconds clients may cache.")
+@click.option(
+    "--linger", type=click.FloatRange(0), default=0.5, show_default=True, help="Seconds of service after SIGTERM."
+)
+def command(**given: Any) -> None:
+    r"""Run the cluster's DNS server.
+
+    It answers the names of Services and pods from the API server, and forwards all others.
+
+    \b
+    podwire dns --kubeconfig dns.conf --upstreams 192.0.2.53 --cluster-cidrs 10.244.0.0/16,10.96.0.0/16
+    dig @127.0.0.1 kubernetes.default.svc.cluster.local
+    """
+    from podwire.dns.server import main
+
+    main(DnsConfig(credentials=credentials(given), **given))
