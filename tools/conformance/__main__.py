@@ -1,0 +1,154 @@
+"""`make conformance`: Kubernetes' own e2e suite against a world of podwire. Builds what is missing, runs, reports.
+
+A whole run writes docs/reference/conformance.md; a part of it (--focus, --skip) prints its table.
+Exits with 1 where a test fails that is expected to pass, or passes that is expected to fail; with 2 where nothing
+could be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.conformance import cache, images, page, programs, suite, tables, userland, world
+from tools.conformance.results import Line, Result, first_line, judge
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md"
+SCOPE = re.compile(r"\[sig-network\]|\[Conformance\]")
+"""What a run is about: all tests of sig-network, and of the other groups those that a conformant cluster must pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The tests of a run: those in scope that match `focus` and not `skip`."""
+
+    focus: str = ""
+    skip: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the page may be written from it."""
+        return not (self.focus or self.skip)
+
+    def of(self, names: list[str]) -> list[str]:
+        """The selected names. Raises re.error for what is no regular expression."""
+        chosen = [name for name in names if SCOPE.search(name) and re.search(self.focus, name)]
+        return [name for name in chosen if not (self.skip and re.search(self.skip, name))]
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
+    parser.add_argument("--focus", default="", metavar="RE", help="only tests whose name matches")
+    parser.add_argument("--skip", default="", metavar="RE", help="no tests whose name matches")
+    parser.add_argument("--procs", type=int, default=4, help="how many tests run at the same time (4)")
+    parser.add_argument(
+        "--limit", type=float, default=240.0, metavar="SECONDS", help="the longest that a test may take (240)"
+    )
+    parser.add_argument("--whole-limit", type=float, default=5400.0, metavar="SECONDS", help="... and the run (5400)")
+    parser.add_argument("--kubeconfig", type=Path, help="a cluster that exists; else a world is started and ended")
+    parser.add_argument("--nodes", type=int, default=world.NODES, help="how many nodes that cluster has")
+    parser.add_argument("--world", default=world.NAME, help="the name of the world")
+    parser.add_argument(
+        "--list", action="store_true", help="print the selected tests and what is known of them, run nothing"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Build, run, report. Returns the exit status."""
+    chosen = arguments(argv)
+    selection = Selection(chosen.focus, chosen.skip)
+    try:
+        tests = programs.build(programs.SUITE)
+        known, names = tables.load(), selection.of(suite.listed(tests))
+        if chosen.list:
+            print(page.part(judge(names, (), known)))
+            return 0
+        selected = [name for name in names if known.runs(name)]
+        folder = _run_folder(chosen.world)
+        say(f"{len(selected)} of {len(names)} tests to run; logs in {folder}")
+        lines = _run(chosen, tests, selected, folder) if selected else []
+    except (programs.MissingGoError, userland.MissingAptError, ValueError, re.error) as error:
+        print(f"conformance: {error}", file=sys.stderr)
+        return 2
+    except subprocess.CalledProcessError as error:
+        print(f"conformance: {' '.join(map(str, error.cmd))} failed with status {error.returncode}", file=sys.stderr)
+        return 2
+    results = judge(names, lines, known)
+    ended = len({line.name for line in lines}) == len(selected)
+    _report(chosen, results, folder, whole=ended and selection.is_whole and not chosen.kubeconfig)
+    return 1 if any(result.is_surprise for result in results) or not ended else 0
+
+
+def _run(chosen: argparse.Namespace, tests: Path, selected: list[str], folder: Path) -> list[Line]:
+    """Run the tests. Ctrl-C ends the run and the world; what ended before is returned."""
+    built = programs.build(programs.GINKGO)
+    limits = suite.Limits(chosen.procs, chosen.limit, chosen.whole_limit)
+    with _cluster(chosen, tests) as kubeconfig:
+        against = suite.Suite(built, tests, world.PROGRAMS / "kubectl", kubeconfig, chosen.nodes)
+        return suite.run(against, limits, selected, folder, shower(len(selected)))
+
+
+@contextlib.contextmanager
+def _cluster(chosen: argparse.Namespace, tests: Path) -> Iterator[Path]:
+    if chosen.kubeconfig:
+        yield chosen.kubeconfig
+        return
+    archives = images.archives(tests)
+    say(f"world '{chosen.world}' with {world.NODES} nodes")
+    with world.running(chosen.world, archives) as kubeconfig:
+        yield kubeconfig
+
+
+def shower(total: int) -> Callable[[int, Line], None]:
+    """Prints each test as it ends."""
+    began = time.monotonic()
+
+    def show(count: int, line: Line) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - began), 60)
+        say(f"{minutes:3d}:{seconds:02d} {count:4d}/{total} {line.state:8} {line.seconds:5.0f} s  {line.name}")
+        if line.state not in ("passed", "skipped"):
+            say(f"       {first_line(line.message)} ({line.log})")
+
+    return show
+
+
+def say(text: str) -> None:
+    """Print a line of progress."""
+    print(text, flush=True)
+
+
+def _run_folder(name: str) -> Path:
+    """A new folder for the logs of this run."""
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = cache.root() / f"runs-{name}" / now
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _report(chosen: argparse.Namespace, results: list[Result], folder: Path, *, whole: bool) -> None:
+    folder.joinpath("report.md").write_text(page.part(results))
+    if not whole:
+        print(page.part(results))
+        return
+    describe = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(describe, check=False, capture_output=True, text=True).stdout.strip()
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    limits = f"At most {chosen.limit:.0f} s a test, {chosen.procs} tests at the same time."
+    DOCUMENT.write_text(page.whole(page.Run(programs.release(), commit, today, limits), results))
+    print(f"{page.counts(results)}\nwritten: {DOCUMENT.relative_to(Path.cwd())}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main(sys.argv[1:]))

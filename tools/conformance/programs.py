@@ -1,0 +1,110 @@
+"""The suite's programs, built from published Go modules as conformance/go.mod and go.sum pin them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.conformance import cache
+
+MODULE = Path(__file__).resolve().parents[2] / "conformance"
+USUAL_GO = "/usr/local/go/bin/go"  # where the archive of go.dev is unpacked, often without being on PATH
+VERSIONED = ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion")
+
+
+class MissingGoError(Exception):
+    """There is no Go that can build the suite. The text says what to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program: its file name, the package it is built from, the folder of its module below conformance/."""
+
+    name: str
+    package: str
+    module: str = "."
+    is_test: bool = False
+
+
+SUITE = Program("e2e.test", ".", is_test=True)
+GINKGO = Program("ginkgo", "github.com/onsi/ginkgo/v2/ginkgo")
+AGNHOST = Program("agnhost", "k8s.io/kubernetes/test/images/agnhost")
+BOOM_SERVER = Program("regression-issue-74839", "k8s.io/kubernetes/test/images/regression-issue-74839")
+COREDNS = Program("coredns", ".", module="coredns")
+
+
+def go() -> str:
+    """The path of Go: on PATH, else where its archive is usually unpacked. Raises MissingGoError."""
+    found = shutil.which("go") or (USUAL_GO if os.access(USUAL_GO, os.X_OK) else None)
+    if found is None:
+        raise MissingGoError(
+            f"Go {required_go()} or newer is needed to build Kubernetes' e2e suite, and there is no `go` on PATH "
+            f"nor {USUAL_GO}: unpack the archive of https://go.dev/dl there, or `apt-get install golang-go` (a Go "
+            "from 1.21 fetches the newer one by itself)"
+        )
+    return found
+
+
+def required_go() -> str:
+    """The version that go.mod names."""
+    found = re.search(r"^go (\S+)$", MODULE.joinpath("go.mod").read_text(), re.MULTILINE)
+    assert found is not None, "a go.mod names its language version"
+    return found[1]
+
+
+def release() -> str:
+    """The release of Kubernetes that go.mod requires, as v1.37.2."""
+    found = re.search(r"^\s*k8s\.io/kubernetes (\S+)$", MODULE.joinpath("go.mod").read_text(), re.MULTILINE)
+    assert found is not None, "conformance/go.mod requires k8s.io/kubernetes"
+    return found[1]
+
+
+def build(program: Program) -> Path:
+    """The built program; the first build takes minutes. Raises CalledProcessError, MissingGoError."""
+    tool = go()
+
+    def make(folder: Path) -> None:
+        subprocess.run(command(tool, program, folder), check=True, cwd=MODULE / program.module, env=environment())
+
+    return cache.product(program.name, _key(tool, program), make) / program.name
+
+
+def command(tool: str, program: Program, folder: Path) -> list[str]:
+    """How Go is called: static, without paths of this machine, at low priority."""
+    verb = ["test", "-c", "-vet=off"] if program.is_test else ["build"]
+    flags = ["-trimpath", "-ldflags", linker_flags(), "-o", str(folder / program.name)]
+    return ["nice", "-n", "19", tool, *verb, *flags, program.package]
+
+
+def linker_flags() -> str:
+    """No symbol tables; the release, which clients parse."""
+    return " ".join(["-s -w", *(f"-X {name}={release()}" for name in VERSIONED)])
+
+
+def environment() -> dict[str, str]:
+    """The environment of Go: no C, and no change of go.mod or go.sum."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+
+
+def module_folder(path: str) -> Path:
+    """The source folder of a module that conformance/go.mod requires. Raises CalledProcessError."""
+    found = subprocess.run(
+        [go(), "mod", "download", "-json", f"{path}@{release()}"],
+        check=True, capture_output=True, text=True, cwd=MODULE, env=environment(),
+    )  # fmt: skip
+    directory = re.search(r'"Dir": "([^"]+)"', found.stdout)
+    assert directory is not None, "go mod download says where a module is"
+    return Path(directory[1])
+
+
+def _key(tool: str, program: Program) -> str:
+    folder = MODULE / program.module
+    sources = [folder / "go.mod", folder / "go.sum"]
+    if program.package == ".":
+        sources += sorted(folder.glob("*.go"))
+    version = subprocess.run([tool, "version"], check=True, capture_output=True, text=True).stdout
+    return cache.key(version, *command("go", program, Path()), *(path.read_bytes() for path in sources))

@@ -1,0 +1,52 @@
+"""The world that a run uses. Its state folder, images and kubeconfig are its own: no other world is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.conformance import cache
+
+PROGRAMS = Path(sys.executable).parent
+"""Where podwire and kubectl are: the virtual environment that runs this."""
+
+NAME = "conformance"
+NODES = 3
+DOWN_SECONDS = 60.0
+
+
+def environment(state: Path) -> dict[str, str]:
+    """What podwire is called with, so that everything it keeps is below `state`."""
+    return {**os.environ, "PODWIRE_STATE": str(state / "state"), "KUBECONFIG": str(state / "kubeconfig")}
+
+
+def state_folder(name: str) -> Path:
+    """Where the world of this name keeps its images and logs: kept between runs, since images are unpacked once."""
+    return cache.root() / f"world-{name}"
+
+
+@contextlib.contextmanager
+def running(name: str, images: list[Path]) -> Iterator[Path]:
+    """Start a world with these images; the value is its kubeconfig. It ends with the block, or with this process.
+
+    Raises CalledProcessError where podwire does not start it; podwire has said why.
+    """
+    state = state_folder(name)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    podwire, settings = str(PROGRAMS / "podwire"), environment(state)
+    for image in images:
+        subprocess.run([podwire, "image", "load", str(image)], check=True, env=settings, stdout=subprocess.DEVNULL)
+    held, lifeline = os.pipe()
+    up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(NODES), "--lifeline", str(held)]
+    try:
+        subprocess.run(up, check=True, env=settings, pass_fds=[held])
+        yield state / "kubeconfig"
+    finally:
+        down = [podwire, "down", "--name", name]
+        subprocess.run(down, check=False, env=settings, stdout=subprocess.DEVNULL, timeout=DOWN_SECONDS)
+        os.close(held)
+        os.close(lifeline)
