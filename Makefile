@@ -1,10 +1,11 @@
 # make demo   brings up a small shop, proves its policies with real packets, takes it down
 # make test   everything that must hold, in about 5 minutes on 2 cores
+# make conformance FOCUS=DNS   Kubernetes' own tests against a world (conformance/README.md)
 
 # What Python compiles is kept, whatever the environment says: the tests start Python hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long check bench lock clean
+.PHONY: demo test test-long check bench conformance lock clean
 SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json
 
 demo: .venv/ready-run
@@ -25,6 +26,10 @@ check: .venv/ready-test
 
 bench: .venv/ready-test
 	.venv/bin/python -m bench
+
+# FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time.
+conformance: .venv/ready-run
+	.venv/bin/python -m tools.conformance --focus '$(FOCUS)' --skip '$(SKIP)' --procs $(or $(PROCS),4)
 
 lock: .venv/ready-test
 	.venv/bin/uv pip compile -q --universal --python-version 3.11 --group dev --all-extras --generate-hashes --no-header pyproject.toml -o requirements.lock
