@@ -137,8 +137,3 @@ class Volume(Struct, frozen=True):
     projected: ProjectedVolumeSource | None = None
     downward_api: DownwardAPIVolumeSource | None = msgspec.field(default=None, name="downwardAPI")
     host_path: HostPathVolumeSource | None = None
-
-    @property
-    def node_root(self) -> bool:
-        """Whether it is the whole of the node's files, as `kubectl debug node/NAME` asks for."""
-        return self.host_path is not None and self.host_path.path == "/"

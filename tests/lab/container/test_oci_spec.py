@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from podwire.lab.container.oci_spec import Stage, Staged, config
-from podwire.lab.container.plan import ContainerPlan, Execute, Identity
+from podwire.lab.container.plan import ContainerPlan, Execute, Identity, Mount
 
 STAGE = Stage("/scratch/root", "/scratch/dev")
 
@@ -81,3 +82,14 @@ def test_namespaces_and_what_is_hidden() -> None:
     assert "resources" not in linux
     beside = config(plan(), Stage("/r", "/d", beside=7))["linux"]["namespaces"]
     assert beside[0] == {"type": "pid", "path": "/proc/7/ns/pid"}
+
+
+def test_kernel_file_systems_at_more_places_are_read_only_and_masked() -> None:
+    shown = plan(mounts=(Mount(target="/host/proc", filesystem="proc"), Mount(target="/host/sys", filesystem="sysfs")))
+    made = config(shown, STAGE)
+    found = {mount["destination"]: mount for mount in made["mounts"]}
+    assert found["/host/proc"]["type"] == "proc"
+    assert "ro" in found["/host/proc"]["options"]
+    assert {"/host/proc/kcore", "/host/sys/firmware", "/proc/kcore"} <= set(made["linux"]["maskedPaths"])
+    without = {mount["destination"]: mount for mount in config(shown, replace(STAGE, sysfs=False))["mounts"]}
+    assert without["/host/sys"]["type"] == "tmpfs"

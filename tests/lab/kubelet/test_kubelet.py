@@ -354,6 +354,47 @@ async def test_a_worker_that_fails_is_reported_and_what_it_ran_is_still_removed(
 
 
 @in_world
+async def test_host_paths_of_log_collectors_and_exporters() -> None:
+    async with node() as home:
+        main = shell(
+            "echo seen; head -1 /host/proc/meminfo; readlink /host/proc/self; touch /host/proc/x /host/sys/x;"
+            "cat /etc/machine-id; echo kept > /logs/own; touch /logs/pods/x; touch /root/x;"
+            "until cat /logs/containers/web_default_main-*.log /logs/pods/*/main/0.log; do sleep 0.01; done; sleep 60",
+            volumeMounts=[
+                {"name": "proc", "mountPath": "/host/proc"},
+                {"name": "sys", "mountPath": "/host/sys"},
+                {"name": "root", "mountPath": "/host/root"},
+                {"name": "log", "mountPath": "/logs"},
+                {"name": "log", "mountPath": "/var/log"},
+                {"name": "id", "mountPath": "/etc/machine-id"},
+            ],
+        )
+        paths_of_volumes = {"proc": "/proc", "sys": "/sys", "root": "/", "log": "/var/log"}
+        volumes = [{"name": name, "hostPath": {"path": path}} for name, path in paths_of_volumes.items()]
+        volumes.append({"name": "id", "hostPath": {"path": "/etc/machine-id", "type": "File"}})
+        pod = await home.create("web", main, volumes=volumes)
+        await until(lambda: log_of(pod).count("stdout F seen") > 2)
+        log = log_of(pod)
+        assert "MemTotal" in log
+        for path in ("/host/proc/x", "/host/sys/x", "/logs/pods/x"):
+            assert f"{path}': " in log or f"{path}: " in log, path
+        assert (home.runtime.node.files.tree / "var/log/own").read_text() == "kept\n"
+        await home.delete("web", grace_seconds=0)
+        await until(lambda: not list(home.runtime.node.files.pod_logs.iterdir()))
+        assert not list(home.runtime.node.files.container_logs.iterdir())
+
+
+@in_world
+async def test_a_host_path_of_another_type_is_reported() -> None:
+    async with node() as home:
+        main = shell("sleep 60", volumeMounts=[{"name": "socket", "mountPath": "/s"}])
+        volumes = [{"name": "socket", "hostPath": {"path": "/run/docker.sock", "type": "Socket"}}]
+        await home.create("web", main, volumes=volumes)
+        expected = 'MountVolume.SetUp failed for volume "socket" : hostPath type check failed: /run/docker.sock'
+        assert expected in await home.event("web", "FailedMount")
+
+
+@in_world
 async def test_a_pod_on_the_nodes_network() -> None:
     async with node() as home:
         await home.create("host", shell("hostname; ip -o link | wc -l; sleep 60"), hostNetwork=True)

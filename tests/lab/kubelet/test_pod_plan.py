@@ -14,12 +14,13 @@ from podwire.lab.images.environment import ConfigurationError, Sources
 from podwire.lab.images.manifest import RunConfig
 from podwire.lab.images.resolver import Resolution
 from podwire.lab.images.store import StoredImage
+from podwire.lab.kubelet.node_files import NodeFiles
 from podwire.lab.kubelet.pod_plan import Machine, PodPlace, container_plan, expanded, identity
 
 PASSWD = "root:*:0:0:root:/root:/bin/sh\nwww-data:*:33:34:www-data:/var/www:/x\n"
 FULL = Machine(PASSWD, "0 0 1\n1 100000 65535\n", "0 0 1\n1 100000 65535\n", "10.96.0.1")
 SINGLE = Machine(PASSWD, "0 1000 1\n", "0 1000 1\n", "10.96.0.1")
-PLACE = PodPlace(Path("/f"), Path("/n"), "web")
+PLACE = PodPlace(Path("/f"), Path("/n"), "web", NodeFiles(Path("/node"), "node-1"))
 FOUND = Resolution(Execute(arguments=("x",)), "id")
 
 

@@ -10,6 +10,7 @@ import pytest
 from podwire.kube.core import ConfigMap, Pod, Secret
 from podwire.kube.volumes import Volume
 from podwire.lab.images.environment import ConfigurationError, Sources
+from podwire.lab.kubelet.node_files import NodeFiles
 from podwire.lab.kubelet.volumes import VolumeFile, files, folder_of, provide, write
 
 SOURCES = Sources(
@@ -55,13 +56,12 @@ def test_files_of_a_token_volume() -> None:
     [
         ({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}, "token is not there yet"),
         ({"projected": {"sources": [{"clusterTrustBundle": {}}]}}, "use the sources serviceAccountToken"),
-        ({"downwardAPI": {"items": [{"path": "cpu", "resourceFieldRef": {}}]}}, "use fieldRef"),
         ({"downwardAPI": {"items": [{"path": "x", "fieldRef": {"fieldPath": "spec.x"}}]}}, "fieldRef spec.x"),
         ({"configMap": {"name": "none"}}, 'configmap "none" not found'),
         ({"configMap": {"name": "conf", "items": [{"key": "z", "path": "z"}]}}, "non-existent config key: z"),
         ({"configMap": {"name": "conf", "items": [{"key": "a", "path": "../a"}]}}, "must be relative"),
         ({"configMap": {"name": "conf", "items": [{"key": "a", "path": "/a"}]}}, "must be relative"),
-        ({"hostPath": {"path": "/var"}}, "podwire serves no others"),
+        ({"nfs": {"server": "x", "path": "/"}}, "podwire serves no others"),
     ],
 )
 def test_what_cannot_be_served_is_named(source: dict[str, object], message: str) -> None:
@@ -91,10 +91,10 @@ def test_volumes_of_a_pod(tmp_path: Path) -> None:
         "securityContext": {"fsGroup": os.getgid()},
     }
     pod = msgspec.convert({"spec": spec}, Pod)
-    provide(tmp_path, pod, SOURCES)
+    provide(tmp_path, pod, SOURCES, NodeFiles(tmp_path / "node", "node-1"))
     empty = folder_of(tmp_path, "empty")
     assert empty.stat().st_mode & 0o7777 == 0o2777
     (empty / "kept").touch()
-    provide(tmp_path, pod, SOURCES)
+    provide(tmp_path, pod, SOURCES, NodeFiles(tmp_path / "node", "node-1"))
     assert (empty / "kept").exists()
     assert (folder_of(tmp_path, "conf") / "a").stat().st_gid == os.getgid()

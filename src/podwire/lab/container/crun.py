@@ -209,6 +209,9 @@ def _stage(plan: ContainerPlan, place: Place) -> Stage:
     volumes = _volumes(plan, place)
     for volume in volumes:
         mount_points.provide(root, volume.target, is_folder=os.path.isdir(volume.source))
+    for mount in plan.mounts:
+        if mount.filesystem:
+            mount_points.provide(root, mount.target, is_folder=True)
     return Stage(root, f"{scratch}/dev", volumes, sysfs=_has_sysfs(place.scratch), beside=place.beside)
 
 
@@ -257,7 +260,7 @@ def _volumes(plan: ContainerPlan, place: Place) -> list[Staged]:
     staged = []
     folder = place.scratch / "volumes"
     folder.mkdir()
-    for number, mount in enumerate(plan.mounts):
+    for number, mount in enumerate(mount for mount in plan.mounts if not mount.filesystem):
         source = str(folder / str(number))
         tree, is_folder = rootfs.take(mount)
         rootfs.make_target(source, is_folder=is_folder)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from podwire.lab.container.plan import ContainerPlan, Execute
-from podwire.lab.container.rootfs import MASKED, READ_ONLY_PATHS
+from podwire.lab.container.rootfs import MASKED, OWN_FILESYSTEMS, READ_ONLY_PATHS
 
 VERSION = "1.0.2"
 HARDENED = ("nosuid", "noexec", "nodev")
@@ -49,10 +49,10 @@ def config(plan: ContainerPlan, stage: Stage) -> dict[str, Any]:
         "ociVersion": VERSION,
         "root": {"path": stage.root, "readonly": plan.read_only_root},
         "process": _process(plan),
-        "mounts": _mounts(stage),
+        "mounts": [*_mounts(stage), *_filesystems(plan, stage)],
         "linux": {
             "namespaces": [_processes(stage.beside), {"type": "mount"}, {"type": "cgroup"}],
-            "maskedPaths": list(MASKED),
+            "maskedPaths": [*MASKED, *_masked_elsewhere(plan)],
             "readonlyPaths": list(READ_ONLY_PATHS),
         },
     }
@@ -101,6 +101,27 @@ def _mounts(stage: Stage) -> list[dict[str, Any]]:
     # A volume inside another one is attached after it.
     volumes = sorted(stage.mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
     return [*system, *(_volume(one) for one in volumes)]
+
+
+def _filesystems(plan: ContainerPlan, stage: Stage) -> list[dict[str, Any]]:
+    """The container's own /proc and /sys at more places, read-only."""
+    wanted = [mount for mount in plan.mounts if mount.filesystem]
+    return [
+        _mount(mount.target, mount.filesystem, mount.filesystem, *HARDENED, "ro")
+        if mount.filesystem != "sysfs" or stage.sysfs
+        else _mount(mount.target, "tmpfs", "tmpfs", *HARDENED, "ro", "mode=0555", "size=64k")
+        for mount in wanted
+    ]
+
+
+def _masked_elsewhere(plan: ContainerPlan) -> list[str]:
+    return [
+        mount.target.rstrip("/") + path.removeprefix(OWN_FILESYSTEMS[mount.filesystem])
+        for mount in plan.mounts
+        if mount.filesystem
+        for path in MASKED
+        if path.startswith(f"{OWN_FILESYSTEMS[mount.filesystem]}/")
+    ]
 
 
 def _volume(one: Staged) -> dict[str, Any]:

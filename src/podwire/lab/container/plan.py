@@ -17,12 +17,16 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Mount(Struct, frozen=True, kw_only=True):
-    """A file or folder of the world at a path of the container. `sub_path` is resolved without leaving the source."""
+    """A file or folder of the world at a path of the container. `sub_path` is resolved without leaving the source.
 
-    source: str
+    With a `filesystem`, proc or sysfs, it is the container's own one, read-only, in place of a source.
+    """
+
+    source: str = ""
     target: str
     sub_path: str = ""
     read_only: bool = False
+    filesystem: str = ""
 
 
 class Execute(Struct, frozen=True, kw_only=True, tag="execute"):

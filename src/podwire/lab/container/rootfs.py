@@ -18,6 +18,8 @@ from podwire.lab.container.passwd import etc_group, etc_passwd
 from podwire.lab.container.plan import ContainerPlan, Mount
 
 READ_ONLY = mounts.MOUNT_ATTR_RDONLY | mounts.MOUNT_ATTR_NODEV
+OWN_FILESYSTEMS = {"proc": "/proc", "sysfs": "/sys"}
+OWN_ATTRIBUTES = READ_ONLY | mounts.MOUNT_ATTR_NOSUID | mounts.MOUNT_ATTR_NOEXEC
 HARDENED = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
 
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -106,7 +108,7 @@ def enter_root(plan: ContainerPlan, hostname: str, scratch: Path) -> None:
     _new_root(root)
     make_devices(root)
     _proc_and_sys(root)
-    trees = [(mount, take(mount)) for mount in plan.mounts]
+    trees = [(mount, take(mount)) for mount in plan.mounts if not mount.filesystem]
     Path(root, "etc/hostname").write_text(hostname + "\n")
     os.chdir(root)
     namespaces.pivot_root(".", ".")
@@ -116,6 +118,10 @@ def enter_root(plan: ContainerPlan, hostname: str, scratch: Path) -> None:
         make_target(mount.target, is_folder=is_folder)
         mounts.attach(tree, mount.target)
     _mask()
+    for mount in plan.mounts:
+        if mount.filesystem:  # with what is masked in it
+            make_target(mount.target, is_folder=True)
+            mounts.bind(OWN_FILESYSTEMS[mount.filesystem], mount.target, OWN_ATTRIBUTES)
     if plan.read_only_root:
         mounts.restrict("/", mounts.MOUNT_ATTR_RDONLY)
 

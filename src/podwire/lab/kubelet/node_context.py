@@ -14,6 +14,7 @@ from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.recorder import Recorder
 from podwire.lab.images.environment import Sources
 from podwire.lab.kubelet.cni_client import Network
+from podwire.lab.kubelet.node_files import NodeFiles
 from podwire.lab.kubelet.pod_plan import Machine, Resolver
 from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
 from podwire.lab.kubelet.resolv_conf import hosts_file, pod_resolver
@@ -95,6 +96,11 @@ class Node:
     def services(self, namespace: str) -> list[Service]:
         """The Services of a namespace."""
         return [item for key, item in self.objects.services.objects.items() if key.namespace == namespace]
+
+    @property
+    def files(self) -> NodeFiles:
+        """What hostPath volumes show."""
+        return NodeFiles(self.folder, self.name, str(self.names.node))
 
     def pod_folder(self, uid: str) -> Path:
         """The folder of a pod's state."""

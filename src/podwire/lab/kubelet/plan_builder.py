@@ -57,7 +57,7 @@ def provide_files(
     for name, text in node.names.files(pod, addresses).items():
         if not (etc / name).exists():  # containers may have changed it since
             replace_file(etc / name, text.encode())
-    volumes.provide(folder, pod, replace(node.sources(pod, addresses), tokens=tokens))
+    volumes.provide(folder, pod, replace(node.sources(pod, addresses), tokens=tokens), node.files)
 
 
 def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> Composition:
@@ -78,7 +78,7 @@ def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> C
         if entry.trouble and isinstance(entry.program, Refuse)
     }
     network = node.network if pod.spec.host_network else node.pins / pod.metadata.uid
-    place = PodPlace(folder, network, hostname(pod, node.name))
+    place = PodPlace(folder, network, hostname(pod, node.name), node.files)
     plans: dict[str, ContainerPlan] = {}
     for container in pod_plan.ordered(pod):
         if container.name in expanded:

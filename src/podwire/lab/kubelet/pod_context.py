@@ -10,6 +10,7 @@ from podwire.kube.kinds import PODS
 from podwire.lab.kubelet import pod_status
 from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_logs import PodLogs
 from podwire.lab.kubelet.probe import Execute, Prober
 from podwire.lab.kubelet.sandbox import Sandbox, SandboxRecord
 from podwire.lab.shim import messages
@@ -80,4 +81,5 @@ def _sandbox(node: Node, pod: Pod) -> Sandbox:
         started=pod_status.rfc3339(time.time()),
         host_network=pod.spec.host_network,
     )
-    return Sandbox(node.pod_folder(uid), node.pins / uid, record, node.cni)
+    logs = PodLogs(node.files, record.namespace, record.name, uid)
+    return Sandbox(node.pod_folder(uid), node.pins / uid, record, node.cni, logs)

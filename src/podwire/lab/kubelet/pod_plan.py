@@ -20,6 +20,7 @@ from podwire.lab.images.manifest import RunConfig
 from podwire.lab.images.resolver import Resolution
 from podwire.lab.images.store import StoredImage
 from podwire.lab.kubelet import host_path, volumes
+from podwire.lab.kubelet.node_files import NodeFiles
 from podwire.lab.kubelet.resolv_conf import hostname
 
 Resolver = Callable[[Pod, Sequence[Container], Iterable[Service], tuple[str, ...]], Mapping[str, Resolution]]
@@ -40,11 +41,12 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class PodPlace:
-    """Where one pod lives: its folder and its network."""
+    """Where one pod lives: its folder, its network, and its node's files for hostPath volumes."""
 
     folder: Path
     network: Path
     hostname: str
+    node_files: NodeFiles
 
 
 def etc_folder(pod_folder: Path) -> Path:
@@ -95,7 +97,7 @@ def container_plan(
         environment={**base, **image_config.environment(config), **values},
         folder=container.working_dir or config.working_dir or "/",
         identity=who,
-        mounts=(*links, *_mounts(pod, container, place.folder)),
+        mounts=(*links, *_mounts(pod, container, place)),
         restart="Never" if ephemeral else _restart(pod, container, init=init),
         init=init,
         ephemeral=ephemeral,
@@ -183,20 +185,23 @@ def _check_mapped(field_name: str, number: int, id_map: str) -> None:
         )
 
 
-def _mounts(pod: Pod, container: Container, folder: Path) -> Iterable[Mount]:
+def _mounts(pod: Pod, container: Container, place: PodPlace) -> Iterable[Mount]:
     taken = {mount.mount_path.rstrip("/") for mount in container.volume_mounts}
     for name in ("hosts", "resolv.conf"):
         if f"/etc/{name}" not in taken:
-            yield Mount(source=str(etc_folder(folder) / name), target=f"/etc/{name}")
+            yield Mount(source=str(etc_folder(place.folder) / name), target=f"/etc/{name}")
     kinds = {volume.name: volume for volume in pod.spec.volumes}
     for mount in container.volume_mounts:
         if mount.name not in kinds:
             raise ConfigurationError(f'volumeMounts: the pod has no volume "{mount.name}"')
-        if kinds[mount.name].node_root:
-            yield from host_path.mounts(volumes.folder_of(folder, mount.name), mount.mount_path)
+        source = kinds[mount.name].host_path
+        if source is not None:
+            yield from host_path.mounts(
+                place.node_files, source.path, mount.mount_path, mount.sub_path, read_only=mount.read_only
+            )
             continue
         yield Mount(
-            source=str(volumes.folder_of(folder, mount.name)),
+            source=str(volumes.folder_of(place.folder, mount.name)),
             target=mount.mount_path,
             sub_path=mount.sub_path,
             read_only=mount.read_only or kinds[mount.name].empty_dir is None,

@@ -74,7 +74,7 @@ class PodSetup:
         try:
             provide_files(node, pod, folder, addresses, self._tokens.texts)
         except ConfigurationError as error:
-            context.emit_once(Notice("FailedMount", f"MountVolume.SetUp failed: {error}", warning=True))
+            context.emit_once(Notice("FailedMount", str(error), warning=True))
             return
         self.composition = compose(node, pod, folder, addresses)
         self._add_ports(self.composition)

@@ -15,6 +15,7 @@ import msgspec
 from podwire.kube.core import Container, Pod, PodIP
 from podwire.kube.meta import Condition, Struct
 from podwire.lab.images import reference
+from podwire.lab.kubelet.pod_logs import container_id
 from podwire.lab.shim.lifecycle import Record, Running, Terminated, Waiting
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
@@ -205,7 +206,7 @@ def _full_name(image: str, image_id: str) -> str:
 
 
 def _container_id(pod: Pod, name: str, run: int) -> str:
-    return f"podwire://{pod.metadata.uid}/{name}/{run}"
+    return f"podwire://{container_id(pod.metadata.uid, name, run)}"
 
 
 def _state(pod: Pod, record: Record, seen: Observation) -> _State:

@@ -155,6 +155,8 @@ class PodWorker:
         troubles = composition.troubles if composition is not None else {}
         for record in state.records:
             before = self.records.get(record.name)
+            if record.starts and (before is None or before.starts != record.starts):
+                self.sandbox.logs.link(record.name, record.starts - 1)
             if before != record and record.name not in troubles:
                 for notice in pod_events.between(before, record):
                     self._context.emit(notice)

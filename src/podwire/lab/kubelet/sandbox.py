@@ -15,6 +15,7 @@ import msgspec
 from podwire.kernel import namespaces, sysctl
 from podwire.lab.container.plan import Struct, replace_file
 from podwire.lab.kubelet.cni_client import Attachment, CniError, Network
+from podwire.lab.kubelet.pod_logs import PodLogs
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,14 @@ def read_record(folder: Path) -> SandboxRecord | None:
 
 
 class Sandbox:
-    """Makes and unmakes one pod's place. `pin` is where its network namespace is kept, for others than hostNetwork."""
+    """Makes and unmakes one pod's place. `pin` is where its network namespace is kept, for others than hostNetwork.
 
-    def __init__(self, folder: Path, pin: Path, record: SandboxRecord, network: Network) -> None:
+    `logs` is where the node shows the pod's logs; `logs` of the pod's folder leads there.
+    """
+
+    def __init__(self, folder: Path, pin: Path, record: SandboxRecord, network: Network, logs: PodLogs) -> None:
         self.folder = folder
+        self.logs = logs
         self.record = read_record(folder) or record
         self._pin = pin
         self._network = network
@@ -74,6 +79,7 @@ class Sandbox:
     def prepare(self) -> None:
         """The folder: from now on a restarted runtime knows of the pod."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.logs.provide(self.folder)
         self._save(self.record)
 
     async def connect(self, last_group: int, node_addresses: tuple[str, ...]) -> None:
@@ -111,6 +117,7 @@ class Sandbox:
         """Leave nothing of the pod."""
         if not self.record.retired:
             await self.disconnect()
+        self.logs.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _pinned(self) -> bool:

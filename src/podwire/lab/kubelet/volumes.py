@@ -19,6 +19,7 @@ from podwire.kube.core import Pod
 from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
 from podwire.lab.images.environment import ConfigurationError, Sources, pod_field
 from podwire.lab.kubelet import host_path
+from podwire.lab.kubelet.node_files import NodeFiles
 
 DATA = "..data"
 GROUP_READABLE = 0o440
@@ -55,7 +56,7 @@ def files(pod: Pod, volume: Volume, sources: Sources) -> Mapping[str, VolumeFile
             found |= _part(pod, part, volume.projected.default_mode, sources)
         return found
     raise ConfigurationError(
-        f'volume "{volume.name}": use emptyDir, configMap, secret, downwardAPI, projected, or hostPath of "/" alone; '
+        f'volume "{volume.name}": use emptyDir, configMap, secret, downwardAPI, projected or hostPath; '
         "podwire serves no others"
     )
 
@@ -120,19 +121,24 @@ def folder_of(pod_folder: Path, volume: str) -> Path:
     return pod_folder / "volumes" / volume
 
 
-def provide(pod_folder: Path, pod: Pod, sources: Sources) -> None:
+def provide(pod_folder: Path, pod: Pod, sources: Sources, node: NodeFiles) -> None:
     """Make or update all volumes of a pod. Raises ConfigurationError."""
-    group = pod.spec.security_context.fs_group
     for volume in pod.spec.volumes:
-        if volume.node_root:
-            host_path.provide(folder_of(pod_folder, volume.name), pod.spec.node_name)
-            continue
-        wanted = files(pod, volume, sources)
-        folder = folder_of(pod_folder, volume.name)
-        if wanted is None:
-            _empty(folder, group)
-        else:
-            write(folder, wanted, group)
+        try:
+            _provide(pod_folder, pod, volume, sources, node)
+        except ConfigurationError as error:
+            raise ConfigurationError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from None
+
+
+def _provide(pod_folder: Path, pod: Pod, volume: Volume, sources: Sources, node: NodeFiles) -> None:
+    group = pod.spec.security_context.fs_group
+    folder = folder_of(pod_folder, volume.name)
+    if volume.host_path is not None:
+        host_path.provide(node, volume.host_path)
+    elif (wanted := files(pod, volume, sources)) is None:
+        _empty(folder, group)
+    else:
+        write(folder, wanted, group)
 
 
 def _empty(folder: Path, group: int | None) -> None:
