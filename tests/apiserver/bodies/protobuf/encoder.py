@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import struct
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +69,8 @@ def _single(number: int, one: Field, value: Any) -> bytes:
     match one.holds:
         case Holds.TRUTH | Holds.INTEGER:
             return numeric(number, int(value))
+        case Holds.DOUBLE:
+            return varint(number << 3 | 1) + struct.pack("<d", value)
         case Holds.TEXT:
             return field(number, value)
         case Holds.BYTES:
@@ -86,8 +90,16 @@ def _message(definition: str, value: Any) -> bytes:
             return field(1, value)
         case "Time" | "MicroTime":
             moment = datetime.fromisoformat(value)
-            return numeric(1, int(moment.timestamp())) + numeric(2, moment.microsecond * 1000)
-        case "RawExtension" | "FieldsV1":
+            return numeric(1, math.floor(moment.timestamp())) + numeric(2, moment.microsecond * 1000)
+        case "JSONSchemaPropsOrBool" if isinstance(value, bool):
+            return encode(definition, {"allows": value})
+        case "JSONSchemaPropsOrBool":
+            return encode(definition, {"allows": True, "schema": value})
+        case "JSONSchemaPropsOrArray":
+            return encode(definition, {"jSONSchemas": value} if isinstance(value, list) else {"schema": value})
+        case "JSONSchemaPropsOrStringArray":
+            return encode(definition, {"property": value} if isinstance(value, list) else {"schema": value})
+        case "RawExtension" | "FieldsV1" | "JSON":
             return field(1, json.dumps(value))
         case _:
             return encode(definition, value)

@@ -9,7 +9,7 @@ import base64
 from typing import Any
 
 from podwire.apiserver.bodies.protobuf import messages, wire
-from podwire.apiserver.bodies.protobuf.forms import FORMS
+from podwire.apiserver.bodies.protobuf.forms import CHOICES, FORMS
 from podwire.apiserver.bodies.protobuf.messages import Field, Holds, Shape
 from podwire.apiserver.bodies.protobuf.wire import WireError
 
@@ -17,6 +17,10 @@ Object = dict[str, Any]
 
 DEEPEST = 100
 """Levels of messages in messages. Real objects have about 15."""
+
+
+_WHOLE = FORMS.keys() | CHOICES.keys()
+"""Messages whose occurrences cannot be merged into one object."""
 
 
 def decode(definition: str, data: bytes) -> Object:
@@ -46,7 +50,7 @@ def _put(target: Object, field: Field, value: int | bytes, level: int) -> None:
         case Shape.MAP:
             key, held = _entry(field, wire.content(value), level)
             target.setdefault(field.name, {})[key] = held
-        case Shape.ONE if field.holds is Holds.MESSAGE and field.message not in FORMS:
+        case Shape.ONE if field.holds is Holds.MESSAGE and field.message not in _WHOLE:
             inner = target.setdefault(field.name, {}) if field.name else target
             _fill(inner, field.message, wire.content(value), level + 1)
         case _:
@@ -81,6 +85,8 @@ def _single(field: Field, value: int | bytes, level: int) -> Any:
             return wire.number(value) != 0
         case Holds.INTEGER:
             return wire.signed(wire.number(value))
+        case Holds.DOUBLE:
+            return wire.double(value)
         case Holds.TEXT:
             return wire.text(value)
         case Holds.BYTES:
@@ -92,4 +98,5 @@ def _single(field: Field, value: int | bytes, level: int) -> Any:
                 return form(wire.content(value))
             inner: Object = {}
             _fill(inner, field.message, wire.content(value), level + 1)
-            return inner
+            choose = CHOICES.get(field.message)
+            return inner if choose is None else choose(inner)

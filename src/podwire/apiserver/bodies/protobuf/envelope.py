@@ -30,7 +30,11 @@ def read(body: bytes) -> dict[str, Any]:
     api_version, kind = (wire.text(names.get(number, b"")) for number in (1, 2))
     if encoding := wire.text(parts.get(3, b"")):
         raise WireError(f"its content is encoded as {encoding!r}; send it plain")
-    message = decode(_definition(api_version, kind), wire.content(parts.get(2, b"")))
+    raw = wire.content(parts.get(2, b""))
+    try:
+        message = decode(_definition(api_version, kind), raw)
+    except LookupError as error:
+        raise WireError(f"{api_version} {kind} cannot be read in this form; send it as JSON") from error
     return {"apiVersion": api_version, "kind": kind, **message}
 
 

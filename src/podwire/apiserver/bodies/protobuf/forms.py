@@ -15,20 +15,23 @@ import msgspec
 from podwire.apiserver.bodies.protobuf import wire
 from podwire.apiserver.bodies.protobuf.wire import WireError
 
+Object = dict[str, Any]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 
 def time(data: bytes) -> str | None:
     """A `Time`, to the second, as RFC 3339; None for Go's zero time."""
     moment = _moment(data)
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else f"{moment.isoformat()[:19]}Z"
 
 
 def micro_time(data: bytes) -> str | None:
     """A `MicroTime`, to the microsecond; None for Go's zero time."""
     moment = _moment(data)
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if moment is None else f"{moment.isoformat(timespec='microseconds')[:26]}Z"
 
 
 def _moment(data: bytes) -> datetime | None:
@@ -41,7 +44,7 @@ def _moment(data: bytes) -> datetime | None:
         moment = _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
     except OverflowError as error:
         raise WireError(f"{seconds} seconds are no time between the years 1 and 9999") from error
-    return moment.replace(tzinfo=UTC)
+    return moment.replace(tzinfo=UTC)  # isoformat() writes years before 1000 with their zeros, strftime() does not
 
 
 def int_or_string(data: bytes) -> int | str:
@@ -75,5 +78,26 @@ FORMS: dict[str, Callable[[bytes], Any]] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": quantity,
     "io.k8s.apimachinery.pkg.runtime.RawExtension": raw_json,
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": int_or_string,
+    f"{_EXTENSIONS}.JSON": raw_json,
 }
 """How each is read, by definition."""
+
+
+def _schema_or_list(message: Object) -> Any:
+    return message.get("jSONSchemas") or message.get("schema")
+
+
+def _schema_or_truth(message: Object) -> Any:
+    return message["schema"] if "schema" in message else message.get("allows", False)
+
+
+def _schema_or_texts(message: Object) -> Any:
+    return message.get("property") or message.get("schema")
+
+
+CHOICES: dict[str, Callable[[Object], Any]] = {
+    f"{_EXTENSIONS}.JSONSchemaPropsOrArray": _schema_or_list,
+    f"{_EXTENSIONS}.JSONSchemaPropsOrBool": _schema_or_truth,
+    f"{_EXTENSIONS}.JSONSchemaPropsOrStringArray": _schema_or_texts,
+}
+"""Messages of which JSON has one field's value alone, by definition (`apiextensions/v1/marshal.go`)."""

@@ -15,6 +15,7 @@ class Holds(enum.StrEnum):
 
     TRUTH = "truth"
     INTEGER = "integer"
+    DOUBLE = "double"
     TEXT = "text"
     BYTES = "bytes"
     """In JSON as base64."""

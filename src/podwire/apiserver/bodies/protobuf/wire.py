@@ -5,6 +5,8 @@ Source: protobuf.dev "Encoding". Groups (wire types 3 and 4) are refused: Kubern
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +71,14 @@ def number(value: int | bytes) -> int:
     if isinstance(value, bytes):
         raise WireError("there are bytes where a number is expected")
     return value
+
+
+def double(value: int | bytes) -> int | float:
+    """A 64-bit floating point number, as JSON has it: whole ones without a fraction. Raises WireError."""
+    (found,) = struct.unpack("<d", number(value).to_bytes(8, "little"))
+    if not math.isfinite(found):
+        raise WireError(f"{found} is no number that JSON has")
+    return int(found) if found.is_integer() and abs(found) < 1 << 53 else float(found)
 
 
 def content(value: int | bytes) -> bytes:
