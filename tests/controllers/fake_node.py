@@ -28,11 +28,15 @@ class FakeRuntime:
 
     def _todo(self, pod: dict[str, Any]) -> bool:
         if pod["metadata"].get("deletionTimestamp"):
-            return self._ends_pods
+            held = pod["metadata"].get("finalizers") and pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
+            return self._ends_pods and not held
         return bool(pod["spec"].get("nodeName")) and pod.get("status", {}).get("phase") != "Running"
 
     def _serve(self, pod: dict[str, Any]) -> None:
         metadata = pod["metadata"]
+        if metadata.get("deletionTimestamp") and metadata.get("finalizers"):
+            self._api.put(PODS, metadata["name"], metadata["namespace"], status={"phase": "Failed"})
+            return
         if metadata.get("deletionTimestamp"):
             self._api.remove(PODS, NamespacedName(metadata["namespace"], metadata["name"]))
             return

@@ -47,17 +47,17 @@ Collect = Callable[[], Iterable[Family]]
 """Reads the values at a scrape."""
 
 
-def gauge(name: str, text: str, value: float, **labels: str) -> Family:
+def gauge(name: str, text: str, value: float, /, **labels: str) -> Family:
     """A gauge of one value."""
     return Family(name, text, "gauge", ((labels, value),))
 
 
-def counter(name: str, text: str, value: float, **labels: str) -> Family:
+def counter(name: str, text: str, value: float, /, **labels: str) -> Family:
     """A counter of one value; its name ends in `_total` by convention."""
     return Family(name, text, "counter", ((labels, value),))
 
 
-def histogram(name: str, text: str, value: Histogram, **labels: str) -> Family:
+def histogram(name: str, text: str, value: Histogram, /, **labels: str) -> Family:
     """A histogram of one set of labels."""
     return Family(name, text, "histogram", ((labels, value),))
 

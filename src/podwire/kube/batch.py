@@ -9,6 +9,48 @@ from podwire.kube.discovery import ObjectReference
 from podwire.kube.meta import Condition, LabelSelector, Object, Struct
 
 
+class OnExitCodes(Struct, frozen=True):
+    """Matches a container that ended with another exit code than 0. Operators: In, NotIn."""
+
+    operator: str = ""
+    values: tuple[int, ...] = ()
+    container_name: str | None = None
+
+
+class OnPodCondition(Struct, frozen=True):
+    """Matches a pod with this condition."""
+
+    type: str = ""
+    status: str = "True"
+
+
+class PodFailureRule(Struct, frozen=True):
+    """What a failed pod that matches does to its Job. Actions: FailJob, FailIndex, Ignore, Count."""
+
+    action: str = ""
+    on_exit_codes: OnExitCodes | None = None
+    on_pod_conditions: tuple[OnPodCondition, ...] | None = None
+
+
+class PodFailurePolicy(Struct, frozen=True):
+    """Rules for failed pods; the first that matches counts."""
+
+    rules: tuple[PodFailureRule, ...] = ()
+
+
+class SuccessRule(Struct, frozen=True):
+    """Indexes that are enough, as text like 0-2,5, and how many of them; without indexes how many of all."""
+
+    succeeded_indexes: str | None = None
+    succeeded_count: int | None = None
+
+
+class SuccessPolicy(Struct, frozen=True):
+    """Rules for an indexed Job; any that is met ends it."""
+
+    rules: tuple[SuccessRule, ...] = ()
+
+
 class JobSpec(Struct, frozen=True):
     """What a Job should do. No `completions`: any pod that succeeds ends it. Times are seconds."""
 
@@ -17,9 +59,15 @@ class JobSpec(Struct, frozen=True):
     completions: int | None = None
     parallelism: int = 1
     backoff_limit: int = 6
+    backoff_limit_per_index: int | None = None
+    max_failed_indexes: int | None = None
     active_deadline_seconds: int | None = None
     ttl_seconds_after_finished: int | None = None
     completion_mode: str = "NonIndexed"
+    pod_failure_policy: PodFailurePolicy | None = None
+    pod_replacement_policy: str = "TerminatingOrFailed"
+    success_policy: SuccessPolicy | None = None
+    managed_by: str = ""
     suspend: bool = False
 
     @property
@@ -28,8 +76,21 @@ class JobSpec(Struct, frozen=True):
         return self.completion_mode == "Indexed"
 
 
+class JobCondition(Condition, frozen=True):
+    """A condition of a Job."""
+
+    last_probe_time: str | None = None
+
+
+class UncountedTerminatedPods(Struct, frozen=True):
+    """Uids of finished pods that are in no count yet, as they still have the finalizer of their Job."""
+
+    succeeded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
 class JobStatus(Struct, frozen=True):
-    """What a Job has done. `completed_indexes` is text like 0-2,5."""
+    """What a Job has done. Indexes are text like 0-2,5."""
 
     active: int = 0
     ready: int = 0
@@ -37,9 +98,11 @@ class JobStatus(Struct, frozen=True):
     failed: int = 0
     terminating: int = 0
     completed_indexes: str = ""
+    failed_indexes: str | None = None
+    uncounted_terminated_pods: UncountedTerminatedPods = UncountedTerminatedPods()
     start_time: str | None = None
     completion_time: str | None = None
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[JobCondition, ...] = ()
 
 
 class Job(Object, frozen=True):
@@ -49,10 +112,13 @@ class Job(Object, frozen=True):
     status: JobStatus = JobStatus()
 
     @property
-    def finished(self) -> Condition | None:
+    def finished(self) -> JobCondition | None:
         """The condition Complete or Failed, once it holds."""
-        ends = (c for c in self.status.conditions if c.type in {"Complete", "Failed"} and c.status == "True")
-        return next(ends, None)
+        return self.condition("Complete") or self.condition("Failed")
+
+    def condition(self, name: str) -> JobCondition | None:
+        """The condition of this type, if its status is True."""
+        return next((c for c in self.status.conditions if c.type == name and c.status == "True"), None)
 
 
 class JobTemplate(Struct, frozen=True):

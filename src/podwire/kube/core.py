@@ -335,11 +335,25 @@ class PodIP(Struct, frozen=True):
     ip: str = ""
 
 
+class ContainerStateTerminated(Struct, frozen=True):
+    """How a container ended."""
+
+    exit_code: int = 0
+    finished_at: str | None = None
+
+
+class ContainerState(Struct, frozen=True):
+    """The state of a container, as far as others than its node read it."""
+
+    terminated: ContainerStateTerminated | None = None
+
+
 class ContainerStatus(Struct, frozen=True):
     """What others than its node need to know of a container."""
 
     name: str = ""
     restart_count: int = 0
+    state: ContainerState = ContainerState()
 
 
 class PodStatus(Struct, frozen=True):
@@ -352,6 +366,7 @@ class PodStatus(Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
     start_time: str | None = None
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(Object, frozen=True):

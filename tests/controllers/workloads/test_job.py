@@ -10,9 +10,11 @@ import pytest
 
 from podwire.controllers.workloads.job import Jobs
 from podwire.kube.kinds import EVENTS, JOBS, PODS
+from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY
+from tests.controllers.fake_node import FakeRuntime
 from tests.kube.fake_api import FakeApi, running
 
 SELECTOR = {"matchLabels": {"job-name": "sum"}}
@@ -27,7 +29,7 @@ async def api() -> FakeApi:
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
     informers, recorder = SharedInformers(api), Recorder(api, "test")
-    async with running(informers, Jobs(api, informers, recorder), recorder):
+    async with running(informers, Jobs(api, informers, recorder), FakeRuntime(api), recorder):
         yield
 
 
@@ -66,6 +68,50 @@ async def test_a_job_runs_as_many_pods_as_it_wants_and_completes(api: FakeApi) -
         await api.until(lambda: any(event["reason"] == "Completed" for event in api.all(EVENTS)))
     status = api.all(JOBS)[0]["status"]
     assert (status["succeeded"], status["completedIndexes"], status["active"]) == (3, "0-2", 0)
+    assert not any(pod["metadata"]["finalizers"] for pod in api.all(PODS) if "finalizers" in pod["metadata"])
+
+
+@pytest.mark.proves("jobs")
+async def test_a_finished_pod_counts_though_somebody_deletes_it(api: FakeApi) -> None:
+    put(api, completions=2)
+    async with at_work(api):
+        for _ in range(2):
+            await api.until(lambda: len(alive(api)) == 1)
+            pod = alive(api)[0]
+            end(api, pod, "Succeeded")
+            await api.delete(PODS, NamespacedName("shop", pod["metadata"]["name"]))
+        await api.until(lambda: "Complete" in conditions(api) and not api.all(PODS))
+    assert (api.all(JOBS)[0]["status"]["succeeded"], api.calls["POST", "pods"]) == (2, 2)
+
+
+async def test_pods_of_a_job_that_is_gone_lose_its_finalizer(api: FakeApi) -> None:
+    put(api)
+    async with at_work(api):
+        await api.until(lambda: len(alive(api)) == 1)
+        api.remove(JOBS, NamespacedName("shop", "sum"))
+        await api.until(lambda: not api.all(PODS)[0]["metadata"].get("finalizers"))
+
+
+async def test_an_orphan_is_adopted_with_the_finalizer_and_released_without_it(api: FakeApi) -> None:
+    put(api)
+    async with at_work(api):
+        await api.until(lambda: len(alive(api)) == 1)
+        name = alive(api)[0]["metadata"]["name"]
+        metadata: dict[str, Any] = {"ownerReferences": [], "finalizers": []}
+        api.put(PODS, name, "shop", metadata=metadata)
+        await api.until(lambda: bool(api.objects["pods"][NamespacedName("shop", name)]["metadata"]["finalizers"]))
+        api.put(PODS, name, "shop", metadata={"labels": {}})
+        await api.until(lambda: not api.objects["pods"][NamespacedName("shop", name)]["metadata"].get("finalizers"))
+        assert not api.objects["pods"][NamespacedName("shop", name)]["metadata"].get("ownerReferences")
+
+
+async def test_jobs_of_another_controller_are_left_alone(api: FakeApi) -> None:
+    put(api, managedBy="example.com/mine")
+    api.put(JOBS, "zz", "shop", spec={"selector": SELECTOR, "template": TEMPLATE, "completions": 1})
+    async with at_work(api):
+        await api.until(lambda: len(alive(api)) == 1)
+    assert alive(api)[0]["metadata"]["ownerReferences"][0]["name"] == "zz"
+    assert "status" not in api.all(JOBS)[0]
 
 
 async def test_a_job_whose_pods_fail_too_often_fails(api: FakeApi) -> None:

@@ -4,23 +4,29 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers.workloads import job_plan
+from podwire.controllers.workloads import job_plan, job_tally
+from podwire.kube.batch import Job
 from podwire.kube.core import Pod, PodStatus
-from tests.controllers.build import job, pod
+from tests.controllers.build import job
+from tests.controllers.workloads.job_pods import member
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=1)
 STARTED = {"startTime": "2026-01-01T00:00:00Z"}
 
 
-def member(name: str, phase: str = "Running", index: int | None = None, **changes: Any) -> Pod:
-    annotations = {} if index is None else {"batch.kubernetes.io/job-completion-index": str(index)}
-    return pod(name, phase=phase, metadata={"annotations": annotations}, **changes)
+def decide(subject: Job, pods: list[Pod], now: datetime = NOW) -> tuple[job_plan.Plan, job_plan.Verdict | None]:
+    """The plan for the Job, or its verdict."""
+    counts = job_tally.tally(subject, pods)
+    verdict = job_plan.verdict(subject, pods, counts, now)
+    if verdict is not None:
+        return job_plan.Plan(delete=counts.active), verdict
+    return job_plan.manage(subject, pods, counts, now), job_plan.complete(subject, counts)
 
 
 def step(pods: list[Pod], now: datetime = NOW, **spec: Any) -> tuple[list[int | None], list[str], str]:
-    plan = job_plan.plan(job(**{"completions": 1, **spec}), pods, now)
-    return list(plan.create), [item.metadata.name for item in plan.delete], plan.verdict.reason if plan.verdict else ""
+    plan, verdict = decide(job(**{"completions": 1, **spec}), pods, now)
+    return list(plan.create), [item.metadata.name for item in plan.delete], verdict.reason if verdict else ""
 
 
 @pytest.mark.parametrize(
@@ -66,10 +72,76 @@ def test_each_index_is_done_once() -> None:
     assert step([member("d", index=3)], status={"completedIndexes": "0-2"}, **spec)[0] == []
 
 
+@pytest.mark.proves("jobs")
+def test_second_pods_of_an_index_and_pods_without_a_valid_one_are_deleted() -> None:
+    spec: dict[str, Any] = {"completions": 2, "parallelism": 2, "completionMode": "Indexed"}
+    pods = [member("a", index=0), member("b", index=0, ready=False), member("c", index=7), member("d")]
+    create, delete, _ = step(pods, **spec)
+    assert (create, sorted(delete)) == ([], ["b", "c", "d"])
+
+
+PER_INDEX: dict[str, Any] = {
+    "completions": 3,
+    "parallelism": 3,
+    "completionMode": "Indexed",
+    "backoffLimitPerIndex": 1,
+    "backoffLimit": 2**31 - 1,
+}
+
+
+def test_each_index_has_its_own_limit_of_failures() -> None:
+    assert step([member("a", "Failed", 0)], **PER_INDEX)[0] == [0, 1, 2]
+    assert step([member("a", "Failed", 0, failures=1)], **PER_INDEX)[0] == [1, 2]
+    assert step([member("a", "Failed", 0, ignored=5)], **PER_INDEX)[0] == [0, 1, 2]
+
+
+def test_an_index_waits_after_its_own_failures_only() -> None:
+    failed = member("a", "Failed", 0)
+    plan, _ = decide(job(**PER_INDEX), [failed], START + timedelta(seconds=4))
+    assert (plan.create, plan.again_after) == ((1, 2), 6)
+
+
+def test_too_many_failed_indexes_end_the_job_at_once_and_failed_ones_at_its_end() -> None:
+    failed = [member(f"p{index}", "Failed", index, failures=1) for index in range(2)]
+    assert step(failed, **PER_INDEX)[2] == ""
+    assert step(failed, **PER_INDEX, maxFailedIndexes=1)[2] == "MaxFailedIndexesExceeded"
+    assert step([*failed, member("c", "Succeeded", 2)], **PER_INDEX)[2] == "FailedIndexes"
+
+
+def test_a_policy_fails_the_index_or_the_job_or_ignores_the_failure() -> None:
+    def policy(action: str) -> dict[str, Any]:
+        return {"rules": [{"action": action, "onExitCodes": {"operator": "In", "values": [42]}}]}
+
+    failed = member("a", "Failed", 0, exit_code=42)
+    assert step([failed], **PER_INDEX, podFailurePolicy=policy("FailIndex"))[0] == [1, 2]
+    assert step([failed], podFailurePolicy=policy("FailJob"))[2] == "PodFailurePolicy"
+    assert step([failed], podFailurePolicy=policy("Ignore"), backoffLimit=0)[2] == ""
+    assert step([failed], podFailurePolicy=policy("Count"), backoffLimit=0)[2] == "BackoffLimitExceeded"
+
+
+def test_enough_indexes_end_a_job_with_a_success_policy() -> None:
+    spec: dict[str, Any] = {"completions": 5, "completionMode": "Indexed", "parallelism": 2}
+    policy = {"rules": [{"succeededIndexes": "1"}]}
+    pods = [member("a", "Succeeded", 1), member("b", index=0)]
+    assert step(pods, **spec) == ([2], [], "")
+    assert step(pods, **spec, successPolicy=policy) == ([], ["b"], "SuccessPolicy")
+
+
+def test_a_pod_that_is_being_deleted_is_replaced_at_once_or_when_it_has_failed() -> None:
+    assert step([member("a", ending=True)])[0] == [None]
+    assert step([member("a", ending=True)], podReplacementPolicy="Failed")[0] == []
+    assert step([member("a", "Failed", ending=True)], podReplacementPolicy="Failed")[0] == [None]
+
+
+def test_an_announced_end_stays_whatever_happens_then() -> None:
+    condition = {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded", "message": "late"}
+    assert step([member("a", "Succeeded")], status={"conditions": [condition]})[2] == "DeadlineExceeded"
+
+
 def test_a_job_that_takes_too_long_fails_and_its_pods_end() -> None:
     assert step([member("a")], activeDeadlineSeconds=3599, status=STARTED) == ([], ["a"], "DeadlineExceeded")
-    plan = job_plan.plan(job(activeDeadlineSeconds=3660, status=STARTED), [member("a")], NOW)
-    assert (plan.verdict, plan.again_after) == (None, 60)
+    plan, verdict = decide(job(completions=1, activeDeadlineSeconds=3660, status=STARTED), [member("a")])
+    assert (verdict, plan.again_after) == (None, 60)
 
 
 def test_containers_that_start_again_count_as_failures() -> None:
@@ -80,52 +152,24 @@ def test_containers_that_start_again_count_as_failures() -> None:
     assert step([looping], template=template, backoffLimit=2)[2] == "BackoffLimitExceeded"
 
 
-def test_the_status_says_when_it_began_what_was_done_and_how_it_ended() -> None:
-    spec = {"completions": 3, "completionMode": "Indexed"}
-    pods = [member("a", "Succeeded", 0), member("b", "Succeeded", 1), member("c", index=2)]
-    running = job_plan.status(job(**spec), pods, None, NOW)
-    assert (running.active, running.succeeded, running.completed_indexes) == (1, 2, "0,1")
-    assert (running.start_time, running.completion_time) == ("2026-01-01T01:00:00Z", None)
-    verdict = job_plan.Verdict("Complete", "CompletionsReached", "done")
-    ended = job_plan.status(job(status=STARTED, **spec), pods[:2], verdict, NOW)
-    assert (ended.start_time, ended.completion_time) == ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z")
-    assert [(c.type, c.status) for c in ended.conditions] == [("SuccessCriteriaMet", "True"), ("Complete", "True")]
-
-
-def test_suspending_is_told_and_stops_the_clock() -> None:
-    suspended = job_plan.status(job(suspend=True, status=STARTED), [], None, NOW)
-    assert suspended.start_time is None
-    assert [(c.type, c.status) for c in suspended.conditions] == [("Suspended", "True")]
-    condition = {"type": "Suspended", "status": "True"}
-    resumed = job_plan.status(job(status={"conditions": [condition]}), [], None, NOW)
-    assert [(c.type, c.status) for c in resumed.conditions] == [("Suspended", "False")]
-
-
-@pytest.mark.parametrize(("numbers", "text"), [(set(), ""), ({0}, "0"), ({0, 1, 5}, "0,1,5"), ({0, 1, 2, 7}, "0-2,7")])
-def test_indexes_as_text(numbers: set[int], text: str) -> None:
-    assert job_plan.write_indexes(numbers) == text
-    assert job_plan.read_indexes(text, 8) == numbers
-
-
-@pytest.mark.proves("bad-status")
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [("0-999999999999", {0, 1, 2}), ("a,1,-,2-,-2", {1}), ("7-3", set()), ("9" * 5000, set()), ("\u0663", set())],
-)
-def test_indexes_that_nobody_checked(text: str, numbers: set[int]) -> None:
-    assert job_plan.read_indexes(text, 3) == numbers
-
-
-def test_a_pod_knows_its_index() -> None:
+def test_a_pod_knows_its_index_and_has_the_finalizer() -> None:
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "env": []}]}}
     body = job_plan.pod_body(job(template=template), "sum-2-abcde", 2)
     assert body["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] == "2"
-    assert body["spec"]["hostname"] == "sum-2"
-    assert body["spec"]["containers"][0]["env"] == [{"name": "JOB_COMPLETION_INDEX", "value": "2"}]
+    assert body["metadata"]["finalizers"] == ["batch.kubernetes.io/job-tracking"]
+    assert (body["metadata"]["generateName"], body["spec"]["hostname"]) == ("sum-2-", "sum-2")
+    source = {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-completion-index']"}}
+    assert body["spec"]["containers"][0]["env"] == [{"name": "JOB_COMPLETION_INDEX", "valueFrom": source}]
     assert template["spec"]["containers"][0]["env"] == []  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("text", "index"), [("0", 0), ("12", 12), ("", None), ("x", None), ("9" * 5000, None)])
-def test_the_index_of_a_pod_is_what_its_annotation_says(text: str, index: int | None) -> None:
-    found = pod("a", metadata={"annotations": {job_plan.INDEX: text}})
-    assert job_plan.index_of(found) == index
+def test_a_pod_carries_the_failures_of_its_index() -> None:
+    before = member("a", "Failed", 2, failures=3)
+    annotations = job_plan.pod_body(job(**PER_INDEX), "sum-2-abcde", 2, before)["metadata"]["annotations"]
+    assert annotations["batch.kubernetes.io/job-index-failure-count"] == "4"
+    assert "batch.kubernetes.io/job-index-ignored-failure-count" not in annotations
+
+
+def test_the_name_of_an_indexed_pod_keeps_its_index_however_long_the_job_s_is() -> None:
+    beginning = job_plan.pod_beginning(job(metadata={"name": "x" * 63}), 12)
+    assert (len(beginning), beginning[-4:]) == (58, "-12-")

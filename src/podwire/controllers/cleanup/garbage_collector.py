@@ -157,7 +157,9 @@ class GarbageCollector:
                 case DropOwners():
                     await self._patch(action.item, lambda item: owner_references.without_owners(item, action.uids))
                 case DropFinalizer():
-                    await self._patch(action.item, lambda item: _without_finalizer(item, action.finalizer))
+                    await self._patch(
+                        action.item, lambda item: owner_references.without_finalizer(item, action.finalizer)
+                    )
         except ApiError as error:
             if error.reason != "NotFound":
                 raise
@@ -183,15 +185,3 @@ def _item(kind: Kind[Object], item: Object) -> Item:
         metadata.deletion_timestamp is not None,
         metadata.finalizers,
     )
-
-
-def _without_finalizer(item: Object, finalizer: str) -> dict[str, Any]:
-    metadata = item.metadata
-    left = [name for name in metadata.finalizers if name != finalizer]
-    return {
-        "metadata": {
-            "uid": metadata.uid,
-            "resourceVersion": metadata.resource_version,
-            "finalizers": left or None,
-        }
-    }

@@ -54,15 +54,32 @@ def reference(kind: Kind[Any], owner: Object) -> dict[str, Any]:
     }
 
 
-def claim_patch(kind: Kind[Any], owner: Object, selector: LabelSelector, item: Object) -> dict[str, Any] | None:
-    """Return the merge patch that adopts or releases the object for the owner; None where nothing changes."""
+def claim_patch(
+    kind: Kind[Any], owner: Object, selector: LabelSelector, item: Object, finalizer: str = ""
+) -> dict[str, Any] | None:
+    """Return the merge patch that adopts or releases the object for the owner; None where nothing changes.
+
+    An adopted object gets the finalizer, a released one loses it.
+    """
     match claim(owner, selector, item):
         case Claim.ADOPT:
-            return _owners_patch(item, [*_owners(item), reference(kind, owner)])
+            patch = _owners_patch(item, [*_owners(item), reference(kind, owner)])
+            finalizers = [*item.metadata.finalizers, *([finalizer] if finalizer else [])]
         case Claim.RELEASE:
-            return without_owners(item, frozenset({owner.metadata.uid}))
+            patch = without_owners(item, frozenset({owner.metadata.uid}))
+            finalizers = [name for name in item.metadata.finalizers if name != finalizer]
         case _:
             return None
+    if finalizer:
+        patch["metadata"]["finalizers"] = list(dict.fromkeys(finalizers)) or None
+    return patch
+
+
+def without_finalizer(item: Object, finalizer: str) -> dict[str, Any]:
+    """Return the merge patch that removes the finalizer, if the object has not changed since."""
+    left = [name for name in item.metadata.finalizers if name != finalizer]
+    version = item.metadata.resource_version
+    return {"metadata": {"uid": item.metadata.uid, "resourceVersion": version, "finalizers": left or None}}
 
 
 def without_owners(item: Object, uids: frozenset[str]) -> dict[str, Any]:

@@ -46,14 +46,18 @@ class OwnedPods(Generic[OwnerT]):
         kind: Kind[OwnerT],
         selector: Callable[[OwnerT], LabelSelector],
         touch: Callable[[NamespacedName], None],
+        *,
+        finalizer: str = "",
     ) -> None:
         self._client = client
         self._recorder = recorder
         self._kind = kind
         self._selector = selector
         self._touch = touch
+        self._finalizer = finalizer
         self._pods: Store[Pod] = informers.of(PODS)
         self._by_owner = Index(self._pods, self._owner_keys)
+        self._by_owner_name = Index(self._pods, self._owner_name)
         self._owners_by_namespace = Index(informers.of(kind), lambda item: [item.metadata.namespace])
         self._unsure: dict[str, list[str]] = {}
         self._pods.subscribe(self._pod_changed)
@@ -70,7 +74,7 @@ class OwnedPods(Generic[OwnerT]):
         """Adopt and release, then answer the pods of the owner."""
         orphans = self._by_owner["", owner.metadata.namespace].values()
         for pod in [*self.of(owner), *orphans]:
-            patch = owner_references.claim_patch(self._kind, owner, self._selector(owner), pod)
+            patch = owner_references.claim_patch(self._kind, owner, self._selector(owner), pod, self._finalizer)
             if patch is not None:
                 self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
         return self.of(owner)
@@ -101,9 +105,16 @@ class OwnedPods(Generic[OwnerT]):
         for start in range(0, len(pods), AT_ONCE):
             await every(self._delete_one(owner, pod) for pod in pods[start : start + AT_ONCE])
 
-    async def patch(self, pod: Pod, patch: dict[str, Any]) -> None:
-        """Change a pod."""
-        self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
+    async def remove_finalizers(self, pods: Sequence[Pod]) -> None:
+        """Remove the owners' finalizer from pods, many at a time."""
+        having = [pod for pod in pods if self._finalizer in pod.metadata.finalizers]
+        for start in range(0, len(having), AT_ONCE):
+            await every(self._remove_finalizer(pod) for pod in having[start : start + AT_ONCE])
+
+    async def release_orphans(self, owner: NamespacedName, uid: str) -> None:
+        """Remove the finalizer from pods whose owner of this name had another uid than the present one; "" for none."""
+        pods = self._by_owner_name[owner].values()
+        await self.remove_finalizers([pod for pod in pods if controller_uid(pod) != uid])
 
     async def _create_one(self, owner: OwnerT, body: dict[str, Any]) -> None:
         name = body["metadata"]["name"]
@@ -129,6 +140,21 @@ class OwnedPods(Generic[OwnerT]):
     async def _delete_one(self, owner: OwnerT, pod: Pod) -> None:
         await delete(self._client, PODS, self._pods, pod)
         self._recorder.event(self._kind, owner, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+
+    async def _remove_finalizer(self, pod: Pod) -> None:
+        patch = owner_references.without_finalizer(pod, self._finalizer)
+        try:
+            self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+
+    def _owner_name(self, pod: Pod) -> Iterable[Hashable]:
+        """Pods with the finalizer by the name of their owner: it may be gone before them."""
+        if not self._finalizer or self._finalizer not in pod.metadata.finalizers:
+            return ()
+        owner = next((o for o in pod.metadata.owner_references if o.controller and o.kind == self._kind.kind), None)
+        return (NamespacedName(pod.metadata.namespace, owner.name),) if owner is not None else ()
 
     def _pod_changed(self, change: Change[Pod]) -> None:
         for pod in (change.old, change.new):

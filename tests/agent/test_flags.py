@@ -1,0 +1,62 @@
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from podwire.agent import flags, main
+from podwire.agent.config import EVERYWHERE, AgentConfig
+from podwire.pods.model import Overlay
+
+NEEDED = ("--server", "https://api:1", "--token-file", __file__, "--pod-cidrs", "10.244.0.0/16,fd00::/56")
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch, *arguments: str, **environment: str) -> AgentConfig | str:
+    found: list[AgentConfig] = []
+    monkeypatch.setattr(main, "main", found.append)
+    result = CliRunner(env={"KUBECONFIG": None, **environment}).invoke(flags.command, list(arguments))
+    return found[0] if found else result.output
+
+
+def test_the_flags_become_one_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = parsed(monkeypatch, *NEEDED, "--node-name", "a", "--service-cidrs", "10.96.0.0/16", "-vv")
+    assert isinstance(config, AgentConfig)
+    assert (config.node, config.service_ranges) == ("a", ("10.96.0.0/16",))
+    assert config.cluster.ranges == tuple(map(ipaddress.ip_network, ("10.244.0.0/16", "fd00::/56")))
+    assert config.cluster.overlay is None
+    assert (config.healthz, config.metrics) == (EVERYWHERE, (("127.0.0.1", 10249),))
+    assert (config.folder, config.log_format, config.verbosity) == (Path("/var/lib/podwire"), "text", 2)
+
+
+def test_the_environment_serves_where_a_flag_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment: dict[str, Any] = {
+        "NODE_NAME": "b",
+        "PODWIRE_SERVICE_CIDRS": "10.96.0.0/16",
+        "PODWIRE_OVERLAY": "vxlan",
+        "PODWIRE_LOG_FORMAT": "json",
+    }
+    config = parsed(
+        monkeypatch, *NEEDED, "--metrics-bind-address", "", "--healthz-bind-address", "[::1]:1", **environment
+    )
+    assert isinstance(config, AgentConfig)
+    assert (config.node, config.cluster.overlay, config.log_format) == ("b", Overlay(), "json")
+    assert (config.healthz, config.metrics) == ((("::1", 1),), ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--service-cidrs", "10.96.0.0/16"), "--node-name"),
+        (("--node-name", "a"), "--service-cidrs"),
+        (("--node-name", "a", "--service-cidrs", "10.96.0.1/16"), "has host bits set"),
+        (("--node-name", "a", "--service-cidrs", "10.96.0.0/16,10.97.0.0/16"), "at most one range of each family"),
+        (("--node-name", "a", "--metrics-bind-address", "x"), "ADDRESS:PORT"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], problem: str
+) -> None:
+    answer = parsed(monkeypatch, *NEEDED, *arguments)
+    assert isinstance(answer, str)
+    assert problem in answer

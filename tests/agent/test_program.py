@@ -1,0 +1,187 @@
+"""`podwire agent` and `podwire dns` as processes of their own, with a kubeconfig and a token, beside an API server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from podwire.apiserver.access import pki
+from podwire.apiserver.access.jwt import SigningKey
+from podwire.apiserver.main import running
+from podwire.kube.client import Client
+from podwire.kube.kinds import NAMESPACES, NODES, SERVICE_ACCOUNTS, SERVICES, Kind
+from podwire.kube.meta import NamespacedName, Object
+from tests.apiserver.conftest import Files, configuration, free_listener, write_files
+from tests.sandbox import sandboxed
+
+BINDINGS = Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", Object, namespaced=False)
+ACCOUNT = NamespacedName("kube-system", "podwire")
+RANGES = ("--pod-cidrs", "10.244.0.0/16", "--service-cidrs", "10.96.0.0/16,fd00:10:96::/112")
+
+
+class Cluster:
+    """An API server that can be switched off and on at one port, and a ServiceAccount's token in a file."""
+
+    def __init__(self, folder: Path, role: str) -> None:
+        self.files: Files = write_files(folder)
+        pki.write_private(folder / "tokens.key", SigningKey.create().pem())
+        listener = free_listener()
+        self.port = listener.getsockname()[1]
+        listener.close()
+        self.role = role
+        self.token = folder / "token"
+        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig.write_text(
+            yaml.safe_dump(
+                {
+                    "current-context": "main",
+                    "contexts": [{"name": "main", "context": {"cluster": "c", "user": "u"}}],
+                    "clusters": [{"name": "c", "cluster": {"server": self.url, "certificate-authority": "ca.crt"}}],
+                    "users": [{"name": "u", "user": {"tokenFile": "token"}}],
+                }
+            )
+        )
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def on(self) -> AsyncIterator[Client]:
+        """The server runs inside the block; gives a client of its administrator."""
+        folder = self.files.folder
+        config = configuration(
+            self.files,
+            str(folder / "store.db"),
+            listen=(("127.0.0.1", self.port),),
+            token_key_file=str(folder / "tokens.key"),
+        )
+        async with running(config), Client(self.files.credentials(self.url)) as client:
+            yield client
+
+    async def new_token(self, client: Client) -> None:
+        """Make the account, and replace the file by a new token of it, as a kubelet does."""
+        await client.create(SERVICE_ACCOUNTS, {"metadata": {"name": ACCOUNT.name}}, ACCOUNT.namespace)
+        fresh = self.token.with_suffix(".new")
+        fresh.write_text((await client.request_token(SERVICE_ACCOUNTS, ACCOUNT, {})).token)
+        fresh.rename(self.token)
+
+    async def renew_token(self, client: Client) -> None:
+        """As `new_token`; the account is another one, so that its old tokens are invalid."""
+        await client.delete(SERVICE_ACCOUNTS, ACCOUNT)
+        await self.new_token(client)
+
+    async def bind(self, client: Client) -> None:
+        """Give the account its role."""
+        subject = {"kind": "ServiceAccount", "name": ACCOUNT.name, "namespace": ACCOUNT.namespace}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.role}
+        await client.create(BINDINGS, {"metadata": {"name": "test"}, "roleRef": role, "subjects": [subject]})
+
+
+@asynccontextmanager
+async def program(*arguments: str, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "podwire", *arguments, env={**os.environ, **environment}, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, list[dict[str, Any]]]:
+    """The exit status after SIGTERM, and what the process logged in JSON."""
+    process.send_signal(signal.SIGTERM)
+    _, log = await process.communicate()
+    return process.returncode, [json.loads(line) for line in log.splitlines()]
+
+
+async def page(url: str) -> tuple[int, str]:
+    """Status and body; 0 where nobody listens yet."""
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{url}") as response:
+            return response.status, await response.text()
+    except aiohttp.ClientConnectionError:
+        return 0, ""
+
+
+async def eventually(url: str, status: int, text: str = "") -> None:
+    async with asyncio.timeout(30):
+        while True:
+            found, body = await page(url)
+            if found == status and text in body:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def metric(name: str, **labels: str) -> float:
+    _, text = await page("10249/metrics")
+    families = text_string_to_metric_families(text)
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return next(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+@sandboxed
+async def test_an_agent_becomes_ready_follows_a_renewed_token_and_ends_in_order(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "podwire:agent")
+    arguments = ("--kubeconfig", str(cluster.kubeconfig), "--state-dir", "/run/podwire", "--log-format", "json")
+    async with cluster.on() as client:
+        await client.create(NODES, {"metadata": {"name": "a"}})
+        await cluster.bind(client)
+        await cluster.new_token(client)
+    async with program("agent", *arguments, *RANGES, NODE_NAME="a") as process:
+        await eventually("10249/healthz", 200)
+        assert [(await page(f"10256/{path}"))[0] for path in ("readyz", "healthz", "livez")] == [503, 503, 200]
+        async with cluster.on() as client:
+            await eventually("10256/readyz", 200)
+            await eventually("10256/healthz", 200, '"nodeEligible": true')
+            assert (await page("10249/proxyMode")) == (200, "nftables")
+            services = await metric("podwire_informer_objects", resource="services")
+            await cluster.renew_token(client)
+        async with cluster.on() as client:
+            spec = {"ports": [{"port": 80}], "clusterIP": "10.96.0.80"}
+            await client.create(SERVICES, {"metadata": {"name": "web"}, "spec": spec}, "default")
+            known = 'podwire_informer_objects{resource="services"}'
+            await eventually("10249/metrics", 200, f"{known} {services + 1:.0f}\n")
+            assert await metric("kubeproxy_sync_proxy_rules_service_changes_total") >= services + 1
+            await client.delete(NODES, NamespacedName("", "a"))
+            await eventually("10256/healthz", 503, '"nodeEligible": false')
+            assert (await page("10256/livez"))[0] == 200
+            status, log = await ended(process)
+    assert status == 0
+    assert not [line for line in log if line["level"] in {"error", "critical"}]
+    assert {"SIGTERM: ending"} <= {line["msg"] for line in log}
+    tables = await asyncio.create_subprocess_exec("nft", "list", "tables", stdout=asyncio.subprocess.PIPE)
+    assert b"podwire" in (await tables.communicate())[0], "what the agent wrote remains in the kernel"
+
+
+@sandboxed
+async def test_a_dns_server_says_that_it_may_not_read_and_ends_in_order(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "podwire:dns")
+    arguments = ("--kubeconfig", str(cluster.kubeconfig), "--log-format", "json", "--linger", "0")
+    async with cluster.on() as client:
+        await cluster.new_token(client)
+        async with program("dns", *arguments) as process:
+            await eventually("8080/healthz", 200)
+            assert (await page("8181/readyz"))[0] == 503
+            await cluster.bind(client)
+            await eventually("8181/readyz", 200)
+            assert len((await client.list(NAMESPACES)).items) >= 4
+            status, log = await ended(process)
+    assert status == 0
+    errors = [line["msg"] for line in log if line["level"] == "error"]
+    assert errors
+    assert all("until this account may get, list and watch it" in text for text in errors)
