@@ -103,7 +103,7 @@ def floor_seconds(services: int, endpoints: int) -> float:
     """The same elements from a text that was prepared before, in transactions as large as a user namespace allows."""
     nft = Nftables()
     nft.run(ruleset().text)
-    texts = list(transactions(TABLE, [], Cluster(services, endpoints).elements()))
+    texts = list(transactions(TABLE, (((), (each,)) for each in Cluster(services, endpoints).elements())))
     start = time.perf_counter()
     for text in texts:
         nft.run(text)

@@ -30,12 +30,12 @@ def test_elements_are_added_replaced_and_removed_in_the_kernel() -> None:
     nft = Nftables()
     nft.run(RULES)
     key = (ipaddress.ip_address("10.0.0.1"), Word("tcp"), 80)
-    for text in transactions(TABLE, [], [Element("m", key, (1,))]):
+    for text in transactions(TABLE, [((), [Element("m", key, (1,))])]):
         nft.run(text)
-    for text in transactions(TABLE, [], [Element("m", key, (2,))], [Element("m", key, (1,))]):
+    for text in transactions(TABLE, [([Element("m", key, (1,))], [Element("m", key, (2,))])]):
         nft.run(text)
     assert "10.0.0.1 . tcp . 80 : 0x00000002" in nft.run("list map inet t m")
-    for text in transactions(TABLE, [Element("m", key, (2,))], []):
+    for text in transactions(TABLE, [([Element("m", key, (2,))], ())]):
         nft.run(text)
     assert "10.0.0.1" not in nft.run("list map inet t m")
 

@@ -14,9 +14,9 @@ from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey
 from podwire.pods.model import Cluster, NodeNetwork, Overlay, pod_mtu, read_node
 from podwire.pods.rows import (
     ForwardingRow,
-    MemberRow,
     NeighbourRow,
     RouteRow,
+    SetRow,
     TunnelAddressRow,
     TunnelRow,
     WayRow,
@@ -78,10 +78,10 @@ def test_members_of_the_rules() -> None:
         f"{name} . fd00:10:244:1::2",
     ]
     assert {row.collection for row in cluster_rows(DIRECT)} == {"ranges4", "ranges6"}
-    assert MemberRow("ports", (8472,)) in set(cluster_rows(TUNNEL))
+    assert SetRow("ports", (8472,)) in set(cluster_rows(TUNNEL))
     assert {row.collection for row in node_rows(network(2), "node-1", DIRECT)} == {"nodes4", "nodes6"}
-    assert MemberRow("peers4", (IP("172.18.0.3"),)) in set(node_rows(network(2), "node-1", TUNNEL))
-    assert MemberRow("peers4", (IP("172.18.0.2"),)) not in set(node_rows(network(1), "node-1", TUNNEL))
+    assert SetRow("peers4", (IP("172.18.0.3"),)) in set(node_rows(network(2), "node-1", TUNNEL))
+    assert SetRow("peers4", (IP("172.18.0.2"),)) not in set(node_rows(network(1), "node-1", TUNNEL))
 
 
 @pytest.mark.parametrize(

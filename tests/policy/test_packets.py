@@ -24,7 +24,7 @@ class Enforced:
     """The table in the kernel of this thread's namespace, kept equal to what a cluster asks for."""
 
     def __init__(self) -> None:
-        self.sink = NftablesSink(Nftables())
+        self.sink = NftablesSink.here()
         self._table: Table[Owner, Row] = Table()
 
     async def enforce(self, cluster: Cluster) -> None:

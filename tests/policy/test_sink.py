@@ -1,4 +1,8 @@
+import asyncio
 import ipaddress
+import subprocess
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -7,8 +11,10 @@ import pytest
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
+from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables
+from podwire.kernel.setdump import SetDump
 from podwire.policy import layout
 from podwire.policy.model import Direction
 from podwire.policy.rows import (
@@ -23,7 +29,7 @@ from podwire.policy.rows import (
     SelfRow,
     Span,
 )
-from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, bereft, transactions
+from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, bereft, texts
 from tests.policy.cluster import address
 from tests.sandbox import sandboxed
 
@@ -65,31 +71,61 @@ ROWS: tuple[Row, ...] = (
 def test_every_row_is_read_from_its_own_elements() -> None:
     elements = [element for row in ROWS for element in layout.elements(row)]
     assert set(layout.rows(reversed(elements))) == set(ROWS)
-    assert {element.collection for element in elements} <= {name for _, name in layout.COLLECTIONS}
+    assert {element.collection for element in elements} <= {collection.name for collection in layout.COLLECTIONS}
 
 
 @sandboxed
 async def test_the_kernel_holds_what_was_written_and_says_so() -> None:
-    sink = NftablesSink(Nftables())
+    sink = NftablesSink.here()
     assert list(await sink.read()) == []
     await sink.write(Delta(ROWS))
-    assert set(await NftablesSink(Nftables()).read()) == set(ROWS)
+    assert set(await NftablesSink.here().read()) == set(ROWS)
     await sink.write(Delta((), ROWS))
     assert list(await sink.read()) == []
 
 
-async def test_flows_of_an_address_are_forgotten_before_and_after_it_loses_its_pod(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@sandboxed
+async def test_a_small_image_without_a_list_of_protocols_makes_no_difference() -> None:
+    await asyncio.to_thread(subprocess.run, ["mount", "--bind", "/dev/null", "/etc/protocols"], check=True)
+    sink = NftablesSink.here()
+    await sink.read()
+    await sink.write(Delta(ROWS))
+    assert set(await NftablesSink.here().read()) == set(ROWS)
+
+
+def fake_sink(run: Callable[[str], str], forget: Callable[[object], object]) -> NftablesSink:
+    """A sink over these functions in place of nftables and connection tracking."""
+    nft, flows = SimpleNamespace(run=run), SimpleNamespace(forget_addresses=forget)
+    return NftablesSink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows))
+
+
+async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
+    """Nftables and connection tracking wait here for something that only the loop does."""
+    looped = threading.Event()
+
+    def wait(_: object) -> str:
+        assert looped.wait(5), "the loop stood still"
+        return ""
+
+    writing = asyncio.create_task(fake_sink(wait, wait).write(Delta((), (AddressRow(address("10.0.0.1"), S),))))
+    await asyncio.sleep(0)
+    looped.set()
+    await writing
+
+
+async def test_flows_of_an_address_are_forgotten_before_and_after_it_loses_its_pod() -> None:
     """After, because what comes between the two is let through by the rows that still stand."""
     done: list[object] = []
-    monkeypatch.setattr("podwire.policy.sink.Conntrack", lambda: SimpleNamespace(forget_addresses=done.append))
-    nft = SimpleNamespace(run=lambda _: done.append("written"))
+
+    def run(_text: str) -> str:
+        done.append("written")
+        return ""
+
     gone, kept = AddressRow(address("10.0.0.1"), S), AddressRow(address("10.0.0.2"), S)
-    await NftablesSink(cast("Nftables", nft)).write(Delta((kept,), (gone, IsolatedRow(IN, S))))
+    await fake_sink(run, done.append).write(Delta((kept,), (gone, IsolatedRow(IN, S))))
     assert done == [{gone.address}, "written", {gone.address}]
     done.clear()
-    await NftablesSink(cast("Nftables", nft)).write(Delta((kept,)))
+    await fake_sink(run, done.append).write(Delta((kept,)))
     assert done == ["written"]
 
 
@@ -113,7 +149,7 @@ def test_an_address_that_goes_from_one_pod_to_the_next_in_one_batch_has_lost_its
     assert list(bereft(Delta((new,), (), (old,)))) == [old.address] * forgotten
 
 
-async def test_what_a_failed_write_did_not_forget_the_next_one_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_failed_write_did_not_forget_the_next_one_forgets() -> None:
     """Read back after the failure, the row bears the identity alone: that of both pods."""
     forgotten: list[object] = []
     answers = iter([NetlinkError(5, "no"), None, None, None])
@@ -123,8 +159,7 @@ async def test_what_a_failed_write_did_not_forget_the_next_one_forgets(monkeypat
             raise answer
         forgotten.append(addresses)
 
-    monkeypatch.setattr("podwire.policy.sink.Conntrack", lambda: SimpleNamespace(forget_addresses=forget))
-    sink = NftablesSink(cast("Nftables", SimpleNamespace(run=lambda _: None)))
+    sink = fake_sink(lambda _: "", forget)
     following = AddressRow(BEFORE.address, S, "two")
     with pytest.raises(SinkError, match="forgetting the flows"):
         await sink.write(Delta((following,), (), (BEFORE,)))
@@ -136,19 +171,19 @@ async def test_what_a_failed_write_did_not_forget_the_next_one_forgets(monkeypat
 
 @sandboxed
 async def test_loading_refuses_connections_taken_up_midstream() -> None:
-    await NftablesSink(Nftables()).read()
+    await NftablesSink.here().read()
     assert Path("/proc/sys/net/netfilter/nf_conntrack_tcp_loose").read_text().strip() == "0"
 
 
 @sandboxed
 async def test_intervals_that_overlap_their_predecessors_replace_them_at_once() -> None:
-    sink = NftablesSink(Nftables())
+    sink = NftablesSink.here()
     await sink.read()
     old = BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "10.0.0.0-10.0.0.100", "10.0.0.200"))
     new = BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "10.0.0.50-10.0.0.199", "10.0.0.200", "10.0.0.202"))
     await sink.write(Delta((old,)))
     delta: Delta[Row] = Delta((new,), (), (old,))
-    (text,) = transactions(delta)
+    (text,) = texts(delta)
     assert "10.0.0.200" not in text, "what stays is not touched"
     await sink.write(delta)
     assert list(await sink.read()) == [new]
@@ -156,7 +191,7 @@ async def test_intervals_that_overlap_their_predecessors_replace_them_at_once() 
 
 @sandboxed
 async def test_more_than_fits_one_transaction_is_written_in_several() -> None:
-    sink = NftablesSink(Nftables())
+    sink = NftablesSink.here()
     await sink.read()
     many = ipaddress.ip_network("fd00::/64")
     wide = tuple(Span(many[4 * n], many[4 * n + 1], "TCP", (1, 9)) for n in range(2 * CHANGES_A_TRANSACTION))
@@ -172,14 +207,14 @@ async def test_more_than_fits_one_transaction_is_written_in_several() -> None:
 
 def test_a_small_batch_is_one_transaction_upserts_and_removals_together() -> None:
     old, new = AddressRow(address("10.0.0.1"), S), AddressRow(address("10.0.0.1"), P)
-    (text,) = transactions(Delta((IsolatedRow(IN, P), new), (IsolatedRow(IN, S),), (old,)))
+    (text,) = texts(Delta((IsolatedRow(IN, P), new), (IsolatedRow(IN, S),), (old,)))
     assert text.count("delete element") == 2
     assert text.count("add element") == 2
 
 
 @sandboxed
 async def test_a_refusal_is_an_error_of_the_sink() -> None:
-    sink = NftablesSink(Nftables())
+    sink = NftablesSink.here()
     await sink.read()
     with pytest.raises(SinkError, match="podwire-policy"):
         await sink.write(Delta((), (AddressRow(address("10.0.0.1"), S),)))
@@ -189,7 +224,7 @@ async def test_a_refusal_is_an_error_of_the_sink() -> None:
 async def test_the_table_of_another_release_is_replaced_by_a_closed_one_and_ours_is_kept() -> None:
     nft = Nftables()
     nft.run(f"add table {TABLE}; add map {TABLE} identity4 {{ type ipv4_addr : mark; elements = {{ 10.0.0.1 : 7 }}; }}")
-    sink = NftablesSink(nft)
+    sink = NftablesSink(nft, SetDump(), Conntrack())
     assert list(await sink.read()) == []
     assert "meta mark 0x00000000 drop" in nft.run(f"list chain {TABLE} between")
     await sink.write(Delta(ROWS))

@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from collections.abc import Iterable
 
 import pytest
@@ -146,3 +148,25 @@ async def test_a_ruleset_that_cannot_be_loaded_says_so() -> None:
     sink = KernelSink(NoNft(), NoElements(), FakeFlows(), RANGES)
     with pytest.raises(SinkError, match="the ruleset of Services cannot be loaded: Operation not permitted"):
         await sink.read()
+
+
+async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
+    """Nftables and connection tracking wait here for something that only the loop does."""
+    looped = threading.Event()
+
+    class Slow(FakeFlows):
+        def run(self, _text: str) -> str:
+            assert looped.wait(5), "the loop stood still"
+            return ""
+
+        def forget(self, flows: Iterable[Flow]) -> None:
+            self.run("")
+            super().forget(flows)
+
+    slow = Slow()
+    row = FlowRow(Frontend("10.96.0.10", Protocol.UDP, 53), Backend("10.244.1.2", 5353))
+    sink = KernelSink(slow, NoElements(), slow, RANGES)
+    writing = asyncio.create_task(sink.write(Delta((MemberRow(Members.CLUSTER, "10.96.0.10"),), (row,))))
+    await asyncio.sleep(0)
+    looped.set()
+    await writing

@@ -19,7 +19,6 @@ from podwire.agent.rows_socket import serving_rows
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
-from podwire.kernel.nftables import Nftables
 from podwire.kube.client import Client
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
@@ -52,7 +51,7 @@ class Agent:
         settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db")
         self._network = PodNetwork(settings, gate)
         numbers = Numbers(config.folder / "identities.db")
-        self._policies = Policies(config.node, pods, namespaces, policies, NftablesSink(Nftables()), numbers)
+        self._policies = Policies(config.node, pods, namespaces, policies, NftablesSink.here(), numbers)
         gate.guard(self._policies)
         sink = MeasuredSink(KernelSink.here(config.service_ranges), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges)

@@ -59,6 +59,14 @@ class Delta(Generic[RowT]):
     def __len__(self) -> int:
         return len(self.upserts) + len(self.removals)
 
+    def changes(self) -> Iterator[tuple[RowT | None, RowT | None]]:
+        """Return each row before and after, in the order of the batch; None where there is none."""
+        old = {row.key: row for row in self.replaced}
+        for row in self.upserts:
+            yield (old.get(row.key) if old else None), row
+        for row in self.removals:
+            yield row, None
+
     def pieces(self, size: int) -> Iterator[Delta[RowT]]:
         """Split into batches of at most `size` upserts and removals, in the same order."""
         old = {row.key: row for row in self.replaced}

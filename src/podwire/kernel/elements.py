@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,8 +40,9 @@ class Word:
 
 Part = int | IPAddress | IPNetwork | Range | Word
 
-ELEMENTS_A_TRANSACTION = 1000
-"""In a user namespace one transaction is limited by the netlink send buffer: 2,000 IPv6 replacements fail."""
+CHANGES_A_TRANSACTION = 1000
+"""Additions and deletions. In a user namespace one transaction is limited by the netlink send buffer: 2,000 IPv6
+replacements fail. An interval with IPv6 addresses takes about four times the room of a plain element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +94,57 @@ def _text(part: Part) -> str:
     return str(part)
 
 
-def transactions(
-    table: str, removals: Sequence[Listed], additions: Sequence[Listed], replaced: Sequence[Listed] = ()
-) -> Iterator[str]:
-    """The batch as nft texts: additions first, then removals, at most ELEMENTS_A_TRANSACTION elements in each.
+Change = tuple[Sequence[Listed], Sequence[Listed]]
+"""The elements of one row before and after: they change in the same transaction."""
 
-    An element of `replaced` is deleted in the same transaction as the addition with its key. A small batch is one
-    transaction. `table` is family and name, such as "inet podwire-services".
+
+def transactions(table: str, changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> Iterator[str]:
+    """Return nft texts that make the changes in order, as few as `limit` additions and deletions in each allow.
+
+    A batch that fits is one transaction: the kernel goes from the old state to the new one in an instant. In each one
+    deletions come first, as intervals may not overlap. Only a change that does not fit by itself takes several: its old
+    elements are deleted before its new ones are added. `table` is family and name, such as "inet podwire-services".
     """
-    old = {(element.collection, element.key_text): element for element in replaced}
-    chunk = ELEMENTS_A_TRANSACTION // 2 if old else ELEMENTS_A_TRANSACTION
-    if 0 < len(additions) + len(removals) <= ELEMENTS_A_TRANSACTION // 2:
-        yield (
-            commands(table, "delete", replaced)
-            + commands(table, "add", additions)
-            + commands(table, "delete", removals)
-        )
-        return
-    for part in _chunks(additions, chunk):
-        gone = [old[key] for key in ((e.collection, e.key_text) for e in part) if key in old] if old else []
-        yield commands(table, "delete", gone) + commands(table, "add", part)
-    for part in _chunks(removals, ELEMENTS_A_TRANSACTION):
-        yield commands(table, "delete", part)
+    batch = _Batch(table, limit)
+    for old, new in changes:
+        yield from batch.change(_without(old, new), _without(new, old))
+    yield from batch.flush()
 
 
-def _chunks(elements: Sequence[Listed], size: int) -> Iterator[Sequence[Listed]]:
-    for start in range(0, len(elements), size):
-        yield elements[start : start + size]
+def _without(left: Sequence[Listed], right: Sequence[Listed]) -> Sequence[Listed]:
+    if not left or not right:
+        return left
+    other = {(element.collection, element.text) for element in right}
+    return [element for element in left if (element.collection, element.text) not in other]
+
+
+class _Batch:
+    """Changes that wait to fill one transaction."""
+
+    def __init__(self, table: str, limit: int) -> None:
+        self._table = table
+        self._limit = limit
+        self._deletions: list[Listed] = []
+        self._additions: list[Listed] = []
+
+    def change(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> Iterator[str]:
+        """Add changes that belong together; return the transactions that are full."""
+        size = len(deletions) + len(additions)
+        if len(self._deletions) + len(self._additions) + size > self._limit:
+            yield from self.flush()
+        if size <= self._limit:
+            self._deletions += deletions
+            self._additions += additions
+            return
+        for verb, elements in (("delete", deletions), ("add", additions)):
+            for start in range(0, len(elements), self._limit):
+                yield commands(self._table, verb, elements[start : start + self._limit])
+
+    def flush(self) -> Iterator[str]:
+        """Return the transaction that waits, if there is one."""
+        if self._deletions or self._additions:
+            yield commands(self._table, "delete", self._deletions) + commands(self._table, "add", self._additions)
+            self._deletions, self._additions = [], []
 
 
 def commands(table: str, verb: str, elements: Iterable[Listed]) -> str:

@@ -6,9 +6,11 @@ One call of `run` is one transaction: all of it stands, or none of it. Source: l
 from __future__ import annotations
 
 import ctypes
+import threading
 from typing import Protocol
 
-_OUTPUT_JSON = 1 << 4
+_ONE_AT_A_TIME = threading.Lock()
+"""libnftables and what it calls (getprotobyname(3) among others) keep static data: its contexts share them."""
 
 
 class NftablesError(Exception):
@@ -33,7 +35,7 @@ class Transactions(Protocol):
 class Nftables:
     """A libnftables context in the network namespace that this thread was in when it was made.
 
-    Each call opens its own netlink socket, so use an instance only in the thread and namespace that it belongs to.
+    Each call opens its own netlink socket, so use an instance only in the namespace that it was made in.
     """
 
     def __init__(self) -> None:
@@ -45,21 +47,14 @@ class Nftables:
         self._library.nft_ctx_buffer_error(self._context)
 
     def run(self, text: str) -> str:
-        """Run nft commands as one transaction; answers what they print."""
-        result = self._library.nft_run_cmd_from_buffer(self._context, text.encode())
-        output = self._library.nft_ctx_get_output_buffer(self._context)
-        error = self._library.nft_ctx_get_error_buffer(self._context)
+        """Run nft commands as one transaction; return what they print. Blocks. Raises NftablesError."""
+        with _ONE_AT_A_TIME:
+            result = self._library.nft_run_cmd_from_buffer(self._context, text.encode())
+            output = self._library.nft_ctx_get_output_buffer(self._context)
+            error = self._library.nft_ctx_get_error_buffer(self._context)
         if result != 0:
             raise NftablesError(error.decode("utf-8", "replace").strip() or "nftables refused a transaction")
         return str(output.decode())
-
-    def run_json(self, text: str) -> str:
-        """Run a list command and answer JSON, as libnftables-json(5) describes it."""
-        self._library.nft_ctx_output_set_flags(self._context, _OUTPUT_JSON)
-        try:
-            return self.run(text)
-        finally:
-            self._library.nft_ctx_output_set_flags(self._context, 0)
 
     def close(self) -> None:
         """Free the context; the instance must not be used afterwards."""
@@ -78,7 +73,6 @@ def _load() -> ctypes.CDLL:
     library.nft_ctx_free.argtypes = [ctypes.c_void_p]
     library.nft_ctx_buffer_output.argtypes = [ctypes.c_void_p]
     library.nft_ctx_buffer_error.argtypes = [ctypes.c_void_p]
-    library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
     for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
         function = getattr(library, name)
         function.restype = ctypes.c_char_p

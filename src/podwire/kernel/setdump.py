@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _GET_ELEMENTS = 10 << 8 | 13
 _TABLE, _SET, _ELEMENTS = 1, 2, 3
-_KEY, _DATA, _FLAGS = 1, 2, 3
+_KEY, _DATA, _FLAGS, _KEY_END = 1, 2, 3, 10
 _VALUE = 1
 _INTERVAL_END = 1
 _INET = 1
@@ -32,12 +32,14 @@ _TRIES = 10
 class RawElement:
     """One element as the kernel's registers hold it; data is empty in sets.
 
-    An interval is two elements: its first key, and the first key after it, which has `end` set.
+    An interval of a single part is two elements: its first key, and the first key after it, which has `end` set. One of
+    several parts is a single element from `key` to `last`; `last` is empty elsewhere.
     """
 
     key: bytes
     data: bytes
     end: bool
+    last: bytes = b""
 
 
 class SetDump:
@@ -85,4 +87,5 @@ def _element(payload: bytes) -> RawElement:
     parts = attributes(payload)
     flags = int.from_bytes(parts.get(_FLAGS, b""), "big")
     data = attributes(parts[_DATA])[_VALUE] if _DATA in parts else b""
-    return RawElement(attributes(parts[_KEY])[_VALUE], data, bool(flags & _INTERVAL_END))
+    last = attributes(parts[_KEY_END])[_VALUE] if _KEY_END in parts else b""
+    return RawElement(attributes(parts[_KEY])[_VALUE], data, bool(flags & _INTERVAL_END), last)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel.netlink import Netlink
-from podwire.kernel.nftables import Nftables
 from podwire.kube.core import Node
 from podwire.kube.watch import Change
 from podwire.pods import links
@@ -20,7 +19,7 @@ from podwire.pods.attachment import Attachment, Gate
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
 from podwire.pods.node_routes import WaySink
 from podwire.pods.operations import GATE_SECONDS, PodOperations
-from podwire.pods.rows import MemberRow, WayRow, cluster_rows, node_rows, own_ways, peer_ways
+from podwire.pods.rows import SetRow, WayRow, cluster_rows, node_rows, own_ways, peer_ways
 from podwire.pods.server import Server
 from podwire.pods.sink import CLUSTER, SOURCES, MemberSink
 from podwire.pods.store import Store
@@ -55,13 +54,12 @@ class PodNetwork:
         self._nodes: dict[str, NodeNetwork] = {}
         self._uplink: Uplink | None = None
         self._store = Store(settings.store)
-        rules = Nftables()
-        sources = MemberSink(rules, SOURCES)
+        sources = MemberSink.here(SOURCES)
         self._operations = PodOperations(
             self._store, sources, gate, lambda: self._uplink, gate_seconds=settings.gate_seconds
         )
-        self._members: Reconciler[str, MemberRow] = Reconciler(
-            "rules of pods", self._derive_members, MemberSink(rules, CLUSTER)
+        self._members: Reconciler[str, SetRow] = Reconciler(
+            "rules of pods", self._derive_members, MemberSink.here(CLUSTER)
         )
         self._ways: Reconciler[str, WayRow] = Reconciler("routes to pods", self._derive_ways, WaySink())
 
@@ -128,7 +126,7 @@ class PodNetwork:
         self._uplink = dataclasses.replace(uplink, mtu=pod_mtu(uplink.mtu, own, self._settings.cluster.overlay))
         self._ways.touch(*self._nodes)
 
-    def _derive_members(self, owner: str) -> Iterator[MemberRow]:
+    def _derive_members(self, owner: str) -> Iterator[SetRow]:
         if owner == _CLUSTER_OWNER:
             return cluster_rows(self._settings.cluster)
         node = self._nodes.get(owner)

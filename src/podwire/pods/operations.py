@@ -13,7 +13,7 @@ from podwire.pods import cni, links
 from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.cni import CniError, Code
-from podwire.pods.rows import MemberRow, source_rows
+from podwire.pods.rows import SetRow, source_rows
 from podwire.pods.sink import MemberSink
 from podwire.pods.store import Store
 from podwire.pods.uplink import Uplink
@@ -52,7 +52,7 @@ class PodOperations:
         self._uplink = uplink
         self._gate_seconds = gate_seconds
         self._guarded: dict[AttachmentKey, Attachment] = {}
-        self._sources: Reconciler[AttachmentKey, MemberRow] = Reconciler("sources of pods", self._derive, sources)
+        self._sources: Reconciler[AttachmentKey, SetRow] = Reconciler("sources of pods", self._derive, sources)
 
     async def run(self) -> None:
         """Keep the anti-spoof rules as the attachments ask for them, for ever."""
@@ -169,7 +169,7 @@ class PodOperations:
             found = await asyncio.to_thread(lambda: list(links.differences(attachment, uplink)))
         except OSError as error:
             return [str(error)]
-        missing = [row for row in source_rows(attachment) if not self._sink.holds(row)]
+        missing = [row for row in source_rows(attachment) if not await self._sink.holds(row)]
         return found + [f"the rule that allows {row.element.text} is missing" for row in missing]
 
     async def status(self) -> None:
@@ -222,7 +222,7 @@ class PodOperations:
             return f"its anti-spoof rules cannot be written: {self._sources.failure}"
         return self._gate.obstacle(attachment)
 
-    def _derive(self, key: AttachmentKey) -> Iterator[MemberRow]:
+    def _derive(self, key: AttachmentKey) -> Iterator[SetRow]:
         attachment = self._guarded.get(key)
         return source_rows(attachment) if attachment else iter(())
 

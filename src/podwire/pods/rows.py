@@ -14,7 +14,7 @@ TUNNEL = "podwire.vxlan"
 
 
 @dataclass(frozen=True, slots=True)
-class MemberRow:
+class SetRow:
     """An element of one of the sets of pods.nft."""
 
     collection: str
@@ -39,28 +39,28 @@ class MemberRow:
         return f"{self.collection} {self.element.text}"
 
 
-def source_rows(attachment: Attachment) -> Iterator[MemberRow]:
+def source_rows(attachment: Attachment) -> Iterator[SetRow]:
     """What a local pod may send from."""
     for address in attachment.addresses:
-        yield MemberRow(f"sources{address.version}", (Word(attachment.host_interface), address))
+        yield SetRow(f"sources{address.version}", (Word(attachment.host_interface), address))
 
 
-def cluster_rows(cluster: Cluster) -> Iterator[MemberRow]:
+def cluster_rows(cluster: Cluster) -> Iterator[SetRow]:
     """The pod ranges, and the tunnel's port."""
     for network in cluster.ranges:
-        yield MemberRow(f"ranges{network.version}", (network,))
+        yield SetRow(f"ranges{network.version}", (network,))
         if cluster.overlay:
-            yield MemberRow(f"tunnelled{network.version}", (network,))
+            yield SetRow(f"tunnelled{network.version}", (network,))
     if cluster.overlay:
-        yield MemberRow("ports", (cluster.overlay.port,))
+        yield SetRow("ports", (cluster.overlay.port,))
 
 
-def node_rows(node: NodeNetwork, own: str, cluster: Cluster) -> Iterator[MemberRow]:
+def node_rows(node: NodeNetwork, own: str, cluster: Cluster) -> Iterator[SetRow]:
     """What the rules know of one node."""
     for address in node.addresses:
-        yield MemberRow(f"nodes{address.version}", (address,))
+        yield SetRow(f"nodes{address.version}", (address,))
         if cluster.overlay and node.name != own:
-            yield MemberRow(f"peers{address.version}", (address,))
+            yield SetRow(f"peers{address.version}", (address,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,128 +2,127 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
-import json
 from collections.abc import Iterable, Iterator
 from importlib import resources
-from typing import Any, Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel.elements import ELEMENTS_A_TRANSACTION, Part, Word, commands, transactions
-from podwire.kernel.nftables import NftablesError
+from podwire.kernel.elements import CHANGES_A_TRANSACTION, Change, Part, Range, commands, transactions
+from podwire.kernel.netlink import NetlinkError
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
+from podwire.kernel.readback import Collection, Elements, Field, held_elements
 from podwire.kernel.ruleset import Ruleset
-from podwire.pods.rows import MemberRow
+from podwire.kernel.setdump import SetDump
+from podwire.kernel.worker import Worker
+from podwire.pods.rows import SetRow
 
-TABLE = "inet podwire-pods"
+TABLE_NAME = "podwire-pods"
+TABLE = f"inet {TABLE_NAME}"
 _ARP_TABLE = "arp podwire-pods"
-_TRIES = 10
+_ADDRESS = {4: Field.IPV4, 6: Field.IPV6}
 
-SOURCES = ("sources4", "sources6")
+SOURCES = tuple(Collection(f"sources{version}", (Field.INTERFACE, field)) for version, field in _ADDRESS.items())
 """The sets that follow local attachments."""
-CLUSTER = (*(f"{name}{version}" for name in ("ranges", "nodes", "tunnelled", "peers") for version in (4, 6)), "ports")
+CLUSTER = (
+    *(
+        Collection(f"{name}{version}", (field,), interval=name in {"ranges", "tunnelled"})
+        for name in ("ranges", "nodes", "tunnelled", "peers")
+        for version, field in _ADDRESS.items()
+    ),
+    Collection("ports", (Field.PORT,)),
+)
 """The sets that follow the cluster's Nodes."""
 
 
-class Rules(Protocol):
-    """What is needed of nftables (podwire.kernel.nftables.Nftables)."""
-
-    def run(self, text: str) -> str:
-        """Run one transaction."""
-        ...
-
-    def run_json(self, text: str) -> str:
-        """Run a list command, answer JSON."""
-        ...
-
-
-def load(rules: Rules) -> None:
-    """Make pods.nft stand. Where just this release of it stands it is kept: traffic never stops.
+def load(nft: Transactions, elements: Elements) -> None:
+    """Load pods.nft where just this release of it is not loaded: traffic never stops. Raises NftablesError.
 
     Another release is replaced in one transaction that takes the elements over, the pods' sources first: no packet
     meets empty sets. What does not fit into it follows with the next batch.
     """
     ruleset = Ruleset((TABLE, _ARP_TABLE), resources.files("podwire.pods").joinpath("pods.nft").read_text())
-    standing = _standing_sets(rules)
-    if ruleset.version in standing:
+    if ruleset.stands(nft):
         return
-    rows = [row for name in (*SOURCES, *CLUSTER) if name in standing for row in _members(rules, name)]
-    elements = [row.element for row in rows[:ELEMENTS_A_TRANSACTION]]
-    rules.run(ruleset.replacement + commands(TABLE, "add", elements))
-
-
-def _standing_sets(rules: Rules) -> frozenset[str]:
-    """The names of the sets that the table has now; none where it does not stand."""
-    items = json.loads(rules.run_json("list sets inet"))["nftables"]
-    sets = (item["set"] for item in items if "set" in item)
-    return frozenset(each["name"] for each in sets if f"inet {each['table']}" == TABLE)
+    rows = [row for collection in (*SOURCES, *CLUSTER) for row in _present(elements, collection)]
+    kept = [row.element for row in rows[:CHANGES_A_TRANSACTION]]
+    nft.run(ruleset.replacement + commands(TABLE, "add", kept))
+    release_memory()
 
 
 class MemberSink:
     """Some of the sets of pods.nft."""
 
-    def __init__(self, rules: Rules, collections: tuple[str, ...]) -> None:
-        self._rules = rules
+    def __init__(self, nft: Transactions, elements: Elements, collections: tuple[Collection, ...]) -> None:
+        self._nft = nft
+        self._elements = elements
         self._collections = collections
+        self._worker = Worker("pods")
 
-    async def read(self) -> Iterable[MemberRow]:
-        """The elements of these sets. Loads the rules where they do not stand."""
-        try:
-            load(self._rules)
-            return [row for name in self._collections for row in _members(self._rules, name)]
-        except NftablesError as error:
-            raise SinkError(str(error)) from error
+    @classmethod
+    def here(cls, collections: tuple[Collection, ...]) -> MemberSink:
+        """The sink for the network namespace that this thread is in now."""
+        return cls(Nftables(), SetDump(), collections)
 
-    async def write(self, delta: Delta[MemberRow]) -> None:
-        """Add, then remove."""
-        removals = [row.element for row in delta.removals]
-        additions = [row.element for row in delta.upserts]
-        try:
-            for text in transactions(TABLE, removals, additions):
-                self._rules.run(text)
-        except NftablesError as error:
-            raise SinkError(str(error)) from error
+    async def read(self) -> Iterable[SetRow]:
+        """The elements of these sets. Loads the rules where they are not loaded. Raises SinkError."""
+        return await self._worker.run(self._read)
 
-    def holds(self, row: MemberRow) -> bool:
+    async def write(self, delta: Delta[SetRow]) -> None:
+        """Add, then remove. Raises SinkError."""
+        await self._worker.run(self._write, delta)
+
+    async def holds(self, row: SetRow) -> bool:
         """Whether the kernel has this element now."""
+        return await self._worker.run(self._holds, row)
+
+    def _read(self) -> list[SetRow]:
         try:
-            self._rules.run(f"get element {TABLE} {row.collection} {{ {row.element.text} }}")
+            load(self._nft, self._elements)
+            return list(_rows(self._elements, self._collections))
+        except (NftablesError, NetlinkError) as error:
+            raise SinkError(f"reading back table {TABLE}: {error}") from error
+
+    def _write(self, delta: Delta[SetRow]) -> None:
+        try:
+            for text in transactions(TABLE, map(_change, delta.changes())):
+                self._nft.run(text)
+        except NftablesError as error:
+            raise SinkError(f"writing table {TABLE}: {error}") from error
+
+    def _holds(self, row: SetRow) -> bool:
+        try:
+            self._nft.run(f"get element {TABLE} {row.collection} {{ {row.element.text} }}")
         except NftablesError:
             return False
         return True
 
 
-def _members(rules: Rules, collection: str) -> frozenset[MemberRow]:
-    """The elements of a set as two listings in a row have them. Raises NftablesError.
-
-    While the kernel moves a hash table, a listing leaves some elements out without a word (rhashtable_walk_next).
-    """
-    before: frozenset[MemberRow] | None = None
-    for _ in range(_TRIES):
-        found = frozenset(_listed(rules, collection))
-        if found == before:
-            return found
-        before = found
-    raise NftablesError(f"set {collection} of table {TABLE} changed whenever it was listed")
+def _change(rows: tuple[SetRow | None, SetRow | None]) -> Change:
+    old, new = rows
+    return (() if old is None else (old.element,)), (() if new is None else (new.element,))
 
 
-def _listed(rules: Rules, collection: str) -> Iterator[MemberRow]:
-    """One listing."""
-    listing = json.loads(rules.run_json(f"list set {TABLE} {collection}"))["nftables"]
-    interval = collection.startswith(("ranges", "tunnelled"))
-    for item in listing:
-        for value in item.get("set", {}).get("elem", ()):
-            yield MemberRow(collection, _parts(value, interval=interval))
+def _present(elements: Elements, collection: Collection) -> list[SetRow]:
+    """The elements of a set; none where the table or the set does not exist."""
+    try:
+        return list(_rows(elements, (collection,)))
+    except NetlinkError as error:
+        if error.errno == errno.ENOENT:
+            return []
+        raise
 
 
-def _parts(value: Any, *, interval: bool) -> tuple[Part, ...]:
-    """An element in the form of libnftables-json(5)."""
-    if isinstance(value, int):
-        return (value,)
-    if isinstance(value, dict) and "prefix" in value:
-        prefix = value["prefix"]
-        return (ipaddress.ip_network(f"{prefix['addr']}/{prefix['len']}"),)
-    if isinstance(value, dict):
-        name, address = value["concat"]
-        return (Word(name), ipaddress.ip_address(address))
-    return (ipaddress.ip_network(value) if interval else ipaddress.ip_address(value),)
+def _rows(elements: Elements, collections: Iterable[Collection]) -> Iterator[SetRow]:
+    intervals = {collection.name for collection in collections if collection.interval}
+    for element in held_elements(elements, TABLE_NAME, collections):
+        parts = tuple(map(_network, element.key)) if element.collection in intervals else element.key
+        yield SetRow(element.collection, parts)
+
+
+def _network(part: Part) -> Part:
+    """A pod range as a network: rows have no other intervals."""
+    first, last = (part.first, part.last) if isinstance(part, Range) else (part, part)
+    assert isinstance(first, ipaddress.IPv4Address | ipaddress.IPv6Address), "these sets hold addresses"
+    return ipaddress.ip_network((first, first.max_prefixlen - (int(last) ^ int(first)).bit_length()))  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from podwire.kernel.elements import Element, Part, Range, Word
+from podwire.kernel.readback import Collection, Field
 from podwire.policy.model import Direction, IPAddress
 from podwire.policy.rows import (
     AddressRow,
@@ -38,14 +39,30 @@ _KINDS = (
 )
 _DIRECTED = {f"{direction.value}_{kind}": (direction, kind) for direction in Direction for kind in _KINDS}
 
+_ADDRESS = {"4": Field.IPV4, "6": Field.IPV6}
+_KEYS = {
+    "isolated": (),
+    "peers": (Field.NUMBER,),
+    "ports": (Field.NUMBER, Field.PROTOCOL, Field.PORT),
+    "ranges": (Field.NUMBER, Field.PROTOCOL, Field.PORT),
+    "blocks": (),
+    "block_ports": (Field.PROTOCOL, Field.PORT),
+}
+"""What follows the subject in a key of each kind, and in those of blocks the address."""
+
+
+def _collection(name: str, kind: str) -> Collection:
+    if not kind.startswith("block"):
+        return Collection(name, (Field.NUMBER, *_KEYS[kind]), interval=kind == "ranges")
+    return Collection(name, (Field.NUMBER, _ADDRESS[kind[-1]], *_KEYS[kind[:-1]]), interval=True)
+
+
 COLLECTIONS = (
-    ("map", "identity4"),
-    ("map", "identity6"),
-    ("set", "self4"),
-    ("set", "self6"),
-    *(("set", name) for name in _DIRECTED),
+    *(Collection(f"identity{version}", (field,), (Field.NUMBER,)) for version, field in _ADDRESS.items()),
+    *(Collection(f"self{version}", (field, field)) for version, field in _ADDRESS.items()),
+    *(_collection(name, kind) for name, (_, kind) in _DIRECTED.items()),
 )
-"""Kind and name of everything in policy.nft that holds elements."""
+"""Everything in policy.nft that holds elements."""
 
 
 def elements(row: Row) -> tuple[Element, ...]:

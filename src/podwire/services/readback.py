@@ -6,8 +6,8 @@ import ipaddress
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
+from podwire.kernel.readback import PROTOCOLS, Elements
 from podwire.kernel.setdump import RawElement
 from podwire.kube.backends import Backend
 from podwire.services import model
@@ -15,25 +15,13 @@ from podwire.services.model import Frontend
 from podwire.services.rows import ElementRow, EndpointRow, MemberRow, Members, ServiceRow
 from podwire.services.ruleset import TABLE_NAME
 
-_PROTOCOLS = {
-    socket.IPPROTO_TCP: model.Protocol.TCP,
-    socket.IPPROTO_UDP: model.Protocol.UDP,
-    socket.IPPROTO_SCTP: model.Protocol.SCTP,
-}
+_PROTOCOLS = {number: model.Protocol(name) for number, name in PROTOCOLS.items()}
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _WIDTH = {4: 4, 6: 16}
 _FRONTEND = struct.Struct("!B3xH2x")
 """What follows the address: protocol and port, each in a register of its own."""
 _PORT = struct.Struct("!H2x")
 _NUMBER = struct.Struct("=I")
-
-
-class Elements(Protocol):
-    """What reading back needs of the kernel."""
-
-    def elements(self, table: str, name: str) -> Iterable[RawElement]:
-        """All elements of a set or map of an inet table."""
-        ...
 
 
 def held_rows(kernel: Elements, family: int) -> Iterator[ElementRow]:

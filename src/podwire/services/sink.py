@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain
 from typing import Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
-from podwire.kernel.elements import transactions
+from podwire.kernel.elements import Change, transactions
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
+from podwire.kernel.readback import Elements
 from podwire.kernel.setdump import SetDump
+from podwire.kernel.worker import Worker
 from podwire.kube.backends import Backend
 from podwire.services import model
 from podwire.services.model import Frontend
-from podwire.services.readback import Elements, held_rows
+from podwire.services.readback import held_rows
 from podwire.services.rows import ElementRow, FlowRow, Row, ServiceRow
 from podwire.services.ruleset import TABLE, ruleset
-
-ROWS_A_TURN = 2000
-"""Rows read back before other tasks get their turn."""
 
 
 class Flows(Protocol):
@@ -49,6 +46,7 @@ class KernelSink:
         self._nft = nft
         self._elements = elements
         self._conntrack = conntrack
+        self._worker = Worker("services")
         self._ranges = tuple(map(ipaddress.ip_network, service_ranges))
 
     @classmethod
@@ -58,24 +56,26 @@ class KernelSink:
 
     async def read(self) -> list[Row]:
         """What stands in the kernel; the ruleset is loaded where it is missing. Raises SinkError and NetlinkError."""
+        return await self._worker.run(self._read)
+
+    async def write(self, delta: Delta[Row]) -> None:
+        """Elements in transactions of a bounded size, then the flows whose backend is gone. Raises SinkError."""
+        await self._worker.run(self._write, delta)
+
+    def _read(self) -> list[Row]:
         self._load()
         held: list[Row] = []
-        for row in chain.from_iterable(held_rows(self._elements, family) for family in _FAMILIES):
-            held.append(row)
-            if len(held) % ROWS_A_TURN == 0:
-                await asyncio.sleep(0)
+        for family in _FAMILIES:
+            held.extend(held_rows(self._elements, family))
         frontends = {row.frontend for row in held if isinstance(row, ServiceRow)}
         flows = dict.fromkeys(map(_flow_row, self._datagrams(Family)))
         held.extend(row for row in flows if row.frontend in frontends or self._in_ranges(row.frontend))
         return held
 
-    async def write(self, delta: Delta[Row]) -> None:
-        """Elements in transactions of a bounded size, then the flows whose backend is gone. Raises SinkError."""
-        batch = transactions(TABLE, _elements(delta.removals), _elements(delta.upserts), _elements(delta.replaced))
+    def _write(self, delta: Delta[Row]) -> None:
         try:
-            for transaction in batch:
-                self._nft.run(transaction)
-                await asyncio.sleep(0)
+            for text in transactions(TABLE, _changes(delta)):
+                self._nft.run(text)
         except NftablesError as error:
             raise SinkError(str(error)) from error
         self._end({row for row in delta.removals if isinstance(row, FlowRow)})
@@ -108,8 +108,15 @@ class KernelSink:
 _FAMILIES = {4: Family.IPV4, 6: Family.IPV6}
 
 
-def _elements(rows: Iterable[Row]) -> list[ElementRow]:
-    return [row for row in rows if not isinstance(row, FlowRow)]
+def _changes(delta: Delta[Row]) -> Iterator[Change]:
+    """The elements before and after; flows are none."""
+    for old, new in delta.changes():
+        if not isinstance(new if new is not None else old, FlowRow):
+            yield _element(old), _element(new)
+
+
+def _element(row: Row | None) -> tuple[ElementRow, ...]:
+    return () if row is None or isinstance(row, FlowRow) else (row,)
 
 
 def _flow_row(flow: Flow) -> FlowRow:
