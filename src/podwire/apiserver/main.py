@@ -30,7 +30,9 @@ from podwire.apiserver.storage.store import Store
 from podwire.apiserver.writes import bootstrap_objects
 from podwire.apiserver.writes.admission import living_namespace, service_addresses
 from podwire.apiserver.writes.bootstrap_controller import First, Keeper
-from podwire.apiserver.writes.service_allocator import ServiceAddresses, ServiceRanges
+from podwire.apiserver.writes.ip_addresses import IPAddresses
+from podwire.apiserver.writes.service_allocator import CLUSTER_RANGES, ServiceAddresses, ServiceRanges
+from podwire.apiserver.writes.service_cidr_controller import ServiceCIDRController, may_allocate
 from podwire.apiserver.writes.writer import Writer
 from podwire.kernel.nftables import release_memory
 
@@ -82,6 +84,9 @@ class ApiServer:
         self.hub = Hub(self.store)
         self.access = self._make_access()
         self._definitions = Definitions(self.store, self.registry, self.hub, _now)
+        self._ranges = ServiceCIDRController(
+            self.store, self.registry, self._addresses, IPAddresses(self.registry, _now), _now
+        )
         self._writer = self._make_writer()
         self._keeper = Keeper(self.store, self._writer, self._first_objects())
         self.api = self._make_api()
@@ -92,6 +97,7 @@ class ApiServer:
         self._addresses.restore([stored.object() for stored in self.store.objects("services")])
         self.store.subscribe(self._release_addresses)
         self._definitions.start(self._writer)
+        self._ranges.start(self._writer)
         await self.access.start(self.registry)
         await self._keeper.start()
         await self._server.start()
@@ -108,6 +114,7 @@ class ApiServer:
         """End streams, finish writes, let the store go."""
         await self._server.stop()
         await self._keeper.stop()
+        await self._ranges.stop()
         await self.access.stop()
         await self._definitions.stop()
         await self.store.close()
@@ -126,9 +133,9 @@ class ApiServer:
     def _make_writer(self) -> Writer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")
         contents = bootstrap_objects.namespace_contents(self.registry, authority, _now)
-        own = (living_namespace, contents, service_addresses(self._addresses), self._definitions.admit)
-        admission = (*own, *self.access.admission)
-        return Writer(self.registry, self.store, admission, _now)
+        own = (living_namespace, contents, service_addresses(self._addresses, may_allocate), self._ranges.admit)
+        admission = (*own, self._definitions.admit, *self.access.admission)
+        return Writer(self.registry, self.store, admission, _now, self._ranges.removed)
 
     def _make_api(self) -> Api:
         config = self._config
@@ -151,8 +158,10 @@ class ApiServer:
     def _first_objects(self) -> Iterator[First]:
         config = self._config
         kept = [bootstrap_objects.namespace(name) for name in bootstrap_objects.NAMESPACES]
+        kept.append(bootstrap_objects.service_cidr(CLUSTER_RANGES, config.service_ranges))
         kept.append(bootstrap_objects.service(config.cluster_addresses, config.port))
         renewed = bootstrap_objects.endpoint_slices(config.endpoint_addresses, config.port)
+        renewed.append(bootstrap_objects.endpoints(config.endpoint_addresses, config.port))
         for body in (*kept, *renewed):
             resource = self.registry.by_kind(body["apiVersion"], body["kind"])
             if resource is not None:

@@ -213,6 +213,22 @@ def address(value: str) -> list[str]:
     return []
 
 
+def canonical_address(value: str) -> list[str]:
+    """An IP address in the one form in which it names an object."""
+    wrong, parsed = address(value), parse_address(value)
+    if not wrong and str(parsed) != value:
+        return [f'must be in canonical form ("{parsed}")']
+    return wrong
+
+
+def canonical_network(value: str) -> list[str]:
+    """A range of addresses in its canonical form."""
+    wrong, parsed = network(value), parse_network(value)
+    if not wrong and str(parsed) != value:
+        return [f'must be in canonical form ("{parsed}")']
+    return wrong
+
+
 def special_address(value: str) -> list[str]:
     """An address that other hosts can reach: neither unspecified, loopback, link-local nor link-local multicast."""
     parsed = parse_address(value)

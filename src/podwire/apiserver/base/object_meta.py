@@ -25,7 +25,7 @@ _NAME_FORMS: dict[str, Callable[[str], list[str]]] = {
     "Namespace": formats.dns_label,
     "Service": formats.dns_label,
     "StatefulSet": formats.dns_label,
-    "IPAddress": formats.address,
+    "IPAddress": formats.canonical_address,
 }
 
 

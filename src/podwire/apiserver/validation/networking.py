@@ -71,6 +71,55 @@ def ingress_class(obj: Field, old: Field | None) -> Iterator[Cause]:
         yield controller.invalid(formats.IMMUTABLE)
 
 
+def service_cidr(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check a ServiceCIDR; of an existing one, a second range may be added."""
+    ranges = obj["spec"]["cidrs"]
+    held = ranges.value if old is None else old["spec"]["cidrs"].value or []
+    if old is None or (len(held), len(ranges)) == (1, 2):
+        yield from _ranges(ranges)
+    elif len(held) != len(ranges):
+        yield ranges.invalid(formats.IMMUTABLE)
+        return
+    for now, before in zip(ranges, held or (), strict=False):
+        if now.value != before:
+            yield now.invalid(formats.IMMUTABLE)
+
+
+def _ranges(ranges: Field) -> Iterator[Cause]:
+    if not ranges:
+        yield ranges.required("at least one CIDR required")
+    elif len(ranges) > 2:
+        yield field_errors.invalid(ranges.path, {"CIDRs": ranges.value}, "may only hold up to 2 values")
+    else:
+        for one in ranges:
+            yield from one.invalid_each(formats.canonical_network(one.text))
+        families = [":" in one.text for one in ranges]
+        if len(families) != len(set(families)):
+            yield ranges.invalid(
+                "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+            )
+
+
+def ip_address(obj: Field, old: Field | None) -> Iterator[Cause]:
+    """Check an IPAddress."""
+    parent = obj["spec"]["parentRef"]
+    if not parent.given:
+        yield parent.required()
+        return
+    if parent["group"]:
+        yield from parent["group"].invalid_each(formats.dns_subdomain(parent["group"].text))
+    for part in ("resource", "name"):
+        yield from _segment(parent[part])
+    if parent["namespace"]:
+        yield from parent["namespace"].invalid_each(formats.path_segment(parent["namespace"].text))
+    if old is not None and parent.value != old["spec"]["parentRef"].value:
+        yield parent.invalid(formats.IMMUTABLE)
+
+
+def _segment(name: Field) -> Iterator[Cause]:
+    yield from [name.required()] if not name else name.invalid_each(formats.path_segment(name.text))
+
+
 def _policy_port(port: Field) -> Iterator[Cause]:
     if port["protocol"].given and port["protocol"].text not in PROTOCOLS:
         yield port["protocol"].unsupported(PROTOCOLS)

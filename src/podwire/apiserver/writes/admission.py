@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     Admission = Callable[["Write"], None]
 
+    Removal = Callable[[Transaction, Resource, "Object"], None]
+    """What else goes in the write that removes an object."""
+
 Object = dict[str, Any]
 
 
@@ -53,13 +56,16 @@ def living_namespace(write: Write) -> None:
         raise status.forbidden(write.resource, metadata["name"], why, [cause])
 
 
-def service_addresses(addresses: ServiceAddresses) -> Admission:
-    """Give Services their addresses and node ports; what a refused write took is given back."""
+def service_addresses(addresses: ServiceAddresses, usable: Callable[[Transaction], Callable[[str], bool]]) -> Admission:
+    """Give Services their addresses and node ports; what a refused write took is released.
+
+    `usable` returns, for a transaction, whether a range gives addresses by its name.
+    """
 
     def admit(write: Write) -> None:
         if write.resource.storage != "services":
             return
-        reservation = addresses.reserve(write.obj, write.old)
+        reservation = addresses.reserve(write.obj, write.old, usable(write.transaction))
         if reservation.causes:
             raise status.invalid(write.resource, write.obj["metadata"]["name"], reservation.causes)
         write.transaction.when_done(reservation.confirm, reservation.cancel)

@@ -44,6 +44,35 @@ def service(cluster_addresses: Sequence[str], target_port: int) -> Object:
     }
 
 
+def service_cidr(name: str, ranges: Sequence[str]) -> Object:
+    """The ServiceCIDR of the ranges that the cluster was started with."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "ServiceCIDR",
+        "metadata": {"name": name},
+        "spec": {"cidrs": list(ranges)},
+    }
+
+
+def endpoints(endpoint_addresses: Sequence[str], port: int) -> Object:
+    """The Endpoints of default/kubernetes, of the first address's family; its slices are written beside it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [
+            {
+                "addresses": [{"ip": endpoint_addresses[0]}],
+                "ports": [{"name": PORT_NAME, "port": port, "protocol": "TCP"}],
+            }
+        ],
+    }
+
+
 def endpoint_slices(endpoint_addresses: Sequence[str], port: int) -> list[Object]:
     """The slices of default/kubernetes, one for each address family; upstream names the first like the Service."""
     return [_endpoint_slice(place, address, port) for place, address in enumerate(endpoint_addresses)]

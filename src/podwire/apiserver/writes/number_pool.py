@@ -20,17 +20,24 @@ class PoolError(ValueError):
 class Pool:
     """Numbers of one range, `band` of them left to those who ask.
 
-    `reachable` may be wider: its other numbers are never chosen, only given to those who ask.
+    `reachable` may be wider: its other numbers are never chosen, only given to those who ask. `held` are the numbers
+    that are taken; pools of ranges that overlap share them.
     """
 
-    def __init__(self, numbers: range, noun: str, band: int, reachable: range | None = None) -> None:
+    def __init__(
+        self, numbers: range, noun: str, band: int, reachable: range | None = None, held: set[int] | None = None
+    ) -> None:
         self.numbers = numbers
         self._reachable = reachable or numbers
         self._noun = noun
-        self._held: set[int] = set()
+        self._held: set[int] = set() if held is None else held
         self._dynamic = range(numbers.start + band, numbers.stop)
         self._static = range(numbers.start, numbers.start + band)
         self._chance = random.Random()  # noqa: S311 (spread, not secrecy: a freed number should rarely come back at once)
+
+    def __contains__(self, number: int) -> bool:
+        """Whether the number can be asked for."""
+        return number in self._reachable
 
     def is_free(self, number: int) -> bool:
         """Whether the number is of this pool and nobody holds it."""

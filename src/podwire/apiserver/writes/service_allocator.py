@@ -6,9 +6,10 @@ Source: k8s.io/kubernetes `pkg/registry/core/service/storage/alloc.go`, `ipalloc
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Any
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.base.field_path import Field
@@ -17,11 +18,14 @@ from podwire.apiserver.writes import ip_families
 from podwire.apiserver.writes.number_pool import Pool, PoolError, static_address_band, static_port_band
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from podwire.apiserver.base.field_errors import Cause
 
 Object = dict[str, Any]
+
+CLUSTER_RANGES = "kubernetes"
+"""The name of the ranges that the cluster was started with, and of their ServiceCIDR."""
 
 _NODE_PORT_TYPES = {"NodePort", "LoadBalancer"}
 _LARGEST_POOL = 1 << 16
@@ -36,11 +40,34 @@ class ServiceRanges:
     node_ports: range = range(30000, 32768)
 
 
-@dataclass(frozen=True, slots=True)
-class _Hold:
-    """One number of one pool: an address of a family, or a node port of a protocol."""
+class AddressRange(NamedTuple):
+    """One network whose addresses are given: all but its first, and for IPv4 its last."""
 
+    network: IPv4Network | IPv6Network
     pool: Pool
+
+    @classmethod
+    def of(cls, network: IPv4Network | IPv6Network, held: set[int]) -> AddressRange:
+        """Return the range of a network; `held` are the addresses of its family that are taken."""
+        usable = max(network.num_addresses - (2 if network.version == 4 else 1), 0)
+        first = int(network.network_address) + 1
+        chosen, band = range(first, first + min(usable, _LARGEST_POOL)), static_address_band(network.num_addresses)
+        return cls(network, Pool(chosen, "IP", min(band, len(chosen)), range(first, first + usable), held))
+
+    @property
+    def family(self) -> str:
+        """IPv4 or IPv6."""
+        return f"IPv{self.network.version}"
+
+    def address(self, number: int) -> IPv4Address | IPv6Address:
+        """The address that is this number."""
+        return type(self.network.network_address)(number)
+
+
+class _Hold(NamedTuple):
+    """One number that is taken: an address of a family, or a node port of a protocol."""
+
+    space: str
     number: int
 
 
@@ -50,90 +77,125 @@ class Reservation:
     `causes` is empty when everything could be given; a reservation with causes holds nothing.
     """
 
-    def __init__(self, taken: set[_Hold], unneeded: set[_Hold], refused: tuple[Cause, ...] = ()) -> None:
+    def __init__(
+        self, give_back: Callable[[set[_Hold]], None], taken: set[_Hold], unneeded: set[_Hold], refused: list[Cause]
+    ) -> None:
+        self._give_back = give_back
         self._taken = taken
         self._unneeded = unneeded
-        self.causes = refused
+        self.causes = tuple(refused)
 
     def confirm(self) -> None:
-        """The object stands: give back what its former self held and it no longer needs."""
-        _give_back(self._unneeded)
+        """Release what the Service held before and does not need any longer."""
+        self._give_back(self._unneeded)
 
     def cancel(self) -> None:
-        """The object was not stored: give back what was taken for it."""
-        _give_back(self._taken)
+        """Release what was taken, as the object was not stored."""
+        self._give_back(self._taken)
 
 
 class ServiceAddresses:
-    """All addresses and node ports held by Services. Lives in the server's process; rebuilt from the store at start."""
+    """All addresses and node ports held by Services. Lives in the server's process; rebuilt from the store at start.
+
+    Addresses come from named ranges, which may overlap: those of the cluster, and of further ServiceCIDR objects.
+    """
 
     def __init__(self, ranges: ServiceRanges) -> None:
-        self._networks = {f"IPv{network.version}": network for network in ranges.networks}
-        self._addresses = {family: _address_pool(network) for family, network in self._networks.items()}
+        self._families = tuple(f"IPv{network.version}" for network in ranges.networks)
+        self._held: dict[str, set[int]] = {name: set() for name in ("IPv4", "IPv6", *services.PROTOCOLS)}
+        self._ranges: dict[str, tuple[AddressRange, ...]] = {}
         self._ports = {
-            protocol: Pool(ranges.node_ports, "port", static_port_band(len(ranges.node_ports)))
+            protocol: Pool(
+                ranges.node_ports, "port", static_port_band(len(ranges.node_ports)), held=self._held[protocol]
+            )
             for protocol in services.PROTOCOLS
         }
+        self.serve(CLUSTER_RANGES, ranges.networks)
+
+    def serve(self, name: str, networks: Iterable[IPv4Network | IPv6Network]) -> None:
+        """Give addresses of these networks from now on, in place of what the name stood for."""
+        self._ranges[name] = tuple(
+            AddressRange.of(network, self._held[f"IPv{network.version}"]) for network in networks
+        )
+
+    def withdraw(self, name: str) -> None:
+        """Give no more addresses of a range; those that are held stay held."""
+        self._ranges.pop(name, None)
 
     def restore(self, stored: Iterable[Object]) -> None:
         """Hold what stored Services have; call once at start."""
         for service in stored:
             for hold in self._holds(service):
-                hold.pool.hold(hold.number)
+                self._held[hold.space].add(hold.number)
 
-    def reserve(self, service: Object, old: Object | None = None) -> Reservation:
-        """Fill a Service's addresses, families and node ports in place, and hold them."""
+    def hold(self, address: str) -> None:
+        """Keep an address from being given, because an object of somebody else names it."""
+        self._held[services.family_of(address)].add(int(ip_address(address)))
+
+    def free(self, address: str) -> None:
+        """Give an address again."""
+        self._held[services.family_of(address)].discard(int(ip_address(address)))
+
+    def reserve(
+        self, service: Object, old: Object | None = None, usable: Callable[[str], bool] = lambda _: True
+    ) -> Reservation:
+        """Fill a Service's addresses, families and node ports in place, and hold them.
+
+        `usable` returns whether a range, by its name, may give addresses.
+        """
         spec = service["spec"]
         before = set(self._holds(old)) if old is not None else set()
         taken: set[_Hold] = set()
-        refused = ip_families.complete(spec, None if old is None else old["spec"], tuple(self._networks))
+        refused = ip_families.complete(spec, None if old is None else old["spec"], self._families)
         if not refused:
-            refused = [*self._take_addresses(spec, before, taken), *self._take_ports(spec, before, taken)]
+            ranges = [one for name, parts in self._ranges.items() if usable(name) for one in parts]
+            refused = [*self._take_addresses(spec, ranges, before, taken), *self._take_ports(spec, before, taken)]
         if refused:
-            _give_back(taken)
-            return Reservation(set(), set(), tuple(refused))
-        return Reservation(taken, before - set(self._holds(service)))
+            self._give_back(taken)
+            return Reservation(self._give_back, set(), set(), refused)
+        return Reservation(self._give_back, taken, before - set(self._holds(service)), [])
 
     def release(self, service: Object) -> None:
-        """A Service is gone from the store: all that it held is free again."""
-        _give_back(set(self._holds(service)))
+        """Release all that a Service held that is gone from the store."""
+        self._give_back(set(self._holds(service)))
+
+    def _give_back(self, holds: set[_Hold]) -> None:
+        for hold in holds:
+            self._held[hold.space].discard(hold.number)
 
     def _holds(self, service: Object) -> Iterator[_Hold]:
         spec = service["spec"]
         for address in spec.get("clusterIPs", ()):
-            pool = self._addresses.get(services.family_of(address))
-            if address != "None" and pool is not None:
-                yield _Hold(pool, int(ip_address(address)))
+            if address != "None":
+                yield _Hold(services.family_of(address), int(ip_address(address)))
         for port in spec.get("ports", ()):
             if port.get("nodePort"):
-                yield _Hold(self._ports[port["protocol"]], port["nodePort"])
+                yield _Hold(port["protocol"], port["nodePort"])
         if spec.get("healthCheckNodePort"):
-            yield _Hold(self._ports["TCP"], spec["healthCheckNodePort"])
+            yield _Hold("TCP", spec["healthCheckNodePort"])
 
-    def _take_addresses(self, spec: Object, before: set[_Hold], taken: set[_Hold]) -> Iterator[Cause]:
+    def _take_addresses(
+        self, spec: Object, ranges: list[AddressRange], before: set[_Hold], taken: set[_Hold]
+    ) -> Iterator[Cause]:
         if spec["type"] == "ExternalName" or spec.get("clusterIP") == "None":
             return
         wanted = list(spec.get("clusterIPs", ()))
         given: list[str] = []
         for position, family in enumerate(spec["ipFamilies"]):
             asked = wanted[position] if position < len(wanted) else ""
-            pool = self._addresses[family]
+            number = int(ip_address(asked)) if asked else 0
+            if asked and _Hold(family, number) in before:
+                given.append(asked)
+                continue
+            of_family = [one for one in ranges if one.family == family]
             try:
-                number = _take(pool, int(ip_address(asked)) if asked else 0, before, taken)
+                number = _take_address(of_family, number)
             except PoolError as error:
-                yield self._address_refused(error, asked, family, wanted)
+                yield _address_refused(error, asked, of_family, wanted)
                 return
-            given.append(asked or str(type(self._networks[family].network_address)(number)))
+            taken.add(_Hold(family, number))
+            given.append(asked or str(of_family[0].address(number)))
         spec["clusterIP"], spec["clusterIPs"] = given[0], given
-
-    def _address_refused(self, error: PoolError, asked: str, family: str, wanted: list[str]) -> Cause:
-        if error.outside:
-            known = ",".join(str(network) for network in self._networks.values() if f"IPv{network.version}" == family)
-            why = f"the provided IP ({asked}) is not in the valid range. The range of valid IPs is {known}"
-        else:
-            why = str(error)
-        detail = f"failed to allocate IP {asked}: {why}" if asked else f"failed to allocate a serviceIP: {why}"
-        return field_errors.invalid("spec.clusterIPs", wanted, detail)
 
     def _take_ports(self, spec: Object, before: set[_Hold], taken: set[_Hold]) -> Iterator[Cause]:
         needed = spec["type"] == "NodePort" or (
@@ -147,7 +209,7 @@ class ServiceAddresses:
         if spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
             health = Field("spec", spec)["healthCheckNodePort"]
             try:
-                spec["healthCheckNodePort"] = _take(self._ports["TCP"], health.number, before, taken)
+                spec["healthCheckNodePort"] = self._take_number("TCP", health.number, before, taken)
             except PoolError as error:
                 yield health.invalid(f"failed to allocate requested HealthCheck NodePort {health.number}: {error}")
 
@@ -158,39 +220,50 @@ class ServiceAddresses:
         # The same number may serve another protocol of the same port, and upstream prefers that.
         twin = next((p.get("nodePort", 0) for p in spec["ports"] if p is not port.value and _twins(p, port.value)), 0)
         asked = port["nodePort"].number
+        wanted = asked or self._free(protocol, twin)
         try:
-            port.value["nodePort"] = _take(self._ports[protocol], asked or self._free(protocol, twin), before, taken)
+            port.value["nodePort"] = self._take_number(protocol, wanted, before, taken)
         except PoolError as error:
             known = self._ports[protocol].numbers
             outside = f"provided port is not in the valid range. The range of valid ports is {known[0]}-{known[-1]}"
             yield field_errors.invalid(port["nodePort"].path, asked, outside if error.outside else str(error))
+
+    def _take_number(self, protocol: str, asked: int, before: set[_Hold], taken: set[_Hold]) -> int:
+        """Take a port, the one asked for unless 0; one that the Service holds already stays its own."""
+        if asked and _Hold(protocol, asked) in before:
+            return asked
+        pool = self._ports[protocol]
+        number = pool.take(asked) if asked else pool.take_any()
+        taken.add(_Hold(protocol, number))
+        return number
 
     def _free(self, protocol: str, number: int) -> int:
         """The number where it is free, else 0: any."""
         return number if number and self._ports[protocol].is_free(number) else 0
 
 
-def _take(pool: Pool, asked: int, before: set[_Hold], taken: set[_Hold]) -> int:
-    """One number of a pool, the one asked for unless 0; what the Service holds already costs nothing."""
-    if asked and _Hold(pool, asked) in before:
-        return asked
-    number = pool.take(asked) if asked else pool.take_any()
-    taken.add(_Hold(pool, number))
-    return number
+def _take_address(ranges: list[AddressRange], asked: int) -> int:
+    """Take one address of these ranges, the one asked for unless 0; raises PoolError."""
+    if asked:
+        inside = next((one for one in ranges if asked in one.pool), None)
+        if inside is None:
+            raise PoolError("not in the valid range", outside=True)
+        return inside.pool.take(asked)
+    for one in ranges:
+        with contextlib.suppress(PoolError):
+            return one.pool.take_any()
+    raise PoolError("range is full")
+
+
+def _address_refused(error: PoolError, asked: str, ranges: list[AddressRange], wanted: list[str]) -> Cause:
+    if error.outside:
+        known = ",".join(str(one.network) for one in ranges)
+        why = f"the provided IP ({asked}) is not in the valid range. The range of valid IPs is {known}"
+    else:
+        why = str(error)
+    detail = f"failed to allocate IP {asked}: {why}" if asked else f"failed to allocate a serviceIP: {why}"
+    return field_errors.invalid("spec.clusterIPs", wanted, detail)
 
 
 def _twins(one: Object, other: Object) -> bool:
     return bool(one.get("port") == other.get("port") and one.get("protocol") != other.get("protocol"))
-
-
-def _give_back(holds: set[_Hold]) -> None:
-    for hold in holds:
-        hold.pool.give_back(hold.number)
-
-
-def _address_pool(network: IPv4Network | IPv6Network) -> Pool:
-    """All addresses of a network but its first, and for IPv4 its last."""
-    usable = network.num_addresses - (2 if network.version == 4 else 1)
-    first = int(network.network_address) + 1
-    chosen = range(first, first + min(usable, _LARGEST_POOL))
-    return Pool(chosen, "IP", static_address_band(network.num_addresses), range(first, first + usable))

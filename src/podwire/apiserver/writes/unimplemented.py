@@ -21,7 +21,6 @@ _NOTHING_DONE = {
     ("", "ResourceQuota"): "nothing is counted or refused",
     ("autoscaling", "HorizontalPodAutoscaler"): "nothing is scaled, as there are no metrics",
     ("networking.k8s.io", "Ingress"): "nothing listens for it: reach its Services by 'kubectl port-forward'",
-    ("networking.k8s.io", "ServiceCIDR"): "addresses of Services come from the world's own ranges",
     ("scheduling.k8s.io", "PriorityClass"): "no pod goes before another",
     ("storage.k8s.io", "StorageClass"): "it makes no volumes",
 }

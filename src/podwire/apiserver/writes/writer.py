@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.storage.transaction import Transaction
-    from podwire.apiserver.writes.admission import Admission
+    from podwire.apiserver.writes.admission import Admission, Removal
     from podwire.apiserver.writes.deletion import DeleteOptions
     from podwire.apiserver.writes.options import WriteOptions
     from podwire.apiserver.writes.parts import Part
@@ -68,11 +68,13 @@ class Writer:
         store: Store,
         admission: Sequence[Admission] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        removal: Removal = lambda *_: None,
     ) -> None:
         self._registry = registry
         self._store = store
         self._admission = tuple(admission)
         self._clock = clock
+        self._removal = removal
         self._ownership = Ownership(SchemaShapes())
 
     async def create(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Written:
@@ -176,6 +178,7 @@ class Writer:
             outcome = deletion.delete(resource, current.object(), options, self._clock())
             told = deletion.warnings(resource, options)
             if outcome.gone:
+                self._removal(transaction, resource, outcome.obj)
                 return Written(transaction.remove(key, outcome.obj), told, gone=True)
             return Written(transaction.put(key, outcome.obj), told)
 
@@ -206,6 +209,7 @@ class Writer:
         if part.counts:
             metadata.count_generation(resource, obj, old)
         if deletion.complete(obj):
+            self._removal(write.transaction, resource, obj)
             return write.transaction.remove(key, obj), True
         return write.transaction.put(key, obj), False
 

@@ -100,7 +100,8 @@ def _service_cidr(obj: Field, now: datetime) -> tuple[Cell, ...]:
 
 def _ip_address(obj: Field, _now: datetime) -> tuple[Cell, ...]:
     parent = obj["spec"]["parentRef"]
-    parts = [parent[part].text for part in ("group", "resource", "namespace", "name")]
+    kind = ".".join(filter(None, (parent["resource"].text, parent["group"].text))).lower()
+    parts = [kind, parent["namespace"].text, parent["name"].text]
     return texts.name(obj), "/".join(part for part in parts if part) or texts.NONE
 
 

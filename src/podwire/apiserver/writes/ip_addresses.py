@@ -1,0 +1,88 @@
+"""IPAddress objects: one for each cluster address, stored and removed in the same write as its Service.
+
+Source: k8s.io/kubernetes `pkg/registry/core/service/ipallocator` createIPAddress; networking.k8s.io/v1 IPAddress.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.writes.metadata import complete_new
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from podwire.apiserver.kinds.resources import Registry, Resource
+    from podwire.apiserver.storage.transaction import Transaction
+
+Object = dict[str, Any]
+
+STORAGE = "ipaddresses.networking.k8s.io"
+FAMILY_LABEL = "ipaddress.kubernetes.io/ip-family"
+MANAGED_BY_LABEL = "ipaddress.kubernetes.io/managed-by"
+MANAGER = "ipallocator.k8s.io"
+
+
+class IPAddresses:
+    """Writes the objects of Services' addresses."""
+
+    def __init__(self, registry: Registry, clock: Callable[[], datetime]) -> None:
+        self._resource = registry.by_kind("networking.k8s.io/v1", "IPAddress")
+        self._clock = clock
+
+    def follow(self, transaction: Transaction, resource: Resource, service: Object, old: Object | None) -> None:
+        """Store what a Service newly holds and remove what it no longer does; raises StatusError 422."""
+        now, before = cluster_addresses(service), cluster_addresses(old)
+        for address in now - before:
+            self.store(transaction, resource, service, address)
+        for address in before - now:
+            self.remove(transaction, service, address)
+
+    def store(self, transaction: Transaction, resource: Resource, service: Object, address: str) -> None:
+        """Store one object; raises StatusError 422 where another holds the address."""
+        if self._resource is None:
+            return
+        key, parent = Key(STORAGE, "", address), _parent(service)
+        held = transaction.get(key)
+        if held is not None:
+            if held.object()["spec"].get("parentRef") == parent:
+                return
+            detail = f"failed to allocate IP {address}: provided IP is already allocated"
+            cause = field_errors.invalid("spec.clusterIPs", service["spec"]["clusterIPs"], detail)
+            raise status.invalid(resource, service["metadata"]["name"], [cause])
+        family = f"IPv{ip_address(address).version}"
+        labels = {FAMILY_LABEL: family, MANAGED_BY_LABEL: MANAGER}
+        obj: Object = {
+            "apiVersion": self._resource.api_version,
+            "kind": self._resource.kind,
+            "metadata": {"name": address, "labels": labels},
+        }
+        complete_new(self._resource, obj, self._clock())
+        transaction.put(key, {**obj, "spec": {"parentRef": parent}})
+
+    def remove(self, transaction: Transaction, service: Object, address: str) -> None:
+        """Remove one object, where it is this Service's."""
+        key = Key(STORAGE, "", address)
+        held = transaction.get(key)
+        if held is not None and held.object()["spec"].get("parentRef") == _parent(service):
+            transaction.remove(key)
+
+
+def is_managed(labels: Mapping[str, str]) -> bool:
+    """Whether the API server itself made an IPAddress with these labels."""
+    return labels.get(MANAGED_BY_LABEL) == MANAGER
+
+
+def cluster_addresses(service: Object | None) -> set[str]:
+    """The addresses that a Service holds, each in its canonical form."""
+    given = [] if service is None else service["spec"].get("clusterIPs", ())
+    return {str(ip_address(address)) for address in given if address not in {"", "None"}}
+
+
+def _parent(service: Object) -> Object:
+    metadata = service["metadata"]
+    return {"resource": "services", "namespace": metadata["namespace"], "name": metadata["name"]}
