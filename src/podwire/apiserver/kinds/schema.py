@@ -125,6 +125,26 @@ def definition(name: str) -> Schema:
     return structures(name.rpartition(".")[0])[name]
 
 
+_WRITTEN_EMPTY = frozenset(
+    {
+        ("io.k8s.api.authentication.v1.TokenRequestSpec", "audiences"),
+        ("io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus", "currentMetrics"),
+        ("io.k8s.api.core.v1.ContainerImage", "names"),
+        ("io.k8s.api.core.v1.ProjectedVolumeSource", "sources"),
+        ("io.k8s.api.discovery.v1.EndpointSlice", "endpoints"),
+        ("io.k8s.api.discovery.v1.EndpointSlice", "ports"),
+        ("io.k8s.api.rbac.v1.ClusterRole", "rules"),
+        ("io.k8s.api.rbac.v1.Role", "rules"),
+    }
+)
+"""Lists that are optional and have no `omitempty` all the same (k8s.io/api `types.go`)."""
+
+
+def omits_empty_list(owner: str, name: str) -> bool:
+    """Whether Go leaves an empty list out, by the definition that has the field and the field's name."""
+    return name not in definition(owner).required and (owner, name) not in _WRITTEN_EMPTY
+
+
 def resolve(schema: Schema) -> Schema:
     """The schema itself, or the definition that it refers to."""
     return definition(schema.ref) if schema.ref else schema

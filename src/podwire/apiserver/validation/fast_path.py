@@ -1,8 +1,8 @@
 """A first look at an object, at the speed of C: types made of the published schemas, into which msgspec fits it.
 
-What fits is in order: known fields only, each of the right JSON type, no nulls, no empty maps, and all that are
-required. What does not fit may be in order too: `structure` then looks at it value by value, and has the words for what
-is wrong.
+What fits is in order: known fields only, each of the right JSON type, no nulls, no empty maps and lists that Go leaves
+out, and all that are required. What does not fit may be in order too: `structure` then looks at it value by value, and
+has the words for what is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from podwire.apiserver.kinds.schema import Schema, definition, resolve
+from podwire.apiserver.kinds.schema import Schema, definition, omits_empty_list, resolve
 from podwire.apiserver.validation.structure import HAVE_ZERO_VALUES, QUANTITY, QUANTITY_NAME
 
 Type = Any
@@ -21,6 +21,9 @@ Type = Any
 
 FIRST_LOOKS = 32
 """Objects of a kind that come before its types are made: they take 20 ms and 0.4 MB for pods, more than a few save."""
+
+_UNNAMED = "Part"
+"""The type of an object that is no definition of its own."""
 
 _NOTHING = Annotated[int, Meta(ge=1, le=0)]
 """No value fits: it is left to `structure`."""
@@ -73,7 +76,7 @@ class Types:
             made = self._made[name] = self._of(definition(name), name)
         return made
 
-    def _of(self, schema: Schema, name: str = "Part") -> Type:
+    def _of(self, schema: Schema, name: str = _UNNAMED) -> Type:
         if schema.ref and schema.ref != QUANTITY_NAME:
             return self._named(schema.ref)
         found = resolve(schema)
@@ -100,17 +103,20 @@ class Types:
             return dict
         if schema.additional is not None:
             return _NOTHING if schema.properties else self._map(schema.additional)
-        names = {f"field{position}": name for position, name in enumerate(schema.properties)}
-        members = [(member, *self._property(schema, name)) for member, name in names.items()]
+        names = {f"field{position}": field for position, field in enumerate(schema.properties)}
+        members = [(member, *self._property(schema, field, name)) for member, field in names.items()]
         return msgspec.defstruct(name, members, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
 
     def _map(self, values: Schema) -> Type:
-        """One without entries is as good as absent, and left to `empty_maps`."""
+        """One without entries is as good as absent, and left to `omitempty`."""
         return Annotated[dict[str, self._of(values)], Meta(min_length=1)]  # type: ignore[misc]
 
-    def _property(self, schema: Schema, name: str) -> tuple[Type, ...]:
-        """Its type, and None as default where it may be absent."""
+    def _property(self, schema: Schema, name: str, owner: str) -> tuple[Type, ...]:
+        """Its type, and None as default where it may be absent. Empty lists that Go leaves out do not fit."""
         declared = schema.properties[name]
+        kind = self._of(declared)
+        if resolve(declared).type == "array" and owner != _UNNAMED and omits_empty_list(owner, name):
+            kind = Annotated[kind, Meta(min_length=1)]
         if name in schema.required and resolve(declared).type not in HAVE_ZERO_VALUES:
-            return (self._of(declared),)
-        return self._of(declared), None
+            return (kind,)
+        return kind, None

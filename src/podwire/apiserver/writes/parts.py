@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver import validation
-from podwire.apiserver.writes.omitempty_zeros import without_zeros
+from podwire.apiserver.writes.omitempty import without_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from podwire.apiserver.storage.revisions import Key, Stored
 from podwire.apiserver.writes import deletion, metadata, strategy
 from podwire.apiserver.writes.admission import Write
 from podwire.apiserver.writes.decoding import check_form, misfit
-from podwire.apiserver.writes.omitempty_maps import drop_empty_maps
+from podwire.apiserver.writes.omitempty import drop_empty
 from podwire.apiserver.writes.parts import WHOLE, configured
 from podwire.kube.meta import timestamp
 
@@ -231,7 +231,7 @@ class Writer:
     def _stored_form(self, resource: Resource, body: Object, *, complete: bool = False) -> tuple[Resource, Object]:
         """An object as it is stored, and the resource whose rules hold: for kinds of users the one that was asked.
 
-        A body that is known to be complete has neither nulls nor empty maps in it.
+        A body that is known to be complete has neither nulls nor empty maps and lists in it.
         Raises StatusError 400 where it came in another form, and does not fit the one that is stored.
         """
         if resource.custom is not None:
@@ -242,7 +242,7 @@ class Writer:
         if conversion.is_converted(resource) and (problem := validation.mistyped(kind, stored)):
             raise misfit(kind, stored, problem, None)
         if not complete:
-            drop_empty_maps(kind, stored)
+            drop_empty(kind, stored)
         return kind, stored
 
 
