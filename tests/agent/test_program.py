@@ -131,7 +131,7 @@ async def metric(name: str, **labels: str) -> float:
     _, text = await page("10249/metrics")
     families = text_string_to_metric_families(text)
     samples = [sample for family in families for sample in family.samples if sample.name == name]
-    return next(sample.value for sample in samples if labels.items() <= sample.labels.items())
+    return float(next(sample.value for sample in samples if labels.items() <= sample.labels.items()))
 
 
 @sandboxed
