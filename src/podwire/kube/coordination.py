@@ -9,11 +9,16 @@ NODE_LEASES = "kube-node-lease"
 
 
 class LeaseSpec(Struct, frozen=True):
-    """Who holds it, for how many seconds, and when that was last said (RFC 3339 with microseconds)."""
+    """The holder, and for how many seconds after `renewTime` it holds the Lease.
+
+    Times are RFC 3339 with microseconds. `leaseTransitions` counts the changes of holders.
+    """
 
     holder_identity: str = ""
     lease_duration_seconds: int = 0
+    acquire_time: str | None = None
     renew_time: str | None = None
+    lease_transitions: int = 0
 
 
 class Lease(Object, frozen=True):
