@@ -98,6 +98,18 @@ async def test_eviction_deletes(talk: Talk) -> None:
     assert (await talk.refused("GET", f"{PODS}/web"))[0] == 404
 
 
+async def test_an_evicted_pod_has_a_condition_that_says_so(talk: Talk) -> None:
+    await talk.ok("POST", PODS, {**pod(nodeName="n1")})
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
+    await talk.ok("POST", f"{PODS}/web/eviction?dryRun=All", body)
+    assert "conditions" not in (await talk.ok("GET", f"{PODS}/web"))["status"]
+    await talk.ok("POST", f"{PODS}/web/eviction", body)
+    evicted = await talk.ok("GET", f"{PODS}/web")
+    reasons = {entry["type"]: entry["reason"] for entry in evicted["status"]["conditions"]}
+    assert reasons == {"DisruptionTarget": "EvictionByEvictionAPI"}
+    assert "deletionTimestamp" in evicted["metadata"]
+
+
 async def test_exec_needs_an_upgrade(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod(nodeName="n1"))
     assert (await talk.refused("GET", f"{PODS}/web/exec?command=ls"))[0] == 400

@@ -56,6 +56,20 @@ def charge(budget: Object, pod: Object, now: str) -> Object:
     return {**budget, "status": charged}
 
 
+def mark(pod: Object, now: str) -> Object:
+    """Return the pod with the condition by which others learn that it is being evicted."""
+    state = pod.get("status") or {}
+    marked = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastTransitionTime": now,
+    }
+    others = [entry for entry in state.get("conditions") or () if entry.get("type") != marked["type"]]
+    return {**pod, "status": {**state, "conditions": [*others, marked]}}
+
+
 def _selects(budget: Object, labels: dict[str, str]) -> bool:
     selector = budget.get("spec", {}).get("selector")
     return selector is not None and selects(selector, labels)

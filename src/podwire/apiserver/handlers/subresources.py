@@ -141,11 +141,16 @@ class Subresources:
         pod = self._reader.stored(call.resource, call.key).object()
         budgets = [entry.object() for entry in self._reader.all(BUDGETS, call.key.namespace)]
         budget = eviction.budget_of(pod, budgets)
+        now = timestamp(self._clock())
+        written = replace(sent, dry_run=options.dry_run, duplicates=())
         if budget is not None:
             key = Key(BUDGETS.storage, call.key.namespace, budget["metadata"]["name"])
-            now = timestamp(self._clock())
-            written = replace(sent, dry_run=options.dry_run, duplicates=())
             await self._writer.update(BUDGETS, key, lambda stands: eviction.charge(stands, pod, now), written, STATUS)
+        this = options.uid in {"", pod["metadata"]["uid"]} and not options.resource_version
+        if this and not options.dry_run:
+            await self._writer.update(
+                call.resource, call.key, lambda stands: eviction.mark(stands, now), written, STATUS
+            )
         await self._writer.delete(call.resource, call.key, options)
         return json_response(Success(code=201).json(), 201, sent.duplicates)
 
