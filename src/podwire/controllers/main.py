@@ -14,6 +14,7 @@ from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
 from podwire.controllers.endpoints.endpointslice_controller import EndpointSlices
 from podwire.controllers.endpoints.mirroring_controller import Mirroring
 from podwire.controllers.machinery.supervision import supervised
+from podwire.controllers.nodes.health import NodeHealth
 from podwire.controllers.nodes.lifecycle import NodeLifecycle
 from podwire.controllers.nodes.scheduler import NAME as SCHEDULER
 from podwire.controllers.nodes.scheduler import Scheduler
@@ -35,6 +36,7 @@ class ControllersConfig(msgspec.Struct, frozen=True):
     """`credentials` are those of system:kube-controller-manager."""
 
     credentials: Credentials
+    node_health: NodeHealth = NodeHealth()
 
 
 async def run(config: ControllersConfig) -> None:
@@ -56,7 +58,7 @@ async def run(config: ControllersConfig) -> None:
             "the EndpointSlice controller": EndpointSlices(client, informers).run,
             "the Endpoints controller": EndpointsObjects(client, informers).run,
             "the mirroring of Endpoints": Mirroring(client, informers).run,
-            "the node controller": NodeLifecycle(client, informers, workloads).run,
+            "the node controller": NodeLifecycle(client, informers, workloads, config.node_health).run,
             "the disruption controller": Disruptions(client, informers).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,
         }

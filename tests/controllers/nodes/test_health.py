@@ -11,6 +11,7 @@ from podwire.kube.meta import Condition, timestamp
 from tests.controllers.build import node, pod
 
 NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+GRACE = 10.0
 UNREACHABLE = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"}
 OTHER = {"key": "gpu", "effect": "NoSchedule"}
 
@@ -29,11 +30,11 @@ def test_the_life_of_a_node(status: str, seconds: int, silent: bool, state: Life
     since = timestamp(NOW - timedelta(seconds=seconds))
     condition = Condition(type="Ready", status=status, last_transition_time=since)
     item = msgspec.structs.replace(node("n"), status=NodeStatus(conditions=(condition,)))
-    assert health.life(item, NOW, silent=silent) is state
+    assert health.life(item, NOW, silent=silent, grace_seconds=GRACE) is state
 
 
 def test_a_node_that_has_said_nothing_yet_is_left_alone() -> None:
-    assert health.life(Node(), NOW, silent=False) is Life.READY
+    assert health.life(Node(), NOW, silent=False, grace_seconds=GRACE) is Life.READY
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,16 @@ def test_who_is_sent_away_and_when(item: Pod, deleted: bool, again: float | None
 def test_an_ending_pod_is_forced_only_where_nobody_can_end_it() -> None:
     grace = {"deletionTimestamp": "2026-01-01T00:01:30Z", "deletionGracePeriodSeconds": 30}
     ending = pod(metadata=grace)
-    late = NOW + timedelta(seconds=health.FORCE_SECONDS)
-    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], NOW).again_after == health.FORCE_SECONDS
-    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], late).force == (ending,)
-    assert health.evictions(node("n"), Life.READY, [ending], late).force == ()
+    late = NOW + timedelta(seconds=3)
+    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], NOW, 3.0).again_after == 3.0
+    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], late, 3.0).force == (ending,)
+    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], late, None).force == ()
+    assert health.evictions(node("n"), Life.READY, [ending], late, 3.0).force == ()
+
+
+def test_a_disrupted_pod_keeps_its_conditions_and_may_be_ended() -> None:
+    item = pod("p")
+    patch = health.disrupted(item, "DeletionByPodGC", "PodGC: node no longer exists", NOW, failed=True)
+    assert [c["type"] for c in patch["status"]["conditions"]] == ["Ready", "DisruptionTarget"]
+    assert patch["status"]["phase"] == "Failed"
+    assert "phase" not in health.disrupted(item, "DeletionByTaintManager", "", NOW, failed=False)["status"]

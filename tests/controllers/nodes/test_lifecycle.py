@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from podwire.controllers.nodes.lifecycle import NodeLifecycle
+from podwire.controllers.nodes.health import NodeHealth
+from podwire.controllers.nodes.lifecycle import Clock, NodeLifecycle
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import LEASES, NODES, PODS
 from podwire.kube.meta import NamespacedName
@@ -17,8 +18,29 @@ from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY, node_fields
 from tests.kube.fake_api import FakeApi, running
 
-GRACE = 0.3
+GRACE = 10.0
 OURS = "node.kubernetes.io/"
+
+
+class FakeClock:
+    """Time that passes as the test says."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._seconds)
+
+    def advance(self, seconds: float) -> None:
+        self._seconds += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
@@ -32,22 +54,22 @@ async def api() -> FakeApi:
     return api
 
 
-async def renew(api: FakeApi, *names: str) -> None:
-    """Live on each of these nodes, for ever."""
-    for number in range(1_000_000):
-        for name in names:
-            api.put(LEASES, name, NODE_LEASES, spec={"renewTime": str(number)})
-        await asyncio.sleep(GRACE / 6)
+def renew(api: FakeApi, clock: FakeClock, name: str) -> None:
+    api.put(LEASES, name, NODE_LEASES, spec={"renewTime": clock.now().isoformat()})
+
+
+def look(api: FakeApi, clock: FakeClock, name: str) -> None:
+    """Let the controller look at a node now: its own timers run by the real clock."""
+    api.put(NODES, name, metadata={"annotations": {"looked-at": clock.now().isoformat()}})
 
 
 @contextlib.asynccontextmanager
-async def at_work(api: FakeApi, *alive: str) -> AsyncIterator[None]:
+async def at_work(api: FakeApi, clock: FakeClock) -> AsyncIterator[None]:
     informers, recorder = SharedInformers(api), Recorder(api, "test")
-    lifecycle = NodeLifecycle(api, informers, recorder, GRACE)
-    living = asyncio.create_task(renew(api, *alive))
+    settings = NodeHealth(grace_seconds=GRACE, force_seconds=3.0, silence="nothing is heard of it")
+    lifecycle = NodeLifecycle(api, informers, recorder, settings, Clock(clock.now, clock.monotonic))
     async with running(informers, lifecycle, recorder):
         yield
-    living.cancel()
 
 
 def taints(api: FakeApi, node: str) -> list[str]:
@@ -59,24 +81,44 @@ def pods(api: FakeApi) -> list[str]:
     return [pod["metadata"]["name"] for pod in api.all(PODS) if "deletionTimestamp" not in pod["metadata"]]
 
 
-async def test_a_silent_node_is_unreachable_and_loses_its_pods_until_it_speaks_again(api: FakeApi) -> None:
-    api.put(LEASES, "node-2", NODE_LEASES, spec={"renewTime": "once"})
-    async with at_work(api, "node-1"):
+async def test_a_silent_node_is_unreachable_and_loses_its_pods_until_it_speaks_again(
+    api: FakeApi, clock: FakeClock
+) -> None:
+    renew(api, clock, "node-1")
+    renew(api, clock, "node-2")
+    async with at_work(api, clock):
+        clock.advance(GRACE - 1)
+        renew(api, clock, "node-1")
+        look(api, clock, "node-2")
+        clock.advance(1)
+        look(api, clock, "node-2")
         await api.until(lambda: taints(api, "node-2") == ["unreachable:NoSchedule", "unreachable:NoExecute"])
         await api.until(lambda: pods(api) == ["on-node-1"])
         (condition,) = api.objects["nodes"][NamespacedName("", "node-2")]["status"]["conditions"]
         assert (condition["status"], condition["reason"]) == ("Unknown", "NodeStatusUnknown")
-        again = asyncio.create_task(renew(api, "node-2"))
+        assert condition["message"] == "nothing is heard of it"
+        renew(api, clock, "node-2")
         api.put(NODES, "node-2", status=node_fields("node-2")["status"])
         await api.until(lambda: not taints(api, "node-2"))
-        again.cancel()
     assert taints(api, "node-1") == []
 
 
-async def test_when_all_nodes_are_silent_no_pod_is_sent_away(api: FakeApi) -> None:
+async def test_an_evicted_pod_has_a_condition_that_says_why(api: FakeApi, clock: FakeClock) -> None:
+    taint = {"key": "maintenance", "effect": "NoExecute"}
+    async with at_work(api, clock):
+        api.put(NODES, "node-2", spec={"taints": [taint]})
+        await api.until(lambda: pods(api) == ["on-node-1"])
+    conditions = {c["type"]: c["reason"] for c in api.all(PODS)[1]["status"]["conditions"] if "reason" in c}
+    assert conditions == {"DisruptionTarget": "DeletionByTaintManager"}
+
+
+async def test_when_all_nodes_are_silent_no_pod_is_evicted(api: FakeApi, clock: FakeClock) -> None:
     for name in ("node-1", "node-2"):
-        api.put(LEASES, name, NODE_LEASES, spec={"renewTime": "once"})
-    async with at_work(api):
+        renew(api, clock, name)
+    async with at_work(api, clock):
+        clock.advance(GRACE)
+        look(api, clock, "node-1")
+        look(api, clock, "node-2")
         await api.until(lambda: taints(api, "node-1") == taints(api, "node-2") == ["unreachable:NoSchedule"])
         await api.until(
             lambda: not any(c["status"] == "True" for p in api.all(PODS) for c in p["status"]["conditions"])
@@ -84,15 +126,25 @@ async def test_when_all_nodes_are_silent_no_pod_is_sent_away(api: FakeApi) -> No
     assert pods(api) == ["on-node-1", "on-node-2"]
 
 
-async def test_a_cordoned_node_is_tainted_and_a_node_without_a_lease_is_not_judged(api: FakeApi) -> None:
-    api.put(NODES, "node-2", spec={"unschedulable": True})
-    async with at_work(api, "node-1"):
+async def test_a_cordoned_node_is_tainted_and_a_node_without_a_lease_is_not_judged(
+    api: FakeApi, clock: FakeClock
+) -> None:
+    async with at_work(api, clock):
+        api.put(NODES, "node-2", spec={"unschedulable": True})
         await api.until(lambda: taints(api, "node-2") == ["unschedulable:NoSchedule"])
-        await asyncio.sleep(GRACE * 1.5)
-    assert taints(api, "node-2") == ["unschedulable:NoSchedule"]
+        clock.advance(GRACE * 10)
+        api.put(NODES, "node-2", spec={"unschedulable": False})
+        await api.until(lambda: taints(api, "node-2") == [])
 
 
-async def test_pods_of_a_node_that_is_gone_follow_it(api: FakeApi) -> None:
-    api.remove(NODES, NamespacedName("", "node-2"))
-    async with at_work(api, "node-1"):
+async def test_pods_of_a_deleted_node_end_after_a_while(api: FakeApi, clock: FakeClock) -> None:
+    api.put(PODS, "on-node-2", "shop", metadata={"finalizers": ["example.com/hold"]})
+    async with at_work(api, clock):
+        api.remove(NODES, NamespacedName("", "node-2"))
+        api.put(NODES, "node-1", spec={"unschedulable": True})
+        await api.until(lambda: taints(api, "node-1") == ["unschedulable:NoSchedule"])
+        assert len(pods(api)) == 2
+        clock.advance(GRACE)
+        api.put(PODS, "on-node-2", "shop", metadata={"annotations": {"looked": "at"}})
         await api.until(lambda: pods(api) == ["on-node-1"])
+    assert api.all(PODS)[1]["status"]["phase"] == "Failed", "its finalizers' owners see that it has ended"

@@ -1,7 +1,7 @@
-"""What a node's signs of life mean: its Ready condition, its taints, and which of its pods go when. Pure.
+"""The health of a node: its Ready condition, its taints, and which of its pods are deleted when. Pure.
 
-Source: kubernetes `pkg/controller/nodelifecycle/node_lifecycle_controller.go`, `pkg/controller/tainteviction`. Times
-are short, as a world's nodes are processes of one machine: upstream waits 50 s for a Lease and 5 minutes more for pods.
+Source: kubernetes `pkg/controller/nodelifecycle/node_lifecycle_controller.go`, `pkg/controller/tainteviction`,
+`pkg/controller/podgc`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,19 @@ from podwire.kube.scheduling import NO_EXECUTE, NO_SCHEDULE, Taint
 if TYPE_CHECKING:
     from podwire.kube.core import Node, Pod
 
-GRACE_SECONDS = 10.0
-"""A Lease that was not renewed for so long means that nobody runs the node's pods."""
 
-FORCE_SECONDS = 3.0
-"""Pods of an unreachable node have this long to end; nobody there can say that they did."""
+class NodeHealth(msgspec.Struct, frozen=True):
+    """Settings. The defaults are upstream's.
+
+    `grace_seconds`: a node is unreachable when its Lease was not renewed for so long. `force_seconds`: pods of an
+    unreachable node that have not ended so long after their grace period are removed; None: never. `silence`: the
+    message of the conditions of an unreachable node.
+    """
+
+    grace_seconds: float = 50.0
+    force_seconds: float | None = None
+    silence: str = "Kubelet stopped posting node status."
+
 
 OWN_TAINTS = frozenset({node_affinity.NOT_READY, node_affinity.UNREACHABLE, node_affinity.UNSCHEDULABLE})
 
@@ -47,7 +55,7 @@ class Evictions:
     again_after: float | None = None
 
 
-def life(node: Node, now: datetime, *, silent: bool, grace_seconds: float = GRACE_SECONDS) -> Life:
+def life(node: Node, now: datetime, *, silent: bool, grace_seconds: float) -> Life:
     """How the node is. One that is not ready for a moment, as when its agent starts again, is well."""
     if silent:
         return Life.UNREACHABLE
@@ -80,14 +88,14 @@ def taints(node: Node, state: Life, now: datetime, *, evict: bool) -> list[dict[
     return [msgspec.to_builtins(taint) for taint in (*others, *mine)]
 
 
-def silence(node: Node, now: datetime) -> dict[str, Any]:
-    """The status patch that says that nothing is heard of the node."""
+def silence(node: Node, message: str, now: datetime) -> dict[str, Any]:
+    """Return the status patch of a node whose Lease is not renewed: all its conditions are Unknown."""
     conditions = [
         {
             "type": condition.type,
             "status": "Unknown",
             "reason": "NodeStatusUnknown",
-            "message": "podwire runtime stopped posting node status",
+            "message": message,
             "lastTransitionTime": timestamp(now),
         }
         for condition in node.status.conditions
@@ -106,16 +114,32 @@ def unready(pod: Pod, now: datetime) -> dict[str, Any] | None:
     return {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": conditions}}
 
 
-def evictions(node: Node, state: Life, pods: Sequence[Pod], now: datetime) -> Evictions:
-    """Which pods go: those that do not tolerate what the node suffers, at once or when their time is over."""
+def disrupted(pod: Pod, reason: str, message: str, now: datetime, *, failed: bool) -> dict[str, Any]:
+    """Return the status patch of a pod that is about to be deleted; `failed` ends it, where its node cannot."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": timestamp(now),
+    }
+    others = [msgspec.to_builtins(one) for one in pod.status.conditions if one.type != condition["type"]]
+    phase = {"phase": "Failed"} if failed and not pod.finished else {}
+    return {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [*others, condition], **phase}}
+
+
+def evictions(
+    node: Node, state: Life, pods: Sequence[Pod], now: datetime, force_seconds: float | None = None
+) -> Evictions:
+    """Return the pods to delete: those that do not tolerate the node's taints, at once or when their time is over."""
     harmful = [taint for taint in node.spec.taints if taint.effect == NO_EXECUTE]
     delete: list[Pod] = []
     force: list[Pod] = []
     waits: list[float] = []
     for pod in pods:
         if pod.metadata.deletion_timestamp is not None:
-            left = _seconds_until(pod.metadata.deletion_timestamp, now) + _since_deletion(pod) + FORCE_SECONDS
-            if state is Life.UNREACHABLE:
+            if state is Life.UNREACHABLE and force_seconds is not None:
+                left = _seconds_until(pod.metadata.deletion_timestamp, now) + _since_deletion(pod) + force_seconds
                 _due(pod, left, force, waits)
         elif (left_here := stays_for(pod, harmful, now)) is not None:
             _due(pod, left_here, delete, waits)

@@ -1,17 +1,19 @@
-"""The node controller: a node whose Lease is not renewed is unreachable; what it suffers sends its pods away."""
+"""The node controller: a node whose Lease is not renewed is unreachable; its taints evict pods."""
 
 from __future__ import annotations
 
-import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from podwire.controllers.machinery.deletion import delete
+from podwire.controllers.machinery.deletion import ALREADY_GONE, delete
 from podwire.controllers.machinery.pod_control import every
 from podwire.controllers.nodes import health
-from podwire.controllers.nodes.health import GRACE_SECONDS, Life
+from podwire.controllers.nodes.health import Life, NodeHealth
 from podwire.kube.cache import Index
 from podwire.kube.client import ApiError
 from podwire.kube.coordination import NODE_LEASES
@@ -28,19 +30,34 @@ if TYPE_CHECKING:
     from podwire.kube.watch import Change
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time of day, for what is written, and seconds of a clock that nobody sets, for what is measured."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+
+
 class NodeLifecycle:
     """Follows nodes, their Leases and their pods.
 
-    A sign of life counts from when it is seen here, so that clocks need not agree. A node that never had a Lease is not
-    judged: it is an object without a machine. Pods of a node that is gone from the API go too.
+    A renewal counts from when it is received here, so that clocks of machines need not agree. A node that never had a
+    Lease is not judged: it is an object without a machine. Pods of a node that was deleted are deleted too.
     """
 
     def __init__(
-        self, client: Client, informers: SharedInformers, recorder: Recorder, grace_seconds: float = GRACE_SECONDS
+        self,
+        client: Client,
+        informers: SharedInformers,
+        recorder: Recorder,
+        settings: NodeHealth = NodeHealth(),  # noqa: B008 - immutable
+        clock: Clock = Clock(),
     ) -> None:
         self._client = client
         self._recorder = recorder
-        self._grace = grace_seconds
+        self._settings = settings
+        self._grace = settings.grace_seconds
+        self._clock = clock
         self._nodes = informers.of(NODES)
         self._pods = informers.of(PODS)
         self._leases = informers.of(LEASES)
@@ -64,18 +81,18 @@ class NodeLifecycle:
             await self._collect(name)
             return
         self._gone.pop(name, None)
-        now = datetime.now(UTC)
+        now = self._clock.now()
         silent = self._silent_for(name) >= self._grace and not await self._renewed_meanwhile(name)
         state = health.life(node, now, silent=silent, grace_seconds=self._grace)
         node = await self._mark(node, state, now)
         if state is Life.UNREACHABLE:
             await every(self._make_unready(pod, now) for pod in self._on(name))
-        plan = health.evictions(node, state, self._on(name), now)
-        await every(self._delete(pod, force=False) for pod in plan.delete)
-        await every(self._delete(pod, force=True) for pod in plan.force)
+        plan = health.evictions(node, state, self._on(name), now, self._settings.force_seconds)
+        await every(self._evict(pod) for pod in plan.delete)
+        await every(self._remove(pod, "PodGC: node is unreachable") for pod in plan.force)
         waits = [plan.again_after] if plan.again_after is not None else []
-        if state is Life.UNREACHABLE and plan.delete:
-            waits.append(health.FORCE_SECONDS)
+        if state is Life.UNREACHABLE and plan.delete and self._settings.force_seconds is not None:
+            waits.append(self._settings.force_seconds)
         elif name in self._seen and not silent:
             waits.append(max(0.01, self._grace - self._silent_for(name)))
         unready = health.unready_for(node, now)
@@ -88,7 +105,7 @@ class NodeLifecycle:
         return list(self._pods_by_node[name].values())
 
     def _silent_for(self, name: str) -> float:
-        return _now() - self._seen[name] if name in self._seen else 0.0
+        return self._clock.monotonic() - self._seen[name] if name in self._seen else 0.0
 
     async def _renewed_meanwhile(self, name: str) -> bool:
         """Ask before a node is called dead. When the server does not answer, it is we who hear nothing."""
@@ -97,7 +114,7 @@ class NodeLifecycle:
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             if isinstance(error, ApiError) and error.reason == "NotFound":
                 return False
-            self._seen[name] = _now()
+            self._seen[name] = self._clock.monotonic()
             raise
         return self._take(lease)
 
@@ -107,12 +124,12 @@ class NodeLifecycle:
         if self._renewed.get(name) == lease.spec.renew_time:
             return False
         self._renewed[name] = lease.spec.renew_time
-        self._seen[name] = _now()
+        self._seen[name] = self._clock.monotonic()
         return True
 
     async def _mark(self, node: Node, state: Life, now: datetime) -> Node:
         if state is Life.UNREACHABLE and any(c.status != "Unknown" for c in node.status.conditions):
-            patch = health.silence(node, now)
+            patch = health.silence(node, self._settings.silence, now)
             node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
             self._recorder.event(NODES, node, "NodeNotReady", message, warning=True)
@@ -131,20 +148,33 @@ class NodeLifecycle:
 
     async def _collect(self, name: str) -> None:
         """The node's object is gone: its pods follow when it does not come back."""
-        since = self._gone.setdefault(name, _now())
+        since = self._gone.setdefault(name, self._clock.monotonic())
         pods = self._on(name)
         if not pods:
             self._gone.pop(name)
-        elif (left := since + self._grace - _now()) > 0:
+        elif (left := since + self._grace - self._clock.monotonic()) > 0:
             self._queue.add(name, left)
         else:
-            await every(self._delete(pod, force=True) for pod in pods)
+            await every(self._remove(pod, "PodGC: node no longer exists") for pod in pods)
 
-    async def _delete(self, pod: Pod, *, force: bool) -> None:
-        await delete(self._client, PODS, self._pods, pod, grace_seconds=0 if force else None)
-        if not force:
-            message = f"Marking for deletion Pod {pod.key}"
-            self._recorder.event(PODS, pod, "TaintManagerEviction", message)
+    async def _evict(self, pod: Pod) -> None:
+        """Delete a pod that does not tolerate a taint; its node ends it."""
+        await self._disrupt(pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+        await delete(self._client, PODS, self._pods, pod)
+        self._recorder.event(PODS, pod, "TaintManagerEviction", f"Marking for deletion Pod {pod.key}")
+
+    async def _remove(self, pod: Pod, message: str) -> None:
+        """Remove a pod that no node can end."""
+        await self._disrupt(pod, "DeletionByPodGC", message, failed=True)
+        await delete(self._client, PODS, self._pods, pod, grace_seconds=0)
+
+    async def _disrupt(self, pod: Pod, reason: str, message: str, *, failed: bool = False) -> None:
+        patch = health.disrupted(pod, reason, message, self._clock.now(), failed=failed)
+        try:
+            self._pods.wrote(await self._client.patch(PODS, pod.key, patch, "status"))
+        except ApiError as error:
+            if error.reason not in ALREADY_GONE:
+                raise
 
     def _lease_changed(self, change: Change[Lease]) -> None:
         lease = change.new
@@ -171,7 +201,3 @@ class NodeLifecycle:
 
 def _core(taint: dict[str, Any]) -> tuple[str, str, str]:
     return taint["key"], taint["effect"], taint.get("value", "")
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

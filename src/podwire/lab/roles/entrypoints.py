@@ -21,6 +21,7 @@ from podwire.apiserver.storage.journal import JournalError
 from podwire.component import logs
 from podwire.component.program import trimmed
 from podwire.controllers import main as controllers_main
+from podwire.controllers.nodes.health import NodeHealth
 from podwire.dns import upstream as dns_upstream
 from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 
 Arguments = Mapping[str, str]
 Descriptors = Mapping[str, int]
+
+NODE_HEALTH = NodeHealth(grace_seconds=10.0, force_seconds=3.0, silence="podwire runtime stopped posting node status")
+"""Shorter than upstream's: a world's nodes are processes of one machine."""
 
 
 def topology_of(arguments: Arguments) -> Topology:
@@ -81,7 +85,8 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
 
 def controllers(arguments: Arguments, _: Descriptors) -> None:
     """All controllers."""
-    run(controllers_main.run(controllers_main.ControllersConfig(_credentials(arguments, credentials.CONTROLLERS))))
+    config = controllers_main.ControllersConfig(_credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH)
+    run(controllers_main.run(config))
 
 
 def upstream(arguments: Arguments, _: Descriptors) -> None:
