@@ -188,3 +188,27 @@ def test_an_images_user_and_run_as_non_root() -> None:
     assert identity(*pod(strict), FULL, msgspec.structs.replace(IMAGE, config=RunConfig(user="33"))).user == 33
     with pytest.raises(ConfigurationError, match="the image's user 33 does not exist in this world"):
         identity(*pod({}), SINGLE, IMAGE)
+
+
+def test_a_path_within_a_volume_may_name_variables() -> None:
+    def mounted(expression: str) -> str:
+        container = {
+            "env": [
+                {"name": "POD", "value": "web-1"},
+                {"name": "UP", "value": "../x"},
+                {"name": "ROOT", "value": "/x"},
+            ],
+            "volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": expression}],
+        }
+        plan = planned(container, volumes=[{"name": "v", "emptyDir": {}}])
+        return next(mount.sub_path for mount in plan.mounts if mount.target == "/v")
+
+    assert mounted("logs/$(POD)") == "logs/web-1"
+    for expression, message in (("$(NONE)", 'missing value for "NONE"'), ("$(ROOT)", "absolute"), ("$(UP)", "'..'")):
+        with pytest.raises(ConfigurationError, match=message):
+            mounted(expression)
+
+
+def test_names_of_variables_are_kept_as_they_are() -> None:
+    env = planned({"env": [{"name": "a-b.c", "value": "1"}, {"name": "REF", "value": "$(a-b.c)"}]}).environment
+    assert (env["a-b.c"], env["REF"]) == ("1", "1")

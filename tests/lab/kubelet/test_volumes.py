@@ -98,3 +98,14 @@ def test_volumes_of_a_pod(tmp_path: Path) -> None:
     provide(tmp_path, pod, SOURCES, NodeFiles(tmp_path / "node", "node-1"))
     assert (empty / "kept").exists()
     assert (folder_of(tmp_path, "conf") / "a").stat().st_gid == os.getgid()
+
+
+def test_resources_of_containers_as_files() -> None:
+    pod = msgspec.convert(
+        {"spec": {"containers": [{"name": "main", "resources": {"limits": {"memory": "64Mi"}}}]}}, Pod
+    )
+    item = {
+        "path": "limit",
+        "resourceFieldRef": {"containerName": "main", "resource": "limits.memory", "divisor": "1Mi"},
+    }
+    assert files(pod, volume(downwardAPI={"items": [item]}), SOURCES) == {"limit": VolumeFile(b"64", 0o644)}

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from podwire.kube.core import ConfigMap, Container, EnvFromSource, EnvVarSource, KeySelector, Pod, Secret
+from podwire.kube.volumes import Quantity, ResourceFieldSelector
+from podwire.lab.images.resource_fields import ResourceFieldError, resource_field
 
 _REFERENCE = re.compile(r"\$(\$|\((?P<name>[^()]*)\))")
 _KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
@@ -32,6 +34,8 @@ class Sources:
     node_addresses: tuple[str, ...] = ()
     tokens: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Tokens of the pod's ServiceAccount by audience and lifetime in seconds."""
+    allocatable: Mapping[str, Quantity] = field(default_factory=dict)
+    """What the node can allocate, by resource."""
 
     def token(self, audience: str, seconds: int) -> bytes:
         """A token of the pod's ServiceAccount. Raises ConfigurationError where it is not there yet."""
@@ -75,7 +79,7 @@ def variables(pod: Pod, container: Container, sources: Sources, base: Mapping[st
         if variable.value_from is None:
             result[variable.name] = expand(variable.value, result)
             continue
-        value = _value(pod, variable.value_from, sources)
+        value = _value(pod, container, variable.value_from, sources)
         if value is not None:
             result[variable.name] = value
     return result
@@ -92,7 +96,9 @@ def _whole(entry: EnvFromSource, sources: Sources) -> Iterator[tuple[str, str]]:
             yield entry.prefix + key, value.decode("utf-8", "surrogateescape")
 
 
-def _value(pod: Pod, source: EnvVarSource, sources: Sources) -> str | None:
+def _value(pod: Pod, container: Container, source: EnvVarSource, sources: Sources) -> str | None:
+    if source.resource_field_ref is not None:
+        return container_resource(pod, container, source.resource_field_ref, sources)
     if source.field_ref is not None:
         return pod_field(pod, source.field_ref.field_path, sources)
     if source.config_map_key_ref is not None:
@@ -118,6 +124,14 @@ def _key(selector: KeySelector, kind: str, values: Mapping[str, bytes] | None) -
     raise ConfigurationError(f"couldn't find key {selector.key} in {kind} {selector.name}")
 
 
+def container_resource(pod: Pod, container: Container | None, selector: ResourceFieldSelector, sources: Sources) -> str:
+    """The downward API: a limit or request of a container. Raises ConfigurationError."""
+    try:
+        return resource_field(pod, container, selector, sources.allocatable)
+    except ResourceFieldError as error:
+        raise ConfigurationError(f"resourceFieldRef: {error}") from None
+
+
 def pod_field(pod: Pod, path: str, sources: Sources) -> str:
     """The downward API: a field of the pod by its path. Raises ConfigurationError for one that it does not offer."""
     keyed = _KEYED_FIELD.fullmatch(path)
@@ -138,6 +152,11 @@ def pod_field(pod: Pod, path: str, sources: Sources) -> str:
     if path not in offered:
         raise ConfigurationError(f"fieldRef {path}: use one of {', '.join(offered)}, metadata.labels['key']")
     return offered[path]
+
+
+def references(text: str) -> list[str]:
+    """The names that a text refers to by `$(NAME)`."""
+    return [found["name"] for found in _REFERENCE.finditer(text) if found["name"] is not None]
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:

@@ -12,9 +12,11 @@ from podwire.kube.core import ConfigMap, Pod, Secret, Service
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.recorder import Recorder
+from podwire.kube.watch import Change
 from podwire.lab.images.environment import Sources
 from podwire.lab.kubelet.cni_client import Network
 from podwire.lab.kubelet.node_files import NodeFiles
+from podwire.lab.kubelet.node_object import resources
 from podwire.lab.kubelet.pod_plan import Machine, Resolver
 from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
 from podwire.lab.kubelet.resolv_conf import hosts_file, pod_resolver
@@ -56,13 +58,26 @@ class Names:
         }
 
 
-@dataclass(frozen=True, slots=True)
 class Objects:
-    """The objects that pods refer to."""
+    """The objects that pods refer to. Services are indexed by namespace and name."""
 
-    config_maps: Informer[ConfigMap]
-    secrets: Informer[Secret]
-    services: Informer[Service]
+    def __init__(
+        self, config_maps: Informer[ConfigMap], secrets: Informer[Secret], services: Informer[Service]
+    ) -> None:
+        self.config_maps = config_maps
+        self.secrets = secrets
+        self.services = services
+        self.by_namespace: dict[str, dict[str, Service]] = {}
+        services.subscribe(self._index)
+
+    def _index(self, change: Change[Service]) -> None:
+        if change.new is not None:
+            self.by_namespace.setdefault(change.new.metadata.namespace, {})[change.new.metadata.name] = change.new
+        elif change.old is not None:
+            found = self.by_namespace.get(change.old.metadata.namespace, {})
+            found.pop(change.old.metadata.name, None)
+            if not found:
+                self.by_namespace.pop(change.old.metadata.namespace, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +106,12 @@ class Node:
             InNamespace(self.objects.secrets.objects, namespace),
             pod_addresses,
             self.addresses,
+            allocatable=resources(),
         )
 
     def services(self, namespace: str) -> list[Service]:
         """The Services of a namespace."""
-        return [item for key, item in self.objects.services.objects.items() if key.namespace == namespace]
+        return list(self.objects.by_namespace.get(namespace, {}).values())
 
     @property
     def files(self) -> NodeFiles:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 from podwire import __version__
+from podwire.lab.base import paths
 from podwire.lab.network.topology import NodeAddresses
 
 
@@ -20,17 +22,27 @@ def node_status(node: NodeAddresses, *, ready: bool, message: str, now: str) -> 
         "lastHeartbeatTime": now,
         "lastTransitionTime": now,
     }
-    resources = {"cpu": str(os.cpu_count() or 1), "memory": _memory(), "pods": "250"}
     return {
         "addresses": [
             {"type": "InternalIP", "address": str(node.ipv4.ip)},
             {"type": "InternalIP", "address": str(node.ipv6.ip)},
             {"type": "Hostname", "address": node.name},
         ],
-        "capacity": resources,
-        "allocatable": resources,
+        "capacity": resources(),
+        "allocatable": resources(),
         "conditions": [condition],
         "nodeInfo": _node_info(node.name),
+    }
+
+
+def resources() -> Mapping[str, str]:
+    """Return what the node has and can allocate, by resource: what the machine has, as a node sets no limits."""
+    storage = os.statvfs(paths.WORLD if paths.WORLD.exists() else "/")
+    return {
+        "cpu": str(os.cpu_count() or 1),
+        "memory": _memory(),
+        "ephemeral-storage": f"{storage.f_blocks * storage.f_frsize // 1024}Ki",
+        "pods": "250",
     }
 
 

@@ -15,6 +15,7 @@ from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_events import Notice
 from podwire.lab.kubelet.pod_plan import PodPlace
 from podwire.lab.kubelet.resolv_conf import hostname
+from podwire.lab.kubelet.service_links import service_links
 from podwire.lab.shim.lifecycle import Waiting
 
 CONFIG_ERROR = "CreateContainerConfigError"
@@ -63,15 +64,17 @@ def provide_files(
 def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> Composition:
     """The plan from the objects as they are now. A container that cannot be configured is in it as a refusal."""
     sources = node.sources(pod, addresses)
+    services = node.services(pod.metadata.namespace)
+    links = service_links(services) if pod.spec.enable_service_links else {}
     troubles: dict[str, Waiting] = {}
     expanded: dict[str, tuple[Container, dict[str, str]]] = {}
     for container in pod_plan.ordered(pod):
         try:
-            expanded[container.name] = pod_plan.expanded(pod, container, sources, node.machine)
+            expanded[container.name] = pod_plan.expanded(pod, container, sources, node.machine, links)
         except ConfigurationError as error:
             troubles[container.name] = Waiting(reason=CONFIG_ERROR, message=str(error))
     containers = [container for container, _ in expanded.values()]
-    found = node.resolver(pod, containers, node.services(pod.metadata.namespace), addresses)
+    found = node.resolver(pod, containers, services, addresses)
     troubles |= {
         name: Waiting(reason=entry.trouble, message=entry.program.message)
         for name, entry in found.items()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
-from podwire.kube.core import Container, Pod, Service
+from podwire.kube.core import Container, Pod, Service, VolumeMount
 from podwire.lab.container import capabilities
 from podwire.lab.container import passwd as accounts
 from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan
 from podwire.lab.container.process import DEFAULT_PATH
 from podwire.lab.images import busybox, image_config
-from podwire.lab.images.environment import ConfigurationError, Sources, expand, variables
+from podwire.lab.images.environment import ConfigurationError, Sources, expand, references, variables
 from podwire.lab.images.image_config import ImageUser
 from podwire.lab.images.manifest import RunConfig
 from podwire.lab.images.resolver import Resolution
@@ -59,9 +60,11 @@ def ordered(pod: Pod) -> tuple[Container, ...]:
     return (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers)
 
 
-def expanded(pod: Pod, container: Container, sources: Sources, machine: Machine) -> tuple[Container, dict[str, str]]:
-    """The container with `$(NAME)` replaced in command and args, and its variables."""
-    values = variables(pod, container, sources, _base(pod, container, machine))
+def expanded(
+    pod: Pod, container: Container, sources: Sources, machine: Machine, links: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Container, dict[str, str]]:
+    """The container with `$(NAME)` replaced in command and args, and its variables. `links` name Services."""
+    values = variables(pod, container, sources, {**links, **_base(pod, container, machine)})
     command = tuple(expand(word, values) for word in container.command)
     args = tuple(expand(word, values) for word in container.args)
     return msgspec.structs.replace(container, command=command, args=args), values
@@ -97,7 +100,7 @@ def container_plan(
         environment={**base, **image_config.environment(config), **values},
         folder=container.working_dir or config.working_dir or "/",
         identity=who,
-        mounts=(*links, *_mounts(pod, container, place)),
+        mounts=(*links, *_mounts(pod, container, values, place)),
         restart="Never" if ephemeral else _restart(pod, container, init=init),
         init=init,
         ephemeral=ephemeral,
@@ -185,7 +188,7 @@ def _check_mapped(field_name: str, number: int, id_map: str) -> None:
         )
 
 
-def _mounts(pod: Pod, container: Container, place: PodPlace) -> Iterable[Mount]:
+def _mounts(pod: Pod, container: Container, values: Mapping[str, str], place: PodPlace) -> Iterable[Mount]:
     taken = {mount.mount_path.rstrip("/") for mount in container.volume_mounts}
     for name in ("hosts", "resolv.conf"):
         if f"/etc/{name}" not in taken:
@@ -194,18 +197,33 @@ def _mounts(pod: Pod, container: Container, place: PodPlace) -> Iterable[Mount]:
     for mount in container.volume_mounts:
         if mount.name not in kinds:
             raise ConfigurationError(f'volumeMounts: the pod has no volume "{mount.name}"')
-        source = kinds[mount.name].host_path
+        sub_path, source = _sub_path(mount, values), kinds[mount.name].host_path
         if source is not None:
             yield from host_path.mounts(
-                place.node_files, source.path, mount.mount_path, mount.sub_path, read_only=mount.read_only
+                place.node_files, source.path, mount.mount_path, sub_path, read_only=mount.read_only
             )
             continue
         yield Mount(
             source=str(volumes.folder_of(place.folder, mount.name)),
             target=mount.mount_path,
-            sub_path=mount.sub_path,
+            sub_path=sub_path,
             read_only=mount.read_only or kinds[mount.name].empty_dir is None,
         )
+
+
+def _sub_path(mount: VolumeMount, values: Mapping[str, str]) -> str:
+    """Return the path within the volume, with the variables of subPathExpr. Raises ConfigurationError."""
+    if not mount.sub_path_expr:
+        return mount.sub_path
+    for name in references(mount.sub_path_expr):
+        if name not in values:
+            raise ConfigurationError(f'missing value for "{name}"')
+    path = expand(mount.sub_path_expr, values)
+    if path.startswith("/"):
+        raise ConfigurationError(f"error SubPath `{path}` must not be an absolute path")
+    if ".." in path.split("/"):
+        raise ConfigurationError(f"unable to provision SubPath `{path}`: must not contain '..'")
+    return path
 
 
 def _base(pod: Pod, container: Container, machine: Machine) -> dict[str, str]:
@@ -219,6 +237,9 @@ def _base(pod: Pod, container: Container, machine: Machine) -> dict[str, str]:
         "KUBERNETES_SERVICE_PORT_HTTPS": str(machine.api_port),
         "KUBERNETES_PORT": address,
         f"KUBERNETES_PORT_{machine.api_port}_TCP": address,
+        f"KUBERNETES_PORT_{machine.api_port}_TCP_PROTO": "tcp",
+        f"KUBERNETES_PORT_{machine.api_port}_TCP_PORT": str(machine.api_port),
+        f"KUBERNETES_PORT_{machine.api_port}_TCP_ADDR": machine.api_host,
     }
     if not accounts.mapped(machine.user_map, 1):
         values["TAR_OPTIONS"] = "--no-same-owner"  # for kubectl cp: root's tar gives files to owners that are not here

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from podwire.kube.core import Pod
 from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
-from podwire.lab.images.environment import ConfigurationError, Sources, pod_field
+from podwire.lab.images.environment import ConfigurationError, Sources, container_resource, pod_field
 from podwire.lab.kubelet import host_path
 from podwire.lab.kubelet.node_files import NodeFiles
 
@@ -82,16 +82,21 @@ def _fields(pod: Pod, items: tuple[DownwardAPIFile, ...], mode: int, sources: So
     """Fields of the pod as files; labels and annotations whole are lines of `key="value"`."""
     found = {}
     for item in items:
-        if item.field_ref is None:
-            raise ConfigurationError(f"downwardAPI {item.path}: use fieldRef; podwire does not measure resources")
-        whole = {"metadata.labels": pod.metadata.labels, "metadata.annotations": pod.metadata.annotations}
-        path = item.field_ref.field_path
-        if path in whole:
-            text = "\n".join(f"{key}={json.dumps(value)}" for key, value in sorted(whole[path].items()))
-        else:
-            text = pod_field(pod, path, sources)
+        text = _field(pod, item, sources)
         found[_safe(item.path)] = VolumeFile(text.encode(), mode if item.mode is None else item.mode)
     return found
+
+
+def _field(pod: Pod, item: DownwardAPIFile, sources: Sources) -> str:
+    if item.resource_field_ref is not None:
+        return container_resource(pod, None, item.resource_field_ref, sources)
+    if item.field_ref is None:
+        raise ConfigurationError(f"downwardAPI {item.path}: use fieldRef or resourceFieldRef")
+    whole = {"metadata.labels": pod.metadata.labels, "metadata.annotations": pod.metadata.annotations}
+    path = item.field_ref.field_path
+    if path in whole:
+        return "\n".join(f"{key}={json.dumps(value)}" for key, value in sorted(whole[path].items()))
+    return pod_field(pod, path, sources)
 
 
 def _project(
