@@ -82,6 +82,7 @@ class ContainerPort(Struct, frozen=True):
     name: str = ""
     protocol: str = "TCP"
     host_port: int | None = None
+    host_ip: str = msgspec.field(default="", name="hostIP")
 
 
 class HTTPHeader(Struct, frozen=True):
@@ -300,6 +301,12 @@ class PodReadinessGate(Struct, frozen=True):
     condition_type: str
 
 
+class PodSchedulingGate(Struct, frozen=True):
+    """A pod with a gate is not scheduled until somebody has removed it."""
+
+    name: str = ""
+
+
 class PodSpec(Struct, frozen=True):
     """What a pod should be."""
 
@@ -321,6 +328,8 @@ class PodSpec(Struct, frozen=True):
     readiness_gates: tuple[PodReadinessGate, ...] = ()
     service_account_name: str = ""
     scheduler_name: str = "default-scheduler"
+    priority: int = 0
+    scheduling_gates: tuple[PodSchedulingGate, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
     affinity: Affinity = Affinity()
     active_deadline_seconds: int | None = None

@@ -1,8 +1,10 @@
 import pytest
 
+from podwire.controllers.nodes.host_ports import host_ports
 from podwire.controllers.nodes.node_selection import Loads, Placed, Unplaced, place
 from podwire.kube.core import Node
 from tests.controllers.build import node, pod
+from tests.controllers.nodes.test_host_ports import publishing
 
 ONE, TWO = node("node-1", disk="ssd"), node("node-2")
 
@@ -13,16 +15,16 @@ def test_pods_of_one_owner_spread_over_nodes_and_then_by_load() -> None:
     for number, owner in enumerate(["a", "a", "b", "a", "b"]):
         choice = place(pod(node=""), owner, [TWO, ONE], loads)
         assert isinstance(choice, Placed)
-        loads.put(str(number), owner, choice.node)
+        loads.add(str(number), owner, choice.node)
         places.append(choice.node)
     assert places == ["node-1", "node-2", "node-1", "node-2", "node-2"]
 
 
 def test_a_bare_pod_goes_where_fewest_pods_are() -> None:
     loads = Loads()
-    loads.put("x", "", "node-1")
+    loads.add("x", "", "node-1")
     assert place(pod(), "", [ONE, TWO], loads) == Placed("node-2")
-    loads.take_away("x")
+    loads.remove("x")
     assert place(pod(), "", [ONE, TWO], loads) == Placed("node-1")
 
 
@@ -48,7 +50,22 @@ def test_why_a_pod_has_no_node(nodes: list[Node], message: str) -> None:
 
 def test_putting_a_pod_twice_counts_it_once() -> None:
     loads = Loads()
-    loads.put("x", "a", "node-1")
-    loads.put("x", "a", "node-2")
+    loads.add("x", "a", "node-1")
+    loads.add("x", "a", "node-2")
     assert loads.rank("a", "node-1")[:2] == (0, 0)
     assert loads.rank("a", "node-2")[:2] == (1, 1)
+
+
+WEB = host_ports(publishing({"hostPort": 8080}))
+
+
+def test_a_taken_host_port_leaves_the_other_node_then_none() -> None:
+    loads = Loads()
+    loads.add("x", "", "node-1", WEB)
+    wanting = publishing({"hostPort": 8080})
+    assert place(wanting, "", [ONE, TWO], loads) == Placed("node-2")
+    loads.add("y", "", "node-2", WEB)
+    message = "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports."
+    assert place(wanting, "", [ONE, TWO], loads) == Unplaced(message)
+    assert loads.remove("x")
+    assert place(wanting, "", [ONE, TWO], loads) == Placed("node-1")

@@ -180,6 +180,35 @@ async def test_a_pod_waits_for_a_node_that_takes_it_and_says_why(api: FakeApi) -
         await api.until(lambda: any(event["reason"] == "Scheduled" for event in api.all(EVENTS)))
 
 
+def publish(api: FakeApi, name: str, **spec: Any) -> None:
+    ports = [{"containerPort": 80, "hostPort": 80}]
+    api.put(PODS, name, "shop", spec={"containers": [{"name": "c", "ports": ports}], **spec})
+
+
+async def test_a_pod_waits_for_its_host_port_and_the_highest_priority_gets_it(api: FakeApi) -> None:
+    api.put(NODES, "node-1", **node_fields("node-1"))
+    publish(api, "first")
+    async with at_work(api):
+        await api.until(lambda: "nodeName" in api.all(PODS)[0]["spec"])
+        publish(api, "low")
+        publish(api, "zz-high", priority=1000)
+        await api.until(lambda: len([e for e in api.all(EVENTS) if e["reason"] == "FailedScheduling"]) == 2)
+        api.remove(PODS, NamespacedName("shop", "first"))
+        await api.until(lambda: "nodeName" in api.all(PODS)[1]["spec"])
+        assert "nodeName" not in api.all(PODS)[0]["spec"]
+
+
+async def test_a_gated_pod_is_not_scheduled_until_the_gate_is_removed(api: FakeApi) -> None:
+    nodes(api)
+    api.put(PODS, "gated", "shop", spec={"schedulingGates": [{"name": "example.com/wait"}]})
+    api.put(PODS, "zz-free", "shop", spec={})
+    async with at_work(api):
+        await api.until(lambda: "nodeName" in api.all(PODS)[1]["spec"])
+        assert "nodeName" not in api.all(PODS)[0]["spec"]
+        api.put(PODS, "gated", "shop", spec={})
+        await api.until(lambda: "nodeName" in api.all(PODS)[0]["spec"])
+
+
 async def test_pods_of_other_schedulers_are_left_alone(api: FakeApi) -> None:
     nodes(api)
     api.put(PODS, "theirs", "shop", spec={"schedulerName": "mine"})

@@ -1,7 +1,7 @@
-"""On which node a pod goes. Pure.
+"""The node for a pod. Pure.
 
-Source: kube-scheduler's NodeReady, NodeUnschedulable, NodeAffinity and TaintToleration checks; spreading is simpler
-than upstream's: fewest pods of the same owner, then fewest pods at all, then the first by name.
+Source: kube-scheduler's NodeReady, NodeUnschedulable, NodeAffinity, TaintToleration and NodePorts checks; spreading is
+simpler than upstream's: fewest pods of the same owner, then fewest pods at all, then the first by name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from podwire.controllers.nodes import node_affinity
+from podwire.controllers.nodes.host_ports import HostPort, conflict, host_ports
 
 if TYPE_CHECKING:
     from podwire.kube.core import Node, Pod
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 NOT_READY = "node(s) were not ready"
 UNSCHEDULABLE = "node(s) were unschedulable"
 UNTOLERATED = "node(s) had untolerated taint"
+NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
 NO_MATCH = "node(s) didn't match Pod's node affinity/selector"
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The pod goes on this node."""
+    """The pod is bound to this node."""
 
     node: str
 
@@ -36,61 +38,82 @@ class Unplaced:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Assignment:
+    """A pod on a node."""
+
+    owner: str
+    node: str
+    ports: frozenset[HostPort]
+
+
 class Loads:
-    """Which pod stands where, counted by node and by owner: a placement costs no look at other pods."""
+    """The pods of each node, counted by owner, and the host ports they take: a placement reads no other pod."""
 
     def __init__(self) -> None:
-        self._places: dict[str, tuple[str, str]] = {}
+        self._assignments: dict[str, _Assignment] = {}
         self._pods: Counter[str] = Counter()
         self._of_owner: Counter[tuple[str, str]] = Counter()
+        self._ports: dict[str, Counter[HostPort]] = {}
 
-    def put(self, uid: str, owner: str, node: str) -> None:
-        """The pod takes room on this node."""
-        self.take_away(uid)
-        self._places[uid] = owner, node
+    def add(self, uid: str, owner: str, node: str, ports: frozenset[HostPort] = frozenset()) -> None:
+        """Assign the pod to the node; it leaves another one."""
+        self.remove(uid)
+        self._assignments[uid] = _Assignment(owner, node, ports)
         self._pods[node] += 1
         self._of_owner[owner, node] += 1
+        if ports:
+            self._ports.setdefault(node, Counter()).update(ports)
 
-    def take_away(self, uid: str) -> None:
-        """The pod takes room nowhere."""
-        place = self._places.pop(uid, None)
-        if place is None:
-            return
-        self._pods[place[1]] -= 1
-        self._of_owner[place] -= 1
-        if not self._of_owner[place]:
-            del self._of_owner[place]
+    def remove(self, uid: str) -> bool:
+        """Remove the pod from its node; return whether that frees host ports."""
+        gone = self._assignments.pop(uid, None)
+        if gone is None:
+            return False
+        self._pods[gone.node] -= 1
+        self._of_owner[gone.owner, gone.node] -= 1
+        if not self._of_owner[gone.owner, gone.node]:
+            del self._of_owner[gone.owner, gone.node]
+        if gone.ports:
+            left = self._ports[gone.node] - Counter(gone.ports)
+            self._ports[gone.node] = left
+        return bool(gone.ports)
 
     def node_of(self, uid: str) -> str | None:
-        """Where the pod stands."""
-        place = self._places.get(uid)
-        return place[1] if place else None
+        """Return the node of a pod."""
+        found = self._assignments.get(uid)
+        return found.node if found else None
 
     def rank(self, owner: str, node: str) -> tuple[int, int, str]:
-        """The lower the better."""
+        """Return a sort key; the lowest node is the best."""
         return (self._of_owner[owner, node] if owner else 0), self._pods[node], node
+
+    def has_free(self, node: str, ports: frozenset[HostPort]) -> bool:
+        """Return whether the node has all these host ports free."""
+        return not ports or not conflict(ports, self._ports.get(node, ()))
 
 
 def place(pod: Pod, owner: str, nodes: Iterable[Node], loads: Loads) -> Placed | Unplaced:
-    """The best node for a pod, or why there is none."""
+    """Return the best node for a pod, or why there is none."""
     reasons: Counter[str] = Counter()
-    node_affinity = []
+    feasible = []
+    ports = host_ports(pod)
     for node in nodes:
-        reason = refusal(pod, node)
+        reason = refusal(pod, node) or ("" if loads.has_free(node.metadata.name, ports) else NO_PORTS)
         if reason:
             reasons[reason] += 1
         else:
-            node_affinity.append(node.metadata.name)
-    if node_affinity:
-        return Placed(min(node_affinity, key=lambda name: loads.rank(owner, name)))
+            feasible.append(node.metadata.name)
+    if feasible:
+        return Placed(min(feasible, key=lambda name: loads.rank(owner, name)))
     if not reasons:
         return Unplaced("no nodes available to schedule pods")
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return Unplaced(f"0/{reasons.total()} nodes are available: {told}.")
+    message = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return Unplaced(f"0/{reasons.total()} nodes are available: {message}.")
 
 
 def refusal(pod: Pod, node: Node) -> str:
-    """Why the node does not take the pod; empty when it does."""
+    """Return why the node does not take the pod; empty when it does."""
     tolerations = pod.spec.tolerations
     if node.metadata.deletion_timestamp is not None:
         return NOT_READY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from podwire.controllers.nodes.host_ports import host_ports
 from podwire.controllers.nodes.node_selection import Loads, Placed, place
 from podwire.kube.cache import controller_uid
 from podwire.kube.client import ApiError
@@ -60,26 +61,35 @@ class Scheduler:
     def _pod_changed(self, change: Change[Pod]) -> None:
         old, new = change.old, change.new
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
-            self._loads.take_away(old.metadata.uid)
+            self._remove(old)
         if new is None:
             return
         if new.finished:
-            self._loads.take_away(new.metadata.uid)
+            self._remove(new)
         elif new.spec.node_name:
-            self._loads.put(new.metadata.uid, controller_uid(new), new.spec.node_name)
+            self._loads.add(new.metadata.uid, controller_uid(new), new.spec.node_name, host_ports(new))
         elif _wants_node(new):
             self._queue.add(new.key)
 
+    def _remove(self, pod: Pod) -> None:
+        if self._loads.remove(pod.metadata.uid):
+            self._retry_waiting()
+
+    def _retry_waiting(self) -> None:
+        """Queue all pods without a node, those of the highest priority first."""
+        waiting = [pod for key in self._waiting if (pod := self._pods.objects.get(key)) is not None]
+        for pod in sorted(waiting, key=lambda pod: (-pod.spec.priority, pod.metadata.creation_timestamp or "")):
+            self._queue.add(pod.key)
+
     def _node_changed(self, change: Change[Node]) -> None:
-        """Only what a choice looks at brings waiting pods back: heartbeats do not."""
+        """Retry when something changed that a placement reads: heartbeats do not count."""
         if change.new is None or (change.old is not None and _offer(change.old) == _offer(change.new)):
             return
-        for key in self._waiting:
-            self._queue.add(key)
+        self._retry_waiting()
 
     async def _bind(self, pod: Pod, owner: str, node: str) -> None:
         uid = pod.metadata.uid
-        self._loads.put(uid, owner, node)
+        self._loads.add(uid, owner, node, host_ports(pod))
         body = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -91,7 +101,7 @@ class Scheduler:
         except BaseException as error:
             current = self._pods.objects.get(pod.key)
             if current is None or current.metadata.uid != uid or not current.spec.node_name:
-                self._loads.take_away(uid)
+                self._loads.remove(uid)
             if isinstance(error, ApiError) and error.reason == "NotFound":
                 return
             raise
@@ -128,8 +138,9 @@ def unscheduled(pod: Pod, message: str) -> dict[str, Any]:
 
 
 def _wants_node(pod: Pod) -> bool:
-    ending = pod.metadata.deletion_timestamp is not None
-    return not pod.spec.node_name and pod.spec.scheduler_name == NAME and not pod.finished and not ending
+    over = pod.finished or pod.metadata.deletion_timestamp is not None
+    ours = pod.spec.scheduler_name == NAME and not pod.spec.scheduling_gates
+    return not pod.spec.node_name and ours and not over
 
 
 def _offer(node: Node) -> tuple[Any, ...]:
