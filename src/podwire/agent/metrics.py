@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from podwire.component.metrics import Family, gauge
+from podwire.component.metrics import Family, Kind, gauge
+from podwire.engine.reconcile import Reconciler
 
 
-def of_rows(capabilities: Mapping[str, Iterable[object]]) -> Family:
-    """How many rows each capability wants in the kernel."""
-    samples = tuple(({"capability": name}, sum(1 for _ in rows)) for name, rows in capabilities.items())
-    return Family("podwire_rows", "Desired rows.", "gauge", samples)
+def of_reconcilers(reconcilers: Sequence[Reconciler[Any, Any]]) -> Iterator[Family]:
+    """How the kernel is kept equal to the desired rows, by target."""
+
+    def family(name: str, text: str, kind: Kind, value: Callable[[Reconciler[Any, Any]], float]) -> Family:
+        samples = tuple(({"target": one.name}, value(one)) for one in reconcilers)
+        return Family(f"podwire_reconciler_{name}", text, kind, samples)
+
+    yield family("turns_total", "Rounds of derive and write.", "counter", lambda one: one.counters.turns)
+    yield family("failures_total", "Writes and readbacks that failed.", "counter", lambda one: one.counters.failures)
+    yield family("refused_total", "Rows refused, each time.", "counter", lambda one: one.counters.refused)
+    yield family("refused_rows", "Rows that the kernel refuses now.", "gauge", lambda one: len(one.table.refusals()))
 
 
 def of_readiness(*, ready: bool) -> Family:

@@ -123,7 +123,8 @@ class Agent:
     def _families(self) -> Iterator[Family]:
         yield from self._proxy_metrics.families()
         yield from of_informers(self._informers)
-        yield metrics.of_rows({name: rows() for name, rows in self._rows().items()})
+        capabilities = (self._network, self._proxy, self._policies)
+        yield from metrics.of_reconcilers([one for capability in capabilities for one in capability.reconcilers])
         yield metrics.of_readiness(ready=self._ready)
         yield from of_process()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from podwire.component.metrics import Family
+from podwire.component.metrics import Family, Kind
 from podwire.kube.informer import Informer
 
 
@@ -13,7 +13,7 @@ def of_informers(informers: Sequence[Informer[Any]]) -> Iterator[Family]:
     """How well the API server is followed, by resource."""
     facts = [({"resource": one.status.resource}, one) for one in informers]
 
-    def family(name: str, text: str, kind: Any, *values: float | None) -> Family:
+    def family(name: str, text: str, kind: Kind, *values: float | None) -> Family:
         known = ((labels, value) for (labels, _), value in zip(facts, values, strict=True) if value is not None)
         return Family(f"podwire_informer_{name}", text, kind, tuple(known))
 

@@ -19,6 +19,9 @@ from typing import Literal
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+Kind = Literal["counter", "gauge", "histogram"]
+
+
 class Histogram:
     """Observations counted by upper bounds, which rise."""
 
@@ -39,7 +42,7 @@ class Family:
 
     name: str
     help: str
-    kind: Literal["counter", "gauge", "histogram"]
+    kind: Kind
     samples: tuple[tuple[Mapping[str, str], float | Histogram], ...] = field(default=())
 
 

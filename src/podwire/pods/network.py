@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel.netlink import Netlink
@@ -62,6 +63,11 @@ class PodNetwork:
             "rules of pods", self._derive_members, MemberSink.here(CLUSTER)
         )
         self._ways: Reconciler[str, WayRow] = Reconciler("routes to pods", self._derive_ways, WaySink())
+
+    @property
+    def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
+        """For metrics."""
+        return (self._members, self._ways)
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:

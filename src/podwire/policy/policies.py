@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.meta import NamespacedName, Object
@@ -73,6 +73,11 @@ class Policies:
         namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
         policies.subscribe(lambda change: self._touch(self.view.policy_changed(change)))
         pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
+
+    @property
+    def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
+        """For metrics."""
+        return (self._reconciler,)
 
     def attach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
         """The pod has these addresses on this node: known before the API says so, and counts more than what it says."""

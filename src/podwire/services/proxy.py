@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import Sink
@@ -43,6 +43,11 @@ class ServiceProxy:
         )
         services.subscribe(lambda change: self._reconciler.touch(*self._view.service_changed(change)))
         slices.subscribe(lambda change: self._reconciler.touch(*self._view.slice_changed(change)))
+
+    @property
+    def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
+        """For metrics."""
+        return (self._reconciler,)
 
     async def run(self) -> None:
         """Work for ever. Begins when all objects are known: half of them would look like Services without endpoints."""

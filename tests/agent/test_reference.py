@@ -1,0 +1,46 @@
+"""docs/reference/agent.md says what the programs do."""
+
+import re
+from pathlib import Path
+
+from podwire.agent.metrics import of_readiness, of_reconcilers
+from podwire.agent.proxy_health import ProxyHealth
+from podwire.agent.proxy_metrics import ProxyMetrics
+from podwire.apiserver.access.default_roles import ROLES
+from podwire.component.informer_metrics import of_informers
+from podwire.component.metrics import of_process
+from podwire.kube.deadlines import Deadlines
+
+PAGE = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
+
+
+def test_every_metric_is_described_with_its_type() -> None:
+    families = (
+        *ProxyMetrics(ProxyHealth("a")).families(),
+        *of_informers(()),
+        *of_reconcilers(()),
+        of_readiness(ready=True),
+        *of_process(),
+    )
+    described = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \|", PAGE, re.MULTILINE)
+    assert described == [(family.name, family.kind) for family in families]
+
+
+def test_the_rights_are_those_of_the_role_in_a_world() -> None:
+    described = re.findall(r"^\| `podwire (agent|dns)` \| (\S+) \| (.*) \| get, list, watch \|", PAGE, re.MULTILINE)
+    for program in ("agent", "dns"):
+        granted = {
+            ("core" if group == "" else group, resource)
+            for rule in ROLES[f"podwire:{program}"]
+            for group in rule.groups
+            for resource in rule.resources
+        }
+        rows = ((group, names) for name, group, names in described if name == program)
+        assert {(group, name) for group, names in rows for name in names.split(", ")} == granted
+
+
+def test_the_deadlines_are_those_of_the_client() -> None:
+    limits = Deadlines()
+    silent = limits.idle + 3 * limits.probe
+    for text in (f"| {silent} s |", f"| {limits.watch_silence:g} s |", f"| {limits.call:g} s |"):
+        assert text in PAGE
