@@ -2,13 +2,13 @@ from collections.abc import Iterator
 
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.base.field_errors import Cause
-from podwire.apiserver.base.validation_cache import Memory
+from podwire.apiserver.base.validation_cache import ValidationCache
 
 
 class Judge:
     """Finds odd numbers wrong, and counts how often it was asked."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: ValidationCache) -> None:
         self.asked = 0
         self._memory = memory
 
@@ -22,19 +22,19 @@ class Judge:
 
 
 def test_what_is_right_is_judged_once() -> None:
-    judge = Judge(Memory())
+    judge = Judge(ValidationCache())
     assert [judge(2), judge(2), judge(4), judge(2)] == [0, 0, 0, 0]
     assert judge.asked == 2
 
 
 def test_what_is_wrong_is_told_each_time() -> None:
-    judge = Judge(Memory())
+    judge = Judge(ValidationCache())
     assert [judge(1), judge(1)] == [1, 1]
     assert judge.asked == 2
 
 
 def test_the_oldest_is_forgotten_first() -> None:
-    judge = Judge(Memory(most=2))
+    judge = Judge(ValidationCache(capacity=2))
     for value in (2, 4, 6):
         judge(value)
     asked = judge.asked

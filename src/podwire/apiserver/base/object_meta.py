@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.base import field_errors, formats
-from podwire.apiserver.base.validation_cache import Memory
+from podwire.apiserver.base.validation_cache import ValidationCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ _STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _SHARED = ("labels", "annotations", "ownerReferences", "finalizers")
 """What the objects of one owner have alike."""
 
-_right_parts = Memory()
+_right_parts = ValidationCache()
 
 
 def validate(resource: ResourceNames, metadata: Field, old: Field | None) -> Iterator[Cause]:

@@ -1,44 +1,44 @@
-"""What was found right lately is not judged again: the pods of one owner have the same spec, labels and owners.
+"""Values that passed a check lately are not checked again: the pods of one owner have the same spec, labels and owners.
 
-Only digests are kept, so clients that send much cannot fill the memory.
+Only digests are kept, so large requests cannot fill the memory.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from podwire.apiserver.base.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from podwire.apiserver.base.field_errors import Cause
+    FindingT = TypeVar("FindingT")
 
-MOST_KNOWN = 1024
-"""Values that one check remembers."""
+CAPACITY = 1024
+"""Values that one cache keeps."""
 
 _DIGEST_BYTES = 16
 
 
-class Memory:
-    """The values that one check found right; the oldest are forgotten first."""
+class ValidationCache:
+    """The values in which one check found nothing; the oldest are dropped first."""
 
-    def __init__(self, most: int = MOST_KNOWN) -> None:
-        self._most = most
-        self._right: dict[bytes, None] = {}
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._clean: dict[bytes, None] = {}
 
-    def check(self, value: Any, find: Callable[[], Iterable[Cause]]) -> list[Cause]:
-        """What is wrong with a JSON value. `find` tells it, which must depend on nothing but the value."""
+    def check(self, value: Any, find: Callable[[], Iterable[FindingT]]) -> list[FindingT]:
+        """Return what `find` finds in a JSON value; its result must depend on nothing but the value."""
         digest = blake2b(encode(value), digest_size=_DIGEST_BYTES).digest()
-        if digest in self._right:
+        if digest in self._clean:
             return []
         found = list(find())
         if not found:
-            self._remember(digest)
+            self._keep(digest)
         return found
 
-    def _remember(self, digest: bytes) -> None:
-        if len(self._right) >= self._most:
-            del self._right[next(iter(self._right))]
-        self._right[digest] = None
+    def _keep(self, digest: bytes) -> None:
+        if len(self._clean) >= self._capacity:
+            del self._clean[next(iter(self._clean))]
+        self._clean[digest] = None

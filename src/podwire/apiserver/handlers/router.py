@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.handlers.subresources import Subresources
     from podwire.apiserver.kinds.resources import Registry
     from podwire.apiserver.reads.reader import Reader
-    from podwire.apiserver.writes.writer import Writer, Written
+    from podwire.apiserver.writes.writer import Writer
 
 Object = dict[str, Any]
 
@@ -153,18 +153,18 @@ class Api:
     async def _create(self, call: Call) -> Answer:
         body = call.body()
         written = await self._writer.create(call.resource, call.route.namespace, body, call.write_options(body))
-        return _told(call, written, 201)
+        return call.written(written, 201)
 
     async def _update(self, call: Call) -> Answer:
         written = await self._writer.update(call.resource, call.key, call.change(), call.write_options())
-        return _told(call, written)
+        return call.written(written)
 
     async def _patch(self, call: Call) -> Answer:
         if not call.applies:
             return await self._update(call)
         config, options = call.configuration(), call.write_options()
         written = await self._writer.apply(call.resource, call.key, config, options, lambda: self._check_create(call))
-        return _told(call, written, 201 if written.created else 200)
+        return call.written(written, 201 if written.created else 200)
 
     def _check_create(self, call: Call) -> None:
         """Who applies what is not there creates it, and must be allowed to."""
@@ -196,13 +196,6 @@ class Api:
 
 def _is_not_found(outcome: BaseException) -> bool:
     return isinstance(outcome, StatusError) and outcome.code == 404
-
-
-def _told(call: Call, written: Written, code: int = 200) -> Response:
-    """The answer to a write of a whole object, with what the client should know of its fields."""
-    answer = call.written(written, code)
-    told = unimplemented.field_warnings(call.resource, written.stored)
-    return replace(answer, warnings=(*answer.warnings, *told)) if told else answer
 
 
 def _refusal(refusal: StatusError) -> Response:

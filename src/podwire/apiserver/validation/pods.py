@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from podwire.apiserver.base import field_errors, formats, object_meta
-from podwire.apiserver.base.validation_cache import Memory
+from podwire.apiserver.base.validation_cache import ValidationCache
 from podwire.apiserver.validation import compute_resources, containers, ephemeral, scheduling, security, volumes
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _CHANGEABLE = (
 )
 
 
-_right_specs = Memory()
+_right_specs = ValidationCache()
 
 
 def validate(pod: Field, old: Field | None) -> Iterator[Cause]:

@@ -1,7 +1,4 @@
-"""What a world keeps, as clients expect to find it, and does not act on: who writes it is told so.
-
-An entry goes when the world learns to do it.
-"""
+"""Warnings for objects and fields that are stored and have no effect; an entry is removed when it gets one."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from podwire.apiserver.base.field_path import Field
     from podwire.apiserver.kinds.resources import Resource
-    from podwire.apiserver.storage.revisions import Stored
 
 _NOTHING_DONE = {
     ("", "LimitRange"): "containers get no defaults and no bounds from it",
@@ -21,7 +18,7 @@ _NOTHING_DONE = {
     ("", "ResourceQuota"): "nothing is counted or refused",
     ("autoscaling", "HorizontalPodAutoscaler"): "nothing is scaled, as there are no metrics",
     ("networking.k8s.io", "Ingress"): "nothing listens for it: reach its Services by 'kubectl port-forward'",
-    ("scheduling.k8s.io", "PriorityClass"): "no pod goes before another",
+    ("scheduling.k8s.io", "PriorityClass"): "pods get its number, and none is ended to make room for another",
     ("storage.k8s.io", "StorageClass"): "it makes no volumes",
 }
 """By group and kind: what does not happen."""
@@ -36,29 +33,34 @@ _SERVICE_FIELDS = {
 }
 """By field of a Service's spec and its value: what does not happen."""
 
-_HOST_PORT, _HOST_NETWORK = b'"hostPort":', b'"hostNetwork":true'
+_HOST_PORT = "podwire stores this and does not act on it: nodes do not listen on it"
 
 _WRITING = frozenset({"create", "update", "patch"})
 
 
 def warning(resource: Resource, verb: str, subresource: str) -> str:
-    """What a client hears who writes an object that has no effect; empty for all others."""
+    """The warning of a write of an object that has no effect; empty for all others."""
     missing = _NOTHING_DONE.get((resource.group, resource.kind), "")
     if not missing or subresource or verb not in _WRITING:
         return ""
     return f"podwire stores this {resource.kind} and does not act on it: {missing}"
 
 
-def field_warnings(resource: Resource, stored: Stored) -> tuple[str, ...]:
-    """What a client hears of fields without effect in the object that it wrote."""
-    if resource.group == "" and resource.kind == "Service":
-        return tuple(
-            f"spec.{field}: podwire stores this and does not act on it: {missing}"
-            for field, missing in _without_effect(stored.object().get("spec") or {})
-        )
-    if _HOST_PORT in stored.body and _HOST_NETWORK not in stored.body and resource.custom is None:
-        return ("hostPort: podwire stores this and does not act on it: nodes do not listen on it",)
-    return ()
+def service_warnings(spec: Field) -> Iterator[str]:
+    """The warnings of a Service's fields without effect."""
+    for field, missing in _without_effect(spec.value or {}):
+        yield f"{spec.path}.{field}: podwire stores this and does not act on it: {missing}"
+
+
+def pod_warnings(spec: Field) -> Iterator[str]:
+    """The warnings of a pod's fields without effect, also of one in a template."""
+    if spec["hostNetwork"]:
+        return
+    for part in ("initContainers", "containers"):
+        for container in spec[part]:
+            for port in container["ports"]:
+                if port["hostPort"]:
+                    yield f"{port['hostPort'].path}: {_HOST_PORT}"
 
 
 def _without_effect(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:

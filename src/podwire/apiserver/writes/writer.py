@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from podwire.apiserver import defaults, validation
 from podwire.apiserver.apply.merge import Author
@@ -19,7 +20,7 @@ from podwire.apiserver.base import status
 from podwire.apiserver.bodies.reader import without_nulls
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.storage.revisions import Key, Stored
-from podwire.apiserver.writes import deletion, metadata, strategy
+from podwire.apiserver.writes import deletion, metadata, strategy, warnings
 from podwire.apiserver.writes.admission import Write
 from podwire.apiserver.writes.decoding import check_form, misfit
 from podwire.apiserver.writes.omitempty import drop_empty
@@ -88,13 +89,14 @@ class Writer:
         author = self._author(kind, options)
         metadata.complete_new(kind, obj, self._clock())
 
-        def work(transaction: Transaction) -> Stored:
+        def work(transaction: Transaction) -> Written:
             write = Write(kind, obj, None, transaction, options.user)
-            return self._insert(
+            written = self._insert(
                 write, lambda made: self._ownership.created(kind, made, claims, author), complete=complete
             )
+            return replace(written, warnings=(*form.warnings, *written.warnings))
 
-        return Written(await self._store.transact(work, dry_run=options.dry_run), form.warnings)
+        return await self._store.transact(work, dry_run=options.dry_run)
 
     async def update(
         self, resource: Resource, key: Key, change: Change, options: WriteOptions, part: Part | None = None
@@ -120,8 +122,8 @@ class Writer:
             def track(done: Object) -> list[Object]:
                 return self._ownership.updated(kind, (old, done), stand, claims, author)
 
-            stored, gone = self._replace(write, (old, key), touched, track)
-            return Written(stored, form.warnings, gone)
+            written = self._replace(write, (old, key), touched, track)
+            return replace(written, warnings=(*form.warnings, *written.warnings))
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
@@ -139,7 +141,7 @@ class Writer:
         Where there is none it is made, after `may_create` did not raise; without `may_create` it must be there.
         """
         self._check_configuration(resource, config)
-        warnings = check_form(resource, config, options).warnings
+        told = check_form(resource, config, options).warnings
         kind, wanted = self._stored_form(resource, config)
         metadata.place(kind, wanted, key.namespace, key.name)
         wanted, author = configured(kind, wanted, options.subresource), self._author(kind, options)
@@ -158,13 +160,13 @@ class Writer:
                 metadata.complete_new(kind, wanted, self._clock())
                 obj, entries = merge({}, [])
                 made = self._insert(Write(kind, obj, None, transaction, options.user), lambda _: entries)
-                return Written(made, warnings, created=True)
+                return replace(made, warnings=(*told, *made.warnings), created=True)
             old, _ = _apart(current)
             obj, entries = merge(*_apart(current))
             metadata.check_unchanged(kind, obj, old)
             write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
-            stored, gone = self._replace(write, (old, key), touched, lambda _: entries)
-            return Written(stored, warnings, gone)
+            written = self._replace(write, (old, key), touched, lambda _: entries)
+            return replace(written, warnings=(*told, *written.warnings))
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
@@ -184,7 +186,7 @@ class Writer:
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
-    def _insert(self, write: Write, track: Track, *, complete: bool = False) -> Stored:
+    def _insert(self, write: Write, track: Track, *, complete: bool = False) -> Written:
         """Put a new object; `complete`: its body had all that its schema requires."""
         resource, obj = write.resource, write.obj
         key = _free_key(write.transaction, resource, obj)
@@ -194,9 +196,9 @@ class Writer:
         self._admit(write)
         _refuse(resource, obj, validation.validate(resource, obj, complete=complete))
         _keep_entries(obj, entries)
-        return write.transaction.put(key, obj)
+        return Written(write.transaction.put(key, obj), warnings.of_write(resource, obj, None))
 
-    def _replace(self, write: Write, stands: tuple[Object, Key], part: Part, track: Track) -> tuple[Stored, bool]:
+    def _replace(self, write: Write, stands: tuple[Object, Key], part: Part, track: Track) -> Written:
         """Put the successor of a stored object, or end it when it was only waiting for its last finalizer."""
         resource, obj, (old, key) = write.resource, write.obj, stands
         metadata.carry_over(resource, obj, old)
@@ -210,8 +212,9 @@ class Writer:
             metadata.count_generation(resource, obj, old)
         if deletion.complete(obj):
             self._removal(write.transaction, resource, obj)
-            return write.transaction.remove(key, obj), True
-        return write.transaction.put(key, obj), False
+            return Written(write.transaction.remove(key, obj), gone=True)
+        told = warnings.of_write(resource, obj, old) if part is WHOLE else ()
+        return Written(write.transaction.put(key, obj), told)
 
     def _author(self, resource: Resource, options: WriteOptions) -> Author:
         now = timestamp(self._clock())

@@ -1,0 +1,145 @@
+"""What an accepted write is warned of, in upstream's words."""
+
+from typing import Any
+
+import pytest
+
+from podwire.apiserver.base.requests import Response
+from tests.apiserver.conftest import Talk
+from tests.apiserver.samples import DEPLOYMENTS, MAPS, MERGE, PODS, config_map, deployment, pod
+
+SERVICES = "/api/v1/namespaces/default/services"
+INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+ANNOTATION = "kubernetes.io/ingress.class"
+
+
+async def told(talk: Talk, method: str, path: str, body: dict[str, Any], **headers: str) -> tuple[str, ...]:
+    answer = await talk.answer(method, path, body, **headers)
+    assert isinstance(answer, Response)
+    assert answer.code in {200, 201}, answer.body
+    return answer.warnings
+
+
+def container(**parts: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "a", "image": "b", **parts}]}
+
+
+@pytest.mark.proves("warning-headers")
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            container(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
+            'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+        ),
+        (
+            container(resources={"requests": {"memory": "1500m"}}),
+            (
+                'spec.containers[0].resources.requests[memory]: fractional byte value "1500m" is invalid, must be an '
+                "integer"
+            ),
+        ),
+        (
+            container(ports=[{"containerPort": 80}, {"containerPort": 80}]),
+            "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]",
+        ),
+        (
+            container(ports=[{"containerPort": 80, "hostIP": "127.0.0.1"}]),
+            (
+                "spec.containers[0].ports[0]: hostIP set without hostPort: {Name: HostPort:0 ContainerPort:80 "
+                "Protocol:TCP HostIP:127.0.0.1}"
+            ),
+        ),
+        (
+            container() | {"hostAliases": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.1"}]},
+            'spec.hostAliases[1].ip: duplicate ip "10.0.0.1"',
+        ),
+        (
+            container() | {"imagePullSecrets": [{}]},
+            'spec.imagePullSecrets[0].name: invalid empty name ""',
+        ),
+        (
+            container() | {"nodeSelector": {"beta.kubernetes.io/os": "linux"}},
+            'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
+        ),
+        (
+            container()
+            | {
+                "topologySpreadConstraints": [
+                    {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+                ]
+            },
+            "spec.topologySpreadConstraints[0].labelSelector: a null labelSelector results in matching no pod",
+        ),
+        (
+            container() | {"dnsConfig": {"nameservers": ["FD00::1"]}},
+            'spec.dnsConfig.nameservers[0]: IPv6 address "FD00::1" should be in RFC 5952 canonical format ("fd00::1")',
+        ),
+    ],
+)
+async def test_a_pod_is_warned_of(talk: Talk, spec: dict[str, Any], expected: str) -> None:
+    assert await told(talk, "POST", PODS, pod(**spec)) == (expected,)
+
+
+async def test_what_is_meant_is_not_warned_of(talk: Talk) -> None:
+    variables = [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]
+    ports = [{"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}]
+    assert await told(talk, "POST", PODS, pod(**container(env=variables, ports=ports))) == ()
+
+
+async def test_a_name_with_dots_is_warned_of(talk: Talk) -> None:
+    [warning] = await told(talk, "POST", PODS, pod("a.b"))
+    assert warning == (
+        "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is "
+        "recommended: [must not contain dots]"
+    )
+
+
+async def test_a_template_is_warned_of_when_its_workload_changes(talk: Talk) -> None:
+    made = deployment()
+    made["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A"}, {"name": "A"}]
+    expected = (
+        'spec.template.spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using '
+        "apply"
+    )
+    assert await told(talk, "POST", DEPLOYMENTS, made) == (expected,)
+    labelled = {"metadata": {"labels": {"a": "b"}}}
+    assert await told(talk, "PATCH", f"{DEPLOYMENTS}/web", labelled, content_type=MERGE) == ()
+    scaled = {"spec": {"replicas": 2}}
+    assert await told(talk, "PATCH", f"{DEPLOYMENTS}/web", scaled, content_type=MERGE) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            {"externalIPs": ["192.0.2.1"]},
+            "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
+        ),
+        ({"clusterIP": "None", "externalIPs": ["192.0.2.1"]}, "spec.externalIPs is ignored for headless services"),
+        ({"clusterIP": "None", "sessionAffinity": "ClientIP"}, "spec.SessionAffinity is ignored for headless services"),
+        ({"externalName": "a.b"}, 'spec.externalName is ignored when spec.type is not "ExternalName"'),
+        (
+            {"trafficDistribution": "PreferClose"},
+            'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"',
+        ),
+    ],
+)
+async def test_a_service_is_warned_of(talk: Talk, spec: dict[str, Any], expected: str) -> None:
+    body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
+    assert expected in await told(talk, "POST", SERVICES, body)
+
+
+async def test_the_old_annotation_of_an_ingress_is_warned_of(talk: Talk) -> None:
+    spec = {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}}
+    body = {"metadata": {"name": "web", "annotations": {ANNOTATION: "nginx"}}, "spec": spec}
+    expected = f"annotation \"{ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
+    assert expected in await told(talk, "POST", INGRESSES, body)
+
+
+async def test_a_host_port_is_looked_for_in_pods_and_templates_alone(talk: Talk) -> None:
+    assert await told(talk, "POST", MAPS, config_map(data={"x": '{"hostPort": 80}', "hostPort": "80"})) == ()
+    made = deployment()
+    made["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 80}]
+    [warning] = await told(talk, "POST", DEPLOYMENTS, made)
+    assert warning.startswith("spec.template.spec.containers[0].ports[0].hostPort: podwire stores this")
