@@ -18,7 +18,7 @@ def curl(world: World, url: str, where: str = "node-1") -> tuple[int, str]:
 
 def value(world: World, name: str) -> float:
     families = text_string_to_metric_families(curl(world, "http://127.0.0.1:10249/metrics")[1])
-    return next(sample.value for family in families for sample in family.samples if sample.name == name)
+    return float(next(sample.value for family in families for sample in family.samples if sample.name == name))
 
 
 @pytest.mark.parametrize("where", ["node-1", "node-2", "outside"])
