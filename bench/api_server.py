@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.isolation import background
-from podwire.apiserver.access import pki
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.main import ApiServerConfig, serve
 from podwire.kube.credentials import Credentials
 from podwire.lab.host import credentials
+from podwire.lab.kubelet.node_dialer import UnixSocketDialer
+from podwire.pki import certificates
 
 Answer = Callable[[bytes], bytes]
 """From the head of a request, up to its empty line, to the whole answer."""
@@ -45,11 +46,11 @@ class Served:
 
 def make_keys(folder: Path) -> None:
     """Keys as a world has them, for any number of servers."""
-    authority = pki.Authority.create()
-    pki.write(folder, "ca", authority.pair)
-    pki.write(folder, credentials.SERVER, authority.server())
-    pki.write(folder, credentials.ADMIN, authority.client("kubernetes-admin", ["system:masters"]))
-    pki.write(folder, credentials.CONTROLLERS, authority.client("system:kube-controller-manager", []))
+    authority = certificates.Authority.create()
+    certificates.write(folder, "ca", authority.pair)
+    certificates.write(folder, credentials.SERVER, authority.server())
+    certificates.write(folder, credentials.ADMIN, authority.client("kubernetes-admin", ["system:masters"]))
+    certificates.write(folder, credentials.CONTROLLERS, authority.client("system:kube-controller-manager", []))
 
 
 @contextlib.contextmanager
@@ -61,7 +62,10 @@ def api_server(keys: Path, store: Path, *, durable: bool) -> Iterator[Served]:
         certificate_file=str(keys / f"{credentials.SERVER}.crt"),
         key_file=str(keys / f"{credentials.SERVER}.key"),
         listen=(),
-        nodes_folder=str(keys),
+        service_ranges=("10.96.0.0/16", "fd00:10:96::/112"),
+        cluster_addresses=("10.96.0.1", "fd00:10:96::1"),
+        endpoint_addresses=("172.18.0.1", "fd00:172:18::1"),
+        dial_nodes=lambda _: UnixSocketDialer(keys),
         audit_file=str(store.with_name("audit.log")),
         durable=durable,
     )

@@ -16,12 +16,12 @@ import aiohttp
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from podwire.apiserver.access import pki
-from podwire.apiserver.access.jwt import SigningKey
 from podwire.apiserver.main import running
 from podwire.kube.client import Client
 from podwire.kube.kinds import NAMESPACES, NODES, SERVICE_ACCOUNTS, SERVICES, Kind
 from podwire.kube.meta import NamespacedName, Object
+from podwire.pki import certificates
+from podwire.pki.jwt import SigningKey
 from tests.apiserver.conftest import Files, configuration, free_listener, write_files
 from tests.sandbox import sandboxed
 
@@ -35,7 +35,7 @@ class Cluster:
 
     def __init__(self, folder: Path, role: str) -> None:
         self.files: Files = write_files(folder)
-        pki.write_private(folder / "tokens.key", SigningKey.create().pem())
+        certificates.write_private(folder / "tokens.key", SigningKey.create().pem())
         listener = free_listener()
         self.port = listener.getsockname()[1]
         listener.close()

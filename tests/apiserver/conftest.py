@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from podwire.apiserver.access import pki
 from podwire.apiserver.answers import Answer
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.base.requests import Request, Response
 from podwire.apiserver.main import ApiServer, ApiServerConfig, running
 from podwire.apiserver.reads.watcher import WatchAnswer
+from podwire.component import permissions
 from podwire.kube.credentials import Credentials
+from podwire.lab.kubelet.node_dialer import UnixSocketDialer
+from podwire.pki import certificates
 
 ADMIN = User("kubernetes-admin", ("system:masters",))
 KUBECTL = str(Path(__file__).parents[2] / ".venv/bin/kubectl")
@@ -45,19 +47,25 @@ def files(tmp_path: Path) -> Files:
 
 def write_files(folder: Path) -> Files:
     """The certificates of a new cluster."""
-    authority = pki.Authority.create()
-    pki.write(folder, "ca", authority.pair)
-    pki.write(folder, "server", authority.server())
-    pki.write(folder, "admin", authority.client("kubernetes-admin", ["system:masters"]))
+    authority = certificates.Authority.create()
+    certificates.write(folder, "ca", authority.pair)
+    certificates.write(folder, "server", authority.server())
+    certificates.write(folder, "admin", authority.client("kubernetes-admin", ["system:masters"]))
     return Files(folder)
 
 
 def configuration(files: Files, store: str = ":memory:", **changes: Any) -> ApiServerConfig:
     paths = {"authority_file": "ca.crt", "certificate_file": "server.crt", "key_file": "server.key"}
     named: dict[str, Any] = {name: str(files.folder / path) for name, path in paths.items()}
-    return ApiServerConfig(
-        **{"store": store, "listen": (), "nodes_folder": str(files.folder / "nodes"), **named, **changes}
-    )
+    chosen: dict[str, Any] = {
+        "store": store,
+        "service_ranges": ("10.96.0.0/16", "fd00:10:96::/112"),
+        "cluster_addresses": ("10.96.0.1", "fd00:10:96::1"),
+        "endpoint_addresses": ("172.18.0.1", "fd00:172:18::1"),
+        "dial_nodes": lambda _: UnixSocketDialer(files.folder / "nodes"),
+        "roles": tuple(permissions.objects(permissions.CERTIFICATE_SUBJECTS)),
+    }
+    return ApiServerConfig(**{**chosen, **named, **changes})
 
 
 async def until(condition: Callable[[], object], seconds: float = 20) -> None:

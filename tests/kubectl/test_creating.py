@@ -70,7 +70,7 @@ def test_what_holds_data(kubectl: Kubectl) -> None:
 
 @pytest.mark.proves("kubectl-create-typed")
 def test_a_certificate_becomes_a_secret(kubectl: Kubectl) -> None:
-    from podwire.apiserver.access.pki import Authority
+    from podwire.pki.certificates import Authority
 
     pair = Authority.create().server()
     kubectl.write("tls.crt", pair.certificate.decode())

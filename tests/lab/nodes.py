@@ -9,7 +9,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from podwire.apiserver.access import pki
 from podwire.apiserver.main import ApiServerConfig, running
 from podwire.kernel import namespaces
 from podwire.kube.client import ApiError, Client
@@ -18,8 +17,10 @@ from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
 from podwire.lab.kubelet.kubelet import Runtime, RuntimeConfig
+from podwire.lab.kubelet.node_dialer import UnixSocketDialer
 from podwire.lab.network.topology import NodeAddresses
 from podwire.lab.roles.manifests import node_object
+from podwire.pki import certificates
 from tests.lab.shims import DEADLINE, ForkSpawner
 
 NODE = NodeAddresses(
@@ -139,10 +140,10 @@ def shell(script: str, **settings: Any) -> dict[str, Any]:
 
 
 def _keys() -> tuple[ApiServerConfig, Callable[[int], Credentials]]:
-    authority = pki.Authority.create()
-    pki.write(paths.PKI, "ca", authority.pair)
-    pki.write(paths.PKI, "server", authority.server())
-    pki.write(paths.PKI, "admin", authority.client("kubernetes-admin", ["system:masters"]))
+    authority = certificates.Authority.create()
+    certificates.write(paths.PKI, "ca", authority.pair)
+    certificates.write(paths.PKI, "server", authority.server())
+    certificates.write(paths.PKI, "admin", authority.client("kubernetes-admin", ["system:masters"]))
     folder = str(paths.PKI)
     config = ApiServerConfig(
         store=":memory:",
@@ -150,6 +151,10 @@ def _keys() -> tuple[ApiServerConfig, Callable[[int], Credentials]]:
         certificate_file=f"{folder}/server.crt",
         key_file=f"{folder}/server.key",
         listen=(("127.0.0.1", 6443),),
+        service_ranges=("10.96.0.0/16", "fd00:10:96::/112"),
+        cluster_addresses=("10.96.0.1", "fd00:10:96::1"),
+        endpoint_addresses=("172.18.0.1", "fd00:172:18::1"),
+        dial_nodes=lambda _: UnixSocketDialer(paths.NODES),
     )
     return config, lambda port: Credentials(
         f"https://127.0.0.1:{port}", f"{folder}/ca.crt", f"{folder}/admin.crt", f"{folder}/admin.key"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.reads.watcher import WatchAnswer
-from podwire.apiserver.streams.relays import Relay
-from podwire.apiserver.streams.reverse_proxy import Proxied
+from podwire.apiserver.streams.relays import Proxied, Relay
 
 Answer = Response | WatchAnswer | Relay | Proxied

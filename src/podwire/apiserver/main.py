@@ -25,8 +25,9 @@ from podwire.apiserver.kinds import builtin
 from podwire.apiserver.reads.reader import Reader
 from podwire.apiserver.reads.watch_hub import Hub
 from podwire.apiserver.storage.history import Window
-from podwire.apiserver.storage.revisions import Event
+from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.storage.store import Store
+from podwire.apiserver.streams.node_dialer import MakeDialer
 from podwire.apiserver.writes import bootstrap_objects
 from podwire.apiserver.writes.admission import living_namespace, service_addresses
 from podwire.apiserver.writes.bootstrap_controller import First, Keeper
@@ -47,24 +48,25 @@ TRIM_WRITES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ApiServerConfig:
-    """Everything that a server is told. Files are PEM.
+    """Configuration of a server. Files are PEM.
 
-    `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it leads to. `durable` makes
-    writes survive the machine's death too, at one fsync a commit. `token_key_file`, `issuer` and `audit_file`: see
-    AccessConfig.
+    `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it leads to. `dial_nodes`
+    makes the dialer of nodes. `roles` are ClusterRoles and bindings beside the default ones. `durable` makes writes
+    survive the machine's death too, at one fsync a commit. `token_key_file`, `issuer`, `audit_file`: see AccessConfig.
     """
 
     store: str
     authority_file: str
     certificate_file: str
     key_file: str
-    listen: tuple[tuple[str, int], ...] = (("172.18.0.1", 6443),)
+    service_ranges: tuple[str, ...]
+    cluster_addresses: tuple[str, ...]
+    endpoint_addresses: tuple[str, ...]
+    dial_nodes: MakeDialer
+    listen: tuple[tuple[str, int], ...] = ()
     sockets: Sequence[socket.socket] = ()
-    nodes_folder: str = "/run/podwire/nodes"
-    service_ranges: tuple[str, ...] = ("10.96.0.0/16", "fd00:10:96::/112")
-    cluster_addresses: tuple[str, ...] = ("10.96.0.1", "fd00:10:96::1")
-    endpoint_addresses: tuple[str, ...] = ("172.18.0.1", "fd00:172:18::1")
     port: int = 6443
+    roles: tuple[Mapping[str, Any], ...] = ()
     token_key_file: str = ""
     issuer: str = "https://kubernetes.default.svc.cluster.local"
     audit_file: str = ""
@@ -78,11 +80,22 @@ class ApiServer:
 
     def __init__(self, config: ApiServerConfig) -> None:
         self._config = config
+        with contextlib.ExitStack() as undo:
+            for listener in config.sockets:
+                undo.callback(listener.close)
+            self._build(undo)
+            undo.pop_all()
+
+    def _build(self, undo: contextlib.ExitStack) -> None:
+        """Make the parts; what would stay open where a later one fails is given to `undo`."""
+        config = self._config
         self.registry = builtin.registry()
         self._addresses = ServiceAddresses(ServiceRanges(tuple(map(ip_network, config.service_ranges))))
         self.store = Store(config.store, durable=config.durable, window=config.window)
+        undo.callback(self.store.abandon)
         self.hub = Hub(self.store)
         self.access = self._make_access()
+        undo.callback(self.access.close)
         self._definitions = Definitions(self.store, self.registry, self.hub, _now)
         self._ranges = ServiceCIDRController(
             self.store, self.registry, self._addresses, IPAddresses(self.registry, _now), _now
@@ -127,7 +140,7 @@ class ApiServer:
         config = self._config
         server = f"https://{config.endpoint_addresses[0]}:{config.port}"
         authority = Path(config.authority_file).read_text(encoding="ascii")
-        wanted = AccessConfig(authority, config.issuer, server, config.token_key_file, config.audit_file)
+        wanted = AccessConfig(authority, config.issuer, server, config.token_key_file, config.audit_file, config.roles)
         return Access(wanted, self.store, _now)
 
     def _make_writer(self) -> Writer:
@@ -144,8 +157,13 @@ class ApiServer:
         address = f"{config.endpoint_addresses[0]}:{config.port}"
         more = self.access.documents()
         documents = ServerDocuments(self.registry, schemas, Version(config.version), address, self._checks(), more)
-        subresources = Subresources(reader, self._writer, config.nodes_folder, _now, self.access.token_requests.answer)
+        dialer = config.dial_nodes(self._find_node)
+        subresources = Subresources(reader, self._writer, dialer, _now, self.access.token_requests.answer)
         return Api(self.registry, documents, reader, self._writer, subresources, self.access)
+
+    def _find_node(self, name: str) -> dict[str, Any] | None:
+        found = self.store.get(Key("nodes", "", name))
+        return None if found is None else found.object()
 
     def _checks(self) -> Mapping[str, health.Check]:
         return {"ping": health.ping, "store": lambda: self.store.lost}

@@ -11,6 +11,7 @@ from podwire.apiserver.access.rbac import Rbac
 from podwire.apiserver.base.authentication import User
 from podwire.apiserver.kinds.builtin import registry
 from podwire.apiserver.storage.store import Store
+from podwire.component import permissions
 from tests.apiserver.access.things import RBAC, binding, role, rule, user
 from tests.apiserver.conftest import Talk
 
@@ -28,7 +29,8 @@ ADMIN = User("root", ("system:masters", IN))
 @pytest.fixture
 async def authorize() -> Authorizer:
     store = Store(":memory:")
-    await bootstrap_policy.ensure(store, registry(), datetime.now(UTC))
+    more = permissions.objects(permissions.CERTIFICATE_SUBJECTS)
+    await bootstrap_policy.ensure(store, registry(), datetime.now(UTC), more)
     return Authorizer(Rbac.of(store), store)
 
 

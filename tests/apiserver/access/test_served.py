@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from podwire.apiserver.access import pki
+from podwire.pki import certificates
 from tests.apiserver.access.things import ACCOUNTS, PODS, allow, rule
 from tests.apiserver.conftest import KUBECTL, Files, Served, Talk
 
@@ -103,8 +103,10 @@ async def test_kubectl_as_another(served: Served) -> None:
 
 
 async def test_a_certificates_user_is_held_to_the_rules(served: Served, files: Files) -> None:
-    authority = pki.Authority.load(pki.KeyPair(*((files.folder / f"ca.{end}").read_bytes() for end in ("crt", "key"))))
-    pki.write(files.folder, "eve", authority.client("eve", ["staff"]))
+    authority = certificates.Authority.load(
+        certificates.KeyPair(*((files.folder / f"ca.{end}").read_bytes() for end in ("crt", "key")))
+    )
+    certificates.write(files.folder, "eve", authority.client("eve", ["staff"]))
     flags = [f"--client-certificate={files.folder / 'eve.crt'}", f"--client-key={files.folder / 'eve.key'}"]
     assert 'User "eve" cannot list resource "pods"' in await kubectl(served, *flags, "get", "pods", fails=True)
     await allow(Talk(served.server), "eve", rule("list", "", "pods"), namespace="default")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from podwire.apiserver.access.jwt import SigningKey, TokenError
 from podwire.apiserver.access.tokens import Reference, Subject, Tokens
 from podwire.apiserver.storage.store import Store
+from podwire.pki.jwt import SigningKey, TokenError
 from tests.apiserver.builders import obj, put, remove
 
 ISSUER = "https://here"

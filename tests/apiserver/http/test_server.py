@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from podwire.apiserver.access import pki
 from podwire.apiserver.main import running
 from podwire.apiserver.storage.history import Window
+from podwire.pki import certificates
 from tests.apiserver.conftest import Files, Served, configuration, free_listener, until
 from tests.apiserver.http.sessions import MAPS, config_map, connect, session
 
@@ -32,7 +32,9 @@ async def test_a_client_without_certificate_is_nobody(served: Served) -> None:
 
 @pytest.mark.proves("client-certificates-and-tokens")
 async def test_a_certificate_of_another_authority_is_refused(served: Served, tmp_path: Path) -> None:
-    pki.write(tmp_path, "stranger", pki.Authority.create().client("kubernetes-admin", ["system:masters"]))
+    certificates.write(
+        tmp_path, "stranger", certificates.Authority.create().client("kubernetes-admin", ["system:masters"])
+    )
     context = ssl.create_default_context(cafile=served.credentials.authority_file)
     context.load_cert_chain(tmp_path / "stranger.crt", tmp_path / "stranger.key")
     with pytest.raises((aiohttp.ClientError, ConnectionError)):

@@ -11,7 +11,8 @@ from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.storage.revisions import Stored
 from podwire.apiserver.streams import proxy_target
 from podwire.apiserver.streams.proxy_target import Address, Door
-from podwire.apiserver.streams.reverse_proxy import Proxied, onward
+from podwire.apiserver.streams.relays import Proxied
+from podwire.http.reverse_proxy import onward
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import PODS, pod
 
@@ -113,7 +114,7 @@ async def test_a_request_is_passed_on_to_the_runtime_of_the_node(talk: Talk) -> 
     await talk.ok("PATCH", f"{PODS}/web/status", {"status": {"podIP": "fd00::1"}}, content_type=merge)
     answer = await talk.answer("POST", f"{PODS}/http:web:81/proxy/a/b?x=1&x=2", b"body")
     assert isinstance(answer, Proxied)
-    assert answer.hop.url == "http://runtime/proxy/http/fd00%3A%3A1/81/a/b?x=1&x=2"
+    assert answer.hop.url == "http://kubelet/proxy/http/fd00%3A%3A1/81/a/b?x=1&x=2"
     assert answer.hop.socket.endswith("/n1/runtime.sock")
     assert (answer.hop.prefix, answer.body) == (f"{PODS}/http:web:81/proxy", b"body")
     without = await talk.answer("GET", f"{PODS}/web/proxy")
@@ -139,15 +140,16 @@ async def test_of_all_slices_only_those_of_the_service_are_read(talk: Talk, monk
     monkeypatch.setattr(Stored, "object", seen)
     answer = await talk.answer("GET", f"{SERVICES}/web/proxy/")
     assert isinstance(answer, Proxied)
-    assert answer.hop.url == "http://runtime/proxy/http/10.0.0.1/8080/"
+    assert answer.hop.url == "http://kubelet/proxy/http/10.0.0.1/8080/"
     assert read == ["services/web", "endpointslices.discovery.k8s.io/web"]
 
 
-async def test_a_node_has_no_kubelet_but_its_health(talk: Talk) -> None:
+async def test_a_node_without_a_port_or_with_the_kubelet_s_is_its_kubelet(talk: Talk) -> None:
     await talk.ok("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
-    answer = await talk.answer("GET", "/api/v1/nodes/n1/proxy/healthz")
-    assert isinstance(answer, Proxied)
-    assert answer.hop.url == "http://runtime/healthz"
-    for path in ("exec/default/web/main", "pods", "healthz/../exec"):
-        code, reason, message = await talk.refused("GET", f"/api/v1/nodes/n1/proxy/{path}")
-        assert (code, reason, "has no kubelet that serves" in message) == (404, "NotFound", True)
+    for name in ("n1", "n1:10250", "https:n1:10250"):
+        answer = await talk.answer("GET", f"/api/v1/nodes/{name}/proxy/healthz?verbose=")
+        assert isinstance(answer, Proxied)
+        assert answer.hop.url == "http://kubelet/healthz?verbose="
+        assert answer.hop.socket.endswith("/n1/runtime.sock")
+    assert (await talk.refused("GET", "/api/v1/nodes/n2/proxy/healthz"))[0] == 404
+    assert (await talk.as_user("eve").refused("GET", "/api/v1/nodes/n1/proxy/healthz"))[0] == 403

@@ -55,7 +55,7 @@ async def test_kubectl_logs(served: Served, runtime: list[str]) -> None:
 
 async def test_kubectl_exec(served: Served, runtime: list[str]) -> None:
     assert await served.kubectl("exec", "web", "--", "echo", "hello") == "hello\n"
-    assert runtime == ["/exec/default/web/main?command=echo&command=hello&stdout=true&stderr=true"]
+    assert runtime == ["/exec/default/web/main?command=echo&command=hello&output=1&error=1"]
 
 
 async def test_a_runtime_s_refusal_reaches_the_client(served: Served, runtime: list[str]) -> None:

@@ -128,10 +128,10 @@ async def test_a_terminal_has_the_size_of_its_client() -> None:
     async with node() as home:
         await home.create("web", shell("exec sh", stdin=True, tty=True))
         await home.when("web", is_ready)
-        seen = await _terminal(home, "/exec/default/web/main?command=sh&stdin=true&stdout=true&tty=true")
+        seen = await _terminal(home, "/exec/default/web/main?command=sh&input=1&output=1&tty=1")
         assert "30 40" in seen
         assert '"reason":"ExitCode","message":"3"' in seen
-        seen = await _terminal(home, "/attach/default/web/main?stdin=true&stdout=true&tty=true")
+        seen = await _terminal(home, "/attach/default/web/main?input=1&output=1&tty=1")
         assert "30 40" in seen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,16 +14,16 @@ from podwire.apiserver.access.aggregation import Aggregation
 from podwire.apiserver.access.audit import AuditLog
 from podwire.apiserver.access.escalation import no_escalation
 from podwire.apiserver.access.filters import Authorizer, Gate
-from podwire.apiserver.access.jwt import ALGORITHM, SigningKey
 from podwire.apiserver.access.rbac import Rbac
 from podwire.apiserver.access.reviews import Reviews
 from podwire.apiserver.access.service_accounts import service_account
 from podwire.apiserver.access.token_requests import TokenRequests
 from podwire.apiserver.access.tokens import Tokens
 from podwire.apiserver.base.requests import Response, json_response
+from podwire.pki.jwt import ALGORITHM, SigningKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from podwire.apiserver.kinds.resources import Registry
@@ -40,7 +40,7 @@ class AccessConfig:
 
     `issuer` is what tokens name as their origin, `server` the URL at which clients of OpenID Connect find the keys.
     `key_file` is the PEM key that signs tokens (empty: a new one, and tokens end with the server). `audit_file` takes
-    the audit log; empty: none is kept.
+    the audit log; empty: none is kept. `roles` are ClusterRoles and ClusterRoleBindings beside the default ones.
     """
 
     authority: str
@@ -48,6 +48,7 @@ class AccessConfig:
     server: str
     key_file: str = ""
     audit_file: str = ""
+    roles: tuple[Mapping[str, Any], ...] = ()
 
 
 class Access:
@@ -70,11 +71,15 @@ class Access:
 
     async def start(self, registry: Registry) -> None:
         """Make the default roles."""
-        await bootstrap_policy.ensure(self._store, registry, self._clock())
+        await bootstrap_policy.ensure(self._store, registry, self._clock(), self._config.roles)
 
     async def stop(self) -> None:
         """Finish what is being written."""
         await self._aggregation.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Close the audit log, of a server that was not started."""
         if self.audit is not None:
             self.audit.close()
 

@@ -6,12 +6,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access import aggregation
-from podwire.apiserver.access.default_roles import AUTO_UPDATE, cluster_role_bindings, cluster_roles
+from podwire.apiserver.access.default_roles import AUTO_UPDATE, bootstrapped, cluster_role_bindings, cluster_roles
 from podwire.apiserver.access.rbac import CLUSTER_ROLES, GROUP
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes.metadata import complete_new
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from podwire.apiserver.kinds.resources import Registry
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-async def ensure(store: Store, registry: Registry, now: datetime) -> None:
-    """Make the default roles and bindings, all in one write; raises StatusError where the store cannot be written."""
+async def ensure(store: Store, registry: Registry, now: datetime, more: Iterable[Mapping[str, Any]] = ()) -> None:
+    """Make the default roles and bindings and `more` of them, all in one write.
+
+    Raises StatusError where the store cannot be written.
+    """
     earlier = [stored.key for stored in store.objects(CLUSTER_ROLES)]
 
     def work(transaction: Transaction) -> None:
-        made = [_ensure(transaction, registry, obj, now) for obj in chain(cluster_roles(), cluster_role_bindings())]
+        wanted = chain(cluster_roles(), cluster_role_bindings(), map(bootstrapped, more))
+        made = [_ensure(transaction, registry, obj, now) for obj in wanted]
         roles = (key for key in dict.fromkeys((*earlier, *made)) if key.storage == CLUSTER_ROLES)
         aggregation.settle(transaction, roles)
 

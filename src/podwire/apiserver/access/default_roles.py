@@ -1,6 +1,6 @@
 """The roles that every cluster has, and who holds them.
 
-Upstream's, less those of kinds that are not served here, and podwire's own, each with what its process asks for.
+Upstream's, less those of kinds that are not served here.
 Source: k8s.io/kubernetes `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go` and `controller_policy.go`.
 """
 
@@ -13,7 +13,7 @@ from podwire.apiserver.access.rules import Rule
 from podwire.apiserver.base.authentication import AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, UNAUTHENTICATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Object = dict[str, Any]
 
@@ -164,15 +164,6 @@ ROLES: dict[str, tuple[Rule, ...]] = {
         _rule(*_EVENTS),
         _rule("discovery.k8s.io", "endpointslices", "list watch"),
     ),
-    "podwire:agent": (
-        _rule("", "namespaces nodes pods services", READ),
-        _rule("discovery.k8s.io", "endpointslices", READ),
-        _rule("networking.k8s.io", "networkpolicies", READ),
-    ),
-    "podwire:dns": (
-        _rule("", "namespaces services", READ),
-        _rule("discovery.k8s.io", "endpointslices", READ),
-    ),
 }
 
 AGGREGATED = ("admin", "edit", "view")
@@ -198,8 +189,6 @@ BINDINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "system:kube-scheduler": (("User", "system:kube-scheduler"),),
     "system:node": (("Group", "system:nodes"),),
     "system:node-proxier": (("User", "system:kube-proxy"),),
-    "podwire:agent": (("Group", "podwire:agents"),),
-    "podwire:dns": (("User", "podwire:dns"),),
 }
 """ClusterRoleBindings: each has the name of its role."""
 
@@ -221,6 +210,14 @@ def cluster_role_bindings() -> Iterator[Object]:
             "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": name},
             "subjects": [{"apiGroup": GROUP, "kind": kind, "name": subject} for kind, subject in subjects],
         }
+
+
+def bootstrapped(obj: Mapping[str, Any]) -> Object:
+    """A role or binding from outside with the labels and annotations of the default ones."""
+    metadata = obj["metadata"]
+    labels = {**LABELS, **(metadata.get("labels") or {})}
+    annotations = {AUTO_UPDATE: "true", **(metadata.get("annotations") or {})}
+    return {**obj, "metadata": {**metadata, "labels": labels, "annotations": annotations}}
 
 
 def _object(kind: str, name: str) -> Object:

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from podwire.apiserver.access import node_restriction
 from podwire.apiserver.access.attributes import Attributes, Decision, refusal
 from podwire.apiserver.access.impersonation import impersonate
-from podwire.apiserver.access.jwt import TokenError
 from podwire.apiserver.base import status
 from podwire.apiserver.base.authentication import ANONYMOUS, MASTERS
+from podwire.pki.jwt import TokenError
 
 if TYPE_CHECKING:
     from podwire.apiserver.access.rbac import Rbac

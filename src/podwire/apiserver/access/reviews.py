@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.access.attributes import Attributes
-from podwire.apiserver.access.jwt import TokenError
 from podwire.apiserver.access.rules import merged
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.authentication import MASTERS, User
@@ -16,6 +15,7 @@ from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.bodies.reader import without_nulls
 from podwire.apiserver.writes import metadata
 from podwire.apiserver.writes.decoding import check_form
+from podwire.pki.jwt import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.access.jwt import SigningKey, TokenError
 from podwire.apiserver.base.authentication import AUTHENTICATED, SERVICE_ACCOUNTS, User
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.writes.metadata import parse_timestamp
+from podwire.pki.jwt import SigningKey, TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,11 +10,9 @@ from podwire.apiserver.base import status
 from podwire.apiserver.base.encoding import decode, encode
 from podwire.apiserver.bodies.protobuf import envelope
 from podwire.apiserver.bodies.protobuf.wire import WireError
+from podwire.http.limits import LARGEST_BODY
 
 Object = dict[str, Any]
-
-LARGEST_BODY = 3 * 1024 * 1024
-"""Bytes (k8s.io/apiserver `pkg/server/config.go`)."""
 
 DEEPEST = 100
 """Levels of nesting. Real objects have about 20."""

@@ -14,7 +14,7 @@ from podwire.apiserver.handlers import eviction, scale
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.streams import node_endpoint
+from podwire.apiserver.streams import pod_streams
 from podwire.apiserver.streams.proxy_handler import Proxies
 from podwire.apiserver.writes.parts import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.custom_resource import ScalePaths
     from podwire.apiserver.kinds.resources import Resource
     from podwire.apiserver.reads.reader import Reader
+    from podwire.apiserver.streams.node_dialer import NodeDialer
     from podwire.apiserver.writes.parts import Part
     from podwire.apiserver.writes.writer import Change, Writer, Written
 
@@ -42,13 +43,13 @@ class Subresources:
         self,
         reader: Reader,
         writer: Writer,
-        nodes_folder: str,
+        dialer: NodeDialer,
         clock: Callable[[], datetime],
         token: Callable[[Call], Awaitable[Answer]],
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._nodes_folder = nodes_folder
+        self._dialer = dialer
         self._clock = clock
         self._handlers: dict[str, dict[str, Callable[[Call], Awaitable[Answer]]]] = {
             "status": {"get": self._object, "update": self._status, "patch": self._status},
@@ -62,7 +63,7 @@ class Subresources:
             "exec": {"get": self._stream, "create": self._old_stream},
             "attach": {"get": self._stream, "create": self._old_stream},
             "portforward": {"get": self._stream, "create": self._old_stream},
-            "proxy": dict.fromkeys(PROXY_VERBS, Proxies(reader, nodes_folder).answer),
+            "proxy": dict.fromkeys(PROXY_VERBS, Proxies(reader, dialer).answer),
         }
 
     async def handle(self, call: Call) -> Answer:
@@ -158,14 +159,12 @@ class Subresources:
         pod = self._reader.stored(call.resource, call.key).object()
         if call.route.subresource != "log" and call.request.headers.get("upgrade", "").lower() != "websocket":
             raise status.bad_request("Upgrade request required: this stream is a WebSocket")
-        return node_endpoint.relay(call.request, call.route.subresource, pod, self._nodes_folder)
+        return pod_streams.relay(call.request, call.route.subresource, pod, self._dialer)
 
     async def _old_stream(self, call: Call) -> Answer:
         """kubectl tries SPDY when the WebSocket was refused: the runtime, asked without an upgrade, tells it why."""
         pod = self._reader.stored(call.resource, call.key).object()
-        return replace(
-            node_endpoint.relay(call.request, call.route.subresource, pod, self._nodes_folder), streams=False
-        )
+        return replace(pod_streams.relay(call.request, call.route.subresource, pod, self._dialer), streams=False)
 
 
 def _scale_paths(resource: Resource) -> ScalePaths | None:

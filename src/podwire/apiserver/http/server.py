@@ -18,15 +18,15 @@ from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import status
 from podwire.apiserver.base.authentication import certificate_user
 from podwire.apiserver.base.requests import Request, Response, json_response
-from podwire.apiserver.bodies.reader import LARGEST_BODY
 from podwire.apiserver.http.buffered_response import WholeAnswer, warning_values
 from podwire.apiserver.http.connections import Connection, Connections
 from podwire.apiserver.http.tls_listener import TlsListener
 from podwire.apiserver.http.watch_writer import Rounds, WatchStream
 from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.streams import proxy_target
-from podwire.apiserver.streams.relays import Relay, RuntimeRefusal, relay_body, relay_messages
-from podwire.apiserver.streams.reverse_proxy import Proxied, pass_on
+from podwire.apiserver.streams.relays import Proxied, Relay, RuntimeRefusal, relay_body, relay_messages
+from podwire.http.limits import LARGEST_BODY
+from podwire.http.reverse_proxy import pass_on, unreachable
 
 if TYPE_CHECKING:
     import ssl
@@ -131,7 +131,7 @@ async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResp
     try:
         return await pass_on(raw, answer.hop, answer.body)
     except (OSError, aiohttp.ClientError) as error:
-        return _refused(raw, proxy_target.unreachable(error))
+        return _refused(raw, proxy_target.unavailable(unreachable(error)))
 
 
 async def _asked(raw: web.BaseRequest) -> Request:

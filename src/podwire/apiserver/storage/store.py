@@ -143,6 +143,10 @@ class Store:
             await self._settled(self._round)
         self._journal.close()
 
+    def abandon(self) -> None:
+        """Close the file at once; only for a store without waiting writes."""
+        self._journal.close()
+
     async def _settled(self, round_: _Round) -> status.StatusError | None:
         """Wait until all is on disk that a write of this round has seen; an error means that it is not."""
         last = round_ if round_.transactions else self._syncing

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.kinds.builtin import BUILTIN
 from podwire.apiserver.storage.revisions import Key
-from podwire.apiserver.streams import node_endpoint, proxy_target
+from podwire.apiserver.streams import pod_streams, proxy_target
+from podwire.apiserver.streams.node_dialer import NodeUnknownError
 from podwire.apiserver.streams.proxy_target import SERVICE_LABEL
-from podwire.apiserver.streams.reverse_proxy import Hop, Proxied
+from podwire.apiserver.streams.relays import Proxied
 
 if TYPE_CHECKING:
     from podwire.apiserver.call import Call
     from podwire.apiserver.reads.reader import Reader
+    from podwire.apiserver.streams.node_dialer import NodeDialer
     from podwire.apiserver.streams.proxy_target import Address, Door
+    from podwire.http.reverse_proxy import Hop
 
 Object = dict[str, Any]
 
 SLICES = next(resource for resource in BUILTIN if resource.kind == "EndpointSlice")
 KUBELET_PORTS = frozenset({"", "10250"})
-SERVED_OF_KUBELET = frozenset({"/healthz"})
 
 
 class Proxies:
     """The subresource `proxy` of each kind that has it."""
 
-    def __init__(self, reader: Reader, nodes_folder: str) -> None:
+    def __init__(self, reader: Reader, dialer: NodeDialer) -> None:
         self._reader = reader
-        self._nodes_folder = nodes_folder
+        self._dialer = dialer
 
     async def answer(self, call: Call) -> Response | Proxied:
         """Where to pass a request on; raises StatusError 400, 404 or 503."""
@@ -50,13 +52,13 @@ class Proxies:
         found = self._reader.stored(call.resource, Key(call.resource.storage, call.key.namespace, meant.name)).object()
         prefix = call.request.path.removesuffix(call.route.rest)
         if call.resource.kind == "Node" and meant.port in KUBELET_PORTS:
-            if path.partition("?")[0] not in SERVED_OF_KUBELET:
-                raise _no_kubelet(meant.name, path)
-            return Hop(f"http://runtime{path}", node_endpoint.socket_of(self._nodes_folder, meant.name))
+            return pod_streams.kubelet_of(self._dialer, meant.name).hop(path, prefix)
         door = self._door(call, found, meant)
-        scheme = meant.scheme or "http"
-        url = f"http://runtime/proxy/{scheme}/{quote(door.address, safe='')}/{door.port}{path}"
-        return Hop(url, node_endpoint.socket_of(self._nodes_folder, door.node), prefix)
+        try:
+            backend = self._dialer.backend(door.node, meant.scheme or "http", door.address, door.port)
+        except NodeUnknownError as error:
+            raise status.bad_request(str(error)) from error
+        return backend.hop(path, prefix)
 
     def _door(self, call: Call, found: Object, meant: Address) -> Door:
         match call.resource.kind:
@@ -68,11 +70,3 @@ class Proxies:
                 return proxy_target.of_pod(found, meant.port)
             case _:
                 return proxy_target.of_node(found, meant.port)
-
-
-def _no_kubelet(node: str, path: str) -> status.StatusError:
-    served = ", ".join(sorted(SERVED_OF_KUBELET))
-    message = (
-        f"node {node} has no kubelet that serves {path}: there is {served}; name a port to reach what listens on it"
-    )
-    return status.StatusError(404, "NotFound", message)

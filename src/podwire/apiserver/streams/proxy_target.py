@@ -6,11 +6,8 @@ Sources: k8s.io/kubernetes `pkg/registry/core/{service,pod}/storage` ResourceLoc
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from aiohttp import ClientConnectorError
 
 from podwire.apiserver.base import status
 from podwire.kube.numbers import read_port
@@ -45,15 +42,6 @@ class Door:
 def unavailable(message: str) -> status.StatusError:
     """Nobody answers. Says nothing of when to try again, as clients would then try for ten seconds."""
     return status.StatusError(503, "ServiceUnavailable", message)
-
-
-def unreachable(error: Exception) -> status.StatusError:
-    """An endpoint does not answer: in upstream's words, which are Go's."""
-    why = str(error)
-    if isinstance(error, ClientConnectorError):
-        host = f"[{error.host}]" if ":" in error.host else error.host
-        why = f"dial tcp {host}:{error.port}: connect: {os.strerror(error.os_error.errno or 0).lower()}"
-    return unavailable(f"error trying to reach service: {why}")
 
 
 def address(text: str, kind: str) -> Address:

@@ -9,21 +9,28 @@ import msgspec
 from aiohttp import web
 
 from podwire.apiserver.base import status
-from podwire.apiserver.streams.reverse_proxy import MESSAGE_BYTES, exchange, passed_on
+from podwire.http.reverse_proxy import MESSAGE_BYTES, Endpoint, Hop, exchange, passed_on
 
 CONNECT_SECONDS = 5.0
 
 
 class Relay(msgspec.Struct, frozen=True, gc=False):
-    """The answer comes from a node's runtime: over its unix socket, under this path and query."""
+    """The answer comes from the kubelet of a node, from this path and query."""
 
-    socket: str
+    endpoint: Endpoint
     path: str
     query: tuple[tuple[str, str], ...]
     streams: bool
     """Whether it is a WebSocket (exec, attach, portforward) rather than a plain body (log)."""
     protocols: tuple[str, ...] = ()
     """The WebSocket's subprotocols, the best first; an empty one stands for none at all."""
+
+
+class Proxied(msgspec.Struct, frozen=True, gc=False):
+    """The answer is that of a pod, Service or node."""
+
+    hop: Hop
+    body: bytes
 
 
 class RuntimeRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
@@ -76,7 +83,7 @@ def _protocols(raw: web.BaseRequest, relay: Relay) -> list[str]:
 def _session(relay: Relay) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
     return aiohttp.ClientSession(
-        connector=aiohttp.UnixConnector(path=relay.socket),
+        connector=relay.endpoint.connector(),
         timeout=timeout,
         raise_for_status=_refuse,
         auto_decompress=False,
@@ -84,7 +91,7 @@ def _session(relay: Relay) -> aiohttp.ClientSession:
 
 
 def _url(relay: Relay) -> str:
-    return f"http://runtime{relay.path}"
+    return f"{relay.endpoint.url}{relay.path}"
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:
@@ -112,6 +119,6 @@ class _reachable(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801  (
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
-            text = f"the runtime of the pod's node does not answer on {self._relay.socket}; is the node up?"
+            text = f"the kubelet of the pod's node does not answer at {self._relay.endpoint}; is the node up?"
             refusal = status.unavailable(text)
             raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json())) from error

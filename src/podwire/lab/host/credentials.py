@@ -6,12 +6,13 @@ import threading
 import time
 from pathlib import Path
 
-from podwire.apiserver.access import pki
-from podwire.apiserver.access.jwt import SigningKey
+from podwire.component import permissions
 from podwire.kube.credentials import Credentials
 from podwire.lab.host.access import Access
 from podwire.lab.host.worlds import World
 from podwire.lab.network.topology import Topology
+from podwire.pki import certificates
+from podwire.pki.jwt import SigningKey
 
 ADMIN = "admin"
 CONTROLLERS = "controllers"
@@ -41,9 +42,9 @@ def clients(topology: Topology) -> dict[str, tuple[str, tuple[str, ...]]]:
     return {
         ADMIN: ("kubernetes-admin", ("system:masters",)),
         CONTROLLERS: ("system:kube-controller-manager", ()),
-        DNS: ("podwire:dns", ()),
+        DNS: (permissions.DNS, ()),
         **{runtime_of(node): (f"system:node:{node}", ("system:nodes",)) for node in nodes},
-        **{agent_of(node): (f"podwire:agent:{node}", ("podwire:agents",)) for node in nodes},
+        **{agent_of(node): (f"{permissions.AGENT}:{node}", (permissions.AGENTS,)) for node in nodes},
     }
 
 
@@ -54,14 +55,14 @@ def create(world: World, topology: Topology) -> Access:
     """
     folder = world.folder / "pki"
     folder.mkdir(mode=0o700)
-    authority = pki.Authority.create(world.context)
-    pki.write(folder, "ca", authority.pair)
+    authority = certificates.Authority.create(world.context)
+    certificates.write(folder, "ca", authority.pair)
     addresses = ("127.0.0.1", "::1", str(topology.control4.ip), str(topology.control6.ip), *topology.api_service)
-    pki.write(folder, SERVER, authority.server(addresses=addresses))
+    certificates.write(folder, SERVER, authority.server(addresses=addresses))
     for name, (user, groups) in clients(topology).items():
-        pki.write(folder, name, authority.client(user, groups))
-    pki.write_private(folder / TOKENS, SigningKey.create().pem())
-    pki.write_private(folder / COMPLETE, b"")
+        certificates.write(folder, name, authority.client(user, groups))
+    certificates.write_private(folder / TOKENS, SigningKey.create().pem())
+    certificates.write_private(folder / COMPLETE, b"")
     return Access(
         name=world.context,
         server=host_server(world),

@@ -14,9 +14,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from podwire.apiserver.bodies.reader import LARGEST_BODY
-from podwire.apiserver.streams import proxy_target
-from podwire.apiserver.streams.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
+from podwire.http.limits import LARGEST_BODY
+from podwire.http.reverse_proxy import MESSAGE_BYTES, Hop, pass_on, unreachable
 from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.kube.numbers import read_port
@@ -52,7 +51,7 @@ class RuntimeServer:
         application.router.add_get("/containerLogs" + pod, self._logs)
         application.router.add_get("/exec" + pod, self._exec)
         application.router.add_get("/attach" + pod, self._attach)
-        application.router.add_get("/portforward/{namespace}/{pod}", self._forward)
+        application.router.add_get("/portForward/{namespace}/{pod}", self._forward)
         application.router.add_get("/healthz", _healthy)
         application.router.add_route("*", "/proxy/{scheme}/{address}/{port}/{rest:.*}", self._proxy)
         # Streams may never end by themselves: whoever stops the server does not wait for them.
@@ -149,8 +148,7 @@ class RuntimeServer:
         try:
             return await pass_on(request, hop, await request.read())
         except (OSError, aiohttp.ClientError) as error:
-            refusal = proxy_target.unreachable(error)
-            return web.json_response(refusal.json(), status=refusal.code)
+            return _service_unavailable(unreachable(error))
 
     def _running(self, request: web.Request) -> tuple[PodWorker, Container]:
         worker, container = self._target(request)
@@ -158,6 +156,20 @@ class RuntimeServer:
         if record is None or not isinstance(record.state, Running):
             raise web.HTTPConflict(text=f'container "{container.name}" of pod "{worker.pod.key}" is not running')
         return worker, container
+
+
+def _service_unavailable(message: str) -> web.Response:
+    """An answer 503 as an API server gives it (k8s.io/apimachinery `api/errors` NewServiceUnavailable)."""
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": "ServiceUnavailable",
+        "code": 503,
+    }
+    return web.json_response(body, status=503)
 
 
 async def _healthy(_: web.Request) -> web.Response:
@@ -192,7 +204,7 @@ def _tunnel(request: web.Request) -> tuple[Tunnel, tuple[str, ...]]:
     if spdy_tunnel.SUBPROTOCOL in offered:
         return spdy_tunnel.SpdyTunnel(), (spdy_tunnel.SUBPROTOCOL,)
     try:
-        wanted = channel_tunnel.ports(request.query.getall("ports", []))
+        wanted = channel_tunnel.ports(request.query.getall("port", []))
     except channel_tunnel.PortsError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
     named = channel_tunnel.SUBPROTOCOL in offered

@@ -18,7 +18,7 @@ from podwire.agent import main as node_agent
 from podwire.agent.config import AgentConfig
 from podwire.apiserver import main as api_server
 from podwire.apiserver.storage.journal import JournalError
-from podwire.component import logs
+from podwire.component import logs, permissions
 from podwire.component.program import trimmed
 from podwire.controllers import main as controllers_main
 from podwire.controllers.nodes.health import NodeHealth
@@ -27,6 +27,7 @@ from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
 from podwire.lab.host import credentials
 from podwire.lab.kubelet import kubelet as node_runtime
+from podwire.lab.kubelet.node_dialer import UnixSocketDialer
 from podwire.lab.network import external_network
 from podwire.lab.network import underlay as world_underlay
 from podwire.lab.network.topology import Topology
@@ -71,7 +72,8 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
         token_key_file=str(keys / credentials.TOKENS),
         issuer=f"https://kubernetes.default.svc.{topology.domain}",
         audit_file=str(paths.AUDIT_LOG),
-        nodes_folder=str(paths.NODES),
+        dial_nodes=lambda _: UnixSocketDialer(paths.NODES),
+        roles=tuple(permissions.objects(permissions.CERTIFICATE_SUBJECTS)),
         service_ranges=(str(topology.services4), str(topology.services6)),
         cluster_addresses=topology.api_service,
         endpoint_addresses=addresses,

@@ -39,16 +39,16 @@ class Request:
 
     @classmethod
     def read(cls, query: MultiMapping[str]) -> Request:
-        """From the parameters of a URL."""
+        """From the parameters of a URL, under the kubelet's names (k8s.io/kubernetes `pkg/apis/core/types.go`)."""
 
         def flag(name: str) -> bool:
             return query.get(name, "").lower() in {"true", "1"}
 
         return cls(
             command=tuple(query.getall("command", [])),
-            stdin=flag("stdin"),
-            stdout=flag("stdout"),
-            stderr=flag("stderr"),
+            stdin=flag("input"),
+            stdout=flag("output"),
+            stderr=flag("error"),
             tty=flag("tty"),
             reader=query.get("reader", ""),
             started_it=flag("startedIt"),

@@ -1,33 +1,35 @@
-"""Where the streams of a pod come from: the runtime of its node, behind a unix socket.
+"""Where the streams of a pod come from: a path and a query of the kubelet of its node.
 
-Names become parts of a file path and of a URL here, so each one is checked first.
+Source: k8s.io/kubernetes `pkg/registry/core/pod/strategy.go` streamLocation, `pkg/kubelet/server/server.go`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from podwire.apiserver.base import status
+from podwire.apiserver.streams.node_dialer import NodeUnknownError
 from podwire.apiserver.streams.relays import Relay
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
+    from podwire.apiserver.streams.node_dialer import NodeDialer
+    from podwire.http.reverse_proxy import Endpoint
 
 Object = dict[str, Any]
 
 _LOG = ("follow", "previous", "tailLines", "sinceSeconds", "sinceTime", "limitBytes", "timestamps")
-_EXEC = ("command", "stdin", "stdout", "stderr", "tty")
-_ATTACH = ("stdin", "stdout", "stderr", "tty")
+_STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+"""Parameters of a client, and what the kubelet calls them."""
 
 PATHS = {
     "log": ("containerLogs", _LOG),
-    "exec": ("exec", _EXEC),
-    "attach": ("attach", _ATTACH),
-    "portforward": ("portforward", ("ports",)),
+    "exec": ("exec", ("command",)),
+    "attach": ("attach", ()),
+    "portforward": ("portForward", ()),
 }
-"""Subresource: first part of the runtime's path, and the parameters that are passed on."""
+"""Subresource: first part of the kubelet's path, and the parameters that are passed on as they are."""
 
 _KNOWS_READERS = frozenset({"log", "attach"})
 _STARTERS = frozenset({"kubectl run", "kubectl debug"})
@@ -41,11 +43,10 @@ PROTOCOLS = {
 }
 """The WebSocket subprotocols of each, the best first (k8s.io/apimachinery `util/remotecommand`, `util/portforward`)."""
 
-_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 
-def relay(request: Request, subresource: str, pod: Object, nodes_folder: str) -> Relay:
+def relay(request: Request, subresource: str, pod: Object, dialer: NodeDialer) -> Relay:
     """Where to get one of a pod's streams; raises StatusError 400 where the pod cannot have one."""
     own, spec = pod["metadata"], pod.get("spec") or {}
     parts = [own["namespace"], own["name"]]
@@ -54,21 +55,26 @@ def relay(request: Request, subresource: str, pod: Object, nodes_folder: str) ->
     node = spec.get("nodeName", "")
     if not node:
         raise status.bad_request(f"pod {own['name']} does not have a host assigned: it is not scheduled yet")
-    socket = socket_of(nodes_folder, node)
+    endpoint = kubelet_of(dialer, node)
     first, passed = PATHS[subresource]
     path = "/".join(quote(part, safe="") for part in (first, *parts))
     query = tuple((name, value) for name in passed for value in request.query.get(name, ()))
+    if subresource in {"exec", "attach"}:
+        query += tuple((theirs, "1") for name, theirs in _STREAMS.items() if request.flag(name))
+    if subresource == "portforward":
+        query += tuple(("port", value) for value in request.query.get("ports", ()))
     if subresource in _KNOWS_READERS:
         query += _reader(request)
     protocols = PROTOCOLS.get(subresource, ())
-    return Relay(socket, f"/{path}", query, subresource != "log", protocols)
+    return Relay(endpoint, f"/{path}", query, subresource != "log", protocols)
 
 
-def socket_of(nodes_folder: str, node: str) -> str:
-    """Where the runtime of a node listens; raises StatusError 400 where the name could lead elsewhere."""
-    if not _NODE_NAME.match(node) or ".." in node:
-        raise status.bad_request(f"spec.nodeName {node!r} is no node name")
-    return f"{nodes_folder}/{node}/runtime.sock"
+def kubelet_of(dialer: NodeDialer, node: str) -> Endpoint:
+    """The kubelet of a node; raises StatusError 400 for a node that cannot be dialled."""
+    try:
+        return dialer.kubelet(node)
+    except NodeUnknownError as error:
+        raise status.bad_request(str(error)) from error
 
 
 def _reader(request: Request) -> tuple[tuple[str, str], ...]:

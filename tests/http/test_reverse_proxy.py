@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 from yarl import URL
 
-from podwire.apiserver.streams.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
+from podwire.http.reverse_proxy import MESSAGE_BYTES, Hop, pass_on
 
 
 async def behind(request: web.BaseRequest) -> web.StreamResponse:

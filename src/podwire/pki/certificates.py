@@ -1,4 +1,4 @@
-"""The world's own certificate authority, and the certificates of its server and its clients: EC P-256.
+"""A cluster's certificate authority, and the certificates of its servers and clients: EC P-256.
 
 Client certificates carry the user as common name and the groups as organizations
 (k8s.io/apiserver `authentication/request/x509`). cryptography is imported late: it takes 37 ms.
@@ -29,7 +29,7 @@ SERVER_NAMES = (
     "kubernetes.default.svc.cluster.local",
     "localhost",
 )
-SERVER_ADDRESSES = ("127.0.0.1", "::1", "172.18.0.1", "fd00:172:18::1", "10.96.0.1", "fd00:10:96::1")
+LOOPBACK = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Authority:
             raise ValueError("the authority's key is no EC key: create a new authority")  # noqa: TRY004
         return cls(x509.load_pem_x509_certificate(pair.certificate), key)
 
-    def server(self, names: Iterable[str] = SERVER_NAMES, addresses: Iterable[str] = SERVER_ADDRESSES) -> KeyPair:
+    def server(self, names: Iterable[str] = SERVER_NAMES, addresses: Iterable[str] = LOOPBACK) -> KeyPair:
         """A certificate for a server that is reached by these names and addresses."""
         from cryptography import x509
 

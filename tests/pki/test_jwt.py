@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from podwire.apiserver.access.jwt import LONGEST_TOKEN, SigningKey, TokenError
+from podwire.pki.jwt import LONGEST_TOKEN, SigningKey, TokenError
 
 KEY = SigningKey.create()
 CLAIMS = {"iss": "here", "n": 1, "list": ["a"]}

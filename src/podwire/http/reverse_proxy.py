@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
-import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
 CONNECT_SECONDS = 5.0
@@ -58,17 +59,48 @@ class Hop:
     socket: str = ""
     prefix: str = ""
 
+    tls: ssl.SSLContext | None = None
 
-class Proxied(msgspec.Struct, frozen=True, gc=False):
-    """The answer is that of a pod or node, fetched through the server of its node."""
 
-    hop: Hop
-    body: bytes
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An HTTP server: how its URLs begin, and how to connect.
+
+    `socket` is a unix socket in place of the URL's host. `tls` None: its certificate is not checked.
+    """
+
+    url: str
+    socket: str = ""
+    tls: ssl.SSLContext | None = None
+
+    def __str__(self) -> str:
+        return self.socket or self.url
+
+    def hop(self, path: str, prefix: str = "") -> Hop:
+        """The next hop of a request for `path`, which begins with a slash."""
+        return Hop(f"{self.url}{path}", self.socket, prefix, self.tls)
+
+    def connector(self) -> aiohttp.BaseConnector:
+        """Connections to it."""
+        return connector(self.hop("/"))
 
 
 def connector(hop: Hop) -> aiohttp.BaseConnector:
-    """Connections for one hop. Certificates are not checked, as upstream: pods have none that anybody knows."""
-    return aiohttp.UnixConnector(path=hop.socket) if hop.socket else aiohttp.TCPConnector(ssl=False)
+    """Connections for one hop. Without `tls` certificates are not checked, as upstream: those of pods are unknown."""
+    return aiohttp.UnixConnector(path=hop.socket) if hop.socket else aiohttp.TCPConnector(ssl=hop.tls or False)
+
+
+def reason(error: Exception) -> str:
+    """Why a hop failed, in the words of Go's network errors, which clients of Kubernetes look for."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return str(error)
+    host = f"[{error.host}]" if ":" in error.host else error.host
+    return f"dial tcp {host}:{error.port}: connect: {os.strerror(error.os_error.errno or 0).lower()}"
+
+
+def unreachable(error: Exception) -> str:
+    """The message of an answer 503 for a backend that cannot be reached (apimachinery `pkg/util/proxy`)."""
+    return f"error trying to reach service: {reason(error)}"
 
 
 def onward(headers: Mapping[str, str]) -> CIMultiDict[str]:

@@ -1,0 +1,67 @@
+"""What podwire's programs need of an API server: ClusterRoles, and bindings of them to given subjects.
+
+One table for every place where they run: an API server that is given them as bootstrap objects, and manifests of a
+cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Object = dict[str, Any]
+
+GROUP = "rbac.authorization.k8s.io"
+READ = ("get", "list", "watch")
+
+AGENT = "podwire:agent"
+DNS = "podwire:dns"
+
+RULES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    AGENT: (
+        ("", ("namespaces", "nodes", "pods", "services")),
+        ("discovery.k8s.io", ("endpointslices",)),
+        ("networking.k8s.io", ("networkpolicies",)),
+    ),
+    DNS: (
+        ("", ("namespaces", "services")),
+        ("discovery.k8s.io", ("endpointslices",)),
+    ),
+}
+"""By role: API group and resources that are read."""
+
+AGENTS = "podwire:agents"
+"""The group in the certificates of agents that have no ServiceAccount."""
+
+
+def group(name: str) -> Object:
+    """A group as the subject of a binding."""
+    return {"apiGroup": GROUP, "kind": "Group", "name": name}
+
+
+def user(name: str) -> Object:
+    """A user as the subject of a binding."""
+    return {"apiGroup": GROUP, "kind": "User", "name": name}
+
+
+def account(namespace: str, name: str) -> Object:
+    """A ServiceAccount as the subject of a binding."""
+    return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
+
+
+CERTIFICATE_SUBJECTS: Mapping[str, Object] = {AGENT: group(AGENTS), DNS: user(DNS)}
+"""Subjects where each program proves itself by a client certificate."""
+
+
+def objects(subjects: Mapping[str, Object]) -> Iterator[Object]:
+    """The ClusterRole of each role that has a subject, and its binding to that."""
+    for name, subject in subjects.items():
+        rules = [{"apiGroups": [found], "resources": [*names], "verbs": [*READ]} for found, names in RULES[name]]
+        yield {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+        yield {
+            "apiVersion": f"{GROUP}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": name},
+            "subjects": [subject],
+        }

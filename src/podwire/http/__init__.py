@@ -1,0 +1,1 @@
+"""HTTP between parts of podwire: limits, and passing requests on."""
