@@ -7,7 +7,7 @@ from aiohttp import web
 from podwire.apiserver.main import running
 from podwire.kube.authentication import Authentication
 from podwire.kube.client import ApiError, Client
-from podwire.kube.credentials import Credentials
+from podwire.kube.credentials import Credentials, CredentialsError
 from podwire.kube.kinds import CONFIG_MAPS
 from tests.apiserver.conftest import configuration, free_listener, write_files
 from tests.kube.fake_server import connected, listing
@@ -41,8 +41,27 @@ async def test_each_request_bears_the_token_that_its_file_has_now(tmp_path: Path
 
 
 def test_a_token_that_was_never_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(CredentialsError, match="token: No such file"):
         Authentication(Credentials("https://a", token_file=str(tmp_path / "token"))).headers()
+
+
+def test_a_file_that_tls_cannot_use_is_named(tmp_path: Path) -> None:
+    files = write_files(tmp_path)
+    (tmp_path / "empty.crt").touch()
+    own = (str(files.folder / "admin.crt"), str(files.folder / "admin.key"))
+    for authority in ("absent.crt", "empty.crt"):
+        with pytest.raises(CredentialsError, match=authority):
+            Authentication(Credentials("https://a", str(tmp_path / authority), *own)).context()
+
+
+def test_files_that_do_not_fit_while_they_are_renewed_leave_what_was_there(tmp_path: Path) -> None:
+    files = write_files(tmp_path)
+    authentication = Authentication(files.credentials("https://a"))
+    before = authentication.context()
+    replaced(tmp_path / "admin.key", "half a key")
+    assert authentication.context() is before
+    write_files(tmp_path)
+    assert authentication.context() is not before
 
 
 async def test_a_renewed_client_certificate_is_used_without_a_restart(tmp_path: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
 from podwire.component import logs
 from podwire.component.logs import LogFormat
 from podwire.component.signals import run_until_signal
-from podwire.kernel.nftables import release_memory
+from podwire.kernel.nftables import NftablesError, NftablesMissingError, release_memory
+from podwire.kube.credentials import CredentialsError
+
+log = logging.getLogger(__name__)
 
 TRIM_SECONDS = 2.0
 
@@ -17,9 +22,17 @@ TRIM_SECONDS = 2.0
 def run(
     work: Coroutine[Any, Any, None], *, log_format: LogFormat = "text", verbosity: int = 0, linger: float = 0.0
 ) -> None:
-    """Log to standard error and work until done, or until SIGTERM or SIGINT; then for `linger` seconds more."""
+    """Log to standard error and work until done, or until SIGTERM or SIGINT; then for `linger` seconds more.
+
+    What a user can mend is one line of the log and exit status 1: a port that is taken, credentials that cannot be
+    used, a namespace without rights. Raises everything else.
+    """
     logs.configure(log_format, verbosity)
-    asyncio.run(trimmed(run_until_signal(work, linger)))
+    try:
+        asyncio.run(trimmed(run_until_signal(work, linger)))
+    except (OSError, CredentialsError, NftablesError, NftablesMissingError) as error:
+        log.critical("%s", error)
+        sys.exit(1)
 
 
 async def trimmed(work: Coroutine[Any, Any, None]) -> None:

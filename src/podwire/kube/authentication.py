@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from podwire.kube.credentials import CredentialsError
+
 if TYPE_CHECKING:
     import ssl
 
@@ -31,7 +33,7 @@ class Authentication:
     def context(self) -> ssl.SSLContext | bool:
         """The TLS context; a new one after its files changed, so that new connections use the new certificate.
 
-        Raises OSError where the first one cannot be made.
+        Raises CredentialsError where the first one cannot be made.
         """
         if not self._credentials.server.startswith("https:"):
             return True
@@ -41,13 +43,13 @@ class Authentication:
         elif state != self._context_state:
             try:
                 self._context = self._credentials.ssl_context()
-            except OSError as error:
-                log.warning("%s cannot be used yet: %s", ", ".join(self._credentials.files), error)
+            except CredentialsError as error:
+                log.warning("the credentials remain as they were: %s", error)
         self._context_state = state
         return self._context
 
     def headers(self) -> dict[str, str]:
-        """The bearer token, where there is one. Raises OSError where it could never be read."""
+        """The bearer token, where there is one. Raises CredentialsError where it could never be read."""
         path = self._credentials.token_file
         if not path:
             return {}
@@ -55,9 +57,9 @@ class Authentication:
         if state != self._token_state or not self._token:
             try:
                 self._token = Path(path).read_text().strip() or self._token
-            except OSError:
+            except OSError as error:
                 if not self._token:
-                    raise
+                    raise CredentialsError(f"{path}: {error.strerror}") from error
             self._token_state = state
         return {"Authorization": f"Bearer {self._token}"}
 

@@ -96,6 +96,7 @@ class Client:
 
     async def __aenter__(self) -> Client:
         self._authentication.context()
+        self._authentication.headers()
         connector = aiohttp.TCPConnector(limit=0, socket_factory=self._deadlines.socket)
         self._session = aiohttp.ClientSession(
             self._credentials.server,

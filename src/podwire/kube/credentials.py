@@ -48,15 +48,21 @@ class Credentials(msgspec.Struct, frozen=True):
         return tuple(filter(None, (self.authority_file, self.certificate_file, self.key_file)))
 
     def ssl_context(self) -> ssl.SSLContext:
-        """TLS as these credentials describe it. Raises OSError (ssl.SSLError too) for a file that cannot be used."""
+        """TLS as these credentials describe it. Raises CredentialsError for a file that cannot be used."""
         import ssl
 
-        context = ssl.create_default_context(cafile=self.authority_file or None)
+        for path in self.files:
+            if not os.access(path, os.R_OK):
+                raise CredentialsError(f"{path}: does not exist, or this process may not read it")
+        try:
+            context = ssl.create_default_context(cafile=self.authority_file or None)
+            if self.certificate_file:
+                context.load_cert_chain(self.certificate_file, self.key_file or None)
+        except OSError as error:
+            raise CredentialsError(f"{', '.join(self.files)}: no usable PEM: {error}") from error
         if self.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if self.certificate_file:
-            context.load_cert_chain(self.certificate_file, self.key_file or None)
         return context
 
 
