@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.controllers.machinery import names
 from podwire.controllers.workloads import replicaset_plan
+from podwire.kube import names
 from podwire.kube.apps import ReplicaSetStatus
 from podwire.kube.core import Pod
 from podwire.kube.meta import Condition

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.json_equality import json_equal
 from podwire.kube.meta import timestamp
+from podwire.kube.names import SAFE_LETTERS
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 GENERATE_TRIES = 8
-_GENERATED_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-"""No vowels and no look-alikes, as upstream has it: five of them follow a generateName."""
-
 _LONGEST_PREFIX = 58
 _UNSAFE_NAME = re.compile(r"[/%\x00-\x1f\x7f]")
 _SYSTEM_FIELDS = ("selfLink", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -118,7 +116,7 @@ def check_made_by_apply(resource: Resource, config: Object) -> None:
 
 def generated_name(prefix: str) -> str:
     """A name that is likely to be free."""
-    return prefix[:_LONGEST_PREFIX] + "".join(random.choices(_GENERATED_LETTERS, k=5))  # noqa: S311  (no secret)
+    return prefix[:_LONGEST_PREFIX] + "".join(random.choices(SAFE_LETTERS, k=5))  # noqa: S311  (no secret)
 
 
 def check_name(resource: Resource, name: str) -> None:

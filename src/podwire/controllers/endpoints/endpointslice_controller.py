@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from podwire.controllers.endpoints import from_pods, slice_packing
 from podwire.controllers.endpoints.service_index import ServiceIndex
 from podwire.controllers.machinery.deletion import delete
-from podwire.controllers.machinery.names import safe_text
 from podwire.kube.cache import Index, changed_key, label_keys, selected
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.names import safe_text
 from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:

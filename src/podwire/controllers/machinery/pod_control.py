@@ -10,11 +10,11 @@ import aiohttp
 
 from podwire.controllers.machinery import owner_references
 from podwire.controllers.machinery.deletion import delete
-from podwire.controllers.machinery.names import safe_text
 from podwire.kube.cache import Index, controller_uid
 from podwire.kube.client import NAMESPACE_TERMINATING, ApiError
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.names import safe_text
 from podwire.kube.selectors import matches
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.workloads.deployment_revisions import NOT_COPIED
 from podwire.kube.apps import ControllerRevision, PodTemplate
+from podwire.kube.names import safe_text
 
 if TYPE_CHECKING:
     from podwire.kube.apps import DaemonSet, StatefulSet

@@ -41,7 +41,7 @@ class DaemonSets:
         self._nodes.subscribe(self._node_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:

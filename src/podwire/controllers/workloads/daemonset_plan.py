@@ -1,4 +1,4 @@
-"""What a DaemonSet's pods mean: which nodes lack one, which pods go, and what the status says. Pure.
+"""The next step of a DaemonSet: nodes that need a pod, pods to delete; and its status. Pure.
 
 Source: kubernetes `pkg/controller/daemon/daemon_controller.go`, `update.go`, `util/daemonset_util.go`.
 """
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from podwire.kube.apps import DaemonSet
     from podwire.kube.core import Node, Pod
 
-LASTING = (node_affinity.NOT_READY, node_affinity.UNREACHABLE)
-PRESSURES = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+EXECUTE_TAINTS = (node_affinity.NOT_READY, node_affinity.UNREACHABLE)
+CONDITION_TAINTS = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next: nodes that get a pod, pods to delete."""
+    """The next step: nodes that get a pod, pods to delete."""
 
     create: tuple[str, ...] = ()
     delete: tuple[Pod, ...] = ()
@@ -40,14 +40,14 @@ class Plan:
 
 @dataclass(slots=True)
 class _NodeState:
-    """The pods of one node: of the current template, and of older ones. Ending and ended pods do not count."""
+    """The pods of one node, of the current template and of older ones, without terminating and finished pods."""
 
     new: list[Pod]
     old: list[Pod]
 
 
 def wanted(spec: PodSpec, node: Node) -> bool:
-    """Whether the node shall have a pod."""
+    """Return whether the node should run a pod."""
     tolerations = (*spec.tolerations, *own_tolerations(spec))
     if node.metadata.deletion_timestamp is not None or not node_affinity.chosen(spec, node):
         return False
@@ -55,7 +55,7 @@ def wanted(spec: PodSpec, node: Node) -> bool:
 
 
 def kept(spec: PodSpec, node: Node) -> bool:
-    """Whether a pod that the node has may stay: a taint that only keeps new pods away does not end it."""
+    """Return whether an existing pod of the node may continue: NoSchedule taints do not evict it."""
     tolerations = (*spec.tolerations, *own_tolerations(spec))
     return (
         node_affinity.chosen(spec, node)
@@ -64,16 +64,16 @@ def kept(spec: PodSpec, node: Node) -> bool:
 
 
 def own_tolerations(spec: PodSpec) -> list[Toleration]:
-    """What every daemon's pod bears: nodes that are not well, and cordoned ones."""
-    lasting = [Toleration(key=key, operator="Exists", effect=NO_EXECUTE) for key in LASTING]
-    words = [*PRESSURES, *(["network-unavailable"] if spec.host_network else [])]
+    """Return the tolerations that every daemon pod gets: for node conditions and for cordoned nodes."""
+    lasting = [Toleration(key=key, operator="Exists", effect=NO_EXECUTE) for key in EXECUTE_TAINTS]
+    names = [*CONDITION_TAINTS, *(["network-unavailable"] if spec.host_network else [])]
     return lasting + [
-        Toleration(key=f"node.kubernetes.io/{word}", operator="Exists", effect=NO_SCHEDULE) for word in words
+        Toleration(key=f"node.kubernetes.io/{name}", operator="Exists", effect=NO_SCHEDULE) for name in names
     ]
 
 
 def node_of(pod: Pod) -> str:
-    """The node that a pod is on, or was made for."""
+    """Return the node that a pod runs on, or was created for."""
     if pod.spec.node_name:
         return pod.spec.node_name
     required = pod.spec.affinity.node_affinity.required
@@ -82,20 +82,20 @@ def node_of(pod: Pod) -> str:
 
 
 def plan(daemon_set: DaemonSet, pods: Sequence[Pod], nodes: Sequence[Node], revision: str, now: datetime) -> Plan:
-    """The next step. `revision` is the hash of the current template."""
+    """Return the next step. `revision` is the hash of the current template."""
     if daemon_set.metadata.deletion_timestamp is not None:
         return Plan()
     spec = msgspec.convert(daemon_set.spec.template.spec, PodSpec)
     by_node = _by_node(pods)
     known = {node.metadata.name: node for node in nodes}
     create: list[str] = []
-    delete = [pod for pod in pods if pod.finished and not _ending(pod)]
+    delete = [pod for pod in pods if pod.finished and not _terminating(pod)]
     for name, mine in by_node.items():
         node = known.get(name)
         if node is None or not kept(spec, node):
             delete += mine
     serving = {name: _state(by_node.get(name, []), revision) for name, node in known.items() if wanted(spec, node)}
-    terminating = {node_of(pod) for pod in pods if _ending(pod)}
+    terminating = {node_of(pod) for pod in pods if _terminating(pod)}
     for name, state in serving.items():
         if not state.new and not state.old and name not in terminating:
             create.append(name)
@@ -108,7 +108,7 @@ def plan(daemon_set: DaemonSet, pods: Sequence[Pod], nodes: Sequence[Node], revi
 
 
 def _update(daemon_set: DaemonSet, serving: Mapping[str, _NodeState], now: datetime) -> tuple[list[str], list[Pod]]:
-    """Nodes that get a second pod, and old pods that go: broken ones at once, others as far as nodes may be without."""
+    """Return nodes that get a surge pod, and old pods to delete: unavailable ones at once, others by maxUnavailable."""
     rolling = daemon_set.spec.update_strategy.rolling_update
     surge = scaled(rolling.max_surge, len(serving), round_up=True)
     away = scaled(rolling.max_unavailable, len(serving), round_up=True)
@@ -135,7 +135,7 @@ def _update(daemon_set: DaemonSet, serving: Mapping[str, _NodeState], now: datet
 def status(
     daemon_set: DaemonSet, pods: Sequence[Pod], nodes: Sequence[Node], revision: str, now: datetime
 ) -> DaemonSetStatus:
-    """The status that the pods amount to."""
+    """Return the status computed from the pods."""
     spec = msgspec.convert(daemon_set.spec.template.spec, PodSpec)
     by_node = _by_node(pods)
     desired = [node.metadata.name for node in nodes if wanted(spec, node)]
@@ -155,7 +155,7 @@ def status(
 
 
 def pod_body(daemon_set: DaemonSet, node: str, name: str, revision: str) -> dict[str, Any]:
-    """A pod for one node: the scheduler binds it there, as its affinity names no other."""
+    """Return a pod for one node as JSON: its affinity names this node only."""
     template = daemon_set.spec.template
     spec = msgspec.convert(template.spec, PodSpec)
     tolerations = [*(template.spec.get("tolerations") or []), *msgspec.to_builtins(own_tolerations(spec))]
@@ -173,7 +173,7 @@ def pod_body(daemon_set: DaemonSet, node: str, name: str, revision: str) -> dict
 
 
 def _on(node: str, affinity: dict[str, Any] | None) -> dict[str, Any]:
-    """The affinity with this node in place of what it required: the DaemonSet has looked at that already."""
+    """Return the affinity with this node in place of what it required, which `wanted` has evaluated already."""
     field = {"key": "metadata.name", "operator": "In", "values": [node]}
     required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
     mine = {**((affinity or {}).get("nodeAffinity") or {}), REQUIRED: required}
@@ -183,7 +183,7 @@ def _on(node: str, affinity: dict[str, Any] | None) -> dict[str, Any]:
 def _by_node(pods: Iterable[Pod]) -> dict[str, list[Pod]]:
     found: dict[str, list[Pod]] = {}
     for pod in pods:
-        if not pod.finished and not _ending(pod):
+        if not pod.finished and not _terminating(pod):
             found.setdefault(node_of(pod), []).append(pod)
     return found
 
@@ -194,12 +194,12 @@ def _state(pods: Sequence[Pod], revision: str) -> _NodeState:
 
 
 def _surplus(pods: Sequence[Pod]) -> list[Pod]:
-    """All but the one that is ready, placed, and there for the longest time."""
-    by_worth = sorted(
+    """Return all pods but the best: ready, then scheduled, then oldest."""
+    best_first = sorted(
         pods,
         key=lambda pod: (not pod.ready, not pod.spec.node_name, pod.metadata.creation_timestamp, pod.metadata.name),
     )
-    return by_worth[1:]
+    return best_first[1:]
 
 
 def _available(daemon_set: DaemonSet, pods: Iterable[Pod], now: datetime) -> bool:
@@ -210,5 +210,5 @@ def _is_new(pod: Pod, revision: str) -> bool:
     return pod.metadata.labels.get(HASH_LABEL) == revision
 
 
-def _ending(pod: Pod) -> bool:
+def _terminating(pod: Pod) -> bool:
     return pod.metadata.deletion_timestamp is not None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.controllers.machinery.names import safe_text
 from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.workloads.deployment_scaling import DESIRED_REPLICAS, MAX_REPLICAS, size_annotations
 from podwire.kube.kinds import DEPLOYMENTS
+from podwire.kube.names import safe_text
 
 if TYPE_CHECKING:
     from podwire.kube.apps import Deployment, PodTemplate, ReplicaSet

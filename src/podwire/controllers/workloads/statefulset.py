@@ -1,4 +1,4 @@
-"""The StatefulSet controller: pods with lasting names, one after the other."""
+"""The StatefulSet controller: pods with stable names, created in order."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from podwire.kube.shared_informers import SharedInformers
 
 NO_VOLUMES = (
-    "volumeClaimTemplates are stored, but podwire provides no persistent volumes: each pod has an empty folder in "
-    "their place, which ends with the pod"
+    "volumeClaimTemplates are stored, but podwire provides no persistent volumes: each pod has an emptyDir in their "
+    "place, which is removed with the pod"
 )
 
 
@@ -40,19 +40,19 @@ class StatefulSets:
             client, informers, recorder, STATEFUL_SETS, lambda item: item.spec.selector, self._queue.add
         )
         self._revisions = RevisionKeeper(client, informers, STATEFUL_SETS, self._sets)
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._sets.subscribe(lambda change: self._queue.add(changed_key(change)))
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Bring one set one step nearer to what it should be."""
+        """Take the next step for one set."""
         stateful_set = self._sets.objects.get(key)
         if stateful_set is None:
             return
-        self._tell_volumes(stateful_set)
+        self._warn_about_volumes(stateful_set)
         pods = await self._pods.claim(stateful_set)
         revisions = await self._revisions_of(stateful_set)
         now = datetime.now(UTC)
@@ -73,7 +73,7 @@ class StatefulSets:
             self._queue.add(key, again)
 
     async def _revisions_of(self, stateful_set: StatefulSet) -> Revisions:
-        """The template's own revision, and the one that pods had until now; at first they are the same."""
+        """Return the current revision and that of the template; at first they are the same."""
         if stateful_set.metadata.deletion_timestamp is not None:
             return Revisions(stateful_set.status.current_revision, stateful_set.status.update_revision)
         update = (await self._revisions.current(stateful_set)).metadata.name
@@ -96,8 +96,8 @@ class StatefulSets:
             body = {"status": whole(wanted)}
             self._sets.wrote(await self._client.patch(STATEFUL_SETS, stateful_set.key, body, "status"))
 
-    def _tell_volumes(self, stateful_set: StatefulSet) -> None:
+    def _warn_about_volumes(self, stateful_set: StatefulSet) -> None:
         uid = stateful_set.metadata.uid
-        if stateful_set.spec.volume_claim_templates and uid not in self._told:
-            self._told.add(uid)
+        if stateful_set.spec.volume_claim_templates and uid not in self._warned:
+            self._warned.add(uid)
             self._recorder.event(STATEFUL_SETS, stateful_set, "VolumesNotProvided", NO_VOLUMES, warning=True)

@@ -1,4 +1,4 @@
-"""What a StatefulSet's pods mean: which to make, which to delete, in which order, and what the status says. Pure.
+"""The next step of a StatefulSet, in the order of its ordinals, and its status. Pure.
 
 Source: kubernetes `pkg/controller/statefulset/stateful_set_control.go`, `stateful_set_utils.go`.
 """
@@ -28,7 +28,7 @@ POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next: ordinals to make, pods to delete."""
+    """The next step: ordinals to create, pods to delete."""
 
     create: tuple[int, ...] = ()
     delete: tuple[Pod, ...] = ()
@@ -36,39 +36,38 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """Names of the revision that pods had until now, and of the one that they get."""
+    """Names of the current revision and of the update revision."""
 
     current: str
     update: str
 
 
 def ordinal(stateful_set: StatefulSet, pod: Pod) -> int | None:
-    """The number in the pod's name; None for a pod that the set would not have made."""
+    """Return the ordinal in the pod's name; None for a name that the set does not create."""
     beginning, _, number = pod.metadata.name.rpartition("-")
     plain = number.isdecimal() and number == str(int(number))
     return int(number) if plain and beginning == stateful_set.metadata.name else None
 
 
 def numbers(stateful_set: StatefulSet) -> range:
-    """The ordinals that the set should have."""
+    """Return the ordinals that the set should have."""
     start = stateful_set.spec.ordinals.start
     return range(start, start + stateful_set.spec.replicas)
 
 
 def plan(stateful_set: StatefulSet, pods: Iterable[Pod], revisions: Revisions, now: datetime) -> Plan:
-    """The next step: with OrderedReady one pod at a time, each when all before it are well."""
+    """Return the next step; with OrderedReady one pod at a time, each once all before it are available."""
     found = {number: pod for pod in pods if (number := ordinal(stateful_set, pod)) is not None}
     if stateful_set.metadata.deletion_timestamp is not None:
         return Plan()
-    turn = _Turn(stateful_set, found, revisions, now)
-    if not turn.fill() or not turn.shrink():
-        return turn.plan
-    turn.update()
-    return turn.plan
+    step = _Step(stateful_set, found, revisions, now)
+    if step.scale_up() and step.scale_down():
+        step.update()
+    return step.plan
 
 
-class _Turn:
-    """One look at all pods of a set. Each step answers whether the next one may be taken."""
+class _Step:
+    """One pass over the pods of a set. Each method returns whether the next one may run."""
 
     def __init__(
         self, stateful_set: StatefulSet, found: Mapping[int, Pod], revisions: Revisions, now: datetime
@@ -85,63 +84,65 @@ class _Turn:
     def plan(self) -> Plan:
         return Plan(tuple(self._create), tuple(self._delete))
 
-    def fill(self) -> bool:
-        """Upwards: make what is missing, make anew what has ended."""
+    def scale_up(self) -> bool:
+        """Upwards: create missing pods, replace finished ones."""
         for number in numbers(self._set):
             pod = self._found.get(number)
             if pod is None:
                 self._create.append(number)
-            elif pod.finished and not _ending(pod):
+            elif pod.finished and not _terminating(pod):
                 self._delete.append(pod)
-            elif self._well(pod) and unavailable_for(pod, self._set.spec.min_ready_seconds, self._now) == 0:
+            elif self._available(pod):
                 continue
             if self._ordered:
                 return False
         return True
 
-    def shrink(self) -> bool:
-        """Downwards: delete what is too much, as long as all others are well."""
+    def scale_down(self) -> bool:
+        """Downwards: delete surplus pods, as long as all others are available."""
         wanted = numbers(self._set)
-        sick = min((n for n, pod in self._found.items() if not self._well(pod)), default=None)
+        unavailable = [number for number, pod in self._found.items() if not self._available(pod)]
+        first = min(unavailable, key=lambda number: (number not in wanted, number), default=None)
         for number in sorted((n for n in self._found if n not in wanted), reverse=True):
             pod = self._found[number]
-            if not _ending(pod) and (not self._ordered or self._well(pod) or number == sick):
+            if not _terminating(pod) and (not self._ordered or self._available(pod) or number == first):
                 self._delete.append(pod)
             if self._ordered:
                 return False
         return True
 
     def update(self) -> None:
-        """Downwards to the partition: delete pods of other revisions, as many at once as may be away."""
+        """Downwards to the partition: delete pods of other revisions, at most maxUnavailable at a time."""
         strategy = self._set.spec.update_strategy
         if strategy.type != "RollingUpdate":
             return
         limit = max(1, scaled(strategy.rolling_update.max_unavailable, self._set.spec.replicas, round_up=True))
         first = numbers(self._set).start + strategy.rolling_update.partition
-        away = 0
+        unavailable = 0
         for number in reversed(numbers(self._set)):
             pod = self._found.get(number)
-            if number < first or away >= limit:
+            if number < first or unavailable >= limit:
                 return
             if pod is None or pod in self._delete:
-                away += 1
-            elif not _ending(pod) and revision_of(pod) != self._revisions.update:
+                unavailable += 1
+            elif not _terminating(pod) and revision_of(pod) != self._revisions.update:
                 self._delete.append(pod)
-                away += 1
-            elif not self._well(pod):
-                away += 1
+                unavailable += 1
+            elif not self._available(pod):
+                unavailable += 1
 
-    def _well(self, pod: Pod) -> bool:
-        return pod.status.phase == "Running" and pod.ready and not _ending(pod)
+    def _available(self, pod: Pod) -> bool:
+        running = pod.status.phase == "Running" and pod.ready and not _terminating(pod)
+        return running and unavailable_for(pod, self._set.spec.min_ready_seconds, self._now) == 0
 
 
 def revision_of(pod: Pod) -> str:
-    """The revision that a pod was made from."""
+    """Return the revision that a pod was created from."""
     return pod.metadata.labels.get(HASH_LABEL, "")
 
 
 def revision_for(stateful_set: StatefulSet, number: int, revisions: Revisions) -> str:
-    """The revision of a pod that is made now: below the partition the one that stands until now."""
+    """Return the revision of a pod that is created now: below the partition the current one."""
     strategy = stateful_set.spec.update_strategy
     first = numbers(stateful_set).start + strategy.rolling_update.partition
     kept = strategy.type == "RollingUpdate" and number < first
@@ -149,10 +150,10 @@ def revision_for(stateful_set: StatefulSet, number: int, revisions: Revisions) -
 
 
 def status(stateful_set: StatefulSet, pods: Iterable[Pod], revisions: Revisions, now: datetime) -> StatefulSetStatus:
-    """The status that the pods amount to. When all pods are updated, the update becomes the current revision."""
+    """Return the status computed from the pods. When all are updated, the update revision becomes the current one."""
     spec = stateful_set.spec
     mine = [pod for pod in pods if ordinal(stateful_set, pod) is not None]
-    staying = [pod for pod in mine if not _ending(pod)]
+    staying = [pod for pod in mine if not _terminating(pod)]
     ready = [pod for pod in staying if pod.status.phase == "Running" and pod.ready]
     counts = StatefulSetStatus(
         observed_generation=stateful_set.metadata.generation,
@@ -174,14 +175,14 @@ def status(stateful_set: StatefulSet, pods: Iterable[Pod], revisions: Revisions,
 
 
 def pod_body(stateful_set: StatefulSet, number: int, template: PodTemplate, revision: str) -> dict[str, Any]:
-    """The pod of an ordinal: its name is its hostname, and the governing Service is its subdomain."""
+    """Return the pod of an ordinal as JSON: its name is its hostname, the governing Service its subdomain."""
     name = f"{stateful_set.metadata.name}-{number}"
     labels = {**template.labels, POD_NAME_LABEL: name, POD_INDEX_LABEL: str(number), HASH_LABEL: revision}
     spec = {**template.spec, "hostname": name}
     if stateful_set.spec.service_name:
         spec["subdomain"] = stateful_set.spec.service_name
     if claims := list(_claim_names(stateful_set)):
-        spec["volumes"] = _with_stand_ins(template.spec.get("volumes") or [], claims)
+        spec["volumes"] = _with_empty_dirs(template.spec.get("volumes") or [], claims)
     return {
         "metadata": {
             **template.metadata,
@@ -199,11 +200,11 @@ def _claim_names(stateful_set: StatefulSet) -> Iterator[str]:
         yield str(claim.get("metadata", {}).get("name", ""))
 
 
-def _with_stand_ins(volumes: Sequence[dict[str, Any]], claims: Sequence[str]) -> list[dict[str, Any]]:
-    """Where upstream puts a claimed volume, an empty folder: the pod can run, what it writes ends with it."""
+def _with_empty_dirs(volumes: Sequence[dict[str, Any]], claims: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the volumes with an emptyDir in place of each claim: podwire provides no persistent volumes."""
     others = [volume for volume in volumes if volume.get("name") not in claims]
     return [*others, *({"name": name, "emptyDir": {}} for name in claims)]
 
 
-def _ending(pod: Pod) -> bool:
+def _terminating(pod: Pod) -> bool:
     return pod.metadata.deletion_timestamp is not None

@@ -9,7 +9,7 @@ SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def safe_text(seed: bytes, length: int) -> str:
-    """Stable text of safe letters for a seed."""
+    """Return text of safe letters, the same for the same seed."""
     number = int.from_bytes(hashlib.sha256(seed).digest())
     letters = []
     for _ in range(length):
