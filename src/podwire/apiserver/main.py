@@ -32,6 +32,7 @@ from podwire.apiserver.writes import bootstrap_objects
 from podwire.apiserver.writes.admission import living_namespace, service_addresses
 from podwire.apiserver.writes.bootstrap_controller import First, Keeper
 from podwire.apiserver.writes.ip_addresses import IPAddresses
+from podwire.apiserver.writes.pod_priority import PodPriority
 from podwire.apiserver.writes.service_allocator import CLUSTER_RANGES, ServiceAddresses, ServiceRanges
 from podwire.apiserver.writes.service_cidr_controller import ServiceCIDRController, may_allocate
 from podwire.apiserver.writes.writer import Writer
@@ -100,6 +101,7 @@ class ApiServer:
         self._ranges = ServiceCIDRController(
             self.store, self.registry, self._addresses, IPAddresses(self.registry, _now), _now
         )
+        self._priority = PodPriority(self.store)
         self._writer = self._make_writer()
         self._keeper = Keeper(self.store, self._writer, self._first_objects())
         self.api = self._make_api()
@@ -111,6 +113,7 @@ class ApiServer:
         self.store.subscribe(self._release_addresses)
         self._definitions.start(self._writer)
         self._ranges.start(self._writer)
+        self._priority.start()
         await self.access.start(self.registry)
         await self._keeper.start()
         await self._server.start()
@@ -147,7 +150,7 @@ class ApiServer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")
         contents = bootstrap_objects.namespace_contents(self.registry, authority, _now)
         own = (living_namespace, contents, service_addresses(self._addresses, may_allocate), self._ranges.admit)
-        admission = (*own, self._definitions.admit, *self.access.admission)
+        admission = (*own, self._priority.admit, self._definitions.admit, *self.access.admission)
         return Writer(self.registry, self.store, admission, _now, self._ranges.removed)
 
     def _make_api(self) -> Api:
@@ -176,6 +179,7 @@ class ApiServer:
     def _first_objects(self) -> Iterator[First]:
         config = self._config
         kept = [bootstrap_objects.namespace(name) for name in bootstrap_objects.NAMESPACES]
+        kept += bootstrap_objects.priority_classes()
         kept.append(bootstrap_objects.service_cidr(CLUSTER_RANGES, config.service_ranges))
         kept.append(bootstrap_objects.service(config.cluster_addresses, config.port))
         renewed = bootstrap_objects.endpoint_slices(config.endpoint_addresses, config.port)

@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.validation.records import SYSTEM_PRIORITIES
 from podwire.apiserver.writes.metadata import complete_new
 
 if TYPE_CHECKING:
@@ -25,6 +26,25 @@ PORT_NAME = "https"
 def namespace(name: str) -> Object:
     """A namespace with nothing said about it."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def priority_classes() -> list[Object]:
+    """The classes of pods that a cluster cannot do without."""
+    texts = {
+        "system-node-critical": "Used for system critical pods that must not be moved from their current node.",
+        "system-cluster-critical": "Used for system critical pods that must run in the cluster, but can be moved to "
+        "another node if necessary.",
+    }
+    return [
+        {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": name},
+            "value": SYSTEM_PRIORITIES[name],
+            "description": text,
+        }
+        for name, text in texts.items()
+    ]
 
 
 def service(cluster_addresses: Sequence[str], target_port: int) -> Object:
