@@ -91,5 +91,5 @@ def test_status_says_what_runs_and_what_does_not(world: World) -> None:
         lines = world.home.podwire("status", "--name", world.name).stdout.splitlines()
         return next(line for line in lines if f"default/{pod} " in line)
 
-    eventually(lambda: runs("missing").endswith("nothing: CreateContainerError"), 60, "the refusal in status")
+    eventually(lambda: runs("missing").endswith("nothing: CrashLoopBackOff"), 60, "the refusal in status")
     assert runs("shell").endswith("this machine's programs")

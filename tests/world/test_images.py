@@ -211,7 +211,7 @@ def test_input_terminal_and_copies(world: World, web: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("image", "command", "reason", "words"),
     [
-        ("web:v1", ["/no/such"], "CreateContainerError", "executable file `/no/such` not found"),
+        ("web:v1", ["/no/such"], "StartError", "executable file `/no/such` not found"),
         ("Bad:v1", [], "InvalidImageName", "invalid reference format"),
     ],
 )
@@ -220,7 +220,7 @@ def test_what_cannot_run_says_why(world: World, image: str, command: list[str], 
     container = {"name": "c", "image": image, "command": command}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [container]}}
     world.apply(json.dumps(pod))
-    path = "{.status.containerStatuses[0].state.waiting}"
+    path = "{.status.containerStatuses[0]}"
     eventually(lambda: reason in world.jsonpath(f"pod {name}", path), what=reason)
     assert words in world.jsonpath(f"pod {name}", path)
     world.kubectl("delete", "pod", name, "--wait=false")

@@ -21,6 +21,7 @@ from podwire.lab.kubelet import pod_workers
 from podwire.lab.kubelet.pod_setup import PodSetup
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient
+from podwire.lab.shim.lifecycle import Running
 from tests.lab.nodes import NODE, is_ready, node, shell
 from tests.lab.shims import DEADLINE, ForkSpawner, until
 from tests.sandbox import in_world
@@ -237,8 +238,10 @@ async def test_what_is_missing_is_waited_for() -> None:
 async def test_a_command_that_is_not_here_is_never_a_stand_in() -> None:
     async with node() as home:
         await home.create("web", {"name": "main", "image": "nginx", "command": ["no-such-program"]})
-        pod = await home.when("web", lambda p: state_of(p)["waiting"]["reason"] == "CreateContainerError")
-        assert "no-such-program" in state_of(pod)["waiting"]["message"]
+        pod = await home.when("web", lambda p: state_of(p)["waiting"]["reason"] == "CrashLoopBackOff")
+        last = state_of(pod, key="lastState")["terminated"]
+        assert (last["exitCode"], last["reason"]) == (128, "StartError")
+        assert "no-such-program" in last["message"]
         assert "no-such-program" in await home.event("web", "Failed")
         assert not pod["status"]["containerStatuses"][0]["ready"]
 
@@ -392,6 +395,65 @@ async def test_a_host_path_of_another_type_is_reported() -> None:
         await home.create("web", main, volumes=volumes)
         expected = 'MountVolume.SetUp failed for volume "socket" : hostPath type check failed: /run/docker.sock'
         assert expected in await home.event("web", "FailedMount")
+
+
+@in_world
+async def test_a_container_runs_for_others_when_its_post_start_hook_is_done() -> None:
+    async with node() as home:
+        script = "until test -e /tmp/go; do sleep 0.01; done; touch /tmp/hooked"
+        hook = {"postStart": {"exec": {"command": ["/bin/sh", "-c", script]}}}
+        main = shell("until test -e /tmp/hooked; do sleep 0.01; done; echo hooked; sleep 60", lifecycle=hook)
+        uid = (await home.create("web", main))["metadata"]["uid"]
+
+        def runs() -> bool:
+            record = home.runtime.workers[uid].records.get("main") if uid in home.runtime.workers else None
+            return record is not None and isinstance(record.state, Running)
+
+        await until(runs)
+        pod = await home.when("web", lambda p: state_of(p).get("waiting"))
+        assert (pod["status"]["phase"], state_of(pod)["waiting"]["reason"]) == ("Pending", "ContainerCreating")
+        assert await home.runtime.workers[uid].shim.exit_code("main", ("touch", "/tmp/go"), 5) == 0
+        pod = await home.when("web", is_ready)
+        await until(lambda: "F hooked" in log_of(pod))
+
+
+@in_world
+async def test_a_post_start_hook_that_fails_ends_the_container() -> None:
+    async with node() as home:
+        hook = {"exec": {"command": ["/bin/false"]}}
+        main = shell("trap 'exit 7' TERM; while :; do sleep 0.01; done", lifecycle={"postStart": hook})
+        await home.create("web", main, restartPolicy="Never", initContainers=[{**shell("true"), "name": "first"}])
+        pod = await home.when("web", lambda p: p["status"]["phase"] == "Failed")
+        assert state_of(pod)["terminated"]["exitCode"] == 7
+        assert await home.event("web", "FailedPostStartHook") == "PostStartHook failed"
+
+
+@in_world
+async def test_the_main_container_waits_for_initialization_and_leaves_its_last_words() -> None:
+    async with node() as home:
+        first = {**shell("until test -e /w/go; do sleep 0.01; done"), "name": "first"}
+        mounts = [{"name": "w", "mountPath": "/w"}]
+        main = shell("echo over > /dev/termination-log; exit 3", volumeMounts=mounts)
+        other = {**shell("echo said; exit 4"), "name": "other", "terminationMessagePolicy": "FallbackToLogsOnError"}
+        pod = await home.create(
+            "web",
+            main,
+            other,
+            {"name": "none", "image": "busybox", "command": ["/nope"]},
+            initContainers=[{**first, "volumeMounts": mounts}],
+            restartPolicy="Never",
+            volumes=[{"name": "w", "emptyDir": {}}],
+        )
+        await home.when("web", lambda p: state_of(p, "first").get("running"))
+        pod = await home.pod("web")
+        assert state_of(pod)["waiting"]["reason"] == "PodInitializing"
+        assert await home.runtime.workers[pod["metadata"]["uid"]].shim.exit_code("first", ("touch", "/w/go"), 5) == 0
+        pod = await home.when("web", lambda p: p["status"]["phase"] == "Failed")
+        assert state_of(pod)["terminated"]["message"] == "over\n"
+        assert state_of(pod, "other")["terminated"]["message"] == "said\n"
+        last = state_of(pod, "none")["terminated"]
+        assert (last["reason"], last["exitCode"]) == ("StartError", 128)
+        assert "no such file" in last["message"]
 
 
 @in_world

@@ -74,6 +74,7 @@ def test_what_every_container_finds() -> None:
     assert [(mount.source, mount.target) for mount in plan.mounts] == [
         ("/f/etc/hosts", "/etc/hosts"),
         ("/f/etc/resolv.conf", "/etc/resolv.conf"),
+        ("/f/containers/c/termination-log", "/dev/termination-log"),
     ]
 
 

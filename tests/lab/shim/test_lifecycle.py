@@ -31,7 +31,7 @@ def test_pauses_double_from_ten_seconds_to_five_minutes() -> None:
         pauses.append(record.due - 1000.0)
     assert pauses == [0, 10, 20, 40, 80, 160, 300, 300]
     assert record.restarts == 7
-    assert record.state == Waiting(reason=CRASH_LOOP, message="back-off 300s restarting failed container=main")
+    assert record.state == Waiting(reason=CRASH_LOOP, message="back-off 5m0s restarting failed container=main")
     steady = lifecycle.ended(record, only, ended(ran=601), 1000.0, stopping=False)
     assert steady.due == 1000.0, "ten minutes of running end the back-off"
 
@@ -99,6 +99,27 @@ def test_a_refused_program_is_tried_again_and_at_once_when_it_changes() -> None:
     fresh = lifecycle.reprieved(hopeless, pod(container("main")), {"main": record})
     assert fresh["main"].due == 0
     assert lifecycle.next_due(pod(container("main")), fresh, 50.0) == 0
+
+
+def test_a_program_that_cannot_be_run_is_an_end_with_128() -> None:
+    how = lifecycle.start_error('exec: "x": no such file', 1000.0)
+    first = lifecycle.ended(Record(name="main", starts=1), container("main"), how, 100.0, stopping=False)
+    assert first.state == Waiting(reason="RunContainerError", message='exec: "x": no such file')
+    assert (first.last, first.due) == (how, 100.0)
+    assert (how.exit_code, how.reason) == (128, "StartError")
+    second = lifecycle.ended(first, container("main"), how, 100.0, stopping=False)
+    assert second.state == Waiting(reason=CRASH_LOOP, message="back-off 10s restarting failed container=main")
+    never = lifecycle.ended(Record(name="main", starts=1), container("main", "Never"), how, 100.0, stopping=False)
+    assert never.state == how
+    hopeless = pod(ContainerPlan(name="main", program=Refuse(message="x", at_start=True)))
+    assert lifecycle.reprieved(hopeless, pod(container("main")), {"main": second})["main"].due == 0.0
+    assert lifecycle.reprieved(hopeless, pod(container("main", "Never")), {"main": never}) == {}
+
+
+def test_pauses_are_written_as_go_writes_durations() -> None:
+    record = Record(name="main", starts=5, backoff=80.0)
+    waits = lifecycle.ended(record, container("main"), ended(1), 0.0, stopping=False).state
+    assert waits == Waiting(reason=CRASH_LOOP, message="back-off 1m20s restarting failed container=main")
 
 
 def debugger(**changes: str) -> ContainerPlan:

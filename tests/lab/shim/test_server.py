@@ -10,7 +10,7 @@ import pytest
 from podwire.lab.base.pidfd import start_ticks
 from podwire.lab.container.plan import Call, ContainerPlan, Mount, Refuse
 from podwire.lab.shim import messages
-from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Running, Terminated, Waiting
+from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, START_ERROR, Running, Terminated, Waiting
 from tests.lab.shims import ShimOfTest, ended, plan, until
 from tests.sandbox import in_world
 
@@ -124,13 +124,32 @@ async def test_restarts_follow_the_policy() -> None:
 @in_world
 async def test_what_cannot_start_waits_with_the_reason() -> None:
     pod = await shim()
-    await pod.apply(plan("absent"), plan(name="refused", program=Refuse(message="no such command: x")))
+    refused = plan(name="refused", program=Refuse(message="no image: x"))
+    missing = plan(name="missing", restart="Never", program=Refuse(message="no such command: x", at_start=True))
+    await pod.apply(plan("absent"), refused, missing)
     records = await pod.state(
-        lambda r: all(isinstance(e.state, Waiting) and e.state.reason == CREATE_ERROR for e in r.values())
+        lambda r: [getattr(e.state, "reason", "") for e in r.values()] == [CRASH_LOOP, CREATE_ERROR, START_ERROR]
     )
-    assert "executable file not found" in records["main"].state.message  # type: ignore[union-attr]
-    assert "no such command: x" in records["refused"].state.message  # type: ignore[union-attr]
-    assert records["main"].restarts == 0
+    assert records["main"].last is not None
+    assert (records["main"].last.exit_code, records["main"].starts) == (128, 2)
+    assert "executable file not found" in records["main"].last.message
+    assert records["refused"].state == Waiting(reason=CREATE_ERROR, message="no image: x")
+    assert records["missing"].state.message == "no such command: x"  # type: ignore[union-attr]
+
+
+@in_world
+async def test_a_container_leaves_a_termination_message() -> None:
+    pod = await shim()
+    path = pod.folder / "containers"
+    mounts = {name: Mount(source=str(path / name / "termination-log"), target="/dev/last") for name in "abc"}
+    await pod.apply(
+        script("echo logged; echo failed > /dev/last; exit 1", name="a", restart="Never", mounts=(mounts["a"],)),
+        script("echo one; echo two; exit 1", name="b", restart="Never", mounts=(mounts["b"],), message_from_log=True),
+        script("echo fine", name="c", restart="Never", mounts=(mounts["c"],), message_from_log=True),
+    )
+    records = await pod.state(lambda r: all(isinstance(e.state, Terminated) for e in r.values()))
+    last = {name: record.state.message for name, record in records.items()}  # type: ignore[union-attr]
+    assert last == {"a": "failed\n", "b": "one\ntwo\n", "c": ""}
 
 
 @pytest.mark.proves("pod-lifecycle")

@@ -44,9 +44,10 @@ class Call(Struct, frozen=True, kw_only=True, tag="call"):
 
 
 class Refuse(Struct, frozen=True, kw_only=True, tag="refuse"):
-    """Nothing to run: each start fails with this message."""
+    """Nothing to run, for this reason: the container is not made, or, `at_start`, it is made and its start fails."""
 
     message: str
+    at_start: bool = False
 
 
 Program = Execute | Call | Refuse
@@ -68,7 +69,8 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     What is behind a `gated` one waits until the runtime says that it has started: it has a startup probe. An
     `ephemeral` one starts whenever it comes, once, and the pod does not live for it; it shares the processes of its
     `target`, the name of a container that runs, where one is given. `image_root` is the folder of an unpacked image's
-    files; without one the container sees the machine's programs.
+    files; without one the container sees the machine's programs. With `message_from_log` the end of a failed run's log
+    is its termination message, where it wrote none.
     """
 
     name: str
@@ -90,6 +92,7 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     image_id: str = ""
     image_root: str = ""
     stop_signal: int = signal.SIGTERM
+    message_from_log: bool = False
 
     @property
     def sidecar(self) -> bool:

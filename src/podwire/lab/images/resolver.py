@@ -126,7 +126,7 @@ class Catalog:
                 words = (program.name or program.file, *program.arguments)
                 return Resolution(Execute(arguments=words, file=program.file), image_id, applets=links)
             case resolution.Missing() as missing:
-                return Resolution(Refuse(message=missing.message), image_id)
+                return Resolution(Refuse(message=missing.message, at_start=True), image_id)
             case resolution.StandIn() as stand_in:
                 return _never_pulled(container) if container.image_pull_policy == "Never" else stand_in
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, Record, Running, Waiting
+from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, START_ERROR, Record, Running, Terminated, Waiting
 
 IMAGE_REASONS = ("ErrImageNeverPull", "InvalidImageName")
 MACHINE = "podwire://machine/"
@@ -27,6 +27,10 @@ class Notice:
 def between(before: Record | None, after: Record) -> Iterator[Notice]:
     """What is worth telling about a container's step from one record to the next."""
     name = after.name
+    failed = after.state if isinstance(after.state, Terminated) else after.last
+    if failed is not None and failed.reason == START_ERROR and (before is None or before.starts < after.starts):
+        yield Notice("Created", f"Created container: {name}")
+        yield Notice("Failed", f"Error: {failed.message}", warning=True)
     if isinstance(after.state, Running) and (before is None or before.starts < after.starts):
         yield Notice("Created", f"Created container: {name}")
         yield Notice("Started", f"Started container {name}")

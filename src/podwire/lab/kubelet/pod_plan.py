@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from podwire.lab.images.store import StoredImage
 from podwire.lab.kubelet import host_path, volumes
 from podwire.lab.kubelet.node_files import NodeFiles
 from podwire.lab.kubelet.resolv_conf import hostname
+from podwire.lab.shim.container_run import folder_of
+from podwire.lab.shim.termination_message import TERMINATION_FILE
 
 Resolver = Callable[[Pod, Sequence[Container], Iterable[Service], tuple[str, ...]], Mapping[str, Resolution]]
 """Finds what to run for each container, from the pod, its containers with `command` and `args` expanded, the Services,
@@ -100,7 +103,7 @@ def container_plan(
         environment={**base, **image_config.environment(config), **values},
         folder=container.working_dir or config.working_dir or "/",
         identity=who,
-        mounts=(*links, *_mounts(pod, container, values, place)),
+        mounts=(*links, *_mounts(pod, container, values, place), *_termination_file(container, place)),
         restart="Never" if ephemeral else _restart(pod, container, init=init),
         init=init,
         ephemeral=ephemeral,
@@ -114,6 +117,7 @@ def container_plan(
         image_id=found.image_id,
         image_root=found.image_root,
         stop_signal=image_config.stop_signal(config),
+        message_from_log=container.termination_message_policy == "FallbackToLogsOnError",
     )
 
 
@@ -209,6 +213,14 @@ def _mounts(pod: Pod, container: Container, values: Mapping[str, str], place: Po
             sub_path=sub_path,
             read_only=mount.read_only or kinds[mount.name].empty_dir is None,
         )
+
+
+def _termination_file(container: Container, place: PodPlace) -> Iterable[Mount]:
+    """The file that a container leaves its termination message in."""
+    path = container.termination_message_path
+    if path and all(mount.mount_path != path for mount in container.volume_mounts):
+        source = folder_of(place.folder, container.name) / TERMINATION_FILE
+        yield Mount(source=str(source), target=posixpath.join("/", path))
 
 
 def _sub_path(mount: VolumeMount, values: Mapping[str, str]) -> str:

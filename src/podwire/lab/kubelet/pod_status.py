@@ -16,7 +16,7 @@ from podwire.kube.core import Container, Pod, PodIP
 from podwire.kube.meta import Condition, Struct
 from podwire.lab.images import reference
 from podwire.lab.kubelet.pod_logs import container_id
-from podwire.lab.shim.lifecycle import Record, Running, Terminated, Waiting
+from podwire.lab.shim.lifecycle import CREATING, INITIALIZING, Record, Running, Terminated, Waiting
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 
@@ -195,7 +195,7 @@ def _container_status(pod: Pod, container: Container, seen: Observation) -> Cont
         state=_state(pod, record, seen),
         image=_full_name(container.image, image_id),
         image_id=image_id,
-        last_state=_State(terminated=_terminated(pod, record.name, record.last)) if record.last else _State(),
+        last_state=_State(terminated=_terminated(pod, record, record.last)) if record.last else _State(),
         container_id=_container_id(pod, record.name, record.restarts) if record.starts else "",
     )
 
@@ -214,13 +214,17 @@ def _state(pod: Pod, record: Record, seen: Observation) -> _State:
         case Running(started=began):
             return _State(running=_Running(started_at=rfc3339(began)))
         case Terminated() as how:
-            return _State(terminated=_terminated(pod, record.name, how))
+            return _State(terminated=_terminated(pod, record, how))
         case Waiting() as waiting:
             trouble = seen.troubles.get(record.name, waiting)
+            if trouble.reason == CREATING and pod.spec.init_containers:
+                trouble = Waiting(reason=INITIALIZING)
             return _State(waiting=_Waiting(reason=trouble.reason, message=trouble.message))
 
 
-def _terminated(pod: Pod, name: str, how: Terminated) -> _Terminated:
+def _terminated(pod: Pod, record: Record, how: Terminated) -> _Terminated:
+    later = how is record.last and not isinstance(record.state, Waiting)
+    run = record.starts - (2 if later else 1)
     return _Terminated(
         exit_code=how.exit_code,
         reason=how.reason,
@@ -228,7 +232,7 @@ def _terminated(pod: Pod, name: str, how: Terminated) -> _Terminated:
         message=how.message,
         started_at=rfc3339(how.started),
         finished_at=rfc3339(how.finished),
-        container_id=_container_id(pod, name, 0),
+        container_id=_container_id(pod, record.name, run),
     )
 
 

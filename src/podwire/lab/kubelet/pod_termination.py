@@ -13,7 +13,8 @@ import aiohttp
 from podwire.kube.client import ApiError
 from podwire.kube.core import Container
 from podwire.kube.kinds import PODS
-from podwire.lab.kubelet import pod_plan, pre_stop
+from podwire.lab.kubelet import pod_plan
+from podwire.lab.kubelet.lifecycle_hooks import run_hook
 from podwire.lab.kubelet.pod_context import PodContext
 from podwire.lab.kubelet.pod_events import Notice
 from podwire.lab.shim import messages
@@ -99,7 +100,7 @@ class PodTermination:
         self._context.poke()
 
     async def _pre_stop(self, container: Container, grace: float) -> None:
-        if trouble := await pre_stop.pre_stop(self._context.prober(container), grace):
+        if trouble := await run_hook(self._context.prober(container), container.lifecycle.pre_stop, grace):
             self._context.emit(Notice("FailedPreStopHook", f"PreStopHook failed: {trouble}", warning=True))
 
     async def kill(self, name: str, grace_seconds: float | None = None) -> None:

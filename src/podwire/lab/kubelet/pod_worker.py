@@ -25,6 +25,7 @@ from podwire.lab.kubelet.pod_probes import PodHealth
 from podwire.lab.kubelet.pod_setup import PodSetup
 from podwire.lab.kubelet.pod_status import Observation
 from podwire.lab.kubelet.pod_termination import PodTermination
+from podwire.lab.kubelet.post_start import PostStartHooks
 from podwire.lab.kubelet.sandbox import Sandbox
 from podwire.lab.kubelet.status_writer import Reporter
 from podwire.lab.shim import messages
@@ -47,6 +48,7 @@ class PodWorker:
         self._health = PodHealth(
             self._context.execute, self._termination.kill, self._context.emit, self._health_changed
         )
+        self._post_start = PostStartHooks(self._context, self._termination.kill, self.poke)
         self._deadline = Deadline(self.sandbox.record.started, self.poke)
         self._failure: BaseException | None = None
 
@@ -105,6 +107,7 @@ class PodWorker:
             reporting.cancel()
             self._deadline.stop()
             self._health.stop()
+            self._post_start.stop()
             for task in self._tasks:
                 task.cancel()
 
@@ -120,7 +123,8 @@ class PodWorker:
         self._deadline.set(context.pod.spec.active_deadline_seconds)
         if self.sandbox.ready:
             await self._setup.configure()
-            self._health.follow(context.pod, context.records, self.sandbox.record.addresses[0])
+            self._post_start.follow()
+            self._health.follow(context.pod, self._post_start.records(), self.sandbox.record.addresses[0])
             await self._pass_started()
         if self._deadline.over and not context.state.finished:
             context.emit(Notice(pod_status.OVERDUE, pod_status.OVERDUE_MESSAGE))
@@ -172,6 +176,7 @@ class PodWorker:
             content = (self.sandbox.folder / STATE_FILE).read_bytes()
             context.state = msgspec.json.decode(content, type=messages.PodState)
             context.records = {record.name: record for record in context.state.records}
+        self._post_start.resume()
 
     def _health_changed(self) -> None:
         self._reporter.touch()
@@ -194,7 +199,7 @@ class PodWorker:
     def _observation(self) -> Observation:
         composition, context = self._setup.composition, self._context
         return Observation(
-            records=self.records,
+            records=self._post_start.records(),
             health=self._health.of(self.pod),
             troubles=composition.troubles if composition is not None else {},
             image_ids={name: found.image_id for name, found in composition.found.items()} if composition else {},
@@ -226,6 +231,7 @@ class PodWorker:
 
     async def _end_beside(self) -> None:
         self._health.stop()
+        self._post_start.stop()
         self._setup.stop()
         for task in self._tasks:
             task.cancel()

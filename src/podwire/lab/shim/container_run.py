@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from podwire.lab.base import pidfd as processes
 from podwire.lab.container import crun, process
 from podwire.lab.container.console import fork_console
@@ -21,6 +23,7 @@ from podwire.lab.container.plan import ContainerPlan, PodPlan
 from podwire.lab.shim.cri_log import entries
 from podwire.lab.shim.lifecycle import Record, Running, Terminated
 from podwire.lab.shim.log_file import LogFile, log_path
+from podwire.lab.shim.termination_message import provide, termination_message
 
 CHUNK = 64 * 1024
 LAST_OUTPUT_SECONDS = 1.0
@@ -67,6 +70,7 @@ class Run:
     """A container that runs. `pidfd` names its first process; `report` is open until its program runs."""
 
     plan: ContainerPlan
+    folder: Path
     pid: int
     pidfd: int
     started: float
@@ -105,7 +109,10 @@ class Run:
                 for pump in self.pumps:
                     await pump.ended.wait()
         self._release()
-        return terminated(status, self.started, finished)
+        how = terminated(status, self.started, finished)
+        from_log = self.plan.message_from_log and how.exit_code != 0
+        message = termination_message(self.folder, self.log.path, from_log=from_log)
+        return msgspec.structs.replace(how, message=message)
 
     def stop(self, grace_seconds: float) -> None:
         """SIGTERM, or what the image asks for, now; SIGKILL after the grace."""
@@ -167,6 +174,7 @@ async def start(
     """
     folder = folder_of(pod, wanted.name)
     (folder / "root").mkdir(parents=True, exist_ok=True)
+    provide(folder)
     log = LogFile(log_path(pod, wanted.name, run))
     pumps = [Pump(_fifo(folder / stream, wanted), stream, log) for stream in STREAMS]
     stdout, stderr = (os.open(folder / stream, os.O_RDWR | os.O_CLOEXEC) for stream in STREAMS)
@@ -187,7 +195,9 @@ async def start(
         for number in (stdin, stdout, stderr):
             os.close(number)
     pidfd = os.pidfd_open(started.pid)
-    run_now = Run(wanted, started.pid, pidfd, time.time(), log, report=started.report, stdin=keeper, pumps=pumps)
+    run_now = Run(
+        wanted, folder, started.pid, pidfd, time.time(), log, report=started.report, stdin=keeper, pumps=pumps
+    )
     return run_now, started
 
 
@@ -252,4 +262,4 @@ def adopt(pod: Path, wanted: ContainerPlan, record: Record, state: Running) -> R
     pumps = [Pump(folder_of(pod, wanted.name) / stream, stream, log) for stream in STREAMS]
     for pump in pumps:
         pump.start()
-    return Run(wanted, state.pid, pidfd, state.started, log, own=False, pumps=pumps)
+    return Run(wanted, folder_of(pod, wanted.name), state.pid, pidfd, state.started, log, own=False, pumps=pumps)

@@ -2,7 +2,8 @@
 
     state        event                                          next state
     waiting      due, and init containers before it are done    running
-    waiting      could not be started                           waiting, after a back-off
+    waiting      could not be made                              waiting, after a back-off
+    running      its program could not be run                   as an end with 128 and StartError
     running      ended, policy restarts it                      waiting, after a back-off
     running      ended, policy does not                         terminated
 
@@ -27,6 +28,9 @@ CREATING = "ContainerCreating"
 INITIALIZING = "PodInitializing"
 CRASH_LOOP = "CrashLoopBackOff"
 CREATE_ERROR = "CreateContainerError"
+RUN_ERROR = "RunContainerError"
+START_ERROR = "StartError"
+START_ERROR_CODE = 128
 
 
 class Waiting(Struct, frozen=True, kw_only=True, tag="waiting"):
@@ -97,10 +101,15 @@ def reprieved(before: PodPlan, after: PodPlan, records: Records) -> dict[str, Re
     fresh = {}
     for container in after.containers:
         record = records.get(container.name)
-        waits = record is not None and isinstance(record.state, Waiting) and record.state.reason == CREATE_ERROR
-        if record is not None and waits and programs.get(container.name) != container.program:
+        if record is not None and _failed_to_start(record) and programs.get(container.name) != container.program:
             fresh[container.name] = msgspec.structs.replace(record, state=Waiting(), due=0.0, backoff=0.0)
     return fresh
+
+
+def _failed_to_start(record: Record) -> bool:
+    if not isinstance(record.state, Waiting):
+        return False
+    return record.state.reason == CREATE_ERROR or (record.last is not None and record.last.reason == START_ERROR)
 
 
 def startable(plan: PodPlan, records: Records) -> list[ContainerPlan]:
@@ -161,9 +170,12 @@ def ended(record: Record, container: ContainerPlan, how: Terminated, now: float,
     """The record after its process ended. `stopping`: it is not needed any more, whatever its policy says."""
     if stopping or not restarts(container, how):
         return msgspec.structs.replace(record, state=how)
-    pause = 0.0 if how.finished - how.started > STEADY_SECONDS else record.backoff
-    message = f"back-off {pause:g}s restarting failed container={record.name}"
+    steady = how.reason != START_ERROR and how.finished - how.started > STEADY_SECONDS
+    pause = 0.0 if steady else record.backoff
+    message = f"back-off {_duration(pause)} restarting failed container={record.name}"
     state = Waiting(reason=CRASH_LOOP, message=message) if pause else Waiting()
+    if how.reason == START_ERROR and not pause:
+        state = Waiting(reason=RUN_ERROR, message=how.message)
     return msgspec.structs.replace(
         record,
         state=state,
@@ -173,8 +185,13 @@ def ended(record: Record, container: ContainerPlan, how: Terminated, now: float,
     )
 
 
+def start_error(message: str, finished: float) -> Terminated:
+    """How a container ended whose program could not be run, as containerd reports it."""
+    return Terminated(exit_code=START_ERROR_CODE, reason=START_ERROR, message=message, finished=finished)
+
+
 def refused(record: Record, message: str, now: float) -> Record:
-    """The record after the program could not be started at all; it is tried again whatever the policy, as upstream."""
+    """The record after the container could not be made at all; it is tried again whatever the policy, as upstream."""
     pause = record.backoff or FIRST_BACKOFF_SECONDS
     return msgspec.structs.replace(
         record,
@@ -182,6 +199,12 @@ def refused(record: Record, message: str, now: float) -> Record:
         backoff=_longer(pause),
         due=now + pause,
     )
+
+
+def _duration(seconds: float) -> str:
+    """As Go prints a duration."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f}m{rest:g}s" if minutes else f"{rest:g}s"
 
 
 def _longer(pause: float) -> float:

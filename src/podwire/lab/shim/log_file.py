@@ -30,7 +30,7 @@ class LogFile:
     """Appends entries. A full disk loses entries, never the process that writes them."""
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
-        self._path = path
+        self.path = path
         self._most_bytes = most_bytes
         path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
@@ -43,19 +43,19 @@ class LogFile:
         try:
             self._size += os.write(self._file, data)
         except OSError as error:
-            log.warning("%s: %s; output is lost", self._path, error.strerror)
+            log.warning("%s: %s; output is lost", self.path, error.strerror)
 
     def close(self) -> None:
         """No more output comes."""
         os.close(self._file)
 
     def _open(self) -> None:
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._file).st_size
 
     def _rotate(self) -> None:
         os.close(self._file)
-        self._path.rename(set_aside(self._path))
+        self.path.rename(set_aside(self.path))
         self._open()
 
 

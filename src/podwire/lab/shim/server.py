@@ -143,11 +143,18 @@ class Shim:
         wanted = next(entry for entry in plan.containers if entry.name == name)
         record = self._records[name]
         if isinstance(wanted.program, Refuse):
-            self._set(lifecycle.refused(record, wanted.program.message, time.monotonic()))
+            self._refuse(record, wanted.program)
             return
         forget_runs(self._folder, name, record.starts - 1)
         self._beginning.add(name)
         self._spawn(self._begin(plan, wanted))
+
+    def _refuse(self, record: Record, program: Refuse) -> None:
+        if program.at_start:
+            self._records[record.name] = msgspec.structs.replace(record, starts=record.starts + 1)
+            self._ended(record.name, lifecycle.start_error(program.message, time.time()))
+        else:
+            self._set(lifecycle.refused(record, program.message, time.monotonic()))
 
     async def _begin(self, plan: PodPlan, wanted: ContainerPlan) -> None:
         """Make a container, write it down, let it run, and follow it to its end."""
@@ -158,7 +165,7 @@ class Shim:
         except (LookupError, OSError) as error:
             log.warning("container %s: %s", name, error)
             self._beginning.discard(name)
-            self._set(lifecycle.refused(self._records[name], str(error), time.monotonic()))
+            self._refuse(self._records[name], Refuse(message=str(error), at_start=isinstance(error, OSError)))
             self._turn()
             return
         if self._stopping:  # meanwhile; nobody was told of it
@@ -183,10 +190,7 @@ class Shim:
                 self._turn()
         how = await run.ended()
         del self._runs[name]
-        if refusal and not self._stopping:
-            self._set(lifecycle.refused(_not_yet(self._records[name]), refusal, time.monotonic()))
-        else:
-            self._ended(name, msgspec.structs.replace(how, message=refusal))
+        self._ended(name, lifecycle.start_error(refusal, how.finished) if refusal else how)
         self._turn()
 
     def _ended(self, name: str, how: Terminated) -> None:
