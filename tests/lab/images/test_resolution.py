@@ -57,6 +57,14 @@ def test_short_names(image: str, name: str) -> None:
         ("busybox", ["python3"], [], BUSY, Program("/usr/bin/python3")),
         ("busybox", [], [], PLAIN, Program("/bin/sh")),
         ("debian:12", [], ["curl", "x"], BUSY, Program("/usr/bin/curl", ("x",))),
+        ("curlimages/curl:8", [], ["-s", "web"], BUSY, Program("/usr/bin/curl", ("-s", "web"))),
+        ("curlimages/curl", [], ["web"], BUSY, Program("/usr/bin/curl", ("web",))),
+        ("curlimages/curl", [], ["curl", "web"], BUSY, Program("/usr/bin/curl", ("web",))),
+        ("curlimages/curl", [], ["sh"], BUSY, Program("/bin/sh")),
+        ("curlimages/curl", [], [], BUSY, Program("/usr/bin/curl")),
+        ("radial/busyboxplus:curl", [], [], BUSY, Program("/bin/sh")),
+        ("nicolaka/netshoot", [], ["curl", "web"], BUSY, Program("/usr/bin/curl", ("web",))),
+        ("wbitt/network-multitool", [], ["curl", "web"], BUSY, Program("/usr/bin/curl", ("web",))),
     ],
 )
 def test_programs_of_this_machine(
@@ -81,6 +89,7 @@ def test_which_images_have_all_of_busybox(image: str, machine: Machine, has: boo
 def test_an_image_that_is_not_here_has_a_stand_in_and_its_args_are_ignored() -> None:
     assert resolve("nginx:1.27", [], [], PLAIN) == StandIn("nginx:1.27")
     assert resolve("redis", [], ["--appendonly", "yes"], PLAIN) == StandIn("redis")
+    assert resolve("wbitt/network-multitool", [], [], PLAIN) == StandIn("wbitt/network-multitool")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +98,7 @@ def test_an_image_that_is_not_here_has_a_stand_in_and_its_args_are_ignored() -> 
         ("nginx", ["nginx", "-g"], []),
         ("nginx", ["/opt/none"], []),
         ("busybox", [], ["nothing"]),
+        ("curlimages/curl", ["nothing"], []),
         ("busybox", ["/opt/sh"], []),
     ],
 )

@@ -34,16 +34,21 @@ def test_programs_of_the_machine() -> None:
     assert (found.stand_in, found.image_id) == ("", "podwire://machine/nginx")
 
 
-@pytest.mark.parametrize(
-    ("image", "links"), [("busybox", "/node/busybox"), ("alpine:3", "/node/busybox"), ("debian", "")]
-)
-def test_busyboxs_programs_are_those_of_its_images(image: str, links: str) -> None:
+@pytest.mark.parametrize(("image", "first"), [("busybox", True), ("alpine:3", True), ("debian", False)])
+def test_busyboxs_programs_come_first_in_its_images(image: str, first: bool) -> None:
     machine = Machine(lambda path: path in {"/bin/sh", "/bin/busybox"}, frozenset({"sh", "nc"}))
     found = in_store(replace(CATALOG, machine=machine, applets="/node/busybox"), image=image)
-    assert found.applets == links
+    assert (found.applets, found.applets_first) == ("/node/busybox", first)
     assert found.program == (
-        Execute(arguments=("sh",), file="/.busybox/sh") if links else Execute(arguments=("/bin/sh",), file="/bin/sh")
+        Execute(arguments=("sh",), file="/.busybox/sh") if first else Execute(arguments=("/bin/sh",), file="/bin/sh")
     )
+
+
+def test_stand_ins_have_them_too_and_a_machine_without_busybox_has_none() -> None:
+    machine = Machine(lambda path: path in {"/bin/sh", "/bin/busybox"}, frozenset({"sh", "nc"}))
+    found = in_store(replace(CATALOG, machine=machine, applets="/node/busybox"), image="nginx")
+    assert (found.applets, found.applets_first) == ("/node/busybox", False)
+    assert in_store(replace(CATALOG, applets="/node/busybox"), image="nginx").applets == ""
 
 
 def test_a_missing_command_is_an_error() -> None:

@@ -104,7 +104,7 @@ def test_mounts_of_volumes() -> None:
 
 def test_busyboxs_programs_come_first_and_a_pods_own_path_wins() -> None:
     made, first = pod({})
-    found = Resolution(Execute(arguments=("x",)), "id", applets="/node/busybox")
+    found = Resolution(Execute(arguments=("x",)), "id", applets="/node/busybox", applets_first=True)
     plan = container_plan(made, first, found, {}, PLACE, FULL)
     assert plan.environment["PATH"] == f"/.busybox:{DEFAULT_PATH}"
     assert Mount(source="/node/busybox", target="/.busybox", read_only=True) in plan.mounts

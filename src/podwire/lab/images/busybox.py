@@ -1,53 +1,64 @@
-"""busybox's programs by their names: a folder of links that a node makes once, first on the PATH of busybox images.
+"""busybox's programs by their names: a folder of links that a node makes once, for the containers' PATH.
 
-busybox is one file that does what the name says by which it is called (busybox(1)).
+busybox is one file that does what the name says by which it is called (busybox(1)). Distributions build it with fewer
+options than the published image has; scripts in `applets/` take the place of those programs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 from podwire.lab.container.plan import Mount
 
 FOLDER = "/.busybox"
 """Where a container has the links. No volume lies above it, so nothing has to be made in anybody's volume."""
 
+LACKING: Mapping[str, str] = MappingProxyType(
+    {"nc": "-z", "netstat": "-p\t", "nslookup": "", "timeout": "-t SECS", "wget": "-T SEC"}
+)
+"""Programs with a script in their place, and what the usage text of one that needs none has; empty: all need it.
 
-NC = f"""#!{FOLDER}/sh
-# This busybox was built with the small nc, which has neither -z nor -v nor -n. Its -e runs a program when connected.
-zero= loud= wait=
-while getopts :nvw:z option; do
-  case $option in
-    n) ;;
-    v) loud=1 ;;
-    w) wait="-w $OPTARG" ;;
-    z) zero=1 ;;
-    *) exec {FOLDER}/busybox nc "$@" ;;
-  esac
-done
-shift $((OPTIND - 1))
-[ "$zero" ] || exec {FOLDER}/busybox nc $wait "$@"
-{FOLDER}/busybox nc $wait "$@" -e {FOLDER}/true || exit
-[ -z "$loud" ] || echo "$1 ($1:$2) open" >&2
+Debian 12 builds wget without -T (which ends in a segmentation fault), nc without -z, -v, -n and -u, netstat without -p.
 """
-"""What stands for nc where busybox's own cannot do what that of the image can: `until nc -z` waits for a server."""
+DATAGRAMS = ".nc-datagrams"
+"""What `nc.sh` runs with bash for -u."""
 
 
-def provide(folder: Path, busybox: str, names: Iterable[str], *, small_nc: bool = False) -> None:
-    """Make the links to a file that every container sees; those that are there stay. `small_nc`: its nc has no -z."""
+def replaced(names: Iterable[str], usage: Callable[[str], str]) -> list[str]:
+    """Return the programs whose scripts are needed, by the usage texts of busybox's own."""
+    lacking = []
+    for name in sorted(LACKING.keys() & set(names)):
+        mark = LACKING[name]
+        if not mark or mark not in usage(name):
+            lacking.append(name)
+    return lacking
+
+
+def provide(folder: Path, busybox: str, names: Iterable[str], scripts: Iterable[str] = ()) -> None:
+    """Make the links to a file that every container sees, and the scripts of these programs. Existing links stay."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    if small_nc:
-        script = folder / ".nc"
-        script.write_text(NC)
-        script.chmod(0o755)
-        script.replace(folder / "nc")
+    sources = resources.files("podwire.lab.images").joinpath("applets")
+    for name in scripts:
+        _write(folder / name, sources.joinpath(f"{name}.sh").read_text())
+        if name == "nc":
+            _write(folder / DATAGRAMS, sources.joinpath("nc_datagrams.bash").read_text())
     for name in (*names, "busybox"):
         with contextlib.suppress(FileExistsError):
             os.symlink(busybox, folder / name)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a script, which containers may be running."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text)
+    fresh.chmod(0o755)
+    fresh.replace(path)
 
 
 def mount(folder: str) -> Mount:
@@ -55,6 +66,6 @@ def mount(folder: str) -> Mount:
     return Mount(source=folder, target=FOLDER, read_only=True)
 
 
-def path(default: str) -> str:
-    """The PATH of a container that has the links, from what it had without them."""
-    return f"{FOLDER}:{default}"
+def path(default: str, *, first: bool) -> str:
+    """The PATH of a container that has the links, before what it has without them, or after it."""
+    return f"{FOLDER}:{default}" if first else f"{default}:{FOLDER}"

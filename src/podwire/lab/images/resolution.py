@@ -3,8 +3,9 @@
 The rules, in order:
 
 1. `command` is given: it must be a program that the container can see; else the container fails. Never a stand-in.
-2. The image is a shell image (busybox, alpine, a plain distribution): `args` are its command, without them its shell.
-   In a busybox image busybox's own programs come first, where busybox is on the machine, whichever rule it is.
+2. The image is one of shells and tools (busybox, alpine, a plain distribution, curl): `args` are its command, without
+   them its shell, or arguments of its entry point. In a busybox image busybox's own programs come first, where busybox
+   is on the machine, whichever rule it is.
 3. Any other image: a stand-in. `args` are for an entry point that is not here, so they are ignored.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from podwire.kube.core import Container, IntOrString, Pod, Probe, Service
 from podwire.lab.images import busybox
@@ -21,7 +23,20 @@ SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/s
 """Where the container runtimes look when the image does not say."""
 
 BUSYBOX_IMAGES = frozenset({"busybox", "alpine"})
-SHELL_IMAGES = BUSYBOX_IMAGES | {"debian", "ubuntu", "fedora", "bash"}
+SHELL_IMAGES = BUSYBOX_IMAGES | {
+    "debian",
+    "ubuntu",
+    "fedora",
+    "bash",
+    "busyboxplus",
+    "dnstools",
+    "dnsutils",
+    "netshoot",
+}
+ENTRY_POINTS: Mapping[str, str] = MappingProxyType({"alpine-curl": "curl", "curl": "curl"})
+"""Images of one tool, which run another program where `args` begin with one (curlimages/curl `entrypoint.sh`)."""
+TOOL_SERVERS = frozenset({"network-multitool"})
+"""Images with tools that serve HTTP where they get no `args`."""
 
 UNKNOWN_IMAGE_PORTS = (80,)
 DEFAULT_PORTS: Mapping[str, tuple[int, ...]] = {
@@ -115,9 +130,9 @@ def short_name(image: str) -> str:
 
 def resolve(image: str, command: Sequence[str], args: Sequence[str], machine: Machine) -> Program | StandIn | Missing:
     """What to run for a container; the module's text has the rules."""
-    if not command and short_name(image) not in SHELL_IMAGES:
+    words = (*command, *args) if command else _image_command(short_name(image), args, machine)
+    if not words:
         return StandIn(image)
-    words = (*command, *args) or ("sh",)
     if has_applets(image, machine):
         applet = _applet(words[0], machine)
         if applet is not None:
@@ -132,8 +147,18 @@ def resolve(image: str, command: Sequence[str], args: Sequence[str], machine: Ma
     return Program(file, tuple(words[1:]))
 
 
+def _image_command(name: str, args: Sequence[str], machine: Machine) -> tuple[str, ...]:
+    """What an image of shells and tools runs with these `args`; empty for any other image."""
+    if name in SHELL_IMAGES:
+        return tuple(args) or ("sh",)
+    if name in ENTRY_POINTS:
+        own_program = bool(args) and not args[0].startswith("-") and machine.find(args[0]) is not None
+        return tuple(args) if own_program else (ENTRY_POINTS[name], *args)
+    return tuple(args) if name in TOOL_SERVERS else ()
+
+
 def has_applets(image: str, machine: Machine) -> bool:
-    """Whether a container of this image has busybox's programs, first on its PATH."""
+    """Whether a container of this image has busybox's programs before those of the machine."""
     return short_name(image) in BUSYBOX_IMAGES and bool(machine.busybox_applets)
 
 

@@ -35,7 +35,7 @@ class Resolution:
 
     `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
     upstream's reason why it cannot be tried, beside the refusal's message. `applets` is the node's folder of links to
-    busybox, for a container that has them first on its PATH.
+    busybox, for a container of the machine's programs; with `applets_first` they come before those on its PATH.
     """
 
     program: Program
@@ -46,6 +46,7 @@ class Resolution:
     image_root: str = ""
     trouble: str = ""
     applets: str = ""
+    applets_first: bool = False
 
 
 def this_machine() -> resolution.Machine:
@@ -63,9 +64,13 @@ def provide_applets(machine: resolution.Machine, folder: Path) -> None:
     busybox = machine.find("busybox")
     if busybox is None or not machine.busybox_applets:
         return
-    usage = subprocess.run([busybox, "nc", "--help"], capture_output=True, text=True, check=False)
-    small_nc = "nc" in machine.busybox_applets and "-z" not in usage.stdout + usage.stderr
-    applets.provide(folder, busybox, machine.busybox_applets, small_nc=small_nc)
+
+    def usage(name: str) -> str:
+        shown = subprocess.run([busybox, name, "--help"], capture_output=True, text=True, check=False)
+        return shown.stdout + shown.stderr
+
+    scripts = applets.replaced(machine.busybox_applets, usage)
+    applets.provide(folder, busybox, machine.busybox_applets, scripts)
 
 
 def _is_program(path: str) -> bool:
@@ -93,7 +98,7 @@ class Catalog:
         stand_ins = [name for name, entry in found.items() if isinstance(entry, resolution.StandIn)]
         ports = resolution.stand_in_ports(pod, stand_ins, services)
         return {
-            name: _stand_in(pod, name, entry.image, ports[name], addresses)
+            name: replace(_stand_in(pod, name, entry.image, ports[name], addresses), applets=self._links)
             if isinstance(entry, resolution.StandIn)
             else entry
             for name, entry in found.items()
@@ -105,6 +110,10 @@ class Catalog:
         if not isinstance(found, resolution.StandIn):
             return found
         return self._find(replace_struct(container, command=container.args or self._shell))
+
+    @property
+    def _links(self) -> str:
+        return self.applets if self.machine.busybox_applets else ""
 
     @property
     def _shell(self) -> tuple[str, ...]:
@@ -122,9 +131,10 @@ class Catalog:
         image_id = f"podwire://machine/{container.image}"
         match resolution.resolve(container.image, container.command, container.args, self.machine):
             case resolution.Program() as program:
-                links = self.applets if resolution.has_applets(container.image, self.machine) else ""
+                first = resolution.has_applets(container.image, self.machine)
                 words = (program.name or program.file, *program.arguments)
-                return Resolution(Execute(arguments=words, file=program.file), image_id, applets=links)
+                execute = Execute(arguments=words, file=program.file)
+                return Resolution(execute, image_id, applets=self._links, applets_first=first)
             case resolution.Missing() as missing:
                 return Resolution(Refuse(message=missing.message, at_start=True), image_id)
             case resolution.StandIn() as stand_in:

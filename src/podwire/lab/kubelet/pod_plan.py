@@ -94,7 +94,7 @@ def container_plan(
     config = found.image.config if found.image is not None else RunConfig()
     base = {
         "HOME": accounts.home(_passwd(machine, found.image), who.user),
-        "PATH": busybox.path(DEFAULT_PATH) if found.applets else DEFAULT_PATH,
+        "PATH": busybox.path(DEFAULT_PATH, first=found.applets_first) if found.applets else DEFAULT_PATH,
     }
     links = (busybox.mount(found.applets),) if found.applets else ()
     return ContainerPlan(
