@@ -39,10 +39,20 @@ spec:
 """
 
 
+POLICY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed}
+spec: {podSelector: {matchLabels: {run: closed}}}
+"""
+
+
 @pytest.fixture(scope="module")
 def pods(quarter: World) -> World:
     quarter.apply(PODS.replace("%d", str(USER)))
-    quarter.kubectl("run", "web", "--image=nginx", "--port=80", "--expose")
+    quarter.apply(POLICY)
+    for name in ("web", "closed"):
+        quarter.kubectl("run", name, "--image=nginx", "--port=80", "--expose")
     quarter.kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=50s")
     return quarter
 
@@ -64,6 +74,19 @@ def test_an_init_container_waits_with_nc_and_a_probe_and_a_hook_use_it(pods: Wor
         ("sh -c 'nc -z localhost 82 || nc -z web 80'", 0, ""),
         ("sh -c 'wget -qO- web | grep -q stand-in && echo | nc -w 5 web 80'", 0, ""),
         ("telnet", 1, "BusyBox"),
+        ("sh -c 'wget -qO- --timeout=2 http://web | grep -q stand-in'", 0, ""),
+        ("wget -q -O /dev/null -T 5 web", 0, ""),
+        ("wget --spider -T 5 web", 0, "remote file exists"),
+        ("wget -qO- --timeout=1 http://closed", 1, "download timed out"),
+        ("wget -qO- -T1 closed", 1, "download timed out"),
+        ("wget --spider --timeout=1 http://closed", 1, "download timed out"),
+        ("wget -qO /dev/null -T 5 https://kubernetes.default/version", 0, ""),
+        ("nc -zv -w 1 closed 80", 1, "timed out"),
+        ("timeout 1 nc closed 80", 143, ""),
+        ("timeout -t 1 nc closed 80", 143, ""),
+        ("sh -c 'nslookup web && nslookup kubernetes.default && nslookup kubernetes.default.svc.cluster.local'", 0, ""),
+        ("nslookup nosuch.default", 1, ""),
+        ("sh -c 'traceroute -n -m 3 -w 1 web && netstat -tulpn && ip route && ping -c 1 -W 5 $(hostname -i)'", 0, ""),
     ],
 )
 def test_exec_finds_busyboxs_programs(pods: World, command: str, code: int, words: str) -> None:
@@ -110,3 +133,20 @@ def test_copies_go_through_its_tar(pods: World) -> None:
     pods.kubectl("cp", str(source), "copies:/tmp/copied")
     pods.kubectl("cp", "copies:/tmp/copied", f"{source}.back")
     assert (source.with_name("copied.back")).read_text() == "as it was"
+
+
+@pytest.mark.proves("image-busybox")
+@pytest.mark.parametrize(("image", "tool"), [("busybox", "wget -qO- --timeout=2"), ("curlimages/curl", "-s -m 2")])
+def test_the_command_of_all_tutorials_shows_what_a_policy_lets_through(pods: World, image: str, tool: str) -> None:
+    name = image.rpartition("/")[2]
+    asks = ("run", f"asks-{name}", f"--image={image}", "--rm", "-i", "--restart=Never", "--", *tool.split())
+    assert "stand-in for nginx" in pods.kubectl(*asks, "http://web").stdout
+    closed = pods.kubectl(*asks, "http://closed", check=False)
+    assert closed.returncode != 0
+    assert "stand-in" not in closed.stdout
+
+
+def test_a_stand_in_has_the_tools_of_busybox_after_those_of_the_machine(pods: World) -> None:
+    inside = ("exec", "web", "--", "sh", "-c")
+    assert "stand-in" in pods.kubectl(*inside, "wget -qO- --timeout=5 http://web").stdout
+    assert pods.kubectl(*inside, "command -v busybox vi").stdout.count("/") >= 2
