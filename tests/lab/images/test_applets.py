@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from podwire.kernel import namespaces
 from podwire.lab.images import busybox
 
 BUSYBOX = """#!/bin/sh
@@ -126,6 +128,22 @@ def test_a_server_that_is_slow_is_read_to_its_end(tmp_path: Path) -> None:
         applets = Applets(tmp_path / "applets", READER % listener.getsockname()[1])
         assert applets.run("wget", "-T", "2", "web") == (0, "x" * 12, "")
         thread.join()
+
+
+@pytest.fixture
+def orphans() -> Iterator[None]:
+    """Orphans become children of the test's process, as they become those of a container's first one."""
+    namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 1)
+    yield
+    namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 0)
+
+
+@pytest.mark.usefixtures("orphans")
+@pytest.mark.parametrize("program", ["exit 0", "exec sleep 5"])
+def test_no_child_is_left_to_the_containers_first_process(tmp_path: Path, program: str) -> None:
+    Applets(tmp_path / "applets", program).run("wget", "-T", "1", "web")
+    left = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    assert left == ""
 
 
 def test_the_status_of_wget_is_kept(tmp_path: Path) -> None:

@@ -50,11 +50,14 @@ case $seconds in
 esac
 [ "$seconds" -gt 0 ] || exec "$bb" wget "$@"
 
-# Ends the process by SIGALRM after so many quarters of a second in which it read nothing.
+# Ends the process by SIGALRM after so many quarters of a second in which it read nothing. All children are reaped, as
+# the first process of a container may reap none.
 watch_silence() {
+  trap 'kill "$!"; wait; exit' TERM
   quiet=0 before=
   while [ "$quiet" -lt "$2" ]; do
-    "$bb" sleep 0.25 || "$bb" sleep 1
+    "$bb" sleep 0.25 &
+    wait "$!"
     [ -d "/proc/$1" ] || return
     now=
     { read -r _ now < "/proc/$1/io"; } 2>/dev/null
@@ -67,13 +70,14 @@ exec 3<&0
 "$bb" wget "$@" <&3 3<&- &
 child=$!
 exec 3<&-
-trap 'kill "$child" 2>/dev/null; exit 130' INT
-trap 'kill "$child" 2>/dev/null; exit 143' TERM
 watch_silence "$child" $((seconds * 4)) </dev/null >/dev/null 2>&1 &
 watch=$!
+trap 'kill "$child" "$watch" 2>/dev/null; wait; exit 130' INT
+trap 'kill "$child" "$watch" 2>/dev/null; wait; exit 143' TERM
 wait "$child" 2>/dev/null
 code=$?
 kill "$watch" 2>/dev/null
+wait "$watch" 2>/dev/null
 if [ "$code" = 142 ]; then
   echo "wget: download timed out" >&2
   exit 1
