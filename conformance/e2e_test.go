@@ -55,5 +55,6 @@ func TestMain(m *testing.M) {
 }
 
 func TestKubernetes(t *testing.T) {
+	reportResults()
 	e2e.RunE2ETests(t)
 }

@@ -23,7 +23,13 @@ type result struct {
 	Log     string  `json:"log,omitempty"`
 }
 
-var _ = ginkgo.ReportAfterEach(func(report ginkgo.SpecReport) {
+// reportResults registers the reporter. It must come after flags are read: the framework previews all tests then, and what
+// was registered before would report the preview and nothing else.
+func reportResults() bool {
+	return ginkgo.ReportAfterEach(writeResult)
+}
+
+func writeResult(report ginkgo.SpecReport) {
 	folder := os.Getenv(resultsVariable)
 	deselected := report.State.Is(types.SpecStateSkipped|types.SpecStatePending) && report.Failure.IsZero()
 	if folder == "" || deselected {
@@ -46,7 +52,7 @@ var _ = ginkgo.ReportAfterEach(func(report ginkgo.SpecReport) {
 	if err := appendLine(filepath.Join(folder, "results.jsonl"), ended); err != nil {
 		ginkgo.Fail(err.Error())
 	}
-})
+}
 
 // appendLine adds one line in one write, since several processes do so.
 func appendLine(path string, ended result) error {
