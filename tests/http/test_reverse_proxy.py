@@ -18,6 +18,8 @@ async def behind(request: web.BaseRequest) -> web.StreamResponse:
     """What is asked: says what it was asked, redirects, streams, or echoes messages."""
     if request.path == "/moved":
         return web.Response(status=302, headers={"Location": "/there", "X-Kept": "1"})
+    if request.path == "/page":
+        return web.Response(text='<a href="/there">there</a>', content_type="text/html")
     if request.path.endswith("/messages"):
         socket = web.WebSocketResponse(protocols=["one"])
         await socket.prepare(request)
@@ -81,6 +83,11 @@ async def test_method_path_headers_and_body_are_passed_on(client: aiohttp.Client
 async def test_redirections_lead_back_through_the_proxy(client: aiohttp.ClientSession) -> None:
     async with client.get("/moved", allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"], answer.headers["X-Kept"]) == (302, "/prefix/there", "1")
+
+
+async def test_links_of_a_page_lead_back_through_the_proxy(client: aiohttp.ClientSession) -> None:
+    async with client.get("/page") as answer:
+        assert await answer.text() == '<a href="/prefix/there">there</a>'
 
 
 async def test_an_answer_comes_as_it_is_made(client: aiohttp.ClientSession) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
+
+from podwire.http import html_links
 
 if TYPE_CHECKING:
     import ssl
@@ -52,7 +55,7 @@ OF_THE_HANDSHAKE = ("sec-websocket-key", "sec-websocket-version", "sec-websocket
 class Hop:
     """Where a request goes next. `socket` is a unix socket in place of the URL's host.
 
-    `prefix` is set before the paths of redirections; empty leaves them.
+    `prefix` is set before the paths of redirections and of links in HTML pages; empty leaves them.
     """
 
     url: str
@@ -137,19 +140,30 @@ async def _answer(
         headers = onward(source.headers)
         if prefix and source.headers.get("Location", "").startswith("/"):
             headers["Location"] = prefix + source.headers["Location"]
+        links = _links(raw, source, prefix)
+        if links is not None:
+            headers.popall("Content-Encoding", None)
         response = web.StreamResponse(status=source.status, reason=source.reason, headers=headers)
-        if source.content_length is not None:
+        if source.content_length is not None and links is None:
             response.content_length = source.content_length
         await response.prepare(raw)
         try:
             if raw.method != "HEAD":
                 async for part in source.content.iter_any():
-                    await response.write(part)
-            await response.write_eof()
-        except (ConnectionError, aiohttp.ClientError):
+                    await response.write(part if links is None else links.feed(part))
+            await response.write_eof(b"" if links is None else links.end())
+        except (ConnectionError, aiohttp.ClientError, zlib.error):
             if raw.transport is not None:  # what was cut off there is cut off here: it must not look whole
                 raw.transport.abort()
         return response
+
+
+def _links(raw: web.BaseRequest, source: aiohttp.ClientResponse, prefix: str) -> html_links.LinkRewriter | None:
+    """What rewrites the links of this answer; None for redirections, as upstream, and for what is no page."""
+    if raw.method == "HEAD" or "Location" in source.headers:
+        return None
+    kind, encoding = source.headers.get("Content-Type", ""), source.headers.get("Content-Encoding", "")
+    return html_links.rewriter(kind, encoding, prefix)
 
 
 async def _messages(raw: web.BaseRequest, session: aiohttp.ClientSession, target: URL) -> web.StreamResponse:

@@ -22,10 +22,10 @@ _STREAMS = frozenset({"exec", "attach", "portforward"})
 
 
 def verb(request: Request, route: Route) -> str:
-    """The verb of a request on a resource; raises StatusError 405."""
+    """The verb of a request on a resource; empty, as upstream, for OPTIONS through a proxy. Raises StatusError 405."""
     verbs = _PART_VERBS if route.subresource else _OBJECT_VERBS if route.name else _COLLECTION_VERBS
     found = verbs.get(request.method, "")
-    if not found:
+    if not found and (route.subresource, request.method) != ("proxy", "OPTIONS"):
         raise status.method_not_allowed()
     return "watch" if found == "list" and request.flag("watch") else found
 

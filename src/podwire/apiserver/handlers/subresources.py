@@ -63,7 +63,7 @@ class Subresources:
             "exec": {"get": self._stream, "create": self._old_stream},
             "attach": {"get": self._stream, "create": self._old_stream},
             "portforward": {"get": self._stream, "create": self._old_stream},
-            "proxy": dict.fromkeys(PROXY_VERBS, Proxies(reader, dialer).answer),
+            "proxy": dict.fromkeys((*PROXY_VERBS, ""), Proxies(reader, dialer).answer),
         }
 
     async def handle(self, call: Call) -> Answer:
