@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import yaml
 
+from podwire.kernel.link_end import LinkEnd
 from podwire.kube.core import Container, ContainerPort, Namespace, Pod, PodIP, PodSpec, PodStatus
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.networking import NetworkPolicy
@@ -93,6 +95,15 @@ class Cluster:
             if isinstance(item, Pod):
                 found = [address(ip) for ip in item.addresses]
                 self._mark(self.view.detach(item.key, item.metadata.uid, found))
+
+    def plug(self, links: Mapping[IPAddress, LinkEnd]) -> None:
+        """The attached pods are behind these links."""
+        for item in [
+            one for one in self._known.values() if isinstance(one, Pod) and one.spec.node_name == self.view.node
+        ]:
+            found = [address(ip) for ip in item.addresses]
+            if found and found[0] in links and self.view.link(found[0]) != links[found[0]]:
+                self._mark(self.view.attach(item.key, item.metadata.uid, found, links[found[0]]))
 
     def policy(self, key: str, spec: str) -> NetworkPolicy:
         made = network_policy(key, spec)

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, PeerRow, PortRow, RangesRow, Row, SelfRow
+from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, LinkRow, PeerRow, PortRow, RangesRow, Row, SelfRow
 from tests.policy.cluster import Cluster, Counted, address, namespace, pod
 from tests.policy.nftables_model import Packet, passes
 
@@ -82,6 +82,8 @@ def renamed(rows: set[Row], numbers: Counted) -> set[str]:
         match row:
             case AddressRow(ip, identity):
                 found.add(f"{ip} is {names[identity]}")
+            case LinkRow(link, identity):
+                found.add(f"{link.name} leads to {names[identity]}")
             case SelfRow(ip):
                 found.add(f"{ip} is here")
             case IsolatedRow(direction, subject):

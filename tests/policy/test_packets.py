@@ -16,7 +16,7 @@ from podwire.policy.sink import NftablesSink
 from podwire.policy.view import Owner
 from tests.policy.cluster import Cluster, namespace, pod
 from tests.policy.netpol import CASES, KEYS, Case, addresses, model
-from tests.policy.wire import Probe, Wire
+from tests.policy.wire import Probe, Wire, links_to_pods
 from tests.sandbox import sandboxed
 
 
@@ -29,6 +29,7 @@ class Enforced:
 
     async def enforce(self, cluster: Cluster) -> None:
         self._table.holds(tuple(await self.sink.read()))
+        cluster.plug(links_to_pods())
         for owner in self._table.owners() - cluster.rows.keys():
             self._table.replace(owner, ())
         cluster.settle()

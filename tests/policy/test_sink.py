@@ -1,5 +1,6 @@
 import asyncio
 import ipaddress
+import socket
 import subprocess
 import threading
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.conntrack import Conntrack
+from podwire.kernel.link_end import LinkEnd
+from podwire.kernel.link_groups import LinkGroups
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
@@ -22,6 +25,7 @@ from podwire.policy.rows import (
     AddressRow,
     BlocksRow,
     IsolatedRow,
+    LinkRow,
     PeerRow,
     PortRow,
     RangesRow,
@@ -29,7 +33,7 @@ from podwire.policy.rows import (
     SelfRow,
     Span,
 )
-from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, bereft, texts
+from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, bereft, steps, texts
 from tests.policy.cluster import address
 from tests.sandbox import sandboxed
 
@@ -93,10 +97,62 @@ async def test_a_small_image_without_a_list_of_protocols_makes_no_difference() -
     assert set(await NftablesSink.here().read()) == set(ROWS)
 
 
+LINK = LinkEnd("pw1", 7)
+
+
+def test_a_pod_that_becomes_another_is_closed_while_its_address_changes() -> None:
+    old, new = (
+        (AddressRow(address("10.0.0.1"), S), LinkRow(LINK, S)),
+        (AddressRow(address("10.0.0.1"), P), LinkRow(LINK, P)),
+    )
+    delta: Delta[Row] = Delta((IsolatedRow(IN, P), *new), (IsolatedRow(IN, S),), old)
+    assert [step for step in steps(delta) if step] == [
+        Delta((IsolatedRow(IN, P),)),
+        [(LINK, 0)],
+        Delta((new[0],), (), (old[0],)),
+        [(LINK, P)],
+        Delta((), (IsolatedRow(IN, S),)),
+    ]
+
+
+def test_a_link_is_closed_before_the_rows_of_its_identity_go() -> None:
+    gone = (LinkRow(LINK, S), AddressRow(address("10.0.0.1"), S), IsolatedRow(IN, S))
+    assert [step for step in steps(Delta((), gone)) if step] == [[(LINK, 0)], Delta((), gone[1:])]
+
+
+def test_a_new_link_is_opened_after_all_rows_of_its_identity() -> None:
+    rows: tuple[Row, ...] = (IsolatedRow(IN, S), AddressRow(address("10.0.0.1"), S), LinkRow(LINK, S))
+    assert [step for step in steps(Delta(rows)) if step] == [Delta(rows[:2]), [(LINK, S)]]
+
+
+def test_without_links_a_batch_is_one_step() -> None:
+    delta: Delta[Row] = Delta((IsolatedRow(IN, P),), (IsolatedRow(IN, S),))
+    assert list(steps(delta)) == [delta]
+
+
+@sandboxed
+async def test_groups_of_links_are_rows_too() -> None:
+    Nftables().run("add table inet t")
+    await asyncio.to_thread(
+        subprocess.run, ["ip", "link", "add", "pw1", "type", "veth", "peer", "name", "other"], check=True
+    )
+    link = LinkEnd("pw1", socket.if_nametoindex("pw1"))
+    sink = NftablesSink.here()
+    await sink.read()
+    rows = (AddressRow(address("10.0.0.1"), S), LinkRow(link, S))
+    await sink.write(Delta(rows))
+    assert set(await NftablesSink.here().read()) == set(rows)
+    await sink.write(Delta((LinkRow(LinkEnd("pw1", link.index + 999), S),), (), (rows[1],)))
+    assert list(await sink.read()) == [rows[0]], "a link that is gone is no error"
+    await sink.write(Delta((rows[1],)))
+    Nftables().run(f"delete table {TABLE}")
+    assert list(await sink.read()) == [], "a new table knows no identity, so no link has one"
+
+
 def fake_sink(run: Callable[[str], str], forget: Callable[[object], object]) -> NftablesSink:
     """A sink over these functions in place of nftables and connection tracking."""
     nft, flows = SimpleNamespace(run=run), SimpleNamespace(forget_addresses=forget)
-    return NftablesSink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows))
+    return NftablesSink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows), LinkGroups())
 
 
 async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
@@ -224,8 +280,8 @@ async def test_a_refusal_is_an_error_of_the_sink() -> None:
 async def test_the_table_of_another_release_is_replaced_by_a_closed_one_and_ours_is_kept() -> None:
     nft = Nftables()
     nft.run(f"add table {TABLE}; add map {TABLE} identity4 {{ type ipv4_addr : mark; elements = {{ 10.0.0.1 : 7 }}; }}")
-    sink = NftablesSink(nft, SetDump(), Conntrack())
+    sink = NftablesSink(nft, SetDump(), Conntrack(), LinkGroups())
     assert list(await sink.read()) == []
-    assert "meta mark 0x00000000 drop" in nft.run(f"list chain {TABLE} between")
+    assert 'iifgroup "default" drop' in nft.run(f"list chain {TABLE} between")
     await sink.write(Delta(ROWS))
     assert set(await sink.read()) == set(ROWS)

@@ -9,9 +9,16 @@ import socket
 import time
 from dataclasses import dataclass
 
+from podwire.kernel import links, routes
+from podwire.kernel.elements import IPAddress
+from podwire.kernel.link_end import LinkEnd
 from podwire.kernel.namespaces import inside_network
+from podwire.kernel.netlink import Netlink
+from podwire.policy.sink import POD_LINKS
 from tests.sandbox import Host, join
 
+_BOOT = 3
+"""The protocol of routes that ip-route(8) makes (rtnetlink(7))."""
 CLOSED_SECONDS = 0.12
 """A connection that has not come about after this long, when all the expected ones have, is taken as denied."""
 PATIENCE_SECONDS = 5.0
@@ -26,6 +33,18 @@ class Probe:
     protocol: str
     port: int
     bind: str = ""
+
+
+def links_to_pods() -> dict[IPAddress, LinkEnd]:
+    """The link that each address of a pod is behind, by the routes of the network namespace that this thread is in."""
+    with Netlink() as netlink:
+        ends = {link.index: LinkEnd(link.name, link.index) for link in links.links(netlink)}
+        found = [route for version in (4, 6) for route in routes.routes(netlink, version, _BOOT)]
+    return {
+        route.destination[0]: ends[route.link]
+        for route in found
+        if route.link in ends and ends[route.link].name.startswith(POD_LINKS)
+    }
 
 
 class Wire:

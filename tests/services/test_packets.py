@@ -276,3 +276,36 @@ async def traffic(client: Pod) -> AsyncIterator[list[str]]:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+MARKS = """
+table inet foreign {
+    counter kept { }
+    counter lost { }
+    chain before { type filter hook prerouting priority mangle; meta mark set 0x4000 ct mark set 0x51820; }
+    chain here { type route hook output priority mangle; meta mark set 0x4000 ct mark set 0x51820; }
+    chain after {
+        type filter hook postrouting priority 90;
+        meta mark 0x4000 ct mark 0x51820 counter name kept accept
+        oifname "pw*" meta l4proto { tcp, udp } th dport 8080 counter name lost
+    }
+}
+"""
+
+
+@sandboxed
+async def test_marks_of_others_survive_a_service() -> None:
+    node = Node()
+    a, client = await node.pod("a", 8080), await node.pod("client")
+    nft = Nftables()
+    nft.run(MARKS)
+    lead_to(node, a)
+    async with node.proxy():
+        for address in (WEB4, WEB6):
+            for kind in (TCP, UDP):
+                assert (await ask(client, address, kind=kind)).name == "a"
+                assert (await ask(None, address, kind=kind)).name == "a"
+        with pytest.raises(ConnectionRefusedError):
+            await ask(client, WEB4, 81)
+    assert "packets 0 " in nft.run("list counter inet foreign lost")
+    assert "packets 0 " not in nft.run("list counter inet foreign kept")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from podwire.agent import metrics
 from podwire.agent.config import AgentConfig
-from podwire.agent.policy_gate import PolicyGate, identity
+from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
 from podwire.agent.rows_socket import serving_rows
@@ -67,7 +67,7 @@ class Agent:
 
     async def _work(self) -> None:
         for attachment in self._network.attachments:
-            self._policies.attach(*identity(attachment), attachment.addresses)
+            self._policies.attach(*identity(attachment), attachment.addresses, link_end(attachment))
         self._nodes.subscribe(self._network.node_changed)
         self._nodes.subscribe(self._health.node_changed)
         changed = asyncio.Event()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+
+from podwire.kernel.link_end import LinkEnd
 from podwire.kube.meta import NamespacedName
 from podwire.pods.attachment import Attachment
 from podwire.policy.policies import Policies
@@ -20,7 +23,7 @@ class PolicyGate:
     async def admit(self, attachment: Attachment) -> None:
         """Return when the pod's rows are applied."""
         pod, uid = identity(attachment)
-        await self._required().admit(pod, uid, attachment.addresses)
+        await self._required().admit(pod, uid, attachment.addresses, link_end(attachment))
 
     def obstacle(self, attachment: Attachment) -> str:
         """Return what the policies wait for before they admit the pod."""
@@ -35,6 +38,15 @@ class PolicyGate:
     def _required(self) -> Policies:
         assert self._policies is not None, "guard() is called before CNI is served"
         return self._policies
+
+
+def link_end(attachment: Attachment) -> LinkEnd | None:
+    """The node's end of the pod's link, as it is now; None where it does not exist."""
+    name = attachment.host_interface
+    try:
+        return LinkEnd(name, socket.if_nametoindex(name))
+    except OSError:
+        return None
 
 
 def identity(attachment: Attachment) -> tuple[NamespacedName, str]:

@@ -43,6 +43,7 @@ _IFLA_MTU = 4
 _IFLA_OPERSTATE = 16
 _IFLA_LINKINFO = 18
 _IFLA_IFALIAS = 20
+_IFLA_GROUP = 27
 _IFLA_NET_NS_FD = 28
 _IFLA_INFO_KIND = 1
 _IFLA_INFO_DATA = 2
@@ -90,6 +91,7 @@ class Link:
     alias: str
     kind: str
     vxlan: Vxlan | None = None
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,14 @@ def set_alias(name: str, alias: str) -> Request:
     return Request(_RTM_NEWLINK, 0, body, f"describe link {name}")
 
 
+def set_group(index: int, group: int) -> Request:
+    """Change the group of a link, a number that rules can read; 0 is the default. No error if it does not exist."""
+    body = _LINK.pack(0, 0, index, 0, 0) + number(_IFLA_GROUP, group)
+    return Request(_RTM_NEWLINK, 0, body, f"set the group of link {index}", frozenset({errno.ENODEV}))
+
+
 def delete(name: str) -> Request:
-    """Remove a link, and its peer with it; one that is gone already is as good."""
+    """Remove a link, and its peer with it. No error if it does not exist."""
     body = _LINK.pack(0, 0, 0, 0, 0) + text(_IFLA_IFNAME, name)
     return Request(_RTM_DELLINK, 0, body, f"remove link {name}", frozenset({errno.ENODEV}))
 
@@ -191,7 +199,7 @@ def add_address(link: int, address: IPAddress) -> Request:
 
 
 def delete_address(link: int, address: IPAddress) -> Request:
-    """Take an address away; one that is gone already is as good."""
+    """Remove an address. No error if it does not exist."""
     gone = frozenset({errno.EADDRNOTAVAIL, errno.ENODEV})
     return Request(_RTM_DELADDR, 0, _address(link, address), f"remove address {address}", gone)
 
@@ -239,6 +247,7 @@ def _link(payload: bytes) -> Link:
         alias=_text(found.get(_IFLA_IFALIAS, b"")),
         kind=kind,
         vxlan=_vxlan(attributes(info.get(_IFLA_INFO_DATA, b""))) if kind == "vxlan" else None,
+        group=struct.unpack("=I", found.get(_IFLA_GROUP, bytes(4)))[0],
     )
 
 

@@ -1,4 +1,4 @@
-"""Which set or map of policy.nft holds which row, in both directions."""
+"""Which set or map of policy.nft holds which row, in both directions. Rows of links are in none: they are groups."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from podwire.policy.rows import (
     AddressRow,
     BlocksRow,
     IsolatedRow,
+    LinkRow,
     PeerRow,
     PortRow,
     RangesRow,
@@ -70,6 +71,8 @@ def elements(row: Row) -> tuple[Element, ...]:
     match row:
         case AddressRow(address, identity):
             return (Element(f"identity{address.version}", (address,), (identity,)),)
+        case LinkRow():
+            return ()
         case SelfRow(address):
             return (Element(f"self{address.version}", (address, address)),)
         case IsolatedRow(direction, subject):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from podwire.engine.sink import Sink
+    from podwire.kernel.link_end import LinkEnd
     from podwire.kube.core import Namespace, Pod
     from podwire.kube.networking import NetworkPolicy
     from podwire.kube.watch import Change
@@ -79,21 +80,28 @@ class Policies:
         """For metrics."""
         return (self._reconciler,)
 
-    def attach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
-        """The pod has these addresses on this node: known before the API says so, and counts more than what it says."""
-        self._touch(self.view.attach(pod, uid, addresses))
+    def attach(
+        self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
+    ) -> None:
+        """The pod has these addresses on this node: known before the API says so, and counts more than what it says.
+
+        Without its link the pod stays closed.
+        """
+        self._touch(self.view.attach(pod, uid, addresses, link))
 
     def detach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
         """The pod has these addresses no longer."""
         self._touch(self.view.detach(pod, uid, addresses))
 
-    async def admit(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
+    async def admit(
+        self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
+    ) -> None:
         """Attach, and return when everything that policies say about the pod stands in the kernel.
 
         It waits until the API server has sent the pod with this uid: what is not known cannot be judged. Set a time
         limit. Raises RefusedError when the kernel refuses a row that concerns the pod.
         """
-        self.attach(pod, uid, addresses)
+        self.attach(pod, uid, addresses, link)
         await self._pods.wait_for(lambda: self._is_known(pod, uid))
         await self._reconciler.settle(*self._owners(addresses))
 

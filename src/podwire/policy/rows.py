@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from podwire.kernel.link_end import LinkEnd
 from podwire.policy.intervals import Interval, disjoint, union, without
 from podwire.policy.model import (
     EVERYTHING,
@@ -71,6 +72,23 @@ class AddressRow:
 
     def __str__(self) -> str:
         return f"{self.address} is {who(self.identity)}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """The pod of this node behind this link has this identity: the subject of rules, both as source and destination."""
+
+    link: LinkEnd
+    identity: int
+    stage = BORNE
+
+    @property
+    def key(self) -> Hashable:
+        """The link's name."""
+        return ("link", self.link.name)
+
+    def __str__(self) -> str:
+        return f"{self.link.name} leads to {who(self.identity)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +217,7 @@ class BlocksRow:
         return f"{who(self.subject)} {self.direction.value}: {', '.join(map(str, self.spans))}"
 
 
-Row = AddressRow | SelfRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow
+Row = AddressRow | LinkRow | SelfRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow
 
 
 def who(number: int) -> str:
@@ -213,7 +231,7 @@ def who(number: int) -> str:
 def numbers_in(row: Row) -> tuple[int, ...]:
     """The allocated numbers that the row carries."""
     match row:
-        case AddressRow(_, identity):
+        case AddressRow(_, identity) | LinkRow(_, identity):
             return (identity,)
         case SelfRow():
             return ()
@@ -236,6 +254,9 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
         yield AddressRow(owner, number, bearer.uid)
         if bearer.local:
             yield SelfRow(owner)
+        link = view.link(owner) if bearer.local else None
+        if link is not None:
+            yield LinkRow(link, number)
 
 
 def closed(owner: Owner, numbers: Numbering) -> Iterator[Row]:

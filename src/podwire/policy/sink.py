@@ -6,10 +6,13 @@ import logging
 from importlib import resources
 from typing import TYPE_CHECKING, Protocol
 
+from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import sysctl
 from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.elements import transactions
+from podwire.kernel.link_end import LinkEnd
+from podwire.kernel.link_groups import LinkGroups
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
 from podwire.kernel.readback import Elements, held_elements
@@ -17,19 +20,20 @@ from podwire.kernel.ruleset import Ruleset
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
 from podwire.policy import layout
-from podwire.policy.rows import AddressRow
+from podwire.policy.rows import BORNE, AddressRow, LinkRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from podwire.engine.row import Delta
     from podwire.kernel.elements import Change, IPAddress
-    from podwire.policy.rows import Row
 
 log = logging.getLogger(__name__)
 
 TABLE_NAME = "podwire-policy"
 TABLE = f"inet {TABLE_NAME}"
+
+POD_LINKS = "pw"
+"""What the names of pods' links begin with; policy.nft knows them by it."""
 
 CHANGES_A_TRANSACTION = 500
 """Additions and deletions; an interval with IPv6 addresses takes about four times the room of a plain element."""
@@ -43,13 +47,26 @@ class Flows(Protocol):
         ...
 
 
-class NftablesSink:
-    """The table, and connection tracking, of the network namespace that this thread is in."""
+class Groups(Protocol):
+    """What the sink needs of links (podwire.kernel.link_groups.LinkGroups)."""
 
-    def __init__(self, nft: Transactions, elements: Elements, conntrack: Flows) -> None:
+    def groups(self, prefix: str) -> Iterable[tuple[LinkEnd, int]]:
+        """Return the links whose names begin so and whose group is not 0."""
+        ...
+
+    def set(self, groups: Iterable[tuple[LinkEnd, int]]) -> None:
+        """Change groups."""
+        ...
+
+
+class NftablesSink:
+    """The table, the groups of pods' links and connection tracking of the network namespace that this thread is in."""
+
+    def __init__(self, nft: Transactions, elements: Elements, conntrack: Flows, groups: Groups) -> None:
         self._nft = nft
         self._elements = elements
         self._conntrack = conntrack
+        self._groups = groups
         self._worker = Worker("policy")
         self._owed: set[IPAddress] = set()
         """Addresses that lost their pod in a write that failed: what is read back then does not tell whose it was."""
@@ -57,7 +74,7 @@ class NftablesSink:
     @classmethod
     def here(cls) -> NftablesSink:
         """The sink for the network namespace that this thread is in now."""
-        return cls(Nftables(), SetDump(), Conntrack())
+        return cls(Nftables(), SetDump(), Conntrack(), LinkGroups())
 
     async def read(self) -> Iterable[Row]:
         """The rows that the table holds. Where it is not there it is loaded, and holds none.
@@ -68,7 +85,7 @@ class NftablesSink:
         return await self._worker.run(self._read)
 
     async def write(self, delta: Delta[Row]) -> None:
-        """Upserts in order, then removals.
+        """Upserts in order, then removals, as `steps` says.
 
         Before an address loses its pod, to nobody or to the next one at once, the node forgets the datagrams between it
         and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing is
@@ -81,10 +98,12 @@ class NftablesSink:
         try:
             if not ruleset.stands(self._nft):
                 refuse_midstream()
+                self._groups.set([(link, 0) for link, _ in self._groups.groups(POD_LINKS)])
                 self._nft.run(ruleset.replacement)
                 release_memory()
                 return []
-            return list(layout.rows(held_elements(self._elements, TABLE_NAME, layout.COLLECTIONS)))
+            held = list(layout.rows(held_elements(self._elements, TABLE_NAME, layout.COLLECTIONS)))
+            return held + [LinkRow(link, group) for link, group in self._groups.groups(POD_LINKS)]
         except (NftablesError, NetlinkError) as error:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
 
@@ -93,9 +112,13 @@ class NftablesSink:
         gone = frozenset(self._owed)
         self._forget(gone)
         try:
-            for text in texts(delta):
-                self._nft.run(text)
-        except NftablesError as error:
+            for step in steps(delta):
+                if isinstance(step, list):
+                    self._groups.set(step)
+                else:
+                    for text in texts(step):
+                        self._nft.run(text)
+        except (NftablesError, NetlinkError) as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
         self._forget(gone)
         self._owed -= gone
@@ -133,6 +156,35 @@ def bereft(delta: Delta[Row]) -> Iterator[IPAddress]:
             new = now[old.address]
             if new.pod != old.pod if old.pod else new.identity != old.identity:
                 yield old.address
+
+
+Step = Delta[Row] | list[tuple[LinkEnd, int]]
+"""A batch of elements, or links with the groups that they get."""
+
+
+def steps(delta: Delta[Row]) -> Iterator[Step]:
+    """Split a batch into steps between which no state allows what neither the old nor the new one does.
+
+    Without rows of links it is one step. Else: what identities may do; pods that become another identity are closed
+    (group 0) while addresses get their new identities; links get theirs; last what is removed, links first. A pod that
+    is closed for that moment loses the first packets of new connections, never those of established ones.
+    """
+    rows = (*delta.upserts, *delta.removals)
+    if not any(isinstance(row, LinkRow) for row in rows):
+        yield delta
+        return
+    linked = [row for row in delta.upserts if isinstance(row, LinkRow)]
+    moved = [old for old in delta.replaced if isinstance(old, LinkRow)]
+    upserts = [row for row in delta.upserts if not isinstance(row, LinkRow)]
+    last = [row for row in upserts if moved and row.stage == BORNE]
+    for part in ([row for row in upserts if row not in set(last)], last):
+        if part is last:
+            yield [(old.link, 0) for old in moved]
+        keys = {row.key for row in part}
+        yield Delta(tuple(part), (), tuple(old for old in delta.replaced if old.key in keys))
+    yield [(row.link, row.identity) for row in linked]
+    yield [(row.link, 0) for row in delta.removals if isinstance(row, LinkRow)]
+    yield Delta((), tuple(row for row in delta.removals if not isinstance(row, LinkRow)))
 
 
 def texts(delta: Delta[Row]) -> Iterator[str]:

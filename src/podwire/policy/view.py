@@ -29,6 +29,7 @@ from podwire.policy.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from podwire.kernel.link_end import LinkEnd
     from podwire.kube.core import Namespace, Pod
     from podwire.kube.networking import NetworkPolicy
     from podwire.kube.watch import Change
@@ -69,6 +70,7 @@ class View:
         self._attached: defaultdict[NamespacedName, dict[str, tuple[IPAddress, ...]]] = defaultdict(dict)
         """What is attached on this node under a pod's name, by the uid that the container runtime gave."""
         self._attached_to: dict[IPAddress, tuple[NamespacedName, str]] = {}
+        self._links: dict[IPAddress, LinkEnd] = {}
         self._bearers: dict[NamespacedName, Bearer] = {}
         self._claims: defaultdict[IPAddress, dict[NamespacedName, Bearer]] = defaultdict(dict)
         self._kinds: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
@@ -86,6 +88,10 @@ class View:
             bearer = claims.get(self._attached_to[address][0])
             return bearer if bearer is not None and bearer.local else None
         return max(claims.values(), key=lambda bearer: (bearer.created, bearer.uid), default=None)
+
+    def link(self, address: IPAddress) -> LinkEnd | None:
+        """Return the link that leads to an address of this node's pods."""
+        return self._links.get(address)
 
     def party(self, address: IPAddress) -> Party:
         """Who is at the address: a pod, or nobody that policies know."""
@@ -163,8 +169,12 @@ class View:
             self._pods[key.namespace][key.name] = change.new
         return self._refresh([key])
 
-    def attach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> set[Owner]:
-        """The pod with this uid has these addresses on this node, whatever its status says."""
+    def attach(
+        self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
+    ) -> set[Owner]:
+        """The pod with this uid has these addresses behind a link of this node, whatever its status says."""
+        if link is not None:
+            self._links.update(dict.fromkeys(addresses, link))
         known = self._attached[pod].get(uid, ())
         self._attached[pod][uid] = tuple(dict.fromkeys((*known, *addresses)))
         self._attached_to.update(dict.fromkeys(addresses, (pod, uid)))
@@ -180,6 +190,7 @@ class View:
             del self._attached[pod]
         for address in addresses:
             if self._attached_to.get(address) == (pod, uid):
+                self._links.pop(address, None)
                 del self._attached_to[address]
         return set(addresses) | self._refresh([pod])
 
