@@ -10,9 +10,9 @@ import msgspec
 from podwire.controllers.cleanup.garbage_collector import GarbageCollector
 from podwire.controllers.cleanup.namespaces import Namespaces
 from podwire.controllers.disruption.controller import Disruptions
-from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
-from podwire.controllers.endpoints.endpointslice_controller import EndpointSlices
-from podwire.controllers.endpoints.mirroring_controller import Mirroring
+from podwire.controllers.endpoints.endpoints_controller import EndpointsController
+from podwire.controllers.endpoints.endpointslice_controller import EndpointSliceController
+from podwire.controllers.endpoints.mirroring_controller import MirroringController
 from podwire.controllers.machinery.supervision import supervised
 from podwire.controllers.nodes.health import NodeHealth
 from podwire.controllers.nodes.lifecycle import NodeLifecycle
@@ -40,9 +40,9 @@ class ControllersConfig(msgspec.Struct, frozen=True):
 
 
 async def run(config: ControllersConfig) -> None:
-    """Run all controllers for ever; one that fails is started again, the others go on.
+    """Run all controllers until cancelled; one that fails is restarted, the others continue.
 
-    Not so the informers: where one fails, what all believe may be wrong, and the process ends to start anew.
+    A failed informer ends the process, which is restarted: the caches of all controllers may be wrong.
     """
     async with Client(config.credentials, "kube-controller-manager") as client:
         informers = SharedInformers(client)
@@ -55,9 +55,9 @@ async def run(config: ControllersConfig) -> None:
             "the Job controller": Jobs(client, informers, workloads).run,
             "the CronJob controller": CronJobs(client, informers, workloads).run,
             "the scheduler": Scheduler(client, informers, scheduling).run,
-            "the EndpointSlice controller": EndpointSlices(client, informers).run,
-            "the Endpoints controller": EndpointsObjects(client, informers).run,
-            "the mirroring of Endpoints": Mirroring(client, informers).run,
+            "the EndpointSlice controller": EndpointSliceController(client, informers).run,
+            "the Endpoints controller": EndpointsController(client, informers).run,
+            "the mirroring of Endpoints": MirroringController(client, informers).run,
             "the node controller": NodeLifecycle(client, informers, workloads, config.node_health).run,
             "the disruption controller": Disruptions(client, informers).run,
             "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,

@@ -18,7 +18,7 @@ from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName, Object, OwnerReference
 
 THINGS = Kind("v1", "Thing", "things", Object)
-LIVES, WAITING, GONE = OwnerState.LIVES, OwnerState.WAITING, OwnerState.GONE
+EXISTS, WAITING, DELETED = OwnerState.EXISTS, OwnerState.WAITING, OwnerState.DELETED
 
 
 def item(uid: str, *owners: str, blocks: bool = True, **state: Any) -> Item:
@@ -40,12 +40,12 @@ CHILD, SHARED = item("c", "a"), item("c", "a", "b")
     ("child", "owners", "expected"),
     [
         (item("c"), {}, []),
-        (CHILD, {"a": LIVES}, []),
-        (CHILD, {"a": GONE}, [Delete(CHILD, "Background")]),
+        (CHILD, {"a": EXISTS}, []),
+        (CHILD, {"a": DELETED}, [Delete(CHILD, "Background")]),
         (CHILD, {"a": WAITING}, [Delete(CHILD, "Background")]),
-        (SHARED, {"a": LIVES, "b": GONE}, [DropOwners(SHARED, frozenset("b"))]),
-        (SHARED, {"a": WAITING, "b": LIVES}, [DropOwners(SHARED, frozenset("a"))]),
-        (SHARED, {"a": GONE, "b": GONE}, [Delete(SHARED, "Background")]),
+        (SHARED, {"a": EXISTS, "b": DELETED}, [DropOwners(SHARED, frozenset("b"))]),
+        (SHARED, {"a": WAITING, "b": EXISTS}, [DropOwners(SHARED, frozenset("a"))]),
+        (SHARED, {"a": DELETED, "b": DELETED}, [Delete(SHARED, "Background")]),
         (item("c", "a", deleting=True), {}, []),
     ],
 )

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from podwire.controllers.endpoints import endpoints_conversion
-from podwire.controllers.endpoints.endpoints_controller import EndpointsObjects
-from podwire.controllers.endpoints.mirroring_controller import Mirroring
+from podwire.controllers.endpoints.endpoints_controller import EndpointsController
+from podwire.controllers.endpoints.mirroring_controller import MirroringController
 from podwire.kube.core import Pod
 from podwire.kube.endpoints import Endpoints
 from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
@@ -87,7 +87,7 @@ async def api() -> FakeApi:
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
     informers = SharedInformers(api)
-    async with running(informers, EndpointsObjects(api, informers), Mirroring(api, informers)):
+    async with running(informers, EndpointsController(api, informers), MirroringController(api, informers)):
         yield
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from podwire.controllers.endpoints import slice_packing
-from podwire.controllers.endpoints.endpointslice_controller import ZONE_LABEL, EndpointSlices
+from podwire.controllers.endpoints.endpointslice_controller import ZONE_LABEL, EndpointSliceController
 from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.shared_informers import SharedInformers
@@ -28,7 +28,7 @@ async def api() -> FakeApi:
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
     informers = SharedInformers(api)
-    async with running(informers, EndpointSlices(api, informers)):
+    async with running(informers, EndpointSliceController(api, informers)):
         yield
 
 

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from podwire.controllers.nodes import health
-from podwire.controllers.nodes.health import Life
+from podwire.controllers.nodes.health import NodeState
 from podwire.kube.core import Node, NodeStatus, Pod
 from podwire.kube.meta import Condition, timestamp
 from tests.controllers.build import node, pod
@@ -19,45 +19,45 @@ OTHER = {"key": "gpu", "effect": "NoSchedule"}
 @pytest.mark.parametrize(
     ("status", "seconds", "silent", "state"),
     [
-        ("True", 60, False, Life.READY),
-        ("False", 60, False, Life.NOT_READY),
-        ("False", 9, False, Life.READY),
-        ("Unknown", 60, False, Life.NOT_READY),
-        ("True", 60, True, Life.UNREACHABLE),
+        ("True", 60, False, NodeState.READY),
+        ("False", 60, False, NodeState.NOT_READY),
+        ("False", 9, False, NodeState.READY),
+        ("Unknown", 60, False, NodeState.NOT_READY),
+        ("True", 60, True, NodeState.UNREACHABLE),
     ],
 )
-def test_the_life_of_a_node(status: str, seconds: int, silent: bool, state: Life) -> None:
+def test_the_life_of_a_node(status: str, seconds: int, silent: bool, state: NodeState) -> None:
     since = timestamp(NOW - timedelta(seconds=seconds))
     condition = Condition(type="Ready", status=status, last_transition_time=since)
     item = msgspec.structs.replace(node("n"), status=NodeStatus(conditions=(condition,)))
-    assert health.life(item, NOW, silent=silent, grace_seconds=GRACE) is state
+    assert health.state_of(item, NOW, silent=silent, grace_seconds=GRACE) is state
 
 
 def test_a_node_that_has_said_nothing_yet_is_left_alone() -> None:
-    assert health.life(Node(), NOW, silent=False, grace_seconds=GRACE) is Life.READY
+    assert health.state_of(Node(), NOW, silent=False, grace_seconds=GRACE) is NodeState.READY
 
 
 @pytest.mark.parametrize(
     ("item", "state", "evict", "expected"),
     [
-        (node("n", OTHER, UNREACHABLE), Life.READY, True, ["gpu:NoSchedule"]),
-        (node("n", cordoned=True), Life.READY, True, ["node.kubernetes.io/unschedulable:NoSchedule"]),
+        (node("n", OTHER, UNREACHABLE), NodeState.READY, True, ["gpu:NoSchedule"]),
+        (node("n", cordoned=True), NodeState.READY, True, ["node.kubernetes.io/unschedulable:NoSchedule"]),
         (
             node("n"),
-            Life.NOT_READY,
+            NodeState.NOT_READY,
             True,
             ["node.kubernetes.io/not-ready:NoSchedule", "node.kubernetes.io/not-ready:NoExecute"],
         ),
-        (node("n"), Life.UNREACHABLE, False, ["node.kubernetes.io/unreachable:NoSchedule"]),
+        (node("n"), NodeState.UNREACHABLE, False, ["node.kubernetes.io/unreachable:NoSchedule"]),
     ],
 )
-def test_taints(item: Any, state: Life, evict: bool, expected: list[str]) -> None:
+def test_taints(item: Any, state: NodeState, evict: bool, expected: list[str]) -> None:
     taints = health.taints(item, state, NOW, evict=evict)
     assert [f"{taint['key']}:{taint['effect']}" for taint in taints] == expected
 
 
 def test_a_taint_that_stands_keeps_its_time() -> None:
-    taints = health.taints(node("n", UNREACHABLE), Life.UNREACHABLE, NOW, evict=True)
+    taints = health.taints(node("n", UNREACHABLE), NodeState.UNREACHABLE, NOW, evict=True)
     assert [taint["timeAdded"] for taint in taints] == ["2026-01-01T00:01:00Z", "2026-01-01T00:00:00Z"]
 
 
@@ -76,7 +76,7 @@ def tolerant(seconds: int | None) -> Pod:
     ],
 )
 def test_who_is_sent_away_and_when(item: Pod, deleted: bool, again: float | None) -> None:
-    plan = health.evictions(node("n", UNREACHABLE), Life.UNREACHABLE, [item], NOW)
+    plan = health.evictions(node("n", UNREACHABLE), NodeState.UNREACHABLE, [item], NOW)
     assert (bool(plan.delete), plan.again_after) == (deleted, again)
 
 
@@ -84,10 +84,10 @@ def test_an_ending_pod_is_forced_only_where_nobody_can_end_it() -> None:
     grace = {"deletionTimestamp": "2026-01-01T00:01:30Z", "deletionGracePeriodSeconds": 30}
     ending = pod(metadata=grace)
     late = NOW + timedelta(seconds=3)
-    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], NOW, 3.0).again_after == 3.0
-    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], late, 3.0).force == (ending,)
-    assert health.evictions(node("n"), Life.UNREACHABLE, [ending], late, None).force == ()
-    assert health.evictions(node("n"), Life.READY, [ending], late, 3.0).force == ()
+    assert health.evictions(node("n"), NodeState.UNREACHABLE, [ending], NOW, 3.0).again_after == 3.0
+    assert health.evictions(node("n"), NodeState.UNREACHABLE, [ending], late, 3.0).force == (ending,)
+    assert health.evictions(node("n"), NodeState.UNREACHABLE, [ending], late, None).force == ()
+    assert health.evictions(node("n"), NodeState.READY, [ending], late, 3.0).force == ()
 
 
 def test_a_disrupted_pod_keeps_its_conditions_and_may_be_ended() -> None:

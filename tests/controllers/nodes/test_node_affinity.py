@@ -63,4 +63,4 @@ def line(key: str, operator: str, *values: str) -> dict[str, Any]:
     ],
 )
 def test_required_affinity(terms: list[dict[str, Any]], chosen: bool) -> None:
-    assert node_affinity.chosen(affinity(*terms), node("node-1", disk="ssd", cores="4")) is chosen
+    assert node_affinity.selects(affinity(*terms), node("node-1", disk="ssd", cores="4")) is chosen

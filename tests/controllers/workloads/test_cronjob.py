@@ -106,17 +106,17 @@ async def test_a_suspended_one_waits() -> None:
         await api.until(lambda: any(name.startswith("report-") for name in names(api)))
 
 
-async def test_a_job_of_somebody_else_with_the_occasion_s_name_takes_its_place_and_the_next_one_comes() -> None:
+async def test_a_job_of_somebody_else_with_the_scheduled_s_name_takes_its_place_and_the_next_one_comes() -> None:
     api, clock = FakeApi(), Clock()
-    occasion = int(datetime(2026, 1, 1, 0, 10, tzinfo=UTC).timestamp()) // 60
-    api.put(JOBS, f"report-{occasion}", "shop", spec={})
+    scheduled = int(datetime(2026, 1, 1, 0, 10, tzinfo=UTC).timestamp()) // 60
+    api.put(JOBS, f"report-{scheduled}", "shop", spec={})
     put(api)
     async with at_work(api, clock):
         await api.until(lambda: api.calls["GET", "jobs"] == 2)  # the first one listed them
         assert api.all(CRON_JOBS)[0].get("status") is None
         clock.now += timedelta(minutes=10)
         put(api)
-        await api.until(lambda: active(api) == {f"report-{occasion + 10}"})
+        await api.until(lambda: active(api) == {f"report-{scheduled + 10}"})
         assert api.calls["POST", "jobs"] == 2, "each name is tried once"
     assert api.all(CRON_JOBS)[0]["status"]["lastScheduleTime"] == "2026-01-01T00:20:00Z"
 

@@ -31,9 +31,9 @@ Step = tuple[datetime | None, list[str], str]
 
 
 def step(*jobs: Job, status: dict[str, Any] | None = None, now: datetime = NOW, **spec: Any) -> Step:
-    """The occasion that a Job is made for, the Jobs that go before, and the reason of what is told."""
+    """The scheduled that a Job is made for, the Jobs that go before, and the reason of what is told."""
     plan = cronjob_plan.plan(cron_job(status, **spec), jobs, now)
-    return plan.occasion, [item.metadata.name for item in plan.delete], plan.remark.reason if plan.remark else ""
+    return plan.scheduled, [item.metadata.name for item in plan.delete], plan.event.reason if plan.event else ""
 
 
 RUNS, ENDED = job("report-1"), job("report-1", "Complete")
@@ -99,7 +99,7 @@ def test_the_status_tells_who_runs_and_when_it_was_due_and_done() -> None:
     assert cronjob_plan.status(cron_job(msgspec.to_builtins(found)), []) == msgspec.structs.replace(found, active=())
 
 
-def test_an_occasion_counts_as_met_once_its_job_is_there() -> None:
+def test_an_scheduled_counts_as_met_once_its_job_is_there() -> None:
     lost = job("a", annotations={SCHEDULED: "2026-01-01T21:30:00+09:00"})
     by_hand = job("b", annotations={SCHEDULED: "yesterday"})
     assert cronjob_plan.status(cron_job(), [lost, by_hand]).last_schedule_time == "2026-01-01T12:30:00Z"

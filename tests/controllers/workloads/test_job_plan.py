@@ -171,5 +171,5 @@ def test_a_pod_carries_the_failures_of_its_index() -> None:
 
 
 def test_the_name_of_an_indexed_pod_keeps_its_index_however_long_the_job_s_is() -> None:
-    beginning = job_plan.pod_beginning(job(metadata={"name": "x" * 63}), 12)
+    beginning = job_plan.pod_prefix(job(metadata={"name": "x" * 63}), 12)
     assert (len(beginning), beginning[-4:]) == (58, "-12-")

@@ -86,6 +86,6 @@ def test_a_new_pod_keeps_unknown_fields_of_the_template_and_names_its_owner() ->
 
 
 def test_names_of_pods_fit_into_a_label() -> None:
-    name = replicaset_plan.name_beginning(replica_set(1, name="x" * 200)) + names.safe_text(b"seed", 5)
+    name = replicaset_plan.name_prefix(replica_set(1, name="x" * 200)) + names.safe_text(b"seed", 5)
     assert len(name) == 63
     assert set(name[-5:]) <= set(names.SAFE_LETTERS)

@@ -1,4 +1,4 @@
-"""The garbage collector: what belongs to a deleted object is deleted too, or let go, as the deletion asked for."""
+"""The garbage collector: deletes or releases the dependents of deleted objects, by propagation policy."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ log = logging.getLogger(__name__)
 
 DISCOVER_SECONDS = 30.0
 SYNC_SECONDS = 10.0
-"""How long one kind may keep the others waiting. Its owners are asked for one by one until it is listed."""
+"""How long one kind may delay the others. Until it is listed, its objects are read one by one."""
 
 IGNORED = frozenset({"events"})
 """Many, short-lived, and without owners or dependents (as upstream)."""
 
 
 class GarbageCollector:
-    """Follows the metadata of all kinds. A missing owner is believed only when the server says so itself."""
+    """Follows the metadata of all kinds. An owner counts as deleted only when a GET confirms it."""
 
     def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
@@ -53,14 +53,14 @@ class GarbageCollector:
         self._queue: WorkQueue[str] = WorkQueue("garbage", self.sync)
 
     async def run(self) -> None:
-        """Work for ever: nothing is decided before every kind has been listed once."""
+        """Handle changes until cancelled; nothing is deleted before every kind has been listed once."""
         await self._follow()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._queue.run())
             tasks.create_task(self._keep_following())
 
     async def sync(self, uid: str) -> None:
-        """Look at one object and its owners."""
+        """Decide on one object by its owners."""
         item = self._graph.items.get(uid)
         if item is None:
             return
@@ -132,17 +132,17 @@ class GarbageCollector:
     async def _state(self, item: Item, owner: OwnerReference) -> OwnerState:
         known = self._graph.items.get(owner.uid)
         if known is not None:
-            return OwnerState.WAITING if known.waiting else OwnerState.LIVES
+            return OwnerState.WAITING if known.waiting else OwnerState.EXISTS
         kind = self._kinds.get((owner.api_version.partition("/")[0], owner.kind))
         if kind is None or (kind.namespaced and not item.key.namespace):
-            return OwnerState.LIVES
+            return OwnerState.EXISTS
         try:
             found = await self._client.get(kind, self._owner_key(kind, item, owner))
         except ApiError as error:
             if error.reason != "NotFound":
                 raise
-            return OwnerState.GONE
-        return OwnerState.LIVES if found.metadata.uid == owner.uid else OwnerState.GONE
+            return OwnerState.DELETED
+        return OwnerState.EXISTS if found.metadata.uid == owner.uid else OwnerState.DELETED
 
     def _owner_key(self, kind: Kind[Object], item: Item, owner: OwnerReference) -> NamespacedName:
         return NamespacedName(item.key.namespace if kind.namespaced else "", owner.name)
@@ -165,7 +165,7 @@ class GarbageCollector:
                 raise
 
     async def _patch(self, item: Item, change: Any) -> None:
-        """Change the object as it is now, unless another has taken its name."""
+        """Patch the object as it is now, unless another one has its name."""
         current = await self._client.get(item.kind, item.key)
         if current.metadata.uid == item.uid:
             await self._client.patch(item.kind, item.key, change(current))

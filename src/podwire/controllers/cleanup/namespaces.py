@@ -1,4 +1,4 @@
-"""Namespaces: what each one starts with, and how one that is deleted is emptied.
+"""Namespaces: the objects that each one has from the start, and deletion with all content.
 
 Source: kubernetes `pkg/controller/namespace/deletion`, `pkg/controller/serviceaccount`,
 `pkg/controller/certificates/rootcacertpublisher`.
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 
 FINALIZER = "kubernetes"
 SERVICE_ACCOUNT = "default"
-ROOT_AUTHORITY = "kube-root-ca.crt"
+ROOT_CA = "kube-root-ca.crt"
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 2.0
-"""Between two attempts to empty a namespace; the end of one of its pods is the next attempt too."""
+"""Between two passes over a namespace; the end of one of its pods starts a pass too."""
 
 
 class Namespaces:
@@ -55,22 +55,22 @@ class Namespaces:
         informers.of(PODS).subscribe(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Furnish a namespace, or empty it and let it go."""
+        """Create the default objects of a namespace, or delete its content."""
         namespace = self._namespaces.objects.get(key)
         if namespace is None:
             self._waits.pop(key.name, None)
         elif namespace.metadata.deletion_timestamp is None:
-            await self._furnish(key.name)
+            await self._create_defaults(key.name)
         elif FINALIZER in namespace.spec.finalizers:
-            await self._empty(namespace)
+            await self._delete_content(namespace)
 
     def _content_changed(self, change: Change[Any]) -> None:
         key = changed_key(change)
-        if key.name in {SERVICE_ACCOUNT, ROOT_AUTHORITY}:
+        if key.name in {SERVICE_ACCOUNT, ROOT_CA}:
             self._queue.add(NamespacedName("", key.namespace))
 
     def _pod_changed(self, change: Change[Pod]) -> None:
@@ -78,13 +78,13 @@ class Namespaces:
         if change.new is None and key.name in self._waits:
             self._queue.add(key)
 
-    async def _furnish(self, name: str) -> None:
+    async def _create_defaults(self, name: str) -> None:
         if NamespacedName(name, SERVICE_ACCOUNT) not in self._accounts.objects:
             await self._ensure(SERVICE_ACCOUNTS, name, {"metadata": {"name": SERVICE_ACCOUNT}})
-        published = self._config_maps.objects.get(NamespacedName(name, ROOT_AUTHORITY))
+        published = self._config_maps.objects.get(NamespacedName(name, ROOT_CA))
         data = {"ca.crt": self._authority}
         if published is None:
-            await self._ensure(CONFIG_MAPS, name, {"metadata": {"name": ROOT_AUTHORITY}, "data": data})
+            await self._ensure(CONFIG_MAPS, name, {"metadata": {"name": ROOT_CA}, "data": data})
         elif published.data != data:
             self._config_maps.wrote(await self._client.patch(CONFIG_MAPS, published.key, {"data": data}))
 
@@ -95,7 +95,7 @@ class Namespaces:
             if error.reason != "AlreadyExists":
                 raise
 
-    async def _empty(self, namespace: Namespace) -> None:
+    async def _delete_content(self, namespace: Namespace) -> None:
         """Delete the content, report what is left in the status, and remove the finalizer when nothing is left."""
         now = datetime.now(UTC)
         outcome = await delete_content(self._client, namespace, now)

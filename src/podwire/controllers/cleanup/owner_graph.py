@@ -1,14 +1,14 @@
-"""Who belongs to whom, over all kinds, and what follows when an owner goes. Pure.
+"""The graph of owner references of all kinds, and what happens to dependents of a deleted owner. Pure.
 
 Source: kubernetes `pkg/controller/garbagecollector`; kubernetes.io "Garbage Collection".
 
     the owners of an object              what happens to the object
     none named                           nothing
-    some live, some gone or waiting      references to those that are gone or waiting are taken away
-    none lives                           deleted; in the foreground if an owner waits and it has dependents itself
+    some exist, some deleted or waiting  references to those that are deleted or waiting are removed
+    none exists                          deleted; in the foreground if an owner waits and it has dependents itself
     the object itself is being deleted
-      with finalizer foregroundDeletion  its dependents are deleted first, then the finalizer goes
-      with finalizer orphan              its dependents lose their reference, then the finalizer goes
+      with finalizer foregroundDeletion  its dependents are deleted first, then the finalizer is removed
+      with finalizer orphan              its dependents lose their reference, then the finalizer is removed
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ORPHAN = "orphan"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An object as far as ownership goes."""
+    """An object and its owners."""
 
     kind: Kind[Object]
     key: NamespacedName
@@ -39,16 +39,16 @@ class Item:
 
     @property
     def waiting(self) -> bool:
-        """Being deleted, but not before its dependents."""
+        """Whether it is being deleted in the foreground: after its dependents."""
         return self.deleting and FOREGROUND in self.finalizers
 
 
 class OwnerState(enum.Enum):
-    """What is known of an owner."""
+    """Whether an owner exists, waits for its dependents, or is deleted."""
 
-    LIVES = "lives"
+    EXISTS = "exists"
     WAITING = "waiting"
-    GONE = "gone"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class DropOwners:
-    """Take these owners' references from the object."""
+    """Remove these owners' references from the object."""
 
     item: Item
     uids: frozenset[str]
@@ -69,7 +69,7 @@ class DropOwners:
 
 @dataclass(frozen=True, slots=True)
 class DropFinalizer:
-    """Let the object go."""
+    """Remove the finalizer from the object."""
 
     item: Item
     finalizer: str
@@ -86,7 +86,7 @@ class Graph:
         self._dependents: dict[str, set[str]] = {}
 
     def put(self, item: Item) -> bool:
-        """The object is so now; answers whether that differs from before."""
+        """Add or replace an object; return whether it differs from before."""
         before = self.items.get(item.uid)
         if before == item:
             return False
@@ -98,14 +98,14 @@ class Graph:
         return True
 
     def remove(self, uid: str) -> Item | None:
-        """The object is gone; its dependents stay known as such."""
+        """Remove an object; its dependents stay indexed under it."""
         item = self.items.pop(uid, None)
         if item is not None:
             self._unlink(item)
         return item
 
     def dependents(self, uid: str) -> Iterator[Item]:
-        """Objects that name this owner."""
+        """Return the objects with a reference to this owner."""
         for dependent in sorted(self._dependents.get(uid, ())):
             yield self.items[dependent]
 
@@ -118,12 +118,12 @@ class Graph:
 
 
 def decide(graph: Graph, item: Item, owners: Mapping[str, OwnerState]) -> list[Action]:
-    """What to do about one object, given the state of each of its owners."""
+    """Return the actions for one object, given the state of each of its owners."""
     if item.deleting:
-        return _let_go(graph, item)
+        return _finish_deletion(graph, item)
     states = [owners[owner.uid] for owner in item.owners]
-    if OwnerState.LIVES in states:
-        gone = frozenset(uid for uid, state in owners.items() if state is not OwnerState.LIVES)
+    if OwnerState.EXISTS in states:
+        gone = frozenset(uid for uid, state in owners.items() if state is not OwnerState.EXISTS)
         return [DropOwners(item, gone)] if gone else []
     if not states:
         return []
@@ -134,7 +134,7 @@ def decide(graph: Graph, item: Item, owners: Mapping[str, OwnerState]) -> list[A
     return [Delete(item, "Foreground" if waited_for or FOREGROUND in item.finalizers else "Background")]
 
 
-def _let_go(graph: Graph, item: Item) -> list[Action]:
+def _finish_deletion(graph: Graph, item: Item) -> list[Action]:
     if ORPHAN in item.finalizers:
         uids = frozenset({item.uid})
         drops: list[Action] = [DropOwners(dependent, uids) for dependent in graph.dependents(item.uid)]

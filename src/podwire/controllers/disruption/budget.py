@@ -1,4 +1,4 @@
-"""What a PodDisruptionBudget allows now. Pure.
+"""The status of a PodDisruptionBudget: how many pods may be evicted now. Pure.
 
 Source: kubernetes `pkg/controller/disruption/disruption.go`.
 """
@@ -25,7 +25,7 @@ FORGET_SECONDS = 120.0
 def status(
     budget: PodDisruptionBudget, pods: Sequence[Pod], scales: Mapping[str, int], now: datetime
 ) -> PodDisruptionBudgetStatus:
-    """The status that the selected pods amount to. `scales` are the wanted counts of their controllers by uid."""
+    """Return the status computed from the selected pods. `scales` are the replicas of their controllers by uid."""
     disrupted = still_disrupted(budget, pods, now)
     counted = [pod for pod in pods if not pod.finished]
     healthy = sum(
@@ -45,7 +45,7 @@ def status(
 
 
 def still_disrupted(budget: PodDisruptionBudget, pods: Sequence[Pod], now: datetime) -> dict[str, str]:
-    """The evicted pods that are not seen ending yet."""
+    """Return the evicted pods whose deletion has not been observed yet."""
     alive = {pod.metadata.name for pod in pods if pod.metadata.deletion_timestamp is None}
     oldest = now - timedelta(seconds=FORGET_SECONDS)
     return {
@@ -56,7 +56,7 @@ def still_disrupted(budget: PodDisruptionBudget, pods: Sequence[Pod], now: datet
 
 
 def _wanted(budget: PodDisruptionBudget, pods: Sequence[Pod], scales: Mapping[str, int]) -> tuple[int, int]:
-    """How many pods there should be, and how many of them must be healthy."""
+    """Return how many pods are expected, and how many of them must be healthy."""
     spec = budget.spec
     if spec.max_unavailable is None and isinstance(spec.min_available, int):
         return len(pods), spec.min_available
@@ -68,13 +68,13 @@ def _wanted(budget: PodDisruptionBudget, pods: Sequence[Pod], scales: Mapping[st
 
 
 def _condition(budget: PodDisruptionBudget, allowed: int, now: datetime) -> Condition:
-    word, reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
+    status, reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
     before = next((c for c in budget.status.conditions if c.type == "DisruptionAllowed"), None)
-    same = before is not None and before.status == word
+    same = before is not None and before.status == status
     since = before.last_transition_time if same and before is not None else None
     return Condition(
         type="DisruptionAllowed",
-        status=word,
+        status=status,
         reason=reason,
         last_transition_time=since or timestamp(now),
         observed_generation=budget.metadata.generation,

@@ -1,4 +1,4 @@
-"""The disruption controller: says how many pods of each PodDisruptionBudget may be evicted now."""
+"""The disruption controller: writes the status of PodDisruptionBudgets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Disruptions:
-    """Follows budgets, pods, and the kinds that say how many pods there should be."""
+    """Follows budgets, pods, and the kinds whose replicas count as expected pods."""
 
     def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
@@ -43,11 +43,11 @@ class Disruptions:
             owners.subscribe(self._owner_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Write the status of one budget, unless an eviction charged it meanwhile: then look again."""
+        """Write the status of one budget; a conflict with an eviction is retried."""
         budget = self._budgets.objects.get(key)
         if budget is None:
             return
@@ -65,7 +65,7 @@ class Disruptions:
         self._budgets.wrote(await self._client.patch(POD_DISRUPTION_BUDGETS, key, body, "status"))
 
     def _scales(self, pods: Iterable[Pod]) -> dict[str, int]:
-        """The wanted counts of the pods' controllers by uid; several sets of one Deployment share its count."""
+        """Return the replicas of the pods' controllers by uid; the sets of one Deployment share its count."""
         found: dict[str, int] = {}
         counted: set[str] = set()
         owners = {(pod.metadata.namespace, o) for pod in pods for o in pod.metadata.owner_references if o.controller}
@@ -77,7 +77,7 @@ class Disruptions:
         return found
 
     def _scale(self, kind: str, key: NamespacedName) -> tuple[str, int] | None:
-        """Who says how many pods there should be, by uid, and how many; None for kinds without a count."""
+        """Return uid and replicas of the object that scales the controller; None for kinds without replicas."""
         if kind == "StatefulSet":
             stateful_set = self._stateful_sets.objects.get(key)
             return None if stateful_set is None else (stateful_set.metadata.uid, stateful_set.spec.replicas)

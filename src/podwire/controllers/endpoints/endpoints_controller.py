@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BATCH_SECONDS = 0.1
 
 
-class EndpointsObjects:
+class EndpointsController:
     """Follows Services, pods and Endpoints."""
 
     def __init__(self, client: Client, informers: SharedInformers) -> None:
@@ -42,7 +42,7 @@ class EndpointsObjects:
         pods.subscribe(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:

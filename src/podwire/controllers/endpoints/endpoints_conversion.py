@@ -1,4 +1,4 @@
-"""The older Endpoints objects: what a Service's pods mean in them, and slices from hand-written ones. Pure.
+"""Endpoints objects: from the pods of a Service, and to EndpointSlices where they are hand-written. Pure.
 
 Source: kubernetes `pkg/controller/endpoint/endpoints_controller.go`, `pkg/controller/endpointslicemirroring`. Each
 Endpoints object holds the first family only, and at most 1000 addresses.
@@ -107,7 +107,7 @@ def matches(existing: Endpoints, service: Service, wanted: Content) -> bool:
 
 
 def mirrored(item: Endpoints, service: Service | None) -> bool:
-    """Whether slices shall say the same: hand-written, for a Service without a selector."""
+    """Return whether the object is mirrored: hand-written, for a Service without a selector."""
     if service is None or service.spec.selector or service.spec.type == "ExternalName":
         return False
     return item.metadata.labels.get(SKIP_MIRROR_LABEL) != "true" and LEADER not in item.metadata.annotations
@@ -134,7 +134,7 @@ def mirror_annotations(item: Endpoints) -> dict[str, str]:
 
 
 def mirror_labels(item: Endpoints) -> dict[str, str]:
-    """The labels of slices that mirror it."""
+    """Return the labels of slices that mirror it."""
     return {
         **item.metadata.labels,
         SERVICE_NAME_LABEL: item.metadata.name,

@@ -1,4 +1,4 @@
-"""The EndpointSlice controller: each Service with a selector has the addresses of its pods in slices."""
+"""The EndpointSlice controller: slices with the addresses of the pods that a Service selects."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 LONGEST_NAME_BASE = 247
-"""Of 253 characters five are random and one is the dash."""
+"""Of 253 characters, five are random and one is the dash."""
 
 
-class EndpointSlices:
+class EndpointSliceController:
     """Follows Services, pods, nodes and its own slices."""
 
     def __init__(self, client: Client, informers: SharedInformers) -> None:
@@ -49,7 +49,7 @@ class EndpointSlices:
         self._slices.subscribe(self._slice_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
@@ -80,7 +80,7 @@ class EndpointSlices:
         }
 
     def _has_node(self, pod: Pod) -> bool:
-        """Return whether the node of the pod exists: the address of a pod whose node was deleted leads nowhere."""
+        """Return whether the node of the pod exists: the pods of a deleted node do not run."""
         return NamespacedName("", pod.spec.node_name) in self._nodes.objects
 
     def _zone_of(self, node: str) -> str:
@@ -125,7 +125,7 @@ class EndpointSlices:
 
 
 def new_name(owner: Object) -> dict[str, str]:
-    """The metadata that names a new slice after its owner."""
+    """Return name and generateName of a new slice."""
     base = owner.metadata.name[:LONGEST_NAME_BASE]
     return {"name": f"{base}-{safe_text(secrets.token_bytes(16), 5)}", "generateName": f"{base}-"}
 
@@ -136,5 +136,5 @@ def _owner_uid(item: EndpointSlice) -> str:
 
 
 def _service_key(item: EndpointSlice) -> list[NamespacedName]:
-    """Slices that others manage are not ours to touch."""
+    """Return index keys: the Service, for slices of this controller only."""
     return [item.service] if item.metadata.labels.get(slice_packing.MANAGED_BY_LABEL) == slice_packing.MANAGER else []

@@ -1,4 +1,4 @@
-"""What a Service's pods mean as endpoints: address, conditions, ports. Pure.
+"""Endpoints from the pods of a Service: addresses, conditions, ports. Pure.
 
 Source: kubernetes `staging/src/k8s.io/endpointslice/utils.go` (podToEndpoint, getEndpointPorts), `pkg/api/v1/pod`.
 """
@@ -19,19 +19,19 @@ Ports = tuple[EndpointPort, ...]
 
 
 def families(service: Service) -> tuple[str, ...]:
-    """The families that the Service asks for: those it names, else those of its addresses, else IPv4."""
+    """Return the IP families of a Service: those in its spec, else those of its addresses, else IPv4."""
     if service.spec.ip_families:
         return service.spec.ip_families
     return tuple(dict.fromkeys(family(address) for address in service.addresses)) or ("IPv4",)
 
 
 def family(address: str) -> str:
-    """IPv4 or IPv6."""
+    """Return IPv4 or IPv6."""
     return f"IPv{ipaddress.ip_address(address).version}"
 
 
 def addresses(pod: Pod) -> dict[str, str]:
-    """The first address of each family to which a Service may lead; none for a pod that has ended."""
+    """Return the first usable address of each family; none for a finished pod."""
     found: dict[str, str] = {}
     for text in () if pod.finished else pod.addresses:
         address_type = usable_family(text)
@@ -41,7 +41,7 @@ def addresses(pod: Pod) -> dict[str, str]:
 
 
 def usable_family(text: str) -> str:
-    """The family of an address; empty for one that traffic may not be sent to.
+    """Return the family of an address; empty for one that traffic may not be sent to.
 
     The API server would refuse the whole slice for it (CVE-2021-25737), and one pod must not take a Service down.
     """
@@ -52,7 +52,7 @@ def usable_family(text: str) -> str:
 def wanted(
     service: Service, pods: Iterable[Pod], zone_of: Callable[[str], str], address_type: str
 ) -> dict[Ports, list[Endpoint]]:
-    """The endpoints of one family, together where they have the same ports."""
+    """Return the endpoints of one family, grouped by their ports."""
     groups: dict[Ports, list[Endpoint]] = {}
     for pod in sorted(pods, key=lambda pod: pod.metadata.name):
         address = addresses(pod).get(address_type)
@@ -63,7 +63,7 @@ def wanted(
 
 
 def endpoint(service: Service, pod: Pod, address: str, zone: str) -> Endpoint:
-    """A pod as an endpoint. An ending pod is never ready, unless the Service publishes all addresses."""
+    """Return a pod as an endpoint. A terminating one is not ready, unless the Service publishes all addresses."""
     terminating = pod.metadata.deletion_timestamp is not None
     ready = service.spec.publish_not_ready_addresses or (pod.ready and not terminating)
     named = pod.spec.hostname and pod.spec.subdomain == service.metadata.name
@@ -80,7 +80,7 @@ def endpoint(service: Service, pod: Pod, address: str, zone: str) -> Endpoint:
 
 
 def ports(service: Service, pod: Pod) -> Ports:
-    """The Service's ports as numbers of this pod; a name that the pod does not have is left out."""
+    """Return the Service's ports with the port numbers of this pod; unknown names are left out."""
     found = ((port, target(port, pod)) for port in service.spec.ports)
     return tuple(
         EndpointPort(name=port.name, protocol=port.protocol, port=number, app_protocol=port.app_protocol)
@@ -90,7 +90,7 @@ def ports(service: Service, pod: Pod) -> Ports:
 
 
 def target(port: ServicePort, pod: Pod) -> int | None:
-    """The number behind a targetPort: names are those of container ports of the same protocol."""
+    """Return the number of a targetPort; names are those of container ports of the same protocol."""
     if not isinstance(port.target_port, str):
         return port.target_port or port.port
     sidecars = (c for c in pod.spec.init_containers if c.restart_policy == "Always")

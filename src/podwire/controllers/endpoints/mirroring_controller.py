@@ -1,4 +1,4 @@
-"""Hand-written Endpoints of Services without a selector, mirrored into EndpointSlices: only these lead packets."""
+"""The EndpointSlice mirroring controller: slices for hand-written Endpoints of Services without a selector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from podwire.kube.watch import Change
 
 
-class Mirroring:
+class MirroringController:
     """Follows Endpoints, Services and its own slices."""
 
     def __init__(self, client: Client, informers: SharedInformers) -> None:
@@ -39,11 +39,11 @@ class Mirroring:
         self._slices.subscribe(self._slice_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Write what the mirrored slices of one Service lack; all go where nothing is to be mirrored."""
+        """Write what the mirrored slices of one Service lack; delete them all where nothing is mirrored."""
         item = self._objects.objects.get(key)
         existing = [s for s in self._slices_by_service[key].values() if s.metadata.deletion_timestamp is None]
         if item is None or not endpoints_conversion.mirrored(item, self._services.objects.get(key)):
@@ -80,6 +80,6 @@ def _body(item: Endpoints, content: Content) -> dict[str, dict[str, object]]:
 
 
 def _service_key(item: EndpointSlice) -> list[NamespacedName]:
-    """Slices that others manage are not ours to touch."""
+    """Return index keys: the Service, for slices of this controller only."""
     mine = item.metadata.labels.get(slice_packing.MANAGED_BY_LABEL) == endpoints_conversion.MIRROR_MANAGER
     return [item.service] if mine else []

@@ -36,7 +36,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write. Slices are made and changed before others are removed: an endpoint never vanishes in between."""
+    """What to write. Slices are created and updated before others are deleted: no endpoint disappears meanwhile."""
 
     create: tuple[Content, ...] = ()
     update: tuple[tuple[EndpointSlice, Content], ...] = ()
@@ -56,9 +56,9 @@ def plan(
     existing: Sequence[EndpointSlice],
     labels: Mapping[str, str],
 ) -> Plan:
-    """From the slices that exist to the endpoints wanted, by family and ports. No family: all slices go.
+    """Return the writes from existing slices to the wanted endpoints, by family and ports. No family: delete all.
 
-    A family without endpoints keeps one empty slice, so that "no endpoints" can be told from "not looked at yet".
+    A family without endpoints keeps one empty slice, so that "no endpoints" differs from "not reconciled yet".
     """
     creates: list[Content] = []
     updates: list[tuple[EndpointSlice, Content]] = []
@@ -72,20 +72,20 @@ def plan(
             reused = old or (unused.pop(0) if unused else None)
             if reused is None:
                 creates.append(content)
-            elif not stands(reused, content, labels):
+            elif not matches(reused, content, labels):
                 updates.append((reused, content))
         spare += unused
     return Plan(tuple(creates), tuple(updates), tuple(spare))
 
 
-def stands(existing: EndpointSlice, content: Content, labels: Mapping[str, str]) -> bool:
-    """Whether a slice holds this already."""
+def matches(existing: EndpointSlice, content: Content, labels: Mapping[str, str]) -> bool:
+    """Return whether a slice holds this content already."""
     same_labels = dict(existing.metadata.labels) == dict(labels)
     return same_labels and existing.ports == content.ports and existing.endpoints == content.endpoints
 
 
 def labels(service: Service) -> dict[str, str]:
-    """The Service's labels, and those by which its slices are found."""
+    """Return the Service's labels, and those by which its slices are found."""
     reserved = {SERVICE_NAME_LABEL, MANAGED_BY_LABEL, HEADLESS_LABEL}
     own = {key: value for key, value in service.metadata.labels.items() if key not in reserved}
     headless = {HEADLESS_LABEL: ""} if service.headless else {}
@@ -93,12 +93,12 @@ def labels(service: Service) -> dict[str, str]:
 
 
 def body(service: Service, content: Content) -> dict[str, Any]:
-    """A Service's slice as JSON, without name and version."""
+    """Return a Service's slice as JSON, without name and version."""
     return document(service.metadata.namespace, labels(service), reference(SERVICES, service), content)
 
 
 def document(namespace: str, labels: Mapping[str, str], owner: dict[str, Any], content: Content) -> dict[str, Any]:
-    """A slice as JSON, without name and version; `owner` is the reference to who it goes with."""
+    """Return a slice as JSON, without name and version; `owner` is its owner reference."""
     return {
         "metadata": {"namespace": namespace, "labels": labels, "ownerReferences": [owner]},
         "addressType": content.address_type,
@@ -114,7 +114,7 @@ def document(namespace: str, labels: Mapping[str, str], owner: dict[str, Any], c
 def _pack(
     groups: Mapping[Ports, Sequence[Endpoint]], existing: Iterable[EndpointSlice]
 ) -> tuple[list[tuple[Ports, _Bin]], list[EndpointSlice]]:
-    """Bins with endpoints, and slices that none of them uses. An endpoint stays in the slice where it is."""
+    """Return bins with endpoints, and unused slices. An endpoint stays in its slice."""
     filled: list[tuple[Ports, _Bin]] = []
     slices = sorted(existing, key=lambda s: s.metadata.name)
     for ports, endpoints in groups.items():
@@ -131,7 +131,7 @@ def _pack(
 
 
 def _fill(bins: list[_Bin], left: list[Endpoint]) -> None:
-    """New endpoints go into slices that change anyway, then into others with room, then into new ones."""
+    """Put new endpoints into slices that change anyway, then into others with room, then into new ones."""
     for packed in sorted(bins, key=_unchanged):
         room = LARGEST_SLICE - len(packed.endpoints)
         packed.endpoints += left[:room]

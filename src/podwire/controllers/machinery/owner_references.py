@@ -1,4 +1,4 @@
-"""Who manages what: controller references, adoption and release.
+"""Owner references: which object controls which, adoption and release.
 
 Source: kubernetes `pkg/controller/controller_ref_manager.go`.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Claim(enum.Enum):
-    """What an owner has to do with an object."""
+    """The relation of an object to an owner that selects it or controls it."""
 
     OWNED = "owned"
     ADOPT = "adopt"
@@ -28,7 +28,7 @@ class Claim(enum.Enum):
 
 
 def claim(owner: Object, selector: LabelSelector, item: Object) -> Claim:
-    """Own what bears our reference and matches, release what no longer matches, adopt matching orphans.
+    """Return the relation: objects with the owner's reference are released when they no longer match, orphans adopted.
 
     An empty selector matches nothing here: no owner may take all pods of a namespace.
     """
@@ -43,7 +43,7 @@ def claim(owner: Object, selector: LabelSelector, item: Object) -> Claim:
 
 
 def reference(kind: Kind[Any], owner: Object) -> dict[str, Any]:
-    """The ownerReference by which an object is managed by its owner and deleted with it."""
+    """Return the ownerReference by which the owner controls an object, which is deleted with it."""
     return {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
@@ -83,7 +83,7 @@ def without_finalizer(item: Object, finalizer: str) -> dict[str, Any]:
 
 
 def without_owners(item: Object, uids: frozenset[str]) -> dict[str, Any]:
-    """The merge patch that takes references to these owners away, if the object has not changed since."""
+    """Return the merge patch that removes references to these owners, if the object has not changed since."""
     return _owners_patch(item, [owner for owner in _owners(item) if owner["uid"] not in uids])
 
 

@@ -1,4 +1,4 @@
-"""The pods that one kind of owner manages: taken over, made and deleted, each with an event at the owner."""
+"""Pod control: adopts, creates and deletes the pods of one kind of owner, with an event for the owner each time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AT_ONCE = 50
 
 
 class OwnedPods(Generic[OwnerT]):
-    """All pods of all owners of one kind. `touch` is called with the owner when something about its pods changed."""
+    """The pods of all owners of one kind. `touch` is called with the owner when its pods changed."""
 
     def __init__(
         self,
@@ -63,15 +63,15 @@ class OwnedPods(Generic[OwnerT]):
         self._pods.subscribe(self._pod_changed)
 
     def of(self, owner: OwnerT) -> list[Pod]:
-        """The pods of an owner, ended and ending ones too."""
+        """Return the pods of an owner, with finished and terminating ones."""
         return list(self._by_owner[owner.metadata.uid].values())
 
     def forget(self, uid: str) -> None:
-        """The owner is gone."""
+        """Drop what is known of a deleted owner."""
         self._unsure.pop(uid, None)
 
     async def claim(self, owner: OwnerT) -> list[Pod]:
-        """Adopt and release, then answer the pods of the owner."""
+        """Adopt and release pods, then return those of the owner."""
         orphans = self._by_owner["", owner.metadata.namespace].values()
         for pod in [*self.of(owner), *orphans]:
             patch = owner_references.claim_patch(self._kind, owner, self._selector(owner), pod, self._finalizer)
@@ -79,8 +79,8 @@ class OwnedPods(Generic[OwnerT]):
                 self._pods.wrote(await self._client.patch(PODS, pod.key, patch))
         return self.of(owner)
 
-    def names(self, owner: OwnerT, beginnings: Sequence[str]) -> list[str]:
-        """A new name for each beginning.
+    def names(self, owner: OwnerT, prefixes: Sequence[str]) -> list[str]:
+        """Return a new name for each prefix.
 
         Names whose creation had no answer come first: the server refuses a name that it has.
         """
@@ -88,15 +88,15 @@ class OwnedPods(Generic[OwnerT]):
         known = self._pods.objects
         unsure = [n for n in self._unsure.pop(owner.metadata.uid, []) if NamespacedName(namespace, n) not in known]
         names = []
-        for beginning in beginnings:
-            again = next((name for name in unsure if name.startswith(beginning)), None)
+        for prefix in prefixes:
+            again = next((name for name in unsure if name.startswith(prefix)), None)
             if again is not None:
                 unsure.remove(again)
-            names.append(again or beginning + safe_text(secrets.token_bytes(16), 5))
+            names.append(again or prefix + safe_text(secrets.token_bytes(16), 5))
         return names
 
     async def create(self, owner: OwnerT, bodies: Sequence[dict[str, Any]]) -> None:
-        """Make pods, many at a time; all are tried, then the first error is raised."""
+        """Create pods, many at a time; all are tried, then the first error is raised."""
         for start in range(0, len(bodies), AT_ONCE):
             await every(self._create_one(owner, body) for body in bodies[start : start + AT_ONCE])
 
@@ -150,7 +150,7 @@ class OwnedPods(Generic[OwnerT]):
                 raise
 
     def _owner_name(self, pod: Pod) -> Iterable[Hashable]:
-        """Pods with the finalizer by the name of their owner: it may be gone before them."""
+        """Return index keys of pods with the finalizer: the name of their owner, which may be deleted before them."""
         if not self._finalizer or self._finalizer not in pod.metadata.finalizers:
             return ()
         owner = next((o for o in pod.metadata.owner_references if o.controller and o.kind == self._kind.kind), None)
@@ -172,7 +172,7 @@ class OwnedPods(Generic[OwnerT]):
                 self._touch(owner.key)
 
     def _owner_keys(self, pod: Pod) -> Iterable[Hashable]:
-        """Pods without a manager are found by namespace; those of other kinds of owners are not ours to see."""
+        """Return index keys: pods without a controller by namespace, those of other kinds of owners not at all."""
         owner = next((o for o in pod.metadata.owner_references if o.controller), None)
         if owner is None:
             return (("", pod.metadata.namespace),)
@@ -180,7 +180,7 @@ class OwnedPods(Generic[OwnerT]):
 
 
 async def every(work: Iterable[Any]) -> None:
-    """Do all at the same time, to the end, then raise the first error."""
+    """Run all at the same time, to the end, then raise the first error."""
     for result in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

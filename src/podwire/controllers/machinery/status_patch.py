@@ -1,4 +1,4 @@
-"""A status as the body of a merge patch."""
+"""A status as a merge patch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 COLLISIONS = "collisionCount"
-"""Counts what never gets less: upstream's controllers of Deployments and DaemonSets write it from the first one on."""
+"""A field that upstream's controllers of Deployments and DaemonSets write from the first collision on."""
 
 
 def whole(status: Struct, *, unless_zero: str = "") -> dict[str, Any]:
-    """All fields, zeros too, so that they replace what stood there; no empty texts, nor `unless_zero` where it is 0."""
+    """Return all fields, with zeros, so that they replace former values; no empty texts, nor `unless_zero` where 0."""
     pairs = ((field.encode_name, getattr(status, field.name)) for field in msgspec.structs.fields(type(status)))
     body = {name: msgspec.to_builtins(value) for name, value in pairs if value != "" and value is not None}
     if unless_zero and not body[unless_zero]:

@@ -38,8 +38,8 @@ class NodeHealth(msgspec.Struct, frozen=True):
 OWN_TAINTS = frozenset({node_affinity.NOT_READY, node_affinity.UNREACHABLE, node_affinity.UNSCHEDULABLE})
 
 
-class Life(enum.Enum):
-    """How a node is: well, not ready by its own word, or silent."""
+class NodeState(enum.Enum):
+    """The state of a node: ready, not ready by its own status, or without a renewed Lease."""
 
     READY = "ready"
     NOT_READY = "not ready"
@@ -48,36 +48,36 @@ class Life(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evictions:
-    """Pods to delete now, pods to delete without asking their node, and seconds until time makes more due."""
+    """Pods to delete, pods to remove without their node, and seconds until more are due."""
 
     delete: tuple[Pod, ...] = ()
     force: tuple[Pod, ...] = ()
     again_after: float | None = None
 
 
-def life(node: Node, now: datetime, *, silent: bool, grace_seconds: float) -> Life:
-    """How the node is. One that is not ready for a moment, as when its agent starts again, is well."""
+def state_of(node: Node, now: datetime, *, silent: bool, grace_seconds: float) -> NodeState:
+    """Return the state of the node. One that is not ready for a moment, as when its agent restarts, is ready."""
     if silent:
-        return Life.UNREACHABLE
+        return NodeState.UNREACHABLE
     unready = unready_for(node, now)
-    return Life.NOT_READY if unready is not None and unready >= grace_seconds else Life.READY
+    return NodeState.NOT_READY if unready is not None and unready >= grace_seconds else NodeState.READY
 
 
 def unready_for(node: Node, now: datetime) -> float | None:
-    """For how many seconds the node has said that it is not ready; None where it is, or has said nothing yet."""
-    said = next((condition for condition in node.status.conditions if condition.type == "Ready"), None)
-    if said is None or said.status == "True" or said.last_transition_time is None:
+    """Return for how many seconds the node has reported that it is not ready; None where it is, or reported nothing."""
+    ready = next((condition for condition in node.status.conditions if condition.type == "Ready"), None)
+    if ready is None or ready.status == "True" or ready.last_transition_time is None:
         return None
-    return -_seconds_until(said.last_transition_time, now)
+    return -_seconds_until(ready.last_transition_time, now)
 
 
-def taints(node: Node, state: Life, now: datetime, *, evict: bool) -> list[dict[str, Any]]:
-    """The taints that the node should have: ours by its state, and those of others as they are.
+def taints(node: Node, state: NodeState, now: datetime, *, evict: bool) -> list[dict[str, Any]]:
+    """Return the taints of the node: this controller's by the state, and those of others as they are.
 
-    `evict` is False while all nodes are silent: then the fault is likely ours, and no pod is sent away for it.
+    `evict` is False while no node renews its Lease: then the fault is likely elsewhere, and no pod is evicted.
     """
     wanted: list[tuple[str, str]] = []
-    key = {Life.NOT_READY: node_affinity.NOT_READY, Life.UNREACHABLE: node_affinity.UNREACHABLE}.get(state)
+    key = {NodeState.NOT_READY: node_affinity.NOT_READY, NodeState.UNREACHABLE: node_affinity.UNREACHABLE}.get(state)
     if key is not None:
         wanted += [(key, NO_SCHEDULE), *([(key, NO_EXECUTE)] if evict else [])]
     if node.spec.unschedulable:
@@ -104,7 +104,7 @@ def silence(node: Node, message: str, now: datetime) -> dict[str, Any]:
 
 
 def unready(pod: Pod, now: datetime) -> dict[str, Any] | None:
-    """The status patch that takes a silent node's pod from its Services; None where it is not ready anyway."""
+    """Return the status patch that makes a pod of an unreachable node unready; None where it is already."""
     if not pod.ready:
         return None
     conditions: list[dict[str, Any]] = [msgspec.to_builtins(condition) for condition in pod.status.conditions]
@@ -129,7 +129,7 @@ def disrupted(pod: Pod, reason: str, message: str, now: datetime, *, failed: boo
 
 
 def evictions(
-    node: Node, state: Life, pods: Sequence[Pod], now: datetime, force_seconds: float | None = None
+    node: Node, state: NodeState, pods: Sequence[Pod], now: datetime, force_seconds: float | None = None
 ) -> Evictions:
     """Return the pods to delete: those that do not tolerate the node's taints, at once or when their time is over."""
     harmful = [taint for taint in node.spec.taints if taint.effect == NO_EXECUTE]
@@ -138,7 +138,7 @@ def evictions(
     waits: list[float] = []
     for pod in pods:
         if pod.metadata.deletion_timestamp is not None:
-            if state is Life.UNREACHABLE and force_seconds is not None:
+            if state is NodeState.UNREACHABLE and force_seconds is not None:
                 left = _seconds_until(pod.metadata.deletion_timestamp, now) + _since_deletion(pod) + force_seconds
                 _due(pod, left, force, waits)
         elif (left_here := stays_for(pod, harmful, now)) is not None:
@@ -147,7 +147,7 @@ def evictions(
 
 
 def stays_for(pod: Pod, harmful: Iterable[Taint], now: datetime) -> float | None:
-    """Seconds until a pod must leave for these taints; None where it may stay for ever."""
+    """Return the seconds until these taints evict a pod; None where it tolerates them."""
     times: list[float] = []
     for taint in harmful:
         lines = [line for line in pod.spec.tolerations if line.tolerates(taint)]
@@ -168,7 +168,7 @@ def _due(pod: Pod, left: float, due: list[Pod], waits: list[float]) -> None:
 
 
 def _since_deletion(pod: Pod) -> float:
-    """deletionTimestamp is when the grace ends; the deletion was asked for that much earlier."""
+    """Return the seconds from deletionTimestamp, the end of the grace period, to the request."""
     return -float(pod.metadata.deletion_grace_period_seconds or 0)
 
 

@@ -13,7 +13,7 @@ import aiohttp
 from podwire.controllers.machinery.deletion import ALREADY_GONE, delete
 from podwire.controllers.machinery.pod_control import every
 from podwire.controllers.nodes import health
-from podwire.controllers.nodes.health import Life, NodeHealth
+from podwire.controllers.nodes.health import NodeHealth, NodeState
 from podwire.kube.cache import Index
 from podwire.kube.client import ApiError
 from podwire.kube.coordination import NODE_LEASES
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time of day, for what is written, and seconds of a clock that nobody sets, for what is measured."""
+    """The time of day, for timestamps, and a monotonic clock in seconds, for durations."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
@@ -71,11 +71,11 @@ class NodeLifecycle:
         self._pods.subscribe(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, name: str) -> None:
-        """Judge one node and do what follows."""
+        """Update the taints, conditions and pods of one node."""
         node = self._nodes.objects.get(NamespacedName("", name))
         if node is None:
             await self._collect(name)
@@ -83,20 +83,20 @@ class NodeLifecycle:
         self._gone.pop(name, None)
         now = self._clock.now()
         silent = self._silent_for(name) >= self._grace and not await self._renewed_meanwhile(name)
-        state = health.life(node, now, silent=silent, grace_seconds=self._grace)
+        state = health.state_of(node, now, silent=silent, grace_seconds=self._grace)
         node = await self._mark(node, state, now)
-        if state is Life.UNREACHABLE:
+        if state is NodeState.UNREACHABLE:
             await every(self._make_unready(pod, now) for pod in self._on(name))
         plan = health.evictions(node, state, self._on(name), now, self._settings.force_seconds)
         await every(self._evict(pod) for pod in plan.delete)
         await every(self._remove(pod, "PodGC: node is unreachable") for pod in plan.force)
         waits = [plan.again_after] if plan.again_after is not None else []
-        if state is Life.UNREACHABLE and plan.delete and self._settings.force_seconds is not None:
+        if state is NodeState.UNREACHABLE and plan.delete and self._settings.force_seconds is not None:
             waits.append(self._settings.force_seconds)
         elif name in self._seen and not silent:
             waits.append(max(0.01, self._grace - self._silent_for(name)))
         unready = health.unready_for(node, now)
-        if state is Life.READY and unready is not None:
+        if state is NodeState.READY and unready is not None:
             waits.append(max(0.01, self._grace - unready))
         if waits:
             self._queue.add(name, min(waits))
@@ -108,7 +108,7 @@ class NodeLifecycle:
         return self._clock.monotonic() - self._seen[name] if name in self._seen else 0.0
 
     async def _renewed_meanwhile(self, name: str) -> bool:
-        """Ask before a node is called dead. When the server does not answer, it is we who hear nothing."""
+        """Read the Lease before a node is called unreachable. Raises when the server does not answer."""
         try:
             lease = await self._client.get(LEASES, NamespacedName(NODE_LEASES, name))
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -116,10 +116,10 @@ class NodeLifecycle:
                 return False
             self._seen[name] = self._clock.monotonic()
             raise
-        return self._take(lease)
+        return self._renew(lease)
 
-    def _take(self, lease: Lease) -> bool:
-        """Note a sign of life; answers whether it is a new one."""
+    def _renew(self, lease: Lease) -> bool:
+        """Record a renewal; return whether it is a new one."""
         name = lease.metadata.name
         if self._renewed.get(name) == lease.spec.renew_time:
             return False
@@ -127,8 +127,8 @@ class NodeLifecycle:
         self._seen[name] = self._clock.monotonic()
         return True
 
-    async def _mark(self, node: Node, state: Life, now: datetime) -> Node:
-        if state is Life.UNREACHABLE and any(c.status != "Unknown" for c in node.status.conditions):
+    async def _mark(self, node: Node, state: NodeState, now: datetime) -> Node:
+        if state is NodeState.UNREACHABLE and any(c.status != "Unknown" for c in node.status.conditions):
             patch = health.silence(node, self._settings.silence, now)
             node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
@@ -147,7 +147,7 @@ class NodeLifecycle:
             self._pods.wrote(await self._client.patch(PODS, pod.key, patch, "status"))
 
     async def _collect(self, name: str) -> None:
-        """The node's object is gone: its pods follow when it does not come back."""
+        """Remove the pods of a deleted node, unless it is created again within the grace period."""
         since = self._gone.setdefault(name, self._clock.monotonic())
         pods = self._on(name)
         if not pods:
@@ -180,7 +180,7 @@ class NodeLifecycle:
         lease = change.new
         if lease is None or lease.metadata.namespace != NODE_LEASES:
             return
-        if self._take(lease):
+        if self._renew(lease):
             self._queue.add(lease.metadata.name)
 
     def _node_changed(self, change: Change[Node]) -> None:
@@ -190,11 +190,11 @@ class NodeLifecycle:
 
     def _pod_changed(self, change: Change[Pod]) -> None:
         for pod in (change.old, change.new):
-            if pod is not None and pod.spec.node_name and self._troubled(pod.spec.node_name):
+            if pod is not None and pod.spec.node_name and self._has_taints(pod.spec.node_name):
                 self._queue.add(pod.spec.node_name)
 
-    def _troubled(self, name: str) -> bool:
-        """Whether the node's pods are looked at when they change: most nodes are well."""
+    def _has_taints(self, name: str) -> bool:
+        """Return whether changes of the node's pods matter: it is deleted or has taints."""
         node = self._nodes.objects.get(NamespacedName("", name))
         return node is None or bool(node.spec.taints)
 

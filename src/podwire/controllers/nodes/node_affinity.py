@@ -1,4 +1,4 @@
-"""Which nodes a pod may be on: node selector, required node affinity, taints and tolerations. Pure.
+"""Node selectors, required node affinity, taints and tolerations. Pure.
 
 Source: k8s.io/component-helpers `scheduling/corev1/nodeaffinity`, `corev1/helpers.go`.
 """
@@ -21,8 +21,8 @@ UNREACHABLE = "node.kubernetes.io/unreachable"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 
 
-def chosen(spec: PodSpec, node: Node) -> bool:
-    """Whether the pod's node selector and required affinity name this node."""
+def selects(spec: PodSpec, node: Node) -> bool:
+    """Return whether the pod's node selector and required affinity match this node."""
     if not spec.node_selector.items() <= node.metadata.labels.items():
         return False
     required = spec.affinity.node_affinity.required
@@ -32,7 +32,7 @@ def chosen(spec: PodSpec, node: Node) -> bool:
 def untolerated(
     tolerations: Iterable[Toleration], taints: Iterable[Taint], effects: Collection[str] = (NO_SCHEDULE, NO_EXECUTE)
 ) -> Taint | None:
-    """The first taint of these effects that the pod minds."""
+    """Return the first taint of these effects that no toleration covers."""
     tolerations = tuple(tolerations)
     for taint in taints:
         if taint.effect in effects and not any(line.tolerates(taint) for line in tolerations):
@@ -41,7 +41,7 @@ def untolerated(
 
 
 def tolerates(tolerations: Iterable[Toleration], key: str) -> bool:
-    """Whether the pod does not mind a taint of this key, in one of its effects."""
+    """Return whether a taint of this key is tolerated, in one of its effects."""
     tolerations = tuple(tolerations)
     return any(line.tolerates(Taint(key=key, effect=e)) for line in tolerations for e in (NO_SCHEDULE, NO_EXECUTE))
 
@@ -56,7 +56,7 @@ def _term_matches(term: NodeSelectorTerm, node: Node) -> bool:
 
 
 def _line_matches(line: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
-    """A line of a node selector: as of a label selector, and comparisons of whole numbers."""
+    """Return whether a requirement of a node selector holds: as in label selectors, and Gt and Lt of integers."""
     if line.operator not in {"Gt", "Lt"}:
         return requirement_matches(line, labels)
     try:

@@ -26,14 +26,14 @@ NO_MATCH = "node(s) didn't match Pod's node affinity/selector"
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The pod is bound to this node."""
+    """The pod fits this node best."""
 
     node: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """No node takes the pod; the message says why, as kube-scheduler words it."""
+    """No node fits the pod; the message has kube-scheduler's wording."""
 
     message: str
 
@@ -113,7 +113,7 @@ def place(pod: Pod, owner: str, nodes: Iterable[Node], loads: Loads) -> Placed |
 
 
 def refusal(pod: Pod, node: Node) -> str:
-    """Return why the node does not take the pod; empty when it does."""
+    """Return why the pod does not fit the node; empty when it does."""
     tolerations = pod.spec.tolerations
     if node.metadata.deletion_timestamp is not None:
         return NOT_READY
@@ -121,7 +121,7 @@ def refusal(pod: Pod, node: Node) -> str:
         return NOT_READY
     if node.spec.unschedulable and not node_affinity.tolerates(tolerations, node_affinity.UNSCHEDULABLE):
         return UNSCHEDULABLE
-    if not node_affinity.chosen(pod.spec, node):
+    if not node_affinity.selects(pod.spec, node):
         return NO_MATCH
     others = (taint for taint in node.spec.taints if taint.key != node_affinity.UNSCHEDULABLE)
     taint = node_affinity.untolerated(tolerations, others)

@@ -1,4 +1,4 @@
-"""The scheduler: binds pods that have no node yet."""
+"""The scheduler: binds pods to nodes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAME = "default-scheduler"
 
 
 class Scheduler:
-    """Follows pods and nodes. The choice is made at once and counted at once; the requests go out side by side."""
+    """Follows pods and nodes. A choice is counted at once; the requests run concurrently."""
 
     def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
@@ -40,11 +40,11 @@ class Scheduler:
         self._nodes.subscribe(self._node_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Bind one pod, or say why it cannot be bound."""
+        """Bind one pod, or report why it does not fit any node."""
         pod = self._pods.objects.get(key)
         if pod is None or not _wants_node(pod) or self._loads.node_of(pod.metadata.uid):
             self._waiting.discard(key)
@@ -117,7 +117,7 @@ class Scheduler:
 
 
 def unscheduled(pod: Pod, message: str) -> dict[str, Any]:
-    """The status patch that says why a pod has no node; other conditions stay as they are."""
+    """Return the status patch with the condition PodScheduled; other conditions stay."""
     others: list[dict[str, Any]] = [
         {"type": c.type, "status": c.status, "reason": c.reason, "message": c.message}
         | ({"lastTransitionTime": c.last_transition_time} if c.last_transition_time else {})

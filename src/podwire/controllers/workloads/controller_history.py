@@ -1,4 +1,4 @@
-"""Writes the history of StatefulSets and DaemonSets: one ControllerRevision for each template."""
+"""The controller history: one ControllerRevision for each template of a StatefulSet or DaemonSet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OwnerT = TypeVar("OwnerT", StatefulSet, DaemonSet)
 
 
-class RevisionKeeper(Generic[OwnerT]):
+class ControllerHistory(Generic[OwnerT]):
     """The revisions of all owners of one kind. `store` holds the owners: their status counts hash collisions."""
 
     def __init__(self, client: Client, informers: SharedInformers, kind: Kind[OwnerT], store: Store[OwnerT]) -> None:
@@ -35,11 +35,11 @@ class RevisionKeeper(Generic[OwnerT]):
         self._by_owner = Index(self._revisions, lambda revision: [controller_uid(revision)])
 
     def of(self, owner: OwnerT) -> list[ControllerRevision]:
-        """The revisions of an owner."""
+        """Return the revisions of an owner."""
         return list(self._by_owner[owner.metadata.uid].values())
 
     async def current(self, owner: OwnerT) -> ControllerRevision:
-        """The revision of the owner's template, made or numbered anew where that is needed."""
+        """Return the revision of the owner's template; it is created, or gets a new number, where needed."""
         place = controller_revisions.place(owner.spec.template, self.of(owner))
         if place.revision is None:
             return await self._create(owner, place.number)
@@ -65,7 +65,7 @@ class RevisionKeeper(Generic[OwnerT]):
         return self._revisions.wrote(made)
 
     async def _collided(self, owner: OwnerT, body: dict[str, Any], error: ApiError) -> ControllerRevision:
-        """It is ours after all, or the next try hashes to another name."""
+        """Handle a taken name: return the owner's own revision, or raise so that the next attempt has another name."""
         key = NamespacedName(owner.metadata.namespace, body["metadata"]["name"])
         existing = await self._client.get(CONTROLLER_REVISIONS, key)
         if controller_uid(existing) == owner.metadata.uid and existing.data == body["data"]:

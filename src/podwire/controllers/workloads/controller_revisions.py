@@ -1,4 +1,4 @@
-"""The templates that a StatefulSet or DaemonSet had, as ControllerRevisions. Pure.
+"""ControllerRevisions: the former pod templates of a StatefulSet or DaemonSet. Pure.
 
 `kubectl rollout history` and `rollout undo` read and apply their data. Source: kubernetes
 `pkg/controller/history/controller_history.go`, `pkg/controller/statefulset/stateful_set_utils.go` (getPatch).
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from podwire.kube.kinds import Kind
 
 HASH_LABEL = "controller-revision-hash"
-WHOLE = {"$patch": "replace"}
+REPLACE = {"$patch": "replace"}
 """The directive of a strategic merge patch that makes `data` replace the template instead of merging with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the current template stands in the history: an object that has it, its number, or none yet."""
+    """The current template in the history: the revision that holds it, None where there is none; and its number."""
 
     revision: ControllerRevision | None
     number: int
 
 
 def data(template: PodTemplate) -> dict[str, Any]:
-    """The patch that brings a template back."""
-    return {"spec": {"template": {**msgspec.to_builtins(template), **WHOLE}}}
+    """Return the patch that restores a template."""
+    return {"spec": {"template": {**msgspec.to_builtins(template), **REPLACE}}}
 
 
 def template_of(revision: ControllerRevision) -> PodTemplate:
-    """The template that a revision holds."""
+    """Return the template that a revision holds."""
     kept = dict(revision.data["spec"]["template"])
     kept.pop("$patch", None)
     return msgspec.convert(kept, PodTemplate)
 
 
 def place(template: PodTemplate, revisions: Sequence[ControllerRevision]) -> Place:
-    """The highest number belongs to the current template; one that comes back gets a new number."""
+    """Return the place of the template, which has the highest number; a restored one gets a new number."""
     wanted = data(template)
     highest = max((revision.revision for revision in revisions), default=0)
     same = [revision for revision in revisions if revision.data == wanted]
@@ -58,7 +58,7 @@ def place(template: PodTemplate, revisions: Sequence[ControllerRevision]) -> Pla
 
 
 def body(kind: Kind[Any], owner: StatefulSet | DaemonSet, number: int, collisions: int) -> dict[str, Any]:
-    """A new ControllerRevision for the current template."""
+    """Return a new ControllerRevision for the current template as JSON."""
     wanted = data(owner.spec.template)
     text = safe_text(msgspec.json.encode([wanted, collisions], order="sorted"), 10)
     annotations = {key: value for key, value in owner.metadata.annotations.items() if key not in NOT_COPIED}
@@ -76,7 +76,7 @@ def body(kind: Kind[Any], owner: StatefulSet | DaemonSet, number: int, collision
 
 
 def expired(revisions: Iterable[ControllerRevision], used: Collection[str], limit: int) -> list[ControllerRevision]:
-    """Revisions that no pod has, beyond the limit, the oldest first. `used` are names and hashes."""
+    """Return unused revisions beyond the limit, the oldest first. `used` are names and hashes."""
     idle = [
         revision
         for revision in revisions

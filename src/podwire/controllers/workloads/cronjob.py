@@ -1,4 +1,4 @@
-"""The CronJob controller: Jobs by the clock."""
+"""The CronJob controller: Jobs on a schedule."""
 
 from __future__ import annotations
 
@@ -46,26 +46,26 @@ class CronJobs:
         self._jobs.subscribe(self._job_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Make the Job that is due, let old ones go, and come back when the next one is."""
+        """Create the Job that is due, delete old ones, and queue the CronJob for the next time."""
         cron_job = self._cron_jobs.objects.get(key)
         if cron_job is None:
             return
-        self._tell_ends(cron_job)
+        self._record_ends(cron_job)
         plan = cronjob_plan.plan(cron_job, self._jobs_of(cron_job), self._clock())
-        if plan.remark is not None:
-            remark = plan.remark
-            self._recorder.event(CRON_JOBS, cron_job, remark.reason, remark.message, warning=remark.warning)
+        if plan.event is not None:
+            event = plan.event
+            self._recorder.event(CRON_JOBS, cron_job, event.reason, event.message, warning=event.warning)
         for job in plan.delete:
             await self._delete(cron_job, job)
-        met = plan.occasion is not None and await self._create(cron_job, plan.occasion)
+        met = plan.scheduled is not None and await self._create(cron_job, plan.scheduled)
         for job in cronjob_plan.surplus(cron_job, self._jobs_of(cron_job)):
             await self._delete(cron_job, job)
-        occasion = plan.occasion if met else None
-        await self._write_status(cron_job, cronjob_plan.status(cron_job, self._jobs_of(cron_job), occasion))
+        scheduled = plan.scheduled if met else None
+        await self._write_status(cron_job, cronjob_plan.status(cron_job, self._jobs_of(cron_job), scheduled))
         if plan.again_after is not None:
             self._queue.add(key, plan.again_after)
 
@@ -73,9 +73,9 @@ class CronJobs:
         owned = self._owned[cron_job.metadata.uid].values()
         return [job for job in owned if job.metadata.deletion_timestamp is None]
 
-    async def _create(self, cron_job: CronJob, occasion: datetime) -> bool:
-        """Make the occasion's Job; whether the CronJob has it now. One of somebody else with its name is left alone."""
-        body, namespace = cronjob_plan.job_body(cron_job, occasion), cron_job.metadata.namespace
+    async def _create(self, cron_job: CronJob, scheduled: datetime) -> bool:
+        """Create the Job of a scheduled time; return whether the CronJob has it now. Another owner's is kept."""
+        body, namespace = cronjob_plan.job_body(cron_job, scheduled), cron_job.metadata.namespace
         try:
             job = await self._client.create(JOBS, body, namespace)
         except ApiError as error:
@@ -105,13 +105,13 @@ class CronJobs:
         }
         self._cron_jobs.wrote(await self._client.patch(CRON_JOBS, cron_job.key, {"status": body}, "status"))
 
-    def _tell_ends(self, cron_job: CronJob) -> None:
-        """Each Job that the status has as active and that has ended is told of once."""
+    def _record_ends(self, cron_job: CronJob) -> None:
+        """Record an event for each Job that the status lists as active and that has finished."""
         known = {active.uid for active in cron_job.status.active}
         for job in self._jobs_of(cron_job):
             if job.finished is not None and job.metadata.uid in known:
-                told = f"Saw completed job: {job.metadata.name}, condition: {job.finished.type}"
-                self._recorder.event(CRON_JOBS, cron_job, "SawCompletedJob", told)
+                message = f"Saw completed job: {job.metadata.name}, condition: {job.finished.type}"
+                self._recorder.event(CRON_JOBS, cron_job, "SawCompletedJob", message)
 
     def _job_changed(self, change: Change[Job]) -> None:
         job = change.new or change.old

@@ -1,4 +1,4 @@
-"""What the clock and its Jobs mean for a CronJob: which Job to make now, which may go, what the status says. Pure.
+"""The next step of a CronJob: the Job to create, the Jobs to delete; and its status. Pure.
 
 Source: kubernetes `pkg/controller/cronjob/cronjob_controllerv2.go`, `utils.go`.
 """
@@ -27,8 +27,8 @@ SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """What people should be told."""
+class EventText:
+    """An event about the CronJob."""
 
     reason: str
     message: str
@@ -37,42 +37,42 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next: make the Job of an occasion, after deleting these; look again after this many seconds."""
+    """The next step: create the Job of the scheduled time, after deleting these; sync again after so many seconds."""
 
-    occasion: datetime | None = None
+    scheduled: datetime | None = None
     delete: tuple[Job, ...] = ()
-    remark: Remark | None = None
+    event: EventText | None = None
     again_after: float | None = None
 
 
 def plan(cron_job: CronJob, jobs: Sequence[Job], now: datetime) -> Plan:
-    """The next step; `jobs` are those that the CronJob manages."""
+    """Return the next step; `jobs` are those of the CronJob."""
     spec = cron_job.spec
     if cron_job.metadata.deletion_timestamp is not None or spec.suspend:
         return Plan()
     try:
         line = schedule(spec.schedule, zone_of(spec.time_zone) if spec.time_zone else UTC)
     except ScheduleError as error:
-        return Plan(remark=Remark("UnparseableSchedule", f"unparseable schedule: {spec.schedule!r}: {error}", True))
+        return Plan(event=EventText("UnparseableSchedule", f"unparseable schedule: {spec.schedule!r}: {error}", True))
     again = _seconds_until_next(line, now)
-    occasion = line.latest(_since(cron_job, now), now)
-    if occasion is None:
+    scheduled = line.latest(_since(cron_job, now), now)
+    if scheduled is None:
         return Plan(again_after=again)
-    if _too_late(cron_job, occasion, now):
-        missed = f"Missed scheduled time to start a job: {timestamp(occasion)}"
-        return Plan(remark=Remark("MissSchedule", missed, True), again_after=again)
+    if _too_late(cron_job, scheduled, now):
+        missed = f"Missed scheduled time to start a job: {timestamp(scheduled)}"
+        return Plan(event=EventText("MissSchedule", missed, True), again_after=again)
     running = tuple(job for job in jobs if not job.finished)
-    if any(job.metadata.name == job_name(cron_job, occasion) for job in jobs):
+    if any(job.metadata.name == job_name(cron_job, scheduled) for job in jobs):
         return Plan(again_after=again)
     if running and spec.concurrency_policy == "Forbid":
         why = "Not starting job because prior execution is running and concurrency policy is Forbid"
-        return Plan(remark=Remark("JobAlreadyActive", why), again_after=again)
-    return Plan(occasion, running if spec.concurrency_policy == "Replace" else (), again_after=again)
+        return Plan(event=EventText("JobAlreadyActive", why), again_after=again)
+    return Plan(scheduled, running if spec.concurrency_policy == "Replace" else (), again_after=again)
 
 
-def status(cron_job: CronJob, jobs: Sequence[Job], occasion: datetime | None = None) -> CronJobStatus:
-    """The status that its Jobs amount to, after the one of `occasion` was made."""
-    old, met = cron_job.status, [timestamp(occasion)] if occasion is not None else []
+def status(cron_job: CronJob, jobs: Sequence[Job], scheduled: datetime | None = None) -> CronJobStatus:
+    """Return the status, after the Job of the time `scheduled` was created."""
+    old, met = cron_job.status, [timestamp(scheduled)] if scheduled is not None else []
     met += [moment for job in jobs if (moment := _scheduled(job))]
     ends = [job.status.completion_time for job in jobs if _succeeded(job) and job.status.completion_time]
     return CronJobStatus(
@@ -83,7 +83,7 @@ def status(cron_job: CronJob, jobs: Sequence[Job], occasion: datetime | None = N
 
 
 def surplus(cron_job: CronJob, jobs: Iterable[Job]) -> list[Job]:
-    """Finished Jobs beyond the history limits, the oldest ones."""
+    """Return finished Jobs beyond the history limits, the oldest ones."""
     finished = sorted((job for job in jobs if job.finished), key=_age)
     good = [job for job in finished if _succeeded(job)]
     bad = [job for job in finished if not _succeeded(job)]
@@ -91,21 +91,21 @@ def surplus(cron_job: CronJob, jobs: Iterable[Job]) -> list[Job]:
     return [*_all_but(good, spec.successful_jobs_history_limit), *_all_but(bad, spec.failed_jobs_history_limit)]
 
 
-def job_name(cron_job: CronJob, occasion: datetime) -> str:
-    """The name of an occasion's Job: made twice, it is refused."""
-    return f"{cron_job.metadata.name}-{int(occasion.timestamp()) // 60}"
+def job_name(cron_job: CronJob, scheduled: datetime) -> str:
+    """Return the name of the Job of a scheduled time; a second one is refused."""
+    return f"{cron_job.metadata.name}-{int(scheduled.timestamp()) // 60}"
 
 
-def job_body(cron_job: CronJob, occasion: datetime) -> dict[str, Any]:
-    """A new Job."""
+def job_body(cron_job: CronJob, scheduled: datetime) -> dict[str, Any]:
+    """Return a new Job as JSON."""
     template, zone = cron_job.spec.job_template, cron_job.spec.time_zone
-    local = occasion.astimezone(zone_of(zone)) if zone else occasion
+    local = scheduled.astimezone(zone_of(zone)) if zone else scheduled
     moment = local.isoformat(timespec="seconds").replace("+00:00", "Z")
     metadata = {name: template.metadata[name] for name in ("labels",) if name in template.metadata}
     return {
         "metadata": {
             **metadata,
-            "name": job_name(cron_job, occasion),
+            "name": job_name(cron_job, scheduled),
             "namespace": cron_job.metadata.namespace,
             "annotations": {**(template.metadata.get("annotations") or {}), SCHEDULED: moment},
             "ownerReferences": [reference(CRON_JOBS, cron_job)],
@@ -115,20 +115,20 @@ def job_body(cron_job: CronJob, occasion: datetime) -> dict[str, Any]:
 
 
 def _since(cron_job: CronJob, now: datetime) -> datetime:
-    """After when occasions count: the last one that was met, else the CronJob's own beginning; never too long ago."""
+    """Return the time after which schedules count: the last one, else the creation; at most the deadline ago."""
     began = cron_job.status.last_schedule_time or cron_job.metadata.creation_timestamp
     since = datetime.fromisoformat(began) if began else now
     deadline = _deadline(cron_job)
     return since if deadline is None else max(since, now - deadline)
 
 
-def _too_late(cron_job: CronJob, occasion: datetime, now: datetime) -> bool:
+def _too_late(cron_job: CronJob, scheduled: datetime, now: datetime) -> bool:
     deadline = _deadline(cron_job)
-    return deadline is not None and occasion + deadline < now
+    return deadline is not None and scheduled + deadline < now
 
 
 def _deadline(cron_job: CronJob) -> timedelta | None:
-    """How late a Job may start; None where any time will do."""
+    """Return how late a Job may start; None without a deadline."""
     seconds = cron_job.spec.starting_deadline_seconds
     return None if seconds is None else timedelta(seconds=min(seconds, LONGEST_DEADLINE_SECONDS))
 
@@ -139,7 +139,7 @@ def _seconds_until_next(line: Schedule, now: datetime) -> float | None:
 
 
 def _scheduled(job: Job) -> str:
-    """When a Job was due; empty for one that somebody made by hand, or marked with something else."""
+    """Return the scheduled time of a Job; empty for one without a valid annotation."""
     try:
         return timestamp(datetime.fromisoformat(job.metadata.annotations.get(SCHEDULED, "")))
     except ValueError:
@@ -151,7 +151,7 @@ def _succeeded(job: Job) -> bool:
 
 
 def _age(job: Job) -> tuple[str, str]:
-    """Sorts the oldest first."""
+    """Return a sort key, the oldest first."""
     return job.status.start_time or job.metadata.creation_timestamp or "", job.metadata.name
 
 

@@ -1,4 +1,4 @@
-"""The DaemonSet controller: one pod on each node that takes it."""
+"""The DaemonSet controller: one pod on each matching node."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.status_patch import COLLISIONS, whole
 from podwire.controllers.workloads import daemonset_plan
-from podwire.controllers.workloads.controller_history import RevisionKeeper
+from podwire.controllers.workloads.controller_history import ControllerHistory
 from podwire.controllers.workloads.controller_revisions import HASH_LABEL
-from podwire.controllers.workloads.replicaset_plan import name_beginning, next_available
+from podwire.controllers.workloads.replicaset_plan import name_prefix, next_available
 from podwire.kube.cache import changed_key
 from podwire.kube.kinds import DAEMON_SETS, NODES
 from podwire.kube.meta import NamespacedName
@@ -36,7 +36,7 @@ class DaemonSets:
         self._pods = OwnedPods(
             client, informers, recorder, DAEMON_SETS, lambda item: item.spec.selector, self._queue.add
         )
-        self._revisions = RevisionKeeper(client, informers, DAEMON_SETS, self._sets)
+        self._revisions = ControllerHistory(client, informers, DAEMON_SETS, self._sets)
         self._sets.subscribe(lambda change: self._queue.add(changed_key(change)))
         self._nodes.subscribe(self._node_changed)
 
@@ -45,7 +45,7 @@ class DaemonSets:
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Bring one set one step nearer to what it should be."""
+        """Take the next step for one set."""
         daemon_set = self._sets.objects.get(key)
         if daemon_set is None:
             return
@@ -57,7 +57,7 @@ class DaemonSets:
         plan = daemonset_plan.plan(daemon_set, pods, self._all_nodes, revision, now)
         try:
             await self._pods.delete(daemon_set, plan.delete)
-            names = self._pods.names(daemon_set, [name_beginning(daemon_set)] * len(plan.create))
+            names = self._pods.names(daemon_set, [name_prefix(daemon_set)] * len(plan.create))
             pairs = zip(plan.create, names, strict=True)
             bodies = [daemonset_plan.pod_body(daemon_set, node, name, revision) for node, name in pairs]
             await self._pods.create(daemon_set, bodies)
@@ -75,7 +75,7 @@ class DaemonSets:
         return sorted(self._nodes.objects.values(), key=lambda node: node.metadata.name)
 
     def _node_changed(self, change: Change[Node]) -> None:
-        """Only what a daemon looks at counts: heartbeats do not."""
+        """Queue all sets when something changed that a plan reads: heartbeats do not count."""
         if change.old is not None and change.new is not None and _seen(change.old) == _seen(change.new):
             return
         for key in self._sets.objects:

@@ -49,7 +49,7 @@ class _NodeState:
 def wanted(spec: PodSpec, node: Node) -> bool:
     """Return whether the node should run a pod."""
     tolerations = (*spec.tolerations, *own_tolerations(spec))
-    if node.metadata.deletion_timestamp is not None or not node_affinity.chosen(spec, node):
+    if node.metadata.deletion_timestamp is not None or not node_affinity.selects(spec, node):
         return False
     return node_affinity.untolerated(tolerations, node.spec.taints) is None
 
@@ -58,7 +58,7 @@ def kept(spec: PodSpec, node: Node) -> bool:
     """Return whether an existing pod of the node may continue: NoSchedule taints do not evict it."""
     tolerations = (*spec.tolerations, *own_tolerations(spec))
     return (
-        node_affinity.chosen(spec, node)
+        node_affinity.selects(spec, node)
         and node_affinity.untolerated(tolerations, node.spec.taints, (NO_EXECUTE,)) is None
     )
 

@@ -1,4 +1,4 @@
-"""The Deployment controller: one ReplicaSet for each template, and the way from one to the next."""
+"""The Deployment controller: one ReplicaSet for each template, and the rollout from one to the next."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Deployments:
         pods.subscribe(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Bring one Deployment one step nearer to what it should be."""
+        """Take the next step for one Deployment."""
         deployment = self._deployments.objects.get(key)
         if deployment is None:
             return
@@ -77,7 +77,7 @@ class Deployments:
             self._queue.add(NamespacedName(replica_set.metadata.namespace, owner.name))
 
     def _pod_changed(self, change: Change[Pod]) -> None:
-        """Recreate waits for the last old pod to go; nothing else here asks for pods."""
+        """Recreate waits for the end of the last old pod; nothing else here reads pods."""
         if change.old is None or (change.new is not None and not change.new.finished):
             return
         for owner in change.old.metadata.owner_references:
@@ -89,7 +89,7 @@ class Deployments:
         return list(self._sets_by_owner[deployment.metadata.uid].values())
 
     async def _claim(self, deployment: Deployment) -> list[ReplicaSet]:
-        """Adopt and release, then answer the sets of the Deployment."""
+        """Adopt and release ReplicaSets, then return those of the Deployment."""
         orphans = self._sets_by_owner["", deployment.metadata.namespace].values()
         for item in [*self._owned(deployment), *orphans]:
             patch = owner_references.claim_patch(DEPLOYMENTS, deployment, deployment.spec.selector, item)
@@ -98,7 +98,7 @@ class Deployments:
         return self._owned(deployment)
 
     async def _roll(self, deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet]) -> None:
-        """Make one step: to a new count of replicas, else of the rollout."""
+        """Take one step: towards a new count of replicas, else of the rollout."""
         sets = [*old, current] if current is not None else old
         scaling = deployment.spec.paused or deployment_scaling.is_scaling(deployment, sets)
         if scaling:
@@ -131,10 +131,10 @@ class Deployments:
                 await self._collided(deployment, body["metadata"]["name"])
             raise
         self._sets.wrote(made)
-        self._tell_scaling(deployment, made, 0, size)
+        self._record_scaling(deployment, made, 0, size)
 
     async def _collided(self, deployment: Deployment, name: str) -> None:
-        """Another set has the name. Unless it is ours after all, the next try hashes to another name."""
+        """Handle a taken name: unless the set is the Deployment's own, the next attempt hashes to another name."""
         existing = await self._client.get(REPLICA_SETS, NamespacedName(deployment.metadata.namespace, name))
         if controller_uid(existing) == deployment.metadata.uid:
             self._sets.wrote(existing)
@@ -151,7 +151,7 @@ class Deployments:
         *,
         mark: bool,
     ) -> None:
-        """Write what differs. A set that changes its size, or `mark`, gets the count that it was sized for."""
+        """Write what differs. With a new size, or `mark`, the set is annotated with the replicas it was sized for."""
         before = replica_set.spec.replicas
         spec: dict[str, Any] = {}
         if size is not None and size != before:
@@ -168,7 +168,7 @@ class Deployments:
         patch = {"metadata": metadata, "spec": spec}
         self._sets.wrote(await self._client.patch(REPLICA_SETS, replica_set.key, patch))
         if "replicas" in spec:
-            self._tell_scaling(deployment, replica_set, before, spec["replicas"])
+            self._record_scaling(deployment, replica_set, before, spec["replicas"])
 
     async def _write_status(self, deployment: Deployment) -> None:
         now = datetime.now(UTC)
@@ -182,7 +182,7 @@ class Deployments:
         if left is not None:
             self._queue.add(deployment.key, left + 1)
 
-    def _tell_scaling(self, deployment: Deployment, replica_set: ReplicaSet, before: int, after: int) -> None:
+    def _record_scaling(self, deployment: Deployment, replica_set: ReplicaSet, before: int, after: int) -> None:
         if before == after:
             return
         direction = "up" if after > before else "down"
@@ -191,5 +191,5 @@ class Deployments:
 
 
 def _owner_keys(replica_set: ReplicaSet) -> tuple[Any, ...]:
-    """Sets without a manager are found by namespace."""
+    """Return index keys; sets without a controller are found by namespace."""
     return (controller_uid(replica_set) or ("", replica_set.metadata.namespace),)

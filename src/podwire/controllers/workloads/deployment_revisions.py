@@ -1,4 +1,4 @@
-"""ReplicaSets as revisions of a Deployment: which is the current one, what its body is, which old ones go. Pure.
+"""ReplicaSets as revisions of a Deployment: the current one, its body, and the old ones to delete. Pure.
 
 Source: kubernetes `pkg/controller/deployment/util/deployment_util.go`, `sync.go`.
 """
@@ -34,13 +34,13 @@ NOT_COPIED = frozenset(
 
 
 def template_hash(template: PodTemplate, collisions: int) -> str:
-    """The same text for the same template, whatever the order of its fields."""
+    """Return the same text for the same template, whatever the order of its fields."""
     canonical = msgspec.json.encode([msgspec.to_builtins(template), collisions], order="sorted")
     return safe_text(canonical, 10)
 
 
 def split(deployment: Deployment, sets: Sequence[ReplicaSet]) -> tuple[ReplicaSet | None, list[ReplicaSet]]:
-    """The set of the current template (the oldest, should there be several), and all others, oldest first.
+    """Return the set of the current template (the oldest of several), and all others, oldest first.
 
     A set that was made for this very template is the current one also where the server completed its copy differently.
     """
@@ -54,20 +54,20 @@ def split(deployment: Deployment, sets: Sequence[ReplicaSet]) -> tuple[ReplicaSe
 
 
 def number(replica_set: ReplicaSet) -> int:
-    """The revision that a set says it is; 0 where it says none."""
+    """Return the revision number of a set; 0 where it has none."""
     text = replica_set.metadata.annotations.get(REVISION, "")
     return int(text) if text.isdecimal() else 0
 
 
 def current_number(current: ReplicaSet | None, old: Sequence[ReplicaSet]) -> int:
-    """The current set is the highest revision; one that comes back by a rollback gets a new number."""
+    """Return the number of the current set, the highest; a rollback gives an old set a new number."""
     highest = max((number(s) for s in old), default=0)
     own = number(current) if current else 0
     return own if own > highest else highest + 1
 
 
 def body(deployment: Deployment, replicas: int, revision: int) -> dict[str, Any]:
-    """A new ReplicaSet for the current template."""
+    """Return a new ReplicaSet for the current template as JSON."""
     spec, template = deployment.spec, deployment.spec.template
     text = template_hash(template, deployment.status.collision_count)
     labels = {**template.labels, HASH_LABEL: text}
@@ -91,7 +91,7 @@ def body(deployment: Deployment, replicas: int, revision: int) -> dict[str, Any]
 
 
 def changed_annotations(deployment: Deployment, current: ReplicaSet, revision: int) -> dict[str, str]:
-    """The annotations of the current set that have to change."""
+    """Return the annotations of the current set that have to change."""
     have = current.metadata.annotations
     wanted = {**_copied(deployment), REVISION: str(revision)}
     before = number(current)
@@ -102,7 +102,7 @@ def changed_annotations(deployment: Deployment, current: ReplicaSet, revision: i
 
 
 def expired(deployment: Deployment, old: Sequence[ReplicaSet]) -> list[ReplicaSet]:
-    """Old sets without pods beyond the history limit, the lowest revisions first."""
+    """Return old sets without pods beyond the history limit, the lowest revisions first."""
     empty = [s for s in old if not s.spec.replicas and not s.status.replicas and s.metadata.deletion_timestamp is None]
     surplus = max(0, len(empty) - deployment.spec.revision_history_limit)
     return sorted(empty, key=lambda s: (number(s), s.metadata.creation_timestamp or ""))[:surplus]

@@ -1,4 +1,4 @@
-"""How many pods each revision of a Deployment should have next. Pure.
+"""The next size of each ReplicaSet of a Deployment during a rollout. Pure.
 
 Source: kubernetes `pkg/controller/deployment/rolling.go`, `recreate.go`, `util/deployment_util.go`.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def bounds(deployment: Deployment) -> tuple[int, int]:
-    """Pods above and below the wanted count that a rollout may use. Both 0 would never end: then 1 below."""
+    """Return maxSurge and maxUnavailable as pods. Both 0 would never end: then 1 may be unavailable."""
     spec = deployment.spec
     if spec.strategy.type == "Recreate":
         return 0, spec.replicas
@@ -28,7 +28,7 @@ def bounds(deployment: Deployment) -> tuple[int, int]:
 def sizes(
     deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet], old_pods: int
 ) -> tuple[int | None, list[int]]:
-    """The next count of the current set (None: do not make it yet) and of each old one.
+    """Return the next count of the current set (None: do not create it yet) and of each old one.
 
     `old_pods` counts the pods of old sets that still run, also those that are ending.
     """
@@ -49,7 +49,7 @@ def _current_size(deployment: Deployment, now: int, others: int) -> int:
 
 
 def _old_sizes(deployment: Deployment, current: ReplicaSet | None, size: int, old: Sequence[ReplicaSet]) -> list[int]:
-    """Pods of old sets that are not available go first, then available ones as far as enough stay."""
+    """Scale down unavailable pods of old sets first, then available ones as far as enough remain."""
     counts = [s.spec.replicas for s in old]
     least = deployment.spec.replicas - bounds(deployment)[1]
     available = current.status.available_replicas if current else 0

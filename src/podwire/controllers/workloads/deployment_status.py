@@ -28,8 +28,8 @@ NO_DEADLINE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """What a condition says: status, reason, message. `fresh` confirms it now even where it says the same."""
+class State:
+    """Status, reason and message of a condition. `fresh` renews its lastUpdateTime even where nothing differs."""
 
     status: str
     reason: str
@@ -40,7 +40,7 @@ class Word:
 def status(
     deployment: Deployment, current: ReplicaSet | None, old: Sequence[ReplicaSet], now: datetime
 ) -> DeploymentStatus:
-    """What the status must say now."""
+    """Return the status of the Deployment now."""
     sets = [*old, current] if current else list(old)
     counts = DeploymentStatus(
         observed_generation=deployment.metadata.generation,
@@ -52,15 +52,15 @@ def status(
         terminating_replicas=_terminating(sets),
         collision_count=deployment.status.collision_count,
     )
-    words = {"Available": availability(deployment, available)}
+    states = {"Available": availability(deployment, available)}
     if deployment.spec.progress_deadline_seconds != NO_DEADLINE:
-        words["Progressing"] = progress(deployment, counts, current, now)
+        states["Progressing"] = progress(deployment, counts, current, now)
     failure = next((c for s in sets for c in s.status.conditions if c.type == "ReplicaFailure"), None)
     if failure is not None:
-        words["ReplicaFailure"] = Word(failure.status, failure.reason, failure.message)
+        states["ReplicaFailure"] = State(failure.status, failure.reason, failure.message)
     before = {c.type: c for c in deployment.status.conditions}
     others = (c for c in deployment.status.conditions if c.type not in OWN_CONDITIONS)
-    own = (_condition(before.get(kind), kind, word, timestamp(now)) for kind, word in words.items())
+    own = (_condition(before.get(kind), kind, state, timestamp(now)) for kind, state in states.items())
     conditions = (*others, *own)
     return msgspec.structs.replace(counts, conditions=conditions)
 
@@ -71,42 +71,42 @@ def _terminating(sets: Sequence[ReplicaSet]) -> int | None:
     return None if None in counts else sum(count or 0 for count in counts)
 
 
-def availability(deployment: Deployment, available: int) -> Word:
-    """Whether as many pods are available as a rollout has to keep."""
+def availability(deployment: Deployment, available: int) -> State:
+    """Return the condition Available: whether a rollout keeps enough pods available."""
     if available >= deployment.spec.replicas - bounds(deployment)[1]:
-        return Word("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
-    return Word("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
+        return State("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+    return State("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
 
 
-def progress(deployment: Deployment, counts: DeploymentStatus, current: ReplicaSet | None, now: datetime) -> Word:
-    """Where the rollout stands; a rollout that is over stays over until the template changes."""
+def progress(deployment: Deployment, counts: DeploymentStatus, current: ReplicaSet | None, now: datetime) -> State:
+    """Return the condition Progressing; a complete rollout stays complete until the template changes."""
     before = next((c for c in deployment.status.conditions if c.type == "Progressing"), None)
     reason = before.reason if before else ""
     if deployment.spec.paused:
-        return Word("Unknown", PAUSED, "Deployment is paused")
+        return State("Unknown", PAUSED, "Deployment is paused")
     if reason == PAUSED:
-        return Word("Unknown", "DeploymentResumed", "Deployment is resumed")
+        return State("Unknown", "DeploymentResumed", "Deployment is resumed")
     if current is None:
-        return Word("True", "ReplicaSetUpdated", f'Deployment "{deployment.metadata.name}" is progressing.')
+        return State("True", "ReplicaSetUpdated", f'Deployment "{deployment.metadata.name}" is progressing.')
     name = f'ReplicaSet "{current.metadata.name}"'
     over = reason == COMPLETE and counts.replicas == counts.updated_replicas
     if complete(deployment, counts) or (over and before is not None and name in before.message):
-        return Word("True", COMPLETE, f"{name} has successfully progressed.")
-    if before is None or moved(deployment.status, counts) or reason == COMPLETE:
-        return Word("True", "ReplicaSetUpdated", f"{name} is progressing.", fresh=True)
+        return State("True", COMPLETE, f"{name} has successfully progressed.")
+    if before is None or progressed(deployment.status, counts) or reason == COMPLETE:
+        return State("True", "ReplicaSetUpdated", f"{name} is progressing.", fresh=True)
     if reason == TIMED_OUT or deadline_left(deployment, now) == 0:
-        return Word("False", TIMED_OUT, f"{name} has timed out progressing.")
-    return Word(before.status, before.reason, before.message)
+        return State("False", TIMED_OUT, f"{name} has timed out progressing.")
+    return State(before.status, before.reason, before.message)
 
 
 def complete(deployment: Deployment, counts: DeploymentStatus) -> bool:
-    """Whether all wanted pods are of the current template and available, and no others are left."""
+    """Return whether all wanted pods are of the current template and available, and no others are left."""
     wanted = deployment.spec.replicas
     return counts.updated_replicas == counts.replicas == counts.available_replicas == wanted
 
 
-def moved(before: DeploymentStatus, after: DeploymentStatus) -> bool:
-    """Whether the rollout came nearer to its end."""
+def progressed(before: DeploymentStatus, after: DeploymentStatus) -> bool:
+    """Return whether the rollout made progress."""
     return (
         after.updated_replicas > before.updated_replicas
         or after.ready_replicas > before.ready_replicas
@@ -116,7 +116,7 @@ def moved(before: DeploymentStatus, after: DeploymentStatus) -> bool:
 
 
 def deadline_left(deployment: Deployment, now: datetime) -> float | None:
-    """Seconds until a rollout that does not move has timed out; None where nothing is awaited."""
+    """Return the seconds until a rollout without progress times out; None for one that is complete or paused."""
     before = next((c for c in deployment.status.conditions if c.type == "Progressing"), None)
     if before is None or before.last_update_time is None or before.reason in {COMPLETE, TIMED_OUT, PAUSED}:
         return None
@@ -124,16 +124,16 @@ def deadline_left(deployment: Deployment, now: datetime) -> float | None:
     return max(0.0, deployment.spec.progress_deadline_seconds - (now - since).total_seconds())
 
 
-def _condition(before: DeploymentCondition | None, kind: str, word: Word, now: str) -> DeploymentCondition:
-    same = before is not None and (before.status, before.reason) == (word.status, word.reason)
-    if before is not None and same and not word.fresh:
+def _condition(before: DeploymentCondition | None, kind: str, state: State, now: str) -> DeploymentCondition:
+    same = before is not None and (before.status, before.reason) == (state.status, state.reason)
+    if before is not None and same and not state.fresh:
         return before
-    changed = before is None or before.status != word.status
+    changed = before is None or before.status != state.status
     return DeploymentCondition(
         type=kind,
-        status=word.status,
-        reason=word.reason,
-        message=word.message,
+        status=state.status,
+        reason=state.reason,
+        message=state.message,
         last_update_time=now,
         last_transition_time=now if changed or before is None else before.last_transition_time,
     )

@@ -45,11 +45,11 @@ class Jobs:
         self._jobs.subscribe(lambda change: self._queue.add(changed_key(change)))
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Bring one Job one step nearer to its end, or remove it when its time after the end is over."""
+        """Take the next step for one Job; a finished one is deleted when its time to live is over."""
         job = self._jobs.objects.get(key)
         await self._pods.release_orphans(key, "" if job is None else job.metadata.uid)
         if job is None or job.spec.managed_by not in {"", OWN_NAME}:
@@ -75,7 +75,7 @@ class Jobs:
         """Delete and create pods. A pod that is deleted before its end loses its finalizer first: it is not counted."""
         await self._pods.remove_finalizers(plan.delete)
         await self._pods.delete(job, plan.delete)
-        names = self._pods.names(job, [job_plan.pod_beginning(job, index) for index in plan.create])
+        names = self._pods.names(job, [job_plan.pod_prefix(job, index) for index in plan.create])
         replaced = [None if index is None else counts.last_failed.get(index) for index in plan.create]
         triples = zip(names, plan.create, replaced, strict=True)
         await self._pods.create(job, [job_plan.pod_body(job, *triple) for triple in triples])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.workloads import job_policies, job_tally
 from podwire.controllers.workloads.job_indexes import FAILURE_COUNT, IGNORED_FAILURE_COUNT, INDEX, index_of
-from podwire.controllers.workloads.replicaset_plan import LONGEST_NAME_BASE, name_beginning, victims
+from podwire.controllers.workloads.replicaset_plan import LONGEST_NAME_BASE, name_prefix, victims
 from podwire.kube.kinds import JOBS
 
 if TYPE_CHECKING:
@@ -110,10 +110,10 @@ def expires_in(job: Job, now: datetime) -> float | None:
     return max(0.0, (since + timedelta(seconds=seconds) - now).total_seconds())
 
 
-def pod_beginning(job: Job, index: int | None) -> str:
-    """Return what the name of a new pod begins with."""
+def pod_prefix(job: Job, index: int | None) -> str:
+    """Return the prefix of the name of a new pod."""
     if index is None:
-        return name_beginning(job)
+        return name_prefix(job)
     suffix = f"-{index}-"
     return job.metadata.name[: LONGEST_NAME_BASE - len(suffix)] + suffix
 
@@ -126,7 +126,7 @@ def pod_body(job: Job, name: str, index: int | None, before: Pod | None = None) 
     template = job.spec.template
     finalizers = list(dict.fromkeys([*(template.metadata.get("finalizers") or []), job_tally.FINALIZER]))
     metadata = {**template.metadata, "name": name, "namespace": job.metadata.namespace, "finalizers": finalizers}
-    metadata |= {"generateName": pod_beginning(job, index), "ownerReferences": [reference(JOBS, job)]}
+    metadata |= {"generateName": pod_prefix(job, index), "ownerReferences": [reference(JOBS, job)]}
     spec = template.spec
     if index is not None:
         metadata["labels"] = {**(metadata.get("labels") or {}), INDEX: str(index)}

@@ -1,4 +1,4 @@
-"""The ReplicaSet controller: keeps the wanted number of pods."""
+"""The ReplicaSet controller: keeps the wanted number of pods of one template."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ReplicaSets:
-    """Follows ReplicaSets and pods; one set is worked on by one task at a time."""
+    """Follows ReplicaSets and their pods."""
 
     def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
         self._client = client
@@ -35,11 +35,11 @@ class ReplicaSets:
         self._sets.subscribe(self._changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Handle changes until cancelled."""
         await self._queue.run()
 
     async def sync(self, key: NamespacedName) -> None:
-        """Bring one set nearer to what it should be."""
+        """Take the next step for one set."""
         replica_set = self._sets.objects.get(key)
         if replica_set is None:
             return
@@ -49,7 +49,7 @@ class ReplicaSets:
         failure: ApiError | None = None
         try:
             await self._pods.delete(replica_set, plan.delete)
-            names = self._pods.names(replica_set, [replicaset_plan.name_beginning(replica_set)] * plan.create)
+            names = self._pods.names(replica_set, [replicaset_plan.name_prefix(replica_set)] * plan.create)
             await self._pods.create(replica_set, [replicaset_plan.pod_body(replica_set, name) for name in names])
         except ApiError as error:
             failure = error

@@ -1,4 +1,4 @@
-"""What a ReplicaSet's pods mean: how many to make, which to delete, what the status says. Pure.
+"""The next step of a ReplicaSet, how many pods to create and which to delete, and its status. Pure.
 
 Source: kubernetes `pkg/controller/replicaset`, `pkg/controller/controller_utils.go` (ActivePodsWithRanks).
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from podwire.kube.meta import Object
 
 BURST = 500
-"""Pods made or deleted in one step; the next step follows at once."""
+"""Pods created or deleted in one step; the next step follows at once."""
 
 LONGEST_NAME_BASE = 58
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -32,7 +32,7 @@ PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next. `again_after` is when time alone changes the status, in seconds."""
+    """The next step. `again_after` is when time alone changes the status, in seconds."""
 
     create: int = 0
     delete: tuple[Pod, ...] = ()
@@ -40,7 +40,7 @@ class Plan:
 
 
 def plan(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime) -> Plan:
-    """Compare the pods of a set with the wanted count."""
+    """Return the next step: the difference between the pods of a set and the wanted count."""
     again = next_available([pod for pod in pods if active(pod)], replica_set.spec.min_ready_seconds, now)
     if replica_set.metadata.deletion_timestamp is not None:
         return Plan(again_after=again)
@@ -52,7 +52,7 @@ def plan(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime) -> Plan:
 
 
 def active(pod: Pod) -> bool:
-    """Whether the pod counts: neither ended nor ending."""
+    """Return whether the pod counts: neither finished nor being deleted."""
     return not pod.finished and pod.metadata.deletion_timestamp is None
 
 
@@ -82,7 +82,7 @@ def victims(pods: Sequence[Pod], count: int) -> list[Pod]:
 
 
 def unavailable_for(pod: Pod, min_ready_seconds: int, now: datetime) -> float:
-    """Seconds until the pod has been ready for minReadySeconds; 0 when it is available, infinite when not ready."""
+    """Return the seconds until the pod is available: ready for minReadySeconds. Infinite when it is not ready."""
     if not pod.ready:
         return float("inf")
     since = _ready_since(pod)
@@ -92,7 +92,7 @@ def unavailable_for(pod: Pod, min_ready_seconds: int, now: datetime) -> float:
 
 
 def next_available(pods: Iterable[Pod], min_ready_seconds: int, now: datetime) -> float | None:
-    """Seconds until the next of these pods becomes available; None where time alone makes none so."""
+    """Return the seconds until the next of these pods becomes available; None where time alone does not do it."""
     times = (unavailable_for(pod, min_ready_seconds, now) for pod in pods)
     return min((left for left in times if 0 < left < float("inf")), default=None)
 
@@ -122,7 +122,7 @@ def _conditions(replica_set: ReplicaSet, failure: Condition | None) -> tuple[Con
 
 
 def pod_body(replica_set: ReplicaSet, name: str) -> dict[str, Any]:
-    """A new pod of the set."""
+    """Return a new pod of the set as JSON."""
     template = replica_set.spec.template
     return {
         "metadata": {
@@ -136,8 +136,8 @@ def pod_body(replica_set: ReplicaSet, name: str) -> dict[str, Any]:
     }
 
 
-def name_beginning(owner: Object) -> str:
-    """What the names of an owner's pods begin with; five random characters follow."""
+def name_prefix(owner: Object) -> str:
+    """Return the prefix of the names of an owner's pods; five random characters follow."""
     return f"{owner.metadata.name}-"[:LONGEST_NAME_BASE]
 
 
@@ -146,7 +146,7 @@ def _ready_since(pod: Pod) -> str | None:
 
 
 def _moment(text: str | None) -> float:
-    """Seconds since the epoch of an RFC 3339 time."""
+    """Return an RFC 3339 time as seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp() if text else 0.0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.status_patch import whole
 from podwire.controllers.workloads import controller_revisions, statefulset_plan
-from podwire.controllers.workloads.controller_history import RevisionKeeper
+from podwire.controllers.workloads.controller_history import ControllerHistory
 from podwire.controllers.workloads.replicaset_plan import next_available
 from podwire.controllers.workloads.statefulset_plan import Revisions
 from podwire.kube.cache import changed_key
@@ -39,7 +39,7 @@ class StatefulSets:
         self._pods = OwnedPods(
             client, informers, recorder, STATEFUL_SETS, lambda item: item.spec.selector, self._queue.add
         )
-        self._revisions = RevisionKeeper(client, informers, STATEFUL_SETS, self._sets)
+        self._revisions = ControllerHistory(client, informers, STATEFUL_SETS, self._sets)
         self._warned: set[str] = set()
         self._sets.subscribe(lambda change: self._queue.add(changed_key(change)))
 
