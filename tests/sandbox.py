@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from podwire.kernel import namespaces
 from podwire.lab.base import paths
 from podwire.lab.base.exit_ring import ExitRing
+from podwire.lab.container import process
 from podwire.lab.host import userns
 from podwire.lab.supervisor.filesystems import prepare_mounts
 
@@ -151,7 +152,7 @@ def _map_ids(id_map: userns.IdMap) -> None:
 
 def _leave_report_to_child() -> None:
     """Close what the test runner reads the report from: it must end with the test, not with its parents."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    process.close_from(3)
 
 
 def _reap_until(body: int) -> None:

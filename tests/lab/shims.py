@@ -43,7 +43,7 @@ class ForkSpawner:
 
 def _become(request: SpawnRequest) -> None:
     try:
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        process.close_from(3)
         namespaces.set_process_name(f"pw-{request.name}")
         if request.network:
             namespaces.enter_network(request.network)

@@ -265,3 +265,21 @@ def test_a_signal_ends_a_program_of_our_own_that_has_no_handler_yet() -> None:
 
 def sleep(_: dict[str, str]) -> None:
     signal.pause()
+
+
+@in_world
+def test_descriptors_are_closed_one_by_one_however_high_the_limit_is() -> None:
+    high = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(high, 900)
+    os.closerange = lambda *_: os._exit(2)
+    child = os.fork()
+    if child == 0:
+        process.close_from(3)
+        for number in (high, 900):
+            try:
+                os.fstat(number)
+            except OSError:
+                continue
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

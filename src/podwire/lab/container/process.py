@@ -214,7 +214,20 @@ def settle_descriptors(wanted: tuple[int, ...]) -> None:
     for target, number in enumerate(high):
         if number >= 0:
             os.dup2(number, target, inheritable=target <= 2)
-    os.closerange(len(wanted), os.sysconf("SC_OPEN_MAX"))
+    close_from(len(wanted))
+
+
+def close_from(lowest: int) -> None:
+    """Close all descriptors from this one up. The limit of open files, which may be 2^30, matters without /proc only."""
+    try:
+        names = os.listdir("/proc/self/fd")
+    except FileNotFoundError:
+        os.closerange(lowest, os.sysconf("SC_OPEN_MAX"))
+        return
+    for name in names:
+        if int(name) >= lowest:
+            with contextlib.suppress(OSError):  # the listing's own is closed already
+                os.close(int(name))
 
 
 def _own_terminal() -> None:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from podwire.lab.base.seqpacket import Packets
 from podwire.lab.base.spawn import SpawnRequest
 from podwire.lab.container.plan import SHIM_SOCKET
@@ -63,20 +65,26 @@ class ShimClient:
         self._spawner = spawner
         self._network = network
 
-    async def follow(self, told: Callable[[messages.PodState], None]) -> None:
-        """Tell every state of the pod, for ever; a shim that is not there is started."""
+    async def follow(self, changed: Callable[[messages.PodState], None]) -> None:
+        """Call `changed` with every state of the pod until cancelled; start the shim whenever it is not running."""
         while True:
             try:
-                peer = await self._connected()
-                await peer.send(messages.encode(messages.Watch()))
-                while packet := (await peer.receive())[0]:
-                    answer = messages.decode(packet)
-                    if isinstance(answer, messages.PodState):
-                        told(answer)
-                peer.close()
-            except (OSError, TimeoutError) as error:
+                await self._watch(changed)
+            except (OSError, TimeoutError, msgspec.MsgspecError) as error:
                 log.warning("shim of %s: %s", self._folder.name, error)
                 await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _watch(self, changed: Callable[[messages.PodState], None]) -> None:
+        """Follow one connection to its end. Raises OSError, TimeoutError and MsgspecError."""
+        peer = await self._connected()
+        try:
+            await peer.send(messages.encode(messages.Watch()))
+            while packet := (await peer.receive())[0]:
+                answer = messages.decode(packet)
+                if isinstance(answer, messages.PodState):
+                    changed(answer)
+        finally:
+            peer.close()
 
     async def ask(self, request: messages.Request) -> None:
         """Ask for something that is answered with Done. Raises ShimError and OSError."""

@@ -38,15 +38,15 @@ class LogFile:
     def write(self, entries: Iterable[Entry]) -> None:
         """Append entries in one write."""
         data = encode(entries)
-        if self._size + len(data) > self._most_bytes and self._size:
-            self._rotate()
         try:
+            if self._size + len(data) > self._most_bytes and self._size:
+                self._rotate()
             self._size += os.write(self._file, data)
         except OSError as error:
             log.warning("%s: %s; output is lost", self.path, error.strerror)
 
     def close(self) -> None:
-        """No more output comes."""
+        """Close the file."""
         os.close(self._file)
 
     def _open(self) -> None:
@@ -54,9 +54,18 @@ class LogFile:
         self._size = os.fstat(self._file).st_size
 
     def _rotate(self) -> None:
-        os.close(self._file)
-        self.path.rename(set_aside(self.path))
-        self._open()
+        """Continue in a new file. Raises OSError; the descriptor in use is open and this object's at every moment."""
+        fresh = self.path.with_suffix(".log.new")
+        new = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            with contextlib.suppress(FileNotFoundError):  # as after a rotation that failed half-way
+                self.path.rename(set_aside(self.path))
+            fresh.rename(self.path)
+        except OSError:
+            os.close(new)
+            raise
+        old, self._file, self._size = self._file, new, 0
+        os.close(old)
 
 
 def forget_runs(folder: Path, container: str, before: int) -> None:

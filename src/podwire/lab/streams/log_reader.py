@@ -140,9 +140,10 @@ class Tail:
         """What came since the last time."""
         data = self._file.read()
         if not data and self._replaced():
+            data = self._file.read()  # what was written between the read before and the replacement
             self._file.close()
             self._file = self._path.open("rb")
-            data = self._file.read()
+            data += self._file.read()
         *lines, self._rest = (self._rest + data).split(b"\n")
         return [entry for entry in map(decode, lines) if entry is not None]
 
