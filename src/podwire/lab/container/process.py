@@ -218,7 +218,7 @@ def settle_descriptors(wanted: tuple[int, ...]) -> None:
 
 
 def close_from(lowest: int) -> None:
-    """Close all descriptors from this one up. The limit of open files, which may be 2^30, matters without /proc only."""
+    """Close all descriptors from this one up. Only without /proc it counts to the limit, which may be 2^30."""
     try:
         names = os.listdir("/proc/self/fd")
     except FileNotFoundError:
