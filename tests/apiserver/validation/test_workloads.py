@@ -69,7 +69,7 @@ from tests.apiserver.validation.objects import make, problems
             "batch/v1 Job",
             "spec.template.spec.restartPolicy",
             "Always",
-            'spec.template.spec.restartPolicy: Unsupported value: "Always": supported values: "OnFailure", "Never"',
+            'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"',
         ),
     ],
 )

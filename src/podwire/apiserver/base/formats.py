@@ -95,6 +95,14 @@ def path_segment(value: str) -> list[str]:
     return wrong + [f"may not contain '{mark}'" for mark in "/%" if mark in value]
 
 
+def domain_prefixed_path(value: str) -> list[str]:
+    """A name such as `example.com/name`, whose second part may have more slashes."""
+    domain, _, path = value.partition("/")
+    if not domain or not path:
+        return ['must be a domain-prefixed path (such as "acme.io/foo")']
+    return dns_subdomain(domain)
+
+
 @functools.lru_cache(maxsize=1024)
 def _label_key(value: str) -> tuple[str, ...]:
     wrong: list[str] = []

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.base import field_errors, formats, object_meta
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.validation import pods
-from podwire.kube import schedules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from podwire.apiserver.base.field_errors import Cause
 
 _PERCENT = re.compile("[0-9]+%")
 LONGEST_PERCENT = 20
 """Characters; a longer one is more than 100 % and not read as a number."""
-
-LONGEST_CRON_JOB_NAME = 52
 
 _MISMATCH = "`selector` does not match template `labels`"
 _NUMBERS = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
@@ -67,8 +64,19 @@ def stateful_set(obj: Field, old: Field | None) -> Iterator[Cause]:
     """Check a StatefulSet."""
     spec = obj["spec"]
     yield from _replicated(_with_claims(spec), None, "statefulset")
-    yield from spec["podManagementPolicy"].one_of(("OrderedReady", "Parallel"))
-    yield from spec["updateStrategy"]["type"].one_of(("OnDelete", "RollingUpdate"))
+    policy, strategy = spec["podManagementPolicy"], spec["updateStrategy"]
+    if policy.value not in {"OrderedReady", "Parallel"}:
+        yield policy.invalid("must be 'OrderedReady' or 'Parallel'")
+    if strategy["type"].value not in {"OnDelete", "RollingUpdate"}:
+        yield strategy.invalid("must be 'RollingUpdate' or 'OnDelete'")
+    if strategy["type"].text == "OnDelete" and strategy["rollingUpdate"].given:
+        yield strategy["rollingUpdate"].invalid("only allowed for updateStrategy 'RollingUpdate'")
+    yield from strategy["rollingUpdate"]["partition"].not_negative()
+    if strategy["rollingUpdate"]["maxUnavailable"].given:
+        yield from amount(strategy["rollingUpdate"]["maxUnavailable"])
+    yield from spec["ordinals"]["start"].not_negative()
+    if spec["serviceName"]:
+        yield from spec["serviceName"].invalid_each(formats.dns_label(spec["serviceName"].text))
     before = old["spec"].value if old is not None else spec.value
     if old is not None and _without(spec.value, _STATEFUL_CHANGEABLE) != _without(before, _STATEFUL_CHANGEABLE):
         yield field_errors.forbidden(
@@ -106,58 +114,6 @@ def replication_controller(obj: Field, _old: Field | None) -> Iterator[Cause]:
     yield from _template(spec["template"])
 
 
-def job(obj: Field, old: Field | None) -> Iterator[Cause]:
-    """Check a Job."""
-    spec = obj["spec"]
-    yield from _job_spec(spec)
-    if spec["selector"].given:
-        yield from _matching(spec)
-    if old is not None:
-        for part in ("selector", "template", "completionMode"):
-            if spec[part].value != old["spec"][part].value:
-                yield spec[part].invalid(formats.IMMUTABLE)
-
-
-def cron_job(obj: Field, _old: Field | None) -> Iterator[Cause]:
-    """Check a CronJob: its Jobs' names have eleven characters more than its own."""
-    spec = obj["spec"]
-    if len(obj["metadata"]["name"].text) > LONGEST_CRON_JOB_NAME:
-        yield obj["metadata"]["name"].invalid(f"must be no more than {LONGEST_CRON_JOB_NAME} characters")
-    yield from _schedule(spec["schedule"])
-    if spec["timeZone"].given:
-        yield from _zone(spec["timeZone"])
-    for part in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
-        yield from spec[part].not_negative()
-    yield from spec["concurrencyPolicy"].one_of(("Allow", "Forbid", "Replace"))
-    yield from _job_spec(spec["jobTemplate"]["spec"])
-
-
-def _schedule(line: Field) -> Iterator[Cause]:
-    if not line:
-        yield line.required()
-    elif "TZ" in line.text:
-        yield line.invalid("cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
-    else:
-        yield from line.invalid_each(_refused(schedules.schedule, line.text))
-
-
-def _zone(name: Field) -> Iterator[Cause]:
-    if not name:
-        yield name.invalid("timeZone must be nil or non-empty string")
-    elif name.text.lower() == "local":
-        yield name.invalid("timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
-    else:
-        yield from name.invalid_each(_refused(schedules.zone_of, name.text))
-
-
-def _refused(read: Callable[[str], object], text: str) -> list[str]:
-    try:
-        read(text)
-    except schedules.ScheduleError as error:
-        return [str(error)]
-    return []
-
-
 def _replicated(spec: Field, old: Field | None, word: str) -> Iterator[Cause]:
     """What all kinds with a selector and a template share."""
     for part in _NUMBERS:
@@ -172,13 +128,14 @@ def _replicated(spec: Field, old: Field | None, word: str) -> Iterator[Cause]:
     if not spec["template"].given:
         yield spec["template"].required()
         return
-    yield from _matching(spec)
+    yield from matching(spec)
     yield from _template(spec["template"])
     if old is not None and selector.value != old["spec"]["selector"].value:
         yield selector.invalid(formats.IMMUTABLE)
 
 
-def _matching(spec: Field) -> Iterator[Cause]:
+def matching(spec: Field) -> Iterator[Cause]:
+    """Check that the selector of a spec selects its own template."""
     labels = spec["template"]["metadata"]["labels"].value or {}
     if spec["selector"] and not selects(spec["selector"].value, labels):
         yield field_errors.invalid(spec["template"]["metadata"]["labels"].path, labels, _MISMATCH)
@@ -241,18 +198,6 @@ def amount(field: Field) -> Iterator[Cause]:
 
 def _is_zero(field: Field) -> bool:
     return field.value in {0, "0%"}
-
-
-def _job_spec(spec: Field) -> Iterator[Cause]:
-    for part in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"):
-        yield from spec[part].not_negative()
-    if not spec["template"].given:
-        yield spec["template"].required()
-        return
-    yield from pods.template(spec["template"])
-    policy = spec["template"]["spec"]["restartPolicy"]
-    if policy.text == "Always":
-        yield policy.unsupported(("OnFailure", "Never"))
 
 
 def _without(spec: dict[str, Any], names: set[str]) -> dict[str, Any]:
