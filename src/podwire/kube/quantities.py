@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, Decimal
 
-_FORM = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE]?)")
+PATTERN = r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))([eE][+-]?[0-9]+|[KMGTPE]i|[numkMGTPE]?)"
+
+_FORM = re.compile(PATTERN)
 _LETTERS = "KMGTPE"
 _SUFFIXES = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
 _BINARY = {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate(_LETTERS, 1)}

@@ -21,7 +21,11 @@ async def test_scale(talk: Talk) -> None:
     assert (await talk.ok("PATCH", path, {"spec": {"replicas": 7}}, content_type=MERGE))["spec"]["replicas"] == 7
     assert (await talk.ok("GET", f"{DEPLOYMENTS}/web"))["spec"]["replicas"] == 7
     assert (await talk.refused("PUT", path, scale))[:2] == (409, "Conflict")
-    assert (await talk.refused("PATCH", path, {"spec": {"replicas": -1}}, content_type=MERGE))[0] == 400
+    code, _, message = await talk.refused("PATCH", path, {"spec": {"replicas": -1}}, content_type=MERGE)
+    assert code == 422
+    assert message == (
+        'Scale.autoscaling "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0'
+    )
 
 
 async def test_a_scale_whose_metadata_is_no_object_is_refused(talk: Talk) -> None:

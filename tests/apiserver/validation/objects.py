@@ -53,6 +53,8 @@ BASE: dict[str, dict[str, Any]] = {
     "v1 Secret": {"stringData": {"password": "x"}},
     "v1 Namespace": {},
     "v1 Node": {},
+    "v1 Endpoints": {"subsets": [{"addresses": [{"ip": "10.244.1.2"}], "ports": [{"port": 80}]}]},
+    "networking.k8s.io/v1 IngressClass": {"spec": {"controller": "example.com/mine"}},
     "coordination.k8s.io/v1 Lease": {},
     "scheduling.k8s.io/v1 PriorityClass": {"value": 1},
     "batch/v1 CronJob": {

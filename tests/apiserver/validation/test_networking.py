@@ -105,3 +105,74 @@ from tests.apiserver.validation.objects import problems
 )
 def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
     assert expected in problems(name, {path: value})
+
+
+@pytest.mark.proves("schema-messages")
+@pytest.mark.parametrize(
+    ("name", "path", "value", "expected"),
+    [
+        (
+            "networking.k8s.io/v1 IngressClass",
+            "spec.controller",
+            "mine",
+            'spec.controller: Invalid value: "mine": must be a domain-prefixed path (such as "acme.io/foo")',
+        ),
+        (
+            "networking.k8s.io/v1 IngressClass",
+            "spec.parameters",
+            {"kind": "A", "name": "b", "scope": "Namespace"},
+            "spec.parameters.namespace: Required value: `parameters.scope` is set to 'Namespace'",
+        ),
+        (
+            "networking.k8s.io/v1 IngressClass",
+            "spec.parameters",
+            {"kind": "A", "name": "b", "namespace": "c"},
+            "spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'",
+        ),
+        (
+            "networking.k8s.io/v1 IngressClass",
+            "spec.parameters",
+            {"kind": "a/b", "name": "b"},
+            "spec.parameters.kind: Invalid value: \"a/b\": may not contain '/'",
+        ),
+        (
+            "v1 Endpoints",
+            "subsets",
+            [{"addresses": [{"ip": "10.0.0.1", "nodeName": "A"}]}],
+            'subsets[0].addresses[0].nodeName: Invalid value: "A"',
+        ),
+        (
+            "v1 Endpoints",
+            "subsets",
+            [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80, "appProtocol": "a b"}]}],
+            'subsets[0].ports[0].appProtocol: Invalid value: "a b"',
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints",
+            [{"addresses": ["10.0.0.1"], "hints": {"forZones": [{"name": "a"}, {"name": "a"}]}}],
+            'endpoints[0].hints.forZones[1].name: Duplicate value: "a"',
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints",
+            [{"addresses": ["10.0.0.1"], "hints": {"forNodes": [{"name": "A"}]}}],
+            'endpoints[0].hints.forNodes[0].name: Invalid value: "A"',
+        ),
+        (
+            "discovery.k8s.io/v1 EndpointSlice",
+            "endpoints",
+            [{"addresses": ["fd00::1"]}],
+            'endpoints[0].addresses: Invalid value: "fd00::1": must be an IPv4 address',
+        ),
+        (
+            "v1 Service",
+            "spec.ports.0.appProtocol",
+            "a b",
+            'spec.ports[0].appProtocol: Invalid value: "a b"',
+        ),
+    ],
+)
+def test_parts_of_other_kinds_are_checked_too(name: str, path: str, value: Any, expected: str) -> None:
+    found = problems(name, {path: value})
+    assert any(text.startswith(expected) for text in found), found

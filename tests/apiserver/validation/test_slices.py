@@ -51,7 +51,7 @@ from tests.apiserver.validation.objects import make, problems
             "discovery.k8s.io/v1 EndpointSlice",
             "endpoints.0.addresses",
             ["fd00::1"],
-            'endpoints[0].addresses[0]: Invalid value: "fd00::1": must be a valid IPv4 address',
+            'endpoints[0].addresses: Invalid value: "fd00::1": must be an IPv4 address',
         ),
         (
             "discovery.k8s.io/v1 EndpointSlice",

@@ -88,3 +88,20 @@ def test_a_required_number_may_be_absent_and_counts_as_zero() -> None:
     resource = REGISTRY.by_kind("scheduling.k8s.io/v1", "PriorityClass")
     assert resource is not None
     assert validation.validate(resource, {"metadata": {"name": "low"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        ("ten", "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"),
+        ("1Kib", "quantities must match the regular expression"),
+        ("1KK", "unable to parse quantity's suffix"),
+        ("1Gi", ""),
+        (" 5 ", ""),
+    ],
+)
+def test_a_quantity_that_go_cannot_read_is_refused(amount: str, expected: str) -> None:
+    obj = make("v1 Pod", {"spec.containers.0.resources": {"limits": {"memory": amount}}})
+    found = validation.mistyped(kind("v1 Pod"), obj)
+    assert found.startswith(expected)
+    assert bool(found) == bool(expected)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.base import status
+from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.custom import scaling
 from podwire.apiserver.kinds.resources import Resource
@@ -53,11 +53,14 @@ def answer(request: Request, scale: Object, warnings: tuple[str, ...] = ()) -> R
 
 
 def into_workload(scale: Object, workload: Object, paths: ScalePaths | None = None) -> Object:
-    """The workload with a Scale's replicas, and the version that the client saw; raises StatusError 400."""
+    """The workload with a Scale's replicas, and the version that the client saw; raises StatusError 400 or 422."""
     spec = scale.get("spec") or {}
     replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise status.bad_request(f"spec.replicas: Invalid value: {replicas!r}: must be a number from 0 up")
+    if replicas < 0:
+        cause = field_errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise status.invalid(SCALES, workload["metadata"]["name"], [cause])
     own = scale.get("metadata") or {}
     if not isinstance(own, dict):
         raise status.bad_request("metadata: must be an object")

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from podwire.apiserver.kinds.schema import Schema, definition, omits_empty_list, resolve
-from podwire.apiserver.validation.structure import HAVE_ZERO_VALUES, QUANTITY, QUANTITY_NAME
+from podwire.apiserver.validation.structure import HAVE_ZERO_VALUES, QUANTITY_NAME
+from podwire.kube import quantities
 
 Type = Any
 """What msgspec takes for a type."""
@@ -39,7 +40,7 @@ _INTEGERS: dict[str, Type] = {
     "int32": Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)],
     "int64": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
 }
-_QUANTITY: Type = Annotated[str, Meta(pattern=rf"\A{QUANTITY}\Z")] | int | float
+_QUANTITY: Type = Annotated[str, Meta(pattern=rf"\A{quantities.PATTERN}\Z")] | int | float
 _INT_OR_STRING: Type = str | _INTEGERS["int32"]
 
 

@@ -16,6 +16,8 @@ PROTOCOLS = ("TCP", "UDP", "SCTP")
 POLICY_TYPES = ("Ingress", "Egress")
 PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 
+LONGEST_CONTROLLER = 250
+
 _FORBIDDEN_IN_PATHS = ("//", "/./", "/../", "%2f", "%2F")
 _FORBIDDEN_AT_ENDS = ("/..", "/.")
 
@@ -63,12 +65,34 @@ def ingress(obj: Field, old: Field | None) -> Iterator[Cause]:
 def ingress_class(obj: Field, old: Field | None) -> Iterator[Cause]:
     """Check an IngressClass."""
     controller = obj["spec"]["controller"]
+    if len(controller.text) > LONGEST_CONTROLLER:
+        yield field_errors.too_long(controller.path, LONGEST_CONTROLLER)
     if not controller:
         yield controller.required()
-    elif "/" not in controller.text.strip("/"):
-        yield controller.invalid('must be a domain-prefixed path (such as "acme.io/foo")')
+    else:
+        yield from controller.invalid_each(formats.domain_prefixed_path(controller.text))
+    if obj["spec"]["parameters"].given:
+        yield from _parameters(obj["spec"]["parameters"])
     if old is not None and controller.value != old["spec"]["controller"].value:
         yield controller.invalid(formats.IMMUTABLE)
+
+
+def _parameters(parameters: Field) -> Iterator[Cause]:
+    scope, namespace = parameters["scope"], parameters["namespace"]
+    if parameters["apiGroup"].given:
+        yield from parameters["apiGroup"].invalid_each(formats.dns_subdomain(parameters["apiGroup"].text))
+    for part in ("kind", "name"):
+        yield from _segment(parameters[part])
+    if not scope.given:
+        yield scope.required()
+    elif scope.value not in {"Cluster", "Namespace"}:
+        yield scope.unsupported(("Cluster", "Namespace"))
+    elif scope.text == "Namespace" and not namespace.given:
+        yield namespace.required("`parameters.scope` is set to 'Namespace'")
+    elif scope.text == "Namespace":
+        yield from namespace.invalid_each(formats.dns_label(namespace.text))
+    elif namespace.given:
+        yield namespace.forbidden("`parameters.scope` is set to 'Cluster'")
 
 
 def service_cidr(obj: Field, old: Field | None) -> Iterator[Cause]:
@@ -208,7 +232,10 @@ def _backend(backend: Field) -> Iterator[Cause]:
             yield service["name"].required()
         yield from _backend_port(backend, service["port"])
     elif other.given:
-        yield from (other[part].required() for part in ("kind", "name") if not other[part])
+        if other["apiGroup"].given:
+            yield from other["apiGroup"].invalid_each(formats.dns_subdomain(other["apiGroup"].text))
+        for part in ("kind", "name"):
+            yield from _segment(other[part])
     else:
         yield field_errors.invalid(backend.path, "", "resource or service backend is required")
 

@@ -18,6 +18,7 @@ LONGEST_AFFINITY = 86400
 """Seconds."""
 
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _ONCE = "may not change once set"
 
 
@@ -78,6 +79,8 @@ def endpoints(obj: Field) -> Iterator[Cause]:
                 yield from ip.invalid_each(formats.address(ip.text) or formats.special_address(ip.text))
                 if address["hostname"]:
                     yield from address["hostname"].invalid_each(formats.dns_label(address["hostname"].text))
+                if address["nodeName"].given:
+                    yield from address["nodeName"].invalid_each(formats.dns_subdomain(address["nodeName"].text))
         for port in subset["ports"]:
             if len(subset["ports"]) > 1 and not port["name"]:
                 yield port["name"].required()
@@ -85,6 +88,8 @@ def endpoints(obj: Field) -> Iterator[Cause]:
                 yield from port["name"].invalid_each(formats.dns_label(port["name"].text))
             yield from port["port"].invalid_each(formats.port_number(port["port"].number))
             yield from port["protocol"].one_of(PROTOCOLS)
+            if port["appProtocol"].given:
+                yield from port["appProtocol"].invalid_each(formats.label_key(port["appProtocol"].text))
 
 
 def _type(spec: Field) -> Iterator[Cause]:
@@ -117,7 +122,7 @@ def _port(port: Field, names: set[str], *, required: bool) -> Iterator[Cause]:
     yield from port["protocol"].one_of(PROTOCOLS)
     if port["targetPort"].given:
         yield from port["targetPort"].invalid_each(formats.port(port["targetPort"].value))
-    if port["appProtocol"]:
+    if port["appProtocol"].given:
         yield from port["appProtocol"].invalid_each(formats.label_key(port["appProtocol"].text))
 
 
@@ -227,8 +232,8 @@ def _traffic(spec: Field) -> Iterator[Cause]:
         yield health.invalid("may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'")
     if spec["type"].text != "ExternalName" or spec["internalTrafficPolicy"].given:
         yield from spec["internalTrafficPolicy"].one_of(("Cluster", "Local"))
-    if spec["trafficDistribution"].given:
-        yield from spec["trafficDistribution"].one_of(("PreferClose", "PreferSameNode", "PreferSameZone"))
+    if spec["trafficDistribution"].given and spec["trafficDistribution"].value not in _DISTRIBUTIONS:
+        yield spec["trafficDistribution"].unsupported(_DISTRIBUTIONS)
 
 
 def _update(spec: Field, old: Field) -> Iterator[Cause]:

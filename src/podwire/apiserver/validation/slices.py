@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.field_path import Field
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+MOST_HINTS = 8
 LARGEST = {"endpoints": 1000, "ports": 20000, "addresses": 100}
 
 
@@ -38,20 +39,35 @@ def _endpoint(endpoint: Field, address_type: str) -> Iterator[Cause]:
     elif len(addresses) > LARGEST["addresses"]:
         yield field_errors.too_many(addresses.path, len(addresses), LARGEST["addresses"])
     for address in addresses:
-        yield from address.invalid_each(_address(address.text, address_type))
+        wrong = _address(address.text, address_type)
+        yield from address.invalid_each(wrong)
+        if not wrong and address_type != "FQDN" and family_of(address.text) != address_type:
+            yield field_errors.invalid(addresses.path, address.text, f"must be an {address_type} address")
     if endpoint["hostname"].given:
         yield from endpoint["hostname"].invalid_each(formats.dns_label(endpoint["hostname"].text))
+    yield from _hints(endpoint["hints"])
     if endpoint["nodeName"].given:
         yield from endpoint["nodeName"].invalid_each(formats.dns_subdomain(endpoint["nodeName"].text))
+
+
+def _hints(hints: Field) -> Iterator[Cause]:
+    for part, check in (("forZones", formats.label_value), ("forNodes", formats.dns_subdomain)):
+        if len(hints[part]) > MOST_HINTS:
+            yield field_errors.too_many(hints[part].path, len(hints[part]), MOST_HINTS)
+            return
+        seen: set[str] = set()
+        for hint in hints[part]:
+            name = hint["name"]
+            if name.text in seen:
+                yield name.duplicate()
+            seen.add(name.text)
+            yield from name.invalid_each(check(name.text))
 
 
 def _address(address: str, address_type: str) -> list[str]:
     if address_type == "FQDN":
         return _domain(address.removesuffix("."))
-    wrong = formats.address(address)
-    if not wrong and family_of(address) != address_type:
-        wrong = [f"must be a valid {address_type} address"]
-    return wrong or formats.special_address(address)
+    return formats.address(address) or formats.special_address(address)
 
 
 def _domain(name: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.kinds.schema import resolve
+from podwire.kube import quantities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ HAVE_ZERO_VALUES = {"array", "boolean", "integer", "number"}
 QUANTITY = r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)"
 QUANTITY_NAME = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _NOT_A_QUANTITY = f"quantities must match the regular expression '^{QUANTITY}$'"
+_UNKNOWN_SUFFIX = "unable to parse quantity's suffix"
 _RFC3339 = "2006-01-02T15:04:05Z07:00"
 
 
@@ -136,8 +138,10 @@ def _check_choice(schema: Schema, value: Any, owner: str, path: str) -> None:
         type_ = "string" if schema.ref == QUANTITY_NAME else "int32"
         raise MistypedError(_unmarshal(value, owner, path, type_))
     if schema.ref == QUANTITY_NAME:
-        if isinstance(value, str) and not re.fullmatch(QUANTITY, value):
+        if isinstance(value, str) and not re.fullmatch(QUANTITY, value.strip()):
             raise MistypedError(_NOT_A_QUANTITY)
+        if isinstance(value, str) and quantities.parse(value.strip()) is None:
+            raise MistypedError(_UNKNOWN_SUFFIX)
     elif isinstance(value, float) or (isinstance(value, int) and not -(2**31) <= value < 2**31):
         raise MistypedError(_unmarshal(value, owner, path, "int32"))
 
