@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
 from podwire.controllers.workloads.job import Jobs
-from podwire.kube.kinds import EVENTS, JOBS, PODS
+from podwire.kube.kinds import EVENTS, JOBS, PODS, Kind
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
@@ -69,6 +70,26 @@ async def test_a_job_runs_as_many_pods_as_it_wants_and_completes(api: FakeApi) -
     status = api.all(JOBS)[0]["status"]
     assert (status["succeeded"], status["completedIndexes"], status["active"]) == (3, "0-2", 0)
     assert not any(pod["metadata"]["finalizers"] for pod in api.all(PODS) if "finalizers" in pod["metadata"])
+
+
+async def test_pods_that_end_while_their_job_is_synced_end_it_by_its_success_policy(api: FakeApi) -> None:
+    """The rules come before the count of completions, whenever the pods are seen."""
+    policy = {"rules": [{"succeededCount": 1}]}
+    put(api, completions=1, completionMode="Indexed", successPolicy=policy)
+    create = api.create
+
+    async def create_and_end(kind: Kind[Any], body: Mapping[str, Any], namespace: str = "") -> Any:
+        made = await create(kind, body, namespace)
+        if kind.resource == "pods":
+            end(api, alive(api)[0], "Succeeded")
+            for _ in range(20):  # until the watch has delivered it
+                await asyncio.sleep(0)
+        return made
+
+    api.create = create_and_end  # type: ignore[method-assign]
+    async with at_work(api):
+        await api.until(lambda: "Complete" in conditions(api))
+    assert conditions(api)["Complete"] == "SuccessPolicy"
 
 
 @pytest.mark.proves("jobs")

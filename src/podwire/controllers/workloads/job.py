@@ -84,7 +84,8 @@ class Jobs:
         """Write the status, remove the finalizers of counted pods, then write the status without their uids."""
         for _ in range(2):
             pods = self._pods.of(job)
-            verdict = verdict or job_plan.complete(job, job_tally.tally(job, pods))
+            counts = job_tally.tally(job, pods)
+            verdict = verdict or job_plan.verdict(job, pods, counts, now) or job_plan.complete(job, counts)
             tracked = job_status.track(job, pods, verdict, now)
             job = await self._write_status(job, tracked.status)
             if not tracked.release:
