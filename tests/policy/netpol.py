@@ -257,6 +257,17 @@ CASES = (
         "deny x/a > *\n allow x/a > y/b",
     ),
     Case(
+        "egress to a named port in a CIDR that covers pods",
+        {
+            "x/p": "{$a, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.2.2/32}},"
+            " {ipBlock: {cidr: 'fd00:2::/64'}}, {ipBlock: {cidr: 10.0.3.0/24}}], ports: [{port: serve-81-tcp}]}]}",
+            "x/q": "{$a, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.2.0/24, except: [10.0.2.2/32]}},"
+            " {ipBlock: {cidr: 'fd00:3::/64'}}], ports: [{port: serve-81-tcp}]}]}",
+        },
+        "deny x/a > *\n allow x/a > y/* TCP/81\n allow x/a > z/* TCP/81",
+        MIXED,
+    ),
+    Case(
         "egress to a CIDR with an except",
         {
             "x/p": "{$a, policyTypes: [Egress], egress: [{to: ["

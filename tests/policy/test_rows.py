@@ -99,9 +99,25 @@ def test_a_named_port_is_the_subjects_own_on_ingress_and_each_destinations_on_eg
     assert found == {(X, 80), (Y, 8080), (Y, 8081)}
 
 
-def test_a_named_port_does_not_fit_a_range_of_addresses_on_egress() -> None:
-    spec = "{policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: web}]}]}"
-    assert rows_of_a(spec, OUT) == set()
+def egress_to(cidr: str) -> str:
+    return f"{{policyTypes: [Egress], egress: [{{to: [{{ipBlock: {{cidr: {cidr}}}}}], ports: [{{port: web}}]}}]}}"
+
+
+def test_a_named_port_on_a_block_is_the_number_of_each_pod_in_it() -> None:
+    whole = {
+        (row.peer & 0xFFFF0000, row.port) for row in rows_of_a(egress_to("10.0.0.0/8"), OUT) if isinstance(row, PortRow)
+    }
+    assert whole == {(X, 80), (Y, 8080), (Y, 8081)}, "identities that are in it whole"
+    assert rows_of_a(egress_to("192.168.0.0/16"), OUT) == set(), "no pod, no number"
+
+
+def test_an_identity_that_is_only_partly_in_a_block_is_named_by_addresses() -> None:
+    cluster = Cluster()
+    cluster.add(namespace("x"), pod("x/a", "10.0.0.1"))
+    cluster.add(*(pod(f"x/b{n}", f"10.2.0.{n}", node="node-2", ports="web=80/TCP") for n in (1, 2)))
+    cluster.policy("x/p", egress_to("10.2.0.2/32"))
+    (row,) = [row for row in cluster.settle() if isinstance(row, BlocksRow)]
+    assert [str(span) for span in row.spans] == ["10.2.0.2 TCP 80-80"]
 
 
 def test_blocks_of_all_policies_become_spans_that_do_not_overlap() -> None:

@@ -146,6 +146,23 @@ def test_what_may_need_no_number_any_more_is_told() -> None:
     assert not cluster.view.alive("x")
 
 
+def test_a_pod_in_a_block_with_named_ports_dirties_the_subjects_that_may_reach_it() -> None:
+    cluster = cluster_of("x/a")
+    spec = "{policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.1.0.0/16}}], ports: [{port: web}]}]}"
+    cluster.policy("x/p", spec)
+    cluster.settle()
+    cluster.add(pod("y/in", "10.1.0.1", node="node-2", ports="web=80/TCP"))
+    assert cluster.dirty == {address("10.1.0.1"), Identity("x")}
+    cluster.settle()
+    cluster.add(pod("y/out", "10.2.0.1", node="node-2", ports="web=80/TCP"))
+    assert cluster.dirty == {address("10.2.0.1")}
+    cluster.settle()
+    cluster.remove(*cluster.policies())
+    cluster.settle()
+    cluster.remove(cluster.pod("y/in"))
+    assert cluster.dirty == {address("10.1.0.1")}
+
+
 def test_a_view_that_has_lost_everything_keeps_nothing() -> None:
     cluster = cluster_of("x/a", "z/b")
     cluster.policy("x/p", "{podSelector: {matchLabels: {pod: a}}, ingress: [{from: [{podSelector: {}}]}]}")

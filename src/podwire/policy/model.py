@@ -172,6 +172,12 @@ class Policy:
         """Whether its rows depend on other namespaces or on pods in them."""
         return any(True for _ in self._far_peers()) or any(r.names_ports and r.peers is None for r in self.egress or ())
 
+    @property
+    def named_blocks(self) -> tuple[Block, ...]:
+        """The blocks whose pods say the numbers of named ports: egress rules look the name up at the destination."""
+        rules = (rule for rule in self.egress or () if rule.names_ports)
+        return tuple(peer for rule in rules for peer in rule.peers or () if isinstance(peer, Block))
+
     def namespace_selectors(self) -> Iterable[LabelSelector]:
         """Every selector that reads the labels of namespaces."""
         return (p.namespaces for p in self._far_peers() if p.namespaces is not None)

@@ -296,11 +296,29 @@ def _allow(allowed: _Allowed, rule: Rule, home: str, place: _Place) -> None:
     for peer in rule.peers if rule.peers is not None else (None,):
         if known is None or known:
             _allow_peer(allowed, peer, known, home, place)
-        if names and not isinstance(peer, Block):
-            everyone = Pods(EVERYTHING, EVERYTHING) if peer is None else peer
-            for destination in place.view.identities(everyone, home):
-                for name in names:
-                    allowed.peer(place.numbers.identity(destination), _named(name, destination))
+        if isinstance(peer, Block):
+            _allow_named_in(allowed, peer, names, place)
+            continue
+        everyone = Pods(EVERYTHING, EVERYTHING) if peer is None else peer
+        for destination in place.view.identities(everyone, home) if names else ():
+            for name in names:
+                allowed.peer(place.numbers.identity(destination), _named(name, destination))
+
+
+def _allow_named_in(allowed: _Allowed, block: Block, names: list[PortName], place: _Place) -> None:
+    """Add what named ports on a block of addresses allow: the pods in it say the numbers.
+
+    An identity whose pods are all in the block is one row a port, others are one for each address.
+    """
+    for identity, (inside, outside) in place.view.pods_in(block).items() if names else ():
+        ports = [ports for name in names for ports in _named(name, identity)]
+        if not ports or not inside:
+            continue
+        if not outside:
+            allowed.peer(place.numbers.identity(identity), ports)
+            continue
+        for address in inside:
+            allowed.block(Block(ipaddress.ip_network(address)), ports)
 
 
 def _known_ports(rule: Rule, place: _Place) -> tuple[list[Ports] | None, list[PortName]]:

@@ -94,9 +94,7 @@ def _admits(view: View, rule: Rule, home: str, direction: Direction, packet: _Pa
     outwards = direction is Direction.EGRESS
     other = packet.destination if outwards else packet.source
     for peer in rule.peers if rule.peers is not None else (None,):
-        # A name is asked of the pod that receives; a range of addresses is no pod that could be asked.
-        nameless = outwards and isinstance(peer, Block)
-        if _is_peer(view, peer, home, other) and _has_port(rule, packet, nameless=nameless):
+        if _is_peer(view, peer, home, other) and _has_port(rule, packet):
             return True
     return False
 
@@ -107,7 +105,8 @@ def _is_peer(view: View, peer: Pods | Block | None, home: str, party: Party) -> 
     return peer is None or (party.identity is not None and view.matches(peer, home, party.identity))
 
 
-def _has_port(rule: Rule, packet: _Packet, *, nameless: bool) -> bool:
+def _has_port(rule: Rule, packet: _Packet) -> bool:
+    """Whether the rule allows the packet's port. A name is looked up at the pod that receives."""
     if rule.ports is None:
         return True
     for port in rule.ports:
@@ -115,7 +114,7 @@ def _has_port(rule: Rule, packet: _Packet, *, nameless: bool) -> bool:
             continue
         if isinstance(port, PortName):
             receiver = packet.destination.identity
-            if receiver and not nameless and packet.port in port.numbers(receiver):
+            if receiver and packet.port in port.numbers(receiver):
                 return True
         elif port.first <= packet.port <= port.last:
             return True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from podwire.kube.meta import NamespacedName, Object
 from podwire.policy.model import (
     EVERYTHING,
+    Block,
     Direction,
     Identity,
     IPAddress,
@@ -65,6 +66,8 @@ class View:
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._policies: defaultdict[str, dict[str, Policy]] = defaultdict(dict)
         self._reaching_out: dict[NamespacedName, Policy] = {}
+        self._naming_blocks: dict[NamespacedName, Policy] = {}
+        """Policies with named ports on blocks of addresses: their rows depend on each pod in the blocks."""
         self._own_keys: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._far_keys: Counter[str] = Counter()
         self._attached: defaultdict[NamespacedName, dict[str, tuple[IPAddress, ...]]] = defaultdict(dict)
@@ -124,6 +127,15 @@ class View:
         for namespace in self._namespaces.keys() | self._kinds.keys():
             if namespace_matches(peer, home, namespace, self._namespaces.get):
                 yield namespace
+
+    def pods_in(self, block: Block) -> dict[Identity, tuple[set[IPAddress], set[IPAddress]]]:
+        """Return the pods' addresses inside and outside of a block, by identity."""
+        found: defaultdict[Identity, tuple[set[IPAddress], set[IPAddress]]] = defaultdict(lambda: (set(), set()))
+        for address in self._claims:
+            bearer = self.bearer(address)
+            if bearer is not None:
+                found[bearer.identity][0 if block.holds(address) else 1].add(address)
+        return found
 
     def matches(self, peer: Pods, home: str, identity: Identity) -> bool:
         """Whether the peer of a policy in namespace `home` means pods of this identity."""
@@ -206,6 +218,9 @@ class View:
         self._reaching_out.pop(key, None)
         if new and new.reaches_out:
             self._reaching_out[key] = new
+        self._naming_blocks.pop(key, None)
+        if new and new.named_blocks:
+            self._naming_blocks[key] = new
         dirty = self._count_keys(key.namespace, old, new)
         for either in filter(None, (old, new)):
             dirty |= self._selected(either)
@@ -238,6 +253,7 @@ class View:
     def _refresh(self, pods: Iterable[NamespacedName]) -> set[Owner]:
         dirty: set[Owner] = set()
         appeared: Counter[Identity] = Counter()
+        moved: set[IPAddress] = set()
         for key in pods:
             old, new = self._bearers.get(key), self._bearer(key)
             if old == new:
@@ -250,6 +266,10 @@ class View:
                 self._count(key, new, +1)
                 appeared[new.identity] += 1
                 dirty.update(new.addresses, [new.identity] if new.local else [])
+            moved.update(*(either.addresses for either in (old, new) if either))
+        for found in self._naming_blocks.values():
+            if any(block.holds(address) for block in found.named_blocks for address in moved):
+                dirty |= self._selected(found)
         for kind, difference in appeared.items():
             now = self._kinds[kind.namespace][kind]
             if (now > 0) != (now - difference > 0):
