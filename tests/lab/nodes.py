@@ -184,6 +184,7 @@ async def node(**in_house: str) -> AsyncIterator[NodeOfTest]:
             node=NODE,
             credentials=credentials(6443),
             folder=paths.node(NODE.name),
+            ephemeral=paths.ephemeral(NODE.name),
             network=paths.network(NODE.name),
             pins=paths.NETWORKS / "pods",
             cni_configuration=paths.CNI_NETWORKS / "10.conflist",

@@ -18,7 +18,7 @@ from podwire.lab.kubelet.node_files import NodeFiles
 
 @pytest.fixture
 def files(tmp_path: Path) -> NodeFiles:
-    made = NodeFiles(tmp_path / "node", "node-1", "nameserver 172.18.255.1\n")
+    made = NodeFiles(tmp_path / "node", tmp_path / "host", "node-1", "nameserver 172.18.255.1\n")
     made.provide()
     return made
 

@@ -457,6 +457,36 @@ async def test_the_main_container_waits_for_initialization_and_leaves_its_last_w
 
 
 @in_world
+async def test_a_pod_over_a_limit_of_storage_is_evicted() -> None:
+    message = 'Usage of EmptyDir volume "w" exceeds the limit "1Mi". '
+    async with node() as home:
+        fill = "head -c 4194304 /dev/zero > /w/file; trap '' TERM; while :; do sleep 0.1; done"
+        main = shell(fill, volumeMounts=[{"name": "w", "mountPath": "/w"}])
+        await home.create("web", main, volumes=[{"name": "w", "emptyDir": {"sizeLimit": "1Mi"}}])
+        pod = await home.when("web", lambda p: p["status"]["phase"] == "Failed")
+        assert (pod["status"]["reason"], pod["status"]["message"]) == ("Evicted", message)
+        assert await home.event("web", "Evicted") == message
+        await until(lambda: not (paths.NETWORKS / "pods" / pod["metadata"]["uid"]).exists())
+        await home.restart()
+        await until(lambda: bool(home.runtime.workers))
+        assert (await home.pod("web"))["status"]["reason"] == "Evicted"
+        await home.delete("web", grace_seconds=0)
+        await until(lambda: not list((paths.ephemeral(NODE.name) / "pods").iterdir()))
+
+
+@in_world
+async def test_a_container_that_fills_its_root_is_evicted_and_one_within_its_limit_is_not() -> None:
+    async with node() as home:
+        limits = {"resources": {"limits": {"ephemeral-storage": "8Mi"}}}
+        await home.create("small", shell("head -c 2097152 /dev/zero > /tmp/file; sleep 1000", **limits))
+        await home.create("large", shell("head -c 16777216 /dev/zero > /tmp/file; sleep 1000", **limits))
+        pod = await home.when("large", lambda p: p["status"]["phase"] == "Failed")
+        expected = "Pod ephemeral local storage usage exceeds the total limit of containers 8Mi. "
+        assert pod["status"]["message"] == expected
+        assert is_ready(await home.pod("small"))
+
+
+@in_world
 async def test_a_pod_on_the_nodes_network() -> None:
     async with node() as home:
         await home.create("host", shell("hostname; ip -o link | wc -l; sleep 60"), hostNetwork=True)

@@ -20,7 +20,7 @@ from podwire.lab.kubelet.pod_plan import Machine, PodPlace, container_plan, expa
 PASSWD = "root:*:0:0:root:/root:/bin/sh\nwww-data:*:33:34:www-data:/var/www:/x\n"
 FULL = Machine(PASSWD, "0 0 1\n1 100000 65535\n", "0 0 1\n1 100000 65535\n", "10.96.0.1")
 SINGLE = Machine(PASSWD, "0 1000 1\n", "0 1000 1\n", "10.96.0.1")
-PLACE = PodPlace(Path("/f"), Path("/n"), "web", NodeFiles(Path("/node"), "node-1"))
+PLACE = PodPlace(Path("/f"), Path("/n"), "web", NodeFiles(Path("/node"), Path("/host"), "node-1"))
 FOUND = Resolution(Execute(arguments=("x",)), "id")
 
 

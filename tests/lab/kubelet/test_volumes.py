@@ -10,6 +10,7 @@ import pytest
 from podwire.kube.core import ConfigMap, Pod, Secret
 from podwire.kube.volumes import Volume
 from podwire.lab.images.environment import ConfigurationError, Sources
+from podwire.lab.kubelet.empty_dir import EmptyDirs
 from podwire.lab.kubelet.node_files import NodeFiles
 from podwire.lab.kubelet.volumes import VolumeFile, files, folder_of, provide, write
 
@@ -91,11 +92,12 @@ def test_volumes_of_a_pod(tmp_path: Path) -> None:
         "securityContext": {"fsGroup": os.getgid()},
     }
     pod = msgspec.convert({"spec": spec}, Pod)
-    provide(tmp_path, pod, SOURCES, NodeFiles(tmp_path / "node", "node-1"))
+    files_of_node = NodeFiles(tmp_path / "node", tmp_path / "host", "node-1")
+    provide(tmp_path, pod, SOURCES, files_of_node, EmptyDirs(tmp_path / "dirs"))
     empty = folder_of(tmp_path, "empty")
     assert empty.stat().st_mode & 0o7777 == 0o2777
     (empty / "kept").touch()
-    provide(tmp_path, pod, SOURCES, NodeFiles(tmp_path / "node", "node-1"))
+    provide(tmp_path, pod, SOURCES, files_of_node, EmptyDirs(tmp_path / "dirs"))
     assert (empty / "kept").exists()
     assert (folder_of(tmp_path, "conf") / "a").stat().st_gid == os.getgid()
 

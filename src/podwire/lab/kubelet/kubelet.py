@@ -24,6 +24,7 @@ from podwire.lab.container import passwd
 from podwire.lab.images import resolver
 from podwire.lab.images.store import Store
 from podwire.lab.kubelet.cni_client import CniError, Network
+from podwire.lab.kubelet.eviction import EvictionMonitor
 from podwire.lab.kubelet.http_server import RuntimeServer
 from podwire.lab.kubelet.node_context import Names, Node, Objects
 from podwire.lab.kubelet.node_lease import NodeLease
@@ -54,6 +55,7 @@ class RuntimeConfig:
     node: NodeAddresses
     credentials: Credentials
     folder: Path
+    ephemeral: Path
     network: Path
     pins: Path
     cni_configuration: Path
@@ -87,11 +89,13 @@ class Runtime:
         self._lease = NodeLease(client, config.node.name)
         self._images = config.images
         self.workers = PodWorkers(self.node)
+        self._evictions = EvictionMonitor(self.workers.values)
         self._server = RuntimeServer(config.folder / "runtime.sock", self.workers.find, self._addresses)
 
     async def run(self) -> None:
         """Follow the API and run what it says, for ever."""
-        (self.node.folder / "pods").mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.node.folder, self.node.ephemeral):
+            (folder / "pods").mkdir(parents=True, exist_ok=True, mode=0o700)
         async with asyncio.TaskGroup() as group:
             informers = (self._pods, self._objects.config_maps, self._objects.secrets, self._objects.services)
             for informer in informers:
@@ -101,6 +105,7 @@ class Runtime:
             group.create_task(self._reporter.run())
             group.create_task(self._lease.run())
             group.create_task(self._follow_images())
+            group.create_task(self._evictions.run())
             for informer in informers:
                 await informer.synced.wait()
             await self._clear_up()
@@ -168,6 +173,7 @@ def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple
         name=config.node.name,
         addresses=(str(config.node.ipv4.ip), str(config.node.ipv6.ip)),
         folder=config.folder,
+        ephemeral=config.ephemeral,
         network=config.network,
         pins=config.pins,
         machine=machine,

@@ -82,11 +82,15 @@ class Objects:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node as its pods see it: a folder for state, its own network, and where the networks of pods are pinned."""
+    """One node as its pods see it.
+
+    `folder` has its state; `ephemeral`, a file system of bounded size, what pods write; `pins` their pinned networks.
+    """
 
     name: str
     addresses: tuple[str, ...]
     folder: Path
+    ephemeral: Path
     network: Path
     pins: Path
     machine: Machine
@@ -116,7 +120,7 @@ class Node:
     @property
     def files(self) -> NodeFiles:
         """What hostPath volumes show."""
-        return NodeFiles(self.folder, self.name, str(self.names.node))
+        return NodeFiles(self.folder, self.ephemeral / "host", self.name, str(self.names.node))
 
     def pod_folder(self, uid: str) -> Path:
         """The folder of a pod's state."""

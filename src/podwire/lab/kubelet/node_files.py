@@ -1,6 +1,6 @@
 """The files of a node, which hostPath volumes show: a tree of its own, as a node of a world has no machine for itself.
 
-    <node>/host             the tree: what pods write by hostPath stays in it for later pods
+    <ephemeral>/host        the tree: what pods write by hostPath stays in it for later pods
     <node>/log/pods         the logs of all containers, at /var/log/pods of the tree, read-only for containers
     <node>/log/containers   links to them by pod, namespace and container, at /var/log/containers
 
@@ -46,16 +46,15 @@ UTC = "/usr/share/zoneinfo/Etc/UTC"
 
 @dataclass(frozen=True, slots=True)
 class NodeFiles:
-    """The folders of one node. `name` and `resolver` (the text of resolv.conf) are written into the tree."""
+    """The folders of one node; `tree` is the root directory that hostPath volumes show.
+
+    `name` and `resolver` (the text of resolv.conf) are written into the tree.
+    """
 
     folder: Path
+    tree: Path
     name: str
     resolver: str = ""
-
-    @property
-    def tree(self) -> Path:
-        """The root directory that hostPath volumes show."""
-        return self.folder / "host"
 
     @property
     def pod_logs(self) -> Path:
@@ -73,6 +72,7 @@ class NodeFiles:
             folder.mkdir(parents=True, exist_ok=True)
         if self.tree.exists():
             return
+        self.tree.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.tree.with_name(f"{self.tree.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         self._make(fresh)

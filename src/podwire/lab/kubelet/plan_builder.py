@@ -11,6 +11,7 @@ from podwire.lab.container.plan import ContainerPlan, PodPlan, Refuse, replace_f
 from podwire.lab.images.environment import ConfigurationError
 from podwire.lab.images.resolver import Resolution
 from podwire.lab.kubelet import pod_events, pod_plan, volumes
+from podwire.lab.kubelet.empty_dir import EmptyDirs
 from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_events import Notice
 from podwire.lab.kubelet.pod_plan import PodPlace
@@ -50,7 +51,12 @@ class Composition:
 
 
 def provide_files(
-    node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...], tokens: Mapping[tuple[str, int], str]
+    node: Node,
+    pod: Pod,
+    folder: Path,
+    addresses: tuple[str, ...],
+    tokens: Mapping[tuple[str, int], str],
+    empty_dirs: EmptyDirs,
 ) -> None:
     """Volumes and the files in /etc that stand in the pod's folder. Raises ConfigurationError."""
     etc = pod_plan.etc_folder(folder)
@@ -58,7 +64,7 @@ def provide_files(
     for name, text in node.names.files(pod, addresses).items():
         if not (etc / name).exists():  # containers may have changed it since
             replace_file(etc / name, text.encode())
-    volumes.provide(folder, pod, replace(node.sources(pod, addresses), tokens=tokens), node.files)
+    volumes.provide(folder, pod, replace(node.sources(pod, addresses), tokens=tokens), node.files, empty_dirs)
 
 
 def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> Composition:

@@ -8,6 +8,7 @@ import time
 from podwire.kube.core import Container, Pod
 from podwire.kube.kinds import PODS
 from podwire.lab.kubelet import pod_status
+from podwire.lab.kubelet.empty_dir import EmptyDirs
 from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_events import Notice
 from podwire.lab.kubelet.pod_logs import PodLogs
@@ -82,4 +83,6 @@ def _sandbox(node: Node, pod: Pod) -> Sandbox:
         host_network=pod.spec.host_network,
     )
     logs = PodLogs(node.files, record.namespace, record.name, uid)
-    return Sandbox(node.pod_folder(uid), node.pins / uid, record, node.cni, logs)
+    return Sandbox(
+        node.pod_folder(uid), node.pins / uid, record, node.cni, (logs, EmptyDirs(node.ephemeral / "pods" / uid))
+    )

@@ -33,15 +33,19 @@ class PodLogs:
     uid: str
 
     @property
+    def folder(self) -> Path:
+        """The folder that has a folder for each container."""
+        return self.node.pod_logs / self._name
+
+    @property
     def _name(self) -> str:
         return f"{self.namespace}_{self.pod}_{self.uid}"
 
     def provide(self, pod_folder: Path) -> None:
         """Make the folder, to which `logs` of the pod's folder leads."""
-        folder = self.node.pod_logs / self._name
-        folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
-            (pod_folder / "logs").symlink_to(folder)
+            (pod_folder / "logs").symlink_to(self.folder)
 
     def link(self, container: str, run: int) -> None:
         """Show the log of a container's run, in place of the run before it."""
@@ -53,11 +57,10 @@ class PodLogs:
 
     def remove(self) -> None:
         """Remove the folder and the links to it."""
-        folder = self.node.pod_logs / self._name
-        for log in folder.glob("*/*.log"):
+        for log in self.folder.glob("*/*.log"):
             with contextlib.suppress(ValueError):
                 self._unlink(log.parent.name, int(log.stem))
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _unlink(self, container: str, run: int) -> None:
         self._link_of(container, run).unlink(missing_ok=True)

@@ -72,7 +72,7 @@ class PodSetup:
         if trouble := await self._tokens.refresh(pod):
             context.emit_once(Notice("FailedMount", f"MountVolume.SetUp failed: {trouble}", warning=True))
         try:
-            provide_files(node, pod, folder, addresses, self._tokens.texts)
+            provide_files(node, pod, folder, addresses, self._tokens.texts, context.sandbox.empty_dirs)
         except ConfigurationError as error:
             context.emit_once(Notice("FailedMount", str(error), warning=True))
             return

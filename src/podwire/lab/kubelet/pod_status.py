@@ -16,6 +16,7 @@ from podwire.kube.core import Container, Pod, PodIP
 from podwire.kube.meta import Condition, Struct
 from podwire.lab.images import reference
 from podwire.lab.kubelet.pod_logs import container_id
+from podwire.lab.kubelet.sandbox import Failure
 from podwire.lab.shim.lifecycle import CREATING, INITIALIZING, Record, Running, Terminated, Waiting
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
@@ -78,8 +79,7 @@ class Status(Struct, frozen=True):
     ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-OVERDUE = "DeadlineExceeded"
-OVERDUE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+OVERDUE = Failure(reason="DeadlineExceeded", message="Pod was active on the node longer than the specified deadline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Health:
 class Observation:
     """What a node knows of a pod. `troubles` are the reasons why containers cannot even be tried, by name.
 
-    `overdue`: the pod was active for longer than its activeDeadlineSeconds.
+    `failure`: the node ended the pod, such as one that was active for longer than its activeDeadlineSeconds.
     """
 
     records: Mapping[str, Record] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Observation:
     node_addresses: tuple[str, ...] = ()
     start_time: str = ""
     stopping: bool = False
-    overdue: bool = False
+    failure: Failure | None = None
 
 
 def rfc3339(seconds: float) -> str:
@@ -125,8 +125,8 @@ def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = 
     current = phase(pod, seen)
     return Status(
         phase=current,
-        reason=OVERDUE if seen.overdue and current == "Failed" else "",
-        message=OVERDUE_MESSAGE if seen.overdue and current == "Failed" else "",
+        reason=seen.failure.reason if seen.failure is not None and current == "Failed" else "",
+        message=seen.failure.message if seen.failure is not None and current == "Failed" else "",
         conditions=_conditions(pod, seen, current, now, before),
         start_time=seen.start_time or now,
         host_ip=seen.node_addresses[0] if seen.node_addresses else "",
@@ -143,7 +143,7 @@ def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = 
 
 def phase(pod: Pod, seen: Observation) -> str:
     """Pending until all containers could be started, then Running until nothing runs and nothing will."""
-    if seen.overdue and _nothing_runs(seen):
+    if seen.failure is not None and seen.stopping and _nothing_runs(seen):
         return "Failed"
     init = [_record(container, seen) for container in pod.spec.init_containers]
     for container, record in zip(pod.spec.init_containers, init, strict=True):

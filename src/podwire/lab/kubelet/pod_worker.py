@@ -26,7 +26,7 @@ from podwire.lab.kubelet.pod_setup import PodSetup
 from podwire.lab.kubelet.pod_status import Observation
 from podwire.lab.kubelet.pod_termination import PodTermination
 from podwire.lab.kubelet.post_start import PostStartHooks
-from podwire.lab.kubelet.sandbox import Sandbox
+from podwire.lab.kubelet.sandbox import Failure, Sandbox
 from podwire.lab.kubelet.status_writer import Reporter
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient, ShimError
@@ -84,6 +84,22 @@ class PodWorker:
         self._context.gone = True
         self.poke()
 
+    @property
+    def active(self) -> bool:
+        """Whether the pod runs, and neither its owner nor the node ends it."""
+        record = self.sandbox.record
+        return not (self._context.deleting or record.retired or record.failure) and self.sandbox.ready
+
+    def fail(self, reason: str, message: str) -> None:
+        """End the pod at once, as failed: the node cannot keep it."""
+        self._fail(Failure(reason=reason, message=message), warning=True)
+
+    def _fail(self, failure: Failure, *, warning: bool) -> None:
+        if self.sandbox.record.failure is None:
+            self._context.emit(Notice(failure.reason, failure.message, warning=warning))
+            self.sandbox.fail(failure)
+            self.poke()
+
     def poke(self) -> None:
         """Something that the pod depends on may have changed."""
         self._context.poke()
@@ -127,8 +143,10 @@ class PodWorker:
             self._health.follow(context.pod, self._post_start.records(), self.sandbox.record.addresses[0])
             await self._pass_started()
         if self._deadline.over and not context.state.finished:
-            context.emit(Notice(pod_status.OVERDUE, pod_status.OVERDUE_MESSAGE))
-            await self._termination.stop()
+            self._fail(pod_status.OVERDUE, warning=False)
+        if self.sandbox.record.failure is not None and not context.state.finished:
+            overdue = self.sandbox.record.failure == pod_status.OVERDUE
+            await self._termination.stop(None if overdue else 0)
         self._reporter.touch()
         if context.state.finished and pod_status.phase(context.pod, self._observation()) in {"Succeeded", "Failed"}:
             await self._retire()
@@ -207,7 +225,7 @@ class PodWorker:
             node_addresses=context.node.addresses,
             start_time=self.sandbox.record.started,
             stopping=context.state.stopping,
-            overdue=self._deadline.over and context.state.stopping and not context.deleting,
+            failure=self.sandbox.record.failure,
         )
 
     def _status(self) -> tuple[Pod, pod_status.Status]:

@@ -15,6 +15,7 @@ import msgspec
 from podwire.kernel import namespaces, sysctl
 from podwire.lab.container.plan import Struct, replace_file
 from podwire.lab.kubelet.cni_client import Attachment, CniError, Network
+from podwire.lab.kubelet.empty_dir import EmptyDirs
 from podwire.lab.kubelet.pod_logs import PodLogs
 
 log = logging.getLogger(__name__)
@@ -25,10 +26,18 @@ _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 
 
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why the node ended a pod, as its status shows it."""
+
+    reason: str
+    message: str
+
+
 class SandboxRecord(Struct, frozen=True, kw_only=True):
     """What is written down of a sandbox. `result` is the JSON of CNI's ADD, empty until it succeeded.
 
-    A retired one has no network any more: its pod has ended for good, only its logs and its end are kept.
+    A retired one has no network any more: its pod has ended for good, only its logs and its end are kept. With a
+    `failure` the node ended the pod, or is about to.
     """
 
     namespace: str
@@ -39,6 +48,7 @@ class SandboxRecord(Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     result: str = ""
     retired: bool = False
+    failure: Failure | None = None
 
 
 def read_record(folder: Path) -> SandboxRecord | None:
@@ -51,12 +61,15 @@ def read_record(folder: Path) -> SandboxRecord | None:
 class Sandbox:
     """Makes and unmakes one pod's place. `pin` is where its network namespace is kept, for others than hostNetwork.
 
-    `logs` is where the node shows the pod's logs; `logs` of the pod's folder leads there.
+    `logs` is where the node shows the pod's logs, `empty_dirs` has its emptyDir volumes; links in the pod's folder lead
+    there.
     """
 
-    def __init__(self, folder: Path, pin: Path, record: SandboxRecord, network: Network, logs: PodLogs) -> None:
+    def __init__(
+        self, folder: Path, pin: Path, record: SandboxRecord, network: Network, places: tuple[PodLogs, EmptyDirs]
+    ) -> None:
         self.folder = folder
-        self.logs = logs
+        self.logs, self.empty_dirs = places
         self.record = read_record(folder) or record
         self._pin = pin
         self._network = network
@@ -107,6 +120,11 @@ class Sandbox:
             log.warning("pod %s/%s: %s; the next GC cleans up", self.record.namespace, self.record.name, error)
         namespaces.remove_network_namespace(self._pin)
 
+    def fail(self, failure: Failure) -> None:
+        """Write down that the node ends the pod; the first reason counts."""
+        if self.record.failure is None:
+            self._save(msgspec.structs.replace(self.record, failure=failure))
+
     async def retire(self) -> None:
         """The pod has ended for good: give its network back, keep its folder."""
         if not self.record.retired:
@@ -118,6 +136,7 @@ class Sandbox:
         if not self.record.retired:
             await self.disconnect()
         self.logs.remove()
+        self.empty_dirs.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _pinned(self) -> bool:

@@ -19,6 +19,7 @@ from podwire.kube.core import Pod
 from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
 from podwire.lab.images.environment import ConfigurationError, Sources, container_resource, pod_field
 from podwire.lab.kubelet import host_path
+from podwire.lab.kubelet.empty_dir import EmptyDirs
 from podwire.lab.kubelet.node_files import NodeFiles
 
 DATA = "..data"
@@ -126,33 +127,23 @@ def folder_of(pod_folder: Path, volume: str) -> Path:
     return pod_folder / "volumes" / volume
 
 
-def provide(pod_folder: Path, pod: Pod, sources: Sources, node: NodeFiles) -> None:
+def provide(pod_folder: Path, pod: Pod, sources: Sources, node: NodeFiles, empty_dirs: EmptyDirs) -> None:
     """Make or update all volumes of a pod. Raises ConfigurationError."""
     for volume in pod.spec.volumes:
         try:
-            _provide(pod_folder, pod, volume, sources, node)
-        except ConfigurationError as error:
+            _provide(folder_of(pod_folder, volume.name), pod, volume, sources, (node, empty_dirs))
+        except (ConfigurationError, OSError) as error:
             raise ConfigurationError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from None
 
 
-def _provide(pod_folder: Path, pod: Pod, volume: Volume, sources: Sources, node: NodeFiles) -> None:
+def _provide(folder: Path, pod: Pod, volume: Volume, sources: Sources, places: tuple[NodeFiles, EmptyDirs]) -> None:
     group = pod.spec.security_context.fs_group
-    folder = folder_of(pod_folder, volume.name)
     if volume.host_path is not None:
-        host_path.provide(node, volume.host_path)
-    elif (wanted := files(pod, volume, sources)) is None:
-        _empty(folder, group)
-    else:
+        host_path.provide(places[0], volume.host_path)
+    elif volume.empty_dir is not None:
+        places[1].provide(volume.name, volume.empty_dir, group, folder)
+    elif (wanted := files(pod, volume, sources)) is not None:
         write(folder, wanted, group)
-
-
-def _empty(folder: Path, group: int | None) -> None:
-    if folder.exists():
-        return
-    folder.mkdir(parents=True)
-    if group is not None:
-        os.chown(folder, -1, group)
-    folder.chmod(0o777 if group is None else 0o2777)
 
 
 def write(folder: Path, wanted: Mapping[str, VolumeFile], group: int | None = None) -> bool:

@@ -124,6 +124,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
         node=node,
         credentials=_credentials(arguments, credentials.runtime_of(node.name)),
         folder=folder,
+        ephemeral=paths.ephemeral(node.name),
         network=paths.network(node.name),
         pins=paths.NETWORKS / "pods",
         cni_configuration=configuration,

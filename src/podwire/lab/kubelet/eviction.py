@@ -1,0 +1,135 @@
+"""Eviction of pods that exceed a limit of local storage: emptyDir volumes, containers, whole pods.
+
+Usage is measured from time to time, only of pods with such a limit. Source: k8s.io/kubernetes
+`pkg/kubelet/eviction/eviction_manager.go` localStorageEviction, whose order and messages these are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from podwire.kube import quantities
+from podwire.kube.core import Container, Pod
+from podwire.kube.volumes import Volume
+from podwire.lab.kubelet.empty_dir import MEMORY, disk_usage
+from podwire.lab.kubelet.pod_worker import PodWorker
+from podwire.lab.shim.lifecycle import Running
+
+EVICTED = "Evicted"
+STORAGE = "ephemeral-storage"
+CRITICAL = frozenset({"system-node-critical", "system-cluster-critical"})
+PERIOD_SECONDS = 1.0
+MEASURING_SHARE = 20
+"""Measuring takes at most one part in so many of the kubelet's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageUsage:
+    """Bytes that a pod occupies: in emptyDir volumes on disk, and in root file systems and logs by container."""
+
+    volumes: Mapping[str, int] = field(default_factory=dict)
+    containers: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self.volumes.values()) + sum(self.containers.values())
+
+
+def limited(pod: Pod) -> bool:
+    """Return whether anything of a pod has a limit of local storage that could evict it."""
+    if pod.spec.priority_class_name in CRITICAL:
+        return False
+    volumes = any(_volume_limit(volume) is not None for volume in pod.spec.volumes)
+    return volumes or any(STORAGE in entry.resources.limits for entry in _lasting(pod))
+
+
+def excess(pod: Pod, usage: StorageUsage) -> str:
+    """Return the message of the first limit that is exceeded; empty where none is."""
+    for volume in pod.spec.volumes:
+        limit = _volume_limit(volume)
+        if limit is not None and usage.volumes.get(volume.name, 0) > quantities.number(limit):
+            return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{quantities.canonical(limit)}". '
+    whole = pod_limit(pod)
+    if whole is not None and usage.total > whole:
+        text = quantities.canonical(_binary(pod, whole))
+        return f"Pod ephemeral local storage usage exceeds the total limit of containers {text}. "
+    for container in _lasting(pod):
+        limit = container.resources.limits.get(STORAGE)
+        if limit is not None and 0 < quantities.number(limit) < usage.containers.get(container.name, 0):
+            text = quantities.canonical(limit)
+            return f'Container {container.name} exceeded its local ephemeral storage limit "{text}". '
+    return ""
+
+
+def pod_limit(pod: Pod) -> Decimal | None:
+    """Return the limit of a whole pod: the sum of its containers', or one init container's that is larger."""
+    limits = [entry.resources.limits.get(STORAGE) for entry in (*pod.spec.containers, *pod.spec.init_containers)]
+    if all(limit is None for limit in limits):
+        return None
+    lasting = sum((quantities.number(entry.resources.limits.get(STORAGE, "0")) for entry in _lasting(pod)), Decimal(0))
+    passing = [
+        quantities.number(entry.resources.limits.get(STORAGE, "0"))
+        for entry in pod.spec.init_containers
+        if entry.restart_policy != "Always"
+    ]
+    return max([lasting, *passing])
+
+
+def _binary(pod: Pod, number: Decimal) -> str:
+    """Return a sum as Go prints it: with the first limit's kind of unit."""
+    first = next(str(limit) for entry in _lasting(pod) if (limit := entry.resources.limits.get(STORAGE)) is not None)
+    return f"{number / 1024}Ki" if first.endswith("i") and number % 1024 == 0 else str(number)
+
+
+def _volume_limit(volume: Volume) -> str | int | float | None:
+    if volume.empty_dir is None or volume.empty_dir.medium == MEMORY or volume.empty_dir.size_limit is None:
+        return None  # the kernel holds the limit of a volume in memory
+    return volume.empty_dir.size_limit if quantities.number(volume.empty_dir.size_limit) > 0 else None
+
+
+def _lasting(pod: Pod) -> Iterable[Container]:
+    """The containers that run as long as the pod does."""
+    return (*pod.spec.containers, *(entry for entry in pod.spec.init_containers if entry.restart_policy == "Always"))
+
+
+def measure(worker: PodWorker) -> StorageUsage:
+    """Measure one pod. A container's root is read from its first process."""
+    pod, sandbox = worker.pod, worker.sandbox
+    on_disk = (entry.name for entry in pod.spec.volumes if entry.empty_dir and entry.empty_dir.medium != MEMORY)
+    containers = {}
+    for name, record in worker.records.items():
+        root = _root_usage(record.state.pid) if isinstance(record.state, Running) else 0
+        containers[name] = root + disk_usage(sandbox.logs.folder / name)
+    return StorageUsage({name: disk_usage(sandbox.empty_dirs.folder / name) for name in on_disk}, containers)
+
+
+def _root_usage(process: int) -> int:
+    try:
+        found = os.statvfs(f"/proc/{process}/root")
+    except OSError:
+        return 0
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+class EvictionMonitor:
+    """Evicts pods of one node. `run` it once."""
+
+    def __init__(self, workers: Callable[[], Iterable[PodWorker]]) -> None:
+        self._workers = workers
+
+    async def run(self) -> None:
+        """Measure and evict until cancelled."""
+        while True:
+            began = time.monotonic()
+            for worker in list(self._workers()):
+                if limited(worker.pod) and worker.active:
+                    if message := excess(worker.pod, measure(worker)):
+                        worker.fail(EVICTED, message)
+                    await asyncio.sleep(0)
+            await asyncio.sleep(max(PERIOD_SECONDS, (time.monotonic() - began) * MEASURING_SHARE))
