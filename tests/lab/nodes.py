@@ -131,6 +131,22 @@ class NodeOfTest:
         await self.client.delete(PODS, NamespacedName("default", name), grace_seconds=grace_seconds)
 
 
+Pod = dict[str, Any]
+PODS_FOLDER = paths.node(NODE.name) / "pods"
+
+
+def state_of(pod: Pod, name: str = "main", key: str = "state") -> Pod:
+    entries = pod["status"].get("containerStatuses", []) + pod["status"].get("initContainerStatuses", [])
+    found: Pod = {entry["name"]: entry for entry in entries}.get(name, {})
+    state: Pod = found.get(key, {})
+    return state
+
+
+def log_of(pod: Pod, name: str = "main", run: int = 0) -> str:
+    path = PODS_FOLDER / pod["metadata"]["uid"] / "logs" / name / f"{run}.log"
+    return path.read_text() if path.exists() else ""
+
+
 def is_ready(pod: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
 

@@ -53,7 +53,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str]] = []
 
-    def tell(self, _: object, pod: Pod, reason: str, message: str, *, warning: bool) -> None:
+    def event(self, _: object, pod: Pod, reason: str, message: str, *, warning: bool) -> None:
         assert warning
         self.events.append((pod.metadata.name, reason, message))
 
