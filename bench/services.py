@@ -28,10 +28,9 @@ from podwire.kernel.elements import transactions
 from podwire.kernel.nftables import Nftables
 from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
-from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.services.proxy import ServiceProxy
-from podwire.services.rows import ElementRow, FlowRow, rows
+from podwire.services.rows import ElementRow, FlowRow, Owner, rows
 from podwire.services.ruleset import TABLE, ruleset
 from podwire.services.sink import KernelSink
 from podwire.services.slots import Slots
@@ -83,7 +82,7 @@ class Cluster:
 
     def elements(self) -> list[ElementRow]:
         """The elements that all of this comes to."""
-        view, slots = ServicesView(NODE), Slots[NamespacedName]()
+        view, slots = ServicesView(NODE), Slots[Owner]()
         for one in self.services:
             view.service_changed(Change(None, one))
         for piece in self.slices:

@@ -12,9 +12,10 @@ from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.namespaces import inside_network
 from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
+from podwire.kube import core
 from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
-from podwire.services.proxy import ServiceProxy
+from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.rows import Row
 from podwire.services.sink import KernelSink
 from tests.sandbox import Host
@@ -161,6 +162,8 @@ class Node:
         ip("route", "add", "default", "via", "fd00:172:18::1")
         self.services: FakeFeed[Service] = FakeFeed()
         self.slices: FakeFeed[EndpointSlice] = FakeFeed()
+        self.pods: FakeFeed[core.Pod] = FakeFeed()
+        self.nodes: FakeFeed[core.Node] = FakeFeed()
         self.batches: list[Delta[Row]] = []
         """What the proxies have written."""
 
@@ -193,9 +196,10 @@ class Node:
     @contextlib.asynccontextmanager
     async def proxy(self) -> AsyncIterator[ServiceProxy]:
         """The proxy at work; entered when everything put so far stands in the kernel."""
-        proxy = ServiceProxy(self.services, self.slices, _Recorded(self.batches), NODE)
-        self.services.synced.set()
-        self.slices.synced.set()
+        host = HostFeeds(self.pods, self.nodes)
+        proxy = ServiceProxy(self.services, self.slices, _Recorded(self.batches), NODE, host)
+        for feed in (self.services, self.slices, self.pods, self.nodes):
+            feed.synced.set()
         task = asyncio.create_task(proxy.run())
         try:
             await proxy.settle()

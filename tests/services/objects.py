@@ -2,9 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from podwire.kube.core import Service, ServicePort, ServiceSpec
+from podwire.kube.core import (
+    Container,
+    ContainerPort,
+    Node,
+    NodeAddress,
+    NodeStatus,
+    Pod,
+    PodIP,
+    PodSpec,
+    PodStatus,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
 from podwire.kube.discovery import (
     SERVICE_NAME_LABEL,
     Endpoint,
@@ -65,6 +78,21 @@ def slice_of(
         endpoints=whole,
         ports=tuple(EndpointPort(name=name, protocol=p, port=n) for name, p, n in map(port, ports)),
     )
+
+
+def pod_with_ports(name: str, *ports: ContainerPort, addresses: Sequence[str] = (), **spec: Any) -> Pod:
+    """A running pod of node-1 with one container."""
+    return Pod(
+        metadata=ObjectMeta(namespace="default", name=name),
+        spec=PodSpec(containers=(Container(name="c", ports=ports),), **{"node_name": NODE.name, **spec}),
+        status=PodStatus(phase="Running", pod_ips=tuple(PodIP(ip=address) for address in addresses)),
+    )
+
+
+def node_at(*addresses: str, name: str = NODE.name) -> Node:
+    """A node with these addresses."""
+    status = NodeStatus(addresses=tuple(NodeAddress(type="InternalIP", address=address) for address in addresses))
+    return Node(metadata=ObjectMeta(name=name), status=status)
 
 
 class FakeFeed(Generic[ObjectT]):

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from podwire.kernel.nftables import Nftables
+from podwire.kube.core import ContainerPort
+from podwire.kube.meta import NamespacedName
 from podwire.services.rows import FlowRow
 from podwire.services.ruleset import TABLE
 from tests.sandbox import sandboxed
 from tests.services.network import SILENCE_SECONDS, TCP, UDP, Node, Pod, ask, ask_again, askers, opened
-from tests.services.objects import endpoint, service, slice_of
+from tests.services.objects import endpoint, node_at, pod_with_ports, service, slice_of
 
 WEB4, WEB6 = "10.96.0.80", "fd00:10:96::80"
 BOTH = ("tcp:80", "udp:80")
@@ -309,3 +311,28 @@ async def test_marks_of_others_survive_a_service() -> None:
             await ask(client, WEB4, 81)
     assert "packets 0 " in nft.run("list counter inet foreign lost")
     assert "packets 0 " not in nft.run("list counter inet foreign kept")
+
+
+@KINDS
+@sandboxed
+async def test_a_host_port_leads_to_its_pod_from_pods_and_the_node_itself(kind: int) -> None:
+    node = Node()
+    a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
+    protocol = "UDP" if kind == UDP else "TCP"
+    node.nodes.put(node_at("172.18.0.2", "fd00:172:18::2"))
+    anywhere = ContainerPort(8080, host_port=90, protocol=protocol)
+    loopback = ContainerPort(8080, host_port=90, protocol=protocol, host_ip="127.0.0.1")
+    node.pods.put(pod_with_ports("a", anywhere, addresses=[a.address4, a.address6]))
+    node.pods.put(pod_with_ports("b", loopback, addresses=[b.address4]))
+    async with node.proxy() as proxy:
+        for asker in (client, None):
+            for address in ("172.18.0.2", "fd00:172:18::2"):
+                assert (await ask(asker, address, 90, kind)).name == "a"
+        assert (await ask(a, "172.18.0.2", 90, kind)).name == "a", "a pod reaches itself too"
+        with opened(None, "127.0.0.1", kind) as local:
+            local.bind(("172.18.0.2", 0))
+            assert (await ask_again(local, "127.0.0.1", 90, kind)).name == "b"
+        node.pods.remove(node.pods.objects[NamespacedName("default", "a")])
+        await proxy.settle()
+        with pytest.raises(ConnectionRefusedError):
+            await ask(client, "172.18.0.2", 90, kind)

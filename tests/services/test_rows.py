@@ -1,6 +1,6 @@
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
-from podwire.services.rows import RANGES, held_slots, rows
+from podwire.services.rows import RANGES, Owner, held_slots, rows
 from podwire.services.slots import Slots
 from podwire.services.view import ServicesView
 from tests.services.objects import NODE, endpoint, service, slice_of
@@ -50,8 +50,8 @@ def test_the_ranges_of_all_services_are_rows_too() -> None:
 
 
 def test_slots_are_found_among_rows_that_were_read_back() -> None:
-    first: Slots[NamespacedName] = Slots()
+    first: Slots[Owner] = Slots()
     made = list(rows(WEB, view(), first))
-    second: Slots[NamespacedName] = Slots()
+    second: Slots[Owner] = Slots()
     second.restore(held_slots(made))
     assert list(rows(WEB, view(), second)) == made

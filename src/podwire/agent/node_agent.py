@@ -27,7 +27,7 @@ from podwire.policy.identities import Numbers
 from podwire.policy.policies import Policies
 from podwire.policy.sink import NftablesSink
 from podwire.services.model import NodeView
-from podwire.services.proxy import ServiceProxy
+from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.sink import KernelSink
 
 PROXY_MODE = "nftables"
@@ -55,7 +55,8 @@ class Agent:
         gate.guard(self._policies)
         sink = MeasuredSink(KernelSink.here(config.service_ranges), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges)
-        self._proxy = ServiceProxy(self._services, self._slices, sink, view)
+        host = HostFeeds(pods, self._nodes)
+        self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
 
     async def run(self) -> None:
         """Follow the API and keep the kernel equal to it, for ever. Raises OSError where an address is taken."""

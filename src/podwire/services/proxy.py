@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import Sink
-from podwire.kube.core import Service
+from podwire.kube.core import Node, Pod, Service
 from podwire.kube.discovery import EndpointSlice
-from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.meta import Object
 from podwire.kube.watch import Change
 from podwire.services.model import NodeView
-from podwire.services.rows import RANGES, Row, held_slots, rows
+from podwire.services.rows import RANGES, Owner, Row, held_slots, rows
 from podwire.services.slots import Slots
 from podwire.services.view import ServicesView
 
@@ -30,19 +31,42 @@ class Feed(Protocol[ObjectT]):
         ...
 
 
-class ServiceProxy:
-    """One node's Services. Each owner of rows is a Service, by its namespace and name."""
+@dataclass(frozen=True, slots=True)
+class HostFeeds:
+    """What host ports are made of."""
 
-    def __init__(self, services: Feed[Service], slices: Feed[EndpointSlice], sink: Sink[Row], node: NodeView) -> None:
+    pods: Feed[Pod]
+    nodes: Feed[Node]
+
+
+class ServiceProxy:
+    """One node's Services and host ports. Each owner of rows is a Service or a pod, by its namespace and name.
+
+    Without `host` there are no host ports.
+    """
+
+    def __init__(
+        self,
+        services: Feed[Service],
+        slices: Feed[EndpointSlice],
+        sink: Sink[Row],
+        node: NodeView,
+        host: HostFeeds | None = None,
+    ) -> None:
         self._services = services
         self._slices = slices
+        self._host = host
         self._view = ServicesView(node)
-        self._slots: Slots[NamespacedName] = Slots()
-        self._reconciler: Reconciler[NamespacedName, Row] = Reconciler(
+        self._slots: Slots[Owner] = Slots()
+        self._reconciler: Reconciler[Owner, Row] = Reconciler(
             "services", self._derive, sink, self._restore, self._view.seniority
         )
         services.subscribe(lambda change: self._reconciler.touch(*self._view.service_changed(change)))
         slices.subscribe(lambda change: self._reconciler.touch(*self._view.slice_changed(change)))
+        if host is not None:
+            ports = self._view.host_ports
+            host.pods.subscribe(lambda change: self._reconciler.touch(*ports.pod_changed(change)))
+            host.nodes.subscribe(lambda change: self._reconciler.touch(*ports.node_changed(change)))
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -53,6 +77,9 @@ class ServiceProxy:
         """Work for ever. Begins when all objects are known: half of them would look like Services without endpoints."""
         await self._services.synced.wait()
         await self._slices.synced.wait()
+        if self._host is not None:
+            await self._host.pods.synced.wait()
+            await self._host.nodes.synced.wait()
         self._reconciler.touch(RANGES)
         self._reconciler.complete()
         await self._reconciler.run()
@@ -65,7 +92,7 @@ class ServiceProxy:
         """Return all rows that the kernel should hold, and those that it refuses, as text."""
         return self._reconciler.lines()
 
-    def _derive(self, owner: NamespacedName) -> Iterator[Row]:
+    def _derive(self, owner: Owner) -> Iterator[Row]:
         return rows(owner, self._view, self._slots)
 
     def _restore(self, held: Iterable[Row]) -> None:

@@ -16,8 +16,11 @@ import msgspec
 from podwire.kube.backends import Backend
 from podwire.kube.meta import NamespacedName
 from podwire.services import model
+from podwire.services.host_ports import PodOwner
 from podwire.services.model import Frontend
 from podwire.services.slots import Slots
+
+Owner = NamespacedName | PodOwner
 
 RANGES = NamespacedName("", "service-ranges")
 """The owner of what stands for the ranges of all Services: no Service can have this name, as it has no namespace."""
@@ -31,8 +34,8 @@ class View(Protocol):
         """The node that the rows are for."""
         ...
 
-    def entries(self, owner: NamespacedName) -> Iterable[model.Entry]:
-        """The frontends of a Service, none where there is no such Service."""
+    def entries(self, owner: NamespacedName | PodOwner) -> Iterable[model.Entry]:
+        """The frontends of a Service or of a pod's host ports, none where there is no such object."""
         ...
 
 
@@ -173,8 +176,8 @@ Row = ElementRow | FlowRow
 _STAGES = {Members.HAIRPIN: 0, Members.CLUSTER: 2, Members.RANGE: 3}
 
 
-def rows(owner: NamespacedName, view: View, slots: Slots[NamespacedName]) -> Iterator[Row]:
-    """What must stand for one Service, or for the ranges of all."""
+def rows(owner: Owner, view: View, slots: Slots[Owner]) -> Iterator[Row]:
+    """The rows of one Service, of one pod's host ports, or of the ranges of all Services."""
     if owner == RANGES:
         yield from (MemberRow(Members.RANGE, block) for block in view.node.service_ranges)
         return
@@ -184,7 +187,8 @@ def rows(owner: NamespacedName, view: View, slots: Slots[NamespacedName]) -> Ite
         backends = placed[entry.frontend]
         yield from (EndpointRow(entry.frontend, slot, backend) for slot, backend in enumerate(backends))
         yield ServiceRow(entry.frontend, len(backends))
-        yield MemberRow(Members.CLUSTER, entry.frontend.address)
+        if isinstance(owner, NamespacedName):  # the other ports of a node's address are the node's own
+            yield MemberRow(Members.CLUSTER, entry.frontend.address)
         yield from (MemberRow(Members.HAIRPIN, address) for address in entry.local)
         if entry.frontend.protocol == model.Protocol.UDP:
             yield from (FlowRow(entry.frontend, backend) for backend in entry.serving)

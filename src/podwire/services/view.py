@@ -9,6 +9,8 @@ from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.services import model
+from podwire.services.host_ports import HostPortsView, PodOwner
+from podwire.services.rows import Owner
 
 
 class ServicesView:
@@ -16,18 +18,23 @@ class ServicesView:
 
     def __init__(self, node: model.NodeView) -> None:
         self.node = node
+        self.host_ports = HostPortsView(node.name)
         self._services: dict[NamespacedName, Service] = {}
         self._slices: dict[NamespacedName, dict[str, EndpointSlice]] = {}
 
-    def entries(self, owner: NamespacedName) -> Iterator[model.Entry]:
-        """The frontends of a Service, none where there is no such Service."""
+    def entries(self, owner: Owner) -> Iterator[model.Entry]:
+        """The frontends of a Service or of a pod's host ports, none where there is no such object."""
+        if isinstance(owner, PodOwner):
+            return self.host_ports.entries(owner)
         service = self._services.get(owner)
         if service is None:
             return iter(())
         return model.entries(service, self._slices.get(owner, {}).values(), self.node)
 
-    def seniority(self, owner: NamespacedName) -> tuple[str, ...]:
+    def seniority(self, owner: Owner) -> tuple[str, ...]:
         """Return what orders Services that claim one frontend, the oldest first: creation, then uid, then name."""
+        if isinstance(owner, PodOwner):
+            return (*self.host_ports.seniority(owner), owner.namespace, owner.name)
         service = self._services.get(owner)
         if service is None:
             return ("", "", owner.namespace, owner.name)

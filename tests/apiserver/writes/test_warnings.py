@@ -6,7 +6,7 @@ import pytest
 
 from podwire.apiserver.base.requests import Response
 from tests.apiserver.conftest import Talk
-from tests.apiserver.samples import DEPLOYMENTS, MAPS, MERGE, PODS, config_map, deployment, pod
+from tests.apiserver.samples import DEPLOYMENTS, MERGE, PODS, deployment, pod
 
 SERVICES = "/api/v1/namespaces/default/services"
 INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
@@ -135,11 +135,3 @@ async def test_the_old_annotation_of_an_ingress_is_warned_of(talk: Talk) -> None
     body = {"metadata": {"name": "web", "annotations": {ANNOTATION: "nginx"}}, "spec": spec}
     expected = f"annotation \"{ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
     assert expected in await told(talk, "POST", INGRESSES, body)
-
-
-async def test_a_host_port_is_looked_for_in_pods_and_templates_alone(talk: Talk) -> None:
-    assert await told(talk, "POST", MAPS, config_map(data={"x": '{"hostPort": 80}', "hostPort": "80"})) == ()
-    made = deployment()
-    made["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 80}]
-    [warning] = await told(talk, "POST", DEPLOYMENTS, made)
-    assert warning.startswith("spec.template.spec.containers[0].ports[0].hostPort: podwire stores this")

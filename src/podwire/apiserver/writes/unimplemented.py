@@ -33,8 +33,6 @@ _SERVICE_FIELDS = {
 }
 """By field of a Service's spec and its value: what does not happen."""
 
-_HOST_PORT = "podwire stores this and does not act on it: nodes do not listen on it"
-
 _WRITING = frozenset({"create", "update", "patch"})
 
 
@@ -50,17 +48,6 @@ def service_warnings(spec: Field) -> Iterator[str]:
     """The warnings of a Service's fields without effect."""
     for field, missing in _without_effect(spec.value or {}):
         yield f"{spec.path}.{field}: podwire stores this and does not act on it: {missing}"
-
-
-def pod_warnings(spec: Field) -> Iterator[str]:
-    """The warnings of a pod's fields without effect, also of one in a template."""
-    if spec["hostNetwork"]:
-        return
-    for part in ("initContainers", "containers"):
-        for container in spec[part]:
-            for port in container["ports"]:
-                if port["hostPort"]:
-                    yield f"{port['hostPort'].path}: {_HOST_PORT}"
 
 
 def _without_effect(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:

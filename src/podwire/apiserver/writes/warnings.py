@@ -77,7 +77,7 @@ def _workload(obj: Field, kind: str, steps: tuple[str, ...], old: Object | None)
 
 
 def _pods(spec: Field) -> list[str]:
-    return _clean_specs.check(spec.value, lambda: (*pod_warnings.of_spec(spec), *unimplemented.pod_warnings(spec)))
+    return _clean_specs.check(spec.value, lambda: tuple(pod_warnings.of_spec(spec)))
 
 
 def _name(obj: Field, where: str) -> Iterator[str]:
