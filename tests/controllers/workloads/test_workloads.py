@@ -97,6 +97,19 @@ async def test_a_new_template_replaces_all_pods_and_keeps_enough_at_any_time(api
     assert len(api.all(REPLICA_SETS)) == 2, "a rollback takes the old set again"
 
 
+async def test_min_ready_seconds_reach_the_current_set_and_leave_available_pods_of_old_ones_so(api: FakeApi) -> None:
+    nodes(api)
+    deploy(api, 1)
+    async with at_work(api, FakeRuntime(api)):
+        await api.until(lambda: progressed(api, 1))
+        deploy(api, 1, image="b", minReadySeconds=10**6)
+        await api.until(lambda: len(api.all(REPLICA_SETS)) == 2 and sum(images(api).values()) == 2)
+        seconds = {s["spec"].get("minReadySeconds", 0): s["spec"]["replicas"] for s in api.all(REPLICA_SETS)}
+        assert seconds == {0: 1, 10**6: 1}
+        deploy(api, 1, image="b", minReadySeconds=0)
+        await api.until(lambda: progressed(api, 1) and images(api) == {"b": 1})
+
+
 async def test_recreate_starts_no_pod_before_the_last_old_one_is_gone(api: FakeApi) -> None:
     nodes(api)
     deploy(api, 3, strategy={"type": "Recreate"})

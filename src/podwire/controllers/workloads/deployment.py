@@ -108,11 +108,11 @@ class Deployments:
         revision = deployment_revisions.current_number(current, old)
         if current is not None:
             annotations = deployment_revisions.changed_annotations(deployment, current, revision)
-            await self._resize(deployment, current, size, annotations, mark=scaling)
+            await self._resize(deployment, current, size, mark=scaling, annotations=annotations)
         elif size is not None:
             await self._create(deployment, size, revision)
         for replica_set, count in zip(old, old_sizes, strict=True):
-            await self._resize(deployment, replica_set, count, {}, mark=scaling and count > 0)
+            await self._resize(deployment, replica_set, count, mark=scaling and count > 0)
         for replica_set in deployment_revisions.expired(deployment, old):
             await delete(self._client, REPLICA_SETS, self._sets, replica_set)
         if size is not None and deployment.metadata.annotations.get(deployment_revisions.REVISION) != str(revision):
@@ -147,17 +147,22 @@ class Deployments:
         deployment: Deployment,
         replica_set: ReplicaSet,
         size: int | None,
-        annotations: dict[str, str],
         *,
         mark: bool,
+        annotations: dict[str, str] | None = None,
     ) -> None:
-        """Write what differs. With a new size, or `mark`, the set is annotated with the replicas it was sized for."""
+        """Write what differs. With a new size, or `mark`, the set is annotated with the replicas it was sized for.
+
+        `annotations` are those of the current set, which alone follows minReadySeconds: pods of old sets that are
+        available stay so.
+        """
         before = replica_set.spec.replicas
         spec: dict[str, Any] = {}
         if size is not None and size != before:
             spec["replicas"] = size
-        if replica_set.spec.min_ready_seconds != deployment.spec.min_ready_seconds:
+        if annotations is not None and replica_set.spec.min_ready_seconds != deployment.spec.min_ready_seconds:
             spec["minReadySeconds"] = deployment.spec.min_ready_seconds
+        annotations = annotations or {}
         if mark or "replicas" in spec:
             marks = deployment_scaling.size_annotations(deployment)
             have = replica_set.metadata.annotations
