@@ -160,6 +160,9 @@ class ApiServer:
         address = f"{config.endpoint_addresses[0]}:{config.port}"
         more = self.access.documents()
         documents = ServerDocuments(self.registry, schemas, Version(config.version), address, self._checks(), more)
+        metrics = documents.metrics
+        metrics.gauge("apiserver_resource_objects", "Stored objects by kind.", "resource", self.store.counts)
+        metrics.gauge("apiserver_registered_watchers", "Open watch streams.", "", lambda: {"": len(self.hub)})
         dialer = config.dial_nodes(self._find_node)
         subresources = Subresources(reader, self._writer, dialer, _now, self.access.token_requests.answer)
         return Api(self.registry, documents, reader, self._writer, subresources, self.access)

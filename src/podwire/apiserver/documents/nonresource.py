@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response, json_response
 from podwire.apiserver.documents import discovery, health
+from podwire.apiserver.documents.metrics import ServerMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +64,7 @@ class ServerDocuments:
         self._server_address = server_address
         self._checks = checks
         self._more = more
+        self.metrics = ServerMetrics()
         self._generation = -1
         self._discovered: dict[tuple[str, bool], Response] = {}
 
@@ -81,6 +83,8 @@ class ServerDocuments:
             return health.answer(request, path, self._checks)
         if path == "/openapi/v2":
             return _empty_swagger(request.headers.get("accept", ""))
+        if path == "/metrics":
+            return self.metrics.answer()
         if path in self._more:
             return self._more[path]()
         if path.startswith("/openapi/v3"):
@@ -114,6 +118,14 @@ class ServerDocuments:
             found = self._discovered[key] = self._make_discovery(parts, aggregated=key[1])
         return found
 
+    def _paths(self) -> list[str]:
+        """The paths that GET / lists (k8s.io/apiserver `pkg/server/routes/index.go`)."""
+        versions = self._registry.group_versions()
+        groups = {path.rpartition("/")[0] for path in versions if path.startswith("apis/")}
+        checks = [f"{root}/{name}" for root in health.ROOTS for name in self._checks]
+        fixed = ("/api", "/apis", *health.ROOTS, "/metrics", "/openapi/v2", "/openapi/v3", "/version")
+        return sorted((*fixed, *checks, *self._more, *(f"/{path}" for path in (*versions, *groups))))
+
     def _make_discovery(self, parts: list[str], *, aggregated: bool) -> Response:
         found: dict[str, Any] | None
         match parts:
@@ -132,7 +144,7 @@ class ServerDocuments:
             case ["apis", group, version]:
                 found = discovery.resources(self._registry, group, version)
             case [""]:
-                found = {"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]}
+                found = {"paths": self._paths()}
             case _:
                 found = None
         if found is None:

@@ -21,6 +21,7 @@ from podwire.apiserver.base import routes, status
 from podwire.apiserver.base.requests import Response, json_response
 from podwire.apiserver.base.status import StatusError, Success
 from podwire.apiserver.call import Call
+from podwire.apiserver.documents.metrics import Served
 from podwire.apiserver.reads import negotiation
 from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.writes import deletion, unimplemented
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.requests import Request
     from podwire.apiserver.documents.nonresource import ServerDocuments
     from podwire.apiserver.handlers.subresources import Subresources
-    from podwire.apiserver.kinds.resources import Registry
+    from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.writes.writer import Writer
 
@@ -57,6 +58,7 @@ class _Visit:
     asked: Attributes
     begun: datetime
     asker: User | None = None
+    resource: Resource | None = None
 
 
 class Api:
@@ -112,6 +114,7 @@ class Api:
             visit.asked = request_attributes.on_resource(visit.request, route)
         request = visit.request = self._access.gate.admit(visit.request, visit.asker, visit.asked)
         resource = self._registry.find(route.group, route.version, route.plural) if route else None
+        visit.resource = resource
         if route is None or resource is None:
             return self._documents.answer(request)
         if bool(route.namespace) > resource.namespaced:
@@ -126,6 +129,7 @@ class Api:
         return answer
 
     def _record(self, visit: _Visit, code: int, reason: str = "", *, streams: bool = False) -> None:
+        self._documents.metrics.count(_served(visit), code)
         if self._access.audit is not None:
             outcome = Outcome(visit.asker, visit.asked, code, reason, streams)
             self._access.audit.record(visit.request, outcome, visit.begun)
@@ -192,6 +196,15 @@ class Api:
                     raise outcome
         answer = self._reader.answer_list(call.request, call.resource, items)
         return replace(answer, warnings=deletion.warnings(call.resource, options))
+
+
+def _served(visit: _Visit) -> Served:
+    """The labels of a request: names of what is served alone, as clients may write anything into a path."""
+    asked, resource = visit.asked, visit.resource
+    if resource is None:
+        return Served(asked.verb if asked.verb in {"get", "head"} else "", "", "", "", "")
+    part = asked.subresource if asked.subresource in resource.subresources else ""
+    return Served(asked.verb, resource.group, resource.version, resource.plural, part)
 
 
 def _is_not_found(outcome: BaseException) -> bool:

@@ -85,6 +85,10 @@ class Store:
         """All objects of a storage, or those of one namespace, by namespace and name."""
         return self._table(storage).objects(namespace)
 
+    def counts(self) -> dict[str, int]:
+        """How many objects each storage has."""
+        return {storage: len(table) for storage, table in self._tables.items()}
+
     def at(self, storage: str, namespace: str, version: int, after: Key | None = None) -> Part:
         """The objects behind a key as they were at a version; raises ExpiredError where that is forgotten.
 

@@ -28,6 +28,9 @@ class Table:
         self._objects: dict[Key, Stored] = {}
         self._order: list[Key] = []
 
+    def __len__(self) -> int:
+        return len(self._order)
+
     def get(self, key: Key) -> Stored | None:
         """One object, None where there is none."""
         return self._objects.get(key)
