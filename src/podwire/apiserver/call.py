@@ -49,7 +49,24 @@ class Call(msgspec.Struct, frozen=True, gc=False):
         if self.verb == "patch":
             return patches.change(self.resource, self.request.body, self.request.headers.get("content-type", ""))
         body = self.body()
+        self._check_place(body)
         return lambda _: body
+
+    def _check_place(self, body: Object) -> None:
+        """Raise StatusError 400 where the body names another object than the path, whether or not that exists."""
+        metadata = body.get("metadata")
+        if not isinstance(metadata, dict):
+            return
+        name, namespace = metadata.get("name") or self.route.name, metadata.get("namespace")
+        if isinstance(name, str) and name != self.route.name:
+            raise status.bad_request(
+                f"the name of the object ({name}) does not match the name on the URL ({self.route.name})"
+            )
+        if self.route.namespace and isinstance(namespace, str) and namespace and namespace != self.route.namespace:
+            raise status.bad_request(
+                f"the namespace of the object ({namespace}) does not match the namespace on the request"
+                f" ({self.route.namespace})"
+            )
 
     @property
     def applies(self) -> bool:

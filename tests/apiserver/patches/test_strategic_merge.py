@@ -38,6 +38,30 @@ def test_items_are_deleted_and_replaced_by_directive() -> None:
     assert patched("pods", target, patch) == pod({"name": "a", "image": "2"})
 
 
+@pytest.mark.parametrize(
+    ("containers", "patch", "expected"),
+    [
+        # Of items with one key the first is merged and gives the place in the order.
+        ("a1 b1 a2", [{"name": "a", "image": "3"}], "a3 a2 b1"),
+        ("b1 a1 b2", [{"name": "c", "image": "1"}], "c1 b1 b2 a1"),
+        ("a1 b1", [{"name": "c", "image": "1"}, {"name": "a", "image": "2"}, {"name": "c", "image": "2"}], "c2 a2 b1"),
+        # Deletions come first, wherever they are in the patch.
+        ("a1 b1", [{"name": "a", "image": "2"}, {"name": "a", "$patch": "delete"}], "a2 b1"),
+        ("a1 b1 a2", [{"name": "a", "$patch": "delete"}], "b1"),
+    ],
+)
+def test_lists_with_several_items_of_one_key(containers: str, patch: Any, expected: str) -> None:
+    target = pod(*({"name": text[0], "image": text[1]} for text in containers.split()))
+    found = patched("pods", target, pod(*patch))["spec"]["containers"]
+    assert " ".join(f"{item['name']}{item['image']}" for item in found) == expected
+
+
+def test_lists_of_plain_values_have_each_value_once() -> None:
+    target = {"metadata": {"finalizers": ["a/x", "b/x", "a/x"]}}
+    merged = patched("pods", target, {"metadata": {"finalizers": ["c/x", "c/x"]}})
+    assert merged["metadata"]["finalizers"] == ["c/x", "a/x", "b/x"]
+
+
 def test_a_whole_list_is_replaced_by_directive() -> None:
     target = pod({"name": "a"}, {"name": "b"})
     assert patched("pods", target, pod({"$patch": "replace"}, {"name": "c"})) == pod({"name": "c"})

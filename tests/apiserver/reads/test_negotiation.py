@@ -312,3 +312,25 @@ async def test_what_is_no_http_is_refused_and_the_next_is_served(served: Served,
     assert b"Traceback" not in answer
     async with session(served) as client, client.get("/readyz") as ready:
         assert ready.status == 200
+
+
+@pytest.mark.parametrize("kind", ["Table", "PartialObjectMetadata"])
+async def test_the_older_version_of_tables_and_metadata_has_its_name(talk: Talk, kind: str) -> None:
+    await talk.ok("POST", MAPS, config_map(data={"x": '"apiVersion":"meta.k8s.io/v1"'}))
+    for path in (f"{MAPS}/a", MAPS):
+        listed = kind if kind == "Table" or path != MAPS else f"{kind}List"
+        old = await talk.ok("GET", path, accept=f"application/json;as={listed};v=v1beta1;g=meta.k8s.io")
+        new = await talk.ok("GET", path, accept=f"application/json;as={listed};v=v1;g=meta.k8s.io")
+        assert (old["apiVersion"], new["apiVersion"]) == ("meta.k8s.io/v1beta1", "meta.k8s.io/v1")
+        assert old["kind"] == new["kind"] == listed
+        assert json.loads(json.dumps(old).replace("meta.k8s.io/v1beta1", "meta.k8s.io/v1")) == new
+    events = await talk.watch(f"{MAPS}?watch=true", accept=f"application/json;as={kind};v=v1beta1;g=meta.k8s.io")
+    assert {event["object"]["apiVersion"] for event in events} == {"meta.k8s.io/v1beta1"}
+
+
+async def test_a_review_is_no_row_of_a_table(talk: Talk) -> None:
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    assert (await talk.refused("POST", path, review, accept=table))[:2] == (406, "NotAcceptable")
+    assert (await talk.ok("POST", path, review, accept=f"{table},application/json"))["status"]["allowed"] is True

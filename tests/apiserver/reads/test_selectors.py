@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.kinds.selectable_fields import selectable_fields
 from podwire.apiserver.reads.selectors import selection
 from podwire.apiserver.storage.revisions import Key, Stored
+from tests.apiserver.conftest import Talk
 
 
 def stored(labels: dict[str, str] | None = None, fields: dict[str, str] | None = None) -> Stored:
@@ -88,3 +91,41 @@ def test_missing_fields_count_as_their_defaults() -> None:
     assert selectable_fields("pods", {})["spec.hostNetwork"] == "false"
     assert selectable_fields("pods", {"spec": {"hostNetwork": True}})["spec.hostNetwork"] == "true"
     assert selectable_fields("events", {"source": {"component": "kubelet"}})["source"] == "kubelet"
+
+
+@pytest.mark.parametrize(
+    ("event", "source"),
+    [
+        ({"source": {"component": "kubelet"}, "reportingComponent": "other"}, "kubelet"),
+        ({"source": {}, "reportingComponent": "test-controller"}, "test-controller"),
+        ({"reportingComponent": "test-controller"}, "test-controller"),
+        ({}, ""),
+    ],
+)
+def test_the_source_of_an_event_is_who_reports_it_where_none_is_named(event: dict[str, Any], source: str) -> None:
+    assert selectable_fields("events", event)["source"] == source
+
+
+async def test_events_of_either_group_are_selected_under_their_own_names(talk: Talk) -> None:
+    event = {
+        "metadata": {"name": "e"},
+        "eventTime": "2025-01-01T00:00:00.000000Z",
+        "reportingController": "test-controller",
+        "reportingInstance": "one",
+        "action": "Do",
+        "reason": "Test",
+        "type": "Normal",
+        "regarding": {"kind": "Pod", "name": "web", "namespace": "default"},
+    }
+    await talk.ok("POST", "/apis/events.k8s.io/v1/namespaces/default/events", event)
+    for path, selector, count in (
+        ("/api/v1/events", "source=test-controller", 1),
+        ("/api/v1/events", "source=kubelet", 0),
+        ("/api/v1/events", "involvedObject.name=web,reason=Test", 1),
+        ("/apis/events.k8s.io/v1/events", "reportingController=test-controller,regarding.kind=Pod", 1),
+        ("/apis/events.k8s.io/v1/events", "regarding.name=other", 0),
+    ):
+        found = await talk.ok("GET", f"{path}?fieldSelector={selector.replace(',', '%2C')}")
+        assert len(found["items"]) == count, selector
+    wrong = "/apis/events.k8s.io/v1/events?fieldSelector=involvedObject.name=web"
+    assert (await talk.refused("GET", wrong))[0] == 400

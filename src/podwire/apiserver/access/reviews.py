@@ -13,6 +13,7 @@ from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.base.authentication import MASTERS, User
 from podwire.apiserver.base.requests import json_response
 from podwire.apiserver.bodies.reader import without_nulls
+from podwire.apiserver.reads import negotiation
 from podwire.apiserver.writes import metadata
 from podwire.apiserver.writes.decoding import check_form
 from podwire.pki.jwt import TokenError
@@ -52,7 +53,8 @@ class Reviews:
         }
 
     async def answer(self, call: Call) -> Response:
-        """The review with its status; raises StatusError 400, 415 or 422."""
+        """The review with its status; raises StatusError 400, 406, 415 or 422. Reviews have no columns of a table."""
+        negotiation.negotiate(call.request.headers.get("accept", ""), tables=False)
         body, options = call.body(), call.write_options()
         metadata.check_type(call.resource, body)
         warnings = check_form(call.resource, body, options).warnings

@@ -39,7 +39,7 @@ _EVENT_SELECTORS = {
         for part in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
     },
     "reportingController": "reportingComponent",
-    **{name: name for name in ("reason", "source", "type")},
+    **{name: name for name in ("reason", "type")},
 }
 
 _SERVED_NAMES = {stored: served for served, stored in _EVENT_FIELDS.items()}

@@ -58,8 +58,10 @@ def selectable_fields(storage: str, obj: Object) -> dict[str, str]:
 
 def field_text(obj: Object, parts: tuple[str, ...], default: str) -> str:
     """Return the value at a path of field names as text; `default` where there is none."""
-    if parts == ("source",) and "source" in obj:
-        parts = ("source", "component")
+    if parts == ("source",):
+        source = obj.get("source")
+        component = source.get("component") if isinstance(source, dict) else ""
+        return str(component or obj.get("reportingComponent") or default)
     value: Any = obj
     for part in parts:
         value = value.get(part) if isinstance(value, dict) else None

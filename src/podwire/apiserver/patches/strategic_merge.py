@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.kinds.schema import ListRule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from podwire.apiserver.kinds.schema import MergeRules
 
@@ -79,8 +79,10 @@ def _merge_list(
     if not rule.merge_key:
         gone = set(map(_hashable, removed))
         kept = [item for item in target if _hashable(item) not in gone]
-        known = set(map(_hashable, kept))
-        merged = kept + [item for key, item in {_hashable(item): item for item in patch}.items() if key not in known]
+        once: dict[str, Any] = {}
+        for item in (*kept, *patch):
+            once.setdefault(_hashable(item), item)
+        merged = list(once.values())
         return _ordered(merged, target, order or patch, identity=lambda item: item)
     for item in (*target, *patch):
         if not isinstance(item, dict):
@@ -93,23 +95,21 @@ def _merge_list(
 
 
 def _merge_items(target: list[Any], patch: list[Any], rule: ListRule) -> list[Any]:
-    """Items of a list by merge key: deleted, replaced, merged or added."""
-    merged: list[Any] = list(target)
-    places: dict[str, list[int]] = {}
-    for place, item in enumerate(target):
-        places.setdefault(_hashable(item.get(rule.merge_key)), []).append(place)
+    """Items of a list by merge key: deletions come first, then the first item of a key is merged, or one is added."""
+    deleted = {_hashable(_key(change, rule)) for change in patch if change.get(DIRECTIVE) == "delete"}
+    merged = [item for item in target if _hashable(item.get(rule.merge_key)) not in deleted]
+    places = _first_places(item.get(rule.merge_key) for item in merged)
     for change in patch:
-        key = _hashable(_key(change, rule))
         if change.get(DIRECTIVE) == "delete":
-            for place in places.pop(key, ()):
-                merged[place] = None
-        elif key in places:
-            place = places[key][0]
+            continue
+        key = _hashable(_key(change, rule))
+        if key in places:
+            place = places[key]
             merged[place] = _merge_object(merged[place], change, rule.items)
         else:
-            places[key] = [len(merged)]
+            places[key] = len(merged)
             merged.append(_merge_object({}, change, rule.items))
-    return [item for item in merged if item is not None]
+    return merged
 
 
 def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identity: Any) -> list[Any]:
@@ -118,8 +118,8 @@ def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identit
     One of these stands before the first named item that it was before in the live list; what is new in the list is
     before it (apimachinery pkg/util/strategicpatch/patch.go, mergeSortedSlice).
     """
-    place = {_hashable(key): position for position, key in enumerate(order)}
-    live = {_hashable(identity(item)): position for position, item in enumerate(target)}
+    place = _first_places(order)
+    live = _first_places(map(identity, target))
     keys = {id(item): _hashable(identity(item)) for item in merged}
     named = sorted((item for item in merged if keys[id(item)] in place), key=lambda item: place[keys[id(item)]])
     unnamed = [item for item in merged if keys[id(item)] not in place]
@@ -134,6 +134,14 @@ def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identit
             result.append(others.popleft())
         result.append(item)
     return [*result, *others]
+
+
+def _first_places(keys: Iterable[Any]) -> dict[str, int]:
+    """By key its first place: of items with one key, upstream's search finds the first."""
+    found: dict[str, int] = {}
+    for position, key in enumerate(keys):
+        found.setdefault(_hashable(key), position)
+    return found
 
 
 def _retained(target: Object, patch: Object) -> Object:

@@ -6,12 +6,17 @@ Source: k8s.io/apiserver `pkg/endpoints/handlers/negotiation`, kubernetes.io "Re
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 from podwire.apiserver.base import status
 
 SERVED = "application/json, application/yaml"
 TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _JSON_RANGES = frozenset({"application/json", "application/*", "*/*"})
+
+
+VERSIONS = ("v1", "v1beta1")
+"""Of meta.k8s.io; both have the same fields."""
 
 
 class Form(enum.Enum):
@@ -22,8 +27,23 @@ class Form(enum.Enum):
     METADATA = "metadata"
 
 
+class Accepted(NamedTuple):
+    """What a client accepts: a form, and for all but plain objects the version of meta.k8s.io that it is in."""
+
+    form: Form
+    version: str = "v1"
+
+
 def form(accept: str) -> Form:
     """The form of the first acceptable entry; raises StatusError 406 where nothing can be answered."""
+    return negotiate(accept).form
+
+
+def negotiate(accept: str, *, tables: bool = True) -> Accepted:
+    """The first acceptable entry of an Accept header; raises StatusError 406 where nothing can be answered.
+
+    `tables` False: for kinds without columns, of which no table can be made.
+    """
     for entry in (accept or "*/*").split(","):
         media_type, *parameters = (part.strip() for part in entry.split(";"))
         if media_type not in _JSON_RANGES:
@@ -31,15 +51,15 @@ def form(accept: str) -> Form:
         wanted = dict(parameter.partition("=")[::2] for parameter in parameters)
         kind, group, version = (wanted.get(key, "") for key in ("as", "g", "v"))
         if not kind:
-            return Form.PLAIN
-        if (group, version) != ("meta.k8s.io", "v1"):
+            return Accepted(Form.PLAIN)
+        if group != "meta.k8s.io" or version not in VERSIONS:
             continue
-        if kind == "Table":
-            return Form.TABLE
+        if kind == "Table" and tables:
+            return Accepted(Form.TABLE, version)
         if kind in {"PartialObjectMetadata", "PartialObjectMetadataList"}:
-            return Form.METADATA
+            return Accepted(Form.METADATA, version)
     if any(entry.split(";")[0].strip() == "application/yaml" for entry in accept.split(",")):
-        return Form.PLAIN
+        return Accepted(Form.PLAIN)
     raise status.not_acceptable(SERVED)
 
 

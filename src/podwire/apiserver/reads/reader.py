@@ -10,7 +10,7 @@ from podwire.apiserver.base.requests import Response
 from podwire.apiserver.kinds import conversion
 from podwire.apiserver.reads import list_options, negotiation
 from podwire.apiserver.reads.list_options import ListOptions
-from podwire.apiserver.reads.representations import View, view
+from podwire.apiserver.reads.representations import InVersion, View, view
 from podwire.apiserver.reads.selectors import Selection, selection
 from podwire.apiserver.reads.watcher import Lines, WatchAnswer, Watcher, added_line, bookmark_line, event_line
 from podwire.apiserver.storage.revisions import Key
@@ -30,8 +30,9 @@ SHORTEST_WATCH_SECONDS = 1800
 
 def requested_view(request: Request, resource: Resource, *, streamed: bool = False) -> View:
     """How the client wants objects shown, `streamed` in a watch; raises StatusError 400 or 406."""
-    form = negotiation.form(request.headers.get("accept", ""))
-    return view(resource, form, request.parameter("includeObject"), streamed=streamed)
+    accepted = negotiation.negotiate(request.headers.get("accept", ""))
+    found = view(resource, accepted.form, request.parameter("includeObject"), streamed=streamed)
+    return found if accepted.version == "v1" else InVersion(found, accepted.version)
 
 
 class Reader:

@@ -26,6 +26,7 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 METADATA_VERSION = "meta.k8s.io/v1"
 
+_META_V1 = b'"apiVersion":"meta.k8s.io/v1"'
 _COLUMNS = b'"columnDefinitions":'
 _NO_COLUMNS = _COLUMNS + b"null"
 
@@ -181,6 +182,39 @@ class Rows:
     def opening(self, line: bytes) -> bytes:
         """The line with the columns of all that follow."""
         return line.replace(_NO_COLUMNS, _COLUMNS + encode(tables.columns(self.resource)), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InVersion:
+    """Tables and metadata in another version of meta.k8s.io, which differs by its name alone."""
+
+    view: View
+    version: str
+
+    @property
+    def name(self) -> str:
+        """One for each version."""
+        return f"{self.view.name} {self.version}"
+
+    def one(self, stored: Stored) -> bytes:
+        """One object."""
+        return self._named(self.view.one(stored))
+
+    def many(self, items: Sequence[Stored], metadata: Object) -> bytes:
+        """A list with its metadata."""
+        return self._named(self.view.many(items, metadata))
+
+    def bookmark(self, metadata: Object) -> bytes:
+        """The object of a BOOKMARK event."""
+        return self._named(self.view.bookmark(metadata))
+
+    def opening(self, line: bytes) -> bytes:
+        """The first line of a watch stream."""
+        return self.view.opening(line)
+
+    def _named(self, body: bytes) -> bytes:
+        """The body with the other version: quotes inside texts are escaped, so only fields match."""
+        return body.replace(_META_V1, b'"apiVersion":"meta.k8s.io/' + self.version.encode() + b'"')
 
 
 def at_version(stored: Stored, version: int) -> Stored:
