@@ -7,12 +7,12 @@ import signal
 
 import pytest
 
-from podwire.cli.termination import Termination, tidy
+from podwire.cli.termination import Termination, cleanup_on_signal
 
 
 def stubborn(number: signal.Signals, cleared: list[str]) -> None:
     """A program that a signal ends, and another one while it clears away."""
-    with tidy(lambda: "nothing is left"):
+    with cleanup_on_signal(lambda: "nothing is left"):
         try:
             os.kill(os.getpid(), number)
         finally:
@@ -37,7 +37,7 @@ def test_a_signal_lets_the_program_clear_away(
 def test_the_outcome_is_told_as_it_is_when_all_is_cleared_away(capsys: pytest.CaptureFixture[str]) -> None:
     left = ["a world"]
 
-    @tidy(lambda: f"left: {left}")
+    @cleanup_on_signal(lambda: f"left: {left}")
     def program() -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -52,7 +52,7 @@ def test_the_outcome_is_told_as_it_is_when_all_is_cleared_away(capsys: pytest.Ca
 def test_what_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with tidy(lambda: "nothing is left"):
+        with cleanup_on_signal(lambda: "nothing is left"):
             os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:

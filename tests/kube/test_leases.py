@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ def attempt(election: Election, server: Server, now: float) -> State:
     election.check(now)
     if election.state is State.FOLLOWING:
         election.observe(server.lease, now)
-    write = election.next_write(now, WALL)
+    write = election.next_write(now, WALL + timedelta(seconds=now))
     if write is not None and (lease := server.take(write)) is not None:
         election.written(lease, now)
     elif write is not None:

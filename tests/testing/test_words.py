@@ -97,7 +97,7 @@ def test_silence_over_udp_is_a_denial_when_it_was_seen_twice_the_second_time_for
         ("silent", "open", "it was let through"),
         ("silent", "refused", "nothing listens on that port"),
         ("silent", "no-name", "the name was not found"),
-        ("open", "silent", "a policy, or no way there"),
+        ("open", "silent", "a policy, or no route"),
         ("open", "Network is unreachable", "Network is unreachable"),
     ],
 )

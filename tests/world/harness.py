@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from podwire.testing import Home, Result, World, eventually
-from podwire.testing.lives import start
+from podwire.testing.lifeline import start
 
 __all__ = ["KUBECTL", "PODWIRE", "Home", "Result", "World", "eventually", "running"]
 

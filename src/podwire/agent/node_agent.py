@@ -59,7 +59,7 @@ class Agent:
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
 
     async def run(self) -> None:
-        """Follow the API and keep the kernel equal to it, for ever. Raises OSError where an address is taken."""
+        """Follow the API and keep the kernel equal to it until cancelled. Raises OSError where an address is taken."""
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(serving(self._healthz_pages(), self._config.healthz))
             await stack.enter_async_context(serving(self._metrics_pages(), self._config.metrics))

@@ -1,6 +1,6 @@
-"""The agent's answer to `podwire rows`: what must stand in the kernel, one row a line, over a unix socket.
+"""The server of `podwire rows`: the rows that the kernel should hold, one a line, over a unix socket.
 
-A request is one line, the name of a capability; the answer is its rows, and the connection ends.
+A request is one line, the name of a capability; the response is its rows, and the connection ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ READ_SECONDS = 5.0
 
 @contextlib.asynccontextmanager
 async def serving_rows(path: Path, capabilities: Mapping[str, Rows]) -> AsyncIterator[None]:
-    """Answer on this socket, readable by the owner only, inside the block. Raises OSError."""
+    """Serve on this socket, readable by the owner only, inside the block. Raises OSError."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(TimeoutError, ValueError, ConnectionError):
@@ -35,7 +35,7 @@ async def serving_rows(path: Path, capabilities: Mapping[str, Rows]) -> AsyncIte
 
 
 def text(name: str, capabilities: Mapping[str, Rows]) -> str:
-    """All rows of a capability, sorted; for another name, the names that there are."""
+    """All rows of a capability, sorted; for an unknown name, the names that exist."""
     rows = capabilities.get(name)
     if rows is None:
         return f"no capability {name!r}; there are: {', '.join(capabilities)}\n"

@@ -1,4 +1,4 @@
-"""The command line. One file a verb; each is imported only when it is asked for, so that all of them start fast."""
+"""The command line. One file a verb; a verb is imported when it is used, so that all of them start fast."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ VERBS = {
     "exec": "Run a program in a pod's network, on a node or on the outside host.",
     "node": "Switch a node off, as if its power failed, and on again.",
     "image": "Load container images from archives, list and remove them.",
-    "logs": "Show what podwire's own processes say.",
+    "logs": "Show the logs of podwire's own processes.",
     "capture": "Write the packets of a pod as pcap.",
-    "rows": "Show what stands in the kernel and why.",
+    "rows": "Show the rows that the kernel should hold.",
     "agent": "Run the agent of a node.",
     "dns": "Run the cluster's DNS server.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
@@ -28,7 +28,7 @@ class LazyVerbs(click.Group):
     """A group whose commands are modules of this package."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names the arguments
-        """All verbs, in the order in which a newcomer meets them."""
+        """All verbs, those of a first session first."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -59,7 +59,7 @@ def podwire() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The program's entry: errors that are meant for the user become one message and exit status 1."""
+    """The program's entry: an error that the user can mend is one message and exit status 1."""
     try:
         podwire.main(args=arguments, prog_name="podwire")
     except Exception as error:

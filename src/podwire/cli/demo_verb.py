@@ -8,7 +8,7 @@ import time
 import click
 
 from podwire.cli.options import output_option
-from podwire.cli.termination import tidy
+from podwire.cli.termination import cleanup_on_signal
 
 
 @click.command()
@@ -18,13 +18,13 @@ from podwire.cli.termination import tidy
 def command(name: str, nodes: int, output: str) -> None:
     """Bring up a small shop on two nodes, prove each allow and each deny of its policies, take it down.
 
-    Exits with 1 and names the line where anything is not as the policies say.
+    Exits with status 1 and names the check if anything differs from the policies.
     """
     from podwire.lab.demo import demo, report
 
     began = time.monotonic()
     clock = demo.Clock(lambda step: click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True))
-    with tidy(lambda: f"nothing of world '{name}' is left"):
+    with cleanup_on_signal(lambda: f"nothing of world '{name}' is left"):
         lines = demo.run_demo(name, nodes, clock)
     if output == "json":
         click.echo(report.as_json(lines, clock.steps).decode())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from podwire.cli import remains
-from podwire.cli.options import doomed_name_option
+from podwire.cli import prune
+from podwire.cli.options import down_name_option
 
 
 @click.command()
-@doomed_name_option
+@down_name_option
 @click.option("--all", "everything", is_flag=True, help="End all worlds of this user.")
 def command(name: str | None, *, everything: bool) -> None:
     """End a world: its processes, namespaces and files are gone when this returns.
@@ -18,20 +18,20 @@ def command(name: str | None, *, everything: bool) -> None:
     podwire down
     podwire down --name shop
 
-    Where kubectl's current context was this world's and others run, it becomes that of the one that started last. What
-    a killed world left on the host is cleared away too.
+    If kubectl's current context was this world's and others run, it becomes that of the one that started last. What
+    a killed world left on the host is removed too.
     """
     from podwire.lab.host import select_world, stop, worlds
 
-    cleared = remains.clear()
+    cleared = prune.dead_worlds()
     if everything:
-        doomed = worlds.living()
+        ending = worlds.living()
     elif name in cleared or (name is None and cleared and not worlds.living()):
-        doomed = []
+        ending = []
     else:
-        doomed = [select_world.choose_to_end(name)]
+        ending = [select_world.choose_to_end(name)]
     chosen = ""
-    for world in doomed:
+    for world in ending:
         chosen = stop.stop(world)
         click.echo(f"World '{world.name}' is gone.")
     if chosen:

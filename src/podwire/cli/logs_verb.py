@@ -13,7 +13,7 @@ from podwire.cli.options import name_option
 @name_option
 @click.argument("process", required=False)
 def command(name: str | None, process: str | None) -> None:
-    """Show what podwire's own processes say; without PROCESS, the names of all that have a log.
+    """Show the log of one of podwire's own processes; without PROCESS, the names of all that have one.
 
     A pod's output is 'kubectl logs'.
 

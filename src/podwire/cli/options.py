@@ -11,7 +11,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def name_option(command: CommandT) -> CommandT:
-    """`--name`: which world; PODWIRE_NAME sets it for a whole shell. What none means, `lab.choice` says."""
+    """`--name`: which world; PODWIRE_NAME sets it for a shell. `lab.host.select_world` has the default."""
     return click.option(
         "--name",
         default=None,
@@ -20,8 +20,8 @@ def name_option(command: CommandT) -> CommandT:
     )(command)
 
 
-def doomed_name_option(command: CommandT) -> CommandT:
-    """`--name` of a world that is to end."""
+def down_name_option(command: CommandT) -> CommandT:
+    """`--name` of a world to take down."""
     return click.option(
         "--name",
         default=None,
@@ -31,14 +31,14 @@ def doomed_name_option(command: CommandT) -> CommandT:
 
 
 def new_name_option(command: CommandT) -> CommandT:
-    """`--name` of a world that is to be made."""
+    """`--name` of a new world."""
     return click.option(
         "--name", default="default", show_default=True, envvar="PODWIRE_NAME", help="The world's name."
     )(command)
 
 
 def output_option(command: CommandT) -> CommandT:
-    """`-o json`: the same facts for programs."""
+    """`-o json`: the same output for programs."""
     return click.option(
         "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output form."
     )(command)

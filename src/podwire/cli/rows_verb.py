@@ -12,7 +12,7 @@ from podwire.cli.options import name_option
 @click.argument("capability", type=click.Choice(["services", "policy", "pods"]))
 @click.option("--node", default="node-1", show_default=True, help="Whose kernel.")
 def command(name: str | None, capability: str, node: str) -> None:
-    """Show the rows of one capability on one node: what must stand in its kernel, one fact a line.
+    """Show the rows of one capability on one node: what its kernel should hold, one row a line.
 
     \b
     podwire rows services

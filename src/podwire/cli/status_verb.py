@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from podwire.cli import remains
+from podwire.cli import prune
 from podwire.cli.options import output_option
 
 
@@ -25,7 +25,7 @@ def command(name: str | None, output: str) -> None:
     from podwire.lab.host import credentials, worlds
     from podwire.lab.host import status as report
 
-    remains.clear()
+    prune.dead_worlds()
     chosen = [worlds.find(name)] if name else worlds.living()
     ready = [world for world in chosen if not worlds.starting(world.name)]
     for world in chosen:

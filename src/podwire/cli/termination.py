@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP as Ctrl-C: what was begun is cleared away before the program ends."""
+"""SIGTERM and SIGHUP like Ctrl-C: unfinished work is removed before the program ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Termination(SystemExit):
-    """A signal has ended the program; the exit status is a shell's for it: 128 and its number."""
+    """A signal ended the program; the exit status is 128 plus its number, as in a shell."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -21,29 +21,29 @@ class Termination(SystemExit):
 
 
 @contextlib.contextmanager
-def tidy(outcome: Callable[[], str]) -> Iterator[None]:
-    """Inside the block a signal raises Termination; once all is cleared away a line says so, and what the `outcome` is.
+def cleanup_on_signal(outcome: Callable[[], str]) -> Iterator[None]:
+    """Raise Termination in the block at a signal; after its cleanup print the signal and the `outcome`.
 
-    A block that had just ended leaves what it made: the outcome is looked at, not foreseen.
-    A signal that is ignored stays so, as nohup(1) wants it.
+    `outcome` is called after the cleanup: a block that had just ended has left what it made.
+    A signal that is ignored stays ignored, for nohup(1).
     """
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    heeded = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]
-    for number in heeded:
+    handled = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]
+    for number in handled:
         signal.signal(number, _terminate)
     try:
         yield
     except Termination as end:
-        with contextlib.suppress(OSError):  # the terminal is gone, as SIGHUP says
+        with contextlib.suppress(OSError):  # after SIGHUP the terminal does not exist
             click.echo(f"podwire: ended by {end.name}; {outcome()}", err=True)
         raise
     finally:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, before[number])
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal names the arguments
-    """The first signal ends the program; another one shall not cut short how it clears away."""
+    """End the program at the first signal; ignore others, so that the cleanup is not interrupted."""
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)
     raise Termination(number)

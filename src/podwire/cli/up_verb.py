@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from podwire.cli.options import new_name_option
-from podwire.cli.termination import tidy
+from podwire.cli.termination import cleanup_on_signal
 
 
 @click.command()
@@ -55,11 +55,11 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
         if not quiet:
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
-    with tidy(lambda: _standing(name)):
+    with cleanup_on_signal(lambda: _outcome(name)):
         world = start(UpOptions(**options), tell)
     tell("usable: nodes are Ready, DNS answers")
     if files:
-        with tidy(lambda: _standing(name)):
+        with cleanup_on_signal(lambda: _outcome(name)):
             code = apply_and_wait(world, files, options["timeout"], tell, quiet=quiet)
         if code:
             click.echo(f"podwire: world '{world.name}' is up, but not all of the manifests could be applied", err=True)
@@ -69,8 +69,8 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
         click.echo(f"Try: kubectl get pods -A -o wide    End it with: podwire down --name {world.name}")
 
 
-def _standing(name: str) -> str:
-    """What a signal left, in words."""
+def _outcome(name: str) -> str:
+    """What exists after a signal, as text."""
     from podwire.lab.host import worlds
 
     if any(world.name == name for world in worlds.living()):

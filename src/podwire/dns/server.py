@@ -38,7 +38,7 @@ class DnsConfig:
     """The configuration of a DNS server.
 
     Attributes:
-        credentials: the API server and the files that open it.
+        credentials: the API server, and how to authenticate there.
         domain: the cluster domain.
         cluster_ranges: pod and Service ranges; their unknown reverse names are NXDOMAIN here and never forwarded.
         upstreams: servers for all other names, `address` or `address:port`; none: such names are refused.
@@ -48,7 +48,7 @@ class DnsConfig:
         ready_port: of `/ready`, also under the name `/readyz`.
         metrics_port: of `/metrics`.
         ttl: seconds that clients may keep the cluster's records.
-        linger: seconds of service after SIGTERM, while others still send queries here.
+        linger: seconds of service after SIGTERM, while clients still send queries here.
         log_format: text or json.
         verbosity: 0 to 2.
 
@@ -70,7 +70,7 @@ class DnsConfig:
 
 
 class LiveView:
-    """The objects that records are made of, and who must be derived anew when one changes."""
+    """The objects that records are made of, and the owners to derive again when one changes."""
 
     def __init__(self, client: Client) -> None:
         self.services = Informer(client, kinds.SERVICES)
@@ -91,7 +91,7 @@ class LiveView:
         return NamespacedName("", name) in self.namespaces.objects
 
     def feed(self, reconciler: Reconciler[Owner, Record]) -> None:
-        """Touch the owners of whatever changes from now on."""
+        """Touch the owners of every change after this call."""
 
         def service_changed(change: Change[Service]) -> None:
             key = _either(change).key
@@ -109,7 +109,7 @@ class LiveView:
         self.endpoint_slices.subscribe(slice_changed)
 
     def _index(self, change: Change[EndpointSlice]) -> set[NamespacedName]:
-        """Move a slice to the Service that it belongs to now; answers all Services that this concerns."""
+        """Index a slice by its Service; return the Services that the change affects."""
         concerned = set()
         if change.old is not None:
             concerned.add(change.old.service)
@@ -131,7 +131,7 @@ def _either(change: Change[Service] | Change[Namespace]) -> Service | Namespace:
 
 
 async def serve(config: DnsConfig) -> None:
-    """Serve for ever. Raises ValueError for a bad configuration and OSError where a port is taken."""
+    """Serve until cancelled. Raises ValueError for a bad configuration and OSError where a port is taken."""
     async with Client(config.credentials) as client:
         await serve_objects(client, config)
 
@@ -145,7 +145,7 @@ async def serve_objects(client: Client, config: DnsConfig) -> None:
     view = LiveView(client)
     reconciler: Reconciler[Owner, Record] = Reconciler("dns", lambda owner: rows(owner, view, domain), zone)
     reconciler.touch(DOMAIN)
-    # Before the first query is taken, the server must know which names are its own.
+    # Names of the cluster must be known as such before the first query is received.
     await reconciler.turn()
     view.feed(reconciler)
     async with contextlib.AsyncExitStack() as stack:
@@ -174,7 +174,7 @@ def _metrics(view: LiveView) -> Page:
 
 
 async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], responder: ClusterResponder) -> None:
-    """Wait until every kind has been listed once and stands in the zone."""
+    """Wait until every kind has been listed once and is applied to the zone."""
     for informer in (view.services, view.endpoint_slices, view.namespaces):
         await informer.synced.wait()
     reconciler.complete()

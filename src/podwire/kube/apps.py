@@ -12,7 +12,7 @@ from podwire.kube.meta import Condition, LabelSelector, Object, Struct
 
 
 class PodTemplate(Struct, frozen=True):
-    """What the pods of a workload look like: `metadata` and `spec` as the user wrote them."""
+    """The template of a workload's pods: `metadata` and `spec` as the user wrote them."""
 
     metadata: dict[str, Any] = {}
     spec: dict[str, Any] = {}
@@ -38,7 +38,7 @@ class DeploymentStrategy(Struct, frozen=True):
 
 
 class DeploymentSpec(Struct, frozen=True):
-    """What a Deployment should be. Times are seconds."""
+    """The desired state of a Deployment. Times are seconds."""
 
     replicas: int = 1
     selector: LabelSelector = LabelSelector()
@@ -51,13 +51,13 @@ class DeploymentSpec(Struct, frozen=True):
 
 
 class DeploymentCondition(Condition, frozen=True):
-    """A condition that also says when it was last confirmed: progress deadlines count from there."""
+    """A condition with the time of its last update, from which progress deadlines count."""
 
     last_update_time: str | None = None
 
 
 class DeploymentStatus(Struct, frozen=True):
-    """What a Deployment is. `collisionCount` counts hash collisions of its ReplicaSets' names."""
+    """The observed state of a Deployment. `collisionCount` counts hash collisions of its ReplicaSets' names."""
 
     observed_generation: int = 0
     replicas: int = 0
@@ -87,7 +87,7 @@ class ReplicaSetSpec(Struct, frozen=True):
 
 
 class ReplicaSetStatus(Struct, frozen=True):
-    """What a ReplicaSet is. `replicas` counts neither terminating nor finished pods."""
+    """The observed state of a ReplicaSet. `replicas` counts neither terminating nor finished pods."""
 
     replicas: int = 0
     fully_labeled_replicas: int = 0
@@ -106,7 +106,7 @@ class ReplicaSet(Object, frozen=True):
 
 
 class ControllerRevision(Object, frozen=True):
-    """A template that a StatefulSet or DaemonSet had: `data` is the patch that brings it back."""
+    """An earlier template of a StatefulSet or DaemonSet: `data` is the patch that restores it."""
 
     data: dict[str, Any] = {}
     revision: int = 0
@@ -133,7 +133,7 @@ class StatefulStrategy(Struct, frozen=True):
 
 
 class StatefulSetSpec(Struct, frozen=True):
-    """What a StatefulSet should be. Claim templates stay plain JSON: podwire stores them and provides no volumes."""
+    """The desired state of a StatefulSet. Claim templates stay plain JSON: no volumes are provided."""
 
     replicas: int = 1
     selector: LabelSelector = LabelSelector()
@@ -148,7 +148,7 @@ class StatefulSetSpec(Struct, frozen=True):
 
 
 class StatefulSetStatus(Struct, frozen=True):
-    """What a StatefulSet is. Revisions are names of ControllerRevisions."""
+    """The observed state of a StatefulSet. Revisions are names of ControllerRevisions."""
 
     observed_generation: int = 0
     replicas: int = 0
@@ -162,7 +162,7 @@ class StatefulSetStatus(Struct, frozen=True):
 
 
 class StatefulSet(Object, frozen=True):
-    """Pods with names and hostnames that last."""
+    """Pods with stable names and hostnames."""
 
     spec: StatefulSetSpec = StatefulSetSpec()
     status: StatefulSetStatus = StatefulSetStatus()
@@ -183,7 +183,7 @@ class DaemonStrategy(Struct, frozen=True):
 
 
 class DaemonSetSpec(Struct, frozen=True):
-    """What a DaemonSet should be."""
+    """The desired state of a DaemonSet."""
 
     selector: LabelSelector = LabelSelector()
     template: PodTemplate = PodTemplate()
@@ -193,7 +193,7 @@ class DaemonSetSpec(Struct, frozen=True):
 
 
 class DaemonSetStatus(Struct, frozen=True):
-    """What a DaemonSet is, counted in nodes."""
+    """The observed state of a DaemonSet, counted in nodes."""
 
     observed_generation: int = 0
     current_number_scheduled: int = 0

@@ -52,7 +52,7 @@ class SuccessPolicy(Struct, frozen=True):
 
 
 class JobSpec(Struct, frozen=True):
-    """What a Job should do. No `completions`: any pod that succeeds ends it. Times are seconds."""
+    """The desired state of a Job. No `completions`: any pod that succeeds ends it. Times are seconds."""
 
     template: PodTemplate = PodTemplate()
     selector: LabelSelector = LabelSelector()
@@ -90,7 +90,7 @@ class UncountedTerminatedPods(Struct, frozen=True):
 
 
 class JobStatus(Struct, frozen=True):
-    """What a Job has done. Indexes are text like 0-2,5."""
+    """The observed state of a Job. Indexes are text like 0-2,5."""
 
     active: int = 0
     ready: int = 0
@@ -106,14 +106,14 @@ class JobStatus(Struct, frozen=True):
 
 
 class Job(Object, frozen=True):
-    """Pods that run to an end."""
+    """Pods that run to completion."""
 
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
 
     @property
     def finished(self) -> JobCondition | None:
-        """The condition Complete or Failed, once it holds."""
+        """The condition Complete or Failed, if it is True."""
         return self.condition("Complete") or self.condition("Failed")
 
     def condition(self, name: str) -> JobCondition | None:
@@ -122,7 +122,7 @@ class Job(Object, frozen=True):
 
 
 class JobTemplate(Struct, frozen=True):
-    """What the Jobs of a CronJob look like: `metadata` and `spec` as the user wrote them."""
+    """The template of a CronJob's Jobs: `metadata` and `spec` as the user wrote them."""
 
     metadata: dict[str, Any] = {}
     spec: dict[str, Any] = {}
@@ -150,7 +150,7 @@ class CronJobStatus(Struct, frozen=True):
 
 
 class CronJob(Object, frozen=True):
-    """Jobs by the clock."""
+    """Jobs on a schedule."""
 
     spec: CronJobSpec = CronJobSpec()
     status: CronJobStatus = CronJobStatus()

@@ -58,7 +58,7 @@ class ListMeta(msgspec.Struct, rename="camel"):
 
 
 class ServiceAccountToken(msgspec.Struct, rename="camel", frozen=True):
-    """A token and when it ends (RFC 3339)."""
+    """A token and its expiration time."""
 
     token: str
     expiration_timestamp: datetime
@@ -84,7 +84,7 @@ class _RawList(msgspec.Struct):
 class Client:
     """One connection pool to one API server. Use it as an async context manager.
 
-    `name` is what the server calls this client in `managedFields` and in its audit log.
+    `name` is the user agent, which `managedFields` and the audit log show.
     """
 
     def __init__(self, credentials: Credentials, name: str = "podwire", deadlines: Deadlines | None = None) -> None:
@@ -135,7 +135,7 @@ class Client:
         return read_answer(path, await self._call("GET", path), kind.type)
 
     async def create(self, kind: Kind[ObjectT], body: Mapping[str, Any], namespace: str = "") -> ObjectT:
-        """Store a new object and answer it as the server completed it."""
+        """Create an object; return it as the server completed it."""
         whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         path = kind.path(namespace)
         return read_answer(path, await self._call("POST", path, msgspec.json.encode(whole)), kind.type)
@@ -202,7 +202,7 @@ class Client:
     async def watch(self, kind: Kind[ObjectT], namespace: str = "", **parameters: str) -> AsyncIterator[bytes]:
         """The lines of a watch stream, each one JSON event, until the server ends it.
 
-        Raises ApiError, TimeoutError when nothing came for longer than servers are silent, and LineTooLongError.
+        Raises ApiError, LineTooLongError, and TimeoutError if nothing arrived for `watch_silence` seconds.
         """
         parameters = {"watch": "true", "timeoutSeconds": str(self._deadlines.watch_seconds()), **parameters}
         lines = Lines()

@@ -22,6 +22,6 @@ class LeaseSpec(Struct, frozen=True):
 
 
 class Lease(Object, frozen=True):
-    """A sign of life."""
+    """A Lease: a heartbeat, or the lock of a leader election."""
 
     spec: LeaseSpec = LeaseSpec()

@@ -16,7 +16,7 @@ CONFIG_HASH = "kubernetes.io/config.hash"
 
 
 class NamespaceSpec(Struct, frozen=True):
-    """A namespace whose deletion began stays until its finalizers are gone."""
+    """A namespace that is being deleted exists until its finalizers are removed."""
 
     finalizers: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class Node(Object, frozen=True):
 
 
 class ContainerPort(Struct, frozen=True):
-    """A port that a container says it listens on."""
+    """A port that a container declares."""
 
     container_port: int
     name: str = ""
@@ -129,7 +129,7 @@ class SleepAction(Struct, frozen=True):
 
 
 class LifecycleHandler(Struct, frozen=True):
-    """What is done at a moment of a container's life: exactly one field is set."""
+    """A lifecycle hook: exactly one field is set."""
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
@@ -145,7 +145,7 @@ class Lifecycle(Struct, frozen=True):
 
 
 class Probe(Struct, frozen=True):
-    """When and how to ask a container whether it is well. Times are seconds."""
+    """When and how the health of a container is checked. Times are seconds."""
 
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
@@ -296,19 +296,19 @@ class PodDNSConfig(Struct, frozen=True):
 
 
 class PodReadinessGate(Struct, frozen=True):
-    """A condition of the status, set by somebody else, without which the pod is not ready."""
+    """A condition, set by another program, that a pod needs to be ready."""
 
     condition_type: str
 
 
 class PodSchedulingGate(Struct, frozen=True):
-    """A pod with a gate is not scheduled until somebody has removed it."""
+    """A pod with a gate is not scheduled until the gate is removed."""
 
     name: str = ""
 
 
 class PodSpec(Struct, frozen=True):
-    """What a pod should be."""
+    """The desired state of a pod."""
 
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
@@ -352,13 +352,13 @@ class ContainerStateTerminated(Struct, frozen=True):
 
 
 class ContainerState(Struct, frozen=True):
-    """The state of a container, as far as others than its node read it."""
+    """The state of a container, as far as other programs than its kubelet read it."""
 
     terminated: ContainerStateTerminated | None = None
 
 
 class ContainerStatus(Struct, frozen=True):
-    """What others than its node need to know of a container."""
+    """The status of a container, as far as other programs than its kubelet read it."""
 
     name: str = ""
     restart_count: int = 0
@@ -366,7 +366,7 @@ class ContainerStatus(Struct, frozen=True):
 
 
 class PodStatus(Struct, frozen=True):
-    """What a pod is. Phase: Pending, Running, Succeeded, Failed, Unknown."""
+    """The observed state of a pod. Phase: Pending, Running, Succeeded, Failed, Unknown."""
 
     phase: str = "Pending"
     pod_ip: str = msgspec.field(default="", name="podIP")
@@ -403,7 +403,7 @@ class Pod(Object, frozen=True):
 
     @property
     def finished(self) -> bool:
-        """True when all containers have ended for good: the address is no longer the pod's."""
+        """True when all containers have ended for ever: the address is no longer the pod's."""
         return self.status.phase in {"Succeeded", "Failed"}
 
     @property
@@ -424,7 +424,7 @@ class ServicePort(Struct, frozen=True):
 
 
 class ServiceSpec(Struct, frozen=True):
-    """What a Service should be. `clusterIP: None` (the word) makes it headless."""
+    """The desired state of a Service. `clusterIP: None` (the text) makes it headless."""
 
     type: str = "ClusterIP"
     selector: dict[str, str] = {}

@@ -18,7 +18,7 @@ class EndpointConditions(Struct, frozen=True):
 
 
 class ObjectReference(Struct, frozen=True):
-    """The object that stands behind an endpoint, usually a Pod."""
+    """The object that an endpoint is made from, usually a Pod."""
 
     kind: str = ""
     namespace: str = ""
@@ -39,7 +39,7 @@ class EndpointHints(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """One backend. Only the first address counts, as upstream."""
+    """One backend. Only the first address is used, as in kube-proxy."""
 
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()

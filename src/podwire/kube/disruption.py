@@ -7,7 +7,7 @@ from podwire.kube.meta import Condition, LabelSelector, Object, Struct
 
 
 class PodDisruptionBudgetSpec(Struct, frozen=True):
-    """How many of the selected pods must stay, or may be away; an absent selector selects none."""
+    """How many of the selected pods must be available, or may be unavailable; an absent selector selects none."""
 
     selector: LabelSelector | None = None
     min_available: IntOrString | None = None
@@ -15,7 +15,7 @@ class PodDisruptionBudgetSpec(Struct, frozen=True):
 
 
 class PodDisruptionBudgetStatus(Struct, frozen=True):
-    """What evictions may count on. `disrupted_pods` are evicted ones that the controller has not yet seen ending."""
+    """The observed state, which evictions read. `disrupted_pods` are evicted ones that do not end yet."""
 
     observed_generation: int = 0
     disruptions_allowed: int = 0
@@ -27,7 +27,7 @@ class PodDisruptionBudgetStatus(Struct, frozen=True):
 
 
 class PodDisruptionBudget(Object, frozen=True):
-    """A limit for those who take pods away on purpose."""
+    """A limit for voluntary disruptions."""
 
     spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
     status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()

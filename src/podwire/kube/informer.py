@@ -12,7 +12,7 @@ from podwire.kube.backoff import Backoff
 from podwire.kube.client import ApiError
 from podwire.kube.informer_status import InformerStatus
 from podwire.kube.meta import NamespacedName, Object
-from podwire.kube.watch import Change, Mirror, Phase
+from podwire.kube.watch import Change, ObjectCache, Phase
 from podwire.kube.watch_lines import LineTooLongError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ STEADY_SECONDS = 5.0
 
 
 class ListenerError(Exception):
-    """A listener raised. The change cannot be delivered again, so the process must start again from a list."""
+    """A listener raised. The change cannot be delivered again, so the process must restart."""
 
 
 class WatchError(Exception):
@@ -59,19 +59,19 @@ class Informer(Generic[ObjectT]):
         self._kind = kind
         self._namespace = namespace
         self._selection = {"fieldSelector": field_selector} if field_selector else {}
-        self._mirror: Mirror[ObjectT] = Mirror(kind.type)
+        self._cache: ObjectCache[ObjectT] = ObjectCache(kind.type)
         self._listeners: list[Callable[[Change[ObjectT]], None]] = []
         self._changed = asyncio.Event()
 
     @property
     def objects(self) -> Mapping[NamespacedName, ObjectT]:
         """All objects by namespace and name. Do not keep it: a new list replaces it."""
-        return self._mirror.objects
+        return self._cache.objects
 
     @property
     def version(self) -> int:
         """The position in the server's history up to which `objects` is known; 0 before the first list."""
-        return int(self._mirror.version or 0)
+        return int(self._cache.version or 0)
 
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
         """Call the listener for every change from now on, and at once for each known object as a new one."""
@@ -86,7 +86,7 @@ class Informer(Generic[ObjectT]):
             await self._changed.wait()
 
     async def run(self) -> None:
-        """Follow the server for ever, through errors and restarts of it. Raises ListenerError.
+        """Follow the server until cancelled, through errors and restarts of it. Raises ListenerError.
 
         Every end of a stream but an orderly one is followed by a delay, which grows until a stream is well again.
         """
@@ -112,24 +112,24 @@ class Informer(Generic[ObjectT]):
 
     async def _follow(self) -> None:
         """One list, where needed, and one watch stream. Returns when a stream that was of use ended in order."""
-        if self._mirror.phase is Phase.LISTING:
+        if self._cache.phase is Phase.LISTING:
             await self._list()
-        version = self._mirror.version
+        version = self._cache.version
         try:
             await self._watch()
         except ApiError as error:
             if error.code == 410:
-                self._mirror.lost()
+                self._cache.expire()
             raise
         except LineTooLongError:
-            self._mirror.lost()
+            self._cache.expire()
             raise
-        if self._mirror.version == version:
+        if self._cache.version == version:
             raise WatchError("the stream ended without an event")
 
     async def _list(self) -> None:
         answer = await self._client.list(self._kind, self._namespace, **self._selection)
-        changes = self._mirror.listed(answer.items, answer.metadata.resource_version, answer.rejected)
+        changes = self._cache.replace(answer.items, answer.metadata.resource_version, answer.rejected)
         self.status.listed()
         self.status.rejected(answer.rejected)
         self._notify(changes)
@@ -137,17 +137,17 @@ class Informer(Generic[ObjectT]):
 
     async def _watch(self) -> None:
         parameters = {
-            "resourceVersion": self._mirror.version,
+            "resourceVersion": self._cache.version,
             "allowWatchBookmarks": "true",
             **self._selection,
         }
         async for line in self._client.watch(self._kind, self._namespace, **parameters):
-            change = self._mirror.line(line)
-            if (refusal := self._mirror.refusal) is not None:
+            change = self._cache.apply(line)
+            if (refusal := self._cache.refusal) is not None:
                 raise WatchError(f"{refusal.code or 'no event'}: {refusal.message}")
             self.status.heard()
-            if len(self._mirror.rejected) != self.status.undecodable or change is None:
-                self.status.rejected(self._mirror.rejected.values())
+            if len(self._cache.rejected) != self.status.undecodable or change is None:
+                self.status.rejected(self._cache.rejected.values())
             if change is not None:
                 self._notify([change])
 

@@ -1,4 +1,4 @@
-"""What every Kubernetes object carries: names, labels, owners, versions.
+"""The metadata of every Kubernetes object: names, labels, owners, versions.
 
 Source: k8s.io/apimachinery `meta/v1`. Only the fields that podwire reads are named; a Struct ignores the others.
 """
@@ -15,7 +15,7 @@ class Struct(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw
 
 
 class OwnerReference(Struct, frozen=True):
-    """The object that this one belongs to and is collected with."""
+    """An owner of the object: the garbage collector deletes the object with it."""
 
     api_version: str = ""
     kind: str = ""
@@ -61,8 +61,7 @@ class LabelSelector(Struct, frozen=True):
 class Condition(Struct, frozen=True):
     """One entry of `status.conditions`. Status is "True", "False" or "Unknown".
 
-    Nothing is required inside a status: servers do not check it, and an object that cannot be read stops whoever
-    follows its kind.
+    Nothing is required inside a status: servers do not validate it, and an object that cannot be decoded is skipped.
     """
 
     type: str = ""

@@ -16,7 +16,7 @@ class IPBlock(Struct, frozen=True):
 
 
 class NetworkPolicyPeer(Struct, frozen=True):
-    """Who is meant. None: the part is not used; an empty selector: everything."""
+    """The peers of a rule. None: the part is not used; an empty selector: everything."""
 
     pod_selector: LabelSelector | None = None
     namespace_selector: LabelSelector | None = None
@@ -55,6 +55,6 @@ class NetworkPolicySpec(Struct, frozen=True):
 
 
 class NetworkPolicy(Object, frozen=True):
-    """What the selected pods may receive and send."""
+    """Which connections the selected pods may receive and open."""
 
     spec: NetworkPolicySpec = NetworkPolicySpec()

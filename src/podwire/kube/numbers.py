@@ -1,4 +1,4 @@
-"""Numbers as clients write them: plain digits, and few enough that reading them costs nothing. Pure."""
+"""Parse decimal numbers of bounded length. Pure."""
 
 from __future__ import annotations
 

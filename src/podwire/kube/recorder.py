@@ -39,7 +39,7 @@ class EventKey:
 
 @dataclass(slots=True)
 class _Series:
-    """How often an event occurred, and the Event object that says so."""
+    """How often an event occurred, and the name of its Event object."""
 
     first: datetime
     last: datetime

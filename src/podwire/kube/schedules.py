@@ -5,7 +5,7 @@
 
 A day fits when its number and its weekday fit; where both are restricted, one of them is enough. The clock is that of a
 time zone: what falls into the hour that is skipped in spring does not come, what falls into the one that comes twice
-comes twice. Source: github.com/robfig/cron v3 `parser.go`, `spec.go`, whose words and habits upstream's users know.
+comes twice. Source: github.com/robfig/cron v3 `parser.go`, `spec.go`, which Kubernetes uses.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=31), timedel
 
 
 class ScheduleError(ValueError):
-    """The text is no schedule, or the zone is not known; the message says what is wrong."""
+    """The text is no schedule, or the zone is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Fields:
         return None
 
     def _step(self, local: datetime) -> datetime | None:
-        """Where to look next; None when this minute is it."""
+        """The next time to try; None if this minute matches."""
         if local.month not in self.months:
             first = local.replace(day=1, hour=0, minute=0, fold=0)
             return (first + timedelta(days=32)).replace(day=1)
@@ -138,7 +138,7 @@ Schedule = Fields | Every
 
 
 def schedule(text: str, zone: tzinfo = UTC) -> Schedule:
-    """Read a schedule. Raises ScheduleError in upstream's words."""
+    """Parse a schedule. Raises ScheduleError with the text of kube-apiserver."""
     text = text.strip()
     if not text:
         raise ScheduleError("empty spec string")

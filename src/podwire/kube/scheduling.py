@@ -1,4 +1,4 @@
-"""What nodes refuse and what pods ask of nodes. Source: k8s.io/api `core/v1` Taint, Toleration, NodeAffinity."""
+"""Taints, tolerations and affinity. Source: k8s.io/api `core/v1` Taint, Toleration, NodeAffinity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NO_EXECUTE = "NoExecute"
 
 
 class Taint(Struct, frozen=True):
-    """Why a node takes no pods (NoSchedule), or also sends away those that it has (NoExecute)."""
+    """A node with a taint takes no pods (NoSchedule), or also evicts those that it has (NoExecute)."""
 
     key: str
     effect: str
@@ -20,7 +20,7 @@ class Taint(Struct, frozen=True):
 
 
 class Toleration(Struct, frozen=True):
-    """Taints that a pod does not mind. Empty parts match all; NoExecute is borne for `toleration_seconds` only."""
+    """Taints that a pod tolerates. Empty parts match all; NoExecute is tolerated for `toleration_seconds` only."""
 
     key: str = ""
     operator: str = "Equal"
@@ -51,12 +51,12 @@ class NodeSelector(Struct, frozen=True):
 
 
 class NodeAffinity(Struct, frozen=True):
-    """The nodes on which a pod may be placed. What it would only prefer is not read."""
+    """The nodes on which a pod may be placed. Preferences are not read."""
 
     required: NodeSelector | None = msgspec.field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
 
 
 class Affinity(Struct, frozen=True):
-    """Of the affinities only that to nodes is honoured."""
+    """Only the affinity to nodes is implemented."""
 
     node_affinity: NodeAffinity = NodeAffinity()

@@ -37,5 +37,5 @@ def requirement_matches(requirement: LabelSelectorRequirement, labels: Mapping[s
 
 
 def label_keys(selector: LabelSelector) -> frozenset[str]:
-    """The keys whose values the selector reads: only these tell two pods apart for it."""
+    """The keys whose values the selector reads: pods that differ in others only are equal to it."""
     return frozenset(selector.match_labels) | {r.key for r in selector.match_expressions}

@@ -1,7 +1,7 @@
-"""How much memory a TLS connection takes: asyncio gives each one 256 KB to read into, however little it reads.
+"""Smaller read buffers for TLS connections: asyncio allocates 256 KB for each one.
 
-A process here has a connection for each kind that it watches. TLS sends records of
-16 KB at most (RFC 8446, 5.1), so two of them are room enough. Source: CPython `Lib/asyncio/sslproto.py`.
+A process has a connection for each kind that it watches. TLS records have at most 16 KB (RFC 8446, 5.1), so room for
+two is enough. Source: CPython `Lib/asyncio/sslproto.py`.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ BYTES = 32 * 1024
 
 
 def shrink() -> None:
-    """Let the connections that this process makes from now on have smaller buffers."""
+    """Use smaller buffers for all connections that this process makes after this call."""
     SSLProtocol.max_size = BYTES

@@ -59,7 +59,7 @@ class SecretVolumeSource(Struct, frozen=True):
 
 
 class ServiceAccountTokenProjection(Struct, frozen=True):
-    """A token of the pod's ServiceAccount as a file, kept fresh by the node. An empty audience is the API server."""
+    """A token of the pod's ServiceAccount as a file, renewed by the kubelet. An empty audience is the API server."""
 
     path: str
     audience: str = ""
@@ -121,14 +121,14 @@ class DownwardAPIVolumeSource(Struct, frozen=True):
 
 
 class HostPathVolumeSource(Struct, frozen=True):
-    """A folder or file of the node. The type says what must exist there, or what is made."""
+    """A folder or file of the node. The type determines what must exist there, or is created."""
 
     path: str
     type: str = ""
 
 
 class Volume(Struct, frozen=True):
-    """A folder of a pod. Kinds that podwire does not serve leave all sources None."""
+    """A folder of a pod. A kind of volume that is not implemented leaves all sources None."""
 
     name: str
     empty_dir: EmptyDirVolumeSource | None = None

@@ -1,15 +1,15 @@
-"""The objects of one kind as an informer knows them, fed with lists and watch lines: no I/O.
+"""The cache of an informer: the objects of one kind, from lists and watch lines. No I/O.
 
     state      input                    next state   effect
-    LISTING    list(items, version)     WATCHING     changes against what was known
+    LISTING    list(items, version)     WATCHING     changes against the former objects
     WATCHING   ADDED, MODIFIED          WATCHING     one change
     WATCHING   DELETED                  WATCHING     one change
     WATCHING   BOOKMARK                 WATCHING     newer version, no change
-    WATCHING   object does not decode   WATCHING     rejected by name; the object that was known before remains
+    WATCHING   object does not decode   WATCHING     in `rejected`; the former object remains
     WATCHING   ERROR, no event          LISTING      `refusal` has the reason; 410: the position is lost
 
-An object that cannot be decoded never ends the following of its kind: it stays as it was known last, or unknown, and is
-in `rejected` until a state that can be decoded or its deletion arrives.
+An object that cannot be decoded does not end the watch: its last decodable state remains, and it is in `rejected` until
+a state that can be decoded or its deletion arrives.
 
 Source: kubernetes.io "Efficient detection of changes"; client-go `tools/cache/reflector.go`.
 """
@@ -69,7 +69,7 @@ class _Status(msgspec.Struct):
     message: str = ""
 
 
-class Mirror(Generic[ObjectT]):
+class ObjectCache(Generic[ObjectT]):
     """The objects of one kind as the server last reported them, and the position in its history."""
 
     def __init__(self, object_type: type[ObjectT]) -> None:
@@ -81,10 +81,10 @@ class Mirror(Generic[ObjectT]):
         self._type = object_type
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
-    def listed(
+    def replace(
         self, items: Iterable[ObjectT], version: str, rejected: Iterable[Rejected] = ()
     ) -> list[Change[ObjectT]]:
-        """Take a full list; returns only what differs from what was known."""
+        """Take a full list; return what differs from the former objects."""
         self.rejected = {one.key: one for one in rejected}
         fresh = {item.key: item for item in items}
         fresh |= {key: self.objects[key] for key in self.rejected if key in self.objects}
@@ -99,8 +99,8 @@ class Mirror(Generic[ObjectT]):
         self.phase = Phase.WATCHING
         return changes
 
-    def line(self, line: bytes) -> Change[ObjectT] | None:
-        """Take one line of a watch stream."""
+    def apply(self, line: bytes) -> Change[ObjectT] | None:
+        """Take one line of a watch stream; return the change, if there is one."""
         try:
             envelope = self._decode_envelope(line)
             if envelope.type == "ERROR":
@@ -114,9 +114,9 @@ class Mirror(Generic[ObjectT]):
         if envelope.type == "BOOKMARK":
             return None
         self.rejected.pop(new.key, None)
-        return self._replace(new, removed=envelope.type == "DELETED")
+        return self._put(new, removed=envelope.type == "DELETED")
 
-    def lost(self) -> None:
+    def expire(self) -> None:
         """The server does not hold the position any more (410): start again with a list."""
         self.phase = Phase.LISTING
 
@@ -143,7 +143,7 @@ class Mirror(Generic[ObjectT]):
         self.refusal = Refusal(code, message)
         self.phase = Phase.LISTING
 
-    def _replace(self, new: ObjectT, *, removed: bool) -> Change[ObjectT] | None:
+    def _put(self, new: ObjectT, *, removed: bool) -> Change[ObjectT] | None:
         old = self.objects.get(new.key)
         if removed:
             self.objects.pop(new.key, None)

@@ -1,14 +1,14 @@
 """Tests against a real cluster network: worlds as fixtures of pytest, and the same without pytest.
 
-Installed as `podwire[testing]`. The fixtures are in `podwire.testing.plugin`; these are their types, and what one needs
-to write fixtures of one's own.
+Installed as `podwire[testing]`. The fixtures are in `podwire.testing.plugin`; these are their types, and what other
+fixtures need.
 """
 
 from __future__ import annotations
 
 from podwire.testing.home import CommandError, Home, Result
 from podwire.testing.kubectl import Kubectl
-from podwire.testing.lives import WorldStartError, running_world
+from podwire.testing.lifeline import WorldStartError, running_world
 from podwire.testing.namespaces import Namespace
 from podwire.testing.verdict import Verdict
 from podwire.testing.waiting import eventually

@@ -1,7 +1,7 @@
-"""Temporary folders of test processes: each marked and locked by its process, so that what a killed one left is told.
+"""Temporary folders of test processes, each marked and locked by its process: what a killed one left is recognised.
 
-The mark is a file on which the process holds flock(2), which the kernel takes away at any death. A folder that has the
-mark and no lock has no owner; a folder that somebody wants to keep has no mark.
+The mark is a file on which the process holds flock(2), which the kernel releases at any death. A folder with the mark
+and no lock has no owner; a folder that is kept has no mark.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def make() -> Folder:
 
 
 def sweep() -> list[Path]:
-    """Remove this user's marked folders whose process has ended; answers which."""
+    """Remove this user's marked folders whose process has ended; return their paths."""
     beside = Path(tempfile.gettempdir()).glob(f"{PREFIX}*")
     return [path for path in sorted(beside) if is_own(path) and _swept(path)]
 

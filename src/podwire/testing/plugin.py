@@ -21,7 +21,7 @@ from podwire.testing import report
 from podwire.testing.folders import Folder, make, sweep
 from podwire.testing.home import Home
 from podwire.testing.kubectl import Kubectl
-from podwire.testing.lives import Life, WorldStartError, start
+from podwire.testing.lifeline import StartedWorld, WorldStartError, start
 from podwire.testing.namespaces import Namespace, fresh_namespace, remove
 from podwire.testing.world import World
 
@@ -45,7 +45,7 @@ class Worlds:
     tests: set[str] = field(default_factory=set)
 
     def kept(self, world: World) -> bool:
-        """Whether somebody wants to look at this world after the tests."""
+        """Whether this world stays after the tests, for inspection."""
         return self.keep and world.home.folder in self.failed
 
 
@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing runs yet. Raises UsageError where the configuration file asks for a scope that there is not."""
+    """Check the configuration. Raises UsageError for an unknown scope."""
     scope = setting(config, "scope")
     if scope not in SCOPES:
         raise pytest.UsageError(f"podwire_scope = {scope}: choose one of {', '.join(SCOPES)}")
@@ -103,7 +103,7 @@ def life(config: pytest.Config, name: str, **options: object) -> Iterator[World]
         finish(folder, begun, keep=worlds.kept(begun.world))
 
 
-def begin(folder: Folder, name: str, arguments: Sequence[str]) -> Life | WorldStartError:
+def begin(folder: Folder, name: str, arguments: Sequence[str]) -> StartedWorld | WorldStartError:
     """Start a world in a new folder; the folder is removed again where that fails."""
     try:
         return start(Home(folder.path), name, *arguments)
@@ -115,10 +115,10 @@ def begin(folder: Folder, name: str, arguments: Sequence[str]) -> Life | WorldSt
         raise
 
 
-def finish(folder: Folder, begun: Life, *, keep: bool) -> None:
+def finish(folder: Folder, begun: StartedWorld, *, keep: bool) -> None:
     """End a world and remove its folder, or leave both."""
     if keep:
-        folder.keep()  # first: a world that lives on never stands in a folder that may be swept
+        folder.keep()  # first: the folder of a world that remains must never be swept
         begun.keep()
         return
     try:
@@ -128,7 +128,7 @@ def finish(folder: Folder, begun: Life, *, keep: bool) -> None:
 
 
 def world_name(words: str = "test") -> str:
-    """A name that tells the workers of pytest-xdist apart."""
+    """A name that differs between the workers of pytest-xdist."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     return f"{words}-{worker}" if worker else words
 
@@ -189,7 +189,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[ApiClient]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """To the report of a failure, add what is not well in the worlds that the test used."""
+    """Add to the report of a failure what is not ready in the worlds that the test used."""
     made = yield
     if made.failed:
         worlds = item.config.stash[WORLDS]

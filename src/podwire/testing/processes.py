@@ -39,7 +39,7 @@ def descendants(root: int) -> dict[int, str]:
 
 
 def end(pid: int) -> None:
-    """Kill a process with SIGKILL and return when it has ended; one that is gone already is as good."""
+    """Kill a process with SIGKILL and return when it has ended. No error if it does not exist."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

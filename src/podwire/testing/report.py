@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from podwire.testing.kubectl import Kubectl
-from podwire.testing.settled import KINDS, title, troubled, unsettled
+from podwire.testing.readiness import KINDS, not_ready, title, troubled
 
 MOST_LINES = 10
 SYSTEM = "kube-system"
@@ -15,7 +15,7 @@ RECENT = timedelta(minutes=1)
 
 
 def state(kubectl: Kubectl) -> str:
-    """What is not well, and the last events. Never raises: the test's own failure is what counts."""
+    """What is not ready, and the last events. Never raises: the test's own failure comes first."""
     try:
         objects = kubectl.json(KINDS, "--all-namespaces", "--request-timeout=8s")["items"]
         events = kubectl.json("events", "--all-namespaces", "--request-timeout=8s")["items"]
@@ -25,8 +25,8 @@ def state(kubectl: Kubectl) -> str:
 
 
 def troubles(objects: list[dict[str, Any]]) -> list[str]:
-    """What has not settled, at most MOST_LINES."""
-    found = unsettled(objects)
+    """What is not ready, at most MOST_LINES lines."""
+    found = not_ready(objects)
     if not found:
         pods = sum(item["kind"] == "Pod" for item in objects)
         return [f"Everything is ready (pods: {pods})."]
@@ -35,7 +35,7 @@ def troubles(objects: list[dict[str, Any]]) -> list[str]:
 
 
 def unready(objects: list[dict[str, Any]]) -> set[str]:
-    """The titles of what has not settled."""
+    """The titles of what has not readiness."""
     return {title(item) for item in objects if troubled(item)}
 
 
@@ -51,7 +51,7 @@ def last_events(events: list[dict[str, Any]], waiting: set[str], now: datetime) 
 def telling(event: dict[str, Any], waiting: set[str], now: datetime) -> bool:
     """Whether an event is of the user's own objects; of the cluster's own, a warning that still matters.
 
-    While a world starts, its DNS pod is not ready for a moment: that has no part in any failure.
+    While a world starts, its DNS pod is not ready for a moment: that is no cause of a failure.
     """
     if event["metadata"]["namespace"] != SYSTEM:
         return True

@@ -1,4 +1,4 @@
-"""What a test can name: a pod, or a workload that stands for one of its pods."""
+"""Targets of a test: a pod, or a workload, which means one of its pods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUIREMENTS = {
     "Exists": "{key}",
     "DoesNotExist": "!{key}",
 }
-"""Operators of a LabelSelector in kubectl's words."""
+"""Operators of a LabelSelector in kubectl's syntax."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def place(pod: dict[str, Any]) -> Place:
 
 
 def selector_text(selector: dict[str, Any]) -> str:
-    """A LabelSelector in kubectl's words."""
+    """A LabelSelector in kubectl's syntax."""
     words = [f"{key}={value}" for key, value in selector.get("matchLabels", {}).items()]
     for one in selector.get("matchExpressions", []):
         key, values = one["key"], ",".join(one.get("values", []))
@@ -107,5 +107,5 @@ def is_ready(pod: dict[str, Any]) -> bool:
 
 
 def leaving(pod: dict[str, Any]) -> bool:
-    """Whether somebody has deleted it."""
+    """Whether it is being deleted."""
     return "deletionTimestamp" in pod["metadata"]

@@ -1,4 +1,4 @@
-"""Whether one door is open to another pod: what was seen, and a sentence for the test's report."""
+"""Whether a pod can connect to a port: the observed outcome, and a sentence for the test's report."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ OPEN = "open"
 SILENT = "silent"
 
 SILENCE_SECONDS = 0.75
-"""How long a knock waits: a TCP client sends its first packet, and waits 1 s to send it again."""
+"""Wait of one try: a TCP client sends its first packet, and waits 1 s before it sends it again."""
 
 SURE_SILENCE_SECONDS = 3.0
-"""How long the second one waits where a program has to answer: on a busy machine it may get its turn late."""
+"""Wait of the second try where a program has to answer: on a busy machine it may be scheduled late."""
 
 PATIENCE = {"TCP": (SILENCE_SECONDS,), "UDP": (SILENCE_SECONDS, SURE_SILENCE_SECONDS)}
-"""How long the knocks wait that must all stay silent in a row. TCP's connections are answered by the kernel itself."""
+"""Waits of the tries that must all be silent in a row. TCP connections are answered by the kernel itself."""
 
 PAUSE_SECONDS = 0.1
 
 HINTS = {
     OPEN: "it was let through",
-    SILENT: "nothing came back: a policy, or no way there",
+    SILENT: "nothing came back: a policy, or no route",
     "refused": "refused: the packets arrived, and nothing listens on that port",
     "no-name": "the name was not found: is it right, and may the pod ask DNS?",
 }
@@ -35,7 +35,7 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """True where what was expected was seen. `expected` and `seen` are outcomes of `podwire.testing.knock`."""
+    """True if the expected outcome was observed. `expected` and `seen` are outcomes of `connection_probe`."""
 
     source: str
     target: str
@@ -56,16 +56,16 @@ class Verdict:
 
 
 def settle(
-    ask: Callable[[float], str], expected: str, within: float, patience: tuple[float, ...] = PATIENCE["TCP"]
+    attempt: Callable[[float], str], expected: str, within: float, patience: tuple[float, ...] = PATIENCE["TCP"]
 ) -> tuple[str, float]:
-    """Ask until the outcome is the expected one or `within` seconds are over: the last outcome, and the time taken.
+    """Try until the outcome is the expected one or `within` seconds are over; return the last outcome and the time.
 
-    Policies and endpoints reach the kernel a moment after they were written, so that one look would be a race. `ask`
-    is given the seconds to wait. Silence is an outcome once it was seen as often in a row as `patience` has entries.
+    Policies and endpoints reach the kernel a moment after they were written, so that one try would be a race. `attempt`
+    gets the seconds to wait. Silence is an outcome if as many tries in a row as `patience` has entries were silent.
     """
     began, silences = time.monotonic(), 0
     while True:
-        seen = ask(patience[min(silences, len(patience) - 1)])
+        seen = attempt(patience[min(silences, len(patience) - 1)])
         silences = silences + 1 if seen == SILENT else 0
         taken = time.monotonic() - began
         sure = seen != SILENT or silences >= len(patience)

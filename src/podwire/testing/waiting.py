@@ -1,4 +1,4 @@
-"""Wait for what becomes true a moment later."""
+"""Wait for a condition."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LONGEST_PAUSE = 0.2
 
 
 def eventually(condition: Callable[[], T], seconds: float = 20, what: str = "the condition") -> T:
-    """Ask until the answer is true, and return it; AssertionError where it is not within `seconds`.
+    """Call the condition until it is true and return its value. Raises AssertionError after `seconds`.
 
-    A condition that raises AssertionError is not true yet; at the end its own words are the error.
+    A condition that raises AssertionError is not true yet; the last one's text becomes that of the error.
     """
     deadline = time.monotonic() + seconds
     pause = SHORTEST_PAUSE

@@ -1,4 +1,4 @@
-"""A running world in a test's hands."""
+"""A running world, as tests use it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
-from podwire.testing import settled, targets
+from podwire.testing import readiness, targets
 from podwire.testing.home import Home, Result
 from podwire.testing.kubectl import Kubectl
 from podwire.testing.processes import descendants, end
@@ -27,7 +27,7 @@ WITH_RESOLVER = (
     't=$(readlink -m /etc/resolv.conf); [ -e "$t" ] || { mkdir -p "${t%/*}"; : > "$t"; }; '
     'mount -n --bind "$1" "$t"; shift; exec "$@"'
 )
-"""Runs a program to which /etc/resolv.conf is the file named first. In a mount namespace of its own."""
+"""Runs a program with the file named first as its /etc/resolv.conf. In a mount namespace of its own."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,8 +35,8 @@ class World:
     """A running world. What names no namespace means `namespace`.
 
     Where a method takes a `target`, that is a node (`node-1`), `outside`, `underlay`, a pod (POD or NAMESPACE/POD), or
-    a workload that stands for one of its ready pods (`deploy/web`, `shop/deploy/web`). Times are seconds. What fails
-    raises AssertionError with what the program said.
+    a workload, which means one of its ready pods (`deploy/web`, `shop/deploy/web`). Times are seconds. What fails
+    raises AssertionError with the output of the program.
     """
 
     home: Home
@@ -89,7 +89,7 @@ class World:
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
 
         def ready() -> bool:
-            troubles = settled.unsettled(self.kubectl.json(settled.KINDS, *where)["items"])
+            troubles = readiness.not_ready(self.kubectl.json(readiness.KINDS, *where)["items"])
             if troubles:
                 raise AssertionError("\n  ".join(["", *troubles]))
             return True
@@ -116,7 +116,7 @@ class World:
         return self.kubectl("exec", f"--namespace={one.namespace}", name, *options, "--", *command, stdin=stdin)
 
     def allowed(self, source: str, target: str, *, protocol: str = "TCP", within: float = 10) -> Verdict:
-        """Whether a connection from the source to HOST:PORT is answered; asked again for `within` seconds.
+        """Whether a connection from the source to HOST:PORT is answered; tried again for `within` seconds.
 
         HOST is a name as the source resolves it, an address, or a pod or workload with a `/`, such as
         `shop/deploy/backend:8080`, which means the pod's own address. UDP counts as answered when a datagram
@@ -125,7 +125,7 @@ class World:
         return self._judge(source, target, protocol, (OPEN, within))
 
     def denied(self, source: str, target: str, *, protocol: str = "TCP", within: float = 10) -> Verdict:
-        """Whether a connection from the source to HOST:PORT gets no reaction at all, which is what a policy does.
+        """Whether a connection from the source to HOST:PORT gets no reaction at all, which is the effect of a policy.
 
         A refusal or an unknown name is no denial: such a test would prove nothing. Over UDP silence must be seen twice,
         the second time for longer. Else as `allowed`.
@@ -138,13 +138,13 @@ class World:
 
         def ask(seconds: float) -> str:
             address = self._pod(host).address if "/" in host else host
-            return self._knock(source, (address, str(port), protocol, str(seconds)))
+            return self._try_connection(source, (address, str(port), protocol, str(seconds)))
 
         seen, taken = settle(ask, expected, within, PATIENCE.get(protocol, PATIENCE["TCP"]))
         return Verdict(source, target, protocol, expected, seen, taken)
 
-    def _knock(self, source: str, arguments: tuple[str, str, str, str]) -> str:
-        program = resources.files("podwire.testing").joinpath("knock.py").read_text()
+    def _try_connection(self, source: str, arguments: tuple[str, str, str, str]) -> str:
+        program = resources.files("podwire.testing").joinpath("connection_probe.py").read_text()
         words = [sys.executable, "-I", "-S", "-c", program, *arguments]
         return self.run_in(source, *words).stdout
 
@@ -178,7 +178,7 @@ class World:
     def kill(self, role: str) -> list[int]:
         """Kill a part of podwire itself, such as `apiserver`, with SIGKILL; it comes back by itself.
 
-        For tests of programs that must live through that. Answers the process ids that were killed, when they are gone.
+        For tests of programs that must survive that. Returns the process ids that were killed, when they have ended.
         """
         name = f"pw-{role}"[:15]
         killed = [pid for pid, comm in self.processes().items() if comm == name]

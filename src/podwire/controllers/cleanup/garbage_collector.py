@@ -17,10 +17,10 @@ from podwire.controllers.cleanup.owner_graph import (
     decide,
 )
 from podwire.controllers.machinery import owner_references
+from podwire.kube.api_discovery import discover
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName, Object
-from podwire.kube.resources import discover
 from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from podwire.controllers.cleanup.namespace_conditions import Outcome, qualified
+from podwire.kube.api_discovery import Discovered, discover
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import PODS
-from podwire.kube.resources import Discovered, discover
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
-"""Knock on one door from inside a pod's network and say in one word what happened.
+"""Try one connection from inside a pod's network and print the outcome in one word.
 
 The text of this file is run by a bare Python in that network, so it uses the standard library only. Arguments: host,
-port, protocol (TCP or UDP), seconds. Answers: open (a connection was made, or a datagram came back), refused, silent,
+port, protocol (TCP or UDP), seconds. Outcomes: open (a connection was made, or a datagram came back), refused, silent,
 no-name, or the error of the operating system.
 """
 
@@ -13,7 +13,7 @@ import sys
 GREETING = b"who are you\n"
 
 
-def knock(host: str, port: int, protocol: str, seconds: float) -> str:
+def try_connection(host: str, port: int, protocol: str, seconds: float) -> str:
     """One try."""
     kind = socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM
     try:
@@ -37,4 +37,4 @@ def knock(host: str, port: int, protocol: str, seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(knock(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))
+    sys.stdout.write(try_connection(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))

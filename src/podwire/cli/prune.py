@@ -1,12 +1,12 @@
-"""What dead worlds left: cleared away, and said."""
+"""Remove what dead worlds left on the host."""
 
 from __future__ import annotations
 
 import click
 
 
-def clear() -> list[str]:
-    """Forget the worlds that were killed or whose `up` was, with a line for each; answers their names."""
+def dead_worlds() -> list[str]:
+    """Remove worlds that were killed, or whose `up` was, and print a line for each; return their names."""
     from podwire.lab.host import stop
 
     names, chosen = stop.prune()

@@ -1,7 +1,7 @@
 import msgspec
 
+from podwire.kube.api_discovery import ResourceList, discover, kinds
 from podwire.kube.client import ApiError
-from podwire.kube.resources import ResourceList, discover, kinds
 
 DOCUMENT = b"""{"kind": "APIResourceList", "groupVersion": "apps/v1", "resources": [
   {"name": "deployments", "kind": "Deployment", "namespaced": true, "verbs": ["get", "list", "watch", "delete"]},

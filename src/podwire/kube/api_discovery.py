@@ -1,4 +1,4 @@
-"""What a server serves, by its plain discovery documents: one Kind for each resource, metadata only.
+"""API discovery: one Kind for each resource that a server serves, metadata only.
 
 Source: kubernetes.io "API discovery" (unaggregated form); k8s.io/apimachinery `meta/v1` APIResourceList, APIGroupList.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 COLLECTED = frozenset({"list", "watch", "delete"})
-"""The verbs without which nobody can follow and remove the objects of a resource."""
+"""The verbs that are needed to follow and delete the objects of a resource."""
 
 
 class Resource(Struct, frozen=True):
@@ -63,14 +63,14 @@ class GroupList(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """Kinds of a server; `errors` says for each group and version that could not be read why not."""
+    """Kinds of a server; `errors` has the reason for each group and version that could not be read."""
 
     kinds: tuple[Kind[Object], ...]
     errors: Mapping[str, str]
 
 
 class Fetching(Protocol):
-    """What reads a document of a server by its path, as a Client does."""
+    """The part of a Client that reads a document by its path."""
 
     async def fetch(self, path: str) -> bytes:
         """The body; raises ApiError."""

@@ -1,4 +1,4 @@
-"""What of a namespace has not settled yet, in words. Pure: from objects as the API gives them."""
+"""Which workloads and pods are not ready yet, and why. Pure: from objects as the API returns them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __tracebackhide__ = True  # in a failed test's report the user's own line is the
 KINDS = "deployments.apps,statefulsets.apps,daemonsets.apps,pods"
 
 
-def unsettled(items: Iterable[dict[str, Any]]) -> list[str]:
+def not_ready(items: Iterable[dict[str, Any]]) -> list[str]:
     """One line for each workload whose rollout is not done and each pod that is not ready; empty when all is well.
 
     Pods that have succeeded, or are being deleted, are well.
@@ -27,14 +27,14 @@ def title(item: dict[str, Any]) -> str:
 
 
 def troubled(item: dict[str, Any]) -> str:
-    """What one object still waits for; empty when nothing."""
+    """What one object waits for; empty if it is ready."""
     if leaving(item):
         return ""
     return pod(item) if item["kind"] == "Pod" else workload(item)
 
 
 def workload(item: dict[str, Any]) -> str:
-    """As `kubectl rollout status` judges: the controller has seen the spec, and all pods are new and available."""
+    """By the rule of `kubectl rollout status`: the controller has observed the spec, all pods are new and available."""
     status, spec = item.get("status", {}), item["spec"]
     if status.get("observedGeneration", 0) < item["metadata"].get("generation", 0):
         return "its controller has not seen it yet"
@@ -52,7 +52,7 @@ def workload(item: dict[str, Any]) -> str:
 
 
 def pod(item: dict[str, Any]) -> str:
-    """Why a pod is not ready: what its containers say, else its conditions."""
+    """Why a pod is not ready: by its containers' states, else by its conditions."""
     status = item.get("status", {})
     if status.get("phase") == "Succeeded" or is_ready({"status": status}):
         return ""
@@ -66,7 +66,7 @@ def pod(item: dict[str, Any]) -> str:
 
 
 def container(state: dict[str, Any]) -> list[str]:
-    """The state of a container in words."""
+    """The state of a container as text."""
     for name, fields in state.items():
         code = [f"with {fields['exitCode']}"] if "exitCode" in fields else []
         return [name, *code, fields.get("reason", ""), fields.get("message", "")]

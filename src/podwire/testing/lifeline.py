@@ -1,4 +1,4 @@
-"""Worlds that end with the test process: started by the real command line, held by a pipe."""
+"""Worlds that end with the test process: started by the command line, tied to it by a pipe (`up --lifeline`)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ GRACE_SECONDS = 30.0
 
 
 class WorldStartError(Exception):
-    """The world could not be started. The text is podwire's own: what is missing, and what to do."""
+    """The world could not be started. The text is podwire's own: what is missing, and the remedy."""
 
 
 @dataclass(frozen=True)
-class Life:
-    """A running world and the pipe that it hangs on: whatever ends this process, kill -9 too, ends the world."""
+class StartedWorld:
+    """A running world and its lifeline, a pipe: any end of this process, by kill -9 too, ends the world."""
 
     world: World
     pipe: int
@@ -34,7 +34,7 @@ class Life:
             os.close(self.pipe)
 
     def keep(self) -> None:
-        """Let the world live on after this process."""
+        """Keep the world running after the end of this process."""
         from podwire.lab.supervisor.init import KEEP  # late: it takes a tenth of a second
 
         with suppress(BrokenPipeError):  # the world has ended by itself
@@ -42,7 +42,7 @@ class Life:
         os.close(self.pipe)
 
 
-def start(home: Home, name: str, *arguments: str, timeout: float = 60) -> Life:
+def start(home: Home, name: str, *arguments: str, timeout: float = 60) -> StartedWorld:
     """Start a world with `podwire up`; raises WorldStartError. Nothing of it is left when it fails."""
     reader, writer = os.pipe()
     limits = ("--timeout", f"{timeout:g}", "--lifeline", str(reader))
@@ -56,14 +56,14 @@ def start(home: Home, name: str, *arguments: str, timeout: float = 60) -> Life:
         raise
     finally:
         os.close(reader)
-    return Life(World(home, name), writer)
+    return StartedWorld(World(home, name), writer)
 
 
 @contextmanager
 def running_world(
     name: str = "test", *, nodes: int = 1, overlay: str = "direct", timeout: float = 60
 ) -> Iterator[World]:
-    """A world for the length of a block, for fixtures of one's own and for tests without pytest.
+    """A world for the length of a block, for other fixtures and for tests without pytest.
 
     `overlay` is `direct` or `vxlan`, `timeout` the seconds until it must be usable. Raises WorldStartError.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from podwire.testing.settled import unsettled
+from podwire.testing.readiness import not_ready
 
 
 def deployment(status: dict[str, int], *, generation: int = 1, replicas: int = 2) -> dict[str, Any]:
@@ -32,7 +32,7 @@ ALL = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
     ],
 )
 def test_a_rollout_that_is_not_done(item: dict[str, Any], words: str) -> None:
-    (line,) = unsettled([item])
+    (line,) = not_ready([item])
     assert line.startswith("deployment shop/web: ")
     assert words in line
 
@@ -40,16 +40,16 @@ def test_a_rollout_that_is_not_done(item: dict[str, Any], words: str) -> None:
 def test_a_rollout_that_is_done() -> None:
     gone = deployment({})
     gone["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
-    assert unsettled([deployment(ALL), deployment({}, replicas=0), gone]) == []
+    assert not_ready([deployment(ALL), deployment({}, replicas=0), gone]) == []
 
 
 def test_a_daemonset_counts_nodes() -> None:
     status = {"observedGeneration": 1, "desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 2}
     item = {"kind": "DaemonSet", "metadata": {"namespace": "a", "name": "b", "generation": 1}, "spec": {}}
-    assert unsettled([item | {"status": status}]) == [
+    assert not_ready([item | {"status": status}]) == [
         "daemonset a/b: 2 of 3 pods are available, 3 of them up to date, 3 in all"
     ]
-    assert unsettled([item | {"status": status | {"numberAvailable": 3}}]) == []
+    assert not_ready([item | {"status": status | {"numberAvailable": 3}}]) == []
 
 
 def pod(status: dict[str, Any]) -> dict[str, Any]:
@@ -92,9 +92,9 @@ def pod(status: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_pod_that_is_not_ready_says_why(status: dict[str, Any], words: str) -> None:
-    assert unsettled([pod(status)]) == [words]
+    assert not_ready([pod(status)]) == [words]
 
 
 def test_a_pod_that_is_ready_or_done() -> None:
     ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
-    assert unsettled([pod(ready), pod({"phase": "Succeeded"})]) == []
+    assert not_ready([pod(ready), pod({"phase": "Succeeded"})]) == []
