@@ -35,7 +35,7 @@ def troubles(objects: list[dict[str, Any]]) -> list[str]:
 
 
 def unready(objects: list[dict[str, Any]]) -> set[str]:
-    """The titles of what has not readiness."""
+    """The titles of what is not ready."""
     return {title(item) for item in objects if troubled(item)}
 
 
