@@ -85,7 +85,7 @@ class Runtime:
             Informer(client, kinds.CONFIG_MAPS), Informer(client, kinds.SECRETS), Informer(client, kinds.SERVICES)
         )
         self.node = _node(config, client, spawner, (self._recorder, self._objects))
-        self._reporter = NodeReporter(client, config.node, self.node.cni)
+        self._reporter = NodeReporter(client, config.node, self.node.cni, config.ephemeral)
         self._lease = NodeLease(client, config.node.name)
         self._images = config.images
         self.workers = PodWorkers(self.node)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podwire import __version__
 from podwire.lab.base import paths
 from podwire.lab.network.topology import NodeAddresses
 
+KUBELET_PORT = 10250
+"""Where clients of the API server expect a kubelet; its paths are served there by the API server's proxy."""
 
-def node_status(node: NodeAddresses, *, ready: bool, message: str, now: str) -> dict[str, Any]:
-    """What the node's runtime reports about it. `now` is RFC 3339."""
-    condition = {
-        "type": "Ready",
-        "status": "True" if ready else "False",
-        "reason": "KubeletReady" if ready else "NetworkPluginNotReady",
-        "message": message,
-        "lastHeartbeatTime": now,
-        "lastTransitionTime": now,
-    }
+
+def node_status(node: NodeAddresses, conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the status of a node with these conditions."""
     return {
         "addresses": [
             {"type": "InternalIP", "address": str(node.ipv4.ip)},
@@ -30,7 +25,8 @@ def node_status(node: NodeAddresses, *, ready: bool, message: str, now: str) -> 
         ],
         "capacity": resources(),
         "allocatable": resources(),
-        "conditions": [condition],
+        "conditions": list(conditions),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET_PORT}},
         "nodeInfo": _node_info(node.name),
     }
 

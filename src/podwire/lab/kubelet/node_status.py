@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from podwire.kube.client import ApiError, Client
 from podwire.kube.core import Node
@@ -19,6 +21,7 @@ from podwire.kube.informer import Informer
 from podwire.kube.kinds import NODES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
+from podwire.lab.kubelet import node_conditions
 from podwire.lab.kubelet.cni_client import CniError, Network
 from podwire.lab.kubelet.node_object import node_status
 from podwire.lab.network.topology import NodeAddresses
@@ -33,11 +36,12 @@ LONGEST_PAUSE_SECONDS = 2.0
 class NodeReporter:
     """Reports one node. Until it is ready it asks the network soon again, in rising pauses."""
 
-    def __init__(self, client: Client, node: NodeAddresses, network: Network) -> None:
+    def __init__(self, client: Client, node: NodeAddresses, network: Network, ephemeral: Path) -> None:
         self._client = client
         self._node = node
         self._network = network
-        self._condition: dict[str, Any] = {}
+        self._ephemeral = ephemeral
+        self._conditions: list[dict[str, Any]] = []
         self._own: Informer[Node] = Informer(client, NODES, field_selector=f"metadata.name={node.name}")
         self._contradicted = asyncio.Event()
         self._own.subscribe(self._hear)
@@ -49,8 +53,8 @@ class NodeReporter:
             tasks.create_task(self._report_for_ever())
 
     def _hear(self, change: Change[Node]) -> None:
-        said = self._condition.get("status") == "True"
-        if self._condition and change.new is not None and change.new.ready != said:
+        written = {condition["type"]: condition["status"] for condition in self._conditions}
+        if written and change.new is not None and change.new.ready != (written["Ready"] == "True"):
             self._contradicted.set()
 
     async def _report_for_ever(self) -> None:
@@ -75,16 +79,19 @@ class NodeReporter:
         try:
             await self._network.status()
         except CniError as error:
-            ready, message = False, f"the pods' network is not ready: {error}"
+            trouble = f"{node_conditions.NETWORK_NOT_READY}{error}"
         else:
-            ready, message = True, "podwire runtime is ready"
+            trouble = ""
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        status = node_status(self._node, ready=ready, message=message, now=now)
-        self._keep_transition(status["conditions"][0])
+        readings = node_conditions.read(self._ephemeral)
+        self._conditions = node_conditions.conditions(readings, trouble, now, self._conditions)
+        status = node_status(self._node, [*self._of_others(), *self._conditions])
         await self._client.patch(NODES, NamespacedName("", self._node.name), {"status": status}, "status")
-        return ready
+        return not trouble
 
-    def _keep_transition(self, condition: dict[str, Any]) -> None:
-        if self._condition.get("status") == condition["status"]:
-            condition["lastTransitionTime"] = self._condition["lastTransitionTime"]
-        self._condition = condition
+    def _of_others(self) -> list[dict[str, Any]]:
+        """The conditions that others wrote, such as a network plugin: a patch replaces the whole list."""
+        own = {condition["type"] for condition in self._conditions}
+        node = self._own.objects.get(NamespacedName("", self._node.name))
+        found = node.status.conditions if node is not None else ()
+        return [msgspec.to_builtins(condition) for condition in found if condition.type not in own]
