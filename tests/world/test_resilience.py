@@ -151,6 +151,46 @@ def test_what_was_acknowledged_survives_the_death_of_the_api_server(pods: World)
     assert set(names) <= set(listed)
 
 
+@pytest.fixture
+def full(pods: World) -> Iterator[None]:
+    """Nothing can be written to /run, nor to what pods write to."""
+    nodes = ("node-1", "node-2")
+    folders = ["/run", *(f"/run/podwire/ephemeral/{node}" for node in nodes)]
+    lines = pods.run_in("underlay", "df", "-k", "--output=size,used", *folders).stdout.splitlines()[1:]
+    for folder, line in zip(folders, lines, strict=True):
+        used = max(int(line.split()[1]), 4)
+        pods.run_in("underlay", "mount", "-o", f"remount,size={used}k", folder)
+        pods.run_in("underlay", "sh", "-c", f"cat /dev/zero > {folder}/filled", check=False)
+    yield
+    for folder, line in zip(folders, lines, strict=True):
+        pods.run_in("underlay", "rm", f"{folder}/filled")
+        pods.run_in("underlay", "mount", "-o", f"remount,size={line.split()[0]}k", folder)
+
+
+@pytest.mark.usefixtures("full")
+def test_full_file_systems_stop_neither_pods_nor_the_api_nor_new_pods(
+    pods: World, flow: "subprocess.Popen[str]"
+) -> None:
+    refused = pods.run_in("underlay", "sh", "-c", "echo x > /run/more", check=False)
+    assert refused.returncode != 0
+    before = state(pods)
+    killed = [*victims(pods, "pw-shim"), *victims(pods, "pw-zygote"), *victims(pods, "pw-apiserver")]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: pods.kubectl("create", "configmap", "full", check=False).returncode == 0, 30)
+    pods.kubectl("run", "during", "--image=nginx", "--port=80")
+    eventually(lambda: pods.jsonpath("pod during", "{.status.containerStatuses[0].ready}") == "true", 60)
+    assert answers(pods, address(pods, "during"))
+    assert not answers(pods, address_of_closed(pods))
+    assert flow.stdin is not None
+    assert flow.stdout is not None
+    flow.stdin.write("still there?\n")
+    flow.stdin.flush()
+    assert flow.stdout.readline() == "alive\n"
+    pods.kubectl("delete", "pod", "during", "--now")
+    assert state(pods) == before
+
+
 def test_pods_come_and_go_after_all_that(pods: World) -> None:
     pods.kubectl("run", "late", "--image=nginx", "--port=80")
     pods.kubectl("wait", "pod/late", "--for=condition=Ready", "--timeout=30s")
