@@ -29,7 +29,7 @@ from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.storage.store import Store
 from podwire.apiserver.streams.node_dialer import MakeDialer
 from podwire.apiserver.writes import bootstrap_objects
-from podwire.apiserver.writes.admission import living_namespace, service_addresses
+from podwire.apiserver.writes.admission import default_ingress_class, living_namespace, service_addresses
 from podwire.apiserver.writes.bootstrap_controller import First, Keeper
 from podwire.apiserver.writes.ip_addresses import IPAddresses
 from podwire.apiserver.writes.pod_priority import PodPriority
@@ -150,7 +150,13 @@ class ApiServer:
         authority = Path(self._config.authority_file).read_text(encoding="ascii")
         contents = bootstrap_objects.namespace_contents(self.registry, authority, _now)
         own = (living_namespace, contents, service_addresses(self._addresses, may_allocate), self._ranges.admit)
-        admission = (*own, self._priority.admit, self._definitions.admit, *self.access.admission)
+        admission = (
+            *own,
+            default_ingress_class(self.store),
+            self._priority.admit,
+            self._definitions.admit,
+            *self.access.admission,
+        )
         return Writer(self.registry, self.store, admission, _now, self._ranges.removed)
 
     def _make_api(self) -> Api:

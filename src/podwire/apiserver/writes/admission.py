@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.kinds.resources import Resource
+    from podwire.apiserver.storage.store import Store
     from podwire.apiserver.storage.transaction import Transaction
     from podwire.apiserver.writes.service_allocator import ServiceAddresses
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     """What else goes in the write that removes an object."""
 
 Object = dict[str, Any]
+
+_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+_DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +58,27 @@ def living_namespace(write: Write) -> None:
         cause = Cause("metadata.namespace", "NamespaceTerminating", f"namespace {name} is being terminated")
         why = f"unable to create new content in namespace {name} because it is being terminated"
         raise status.forbidden(write.resource, metadata["name"], why, [cause])
+
+
+def default_ingress_class(store: Store) -> Admission:
+    """Give a new Ingress without a class the default one (k8s.io/kubernetes admission plugin DefaultIngressClass).
+
+    Of several default classes it is the newest, of those made in the same second the first by name.
+    """
+
+    def admit(write: Write) -> None:
+        if write.resource.storage != "ingresses.networking.k8s.io" or write.old is not None:
+            return
+        annotations = write.obj["metadata"].get("annotations") or {}
+        if _CLASS_ANNOTATION in annotations or "ingressClassName" in write.obj["spec"]:
+            return
+        classes = [stored.object()["metadata"] for stored in store.objects("ingressclasses.networking.k8s.io")]
+        marked = [one for one in classes if (one.get("annotations") or {}).get(_DEFAULT_CLASS_ANNOTATION) == "true"]
+        newest = max((one["creationTimestamp"] for one in marked), default="")
+        for name in sorted(one["name"] for one in marked if one["creationTimestamp"] == newest)[:1]:
+            write.obj["spec"]["ingressClassName"] = name
+
+    return admit
 
 
 def service_addresses(addresses: ServiceAddresses, usable: Callable[[Transaction], Callable[[str], bool]]) -> Admission:
