@@ -83,6 +83,13 @@ def test_what_is_not_ours_has_no_frontend(one: Service) -> None:
     assert led_to(one, slice_of("web", "10.244.1.2")) == {}
 
 
+@pytest.mark.parametrize("label", ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"])
+def test_slices_that_are_for_others_are_left_out(label: str) -> None:
+    plain, marked = slice_of("web", "10.244.1.2"), slice_of("web", "10.244.1.3", name="2")
+    marked.metadata.labels[label] = ""
+    assert led_to(service("web", "10.96.0.1"), plain, marked) == {"10.96.0.1 tcp 80": {"10.244.1.2 8080"}}
+
+
 def test_flows_may_go_on_to_an_endpoint_that_ends_but_not_to_one_that_failed() -> None:
     ready = endpoint("10.244.1.2")
     ending = endpoint("10.244.1.3", False, serving=True, terminating=True)

@@ -16,7 +16,10 @@ from podwire.kube.core import Service
 from podwire.kube.discovery import HEADLESS_LABEL, EndpointSlice
 
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
-"""A Service with this label belongs to another proxy."""
+"""A Service or a slice with this label belongs to another proxy."""
+
+NOT_PROXIED = frozenset({PROXY_NAME_LABEL, HEADLESS_LABEL})
+"""Labels of Services and of slices that a proxy leaves out (k8s.io/kubernetes `cmd/kube-proxy/app/server.go`)."""
 
 
 class Protocol(enum.StrEnum):
@@ -63,13 +66,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 def entries(service: Service, slices: Iterable[EndpointSlice], node: NodeView) -> Iterator[Entry]:
     """All frontends of a Service; none for headless ones, external names and Services of other proxies."""
-    labels = service.metadata.labels
-    if PROXY_NAME_LABEL in labels or HEADLESS_LABEL in labels:
+    if NOT_PROXIED & service.metadata.labels.keys():
         return
     addresses = [address for address in map(canonical, service.addresses) if address]
     if not addresses:
         return
-    found = by_port(service, slices)
+    found = by_port(service, [piece for piece in slices if not NOT_PROXIED & piece.metadata.labels.keys()])
     for port in service.spec.ports:
         for address in addresses:
             frontend = Frontend(address, Protocol[port.protocol], port.port)
