@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from podwire.apiserver.reads import continue_token, selectors
 from tests.apiserver.bodies.protobuf import encoder
 from tests.apiserver.fuzz import objects
 from tests.apiserver.fuzz.requests import json_patches
+from tests.apiserver.fuzz.tally import both_ways, refusing
 from tests.apiserver.validation.objects import kind
 
 QUICK = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -37,43 +37,52 @@ VALUES = st.recursive(
 )
 
 
+@both_ways
 @QUICK
 @given(st.integers(0, len(ENVELOPE) - 1), st.binary(max_size=6), st.integers(0, 6))
 @pytest.mark.proves("bad-json")
+@example(0, b"", 0)
 def test_protobuf_with_a_wound(at: int, wound: bytes, length: int) -> None:
-    with suppress(WireError):
+    with refusing(WireError):
         assert isinstance(envelope.read(ENVELOPE[:at] + wound + ENVELOPE[at + length :]), dict)
 
 
+@both_ways
 @QUICK
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 @example(base64.urlsafe_b64encode(b'{"v":"podwire/1","rv":99999999999999999999,"after":["","a"]}').decode())
 @example(base64.urlsafe_b64encode(b'{"v":"podwire/1","rv":1,"after":["../a","b"]}').decode())
+@example(continue_token.Position(7, "a", "b").token())
 def test_continue_tokens(token: str) -> None:
-    with suppress(StatusError):
+    with refusing(StatusError):
         assert continue_token.position(token).version >= 0
 
 
+@both_ways
 @QUICK
 @given(st.text(st.sampled_from("ab=!<>(), \\.in-notexists/é\0"), max_size=60), st.text(max_size=30))
 @pytest.mark.proves("bad-selectors")
+@example("a=b,c in (d,e),!f", "status.phase=Running")
 def test_selectors(labels: str, fields: str) -> None:
-    with suppress(StatusError):
+    with refusing(StatusError):
         selectors.selection("pods", "", labels, fields)
 
 
+@both_ways
 @QUICK
 @given(st.text(st.sampled_from("ab.*[]?()@=='\"0123:-,\\ "), max_size=40), VALUES)
+@example(".a[0].name", {"a": [{"name": 1}]})
 def test_paths_of_printer_columns(path: str, value: Any) -> None:
-    with suppress(JsonPathError):
+    with refusing(JsonPathError):
         assert isinstance(json_path.find(path, value), list)
 
 
+@both_ways
 @QUICK
 @given(json_patches(POD))
 def test_json_patches(operations: Any) -> None:
     before = json.dumps(POD)
-    with suppress(PatchError, PatchFailed, TooManyOperations):
+    with refusing(PatchError, PatchFailed, TooManyOperations):
         json_patch.apply(POD, operations)
     assert json.dumps(POD) == before
 
@@ -89,25 +98,28 @@ def strategic_patches(draw: st.DrawFn) -> Any:
     return objects.mutated(draw, patch)
 
 
+@both_ways
 @QUICK
 @given(strategic_patches())
 @example({**POD, "$patch": []})
 def test_strategic_merge_patches(patch: Any) -> None:
     before = json.dumps(POD)
-    with suppress(StrategicPatchError):
+    with refusing(StrategicPatchError):
         if isinstance(patch, dict):
             assert isinstance(strategic_merge.apply(POD, patch, schema.merge_rules(kind("v1 Pod"))), dict)
     assert json.dumps(POD) == before
 
 
+@both_ways
 @QUICK
 @given(st.text(st.sampled_from(list("self.x()[]{}'\"?:&|!=<>+-*/%0129,nulltrue \\")), max_size=60))
 @example("(" * 5000)
 @example("self.map(x, " * 40 + "x" + ")" * 40)
 @example("'" + "a" * 100_000 + "'")
 @example("1 / 0 == 1 || [1][9] == 2")
+@example("self.x[0] == 0")
 def test_rules(source: str) -> None:
-    with suppress(cel.NotCompiledError, cel.EvaluationError):
+    with refusing(cel.NotCompiledError, cel.EvaluationError):
         compiled = cel.compiled(source)
         if compiled.affordable(10):
             compiled.evaluate({"self": {"x": list(range(10))}})

@@ -16,6 +16,7 @@ from podwire.apiserver.bodies.protobuf.wire import WireError
 from tests.apiserver.bodies.protobuf.encoder import body, encode, field, numeric
 from tests.apiserver.bodies.protobuf.encoder import envelope as wrap
 from tests.apiserver.conftest import Talk
+from tests.apiserver.fuzz.tally import both_ways, refusing
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -140,20 +141,25 @@ def test_deep_embedded_objects_are_refused() -> None:
 KINDS = st.sampled_from([("v1", "Pod"), ("v1", "Service"), ("apps/v1", "Deployment"), ("batch/v1", "Job")])
 
 
+@both_ways
 @given(KINDS, st.binary(max_size=200))
 @example(("v1", "Pod"), b"\x12" * 150)
+@example(("v1", "Pod"), b"")
 def test_any_bytes_are_an_object_or_a_refusal(kind: tuple[str, str], raw: bytes) -> None:
-    with contextlib.suppress(status.StatusError):
+    with refusing(status.StatusError):
         assert reader.read_protobuf(wrap(*kind, raw))["kind"] == kind[1]
     with contextlib.suppress(status.StatusError):
         reader.read_protobuf(b"k8s\0" + raw)
 
 
+@both_ways
 @given(st.integers(0), st.integers(0, 255))
+@example(0, ord("k"))
+@example(0, 0)
 def test_a_damaged_pod_is_an_object_or_a_refusal(where: int, byte: int) -> None:
     raw = bytearray(body(POD))
     raw[where % len(raw)] = byte
-    with contextlib.suppress(status.StatusError):
+    with refusing(status.StatusError):
         reader.read_protobuf(bytes(raw))
 
 
