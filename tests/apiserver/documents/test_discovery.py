@@ -151,3 +151,16 @@ async def test_a_document_is_made_once_until_the_kinds_change(talk: Talk, accept
     assert isinstance(after, Response)
     assert b"example.com" not in first.body
     assert b"example.com" in after.body
+
+
+async def test_an_aggregated_document_that_a_client_has_is_not_sent_again(talk: Talk) -> None:
+    first = await talk.answer("GET", "/apis", accept=KUBECTL)
+    assert isinstance(first, Response)
+    etag = first.headers["Etag"]
+    again = await talk.answer("GET", "/apis", accept=KUBECTL, if_none_match=etag)
+    assert isinstance(again, Response)
+    assert (again.code, again.body, again.headers["Etag"]) == (304, b"", etag)
+    await define(talk)
+    changed = await talk.answer("GET", "/apis", accept=KUBECTL, if_none_match=etag)
+    assert isinstance(changed, Response)
+    assert (changed.code, changed.headers["Etag"] != etag) == (200, True)

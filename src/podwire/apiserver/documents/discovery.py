@@ -138,7 +138,7 @@ def _aggregated(registry: Registry, names: list[str]) -> Object:
     by_group = _by_group(registry)
     items = [
         {
-            "metadata": {"name": name, "creationTimestamp": None},
+            "metadata": {"name": name},
             "versions": [
                 _aggregated_version(version, by_group[name][version]) for version in _versions(registry, name)
             ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -89,7 +90,8 @@ class ServerDocuments:
             return self._more[path]()
         if path.startswith("/openapi/v3"):
             return self._schema(request, path.removeprefix("/openapi/v3").strip("/"))
-        return self._discovery(path.strip("/").split("/"), request.headers.get("accept", ""))
+        headers = request.headers
+        return self._discovery(path.strip("/").split("/"), headers.get("accept", ""), headers.get("if-none-match", ""))
 
     def _schema(self, request: Request, group_version: str) -> Response:
         """A document; asked for by its hash it may be kept for a year, by an old one it has moved to the new one."""
@@ -107,8 +109,11 @@ class ServerDocuments:
             return Response(b"", 304, headers=headers)
         return Response(self._schemas.document(group_version) or b"", headers=headers)
 
-    def _discovery(self, parts: list[str], accept: str) -> Response:
-        """A discovery document, made once for each state of the registry; raises StatusError 404."""
+    def _discovery(self, parts: list[str], accept: str, etag: str) -> Response:
+        """A discovery document, made once for each state of the registry; raises StatusError 404.
+
+        `etag` is that of the client's copy.
+        """
         if self._generation != self._registry.generation:
             self._generation = self._registry.generation
             self._discovered.clear()
@@ -116,6 +121,8 @@ class ServerDocuments:
         found = self._discovered.get(key)
         if found is None:
             found = self._discovered[key] = self._make_discovery(parts, aggregated=key[1])
+        if etag and found.headers.get("Etag") == etag:
+            return Response(b"", 304, headers=found.headers)
         return found
 
     def _paths(self) -> list[str]:
@@ -169,5 +176,11 @@ def _in_a_year() -> datetime:
 
 
 def _aggregated(document: dict[str, Any]) -> Response:
-    answer = json_response(document)
-    return Response(answer.body, content_type=discovery.AGGREGATED_CONTENT_TYPE)
+    """With a hash by which clients ask again (k8s.io/apiserver `pkg/endpoints/discovery/aggregated/etag.go`)."""
+    body = json_response(document).body
+    headers = {
+        "Etag": f'"{hashlib.sha512(body).hexdigest().upper()}"',
+        "Vary": "Accept",
+        "Cache-Control": "public",
+    }
+    return Response(body, content_type=discovery.AGGREGATED_CONTENT_TYPE, headers=headers)
