@@ -20,6 +20,7 @@ from podwire.kube.core import Container
 from podwire.kube.meta import NamespacedName
 from podwire.kube.numbers import read_port
 from podwire.lab.kubelet import pod_plan
+from podwire.lab.kubelet.node_endpoints import NodeEndpoints
 from podwire.lab.kubelet.pod_worker import PodWorker
 from podwire.lab.shim.lifecycle import Record, Running, Waiting
 from podwire.lab.shim.log_file import log_path
@@ -36,10 +37,17 @@ FindWorker = Callable[[NamespacedName], PodWorker | None]
 
 
 class RuntimeServer:
-    """Serves until cancelled. `find` answers the worker of a pod on this node, `addresses` what can be asked here."""
+    """Serves until cancelled.
 
-    def __init__(self, path: Path, find: FindWorker, addresses: Callable[[], Set[str]]) -> None:
+    `find` returns the worker of a pod on this node, `addresses` those of the node and its pods, to which requests are
+    passed on; `endpoints` are about the node.
+    """
+
+    def __init__(
+        self, path: Path, find: FindWorker, addresses: Callable[[], Set[str]], endpoints: NodeEndpoints
+    ) -> None:
         self._path = path
+        self._endpoints = endpoints
         self._find = find
         self._addresses = addresses
         self._read = Readings()
@@ -52,7 +60,7 @@ class RuntimeServer:
         application.router.add_get("/exec" + pod, self._exec)
         application.router.add_get("/attach" + pod, self._attach)
         application.router.add_get("/portForward/{namespace}/{pod}", self._forward)
-        application.router.add_get("/healthz", _healthy)
+        self._endpoints.register(application.router)
         application.router.add_route("*", "/proxy/{scheme}/{address}/{port}/{rest:.*}", self._proxy)
         # Streams may never end by themselves: whoever stops the server does not wait for them.
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
@@ -170,10 +178,6 @@ def _service_unavailable(message: str) -> web.Response:
         "code": 503,
     }
     return web.json_response(body, status=503)
-
-
-async def _healthy(_: web.Request) -> web.Response:
-    return web.Response(text="ok")
 
 
 def _check_upgrade(request: web.Request) -> None:

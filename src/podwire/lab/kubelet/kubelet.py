@@ -27,6 +27,7 @@ from podwire.lab.kubelet.cni_client import CniError, Network
 from podwire.lab.kubelet.eviction import EvictionMonitor
 from podwire.lab.kubelet.http_server import RuntimeServer
 from podwire.lab.kubelet.node_context import Names, Node, Objects
+from podwire.lab.kubelet.node_endpoints import NodeEndpoints
 from podwire.lab.kubelet.node_lease import NodeLease
 from podwire.lab.kubelet.node_status import NodeReporter
 from podwire.lab.kubelet.pod_plan import Machine
@@ -90,7 +91,8 @@ class Runtime:
         self._images = config.images
         self.workers = PodWorkers(self.node)
         self._evictions = EvictionMonitor(self.workers.values)
-        self._server = RuntimeServer(config.folder / "runtime.sock", self.workers.find, self._addresses)
+        endpoints = NodeEndpoints(self.node, lambda: self.workers)
+        self._server = RuntimeServer(config.folder / "runtime.sock", self.workers.find, self._addresses, endpoints)
 
     async def run(self) -> None:
         """Follow the API and run what it says, for ever."""
