@@ -245,6 +245,24 @@ async def test_a_set_whose_name_is_taken_by_another_owner_gets_another_hash(api:
     assert other.all(DEPLOYMENTS)[0]["status"]["collisionCount"] == 1
 
 
+async def test_conditions_that_a_user_sets_meanwhile_are_not_lost(api: FakeApi) -> None:
+    """The controller's view of the object is older than the user's write."""
+    nodes(api)
+    deploy(api, 1)
+    custom = {"type": "Custom", "status": "True", "reason": "Test"}
+    async with at_work(api, FakeRuntime(api)):
+        await api.until(lambda: progressed(api, 1))
+        api.hold(REPLICA_SETS)
+        (item,) = api.all(REPLICA_SETS)
+        api.put(REPLICA_SETS, item["metadata"]["name"], "shop", status={**item["status"], "conditions": [custom]})
+        written = api.calls["PATCH", "replicasets"]
+        api.remove(PODS, NamespacedName("shop", live(api)[0]["metadata"]["name"]))
+        await api.until(lambda: api.calls["PATCH", "replicasets"] > written)
+        api.hold()
+        await api.until(lambda: progressed(api, 1))
+    assert api.all(REPLICA_SETS)[0]["status"]["conditions"] == [custom]
+
+
 async def test_a_refusal_because_the_namespace_is_being_deleted_is_not_retried_nor_reported(api: FakeApi) -> None:
     terminating = ApiError(403, "Forbidden", "it is being terminated", frozenset({"NamespaceTerminating"}))
     api.refuse["POST", "pods"] = terminating
@@ -252,7 +270,7 @@ async def test_a_refusal_because_the_namespace_is_being_deleted_is_not_retried_n
     async with at_work(api):
         await api.until(lambda: api.calls["POST", "pods"] == 2)
         await api.until(lambda: any(s.get("status") for s in api.all(REPLICA_SETS)))
-        assert not api.all(REPLICA_SETS)[0]["status"]["conditions"]
+        assert not api.all(REPLICA_SETS)[0]["status"].get("conditions")
         api.refuse["POST", "pods"] = ApiError(403, "Forbidden", "exceeded quota")
         deploy(api, 3)
         await api.until(lambda: any(event["reason"] == "FailedCreate" for event in api.all(EVENTS)))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from podwire.kube.meta import Struct
+    from collections.abc import Sequence
+
+    from podwire.kube.meta import Condition, Object, Struct
 
 
 COLLISIONS = "collisionCount"
@@ -21,3 +23,19 @@ def whole(status: Struct, *, unless_zero: str = "") -> dict[str, Any]:
     if unless_zero and not body[unless_zero]:
         del body[unless_zero]
     return body
+
+
+def versioned(item: Object, status: dict[str, Any]) -> dict[str, Any]:
+    """Return the merge patch of a status that holds lists: it is refused if the object has changed."""
+    return {"metadata": {"resourceVersion": item.metadata.resource_version}, "status": status}
+
+
+def with_conditions(item: Object, status: dict[str, Any], before: Sequence[Condition]) -> dict[str, Any]:
+    """Return the merge patch of a status whose conditions others write too.
+
+    Unchanged conditions are left out, so that the patch cannot undo another write; changed ones are refused if the
+    object has changed.
+    """
+    if status["conditions"] != msgspec.to_builtins(tuple(before)):
+        return versioned(item, status)
+    return {"status": {name: value for name, value in status.items() if name != "conditions"}}

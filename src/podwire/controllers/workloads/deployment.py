@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.machinery import owner_references
 from podwire.controllers.machinery.deletion import delete
-from podwire.controllers.machinery.status_patch import COLLISIONS, whole
+from podwire.controllers.machinery.status_patch import COLLISIONS, whole, with_conditions
 from podwire.controllers.workloads import (
     deployment_revisions,
     deployment_rollout,
@@ -181,7 +181,8 @@ class Deployments:
         current, old = deployment_revisions.split(deployment, self._owned(deployment))
         wanted = deployment_status.status(deployment, current, old, now)
         if wanted != deployment.status:
-            body = {"status": whole(wanted, unless_zero=COLLISIONS)}
+            status = whole(wanted, unless_zero=COLLISIONS)
+            body = with_conditions(deployment, status, deployment.status.conditions)
             deployment = self._deployments.wrote(await self._client.patch(DEPLOYMENTS, deployment.key, body, "status"))
         left = deployment_status.deadline_left(deployment, now)
         if left is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from podwire.controllers.machinery.deletion import delete
 from podwire.controllers.machinery.pod_control import OwnedPods
+from podwire.controllers.machinery.status_patch import versioned
 from podwire.controllers.workloads import job_plan, job_status, job_tally
 from podwire.kube.cache import changed_key
 from podwire.kube.kinds import JOBS
@@ -95,8 +96,7 @@ class Jobs:
     async def _write_status(self, job: Job, wanted: JobStatus) -> Job:
         if wanted == job.status:
             return job
-        metadata = {"resourceVersion": job.metadata.resource_version}
-        body = {"metadata": metadata, "status": job_status.as_json(wanted)}
+        body = versioned(job, job_status.as_json(wanted))
         written = self._jobs.wrote(await self._client.patch(JOBS, job.key, body, "status"))
         self._report(job, wanted)
         return written

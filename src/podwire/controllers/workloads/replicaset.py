@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from podwire.controllers.machinery.pod_control import OwnedPods
-from podwire.controllers.machinery.status_patch import whole
+from podwire.controllers.machinery.status_patch import whole, with_conditions
 from podwire.controllers.workloads import replicaset_plan
 from podwire.kube.cache import changed_key
 from podwire.kube.client import ApiError
@@ -68,7 +68,7 @@ class ReplicaSets:
         condition = _replica_failure(failure, now) if failure else None
         wanted = replicaset_plan.status(replica_set, self._pods.of(replica_set), now, condition)
         if wanted != replica_set.status:
-            body = {"status": whole(wanted)}
+            body = with_conditions(replica_set, whole(wanted), replica_set.status.conditions)
             self._sets.wrote(await self._client.patch(REPLICA_SETS, replica_set.key, body, "status"))
 
 
