@@ -26,10 +26,11 @@ from tests.sandbox import in_world
 @in_world
 async def test_a_pod_runs_and_its_status_says_so() -> None:
     async with node() as home:
-        await home.create("web", shell("cat /etc/resolv.conf /etc/hosts; hostname; sleep 60"))
+        resources = {"requests": {"cpu": "100m"}}
+        await home.create("web", shell("cat /etc/resolv.conf /etc/hosts; hostname; sleep 60", resources=resources))
         pod = await home.when("web", is_ready)
         status = pod["status"]
-        assert status["phase"] == "Running"
+        assert (status["phase"], status["qosClass"], status["observedGeneration"]) == ("Running", "Burstable", 1)
         assert status["podIP"] == "10.244.1.10"
         assert status["hostIPs"] == [{"ip": "172.18.0.2"}, {"ip": "fd00:172:18::2"}]
         only = status["containerStatuses"][0]

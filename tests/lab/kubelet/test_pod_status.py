@@ -87,6 +87,17 @@ def test_readiness_gates() -> None:
     gated = pod(readinessGates=[{"conditionType": "example.com/x"}])
     both = seen(record("a", RUNS), record("b", RUNS))
     assert conditions(pod_status.status(gated, both, NOW))["Ready"] == ("False", "ReadinessGatesNotReady")
+    closed = msgspec.convert(
+        {**msgspec.to_builtins(gated), "status": {"conditions": [{"type": "example.com/x", "status": "False"}]}}, Pod
+    )
+    messages = [
+        next(c.message for c in pod_status.status(one, both, NOW).conditions if c.type == "Ready")
+        for one in (gated, closed)
+    ]
+    assert messages == [
+        'corresponding condition of pod readiness gate "example.com/x" does not exist.',
+        'the status of pod readiness gate "example.com/x" is not "True", but False',
+    ]
     state = {"conditions": [{"type": "example.com/x", "status": "True"}]}
     opened = msgspec.convert({**msgspec.to_builtins(gated), "status": state}, Pod)
     found = conditions(pod_status.status(opened, both, NOW))
@@ -146,3 +157,11 @@ def test_what_runs_in_place_of_an_image_is_said() -> None:
     ours = pod_events.pulled("a", "busybox", "podwire://machine/busybox", "")
     assert ours.message == 'Container image "busybox" is not pulled: container a runs this machine\'s programs'
     assert "already present" in pod_events.pulled("a", "busybox", "sha256:1", "").message
+
+
+def test_a_status_names_the_generation_that_it_is_about_and_leaves_the_class_to_the_server() -> None:
+    made = msgspec.convert({"metadata": {"name": "web", "generation": 3}, "spec": {"containers": [{"name": "a"}]}}, Pod)
+    found = pod_status.patch(made, pod_status.status(made, seen(record("a", RUNS)), NOW))["status"]
+    assert found["observedGeneration"] == 3
+    assert {condition["observedGeneration"] for condition in found["conditions"]} == {3}
+    assert "qosClass" not in found, "the server sets it once, and refuses another one"

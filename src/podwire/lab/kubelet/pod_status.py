@@ -67,7 +67,7 @@ class Status(Struct, frozen=True):
     phase: str
     conditions: tuple[Condition, ...]
     start_time: str
-    qos_class: str = "BestEffort"
+    observed_generation: int | None = None
     message: str = ""
     reason: str = ""
     host_ip: str = msgspec.field(default="", name="hostIP")
@@ -125,6 +125,7 @@ def status(pod: Pod, seen: Observation, now: str, before: Iterable[Condition] = 
     current = phase(pod, seen)
     return Status(
         phase=current,
+        observed_generation=pod.metadata.generation or None,
         reason=seen.failure.reason if seen.failure is not None and current == "Failed" else "",
         message=seen.failure.message if seen.failure is not None and current == "Failed" else "",
         conditions=_conditions(pod, seen, current, now, before),
@@ -251,7 +252,11 @@ def _conditions(
     )
     known = {condition.type: condition for condition in before}
     others = tuple(condition for condition in pod.status.conditions if condition.type not in OWN_CONDITIONS)
-    return others + tuple(_since(condition, known.get(condition.type), now) for condition in mine)
+    generation = pod.metadata.generation or None
+    return others + tuple(
+        msgspec.structs.replace(_since(condition, known.get(condition.type), now), observed_generation=generation)
+        for condition in mine
+    )
 
 
 def _initialized(container: Container, seen: Observation) -> bool:
@@ -272,11 +277,20 @@ def _verdict(kind: str, holds: bool, reason: str, names: list[str], word: str = 
 def _gated(pod: Pod, condition: Condition) -> Condition:
     """Readiness gates: every condition that the pod names must be True too."""
     states = {entry.type: entry.status for entry in pod.status.conditions}
-    missing = [gate.condition_type for gate in pod.spec.readiness_gates if states.get(gate.condition_type) != "True"]
-    if condition.status == "True" and missing:
-        message = f'the status of pod readiness gate {missing[0]!r} is not "True"'
+    missing = [_closed(gate.condition_type, states) for gate in pod.spec.readiness_gates]
+    message = ", ".join(filter(None, missing))
+    if condition.status == "True" and message:
         return msgspec.structs.replace(condition, status="False", reason="ReadinessGatesNotReady", message=message)
     return condition
+
+
+def _closed(gate: str, states: Mapping[str, str]) -> str:
+    """Why a readiness gate keeps a pod from being ready; empty where it does not."""
+    if gate not in states:
+        return f'corresponding condition of pod readiness gate "{gate}" does not exist.'
+    if states[gate] == "True":
+        return ""
+    return f'the status of pod readiness gate "{gate}" is not "True", but {states[gate]}'
 
 
 def _since(condition: Condition, before: Condition | None, now: str) -> Condition:
