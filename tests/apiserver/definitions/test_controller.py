@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from podwire.apiserver.custom import definition
+from podwire.apiserver.custom.definition import Definition
 from podwire.apiserver.main import running
 from podwire.apiserver.reads.watcher import WatchAnswer
-from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.storage.revisions import Key, Stored
 from tests.apiserver.conftest import Files, Talk, configuration, until
 from tests.apiserver.custom.widgets import DEFINITIONS, MERGE, WIDGETS, define, manifest, schema, version, widget
 
@@ -84,6 +86,24 @@ async def test_a_name_that_is_taken_is_had_when_it_is_free(talk: Talk) -> None:
     await talk.ok("DELETE", OWN)
     await until(lambda: talk.server.registry.find("example.com", "v1", "gadgets") is not None)
     assert condition(await talk.ok("GET", f"{DEFINITIONS}/gadgets.example.com"), "Established")[0] == "True"
+
+
+async def test_a_removal_reads_only_definitions_that_wait_for_a_name(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for plural in ("widgets", "gadgets", "gizmos"):
+        await define(talk, plural=plural, kind=plural.title())
+    read: list[str] = []
+    of = definition.of
+
+    def counted(stored: Stored) -> Definition:
+        read.append(stored.key.name)
+        return of(stored)
+
+    monkeypatch.setattr(definition, "of", counted)
+    await talk.ok("DELETE", OWN)
+    await gone(talk)
+    assert set(read) == {NAME}
 
 
 @pytest.mark.proves("delete-definitions")

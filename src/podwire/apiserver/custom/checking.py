@@ -126,9 +126,6 @@ def _list(schema: Structural, value: list[Any], path: str) -> Iterator[Cause]:
         yield field_errors.too_many(path, len(value), schema.max_items)
     if schema.min_items is not None and len(value) < schema.min_items:
         yield field_errors.invalid(path, value, f"{path} in body should have at least {schema.min_items} items")
-    pairs = ((item, other) for place, item in enumerate(value) for other in value[:place])
-    if schema.unique_items and any(json_equal(item, other) for item, other in pairs):
-        yield field_errors.invalid(path, value, f"{path} in body shouldn't contain duplicates")
 
 
 def _combinations(schema: Structural, value: Any, path: str) -> Iterator[Cause]:

@@ -50,7 +50,6 @@ class Structural(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     pattern: str = ""
     min_items: int | None = None
     max_items: int | None = None
-    unique_items: bool = False
     min_properties: int | None = None
     max_properties: int | None = None
     all_of: tuple[Structural, ...] = ()

@@ -151,15 +151,17 @@ class Definitions:
             self._hub.end_storage(name)
 
     def _forget(self, name: str) -> None:
-        """Serve a kind no longer; its names are free."""
+        """Stop serving a kind, and give its names to the definitions of its group that wait for them."""
         _, before = self._served.pop(name, ("", ()))
         for resource in before:
             self._registry.remove(resource.group, resource.version, resource.plural)
         self._hub.end_storage(name)
         self._claims.put(name, None)
+        group = name.partition(".")[2]
         for stored in self._store.objects(STORAGE):
-            if not definitions.of(stored).established:
-                self._run(f"names of {stored.key.name}", self._touch(stored.key.name))
+            other = stored.key.name
+            if other not in self._served and other.partition(".")[2] == group:
+                self._run(f"names of {other}", self._touch(other))
 
     def _run(self, title: str, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the background, once at a time."""
