@@ -150,5 +150,6 @@ def _report(chosen: argparse.Namespace, results: list[Result], folder: Path, *, 
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
