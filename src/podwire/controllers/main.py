@@ -26,6 +26,7 @@ from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.controllers.workloads.statefulset import StatefulSets
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
+from podwire.kube.kinds import REPLICATION_CONTROLLERS
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
 
@@ -50,6 +51,7 @@ async def run(config: ControllersConfig) -> None:
         loops = {
             "the Deployment controller": Deployments(client, informers, workloads).run,
             "the ReplicaSet controller": ReplicaSets(client, informers, workloads).run,
+            "the ReplicationController manager": ReplicaSets(client, informers, workloads, REPLICATION_CONTROLLERS).run,
             "the StatefulSet controller": StatefulSets(client, informers, workloads).run,
             "the DaemonSet controller": DaemonSets(client, informers, workloads).run,
             "the Job controller": Jobs(client, informers, workloads).run,

@@ -105,6 +105,22 @@ class ReplicaSet(Object, frozen=True):
     status: ReplicaSetStatus = ReplicaSetStatus()
 
 
+class ReplicationControllerSpec(Struct, frozen=True):
+    """How many pods of which template; the selector is a map of labels."""
+
+    replicas: int = 1
+    selector: dict[str, str] = {}
+    template: PodTemplate = PodTemplate()
+    min_ready_seconds: int = 0
+
+
+class ReplicationController(Object, frozen=True):
+    """The predecessor of the ReplicaSet, of the core group."""
+
+    spec: ReplicationControllerSpec = ReplicationControllerSpec()
+    status: ReplicaSetStatus = ReplicaSetStatus()
+
+
 class ControllerRevision(Object, frozen=True):
     """An earlier template of a StatefulSet or DaemonSet: `data` is the patch that restores it."""
 

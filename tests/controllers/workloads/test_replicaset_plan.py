@@ -8,6 +8,7 @@ from podwire.controllers.workloads import replicaset_plan
 from podwire.kube import names
 from podwire.kube.apps import ReplicaSetStatus
 from podwire.kube.core import Pod
+from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Condition
 from tests.controllers.build import pod, replica_set
 
@@ -80,7 +81,7 @@ def test_a_failure_keeps_its_start_and_conditions_of_others_stay() -> None:
 
 def test_a_new_pod_keeps_unknown_fields_of_the_template_and_names_its_owner() -> None:
     template: dict[str, Any] = {"metadata": {"labels": {"app": "web"}}, "spec": {"priority": 3, "containers": []}}
-    body = replicaset_plan.pod_body(replica_set(1, template=template), "web-1-abcde")
+    body = replicaset_plan.pod_body(REPLICA_SETS, replica_set(1, template=template), "web-1-abcde")
     assert body["spec"]["priority"] == 3
     assert body["metadata"]["ownerReferences"][0]["uid"] == "uid-web-1"
 

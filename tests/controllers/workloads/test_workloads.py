@@ -13,7 +13,7 @@ from podwire.controllers.nodes.scheduler import Scheduler
 from podwire.controllers.workloads.deployment import Deployments
 from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.kube.client import ApiError
-from podwire.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS
+from podwire.kube.kinds import DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
@@ -108,6 +108,21 @@ async def test_min_ready_seconds_reach_the_current_set_and_leave_available_pods_
         assert seconds == {0: 1, 10**6: 1}
         deploy(api, 1, image="b", minReadySeconds=0)
         await api.until(lambda: progressed(api, 1) and images(api) == {"b": 1})
+
+
+async def test_a_replication_controller_keeps_its_pods(api: FakeApi) -> None:
+    nodes(api)
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c"}]}}
+    spec = {"replicas": 2, "selector": {"app": "web"}, "template": template}
+    api.put(REPLICATION_CONTROLLERS, "web", "shop", spec=spec)
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
+    manager = ReplicaSets(api, informers, recorder, REPLICATION_CONTROLLERS)
+    async with running(informers, manager, Scheduler(api, informers, recorder), FakeRuntime(api), recorder):
+        await api.until(lambda: api.all(REPLICATION_CONTROLLERS)[0].get("status", {}).get("availableReplicas") == 2)
+        assert live(api)[0]["metadata"]["ownerReferences"][0]["kind"] == "ReplicationController"
+        api.put(REPLICATION_CONTROLLERS, "web", "shop", spec={**spec, "replicas": 0})
+        await api.until(lambda: not live(api))
+    assert "terminatingReplicas" not in api.all(REPLICATION_CONTROLLERS)[0]["status"]
 
 
 async def test_recreate_starts_no_pod_before_the_last_old_one_is_gone(api: FakeApi) -> None:

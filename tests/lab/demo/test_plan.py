@@ -15,6 +15,7 @@ import yaml
 from podwire.controllers.workloads.replicaset_plan import pod_body
 from podwire.kube.apps import Deployment, ReplicaSet, ReplicaSetSpec
 from podwire.kube.core import Namespace, Pod, Service
+from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Object, ObjectMeta
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.watch import Change
@@ -74,7 +75,7 @@ class Cluster:
 
 def pod_of(deployment: Deployment) -> dict[str, Any]:
     spec = ReplicaSetSpec(template=deployment.spec.template)
-    return pod_body(ReplicaSet(metadata=deployment.metadata, spec=spec), f"{deployment.metadata.name}-1")
+    return pod_body(REPLICA_SETS, ReplicaSet(metadata=deployment.metadata, spec=spec), f"{deployment.metadata.name}-1")
 
 
 @pytest.fixture(scope="module")

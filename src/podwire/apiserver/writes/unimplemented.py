@@ -14,7 +14,6 @@ _NOTHING_DONE = {
     ("", "LimitRange"): "containers get no defaults and no bounds from it",
     ("", "PersistentVolume"): "no pod gets a volume from it",
     ("", "PersistentVolumeClaim"): "it stays Pending, and no pod gets a volume from it",
-    ("", "ReplicationController"): "it makes no pods: use a Deployment",
     ("", "ResourceQuota"): "nothing is counted or refused",
     ("autoscaling", "HorizontalPodAutoscaler"): "nothing is scaled, as there are no metrics",
     ("networking.k8s.io", "Ingress"): "nothing listens for it: reach its Services by 'kubectl port-forward'",

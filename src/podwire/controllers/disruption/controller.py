@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from podwire.controllers.disruption import budget as budgets
 from podwire.controllers.machinery.status_patch import whole
 from podwire.kube.cache import Index, changed_key
-from podwire.kube.kinds import DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, STATEFUL_SETS
+from podwire.kube.kinds import (
+    DEPLOYMENTS,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    REPLICA_SETS,
+    REPLICATION_CONTROLLERS,
+    STATEFUL_SETS,
+)
 from podwire.kube.meta import NamespacedName
 from podwire.kube.selectors import matches
 from podwire.kube.work_queue import WorkQueue
@@ -34,12 +41,14 @@ class Disruptions:
         self._deployments = informers.of(DEPLOYMENTS)
         self._replica_sets = informers.of(REPLICA_SETS)
         self._stateful_sets = informers.of(STATEFUL_SETS)
+        self._replication_controllers = informers.of(REPLICATION_CONTROLLERS)
         self._by_namespace = Index(self._budgets, _namespace)
         self._pods_by_namespace = Index(pods, _namespace)
         self._queue: WorkQueue[NamespacedName] = WorkQueue("disruption budgets", self.sync)
         self._budgets.subscribe(lambda change: self._queue.add(changed_key(change)))
         pods.subscribe(self._pod_changed)
-        for owners in (self._deployments, self._replica_sets, self._stateful_sets):
+        scaled = (self._deployments, self._replica_sets, self._stateful_sets, self._replication_controllers)
+        for owners in scaled:
             owners.subscribe(self._owner_changed)
 
     async def run(self) -> None:
@@ -81,6 +90,9 @@ class Disruptions:
         if kind == "StatefulSet":
             stateful_set = self._stateful_sets.objects.get(key)
             return None if stateful_set is None else (stateful_set.metadata.uid, stateful_set.spec.replicas)
+        if kind == REPLICATION_CONTROLLERS.kind:
+            manager = self._replication_controllers.objects.get(key)
+            return None if manager is None else (manager.metadata.uid, manager.spec.replicas)
         replica_set = self._replica_sets.objects.get(key) if kind == "ReplicaSet" else None
         if replica_set is None:
             return None

@@ -1,37 +1,47 @@
-"""The ReplicaSet controller: keeps the wanted number of pods of one template."""
+"""The ReplicaSet controller: keeps the wanted number of pods of one template. ReplicationControllers are the same."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from podwire.controllers.machinery.pod_control import OwnedPods
 from podwire.controllers.machinery.status_patch import whole, with_conditions
 from podwire.controllers.workloads import replicaset_plan
+from podwire.kube.apps import ReplicaSet, ReplicationController
 from podwire.kube.cache import changed_key
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import REPLICA_SETS
-from podwire.kube.meta import Condition, NamespacedName, timestamp
+from podwire.kube.meta import Condition, LabelSelector, NamespacedName, timestamp
 from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
-    from podwire.kube.apps import ReplicaSet
+    from podwire.kube.cache import Store
     from podwire.kube.client import Client
+    from podwire.kube.kinds import Kind
     from podwire.kube.recorder import Recorder
     from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 
 
-class ReplicaSets:
-    """Follows ReplicaSets and their pods."""
+SetT = TypeVar("SetT", ReplicaSet, ReplicationController)
 
-    def __init__(self, client: Client, informers: SharedInformers, recorder: Recorder) -> None:
+
+class ReplicaSets(Generic[SetT]):
+    """Follows ReplicaSets, or ReplicationControllers, and their pods."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: SharedInformers,
+        recorder: Recorder,
+        kind: Kind[SetT] = REPLICA_SETS,  # type: ignore[assignment]
+    ) -> None:
         self._client = client
-        self._sets = informers.of(REPLICA_SETS)
-        self._queue: WorkQueue[NamespacedName] = WorkQueue("replicasets", self.sync)
-        self._pods = OwnedPods(
-            client, informers, recorder, REPLICA_SETS, lambda item: item.spec.selector, self._queue.add
-        )
+        self._kind: Kind[SetT] = kind
+        self._sets: Store[SetT] = informers.of(kind)
+        self._queue: WorkQueue[NamespacedName] = WorkQueue(kind.resource, self.sync)
+        self._pods: OwnedPods[SetT] = OwnedPods(client, informers, recorder, kind, _selector, self._queue.add)
         self._sets.subscribe(self._changed)
 
     async def run(self) -> None:
@@ -50,7 +60,9 @@ class ReplicaSets:
         try:
             await self._pods.delete(replica_set, plan.delete)
             names = self._pods.names(replica_set, [replicaset_plan.name_prefix(replica_set)] * plan.create)
-            await self._pods.create(replica_set, [replicaset_plan.pod_body(replica_set, name) for name in names])
+            await self._pods.create(
+                replica_set, [replicaset_plan.pod_body(self._kind, replica_set, name) for name in names]
+            )
         except ApiError as error:
             failure = error
         await self._write_status(replica_set, now, failure)
@@ -59,17 +71,22 @@ class ReplicaSets:
         if plan.again_after is not None:
             self._queue.add(key, plan.again_after)
 
-    def _changed(self, change: Change[ReplicaSet]) -> None:
+    def _changed(self, change: Change[SetT]) -> None:
         if change.new is None and change.old is not None:
             self._pods.forget(change.old.metadata.uid)
         self._queue.add(changed_key(change))
 
-    async def _write_status(self, replica_set: ReplicaSet, now: datetime, failure: ApiError | None) -> None:
+    async def _write_status(self, replica_set: SetT, now: datetime, failure: ApiError | None) -> None:
         condition = _replica_failure(failure, now) if failure else None
         wanted = replicaset_plan.status(replica_set, self._pods.of(replica_set), now, condition)
         if wanted != replica_set.status:
             body = with_conditions(replica_set, whole(wanted), replica_set.status.conditions)
-            self._sets.wrote(await self._client.patch(REPLICA_SETS, replica_set.key, body, "status"))
+            self._sets.wrote(await self._client.patch(self._kind, replica_set.key, body, "status"))
+
+
+def _selector(replica_set: ReplicaSet | ReplicationController) -> LabelSelector:
+    selector = replica_set.spec.selector
+    return selector if isinstance(selector, LabelSelector) else LabelSelector(match_labels=selector)
 
 
 def _replica_failure(error: ApiError, now: datetime) -> Condition:

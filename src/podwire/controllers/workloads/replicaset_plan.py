@@ -1,4 +1,4 @@
-"""The next step of a ReplicaSet, how many pods to create and which to delete, and its status. Pure.
+"""The next step of a ReplicaSet or ReplicationController, pods to create and to delete, and its status. Pure.
 
 Source: kubernetes `pkg/controller/replicaset`, `pkg/controller/controller_utils.go` (ActivePodsWithRanks).
 """
@@ -9,16 +9,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from podwire.controllers.machinery.owner_references import reference
-from podwire.kube.apps import ReplicaSetStatus
-from podwire.kube.kinds import REPLICA_SETS
+from podwire.kube.apps import ReplicaSet, ReplicaSetStatus
 from podwire.kube.meta import Condition
 
 if TYPE_CHECKING:
-    from podwire.kube.apps import ReplicaSet
+    from podwire.kube.apps import ReplicationController
     from podwire.kube.core import Pod
+    from podwire.kube.kinds import Kind
     from podwire.kube.meta import Object
 
 BURST = 500
@@ -30,6 +30,9 @@ REPLICA_FAILURE = "ReplicaFailure"
 PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
+Replicated: TypeAlias = "ReplicaSet | ReplicationController"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The next step. `again_after` is when time alone changes the status, in seconds."""
@@ -39,7 +42,7 @@ class Plan:
     again_after: float | None = None
 
 
-def plan(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime) -> Plan:
+def plan(replica_set: Replicated, pods: Sequence[Pod], now: datetime) -> Plan:
     """Return the next step: the difference between the pods of a set and the wanted count."""
     again = next_available([pod for pod in pods if active(pod)], replica_set.spec.min_ready_seconds, now)
     if replica_set.metadata.deletion_timestamp is not None:
@@ -97,7 +100,7 @@ def next_available(pods: Iterable[Pod], min_ready_seconds: int, now: datetime) -
     return min((left for left in times if 0 < left < float("inf")), default=None)
 
 
-def status(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime, failure: Condition | None) -> ReplicaSetStatus:
+def status(replica_set: Replicated, pods: Sequence[Pod], now: datetime, failure: Condition | None) -> ReplicaSetStatus:
     """Return the status computed from the pods; conditions that others set are kept."""
     alive = [pod for pod in pods if active(pod)]
     wanted = replica_set.spec.template.labels.items()
@@ -106,13 +109,13 @@ def status(replica_set: ReplicaSet, pods: Sequence[Pod], now: datetime, failure:
         fully_labeled_replicas=sum(wanted <= pod.metadata.labels.items() for pod in alive),
         ready_replicas=sum(pod.ready for pod in alive),
         available_replicas=sum(unavailable_for(pod, replica_set.spec.min_ready_seconds, now) == 0 for pod in alive),
-        terminating_replicas=sum(terminating(pod) for pod in pods),
+        terminating_replicas=sum(map(terminating, pods)) if isinstance(replica_set, ReplicaSet) else None,
         observed_generation=replica_set.metadata.generation,
         conditions=_conditions(replica_set, failure),
     )
 
 
-def _conditions(replica_set: ReplicaSet, failure: Condition | None) -> tuple[Condition, ...]:
+def _conditions(replica_set: Replicated, failure: Condition | None) -> tuple[Condition, ...]:
     """Return the conditions with ReplicaFailure set or removed; a failure keeps the time and text of its start."""
     before = replica_set.status.conditions
     if failure is not None and any(condition.type == REPLICA_FAILURE for condition in before):
@@ -121,7 +124,7 @@ def _conditions(replica_set: ReplicaSet, failure: Condition | None) -> tuple[Con
     return (*kept, failure) if failure is not None else kept
 
 
-def pod_body(replica_set: ReplicaSet, name: str) -> dict[str, Any]:
+def pod_body(kind: Kind[Any], replica_set: Replicated, name: str) -> dict[str, Any]:
     """Return a new pod of the set as JSON."""
     template = replica_set.spec.template
     return {
@@ -130,7 +133,7 @@ def pod_body(replica_set: ReplicaSet, name: str) -> dict[str, Any]:
             "name": name,
             "generateName": f"{replica_set.metadata.name}-",
             "namespace": replica_set.metadata.namespace,
-            "ownerReferences": [reference(REPLICA_SETS, replica_set)],
+            "ownerReferences": [reference(kind, replica_set)],
         },
         "spec": template.spec,
     }
