@@ -1,12 +1,18 @@
-"""The control groups that a test of ours can make, and that must not stay."""
+"""In which control groups processes are: what a runtime makes for a container would hold that container's processes."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def below_own() -> set[str]:
-    """Those below our own, where containers begin too: of the others any program of the machine may make one."""
-    lines = Path("/proc/self/cgroup").read_text().splitlines()
-    own = next((line.partition("::")[2].strip("/") for line in lines if line.startswith("0::")), "")
-    return {str(path) for path in (Path("/sys/fs/cgroup") / own).rglob("*") if path.is_dir()}
+def of(*processes: int | str) -> set[str]:
+    """The control groups of processes by id, or `self`, in every hierarchy; those that have ended have none."""
+    return set(_lines(processes))
+
+
+def _lines(processes: Iterable[int | str]) -> Iterable[str]:
+    for process in processes:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield from Path(f"/proc/{process}/cgroup").read_text().splitlines()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from podwire.lab.host import userns
-from tests.cgroups import below_own
+from tests import cgroups
 from tests.lab.images.building import Image, busybox_layer, docker, entry, oci, tar
 from tests.world.harness import Home, World, eventually, running
 
@@ -66,11 +66,10 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def world(home: Home, archives: Path) -> Iterator[World]:
     """A world that was there before its images."""
-    before = below_own()
     for world in running(home, "images"):
         home.podwire("image", "load", str(archives / "web.tar"))
         yield world
-    assert below_own() == before, "a world leaves no cgroup behind"
+        assert cgroups.of(*world.processes()) == cgroups.of("self"), "a world makes no cgroup"
 
 
 def wait_ready(world: World, *what: str) -> None:

@@ -13,7 +13,7 @@ from podwire.kernel import namespaces
 from podwire.lab.container import capabilities, crun, process
 from podwire.lab.container.plan import ContainerPlan, Execute, Identity, Mount
 from podwire.lab.images.layer import Unpacking, apply
-from tests.cgroups import below_own
+from tests import cgroups
 from tests.lab.images.building import busybox_layer
 from tests.sandbox import in_world
 
@@ -214,11 +214,15 @@ def test_what_a_killed_launcher_made_is_ended_by_the_next() -> None:
 
 @in_world
 def test_no_cgroup_is_made_and_the_view_begins_at_the_containers_own() -> None:
-    before = below_own()
     _, text = shell("cat /proc/self/cgroup; ls /sys/fs/cgroup")
     assert "0::/\n" in text
     assert "cgroup.procs" in text
-    assert below_own() == before
+    null = os.open("/dev/null", os.O_WRONLY)
+    launch, started = begin(plan("sleep", "60"), null)
+    assert cgroups.of(started.pid) == cgroups.of("self")
+    os.kill(started.pid, signal.SIGKILL)
+    for pid in (launch.launcher, started.pid):
+        os.waitpid(pid, 0)
 
 
 @in_world

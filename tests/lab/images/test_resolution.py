@@ -3,6 +3,7 @@ import pytest
 from podwire.kube.core import (
     Container,
     ContainerPort,
+    GRPCAction,
     HTTPGetAction,
     Pod,
     PodSpec,
@@ -137,6 +138,11 @@ WEB = Container(
 
 def test_declared_and_probed_ports() -> None:
     assert stand_in_ports(pod(WEB), ["web"])["web"] == (*tcp(8080, 9000), Port("UDP", 53))
+
+
+def test_a_grpc_probe_names_a_port() -> None:
+    server = Container(name="a", image="shop/cart", readiness_probe=Probe(grpc=GRPCAction(port=7070)))
+    assert stand_in_ports(pod(server), ["a"])["a"] == tcp(7070)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from podwire.lab.base import grpc_health, hpack, http2
+from podwire.lab.base.grpc_health import HealthClient, Outcome
 from podwire.lab.standin import server
 from podwire.lab.standin.answers import Caller, StandInIdentity, datagram
 from podwire.lab.standin.port import Port
@@ -200,3 +202,38 @@ def test_it_ends_at_once_when_told_even_with_open_connections() -> None:
         os.kill(one.pid, signal.SIGTERM)
         assert select.select([ended], [], [], 2)[0], "it has not ended within two seconds"
         assert os.waitpid(one.pid, 0)[1] == 0
+
+
+def outcome(client: HealthClient) -> Outcome:
+    """Make the client's call to port 80."""
+    with socket.create_connection(("127.0.0.1", 80), 5) as connection:
+        connection.sendall(client.start)
+        while client.outcome is None:
+            data = connection.recv(4096)
+            assert data, "the stand-in ended the connection"
+            connection.sendall(client.receive(data))
+    return client.outcome
+
+
+@sandboxed
+def test_grpc_health_checks_are_answered_beside_http() -> None:
+    with running() as one:
+        one.line("listening on UDP 53")
+        for service in ("", "shop.Cart"):
+            assert outcome(HealthClient("web", service, "test")) == Outcome(grpc_health.OK, health=grpc_health.SERVING)
+        one.line("gRPC 80 from 127.0.0.1")
+        assert curl("http://127.0.0.1/").startswith("podwire stand-in")
+        with socket.create_connection(("127.0.0.1", 80), 5) as broken:
+            broken.sendall(http2.PREFACE + b"\xff" * 100)
+            broken.settimeout(5)
+            while broken.recv(4096):
+                pass
+
+
+@sandboxed
+def test_other_methods_of_grpc_are_not_implemented() -> None:
+    with running() as one:
+        one.line("listening on UDP 53")
+        other = HealthClient("web", "", "test")
+        other._head = hpack.encode({":method": "POST", ":scheme": "http", ":path": "/shop.Cart/Add"}.items())
+        assert outcome(other) == Outcome(grpc_health.UNIMPLEMENTED, "unknown method /shop.Cart/Add")

@@ -201,7 +201,9 @@ def _declared(container: Container) -> set[Port]:
 
 
 def _probed(probe: Probe, container: Container) -> set[Port]:
-    """The port that a probe knocks at; none where it asks another host or a program."""
+    """The port that a probe connects to; none where it names another host or a program."""
+    if probe.grpc is not None:
+        return {Port("TCP", probe.grpc.port)}
     action = probe.http_get or probe.tcp_socket
     if action is None or action.host:
         return set()

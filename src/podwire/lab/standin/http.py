@@ -21,6 +21,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from podwire.lab.base.http2 import PREFACE
+
 LARGEST_HEAD = 32 * 1024
 LARGEST_BODY = 64 * 1024 * 1024
 LARGEST_LINE = 1024
@@ -35,12 +37,17 @@ class Looks(enum.Enum):
     """What the first bytes of a connection look like."""
 
     HTTP = "http"
+    HTTP2 = "http/2"
     OTHER = "other"
     TOO_SHORT = "too short"
 
 
 def looks(data: bytes) -> Looks:
-    """Whether a client speaks HTTP, by its first bytes."""
+    """Whether a client speaks HTTP, by its first bytes; HTTP/2 begins with its preface (RFC 9113 section 3.4)."""
+    if data.startswith(PREFACE):
+        return Looks.HTTP2
+    if PREFACE.startswith(data):
+        return Looks.TOO_SHORT
     if any(data.startswith(method + b" ") for method in _METHODS):
         return Looks.HTTP
     if any((method + b" ").startswith(data) for method in _METHODS):

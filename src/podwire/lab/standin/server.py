@@ -1,7 +1,8 @@
 """The stand-in: it listens where an image would that is not on this machine, and answers who it is.
 
-One process for all ports, HTTP, plain TCP and UDP, IPv4 and IPv6. It is forked from a warm process into a container's
-root, so that it reads no file and imports nothing once it runs. A port that cannot be opened is logged and left.
+One process for all ports: HTTP, gRPC health checks, plain TCP and UDP, IPv4 and IPv6. It is forked from a warm process
+into a container's root, so it reads no file and imports nothing once it runs. A port that cannot be opened is logged
+and left out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from podwire.kernel.datagram import DatagramSocket, listen_stream
+from podwire.lab.base.grpc_health import SERVING, HealthServer
 from podwire.lab.standin.answers import Caller, StandInIdentity, datagram, http_answer, http_refusal, one_line
 from podwire.lab.standin.http import Continue, HttpReader, Looks, Refusal, Request, looks
 from podwire.lab.standin.port import Port
@@ -201,7 +203,7 @@ class StandIn:
 
 
 class Conversation:
-    """One TCP connection: HTTP where the client begins with it, else a line and an echo."""
+    """One TCP connection: HTTP or HTTP/2 where the client begins with it, else a line and an echo."""
 
     def __init__(
         self, identity: StandInIdentity, caller: Caller, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -216,10 +218,13 @@ class Conversation:
         first = await self._first_bytes()
         if first is None:
             return
-        if looks(first) is Looks.HTTP:
-            await self._speak_http(first)
-        else:
-            await self._echo(first)
+        match looks(first):
+            case Looks.HTTP:
+                await self._speak_http(first)
+            case Looks.HTTP2:
+                await self._speak_grpc(first)
+            case _:
+                await self._echo(first)
 
     async def _first_bytes(self) -> bytes | None:
         """What the client begins with, empty where it is silent; None where it has left without a word."""
@@ -255,6 +260,18 @@ class Conversation:
                         await self._send(http_answer(self._identity, self._caller, event))
                         if not event.keep_alive:
                             return
+            data = await self._read()
+
+    async def _speak_grpc(self, data: bytes) -> None:
+        """gRPC over HTTP/2 without TLS: the health service reports every service as serving, and no other exists."""
+        say(f"gRPC {self._caller.local_port} from {self._caller}")
+        http2 = HealthServer(lambda _: SERVING)
+        while data:
+            try:
+                await self._send(http2.receive(data))
+            except ValueError as error:
+                say(f"gRPC {self._caller.local_port} from {self._caller}: {error}")
+                return
             data = await self._read()
 
     async def _read(self) -> bytes:
