@@ -27,6 +27,9 @@ from podwire.lab.supervisor.filesystems import prepare_mounts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+RUN_BYTES = 4 << 30
+"""Tests keep images there too, which are not loaded where they would fill a disk."""
+
 FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
 
 
@@ -117,7 +120,7 @@ def enter_world() -> None:
         os.waitpid(first, 0)
         os._exit(0)
     namespaces.prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL)
-    prepare_mounts()
+    prepare_mounts(run_bytes=RUN_BYTES)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     ExitRing(paths.EXITS).close()
     body = os.fork()

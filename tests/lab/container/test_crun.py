@@ -220,9 +220,9 @@ def test_no_cgroup_is_made_and_the_view_begins_at_the_containers_own() -> None:
     null = os.open("/dev/null", os.O_WRONLY)
     launch, started = begin(plan("sleep", "60"), null)
     assert cgroups.of(started.pid) == cgroups.of("self")
-    os.kill(started.pid, signal.SIGKILL)
-    for pid in (launch.launcher, started.pid):
-        os.waitpid(pid, 0)
+    os.close(launch.go)
+    os.waitpid(launch.launcher, 0)
+    os.waitpid(started.pid, 0)
 
 
 @in_world

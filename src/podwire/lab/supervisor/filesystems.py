@@ -26,14 +26,14 @@ SMALLEST_BYTES = 64 * 1024 * 1024
 FLAGS = namespaces.MS_NOSUID | namespaces.MS_NODEV
 
 
-def prepare_mounts(nodes: Sequence[str] = ()) -> None:
+def prepare_mounts(nodes: Sequence[str] = (), run_bytes: int = RUN_BYTES) -> None:
     """Mount the world's own /proc and its tmpfs file systems in this mount namespace. Raises OSError."""
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
     namespaces.mount("proc", "/proc", "proc", FLAGS | namespaces.MS_NOEXEC)
     # A user namespace inside a container could mount cgroup2 for itself, and what root makes there stays on the host.
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    _mount(Path("/run"), RUN_BYTES)
+    _mount(Path("/run"), run_bytes)
     for folder in (paths.WORLD, paths.NETWORKS, paths.PKI):
         folder.mkdir(parents=True, mode=0o700)
     _mount(paths.STORE, memory // STORE_SHARE)
