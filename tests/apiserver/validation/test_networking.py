@@ -167,6 +167,30 @@ def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: A
         ),
         (
             "v1 Service",
+            "metadata.generateName",
+            "Web-",
+            'metadata.generateName: Invalid value: "Web-": a lowercase RFC 1123 label must consist of',
+        ),
+        (
+            "v1 Service",
+            "metadata.annotations",
+            {"service.kubernetes.io/topology-mode": "Auto", "service.kubernetes.io/topology-aware-hints": "auto"},
+            (
+                'metadata.annotations[service.kubernetes.io/topology-mode]: Invalid value: "Auto": must match '
+                "annotations[service.kubernetes.io/topology-aware-hints] when both are specified"
+            ),
+        ),
+        (
+            "v1 Service",
+            "metadata.annotations",
+            {"service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8"},
+            (
+                "metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: Forbidden: may only be "
+                "used when `type` is 'LoadBalancer'"
+            ),
+        ),
+        (
+            "v1 Service",
             "spec.ports.0.appProtocol",
             "a b",
             'spec.ports[0].appProtocol: Invalid value: "a b"',

@@ -39,7 +39,7 @@ _right_parts = ValidationCache()
 
 def validate(resource: ResourceNames, metadata: Field, old: Field | None) -> Iterator[Cause]:
     """Check the metadata of an object that has its name already."""
-    yield from _name(resource, metadata["name"])
+    yield from _name(resource, metadata["name"], metadata["generateName"])
     if resource.namespaced and metadata["namespace"]:
         yield from metadata["namespace"].invalid_each(formats.dns_label(metadata["namespace"].text))
     elif metadata["namespace"]:
@@ -113,14 +113,16 @@ def _requirement(expression: Field) -> Iterator[Cause]:
         yield from value.invalid_each(formats.label_value(value.text))
 
 
-def _name(resource: ResourceNames, name: Field) -> Iterator[Cause]:
+def _name(resource: ResourceNames, name: Field, prefix: Field) -> Iterator[Cause]:
+    """Check the name and the prefix that it was generated from, which may end with a dash."""
+    form = formats.path_segment if resource.group == _RBAC else _NAME_FORMS.get(resource.kind, formats.dns_subdomain)
+    if prefix:
+        shown = f"{prefix.text[:-2]}a" if prefix.text.endswith("-") and len(prefix.text) > 1 else prefix.text
+        yield from prefix.invalid_each(form(shown))
     if not name:
         yield name.required("name or generateName is required")
         return
-    form = formats.path_segment if resource.group == _RBAC else _NAME_FORMS.get(resource.kind, formats.dns_subdomain)
     yield from name.invalid_each(form(name.text))
-    if resource.kind == "CronJob" and len(name.text) > 52:
-        yield name.invalid("must be no more than 52 characters")
 
 
 def _owners(field: Field) -> Iterator[Cause]:

@@ -17,6 +17,9 @@ TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 LONGEST_AFFINITY = 86400
 """Seconds."""
 
+_MODE_ANNOTATION = "service.kubernetes.io/topology-mode"
+_HINTS_ANNOTATION = "service.kubernetes.io/topology-aware-hints"
+_RANGES_ANNOTATION = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 _DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _ONCE = "may not change once set"
@@ -27,6 +30,7 @@ def validate(service: Field, old: Field | None) -> Iterator[Cause]:
     spec = service["spec"]
     if old is not None:
         yield from _update(spec, old["spec"])
+    yield from _annotations(service, old)
     yield from _type(spec)
     names: set[str] = set()
     for port in spec["ports"]:
@@ -145,6 +149,23 @@ def _port_pairs(spec: Field) -> Iterator[Cause]:
         if (protocol, port["port"].number) in ports:
             yield field_errors.duplicate(port.path, {"port": port["port"].number, "protocol": protocol})
         ports.add((protocol, port["port"].number))
+
+
+def _annotations(service: Field, old: Field | None) -> Iterator[Cause]:
+    """Check annotations that say what fields say elsewhere."""
+    annotations = service["metadata"]["annotations"]
+    mode, hints = annotations.key(_MODE_ANNOTATION), annotations.key(_HINTS_ANNOTATION)
+    if mode.given and hints.given and mode.value != hints.value:
+        yield mode.invalid(f"must match annotations[{_HINTS_ANNOTATION}] when both are specified")
+    ranges = annotations.key(_RANGES_ANNOTATION)
+    if not ranges.given or service["spec"]["loadBalancerSourceRanges"]:
+        return
+    if service["spec"]["type"].text != "LoadBalancer":
+        yield ranges.forbidden(_ONLY_LOAD_BALANCER)
+    held = None if old is None else old["metadata"]["annotations"].key(_RANGES_ANNOTATION).value
+    if ranges.value != held and ranges.text.strip():
+        for network in map(str.strip, ranges.text.split(",")):
+            yield from (field_errors.invalid(ranges.path, network, text) for text in formats.network(network))
 
 
 def _affinity(spec: Field) -> Iterator[Cause]:
