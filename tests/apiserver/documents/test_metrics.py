@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from podwire.apiserver.base.requests import Response
-from podwire.apiserver.documents.metrics import Served, ServerMetrics
+from podwire.apiserver.documents.metrics import ServerMetrics
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import MAPS, config_map
 
@@ -38,7 +38,7 @@ async def test_requests_are_counted_by_kind_and_outcome(talk: Talk) -> None:
 
 def test_texts_of_labels_are_escaped() -> None:
     metrics = ServerMetrics()
-    metrics.count(Served('a"b', "\\", "\n", "", ""), 200)
+    metrics.count(('a"b', "\\", "\n", "", ""), 200)
     (family,) = [one for one in text_string_to_metric_families(metrics.answer().body.decode()) if one.type == "counter"]
     assert family.samples[0].labels["verb"] == 'a"b'
     assert (family.samples[0].labels["group"], family.samples[0].labels["version"]) == ("\\", "\n")

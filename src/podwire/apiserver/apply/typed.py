@@ -5,6 +5,7 @@ Source: sigs.k8s.io/structured-merge-diff `typed` (tofieldset, compare, merge, r
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,10 @@ def compare(old: Object, new: Object, shape: Shape) -> tuple[Fields, Fields]:
     """The fields that are new or changed, and those that are gone."""
     changed: Fields = {}
     removed: Fields = {}
+    equal = json_equal if shape.whole else operator.eq  # Go's structs have types: there, no boolean equals a number
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
-        if json_equal(before, after):
+        if equal(before, after):
             continue
         inner, key = shape.inside(name), fields.name_key(name)
         if before is None:

@@ -8,9 +8,7 @@ Source: prometheus.io "Exposition formats", text format 0.0.4.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from podwire.apiserver.base.requests import Response
 
@@ -20,14 +18,10 @@ Gauge = Callable[[], Mapping[str, int]]
 """Values by the value of one label; the empty one stands for no label."""
 
 
-class Served(NamedTuple):
-    """What a request was about. `resource` is empty for paths that are none and kinds that are not served."""
+Served = tuple[str, str, str, str, str]
+"""What a request was about, the values of LABELS. All but the verb are empty for what is no served resource."""
 
-    verb: str
-    group: str
-    version: str
-    resource: str
-    subresource: str
+LABELS = ("verb", "group", "version", "resource", "subresource")
 
 
 class ServerMetrics:
@@ -35,12 +29,13 @@ class ServerMetrics:
 
     def __init__(self) -> None:
         self._started = time.time()
-        self._requests: Counter[tuple[Served, int]] = Counter()
+        self._requests: dict[tuple[Served, int], int] = {}
         self._gauges: dict[tuple[str, str, str], Gauge] = {}
 
     def count(self, served: Served, code: int) -> None:
         """Count one request that was answered."""
-        self._requests[served, code] += 1
+        key = (served, code)
+        self._requests[key] = self._requests.get(key, 0) + 1
 
     def gauge(self, name: str, help_text: str, label: str, values: Gauge) -> None:
         """Offer a gauge; `label` may be empty."""
@@ -53,7 +48,7 @@ class ServerMetrics:
     def _lines(self) -> Iterator[str]:
         yield from _head("apiserver_request_total", "Requests by verb, kind and HTTP code.", "counter")
         for (served, code), number in sorted(self._requests.items()):
-            labels = {**served._asdict(), "code": str(code)}
+            labels = {**dict(zip(LABELS, served, strict=True)), "code": str(code)}
             yield f"apiserver_request_total{{{_labels(labels)}}} {number}"
         for (name, help_text, label), values in self._gauges.items():
             yield from _head(name, help_text, "gauge")

@@ -202,9 +202,9 @@ def _served(visit: _Visit) -> Served:
     """The labels of a request: names of what is served alone, as clients may write anything into a path."""
     asked, resource = visit.asked, visit.resource
     if resource is None:
-        return Served(asked.verb if asked.verb in {"get", "head"} else "", "", "", "", "")
+        return (asked.verb if asked.verb in {"get", "head"} else "", "", "", "", "")
     part = asked.subresource if asked.subresource in resource.subresources else ""
-    return Served(asked.verb, resource.group, resource.version, resource.plural, part)
+    return (asked.verb, resource.group, resource.version, resource.plural, part)
 
 
 def _is_not_found(outcome: BaseException) -> bool:

@@ -5,6 +5,7 @@ Source: k8s.io/apiserver `pkg/registry/rest/create.go`, `update.go`, `meta.go`; 
 
 from __future__ import annotations
 
+import operator
 import os
 import random
 import re
@@ -169,5 +170,6 @@ def count_generation(resource: Resource, obj: Object, old: Object) -> None:
         return
     is_part = resource.custom is not None and "status" not in resource.subresources
     kept = _NOT_SPEC - {"status"} if is_part else _NOT_SPEC
-    if any(not json_equal(obj.get(part), old.get(part)) for part in (obj.keys() | old.keys()) - kept):
+    equal = operator.eq if resource.custom is None else json_equal  # types of built-in kinds are checked already
+    if not all(equal(obj.get(part), old.get(part)) for part in (obj.keys() | old.keys()) - kept):
         obj["metadata"]["generation"] = old["metadata"]["generation"] + 1
