@@ -126,7 +126,7 @@ async def test_a_deployment_rolls_out_scales_and_goes_back(world: Served) -> Non
     assert "ScalingReplicaSet" in await world.kubectl("describe", "deployment", "web")
 
 
-async def test_what_a_deployment_owns_goes_with_it_unless_it_is_orphaned(world: Served) -> None:
+async def test_dependents_of_a_deployment_are_deleted_with_it_unless_orphaned(world: Served) -> None:
     for name in ("web", "kept"):
         await deploy(world, name)
     await world.kubectl("delete", "deployment", "kept", "--cascade=orphan")

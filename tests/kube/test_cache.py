@@ -65,7 +65,7 @@ def test_an_answer_older_than_the_news_is_ignored(informer: FakeInformer, store:
     assert not store.objects
 
 
-def test_an_object_that_was_gone_before_it_was_told_is_forgotten(informer: FakeInformer, store: Store[Pod]) -> None:
+def test_an_own_write_of_an_object_that_was_deleted_unseen_expires(informer: FakeInformer, store: Store[Pod]) -> None:
     store.wrote(at(5))
     store.expire()
     assert store.objects

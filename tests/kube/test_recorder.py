@@ -46,7 +46,7 @@ async def recorder() -> AsyncIterator[tuple[Recorder, Events]]:
     task.cancel()
 
 
-async def test_events_are_listed_and_sort_in_the_order_in_which_they_were_told() -> None:
+async def test_events_are_listed_and_sort_in_the_order_in_which_they_were_recorded() -> None:
     async with recorder() as (subject, events):
         reasons = [f"Reason{number}" for number in range(20)]
         for reason in reasons:

@@ -13,13 +13,13 @@ from tests.kube.fake_api import FakeApi, running
 ANY_POD = Kind("v1", "Pod", "pods", Object)
 
 
-async def test_one_store_serves_all_who_can_read_its_type() -> None:
+async def test_one_store_serves_all_users_of_its_type() -> None:
     informers = SharedInformers(FakeApi())
     assert informers.of(PODS) is informers.of(PODS)
     assert informers.of(ANY_POD) is informers.of(PODS)
 
 
-async def test_a_store_of_bare_metadata_does_not_serve_those_who_read_more() -> None:
+async def test_a_store_of_bare_metadata_does_not_serve_users_of_a_fuller_type() -> None:
     informers = SharedInformers(FakeApi())
     assert informers.of(ANY_POD) is not informers.of(PODS)
 

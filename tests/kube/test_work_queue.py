@@ -24,7 +24,7 @@ def test_a_key_that_changes_while_it_is_worked_on_comes_again_afterwards_only() 
     assert queue.take(now=1) == "a"
 
 
-def test_keys_come_when_due_and_the_earlier_wish_stands() -> None:
+def test_keys_are_taken_when_due_and_the_earlier_time_counts() -> None:
     queue: DelayQueue[str] = DelayQueue()
     queue.add("late", at=9)
     queue.add("late", at=5)

@@ -55,7 +55,7 @@ def left(api: FakeApi) -> set[str]:
     return {kind for kind, found in api.objects.items() if found}
 
 
-async def test_dependents_follow_their_owner_and_nothing_else_goes(api: FakeApi) -> None:
+async def test_dependents_are_deleted_after_their_owner_and_nothing_else_is(api: FakeApi) -> None:
     family(api)
     async with at_work(api):
         await api.delete(DEPLOYMENTS, WEB)
@@ -77,7 +77,7 @@ async def test_an_owner_of_the_same_name_is_not_the_owner(api: FakeApi) -> None:
         await api.until(lambda: left(api) == {"configmaps", "deployments"})
 
 
-async def test_in_the_foreground_the_owner_goes_last(api: FakeApi) -> None:
+async def test_in_the_foreground_the_owner_is_removed_last(api: FakeApi) -> None:
     family(api)
     async with at_work(api):
         await api.delete(DEPLOYMENTS, WEB, propagation="Foreground")

@@ -68,7 +68,7 @@ def test_dependents_that_do_not_block_are_not_waited_for() -> None:
     assert decide(graph(top, item("b", "a", blocks=False)), top, {}) == [DropFinalizer(top, FOREGROUND)]
 
 
-def test_orphaned_dependents_lose_their_reference_before_the_owner_goes() -> None:
+def test_orphaned_dependents_lose_their_reference_before_the_owner_is_removed() -> None:
     top = item("a", deleting=True, finalizers=(ORPHAN,))
     actions = decide(graph(top, CHILD), top, {})
     assert actions == [DropOwners(CHILD, frozenset("a")), DropFinalizer(top, ORPHAN)]

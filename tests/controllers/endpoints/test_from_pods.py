@@ -67,7 +67,7 @@ def test_target_ports(port: dict[str, Any], spec: dict[str, Any], expected: int 
     assert from_pods.target(service(ports=[port]).spec.ports[0], pod(spec=spec)) == expected
 
 
-def test_pods_whose_named_port_differs_stand_apart() -> None:
+def test_pods_whose_named_port_differs_are_in_groups_of_their_own() -> None:
     other = [{"name": "c", "ports": [{"name": "http", "containerPort": 8081}]}]
     named = service(ports=[{"port": 80, "targetPort": "http"}])
     pods = [pod("a", spec={"containers": CONTAINERS}), pod("b", spec={"containers": other})]

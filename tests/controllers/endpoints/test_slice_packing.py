@@ -38,7 +38,7 @@ def test_the_first_endpoints_make_a_slice() -> None:
     assert plan({HTTP: some(1, 2)}) == Plan(create=(Content("IPv4", HTTP, some(1, 2)),))
 
 
-def test_nothing_changes_where_all_stands() -> None:
+def test_nothing_is_written_where_nothing_differs() -> None:
     assert plan({HTTP: some(2, 1)}, existing("a", some(1, 2))) == Plan()
 
 

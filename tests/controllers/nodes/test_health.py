@@ -26,14 +26,14 @@ OTHER = {"key": "gpu", "effect": "NoSchedule"}
         ("True", 60, True, NodeState.UNREACHABLE),
     ],
 )
-def test_the_life_of_a_node(status: str, seconds: int, silent: bool, state: NodeState) -> None:
+def test_the_state_of_a_node(status: str, seconds: int, silent: bool, state: NodeState) -> None:
     since = timestamp(NOW - timedelta(seconds=seconds))
     condition = Condition(type="Ready", status=status, last_transition_time=since)
     item = msgspec.structs.replace(node("n"), status=NodeStatus(conditions=(condition,)))
     assert health.state_of(item, NOW, silent=silent, grace_seconds=GRACE) is state
 
 
-def test_a_node_that_has_said_nothing_yet_is_left_alone() -> None:
+def test_a_node_that_has_reported_nothing_yet_is_ready() -> None:
     assert health.state_of(Node(), NOW, silent=False, grace_seconds=GRACE) is NodeState.READY
 
 
@@ -56,7 +56,7 @@ def test_taints(item: Any, state: NodeState, evict: bool, expected: list[str]) -
     assert [f"{taint['key']}:{taint['effect']}" for taint in taints] == expected
 
 
-def test_a_taint_that_stands_keeps_its_time() -> None:
+def test_an_existing_taint_keeps_its_time() -> None:
     taints = health.taints(node("n", UNREACHABLE), NodeState.UNREACHABLE, NOW, evict=True)
     assert [taint["timeAdded"] for taint in taints] == ["2026-01-01T00:01:00Z", "2026-01-01T00:00:00Z"]
 
@@ -75,7 +75,7 @@ def tolerant(seconds: int | None) -> Pod:
         (tolerant(90), False, 30),
     ],
 )
-def test_who_is_sent_away_and_when(item: Pod, deleted: bool, again: float | None) -> None:
+def test_which_pods_are_evicted_and_when(item: Pod, deleted: bool, again: float | None) -> None:
     plan = health.evictions(node("n", UNREACHABLE), NodeState.UNREACHABLE, [item], NOW)
     assert (bool(plan.delete), plan.again_after) == (deleted, again)
 

@@ -81,7 +81,7 @@ def pods(api: FakeApi) -> list[str]:
     return [pod["metadata"]["name"] for pod in api.all(PODS) if "deletionTimestamp" not in pod["metadata"]]
 
 
-async def test_a_silent_node_is_unreachable_and_loses_its_pods_until_it_speaks_again(
+async def test_a_node_that_does_not_renew_its_lease_is_unreachable_and_loses_its_pods(
     api: FakeApi, clock: FakeClock
 ) -> None:
     renew(api, clock, "node-1")
@@ -112,7 +112,7 @@ async def test_an_evicted_pod_has_a_condition_that_says_why(api: FakeApi, clock:
     assert conditions == {"DisruptionTarget": "DeletionByTaintManager"}
 
 
-async def test_when_all_nodes_are_silent_no_pod_is_evicted(api: FakeApi, clock: FakeClock) -> None:
+async def test_while_no_node_renews_its_lease_no_pod_is_evicted(api: FakeApi, clock: FakeClock) -> None:
     for name in ("node-1", "node-2"):
         renew(api, clock, name)
     async with at_work(api, clock):

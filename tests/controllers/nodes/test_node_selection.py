@@ -20,7 +20,7 @@ def test_pods_of_one_owner_spread_over_nodes_and_then_by_load() -> None:
     assert places == ["node-1", "node-2", "node-1", "node-2", "node-2"]
 
 
-def test_a_bare_pod_goes_where_fewest_pods_are() -> None:
+def test_a_bare_pod_is_placed_where_fewest_pods_are() -> None:
     loads = Loads()
     loads.add("x", "", "node-1")
     assert place(pod(), "", [ONE, TWO], loads) == Placed("node-2")

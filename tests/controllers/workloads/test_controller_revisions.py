@@ -17,7 +17,7 @@ def revision(number: int, image: str) -> ControllerRevision:
     return msgspec.convert({**body, "revision": number}, ControllerRevision)
 
 
-def test_a_new_template_is_the_next_revision_and_an_old_one_is_numbered_anew() -> None:
+def test_a_new_template_is_the_next_revision_and_a_restored_one_gets_a_new_number() -> None:
     known = [revision(1, "a"), revision(2, "b")]
     assert controller_revisions.place(template("c"), known) == controller_revisions.Place(None, 3)
     assert controller_revisions.place(template("b"), known) == controller_revisions.Place(known[1], 2)

@@ -131,7 +131,7 @@ async def test_a_job_that_was_made_before_a_restart_is_found_again() -> None:
     assert api.calls["POST", "jobs"] == 2
 
 
-async def test_a_refused_job_is_told() -> None:
+async def test_a_refused_job_causes_an_event() -> None:
     api, clock = FakeApi(), Clock()
     put(api)
     made = api._create
@@ -146,7 +146,7 @@ async def test_a_refused_job_is_told() -> None:
         await api.until(lambda: "FailedCreate" in reasons(api))
 
 
-async def test_a_schedule_that_cannot_be_read_is_told() -> None:
+async def test_a_schedule_that_cannot_be_parsed_causes_an_event() -> None:
     api, clock = FakeApi(), Clock()
     put(api, schedule="now and then")
     async with at_work(api, clock):

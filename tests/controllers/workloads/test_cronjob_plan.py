@@ -91,7 +91,7 @@ def test_a_job_is_its_template_owned_by_the_cron_job() -> None:
 
 
 @pytest.mark.proves("cron-history")
-def test_the_status_tells_who_runs_and_when_it_was_due_and_done() -> None:
+def test_the_status_lists_active_jobs_and_the_last_schedule_and_success() -> None:
     jobs = [job("b"), job("a", "Complete", "2026-01-01T12:01:00Z"), job("c", "Failed", "2026-01-01T12:02:00Z")]
     found = cronjob_plan.status(cron_job(), jobs, DUE)
     assert [one.name for one in found.active] == ["b"]

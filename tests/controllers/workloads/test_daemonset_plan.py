@@ -116,7 +116,7 @@ def test_the_status_counts_nodes() -> None:
     assert (status.number_ready, status.updated_number_scheduled, status.number_unavailable) == (1, 1, 2)
 
 
-def test_a_pod_is_made_for_its_node_and_bears_what_nodes_suffer() -> None:
+def test_a_pod_is_created_for_its_node_and_tolerates_node_conditions() -> None:
     body = daemonset_plan.pod_body(daemon_set(), "node-2", "log-x", "new")
     made = msgspec.convert(body, Pod)
     assert daemonset_plan.node_of(made) == "node-2"

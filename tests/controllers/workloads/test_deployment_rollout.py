@@ -81,6 +81,6 @@ def test_any_rollout_ends_within_its_bounds(seed: int) -> None:
     pytest.fail("the rollout did not end")
 
 
-def test_the_oldest_of_several_old_sets_goes_first() -> None:
+def test_the_oldest_of_several_old_sets_is_scaled_down_first() -> None:
     sets: list[ReplicaSet] = [replica_set(2, "older", available=2), replica_set(2, "old", available=2)]
     assert deployment_rollout.sizes(deployment(4, strategy=strategy(0, 1)), None, sets, 0)[1] == [1, 2]

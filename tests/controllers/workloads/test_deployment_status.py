@@ -43,7 +43,7 @@ def test_old_pods_keep_a_rollout_from_being_complete() -> None:
     assert conditions["Progressing"][1] == "ReplicaSetUpdated"
 
 
-def test_a_rollout_that_stands_still_times_out_once() -> None:
+def test_a_rollout_without_progress_times_out_once() -> None:
     stuck = replica_set(3, pods=3, available=1)
     status, _ = judge(deployment(3), stuck)
     still = with_status(status)
@@ -55,7 +55,7 @@ def test_a_rollout_that_stands_still_times_out_once() -> None:
     assert judge(with_status(status), stuck, after=700)[0].conditions == status.conditions
 
 
-def test_each_pod_that_becomes_available_starts_the_deadline_anew() -> None:
+def test_each_pod_that_becomes_available_restarts_the_deadline() -> None:
     status, _ = judge(deployment(3), replica_set(3, pods=3, available=1))
     status, conditions = judge(with_status(status), replica_set(3, pods=3, available=2), after=500)
     assert conditions["Progressing"] == ("True", "ReplicaSetUpdated")
@@ -71,7 +71,7 @@ def test_a_complete_rollout_stays_complete_when_a_pod_is_lost_until_the_template
     assert conditions["Progressing"] == ("True", "ReplicaSetUpdated")
 
 
-def test_pausing_and_resuming_are_told() -> None:
+def test_pausing_and_resuming_are_conditions() -> None:
     status, conditions = judge(deployment(3, paused=True), replica_set(3, available=3))
     assert conditions["Progressing"] == ("Unknown", "DeploymentPaused")
     _, conditions = judge(with_status(status), replica_set(3, available=3))

@@ -144,7 +144,7 @@ async def test_a_job_whose_pods_fail_too_often_fails(api: FakeApi) -> None:
         await api.until(lambda: not alive(api))
 
 
-async def test_a_finished_job_goes_when_its_time_is_over(api: FakeApi) -> None:
+async def test_a_finished_job_is_deleted_when_its_time_to_live_is_over(api: FakeApi) -> None:
     put(api, ttlSecondsAfterFinished=0)
     async with at_work(api):
         await api.until(lambda: len(alive(api)) == 1)
@@ -152,7 +152,7 @@ async def test_a_finished_job_goes_when_its_time_is_over(api: FakeApi) -> None:
         await api.until(lambda: not api.all(JOBS))
 
 
-async def test_a_suspended_job_ends_its_pods_and_goes_on_later(api: FakeApi) -> None:
+async def test_a_suspended_job_ends_its_pods_and_is_resumed_later(api: FakeApi) -> None:
     put(api)
     async with at_work(api):
         await api.until(lambda: len(alive(api)) == 1)

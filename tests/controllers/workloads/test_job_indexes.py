@@ -15,7 +15,7 @@ def test_indexes_as_text(numbers: set[int], text: str) -> None:
     ("text", "numbers"),
     [("0-999999999999", {0, 1, 2}), ("a,1,-,2-,-2", {1}), ("7-3", set()), ("9" * 5000, set()), ("\u0663", set())],
 )
-def test_indexes_that_nobody_checked(text: str, numbers: set[int]) -> None:
+def test_text_that_is_no_list_of_indexes_is_ignored(text: str, numbers: set[int]) -> None:
     assert job_indexes.read_indexes(text, 3) == numbers
 
 

@@ -152,7 +152,7 @@ def test_containers_that_start_again_count_as_failures() -> None:
     assert step([looping], template=template, backoffLimit=2)[2] == "BackoffLimitExceeded"
 
 
-def test_a_pod_knows_its_index_and_has_the_finalizer() -> None:
+def test_a_pod_has_its_index_and_the_finalizer() -> None:
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "env": []}]}}
     body = job_plan.pod_body(job(template=template), "sum-2-abcde", 2)
     assert body["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] == "2"

@@ -85,7 +85,7 @@ async def test_an_update_replaces_all_pods_and_a_rollback_takes_the_old_revision
     assert sorted(item["revision"] for item in api.all(CONTROLLER_REVISIONS)) == [2, 3]
 
 
-async def test_below_the_partition_pods_stay_even_when_they_are_made_anew(api: FakeApi) -> None:
+async def test_pods_below_the_partition_keep_their_revision_when_they_are_created_again(api: FakeApi) -> None:
     put(api, 2)
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
     async with at_work(api, FakeRuntime(api)):
@@ -110,7 +110,7 @@ async def test_nothing_is_made_twice_while_the_watch_lags(api: FakeApi) -> None:
     assert len(api.all(CONTROLLER_REVISIONS)) == 1
 
 
-async def test_claims_that_are_not_provided_are_told(api: FakeApi) -> None:
+async def test_claims_that_are_not_provided_cause_an_event(api: FakeApi) -> None:
     put(api, 1, volumeClaimTemplates=[{"metadata": {"name": "data"}}])
     async with at_work(api):
         await api.until(lambda: any(event["reason"] == "VolumesNotProvided" for event in api.all(EVENTS)))

@@ -75,7 +75,7 @@ def rolling(**fields: Any) -> dict[str, Any]:
         (("db-old", "db-old", "db-old"), rolling(maxUnavailable=2), ["db-2", "db-1"]),
     ],
 )
-def test_an_update_goes_downwards_to_the_partition(
+def test_an_update_proceeds_downwards_to_the_partition(
     revisions: tuple[str, ...], spec: dict[str, Any], deleted: list[str]
 ) -> None:
     pods = [member(number, revision) for number, revision in enumerate(revisions)]

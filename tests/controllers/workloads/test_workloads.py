@@ -180,7 +180,7 @@ async def test_a_lost_answer_does_not_make_a_second_pod(api: FakeApi) -> None:
     assert (len(api.all(PODS)), len(api.all(REPLICA_SETS))) == (6, 1)
 
 
-async def test_matching_orphans_are_adopted_and_pods_that_no_longer_match_are_let_go(api: FakeApi) -> None:
+async def test_matching_orphans_are_adopted_and_pods_that_no_longer_match_are_released(api: FakeApi) -> None:
     nodes(api)
     spec = {"replicas": 2, "selector": SELECTOR, "template": {"metadata": {"labels": {"app": "web"}}, "spec": {}}}
     api.put(PODS, "orphan", "shop", metadata={"labels": {"app": "web"}}, spec={})
