@@ -58,6 +58,27 @@ async def test_kubectl_exec(served: Served, runtime: list[str]) -> None:
     assert runtime == ["/exec/default/web/main?command=echo&command=hello&output=1&error=1"]
 
 
+@pytest.mark.parametrize(
+    ("protocols", "chosen", "expected"),
+    [
+        (["binary.k8s.io"], "binary.k8s.io", b"line 1\nline 2\n"),
+        ([], None, b"line 1\nline 2\n"),
+        (["base64.binary.k8s.io"], "base64.binary.k8s.io", b"bGluZSAxCmxpbmUgMgo="),
+    ],
+)
+async def test_logs_come_as_messages_where_a_client_wants_them(
+    served: Served, runtime: list[str], protocols: list[str], chosen: str | None, expected: bytes
+) -> None:
+    path = "/api/v1/namespaces/default/pods/web/log"
+    async with session(served) as client, client.ws_connect(path, protocols=protocols) as socket:
+        assert socket.protocol == chosen
+        parts = [message.data async for message in socket]
+    whole = b"".join(part.encode() if isinstance(part, str) else part for part in parts)
+    assert whole == expected
+    assert socket.close_code == 1000
+    assert len(runtime) == 1
+
+
 async def test_a_runtime_s_refusal_reaches_the_client(served: Served, runtime: list[str]) -> None:
     path = "/api/v1/namespaces/default/pods/web/exec?command=forbidden&stdout=true"
     async with session(served) as client:

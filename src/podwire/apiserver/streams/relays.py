@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 
 import aiohttp
@@ -12,6 +13,9 @@ from podwire.apiserver.base import status
 from podwire.http.reverse_proxy import MESSAGE_BYTES, Endpoint, Hop, exchange, passed_on
 
 CONNECT_SECONDS = 5.0
+BASE64 = "base64.binary.k8s.io"
+BODY_PROTOCOLS = ("binary.k8s.io", BASE64)
+"""Subprotocols of a body in WebSocket messages; without one the messages are binary."""
 
 
 class Relay(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +47,9 @@ class RuntimeRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
 
 
 async def relay_body(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
-    """Pass a body on as it comes; raises RuntimeRefusal before anything was sent."""
+    """Pass a body on as it comes, as WebSocket messages if the client wants one; raises RuntimeRefusal before that."""
+    if raw.headers.get("Upgrade", "").lower() == "websocket":
+        return await _body_in_messages(raw, relay)
     async with _session(relay) as session, _reachable(relay), session.get(_url(relay), params=relay.query) as source:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
@@ -53,6 +59,27 @@ async def relay_body(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
                 await response.write(part)
             await response.write_eof()
         return response
+
+
+async def _body_in_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
+    """Send an empty message, then each part of the body as one (k8s.io/apimachinery `httpstream/wsstream`)."""
+    async with _session(relay) as session, _reachable(relay), session.get(_url(relay), params=relay.query) as source:
+        client = web.WebSocketResponse(protocols=BODY_PROTOCOLS, compress=False)
+        await client.prepare(raw)
+        as_text = client.ws_protocol == BASE64
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            await _send(client, b"", as_text=as_text)
+            async for part in source.content.iter_any():
+                await _send(client, part, as_text=as_text)
+        await client.close()
+        return client
+
+
+async def _send(client: web.WebSocketResponse, part: bytes, *, as_text: bool) -> None:
+    if as_text:
+        await client.send_str(base64.b64encode(part).decode())
+    else:
+        await client.send_bytes(part)
 
 
 async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
