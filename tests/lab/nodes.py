@@ -16,7 +16,7 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
-from podwire.lab.kubelet.kubelet import Runtime, RuntimeConfig
+from podwire.lab.kubelet.kubelet import Kubelet, KubeletConfig
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
 from podwire.lab.network.topology import NodeAddresses
 from podwire.lab.roles.manifests import node_object
@@ -57,25 +57,25 @@ esac
 class NodeOfTest:
     """The API and one node's runtime; short words for what a user does."""
 
-    def __init__(self, client: Client, config: RuntimeConfig) -> None:
+    def __init__(self, client: Client, config: KubeletConfig) -> None:
         self.client = client
         self.config = config
-        self.runtime = Runtime(config, client, ForkSpawner())
+        self.kubelet = Kubelet(config, client, ForkSpawner())
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self.runtime.run())
+        self._task = asyncio.create_task(self.kubelet.run())
 
     async def stop(self) -> None:
         """As kill -9: nothing is told to anybody."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, self.runtime.workers.cancel(), return_exceptions=True)
+            await asyncio.gather(self._task, self.kubelet.workers.cancel(), return_exceptions=True)
             self._task = None
 
     async def restart(self) -> None:
         await self.stop()
-        self.runtime = Runtime(self.config, self.client, ForkSpawner())
+        self.kubelet = Kubelet(self.config, self.client, ForkSpawner())
         await self.start()
 
     async def create(self, name: str, *containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -196,7 +196,7 @@ async def node(**in_house: str) -> AsyncIterator[NodeOfTest]:
     namespaces.pin("/proc/self/ns/net", paths.network(NODE.name))
     async with running(server), Client(credentials(6443)) as client:
         await client.create(NODES, node_object(NODE))
-        config = RuntimeConfig(
+        config = KubeletConfig(
             node=NODE,
             credentials=credentials(6443),
             folder=paths.node(NODE.name),

@@ -59,7 +59,7 @@ async def test_deletion_waits_for_the_program_and_leaves_nothing() -> None:
         await until(lambda: not (PODS_FOLDER / uid).exists())
         assert not (paths.NETWORKS / "pods" / uid).exists()
         assert not (Path("/run/podwire/cni/state") / uid).exists(), "DEL came"
-        await until(lambda: not home.runtime.workers)
+        await until(lambda: not home.kubelet.workers)
         assert "Stopping container main" in await home.event("web", "Killing")
 
 
@@ -80,7 +80,7 @@ async def test_a_pod_that_is_deleted_before_its_shim_listens_goes_at_once() -> N
     with patch.object(ForkSpawner, "spawn", late), patch.object(ShimClient, "ask", noted):
         async with node() as home:
             await home.create("web", {"name": "main", "image": "nginx"})
-            await until(lambda: bool(home.runtime.workers))
+            await until(lambda: bool(home.kubelet.workers))
             await home.delete("web", grace_seconds=3600)
             await asyncio.wait_for(asked.wait(), DEADLINE)
             listening.set()
@@ -93,7 +93,7 @@ async def test_a_pod_outlives_its_runtime_and_the_next_one_adopts_it() -> None:
         await home.create("web", shell("i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"))
         pod = await home.when("web", is_ready)
         await home.restart()
-        await until(lambda: bool(home.runtime.workers))
+        await until(lambda: bool(home.kubelet.workers))
         await asyncio.sleep(0)
         count = len(log_of(pod).splitlines())
         await until(lambda: len(log_of(pod).splitlines()) > count + 3)
@@ -117,7 +117,7 @@ async def test_a_pod_that_goes_while_a_runtime_starts_is_not_forgotten() -> None
         await home.restart()
         await until((state / "gc").exists)
         await home.delete("web", grace_seconds=0)
-        await until(lambda: not home.runtime._pods.objects)
+        await until(lambda: not home.kubelet._pods.objects)
         assert list(PODS_FOLDER.iterdir())
         (state / "hold").unlink()
         await until(lambda: not list(PODS_FOLDER.iterdir()))
@@ -137,7 +137,7 @@ async def test_a_killed_shim_comes_back_and_no_container_dies() -> None:
         os.kill(shims[0], signal.SIGKILL)
         folder = PODS_FOLDER / pod["metadata"]["uid"]
         await until(lambda: _name_of_any("pw-shim", without=shims[0]))
-        worker = home.runtime.workers[pod["metadata"]["uid"]]
+        worker = home.kubelet.workers[pod["metadata"]["uid"]]
         await until(lambda: _answers(folder))
         assert await worker.shim.exit_code("main", ("true",), 5) == 0
         after = await home.pod("web")
@@ -273,7 +273,7 @@ async def test_probes_decide_readiness_and_restarts() -> None:
         pod = await home.when("web", lambda p: state_of(p).get("running"))
         await home.event("web", "Unhealthy")
         assert not is_ready(await home.pod("web"))
-        worker = home.runtime.workers[pod["metadata"]["uid"]]
+        worker = home.kubelet.workers[pod["metadata"]["uid"]]
         await worker.shim.exit_code("main", ("touch", "/tmp/go"), 5)
         await home.when("web", is_ready)
         await worker.shim.exit_code("main", ("touch", "/tmp/dead"), 5)
@@ -316,7 +316,7 @@ async def test_a_pod_that_ends_gives_its_network_back_and_keeps_its_log() -> Non
         await until(lambda: not (paths.NETWORKS / "pods" / uid).exists())
         assert "stdout F prepared" in log_of(pod)
         await home.restart()
-        await until(lambda: bool(home.runtime.workers))
+        await until(lambda: bool(home.kubelet.workers))
         assert (await home.pod("job"))["status"]["phase"] == "Failed"
         await home.delete("job")
         await home.gone("job")

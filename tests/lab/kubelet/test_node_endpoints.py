@@ -50,14 +50,14 @@ async def test_files_of_var_log_and_nothing_else() -> None:
             "web", shell(script, volumeMounts=mounts), volumes=[{"name": "log", "hostPath": {"path": "/var/log"}}]
         )
         await home.when("web", is_ready)
-        tree = home.runtime.node.files.tree
+        tree = home.kubelet.node.files.tree
         await until((tree / "var/log/up").is_symlink)
         listing = await get(home, "logs/")
         assert listing == await get(home, "logs/", ":10250")
         assert '<a href="pods/">pods/</a>' in listing
         assert await get(home, "logs/app.log") == "written\n"
         log = f"logs/pods/default_web_{pod['metadata']['uid']}/main/0.log"
-        await until(lambda: (home.runtime.node.files.pod_logs / log.removeprefix("logs/pods/")).stat().st_size > 0)
+        await until(lambda: (home.kubelet.node.files.pod_logs / log.removeprefix("logs/pods/")).stat().st_size > 0)
         assert "stdout F said" in await get(home, log)
         assert await get(home, "logs/way") == (tree / "etc/passwd").read_text(), "a link leads into the node's tree"
         assert "usr/" in await get(home, "logs/up/"), "the tree is the root directory"

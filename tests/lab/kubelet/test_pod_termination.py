@@ -58,7 +58,7 @@ async def test_a_sidecars_startup_probe_holds_the_pod_back() -> None:
         pod = await home.when("web", lambda p: "running" in p["status"]["initContainerStatuses"][0]["state"])
         assert "waiting" in pod["status"]["containerStatuses"][0]["state"]
         assert {c["type"]: c["status"] for c in pod["status"]["conditions"]}["Initialized"] == "False"
-        worker = home.runtime.workers[pod["metadata"]["uid"]]
+        worker = home.kubelet.workers[pod["metadata"]["uid"]]
         assert await worker.shim.exit_code("side", ("touch", "/shared/go"), 5) == 0
         pod = await home.when("web", is_ready)
         assert pod["status"]["initContainerStatuses"][0]["started"] is True
@@ -73,7 +73,7 @@ async def test_the_pre_stop_hook_runs_before_sigterm_within_the_grace() -> None:
         body = shell(wait, lifecycle=hook)
         await home.create("web", body, restartPolicy="Never", activeDeadlineSeconds=600)
         pod = await home.when("web", is_ready)
-        worker = home.runtime.workers[pod["metadata"]["uid"]]
+        worker = home.kubelet.workers[pod["metadata"]["uid"]]
         await home.delete("web")
         await home.gone("web")
         state = worker.records["main"].state

@@ -38,10 +38,10 @@ async def test_host_paths_of_log_collectors_and_exporters() -> None:
         assert "MemTotal" in log
         for path in ("/host/proc/x", "/host/sys/x", "/logs/pods/x"):
             assert f"{path}': " in log or f"{path}: " in log, path
-        assert (home.runtime.node.files.tree / "var/log/own").read_text() == "kept\n"
+        assert (home.kubelet.node.files.tree / "var/log/own").read_text() == "kept\n"
         await home.delete("web", grace_seconds=0)
-        await until(lambda: not list(home.runtime.node.files.pod_logs.iterdir()))
-        assert not list(home.runtime.node.files.container_logs.iterdir())
+        await until(lambda: not list(home.kubelet.node.files.pod_logs.iterdir()))
+        assert not list(home.kubelet.node.files.container_logs.iterdir())
 
 
 @in_world
@@ -63,13 +63,13 @@ async def test_a_container_runs_for_others_when_its_post_start_hook_is_done() ->
         uid = (await home.create("web", main))["metadata"]["uid"]
 
         def runs() -> bool:
-            record = home.runtime.workers[uid].records.get("main") if uid in home.runtime.workers else None
+            record = home.kubelet.workers[uid].records.get("main") if uid in home.kubelet.workers else None
             return record is not None and isinstance(record.state, Running)
 
         await until(runs)
         pod = await home.when("web", lambda p: state_of(p).get("waiting"))
         assert (pod["status"]["phase"], state_of(pod)["waiting"]["reason"]) == ("Pending", "ContainerCreating")
-        assert await home.runtime.workers[uid].shim.exit_code("main", ("touch", "/tmp/go"), 5) == 0
+        assert await home.kubelet.workers[uid].shim.exit_code("main", ("touch", "/tmp/go"), 5) == 0
         pod = await home.when("web", is_ready)
         await until(lambda: "F hooked" in log_of(pod))
 
@@ -104,7 +104,7 @@ async def test_the_main_container_waits_for_initialization_and_leaves_its_last_w
         await home.when("web", lambda p: state_of(p, "first").get("running"))
         pod = await home.pod("web")
         assert state_of(pod)["waiting"]["reason"] == "PodInitializing"
-        assert await home.runtime.workers[pod["metadata"]["uid"]].shim.exit_code("first", ("touch", "/w/go"), 5) == 0
+        assert await home.kubelet.workers[pod["metadata"]["uid"]].shim.exit_code("first", ("touch", "/w/go"), 5) == 0
         pod = await home.when("web", lambda p: p["status"]["phase"] == "Failed")
         assert state_of(pod)["terminated"]["message"] == "over\n"
         assert state_of(pod, "other")["terminated"]["message"] == "said\n"
@@ -125,7 +125,7 @@ async def test_a_pod_over_a_limit_of_storage_is_evicted() -> None:
         assert await home.event("web", "Evicted") == message
         await until(lambda: not (paths.NETWORKS / "pods" / pod["metadata"]["uid"]).exists())
         await home.restart()
-        await until(lambda: bool(home.runtime.workers))
+        await until(lambda: bool(home.kubelet.workers))
         assert (await home.pod("web"))["status"]["reason"] == "Evicted"
         await home.delete("web", grace_seconds=0)
         await until(lambda: not list((paths.ephemeral(NODE.name) / "pods").iterdir()))
@@ -152,7 +152,7 @@ async def test_a_worker_that_fails_is_reported_and_what_it_ran_is_still_removed(
             patch.object(PodSetup, "configure", side_effect=ValueError("spoilt")),
             patch.object(pod_workers, "FIRST_RETRY_SECONDS", 0.0),
         ):
-            home.runtime.workers[pod["metadata"]["uid"]].poke()
+            home.kubelet.workers[pod["metadata"]["uid"]].poke()
             assert "ValueError: spoilt" in await home.event("web", "FailedSync")
             await home.delete("web", grace_seconds=0)
             await until(lambda: not list(PODS_FOLDER.iterdir()))

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from podwire.kube.core import Container, Probe
-from podwire.lab.kubelet.container_probes import HealthWatch, Listeners, first_health
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.container_probes import ContainerProbes, Listeners, initial_health
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.kubelet.pod_status import Health
 from podwire.lab.kubelet.probe import Prober, Schedule, Tally, port_number
 from podwire.lab.kubelet.probe_actions import Answer
@@ -73,7 +73,7 @@ def prober(execute: Callable[[tuple[str, ...], float], Awaitable[int]] | None = 
 async def test_http_answers(status: str, success: bool) -> None:
     server, port = await serve(status)
     async with server:
-        answer = await prober().ask(probe(httpGet={"port": port, "path": "healthz"}))
+        answer = await prober().probe(probe(httpGet={"port": port, "path": "healthz"}))
     assert answer.success is success
     assert success or "statuscode" in answer.message
 
@@ -81,18 +81,18 @@ async def test_http_answers(status: str, success: bool) -> None:
 async def test_tcp_and_exec_and_time() -> None:
     server, port = await serve("200 OK")
     async with server:
-        assert (await prober().ask(probe(tcpSocket={"port": port}))).success
-    assert not (await prober().ask(probe(tcpSocket={"port": port}))).success
+        assert (await prober().probe(probe(tcpSocket={"port": port}))).success
+    assert not (await prober().probe(probe(tcpSocket={"port": port}))).success
 
     async def execute(command: tuple[str, ...], _: float) -> int:
         if command == ("hang",):
             await asyncio.Event().wait()
         return len(command) - 1
 
-    assert (await prober(execute).ask(probe(exec={"command": ["true"]}))).success
-    assert not (await prober(execute).ask(probe(exec={"command": ["false", "x"]}))).success
+    assert (await prober(execute).probe(probe(exec={"command": ["true"]}))).success
+    assert not (await prober(execute).probe(probe(exec={"command": ["false", "x"]}))).success
     slow = msgspec.structs.replace(probe(exec={"command": ["hang"]}), timeout_seconds=0)
-    assert await prober(execute).ask(slow) == Answer(False, "no answer within 0 s")
+    assert await prober(execute).probe(slow) == Answer(False, "no answer within 0 s")
 
 
 async def test_startup_comes_before_the_others_and_liveness_ends_the_container() -> None:
@@ -108,7 +108,7 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
         heard.append(f"killed within {grace_seconds}")
         ended.set()
 
-    def tell(notice: Notice) -> None:
+    def tell(notice: PodEvent) -> None:
         heard.append(notice.message)
 
     container = Container(
@@ -119,8 +119,8 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
             probe(exec={"command": ["live"]}, failureThreshold=1, terminationGracePeriodSeconds=7), period_seconds=0
         ),
     )
-    assert first_health(container) == Health(started=False, ready=False)
-    watch = HealthWatch(Prober(container, "", execute), Listeners(heard.append, tell, kill))
+    assert initial_health(container) == Health(started=False, ready=False)
+    watch = ContainerProbes(Prober(container, "", execute), Listeners(heard.append, tell, kill))
     task = asyncio.ensure_future(watch.run())
     async with asyncio.timeout(5):
         await ended.wait()

@@ -21,7 +21,7 @@ async def ask(**settings: Any) -> Answer:
     async def never(command: tuple[str, ...], _: float) -> int:
         raise AssertionError(command)
 
-    return await Prober(Container(name="c"), "127.0.0.1", never).ask(msgspec.convert(settings, Probe))
+    return await Prober(Container(name="c"), "127.0.0.1", never).probe(msgspec.convert(settings, Probe))
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,7 @@ import pytest
 from podwire.kube.core import HostAlias, Pod, PodDNSConfig, PodDNSConfigOption, PodSpec
 from podwire.kube.meta import ObjectMeta
 from podwire.lab.kubelet import resolv_conf
-from podwire.lab.kubelet.resolv_conf import Resolver, full_name, hostname, hosts_file, pod_resolver
+from podwire.lab.kubelet.resolv_conf import Resolver, full_name, hostname, hosts_file, kernel_hostname, pod_resolver
 
 NODE = Resolver(("172.18.255.1",), ("corp.example",), ("timeout:2",))
 CLUSTER = ("10.96.0.10",)
@@ -90,3 +90,11 @@ def test_a_pod_on_the_nodes_network_sees_the_nodes_names() -> None:
 def test_long_names_are_cut_as_the_kubelet_cuts_them() -> None:
     one = Pod(metadata=ObjectMeta(name="a" * 62 + "-bc", namespace="shop"))
     assert hostname(one) == "a" * 62
+
+
+def test_the_kernel_reports_the_full_name_where_the_pod_asks_for_it() -> None:
+    spec = {"hostname": "db-0", "subdomain": "db", "set_hostname_as_fqdn": True}
+    assert kernel_hostname(pod(**spec), "cluster.local", "node-1") == "db-0.db.shop.svc.cluster.local"
+    assert kernel_hostname(pod(hostname="db-0", subdomain="db"), "cluster.local", "node-1") == "db-0"
+    assert kernel_hostname(pod(set_hostname_as_fqdn=True), "cluster.local", "node-1") == "web-1", "it has no full name"
+    assert kernel_hostname(pod(**spec, host_network=True), "cluster.local", "node-1") == "node-1"

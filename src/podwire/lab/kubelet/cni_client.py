@@ -23,7 +23,7 @@ TRY_AGAIN_LATER = 11
 
 
 class CniError(Exception):
-    """A plugin said no. `code` is its word (SPEC.md, "Error"), 0 where it ended without one."""
+    """A plugin failed. `code` is that of its error (SPEC.md, "Error"), 0 where it ended without one."""
 
     def __init__(self, plugin: str, code: int, message: str) -> None:
         super().__init__(f"{plugin}: {message}")
@@ -86,7 +86,7 @@ class Network:
             raise CniError("ADD", 6, f"the result cannot be read: {error}") from None
 
     async def check(self, attachment: Attachment, raw: bytes) -> None:
-        """Ask whether all still stands; raises CniError."""
+        """Run CHECK: raise CniError where the attachment is not as it was made."""
         for plugin in self._plugins():
             await self._call("CHECK", plugin, attachment, previous=raw)
 
@@ -150,6 +150,6 @@ def _error(name: str, command: str, outcome: run_program.Outcome) -> CniError:
     try:
         error = msgspec.json.decode(outcome.output, type=_Error)
     except msgspec.MsgspecError:
-        said = (outcome.errors or outcome.output).decode("utf-8", "replace").strip()[-500:]
-        return CniError(name, 0, f"{command} ended with {outcome.status}: {said}")
+        output = (outcome.errors or outcome.output).decode("utf-8", "replace").strip()[-500:]
+        return CniError(name, 0, f"{command} ended with {outcome.status}: {output}")
     return CniError(name, error.code, error.msg + (f" ({error.details})" if error.details else ""))

@@ -1,4 +1,4 @@
-"""The probes of one run of a container, asked until it ends or they end it."""
+"""The probes of one run of a container, until it ends or they end it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from podwire.kube.core import Container, Probe
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.kubelet.pod_status import Health
 from podwire.lab.kubelet.probe import Prober, Schedule, Tally, Verdict
 
@@ -18,27 +18,27 @@ class Listeners:
     """Receives each change of health, events, and that the container must end: within the probe's own grace, if any."""
 
     changed: Callable[[Health], None]
-    tell: Callable[[Notice], None]
+    emit: Callable[[PodEvent], None]
     kill: Callable[[int | None], Awaitable[None]]
 
 
-def first_health(container: Container) -> Health:
-    """What is assumed of a container that has just started."""
+def initial_health(container: Container) -> Health:
+    """Return the health of a container that has just started."""
     started = container.startup_probe is None
     return Health(started=started, ready=started and container.readiness_probe is None)
 
 
-class HealthWatch:
-    """Asks all probes of a container. Run it once for each run of the container and cancel it with that."""
+class ContainerProbes:
+    """Runs all probes of a container. Run it once for each run of the container and cancel it with that."""
 
     def __init__(self, prober: Prober, listeners: Listeners) -> None:
         self._container = prober.container
         self._prober = prober
         self._listeners = listeners
-        self._health = first_health(prober.container)
+        self._health = initial_health(prober.container)
 
     async def run(self) -> None:
-        """Ask until cancelled, or until a probe has ended the container."""
+        """Return when cancelled, or when a probe has ended the container."""
         self._listeners.changed(self._health)
         if self._container.startup_probe is not None and not await self._startup(self._container.startup_probe):
             return
@@ -50,7 +50,7 @@ class HealthWatch:
         await asyncio.gather(*probes)
 
     async def _startup(self, probe: Probe) -> bool:
-        """Whether the container started. One that does not is ended."""
+        """Return whether the container started. One that does not is ended."""
         async with aclosing(self._verdicts("Startup", probe, eager=True)) as verdicts:
             async for verdict in verdicts:
                 if verdict is Verdict.SUCCESS:
@@ -74,24 +74,24 @@ class HealthWatch:
                     return
 
     async def _verdicts(self, kind: str, probe: Probe, *, eager: bool) -> AsyncGenerator[Verdict, None]:
-        """What the answers mean so far, after each one that counts."""
+        """Yield the verdict after each answer that counts."""
         loop = asyncio.get_running_loop()
         tally, schedule = Tally(), Schedule(float(probe.period_seconds), eager)
         await asyncio.sleep(probe.initial_delay_seconds)
         while True:
-            answer = await self._prober.ask(probe)
+            answer = await self._prober.probe(probe)
             now = loop.time()
             if schedule.counts(now, success=answer.success):
                 tally = tally.add(probe, success=answer.success)
                 if not answer.success:
-                    self._listeners.tell(Notice("Unhealthy", f"{kind} probe failed: {answer.message}", warning=True))
+                    self._listeners.emit(PodEvent("Unhealthy", f"{kind} probe failed: {answer.message}", warning=True))
                 yield tally.verdict
             schedule = schedule.after(now, success=answer.success)
             await asyncio.sleep(schedule.wait)
 
     async def _end(self, kind: str, probe: Probe) -> None:
         message = f"Container {self._container.name} failed {kind} probe, will be restarted"
-        self._listeners.tell(Notice("Killing", message))
+        self._listeners.emit(PodEvent("Killing", message))
         await self._listeners.kill(probe.termination_grace_period_seconds)
 
     def _set(self, health: Health) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Deadline:
-    """`over` says whether the time is up; `poke` is called when it is."""
+    """Watches the time. `poke` is called when it is over."""
 
     def __init__(self, started: str, poke: Callable[[], None]) -> None:
         self._started = started
@@ -17,7 +17,7 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: int | None) -> None:
-        """How long the pod may be active, which a client may also say later; no seconds: for ever."""
+        """Set how long the pod may be active; a client may change it. None is without limit."""
         end = None if seconds is None else datetime.fromisoformat(self._started) + timedelta(seconds=seconds)
         if end != self._end:
             self.stop()
@@ -37,10 +37,10 @@ class Deadline:
 
     @property
     def over(self) -> bool:
-        """Whether the pod shall end."""
+        """Whether the pod must end."""
         return self._end is not None and datetime.now(UTC) >= self._end
 
     def stop(self) -> None:
-        """Nobody waits for it any more."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()

@@ -1,6 +1,6 @@
-"""The runtime's HTTP server on a unix socket: logs, exec, attach and port-forward, as a kubelet has them.
+"""The kubelet's HTTP server on a unix socket: logs, exec, attach, port-forward, and endpoints about the node.
 
-Only the world's API server can reach the socket; it has checked who asks.
+Only the world's API server can reach the socket; it has authorized the request.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from podwire.lab.streams.log_reader import LogOptionError, LogOptions, chunks, o
 FindWorker = Callable[[NamespacedName], PodWorker | None]
 
 
-class RuntimeServer:
+class KubeletServer:
     """Serves until cancelled.
 
     `find` returns the worker of a pod on this node, `addresses` those of the node and its pods, to which requests are
@@ -53,7 +53,7 @@ class RuntimeServer:
         self._read = Readings()
 
     async def run(self) -> None:
-        """Serve for ever."""
+        """Serve until cancelled."""
         application = web.Application(client_max_size=LARGEST_BODY + 1)
         pod = "/{namespace}/{pod}/{container}"
         application.router.add_get("/containerLogs" + pod, self._logs)
@@ -62,7 +62,7 @@ class RuntimeServer:
         application.router.add_get("/portForward/{namespace}/{pod}", self._forward)
         self._endpoints.register(application.router)
         application.router.add_route("*", "/proxy/{scheme}/{address}/{port}/{rest:.*}", self._proxy)
-        # Streams may never end by themselves: whoever stops the server does not wait for them.
+        # Streams may never end by themselves: a server that stops does not wait for them.
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
         await runner.setup()
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ class RuntimeServer:
         return socket
 
     async def _proxy(self, request: web.Request) -> web.StreamResponse:
-        """Ask what listens in a pod of this node, or on the node itself, for a client of the API server."""
+        """Pass a request of the API server's client on to a pod of this node, or to the node itself."""
         names = request.match_info
         address, port = names["address"], names["port"]
         if address not in self._addresses() or names["scheme"] not in {"http", "https"} or not read_port(port):
@@ -181,7 +181,7 @@ def _service_unavailable(message: str) -> web.Response:
 
 
 def _check_upgrade(request: web.Request) -> None:
-    """Raises HTTPBadRequest. kubectl tries SPDY where its WebSocket was refused, and shows only what this says."""
+    """Raises HTTPBadRequest. kubectl tries SPDY where its WebSocket was refused, and shows this message alone."""
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise web.HTTPBadRequest(
             text="SPDY streams are not served: use a client that speaks WebSocket (kubectl 1.31 and later)"

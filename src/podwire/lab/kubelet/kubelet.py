@@ -1,6 +1,6 @@
-"""The runtime of one node, like a kubelet: it runs the pods that are bound to the node and reports how they are.
+"""The kubelet of one node: it runs the pods that are bound to the node and writes their status.
 
-It may be killed at any time: shims keep the pods, the pods' folders keep what it knew, the next one adopts them.
+It may be killed at any time: shims keep the pods, the pods' folders its state, and the next one adopts them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from podwire.lab.images import resolver
 from podwire.lab.images.store import Store
 from podwire.lab.kubelet.cni_client import CniError, Network
 from podwire.lab.kubelet.eviction import EvictionMonitor
-from podwire.lab.kubelet.http_server import RuntimeServer
+from podwire.lab.kubelet.http_server import KubeletServer
 from podwire.lab.kubelet.node_context import Names, Node, Objects
 from podwire.lab.kubelet.node_endpoints import NodeEndpoints
 from podwire.lab.kubelet.node_lease import NodeLease
-from podwire.lab.kubelet.node_status import NodeReporter
+from podwire.lab.kubelet.node_status import NodeStatusWriter
 from podwire.lab.kubelet.pod_plan import Machine
 from podwire.lab.kubelet.pod_workers import PodWorkers
 from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
@@ -41,13 +41,13 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "kubelet"
 IMAGES_SECONDS = 1.0
-"""How often the store of images is looked at: a pod that waits for one starts so soon after it is loaded."""
+"""How often the image store is read: a pod that waits for an image starts within this time after it is loaded."""
 NO_IMAGES = Path("/nonexistent")
 
 
 @dataclass(frozen=True, slots=True)
-class RuntimeConfig:
-    """All that the runtime of one node must know. Its process must be in the node's network namespace.
+class KubeletConfig:
+    """Settings of the kubelet of one node. Its process must be in the node's network namespace.
 
     `in_house` maps podwire's own images to the functions that run in their containers ("module:name"); `images` is
     the folder of the user's image store, which need not exist.
@@ -69,33 +69,33 @@ class RuntimeConfig:
     images: Path = NO_IMAGES
 
 
-async def run(config: RuntimeConfig, spawner: Spawner) -> None:
-    """Work for ever."""
+async def run(config: KubeletConfig, spawner: Spawner) -> None:
+    """Run the kubelet until cancelled."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     async with Client(config.credentials, COMPONENT) as client:
-        await Runtime(config, client, spawner).run()
+        await Kubelet(config, client, spawner).run()
 
 
-class Runtime:
+class Kubelet:
     """All pods of one node."""
 
-    def __init__(self, config: RuntimeConfig, client: Client, spawner: Spawner) -> None:
+    def __init__(self, config: KubeletConfig, client: Client, spawner: Spawner) -> None:
         self._recorder = Recorder(client, COMPONENT)
         self._pods: Informer[Pod] = Informer(client, kinds.PODS, field_selector=f"spec.nodeName={config.node.name}")
         self._objects = Objects(
             Informer(client, kinds.CONFIG_MAPS), Informer(client, kinds.SECRETS), Informer(client, kinds.SERVICES)
         )
         self.node = _node(config, client, spawner, (self._recorder, self._objects))
-        self._reporter = NodeReporter(client, config.node, self.node.cni, config.ephemeral)
+        self._status_writer = NodeStatusWriter(client, config.node, self.node.cni, config.ephemeral)
         self._lease = NodeLease(client, config.node.name)
         self._images = config.images
         self.workers = PodWorkers(self.node)
         self._evictions = EvictionMonitor(self.workers.values)
         endpoints = NodeEndpoints(self.node, lambda: self.workers)
-        self._server = RuntimeServer(config.folder / "runtime.sock", self.workers.find, self._addresses, endpoints)
+        self._server = KubeletServer(config.folder / "runtime.sock", self.workers.find, self._addresses, endpoints)
 
     async def run(self) -> None:
-        """Follow the API and run what it says, for ever."""
+        """Follow the API and run its pods until cancelled."""
         for folder in (self.node.folder, self.node.ephemeral):
             (folder / "pods").mkdir(parents=True, exist_ok=True, mode=0o700)
         async with asyncio.TaskGroup() as group:
@@ -104,7 +104,7 @@ class Runtime:
                 group.create_task(informer.run())
             group.create_task(self._recorder.run())
             group.create_task(self._server.run())
-            group.create_task(self._reporter.run())
+            group.create_task(self._status_writer.run())
             group.create_task(self._lease.run())
             group.create_task(self._follow_images())
             group.create_task(self._evictions.run())
@@ -112,13 +112,13 @@ class Runtime:
                 await informer.synced.wait()
             await self._clear_up()
             self._pods.subscribe(self._pod_changed)
-            await self._remove_strangers()  # those that went while that took its time: nobody was told of them
+            await self._remove_orphans()  # those that were deleted meanwhile: no change is delivered for them
             self._objects.config_maps.subscribe(self.workers.config_map_changed)
             self._objects.secrets.subscribe(self.workers.secret_changed)
             self._objects.services.subscribe(self.workers.service_changed)
 
     async def _follow_images(self) -> None:
-        """Let every pod look again when the store has changed."""
+        """Wake every pod when the image store has changed."""
         store = Store(self._images)
         known = store.stamp
         while True:
@@ -128,16 +128,16 @@ class Runtime:
                 self.workers.poke_all()
 
     async def _clear_up(self) -> None:
-        """Remove what was left by pods that the API does not have any more, from this node and from its network."""
-        kept = await self._remove_strangers()
+        """Remove what is left of pods that the API does not have any more, from this node and from its network."""
+        kept = await self._remove_orphans()
         valid = [record.uid for record in kept if not (record.retired or record.host_network)]
         try:
             await self.node.cni.collect(valid)
         except CniError as error:
             log.warning("collecting what dead pods left in the network: %s", error)
 
-    async def _remove_strangers(self) -> list[SandboxRecord]:
-        """End all pods that have a folder but neither an object nor a worker; answers the records of the others."""
+    async def _remove_orphans(self) -> list[SandboxRecord]:
+        """End all pods that have a folder but neither an object nor a worker; return the records of the others."""
         wanted = {pod.metadata.uid for pod in self._pods.objects.values()} | self.workers.keys()
         folders = [(folder, read_record(folder)) for folder in (self.node.folder / "pods").iterdir()]
         kept = [record for folder, record in folders if record is not None and folder.name in wanted]
@@ -145,7 +145,7 @@ class Runtime:
         return kept
 
     async def _remove(self, folder: Path, record: SandboxRecord | None) -> None:
-        """End a pod that is known only here."""
+        """End a pod of which only the folder is left."""
         uid = folder.name
         namespace, name = (record.namespace, record.name) if record is not None else ("", uid)
         log.info("pod %s/%s is gone from the API: removing it", namespace, name)
@@ -163,7 +163,7 @@ class Runtime:
         return {*self.node.addresses, *(address for addresses in of_pods for address in addresses)}
 
 
-def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple[Recorder, Objects]) -> Node:
+def _node(config: KubeletConfig, client: Client, spawner: Spawner, shared: tuple[Recorder, Objects]) -> Node:
     recorder, objects = shared
     machine = Machine(
         passwd=passwd.etc_passwd(),
@@ -189,7 +189,7 @@ def _node(config: RuntimeConfig, client: Client, spawner: Spawner, shared: tuple
     )
 
 
-def _catalog(config: RuntimeConfig) -> resolver.Catalog:
+def _catalog(config: KubeletConfig) -> resolver.Catalog:
     machine, links = resolver.this_machine(), config.folder / "busybox"
     resolver.provide_applets(machine, links)
     return resolver.Catalog(machine, config.in_house, Store(config.images), str(links))

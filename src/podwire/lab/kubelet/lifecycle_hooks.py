@@ -17,5 +17,5 @@ async def run_hook(prober: Prober, handler: LifecycleHandler | None, at_most_sec
         await asyncio.sleep(min(handler.sleep.seconds, at_most_seconds))
         return ""
     limit = max(1, math.ceil(at_most_seconds))
-    answer = await prober.ask(Probe(http_get=handler.http_get, exec=handler.exec, timeout_seconds=limit))
+    answer = await prober.probe(Probe(http_get=handler.http_get, exec=handler.exec, timeout_seconds=limit))
     return "" if answer.success else answer.message

@@ -1,4 +1,4 @@
-"""What all pods of one node share: who the node is, what it may ask, what it knows."""
+"""What all pods of one node share: its name and folders, clients of the API and of other processes, and objects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class InNamespace(Mapping[str, ObjectT], Generic[ObjectT]):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How pods of this node find names: the node's own resolver, the cluster's DNS addresses and domain."""
+    """Name resolution of the node's pods: the node's own resolver, the cluster's DNS addresses and domain."""
 
     node: NameResolver
     cluster: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The node's sign of life: a Lease in kube-node-lease that its runtime renews.
+"""The node's heartbeat: a Lease in kube-node-lease that its kubelet renews.
 
 Source: kubernetes.io "Leases"; k8s.io/component-helpers `apimachinery/lease/controller.go`.
 """
@@ -31,7 +31,7 @@ class NodeLease:
         self._node = node
 
     async def run(self) -> None:
-        """Renew for ever."""
+        """Renew until cancelled."""
         while True:
             try:
                 await self._renew()

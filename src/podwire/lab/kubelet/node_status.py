@@ -1,6 +1,6 @@
-"""The node's own status: Ready as long as the pods' network can take pods, said again from time to time.
+"""The status of the node: Ready as long as the network plugin can take pods. Written periodically.
 
-When the API says something else about the node, such as that nothing is heard of it, the status is said again at once.
+It is written at once when the API has another Ready condition, such as after the node's Lease has expired.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ FIRST_PAUSE_SECONDS = 0.03
 LONGEST_PAUSE_SECONDS = 2.0
 
 
-class NodeReporter:
-    """Reports one node. Until it is ready it asks the network soon again, in rising pauses."""
+class NodeStatusWriter:
+    """Writes the status of one node. Until it is ready the network plugin is checked in rising pauses."""
 
     def __init__(self, client: Client, node: NodeAddresses, network: Network, ephemeral: Path) -> None:
         self._client = client
@@ -44,26 +44,26 @@ class NodeReporter:
         self._conditions: list[dict[str, Any]] = []
         self._own: Informer[Node] = Informer(client, NODES, field_selector=f"metadata.name={node.name}")
         self._contradicted = asyncio.Event()
-        self._own.subscribe(self._hear)
+        self._own.subscribe(self._own_changed)
 
     async def run(self) -> None:
-        """Report for ever."""
+        """Write until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._own.run())
-            tasks.create_task(self._report_for_ever())
+            tasks.create_task(self._write_status())
 
-    def _hear(self, change: Change[Node]) -> None:
+    def _own_changed(self, change: Change[Node]) -> None:
         written = {condition["type"]: condition["status"] for condition in self._conditions}
         if written and change.new is not None and change.new.ready != (written["Ready"] == "True"):
             self._contradicted.set()
 
-    async def _report_for_ever(self) -> None:
+    async def _write_status(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
             ready = False
             self._contradicted.clear()
             try:
-                ready = await self._report()
+                ready = await self._write()
             except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.debug("status of node %s: %s; again in %.2f s", self._node.name, error, pause)
             if ready:
@@ -74,8 +74,8 @@ class NodeReporter:
                 await asyncio.sleep(pause)
             pause = FIRST_PAUSE_SECONDS if ready else min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _report(self) -> bool:
-        """Write the status; answers whether the node is ready."""
+    async def _write(self) -> bool:
+        """Write the status; return whether the node is ready."""
         try:
             await self._network.status()
         except CniError as error:

@@ -1,4 +1,4 @@
-"""From a pod and the objects that it refers to: the plan for its shim, and why some containers cannot be in it yet."""
+"""Builds the plan for a pod's shim from the pod and the objects that it refers to."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from podwire.lab.images.resolver import Resolution
 from podwire.lab.kubelet import pod_events, pod_plan, volumes
 from podwire.lab.kubelet.empty_dir import EmptyDirs
 from podwire.lab.kubelet.node_context import Node
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.kubelet.pod_plan import PodPlace
-from podwire.lab.kubelet.resolv_conf import hostname
+from podwire.lab.kubelet.resolv_conf import kernel_hostname
 from podwire.lab.kubelet.service_links import service_links
 from podwire.lab.shim.lifecycle import Waiting
 
@@ -23,15 +23,15 @@ CONFIG_ERROR = "CreateContainerConfigError"
 
 
 @dataclass(frozen=True, slots=True)
-class Composition:
-    """A plan, what stands behind each image, and what keeps containers from being tried, by container."""
+class BuiltPlan:
+    """A plan, what each image resolves to, and what keeps containers from being tried, by container."""
 
     plan: PodPlan
     found: Mapping[str, Resolution] = field(default_factory=dict)
     troubles: Mapping[str, Waiting] = field(default_factory=dict)
 
-    def notices(self, pod: Pod, before: PodPlan | None, running: Mapping[str, str]) -> list[Notice]:
-        """What is new against the plan before, for people. `running` has the image ids of containers that run."""
+    def notices(self, pod: Pod, before: PodPlan | None, running: Mapping[str, str]) -> list[PodEvent]:
+        """Return the events of changes since the plan before. `running` has the image ids of containers that run."""
         known = {entry.name: entry for entry in before.containers} if before is not None else {}
         notices = []
         for container in pod_plan.ordered(pod):
@@ -58,7 +58,7 @@ def provide_files(
     tokens: Mapping[tuple[str, int], str],
     empty_dirs: EmptyDirs,
 ) -> None:
-    """Volumes and the files in /etc that stand in the pod's folder. Raises ConfigurationError."""
+    """Provide the volumes and the files of /etc in the pod's folder. Raises ConfigurationError."""
     etc = pod_plan.etc_folder(folder)
     etc.mkdir(exist_ok=True)
     for name, text in node.names.files(pod, addresses).items():
@@ -67,8 +67,8 @@ def provide_files(
     volumes.provide(folder, pod, replace(node.sources(pod, addresses), tokens=tokens), node.files, empty_dirs)
 
 
-def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> Composition:
-    """The plan from the objects as they are now. A container that cannot be configured is in it as a refusal."""
+def build_plan(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> BuiltPlan:
+    """Build the plan from the current objects. A container that cannot be configured is in it as a refusal."""
     sources = node.sources(pod, addresses)
     services = node.services(pod.metadata.namespace)
     links = service_links(services) if pod.spec.enable_service_links else {}
@@ -87,7 +87,7 @@ def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> C
         if entry.trouble and isinstance(entry.program, Refuse)
     }
     network = node.network if pod.spec.host_network else node.pins / pod.metadata.uid
-    place = PodPlace(folder, network, hostname(pod, node.name), node.files)
+    place = PodPlace(folder, network, kernel_hostname(pod, node.names.domain, node.name), node.files)
     plans: dict[str, ContainerPlan] = {}
     for container in pod_plan.ordered(pod):
         if container.name in expanded:
@@ -102,7 +102,7 @@ def compose(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -> C
         plans.get(container.name) or _refused(pod, container, troubles[container.name])
         for container in pod_plan.ordered(pod)
     ]
-    return Composition(pod_plan.pod_plan(pod, place, entries), found, troubles)
+    return BuiltPlan(pod_plan.pod_plan(pod, place, entries), found, troubles)
 
 
 def _refused(pod: Pod, container: Container, trouble: Waiting) -> ContainerPlan:

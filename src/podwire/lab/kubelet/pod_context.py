@@ -10,7 +10,7 @@ from podwire.kube.kinds import PODS
 from podwire.lab.kubelet import pod_status
 from podwire.lab.kubelet.empty_dir import EmptyDirs
 from podwire.lab.kubelet.node_context import Node
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.kubelet.pod_logs import PodLogs
 from podwire.lab.kubelet.probe import Execute, Prober
 from podwire.lab.kubelet.sandbox import Sandbox, SandboxRecord
@@ -31,7 +31,7 @@ class PodContext:
         self.sandbox = _sandbox(node, pod)
         self.shim = ShimClient(self.sandbox.folder, node.spawner, str(node.network))
         self.woken = asyncio.Event()
-        self._emitted: set[Notice] = set()
+        self._emitted: set[PodEvent] = set()
 
     def poke(self) -> None:
         """Wake the worker: something that the pod depends on may have changed."""
@@ -47,11 +47,11 @@ class PodContext:
         record = self.records.get(name)
         return record is not None and isinstance(record.state, Running)
 
-    def emit(self, notice: Notice) -> None:
+    def emit(self, notice: PodEvent) -> None:
         """Write an event about the pod."""
         self.node.recorder.event(PODS, self.pod, notice.reason, notice.message, warning=notice.warning)
 
-    def emit_once(self, notice: Notice) -> None:
+    def emit_once(self, notice: PodEvent) -> None:
         """Write an event that this worker has not written yet."""
         if notice not in self._emitted:
             self._emitted.add(notice)

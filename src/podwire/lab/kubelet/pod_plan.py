@@ -1,4 +1,4 @@
-"""What a pod's shim shall run, from the Pod object. Pure: what is missing or refused is a ConfigurationError."""
+"""The plan of a pod's containers, from the Pod object. Pure: what is missing or refused is a ConfigurationError."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ and the pod's addresses."""
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a node knows that holds for all its pods: users, ids that exist, and where the API answers."""
+    """Facts of a node that hold for all its pods: users, ids that exist, and the address of the API."""
 
     passwd: str
     user_map: str
@@ -110,7 +110,7 @@ def container_plan(
         target=container.target_container_name,
         gated=init and container.restart_policy == "Always" and container.startup_probe is not None,
         terminal=container.tty and not found.stand_in,
-        stdin=container.stdin or bool(found.stand_in),  # a stand-in is told of more ports by its input
+        stdin=container.stdin or bool(found.stand_in),  # a stand-in reads further ports from its input
         stdin_once=container.stdin_once and not found.stand_in,
         read_only_root=container.security_context.read_only_root_filesystem,
         grace_seconds=pod.spec.termination_grace_period_seconds,
@@ -122,7 +122,7 @@ def container_plan(
 
 
 def _restart(pod: Pod, container: Container, *, init: bool) -> str:
-    """Init containers run until they succeed, unless the pod never restarts; one that says Always is a sidecar."""
+    """Init containers run until they succeed, unless the pod never restarts; one with Always is a sidecar."""
     if not init:
         return pod.spec.restart_policy
     if container.restart_policy == "Always":
@@ -170,7 +170,7 @@ def _user(asked: int | None, machine: Machine, image: StoredImage | None) -> Ima
 
 
 def _check_not_root(who: ImageUser, image: StoredImage | None) -> None:
-    """As the kubelet has it, which does not look into the image's files."""
+    """Refuse as upstream's kubelet does, which does not read the image's files."""
     if who.name:
         raise ConfigurationError(
             f"container has runAsNonRoot and image has non-numeric user ({who.name}), cannot verify user is non-root"
@@ -188,7 +188,8 @@ def _check_mapped(field_name: str, number: int, id_map: str) -> None:
     if not accounts.mapped(id_map, number):
         raise ConfigurationError(
             f"securityContext: {field_name} {number} does not exist in this world: its user may use one id only; "
-            "add a range for that user to /etc/subuid and /etc/subgid, install newuidmap (package uidmap), start anew"
+            "add a range for that user to /etc/subuid and /etc/subgid, install newuidmap (package uidmap), restart the"
+            " world"
         )
 
 
@@ -239,7 +240,7 @@ def _sub_path(mount: VolumeMount, values: Mapping[str, str]) -> str:
 
 
 def _base(pod: Pod, container: Container, machine: Machine) -> dict[str, str]:
-    """What every container finds, as upstream: its name, and where the API is."""
+    """Return the variables of every container, as upstream: its host name, and the address of the API."""
     host = f"[{machine.api_host}]" if ":" in machine.api_host else machine.api_host
     address = f"tcp://{host}:{machine.api_port}"
     values = {

@@ -1,4 +1,4 @@
-"""The probes of all containers of a pod: one watch for each run of a container."""
+"""The probes of all containers of a pod: one task for each run of a container."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from podwire.kube.core import Container, Pod
 from podwire.lab.kubelet import pod_plan
-from podwire.lab.kubelet.container_probes import HealthWatch, Listeners, first_health
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.container_probes import ContainerProbes, Listeners, initial_health
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.kubelet.pod_status import Health
 from podwire.lab.kubelet.probe import Execute, Prober
 from podwire.lab.shim.lifecycle import Record, Running
@@ -17,32 +17,32 @@ from podwire.lab.shim.lifecycle import Record, Running
 log = logging.getLogger(__name__)
 
 
-class PodHealth:
-    """`follow` it with the records after each change; `of` answers what the probes say now."""
+class PodProbes:
+    """Call `follow` with the records after each change; `of` returns the current health."""
 
     def __init__(
         self,
         execute: Callable[[str], Execute],
         kill: Callable[[str, int | None], Awaitable[None]],
-        tell: Callable[[Notice], None],
+        emit: Callable[[PodEvent], None],
         changed: Callable[[], None],
     ) -> None:
         self._execute = execute
         self._kill = kill
-        self._tell = tell
+        self._emit = emit
         self._changed = changed
         self._health: dict[str, Health] = {}
         self._watches: dict[str, tuple[int, asyncio.Task[None]]] = {}
 
     def of(self, pod: Pod) -> dict[str, Health]:
-        """The health of every container by name; what was not asked yet is as a new container is."""
+        """Return the health of every container by name; one without an answer yet has its initial health."""
         return {
-            container.name: self._health.get(container.name, first_health(container))
+            container.name: self._health.get(container.name, initial_health(container))
             for container in pod_plan.ordered(pod)
         }
 
     def follow(self, pod: Pod, records: Mapping[str, Record], address: str) -> None:
-        """Watch what runs now, and nothing else."""
+        """Run the probes of what runs now, and no others."""
         for container in pod_plan.ordered(pod):
             record = records.get(container.name)
             alive = record is not None and isinstance(record.state, Running)
@@ -54,7 +54,7 @@ class PodHealth:
                 self._watches[container.name] = (run, self._begin(container, address))
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop all probes."""
         for name in list(self._watches):
             self._end(name)
 
@@ -66,7 +66,7 @@ class PodHealth:
             self._changed()
 
         prober = Prober(container, address, self._execute(name))
-        watch = HealthWatch(prober, Listeners(changed, self._tell, lambda grace: self._kill(name, grace)))
+        watch = ContainerProbes(prober, Listeners(changed, self._emit, lambda grace: self._kill(name, grace)))
         task = asyncio.get_running_loop().create_task(watch.run())
         task.add_done_callback(_log_failure)
         return task

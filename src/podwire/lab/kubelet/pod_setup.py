@@ -12,9 +12,9 @@ import msgspec
 from podwire.lab.container.plan import PLAN_FILE, PodPlan, read_plan, write_plan
 from podwire.lab.images.environment import ConfigurationError
 from podwire.lab.kubelet.cni_client import CniError
-from podwire.lab.kubelet.plan_builder import Composition, compose, provide_files
+from podwire.lab.kubelet.plan_builder import BuiltPlan, build_plan, provide_files
 from podwire.lab.kubelet.pod_context import PodContext
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.kubelet.pod_tokens import PodTokens
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimError
@@ -27,10 +27,10 @@ LONGEST_RETRY_SECONDS = 10.0
 
 
 class PodSetup:
-    """Sets up one pod. `composition` is the newest plan with what it was made of; None before the first."""
+    """Sets up one pod. `built` is the newest plan with what it was made of; None before the first."""
 
     def __init__(self, context: PodContext) -> None:
-        self.composition: Composition | None = None
+        self.built: BuiltPlan | None = None
         self.plan: PodPlan | None = None
         self._context = context
         self._ports: dict[str, set[Port]] = {}
@@ -55,7 +55,7 @@ class PodSetup:
                 await context.sandbox.connect(context.node.last_group, context.node.addresses)
             except (CniError, OSError) as error:
                 message = f"Failed to create pod sandbox: {error}"
-                context.emit(Notice("FailedCreatePodSandBox", message, warning=True))
+                context.emit(PodEvent("FailedCreatePodSandBox", message, warning=True))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LONGEST_RETRY_SECONDS)
         context.poke()
@@ -70,30 +70,30 @@ class PodSetup:
             context.sandbox.record.addresses,
         )
         if trouble := await self._tokens.refresh(pod):
-            context.emit_once(Notice("FailedMount", f"MountVolume.SetUp failed: {trouble}", warning=True))
+            context.emit_once(PodEvent("FailedMount", f"MountVolume.SetUp failed: {trouble}", warning=True))
         try:
             provide_files(node, pod, folder, addresses, self._tokens.texts, context.sandbox.empty_dirs)
         except ConfigurationError as error:
-            context.emit_once(Notice("FailedMount", str(error), warning=True))
+            context.emit_once(PodEvent("FailedMount", str(error), warning=True))
             return
-        self.composition = compose(node, pod, folder, addresses)
-        self._add_ports(self.composition)
-        if self.composition.plan != self.plan:
-            await self._apply(self.composition)
+        self.built = build_plan(node, pod, folder, addresses)
+        self._add_ports(self.built)
+        if self.built.plan != self.plan:
+            await self._apply(self.built)
 
-    async def _apply(self, composition: Composition) -> None:
+    async def _apply(self, built: BuiltPlan) -> None:
         context = self._context
         running = {name: record.image_id for name, record in context.records.items() if context.runs(name)}
-        for notice in composition.notices(context.pod, self.plan, running):
+        for notice in built.notices(context.pod, self.plan, running):
             context.emit_once(notice)
-        write_plan(context.sandbox.folder, composition.plan)
+        write_plan(context.sandbox.folder, built.plan)
         with contextlib.suppress(OSError, ShimError):  # a shim that is not there yet reads it when it starts
             await context.shim.ask(messages.Apply())
-        self.plan = composition.plan
+        self.plan = built.plan
 
-    def _add_ports(self, composition: Composition) -> None:
+    def _add_ports(self, built: BuiltPlan) -> None:
         """Have running stand-ins listen on the target ports of new Services."""
-        for name, found in composition.found.items():
+        for name, found in built.found.items():
             record = self._context.records.get(name)
             if not found.stand_in or record is None or not self._context.runs(name):
                 continue

@@ -1,4 +1,4 @@
-"""The status of a pod, from what its containers do. Pure: a pod, records and times in, a status out.
+"""The status of a pod, from the records of its containers. Pure: a pod, records and times in, a status out.
 
 Sources: k8s.io/api `core/v1` PodStatus; kubelet `kubelet_pods.go` (getPhase), `status/generate.go` (conditions).
 """
@@ -62,7 +62,7 @@ class ContainerStatus(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """What the node's runtime writes to a pod's status."""
+    """The part of a pod's status that the kubelet writes."""
 
     phase: str
     conditions: tuple[Condition, ...]
@@ -84,7 +84,7 @@ OVERDUE = Failure(reason="DeadlineExceeded", message="Pod was active on the node
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the probes of a container say. Without a probe both are true as soon as it runs."""
+    """The verdicts of a container's probes. Without a probe both are true as soon as it runs."""
 
     started: bool = True
     ready: bool = True
@@ -92,7 +92,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a node knows of a pod. `troubles` are the reasons why containers cannot even be tried, by name.
+    """What a node observes of a pod. `troubles` are the reasons why containers cannot even be tried, by name.
 
     `failure`: the node ended the pod, such as one that was active for longer than its activeDeadlineSeconds.
     """
@@ -177,7 +177,7 @@ def _record(container: Container, seen: Observation) -> Record:
 
 
 def ready(container: Container, seen: Observation) -> bool:
-    """Whether a container runs and its probes agree."""
+    """Return whether a container runs and its probes succeed."""
     health = seen.health.get(container.name, Health())
     return isinstance(_record(container, seen).state, Running) and health.started and health.ready
 

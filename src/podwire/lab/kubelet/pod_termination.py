@@ -16,7 +16,7 @@ from podwire.kube.kinds import PODS
 from podwire.lab.kubelet import pod_plan
 from podwire.lab.kubelet.lifecycle_hooks import run_hook
 from podwire.lab.kubelet.pod_context import PodContext
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimError
 
@@ -58,7 +58,7 @@ class PodTermination:
         """
         for name in self._context.records:
             if self._context.runs(name):
-                self._context.emit(Notice("Killing", f"Stopping container {name}"))
+                self._context.emit(PodEvent("Killing", f"Stopping container {name}"))
         began = time.monotonic()
         if not self._context.state.stopping and at_most != 0:
             await self._run_pre_stop_hooks()
@@ -101,7 +101,7 @@ class PodTermination:
 
     async def _pre_stop(self, container: Container, grace: float) -> None:
         if trouble := await run_hook(self._context.prober(container), container.lifecycle.pre_stop, grace):
-            self._context.emit(Notice("FailedPreStopHook", f"PreStopHook failed: {trouble}", warning=True))
+            self._context.emit(PodEvent("FailedPreStopHook", f"PreStopHook failed: {trouble}", warning=True))
 
     async def kill(self, name: str, grace_seconds: float | None = None) -> None:
         """End one container, whose restart policy then decides. Without a grace it has the pod's."""

@@ -1,4 +1,4 @@
-"""Tokens of a pod's ServiceAccount: got from the API server for the pod, and got anew long before they end.
+"""Tokens of a pod's ServiceAccount: requested from the API server, and again long before they expire.
 
 Source: k8s.io/kubernetes `pkg/kubelet/token/token_manager.go`.
 """
@@ -45,7 +45,7 @@ class PodTokens:
         return self._texts
 
     async def refresh(self, pod: Pod) -> str:
-        """Get what the pod's volumes want and what is due; the answer is why that failed, else empty."""
+        """Request the tokens that are missing or due; return why that failed, else an empty text."""
         trouble = ""
         try:
             for wanted in projections(pod):
@@ -61,7 +61,7 @@ class PodTokens:
         return trouble
 
     def stop(self) -> None:
-        """Refresh nothing any more."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -80,12 +80,12 @@ class PodTokens:
 
 
 def account(pod: Pod) -> NamespacedName:
-    """The ServiceAccount that a pod is."""
+    """Return the ServiceAccount of a pod."""
     return NamespacedName(pod.metadata.namespace, pod.spec.service_account_name or "default")
 
 
 def projections(pod: Pod) -> Iterator[ServiceAccountTokenProjection]:
-    """The tokens that the pod's volumes want."""
+    """Yield the token sources of the pod's volumes."""
     for volume in pod.spec.volumes:
         for source in volume.projected.sources if volume.projected is not None else ():
             if source.service_account_token is not None:

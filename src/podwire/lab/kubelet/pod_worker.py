@@ -20,14 +20,14 @@ from podwire.lab.kubelet import pod_events, pod_status
 from podwire.lab.kubelet.deadline import Deadline
 from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_context import PodContext
-from podwire.lab.kubelet.pod_events import Notice
-from podwire.lab.kubelet.pod_probes import PodHealth
+from podwire.lab.kubelet.pod_events import PodEvent
+from podwire.lab.kubelet.pod_probes import PodProbes
 from podwire.lab.kubelet.pod_setup import PodSetup
 from podwire.lab.kubelet.pod_status import Observation
 from podwire.lab.kubelet.pod_termination import PodTermination
 from podwire.lab.kubelet.post_start import PostStartHooks
 from podwire.lab.kubelet.sandbox import Failure, Sandbox
-from podwire.lab.kubelet.status_writer import Reporter
+from podwire.lab.kubelet.status_writer import StatusWriter
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient, ShimError
 from podwire.lab.shim.lifecycle import Record
@@ -43,10 +43,10 @@ class PodWorker:
         self._setup = PodSetup(self._context)
         self._conditions = pod_status.own(pod.status.conditions)
         self._tasks: list[asyncio.Task[None]] = []
-        self._reporter = Reporter(node.client, pod.key, self._status)
-        self._termination = PodTermination(self._context, self._reporter.touch)
-        self._health = PodHealth(
-            self._context.execute, self._termination.kill, self._context.emit, self._health_changed
+        self._status_writer = StatusWriter(node.client, pod.key, self._status)
+        self._termination = PodTermination(self._context, self._status_writer.touch)
+        self._probes = PodProbes(
+            self._context.execute, self._termination.kill, self._context.emit, self._probes_changed
         )
         self._post_start = PostStartHooks(self._context, self._termination.kill, self.poke)
         self._deadline = Deadline(self.sandbox.record.started, self.poke)
@@ -96,7 +96,7 @@ class PodWorker:
 
     def _fail(self, failure: Failure, *, warning: bool) -> None:
         if self.sandbox.record.failure is None:
-            self._context.emit(Notice(failure.reason, failure.message, warning=warning))
+            self._context.emit(PodEvent(failure.reason, failure.message, warning=warning))
             self.sandbox.fail(failure)
             self.poke()
 
@@ -108,7 +108,7 @@ class PodWorker:
 
     async def run(self) -> None:
         """Return when the pod is deleted and nothing of it is left on this node. Raises what its parts raise."""
-        reporting = asyncio.get_running_loop().create_task(self._reporter.run())
+        reporting = asyncio.get_running_loop().create_task(self._status_writer.run())
         try:
             self.sandbox.prepare()
             self._resume()
@@ -122,7 +122,7 @@ class PodWorker:
         finally:
             reporting.cancel()
             self._deadline.stop()
-            self._health.stop()
+            self._probes.stop()
             self._post_start.stop()
             for task in self._tasks:
                 task.cancel()
@@ -132,7 +132,7 @@ class PodWorker:
         await context.woken.wait()
         context.woken.clear()
         if context.deleting or self.sandbox.record.retired:
-            self._reporter.touch()
+            self._status_writer.touch()
             return
         if self._failure is not None:
             raise self._failure
@@ -140,14 +140,14 @@ class PodWorker:
         if self.sandbox.ready:
             await self._setup.configure()
             self._post_start.follow()
-            self._health.follow(context.pod, self._post_start.records(), self.sandbox.record.addresses[0])
+            self._probes.follow(context.pod, self._post_start.records(), self.sandbox.record.addresses[0])
             await self._pass_started()
         if self._deadline.over and not context.state.finished:
             self._fail(pod_status.OVERDUE, warning=False)
         if self.sandbox.record.failure is not None and not context.state.finished:
             overdue = self.sandbox.record.failure == pod_status.OVERDUE
             await self._termination.stop(None if overdue else 0)
-        self._reporter.touch()
+        self._status_writer.touch()
         if context.state.finished and pod_status.phase(context.pod, self._observation()) in {"Succeeded", "Failed"}:
             await self._retire()
 
@@ -162,10 +162,10 @@ class PodWorker:
         if not self.sandbox.record.retired:
             await self._termination.stop()
         await self._end_beside()
-        self._reporter.touch()
+        self._status_writer.touch()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0 if self._context.gone else LAST_REPORT_SECONDS):
-                await self._reporter.settle()
+                await self._status_writer.settle()
         await self.shim.quit()
         await self.sandbox.remove()
         await self._termination.delete()
@@ -173,8 +173,8 @@ class PodWorker:
     # The shim's and the probes' side
 
     def _shim_changed(self, state: messages.PodState) -> None:
-        composition = self._setup.composition
-        troubles = composition.troubles if composition is not None else {}
+        built = self._setup.built
+        troubles = built.troubles if built is not None else {}
         for record in state.records:
             before = self.records.get(record.name)
             if record.starts and (before is None or before.starts != record.starts):
@@ -196,15 +196,15 @@ class PodWorker:
             context.records = {record.name: record for record in context.state.records}
         self._post_start.resume()
 
-    def _health_changed(self) -> None:
-        self._reporter.touch()
+    def _probes_changed(self) -> None:
+        self._status_writer.touch()
         plan = self._setup.plan
         if plan is not None and any(entry.gated for entry in plan.containers):
             self.poke()
 
     async def _pass_started(self) -> None:
         """Report to the shim the sidecars whose startup probe succeeded: the containers behind them wait for that."""
-        health = self._health.of(self.pod)
+        health = self._probes.of(self.pod)
         for entry in self._setup.plan.containers if self._setup.plan is not None else ():
             record = self.records.get(entry.name)
             waits = entry.gated and record is not None and not record.passed and self._context.runs(entry.name)
@@ -215,12 +215,12 @@ class PodWorker:
     # The status
 
     def _observation(self) -> Observation:
-        composition, context = self._setup.composition, self._context
+        built, context = self._setup.built, self._context
         return Observation(
             records=self._post_start.records(),
-            health=self._health.of(self.pod),
-            troubles=composition.troubles if composition is not None else {},
-            image_ids={name: found.image_id for name, found in composition.found.items()} if composition else {},
+            health=self._probes.of(self.pod),
+            troubles=built.troubles if built is not None else {},
+            image_ids={name: found.image_id for name, found in built.found.items()} if built else {},
             pod_addresses=self.sandbox.record.addresses,
             node_addresses=context.node.addresses,
             start_time=self.sandbox.record.started,
@@ -248,7 +248,7 @@ class PodWorker:
             self.poke()
 
     async def _end_beside(self) -> None:
-        self._health.stop()
+        self._probes.stop()
         self._post_start.stop()
         self._setup.stop()
         for task in self._tasks:

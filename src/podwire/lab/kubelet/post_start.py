@@ -16,7 +16,7 @@ from podwire.kube.core import Container
 from podwire.lab.kubelet import pod_plan
 from podwire.lab.kubelet.lifecycle_hooks import run_hook
 from podwire.lab.kubelet.pod_context import PodContext
-from podwire.lab.kubelet.pod_events import Notice
+from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.shim.lifecycle import Record, Running, Waiting
 
 log = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ class PostStartHooks:
         trouble = await run_hook(prober, container.lifecycle.post_start, LONGEST_SECONDS)
         if trouble:
             log.info("pod %s: postStart hook of %s: %s", self._context.pod.key, container.name, trouble)
-            self._context.emit(Notice("FailedPostStartHook", "PostStartHook failed", warning=True))
-            self._context.emit(Notice("Killing", f"FailedPostStartHook: container {container.name} is stopped"))
+            self._context.emit(PodEvent("FailedPostStartHook", "PostStartHook failed", warning=True))
+            self._context.emit(PodEvent("Killing", f"FailedPostStartHook: container {container.name} is stopped"))
             await self._kill(container.name)
             return
         self._done[container.name] = run

@@ -1,7 +1,7 @@
-"""Probes: ask a container whether it is well, and count the answers.
+"""Probes: run them against a container, and count the answers.
 
 Source: "Configure Liveness, Readiness and Startup Probes" on kubernetes.io; kubelet `prober/worker.go`. Until a
-readiness or startup probe succeeds for the first time it is asked again sooner than its period, in rising pauses, so
+readiness or startup probe succeeds for the first time it is repeated sooner than its period, in rising pauses, so
 that a pod is ready when its program is; such early failures do not count.
 """
 
@@ -52,7 +52,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a probe is asked again. Times are seconds of one steady clock; `counted` is the last answer that counted."""
+    """When a probe is repeated. Times are seconds of one steady clock; `counted` is the last answer that counted."""
 
     period: float
     eager: bool
@@ -70,30 +70,30 @@ class Schedule:
 
     @property
     def wait(self) -> float:
-        """Seconds until the next question."""
+        """Seconds until the next probe."""
         return self.pause if self.eager else self.period
 
 
 @dataclass(frozen=True, slots=True)
 class Prober:
-    """Asks one container. `address` is where its pod answers; `execute` runs a command in it."""
+    """Probes one container. `address` is its pod's; `execute` runs a command in it."""
 
     container: Container
     address: str
     execute: Execute
 
-    async def ask(self, probe: Probe) -> Answer:
-        """Ask once. Never raises for what the container does."""
+    async def probe(self, probe: Probe) -> Answer:
+        """Probe once. Never raises for what the container does."""
         try:
             # A gRPC probe has one limit to connect and one to call, as upstream.
             async with asyncio.timeout(None if probe.grpc is not None else probe.timeout_seconds):
-                return await self._ask(probe)
+                return await self._probe(probe)
         except TimeoutError:
             return Answer(False, f"no answer within {probe.timeout_seconds} s")
         except (OSError, aiohttp.ClientError, ValueError) as error:
             return Answer(False, str(error) or type(error).__name__)
 
-    async def _ask(self, probe: Probe) -> Answer:
+    async def _probe(self, probe: Probe) -> Answer:
         if probe.http_get is not None:
             return await http_get(probe.http_get, self.address, self._port(probe.http_get.port))
         if probe.grpc is not None:

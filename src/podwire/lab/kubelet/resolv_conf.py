@@ -32,7 +32,7 @@ fe00::2\tip6-allrouters
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """What a resolv.conf says. Options are as written there, such as `ndots:5`."""
+    """The content of a resolv.conf. Options are as written there, such as `ndots:5`."""
 
     servers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
@@ -100,6 +100,12 @@ def full_name(pod: Pod, domain: str) -> str:
     if not pod.spec.subdomain or pod.spec.host_network:
         return ""
     return f"{hostname(pod)}.{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{domain}"
+
+
+def kernel_hostname(pod: Pod, domain: str, node_name: str) -> str:
+    """Return the host name that the kernel reports in a pod: the full name where setHostnameAsFQDN asks for it."""
+    full = full_name(pod, domain) if pod.spec.set_hostname_as_fqdn else ""
+    return full or hostname(pod, node_name)
 
 
 def hosts_file(pod: Pod, addresses: Iterable[str], domain: str, node_hosts: str = LOCAL_NAMES) -> str:

@@ -1,4 +1,4 @@
-"""Writing a pod's status to the API: only when it changed, the newest only, again after errors."""
+"""Writes a pod's status to the API: only when it changed, the newest only, with retries."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 5.0
 
 
-class Reporter:
-    """Reports one pod. `current` answers the pod and the status that it should have now."""
+class StatusWriter:
+    """Writes the status of one pod. `current` returns the pod and the status that it should have now."""
 
     def __init__(self, client: Client, key: NamespacedName, current: Callable[[], tuple[Pod, Status]]) -> None:
         self._client = client
@@ -42,7 +42,7 @@ class Reporter:
         await self._settled.wait()
 
     async def run(self) -> None:
-        """Write for ever."""
+        """Write until cancelled."""
         delay = FIRST_RETRY_SECONDS
         while True:
             await self._dirty.wait()

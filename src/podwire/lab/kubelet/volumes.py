@@ -1,6 +1,6 @@
-"""Volumes of a pod: empty folders, and ConfigMaps, Secrets, tokens and fields as files that change all at once.
+"""Volumes of a pod whose files come from the API: ConfigMaps, Secrets, tokens and fields. They change all at once.
 
-As the kubelet's AtomicWriter: the files stand in a folder with a unique name, `..data` is a link to it, and each file's
+As upstream's AtomicWriter: the files are in a folder with a unique name, `..data` is a link to it, and each file's
 name is a link into `..data`; an update makes a new folder and moves the one link. Source: kubernetes
 `pkg/volume/util/atomic_writer.go`, `pkg/volume/configmap`, `pkg/volume/emptydir`.
 """
@@ -123,7 +123,7 @@ def _safe(path: str) -> str:
 
 
 def folder_of(pod_folder: Path, volume: str) -> Path:
-    """Where a volume of a pod is."""
+    """Return the folder of a volume of a pod, or a link to it."""
     return pod_folder / "volumes" / volume
 
 
@@ -147,7 +147,7 @@ def _provide(folder: Path, pod: Pod, volume: Volume, sources: Sources, places: t
 
 
 def write(folder: Path, wanted: Mapping[str, VolumeFile], group: int | None = None) -> bool:
-    """Make the volume hold exactly these files, seen by readers all at once. Answers whether it changed."""
+    """Make the volume hold exactly these files, seen by readers all at once. Return whether it changed."""
     folder.mkdir(parents=True, exist_ok=True)
     current = folder / DATA
     previous = folder / os.readlink(current) if current.is_symlink() else None

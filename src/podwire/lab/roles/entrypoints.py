@@ -120,7 +120,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
     install(paths.CNI_PLUGINS / PLUGIN_TYPE, os.path.realpath(sys.executable))
     configuration = folder / "net.d" / "10-podwire.conflist"
     install_configuration(configuration, folder / "cni.sock")
-    config = node_runtime.RuntimeConfig(
+    config = node_runtime.KubeletConfig(
         node=node,
         credentials=_credentials(arguments, credentials.runtime_of(node.name)),
         folder=folder,
