@@ -157,3 +157,29 @@ def test_a_stand_in_has_the_tools_of_busybox_after_those_of_the_machine(pods: Wo
     inside = ("exec", "web", "--", "sh", "-c")
     assert "stand-in" in pods.kubectl(*inside, "wget -qO- --timeout=5 http://web").stdout
     assert pods.kubectl(*inside, "command -v busybox vi").stdout.count("/") >= 2
+
+
+VOLUME = """
+apiVersion: v1
+kind: Pod
+metadata: {name: carries}
+spec:
+  restartPolicy: Never
+  initContainers:
+  - name: copies
+    image: busybox
+    command: [sh, -c, "printf '#!/bin/sh\\necho carried $1\\n' > /tools/say && chmod +x /tools/say"]
+    volumeMounts: [{name: tools, mountPath: /tools}]
+  containers:
+  - name: main
+    image: example/app
+    command: [/tools/say, over]
+    volumeMounts: [{name: tools, mountPath: /tools}]
+  volumes: [{name: tools, emptyDir: {}}]
+"""
+
+
+def test_a_program_that_an_init_container_put_into_a_volume_runs(pods: World) -> None:
+    pods.apply(VOLUME)
+    eventually(lambda: pods.jsonpath("pod carries", "{.status.phase}") == "Succeeded", 60, what="its end")
+    assert pods.kubectl("logs", "carries").stdout == "carried over\n"

@@ -57,6 +57,16 @@ def test_a_missing_command_is_an_error() -> None:
     assert "'nginx'" in program.message
 
 
+@pytest.mark.parametrize(("command", "runs"), [("/tools/a", True), ("./a", True), ("/other/a", False), ("a", False)])
+def test_a_program_in_a_volume_is_looked_for_when_the_container_starts(command: str, runs: bool) -> None:
+    mounts = [{"name": "v", "mountPath": "/tools"}]
+    found = find({"image": "app", "command": [command, "x"], "workingDir": "/tools", "volumeMounts": mounts})
+    if runs:
+        assert found.program == Execute(arguments=(command, "x"))
+    else:
+        assert isinstance(found.program, Refuse)
+
+
 def test_our_own_images_take_named_arguments() -> None:
     found = find({"image": "podwire/dns", "args": ["--domain=cluster.local", "--empty="]})
     assert found.program == Call(function="a.b:main", arguments={"domain": "cluster.local", "empty": ""})

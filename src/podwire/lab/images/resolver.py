@@ -136,9 +136,20 @@ class Catalog:
                 execute = Execute(arguments=words, file=program.file)
                 return Resolution(execute, image_id, applets=self._links, applets_first=first)
             case resolution.Missing() as missing:
+                words = (*container.command, *container.args)
+                if _is_in_volume(container, words[0]):  # whether it is there is known when the container starts
+                    return Resolution(Execute(arguments=words), image_id, applets=self._links)
                 return Resolution(Refuse(message=missing.message, at_start=True), image_id)
             case resolution.StandIn() as stand_in:
                 return _never_pulled(container) if container.image_pull_policy == "Never" else stand_in
+
+
+def _is_in_volume(container: Container, program: str) -> bool:
+    """Whether a program is named by a path below one of the container's volumes."""
+    if "/" not in program:
+        return False
+    path = os.path.normpath(os.path.join(container.working_dir or "/", program))
+    return any(path.startswith(f"{mount.mount_path.rstrip('/')}/") for mount in container.volume_mounts)
 
 
 def _from_store(container: Container, image: StoredImage, root: str) -> Resolution:
