@@ -6,9 +6,9 @@ from pathlib import Path
 from podwire.agent.metrics import of_readiness, of_reconcilers
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import ProxyMetrics
-from podwire.apiserver.access.default_roles import ROLES
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import of_process
+from podwire.component.permissions import AGENT, DNS, RULES
 from podwire.kube.deadlines import Deadlines
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
@@ -28,13 +28,8 @@ def test_every_metric_is_described_with_its_type() -> None:
 
 def test_the_rights_are_those_of_the_role_in_a_world() -> None:
     described = re.findall(r"^\| `podwire (agent|dns)` \| (\S+) \| (.*) \| get, list, watch \|", PAGE, re.MULTILINE)
-    for program in ("agent", "dns"):
-        granted = {
-            ("core" if group == "" else group, resource)
-            for rule in ROLES[f"podwire:{program}"]
-            for group in rule.groups
-            for resource in rule.resources
-        }
+    for program, role in (("agent", AGENT), ("dns", DNS)):
+        granted = {(group or "core", resource) for group, resources in RULES[role] for resource in resources}
         rows = ((group, names) for name, group, names in described if name == program)
         assert {(group, name) for group, names in rows for name in names.split(", ")} == granted
 

@@ -100,7 +100,8 @@ def test_that_fails(namespace):
     with open("{notes}", "w") as file:
         file.write(f"{{namespace.world.name}} {{namespace.world.pid}} {{namespace.world.home.folder}}\\n")
     namespace.apply(POD)
-    eventually(lambda: "no-such-program" in namespace.kubectl("events").stdout, 60)
+    backed_off = "jsonpath={{.status.containerStatuses[0].state.waiting.reason}}=CrashLoopBackOff"
+    namespace.kubectl.wait("pod/broken", backed_off)
     namespace.wait(timeout=1)
 
 def test_without_a_world_that_fails():
@@ -119,7 +120,7 @@ def test_a_failure_shows_what_is_wrong_in_the_world(pytester: pytest.Pytester, n
             "E *everything is ready in that-fails-*",
             "*- podwire world test -*",
             "Not ready:",
-            "  pod that-fails-*/broken: Pending container c: waiting *no-such-program*",
+            "  pod that-fails-*/broken: Running container c: waiting *no-such-program*",
             "Last events:",
             "  *Warning Failed pod that-fails-*/broken: *",
         ]

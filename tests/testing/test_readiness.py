@@ -76,10 +76,11 @@ def pod(status: dict[str, Any]) -> dict[str, Any]:
                         "name": "web",
                         "ready": False,
                         "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "x"}},
+                        "lastState": {"terminated": {"exitCode": 128, "reason": "StartError", "message": "y"}},
                     },
                 ],
             },
-            "pod a/b: Running container web: waiting CrashLoopBackOff x",
+            "pod a/b: Running container web: waiting CrashLoopBackOff x last: terminated with 128 StartError y",
         ),
         (
             {

@@ -117,7 +117,9 @@ def test_a_namespace_of_ones_own_is_ready_for_pods(world: World, namespace: Name
 
 def test_waiting_for_what_never_comes_says_what_is_missing(namespace: Namespace) -> None:
     namespace.apply(MANIFEST.replace("sleep, infinity", "no-such-program"))
-    with pytest.raises(AssertionError, match=r"pod waiting-for-.*/asker: Pending"):
+    namespace.kubectl.wait("pod/asker", "jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff")
+    words = r"pod waiting-for-.*/asker: Running container .* StartError .*no-such-program"
+    with pytest.raises(AssertionError, match=words):
         namespace.wait(timeout=1)
 
 

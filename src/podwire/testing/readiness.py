@@ -60,6 +60,8 @@ def pod(item: dict[str, Any]) -> str:
     for one in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
         if not one.get("ready"):
             words += [f"container {one['name']}:", *container(one.get("state", {}))]
+            if "waiting" in one.get("state", {}) and one.get("lastState"):
+                words += ["last:", *container(one["lastState"])]
     if not status.get("containerStatuses"):
         words += [one.get("message", "") for one in status.get("conditions", []) if one.get("status") != "True"]
     return " ".join(word for word in words if word)
