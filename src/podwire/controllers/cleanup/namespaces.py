@@ -15,6 +15,7 @@ import msgspec
 
 from podwire.controllers.cleanup.namespace_conditions import conditions
 from podwire.controllers.cleanup.namespace_content import delete_content
+from podwire.controllers.machinery.status_patch import versioned
 from podwire.kube.cache import changed_key
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Kind
@@ -115,7 +116,7 @@ class Namespaces:
         removed_next = outcome.complete and namespace.spec.finalizers == (FINALIZER,)
         if wanted == before or (removed_next and not namespace.metadata.finalizers):
             return namespace
-        body = {"status": {"conditions": [msgspec.to_builtins(condition) for condition in wanted]}}
+        body = versioned(namespace, {"conditions": [msgspec.to_builtins(condition) for condition in wanted]})
         return self._namespaces.wrote(await self._client.patch(NAMESPACES, namespace.key, body, "status"))
 
     async def _finalize(self, namespace: Namespace) -> None:
