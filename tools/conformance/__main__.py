@@ -16,33 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from tools.conformance import cache, images, page, programs, suite, tables, userland, world
+from tools.conformance import cache, images, page, programs, records, suite, tables, userland, world
 from tools.conformance.results import Line, Result, first_line, judge
+from tools.conformance.selection import Selection
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md"
-SCOPE = re.compile(r"\[sig-network\]|\[Conformance\]")
-"""What a run is about: all tests of sig-network, and of the other groups those that a conformant cluster must pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The tests of a run: those in scope that match `focus` and not `skip`."""
-
-    focus: str = ""
-    skip: str = ""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the page may be written from it."""
-        return not (self.focus or self.skip)
-
-    def of(self, names: list[str]) -> list[str]:
-        """The selected names. Raises re.error for what is no regular expression."""
-        chosen = [name for name in names if SCOPE.search(name) and re.search(self.focus, name)]
-        return [name for name in chosen if not (self.skip and re.search(self.skip, name))]
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -61,33 +41,59 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--list", action="store_true", help="print the selected tests and what is known of them, run nothing"
     )
+    parser.add_argument(
+        "--report",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="write the page of these finished runs",
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: list[str]) -> int:
     """Build, run, report. Returns the exit status."""
     chosen = arguments(argv)
-    selection = Selection(chosen.focus, chosen.skip)
     try:
         tests = programs.build(programs.SUITE)
-        known, names = tables.load(), selection.of(suite.listed(tests))
+        known, names = tables.load(), Selection(chosen.focus, chosen.skip).of(suite.listed(tests))
         if chosen.list:
             print(page.part(judge(names, (), known)))
             return 0
-        selected = [name for name in names if known.runs(name)]
-        folder = _run_folder(chosen.world)
-        say(f"{len(selected)} of {len(names)} tests to run; logs in {folder}")
-        lines = _run(chosen, tests, selected, folder) if selected else []
+        if chosen.report:
+            past, lines = records.load(chosen.report)
+            return _write_page(past, judge(names, lines, known))
+        return _run_and_report(chosen, tests, names, known)
     except (programs.MissingGoError, userland.MissingAptError, ValueError, re.error) as error:
         print(f"conformance: {error}", file=sys.stderr)
-        return 2
     except subprocess.CalledProcessError as error:
         print(f"conformance: {' '.join(map(str, error.cmd))} failed with status {error.returncode}", file=sys.stderr)
-        return 2
+    return 2
+
+
+def _run_and_report(chosen: argparse.Namespace, tests: Path, names: list[str], known: tables.Tables) -> int:
+    selected = [name for name in names if known.runs(name)]
+    folder = _run_folder(chosen.world)
+    record = records.begin(folder, f"at most {chosen.limit:.0f} s a test, {chosen.procs} tests at the same time")
+    say(f"{len(selected)} of {len(names)} tests to run; logs in {folder}")
+    lines = _run(chosen, tests, selected, folder) if selected else []
     results = judge(names, lines, known)
+    folder.joinpath("report.md").write_text(page.part(results))
     ended = len({line.name for line in lines}) == len(selected)
-    _report(chosen, results, folder, whole=ended and selection.is_whole and not chosen.kubeconfig)
-    return 1 if any(result.is_surprise for result in results) or not ended else 0
+    if ended and Selection(chosen.focus, chosen.skip).is_whole and not chosen.kubeconfig:
+        return _write_page([record], results)
+    print(page.part(results))
+    return _status(results) or int(not ended)
+
+
+def _write_page(runs: list[records.Record], results: list[Result]) -> int:
+    DOCUMENT.write_text(page.whole(programs.release(), runs, results))
+    print(f"{page.counts(results)}\nwritten: {DOCUMENT}")
+    return _status(results)
+
+
+def _status(results: list[Result]) -> int:
+    return int(any(result.is_surprise for result in results))
 
 
 def _run(chosen: argparse.Namespace, tests: Path, selected: list[str], folder: Path) -> list[Line]:
@@ -134,19 +140,6 @@ def _run_folder(name: str) -> Path:
     folder = cache.root() / f"runs-{name}" / now
     folder.mkdir(parents=True)
     return folder
-
-
-def _report(chosen: argparse.Namespace, results: list[Result], folder: Path, *, whole: bool) -> None:
-    folder.joinpath("report.md").write_text(page.part(results))
-    if not whole:
-        print(page.part(results))
-        return
-    describe = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(describe, check=False, capture_output=True, text=True).stdout.strip()
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    limits = f"At most {chosen.limit:.0f} s a test, {chosen.procs} tests at the same time."
-    DOCUMENT.write_text(page.whole(page.Run(programs.release(), commit, today, limits), results))
-    print(f"{page.counts(results)}\nwritten: {DOCUMENT.relative_to(Path.cwd())}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from tools.conformance.records import Record
 from tools.conformance.results import Outcome, Result
 
 CONFORMANCE = "[Conformance]"
@@ -19,16 +19,6 @@ ORDER = (
     Outcome.PASSED,
     Outcome.NOT_APPLICABLE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What was run: the release, podwire's commit, when, and the limits in words."""
-
-    release: str
-    commit: str
-    date: str
-    limits: str
 
 
 def group(name: str) -> str:
@@ -70,12 +60,13 @@ def part(results: Sequence[Result]) -> str:
     return f"{tests(results)}\n\n{counts(results)}\n"
 
 
-def whole(run: Run, results: Sequence[Result]) -> str:
-    """The page of a whole run."""
+def whole(release: str, runs: Iterable[Record], results: Sequence[Result]) -> str:
+    """The page of one run of everything, or of several runs of parts."""
     network = [result for result in results if result.name.startswith(NETWORK)]
     official = [result for result in network if CONFORMANCE in result.name]
     return PAGE.format(
-        run=run,
+        release=release,
+        runs="; ".join(f"{run.commit} on {run.date} ({run.limits})" for run in runs),
         network=counts(network),
         official=counts(official),
         groups=groups(results),
@@ -98,9 +89,12 @@ def _cell(value: object) -> str:
 PAGE = """\
 # Conformance: Kubernetes' own tests
 
-Written by `make conformance`; a change by hand is lost. How it works, and what is needed: [below](#how-it-is-made).
+Written by `make conformance` ([how it works](../../conformance/README.md)); a change by hand is lost.
 
-Suite: Kubernetes {run.release}. podwire: {run.commit}, {run.date}. {run.limits}
+Suite: Kubernetes {release}, unchanged. podwire: {runs}.
+
+*Not applicable* needs what no world has: the test skipped itself, or `conformance/tests.toml` says why. *Not run* would
+only wait for what is not built yet.
 
 | tests | result |
 | --- | --- |

@@ -12,6 +12,9 @@ import msgspec
 
 from tools.conformance.tables import Tables
 
+CUT = frozenset({"interrupted", "aborted"})
+"""States of tests that did not end by themselves, since the run was ended."""
+
 
 class Outcome(enum.Enum):
     """What a test's result means here."""
@@ -60,8 +63,8 @@ def read(path: Path) -> list[Line]:
 
 
 def judge(names: Iterable[str], lines: Iterable[Line], tables: Tables) -> list[Result]:
-    """A result for each name, in order. Of a test that ended several times, the last end counts."""
-    ends = {line.name: line for line in lines}
+    """A result for each name, in order. Of a test that ended several times, the last end counts; a cut one does not."""
+    ends = {line.name: line for line in lines if line.state not in CUT}
     return [_judged(name, ends.get(name), tables) for name in names]
 
 

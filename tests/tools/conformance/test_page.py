@@ -1,4 +1,5 @@
-from tools.conformance.page import Run, counts, group, groups, part, table, whole
+from tools.conformance.page import counts, group, groups, part, table, whole
+from tools.conformance.records import Record
 from tools.conformance.results import Outcome, Result
 
 RESULTS = [
@@ -33,13 +34,15 @@ def test_conformance_tests_are_counted_by_group() -> None:
 
 
 def test_the_page_has_each_network_test_and_what_did_not_pass_elsewhere() -> None:
-    text = whole(Run("v1.37.2", "abc", "2026-11-29", "At most 240 s a test."), RESULTS)
+    runs = [Record("abc", "2026-11-29", "at most 240 s a test"), Record("def", "2026-11-30", "at most 60 s a test")]
+    text = whole("v1.37.2", runs, RESULTS)
     assert "| DNS a [Conformance] | passed |  |" in text
     assert "| Services b | failed | timed \\| out |" in text
     assert "| Services c | not applicable | no cloud |" in text
     assert "| [sig-apps] Job d [Conformance] | failed | no Job |" in text
     assert "Job e" not in text
     assert "v1.37.2" in text
+    assert "abc on 2026-11-29 (at most 240 s a test); def on 2026-11-30" in text
     assert "{" not in text
 
 

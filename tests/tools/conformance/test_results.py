@@ -69,3 +69,9 @@ def test_the_first_line_with_text_is_kept_short() -> None:
     assert first_line("\n  timed   out\nlater") == "timed out"
     assert len(first_line("x" * 500)) == 200
     assert first_line("") == ""
+
+
+def test_a_test_that_was_cut_off_has_not_failed() -> None:
+    ends = [Line("DNS", "passed", 1), Line("DNS", "interrupted", 2)]
+    assert [result.outcome for result in judge(["DNS"], ends, KNOWN)] == [Outcome.PASSED]
+    assert [result.outcome for result in judge(["DNS"], ends[1:], KNOWN)] == [Outcome.NOT_RUN]

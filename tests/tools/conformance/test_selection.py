@@ -1,7 +1,8 @@
 import re
 
 import pytest
-from tools.conformance.__main__ import Selection, arguments
+from tools.conformance.__main__ import arguments
+from tools.conformance.selection import Selection
 
 NAMES = [
     "[sig-apps] Job should run [Conformance]",

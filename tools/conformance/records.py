@@ -1,0 +1,44 @@
+"""What a run was: run.json in its folder, so that a page can be made of finished runs."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from tools.conformance.results import Line, read
+
+FILE = "run.json"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One run: podwire's commit, the day, and how it was bounded, in words."""
+
+    commit: str
+    date: str
+    limits: str
+
+
+def begin(folder: Path, limits: str) -> Record:
+    """Write the record of a run that begins now."""
+    describe = ["git", "describe", "--always", "--dirty"]
+    described = subprocess.run(describe, check=False, capture_output=True, text=True).stdout.strip()
+    record = Record(described or "unknown", datetime.datetime.now(datetime.UTC).date().isoformat(), limits)
+    folder.joinpath(FILE).write_bytes(msgspec.json.encode(record))
+    return record
+
+
+def load(folders: Iterable[Path]) -> tuple[list[Record], list[Line]]:
+    """The records of several runs and the ends of their tests, in this order. Raises ValueError for other folders."""
+    found: list[Record] = []
+    lines: list[Line] = []
+    for folder in folders:
+        try:
+            found.append(msgspec.json.decode(folder.joinpath(FILE).read_bytes(), type=Record))
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ValueError(f"{folder}: no folder of a run: {error}; runs are in {folder.parent}") from error
+        lines += read(folder / "results.jsonl")
+    return found, lines
