@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from podwire.kernel.netlink import NETLINK_NETFILTER, Netlink, NetlinkError, attributes, text
 
@@ -28,8 +27,7 @@ _TRIES = 10
 """Listings in a row that may be torn by changes before it counts as an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawElement:
+class RawElement(NamedTuple):
     """One element as the kernel's registers hold it; data is empty in sets.
 
     An interval of a single part is two elements: its first key, and the first key after it, which has `end` set. One of
@@ -54,20 +52,20 @@ class SetDump:
         It is read until two listings say the same: after many additions the kernel moves a hash table in the
         background, and a listing meanwhile leaves some elements out without a word (rhashtable_walk_next).
         """
-        before: frozenset[RawElement] | None = None
+        before: frozenset[bytes] | None = None
         for _ in range(_TRIES):
             found = frozenset(self._listed(table, name))
             if found == before:
-                return iter(found)
+                return map(_element, found)
             before = found
         raise NetlinkError(errno.EINTR, f"set {name} changed whenever it was read")
 
-    def _listed(self, table: str, name: str) -> Iterator[RawElement]:
-        """One listing."""
+    def _listed(self, table: str, name: str) -> Iterator[bytes]:
+        """One listing: the elements as the kernel sends them."""
         body = _FAMILY_HEADER.pack(_INET, 0, 0) + text(_TABLE, table) + text(_SET, name)
         for payload in self._netlink.dump(_GET_ELEMENTS, body, _TRIES):
             listed = attributes(payload, _FAMILY_HEADER.size).get(_ELEMENTS, b"")
-            yield from map(_element, _items(listed))
+            yield from _items(listed)
 
     def close(self) -> None:
         """Give the socket back."""
