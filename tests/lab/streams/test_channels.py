@@ -16,6 +16,7 @@ from podwire.lab.streams.channels import (
     exited,
     failed,
     frame,
+    last_frame,
 )
 
 
@@ -47,3 +48,11 @@ def test_the_last_frame_says_how_it_ended() -> None:
     assert failure["details"]["causes"][0] == {"reason": "ExitCode", "message": "2"}
     assert exited(2)[0] == failed("x")[0] == Channel.STATUS
     assert json.loads(failed("why")[1:])["message"] == "why"
+
+
+def test_the_oldest_protocol_ends_with_the_text_of_an_error_or_with_nothing() -> None:
+    assert last_frame("channel.k8s.io", exited(0)) == b""
+    text = b"command terminated with non-zero exit code: exit status 2"
+    assert last_frame("channel.k8s.io", exited(2)) == bytes([Channel.STATUS]) + text
+    assert last_frame("channel.k8s.io", failed("why")) == bytes([Channel.STATUS]) + b"why"
+    assert last_frame("v4.channel.k8s.io", exited(0)) == exited(0)

@@ -35,7 +35,7 @@ _KNOWS_READERS = frozenset({"log", "attach"})
 _STARTERS = frozenset({"kubectl run", "kubectl debug"})
 """Commands that start a container and then come to see what it said."""
 
-_CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
 PROTOCOLS = {
     "exec": _CHANNELS,
     "attach": _CHANNELS,

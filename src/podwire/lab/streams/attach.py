@@ -19,7 +19,7 @@ from podwire.lab.shim.container_run import folder_of
 from podwire.lab.shim.lifecycle import Record, Running, Terminated
 from podwire.lab.shim.log_file import log_path
 from podwire.lab.streams.channels import Channel, Input, InputEnded, Resized, exited, frame
-from podwire.lab.streams.exec import Descriptor, Request, events
+from podwire.lab.streams.exec import Descriptor, Request, events, send_last
 from podwire.lab.streams.log_cursors import Readings
 from podwire.lab.streams.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
 
@@ -93,7 +93,7 @@ class Attachment:
         try:
             await asyncio.wait((output, left), return_when=asyncio.FIRST_COMPLETED)
             if output.done() and not output.exception():
-                await self._socket.send_bytes(exited(0))
+                await send_last(self._socket, exited(0))
         finally:
             for task in (output, left):
                 task.cancel()

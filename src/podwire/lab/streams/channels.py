@@ -1,11 +1,13 @@
 """The Kubernetes channel protocols over WebSocket, without a socket: frames in, events out, and back.
 
-    channel   v4   v5   content
-    0         in   in   standard input
-    1, 2      out  out  standard output, standard error
-    3         out  out  one Status as JSON, the last frame
-    4         in   in   terminal size {"Width", "Height"}
-    255       -    in   the channel with this number has ended
+    channel   v1   v4   v5   content
+    0         in   in   in   standard input
+    1, 2      out  out  out  standard output, standard error
+    3         out  out  out  the last frame: one Status as JSON; in v1 the text of an error, or nothing
+    4         in   in   in   terminal size {"Width", "Height"}
+    255       -    -    in   the channel with this number has ended
+
+v1 is `channel.k8s.io`.
 
 Source: k8s.io/apimachinery `pkg/util/remotecommand`, k8s.io/apiserver `util/wsstream`, KEP-4006.
 """
@@ -19,7 +21,8 @@ import msgspec
 
 V5 = "v5.channel.k8s.io"
 V4 = "v4.channel.k8s.io"
-PROTOCOLS = (V5, V4)
+V1 = "channel.k8s.io"
+PROTOCOLS = (V5, V4, V1)
 
 
 class Channel(enum.IntEnum):
@@ -54,6 +57,11 @@ class Resized:
 
 
 Event = Input | InputEnded | Resized
+
+
+class _Outcome(msgspec.Struct):
+    status: str
+    message: str = ""
 
 
 class _Size(msgspec.Struct):
@@ -95,6 +103,14 @@ def opened(*, stdout: bool, stderr: bool) -> bytes:
     Source: k8s.io/kubelet `pkg/cri/streaming/remotecommand/websocket.go`.
     """
     return frame(Channel.STDOUT if stdout else Channel.STDERR if stderr else Channel.STATUS, b"")
+
+
+def last_frame(protocol: str, status: bytes) -> bytes:
+    """Return how a frame of `exited` or `failed` is sent in a protocol; empty where nothing is."""
+    if protocol != V1:
+        return status
+    content = msgspec.json.decode(status[1:], type=_Outcome)
+    return b"" if content.status == "Success" else frame(Channel.STATUS, content.message.encode())
 
 
 def exited(code: int) -> bytes:

@@ -16,7 +16,7 @@ from multidict import MultiMapping
 
 from podwire.kube.core import Container
 from podwire.lab.shim.client import Command, ShimClient, ShimError
-from podwire.lab.streams.channels import Channel, Input, InputEnded, Resized, event, exited, failed, frame
+from podwire.lab.streams.channels import Channel, Input, InputEnded, Resized, event, exited, failed, frame, last_frame
 
 CHUNK = 64 * 1024
 LAST_OUTPUT_SECONDS = 1.0
@@ -101,6 +101,12 @@ class Descriptor:
             self.number = -1
 
 
+async def send_last(socket: web.WebSocketResponse, status: bytes) -> None:
+    """Send a frame of `exited` or `failed` as the client's protocol has it."""
+    if sent := last_frame(socket.ws_protocol or "", status):
+        await socket.send_bytes(sent)
+
+
 async def execute(socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request) -> None:
     """Run a command for a client and tell it how that ended."""
     try:
@@ -111,10 +117,10 @@ async def execute(socket: web.WebSocketResponse, shim: ShimClient, container: Co
     except ShimError as error:
         message = f"container {container.name}: {error}"
         with contextlib.suppress(ConnectionError):
-            await socket.send_bytes(failed(message))
+            await send_last(socket, failed(message))
     except (OSError, ConnectionError) as error:
         with contextlib.suppress(ConnectionError):
-            await socket.send_bytes(failed(f"container {container.name}: {error}"))
+            await send_last(socket, failed(f"container {container.name}: {error}"))
     finally:
         await socket.close()
 
@@ -198,7 +204,7 @@ async def _converse(
         if pumps:
             # A child that the command left behind may hold its output open: the command itself has ended.
             await asyncio.wait(pumps, timeout=LAST_OUTPUT_SECONDS)
-        await socket.send_bytes(exited(code))
+        await send_last(socket, exited(code))
     finally:
         for task in (ended, left, *pumps):
             task.cancel()
