@@ -25,6 +25,7 @@ from podwire.controllers.nodes.health import NodeHealth
 from podwire.dns import upstream as dns_upstream
 from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
+from podwire.lab.base.zygote_client import ZygoteSpawner
 from podwire.lab.host import credentials
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
@@ -34,7 +35,6 @@ from podwire.lab.network.topology import Topology
 from podwire.lab.roles import bootstrap as world_bootstrap
 from podwire.lab.roles.builtin_images import PROGRAMS
 from podwire.lab.roles.manifests import CREDENTIALS_FILES
-from podwire.lab.supervisor.spawner import ZygoteSpawner
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.model import Cluster, Overlay
 

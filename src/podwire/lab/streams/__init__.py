@@ -1,0 +1,1 @@
+"""exec, attach, logs and port-forward over WebSocket and SPDY. Runs in the kubelet, on asyncio."""

@@ -1,4 +1,4 @@
-"""How a role has the zygote fork something. Apart from the zygote itself: pid 1 carries that, and needs no asyncio."""
+"""Fork roles through the zygote, from any process of the world that runs asyncio."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from pathlib import Path
 from podwire.lab.base.spawn import SpawnRequest
 
 ANSWER_SECONDS = 10.0
+RETRY_SECONDS = 0.02
 
 
 class ZygoteSpawner:
-    """Asks the zygote of this world to fork something; waits through a restart of the zygote."""
+    """A client of the zygote's socket; it waits through a restart of the zygote."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def spawn(self, request: SpawnRequest) -> int:
-        """Fork a role and answer its process id in the world's pid namespace."""
+        """Fork a role and return its process id in the world's pid namespace. Raises TimeoutError."""
         async with asyncio.timeout(ANSWER_SECONDS):
             while True:
-                pid = await self._ask(request)
+                pid = await self._request(request)
                 if pid is not None:
                     return pid
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(RETRY_SECONDS)
 
-    async def _ask(self, request: SpawnRequest) -> int | None:
+    async def _request(self, request: SpawnRequest) -> int | None:
+        """Return the process id; None if the zygote ended before it answered, or could not fork."""
         try:
             reader, writer = await asyncio.open_unix_connection(str(self._path))
         except OSError:
