@@ -29,7 +29,7 @@ MESSAGE_BYTES = 32 << 20
 
 The bound that upstream's own streams have (golang.org/x/net/websocket `DefaultMaxPayloadBytes`).
 """
-OF_ONE_CONNECTION = frozenset(
+HOP_BY_HOP = frozenset(
     {
         "connection",
         "keep-alive",
@@ -46,9 +46,9 @@ OF_ONE_CONNECTION = frozenset(
 )
 """What is not passed on, with a body's expectation: whoever asks with one has sent it here already."""
 
-OF_THE_ASKER = frozenset({"authorization"})
+CREDENTIALS = frozenset({"authorization"})
 """A client's credentials are for the API server alone."""
-OF_THE_HANDSHAKE = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol")
+HANDSHAKE = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,9 @@ def unreachable(error: Exception) -> str:
 
 def onward(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers that go on to the next hop."""
-    told = [value for name, value in headers.items() if name.lower() == "connection"]
-    named = {part.strip().lower() for value in told for part in value.split(",")}
-    dropped = OF_ONE_CONNECTION | named | OF_THE_ASKER
+    connection = [value for name, value in headers.items() if name.lower() == "connection"]
+    named = {part.strip().lower() for value in connection for part in value.split(",")}
+    dropped = HOP_BY_HOP | named | CREDENTIALS
     kept = ((name, value) for name, value in headers.items() if name.lower() not in dropped)
     return CIMultiDict((name, value) for name, value in kept if not name.lower().startswith("impersonate-"))
 
@@ -128,7 +128,7 @@ async def pass_on(raw: web.BaseRequest, hop: Hop, body: bytes) -> web.StreamResp
 async def _answer(
     raw: web.BaseRequest, session: aiohttp.ClientSession, target: URL, prefix: str, body: bytes
 ) -> web.StreamResponse:
-    asked = session.request(
+    sent = session.request(
         raw.method,
         target,
         data=body or None,
@@ -136,7 +136,7 @@ async def _answer(
         allow_redirects=False,
         skip_auto_headers=("User-Agent", "Accept", "Content-Type", "Accept-Encoding"),
     )
-    async with asked as source:
+    async with sent as source:
         headers = onward(source.headers)
         if prefix and source.headers.get("Location", "").startswith("/"):
             headers["Location"] = prefix + source.headers["Location"]
@@ -169,7 +169,7 @@ def _links(raw: web.BaseRequest, source: aiohttp.ClientResponse, prefix: str) ->
 async def _messages(raw: web.BaseRequest, session: aiohttp.ClientSession, target: URL) -> web.StreamResponse:
     offered = [one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",") if one.strip()]
     headers = onward(raw.headers)
-    for name in OF_THE_HANDSHAKE:
+    for name in HANDSHAKE:
         headers.popall(name, None)
     async with session.ws_connect(target, protocols=offered, headers=headers, max_msg_size=MESSAGE_BYTES) as server:
         client = passed_on(server)

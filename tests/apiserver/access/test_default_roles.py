@@ -109,7 +109,7 @@ async def test_the_roles_for_users(talk: Talk, name: str, asked: Attributes, all
     await talk.ok("POST", f"{RBAC}/namespaces/default/rolebindings", binding("other", name, user("another")))
     await talk.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "a"}})
     await talk.ok("POST", f"{RBAC}/namespaces/a/rolebindings", binding("b", name, user("eve")))
-    assert talk.server.access.gate.authorize(User("eve", (IN,)), asked).allowed is allowed
+    assert talk.server.access.auth_filter.authorize(User("eve", (IN,)), asked).allowed is allowed
 
 
 async def test_what_was_deleted_or_cut_comes_back_at_the_next_start(talk: Talk) -> None:

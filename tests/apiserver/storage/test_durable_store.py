@@ -13,7 +13,7 @@ from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.storage.history import Window
 from podwire.apiserver.storage.store import Store
 from podwire.apiserver.storage.transaction import Transaction
-from podwire.apiserver.storage.wal_sync import LogSync
+from podwire.apiserver.storage.wal_sync import WalSync
 from tests.apiserver.builders import key, obj, put
 from tests.apiserver.conftest import until
 
@@ -203,7 +203,7 @@ async def test_the_names_of_new_files_are_on_the_disk(tmp_path: Path, monkeypatc
 async def test_a_sync_whose_caller_was_cancelled_is_read_all_the_same(tmp_path: Path) -> None:
     path = tmp_path / "wal"
     path.write_bytes(b"x")
-    log = LogSync(str(path))
+    log = WalSync(str(path))
     if log._disk is None:
         pytest.skip("this kernel offers no asynchronous fdatasync")
     caller = asyncio.create_task(log.sync())

@@ -223,7 +223,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a log of noise": lambda path: wal(path).write_bytes(random.Random(2).randbytes(20_000)),
     "a missing file": lambda path: path.rename(path.with_name("old.db")),
     "a log that was cut off": lambda path: wal(path).write_bytes(wal(path).read_bytes()[:10_000]),
-    "nothing but the witness": lambda path: (wal(path).write_bytes(b""), path.rename(path.with_name("old.db"))),
+    "nothing but the commit mark": lambda path: (wal(path).write_bytes(b""), path.rename(path.with_name("old.db"))),
 }
 
 

@@ -10,7 +10,7 @@ from podwire.apiserver.base.requests import Response
 from podwire.apiserver.base.status import StatusError
 from podwire.apiserver.storage.revisions import Stored
 from podwire.apiserver.streams import proxy_target
-from podwire.apiserver.streams.proxy_target import Address, Door
+from podwire.apiserver.streams.proxy_target import Address, Backend
 from podwire.apiserver.streams.relays import Proxied
 from podwire.http.reverse_proxy import onward
 from tests.apiserver.conftest import Talk
@@ -57,9 +57,9 @@ def test_a_port_of_a_service_leads_to_its_ready_endpoints() -> None:
         endpoint_slice("http", 8080, "10.0.0.3", ready=False),
         endpoint_slice("admin", 9090, "10.0.0.1"),
     ]
-    doors = (Door("n1", "10.0.0.1", 8080), Door("n1", "10.0.0.2", 8080))
-    assert proxy_target.of_service(web, slices, "80") == proxy_target.of_service(web, slices, "http") == doors
-    assert proxy_target.of_service(web, slices, "admin") == (Door("n1", "10.0.0.1", 9090),)
+    backends = (Backend("n1", "10.0.0.1", 8080), Backend("n1", "10.0.0.2", 8080))
+    assert proxy_target.of_service(web, slices, "80") == proxy_target.of_service(web, slices, "http") == backends
+    assert proxy_target.of_service(web, slices, "admin") == (Backend("n1", "10.0.0.1", 9090),)
     for port, message in (("82", 'no service port 82 found for service "web"'), ("x", "no endpoints available")):
         with pytest.raises(StatusError, match=message) as refused:
             proxy_target.of_service(web, slices, port)
@@ -69,8 +69,8 @@ def test_a_port_of_a_service_leads_to_its_ready_endpoints() -> None:
 def test_a_pod_s_port_is_the_given_or_the_first_that_it_declares() -> None:
     runs = {"metadata": {"name": "a"}, "spec": {"nodeName": "n1", "containers": [{"ports": [{"containerPort": 7}]}]}}
     runs["status"] = {"podIP": "fd00::1"}
-    assert proxy_target.of_pod(runs, "") == Door("n1", "fd00::1", 7)
-    assert proxy_target.of_pod(runs, "8") == Door("n1", "fd00::1", 8)
+    assert proxy_target.of_pod(runs, "") == Backend("n1", "fd00::1", 7)
+    assert proxy_target.of_pod(runs, "8") == Backend("n1", "fd00::1", 8)
     for port in ("x", "0", "65536"):
         with pytest.raises(StatusError):
             proxy_target.of_pod(runs, port)

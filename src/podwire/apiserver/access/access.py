@@ -13,7 +13,7 @@ from podwire.apiserver.access.account_secrets import account_secrets
 from podwire.apiserver.access.aggregation import Aggregation
 from podwire.apiserver.access.audit import AuditLog
 from podwire.apiserver.access.escalation import no_escalation
-from podwire.apiserver.access.filters import Authorizer, Gate
+from podwire.apiserver.access.filters import AuthFilter, Authorizer
 from podwire.apiserver.access.rbac import Rbac
 from podwire.apiserver.access.reviews import Reviews
 from podwire.apiserver.access.service_accounts import service_account
@@ -62,7 +62,7 @@ class Access:
         index = Rbac.of(store)
         authorize = Authorizer(index, store)
         self.tokens = Tokens(store, self._load_key, config.issuer, clock)
-        self.gate = Gate(authorize, self.tokens)
+        self.auth_filter = AuthFilter(authorize, self.tokens)
         self.reviews = Reviews(index, authorize, self.tokens)
         self.token_requests = TokenRequests(store, self.tokens)
         self.audit = AuditLog(Path(config.audit_file), clock) if config.audit_file else None

@@ -59,15 +59,16 @@ if TYPE_CHECKING:
     Authorize = Callable[[User, Attributes], Decision]
 
 
-def refusal(user: User, asked: Attributes, reason: str = "") -> StatusError:
+def refusal(user: User, attributes: Attributes, reason: str = "") -> StatusError:
     """The 403 answer, in upstream's words."""
-    why = f"User {json.dumps(user.name)} cannot {asked.verb} "
+    why = f"User {json.dumps(user.name)} cannot {attributes.verb} "
     tail = f": {reason}" if reason else ""
-    if asked.path:
-        return StatusError(403, "Forbidden", f"forbidden: {why}path {json.dumps(asked.path)}{tail}")
-    scope = f"in the namespace {json.dumps(asked.namespace)}" if asked.namespace else "at the cluster scope"
-    why += f"resource {json.dumps(asked.qualified_resource)} in API group {json.dumps(asked.group)} {scope}{tail}"
-    qualified = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
-    what = f"{qualified} {json.dumps(asked.name)}" if asked.name else qualified
-    details = Details(asked.name, asked.group, asked.resource)
+    if attributes.path:
+        return StatusError(403, "Forbidden", f"forbidden: {why}path {json.dumps(attributes.path)}{tail}")
+    scope = f"in the namespace {json.dumps(attributes.namespace)}" if attributes.namespace else "at the cluster scope"
+    resource, group = json.dumps(attributes.qualified_resource), json.dumps(attributes.group)
+    why += f"resource {resource} in API group {group} {scope}{tail}"
+    qualified = f"{attributes.resource}.{attributes.group}" if attributes.group else attributes.resource
+    what = f"{qualified} {json.dumps(attributes.name)}" if attributes.name else qualified
+    details = Details(attributes.name, attributes.group, attributes.resource)
     return StatusError(403, "Forbidden", f"{what} is forbidden: {why}", details)

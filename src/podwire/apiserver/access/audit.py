@@ -37,10 +37,10 @@ MOST_USERS = 64
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """How a request ended. `user` is who asked; `code` of a stream is that of its start."""
+    """How a request ended. `user` is who attributes; `code` of a stream is that of its start."""
 
     user: User | None
-    asked: Attributes
+    attributes: Attributes
     code: int
     reason: str = ""
     streams: bool = False
@@ -99,7 +99,7 @@ def _open(path: Path) -> int:
 
 def event(request: Request, outcome: Outcome, begun: datetime, now: datetime) -> Object:
     """The audit event of a request. `begun` is when it came."""
-    asked, asker = outcome.asked, outcome.user
+    attributes, user = outcome.attributes, outcome.user
     result: Object = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
@@ -107,25 +107,25 @@ def event(request: Request, outcome: Outcome, begun: datetime, now: datetime) ->
         "auditID": new_uid(),
         "stage": "ResponseStarted" if outcome.streams else "ResponseComplete",
         "requestURI": _uri(request),
-        "verb": asked.verb,
-        "user": {} if asker is None else _told(asker),
+        "verb": attributes.verb,
+        "user": {} if user is None else _user(user),
         "sourceIPs": [request.source] if request.source else [],
         "userAgent": request.headers.get("user-agent", ""),
         "responseStatus": {"metadata": {}, "code": outcome.code},
         "requestReceivedTimestamp": _microseconds(begun),
         "stageTimestamp": _microseconds(now),
     }
-    if asker is not None and request.user is not None and request.user != asker:
-        result["impersonatedUser"] = _told(request.user)
-    if not asked.path:
-        result["objectRef"] = _reference(asked)
+    if user is not None and request.user is not None and request.user != user:
+        result["impersonatedUser"] = _user(request.user)
+    if not attributes.path:
+        result["objectRef"] = _reference(attributes)
     if outcome.reason:
         result["responseStatus"]["reason"] = outcome.reason
     return result
 
 
 @functools.lru_cache(MOST_USERS)
-def _told(user: User) -> msgspec.Raw:
+def _user(user: User) -> msgspec.Raw:
     """A user as the log has it, written once: the same few ask all the time."""
     return msgspec.Raw(msgspec.json.encode(user.json()))
 
@@ -136,14 +136,14 @@ def _uri(request: Request) -> str:
     return f"{request.path}?{urlencode([(name, one) for name, values in request.query.items() for one in values])}"
 
 
-def _reference(asked: Attributes) -> Object:
+def _reference(attributes: Attributes) -> Object:
     parts = {
-        "resource": asked.resource,
-        "namespace": asked.namespace,
-        "name": asked.name,
-        "apiGroup": asked.group,
-        "apiVersion": asked.version,
-        "subresource": asked.subresource,
+        "resource": attributes.resource,
+        "namespace": attributes.namespace,
+        "name": attributes.name,
+        "apiGroup": attributes.group,
+        "apiVersion": attributes.version,
+        "subresource": attributes.subresource,
     }
     return {key: value for key, value in parts.items() if value}
 

@@ -92,5 +92,5 @@ def _check_rules(index: Rbac, user: User, namespace: str, rules: Iterable[Rule],
 
 def _allowed(authorize: Authorize, user: User, verb: str, plural: str, metadata: Object) -> bool:
     namespace = metadata.get("namespace", "")
-    asked = Attributes(verb, rbac.GROUP, "v1", plural, namespace=namespace, name=metadata.get("name", ""))
-    return authorize(user, asked).allowed
+    attributes = Attributes(verb, rbac.GROUP, "v1", plural, namespace=namespace, name=metadata.get("name", ""))
+    return authorize(user, attributes).allowed

@@ -31,16 +31,16 @@ class Authorizer:
         self._index = index
         self._store = store
 
-    def __call__(self, user: User, asked: Attributes) -> Decision:
+    def __call__(self, user: User, attributes: Attributes) -> Decision:
         """Whether the user may."""
         if MASTERS in user.groups:
             return Decision(allowed=True)
-        if why := node_restriction.why_not(user, asked, self._store):
+        if why := node_restriction.denial_reason(user, attributes, self._store):
             return Decision(allowed=False, reason=why)
-        return self._index.decide(user, asked)
+        return self._index.decide(user, attributes)
 
 
-class Gate:
+class AuthFilter:
     """Every request passes here once."""
 
     def __init__(self, authorize: Authorizer, tokens: Tokens) -> None:
@@ -61,14 +61,14 @@ class Gate:
             return ANONYMOUS
         raise status.unauthorized()
 
-    def admit(self, request: Request, asker: User, asked: Attributes) -> Request:
-        """The request as the user in whose name it is; raises StatusError 400 or 403 where they may not."""
-        user = impersonate(asker, request.impersonation, self.authorize)
-        self.check(user, asked)
-        return request if user is request.user else replace(request, user=user)
+    def admit(self, request: Request, user: User, attributes: Attributes) -> Request:
+        """The request as the user that it acts as, after impersonation; raises StatusError 400 or 403."""
+        acting = impersonate(user, request.impersonation, self.authorize)
+        self.check(acting, attributes)
+        return request if acting is request.user else replace(request, user=acting)
 
-    def check(self, user: User, asked: Attributes) -> None:
+    def check(self, user: User, attributes: Attributes) -> None:
         """Raise StatusError 403 where a user may not."""
-        decision = self.authorize(user, asked)
+        decision = self.authorize(user, attributes)
         if not decision.allowed:
-            raise refusal(user, asked, decision.reason)
+            raise refusal(user, attributes, decision.reason)

@@ -45,10 +45,10 @@ def impersonate(user: User, headers: Iterable[tuple[str, str]], authorize: Autho
         "".join(found.get("impersonate-uid", ())[:1]),
         tuple(extra.items()),
     )
-    for asked in _needed(wanted):
-        decision = authorize(user, asked)
+    for attributes in _needed(wanted):
+        decision = authorize(user, attributes)
         if not decision.allowed:
-            raise refusal(user, asked, decision.reason)
+            raise refusal(user, attributes, decision.reason)
     return User(wanted.name, _groups(wanted), wanted.uid, wanted.extra)
 
 

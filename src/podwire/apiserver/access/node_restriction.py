@@ -25,15 +25,15 @@ def name_of(user: User) -> str:
     return user.name.removeprefix(PREFIX) if GROUP in user.groups and user.name.startswith(PREFIX) else ""
 
 
-def why_not(user: User, asked: Attributes, store: Store) -> str:
+def denial_reason(user: User, attributes: Attributes, store: Store) -> str:
     """Why a node may not do this; empty where its role decides, and for everyone who is no node."""
     node = name_of(user)
-    if not node or asked.group or asked.verb in _READ:
+    if not node or attributes.group or attributes.verb in _READ:
         return ""
-    if asked.resource == "nodes" and asked.name != node and (asked.name or asked.verb != "create"):
-        return f"node {json.dumps(node)} is not allowed to modify node {json.dumps(asked.name)}"
-    if asked.resource == "pods" and asked.name:
-        pod = store.get(Key("pods", asked.namespace, asked.name))
+    if attributes.resource == "nodes" and attributes.name != node and (attributes.name or attributes.verb != "create"):
+        return f"node {json.dumps(node)} is not allowed to modify node {json.dumps(attributes.name)}"
+    if attributes.resource == "pods" and attributes.name:
+        pod = store.get(Key("pods", attributes.namespace, attributes.name))
         if pod is not None and pod.fields.get("spec.nodeName") != node:
-            return f"node {json.dumps(node)} can only {asked.verb} pods with spec.nodeName set to itself"
+            return f"node {json.dumps(node)} can only {attributes.verb} pods with spec.nodeName set to itself"
     return ""

@@ -91,22 +91,22 @@ class Rbac:
             if not event.removed:
                 self._put(event.new)
 
-    def decide(self, user: User, asked: Attributes) -> Decision:
+    def decide(self, user: User, attributes: Attributes) -> Decision:
         """Whether some role of the user allows it, and by which binding. Who asks the same again is told the same."""
-        if asked.length > LONGEST_REMEMBERED:
-            return self._decide(user, asked)
-        key = user.name, user.groups, asked
+        if attributes.length > LONGEST_REMEMBERED:
+            return self._decide(user, attributes)
+        key = user.name, user.groups, attributes
         known = self._decided.get(key)
         if known is None:
             if len(self._decided) >= MOST_DECISIONS:
                 self._decided.clear()
-            known = self._decided[key] = self._decide(user, asked)
+            known = self._decided[key] = self._decide(user, attributes)
         return known
 
-    def _decide(self, user: User, asked: Attributes) -> Decision:
-        question, missing = Question.of(asked), []
+    def _decide(self, user: User, attributes: Attributes) -> Decision:
+        question, missing = Question.of(attributes), []
         for grant in self._grants(user):
-            if grant.namespace and grant.namespace != asked.namespace:
+            if grant.namespace and grant.namespace != attributes.namespace:
                 continue
             if grant.rules is None:
                 missing.append(grant.reason)

@@ -76,15 +76,15 @@ class Reviews:
                 call, field_errors.invalid("spec.user", "", "at least one of user or group must be specified")
             )
         extra = tuple((key, tuple(values)) for key, values in (spec.get("extra") or {}).items())
-        asked = _attributes(call, spec)
-        if call.resource.namespaced and (asked.path or asked.namespace != call.route.namespace):
+        attributes = _attributes(call, spec)
+        if call.resource.namespaced and (attributes.path or attributes.namespace != call.route.namespace):
             where = "spec.resourceAttributes.namespace"
-            raise _invalid(call, field_errors.invalid(where, asked.namespace, "must match metadata.namespace"))
+            raise _invalid(call, field_errors.invalid(where, attributes.namespace, "must match metadata.namespace"))
         subject = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), extra)
-        return self._decide(subject, asked)
+        return self._decide(subject, attributes)
 
-    def _decide(self, user: User, asked: Attributes) -> Object:
-        decision = self._authorize(user, asked)
+    def _decide(self, user: User, attributes: Attributes) -> Object:
+        decision = self._authorize(user, attributes)
         return {"allowed": decision.allowed, **({"reason": decision.reason} if decision.reason else {})}
 
     def _self_rules(self, call: Call, spec: Object, user: User) -> Object:

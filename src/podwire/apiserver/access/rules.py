@@ -78,9 +78,11 @@ class Question:
     path: str
 
     @classmethod
-    def of(cls, asked: Attributes) -> Question:
+    def of(cls, attributes: Attributes) -> Question:
         """The question whether these attributes are allowed."""
-        return cls._make(asked.verb, asked.group, asked.qualified_resource, asked.name, asked.path)
+        return cls._make(
+            attributes.verb, attributes.group, attributes.qualified_resource, attributes.name, attributes.path
+        )
 
     @classmethod
     def of_atom(cls, atom: Rule) -> Question:

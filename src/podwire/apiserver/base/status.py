@@ -190,8 +190,8 @@ def unavailable(message: str) -> StatusError:
     return StatusError(503, "ServiceUnavailable", message, Details(retry_after_seconds=1))
 
 
-def version_too_large(asked: int, current: int) -> StatusError:
+def version_too_large(requested: int, current: int) -> StatusError:
     """A resourceVersion that this server has not reached."""
     cause = field_errors.Cause("", "ResourceVersionTooLarge", "Too large resource version")
-    message = f"Timeout: Too large resource version: {asked}, current: {current}"
+    message = f"Timeout: Too large resource version: {requested}, current: {current}"
     return StatusError(504, "Timeout", message, Details(causes=(cause,), retry_after_seconds=1))

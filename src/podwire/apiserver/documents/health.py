@@ -36,8 +36,8 @@ def answer(request: Request, path: str, checks: Mapping[str, Check]) -> Response
         return _all(request, root, checks)
     if name not in checks:
         raise status.no_such_path()
-    why_not = checks[name]()
-    return text_response(f"internal server error: {why_not}\n", 500) if why_not else text_response("ok")
+    problem = checks[name]()
+    return text_response(f"internal server error: {problem}\n", 500) if problem else text_response("ok")
 
 
 def _all(request: Request, root: str, checks: Mapping[str, Check]) -> Response:

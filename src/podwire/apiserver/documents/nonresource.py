@@ -97,13 +97,13 @@ class ServerDocuments:
         """A document; asked for by its hash it may be kept for a year, by an old one it has moved to the new one."""
         if not group_version:
             return Response(self._schemas.index())
-        etag, asked = self._schemas.etag(group_version), request.parameter("hash")
+        etag, requested = self._schemas.etag(group_version), request.parameter("hash")
         if not etag:
             raise status.no_such_path()
-        if asked and asked != etag:
+        if requested and requested != etag:
             return Response(b"", 301, headers={"Location": f"/openapi/v3/{group_version}?hash={etag}"})
         headers = {"Etag": f'"{etag}"', "Vary": "Accept"}
-        if asked:
+        if requested:
             headers |= {"Cache-Control": "public, immutable", "Expires": format_datetime(_in_a_year(), usegmt=True)}
         if headers["Etag"] in request.headers.get("if-none-match", ""):
             return Response(b"", 304, headers=headers)

@@ -51,13 +51,13 @@ _SHOWN_WHEN_DELETED = frozenset({"pods", "services", "serviceaccounts"})
 
 
 @dataclass(slots=True)
-class _Visit:
+class _RequestContext:
     """One request on its way, and what is known of it so far."""
 
     request: Request
-    asked: Attributes
+    attributes: Attributes
     begun: datetime
-    asker: User | None = None
+    user: User | None = None
     resource: Resource | None = None
 
 
@@ -92,29 +92,29 @@ class Api:
 
     async def handle(self, request: Request) -> Answer:
         """Answer a request. Never raises: refusals and faults become Status objects."""
-        visit = _Visit(request, request_attributes.on_path(request), datetime.now(UTC))
+        context = _RequestContext(request, request_attributes.on_path(request), datetime.now(UTC))
         try:
-            answer = await self._answer(visit)
+            answer = await self._answer(context)
         except StatusError as refusal:
-            self._record(visit, refusal.code, refusal.reason)
+            self._record(context, refusal.code, refusal.reason)
             return _as_read(request, _refusal(refusal))
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            self._record(visit, 500, "InternalError")
+            self._record(context, 500, "InternalError")
             return _refusal(status.internal("this is a fault of the server; its log has the details"))
         self._record(
-            visit, answer.code if isinstance(answer, Response) else 200, streams=not isinstance(answer, Response)
+            context, answer.code if isinstance(answer, Response) else 200, streams=not isinstance(answer, Response)
         )
         return _as_read(request, answer) if isinstance(answer, Response) else answer
 
-    async def _answer(self, visit: _Visit) -> Answer:
-        visit.asker = self._access.gate.authenticate(visit.request)
-        route = routes.parse(visit.request.path)
+    async def _answer(self, context: _RequestContext) -> Answer:
+        context.user = self._access.auth_filter.authenticate(context.request)
+        route = routes.parse(context.request.path)
         if route is not None:
-            visit.asked = request_attributes.on_resource(visit.request, route)
-        request = visit.request = self._access.gate.admit(visit.request, visit.asker, visit.asked)
+            context.attributes = request_attributes.on_resource(context.request, route)
+        request = context.request = self._access.auth_filter.admit(context.request, context.user, context.attributes)
         resource = self._registry.find(route.group, route.version, route.plural) if route else None
-        visit.resource = resource
+        context.resource = resource
         if route is None or resource is None:
             return self._documents.answer(request)
         if bool(route.namespace) > resource.namespaced:
@@ -128,11 +128,11 @@ class Api:
             return replace(answer, warnings=(*warnings, *answer.warnings))
         return answer
 
-    def _record(self, visit: _Visit, code: int, reason: str = "", *, streams: bool = False) -> None:
-        self._documents.metrics.count(_served(visit), code)
+    def _record(self, context: _RequestContext, code: int, reason: str = "", *, streams: bool = False) -> None:
+        self._documents.metrics.count(_served(context), code)
         if self._access.audit is not None:
-            outcome = Outcome(visit.asker, visit.asked, code, reason, streams)
-            self._access.audit.record(visit.request, outcome, visit.begun)
+            outcome = Outcome(context.user, context.attributes, code, reason, streams)
+            self._access.audit.record(context.request, outcome, context.begun)
 
     async def _handle_resource(self, call: Call) -> Answer:
         route, resource = call.route, call.resource
@@ -173,8 +173,8 @@ class Api:
     def _check_create(self, call: Call) -> None:
         """Who applies what is not there creates it, and must be allowed to."""
         if call.request.user is not None:
-            asked = replace(request_attributes.on_resource(call.request, call.route), verb="create")
-            self._access.gate.check(call.request.user, asked)
+            attributes = replace(request_attributes.on_resource(call.request, call.route), verb="create")
+            self._access.auth_filter.check(call.request.user, attributes)
 
     async def _delete(self, call: Call) -> Answer:
         written = await self._writer.delete(call.resource, call.key, call.delete_options())
@@ -198,13 +198,13 @@ class Api:
         return replace(answer, warnings=deletion.warnings(call.resource, options))
 
 
-def _served(visit: _Visit) -> Served:
+def _served(context: _RequestContext) -> Served:
     """The labels of a request: names of what is served alone, as clients may write anything into a path."""
-    asked, resource = visit.asked, visit.resource
+    attributes, resource = context.attributes, context.resource
     if resource is None:
-        return (asked.verb if asked.verb in {"get", "head"} else "", "", "", "", "")
-    part = asked.subresource if asked.subresource in resource.subresources else ""
-    return (asked.verb, resource.group, resource.version, resource.plural, part)
+        return (attributes.verb if attributes.verb in {"get", "head"} else "", "", "", "", "")
+    part = attributes.subresource if attributes.subresource in resource.subresources else ""
+    return (attributes.verb, resource.group, resource.version, resource.plural, part)
 
 
 def _is_not_found(outcome: BaseException) -> bool:

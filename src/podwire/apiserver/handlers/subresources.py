@@ -15,7 +15,7 @@ from podwire.apiserver.kinds import conversion
 from podwire.apiserver.kinds.builtin import BUILTIN, PROXY_VERBS
 from podwire.apiserver.storage.revisions import Key
 from podwire.apiserver.streams import pod_streams
-from podwire.apiserver.streams.proxy_handler import Proxies
+from podwire.apiserver.streams.proxy_handler import ProxyHandler
 from podwire.apiserver.writes.parts import BINDING, EPHEMERAL_CONTAINERS, FINALIZERS, STATUS
 from podwire.kube.meta import timestamp
 
@@ -63,7 +63,7 @@ class Subresources:
             "exec": {"get": self._stream, "create": self._old_stream},
             "attach": {"get": self._stream, "create": self._old_stream},
             "portforward": {"get": self._stream, "create": self._old_stream},
-            "proxy": dict.fromkeys((*PROXY_VERBS, ""), Proxies(reader, dialer).answer),
+            "proxy": dict.fromkeys((*PROXY_VERBS, ""), ProxyHandler(reader, dialer).answer),
         }
 
     async def handle(self, call: Call) -> Answer:

@@ -22,7 +22,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 """Codes whose answers end with their head (RFC 9112, 6.3)."""
 
 
-class WholeAnswer:
+class BufferedResponse:
     """What aiohttp wants of a response: it is prepared, ended, and asked whether the connection stays."""
 
     def __init__(self, raw: web.BaseRequest, answer: Response) -> None:

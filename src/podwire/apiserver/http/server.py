@@ -18,13 +18,13 @@ from podwire.apiserver.answers import Answer
 from podwire.apiserver.base import status
 from podwire.apiserver.base.authentication import certificate_user
 from podwire.apiserver.base.requests import Request, Response, json_response
-from podwire.apiserver.http.buffered_response import WholeAnswer, warning_values
+from podwire.apiserver.http.buffered_response import BufferedResponse, warning_values
 from podwire.apiserver.http.connections import Connection, Connections
 from podwire.apiserver.http.tls_listener import TlsListener
 from podwire.apiserver.http.watch_writer import Rounds, WatchStream
 from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.streams import proxy_target
-from podwire.apiserver.streams.relays import Proxied, Relay, RuntimeRefusal, relay_body, relay_messages
+from podwire.apiserver.streams.relays import KubeletRefusal, Proxied, Relay, relay_body, relay_messages
 from podwire.http.limits import LARGEST_BODY
 from podwire.http.reverse_proxy import pass_on, unreachable
 
@@ -84,16 +84,16 @@ class Server:
         if isinstance(raw.protocol, Connection):
             raw.protocol.request_came()
         try:
-            asked = await _asked(raw)
+            request = await _read_request(raw)
         except status.StatusError as refusal:
             return _refused(raw, refusal)
-        answer = await self._api.handle(asked)
+        answer = await self._api.handle(request)
         return await self._send(raw, answer)
 
     async def _send(self, raw: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         match answer:
             case Response():
-                return WholeAnswer.of(raw, await _compressed(raw, answer))
+                return BufferedResponse.of(raw, await _compressed(raw, answer))
             case WatchAnswer():
                 return await self._send_watch(raw, answer)
             case Relay():
@@ -120,8 +120,8 @@ async def _send_relay(raw: web.BaseRequest, answer: Relay) -> web.StreamResponse
         return _refused(raw, _foreign_page())
     try:
         return await (relay_messages(raw, answer) if answer.streams else relay_body(raw, answer))
-    except RuntimeRefusal as error:
-        return WholeAnswer.of(raw, Response(error.body, error.code))
+    except KubeletRefusal as error:
+        return BufferedResponse.of(raw, Response(error.body, error.code))
 
 
 async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResponse:
@@ -134,7 +134,7 @@ async def _send_proxied(raw: web.BaseRequest, answer: Proxied) -> web.StreamResp
         return _refused(raw, proxy_target.unavailable(unreachable(error)))
 
 
-async def _asked(raw: web.BaseRequest) -> Request:
+async def _read_request(raw: web.BaseRequest) -> Request:
     """The whole request; raises StatusError 400, 413 or 504."""
     try:
         if raw.content.is_eof():  # small bodies come with their head
@@ -211,7 +211,7 @@ def _reads_gzip(raw: web.BaseRequest) -> bool:
 
 
 def _refused(raw: web.BaseRequest, refusal: status.StatusError) -> web.StreamResponse:
-    return WholeAnswer.of(raw, json_response(refusal.json(), refusal.code))
+    return BufferedResponse.of(raw, json_response(refusal.json(), refusal.code))
 
 
 def _foreign_page() -> status.StatusError:

@@ -1,6 +1,6 @@
-"""A few bytes beside the store: the newest version that was acknowledged.
+"""The newest acknowledged version, in a file of 8 bytes beside the store.
 
-SQLite takes a write-ahead log that is missing or damaged for the end of the data and says nothing. The witness tells.
+SQLite reads a write-ahead log that is missing or damaged as the end of the data, without an error; the mark shows it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 _FORM = struct.Struct(">Q")
 
 
-class Witness:
+class CommitMark:
     """The file `<store>-version`. A store in memory has none (path None)."""
 
     def __init__(self, path: Path | None) -> None:

@@ -6,7 +6,7 @@ objects and the history of watches stand again after a restart, from one table.
 A batch that `append` wrote survives the death of the process; once `sync` has returned, that of the machine too.
 
 What was damaged from outside is refused, never read as less than was acknowledged: rows bear a checksum, SQLite checks
-its pages, a new file appears under its name only when it is whole, and a witness knows the newest version.
+its pages, a new file appears under its name only when it is whole, and a commit mark knows the newest version.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from podwire.apiserver.storage.commit_mark import Witness
-from podwire.apiserver.storage.wal_sync import LogSync
+from podwire.apiserver.storage.commit_mark import CommitMark
+from podwire.apiserver.storage.wal_sync import WalSync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,12 +77,12 @@ class Journal:
         self._path = path
         self._appended = self._in_log = 0
         try:
-            self._witness = Witness(None if path == MEMORY else Path(f"{path}-version"))
+            self._commit_mark = CommitMark(None if path == MEMORY else Path(f"{path}-version"))
             self._connection = self._opened()
             self._prepare(durable)
             self._floor = self.floor()
-            self._log = LogSync(f"{path}-wal") if durable and path != MEMORY else None
-            if self._log is not None:
+            self._wal = WalSync(f"{path}-wal") if durable and path != MEMORY else None
+            if self._wal is not None:
                 _sync_folder(Path(path).parent)
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
@@ -104,8 +104,8 @@ class Journal:
                 yield row
         except (sqlite3.Error, TypeError, UnicodeError) as error:
             raise self._unusable(error) from error
-        if newest < self._witness.version:
-            raise self.damaged(f"version {self._witness.version} was acknowledged, the newest found is {newest}")
+        if newest < self._commit_mark.version:
+            raise self.damaged(f"version {self._commit_mark.version} was acknowledged, the newest found is {newest}")
 
     def damaged(self, why: str) -> JournalError:
         """What to raise when the content is not what a store holds."""
@@ -130,18 +130,18 @@ class Journal:
         self._floor = max(self._floor, floor)
         self._in_log += sum(len(row.body) for row in rows)
         self._appended = max((row.version for row in rows), default=self._appended)
-        if self._log is None:
-            self._witness.note(self._appended)
+        if self._wal is None:
+            self._commit_mark.note(self._appended)
 
     async def sync(self) -> None:
         """Make what was appended survive the machine's death; raises OSError. Nothing is appended until it returns.
 
         Moving the log into the file writes much, and is done here too.
         """
-        if self._log is None:
+        if self._wal is None:
             return
-        await self._log.sync()
-        self._witness.note(self._appended)
+        await self._wal.sync()
+        self._commit_mark.note(self._appended)
         if self._in_log >= LARGEST_LOG:
             self._in_log = 0
             await asyncio.to_thread(self._empty_log)
@@ -153,9 +153,9 @@ class Journal:
     def close(self) -> None:
         """Let the file go. Nothing is lost without it."""
         self._connection.close()
-        self._witness.close()
-        if self._log is not None:
-            self._log.close()
+        self._commit_mark.close()
+        if self._wal is not None:
+            self._wal.close()
 
     def _opened(self) -> sqlite3.Connection:
         """The file, made where it is not there; raises JournalError where it is no store."""

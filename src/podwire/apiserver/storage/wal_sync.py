@@ -11,7 +11,7 @@ from podwire.kernel.disk_sync import DiskSync
 log = logging.getLogger(__name__)
 
 
-class LogSync:
+class WalSync:
     """Syncs one file that others write; raises OSError where it is not there."""
 
     def __init__(self, path: str) -> None:

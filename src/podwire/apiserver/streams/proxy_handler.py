@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.call import Call
     from podwire.apiserver.reads.reader import Reader
     from podwire.apiserver.streams.node_dialer import NodeDialer
-    from podwire.apiserver.streams.proxy_target import Address, Door
+    from podwire.apiserver.streams.proxy_target import Address, Backend
     from podwire.http.reverse_proxy import Hop
 
 Object = dict[str, Any]
@@ -28,7 +28,7 @@ SLICES = next(resource for resource in BUILTIN if resource.kind == "EndpointSlic
 KUBELET_PORTS = frozenset({"", "10250"})
 
 
-class Proxies:
+class ProxyHandler:
     """The subresource `proxy` of each kind that has it."""
 
     def __init__(self, reader: Reader, dialer: NodeDialer) -> None:
@@ -53,14 +53,14 @@ class Proxies:
         prefix = call.request.path.removesuffix(call.route.rest)
         if call.resource.kind == "Node" and meant.port in KUBELET_PORTS:
             return pod_streams.kubelet_of(self._dialer, meant.name).hop(path, prefix)
-        door = self._door(call, found, meant)
+        backend = self._backend(call, found, meant)
         try:
-            backend = self._dialer.backend(door.node, meant.scheme or "http", door.address, door.port)
+            endpoint = self._dialer.backend(backend.node, meant.scheme or "http", backend.address, backend.port)
         except NodeUnknownError as error:
             raise status.bad_request(str(error)) from error
-        return backend.hop(path, prefix)
+        return endpoint.hop(path, prefix)
 
-    def _door(self, call: Call, found: Object, meant: Address) -> Door:
+    def _backend(self, call: Call, found: Object, meant: Address) -> Backend:
         match call.resource.kind:
             case "Service":
                 stored = self._reader.all(SLICES, call.key.namespace)

@@ -31,7 +31,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Backend:
     """Where an endpoint listens, and the node that reaches it."""
 
     node: str
@@ -61,7 +61,7 @@ def address(text: str, kind: str) -> Address:
     return found
 
 
-def of_service(service: Object, slices: Iterable[Object], port: str) -> tuple[Door, ...]:
+def of_service(service: Object, slices: Iterable[Object], port: str) -> tuple[Backend, ...]:
     """All that may answer for a Service's port, by its number or name; raises StatusError 503 where nobody does.
 
     `slices` are those with the Service's label.
@@ -69,15 +69,18 @@ def of_service(service: Object, slices: Iterable[Object], port: str) -> tuple[Do
     name = service["metadata"]["name"]
     if number := read_port(port):
         port = _port_name(service, number)
-    doors = tuple(
-        door for entry in slices if entry.get("addressType") in {"IPv4", "IPv6"} for door in _doors(entry, port)
+    backends = tuple(
+        backend
+        for entry in slices
+        if entry.get("addressType") in {"IPv4", "IPv6"}
+        for backend in _backends(entry, port)
     )
-    if not doors:
+    if not backends:
         raise unavailable(f'no endpoints available for service "{name}"')
-    return doors
+    return backends
 
 
-def of_pod(pod: Object, port: str) -> Door:
+def of_pod(pod: Object, port: str) -> Backend:
     """Where a pod listens: the given port, else the first that it declares, else 80; raises StatusError 400."""
     spec, name = pod.get("spec") or {}, pod["metadata"]["name"]
     address = (pod.get("status") or {}).get("podIP", "")
@@ -87,10 +90,10 @@ def of_pod(pod: Object, port: str) -> Door:
     number = read_port(port) if port else next(declared, 80)
     if not number:
         raise status.bad_request(f"pod {name}: port {port!r} must be a number from 1 to 65535")
-    return Door(spec["nodeName"], address, number)
+    return Backend(spec["nodeName"], address, number)
 
 
-def of_node(node: Object, port: str) -> Door:
+def of_node(node: Object, port: str) -> Backend:
     """A port of a node's own address; raises StatusError 400."""
     name = node["metadata"]["name"]
     listed = (node.get("status") or {}).get("addresses") or ()
@@ -98,7 +101,7 @@ def of_node(node: Object, port: str) -> Door:
     number = read_port(port)
     if not address or not number:
         raise status.bad_request(f'node {name}: port "{port}" of address "{address}" cannot be reached')
-    return Door(name, address, number)
+    return Backend(name, address, number)
 
 
 def _port_name(service: Object, number: int) -> str:
@@ -108,9 +111,9 @@ def _port_name(service: Object, number: int) -> str:
     raise unavailable(f'no service port {number} found for service "{service["metadata"]["name"]}"')
 
 
-def _doors(entry: Object, port: str) -> Iterator[Door]:
+def _backends(entry: Object, port: str) -> Iterator[Backend]:
     numbers = [one["port"] for one in entry.get("ports") or () if one.get("name", "") == port and one.get("port")]
     for endpoint in entry.get("endpoints") or ():
         ready = (endpoint.get("conditions") or {}).get("ready") is not False
         for address in endpoint.get("addresses") or () if ready and endpoint.get("nodeName") else ():
-            yield from (Door(endpoint["nodeName"], address, number) for number in numbers[:1])
+            yield from (Backend(endpoint["nodeName"], address, number) for number in numbers[:1])

@@ -37,7 +37,7 @@ class Proxied(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
-class RuntimeRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
+class KubeletRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
     """The runtime said no, or nothing; the body is a Status object."""
 
     def __init__(self, code: int, body: bytes) -> None:
@@ -47,7 +47,7 @@ class RuntimeRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
 
 
 async def relay_body(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
-    """Pass a body on as it comes, as WebSocket messages if the client wants one; raises RuntimeRefusal before that."""
+    """Pass a body on as it comes, as WebSocket messages if the client wants one; raises KubeletRefusal before that."""
     if raw.headers.get("Upgrade", "").lower() == "websocket":
         return await _body_in_messages(raw, relay)
     async with _session(relay) as session, _reachable(relay), session.get(_url(relay), params=relay.query) as source:
@@ -83,7 +83,7 @@ async def _send(client: web.WebSocketResponse, part: bytes, *, as_text: bool) ->
 
 
 async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
-    """Pass WebSocket messages on in both directions until one side closes; raises RuntimeRefusal before the upgrade."""
+    """Pass WebSocket messages on in both directions until one side closes; raises KubeletRefusal before the upgrade."""
     wanted = _protocols(raw, relay)
     async with _session(relay) as session:
         async with _reachable(relay):
@@ -97,13 +97,13 @@ async def relay_messages(raw: web.BaseRequest, relay: Relay) -> web.StreamRespon
 
 
 def _protocols(raw: web.BaseRequest, relay: Relay) -> list[str]:
-    """The served subprotocols that the client offers; raises RuntimeRefusal where there is none."""
+    """The served subprotocols that the client offers; raises KubeletRefusal where there is none."""
     offered = {one.strip() for one in raw.headers.get("Sec-WebSocket-Protocol", "").split(",")}
     wanted = [protocol for protocol in relay.protocols if protocol in offered]
     if not wanted:
         served = ", ".join(filter(None, relay.protocols))
         refusal = status.bad_request(f"none of the subprotocols is served; offer one of {served}")
-        raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
+        raise KubeletRefusal(refusal.code, msgspec.json.encode(refusal.json()))
     return [protocol for protocol in wanted if protocol]
 
 
@@ -128,14 +128,14 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
     body = await response.read()
     try:
         if msgspec.json.decode(body).get("kind") == "Status":
-            raise RuntimeRefusal(response.status, body)
+            raise KubeletRefusal(response.status, body)
     except (msgspec.DecodeError, AttributeError):
         text = body.decode("utf-8", "replace").strip() or f"the node's runtime answered {response.status}"
     else:
         text = f"the node's runtime answered {response.status}"
     reasons = {400: "BadRequest", 404: "NotFound", 409: "Conflict"}
     refusal = status.StatusError(response.status, reasons.get(response.status, "InternalError"), text)
-    raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json()))
+    raise KubeletRefusal(refusal.code, msgspec.json.encode(refusal.json()))
 
 
 class _reachable(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801  (reads as a word of `async with`)
@@ -148,4 +148,4 @@ class _reachable(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801  (
         if isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
             text = f"the kubelet of the pod's node does not answer at {self._relay.endpoint}; is the node up?"
             refusal = status.unavailable(text)
-            raise RuntimeRefusal(refusal.code, msgspec.json.encode(refusal.json())) from error
+            raise KubeletRefusal(refusal.code, msgspec.json.encode(refusal.json())) from error
