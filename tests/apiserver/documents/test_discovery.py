@@ -160,6 +160,7 @@ async def test_an_aggregated_document_that_a_client_has_is_not_sent_again(talk: 
     again = await talk.answer("GET", "/apis", accept=KUBECTL, if_none_match=etag)
     assert isinstance(again, Response)
     assert (again.code, again.body, again.headers["Etag"]) == (304, b"", etag)
+    assert again.content_type == first.content_type  # a cache takes the headers of a 304 over
     await define(talk)
     changed = await talk.answer("GET", "/apis", accept=KUBECTL, if_none_match=etag)
     assert isinstance(changed, Response)

@@ -122,7 +122,8 @@ class ServerDocuments:
         if found is None:
             found = self._discovered[key] = self._make_discovery(parts, aggregated=key[1])
         if etag and found.headers.get("Etag") == etag:
-            return Response(b"", 304, headers=found.headers)
+            # A client's cache takes the headers of a 304 over: with another type it could not read its own copy.
+            return Response(b"", 304, found.content_type, found.headers)
         return found
 
     def _paths(self) -> list[str]:
