@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -67,3 +68,17 @@ def test_a_run_shows_each_end_and_returns_all(tmp_path: Path, ginkgo: Path) -> N
     assert lines == [Line("a", "passed", 1), Line("b", "passed", 1)]
     assert shown == [(1, "a"), (2, "b")]
     assert tmp_path.joinpath("ginkgo.log").read_text() == "90s\n"
+
+
+def test_ctrl_c_ends_ginkgo_and_returns_what_ended(tmp_path: Path, ginkgo: Path) -> None:
+    ginkgo.write_text(ginkgo.read_text() + "echo $$ > $CONFORMANCE_RESULTS/pid\nexec sleep 600\n")
+
+    def interrupt(count: int, _line: Line) -> None:
+        if count == 2:
+            raise KeyboardInterrupt
+
+    lines = run(suite(tmp_path, ginkgo.name), Limits(2, 90, 600), ["a", "b", "c"], tmp_path, interrupt)
+    assert [line.name for line in lines] == ["a", "b"]
+    pid = int(tmp_path.joinpath("pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -1,0 +1,38 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.conformance import world
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A podwire that writes down what it is called with, and fails for `up` where a file `broken` exists."""
+    program, log = tmp_path / "bin" / "podwire", tmp_path / "calls"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$1 $2 $3 $4 | $KUBECONFIG" >> {log}\n[ "$1" != up ] || [ ! -e {tmp_path}/broken ]\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(world, "PROGRAMS", program.parent)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return log
+
+
+def test_a_world_has_its_images_and_a_kubeconfig_of_its_own_and_ends(calls: Path, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "podwire/conformance/world-x/kubeconfig"
+    with pytest.raises(RuntimeError), world.running("x", [Path("/image.tar")]) as given:
+        raise RuntimeError(given)
+    assert calls.read_text().splitlines() == [
+        f"image load /image.tar  | {kubeconfig}",
+        f"up --quiet --name x | {kubeconfig}",
+        f"down --name x  | {kubeconfig}",
+    ]
+
+
+def test_what_a_failed_start_left_is_cleared_away(calls: Path, tmp_path: Path) -> None:
+    tmp_path.joinpath("broken").touch()
+    with pytest.raises(subprocess.CalledProcessError), world.running("x", []):
+        pass
+    assert [line.split()[0] for line in calls.read_text().splitlines()] == ["up", "down"]
