@@ -43,6 +43,14 @@ def test_other_texts_are_no_quantities(text: str) -> None:
     assert quantities.parse(text) is None
 
 
+@pytest.mark.parametrize("exponent", ["999999999", "9" * 5000, "+99", "19"])
+def test_a_quantity_out_of_reach_is_capped(exponent: str) -> None:
+    assert quantities.parse(f"1e{exponent}") == quantities.LARGEST
+    assert quantities.parse(f"-1e{exponent}") == -quantities.LARGEST
+    assert quantities.parse(f"0e{exponent}") == 0
+    assert quantities.canonical(f"1e-{exponent.removeprefix('+')}") in {"1n", "1e-9"}
+
+
 def test_units_are_compared_by_value() -> None:
     assert quantities.number("1Gi") > quantities.number("1G") > quantities.number("999M")
     assert quantities.number("2") == Decimal(2)

@@ -7,6 +7,12 @@ from decimal import ROUND_CEILING, Decimal
 
 PATTERN = r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))([eE][+-]?[0-9]+|[KMGTPE]i|[numkMGTPE]?)"
 
+LARGEST = Decimal(2**63 - 1)
+
+_SMALLEST = Decimal("1e-9")
+_LONGEST_EXPONENT = 4
+"""Characters, the sign among them."""
+
 _FORM = re.compile(PATTERN)
 _LETTERS = "KMGTPE"
 _SUFFIXES = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
@@ -20,7 +26,20 @@ def parse(text: str) -> Decimal | None:
     if found is None:
         return None
     unit = _UNITS.get(found[2])
-    return Decimal(found[1]) * unit if unit is not None else Decimal(found[1] + found[2])
+    return _bounded(Decimal(found[1]) * unit if unit is not None else _with_exponent(Decimal(found[1]), found[2][1:]))
+
+
+def _with_exponent(mantissa: Decimal, exponent: str) -> Decimal:
+    """Return mantissa * 10^exponent; what is out of reach of a quantity becomes too large or the smallest part."""
+    far = len(exponent) > _LONGEST_EXPONENT
+    if not mantissa or not far:
+        return mantissa.scaleb(0 if far else int(exponent))
+    return (_SMALLEST if exponent.startswith("-") else LARGEST).copy_sign(mantissa)
+
+
+def _bounded(amount: Decimal) -> Decimal:
+    """Return the nearest number that a quantity can be: larger ones are capped, as in Go."""
+    return max(-LARGEST, min(LARGEST, amount))
 
 
 def number(value: str | float) -> Decimal:
