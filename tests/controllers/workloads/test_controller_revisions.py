@@ -43,3 +43,14 @@ def test_the_oldest_revisions_without_pods_go_first() -> None:
     known = [revision(number, str(number)) for number in (4, 1, 3, 2)]
     assert [item.revision for item in controller_revisions.expired(known, {"db-1"}, limit=1)] == [2, 3]
     assert controller_revisions.expired(known, {"db-1"}, limit=3) == []
+
+
+def test_the_text_of_a_revision_has_sorted_keys() -> None:
+    template = PodTemplate(
+        metadata={"labels": {"b": "1", "a": "2"}}, spec={"z": 1, "containers": [{"name": "c", "image": "i"}]}
+    )
+    text = msgspec.json.encode(controller_revisions.data(template)).decode()
+    assert text == (
+        '{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"a":"2","b":"1"}},'
+        '"spec":{"containers":[{"image":"i","name":"c"}],"z":1}}}}'
+    )

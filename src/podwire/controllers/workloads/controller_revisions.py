@@ -35,8 +35,12 @@ class Place:
 
 
 def data(template: PodTemplate) -> dict[str, Any]:
-    """Return the patch that restores a template."""
-    return {"spec": {"template": {**msgspec.to_builtins(template), **REPLACE}}}
+    """Return the patch that restores a template.
+
+    Its keys are sorted, as clients written in Go compare its text with the one that they compute.
+    """
+    patch = {"spec": {"template": {**msgspec.to_builtins(template), **REPLACE}}}
+    return msgspec.json.decode(msgspec.json.encode(patch, order="sorted"), type=dict[str, Any])
 
 
 def template_of(revision: ControllerRevision) -> PodTemplate:
