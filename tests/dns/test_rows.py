@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from podwire.dns.model import dashed, is_label
-from podwire.dns.rows import DOMAIN, Domain, Owner
+from podwire.dns.rows import DOMAIN, Domain, Owner, rows
 from podwire.kube.core import ServicePort
+from podwire.kube.meta import NamespacedName
 from tests.dns.zones import Objects, endpoint, service, slice_of, texts
 
 WEB = Owner("shop", "web")
@@ -119,3 +120,9 @@ def test_a_bad_domain_is_refused_with_its_name(name: str) -> None:
 def test_the_label_of_an_address(address: str, label: str) -> None:
     assert dashed(ipaddress.ip_address(address)) == label
     assert is_label(label)
+
+
+def test_the_zones_name_the_service_that_is_configured() -> None:
+    domain = Domain("cluster.local", (), 5, NamespacedName("infra", "resolver"))
+    texts = {str(record) for record in rows(DOMAIN, Objects.of(), domain)}
+    assert "cluster.local. NS resolver.infra.svc.cluster.local" in texts

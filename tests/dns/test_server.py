@@ -19,10 +19,10 @@ import dns.rcode
 from podwire.dns import server
 from podwire.dns.records import AAAA, MX, A, Record
 from podwire.dns.server import DnsConfig, serve_objects
-from podwire.dns.upstream import serve_upstream
 from podwire.kube.core import Namespace
 from podwire.kube.credentials import Credentials
 from podwire.kube.meta import ObjectMeta
+from podwire.lab.network.upstream_dns import serve_upstream
 from tests import empty_root
 from tests.dns.fake_api import FakeApi, PlainClient
 from tests.dns.zones import RANGES, endpoint, found, service, slice_of

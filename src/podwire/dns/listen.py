@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Protocol
 
 from podwire.kernel.datagram import Datagram, DatagramSocket, listen_stream
@@ -16,9 +17,11 @@ DATAGRAMS_A_TURN = 64
 """Taken from a socket before other tasks get their turn."""
 
 MOST_PENDING = 4096
-"""Datagrams that wait for an upstream server; more are dropped, and clients ask again."""
+"""Datagrams that wait for an upstream server; the answer to more of them is SERVFAIL, and clients try again."""
 
 MOST_CONNECTIONS = 256
+MOST_CONNECTIONS_A_SOURCE = 32
+"""Of one address: a pod that keeps connections open leaves room for the others."""
 IDLE_SECONDS = 10.0
 WRITE_SECONDS = 5.0
 
@@ -26,10 +29,14 @@ Answer = bytes | None
 
 
 class Responder(Protocol):
-    """What stands behind a listener."""
+    """What answers the messages of a listener."""
 
     def answer(self, raw: bytes, *, stream: bool) -> Answer | Awaitable[Answer]:
         """The answer to one message, at once or later; None for silence."""
+        ...
+
+    def overloaded(self, raw: bytes) -> bytes | None:
+        """The answer to a message that is not processed; None for what is no query."""
         ...
 
 
@@ -79,11 +86,16 @@ class DatagramListener:
                 log.exception("a datagram from %s was not answered", datagram.peer[0])
 
     def _wait(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
+        if len(self._pending) >= MOST_PENDING:
+            if isinstance(answer, Coroutine):
+                answer.close()  # never started: else it warns that nobody awaited it
+            refusal = self._responder.overloaded(datagram.payload)
+            if refusal is not None:
+                self._channel.reply(datagram, refusal)
+            return
         task = self._loop.create_task(self._reply(datagram, answer))
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
-        if len(self._pending) > MOST_PENDING:
-            task.cancel()
 
     async def _reply(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
         try:
@@ -101,18 +113,21 @@ class StreamListener:
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
         self._open: set[asyncio.StreamWriter] = set()
+        self._sources: Counter[str] = Counter()
 
     def close(self) -> None:
-        """Hang up on everybody."""
+        """Abort all connections."""
         for writer in self._open:
             writer.transport.abort()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first query to its end or its deadline."""
-        if len(self._open) >= MOST_CONNECTIONS:
+        source = str((writer.get_extra_info("peername") or ("",))[0])
+        if len(self._open) >= MOST_CONNECTIONS or self._sources[source] >= MOST_CONNECTIONS_A_SOURCE:
             writer.transport.abort()
             return
         self._open.add(writer)
+        self._sources[source] += 1
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -122,6 +137,7 @@ class StreamListener:
             log.exception("a connection was ended")
         finally:
             self._open.discard(writer)
+            self._sources -= Counter([source])
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

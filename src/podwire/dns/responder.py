@@ -46,6 +46,11 @@ class ClusterResponder:
             return replay(kept[0], query, kept[1], limit)
         return self._forward(self._forwarder, query, limit)
 
+    def overloaded(self, raw: bytes) -> bytes | None:
+        """SERVFAIL for a query that cannot wait for an upstream server; None for what is no query."""
+        query = parse(raw)
+        return encode(query, Response(Rcode.SERVFAIL), query.size) if isinstance(query, Query) else None
+
     async def _forward(self, forwarder: Forwarder, query: Query, limit: int) -> bytes:
         found = await forwarder.resolve(query)
         if found is None:

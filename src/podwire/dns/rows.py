@@ -59,10 +59,20 @@ class View(Protocol):
         ...
 
 
-class Domain:
-    """The cluster's domain and the ranges whose reverse names are answered here. Raises ValueError for bad ones."""
+DNS_SERVICE = NamespacedName("kube-system", "kube-dns")
+"""The Service of the cluster's DNS where no other is configured, as kubeadm names it."""
 
-    def __init__(self, name: str, ranges: Iterable[str] = (), ttl: int = 5) -> None:
+
+class Domain:
+    """The cluster's domain, the ranges whose reverse names are answered here, and the Service of this DNS server.
+
+    Raises ValueError for a bad name or range.
+    """
+
+    def __init__(
+        self, name: str, ranges: Iterable[str] = (), ttl: int = 5, service: NamespacedName = DNS_SERVICE
+    ) -> None:
+        self.service = service
         self.name = name.removesuffix(".")
         self.ttl = ttl
         if len(self.name) > LONGEST_DOMAIN or not all(map(is_label, self.name.split("."))):
@@ -89,7 +99,7 @@ def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
 
 def _domain_rows(domain: Domain) -> Iterator[Record]:
     """The heads of the zones. The serial number never changes: nobody can transfer the zone."""
-    server = f"kube-dns.kube-system.svc.{domain.name}"
+    server = f"{domain.service.name}.{domain.service.namespace}.svc.{domain.name}"
     head = SOA(server, f"hostmaster.{domain.name}", minimum=domain.ttl)
     for zone in (domain.name, *domain.reverse_zones):
         yield Record(zone, head)

@@ -18,7 +18,7 @@ from podwire.dns.forward import Forwarder, Upstream
 from podwire.dns.listen import listening
 from podwire.dns.records import Record
 from podwire.dns.responder import ClusterResponder
-from podwire.dns.rows import DOMAIN, Domain, Owner, rows
+from podwire.dns.rows import DNS_SERVICE, DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
 from podwire.kube import kinds
@@ -47,6 +47,7 @@ class DnsConfig:
         health_port: of `/health`, also under the name `/healthz`.
         ready_port: of `/ready`, also under the name `/readyz`.
         metrics_port: of `/metrics`.
+        service: the Service that clients reach this server by; its name is in the SOA and NS records.
         ttl: seconds that clients may keep the cluster's records.
         linger: seconds of service after SIGTERM, while clients still send queries here.
         log_format: text or json.
@@ -63,6 +64,7 @@ class DnsConfig:
     health_port: int = 8080
     ready_port: int = 8181
     metrics_port: int = 9153
+    service: NamespacedName = DNS_SERVICE
     ttl: int = 5
     linger: float = 0.5
     log_format: LogFormat = "text"
@@ -138,7 +140,7 @@ async def serve(config: DnsConfig) -> None:
 
 async def serve_objects(client: Client, config: DnsConfig) -> None:
     """As `serve`, with an API client that is open already."""
-    domain = Domain(config.domain, config.cluster_ranges, config.ttl)
+    domain = Domain(config.domain, config.cluster_ranges, config.ttl, config.service)
     upstreams = [Upstream.parse(text) for text in config.upstreams]
     zone = Zone(config.ttl)
     responder = ClusterResponder(Authority(zone, config.ttl), Forwarder(upstreams) if upstreams else None)

@@ -22,14 +22,13 @@ from podwire.component import logs, permissions
 from podwire.component.program import trimmed
 from podwire.controllers import main as controllers_main
 from podwire.controllers.nodes.health import NodeHealth
-from podwire.dns import upstream as dns_upstream
 from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
 from podwire.lab.base.zygote_client import ZygoteSpawner
 from podwire.lab.host import credentials
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
-from podwire.lab.network import external_network
+from podwire.lab.network import external_network, upstream_dns
 from podwire.lab.network import underlay as world_underlay
 from podwire.lab.network.topology import Topology
 from podwire.lab.roles import bootstrap as world_bootstrap
@@ -94,7 +93,7 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
 def upstream(arguments: Arguments, _: Descriptors) -> None:
     """The DNS of the world outside the cluster."""
     topology = topology_of(arguments)
-    run(dns_upstream.serve_upstream(str(topology.outside4.ip), external_network.records(topology)))
+    run(upstream_dns.serve_upstream(str(topology.outside4.ip), external_network.records(topology)))
 
 
 def agent(arguments: Arguments, _: Descriptors) -> None:

@@ -1,4 +1,4 @@
-"""A small server that is the authority for what it is given: the outside world's DNS where there is no outside."""
+"""The DNS server of the external network: authoritative for a fixed list of records, NXDOMAIN for all other names."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from podwire.dns.sink import Zone
 from podwire.engine.row import Delta
 
 ROOT_HEAD = Record("", SOA("outside.test", "hostmaster.outside.test", minimum=5))
-"""It heads the root zone: every name that it was not given is unknown, and it says so itself."""
+"""SOA of the root zone, so that negative answers are authoritative."""
 
 
 async def serve_upstream(address: str, records: Iterable[Record], port: int = 53, ttl: int = 30) -> None:
-    """Serve these records on UDP and TCP for ever; all other names are NXDOMAIN. Raises OSError."""
+    """Serve these records on UDP and TCP until cancelled. Raises OSError where the port is taken."""
     zone = Zone(ttl)
     await zone.write(Delta(upserts=(ROOT_HEAD, *records)))
     responder = ClusterResponder(Authority(zone, ttl), None)

@@ -1,0 +1,79 @@
+"""Listeners under load: what cannot wait is answered with a refusal, and one source leaves room for the others."""
+
+import asyncio
+import contextlib
+import gc
+import socket
+import warnings
+from collections.abc import Awaitable
+
+import pytest
+
+from podwire.dns import listen
+from podwire.dns.listen import listening
+from tests.sandbox import sandboxed
+
+HERE, OTHER = "127.0.0.1", "127.0.0.2"
+
+
+class Upstream:
+    """A responder whose answers wait for an upstream server that is silent until it is released."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+
+    async def _later(self, raw: bytes) -> bytes:
+        await self.released.wait()
+        return raw
+
+    def answer(self, raw: bytes, *, stream: bool) -> bytes | Awaitable[bytes]:
+        return raw if stream else self._later(raw)
+
+    def overloaded(self, raw: bytes) -> bytes:
+        return b"busy " + raw
+
+
+def client() -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    made.connect((HERE, 53))
+    return made
+
+
+@sandboxed
+async def test_a_query_that_cannot_wait_is_refused_and_those_that_wait_are_answered() -> None:
+    warnings.simplefilter("error")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listen, "MOST_PENDING", 1)
+        upstream, loop = Upstream(), asyncio.get_running_loop()
+        async with asyncio.timeout(5), listening(upstream, (HERE,), 53):
+            first, second = client(), client()
+            first.send(b"one")
+            second.send(b"two")
+            assert await loop.sock_recv(second, 99) == b"busy two"
+            upstream.released.set()
+            assert await loop.sock_recv(first, 99) == b"one"
+        gc.collect()
+
+
+@sandboxed
+async def test_one_source_cannot_take_all_connections() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listen, "MOST_CONNECTIONS_A_SOURCE", 2)
+        async with asyncio.timeout(5), listening(Upstream(), (HERE,), 53):
+            held = [await asyncio.open_connection(HERE, 53) for _ in range(2)]
+            assert [await exchange(*connection) for connection in held] == [b"hello"] * 2
+            assert await exchange(*await asyncio.open_connection(HERE, 53)) == b""
+            assert await exchange(*await asyncio.open_connection(HERE, 53, local_addr=(OTHER, 0))) == b"hello"
+            held[0][1].close()
+            while await exchange(*await asyncio.open_connection(HERE, 53)) != b"hello":
+                pass
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """One query and its answer; empty where the server ends the connection."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        writer.write(b"\0\5hello")
+        size = await reader.readexactly(2)
+        return await reader.readexactly(int.from_bytes(size, "big"))
+    return b""
