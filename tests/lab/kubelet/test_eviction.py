@@ -12,7 +12,8 @@ import pytest
 from podwire.kube.core import Pod
 from podwire.kube.volumes import EmptyDirVolumeSource
 from podwire.lab.kubelet.empty_dir import EmptyDirs, disk_usage
-from podwire.lab.kubelet.eviction import StorageUsage, excess, limited
+from podwire.lab.kubelet.eviction import StorageUsage, excess, largest, limited, shortage
+from podwire.lab.kubelet.node_conditions import Readings
 from tests.sandbox import in_world
 
 MI = 1024 * 1024
@@ -63,6 +64,24 @@ def test_a_pod_over_the_sum_of_its_limits() -> None:
 )
 def test_only_pods_with_a_limit_are_measured(subject: Pod, expected: bool) -> None:
     assert limited(subject) is expected
+
+
+def test_a_node_that_is_short_of_storage_evicts_the_largest_pod() -> None:
+    small, large, critical = pod(), pod(), pod(priorityClassName="system-node-critical")
+    usages = {
+        "small": (small, StorageUsage({"v": MI}, {"c0": 9 * MI})),
+        "large": (large, StorageUsage({"v": 2 * MI})),
+        "critical": (critical, StorageUsage({"v": 5 * MI})),
+    }
+    assert largest(usages) == "large"
+    assert largest({"critical": usages["critical"]}) is None
+    assert largest({"none": (small, StorageUsage(containers={"c0": MI}))}) is None, "its root is in no shared place"
+
+
+def test_the_message_of_a_shortage() -> None:
+    assert shortage(Readings(memory=0, storage=10 * MI, storage_total=100 * MI)) == ""
+    expected = "The node was low on resource: ephemeral-storage. Threshold quantity: 10Mi, available: 9Mi. "
+    assert shortage(Readings(memory=0, storage=9 * MI, storage_total=100 * MI)) == expected
 
 
 def test_usage_is_what_files_occupy(tmp_path: Path) -> None:

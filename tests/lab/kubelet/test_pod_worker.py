@@ -5,7 +5,8 @@ from __future__ import annotations
 from unittest.mock import patch
 
 from podwire.lab.base import paths
-from podwire.lab.kubelet import pod_workers
+from podwire.lab.kubelet import node_conditions, pod_workers
+from podwire.lab.kubelet.node_conditions import Readings
 from podwire.lab.kubelet.pod_setup import PodSetup
 from podwire.lab.shim.lifecycle import Running
 from tests.lab.nodes import NODE, PODS_FOLDER, is_ready, log_of, node, shell, state_of
@@ -129,6 +130,23 @@ async def test_a_pod_over_a_limit_of_storage_is_evicted() -> None:
         assert (await home.pod("web"))["status"]["reason"] == "Evicted"
         await home.delete("web", grace_seconds=0)
         await until(lambda: not list((paths.ephemeral(NODE.name) / "pods").iterdir()))
+
+
+@in_world
+async def test_a_pod_that_fills_its_node_is_evicted_and_gives_the_storage_back() -> None:
+    readings = Readings(memory=1, storage=1, storage_total=100)
+    async with node() as home:
+        main = shell("head -c 4194304 /dev/zero > /w/file; sleep 1000", volumeMounts=[{"name": "w", "mountPath": "/w"}])
+        await home.create("small", shell("sleep 1000"))
+        await home.create("large", main, volumes=[{"name": "w", "emptyDir": {}}])
+        await home.when("small", is_ready)
+        await home.when("large", is_ready)
+        with patch.object(node_conditions, "read", return_value=readings):
+            pod = await home.when("large", lambda p: p["status"]["phase"] == "Failed")
+        assert pod["status"]["message"].startswith("The node was low on resource: ephemeral-storage. ")
+        uid = pod["metadata"]["uid"]
+        await until(lambda: not (paths.ephemeral(NODE.name) / "pods" / uid).exists())
+        assert is_ready(await home.pod("small"))
 
 
 @in_world

@@ -1,7 +1,7 @@
-"""Eviction of pods that exceed a limit of local storage: emptyDir volumes, containers, whole pods.
+"""Eviction of pods: those that exceed a limit of local storage, and the largest one of a node that is short of it.
 
-Usage is measured from time to time, only of pods with such a limit. Source: k8s.io/kubernetes
-`pkg/kubelet/eviction/eviction_manager.go` localStorageEviction, whose order and messages these are.
+Usage is measured from time to time, only of pods with such a limit, or while the node is short. Source:
+k8s.io/kubernetes `pkg/kubelet/eviction/eviction_manager.go` localStorageEviction, whose order and messages these are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from podwire.kube import quantities
 from podwire.kube.core import Container, Pod
 from podwire.kube.volumes import Volume
 from podwire.lab.kubelet.empty_dir import MEMORY, disk_usage
+from podwire.lab.kubelet.node_conditions import LEAST_STORAGE_SHARE, Readings
 from podwire.lab.kubelet.pod_worker import PodWorker
 from podwire.lab.shim.lifecycle import Running
 
@@ -65,6 +66,26 @@ def excess(pod: Pod, usage: StorageUsage) -> str:
             text = quantities.canonical(limit)
             return f'Container {container.name} exceeded its local ephemeral storage limit "{text}". '
     return ""
+
+
+def largest(usages: Mapping[str, tuple[Pod, StorageUsage]]) -> str | None:
+    """Return the uid of the pod whose emptyDir volumes occupy most; None where no pod may be evicted for it."""
+    sizes = {
+        uid: sum(usage.volumes.values())
+        for uid, (pod, usage) in usages.items()
+        if pod.spec.priority_class_name not in CRITICAL
+    }
+    found = max(sizes, key=lambda uid: sizes[uid], default=None)
+    return found if found is not None and sizes[found] > 0 else None
+
+
+def shortage(readings: Readings) -> str:
+    """Return the message of an eviction from a node that is short of storage; empty where it is not."""
+    threshold = int(readings.storage_total * LEAST_STORAGE_SHARE)
+    if readings.storage >= threshold:
+        return ""
+    least, left = (quantities.canonical(f"{number // 1024}Ki") for number in (threshold, readings.storage))
+    return f"The node was low on resource: {STORAGE}. Threshold quantity: {least}, available: {left}. "
 
 
 def pod_limit(pod: Pod) -> Decimal | None:
@@ -120,8 +141,9 @@ def _root_usage(process: int) -> int:
 class EvictionMonitor:
     """Evicts pods of one node. `run` it once."""
 
-    def __init__(self, workers: Callable[[], Iterable[PodWorker]]) -> None:
+    def __init__(self, workers: Callable[[], Iterable[PodWorker]], readings: Callable[[], Readings]) -> None:
         self._workers = workers
+        self._readings = readings
 
     async def run(self) -> None:
         """Measure and evict until cancelled."""
@@ -132,4 +154,16 @@ class EvictionMonitor:
                     if message := excess(worker.pod, measure(worker)):
                         worker.fail(EVICTED, message)
                     await asyncio.sleep(0)
+            if message := shortage(self._readings()):
+                self._evict_largest(message)
             await asyncio.sleep(max(PERIOD_SECONDS, (time.monotonic() - began) * MEASURING_SHARE))
+
+    def _evict_largest(self, message: str) -> None:
+        """Evict one pod, and none while one that was evicted before still ends."""
+        workers = {worker.pod.metadata.uid: worker for worker in self._workers()}
+        if any(worker.sandbox.record.failure and not worker.sandbox.record.retired for worker in workers.values()):
+            return
+        active = {uid: worker for uid, worker in workers.items() if worker.active}
+        uid = largest({uid: (worker.pod, measure(worker)) for uid, worker in active.items()})
+        if uid is not None:
+            active[uid].fail(EVICTED, message)

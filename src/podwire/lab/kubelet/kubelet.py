@@ -23,6 +23,7 @@ from podwire.kube.watch import Change
 from podwire.lab.container import passwd
 from podwire.lab.images import resolver
 from podwire.lab.images.store import Store
+from podwire.lab.kubelet import node_conditions
 from podwire.lab.kubelet.cni_client import CniError, Network
 from podwire.lab.kubelet.eviction import EvictionMonitor
 from podwire.lab.kubelet.http_server import KubeletServer
@@ -90,7 +91,7 @@ class Kubelet:
         self._lease = NodeLease(client, config.node.name)
         self._images = config.images
         self.workers = PodWorkers(self.node)
-        self._evictions = EvictionMonitor(self.workers.values)
+        self._evictions = EvictionMonitor(self.workers.values, lambda: node_conditions.read(config.ephemeral))
         endpoints = NodeEndpoints(self.node, lambda: self.workers)
         self._server = KubeletServer(config.folder / "runtime.sock", self.workers.find, self._addresses, endpoints)
 

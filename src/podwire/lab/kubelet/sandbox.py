@@ -126,9 +126,10 @@ class Sandbox:
             self._save(msgspec.structs.replace(self.record, failure=failure))
 
     async def retire(self) -> None:
-        """The pod has ended for good: give its network back, keep its folder."""
+        """The pod has ended for good: release its network and its emptyDir volumes, keep its folder."""
         if not self.record.retired:
             await self.disconnect()
+            self.empty_dirs.remove()
             self._save(msgspec.structs.replace(self.record, retired=True))
 
     async def remove(self) -> None:
