@@ -1,6 +1,6 @@
-"""Who asks: users, and the client certificates of the world's authority that prove them. Tokens: see `access/`.
+"""Users, and the client certificates that authenticate them. Tokens: see `access/`.
 
-TLS has checked the chain before this is asked. Common name = user, organizations = groups, as
+TLS has verified the chain before. Common name = user, organizations = groups, as
 k8s.io/apiserver `authentication/request/x509` has it.
 """
 
@@ -21,7 +21,7 @@ SERVICE_ACCOUNTS = "system:serviceaccounts"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A name and the groups it is in; for ServiceAccounts also their uid, and what their token says beside it."""
+    """A name and the groups it is in; for ServiceAccounts also their uid, and the extra claims of their token."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ def tls_context(authority_file: str, certificate_file: str, key_file: str) -> ss
 
 
 def certificate_user(certificate: Mapping[str, Any] | None) -> User | None:
-    """The user of a checked peer certificate, as SSLSocket.getpeercert tells it; None without one or without name."""
+    """The user of a checked peer certificate, as SSLSocket.getpeercert returns it; None without one or without name."""
     if not certificate:
         return None
     names = [pair for part in certificate.get("subject", ()) for pair in part]

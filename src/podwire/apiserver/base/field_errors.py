@@ -1,4 +1,4 @@
-"""Why an object is refused: field errors in Kubernetes' words.
+"""Field errors: why an object is refused, in upstream's wording.
 
 Source: k8s.io/apimachinery `util/validation/field/errors.go`; `api/errors/errors.go` NewInvalid.
 """
@@ -36,18 +36,18 @@ def invalid(field: str, value: Any, detail: str) -> Cause:
 
 
 def unsupported(field: str, value: Any, supported: Iterable[str]) -> Cause:
-    """A value is not one of the known ones, which are told in the order given."""
+    """A value is not one of the known ones, which are listed in the order given."""
     known = ", ".join(json.dumps(choice) for choice in supported)
     return Cause(field, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {known}")
 
 
 def duplicate(field: str, value: Any) -> Cause:
-    """A value stands elsewhere already and must be unique."""
+    """A value must be unique and occurs more than once."""
     return Cause(field, "FieldValueDuplicate", f"Duplicate value: {_shown(value)}")
 
 
 def forbidden(field: str, detail: str) -> Cause:
-    """A value may not stand here."""
+    """A value is not allowed here."""
     return Cause(field, "FieldValueForbidden", _with_detail("Forbidden", detail))
 
 

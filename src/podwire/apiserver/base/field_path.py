@@ -1,4 +1,4 @@
-"""A JSON value together with where it stands, so that a check reads like upstream's and names the field by itself."""
+"""A JSON value with its field path, so that a check reads like upstream's and names the field by itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Field(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def path(self) -> str:
-        """Where it stands. It is put together when it is asked for: of a right object nobody asks."""
+        """The path. It is joined only when an error needs it."""
         before = "" if self.inside is None else self.inside.path
         if self.bracketed:
             return f"{before}[{self.step}]"
@@ -91,7 +91,7 @@ class Field(msgspec.Struct, frozen=True, gc=False):
         return field_errors.unsupported(self.path, "" if self.value is None else self.value, supported)
 
     def duplicate(self) -> Cause:
-        """The value stands elsewhere already."""
+        """The value is a duplicate of another one."""
         return field_errors.duplicate(self.path, self.value)
 
     def forbidden(self, detail: str) -> Cause:

@@ -32,7 +32,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     name: str = ""
     subresource: str = ""
     rest: str = ""
-    """What follows the subresource `proxy`, as it was sent: a path of somebody else's."""
+    """What follows the subresource `proxy`, as it was sent: a path of the backend."""
 
 
 def parse(path: str) -> Route | None:

@@ -1,4 +1,4 @@
-"""Refusals as Kubernetes says them: a Status object with reason, code and details.
+"""Errors of the API: a Status object with reason, code and details.
 
 Source: k8s.io/apimachinery `pkg/api/errors/errors.go` (reasons, codes, texts), `meta/v1` Status.
 """
@@ -65,7 +65,7 @@ class StatusError(Exception):
 
 
 class ExpiredError(StatusError):
-    """The asked-for moment is no longer in the history (410). `continue_token` lets a paged list go on from now."""
+    """The requested version is no longer in the history (410). `continue_token` lets a paged list go on from now."""
 
     def __init__(self, message: str, continue_token: str = "") -> None:
         super().__init__(410, "Expired", message)
@@ -104,12 +104,12 @@ def bad_request(message: str) -> StatusError:
 
 
 def unauthorized(why: str = "present a client certificate of this cluster's authority, or a token") -> StatusError:
-    """Nobody known asks."""
+    """The request has no valid credentials."""
     return StatusError(401, "Unauthorized", f"Unauthorized: {why}")
 
 
 def forbidden(resource: ResourceNames, name: str, why: str, causes: Sequence[Cause] = ()) -> StatusError:
-    """The asker is known and may not."""
+    """The user is authenticated and not allowed."""
     what = f"{resource.qualified_plural} {json.dumps(name)}" if name else resource.qualified_plural
     message = f"{what} is forbidden: {why}"
     return StatusError(403, "Forbidden", message, about(resource, name, causes=causes))
@@ -145,14 +145,14 @@ def already_exists(resource: ResourceNames, name: str) -> StatusError:
 
 
 def conflict(resource: ResourceNames, name: str, why: str = "") -> StatusError:
-    """The object is not the one that the asker saw."""
+    """The object is not at the version or uid that the client named."""
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
     message = f"Operation cannot be fulfilled on {resource.qualified_plural} {json.dumps(name)}: {why}"
     return StatusError(409, "Conflict", message, about(resource, name))
 
 
 def too_large(message: str) -> StatusError:
-    """The body, or what it asks for, is over a limit."""
+    """The body, or its expansion, is over a limit."""
     return StatusError(413, "RequestEntityTooLarge", message)
 
 

@@ -1,6 +1,6 @@
-"""Fields that stand twice in one object of a body: of the two values one is lost.
+"""Fields that occur twice in one object of a body: of the two values one is lost.
 
-The words are upstream's. Source: sigs.k8s.io/json `UnmarshalStrict`; go.yaml.in/yaml `decode.go`.
+The wording is upstream's. Source: sigs.k8s.io/json `UnmarshalStrict`; go.yaml.in/yaml `decode.go`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COLON = b":"
 
 
 def duplicate_fields(body: bytes, content_type: str, value: Any = None) -> tuple[str, ...]:
-    """What to tell of a body that was read: `duplicate field "spec.foo"`. Nothing for forms that cannot have any.
+    """Warnings about a body: `duplicate field "spec.foo"`. None for encodings that cannot have duplicates.
 
     `value` is what was read, where the caller still has it: to read a body again costs most of this.
     """
@@ -35,7 +35,7 @@ def duplicate_fields(body: bytes, content_type: str, value: Any = None) -> tuple
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object with every key that stands there."""
+    """An object with every key that occurs in it."""
 
 
 def _in_json(value: Any, path: str = "") -> Iterator[str]:

@@ -105,14 +105,14 @@ def _check_size(body: bytes) -> None:
 def _check_shape(value: Any) -> None:
     """Raises StatusError 400 for too deep nesting, and 413 for YAML whose aliases expand to more than the limit.
 
-    A value that stands at many places is measured once.
+    A value that is referred to many times is measured once.
     """
     if _measure(value, 1, {})[0] > LARGEST_BODY:
         raise status.too_large("the body expands to more than the limit: write fewer YAML aliases")
 
 
 def _measure(value: Any, level: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """About how many bytes a value has written out, and how many levels; `level` is where it stands."""
+    """About how many bytes a value has written out, and how many levels; `level` is its depth."""
     if not isinstance(value, dict | list):
         return (len(value) if isinstance(value, str) else 1), 0
     found = known.get(id(value))

@@ -36,11 +36,11 @@ LONGEST_NUMBER = 400
 
 
 class YamlError(ValueError):
-    """The text cannot be read; the message says why."""
+    """The text cannot be read; the message has the reason."""
 
 
 class TooMuchError(YamlError):
-    """The text is well formed and asks for more work than one body may."""
+    """The text is well formed and needs more work than one body may."""
 
 
 def read(text: bytes) -> Any:
@@ -91,7 +91,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         super().flatten_mapping(node)
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping; a key that reads as a truth is its JSON word."""
+        """A mapping; a key that reads as a boolean is its JSON text."""
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return {_WORDS.get(key, key) if isinstance(key, bool) else key: value for key, value in found.items()}
 

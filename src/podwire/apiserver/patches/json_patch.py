@@ -22,7 +22,7 @@ class PatchError(ValueError):
     """The patch is no JSON patch."""
 
 
-class PatchFailed(ValueError):  # noqa: N818  (the RFC's word: a patch fails)
+class PatchFailed(ValueError):  # noqa: N818  (the RFC's term: a patch fails)
     """The patch does not fit the document: a test failed, or a location is not there."""
 
 

@@ -53,7 +53,7 @@ def _merge_object(target: Object, patch: Object, rules: MergeRules | None) -> Ob
 
 
 def _merge_property(result: Object, name: str, patch: Object, rules: MergeRules | None) -> None:
-    """Apply everything that a patch says about one property."""
+    """Apply all parts of a patch that concern one property."""
     rule = rules.child(name) if rules is not None else None
     removed, order = _list_directive(patch, DELETE_FROM_LIST + name), _list_directive(patch, SET_ORDER + name)
     value = patch.get(name, [] if removed or order else None)
@@ -115,7 +115,7 @@ def _merge_items(target: list[Any], patch: list[Any], rule: ListRule) -> list[An
 def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identity: Any) -> list[Any]:
     """Items in the wanted order, and among them those that it does not name, in their live order.
 
-    One of these stands before the first named item that it was before in the live list; what is new in the list is
+    One of these comes before the first named item that it was before in the live list; what is new in the list is
     before it (apimachinery pkg/util/strategicpatch/patch.go, mergeSortedSlice).
     """
     place = _first_places(order)
@@ -124,8 +124,8 @@ def _ordered(merged: list[Any], target: list[Any], order: Sequence[Any], identit
     named = sorted((item for item in merged if keys[id(item)] in place), key=lambda item: place[keys[id(item)]])
     unnamed = [item for item in merged if keys[id(item)] not in place]
     if strange := [item for item in unnamed if keys[id(item)] not in live]:
-        told = identity(strange[0])
-        raise StrategicPatchError(f"{SET_ORDER}<list> must name every item that the patch adds: {told!r} is missing")
+        missing = identity(strange[0])
+        raise StrategicPatchError(f"{SET_ORDER}<list> must name every item that the patch adds: {missing!r} is missing")
     others = deque(sorted(unnamed, key=lambda item: live[keys[id(item)]]))
     result: list[Any] = []
     for item in named:
@@ -170,7 +170,7 @@ def _key(item: Any, rule: ListRule) -> Any:
 
 
 def _plain_name(key: str) -> str:
-    """The property that a key of a patch speaks of."""
+    """The property that a key of a patch concerns."""
     return key.removeprefix(DELETE_FROM_LIST).removeprefix(SET_ORDER)
 
 

@@ -42,7 +42,7 @@ class ListOptions:
 
     @property
     def exact(self) -> bool:
-        """Whether the state at `version` itself is asked for; with a limit that is the legacy meaning."""
+        """Whether the state at `version` itself is requested; with a limit that is the legacy meaning."""
         return self.match == "Exact" or (not self.match and bool(self.version) and self.limit > 0)
 
 

@@ -64,12 +64,12 @@ def negotiate(accept: str, *, tables: bool = True) -> Accepted:
 
 
 def wants_pretty(pretty: str, user_agent: str) -> bool:
-    """Whether a person reads the answer: the parameter `pretty` says so, else the name of a program for people."""
+    """Whether the answer is indented: by the parameter `pretty`, else for user agents that show it to people."""
     return pretty in TRUE if pretty else user_agent.startswith(("curl", "Wget", "Mozilla/5.0"))
 
 
 def wants_yaml(accept: str) -> bool:
-    """Whether YAML is asked for before JSON."""
+    """Whether YAML is accepted before JSON."""
     for entry in accept.split(","):
         media_type = entry.split(";")[0].strip()
         if media_type in _JSON_RANGES:

@@ -111,7 +111,7 @@ class Reader:
 
 
 def _present(items: Sequence[Stored], selected: Selection, shown: View, end: int | None) -> Iterator[bytes]:
-    """A synthetic ADDED for each object, then the bookmark that says these were all. Made as the client takes them."""
+    """A synthetic ADDED for each object, then the bookmark that ends them. Made as the client takes them."""
     for item in items:
         if selected.matches(item):
             yield added_line(item, shown)

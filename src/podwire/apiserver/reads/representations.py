@@ -36,7 +36,7 @@ class View(Protocol):
 
     @property
     def name(self) -> str:
-        """What tells this view from others."""
+        """Identifies the view: views of one name encode the same bytes."""
         ...
 
     def one(self, stored: Stored) -> bytes:
@@ -57,7 +57,7 @@ class View(Protocol):
 
 
 def view(resource: Resource, form: Form, include_object: str, *, streamed: bool = False) -> View:
-    """The view that a request asks for, `streamed` in a watch; raises StatusError 400 for an unknown includeObject."""
+    """The view of a request, `streamed` in a watch; raises StatusError 400 for an unknown includeObject."""
     if form is Form.PLAIN:
         return Plain(resource)
     if form is Form.METADATA:
@@ -97,7 +97,7 @@ class Plain:
         return encode({"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata})
 
     def opening(self, line: bytes) -> bytes:
-        """The same: each object says all of itself."""
+        """The same: no line has more than its object."""
         return line
 
 
@@ -126,13 +126,13 @@ class MetadataOnly:
         return encode({"kind": "PartialObjectMetadata", "apiVersion": METADATA_VERSION, "metadata": metadata})
 
     def opening(self, line: bytes) -> bytes:
-        """The same: each object says all of itself."""
+        """The same: no line has more than its object."""
         return line
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Tables, as `kubectl get` asks for them. `streamed`: of a watch, where only the first line has the columns."""
+    """Tables, as `kubectl get` requests them. `streamed`: of a watch, where only the first line has the columns."""
 
     resource: Resource
     include_object: str
@@ -218,7 +218,7 @@ class InVersion:
 
 
 def at_version(stored: Stored, version: int) -> Stored:
-    """A state of the past as told at a later version: what a watcher gets when an object leaves its selection."""
+    """A past state at a later version: what a watcher gets when an object leaves its selection."""
     obj = decode(stored.body)
     obj["metadata"]["resourceVersion"] = str(version)
     return replace(stored, version=version, body=encode(obj))

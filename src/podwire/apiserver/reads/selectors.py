@@ -73,7 +73,7 @@ class FieldTerm:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a list or watch asks for: a namespace (empty: all), and terms that must all hold."""
+    """What a list or watch selects: a namespace (empty: all), and terms that must all hold."""
 
     namespace: str = ""
     labels: tuple[Requirement, ...] = ()
@@ -85,7 +85,7 @@ class Selection:
         return not self.labels and not self.fields
 
     def matches(self, stored: Stored) -> bool:
-        """Whether the object is asked for."""
+        """Whether the object is selected."""
         if self.namespace and stored.key.namespace != self.namespace:
             return False
         return all(term.holds(stored.labels) for term in self.labels) and all(
@@ -103,8 +103,8 @@ def selection(
 ) -> Selection:
     """Parse both selectors of a request; raises StatusError 400 where one is malformed or names an unknown field.
 
-    `more_fields` are those that the definition of a kind of a user makes selectable; `names`, where a resource shows
-    its storage's fields under other names, says which is which.
+    `more_fields` are those that the definition of a kind of a user makes selectable; `names` maps the names
+    of a resource's fields to those of its storage, where they differ.
     """
     if max(len(label_selector), len(field_selector)) > LONGEST_SELECTOR:
         raise status.bad_request(f"the selector is longer than {LONGEST_SELECTOR} characters: shorten it")
@@ -134,7 +134,7 @@ def _parse_fields(text: str, known: Mapping[str, str]) -> Iterator[FieldTerm]:
 
 
 def _unknown_field(path: str, known: Mapping[str, str]) -> str:
-    """Upstream's words; where a kind has fields of its own, they are named too."""
+    """Upstream's message; where a kind has fields of its own, it lists them too."""
     if known.keys() == EVERY_KIND.keys():
         return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
     return f"field label not supported: {path}; supported: {', '.join(sorted(known))}"
@@ -168,8 +168,8 @@ def _parse_requirement(text: str, tokens: list[str], at: int) -> tuple[Requireme
     if operator not in {"=", "==", "!=", "<", ">"}:
         raise _unparsable(text)
     value = tokens[at + 2] if at + 2 < len(tokens) and tokens[at + 2] != "," else ""
-    words = {"=": "in", "==": "in", "!=": "notin", "<": "less", ">": "greater"}
-    return Requirement(key, words[operator], frozenset({_checked_value(text, value)})), at + 2 + bool(value)
+    operators = {"=": "in", "==": "in", "!=": "notin", "<": "less", ">": "greater"}
+    return Requirement(key, operators[operator], frozenset({_checked_value(text, value)})), at + 2 + bool(value)
 
 
 def _parse_values(text: str, tokens: list[str], at: int) -> tuple[list[str], int]:

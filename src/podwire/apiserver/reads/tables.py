@@ -1,4 +1,4 @@
-"""Answers as tables, as `kubectl get` asks for them.
+"""Answers as tables, as `kubectl get` requests them.
 
 Source: k8s.io/kubernetes `pkg/printers/internalversion`; kubernetes.io "Receiving resources as Tables". The texts for
 `-o wide` are always there; the columns' priority decides what is shown.
@@ -72,7 +72,7 @@ def table(
 ) -> Object:
     """A meta.k8s.io/v1 Table of the objects, without list metadata (the caller sets resourceVersion and continue).
 
-    `include_object` is Metadata, Object or None (the parameter's words). Ages are counted to `now`, by default the
+    `include_object` is Metadata, Object or None (the parameter's values). Ages are counted to `now`, by default the
     present. `columns=False` leaves the definitions out, for the events of a watch.
     """
     found = layout(resource)
@@ -109,7 +109,7 @@ def _row(found: Layout, obj: Object, include_object: str, now: datetime) -> Obje
 
 
 def partial(metadata: Any) -> Object:
-    """An object of which nothing but its metadata is told."""
+    """An object with nothing but its metadata."""
     return {"kind": "PartialObjectMetadata", "apiVersion": META, "metadata": metadata}
 
 

@@ -1,4 +1,4 @@
-"""Who watches what: hands the store's events to the watchers of their storage."""
+"""Fan-out: passes the store's events to the watchers of their storage."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Hub:
                     self._feed(storage, watcher, batch, lines)
 
     def _feed(self, storage: str, watcher: Watcher, batch: Sequence[Event], lines: Lines) -> None:
-        """Tell a watcher. The stream of one that fails ends: its client asks again for what it missed, and only it."""
+        """Feed a watcher. One that fails ends its own stream only: its client watches again from its last version."""
         try:
             watcher.feed(batch, lines)
         except Exception:

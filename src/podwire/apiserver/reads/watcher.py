@@ -1,4 +1,4 @@
-"""Watch streams: what one watcher is told of the store's events. No I/O; the adapter sends what `take` gives.
+"""Watch streams: what one watcher gets of the store's events. No I/O; the adapter sends what `take` returns.
 
     state      input                          next state   effect
     STARTING   take                           STARTING     initial lines, a chunk at a time
@@ -6,10 +6,10 @@
     any        feed                           same         lines are buffered
     any        feed, buffer full              BROKEN       nothing more is sent: the client must list again
     any        tick at a bookmark's time      same         one BOOKMARK is buffered
-    any        refuse                         ENDING       one ERROR is told
+    any        refuse                         ENDING       one ERROR is sent
     any        tick at the end, or end()      ENDING       what is buffered is still sent, then the stream ends
 
-    before    after     told as
+    before    after     sent as
     outside   inside    ADDED
     inside    inside    MODIFIED
     inside    outside   DELETED, with the last state that was inside, at the new version
@@ -52,7 +52,7 @@ LAST_BOOKMARK_SECONDS = 2.0
 
 
 class Phase(enum.Enum):
-    """Where a stream stands."""
+    """The state of a stream."""
 
     STARTING = "starting"
     LIVE = "live"
@@ -97,9 +97,9 @@ class Watcher:
     def feed(self, events: Sequence[Event], lines: Lines | None = None) -> None:
         """Take new events of the storage, in order. `lines` has what other watchers of these events encoded already."""
         known = Lines() if lines is None else lines
-        told = [line for event in events if (line := event_line(event, self._selection, self._view, known))]
-        if told:
-            self._append(told)
+        lines_now = [line for event in events if (line := event_line(event, self._selection, self._view, known))]
+        if lines_now:
+            self._append(lines_now)
 
     def take(self) -> bytes:
         """The next lines, joined; empty when there is nothing now."""
@@ -164,12 +164,12 @@ class Lines:
     def __init__(self) -> None:
         self._lines: dict[tuple[int, str, str], bytes] = {}
 
-    def line(self, event: Event, told: str, view: View, stored: Stored) -> bytes:
-        """The line of an event in a view; `told` LEFT is a DELETED with the last state that was selected."""
-        key = (event.version, told, view.name)
+    def line(self, event: Event, kind: str, view: View, stored: Stored) -> bytes:
+        """The line of an event in a view; `kind` LEFT is a DELETED with the last state that was selected."""
+        key = (event.version, kind, view.name)
         found = self._lines.get(key)
         if found is None:
-            found = self._lines[key] = _line(event, told, view, stored)
+            found = self._lines[key] = _line(event, kind, view, stored)
         return found
 
 
@@ -192,21 +192,21 @@ def added_line(stored: Stored, view: View) -> bytes:
 
 
 def bookmark_line(view: View, version: int, *, initial_events_end: bool = False) -> bytes:
-    """A BOOKMARK: the stream has told everything up to this version."""
+    """A BOOKMARK: the stream has sent everything up to this version."""
     metadata: dict[str, Any] = {"resourceVersion": str(version)}
     if initial_events_end:
         metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
     return _framed("BOOKMARK", view.bookmark(metadata))
 
 
-def _line(event: Event, told: str, view: View, stored: Stored) -> bytes:
-    if told == "LEFT":
+def _line(event: Event, kind: str, view: View, stored: Stored) -> bytes:
+    if kind == "LEFT":
         return _framed("DELETED", view.one(at_version(stored, event.version)))
-    return _framed(told, view.one(stored))
+    return _framed(kind, view.one(stored))
 
 
-def _framed(told: str, body: bytes) -> bytes:
-    return b"".join((b'{"type":"', told.encode(), b'","object":', body, b"}\n"))
+def _framed(kind: str, body: bytes) -> bytes:
+    return b"".join((b'{"type":"', kind.encode(), b'","object":', body, b"}\n"))
 
 
 def _next_bookmark(now: float, ends: float) -> float:
@@ -216,7 +216,7 @@ def _next_bookmark(now: float, ends: float) -> float:
 
 
 def _nothing() -> None:
-    """Nobody listens yet."""
+    """Do nothing: the default of `wake`."""
 
 
 class WatchAnswer(msgspec.Struct, frozen=True, gc=False):

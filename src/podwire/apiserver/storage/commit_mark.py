@@ -32,7 +32,7 @@ class CommitMark:
                 os.pwrite(self._file, _FORM.pack(version), 0)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -27,7 +27,7 @@ class Window:
     seconds: float = 300.0
     events: int = 20_000
     bytes: int = 256 * 1024 * 1024
-    """Of encoded objects: whoever may write could fill the memory with versions of a large one."""
+    """Of encoded objects: without it, versions of one large object could fill the memory."""
 
 
 class History:
@@ -47,7 +47,7 @@ class History:
         self._of.setdefault(event.key.storage, deque()).append(event)
 
     def after(self, storage: str, version: int) -> list[Event]:
-        """The events of a storage since a version, oldest first. Ask only for versions from `floor` on."""
+        """The events of a storage since a version, oldest first. `version` must not be below `floor`."""
         newest_first = reversed(self._of.get(storage, ()))
         found = list(takewhile(lambda event: event.version > version, newest_first))
         found.reverse()
@@ -81,6 +81,6 @@ class History:
 
 
 def superseded(event: Event) -> list[int]:
-    """The revisions that nobody needs any more once an event is forgotten."""
+    """The revisions that are no longer needed once an event is forgotten."""
     versions = [event.old.version] if event.old is not None else []
     return [*versions, event.version] if event.removed else versions

@@ -1,7 +1,7 @@
 """Revisions on disk: one SQLite file in WAL mode, one row a write, one transaction a batch.
 
 A row stays while it is an object's present state, or while the event that replaced it is in the history. So both the
-objects and the history of watches stand again after a restart, from one table.
+objects and the history of watches are restored after a restart from one table.
 
 A batch that `append` wrote survives the death of the process; once `sync` has returned, that of the machine too.
 
@@ -151,7 +151,7 @@ class Journal:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
-        """Let the file go. Nothing is lost without it."""
+        """Close the file. Without it nothing is lost."""
         self._connection.close()
         self._commit_mark.close()
         if self._wal is not None:

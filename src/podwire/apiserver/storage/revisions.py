@@ -18,7 +18,7 @@ _parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Key(NamedTuple):
-    """Where an object stands: its storage (`pods`, `deployments.apps`), namespace (empty: cluster-scoped) and name."""
+    """The key of an object: its storage (`pods`, `deployments.apps`), namespace (empty: cluster-scoped) and name."""
 
     storage: str
     namespace: str
@@ -28,7 +28,7 @@ class Key(NamedTuple):
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """One object as it was written at `version`. Only bytes are kept: a parsed pod takes five times their room.
 
-    `labels` and `fields` are what selectors may ask for.
+    `labels` and `fields` are what selectors match.
     """
 
     key: Key
@@ -62,7 +62,7 @@ class Event:
 
     @property
     def key(self) -> Key:
-        """Where the object stands or stood."""
+        """The object's key."""
         return self.new.key
 
     @property

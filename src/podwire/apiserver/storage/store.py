@@ -1,8 +1,8 @@
-"""The object store: what stands in memory, every write on disk before it is answered, one version counter for all.
+"""The object store: objects in memory, every write on disk before its answer, one version counter for all.
 
 A write is a function of a Transaction. It runs at once, on top of the writes before it; those that come while a commit
-is on its way share the next one (group commit), and all are answered after theirs. Nobody sees a write before it is
-committed, and who is refused because of one is told so only then.
+is on its way share the next one (group commit), and all are answered after theirs. No write is visible before it is
+committed, and a refusal that depends on one is answered only then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Round:
-    """The writes that share one commit, and those who wait for it."""
+    """The writes that share one commit, and the futures that wait for it."""
 
     batch: Batch
     transactions: list[Transaction] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Store:
 
     @property
     def floor(self) -> int:
-        """The oldest version from which events, or the whole state, can still be told."""
+        """The oldest version from which events, or the whole state, can still be read."""
         return self._history.floor
 
     @property
@@ -104,7 +104,7 @@ class Store:
         return self._history.after(storage, version)
 
     def subscribe(self, listener: Listener) -> None:
-        """Hear of each commit: its events in the order of their versions. Listeners must be quick and never raise."""
+        """Call a listener with the events of each commit, in order. Listeners must be quick and never raise."""
         self._listeners.append(listener)
 
     async def reached(self, version: int, seconds: float) -> bool:
@@ -142,7 +142,7 @@ class Store:
         return result
 
     async def close(self) -> None:
-        """Finish the writes that wait and let the file go."""
+        """Finish the waiting writes and close the file."""
         while self._round.transactions or self._syncing is not None:
             await self._settled(self._round)
         self._journal.close()
@@ -185,7 +185,9 @@ class Store:
         error = None
         try:
             await self._journal.sync()
-        except Exception as failure:  # what is on disk is not known now, and asking again would not tell (fsync(2))
+        except (
+            Exception
+        ) as failure:  # the content of the disk is unknown now, and another fsync would not show it (fsync(2))
             self._lost = f"the store could not be synced: {failure}; start the API server again"
             error = _unwritable(failure, "whether the change is kept is known after a restart")
         self._syncing = None
@@ -195,7 +197,7 @@ class Store:
             self._plan()
 
     def _append(self, events: Sequence[Event]) -> status.StatusError | None:
-        """Write events to the journal, whole or not at all; the error that tells why it was not."""
+        """Write events to the journal, whole or not at all; returns the error where it was not."""
         if not events:
             return None
         if self._lost:
@@ -204,13 +206,13 @@ class Store:
             outdated = self._history.outdated(self._clock(), events)
             forgotten = [version for event in outdated for version in superseded(event)]
             self._journal.append([_row(e) for e in events], forgotten, outdated[-1].version if outdated else self.floor)
-        except Exception as error:  # whatever it is: who waits for an answer must get one
+        except Exception as error:  # any error: all waiting futures must get an answer
             return _unwritable(error)
         self._history.forget(outdated)
         return None
 
     def _end(self, round_: _Round, error: status.StatusError | None) -> None:
-        """Make a round visible where it stands, and tell all who wait."""
+        """Publish a round that is committed, and resolve the waiting futures."""
         if round_.batch.events and error is None:
             self._publish(round_.batch.events)
         for transaction in round_.transactions:
@@ -228,7 +230,7 @@ class Store:
         for listener in self._listeners:
             try:
                 listener(events)
-            except Exception:  # the write is done, and the others must hear of it
+            except Exception:  # the write is done, and the other listeners must get it
                 log.exception("a listener failed at version %d", self.version)
         for version, waiter in self._waiting:
             if version <= self.version and not waiter.done():
@@ -275,7 +277,7 @@ def _unwritable(error: Exception, outcome: str = "nothing was changed") -> statu
 
 
 def _remedy(error: Exception) -> str:
-    """What to do; SQLite says of a full disk sometimes that it is full, sometimes only that writing failed."""
+    """What to do; SQLite reports a full disk as full, or only as a failed write."""
     full = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE}
     code = getattr(error, "sqlite_errorcode", 0)
     return "; free space where the store is, then try again" if code in full else ""

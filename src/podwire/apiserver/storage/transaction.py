@@ -1,4 +1,4 @@
-"""One write's view of the store: it reads what stands, stages what shall stand, and takes effect whole or not."""
+"""One write's view of the store: it reads committed and staged objects, and takes effect as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Object = dict[str, Any]
 class Batch:
     """The writes that share one commit. Later ones see the earlier ones."""
 
-    def __init__(self, stands: Callable[[Key], Stored | None], version: int) -> None:
+    def __init__(self, committed: Callable[[Key], Stored | None], version: int) -> None:
         self.version = version
         self.events: list[Event] = []
         self.staged: dict[Key, Stored | None] = {}
-        self._stands = stands
+        self._committed = committed
 
     def get(self, key: Key) -> Stored | None:
         """An object with the staged writes applied."""
-        return self.staged[key] if key in self.staged else self._stands(key)
+        return self.staged[key] if key in self.staged else self._committed(key)
 
-    def rebase(self, stands: Callable[[Key], Stored | None]) -> None:
-        """Stand on something else that says the same: on the store itself, once what was below is part of it."""
-        self._stands = stands
+    def rebase(self, committed: Callable[[Key], Stored | None]) -> None:
+        """Read from somewhere else with the same content: from the store, once the batch below is part of it."""
+        self._committed = committed
 
     def take(self, transaction: Transaction) -> None:
         """Make a finished transaction part of the batch."""
@@ -52,11 +52,11 @@ class Transaction:
         self._when_undone: list[Callable[[], None]] = []
 
     def get(self, key: Key) -> Stored | None:
-        """What stands under a key."""
+        """The object of a key, staged writes included."""
         return self._own[key] if key in self._own else self._batch.get(key)
 
     def put(self, key: Key, obj: Object) -> Stored:
-        """Store an object under a new version; one that is equal to what stands changes nothing."""
+        """Store an object under a new version; one that is equal to the present one changes nothing."""
         current = self.get(key)
         metadata = obj["metadata"]
         metadata.pop("resourceVersion", None)
@@ -70,7 +70,7 @@ class Transaction:
         return stored
 
     def remove(self, key: Key, obj: Object | None = None) -> Stored:
-        """Take an object out. Its last state, `obj` where given, is what watchers are told, under a new version."""
+        """Remove an object. Watchers get its last state, `obj` where given, under a new version."""
         current = self.get(key)
         if current is None:
             raise LookupError(f"{key} is not there")
@@ -80,19 +80,19 @@ class Transaction:
         return stored
 
     def when_done(self, committed: Callable[[], None], undone: Callable[[], None]) -> None:
-        """Call one of two functions when it is known whether the writes stand."""
+        """Call one of two functions when the writes are committed or undone."""
         self._when_committed.append(committed)
         self._when_undone.append(undone)
 
     def finish(self, *, committed: bool) -> None:
-        """Tell those who asked by `when_done`; later calls tell nobody."""
+        """Run the callbacks of `when_done`, once."""
         waiting = self._when_committed if committed else self._when_undone
         for callback in waiting:
             callback()
         self._when_committed, self._when_undone = [], []
 
     def _stamp(self, metadata: Object) -> int:
-        """The version of the next write, put into its metadata; a dry run keeps the one that stands."""
+        """The version of the next write, put into its metadata; a dry run keeps the present one."""
         if self.dry_run:
             return int(metadata.get("resourceVersion") or 0)
         version = self._batch.version + len(self.events) + 1

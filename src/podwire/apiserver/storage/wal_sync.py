@@ -35,7 +35,7 @@ class WalSync:
         await asyncio.shield(self._done)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._disk is not None:
             if self._loop is not None:
                 self._loop.remove_reader(self._disk.descriptor)

@@ -25,7 +25,7 @@ class Holds(enum.StrEnum):
 
 
 class Shape(enum.StrEnum):
-    """How often a value stands there."""
+    """How many values a field has."""
 
     ONE = "one"
     LIST = "list"
@@ -34,7 +34,7 @@ class Shape(enum.StrEnum):
 
 
 class Field(msgspec.Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
-    """A numbered field. One without a name is a message whose fields stand in its parent's object in JSON."""
+    """A numbered field. One without a name is a message whose fields are part of its parent's object in JSON."""
 
     name: str
     holds: Holds

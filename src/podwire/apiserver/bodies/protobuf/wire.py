@@ -20,7 +20,7 @@ LONGEST_VARINT = 10
 
 
 class WireError(ValueError):
-    """The bytes are no message, or not the expected one; the text says what is wrong."""
+    """The bytes are no message, or not the expected one; the text names the problem."""
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

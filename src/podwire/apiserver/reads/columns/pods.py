@@ -90,7 +90,7 @@ def _initialize(pod: Object, summary: _Summary, sidecars: frozenset[str]) -> _Su
 
 
 def _run(status: Object, summary: _Summary, sidecars: frozenset[str]) -> _Summary:
-    """Go through the containers backwards: what the first one says stands. Only sidecars' restarts count on."""
+    """Go through the containers backwards: the first one decides. Only sidecars' restarts are added."""
     summary = replace(summary, restarts=0, restarted="")
     for container in status.get("initContainerStatuses") or ():
         if container.get("name") in sidecars:

@@ -83,9 +83,9 @@ def _job(obj: Field, now: datetime) -> tuple[Cell, ...]:
 
 def _job_status(obj: Field) -> str:
     conditions = obj["status"]["conditions"]
-    for kind, word in (("Complete", "Complete"), ("Failed", "Failed")):
+    for kind, shown in (("Complete", "Complete"), ("Failed", "Failed")):
         if texts.condition(conditions, kind) == "True":
-            return word
+            return shown
     if obj["metadata"]["deletionTimestamp"]:
         return "Terminating"
     for kind in ("Suspended", "FailureTarget"):
@@ -152,7 +152,7 @@ def _scale(obj: Field, now: datetime) -> tuple[Cell, ...]:
 
 
 def _targets(metrics: Field) -> str:
-    """What is aimed at; nothing here measures, so what is stands as unknown."""
+    """The targets; nothing measures, so current values are shown as unknown."""
     shown = []
     for metric in metrics:
         resource = metric["resource"]
