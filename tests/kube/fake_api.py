@@ -100,16 +100,16 @@ class FakeApi(Client):
         return [item for _, item in sorted(self.objects.get(kind.resource, {}).items())]
 
     def remove(self, kind: Kind[Any], key: NamespacedName) -> None:
-        """The object goes at once, as when a node has ended a pod."""
+        """Remove the object at once, as when a node has ended a pod."""
         self._remove(kind.resource, key)
 
     def hold(self, *kinds: Kind[Any]) -> None:
-        """The watches of these kinds lag until the next call; none: they tell all that happened meanwhile."""
+        """Delay the watches of these kinds until the next call; without kinds, deliver all delayed events."""
         self._held = {kind.resource for kind in kinds}
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool], seconds: float | None = DEADLINE_SECONDS) -> None:
-        """Wait until the server holds, or was asked, what the condition asks for."""
+        """Wait until the condition holds; it is evaluated after each request and each change."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self._changed.clear()
@@ -273,17 +273,17 @@ class FakeApi(Client):
         self._version = next(self._versions)
         item = {**item, "metadata": {**item["metadata"], "resourceVersion": str(self._version)}}
         self.objects[resource][key] = item
-        self._tell(resource, "MODIFIED" if known else "ADDED", item)
+        self._record(resource, "MODIFIED" if known else "ADDED", item)
         return item
 
     def _remove(self, resource: str, key: NamespacedName) -> dict[str, Any]:
         item = self.objects[resource].pop(key)
         self._version = next(self._versions)
         item = {**item, "metadata": {**item["metadata"], "resourceVersion": str(self._version)}}
-        self._tell(resource, "DELETED", item)
+        self._record(resource, "DELETED", item)
         return item
 
-    def _tell(self, resource: str, event: str, item: dict[str, Any]) -> None:
+    def _record(self, resource: str, event: str, item: dict[str, Any]) -> None:
         self._log.append((self._version, resource, msgspec.json.encode({"type": event, "object": item})))
         self._changed.set()
 

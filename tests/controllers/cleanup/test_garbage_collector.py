@@ -44,7 +44,7 @@ def owned_by(kind: Kind[Any], *owners: dict[str, Any]) -> dict[str, Any]:
 
 
 def family(api: FakeApi) -> None:
-    """A Deployment, its set, its pod; and a ConfigMap that belongs to nobody."""
+    """A Deployment, its set, its pod; and a ConfigMap without an owner."""
     deployment = api.put(DEPLOYMENTS, "web", "shop")
     replica_set = api.put(REPLICA_SETS, "web", "shop", metadata=owned_by(DEPLOYMENTS, deployment))
     api.put(PODS, "web", "shop", metadata=owned_by(REPLICA_SETS, replica_set), spec={})

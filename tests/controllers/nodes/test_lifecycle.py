@@ -1,4 +1,4 @@
-"""The node controller at work; Leases are renewed as the test says."""
+"""The node controller with a fake API server and a fake clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OURS = "node.kubernetes.io/"
 
 
 class FakeClock:
-    """Time that passes as the test says."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self._seconds = 0.0

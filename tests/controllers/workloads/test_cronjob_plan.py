@@ -31,7 +31,7 @@ Step = tuple[datetime | None, list[str], str]
 
 
 def step(*jobs: Job, status: dict[str, Any] | None = None, now: datetime = NOW, **spec: Any) -> Step:
-    """The scheduled that a Job is made for, the Jobs that go before, and the reason of what is told."""
+    """The scheduled time of the Job to create, the Jobs to delete before, and the reason of the event."""
     plan = cronjob_plan.plan(cron_job(status, **spec), jobs, now)
     return plan.scheduled, [item.metadata.name for item in plan.delete], plan.event.reason if plan.event else ""
 

@@ -1,4 +1,4 @@
-"""The Job controller at work; pods end as the test says."""
+"""The Job controller with a fake API server; the test ends its pods."""
 
 from __future__ import annotations
 

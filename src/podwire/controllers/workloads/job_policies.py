@@ -22,7 +22,7 @@ IGNORE = "Ignore"
 
 @dataclass(frozen=True, slots=True)
 class FailureMatch:
-    """What the policy says about one failed pod. `action` is empty where no rule matches."""
+    """The result of the policy for one failed pod. `action` is empty where no rule matches."""
 
     action: str = ""
     message: str = ""

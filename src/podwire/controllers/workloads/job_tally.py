@@ -113,7 +113,7 @@ def index_backoff_left(before: Pod | None, now: datetime) -> float:
 
 
 def finished_at(pod: Pod) -> float:
-    """Return when the pod ended, in seconds since the epoch: the best of what its object says."""
+    """Return when the pod ended, in seconds since the epoch: from the most exact field that is set."""
     ends = [status.state.terminated for status in pod.status.container_statuses]
     times = [end.finished_at for end in ends if end is not None and end.finished_at is not None]
     if times and len(times) == len(ends):
