@@ -30,7 +30,7 @@ from podwire.apiserver.storage.store import Store
 from podwire.apiserver.streams.node_dialer import MakeDialer
 from podwire.apiserver.writes import bootstrap_objects
 from podwire.apiserver.writes.admission import default_ingress_class, living_namespace, service_addresses
-from podwire.apiserver.writes.bootstrap_controller import First, Keeper
+from podwire.apiserver.writes.bootstrap_controller import BootstrapController, BootstrapObject
 from podwire.apiserver.writes.ip_addresses import IPAddresses
 from podwire.apiserver.writes.pod_priority import PodPriority
 from podwire.apiserver.writes.service_allocator import CLUSTER_RANGES, ServiceAddresses, ServiceRanges
@@ -103,7 +103,7 @@ class ApiServer:
         )
         self._priority = PodPriority(self.store)
         self._writer = self._make_writer()
-        self._keeper = Keeper(self.store, self._writer, self._first_objects())
+        self._bootstrap = BootstrapController(self.store, self._writer, self._bootstrap_objects())
         self.api = self._make_api()
         self._server = Server(self.api, self.store, self.hub, self._tls())
 
@@ -115,7 +115,7 @@ class ApiServer:
         self._ranges.start(self._writer)
         self._priority.start()
         await self.access.start(self.registry)
-        await self._keeper.start()
+        await self._bootstrap.start()
         await self._server.start()
         for host, port in self._config.listen:
             self._server.listen(host, port)
@@ -129,7 +129,7 @@ class ApiServer:
     async def stop(self) -> None:
         """End streams, finish writes, let the store go."""
         await self._server.stop()
-        await self._keeper.stop()
+        await self._bootstrap.stop()
         await self._ranges.stop()
         await self.access.stop()
         await self._definitions.stop()
@@ -185,7 +185,7 @@ class ApiServer:
             if event.removed and event.key.storage == "services":
                 self._addresses.release(event.new.object())
 
-    def _first_objects(self) -> Iterator[First]:
+    def _bootstrap_objects(self) -> Iterator[BootstrapObject]:
         config = self._config
         kept = [bootstrap_objects.namespace(name) for name in bootstrap_objects.NAMESPACES]
         kept += bootstrap_objects.priority_classes()
@@ -196,7 +196,7 @@ class ApiServer:
         for body in (*kept, *renewed):
             resource = self.registry.by_kind(body["apiVersion"], body["kind"])
             if resource is not None:
-                yield First(resource, body, renewed=body in renewed)
+                yield BootstrapObject(resource, body, renewed=body in renewed)
 
 
 @contextlib.asynccontextmanager

@@ -183,7 +183,7 @@ async def test_what_is_wrong_is_named_and_nothing_is_stored(talk: Talk) -> None:
 # first objects
 
 
-async def test_the_first_objects_stand(talk: Talk) -> None:
+async def test_the_bootstrap_objects_exist(talk: Talk) -> None:
     spaces = await talk.ok("GET", "/api/v1/namespaces")
     assert [s["metadata"]["name"] for s in spaces["items"]] == [
         "default",

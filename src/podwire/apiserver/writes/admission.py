@@ -1,4 +1,4 @@
-"""Checks and completions that need more than the object itself: an ordered list of functions, called inside the write.
+"""Admission: checks and completions that need other objects, called in order inside the write.
 
 Each one may change the object, and raises StatusError to refuse.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Admission = Callable[["Write"], None]
 
     Removal = Callable[[Transaction, Resource, "Object"], None]
-    """What else goes in the write that removes an object."""
+    """What is removed in the same write as an object."""
 
 Object = dict[str, Any]
 
@@ -41,11 +41,11 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     old: Object | None
     transaction: Transaction
     user: User | None = None
-    """Who writes; None is the server itself."""
+    """The user of the request; None is the server itself."""
 
 
 def living_namespace(write: Write) -> None:
-    """A new object needs a namespace that is there and stays (k8s.io/apiserver admission plugin NamespaceLifecycle)."""
+    """Refuse a new object in a namespace that does not exist or is being deleted (plugin NamespaceLifecycle)."""
     if not write.resource.namespaced or write.old is not None:
         return
     metadata = write.obj["metadata"]

@@ -1,7 +1,7 @@
-"""Keeps the first objects there: made when the server starts, and anew when somebody deletes one.
+"""Creates the bootstrap objects at start, and again when one is deleted.
 
-`kubectl delete all --all` deletes the Service by which pods reach the API server. Upstream's looks every ten seconds
-whether it is there (kubernetes `pkg/controlplane/controller/kubernetesservice`); here the deletion itself is heard.
+`kubectl delete all --all` deletes the Service by which pods reach the API server. Upstream checks every ten seconds
+whether it exists (kubernetes `pkg/controlplane/controller/kubernetesservice`); here the deletion event is the trigger.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 10.0
-"""Until the next try where an object could not be made, because a full disk or another Service's address forbids it."""
+"""Between two tries to create an object, where a full disk or another Service's address forbids it."""
 
 
 @dataclass(frozen=True, slots=True)
-class First:
-    """An object that must be there. `renewed`: it says where this server listens, and is brought up to date."""
+class BootstrapObject:
+    """An object that must exist. `renewed`: it has the addresses of this server, and is updated at each start."""
 
     resource: Resource
     body: Object
@@ -45,14 +45,14 @@ class First:
 
     @property
     def key(self) -> Key:
-        """Where it stands."""
+        """The key under which it is stored."""
         return Key(self.resource.storage, self.namespace, self.body["metadata"]["name"])
 
 
-class Keeper:
-    """Makes first objects, and makes them again, until it is stopped."""
+class BootstrapController:
+    """Creates bootstrap objects, and creates them again when they are deleted, until it is stopped."""
 
-    def __init__(self, store: Store, writer: Writer, wanted: Iterable[First]) -> None:
+    def __init__(self, store: Store, writer: Writer, wanted: Iterable[BootstrapObject]) -> None:
         self._store = store
         self._writer = writer
         self._wanted = {one.key: one for one in wanted}
@@ -60,41 +60,41 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Make what is not there; raises StatusError where that is refused."""
+        """Create what does not exist; raises StatusError where that is refused."""
         for key, one in self._wanted.items():
             if self._store.get(key) is None:
-                await self._make(one)
+                await self._create(one)
             elif one.renewed:
                 await self._renew(one)
-        self._store.subscribe(self._heard)
-        self._task = asyncio.create_task(self._keep())
+        self._store.subscribe(self._on_events)
+        self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Let deletions be."""
+        """Stop creating what is deleted."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def _heard(self, events: Sequence[Event]) -> None:
+    def _on_events(self, events: Sequence[Event]) -> None:
         if any(event.removed and event.key in self._wanted for event in events):
             self._missed.set()
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._missed.wait()
             self._missed.clear()
             try:
                 for key, one in self._wanted.items():
                     if self._store.get(key) is None:
-                        await self._make(one)
+                        await self._create(one)
             except Exception:
-                log.exception("what every cluster has could not be made again; trying in %.0f s", RETRY_SECONDS)
+                log.exception("a bootstrap object could not be created again; trying in %.0f s", RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
                 self._missed.set()
 
-    async def _make(self, one: First) -> None:
+    async def _create(self, one: BootstrapObject) -> None:
         await self._writer.create(one.resource, one.namespace, deepcopy(one.body), WriteOptions())
 
-    async def _renew(self, one: First) -> None:
+    async def _renew(self, one: BootstrapObject) -> None:
         await self._writer.update(one.resource, one.key, lambda _: deepcopy(one.body), WriteOptions())

@@ -1,4 +1,4 @@
-"""What every cluster has from its first moment, and every namespace from its own. Pure: parameters in, objects out."""
+"""The objects that every cluster has at its start, and every namespace at its creation. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PORT_NAME = "https"
 
 
 def namespace(name: str) -> Object:
-    """A namespace with nothing said about it."""
+    """A namespace with nothing but its name."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
@@ -94,7 +94,7 @@ def endpoints(endpoint_addresses: Sequence[str], port: int) -> Object:
 
 
 def endpoint_slices(endpoint_addresses: Sequence[str], port: int) -> list[Object]:
-    """The slices of default/kubernetes, one for each address family; upstream names the first like the Service."""
+    """The EndpointSlices of default/kubernetes, one for each family; upstream names the first like the Service."""
     return [_endpoint_slice(place, address, port) for place, address in enumerate(endpoint_addresses)]
 
 

@@ -1,4 +1,4 @@
-"""Whether a body has the form of its kind, and refusals of one that does not, in upstream's words.
+"""Decode a request body into its kind; errors use the API server's wording.
 
 A new object or a PUT is 400. A patch is 422, and the answer shows what was sent: a strategic merge patch as Go prints
 its map, of other patches the object that came out. Source: k8s.io/apiserver `pkg/endpoints/handlers/patch.go`.
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Form(NamedTuple):
-    """What is known of a body that may be written.
+    """The result of decoding a body.
 
-    `warnings` are for the client; `complete`: all is there that the schema requires.
+    `warnings` are for the client; `complete`: it has all that the schema requires.
     """
 
     warnings: tuple[str, ...] = ()
@@ -34,20 +34,20 @@ def check_form(resource: Resource, body: dict[str, Any], options: WriteOptions) 
     if validation.in_order(resource, body) and not options.duplicates:
         return Form(complete=True)
     if problem := validation.mistyped(resource, body):
-        raise misfit(resource, body, problem, options.patch)
+        raise decode_error(resource, body, problem, options.patch)
     if options.field_validation == "Ignore":
         validation.drop_unknown_fields(resource, body)
         return Form()
     unknown = [*options.duplicates, *validation.unknown_fields(resource, body)]
     if unknown and options.field_validation == "Strict":
-        raise misfit(resource, body, f"strict decoding error: {', '.join(unknown)}", options.patch)
+        raise decode_error(resource, body, f"strict decoding error: {', '.join(unknown)}", options.patch)
     if unknown:
         validation.drop_unknown_fields(resource, body)
     return Form(tuple(unknown))
 
 
-def misfit(resource: Resource, body: dict[str, Any], why: str, patch: SentPatch | None) -> status.StatusError:
-    """The refusal of a body of a kind; `why` are the words of Go's decoder."""
+def decode_error(resource: Resource, body: dict[str, Any], why: str, patch: SentPatch | None) -> status.StatusError:
+    """The refusal of a body of a kind; `why` is the message of Go's decoder."""
     if patch is None:
         text = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
         return status.bad_request(text)

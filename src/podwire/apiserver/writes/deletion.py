@@ -1,4 +1,4 @@
-"""What a DELETE does to an object: gone at once, or marked and kept until its finalizers and grace are over. Pure.
+"""The outcome of a DELETE: removed at once, or marked until its finalizers and grace period are over. Pure.
 
     finalizers   grace   outcome
     none         0       gone
@@ -34,7 +34,7 @@ _POLICIES = {"": None, "Background": "", "Foreground": FOREGROUND, "Orphan": ORP
 
 
 _ORPHANING = {"jobs.batch": "Orphan", "replicationcontrollers": "Orphan"}
-"""Kinds whose pods stay when a DELETE says nothing of them, for the sake of old clients (as upstream)."""
+"""Kinds whose pods are orphaned by default, for old clients (as upstream)."""
 
 _PODS_STAY = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
@@ -82,18 +82,18 @@ def delete(resource: Resource, obj: Object, options: DeleteOptions, now: datetim
 
 
 def warnings(resource: Resource, options: DeleteOptions) -> tuple[str, ...]:
-    """What a client should know of its DELETE."""
+    """The warnings of a DELETE."""
     return (_PODS_STAY,) if resource.storage == "jobs.batch" and not options.propagation else ()
 
 
 def complete(obj: Object) -> bool:
-    """Whether a marked object can go now."""
+    """Whether a marked object can be removed now."""
     metadata = obj["metadata"]
     return "deletionTimestamp" in metadata and not metadata.get("deletionGracePeriodSeconds") and not _held(obj)
 
 
 def _held(obj: Object) -> bool:
-    """Whether finalizers keep the object; a namespace has some in its spec too."""
+    """Whether finalizers hold the object; a namespace has some in its spec too."""
     spec = obj.get("spec") or {}
     in_spec = spec.get("finalizers") if obj.get("kind") == "Namespace" and obj.get("apiVersion") == "v1" else None
     return bool(obj["metadata"].get("finalizers") or in_spec)
@@ -116,7 +116,7 @@ def _check(resource: Resource, obj: Object, options: DeleteOptions) -> None:
 
 
 def _mark_propagation(metadata: Object, policy: str) -> None:
-    """Foreground and orphan deletion are finalizers that the garbage collector takes off."""
+    """Foreground and orphan deletion are finalizers that the garbage collector removes."""
     wanted = _POLICIES[policy]
     if wanted is None:
         return
@@ -128,7 +128,7 @@ def _mark_propagation(metadata: Object, policy: str) -> None:
 
 
 def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
-    """Seconds that the object lives on: only pods on a node, and not finished, have any."""
+    """The grace period in seconds: only pods on a node that have not finished have one."""
     if resource.storage != "pods":
         return 0
     spec, phase = obj.get("spec") or {}, (obj.get("status") or {}).get("phase")
@@ -141,7 +141,7 @@ def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
 
 
 def _shorten(metadata: Object, grace: int) -> None:
-    """Bring the end of a marked object forward, never back."""
+    """Shorten the grace period of a marked object; it is never extended."""
     left = metadata.get("deletionGracePeriodSeconds") or 0
     if grace < left:
         began = parse_timestamp(metadata["deletionTimestamp"]) - timedelta(seconds=left)

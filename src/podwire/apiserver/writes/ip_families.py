@@ -1,4 +1,4 @@
-"""Which address families a Service has: ipFamilies and ipFamilyPolicy, made whole from what the user said.
+"""Complete ipFamilies and ipFamilyPolicy of a Service.
 
 Source: k8s.io/kubernetes `pkg/registry/core/service/storage/alloc.go` initIPFamilyFields.
 """
@@ -55,7 +55,7 @@ def _headless_without_selector(spec: Object) -> bool:
 
 
 def _reduce(spec: Object, old: Object) -> Iterator[Cause]:
-    """Going to SingleStack lets the second address go; losing it without saying so is an error."""
+    """Release the second address where the policy becomes SingleStack; without that, its loss is an error."""
     for part, noun in (("clusterIPs", "cluster IP"), ("ipFamilies", "IP family")):
         now, before = spec.get(part, []), old.get(part, [])
         if spec["ipFamilyPolicy"] == "SingleStack":
@@ -76,7 +76,7 @@ def _check_single(spec: Object) -> Iterator[Cause]:
 
 
 def _infer(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
-    """An address that the user gave says its family."""
+    """Take the family of a requested address."""
     for position, address in enumerate(spec.get("clusterIPs", ())):
         if address == "None":
             return

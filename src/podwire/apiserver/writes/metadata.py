@@ -1,4 +1,4 @@
-"""What the server, not the client, says in `metadata`. Pure: functions from objects to objects.
+"""The fields of `metadata` that the server sets. Pure.
 
 Source: k8s.io/apiserver `pkg/registry/rest/create.go`, `update.go`, `meta.go`; `pkg/storage/names`.
 """
@@ -40,7 +40,7 @@ _NO_VERSION = "must be specified for an update"
 
 
 def new_uid() -> str:
-    """A random identity (RFC 9562, version 4), in a quarter of the time that `uuid` takes."""
+    """A random UUID (RFC 9562, version 4), in a quarter of the time that `uuid` takes."""
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
@@ -52,7 +52,7 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def check_type(resource: Resource, obj: Object) -> None:
-    """Fill in apiVersion and kind where they are missing; raises StatusError 400 where they are another resource's."""
+    """Fill in a missing apiVersion and kind; raises StatusError 400 where they are those of another resource."""
     api_version, kind = obj.setdefault("apiVersion", resource.api_version), obj.setdefault("kind", resource.kind)
     if api_version != resource.api_version:
         raise status.bad_request(
@@ -66,7 +66,7 @@ def check_type(resource: Resource, obj: Object) -> None:
 
 
 def place(resource: Resource, obj: Object, namespace: str, name: str = "") -> None:
-    """Put namespace and name of the path into the object; raises StatusError 400 where it says otherwise.
+    """Put namespace and name of the path into the object; raises StatusError 400 where it has others.
 
     Labels and the like that are empty are left out, as Go's `omitempty` does.
     """
@@ -90,7 +90,7 @@ def place(resource: Resource, obj: Object, namespace: str, name: str = "") -> No
 
 
 def complete_new(resource: Resource, obj: Object, now: datetime) -> None:
-    """Give a new object its identity. Raises StatusError 400 or 422 where the client took what is not its own."""
+    """Set uid, creation time and generation of a new object; raises StatusError 400 or 422 for fields of the server."""
     metadata = obj["metadata"]
     if metadata.get("resourceVersion"):
         raise status.bad_request("resourceVersion should not be set on objects to be created")
@@ -106,7 +106,7 @@ def complete_new(resource: Resource, obj: Object, now: datetime) -> None:
 
 
 def check_made_by_apply(resource: Resource, config: Object) -> None:
-    """A configuration that speaks of one life or version of an object makes no other; raises StatusError 409."""
+    """Raise StatusError 409 for a configuration with a uid or version, as the object that it names does not exist."""
     metadata = config["metadata"]
     if metadata.get("uid"):
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
@@ -121,44 +121,44 @@ def generated_name(prefix: str) -> str:
 
 
 def check_name(resource: Resource, name: str) -> None:
-    """Whatever the rules of its kind are: a name is one segment of a path. Raises StatusError 422."""
+    """Check that a name is one segment of a path, for all kinds; raises StatusError 422."""
     if not isinstance(name, str) or name in {".", ".."} or _UNSAFE_NAME.search(name) or not 0 < len(name) <= 253:
         cause = field_errors.invalid("metadata.name", name, "a name has 1 to 253 characters, without '/' and '%'")
         raise status.invalid(resource, str(name)[:253], [cause])
 
 
 def check_unchanged(resource: Resource, obj: Object, old: Object) -> None:
-    """The object must succeed the stored one; raises StatusError 409 where it is of another life or version.
+    """Raise StatusError 409 where an object has another uid or version than the stored one.
 
-    Some kinds take no update that does not say of which version it is (422).
+    Some kinds need the version in an update (422).
     """
-    metadata, stands = obj["metadata"], old["metadata"]
+    metadata, held = obj["metadata"], old["metadata"]
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
-    if uid and uid != stands["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stands['uid']}"
-        raise status.conflict(resource, stands["name"], why)
+    if uid and uid != held["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {held['uid']}"
+        raise status.conflict(resource, held["name"], why)
     if version in {None, "", "0"} and resource.names_versions:
         cause = field_errors.Cause(
             "metadata.resourceVersion", "FieldValueInvalid", f"Invalid value: 0x0: {_NO_VERSION}"
         )
-        raise status.invalid(resource, stands["name"], [cause])
-    if version and version not in {"0", stands["resourceVersion"]}:
-        raise status.conflict(resource, stands["name"])
+        raise status.invalid(resource, held["name"], [cause])
+    if version and version not in {"0", held["resourceVersion"]}:
+        raise status.conflict(resource, held["name"])
 
 
 def carry_over(resource: Resource, obj: Object, old: Object) -> None:
-    """Take what no client may change from the stored object; StatusError 422 for a dying one's new finalizers."""
-    metadata, stands = obj["metadata"], old["metadata"]
+    """Keep what no client may change; raises StatusError 422 for new finalizers of an object that is being deleted."""
+    metadata, held = obj["metadata"], old["metadata"]
     for field in _SYSTEM_FIELDS:
         metadata.pop(field, None)
     for field in _KEPT_FIELDS:
         metadata.pop(field, None)
-        if field in stands:
-            metadata[field] = stands[field]
-    added = [one for one in metadata.get("finalizers") or () if one not in (stands.get("finalizers") or ())]
-    if added and "deletionTimestamp" in stands:
+        if field in held:
+            metadata[field] = held[field]
+    added = [one for one in metadata.get("finalizers") or () if one not in (held.get("finalizers") or ())]
+    if added and "deletionTimestamp" in held:
         detail = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
-        raise status.invalid(resource, stands["name"], [field_errors.forbidden("metadata.finalizers", detail)])
+        raise status.invalid(resource, held["name"], [field_errors.forbidden("metadata.finalizers", detail)])
 
 
 def count_generation(resource: Resource, obj: Object, old: Object) -> None:

@@ -1,7 +1,7 @@
 """A pool of numbers of which a few are taken: Service addresses, node ports.
 
-The lower part of the range is left to those who ask for a number by name; free choice takes from the upper part until
-it is full. Source: kubernetes.io "Service ClusterIP allocation", "NodePort static subrange" (KEP-3070, KEP-3668).
+The lower part of the range is kept for requests of one number; numbers are chosen from the upper part until it is
+full. Source: kubernetes.io "Service ClusterIP allocation", "NodePort static subrange" (KEP-3070, KEP-3668).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 
 
 class PoolError(ValueError):
-    """A number cannot be given. `outside`: it is not one of this pool."""
+    """A number cannot be taken. `outside`: it is not one of this pool."""
 
     def __init__(self, text: str, *, outside: bool = False) -> None:
         super().__init__(text)
@@ -18,10 +18,10 @@ class PoolError(ValueError):
 
 
 class Pool:
-    """Numbers of one range, `band` of them left to those who ask.
+    """Numbers of one range, the first `band` of them kept for requests of one number.
 
-    `reachable` may be wider: its other numbers are never chosen, only given to those who ask. `held` are the numbers
-    that are taken; pools of ranges that overlap share them.
+    `reachable` may be wider: its other numbers are given on request and never chosen. `held` are the numbers that are
+    taken; pools of ranges that overlap share them.
     """
 
     def __init__(
@@ -36,15 +36,15 @@ class Pool:
         self._chance = random.Random()  # noqa: S311 (spread, not secrecy: a freed number should rarely come back at once)
 
     def __contains__(self, number: int) -> bool:
-        """Whether the number can be asked for."""
+        """Whether the number can be requested."""
         return number in self._reachable
 
     def is_free(self, number: int) -> bool:
-        """Whether the number is of this pool and nobody holds it."""
+        """Whether the number is of this pool and not taken."""
         return number in self._reachable and number not in self._held
 
     def take(self, number: int) -> int:
-        """Give this number; raises PoolError when it is taken or outside."""
+        """Take this number; raises PoolError when it is taken already or outside."""
         if number not in self._reachable:
             raise PoolError("not in the valid range", outside=True)
         if number in self._held:
@@ -53,7 +53,7 @@ class Pool:
         return number
 
     def take_any(self) -> int:
-        """Give any free number, from the upper part while it has one; raises PoolError when all are taken."""
+        """Take any free number, from the upper part while it has one; raises PoolError when all are taken."""
         for part in (self._dynamic, self._static):
             start = self._chance.randrange(len(part)) if part else 0
             for step in range(len(part)):
@@ -64,19 +64,19 @@ class Pool:
         raise PoolError("range is full")
 
     def hold(self, number: int) -> None:
-        """Mark a number of an object that stands already, whoever else has it and wherever it lies."""
+        """Mark a number of a stored object as taken, also one that is outside or taken already."""
         self._held.add(number)
 
     def give_back(self, number: int) -> None:
-        """The number is free again."""
+        """Free the number."""
         self._held.discard(number)
 
 
 def static_address_band(size: int) -> int:
-    """How many of `size` addresses are left to those who ask: min(max(16, size / 16), 256)."""
+    """How many of `size` addresses are kept for requests of one: min(max(16, size / 16), 256)."""
     return min(max(16, size // 16), 256) if size > 16 else 0
 
 
 def static_port_band(size: int) -> int:
-    """How many of `size` node ports are left to those who ask: min(max(16, size / 32), 128)."""
+    """How many of `size` node ports are kept for requests of one: min(max(16, size / 32), 128)."""
     return min(max(16, size // 32), 128) if size > 16 else 0

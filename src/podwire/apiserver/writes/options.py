@@ -32,8 +32,8 @@ class SentPatch:
 class WriteOptions(msgspec.Struct, frozen=True, gc=False):
     """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself.
 
-    `author` and `subresource` are what `managedFields` says of it; `force` takes fields from other managers;
-    `duplicates` tells the fields that stand twice in the body; `patch` is the body of a PATCH, for its refusal.
+    `author` and `subresource` are recorded in `managedFields`; `force` takes fields from other managers;
+    `duplicates` are the messages of fields that are twice in the body; `patch` is the body of a PATCH, for its refusal.
     """
 
     dry_run: bool = False

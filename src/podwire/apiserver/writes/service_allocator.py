@@ -1,4 +1,4 @@
-"""Addresses and node ports of Services: which are given, which are free.
+"""Allocate addresses and node ports of Services.
 
 Source: k8s.io/kubernetes `pkg/registry/core/service/storage/alloc.go`, `ipallocator`, `portallocator`; kubernetes.io
 "Service ClusterIP allocation" and "NodePort static subrange".
@@ -29,12 +29,12 @@ CLUSTER_RANGES = "kubernetes"
 
 _NODE_PORT_TYPES = {"NodePort", "LoadBalancer"}
 _LARGEST_POOL = 1 << 16
-"""Addresses taken from one range: an IPv6 range is far larger than anyone needs, upstream stops here too."""
+"""Addresses chosen from one range: IPv6 ranges are far larger, and upstream has the same limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRanges:
-    """Where addresses and ports come from; the first network is of the cluster's primary family."""
+    """The ranges of addresses and ports; the first network is of the cluster's primary family."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
     node_ports: range = range(30000, 32768)
@@ -113,7 +113,7 @@ class ServiceAddresses:
         self.serve(CLUSTER_RANGES, ranges.networks)
 
     def serve(self, name: str, networks: Iterable[IPv4Network | IPv6Network]) -> None:
-        """Give addresses of these networks from now on, in place of what the name stood for."""
+        """Give addresses of these networks from now on, in place of those that the name had."""
         self._ranges[name] = tuple(
             AddressRange.of(network, self._held[f"IPv{network.version}"]) for network in networks
         )
@@ -129,11 +129,11 @@ class ServiceAddresses:
                 self._held[hold.space].add(hold.number)
 
     def hold(self, address: str) -> None:
-        """Keep an address from being given, because an object of somebody else names it."""
+        """Mark an address as taken that an IPAddress of another owner has."""
         self._held[services.family_of(address)].add(int(ip_address(address)))
 
     def free(self, address: str) -> None:
-        """Give an address again."""
+        """Free an address."""
         self._held[services.family_of(address)].discard(int(ip_address(address)))
 
     def reserve(
@@ -182,19 +182,19 @@ class ServiceAddresses:
         wanted = list(spec.get("clusterIPs", ()))
         given: list[str] = []
         for position, family in enumerate(spec["ipFamilies"]):
-            asked = wanted[position] if position < len(wanted) else ""
-            number = int(ip_address(asked)) if asked else 0
-            if asked and _Hold(family, number) in before:
-                given.append(asked)
+            requested = wanted[position] if position < len(wanted) else ""
+            number = int(ip_address(requested)) if requested else 0
+            if requested and _Hold(family, number) in before:
+                given.append(requested)
                 continue
             of_family = [one for one in ranges if one.family == family]
             try:
                 number = _take_address(of_family, number)
             except PoolError as error:
-                yield _address_refused(error, asked, of_family, wanted)
+                yield _address_refused(error, requested, of_family, wanted)
                 return
             taken.add(_Hold(family, number))
-            given.append(asked or str(of_family[0].address(number)))
+            given.append(requested or str(of_family[0].address(number)))
         spec["clusterIP"], spec["clusterIPs"] = given[0], given
 
     def _take_ports(self, spec: Object, before: set[_Hold], taken: set[_Hold]) -> Iterator[Cause]:
@@ -202,7 +202,7 @@ class ServiceAddresses:
             spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
         )
         if spec["type"] in _NODE_PORT_TYPES:
-            # First what was asked for by number, so that no free choice takes it away.
+            # Requested numbers first, so that none of them is chosen for another port.
             for port in sorted(Field("spec", spec)["ports"], key=lambda entry: not entry["nodePort"]):
                 if needed or port["nodePort"]:
                     yield from self._take_port(port, spec, before, taken)
@@ -219,21 +219,21 @@ class ServiceAddresses:
             return
         # The same number may serve another protocol of the same port, and upstream prefers that.
         twin = next((p.get("nodePort", 0) for p in spec["ports"] if p is not port.value and _twins(p, port.value)), 0)
-        asked = port["nodePort"].number
-        wanted = asked or self._free(protocol, twin)
+        requested = port["nodePort"].number
+        wanted = requested or self._free(protocol, twin)
         try:
             port.value["nodePort"] = self._take_number(protocol, wanted, before, taken)
         except PoolError as error:
             known = self._ports[protocol].numbers
             outside = f"provided port is not in the valid range. The range of valid ports is {known[0]}-{known[-1]}"
-            yield field_errors.invalid(port["nodePort"].path, asked, outside if error.outside else str(error))
+            yield field_errors.invalid(port["nodePort"].path, requested, outside if error.outside else str(error))
 
-    def _take_number(self, protocol: str, asked: int, before: set[_Hold], taken: set[_Hold]) -> int:
-        """Take a port, the one asked for unless 0; one that the Service holds already stays its own."""
-        if asked and _Hold(protocol, asked) in before:
-            return asked
+    def _take_number(self, protocol: str, requested: int, before: set[_Hold], taken: set[_Hold]) -> int:
+        """Take a port, the requested one unless 0; one that the Service holds already is kept."""
+        if requested and _Hold(protocol, requested) in before:
+            return requested
         pool = self._ports[protocol]
-        number = pool.take(asked) if asked else pool.take_any()
+        number = pool.take(requested) if requested else pool.take_any()
         taken.add(_Hold(protocol, number))
         return number
 
@@ -242,26 +242,26 @@ class ServiceAddresses:
         return number if number and self._ports[protocol].is_free(number) else 0
 
 
-def _take_address(ranges: list[AddressRange], asked: int) -> int:
-    """Take one address of these ranges, the one asked for unless 0; raises PoolError."""
-    if asked:
-        inside = next((one for one in ranges if asked in one.pool), None)
+def _take_address(ranges: list[AddressRange], requested: int) -> int:
+    """Take one address of these ranges, the requested one unless 0; raises PoolError."""
+    if requested:
+        inside = next((one for one in ranges if requested in one.pool), None)
         if inside is None:
             raise PoolError("not in the valid range", outside=True)
-        return inside.pool.take(asked)
+        return inside.pool.take(requested)
     for one in ranges:
         with contextlib.suppress(PoolError):
             return one.pool.take_any()
     raise PoolError("range is full")
 
 
-def _address_refused(error: PoolError, asked: str, ranges: list[AddressRange], wanted: list[str]) -> Cause:
+def _address_refused(error: PoolError, requested: str, ranges: list[AddressRange], wanted: list[str]) -> Cause:
     if error.outside:
         known = ",".join(str(one.network) for one in ranges)
-        why = f"the provided IP ({asked}) is not in the valid range. The range of valid IPs is {known}"
+        why = f"the provided IP ({requested}) is not in the valid range. The range of valid IPs is {known}"
     else:
         why = str(error)
-    detail = f"failed to allocate IP {asked}: {why}" if asked else f"failed to allocate a serviceIP: {why}"
+    detail = f"failed to allocate IP {requested}: {why}" if requested else f"failed to allocate a serviceIP: {why}"
     return field_errors.invalid("spec.clusterIPs", wanted, detail)
 
 

@@ -1,4 +1,4 @@
-"""What the server sets itself before an object is validated. Source: k8s.io/kubernetes `pkg/registry/*/strategy.go`."""
+"""Fields that the server sets before an object is validated. Source: k8s.io/kubernetes `pkg/registry/*/strategy.go`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 JOB_LABELS = ("batch.kubernetes.io/{}", "{}")
-"""Jobs mark their pods twice: with the group's prefix, and without it for old clients."""
+"""Jobs label their pods twice: with the group's prefix, and without it for old clients."""
 
-FIRST_STATUS: dict[tuple[str, str], Object] = {
+INITIAL_STATUS: dict[tuple[str, str], Object] = {
     ("", "Namespace"): {"phase": "Active"},
     ("", "PersistentVolume"): {"phase": "Pending"},
     ("", "PersistentVolumeClaim"): {"phase": "Pending"},
@@ -39,14 +39,14 @@ _CONTAINERS = ("containers", "initContainers")
 
 
 def before_create(resource: Resource, obj: Object) -> None:
-    """Complete a new object in place, after its metadata (uid, name) stands: first status, own finalizers, selectors.
+    """Complete a new object in place, after its metadata (uid, name) is set: status, finalizers, selectors.
 
     A kind with a status subresource loses the status that the client sent; a Node keeps it (kubelets send theirs).
     """
     if "status" in resource.subresources and resource.kind != "Node":
         obj.pop("status", None)
         if resource.custom is None:
-            obj["status"] = deepcopy(FIRST_STATUS.get((resource.group, resource.kind), {}))
+            obj["status"] = deepcopy(INITIAL_STATUS.get((resource.group, resource.kind), {}))
     match resource.group, resource.kind:
         case "", "Namespace":
             finalizers = obj.setdefault("spec", {}).setdefault("finalizers", [])
@@ -83,7 +83,7 @@ def before_update(resource: Resource, obj: Object, old: Object) -> None:
 
 
 def quality_of_service(spec: Object) -> str:
-    """Guaranteed, Burstable or BestEffort, by what the containers ask for (kubernetes.io "Pod Quality of Service")."""
+    """Guaranteed, Burstable or BestEffort, by what the containers request (kubernetes.io "Pod Quality of Service")."""
     resources = [container.get("resources", {}) for part in _CONTAINERS for container in spec.get(part, ())]
     if not any(entry.get("requests") or entry.get("limits") for entry in resources):
         return "BestEffort"
@@ -96,7 +96,7 @@ def quality_of_service(spec: Object) -> str:
 
 
 def _keep_allocated(spec: Object, old: Object) -> None:
-    """A PUT without addresses or node ports means those that the Service has."""
+    """Keep addresses and node ports that a PUT leaves out."""
     if "ExternalName" in {spec["type"], old["type"]}:
         return
     if not spec.get("clusterIP") and not spec.get("clusterIPs") and old.get("clusterIP"):
@@ -119,7 +119,7 @@ def _keep_node_ports(spec: Object, old: Object) -> None:
 
 
 def _match_first_address(spec: Object, old: Object) -> None:
-    """Who sets or clears only one of clusterIP and clusterIPs means the other as well."""
+    """Set or clear clusterIPs where only clusterIP was changed, and the other way."""
     first, every = spec.get("clusterIP"), spec.get("clusterIPs")
     if not old:
         if first and not every:
@@ -133,7 +133,7 @@ def _match_first_address(spec: Object, old: Object) -> None:
 
 
 def _drop_unused(spec: Object, old: Object) -> None:
-    """Fields that only make sense for the former type go with it, where the user left them as they were."""
+    """Remove fields of the former type that the user left unchanged."""
 
     def unchanged(name: str) -> bool:
         return name in spec and spec[name] == old.get(name)

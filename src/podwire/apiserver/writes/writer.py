@@ -1,4 +1,4 @@
-"""Creating, changing and deleting objects: everything between a parsed body and the store.
+"""Create, update and delete objects: everything between a parsed body and the store.
 
 Order of a write: types and unknown fields, metadata, defaults, strategy, admission, validation, store.
 Source: k8s.io/apiserver `pkg/registry/generic/registry/store.go`.
@@ -22,7 +22,7 @@ from podwire.apiserver.kinds import conversion
 from podwire.apiserver.storage.revisions import Key, Stored
 from podwire.apiserver.writes import deletion, metadata, strategy, warnings
 from podwire.apiserver.writes.admission import Write
-from podwire.apiserver.writes.decoding import check_form, misfit
+from podwire.apiserver.writes.decoding import check_form, decode_error
 from podwire.apiserver.writes.omitempty import drop_empty
 from podwire.apiserver.writes.parts import WHOLE, configured
 from podwire.kube.meta import timestamp
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.writes.parts import Part
 
     Change = Callable[["Object"], "Object"]
-    """From the stored object (the caller's own copy) to the wanted one."""
+    """From the stored object (a copy of the caller's own) to the wanted one."""
 
     Track = Callable[["Object"], list["Object"]]
     """From an object with its defaults to the items of its `managedFields`. What the server adds later has no owner."""
@@ -49,7 +49,7 @@ Object = dict[str, Any]
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
-    """What stands after a write, and what the client should hear.
+    """The result of a write: the stored object and the warnings for the client.
 
     `gone`: the write ended a deletion; `created`: an apply made the object.
     """
@@ -101,14 +101,14 @@ class Writer:
     async def update(
         self, resource: Resource, key: Key, change: Change, options: WriteOptions, part: Part | None = None
     ) -> Written:
-        """Change an object; raises StatusError 400, 404, 409 or 422. The change is computed on what stands then."""
+        """Change an object as it is when the write runs; raises StatusError 400, 404, 409 or 422."""
         touched = part or WHOLE
 
         def work(transaction: Transaction) -> Written:
             current = transaction.get(key)
             if current is None:
                 raise status.not_found(resource, key.name)
-            old, stand = _apart(current)
+            old, held = _apart(current)
             body = change(conversion.from_storage(resource, current.object()))
             metadata.check_type(resource, body)
             claims = body["metadata"].pop("managedFields", None)
@@ -120,7 +120,7 @@ class Writer:
             write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
 
             def track(done: Object) -> list[Object]:
-                return self._ownership.updated(kind, (old, done), stand, claims, author)
+                return self._ownership.updated(kind, (old, done), held, claims, author)
 
             written = self._replace(write, (old, key), touched, track)
             return replace(written, warnings=(*form.warnings, *written.warnings))
@@ -141,14 +141,14 @@ class Writer:
         Where there is none it is made, after `may_create` did not raise; without `may_create` it must be there.
         """
         self._check_configuration(resource, config)
-        told = check_form(resource, config, options).warnings
+        sent = check_form(resource, config, options).warnings
         kind, wanted = self._stored_form(resource, config)
         metadata.place(kind, wanted, key.namespace, key.name)
         wanted, author = configured(kind, wanted, options.subresource), self._author(kind, options)
         touched = part or WHOLE
 
-        def merge(live: Object, stand: list[Object]) -> tuple[Object, list[Object]]:
-            return self._ownership.applied(kind, (live, wanted), stand, author, force=options.force)
+        def merge(live: Object, held: list[Object]) -> tuple[Object, list[Object]]:
+            return self._ownership.applied(kind, (live, wanted), held, author, force=options.force)
 
         def work(transaction: Transaction) -> Written:
             current = transaction.get(key)
@@ -160,13 +160,13 @@ class Writer:
                 metadata.complete_new(kind, wanted, self._clock())
                 obj, entries = merge({}, [])
                 made = self._insert(Write(kind, obj, None, transaction, options.user), lambda _: entries)
-                return replace(made, warnings=(*told, *made.warnings), created=True)
+                return replace(made, warnings=(*sent, *made.warnings), created=True)
             old, _ = _apart(current)
             obj, entries = merge(*_apart(current))
             metadata.check_unchanged(kind, obj, old)
             write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
             written = self._replace(write, (old, key), touched, lambda _: entries)
-            return replace(written, warnings=(*told, *written.warnings))
+            return replace(written, warnings=(*sent, *written.warnings))
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
@@ -178,11 +178,11 @@ class Writer:
             if current is None:
                 raise status.not_found(resource, key.name)
             outcome = deletion.delete(resource, current.object(), options, self._clock())
-            told = deletion.warnings(resource, options)
+            found = deletion.warnings(resource, options)
             if outcome.gone:
                 self._removal(transaction, resource, outcome.obj)
-                return Written(transaction.remove(key, outcome.obj), told, gone=True)
-            return Written(transaction.put(key, outcome.obj), told)
+                return Written(transaction.remove(key, outcome.obj), found, gone=True)
+            return Written(transaction.put(key, outcome.obj), found)
 
         return await self._store.transact(work, dry_run=options.dry_run)
 
@@ -198,9 +198,9 @@ class Writer:
         _keep_entries(obj, entries)
         return Written(write.transaction.put(key, obj), warnings.of_write(resource, obj, None))
 
-    def _replace(self, write: Write, stands: tuple[Object, Key], part: Part, track: Track) -> Written:
-        """Put the successor of a stored object, or end it when it was only waiting for its last finalizer."""
-        resource, obj, (old, key) = write.resource, write.obj, stands
+    def _replace(self, write: Write, current: tuple[Object, Key], part: Part, track: Track) -> Written:
+        """Put the successor of a stored object, or remove it when it waited only for its last finalizer."""
+        resource, obj, (old, key) = write.resource, write.obj, current
         metadata.carry_over(resource, obj, old)
         defaults.apply(resource, obj)
         entries = track(obj)
@@ -213,8 +213,8 @@ class Writer:
         if deletion.complete(obj):
             self._removal(write.transaction, resource, obj)
             return Written(write.transaction.remove(key, obj), gone=True)
-        told = warnings.of_write(resource, obj, old) if part is WHOLE else ()
-        return Written(write.transaction.put(key, obj), told)
+        found = warnings.of_write(resource, obj, old) if part is WHOLE else ()
+        return Written(write.transaction.put(key, obj), found)
 
     def _author(self, resource: Resource, options: WriteOptions) -> Author:
         now = timestamp(self._clock())
@@ -232,7 +232,7 @@ class Writer:
             admit(write)
 
     def _stored_form(self, resource: Resource, body: Object, *, complete: bool = False) -> tuple[Resource, Object]:
-        """An object as it is stored, and the resource whose rules hold: for kinds of users the one that was asked.
+        """An object as it is stored, and the resource whose rules apply: for kinds of users the one of the request.
 
         A body that is known to be complete has neither nulls nor empty maps and lists in it.
         Raises StatusError 400 where it came in another form, and does not fit the one that is stored.
@@ -243,7 +243,7 @@ class Writer:
         stored = conversion.to_storage(resource, body if complete else without_nulls(body))
         kind = self._registry.by_kind(stored["apiVersion"], stored["kind"]) or resource
         if conversion.is_converted(resource) and (problem := validation.mistyped(kind, stored)):
-            raise misfit(kind, stored, problem, None)
+            raise decode_error(kind, stored, problem, None)
         if not complete:
             drop_empty(kind, stored)
         return kind, stored
