@@ -19,6 +19,7 @@ from podwire.agent.rows_socket import serving_rows
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.kernel import memory
 from podwire.kube.client import Client
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
@@ -92,6 +93,7 @@ class Agent:
         for capability in (self._network, self._proxy, self._policies):
             await capability.settle()
         self._ready = True
+        memory.release()
 
     async def _follow_proxy(self, changed: asyncio.Event) -> None:
         """Note each time that all changes of Services are applied."""

@@ -36,7 +36,7 @@ from podwire.apiserver.writes.pod_priority import PodPriority
 from podwire.apiserver.writes.service_allocator import CLUSTER_RANGES, ServiceAddresses, ServiceRanges
 from podwire.apiserver.writes.service_cidr_controller import ServiceCIDRController, may_allocate
 from podwire.apiserver.writes.writer import Writer
-from podwire.kernel.nftables import release_memory
+from podwire.kernel import memory
 
 if TYPE_CHECKING:
     import socket
@@ -224,7 +224,7 @@ async def _return_memory(store: Store) -> None:
         await asyncio.sleep(TRIM_SECONDS)
         if store.version - trimmed >= TRIM_WRITES:
             trimmed = store.version
-            await asyncio.to_thread(release_memory)
+            await asyncio.to_thread(memory.release)
 
 
 def _now() -> datetime:

@@ -11,7 +11,8 @@ from typing import Any
 from podwire.component import logs
 from podwire.component.logs import LogFormat
 from podwire.component.signals import run_until_signal
-from podwire.kernel.nftables import NftablesError, NftablesMissingError, release_memory
+from podwire.kernel import memory
+from podwire.kernel.nftables import NftablesError, NftablesMissingError
 from podwire.kube.credentials import CredentialsError
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ def run(
     What a user can mend is one line of the log and exit status 1: a port that is taken, credentials that cannot be
     used, a namespace without rights. Raises everything else.
     """
+    memory.use_one_arena()
     logs.configure(log_format, verbosity)
     try:
         asyncio.run(trimmed(run_until_signal(work, linger)))
@@ -37,5 +39,5 @@ def run(
 
 async def trimmed(work: Coroutine[Any, Any, None]) -> None:
     """Do the work; soon after its start, give back what only the start needed."""
-    asyncio.get_running_loop().call_later(TRIM_SECONDS, release_memory)
+    asyncio.get_running_loop().call_later(TRIM_SECONDS, memory.release)
     await work

@@ -81,16 +81,6 @@ def _load() -> ctypes.CDLL:
     return library
 
 
-def release_memory() -> None:
-    """Give back what the parser took for a large text: after the rulesets are loaded that is 36 MB a process.
-
-    glibc keeps freed memory for the next time; malloc_trim(3) hands it to the kernel. Other libraries have none.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
 def available() -> bool:
     """Whether libnftables can be loaded."""
     try:

@@ -9,9 +9,10 @@ from importlib import resources
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
+from podwire.kernel import memory
 from podwire.kernel.elements import CHANGES_A_TRANSACTION, Change, Part, Range, commands, transactions
 from podwire.kernel.netlink import NetlinkError
-from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Collection, Elements, Field, held_elements
 from podwire.kernel.ruleset import Ruleset
 from podwire.kernel.setdump import SetDump
@@ -48,7 +49,7 @@ def load(nft: Transactions, elements: Elements) -> None:
     rows = [row for collection in (*SOURCES, *CLUSTER) for row in _present(elements, collection)]
     kept = [row.element for row in rows[:CHANGES_A_TRANSACTION]]
     nft.run(ruleset.replacement + commands(TABLE, "add", kept))
-    release_memory()
+    memory.release()
 
 
 class MemberSink:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel import sysctl
+from podwire.kernel import memory, sysctl
 from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.elements import transactions
 from podwire.kernel.link_end import LinkEnd
 from podwire.kernel.link_groups import LinkGroups
 from podwire.kernel.netlink import NetlinkError
-from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Elements, held_elements
 from podwire.kernel.ruleset import Ruleset
 from podwire.kernel.setdump import SetDump
@@ -100,7 +100,7 @@ class NftablesSink:
                 refuse_midstream()
                 self._groups.set([(link, 0) for link, _ in self._groups.groups(POD_LINKS)])
                 self._nft.run(ruleset.replacement)
-                release_memory()
+                memory.release()
                 return []
             held = list(layout.rows(held_elements(self._elements, TABLE_NAME, layout.COLLECTIONS)))
             return held + [LinkRow(link, group) for link, group in self._groups.groups(POD_LINKS)]

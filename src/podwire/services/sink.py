@@ -8,9 +8,10 @@ from typing import Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
+from podwire.kernel import memory
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.elements import Change, transactions
-from podwire.kernel.nftables import Nftables, NftablesError, Transactions, release_memory
+from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Elements
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
@@ -89,7 +90,7 @@ class KernelSink:
             self._nft.run(program.replacement)
         except NftablesError as error:
             raise SinkError(f"the ruleset of Services cannot be loaded: {error}") from error
-        release_memory()
+        memory.release()
 
     def _end(self, gone: Collection[FlowRow]) -> None:
         """Deletes the flows of removed rows, only them: every other flow goes on."""

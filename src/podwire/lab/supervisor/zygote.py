@@ -19,8 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from podwire.kernel import namespaces
-from podwire.kernel.nftables import release_memory
+from podwire.kernel import memory, namespaces
 from podwire.lab.base.spawn import SpawnRequest
 
 Role = Callable[[Mapping[str, str], Mapping[str, int]], None]
@@ -155,6 +154,7 @@ def warm_up() -> None:
     aiohttp makes a TLS context with the machine's authorities when it is imported, 60 ms that nobody here needs: every
     connection of podwire trusts its world's authority alone. Collecting while importing would cost as much again.
     """
+    memory.use_one_arena()
     gc.disable()
     os.environ["SSL_CERT_FILE"] = os.devnull
     os.environ["SSL_CERT_DIR"] = os.devnull
@@ -165,6 +165,6 @@ def warm_up() -> None:
 
     tls_buffers.shrink()
     gc.collect()
-    release_memory()
+    memory.release()
     gc.freeze()
     gc.enable()
