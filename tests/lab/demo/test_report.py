@@ -39,7 +39,7 @@ def test_a_good_run() -> None:
         ([GOOD[0], result(CLOSED, "answered")], "expected no answer, saw: answered"),
         ([GOOD[0], result(CLOSED, "refused")], "expected no answer, saw: refused"),
         ([GOOD[0], result(CLOSED, "no-name")], "expected no answer, saw: name not found"),
-        ([GOOD[0], result(CLOSED)], "expected no answer, saw: not asked"),
+        ([GOOD[0], result(CLOSED)], "expected no answer, saw: not sent"),
         ([GOOD[0], result(CLOSED, "timeout", "answered")], "saw: 1 answered, 1 no answer"),
         ([*GOOD, result(SPREAD, "answered", "answered", "answered", by=("a",) * 3)], "by 2 pods, saw 1"),
         ([*GOOD, result(SPREAD, "answered", "error", "answered", by=("a", "", "b"))], "saw: 2 answered, 1 error"),

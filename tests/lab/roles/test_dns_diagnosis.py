@@ -41,5 +41,5 @@ def test_one_that_crashes_says_its_last_line(tmp_path: Path) -> None:
     stamp = "2026-01-01T00:00:00.000000000Z stderr F"
     (logs / "1.log").write_text(f"{stamp} Traceback\n{stamp} OSError: address in use\n{stamp} \n")
     shown = told(tmp_path, restartCount=2, state={"running": {}})
-    assert shown == "pod coredns-1, container dns: was started 3 times; it said: OSError: address in use"
+    assert shown == "pod coredns-1, container dns: was started 3 times; its log ends: OSError: address in use"
     assert last_line(tmp_path) == ""

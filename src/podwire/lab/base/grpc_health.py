@@ -204,7 +204,7 @@ def _unframed(data: bytes) -> bytes:
         raise ValueError("a message that is missing or compressed")
     size = int.from_bytes(data[1:_PREFIX_BYTES], "big")
     if len(data) != _PREFIX_BYTES + size:
-        raise ValueError("a message of another length than it says")
+        raise ValueError("a message whose length is not that of its prefix")
     return data[_PREFIX_BYTES:]
 
 
@@ -242,7 +242,7 @@ def _read_service(message: bytes) -> str:
         raise ValueError("a HealthCheckRequest with an unknown field")
     size, at = _read_varint(message, 1)
     if len(message) != at + size:
-        raise ValueError("a HealthCheckRequest of another length than it says")
+        raise ValueError("a HealthCheckRequest whose length is not that of its field")
     return message[at:].decode()
 
 

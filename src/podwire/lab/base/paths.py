@@ -1,4 +1,4 @@
-"""Where things are: inside a world (a tmpfs that dies with it) and on the host (one folder a world)."""
+"""Paths inside a world, which end with it, and on the host, one folder for each world."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 WORLD = Path("/run/podwire")
-"""Inside a world: everything it keeps. A tmpfs of its mount namespace stands there."""
+"""Inside a world: all its state, on tmpfs mounts of its mount namespace (`supervisor/filesystems.py`)."""
 
 NETWORKS = WORLD / "netns"
 PKI = WORLD / "pki"

@@ -64,6 +64,6 @@ async def wait_orphan(pid: int, descriptor: int, started: float) -> int | None:
 
 
 def send_signal(descriptor: int, number: int) -> None:
-    """Signal the process of a pidfd; one that has ended already is as good."""
+    """Signal the process of a pidfd; no error if it has ended."""
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(descriptor, number)

@@ -30,13 +30,13 @@ NUMBERS = {name: number for number, name in enumerate(IN_ORDER.split())}
 DEFAULT = frozenset(OF_RUNTIMES.split())
 
 GRANTABLE = DEFAULT | {"NET_ADMIN", "NET_BROADCAST", "IPC_LOCK", "IPC_OWNER", "SYS_PTRACE", "SYS_NICE", "SYS_RESOURCE"}
-"""What a pod may ask for. The rest could undo the read-only root, and with it the host's protection."""
+"""What a pod may add. The rest could undo the read-only root, and with it the host's protection."""
 
 _VERSION_3 = 0x20080522
 
 
 class CapabilityError(Exception):
-    """A pod asks for a capability that does not exist or that a world does not give."""
+    """A pod adds a capability that does not exist or that a world does not allow."""
 
 
 def choose(add: Iterable[str], drop: Iterable[str]) -> frozenset[str]:

@@ -52,7 +52,7 @@ def _copy(terminal: int, source: int, target: int) -> None:
                 try:
                     data = os.read(key.fd, CHUNK)
                 except OSError:
-                    return  # EIO: nobody has the other end open any more
+                    return  # EIO: no process has the other end open
                 _write(key.data, data)
 
 

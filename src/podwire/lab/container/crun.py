@@ -1,7 +1,7 @@
 """Start a container from an image with crun. A launcher, forked here, prepares what crun needs and waits with it.
 
     launcher          its own mount, ipc, uts and cgroup namespaces, the pod's network
-      cgroup2         mounted over /sys/fs/cgroup, where crun wants it and the host may have something else
+      cgroup2         mounted over /sys/fs/cgroup, where crun needs it and the host may have something else
       scratch/        a tmpfs: overlay's upper folder, /dev, the volumes as staged mounts, config.json
       crun create     makes the container; its first process waits, and belongs to the shim from now on
       -> pid          written down by the shim, which then releases the launcher
@@ -44,7 +44,7 @@ XATTR = "user.podwire"
 
 
 class LaunchRefusedError(OSError):
-    """The container cannot be made; the text says what is missing or wrong."""
+    """The container cannot be made; the text names what is missing or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class _Runtime:
         self.run("create", "--bundle", str(bundle), "--pid-file", str(self._scratch / "pid"), *more, ID)
 
     def run(self, *arguments: str) -> None:
-        """Run crun. Raises LaunchRefusedError with what it says."""
+        """Run crun. Raises LaunchRefusedError with its message."""
         self._run(self._state, *arguments)
 
     def forget(self) -> None:
@@ -162,7 +162,7 @@ class _Runtime:
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor that holds the folder; None where somebody else does. The kernel lets go of it at any death."""
+    """Return a descriptor that locks the folder; None if another process does. The kernel releases it at any death."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,12 +173,12 @@ def _lock(folder: Path) -> int | None:
 
 
 def _words(log: str) -> str:
-    """What crun says, without the times in front."""
+    """Return the messages of crun's log without their times."""
     return "; ".join(line.partition("]: ")[2] or line for line in log.splitlines())[-LONGEST_MESSAGE:]
 
 
 def _own_namespaces(place: Place) -> None:
-    """Leave those of the shim; whatever is mounted from now on is seen by nobody else."""
+    """Leave those of the shim; what is mounted from now on is seen by this process and its children only."""
     namespaces.enter_network(place.network)
     namespaces.unshare(
         namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWCGROUP
@@ -190,7 +190,7 @@ def _own_namespaces(place: Place) -> None:
     except OSError as error:
         raise LaunchRefusedError(
             f"containers from images need cgroup2, and the kernel does not mount it on {CGROUPS}: {error.strerror};"
-            " a kernel with CONFIG_CGROUPS and a visible /sys/fs/cgroup are what crun asks for"
+            " a kernel with CONFIG_CGROUPS and a visible /sys/fs/cgroup are what crun needs"
         ) from None
 
 

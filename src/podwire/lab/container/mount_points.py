@@ -1,4 +1,4 @@
-"""Make what a mount needs to stand on in an image's root, also where the image has a link that leads nowhere.
+"""Make mount points in an image's root, also where the image has a link that leads nowhere.
 
 crun follows links within the root, and refuses one whose end is missing; images have those (/etc/resolv.conf).
 """
@@ -34,7 +34,7 @@ def provide(root: str, target: str, *, is_folder: bool) -> None:
 
 
 def _make(root: str, folder: str, name: str, *, is_folder: bool) -> str:
-    """Make a file or folder; where a link stands in its place, answer where that leads and make nothing."""
+    """Make a file or folder; where a link exists in its place, return where that leads and make nothing."""
     parent = mounts.open_beneath(root, folder or ".")
     try:
         if is_folder:

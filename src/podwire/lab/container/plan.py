@@ -1,4 +1,4 @@
-"""What a node's runtime asks a pod's shim to run. Written to the pod's folder as JSON; read again after a restart."""
+"""The plan of a pod: what its shim runs. Written by the kubelet to the pod's folder as JSON; read after a restart."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Identity(Struct, frozen=True, kw_only=True):
 class ContainerPlan(Struct, frozen=True, kw_only=True):
     """One container. `restart` is Always, OnFailure or Never; an init container that always restarts is a sidecar.
 
-    What is behind a `gated` one waits until the runtime says that it has started: it has a startup probe. An
+    What is behind a `gated` one waits until the kubelet reports that it has started: it has a startup probe. An
     `ephemeral` one starts whenever it comes, once, and the pod does not live for it; it shares the processes of its
     `target`, the name of a container that runs, where one is given. `image_root` is the folder of an unpacked image's
     files; without one the container sees the machine's programs. With `message_from_log` the end of a failed run's log

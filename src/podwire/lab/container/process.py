@@ -54,7 +54,7 @@ class Streams:
 class Started:
     """A process that was forked and waits to be released.
 
-    `report` is readable when the program runs: then it ends, or says what failed. Closing `go` unused ends the process.
+    `report` is readable when the program runs: then it ends, or has the error. Closing `go` unused ends the process.
     """
 
     pid: int
@@ -62,14 +62,14 @@ class Started:
     go: int
 
     def release(self) -> None:
-        """Let it become its program: from now on somebody knows of it."""
+        """Let it execute its program: its id has been recorded."""
         os.write(self.go, b"g")
         os.close(self.go)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a new container comes to life: its pod's network, its host name, and a folder to build its root on.
+    """Where a new container is made: its pod's network, its host name, and a folder to build its root on.
 
     It shares the pid namespace of the process `beside`; where that is 0 it has its own.
     """
@@ -147,10 +147,10 @@ def _children_here() -> None:
 
 
 def fork(become: Callable[[], NoReturn], streams: Streams, keep: tuple[int, ...]) -> Started:
-    """Fork a child that does what `become` says with these streams. `keep` are its descriptors from KEPT on."""
+    """Fork a child that calls `become` with these streams. `keep` are its descriptors from KEPT on."""
     reader, writer = os.pipe()
     wait, go = os.pipe()
-    # Until it has become the program, nobody in the container may look into the child: it is a copy of this process.
+    # Until it executes the program, no process of the container may inspect the child: it is a copy of this process.
     namespaces.prctl(PR_SET_DUMPABLE, 0)
     held = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:

@@ -1,4 +1,4 @@
-"""The demo: bring the shop up in a world, ask every question of the plan from inside the pods, take it down."""
+"""The demo: start the shop in a world, send every probe of the plan from inside the pods, end the world."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shop_folder() -> Path:
 
 @dataclass
 class Clock:
-    """How long each part took, in order; each part is told when it begins."""
+    """How long each part took, in order; each part is announced when it begins."""
 
     tell: Callable[[str], None]
     steps: list[Step] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Pods:
-    """The shop's pods as the API server tells them: for each workload, names with node and address."""
+    """The shop's pods by the API server: for each workload, names with node and address."""
 
     by_workload: Mapping[Workload, tuple[tuple[str, str, str], ...]]
 
@@ -97,7 +97,7 @@ def run_demo(name: str, nodes: int, clock: Clock) -> tuple[Line, ...]:
             _kubectl(world, "apply", "-f", str(shop_folder()))
         with clock.step("wait until its Deployments are available"):
             _kubectl(world, "wait", "deployment", "--all", "-A", "--for=condition=Available", "--timeout=60s")
-        with clock.step("ask every question with real packets"):
+        with clock.step("send every probe with real packets"):
             results = prove(world, probes())
     finally:
         with clock.step("take the world down"):
@@ -106,7 +106,7 @@ def run_demo(name: str, nodes: int, clock: Clock) -> tuple[Line, ...]:
 
 
 def prove(world: World, plan: tuple[Probe, ...]) -> list[Result]:
-    """Ask all questions, those of one pod by one program inside it, all pods at the same time."""
+    """Send all probes, those of one pod by one program inside it, all pods at the same time."""
     workloads = {workload for probe in plan for workload in (probe.source, probe.target)}
     pods = Pods.read(json.loads(_kubectl(world, "get", "pods", "-A", "-o", "json")), workloads)
     by_pod: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -122,7 +122,7 @@ def prove(world: World, plan: tuple[Probe, ...]) -> list[Result]:
 
 
 def _question(number: str, probe: Probe, pods: Pods) -> tuple[str, dict[str, Any]] | None:
-    """The pod that asks, and the prober's target; None where the pods' places do not allow the question."""
+    """Return the source pod and the prober's target; None if the pods' nodes do not allow the probe."""
     pod, host = pods.first(probe.source), probe.host
     if probe.via is Via.POD_ELSEWHERE:
         pair = pods.pair(probe.source, probe.target)
@@ -152,7 +152,7 @@ def _ask(world: World, pod: tuple[str, str], targets: list[dict[str, Any]]) -> d
 
 
 def _kubectl(world: World, *arguments: str) -> str:
-    """Run kubectl and answer its output; raises LaunchError with what it said."""
+    """Run kubectl and return its output. Raises LaunchError with its message."""
     result = subprocess.run(
         [kubectl(), *arguments], env=kubectl_environment(world), capture_output=True, text=True, check=False
     )

@@ -1,7 +1,7 @@
-"""What the demo proves about `examples/shop`: who asks whom, and what must come of it. Pure.
+"""What the demo proves about `examples/shop`: which pod connects to which, and the expected outcome. Pure.
 
 The table below names what is allowed; everything else between the same parties must be denied. Each target of a deny
-is allowed to somebody else, so that silence means a policy and not a broken network.
+is allowed to another pod, so that silence means a policy and not a broken network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SPREAD_TIMES = 40
 
 
 class Expected(enum.Enum):
-    """What the policies say."""
+    """What the policies define."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -53,7 +53,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One question: a pod of `source` asks a pod of `target`, `times` times; `answers` pods must take part."""
+    """One probe: a pod of `source` connects to a pod of `target`, `times` times; `answers` pods must take part."""
 
     source: Workload
     target: Workload
@@ -67,7 +67,7 @@ class Probe:
 
     @property
     def host(self) -> str:
-        """The name that the source asks for: short within a namespace, as people write it."""
+        """The name that the source uses: short within a namespace, as people write it."""
         if self.source.namespace == self.target.namespace:
             return self.target.name
         return f"{self.target.name}.{self.target.namespace}"
@@ -106,7 +106,7 @@ FLOWS = (
 
 
 def probes() -> tuple[Probe, ...]:
-    """All questions, in the order in which a reader wants them: names, allowed ways, spread, then closed doors."""
+    """All probes in the order of the report: names, allowed flows, spread, then denied flows."""
     connections = tuple(_connections())
     allowed = [probe for probe in connections if probe.expected is Expected.ALLOW]
     denied = [probe for probe in connections if probe.expected is Expected.DENY]
@@ -114,7 +114,7 @@ def probes() -> tuple[Probe, ...]:
 
 
 def uncontrolled(questions: Iterable[Probe]) -> list[Probe]:
-    """Denies whose target nobody else may reach: their silence would prove nothing."""
+    """Denies whose target no other pod may reach: their silence would prove nothing."""
     asked = tuple(questions)
     open_targets = {(p.target, p.port, p.protocol) for p in asked if p.expected is Expected.ALLOW}
     return [p for p in asked if p.expected is Expected.DENY and (p.target, p.port, p.protocol) not in open_targets]
@@ -132,7 +132,7 @@ def _connections() -> Iterator[Probe]:
 
 
 def _lookups() -> Iterator[Probe]:
-    """Names are open to all, also to the database, which may connect to nobody."""
+    """DNS is open to all, also to the database, which may connect to no pod."""
     why = "policy allow-dns opens DNS to all of shop"
     yield Probe(FRONTEND, BACKEND, 53, Expected.ALLOW, why, Via.NAME_ONLY, "UDP")
     yield Probe(DATABASE, FRONTEND, 53, Expected.ALLOW, why, Via.NAME_ONLY, "UDP")
@@ -146,7 +146,7 @@ def _elsewhere() -> Iterator[Probe]:
 
 
 def _closed_elsewhere() -> Iterator[Probe]:
-    why = "policies guard pods, not names: the address helps nobody"
+    why = "policies apply to pods, not to names: an address gives no access"
     yield Probe(PROMETHEUS, FRONTEND, 80, Expected.DENY, why, Via.POD_ELSEWHERE)
     yield Probe(BROWSER, BACKEND, 8080, Expected.DENY, why, Via.POD_ELSEWHERE)
 

@@ -1,4 +1,4 @@
-"""Knock on doors from inside a pod and say what happened, as JSON on standard output.
+"""Connect to targets from inside a pod and report the outcomes as JSON on standard output.
 
 The text of this file is run by the container's own python3, so it uses the standard library only. Its one argument is
 a JSON list of targets: {"id", "host", "port", "protocol", "times", "seconds"}. Names are resolved by the pod's own
@@ -66,7 +66,7 @@ def once(target: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Try all targets at the same time; each of them as often as it asks for."""
+    """Try all targets at the same time; each of them as often as it specifies."""
     targets = json.loads(sys.argv[1])
     results: dict[str, list[dict[str, Any]]] = {target["id"]: [] for target in targets}
 

@@ -17,7 +17,7 @@ WORDS = {
     "no-name": "name not found",
     "error": "error",
 }
-"""The prober's outcomes in a reader's words."""
+"""How the prober's outcomes are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All tries of one probe; none at all means that it was not asked."""
+    """All tries of one probe; none means that it was not sent."""
 
     probe: Probe
     attempts: tuple[Attempt, ...] = ()
@@ -53,9 +53,9 @@ class Result:
 
     @property
     def seen(self) -> str:
-        """What happened, in words."""
+        """Return what happened, as text."""
         if not self.attempts:
-            return "not asked"
+            return "not sent"
         counts = {word: sum(a.outcome == outcome for a in self.attempts) for outcome, word in WORDS.items()}
         told = [word if n == len(self.attempts) else f"{n} {word}" for word, n in counts.items() if n]
         who = f" by {len(self.pods)} pods" if len(self.pods) > 1 else ""
@@ -72,14 +72,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A result and what it is worth; `fault` says what is wrong, empty when all is well."""
+    """A result and its judgement; `fault` is what is wrong, empty if nothing is."""
 
     result: Result
     fault: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether the line shows what the policies say."""
+        """Whether the result is what the policies define."""
         return not self.fault
 
 
@@ -141,7 +141,7 @@ def _fault(result: Result, reached: set[tuple[Any, ...]]) -> str:
     if not result.silent:
         return f"expected no answer, saw: {result.seen}"
     if _target(probe) not in reached:
-        return "no answer, but nobody else got one from there either: this proves nothing"
+        return "no answer, but no other pod got one from there either: this proves nothing"
     return ""
 
 

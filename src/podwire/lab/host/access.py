@@ -1,4 +1,4 @@
-"""How to reach a world from the host, as a kubeconfig says it."""
+"""How to reach a world from the host: the content of a kubeconfig."""
 
 from __future__ import annotations
 

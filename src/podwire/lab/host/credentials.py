@@ -1,4 +1,4 @@
-"""Who may talk to a world's API server: one certificate for the user, one for each role, and nobody else."""
+"""Client certificates of a world: one for its user and one for each role. No other client is accepted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def agent_of(node: str) -> str:
 
 
 def clients(topology: Topology) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """For each file name the user and the groups that its certificate stands for."""
+    """For each file name the user and the groups of its certificate."""
     nodes = [node.name for node in topology.all_nodes()]
     return {
         ADMIN: ("kubernetes-admin", ("system:masters",)),

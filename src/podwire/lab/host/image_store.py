@@ -15,7 +15,7 @@ from podwire.lab.images.loading import Loaded
 from podwire.lab.images.removal import Removed
 
 MEMORY = 2 * 1024**3
-"""Bytes that reading an archive may take beyond what this process has: no header of it can ask for more."""
+"""Bytes that reading an archive may take beyond what this process has: no header of it can allocate more."""
 
 
 def load(source: io.BufferedReader, name: str, tags: tuple[str, ...]) -> list[Loaded]:

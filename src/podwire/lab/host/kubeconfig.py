@@ -19,7 +19,7 @@ SECTIONS = ("clusters", "users", "contexts")
 
 LOCK_SECONDS = 2.0
 LOCK_PAUSE_SECONDS = 0.02
-"""Whoever holds the lock is done within milliseconds, as other worlds are that start or end at the same time."""
+"""A process holds the lock for milliseconds only: other worlds that start or end at the same time."""
 
 
 class KubeconfigError(Exception):

@@ -21,7 +21,7 @@ Child = Callable[[], WorldSpec]
 
 
 class LaunchError(Exception):
-    """A world could not be started. The text says why and what to do."""
+    """A world could not be started. The text has the reason and the remedy."""
 
 
 def api_listener(port: int) -> socket.socket:
@@ -60,7 +60,7 @@ def first_process(spec: WorldSpec, id_map: userns.IdMap) -> int:
             ours.send(b"mapped")
             return int(_expect(ours.recv(64), child))
         finally:
-            ours.close()  # the child waits for no word that will not come
+            ours.close()  # the child must not wait for a message that will not come
             os.waitpid(child, 0)
 
 
@@ -72,7 +72,7 @@ def _map_ids(child: int, id_map: userns.IdMap) -> None:
 
 
 def _expect(message: bytes, child: int) -> bytes:
-    """The child's word, or its error as an exception."""
+    """Return the child's message. Raises its error."""
     word, _, rest = message.partition(b" ")
     if word == b"refused":
         raise userns.refusal(int(rest))
@@ -110,7 +110,7 @@ def _middle(spec: WorldSpec, parent: socket.socket) -> None:
 
 
 def _first(spec: WorldSpec, ready: int) -> None:
-    """pid 1: finish its namespaces, detach from the terminal, work for ever."""
+    """pid 1: finish its namespaces, detach from the terminal, run the event loop."""
     try:
         namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC)
         _detach(spec.logs / "init.log", keep={ready, spec.lifeline, *spec.descriptors.values()})

@@ -44,7 +44,7 @@ def apply_and_wait(
 ) -> int:
     """`kubectl apply` and wait until all Deployments are available; answers an exit status.
 
-    Quiet shows what kubectl says on standard error alone: warnings and errors.
+    Quiet shows kubectl's standard error only: warnings and errors.
     """
     tell(f"applying {', '.join(files)}")
     names = [word for file in files for word in ("-f", file)]

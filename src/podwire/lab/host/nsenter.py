@@ -95,7 +95,7 @@ def use_resolver(path: str) -> None:
 
 
 def rows(world: World, node: str, capability: str) -> str:
-    """What the agent of a node says must stand in the kernel."""
+    """Return the rows that a node's agent wants in the kernel."""
     nodes = node_names(world)
     if node not in nodes:
         raise WorldError(f"--node {node}: is none of {', '.join(nodes)}")

@@ -25,7 +25,7 @@ def choose(name: str | None) -> World:
 
 
 def choose_to_end(name: str | None) -> World:
-    """As `choose`, but kubectl's current context does not count: nobody looks there before a world is lost."""
+    """As `choose`, but kubectl's current context does not count: it is easily overlooked before a world is ended."""
     if name is not None:
         return worlds.find(name)
     living = worlds.living()
@@ -41,7 +41,7 @@ def choose_ready(name: str | None) -> World:
             raise WorldError(f"world '{world.name}' is still starting after {READY_SECONDS:g} s; see 'podwire logs'")
         threading.Event().wait(READY_PAUSE_SECONDS)
     if not world.alive:
-        raise WorldError(f"world '{world.name}' did not start; its 'podwire up' says why")
+        raise WorldError(f"world '{world.name}' did not start; its 'podwire up' shows why")
     return world
 
 

@@ -25,9 +25,9 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What the user asked for. Times are seconds.
+    """The options of `podwire up`. Times are seconds.
 
-    `lifeline` is the read end of a pipe: the world ends when nobody holds the other end any more.
+    `lifeline` is the read end of a pipe: the world ends when its other end is closed.
     """
 
     name: str
@@ -77,7 +77,7 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
 
 
 def _lifeline(options: UpOptions) -> tuple[int | None, int]:
-    """Our end of a new pipe and the world's; ours is None where somebody else holds it."""
+    """Our end of a new pipe and the world's; ours is None if the caller of podwire holds it."""
     if options.lifeline is None:
         theirs, ours = os.pipe()
         return ours, theirs
@@ -147,7 +147,7 @@ def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int
 
 
 def _finish(world: worlds.World, topology: Topology, ready: Callable[[], None], undo: ExitStack) -> None:
-    """Keys and kubeconfig while the world starts, and wait for its word, which is what `ready` does."""
+    """Make keys and kubeconfig while the world starts, and wait by `ready` until it is usable."""
     # Imported here, while the zygote imports its own: the first process was forked without them.
     from podwire.lab.host import credentials, kubeconfig
 
@@ -161,7 +161,7 @@ def _finish(world: worlds.World, topology: Topology, ready: Callable[[], None], 
 
 
 def _wait(reader: int, timeout: float, tell: Tell, world: worlds.World) -> None:
-    """Follow the world's steps until it says that it is ready."""
+    """Follow the world's steps until it reports ready. Raises LaunchError."""
     deadline = time.monotonic() + timeout
     pending, step = b"", "starting the zygote"
     while True:
@@ -193,7 +193,7 @@ def _failure(logs: Path, role: str, step: str) -> str:
 
 
 def _last_words(logs: Path) -> str:
-    """The last lines of the logs that say something, for an error message."""
+    """Return the last meaningful lines of the logs, for an error message."""
     words = []
     for path in sorted(logs.glob("*.log")):
         lines = [line for line in path.read_text(errors="replace").splitlines() if line and " INFO " not in line]

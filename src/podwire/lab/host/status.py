@@ -39,7 +39,7 @@ class StateReport(Struct, frozen=True):
 
 
 class ContainerReport(Struct, frozen=True):
-    """The part of a containerStatus that tells what really runs."""
+    """The part of a containerStatus that shows what really runs."""
 
     name: str = ""
     image: str = ""
@@ -49,7 +49,7 @@ class ContainerReport(Struct, frozen=True):
 
     @property
     def runs(self) -> str:
-        """What stands behind the image, or why nothing does."""
+        """What runs for the image, or why nothing does."""
         if self.state.waiting is not None and self.state.waiting.reason not in ON_THEIR_WAY:
             return f"nothing: {self.state.waiting.reason}"
         if self.image_id.startswith(STAND_IN_PREFIX):
@@ -123,7 +123,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 async def gather(world: World, credentials: Credentials) -> Status:
-    """Ask the world's API server. Raises WorldError where it does not answer, with the last that it said."""
+    """Query the world's API server. Raises WorldError with the end of its log if it does not answer."""
     try:
         async with Client(credentials) as client:
             nodes = (await client.list(NODES)).items
@@ -143,13 +143,13 @@ async def gather(world: World, credentials: Credentials) -> Status:
 
 
 def silence(name: str, said: str) -> str:
-    """What to tell of a world whose API server does not answer."""
+    """Return the error for a world whose API server does not answer."""
     hint = f"'podwire logs --name {name} apiserver' has more"
     return f"the API server of world '{name}' does not answer; its log ends: {said or 'nothing'}; {hint}"
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that says something; empty where there is none."""
+    """Return the last line of a log that is not blank; empty if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_LINE))

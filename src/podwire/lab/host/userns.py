@@ -27,7 +27,7 @@ REMEDY = {
 
 
 class UserNamespaceError(Exception):
-    """The host does not let us make a world. The text says why and what to do."""
+    """The host forbids user namespaces. The text has the reason and the remedy."""
 
 
 def refusal(number: int) -> UserNamespaceError:
@@ -38,7 +38,7 @@ def refusal(number: int) -> UserNamespaceError:
 
 @dataclass(frozen=True, slots=True)
 class IdMap:
-    """Which ids of the host stand behind ids of the world: lines of (inside, outside, count)."""
+    """The map of the world's ids to the host's: lines of (inside, outside, count)."""
 
     users: tuple[tuple[int, int, int], ...]
     groups: tuple[tuple[int, int, int], ...]
@@ -95,7 +95,7 @@ def available_map() -> IdMap:
 
 
 def _root_ranges() -> tuple[int | None, int | None]:
-    """The fixed high range; inside somebody else's user namespace, where that is not mapped, none."""
+    """The fixed high range; none inside another user namespace that does not map it."""
     first = ROOT_RANGE_START if _mapped("/proc/self/uid_map", ROOT_RANGE_START) else None
     group = ROOT_RANGE_START if _mapped("/proc/self/gid_map", ROOT_RANGE_START) else None
     return first, group
@@ -134,7 +134,7 @@ def write_maps(pid: int, id_map: IdMap) -> None:
 
 
 def _map(program: str, pid: int, entries: tuple[tuple[int, int, int], ...]) -> None:
-    """Run newuidmap or newgidmap. Raises UserNamespaceError with what it says."""
+    """Run newuidmap or newgidmap. Raises UserNamespaceError with its message."""
     words = [str(number) for entry in entries for number in entry]
     result = subprocess.run([program, str(pid), *words], capture_output=True, text=True, check=False)
     if result.returncode:

@@ -26,7 +26,7 @@ class _Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class _Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The work says what is wrong; `expected` tells an error for the user from a fault of podwire."""
+    """The work failed; `expected` distinguishes an error for the user from a fault of podwire."""
 
     message: str
     expected: bool

@@ -22,14 +22,14 @@ END_SECONDS = 10.0
 
 
 class WorldError(Exception):
-    """A world is not there, is there already, or cannot be ended. The text says what to do."""
+    """A world is not there, is there already, or cannot be ended. The text has the remedy."""
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of a world.
 
     `pid` is its first process as the host sees it, `started` that process's start time in clock ticks after boot:
-    both together name a process for ever.
+    both together identify a process.
     """
 
     name: str
@@ -140,7 +140,7 @@ def starting(name: str) -> bool:
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
-    """Nobody else claims or clears away folders of worlds inside the block. The kernel lets go of it at any death."""
+    """Lock the folder of worlds: no other process claims or removes one inside the block. Released at any death."""
     root = paths.state_root() / "worlds"
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,6 +1,6 @@
 """Image archives: which images are in one, by what names, and their blobs, each held against its digest.
 
-Two layouts, told apart by their members: OCI (`oci-layout`, `index.json`, `blobs/`), which `docker save` writes too
+Two layouts, distinguished by their members: OCI (`oci-layout`, `index.json`, `blobs/`), which `docker save` writes too
 since version 25, and the older one of `docker save` (`manifest.json`). Sources: OCI image layout specification 1.1,
 Docker image specification 1.2. The archive must be a plain tar; nothing in it is believed.
 """
@@ -60,7 +60,7 @@ class Verified:
         return data
 
     def finish(self) -> None:
-        """Raises ImageError where the content is not what its digest says."""
+        """Raises ImageError where the content does not match its digest."""
         while self.read(CHUNK):
             pass
         found = self._hash.hexdigest()
@@ -72,7 +72,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A member of the archive, the digest of its bytes (empty where nothing tells), and that of the tar inside."""
+    """A member of the archive, the digest of its bytes (empty if unknown), and that of the tar inside."""
 
     member: str
     digest: str
@@ -189,7 +189,7 @@ def _oci_images(archive: Archive, architecture: str) -> Iterator[ArchivedImage]:
 
 
 def _annotated(entry: Descriptor, what: str) -> tuple[Reference, ...]:
-    """The names in a descriptor's annotations. A bare word may be a tag, and is no name."""
+    """The names in a descriptor's annotations. One without registry and tag may be a tag, and is left out."""
     full = entry.annotations.get(manifest.CONTAINERD_NAME, "")
     own = entry.annotations.get(manifest.REF_NAME, "")
     text = full or (own if set(own) & set("/:@") else "")

@@ -1,6 +1,6 @@
 """Changes below one folder that no path can lead out of: links are followed as if the folder were the root directory.
 
-Source: openat2(2), RESOLVE_IN_ROOT. Nobody else may change the folder meanwhile.
+Source: openat2(2), RESOLVE_IN_ROOT. No other process may change the folder meanwhile.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class Beneath:
         return descriptor
 
     def mode(self, folder: int, name: str) -> int | None:
-        """What stands under a name, as st_mode; None where nothing does. Links are not followed."""
+        """Return the st_mode of a name; None if it does not exist. Links are not followed."""
         try:
             return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
         except FileNotFoundError:
             return None
 
     def clear(self, path: str, keep: Callable[[str], bool]) -> None:
-        """Remove what stands at a path and below it, but for what is kept and the folders that hold it."""
+        """Remove a path and what is below it, except what is kept and the folders that hold it."""
         try:
             with self._existing_parent(path) as (folder, name):
                 _clear(folder, name, path, keep)
@@ -67,7 +67,7 @@ class Beneath:
             return
 
     def empty(self, path: str, keep: Callable[[str], bool]) -> None:
-        """Remove what stands below a folder, but for what is kept."""
+        """Remove what is below a folder, except what is kept."""
         try:
             descriptor = mounts.open_beneath(self._root, path or ".")
         except FileNotFoundError:

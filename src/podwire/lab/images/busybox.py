@@ -1,6 +1,6 @@
 """busybox's programs by their names: a folder of links that a node makes once, for the containers' PATH.
 
-busybox is one file that does what the name says by which it is called (busybox(1)). Distributions build it with fewer
+busybox is one file; the name by which it is called selects the program (busybox(1)). Distributions build it with fewer
 options than the published image has; scripts in `applets/` take the place of those programs.
 """
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ImageError(Exception):
-    """An image cannot be loaded, found or removed. The text names it, says why, and what to do."""
+    """An image cannot be loaded, found or removed. The text names it, the reason and the remedy."""

@@ -1,4 +1,4 @@
-"""What an image says about how it wants to be run, and what the pod makes of it. Pure.
+"""The configuration of an image (ENTRYPOINT, CMD, USER, ENV, STOPSIGNAL) and how a pod overrides it. Pure.
 
 Sources: "Define a Command and Arguments for a Container" on kubernetes.io; OCI image specification 1.1 (`config.md`);
 containerd `internal/cri/server/container_create.go`; github.com/moby/sys `signal` (the names of STOPSIGNAL).
@@ -22,7 +22,7 @@ _REAL_TIME = re.compile(r"(RTMIN\+|RTMAX-)([0-9]{1,2})")
 
 @dataclass(frozen=True, slots=True)
 class ImageUser:
-    """Who the image wants its processes to be. `name` is empty where it gave a number, or nothing."""
+    """The user of the image's processes. `name` is empty where it gave a number, or nothing."""
 
     user: int
     group: int
@@ -43,7 +43,7 @@ def environment(config: RunConfig) -> dict[str, str]:
 
 
 def stop_signal(config: RunConfig) -> int:
-    """The signal that asks the image's program to end; SIGTERM where it names none, or one that is not there."""
+    """Return the image's stop signal; SIGTERM if it names none, or one that does not exist."""
     text = config.stop_signal.strip().upper()
     number = read_number(text, 2)
     if number is None:

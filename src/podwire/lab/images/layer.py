@@ -78,7 +78,7 @@ def apply(source: Readable, unpacking: Unpacking) -> None:
 
 
 class _Stream:
-    """What tarfile asks of a file that it reads once."""
+    """The methods that tarfile calls on a file that it reads once."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source

@@ -47,7 +47,7 @@ def entries(store: Store) -> list[Entry]:
 
 
 def text(images: list[Entry]) -> str:
-    """A line for each name that somebody gave; an image that has none is shown too."""
+    """Return a line for each name that was given; an image without one is shown too."""
     rows = sorted(
         (name, image.id.partition(":")[2][:12], image.architecture, image.format, size(image.size), image.loaded)
         for image in images

@@ -55,7 +55,7 @@ def load(store: Store, source: io.BufferedReader, name: str, tags: tuple[str, ..
             named = [(image, _names(image, wanted, len(found), name)) for image in found]
             return [_take(store, archive, image, names, place) for image, names in named]
     except MemoryError:
-        raise ImageError(f"{name}: a header in it asks for more memory than there is") from None
+        raise ImageError(f"{name}: a header in it needs more memory than there is") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ImageError(f"{name}: its compression is broken: {error}; was it cut off?") from None
     except (OSError, tarfile.TarError) as error:
@@ -101,9 +101,7 @@ def _names(image: ArchivedImage, wanted: tuple[str, ...], images: int, name: str
         raise ImageError(f"--tag: {name} has {images} images, and one name leads to one image")
     names = tuple(map(str, image.names)) or wanted
     if not names:
-        raise ImageError(
-            f"{name}: does not say what its image {image.image_id} is called: name it with --tag, as --tag web:v1"
-        )
+        raise ImageError(f"{name}: has no name for its image {image.image_id}: name it with --tag, as --tag web:v1")
     chosen = wanted or names
     repositories = [reference.parse(one) for one in chosen] if image.digest else []
     return tuple(dict.fromkeys((*chosen, *(str(one.with_digest(image.digest)) for one in repositories))))

@@ -113,11 +113,11 @@ def read(raw: bytes, kind: type[DocumentT], what: str) -> DocumentT:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ImageError(f"{what}: is not what the image specification asks for: {error}") from None
+        raise ImageError(f"{what}: does not conform to the image specification: {error}") from None
 
 
 def architecture(machine: str) -> str:
-    """The name that images have for what `uname -m` says."""
+    """Return the images' name of the architecture that `uname -m` reports."""
     return MACHINES.get(machine, machine)
 
 
@@ -128,7 +128,7 @@ def for_platform(index: Index, wanted: str, what: str) -> Descriptor:
         if entry.platform is not None and (entry.platform.os, entry.platform.architecture) == ("linux", wanted):
             return entry
     if len(images) == 1 and images[0].platform is None:
-        return images[0]  # its configuration will tell
+        return images[0]  # its configuration has the platform
     raise ImageError(f"{what}: has no image for linux/{wanted}, only for {_platforms(images)}")
 
 
@@ -137,7 +137,7 @@ def _platforms(entries: Iterable[Descriptor]) -> str:
 
 
 def check_platform(configuration: ImageConfiguration, wanted: str, what: str) -> None:
-    """Raises ImageError where the image is for another machine; one that does not say is believed."""
+    """Raises ImageError where the image is for another machine; one without an architecture is accepted."""
     found = Platform(configuration.architecture or wanted, configuration.os or "linux")
     if (found.os, found.architecture) != ("linux", wanted):
         raise ImageError(

@@ -1,4 +1,4 @@
-"""What a container image means on a machine without a registry: a program that is here, a stand-in, or an error. Pure.
+"""Resolve an image on a machine without a registry: a program of this machine, a stand-in, or an error. Pure.
 
 The rules, in order:
 
@@ -20,7 +20,7 @@ from podwire.lab.images import busybox
 from podwire.lab.standin.port import Port
 
 SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-"""Where the container runtimes look when the image does not say."""
+"""Where container runtimes search when the image sets no PATH."""
 
 BUSYBOX_IMAGES = frozenset({"busybox", "alpine"})
 SHELL_IMAGES = BUSYBOX_IMAGES | {
@@ -83,7 +83,7 @@ DEFAULT_PORTS: Mapping[str, tuple[int, ...]] = {
     "vault": (8200,),
     "zookeeper": (2181,),
 }
-"""TCP ports on which well-known images listen without being told, where that is not port 80."""
+"""TCP ports on which well-known images listen by default, where that is not port 80."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """The image is not here: something answers in its place and says so."""
+    """The image is not here: a stand-in answers in its place."""
 
     image: str
 
@@ -163,7 +163,7 @@ def has_applets(image: str, machine: Machine) -> bool:
 
 
 def _applet(word: str, machine: Machine) -> str | None:
-    """The busybox program that a word names, also by its usual path."""
+    """Return the busybox program that a command names, also by its usual path."""
     folder, _, name = word.rpartition("/")
     return name if name in machine.busybox_applets and folder in {"", *SEARCH_PATH} else None
 
@@ -172,7 +172,7 @@ def stand_in_ports(pod: Pod, stand_ins: Iterable[str], services: Iterable[Servic
     """The ports on which each stand-in container of a pod listens; no port is given to two of them.
 
     Its containerPorts and probes' ports; where it has none of these, what its image is known for. Target ports of
-    Services that select the pod go to the container that has them, those that nobody has to the first stand-in.
+    Services that select the pod go to the container that has them, the others to the first stand-in.
     """
     names = tuple(stand_ins)
     containers = {container.name: container for container in (*pod.spec.init_containers, *pod.spec.containers)}
@@ -188,7 +188,7 @@ def stand_in_ports(pod: Pod, stand_ins: Iterable[str], services: Iterable[Servic
 
 
 def _own_ports(container: Container) -> set[Port]:
-    """What a container listens on as far as its own text tells."""
+    """Return the ports that a container listens on by its own spec."""
     probes = (container.readiness_probe, container.liveness_probe, container.startup_probe)
     own = _declared(container) | {port for probe in probes if probe is not None for port in _probed(probe, container)}
     return own or {

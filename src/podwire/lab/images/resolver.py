@@ -31,7 +31,7 @@ VISIBLE = ("/usr/", "/bin/", "/sbin/")
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What stands behind a container's image. `stand_in` says what listens in its place, empty for the real thing.
+    """What runs for a container's image. `stand_in` describes what listens in its place; empty without a stand-in.
 
     `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
     upstream's reason why it cannot be tried, beside the refusal's message. `applets` is the node's folder of links to
@@ -92,7 +92,7 @@ class Catalog:
     def __call__(
         self, pod: Pod, containers: Sequence[Container], services: Iterable[Service], addresses: tuple[str, ...]
     ) -> Mapping[str, Resolution]:
-        """What stands behind each container, by its name."""
+        """Return what runs for each container, by its name."""
         debugging = {container.name for container in pod.spec.ephemeral_containers}
         found = {c.name: self._find_shell(c) if c.name in debugging else self._find(c) for c in containers}
         stand_ins = [name for name, entry in found.items() if isinstance(entry, resolution.StandIn)]

@@ -17,7 +17,7 @@ FROM_NODE = frozenset({"cpu", "memory", "ephemeral-storage"})
 
 
 class ResourceFieldError(ValueError):
-    """A resource or container that does not exist. The text says which."""
+    """A resource or container that does not exist. The text names it."""
 
 
 def resource_field(

@@ -7,7 +7,7 @@
       .new-*/  .old-*/    a load or removal at work, or what one that was killed left behind
 
 A folder appears under its id when it is whole, and before a name leads to it. Changes are made under a lock of the
-folder, which the kernel lets go of at any death.
+folder, which the kernel releases at any death.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 class StoredImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of an image. `digest` is its manifest's, empty where the archive had none; `size` is in bytes.
 
-    `passwd` and `group` are the texts of its files in /etc, so that nobody need look for them among its links later.
+    `passwd` and `group` are the texts of its files in /etc, so that they are not looked for among its links later.
     """
 
     id: str
@@ -119,7 +119,7 @@ class Store:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Nobody else changes names or folders inside the block."""
+        """Lock the store: no other process changes names or folders inside the block."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -192,7 +192,7 @@ class Store:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Replace a file whole: what stands under its name is on the disk, also after the machine lost its power."""
+    """Replace a file whole and durably: after a power failure it has the old or the new content."""
     fresh = path.with_name(f".{path.name}.new")
     with fresh.open("wb") as file:
         file.write(content)

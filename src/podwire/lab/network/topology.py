@@ -50,7 +50,7 @@ class Topology:
 
     @property
     def outside4(self) -> ipaddress.IPv4Interface:
-        """The host that stands for the world outside: external clients and upstream DNS."""
+        """The host for the network outside of the cluster: external clients and upstream DNS."""
         return ipaddress.IPv4Interface((self.underlay4[0xFF01], self.underlay4.prefixlen))
 
     @property

@@ -26,12 +26,12 @@ from podwire.lab.roles.dns_diagnosis import dns_trouble
 RETRY_SECONDS = 0.01
 QUERY_SECONDS = 0.05
 LOOK_SECONDS = 2.0
-"""How long the DNS may take before it is asked for the reason, and then again."""
+"""Time before the reason is looked for why the DNS does not answer, and before the next look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """What there is to do, as whom, and where to tell of it: a pipe that takes one JSON object a line."""
+    """What there is to do, as whom, and where to report: a pipe that takes one JSON object a line."""
 
     topology: Topology
     credentials: Credentials
@@ -39,7 +39,7 @@ class Bootstrap:
     progress: int
 
     async def run(self) -> None:
-        """Make the objects and wait; the last line says ready."""
+        """Create the objects and wait; the last line reports ready."""
         async with Client(self.credentials) as client:
             await self._until_answers(client)
             self._tell("the API server answers")
@@ -91,7 +91,7 @@ class Bootstrap:
             following.cancel()
 
     async def _dns_answers(self, client: Client) -> None:
-        """Ask the cluster DNS by its Service address, from a node, until it knows the API server's name."""
+        """Query the cluster DNS by its Service address, from a node, until it resolves the API server's name."""
         name, loop = f"kubernetes.default.svc.{self.topology.domain}", asyncio.get_running_loop()
         look, told = loop.time() + LOOK_SECONDS, ""
         while not await asyncio.to_thread(resolves, name, self.topology.dns_service[0]):
@@ -101,11 +101,11 @@ class Bootstrap:
                 told = await self._tell_trouble(client, told)
 
     async def _tell_trouble(self, client: Client, told: str) -> str:
-        """Say what keeps the DNS from answering, where that is news; answers what has been told."""
+        """Report what keeps the DNS from answering, if it changed. Returns what has been reported."""
         try:
             found = await dns_trouble(client)
         except (aiohttp.ClientError, ApiError, OSError) as error:
-            found = f"the API server says {error}"
+            found = f"the API server answers {error}"
         if found and found != told:
             self._tell(f"the cluster's DNS does not answer: {found}")
         return found or told

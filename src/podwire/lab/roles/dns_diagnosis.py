@@ -1,4 +1,4 @@
-"""Why the cluster's DNS does not answer, as far as its pod tells: for the one who waits for it in vain."""
+"""Why the cluster's DNS does not answer, by the state and log of its pod."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_LINE = 300
 
 
 async def dns_trouble(client: Client) -> str:
-    """What is wrong with a DNS pod, with the last line that it said; empty where nothing seems to be."""
+    """What is wrong with a DNS pod, with the last line of its log; empty if nothing is."""
     selector = ",".join(f"{name}={value}" for name, value in DNS_LABELS.items())
     pods = (await client.list(POD_REPORTS, NAMESPACE, labelSelector=selector)).items
     if not pods:
@@ -35,7 +35,9 @@ def trouble(pod: PodReport, container: ContainerReport, nodes: Path = paths.WORL
     else:
         return ""
     said = last_line(nodes / pod.spec.node_name / "pods" / pod.metadata.uid / "logs" / container.name)
-    return f"pod {pod.metadata.name}, container {container.name}: {reason}" + (f"; it said: {said}" if said else "")
+    return f"pod {pod.metadata.name}, container {container.name}: {reason}" + (
+        f"; its log ends: {said}" if said else ""
+    )
 
 
 def last_line(folder: Path) -> str:

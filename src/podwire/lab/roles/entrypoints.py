@@ -1,4 +1,4 @@
-"""The entries of a world's processes: each reads its arguments, makes its configuration and runs for ever.
+"""The entries of a world's processes: each reads its arguments, makes its configuration and runs without end.
 
 The zygote imports this module, and with it everything that any process needs.
 """
@@ -139,7 +139,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
 
 
 def bootstrap(arguments: Arguments, descriptors: Descriptors) -> None:
-    """Make the first objects and tell `up` when the world is usable."""
+    """Create the bootstrap objects and report to `up` when the world is usable."""
     keys = Path(arguments["pki"])
     files = {key: keys / name for key, name in CREDENTIALS_FILES.items()}
     work = world_bootstrap.Bootstrap(

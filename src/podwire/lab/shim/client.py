@@ -1,4 +1,4 @@
-"""A runtime's side of a pod's shim: follow it, start it again when it dies, ask it for things."""
+"""The kubelet's client of a pod's shim: follows its state, restarts it when it dies, sends it requests."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ AGAIN_SECONDS = 0.2
 
 
 class Spawner(Protocol):
-    """Starts processes of the world that outlive the one that asks."""
+    """Starts processes of the world that outlive the caller."""
 
     async def spawn(self, request: SpawnRequest) -> int:
-        """Start a process and answer its id in the world."""
+        """Start a process and return its id in the world's pid namespace."""
         ...
 
 
 class ShimError(Exception):
-    """The shim did not do what was asked. The text says why."""
+    """The shim did not fulfil a request. The text has the reason."""
 
 
 class Command:
@@ -45,7 +45,7 @@ class Command:
         self._peer = peer
 
     async def exit_code(self) -> int:
-        """How it ended. Raises ShimError where it never ran."""
+        """Return its exit code when it has ended. Raises ShimError if it never ran."""
         packet, _ = await self._peer.receive()
         answer = messages.decode(packet) if packet else messages.Failed(message="the pod's shim ended")
         if isinstance(answer, messages.Exited):
@@ -53,7 +53,7 @@ class Command:
         raise ShimError(answer.message if isinstance(answer, messages.Failed) else f"unexpected {answer}")
 
     def close(self) -> None:
-        """Let go: a command that still runs is killed."""
+        """Close the connection: a command that still runs is killed."""
         self._peer.close()
 
 
@@ -87,7 +87,7 @@ class ShimClient:
             peer.close()
 
     async def ask(self, request: messages.Request) -> None:
-        """Ask for something that is answered with Done. Raises ShimError and OSError."""
+        """Send a request that is answered with Done. Raises ShimError and OSError."""
         async with self._conversation() as peer:
             await peer.send(messages.encode(request))
             packet, _ = await peer.receive()
@@ -129,7 +129,7 @@ class ShimClient:
             running.close()
 
     async def quit(self) -> None:
-        """Let the shim end; none that runs is as good."""
+        """End the shim. No error if none runs."""
         with contextlib.suppress(OSError):
             async with self._conversation() as peer:
                 await peer.send(messages.encode(messages.Quit()))

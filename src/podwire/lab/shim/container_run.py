@@ -1,7 +1,7 @@
 """One running container as its shim holds it: first process, output on its way to the log, input.
 
 Output goes through named FIFOs which the container holds open for reading and writing: it never gets SIGPIPE, and what
-it writes while nobody reads waits there.
+it writes while it has no reader waits there.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ STREAMS = ("stdout", "stderr")
 
 UNKNOWN_EXIT_CODE = 137
 UNKNOWN_EXIT_MESSAGE = "The container could not be located when the pod was terminated"
-"""Of a container whose end nobody recorded. Source: kubelet `kubelet_pods.go` convertToAPIContainerStatuses."""
+"""Of a container whose end was not recorded. Source: kubelet `kubelet_pods.go` convertToAPIContainerStatuses."""
 
 
 class Pump:
-    """Carries one stream from its FIFO to the log. `ended` is set when nobody can write to it any more."""
+    """Copies one stream from its FIFO to the log. `ended` is set when it has no writer any more."""
 
     def __init__(self, fifo: Path, stream: str, log: LogFile) -> None:
         self.ended = asyncio.Event()
@@ -46,7 +46,7 @@ class Pump:
         self._file = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def start(self) -> None:
-        """From now on something holds the other end."""
+        """Begin to read: another process holds the writing end now."""
         asyncio.get_running_loop().add_reader(self._file, self._readable)
 
     def _readable(self) -> None:
@@ -58,7 +58,7 @@ class Pump:
             self._log.write(entries(data, self._stream, time.time_ns()))
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading and close the FIFO."""
         if not self.ended.is_set():
             asyncio.get_running_loop().remove_reader(self._file)
             os.close(self._file)
@@ -115,7 +115,7 @@ class Run:
         return msgspec.structs.replace(how, message=message)
 
     def stop(self, grace_seconds: float) -> None:
-        """SIGTERM, or what the image asks for, now; SIGKILL after the grace."""
+        """Send SIGTERM, or the image's stop signal, now; SIGKILL after the grace period."""
         processes.send_signal(self.pidfd, self.plan.stop_signal)
         if self.killed_after is not None:
             self.killed_after.cancel()
@@ -123,7 +123,7 @@ class Run:
         self.killed_after = loop.call_later(grace_seconds, processes.send_signal, self.pidfd, signal.SIGKILL)
 
     def close_input(self) -> None:
-        """Its standard input has ended."""
+        """Close its standard input."""
         if self.stdin >= 0:
             os.close(self.stdin)
             self.stdin = -1
@@ -139,7 +139,7 @@ class Run:
 
 
 def terminated(status: int | None, started: float, finished: float) -> Terminated:
-    """A wait status in Kubernetes' words: 128 and the signal's number where a signal ended it; None is unknown."""
+    """Return a wait status as Kubernetes reports it: 128 plus the number of a signal; None is unknown."""
     if status is None:
         return Terminated(
             exit_code=UNKNOWN_EXIT_CODE,
@@ -228,7 +228,7 @@ def _reap(child: int) -> None:
 
 
 def _fifo(path: Path, wanted: ContainerPlan) -> Path:
-    """A FIFO that the container's user can open again by /dev/stdout, and nobody else in the world."""
+    """Make a FIFO that the container's user can open again by /dev/stdout, and no other user of the world."""
     path.unlink(missing_ok=True)
     os.mkfifo(path, 0o600)
     os.chown(path, wanted.identity.user, wanted.identity.group)

@@ -41,7 +41,7 @@ class Waiting(Struct, frozen=True, kw_only=True, tag="waiting"):
 
 
 class Running(Struct, frozen=True, kw_only=True, tag="running"):
-    """Its first process: `ticks` is the start time in clock ticks after boot, which tells it from a later namesake."""
+    """Its first process. `ticks`, its start in clock ticks after boot, excludes a later process of that number."""
 
     pid: int
     ticks: int
@@ -62,7 +62,7 @@ class Terminated(Struct, frozen=True, kw_only=True, tag="terminated"):
 class Record(Struct, frozen=True, kw_only=True):
     """All that is known of one container. `starts` counts processes started, `backoff` is the next pause in seconds.
 
-    `passed` says of a gated sidecar that its startup probe succeeded once; `image_id` is of what was started last.
+    `passed`: the startup probe of a gated sidecar succeeded once; `image_id` is of what was started last.
     """
 
     name: str
@@ -167,7 +167,7 @@ def started(record: Record, running: Running, image_id: str = "") -> Record:
 
 
 def ended(record: Record, container: ContainerPlan, how: Terminated, now: float, *, stopping: bool) -> Record:
-    """The record after its process ended. `stopping`: it is not needed any more, whatever its policy says."""
+    """The record after its process ended. `stopping`: it is not needed any more, whatever its policy."""
     if stopping or not restarts(container, how):
         return msgspec.structs.replace(record, state=how)
     steady = how.reason != START_ERROR and how.finished - how.started > STEADY_SECONDS

@@ -1,6 +1,6 @@
-"""What a runtime and a pod's shim say to each other: one JSON message a packet, descriptors beside it.
+"""The protocol between the kubelet and a pod's shim: one JSON message a packet, with descriptors beside it.
 
-A connection carries one conversation; closing it ends what it asked for, but for Apply and Stop.
+A connection carries one request; closing it ends what that started, except Apply and Stop.
 
     request      descriptors            answers
     Watch        -                      PodState, again after each change
@@ -22,7 +22,7 @@ from podwire.lab.shim.lifecycle import Record
 
 
 class Watch(Struct, frozen=True, kw_only=True, tag="watch"):
-    """Tell me the pod's state now and after each change."""
+    """Request the pod's state now and after each change."""
 
 
 class Apply(Struct, frozen=True, kw_only=True, tag="apply"):
@@ -67,11 +67,11 @@ class Quit(Struct, frozen=True, kw_only=True, tag="quit"):
 
 
 class Done(Struct, frozen=True, kw_only=True, tag="done"):
-    """As asked."""
+    """The request is done."""
 
 
 class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
-    """Not as asked, and why."""
+    """The request failed, and why."""
 
     message: str
 

@@ -70,11 +70,11 @@ class Shim:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
-        """Work until told to quit."""
+        """Serve until a client sends Quit."""
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         # What crun makes for us is the child of a child that ends: it shall be ours.
         namespaces.prctl(namespaces.PR_SET_CHILD_SUBREAPER, 1)
-        # Listen before reading the plan: a runtime that wrote it and found nobody listening will not ask again.
+        # Listen before reading the plan: a kubelet that wrote it and found no listener sends Apply once only.
         listener = seqpacket.listen(self._folder / SHIM_SOCKET)
         self._resume()
         loop = asyncio.get_running_loop()
@@ -168,7 +168,7 @@ class Shim:
             self._refuse(self._records[name], Refuse(message=str(error), at_start=isinstance(error, OSError)))
             self._turn()
             return
-        if self._stopping:  # meanwhile; nobody was told of it
+        if self._stopping:  # meanwhile; no watcher has seen it
             os.close(started.go)
             await run.ended()
             self._beginning.discard(name)
@@ -242,7 +242,7 @@ class Shim:
         self._changed = asyncio.Event()
 
     def _state(self, *, whole: bool = False) -> messages.PodState:
-        """What a watcher is told; a container whose program does not run yet still waits."""
+        """Return the state for watchers; a container whose program does not run yet is still waiting."""
         records = tuple(
             record if whole or not self._starting(record) else _not_yet(record) for record in self._records.values()
         )
@@ -325,7 +325,7 @@ class Shim:
         ended = asyncio.ensure_future(pidfd.wait_child(started.pid))
         await asyncio.wait((ended, hung_up), return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
-            # Nobody listens any more: the command ends as it does when a terminal is closed.
+            # The client is gone: the command ends as it does when a terminal is closed.
             os.kill(started.pid, signal.SIGKILL)
         how = container_run.terminated(await ended, 0, 0)
         hung_up.cancel()

@@ -1,4 +1,4 @@
-"""What a stand-in says: who it is, for which image it stands, and who called. Pure."""
+"""Texts that a stand-in answers: its container, the image that it replaces, and its client. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from podwire.lab.standin.http import Request
 
 LABEL = "podwire stand-in for "
-"""How every text of a stand-in begins, so that nobody takes it for the image's own program."""
+"""Prefix of every text of a stand-in, so that it cannot be mistaken for the image's own program."""
 
 REASONS = {200: "OK", 400: "Bad Request", 413: "Content Too Large", 431: "Request Header Fields Too Large"}
 
 
 @dataclass(frozen=True, slots=True)
 class StandInIdentity:
-    """The container in whose place a stand-in runs."""
+    """The container that a stand-in replaces."""
 
     namespace: str
     pod: str
@@ -66,7 +66,7 @@ def one_line(identity: StandInIdentity, caller: Caller) -> bytes:
 
 
 def datagram(identity: StandInIdentity, caller: Caller, payload: bytes) -> bytes | None:
-    """The answer to a datagram; none to another stand-in's answer, or two of them would talk for ever."""
+    """Return the answer to a datagram; None for another stand-in's answer, or two of them would never stop."""
     if payload.startswith(LABEL.encode()):
         return None
     return readable(identity, facts(identity, caller, "UDP") | {"bytes": str(len(payload))})
@@ -111,5 +111,5 @@ def _http(identity: StandInIdentity, status: int, kind: str, body: bytes, reques
 
 
 def _header_value(text: str) -> str:
-    """Only what may stand in a header: an image's name is free text until a registry sees it."""
+    """Return only characters that a header may have: an image's name is free text."""
     return "".join(char if 0x21 <= ord(char) <= 0x7E else "?" for char in text)

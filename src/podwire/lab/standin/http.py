@@ -239,7 +239,7 @@ class HttpReader:
 
 
 def _headers(lines: list[bytes]) -> dict[str, str]:
-    """Header fields; what is said twice is joined, but for lengths, which must not be."""
+    """Header fields; repeated fields are joined; a repeated length is refused."""
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(b":")

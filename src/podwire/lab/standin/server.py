@@ -22,7 +22,7 @@ from podwire.lab.standin.port import Port
 
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - an image's program listens everywhere too
 SILENCE_SECONDS = 0.2
-"""A client that says nothing for so long speaks no HTTP, where the client speaks first."""
+"""A client that sends nothing for so long does not speak HTTP, in which the client sends first."""
 
 IDLE_SECONDS = 300.0
 WRITE_SECONDS = 30.0
@@ -67,7 +67,7 @@ def arguments_of(identity: StandInIdentity, ports: Sequence[Port]) -> dict[str, 
 
 
 def control_line(port: Port) -> bytes:
-    """The line by which a running stand-in is told to listen on one more port."""
+    """Return the line that makes a running stand-in listen on one more port."""
     return f"listen {port.protocol.lower()} {port.number}\n".encode()
 
 
@@ -77,7 +77,7 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     with contextlib.suppress(OSError):
-        # Nobody may read our output for a while: its lines are lost then, and answers go on.
+        # The log may have no reader for a while: its lines are lost then, and answers go on.
         os.set_blocking(1, False)
     stand_in = StandIn(identity)
     say(f"podwire stand-in for {identity.image}: that image is not on this machine")
@@ -90,14 +90,14 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
 
 
 def say(line: str) -> None:
-    """One line on standard output, what people see as the container's log; dropped where nobody reads."""
+    """Write one line to standard output, the container's log; dropped if it has no reader."""
     shown = "".join(char if char.isprintable() else "?" for char in line)
     with contextlib.suppress(OSError):
         os.write(1, shown.encode("utf-8", "replace") + b"\n")
 
 
 class StandIn:
-    """All doors of one container."""
+    """All listeners of one container."""
 
     def __init__(self, identity: StandInIdentity) -> None:
         self._identity = identity
@@ -134,7 +134,7 @@ class StandIn:
         self._loop.add_reader(channel.fileno(), self._answer_datagrams, channel, number)
 
     def close(self) -> None:
-        """Hang up on everybody."""
+        """Close all listeners and connections."""
         for server in self._servers:
             server.close()
         for writer in self._writers:
@@ -144,7 +144,7 @@ class StandIn:
             channel.close()
 
     def obey(self, control: int) -> None:
-        """Read orders from a descriptor until it ends; one that cannot be waited for has none to give."""
+        """Read control lines from a descriptor until it ends; ignore one that cannot be polled, as /dev/null."""
         waiting = bytearray()
 
         def readable() -> None:
@@ -164,7 +164,7 @@ class StandIn:
             self._loop.add_reader(control, readable)
 
     def _order(self, line: str) -> None:
-        """Do what one line says: `listen tcp 8080`."""
+        """Execute one control line, such as `listen tcp 8080`."""
         match line.split():
             case []:
                 return
@@ -173,7 +173,7 @@ class StandIn:
                 self._orders.add(task)
                 task.add_done_callback(self._orders.discard)
             case _:
-                say(f"an order that is not understood: {line[:80]}; it must be like 'listen tcp 8080'")
+                say(f"unknown control line: {line[:80]}; it must be like 'listen tcp 8080'")
 
     def _answer_datagrams(self, channel: DatagramSocket, number: int) -> None:
         for _ in range(DATAGRAMS_A_TURN):
@@ -214,7 +214,7 @@ class Conversation:
         self._writer = writer
 
     async def run(self) -> None:
-        """Until the client ends it, or a deadline. Raises OSError and TimeoutError."""
+        """Serve until the client closes, or a deadline. Raises OSError and TimeoutError."""
         first = await self._first_bytes()
         if first is None:
             return
@@ -227,7 +227,7 @@ class Conversation:
                 await self._echo(first)
 
     async def _first_bytes(self) -> bytes | None:
-        """What the client begins with, empty where it is silent; None where it has left without a word."""
+        """Return the client's first bytes, empty if it is silent; None if it closed without sending any."""
         data = b""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SILENCE_SECONDS):

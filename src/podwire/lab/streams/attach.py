@@ -24,7 +24,7 @@ from podwire.lab.streams.log_cursors import Readings
 from podwire.lab.streams.log_reader import FOLLOW_PAUSE_SECONDS, Tail, young
 
 YOUNG_SECONDS = 3.0
-"""Attaching to a container that began so recently shows its output from the start: nobody is quicker than a program."""
+"""Attaching to a container this young shows its output from the start: a program is faster than any client."""
 LIVELY_SECONDS = 1.0
 LIVELY_PAUSE_SECONDS = 0.005
 """A container that spoke a moment ago, or was typed to, is listened to more often."""
@@ -156,7 +156,7 @@ class Attachment:
                     try:
                         await self._stdin.write(data)
                     except OSError:
-                        await self._end_input()  # it reads no more, and may still have something to say
+                        await self._end_input()  # it reads no more, and may still write
                 case InputEnded():
                     await self._end_input()
                 case Resized() if self._container.tty:
@@ -165,7 +165,7 @@ class Attachment:
                     pass
 
     async def _end_input(self) -> None:
-        """The client gives no more; with `stdinOnce` nobody does, also where it left without a word."""
+        """End the client's input; with `stdinOnce` the container's too, also if the client just disconnected."""
         if self._stdin is None:
             return
         self._stdin.close()

@@ -98,7 +98,7 @@ def frame(channel: Channel, data: bytes) -> bytes:
 
 
 def opened(*, stdout: bool, stderr: bool) -> bytes:
-    """The first frame: nothing, on the first channel that is asked for. Clients take it as the word that all stands.
+    """The first frame: empty, on the first channel that is requested. Clients wait for it.
 
     Source: k8s.io/kubelet `pkg/cri/streaming/remotecommand/websocket.go`.
     """

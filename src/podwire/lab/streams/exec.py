@@ -26,7 +26,7 @@ LAST_OUTPUT_SECONDS = 1.0
 class Request:
     """What a client wants of a process.
 
-    `reader` names one run of a client, `started_it` says that this run made the container and wants all that it says.
+    `reader` names one run of a client, `started_it`: this run created the container and needs all of its output.
     """
 
     command: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Descriptor:
                 return b""
 
     async def write(self, data: bytes) -> None:
-        """All bytes. Raises OSError when nobody reads any more."""
+        """Write all bytes. Raises OSError when the reader is gone."""
         while data:
             try:
                 data = data[os.write(self.number, data) :]
@@ -90,7 +90,7 @@ class Descriptor:
             (loop.remove_writer if write else loop.remove_reader)(self.number)
 
     def resize(self, size: Resized) -> None:
-        """Tell a terminal its size."""
+        """Set the size of a terminal."""
         with contextlib.suppress(OSError):
             fcntl.ioctl(self.number, termios.TIOCSWINSZ, struct.pack("HHHH", size.height, size.width, 0, 0))
 
@@ -108,7 +108,7 @@ async def send_last(socket: web.WebSocketResponse, status: bytes) -> None:
 
 
 async def execute(socket: web.WebSocketResponse, shim: ShimClient, container: Container, wanted: Request) -> None:
-    """Run a command for a client and tell it how that ended."""
+    """Run a command for a client and send it the result."""
     try:
         if wanted.tty:
             await _with_terminal(socket, shim, container, wanted)
@@ -234,7 +234,7 @@ async def _receive(socket: web.WebSocketResponse, stdin: Descriptor | None) -> N
 
 
 async def events(socket: web.WebSocketResponse) -> AsyncIterator[Input | InputEnded | Resized]:
-    """What a client says, until it leaves."""
+    """Yield the messages of a client until it disconnects."""
     async for message in socket:
         if message.type in {WSMsgType.BINARY, WSMsgType.TEXT}:
             raw = message.data if isinstance(message.data, bytes) else message.data.encode()

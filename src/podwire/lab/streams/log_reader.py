@@ -119,7 +119,7 @@ class Tail:
         self._rest = b""
 
     def skip(self) -> None:
-        """Leave out what is there."""
+        """Skip what has been written."""
         self._file.seek(0, 2)
 
     @property
@@ -128,7 +128,7 @@ class Tail:
         return Position(os.fstat(self._file.fileno()).st_ino, self._file.tell() - len(self._rest))
 
     def resume(self, position: Position) -> None:
-        """Go on from there, also where the file has been set aside since."""
+        """Continue from a position, also if the file has been rotated since."""
         for path in (self._path, set_aside(self._path)):
             if path.exists() and path.stat().st_ino == position.inode:
                 self._file.close()
@@ -137,7 +137,7 @@ class Tail:
                 return
 
     def more(self) -> list[Entry]:
-        """What came since the last time."""
+        """Return the entries since the last call."""
         data = self._file.read()
         if not data and self._replaced():
             data = self._file.read()  # what was written between the read before and the replacement
@@ -154,7 +154,7 @@ class Tail:
             return False
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the file."""
         self._file.close()
 
 
@@ -163,7 +163,7 @@ async def chunks(
 ) -> AsyncIterator[bytes]:
     """The bytes of a log; with `follow`, until the container is not alive and all is read.
 
-    `seen` hears how far the log had been written, before these bytes are handed out.
+    `seen` is called with the end of the log, before these bytes are yielded.
     """
     rendering = Rendering(wanted)
     tail = Tail(path)

@@ -1,4 +1,4 @@
-"""pid 1 of a world: reaps, keeps the zygote and the roles alive, and writes down how orphans ended.
+"""pid 1 of a world: reaps, restarts the zygote and the roles, and records the exit status of orphans.
 
 It imports the standard library only and stays in the host's network namespace, where it holds the API's loopback
 listener; it opens nothing itself. When it dies the kernel ends the whole world.
@@ -38,9 +38,9 @@ FAILURE_PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class WorldSpec:
-    """What pid 1 must know to run a world.
+    """The configuration of pid 1.
 
-    `lifeline` is a pipe from who starts it: when that ends without having said KEEP, the world ends too.
+    `lifeline` is a pipe from the process that starts it: if that ends without sending KEEP, the world ends too.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Init:
             os.read(wake_reader, 4096)
 
     def _lifeline_said(self, lifeline: int) -> None:
-        """Stay when `up` says so; end when it was killed before it could."""
+        """Go on if `up` sent KEEP; end the world if it was killed before."""
         self._selector.unregister(lifeline)
         if os.read(lifeline, 16) != KEEP:
             self._log("the command that started this world is gone: ending")
@@ -211,7 +211,7 @@ class Init:
                 self._tell_failure(name)
 
     def _tell_failure(self, role: str) -> None:
-        """What runs once has failed: `up`, where it still waits, need not wait any longer."""
+        """Report the failure of a role that runs once to `up`, if it still waits."""
         with contextlib.suppress(OSError):
             os.write(self._spec.descriptors["progress"], json.dumps({"failed": role}).encode() + b"\n")
 

@@ -1,4 +1,4 @@
-"""A node's power switch: pid 1 of a world holds it, `podwire node stop` and `start` turn it. Standard library only.
+"""The protocol that turns a node off and on: pid 1 serves it, `podwire node stop` and `start` use it.
 
 The switch is a unix socket of the world's root. A request is one line of JSON, and so is the answer, which comes when
 nothing of the node runs any more, or when its roles may start again.
@@ -22,11 +22,11 @@ WAIT_SECONDS = 10.0
 
 
 DONE = b'{"done": true}\n'
-"""The answer when the switch is turned."""
+"""The answer of success."""
 
 
 class PowerError(Exception):
-    """The switch did not work. The text says why."""
+    """A node was not turned off or on. The text has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,18 @@ class PowerRequest:
 
     @classmethod
     def decode(cls, line: bytes) -> PowerRequest:
-        """Read a request; raises ValueError or KeyError where it is none."""
+        """Decode a request. Raises ValueError and KeyError."""
         raw = json.loads(line)
         return cls(str(raw["node"]), bool(raw["on"]))
 
 
 def refused(why: str) -> bytes:
-    """The answer when it is not."""
+    """Return the answer of failure."""
     return json.dumps({"error": why}).encode() + b"\n"
 
 
 def ask(request: PowerRequest, switch: Path = paths.POWER_SOCKET) -> None:
-    """Turn the switch and wait until it has worked. Raises PowerError."""
+    """Send a request and wait until it is done. Raises PowerError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(WAIT_SECONDS)
         try:
@@ -88,7 +88,7 @@ def kill_all(node: str) -> list[int]:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a namespace from all others; None where there is none, as of a zombie."""
+    """Return what identifies a namespace; None if there is none, as of a zombie."""
     try:
         found = os.stat(path)
     except OSError:

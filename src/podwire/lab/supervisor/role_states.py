@@ -1,4 +1,4 @@
-"""What pid 1 knows of the roles it keeps alive. Pure: times come in, decisions go out.
+"""The state machine of the roles that pid 1 keeps running. Pure: times in, decisions out.
 
 state      event                          next state
 waiting    due                            starting
@@ -7,9 +7,9 @@ starting   the zygote went away           waiting (soon)
 running    exited, role is kept           waiting (after a delay that doubles while it dies young)
 running    exited, role runs once         done, or failed where the status is not 0
 
-A process may end before the zygote's answer says whose it was: its end is kept until that answer comes.
+A process may end before the zygote's answer names its role: its end is kept until that answer comes.
 
-A role that is held does not start until it is released; whoever holds it ends its process.
+A role that is held does not start until it is released; the caller of `hold` ends its process.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Supervision:
         self._forget_early()
 
     def not_started(self, name: str, now: float) -> None:
-        """The zygote went away before it answered: ask again soon."""
+        """The zygote ended before it answered: the role is due again soon."""
         role = self._roles[name]
         if role.state is State.STARTING:
             role.state, role.due = State.WAITING, now + FIRST_DELAY_SECONDS

@@ -2,7 +2,7 @@
 
 It is single-threaded; a request is one line of JSON on a unix socket, the answer another. A forked process belongs to
 pid 1 (it is forked twice), so that it outlives the zygote. It begins when the answer has been sent: a process that
-nobody knows of would be started a second time beside it.
+is not known to its client would be started a second time beside it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WARM_MODULES = (
 
 
 class Zygote:
-    """Serves the listener for ever. `descriptors` are the world's inherited files by name."""
+    """Serves the listener without end. `descriptors` are the world's inherited files by name."""
 
     def __init__(self, listener: socket.socket, descriptors: Mapping[str, int], logs: Path) -> None:
         self._listener = listener
@@ -151,7 +151,7 @@ class Zygote:
 def warm_up() -> None:
     """Import everything that any process needs, and put it where no garbage collection writes to it.
 
-    aiohttp makes a TLS context with the machine's authorities when it is imported, 60 ms that nobody here needs: every
+    aiohttp makes a TLS context with the machine's authorities when it is imported, 60 ms that no role needs: every
     connection of podwire trusts its world's authority alone. Collecting while importing would cost as much again.
     """
     memory.use_one_arena()

@@ -1,6 +1,6 @@
 """Port-forwarding as Python's clients do it: the first byte of a message is its channel.
 
-The ports stand in the URL. Port i has channel 2i for data and 2i + 1 for an error; the first message on each is the
+The ports are in the URL. Port i has channel 2i for data and 2i + 1 for an error; the first message on each is the
 port, two bytes with the lower one first. Each port is connected to once, at once; there is no way to end one alone.
 
 Source: k8s.io/kubelet `pkg/cri/streaming/portforward/websocket.go`, kubernetes-client/python `stream/ws_client.py`.
@@ -44,7 +44,7 @@ class ChannelTunnel:
 
     @property
     def ended(self) -> bool:
-        """Whether all connections are done: only the end of the WebSocket can say so."""
+        """Whether all connections are done: only the end of the WebSocket shows that."""
         return not self._open
 
     def begin(self) -> list[Event]:

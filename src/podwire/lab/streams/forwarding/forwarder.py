@@ -137,7 +137,7 @@ class Forwarder:
             writer.close()
 
     def _flush_soon(self) -> None:
-        """Send without waiting for a slow client: what it says must be heard meanwhile, or both would wait for ever."""
+        """Send without waiting for a slow client: its data must be read meanwhile, or both would wait without end."""
         task = asyncio.create_task(self._flush())
         self._flushes.add(task)
         task.add_done_callback(self._flushes.discard)

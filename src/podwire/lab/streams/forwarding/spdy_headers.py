@@ -68,7 +68,7 @@ class HeaderCodec:
 
 
 def _pairs(plain: bytes) -> dict[str, str]:
-    """What a block says: a count, then lengths and texts, names and values in turn."""
+    """Decode a block: a count, then lengths and texts, names and values in turn."""
     try:
         (count,) = struct.unpack_from(">I", plain)
         texts, position = [], 4

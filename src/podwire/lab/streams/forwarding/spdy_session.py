@@ -107,7 +107,7 @@ class Session:
         }
 
     def receive(self, data: bytes) -> list[Event]:
-        """What the client's bytes mean. A client that breaks the rules hears GOAWAY, and the session has ended."""
+        """What the client's bytes mean. A client that violates the protocol gets GOAWAY, and the session ends."""
         events: list[Event] = []
         try:
             for frame in () if self.ended else self._reader.feed(data):

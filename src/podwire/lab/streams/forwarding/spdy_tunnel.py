@@ -31,7 +31,7 @@ class SpdyTunnel:
         return self._session.ended
 
     def begin(self) -> list[Event]:
-        """Nothing: streams ask."""
+        """No ports: each stream names its own."""
         return []
 
     def receive(self, message: bytes) -> list[Event]:

@@ -1,4 +1,4 @@
-"""What a client of port-forwarding asks for, whichever way it speaks."""
+"""What all protocols of port-forwarding share: ports, events and the interface of a tunnel."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Tunnel(Protocol):
         """Whether nothing can come any more."""
 
     def begin(self) -> list[Event]:
-        """What is asked for before the first message."""
+        """The ports that are requested before the first message."""
 
     def receive(self, message: bytes) -> list[Event]:
         """What a message of the client means. Never raises: a client that breaks the rules ends the tunnel."""
