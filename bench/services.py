@@ -51,6 +51,11 @@ class Cluster:
         self._slice_feed: FakeFeed[EndpointSlice] = FakeFeed()
         self._proxy: ServiceProxy | None = None
 
+    def know(self) -> None:
+        """All objects are known before the proxy starts, as after a restart."""
+        self._service_feed.objects.update({one.key: one for one in self.services})
+        self._slice_feed.objects.update({piece.key: piece for piece in self.slices})
+
     async def start(self) -> None:
         """The proxy at work, with nothing to do yet."""
         for feed in (self._service_feed, self._slice_feed):
