@@ -32,7 +32,7 @@ from podwire.kube.watch import Change
 from podwire.services.proxy import ServiceProxy
 from podwire.services.rows import ElementRow, FlowRow, Owner, rows
 from podwire.services.ruleset import TABLE, ruleset
-from podwire.services.sink import KernelSink
+from podwire.services.sink import ServiceSink
 from podwire.services.slots import Slots
 from podwire.services.view import ServicesView
 
@@ -60,7 +60,7 @@ class Cluster:
         """The proxy at work, with nothing to do yet."""
         for feed in (self._service_feed, self._slice_feed):
             feed.synced.set()
-        sink = KernelSink.here(NODE.service_ranges)
+        sink = ServiceSink.here(NODE.service_ranges)
         self._proxy = ServiceProxy(self._service_feed, self._slice_feed, sink, NODE)
         self._task = asyncio.create_task(self._proxy.run())
         await self._proxy.settle()

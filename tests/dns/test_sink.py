@@ -49,7 +49,7 @@ def replayed(steps: list[Service | EndpointSlice], batch: int, *, restart: bool)
     def engine() -> Reconciler[Owner, Record]:
         made: Reconciler[Owner, Record] = Reconciler("test", lambda owner: rows(owner, view, DOMAIN_OF_TESTS), zone)
         made.touch(*view.owners())
-        made.complete()
+        made.inputs_synced()
         return made
 
     reconciler = engine()

@@ -46,7 +46,7 @@ def values(sink: FakeSink[Fact]) -> dict[str, int]:
 async def test_what_is_touched_stands_after_settle() -> None:
     world, sink = World(one={"a": 1}), FakeSink[Fact]()
     reconciler = Reconciler("test", world.derive, sink)
-    reconciler.complete()
+    reconciler.inputs_synced()
     async with running(reconciler):
         reconciler.touch("one")
         await reconciler.settle()
@@ -74,7 +74,7 @@ async def test_nothing_is_pruned_before_complete() -> None:
         reconciler.touch("one")
         await reconciler.settle()
         assert values(sink) == {"a": 1, "left over": 9}
-        reconciler.complete()
+        reconciler.inputs_synced()
         await reconciler.settle()
     assert values(sink) == {"a": 1}
 
@@ -82,7 +82,7 @@ async def test_nothing_is_pruned_before_complete() -> None:
 async def test_only_the_difference_is_written_after_a_restart() -> None:
     world, sink = World(one={"a": 1, "b": 2}), FakeSink([Fact("a", 1)])
     reconciler = Reconciler("test", world.derive, sink)
-    reconciler.complete()
+    reconciler.inputs_synced()
     async with running(reconciler):
         reconciler.touch("one")
         await reconciler.settle()
@@ -93,7 +93,7 @@ async def test_a_failed_batch_is_read_back_and_tried_again(caplog: pytest.LogCap
     world, sink = World(one={"a": 1, "b": 2, "c": 3}), FakeSink([Fact("old", 0)])
     sink.fail = 2
     reconciler = Reconciler("test", world.derive, sink)
-    reconciler.complete()
+    reconciler.inputs_synced()
     async with running(reconciler):
         reconciler.touch("one")
         await reconciler.settle()
@@ -108,7 +108,7 @@ async def test_an_owner_that_cannot_be_derived_keeps_its_rows_and_stops_nobody(
 ) -> None:
     world, sink = World(bad={"a": 1}, good={"b": 1}), FakeSink[Fact]()
     reconciler = Reconciler("test", world.derive, sink)
-    reconciler.complete()
+    reconciler.inputs_synced()
     async with running(reconciler):
         reconciler.touch("bad", "good")
         await reconciler.settle()
@@ -127,7 +127,7 @@ async def test_an_owner_that_cannot_be_derived_keeps_its_rows_and_stops_nobody(
 async def test_rows_that_may_be_of_an_owner_that_cannot_be_derived_survive_a_restart() -> None:
     world, sink = World(bad={"a": "one"}, good={"b": 1}), FakeSink([Fact("a", 1)])
     reconciler = Reconciler("test", world.derive, sink)
-    reconciler.complete()
+    reconciler.inputs_synced()
     async with running(reconciler):
         reconciler.touch("bad", "good")
         await reconciler.settle()
@@ -211,7 +211,7 @@ async def test_a_refused_row_stops_no_other_and_its_owner_is_told_why(caplog: py
     many = {f"k{n}": n for n in range(2 * ROWS_A_PIECE)}
     world, sink = World(bad={"a": 1, "fine": 2}, good=many), FakeSink([Fact("left over", 9)], refuses={"a"})
     reconciler = Reconciler("test", world.derive, sink)
-    reconciler.complete()
+    reconciler.inputs_synced()
     async with running(reconciler):
         reconciler.touch("bad", "good")
         await reconciler.settle("good")
@@ -238,7 +238,7 @@ async def test_a_refused_row_stops_no_other_and_its_owner_is_told_why(caplog: py
 async def test_a_removal_that_is_refused_is_reported_to_the_owner_that_asked_for_the_row_last() -> None:
     world, sink = World(one={"a": 1}, other={"b": 1}), FakeSink[Fact]()
     reconciler = Reconciler("test", world.derive, sink)
-    reconciler.complete()
+    reconciler.inputs_synced()
     async with running(reconciler):
         reconciler.touch("one", "other")
         await reconciler.settle("one", "other")

@@ -32,7 +32,7 @@ def test_a_new_row_is_written_once() -> None:
 
 def test_a_changed_value_replaces_the_old_row() -> None:
     table: Table[str, Fact] = Table()
-    table.holds([Fact("a", 1)])
+    table.observe([Fact("a", 1)])
     table.replace("owner", [Fact("a", 2)])
     delta = table.delta(prune=True)
     assert (delta.upserts, delta.replaced, delta.removals) == ((Fact("a", 2),), (Fact("a", 1),), ())
@@ -40,31 +40,31 @@ def test_a_changed_value_replaces_the_old_row() -> None:
 
 def test_nothing_is_removed_without_prune() -> None:
     table: Table[str, Fact] = Table()
-    table.holds([Fact("a", 1)])
+    table.observe([Fact("a", 1)])
     assert not table.delta(prune=False)
     assert table.delta(prune=True).removals == (Fact("a", 1),)
 
 
 def test_only_what_was_asked_for_once_is_removed_without_prune_strange() -> None:
     table: Table[str, Fact] = Table()
-    table.holds([Fact("a", 1), Fact("b", 1)])
+    table.observe([Fact("a", 1), Fact("b", 1)])
     table.replace("owner", [Fact("a", 1)])
     table.replace("owner", [])
-    assert table.delta(prune=True, prune_strange=False).removals == (Fact("a", 1),)
+    assert table.delta(prune=True, prune_unowned=False).removals == (Fact("a", 1),)
 
 
 def test_a_row_that_was_dropped_before_a_failed_write_is_no_stranger_after_it() -> None:
     table: Table[str, Fact] = Table()
-    table.holds([Fact("a", 1), Fact("b", 1)])
+    table.observe([Fact("a", 1), Fact("b", 1)])
     table.replace("owner", [Fact("a", 1)])
     table.replace("owner", [])
-    table.holds([Fact("a", 1), Fact("b", 1)])
-    assert table.delta(prune=True, prune_strange=False).removals == (Fact("a", 1),)
+    table.observe([Fact("a", 1), Fact("b", 1)])
+    assert table.delta(prune=True, prune_unowned=False).removals == (Fact("a", 1),)
 
 
 def test_upserts_rise_through_the_stages_and_removals_fall() -> None:
     table: Table[str, Fact] = Table()
-    table.holds([Fact("x", 0, stage=0), Fact("y", 0, stage=1)])
+    table.observe([Fact("x", 0, stage=0), Fact("y", 0, stage=1)])
     table.replace("owner", [Fact("b", 0, stage=1), Fact("a", 0, stage=0)])
     delta = table.delta(prune=True)
     assert [row.name for row in delta.upserts] == ["a", "b"]
@@ -143,7 +143,7 @@ def test_what_is_asked_for_during_a_write_stays_open() -> None:
 
 def test_a_row_asked_for_again_during_its_removal_is_written_again() -> None:
     table: Table[str, Fact] = Table()
-    table.holds([Fact("a", 1)])
+    table.observe([Fact("a", 1)])
     delta = table.delta(prune=True)
     table.replace("owner", [Fact("a", 1)])
     table.written(delta)
@@ -181,7 +181,7 @@ def test_the_outcome_depends_on_what_is_asked_never_on_how_it_came_about(
     for owner in sorted(last):
         fresh.replace(owner, last[owner])
     used: Table[str, Fact] = Table(rank)
-    used.holds(held)
+    used.observe(held)
     target = {row.key: row for row in held}
     for owner, rows in [*history, *((owner, last.get(owner, [])) for owner in ("three", "two", "one"))]:
         used.replace(owner, rows)

@@ -9,18 +9,18 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import namespaces
 from podwire.pods.model import Cluster, Overlay
-from podwire.pods.node_routes import WaySink
-from podwire.pods.rows import RouteRow, WayRow, own_ways, peer_ways
+from podwire.pods.node_routes import NodeRouteSink
+from podwire.pods.rows import NodeRouteRow, RouteRow, own_routes, peer_routes
 from tests.pods.cluster import RANGES
 from tests.pods.test_rows import network
 from tests.sandbox import Host, sandboxed
 
 
-def ways(overlay: Overlay | None, peers: int, mtu: int = 1450) -> set[WayRow]:
+def ways(overlay: Overlay | None, peers: int, mtu: int = 1450) -> set[NodeRouteRow]:
     """All rows of node-1 among this many peers."""
     cluster, own = Cluster(RANGES, overlay), network(1)
-    rows = {row for number in range(2, 2 + peers) for row in peer_ways(network(number), own, cluster)}
-    return rows | set(own_ways(own, cluster, mtu))
+    rows = {row for number in range(2, 2 + peers) for row in peer_routes(network(number), own, cluster)}
+    return rows | set(own_routes(own, cluster, mtu))
 
 
 def node() -> Host:
@@ -38,11 +38,11 @@ def node() -> Host:
     return host
 
 
-async def make(rows: set[WayRow]) -> None:
+async def make(rows: set[NodeRouteRow]) -> None:
     """Let a fresh reconciler, as after a restart, make these rows stand."""
-    reconciler: Reconciler[str, WayRow] = Reconciler("ways", lambda _: rows, WaySink())
+    reconciler: Reconciler[str, NodeRouteRow] = Reconciler("ways", lambda _: rows, NodeRouteSink())
     reconciler.touch("all")
-    reconciler.complete()
+    reconciler.inputs_synced()
     refusals: list[str] = []
     for _ in range(3):
         try:
@@ -60,7 +60,7 @@ async def test_what_is_written_reads_back_and_each_mode_can_follow_each_other() 
     host = node()
     for overlay, peers in ((None, 2), (Overlay(), 2), (Overlay(), 1), (Overlay(5, 4789), 1), (None, 1), (None, 0)):
         await make(ways(overlay, peers))
-        assert set(await WaySink().read()) == ways(overlay, peers)
+        assert set(await NodeRouteSink().read()) == ways(overlay, peers)
     assert "192.0.2.0/24 via 172.18.0.9" in host.run("ip", "route").stdout
 
 
@@ -80,7 +80,7 @@ async def test_a_tunnel_with_a_foreign_setting_is_made_anew() -> None:
     host = node()
     host.run("ip", "link", "add", "podwire.vxlan", "type", "vxlan", "id", "9", "dstport", "1234")
     await make(ways(Overlay(), 1))
-    assert set(await WaySink().read()) == ways(Overlay(), 1)
+    assert set(await NodeRouteSink().read()) == ways(Overlay(), 1)
 
 
 @sandboxed
@@ -89,5 +89,5 @@ async def test_one_impossible_route_stops_no_other_and_is_named() -> None:
     bad = RouteRow(ipaddress.ip_network("10.244.9.0/24"), ipaddress.ip_address("203.0.113.1"))
     rows = ways(None, 1)
     with pytest.raises(SinkError, match=r"add route 10\.244\.9\.0/24: .*1 of \d+"):
-        await WaySink().write(Delta((bad, *rows)))
-    assert set(await WaySink().read()) == rows
+        await NodeRouteSink().write(Delta((bad, *rows)))
+    assert set(await NodeRouteSink().read()) == rows

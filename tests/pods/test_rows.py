@@ -15,15 +15,15 @@ from podwire.pods.model import Cluster, NodeNetwork, Overlay, pod_mtu, read_node
 from podwire.pods.rows import (
     ForwardingRow,
     NeighbourRow,
+    NodeRouteRow,
     RouteRow,
     SetRow,
     TunnelAddressRow,
     TunnelRow,
-    WayRow,
     cluster_rows,
     node_rows,
-    own_ways,
-    peer_ways,
+    own_routes,
+    peer_routes,
     source_rows,
 )
 from tests.pods.cluster import RANGES, node_object
@@ -39,11 +39,11 @@ def network(number: int) -> NodeNetwork:
 
 
 def test_direct_ways_lead_by_the_address_of_the_same_family() -> None:
-    assert set(peer_ways(network(2), network(1), DIRECT)) == {
+    assert set(peer_routes(network(2), network(1), DIRECT)) == {
         RouteRow(NET("10.244.2.0/24"), IP("172.18.0.3")),
         RouteRow(NET("fd00:10:244:2::/64"), IP("fd00:172:18::3")),
     }
-    assert set(own_ways(network(1), DIRECT, 1500)) == {
+    assert set(own_routes(network(1), DIRECT, 1500)) == {
         RouteRow(NET(text)) for text in ("10.244.0.0/16", "fd00:10:244::/56", "10.244.1.0/24", "fd00:10:244:1::/64")
     }
 
@@ -51,14 +51,14 @@ def test_direct_ways_lead_by_the_address_of_the_same_family() -> None:
 def test_tunnelled_ways_need_a_neighbour_and_a_forwarding_entry() -> None:
     one, two = network(1), network(2)
     mac = two.tunnel_mac
-    assert set(peer_ways(two, one, TUNNEL)) == {
+    assert set(peer_routes(two, one, TUNNEL)) == {
         ForwardingRow(mac, IP("172.18.0.3")),
         NeighbourRow(IP("10.244.2.1"), mac),
         NeighbourRow(IP("fd00:10:244:2::1"), mac),
         RouteRow(NET("10.244.2.0/24"), IP("10.244.2.1"), tunnel=True, source=IP("10.244.1.1")),
         RouteRow(NET("fd00:10:244:2::/64"), IP("fd00:10:244:2::1"), tunnel=True, source=IP("fd00:10:244:1::1")),
     }
-    own = set(own_ways(one, TUNNEL, 1450))
+    own = set(own_routes(one, TUNNEL, 1450))
     assert TunnelRow(1, 8472, IP("172.18.0.2"), one.tunnel_mac, 1450) in own
     assert {TunnelAddressRow(IP("10.244.1.1")), TunnelAddressRow(IP("fd00:10:244:1::1"))} <= own
     assert one.tunnel_mac != mac
@@ -130,16 +130,16 @@ async def test_the_order_of_nodes_does_not_matter(cluster: Cluster) -> None:
     assert not any(isinstance(row, RouteRow) and row.destination == NET("10.244.2.0/24") for row in outcomes[0])
 
 
-async def rows_after(steps: list[tuple[str, int | None]], cluster: Cluster, restart: int) -> frozenset[WayRow]:
+async def rows_after(steps: list[tuple[str, int | None]], cluster: Cluster, restart: int) -> frozenset[NodeRouteRow]:
     """What stands after these Nodes came and went, with a new reconciler after `restart` of the steps."""
-    sink: FakeSink[WayRow] = FakeSink()
+    sink: FakeSink[NodeRouteRow] = FakeSink()
     nodes: dict[str, NodeNetwork] = {}
 
-    def derive(name: str) -> list[WayRow]:
+    def derive(name: str) -> list[NodeRouteRow]:
         own, node = nodes.get("node-1"), nodes.get(name)
         if own is None or node is None:
             return []
-        return list(own_ways(own, cluster, 1450) if node is own else peer_ways(node, own, cluster))
+        return list(own_routes(own, cluster, 1450) if node is own else peer_routes(node, own, cluster))
 
     reconciler = Reconciler("ways", derive, sink)
     for number, (name, value) in enumerate(steps):
@@ -152,7 +152,7 @@ async def rows_after(steps: list[tuple[str, int | None]], cluster: Cluster, rest
             nodes[name] = network(value)
         reconciler.touch(*nodes, name)
         await reconciler.turn()
-    reconciler.complete()
+    reconciler.inputs_synced()
     await reconciler.turn()
     await asyncio.sleep(0)
     return frozenset(sink.held.values())

@@ -2,15 +2,15 @@ import asyncio
 
 import pytest
 
-from podwire.pods.server import Turns
+from podwire.pods.server import ContainerLocks
 
 
 async def test_one_container_at_a_time_others_at_once() -> None:
-    turns, log = Turns(), list[str]()
+    locks, log = ContainerLocks(), list[str]()
     gate = asyncio.Event()
 
     async def work(name: str, container: str) -> None:
-        async with turns.of(container):
+        async with locks.hold(container):
             log.append(f"{name} begins")
             await gate.wait()
             log.append(f"{name} ends")
@@ -26,10 +26,10 @@ async def test_one_container_at_a_time_others_at_once() -> None:
 
 
 async def test_giving_up_the_wait_for_a_container_blocks_nobody() -> None:
-    turns = Turns()
-    async with turns.of("a"):
+    locks = ContainerLocks()
+    async with locks.hold("a"):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01), turns.of("a"):
+            async with asyncio.timeout(0.01), locks.hold("a"):
                 pytest.fail("another one was at work")
-    async with asyncio.timeout(1), turns.of("a"):
+    async with asyncio.timeout(1), locks.hold("a"):
         pass

@@ -13,7 +13,7 @@ from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
 from podwire.pods.model import Cluster, Overlay
 from podwire.pods.rows import SetRow, cluster_rows
-from podwire.pods.sink import CLUSTER, SOURCES, TABLE, MemberSink, load
+from podwire.pods.sink import CLUSTER, SOURCES, TABLE, PodSetSink, load
 from tests.pods.cluster import RANGES
 from tests.sandbox import sandboxed
 
@@ -30,7 +30,7 @@ OTHERS = frozenset(cluster_rows(Cluster(RANGES, Overlay()))) | {
 @sandboxed
 async def test_rows_read_back_as_written_and_each_sink_sees_only_its_sets() -> None:
     nft = Nftables()
-    sources, cluster = MemberSink(nft, SetDump(), SOURCES), MemberSink(nft, SetDump(), CLUSTER)
+    sources, cluster = PodSetSink(nft, SetDump(), SOURCES), PodSetSink(nft, SetDump(), CLUSTER)
     assert list(await sources.read()) == []
     await sources.write(Delta((POD, POD6)))
     await cluster.write(Delta(tuple(OTHERS)))
@@ -45,7 +45,7 @@ async def test_rows_read_back_as_written_and_each_sink_sees_only_its_sets() -> N
 @sandboxed
 async def test_another_release_of_the_rules_is_replaced_and_keeps_its_elements() -> None:
     nft = Nftables()
-    sources, cluster = MemberSink(nft, SetDump(), SOURCES), MemberSink(nft, SetDump(), CLUSTER)
+    sources, cluster = PodSetSink(nft, SetDump(), SOURCES), PodSetSink(nft, SetDump(), CLUSTER)
     assert list(await sources.read()) == []
     await sources.write(Delta((POD, POD6)))
     await cluster.write(Delta(tuple(OTHERS)))
@@ -71,7 +71,7 @@ async def test_a_refused_batch_is_an_error() -> None:
     nft = Nftables()
     load(nft, SetDump())
     with pytest.raises(SinkError, match="No such file"):
-        await MemberSink(nft, SetDump(), SOURCES).write(Delta((SetRow("absent", (1,)),)))
+        await PodSetSink(nft, SetDump(), SOURCES).write(Delta((SetRow("absent", (1,)),)))
 
 
 async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
@@ -83,7 +83,7 @@ async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
             assert looped.wait(5), "the loop stood still"
             return ""
 
-    writing = asyncio.create_task(MemberSink(Slow(), SetDump(), SOURCES).write(Delta((POD,))))
+    writing = asyncio.create_task(PodSetSink(Slow(), SetDump(), SOURCES).write(Delta((POD,))))
     await asyncio.sleep(0)
     looped.set()
     await writing

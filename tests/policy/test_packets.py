@@ -12,7 +12,7 @@ from podwire.engine.table import Table
 from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.nftables import Nftables
 from podwire.policy.rows import Row
-from podwire.policy.sink import NftablesSink
+from podwire.policy.sink import PolicySink
 from podwire.policy.view import Owner
 from tests.policy.cluster import Cluster, namespace, pod
 from tests.policy.netpol import CASES, KEYS, Case, addresses, model
@@ -24,11 +24,11 @@ class Enforced:
     """The table in the kernel of this thread's namespace, kept equal to what a cluster asks for."""
 
     def __init__(self) -> None:
-        self.sink = NftablesSink.here()
+        self.sink = PolicySink.here()
         self._table: Table[Owner, Row] = Table()
 
     async def enforce(self, cluster: Cluster) -> None:
-        self._table.holds(tuple(await self.sink.read()))
+        self._table.observe(tuple(await self.sink.read()))
         cluster.plug(links_to_pods())
         for owner in self._table.owners() - cluster.rows.keys():
             self._table.replace(owner, ())

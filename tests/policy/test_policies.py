@@ -16,7 +16,7 @@ from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.policy import policies as policies_module
-from podwire.policy.identities import Numbers
+from podwire.policy.identities import IdentityAllocator
 from podwire.policy.model import Direction
 from podwire.policy.policies import Policies
 from podwire.policy.rows import AddressRow, IsolatedRow, Row
@@ -68,7 +68,7 @@ class Node:
 
     def __init__(self, folder: Path, kernel: FakeSink[Row]) -> None:
         self.pods, self.namespaces, self.policies = FakeFeed(), FakeFeed(), FakeFeed()
-        self.numbers = Numbers(folder / "numbers.db")
+        self.numbers = IdentityAllocator(folder / "numbers.db")
         self.kernel = kernel
         self.work = Policies("node-1", self.pods, self.namespaces, self.policies, kernel, self.numbers)
 

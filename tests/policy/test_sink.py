@@ -33,7 +33,7 @@ from podwire.policy.rows import (
     SelfRow,
     Span,
 )
-from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, NftablesSink, bereft, steps, texts
+from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, PolicySink, reassigned_addresses, steps, texts
 from tests.policy.cluster import address
 from tests.sandbox import sandboxed
 
@@ -80,10 +80,10 @@ def test_every_row_is_read_from_its_own_elements() -> None:
 
 @sandboxed
 async def test_the_kernel_holds_what_was_written_and_says_so() -> None:
-    sink = NftablesSink.here()
+    sink = PolicySink.here()
     assert list(await sink.read()) == []
     await sink.write(Delta(ROWS))
-    assert set(await NftablesSink.here().read()) == set(ROWS)
+    assert set(await PolicySink.here().read()) == set(ROWS)
     await sink.write(Delta((), ROWS))
     assert list(await sink.read()) == []
 
@@ -91,10 +91,10 @@ async def test_the_kernel_holds_what_was_written_and_says_so() -> None:
 @sandboxed
 async def test_a_small_image_without_a_list_of_protocols_makes_no_difference() -> None:
     await asyncio.to_thread(subprocess.run, ["mount", "--bind", "/dev/null", "/etc/protocols"], check=True)
-    sink = NftablesSink.here()
+    sink = PolicySink.here()
     await sink.read()
     await sink.write(Delta(ROWS))
-    assert set(await NftablesSink.here().read()) == set(ROWS)
+    assert set(await PolicySink.here().read()) == set(ROWS)
 
 
 LINK = LinkEnd("pw1", 7)
@@ -137,11 +137,11 @@ async def test_groups_of_links_are_rows_too() -> None:
         subprocess.run, ["ip", "link", "add", "pw1", "type", "veth", "peer", "name", "other"], check=True
     )
     link = LinkEnd("pw1", socket.if_nametoindex("pw1"))
-    sink = NftablesSink.here()
+    sink = PolicySink.here()
     await sink.read()
     rows = (AddressRow(address("10.0.0.1"), S), LinkRow(link, S))
     await sink.write(Delta(rows))
-    assert set(await NftablesSink.here().read()) == set(rows)
+    assert set(await PolicySink.here().read()) == set(rows)
     await sink.write(Delta((LinkRow(LinkEnd("pw1", link.index + 999), S),), (), (rows[1],)))
     assert list(await sink.read()) == [rows[0]], "a link that is gone is no error"
     await sink.write(Delta((rows[1],)))
@@ -149,10 +149,10 @@ async def test_groups_of_links_are_rows_too() -> None:
     assert list(await sink.read()) == [], "a new table knows no identity, so no link has one"
 
 
-def fake_sink(run: Callable[[str], str], forget: Callable[[object], object]) -> NftablesSink:
+def fake_sink(run: Callable[[str], str], forget: Callable[[object], object]) -> PolicySink:
     """A sink over these functions in place of nftables and connection tracking."""
     nft, flows = SimpleNamespace(run=run), SimpleNamespace(forget_addresses=forget)
-    return NftablesSink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows), LinkGroups())
+    return PolicySink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows), LinkGroups())
 
 
 async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
@@ -202,7 +202,7 @@ BEFORE = AddressRow(address("10.0.0.1"), S, "one")
 def test_an_address_that_goes_from_one_pod_to_the_next_in_one_batch_has_lost_its_pod(
     old: AddressRow, new: AddressRow, forgotten: bool
 ) -> None:
-    assert list(bereft(Delta((new,), (), (old,)))) == [old.address] * forgotten
+    assert list(reassigned_addresses(Delta((new,), (), (old,)))) == [old.address] * forgotten
 
 
 async def test_what_a_failed_write_did_not_forget_the_next_one_forgets() -> None:
@@ -227,13 +227,13 @@ async def test_what_a_failed_write_did_not_forget_the_next_one_forgets() -> None
 
 @sandboxed
 async def test_loading_refuses_connections_taken_up_midstream() -> None:
-    await NftablesSink.here().read()
+    await PolicySink.here().read()
     assert Path("/proc/sys/net/netfilter/nf_conntrack_tcp_loose").read_text().strip() == "0"
 
 
 @sandboxed
 async def test_intervals_that_overlap_their_predecessors_replace_them_at_once() -> None:
-    sink = NftablesSink.here()
+    sink = PolicySink.here()
     await sink.read()
     old = BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "10.0.0.0-10.0.0.100", "10.0.0.200"))
     new = BlocksRow(IN, S, 4, with_ports=False, spans=spans(4, "10.0.0.50-10.0.0.199", "10.0.0.200", "10.0.0.202"))
@@ -247,7 +247,7 @@ async def test_intervals_that_overlap_their_predecessors_replace_them_at_once() 
 
 @sandboxed
 async def test_more_than_fits_one_transaction_is_written_in_several() -> None:
-    sink = NftablesSink.here()
+    sink = PolicySink.here()
     await sink.read()
     many = ipaddress.ip_network("fd00::/64")
     wide = tuple(Span(many[4 * n], many[4 * n + 1], "TCP", (1, 9)) for n in range(2 * CHANGES_A_TRANSACTION))
@@ -270,7 +270,7 @@ def test_a_small_batch_is_one_transaction_upserts_and_removals_together() -> Non
 
 @sandboxed
 async def test_a_refusal_is_an_error_of_the_sink() -> None:
-    sink = NftablesSink.here()
+    sink = PolicySink.here()
     await sink.read()
     with pytest.raises(SinkError, match="podwire-policy"):
         await sink.write(Delta((), (AddressRow(address("10.0.0.1"), S),)))
@@ -280,7 +280,7 @@ async def test_a_refusal_is_an_error_of_the_sink() -> None:
 async def test_the_table_of_another_release_is_replaced_by_a_closed_one_and_ours_is_kept() -> None:
     nft = Nftables()
     nft.run(f"add table {TABLE}; add map {TABLE} identity4 {{ type ipv4_addr : mark; elements = {{ 10.0.0.1 : 7 }}; }}")
-    sink = NftablesSink(nft, SetDump(), Conntrack(), LinkGroups())
+    sink = PolicySink(nft, SetDump(), Conntrack(), LinkGroups())
     assert list(await sink.read()) == []
     assert 'iifgroup "default" drop' in nft.run(f"list chain {TABLE} between")
     await sink.write(Delta(ROWS))

@@ -17,7 +17,7 @@ from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
 from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.rows import Row
-from podwire.services.sink import KernelSink
+from podwire.services.sink import ServiceSink
 from tests.sandbox import Host
 from tests.services.objects import NODE, FakeFeed
 
@@ -210,7 +210,7 @@ class Node:
                 await task
 
 
-class _Recorded(KernelSink):
+class _Recorded(ServiceSink):
     """The kernel, and a record of what it took."""
 
     def __init__(self, batches: list[Delta[Row]]) -> None:

@@ -13,7 +13,7 @@ from podwire.kube.backends import Backend
 from podwire.services.model import Frontend, Protocol
 from podwire.services.rows import EndpointRow, FlowRow, MemberRow, Members, Row, ServiceRow
 from podwire.services.ruleset import TABLE, ruleset
-from podwire.services.sink import KernelSink
+from podwire.services.sink import ServiceSink
 from tests.sandbox import sandboxed
 
 RANGES = ("10.96.0.0/16", "fd00:10:96::/112")
@@ -31,17 +31,17 @@ def rows_of_every_kind() -> list[Row]:
 
 @sandboxed
 async def test_what_is_written_is_read_back_the_same() -> None:
-    sink = KernelSink.here(RANGES)
+    sink = ServiceSink.here(RANGES)
     assert await sink.read() == []
     await sink.write(Delta(tuple(rows_of_every_kind())))
-    assert set(await KernelSink.here(RANGES).read()) == set(rows_of_every_kind())
+    assert set(await ServiceSink.here(RANGES).read()) == set(rows_of_every_kind())
     await sink.write(Delta(removals=tuple(rows_of_every_kind())))
     assert await sink.read() == []
 
 
 @sandboxed
 async def test_a_value_is_replaced() -> None:
-    sink = KernelSink.here(RANGES)
+    sink = ServiceSink.here(RANGES)
     await sink.read()
     frontend = Frontend("10.96.0.1", Protocol.TCP, 80)
     await sink.write(Delta((ServiceRow(frontend, 1),)))
@@ -51,7 +51,7 @@ async def test_a_value_is_replaced() -> None:
 
 @sandboxed
 async def test_more_rows_than_a_transaction_takes_are_split() -> None:
-    sink = KernelSink.here(RANGES)
+    sink = ServiceSink.here(RANGES)
     await sink.read()
     frontend = Frontend("fd00:10:96::1", Protocol.TCP, 80)
     before = tuple(EndpointRow(frontend, n, Backend("fd00::1", 1 + n)) for n in range(2048))
@@ -65,17 +65,17 @@ async def test_more_rows_than_a_transaction_takes_are_split() -> None:
 async def test_the_table_of_another_release_is_replaced_and_ours_is_kept() -> None:
     nft = Nftables()
     nft.run(f"add table {TABLE}; add set {TABLE} version-old {{ type ipv4_addr; }}")
-    sink = KernelSink.here(RANGES)
+    sink = ServiceSink.here(RANGES)
     await sink.read()
     with pytest.raises(NftablesError):
         nft.run(f"list set {TABLE} version-old")
     await sink.write(Delta((MemberRow(Members.CLUSTER, "10.96.0.1"),)))
-    assert await KernelSink.here(RANGES).read() == [MemberRow(Members.CLUSTER, "10.96.0.1")]
+    assert await ServiceSink.here(RANGES).read() == [MemberRow(Members.CLUSTER, "10.96.0.1")]
 
 
 @sandboxed
 async def test_a_refused_transaction_is_an_error_of_the_sink() -> None:
-    sink = KernelSink.here(RANGES)
+    sink = ServiceSink.here(RANGES)
     await sink.read()
     with pytest.raises(SinkError, match="No such file or directory"):
         await sink.write(Delta(removals=(MemberRow(Members.CLUSTER, "10.96.0.1"),)))
@@ -126,7 +126,7 @@ def flow(to: str, answering: str, source_port: int = 1) -> Flow:
 
 async def test_flows_to_services_are_rows_and_others_are_none_of_ours() -> None:
     in_range, elsewhere = flow("10.96.0.10", "10.244.1.2"), flow("8.8.8.8", "8.8.8.8")
-    sink = KernelSink(OldNft(), NoElements(), FakeFlows(in_range, elsewhere), RANGES)
+    sink = ServiceSink(OldNft(), NoElements(), FakeFlows(in_range, elsewhere), RANGES)
     frontend = Frontend("10.96.0.10", Protocol.UDP, 53)
     assert await sink.read() == [FlowRow(frontend, Backend("10.244.1.2", 5353))]
 
@@ -138,14 +138,14 @@ async def test_only_flows_of_removed_rows_end() -> None:
         flow("10.96.0.11", "10.244.1.2", 3),
     )
     table = FakeFlows(gone, stays, other)
-    sink = KernelSink(OldNft(), NoElements(), table, RANGES)
+    sink = ServiceSink(OldNft(), NoElements(), table, RANGES)
     row = FlowRow(Frontend("10.96.0.10", Protocol.UDP, 53), Backend("10.244.1.2", 5353))
     await sink.write(Delta(removals=(row,)))
     assert table.held == [stays, other]
 
 
 async def test_a_ruleset_that_cannot_be_loaded_says_so() -> None:
-    sink = KernelSink(NoNft(), NoElements(), FakeFlows(), RANGES)
+    sink = ServiceSink(NoNft(), NoElements(), FakeFlows(), RANGES)
     with pytest.raises(SinkError, match="the ruleset of Services cannot be loaded: Operation not permitted"):
         await sink.read()
 
@@ -165,7 +165,7 @@ async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
 
     slow = Slow()
     row = FlowRow(Frontend("10.96.0.10", Protocol.UDP, 53), Backend("10.244.1.2", 5353))
-    sink = KernelSink(slow, NoElements(), slow, RANGES)
+    sink = ServiceSink(slow, NoElements(), slow, RANGES)
     writing = asyncio.create_task(sink.write(Delta((MemberRow(Members.CLUSTER, "10.96.0.10"),), (row,))))
     await asyncio.sleep(0)
     looped.set()

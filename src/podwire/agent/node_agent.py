@@ -24,12 +24,12 @@ from podwire.kube.client import Client
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
 from podwire.pods.network import PodNetwork, Settings
-from podwire.policy.identities import Numbers
+from podwire.policy.identities import IdentityAllocator
 from podwire.policy.policies import Policies
-from podwire.policy.sink import NftablesSink
+from podwire.policy.sink import PolicySink
 from podwire.services.model import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
-from podwire.services.sink import KernelSink
+from podwire.services.sink import ServiceSink
 
 PROXY_MODE = "nftables"
 """kube-proxy's word for how Services are translated."""
@@ -51,10 +51,10 @@ class Agent:
         gate = PolicyGate()
         settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db")
         self._network = PodNetwork(settings, gate)
-        numbers = Numbers(config.folder / "identities.db")
-        self._policies = Policies(config.node, pods, namespaces, policies, NftablesSink.here(), numbers)
+        numbers = IdentityAllocator(config.folder / "identities.db")
+        self._policies = Policies(config.node, pods, namespaces, policies, PolicySink.here(), numbers)
         gate.guard(self._policies)
-        sink = MeasuredSink(KernelSink.here(config.service_ranges), self._proxy_metrics)
+        sink = MeasuredSink(ServiceSink.here(config.service_ranges), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges)
         host = HostFeeds(pods, self._nodes)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)

@@ -179,7 +179,7 @@ async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], r
     """Wait until every kind has been listed once and is applied to the zone."""
     for informer in (view.services, view.endpoint_slices, view.namespaces):
         await informer.synced.wait()
-    reconciler.complete()
+    reconciler.inputs_synced()
     await reconciler.settle()
     responder.ready = True
     log.info("ready: %d Services in %d namespaces", len(view.services.objects), len(view.namespaces.objects))

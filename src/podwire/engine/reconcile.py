@@ -47,10 +47,10 @@ class Counters:
 class Reconciler(Generic[OwnerT, RowT]):
     """Keeps one sink equal to what the owners ask for.
 
-    `derive(owner)` answers the rows of an owner from the current objects; an owner that is gone has none. Nothing is
-    removed from the target before `complete()` has said that all inputs are known. An owner whose `derive` raises keeps
-    the rows that it had and stops nobody else. Nor does a row that the target refuses: after a second failure the batch
-    is written in smaller and smaller parts, and the refused row is set aside until it changes or a minute has passed.
+    `derive(owner)` returns the rows of an owner from the current objects: none for one that does not exist. Nothing is
+    removed from the target before `inputs_synced()` is called. An owner whose `derive` raises keeps the rows that it
+    had and stops no other. Nor does a row that the target refuses: after a second failure the batch is written in
+    smaller and smaller parts, and the refused row is set aside until it changes or a minute has passed.
 
     `restore` receives what the target held each time it is read, before anything is derived: those who keep allocations
     find them there again after a restart. `rank` decides between owners that ask for different rows under one key.
@@ -81,7 +81,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._applied = 0
         """Generation up to which all changes are in the target."""
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._complete = False
+        self._inputs_synced = False
         self._read_back = False
 
     def touch(self, *owners: OwnerT) -> None:
@@ -89,9 +89,9 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._dirty.update(dict.fromkeys(owners))
         self._changed()
 
-    def complete(self) -> None:
+    def inputs_synced(self) -> None:
         """All inputs have been seen once: from now on rows that nobody asks for are removed."""
-        self._complete = True
+        self._inputs_synced = True
         self._changed()
 
     async def settle(self, *owners: OwnerT) -> None:
@@ -138,7 +138,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         if not self._read_back:
             await self._read()
         await self._derive_dirty()
-        delta = self.table.delta(prune=self._complete, prune_strange=not self._unknown, retry=retry)
+        delta = self.table.delta(prune=self._inputs_synced, prune_unowned=not self._unknown, retry=retry)
         if delta and isolate:
             await self._isolate(delta)
         elif delta:
@@ -177,7 +177,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         held = tuple(await self._sink.read())
         if self._restore is not None:
             self._restore(held)
-        self.table.holds(held)
+        self.table.observe(held)
         self._read_back = True
 
     async def _isolate(self, delta: Delta[RowT]) -> None:

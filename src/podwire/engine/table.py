@@ -37,7 +37,7 @@ class Table(Generic[OwnerT, RowT]):
         self._held: dict[Hashable, RowT] = {}
         self._open: dict[Hashable, None] = {}
         """Keys under which the target may hold something else than what is wanted."""
-        self._strange: set[Hashable] = set()
+        self._unowned: set[Hashable] = set()
         """Keys that the target held when it was read and that nobody has asked for yet."""
         self._leaving: dict[Hashable, OwnerT] = {}
         """Keys to be removed: the owner that asked for them last."""
@@ -60,17 +60,17 @@ class Table(Generic[OwnerT, RowT]):
             elif self._rivals and row.key in self._rivals:
                 self._compete(owner, row)
 
-    def holds(self, rows: Iterable[RowT]) -> None:
+    def observe(self, rows: Iterable[RowT]) -> None:
         """Take over what was read back: the target holds exactly these rows. Everything else is compared again."""
-        known = self._open.keys() - self._strange
+        known = self._open.keys() - self._unowned
         self._held = {row.key: row for row in rows}
         self._open = dict.fromkeys(self._held) | dict.fromkeys(self._wanted)
-        self._strange = self._held.keys() - self._wanted.keys() - known
+        self._unowned = self._held.keys() - self._wanted.keys() - known
 
-    def delta(self, *, prune: bool, prune_strange: bool = True, retry: bool = False) -> Delta[RowT]:
+    def delta(self, *, prune: bool, prune_unowned: bool = True, retry: bool = False) -> Delta[RowT]:
         """Return what to write so that the target holds the wanted rows.
 
-        Without `prune` nothing is removed. Without `prune_strange` only that is removed which was asked for once.
+        Without `prune` nothing is removed. Without `prune_unowned` only that is removed which was asked for once.
         Without `retry` refused rows are left out.
         """
         upserts: list[RowT] = []
@@ -87,7 +87,7 @@ class Table(Generic[OwnerT, RowT]):
                 upserts.append(wanted)
                 if held is not None:
                     replaced.append(held)
-            elif held is not None and prune and (prune_strange or key not in self._strange):
+            elif held is not None and prune and (prune_unowned or key not in self._unowned):
                 removals.append(held)
         for key in equal:
             self._close(key)
@@ -100,7 +100,7 @@ class Table(Generic[OwnerT, RowT]):
         for row in delta.removals:
             key = row.key
             self._held.pop(key, None)
-            self._strange.discard(key)
+            self._unowned.discard(key)
             if key not in self._wanted:
                 self._close(key)
         for row in delta.upserts:
@@ -158,7 +158,7 @@ class Table(Generic[OwnerT, RowT]):
     def _ask(self, owner: OwnerT, row: RowT) -> None:
         key = row.key
         self._open[key] = None
-        self._strange.discard(key)
+        self._unowned.discard(key)
         self._leaving.pop(key, None)
         present = self._wanted.get(key)
         if present is None:

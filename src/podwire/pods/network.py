@@ -18,11 +18,11 @@ from podwire.pods import links
 from podwire.pods.addresses import Ranges
 from podwire.pods.attachment import Attachment, Gate
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
-from podwire.pods.node_routes import WaySink
+from podwire.pods.node_routes import NodeRouteSink
 from podwire.pods.operations import GATE_SECONDS, PodOperations
-from podwire.pods.rows import SetRow, WayRow, cluster_rows, node_rows, own_ways, peer_ways
+from podwire.pods.rows import NodeRouteRow, SetRow, cluster_rows, node_rows, own_routes, peer_routes
 from podwire.pods.server import Server
-from podwire.pods.sink import CLUSTER, SOURCES, MemberSink
+from podwire.pods.sink import CLUSTER, SOURCES, PodSetSink
 from podwire.pods.store import Store
 from podwire.pods.uplink import Uplink, find_uplink
 
@@ -55,19 +55,19 @@ class PodNetwork:
         self._nodes: dict[str, NodeNetwork] = {}
         self._uplink: Uplink | None = None
         self._store = Store(settings.store)
-        sources = MemberSink.here(SOURCES)
+        sources = PodSetSink.here(SOURCES)
         self._operations = PodOperations(
             self._store, sources, gate, lambda: self._uplink, gate_seconds=settings.gate_seconds
         )
         self._members: Reconciler[str, SetRow] = Reconciler(
-            "rules of pods", self._derive_members, MemberSink.here(CLUSTER)
+            "rules of pods", self._derive_members, PodSetSink.here(CLUSTER)
         )
-        self._ways: Reconciler[str, WayRow] = Reconciler("routes to pods", self._derive_ways, WaySink())
+        self._routes: Reconciler[str, NodeRouteRow] = Reconciler("routes to pods", self._derive_routes, NodeRouteSink())
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
         """For metrics."""
-        return (self._members, self._ways)
+        return (self._members, self._routes)
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -78,7 +78,7 @@ class PodNetwork:
         """Return all rows that the kernel should hold, and those that it refuses, as text."""
         yield from self._operations.rows()
         yield from self._members.lines()
-        yield from self._ways.lines()
+        yield from self._routes.lines()
 
     async def run(self) -> None:
         """Serve until cancelled. Pods keep their network when it ends."""
@@ -87,7 +87,7 @@ class PodNetwork:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._operations.run())
             tasks.create_task(self._members.run())
-            tasks.create_task(self._ways.run())
+            tasks.create_task(self._routes.run())
             await self._members.settle()
             await self._operations.restore()
             tasks.create_task(Server(self._settings.socket, self._operations).run())
@@ -110,17 +110,17 @@ class PodNetwork:
         if name == self._settings.node:
             self._own_changed(network)
         self._members.touch(name)
-        self._ways.touch(name)
+        self._routes.touch(name)
 
     def nodes_complete(self) -> None:
         """All Nodes have been told once: from now on ways and rules that no Node asks for are removed."""
-        self._members.complete()
-        self._ways.complete()
+        self._members.inputs_synced()
+        self._routes.inputs_synced()
 
     async def settle(self) -> None:
         """Wait until all changes received before this call are in the kernel."""
         await self._members.settle()
-        await self._ways.settle()
+        await self._routes.settle()
 
     def _own_changed(self, own: NodeNetwork) -> None:
         """Take over the ranges and addresses of this node itself: they are in every row that leads to a peer."""
@@ -130,7 +130,7 @@ class PodNetwork:
         with Netlink() as netlink:
             uplink = find_uplink(netlink, own.addresses)
         self._uplink = dataclasses.replace(uplink, mtu=pod_mtu(uplink.mtu, own, self._settings.cluster.overlay))
-        self._ways.touch(*self._nodes)
+        self._routes.touch(*self._nodes)
 
     def _derive_members(self, owner: str) -> Iterator[SetRow]:
         if owner == _CLUSTER_OWNER:
@@ -138,10 +138,10 @@ class PodNetwork:
         node = self._nodes.get(owner)
         return node_rows(node, self._settings.node, self._settings.cluster) if node else iter(())
 
-    def _derive_ways(self, name: str) -> Iterator[WayRow]:
+    def _derive_routes(self, name: str) -> Iterator[NodeRouteRow]:
         own, node = self._nodes.get(self._settings.node), self._nodes.get(name)
         if own is None or node is None or self._uplink is None:
             return iter(())
         if name != own.name:
-            return peer_ways(node, own, self._settings.cluster)
-        return own_ways(own, self._settings.cluster, self._uplink.mtu)
+            return peer_routes(node, own, self._settings.cluster)
+        return own_routes(own, self._settings.cluster, self._uplink.mtu)

@@ -10,7 +10,7 @@ from podwire.kernel import links, routes, sysctl
 from podwire.kernel.links import Link, Vxlan
 from podwire.kernel.netlink import Netlink, Request
 from podwire.kernel.routes import Forwarding, Neighbour, Route
-from podwire.pods.rows import TUNNEL, ForwardingRow, NeighbourRow, RouteRow, TunnelAddressRow, TunnelRow, WayRow
+from podwire.pods.rows import TUNNEL, ForwardingRow, NeighbourRow, NodeRouteRow, RouteRow, TunnelAddressRow, TunnelRow
 
 ROUTE_PROTOCOL = 112
 """Marks the routes that are this sink's (rtnetlink(7), rtm_protocol); all others are left alone."""
@@ -24,10 +24,10 @@ _TUNNEL_END = {
 }
 
 
-class WaySink:
+class NodeRouteSink:
     """Routes and tunnel of the network namespace that this thread is in."""
 
-    async def read(self) -> Iterable[WayRow]:
+    async def read(self) -> Iterable[NodeRouteRow]:
         """All that stands and is ours: routes by their protocol number, the tunnel by its name."""
         try:
             with Netlink() as netlink:
@@ -35,7 +35,7 @@ class WaySink:
         except OSError as error:
             raise SinkError(f"reading routes back: {error}") from error
 
-    async def write(self, delta: Delta[WayRow]) -> None:
+    async def write(self, delta: Delta[NodeRouteRow]) -> None:
         """Make and remove. One refused row does not stop the others; then SinkError names the first."""
         try:
             with Netlink() as netlink:
@@ -53,7 +53,7 @@ class WaySink:
             raise SinkError(f"{TUNNEL} was made anew with other settings, what hung on it has to be made again")
 
 
-def _standing(netlink: Netlink) -> Iterator[WayRow]:
+def _standing(netlink: Netlink) -> Iterator[NodeRouteRow]:
     tunnel = links.find(netlink, TUNNEL)
     if tunnel is not None:
         if tunnel.vxlan is not None:
@@ -87,13 +87,13 @@ def _make_tunnel(netlink: Netlink, wanted: TunnelRow | None) -> tuple[Link | Non
     return links.find(netlink, TUNNEL), tunnel is not None
 
 
-def _clear(row: WayRow, tunnel: Link | None) -> Iterator[Request]:
+def _clear(row: NodeRouteRow, tunnel: Link | None) -> Iterator[Request]:
     """Old ways that go first: IPv6 refuses a gateway in the tunnel while a route leads to it elsewhere."""
     if isinstance(row, RouteRow) and row.gateway is not None and not row.tunnel:
         yield from _remove(row, tunnel)
 
 
-def _upsert(row: WayRow, tunnel: Link | None) -> Iterator[Request]:
+def _upsert(row: NodeRouteRow, tunnel: Link | None) -> Iterator[Request]:
     index = tunnel.index if tunnel else 0
     match row:
         case TunnelAddressRow():
@@ -108,7 +108,7 @@ def _upsert(row: WayRow, tunnel: Link | None) -> Iterator[Request]:
             pass
 
 
-def _remove(row: WayRow, tunnel: Link | None) -> Iterator[Request]:
+def _remove(row: NodeRouteRow, tunnel: Link | None) -> Iterator[Request]:
     index = tunnel.index if tunnel else 0
     match row:
         case TunnelAddressRow():

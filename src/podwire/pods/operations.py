@@ -14,7 +14,7 @@ from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.cni import CniError, Code
 from podwire.pods.rows import SetRow, source_rows
-from podwire.pods.sink import MemberSink
+from podwire.pods.sink import PodSetSink
 from podwire.pods.store import Store
 from podwire.pods.uplink import Uplink
 
@@ -41,7 +41,7 @@ class PodOperations:
     def __init__(
         self,
         store: Store,
-        sources: MemberSink,
+        sources: PodSetSink,
         gate: Gate,
         uplink: Callable[[], Uplink | None],
         gate_seconds: float = GATE_SECONDS,
@@ -79,7 +79,7 @@ class PodOperations:
             if entry.ready and entry.attachment.host_interface in present:
                 self._guarded[entry.attachment.key] = entry.attachment
                 self._sources.touch(entry.attachment.key)
-        self._sources.complete()
+        self._sources.inputs_synced()
         left = [entry.attachment for entry in entries if entry.attachment.key not in self._guarded]
         for attachment in left:
             log.info("giving back what is left of the network of %s", attachment.pod)

@@ -154,10 +154,10 @@ class RouteRow:
         return f"route {self.destination} via {self.gateway}" + (" through the tunnel" if self.tunnel else "")
 
 
-WayRow = TunnelRow | TunnelAddressRow | NeighbourRow | ForwardingRow | RouteRow
+NodeRouteRow = TunnelRow | TunnelAddressRow | NeighbourRow | ForwardingRow | RouteRow
 
 
-def own_ways(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[WayRow]:
+def own_routes(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[NodeRouteRow]:
     """What this node itself needs: its tunnel with the pods' mtu, and no way for addresses that no pod has.
 
     Without the unreachable routes a packet to a pod that is gone would follow the default route out of the cluster.
@@ -176,7 +176,7 @@ def own_ways(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[WayRow]:
         yield TunnelAddressRow(tunnel_address(network))
 
 
-def peer_ways(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> Iterator[WayRow]:
+def peer_routes(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> Iterator[NodeRouteRow]:
     """The ways to another node's pods: by its address, or through the tunnel."""
     if cluster.overlay is not None:
         yield from _tunnelled(peer, own)
@@ -187,7 +187,7 @@ def peer_ways(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> Iterator
             yield RouteRow(network, gateway)
 
 
-def _tunnelled(peer: NodeNetwork, own: NodeNetwork) -> Iterator[WayRow]:
+def _tunnelled(peer: NodeNetwork, own: NodeNetwork) -> Iterator[NodeRouteRow]:
     outer = peer.address(tunnel_version(own))
     if outer is None or own.address(outer.version) is None:
         return

@@ -46,7 +46,7 @@ class Operations(Protocol):
         ...
 
 
-class Turns:
+class ContainerLocks:
     """Locks of containers: operations of one container follow each other, those of others run beside them."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Turns:
         self._changed = asyncio.Condition()
 
     @contextlib.asynccontextmanager
-    async def of(self, container: str) -> AsyncIterator[None]:
+    async def hold(self, container: str) -> AsyncIterator[None]:
         """Hold the lock of one container."""
         async with self._changed:
             await self._changed.wait_for(lambda: container not in self._busy)
@@ -73,7 +73,7 @@ class Server:
     def __init__(self, path: Path, operations: Operations) -> None:
         self._path = path
         self._operations = operations
-        self._turns = Turns()
+        self._locks = ContainerLocks()
 
     async def run(self) -> None:
         """Serve until cancelled. Requests that have begun are finished when the caller goes away."""
@@ -117,10 +117,10 @@ class Server:
             await self._operations.status()
             return b""
         if request.command is Command.GC:
-            await self._operations.collect(request.valid, self._turns.of)
+            await self._operations.collect(request.valid, self._locks.hold)
             return b""
         assert request.key is not None, "decode() answers a key for all other commands"
-        async with self._turns.of(request.key.container):
+        async with self._locks.hold(request.key.container):
             return await self._change(request, request.key)
 
     async def _change(self, request: cni.Request, key: AttachmentKey) -> bytes:

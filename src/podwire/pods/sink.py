@@ -52,7 +52,7 @@ def load(nft: Transactions, elements: Elements) -> None:
     memory.release()
 
 
-class MemberSink:
+class PodSetSink:
     """Some of the sets of pods.nft."""
 
     def __init__(self, nft: Transactions, elements: Elements, collections: tuple[Collection, ...]) -> None:
@@ -62,7 +62,7 @@ class MemberSink:
         self._worker = Worker("pods")
 
     @classmethod
-    def here(cls, collections: tuple[Collection, ...]) -> MemberSink:
+    def here(cls, collections: tuple[Collection, ...]) -> PodSetSink:
         """The sink for the network namespace that this thread is in now."""
         return cls(Nftables(), SetDump(), collections)
 

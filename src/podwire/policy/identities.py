@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS numbers (
 """
 
 
-class Numbers:
+class IdentityAllocator:
     """All numbers of one node. Every change is in the file before it is answered."""
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +50,7 @@ class Numbers:
         self._numbers: dict[Allocation, int] = {}
         self._last: defaultdict[int, int] = defaultdict(int)
         self._free: defaultdict[int, deque[int]] = defaultdict(deque)
-        self._strange: set[int] = set()
+        self._unowned: set[int] = set()
         self._releases = 0
         for number, allocation, released in self._database.execute("SELECT * FROM numbers ORDER BY released"):
             self._load(number, allocation, released)
@@ -71,7 +71,7 @@ class Numbers:
         """Numbers that rows in the kernel carry: what they mean is known from the file, or they are never given out."""
         known = set(self._numbers.values()) | {ANY_POD, 0}
         for number in numbers:
-            self._strange.update({number, number & NAMESPACE_BITS} - known)
+            self._unowned.update({number, number & NAMESPACE_BITS} - known)
 
     def release(self, allocation: Allocation) -> None:
         """Nothing bears this number, and no row in the kernel carries it."""
@@ -111,7 +111,7 @@ class Numbers:
         while self._last[scope] < last:
             self._last[scope] += 1
             number = scope | self._last[scope] if scope else ANY_POD | self._last[scope] << 16
-            if number not in self._strange:
+            if number not in self._unowned:
                 return number
         return 0
 
@@ -119,7 +119,7 @@ class Numbers:
         free = self._free[scope]
         for _ in range(len(free)):
             number = free.popleft()
-            if number not in self._strange:
+            if number not in self._unowned:
                 return number
             free.append(number)
         return 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from podwire.kube.core import Namespace, Pod
     from podwire.kube.networking import NetworkPolicy
     from podwire.kube.watch import Change
-    from podwire.policy.identities import Allocation, Numbers
+    from podwire.policy.identities import Allocation, IdentityAllocator
     from podwire.policy.model import IPAddress
     from podwire.policy.view import Owner
 
@@ -62,7 +62,7 @@ class Policies:
         namespaces: Feed[Namespace],
         policies: Feed[NetworkPolicy],
         sink: Sink[Row],
-        numbers: Numbers,
+        numbers: IdentityAllocator,
     ) -> None:
         self.view = View(node)
         self._informers = (pods, namespaces, policies)
@@ -135,7 +135,7 @@ class Policies:
             await informer.synced.wait()
         self._departed.update(self._numbers.allocations())
         self._departure.set()
-        self._reconciler.complete()
+        self._reconciler.inputs_synced()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reconciler.run())
             tasks.create_task(self._release())

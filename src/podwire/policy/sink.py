@@ -59,7 +59,7 @@ class Groups(Protocol):
         ...
 
 
-class NftablesSink:
+class PolicySink:
     """The table, the groups of pods' links and connection tracking of the network namespace that this thread is in."""
 
     def __init__(self, nft: Transactions, elements: Elements, conntrack: Flows, groups: Groups) -> None:
@@ -72,7 +72,7 @@ class NftablesSink:
         """Addresses that lost their pod in a write that failed: what is read back then does not tell whose it was."""
 
     @classmethod
-    def here(cls) -> NftablesSink:
+    def here(cls) -> PolicySink:
         """The sink for the network namespace that this thread is in now."""
         return cls(Nftables(), SetDump(), Conntrack(), LinkGroups())
 
@@ -108,7 +108,7 @@ class NftablesSink:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
 
     def _write(self, delta: Delta[Row]) -> None:
-        self._owed.update(bereft(delta))
+        self._owed.update(reassigned_addresses(delta))
         gone = frozenset(self._owed)
         self._forget(gone)
         try:
@@ -142,7 +142,7 @@ def refuse_midstream() -> None:
         log.warning("connections may be taken up midstream: nf_conntrack_tcp_loose cannot be set to 0: %s", error)
 
 
-def bereft(delta: Delta[Row]) -> Iterator[IPAddress]:
+def reassigned_addresses(delta: Delta[Row]) -> Iterator[IPAddress]:
     """The addresses that lose their pod with this batch, to nobody or to another pod.
 
     Of a row that was read back only the identity is known: where that stays, it is taken for the same pod.

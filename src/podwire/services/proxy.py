@@ -81,7 +81,7 @@ class ServiceProxy:
             await self._host.pods.synced.wait()
             await self._host.nodes.synced.wait()
         self._reconciler.touch(RANGES)
-        self._reconciler.complete()
+        self._reconciler.inputs_synced()
         await self._reconciler.run()
 
     async def settle(self) -> None:

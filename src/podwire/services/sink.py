@@ -35,7 +35,7 @@ class Flows(Protocol):
         ...
 
 
-class KernelSink:
+class ServiceSink:
     """The Services of the node whose network namespace this thread is in.
 
     A table that stands already is kept and read back, so that traffic does not notice a restart.
@@ -51,7 +51,7 @@ class KernelSink:
         self._ranges = tuple(map(ipaddress.ip_network, service_ranges))
 
     @classmethod
-    def here(cls, service_ranges: Collection[str]) -> KernelSink:
+    def here(cls, service_ranges: Collection[str]) -> ServiceSink:
         """The sink for the network namespace that this thread is in now."""
         return cls(Nftables(), SetDump(), Conntrack(), service_ranges)
 
