@@ -104,6 +104,6 @@ class Call(msgspec.Struct, frozen=True, gc=False):
         return delete_options.read(body, self.request)
 
     def written(self, written: Written, code: int = 200) -> Response:
-        """The answer to a write: the object as it stands, shown as asked for."""
+        """The answer to a write: the stored object, in the form that the client accepts."""
         shown = requested_view(self.request, self.resource)
         return Response(shown.one(written.stored), code, warnings=written.warnings)

@@ -127,7 +127,7 @@ class ApiServer:
         self._server.add_listener(listener)
 
     async def stop(self) -> None:
-        """End streams, finish writes, let the store go."""
+        """End streams, finish writes, close the store."""
         await self._server.stop()
         await self._bootstrap.stop()
         await self._ranges.stop()

@@ -44,7 +44,7 @@ HOP_BY_HOP = frozenset(
         "expect",
     }
 )
-"""What is not passed on, with a body's expectation: whoever asks with one has sent it here already."""
+"""What is not passed on, and Expect: the client has sent the body here already."""
 
 CREDENTIALS = frozenset({"authorization"})
 """A client's credentials are for the API server alone."""
@@ -94,7 +94,7 @@ def connector(hop: Hop) -> aiohttp.BaseConnector:
 
 
 def reason(error: Exception) -> str:
-    """Why a hop failed, in the words of Go's network errors, which clients of Kubernetes look for."""
+    """Why a hop failed, in the wording of Go's network errors, which clients of Kubernetes look for."""
     if not isinstance(error, aiohttp.ClientConnectorError):
         return str(error)
     host = f"[{error.host}]" if ":" in error.host else error.host
@@ -116,7 +116,10 @@ def onward(headers: Mapping[str, str]) -> CIMultiDict[str]:
 
 
 async def pass_on(raw: web.BaseRequest, hop: Hop, body: bytes) -> web.StreamResponse:
-    """Ask the next hop and hand its answer on as it comes. Raises OSError and aiohttp.ClientError before any of it."""
+    """Send the request to the next hop and pass its answer on as it comes.
+
+    Raises OSError and aiohttp.ClientError before any of it.
+    """
     upgraded = raw.headers.get("Upgrade", "").lower() == "websocket"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
     async with aiohttp.ClientSession(connector=connector(hop), timeout=timeout, auto_decompress=False) as session:
@@ -185,7 +188,7 @@ def passed_on(server: aiohttp.ClientWebSocketResponse) -> web.WebSocketResponse:
 
 
 async def exchange(client: web.WebSocketResponse, server: aiohttp.ClientWebSocketResponse) -> None:
-    """Pass messages on in both directions until one side closes, then close the other in its words."""
+    """Pass messages on in both directions until one side closes, then close the other with the same code."""
     ends = [asyncio.create_task(_copy(client, server)), asyncio.create_task(_copy(server, client))]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

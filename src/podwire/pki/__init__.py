@@ -1,1 +1,1 @@
-"""Certificates and signed tokens: the keys of a cluster, for whoever makes or checks them."""
+"""Certificates and signed tokens: the keys of a cluster, to make and to check."""

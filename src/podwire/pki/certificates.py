@@ -41,7 +41,7 @@ class KeyPair:
 
 
 class Authority:
-    """Signs certificates. Its key stands in `pair`; keep it where only the owner can read it."""
+    """Signs certificates. Its key is in `pair`; keep it where only the owner can read it."""
 
     def __init__(self, certificate: x509.Certificate, key: EllipticCurvePrivateKey) -> None:
         self._certificate = certificate
@@ -50,7 +50,7 @@ class Authority:
 
     @classmethod
     def create(cls, name: str = "podwire") -> Authority:
-        """A new authority that trusts nobody before it."""
+        """A new self-signed authority."""
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -23,7 +23,7 @@ _HALF = 32
 
 
 class TokenError(Exception):
-    """A token is not believed. The text says why; it never holds the token."""
+    """A token is invalid. The text has the reason, never the token."""
 
 
 class SigningKey:
@@ -68,14 +68,14 @@ class SigningKey:
         return {"use": "sig", "kty": "EC", "kid": self.id, "crv": "P-256", "alg": ALGORITHM, "x": x, "y": y}
 
     def sign(self, claims: dict[str, Any]) -> str:
-        """A token that says these claims."""
+        """A token with these claims."""
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec, utils
 
         header = {"alg": ALGORITHM, "kid": self.id}
-        said = f"{_text(msgspec.json.encode(header))}.{_text(msgspec.json.encode(claims))}"
-        r, s = utils.decode_dss_signature(self._key.sign(said.encode(), ec.ECDSA(hashes.SHA256())))
-        return f"{said}.{_text(r.to_bytes(_HALF, 'big') + s.to_bytes(_HALF, 'big'))}"
+        signed = f"{_text(msgspec.json.encode(header))}.{_text(msgspec.json.encode(claims))}"
+        r, s = utils.decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{_text(r.to_bytes(_HALF, 'big') + s.to_bytes(_HALF, 'big'))}"
 
     def verify(self, token: str) -> dict[str, Any]:
         """The claims of a token that this key signed; raises TokenError. Times and audiences are not looked at."""
@@ -94,8 +94,8 @@ class SigningKey:
             raise TokenError("the token's signature has a wrong length")
         r, s = int.from_bytes(numbers[:_HALF], "big"), int.from_bytes(numbers[_HALF:], "big")
         try:
-            said = f"{head}.{payload}".encode()
-            self._public.verify(utils.encode_dss_signature(r, s), said, ec.ECDSA(hashes.SHA256()))
+            signed = f"{head}.{payload}".encode()
+            self._public.verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
         except InvalidSignature:
             raise TokenError("the token's signature is wrong") from None
         return _object(payload)

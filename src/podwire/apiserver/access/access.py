@@ -1,4 +1,4 @@
-"""Everything that decides who may what, made for one store."""
+"""Authentication, authorization and audit, wired for one store."""
 
 from __future__ import annotations
 

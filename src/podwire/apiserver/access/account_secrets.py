@@ -24,7 +24,7 @@ TYPE = "kubernetes.io/service-account-token"
 ACCOUNT_NAME = "kubernetes.io/service-account.name"
 ACCOUNT_UID = "kubernetes.io/service-account.uid"
 LIFETIME = timedelta(days=3650)
-"""Upstream's never end; as long as the certificates of a world is as good."""
+"""Upstream's never expire; these live as long as the certificates do."""
 
 
 def account_secrets(tokens: Tokens, authority: str) -> Admission:

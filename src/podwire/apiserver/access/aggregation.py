@@ -1,4 +1,4 @@
-"""ClusterRoles that are the sum of others: their rules are written anew whenever one of the others changes.
+"""ClusterRoles that are the sum of others: their rules are written again whenever one of the others changes.
 
 Source: k8s.io/kubernetes `pkg/controller/clusterroleaggregation`.
 """

@@ -1,4 +1,4 @@
-"""Who may do what: the question, the answer, and how a refusal is told.
+"""Authorization: the attributes of a request, the decision, and the answer to a denial.
 
 Source: k8s.io/apiserver `pkg/authorization/authorizer/interfaces.go`,
 `pkg/endpoints/handlers/responsewriters/errors.go`.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Attributes(msgspec.Struct, frozen=True, gc=False):
-    """What is asked for: a verb on a resource, or on a path that is none (`path` set).
+    """The attributes of a request: a verb on a resource, or on a path that is none (`path` set).
 
     exec, attach and portforward count as verb `create` whatever the method is (kubernetes/kubernetes #78741).
     """
@@ -49,7 +49,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Yes or no, and who said so; a no without a reason means that nobody said yes."""
+    """Allowed or denied, with the reason; a denial without one means that no rule allows it."""
 
     allowed: bool
     reason: str = ""
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 
 def refusal(user: User, attributes: Attributes, reason: str = "") -> StatusError:
-    """The 403 answer, in upstream's words."""
+    """The 403 answer, in upstream's wording."""
     why = f"User {json.dumps(user.name)} cannot {attributes.verb} "
     tail = f": {reason}" if reason else ""
     if attributes.path:

@@ -1,4 +1,4 @@
-"""The audit log: who did what, one line of JSON a request. Bodies are never in it.
+"""The audit log: one line of JSON a request, without bodies.
 
 Level Metadata of k8s.io/apiserver `audit/v1`, stage ResponseComplete; ResponseStarted for watches and streams.
 """
@@ -37,7 +37,7 @@ MOST_USERS = 64
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """How a request ended. `user` is who attributes; `code` of a stream is that of its start."""
+    """How a request ended. `user` is the authenticated one; `code` of a stream is that of its start."""
 
     user: User | None
     attributes: Attributes
@@ -67,7 +67,7 @@ class AuditLog:
             log.warning("the audit log lacks a line about %s: %s: %s", request.path, self._path, error)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         os.close(self._file)
 
     def _rotate_if_possible(self) -> None:
@@ -126,7 +126,7 @@ def event(request: Request, outcome: Outcome, begun: datetime, now: datetime) ->
 
 @functools.lru_cache(MOST_USERS)
 def _user(user: User) -> msgspec.Raw:
-    """A user as the log has it, written once: the same few ask all the time."""
+    """A user as the log has it, encoded once: a few users send most requests."""
     return msgspec.Raw(msgspec.json.encode(user.json()))
 
 

@@ -43,12 +43,12 @@ def _ensure(transaction: Transaction, registry: Registry, wanted: Object, now: d
     if resource is None:
         raise LookupError(f"{wanted['kind']} of {GROUP} is not served")
     key = Key(resource.storage, "", wanted["metadata"]["name"])
-    stands = transaction.get(key)
-    if stands is None:
+    present = transaction.get(key)
+    if present is None:
         complete_new(resource, wanted, now)
         transaction.put(key, wanted)
     else:
-        obj = stands.object()
+        obj = present.object()
         if (obj["metadata"].get("annotations") or {}).get(AUTO_UPDATE) == "true":
             transaction.put(key, _completed(obj, wanted))
     return key

@@ -1,4 +1,4 @@
-"""The roles that every cluster has, and who holds them.
+"""The default ClusterRoles of every cluster, and their bindings.
 
 Upstream's, less those of kinds that are not served here.
 Source: k8s.io/kubernetes `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go` and `controller_policy.go`.
@@ -90,7 +90,7 @@ _VIEW = (
     _rule("networking.k8s.io", "ingresses ingresses/status networkpolicies", READ),
 )
 _CONTROLLERS = (
-    # The garbage collector and the namespace controller work on every kind. Nobody gains rights by it: changing a role
+    # The garbage collector and the namespace controller work on every kind. It is no escalation: changing a role
     # or a binding needs the rights that it gives, and `create` is named kind by kind (exec is a `create`).
     _rule("*", "*", f"{READ} delete deletecollection patch update"),
     _rule(*_EVENTS),

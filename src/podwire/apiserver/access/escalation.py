@@ -1,4 +1,4 @@
-"""Nobody gives what they do not have: a write of roles and bindings is checked against the writer's own rights.
+"""RBAC privilege-escalation check: a write of roles and bindings needs the rights that it grants.
 
 Source: k8s.io/kubernetes `pkg/registry/rbac/escalation_check.go` and `pkg/registry/rbac/*/policybased/storage.go`.
 """

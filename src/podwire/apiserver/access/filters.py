@@ -1,4 +1,4 @@
-"""The way in: who asks, as whom, and whether they may."""
+"""Request filters: authentication, impersonation, authorization."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from podwire.apiserver.storage.store import Store
 
 PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
-"""What may be asked without a name, as far as role system:public-info-viewer allows it; everything else is 401."""
+"""Paths that are served without credentials, as far as role system:public-info-viewer allows; all others are 401."""
 
 
 class Authorizer:
-    """Decides: the group system:masters may everything, nodes not everything that their role says, RBAC the rest."""
+    """Authorizes: system:masters everything, nodes by their restriction, all others by RBAC."""
 
     def __init__(self, index: Rbac, store: Store) -> None:
         self._index = index
@@ -48,7 +48,7 @@ class AuthFilter:
         self._tokens = tokens
 
     def authenticate(self, request: Request) -> User:
-        """Who asks: by certificate, else by token, else nobody where that is enough; raises StatusError 401."""
+        """The user of a request by certificate, else token, else anonymous on public paths; raises StatusError 401."""
         if request.user is not None:
             return request.user
         kind, _, token = request.headers.get("authorization", "").partition(" ")

@@ -1,4 +1,4 @@
-"""Asking as somebody else: the headers Impersonate-User, -Group, -Uid and -Extra-*, each with the verb `impersonate`.
+"""Impersonation: the headers Impersonate-User, -Group, -Uid and -Extra-*, each with the verb `impersonate`.
 
 Source: k8s.io/apiserver `pkg/endpoints/filters/impersonation`.
 """
@@ -27,7 +27,7 @@ _KNOWN = ("impersonate-user", "impersonate-group", "impersonate-uid")
 
 
 def impersonate(user: User, headers: Iterable[tuple[str, str]], authorize: Authorize) -> User:
-    """The user that the headers name, the asker where there are none; raises StatusError 400 or 403."""
+    """The user that the headers name, the authenticated one where there are none; raises StatusError 400 or 403."""
     found: dict[str, list[str]] = {}
     for name, value in headers:
         found.setdefault(name, []).append(value)
@@ -61,7 +61,7 @@ def _extra(found: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
 
 
 def _needed(wanted: User) -> Iterator[Attributes]:
-    """What the asker must be allowed to do."""
+    """What the user must be allowed to do."""
     if account := _account(wanted.name):
         yield Attributes("impersonate", "", "v1", "serviceaccounts", namespace=account[0], name=account[1])
     else:
@@ -76,7 +76,7 @@ def _needed(wanted: User) -> Iterator[Attributes]:
 
 
 def _groups(wanted: User) -> tuple[str, ...]:
-    """The groups that were asked for, and those that everyone of the kind is in."""
+    """The requested groups, and those of every user of the kind."""
     account = _account(wanted.name)
     groups = wanted.groups or (account_groups(account[0]) if account else ())
     if AUTHENTICATED in groups or UNAUTHENTICATED in groups:

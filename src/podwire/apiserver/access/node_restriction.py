@@ -1,4 +1,4 @@
-"""What a node may not do though its role says so: touch other nodes, and pods that do not run on it.
+"""Node restriction: a node may not change other nodes, nor pods that do not run on it, whatever its role allows.
 
 Source: k8s.io/kubernetes `plugin/pkg/admission/noderestriction/admission.go`.
 """
@@ -26,7 +26,7 @@ def name_of(user: User) -> str:
 
 
 def denial_reason(user: User, attributes: Attributes, store: Store) -> str:
-    """Why a node may not do this; empty where its role decides, and for everyone who is no node."""
+    """Why a node may not do this; empty where its role decides, and for users that are no nodes."""
     node = name_of(user)
     if not node or attributes.group or attributes.verb in _READ:
         return ""

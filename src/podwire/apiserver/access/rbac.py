@@ -1,6 +1,6 @@
-"""Roles and bindings as the store has them: who may what.
+"""RBAC: authorization by the roles and bindings of the store.
 
-The answer to a question costs what the asker's own bindings cost, never what all bindings do.
+A decision costs what the user's own bindings cost, never what all bindings do.
 Source: k8s.io/kubernetes `plugin/pkg/auth/authorizer/rbac/rbac.go`, `pkg/registry/rbac/validation/rule.go`.
 """
 
@@ -31,13 +31,13 @@ ROLE_BINDINGS = f"rolebindings.{GROUP}"
 CLUSTER_ROLE_BINDINGS = f"clusterrolebindings.{GROUP}"
 
 MOST_USERS = 4096
-"""Askers whose grants are remembered; one more, and all are looked up anew."""
+"""Users whose grants are cached; with one more the cache is cleared."""
 
 MOST_DECISIONS = 1024
-"""Decisions that are remembered until a role or a binding changes; one more, and all are made anew."""
+"""Decisions that are cached until a role or a binding changes; with one more the cache is cleared."""
 
 LONGEST_REMEMBERED = 1024
-"""Characters of a question; who has no rights may ask long ones too, and fill the memory with them."""
+"""Characters of attributes that are cached: users without rights could fill the memory with longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Rbac:
                 self._put(event.new)
 
     def decide(self, user: User, attributes: Attributes) -> Decision:
-        """Whether some role of the user allows it, and by which binding. Who asks the same again is told the same."""
+        """Whether some role of the user allows it, and by which binding. Decisions are cached."""
         if attributes.length > LONGEST_REMEMBERED:
             return self._decide(user, attributes)
         key = user.name, user.groups, attributes
@@ -188,7 +188,7 @@ def rules_of(role: Object) -> tuple[Rule, ...]:
 
 
 def binding_of(key: Key, obj: Object) -> Binding:
-    """What a RoleBinding or ClusterRoleBinding says; one of an unknown form binds nobody."""
+    """The grant of a RoleBinding or ClusterRoleBinding; one of an unknown form binds no subject."""
     subjects = (_subject(subject, key.namespace) for subject in obj.get("subjects") or ())
     return Binding(key, role_key(obj, key.namespace), frozenset(filter(None, subjects)))
 

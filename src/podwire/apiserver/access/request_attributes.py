@@ -1,4 +1,4 @@
-"""What a request asks for, in the words of access rules.
+"""The attributes of a request for authorization.
 
 Source: k8s.io/apiserver `pkg/endpoints/request/requestinfo.go`.
 """
@@ -31,14 +31,14 @@ def verb(request: Request, route: Route) -> str:
 
 
 def on_path(request: Request) -> Attributes:
-    """What a request asks for whose path is none of a resource."""
+    """The attributes of a request whose path is none of a resource."""
     return Attributes(request.method.lower(), path=request.path)
 
 
 def on_resource(request: Request, route: Route) -> Attributes:
-    """What a request on a resource asks for; raises StatusError 405.
+    """The attributes of a request on a resource; raises StatusError 405.
 
-    A list or watch of one name asks for that name, and a namespace is in itself.
+    A list or watch of one name has that name, and the namespace of a Namespace is its own name.
     """
     found = verb(request, route)
     name = route.name or (_selected_name(request) if found in {"list", "watch"} else "")

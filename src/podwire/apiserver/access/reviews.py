@@ -1,4 +1,4 @@
-"""Reviews: questions about rights and identities that are asked like objects, answered at once and stored nowhere.
+"""Reviews of authorization and authentication: created like objects, answered at once and never stored.
 
 Source: k8s.io/api `authorization/v1`, `authentication/v1`; k8s.io/kubernetes `pkg/registry/authorization`.
 """
@@ -60,7 +60,7 @@ class Reviews:
         warnings = check_form(call.resource, body, options).warnings
         body = without_nulls(body)
         user = call.request.user
-        assert user is not None, "nobody comes here without a name"
+        assert user is not None, "requests are authenticated before"
         state = self._kinds[call.resource.kind](call, body.get("spec") or {}, user)
         return json_response({**body, "status": state}, 201, warnings)
 
@@ -121,7 +121,7 @@ def rules_status(index: Rbac, user: User, namespace: str) -> Object:
 
 
 def _attributes(call: Call, spec: Object) -> Attributes:
-    """What a review asks about; raises StatusError 422 where it is not one thing."""
+    """The attributes of a review; raises StatusError 422 where it has none or several."""
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None and path is not None:
         where = "spec.nonResourceAttributes"

@@ -1,4 +1,4 @@
-"""Rules of roles: what they say, and whether a set of them allows something. Pure.
+"""Policy rules of roles, and whether a set of them allows a request. Pure.
 
 Source: k8s.io/api `rbac/v1` PolicyRule; k8s.io/kubernetes `pkg/apis/rbac/v1/evaluation_helpers.go`.
 """
@@ -70,7 +70,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, as the keys to look up: one question is put to many rulesets."""
+    """Attributes as the keys to look up, made once for many rulesets."""
 
     verbs: tuple[str, str]
     targets: tuple[tuple[str, str], ...]
@@ -112,7 +112,7 @@ class Ruleset:
             self._add(rule)
 
     def allows(self, question: Question) -> bool:
-        """Whether some rule says yes."""
+        """Whether some rule allows it."""
         if question.path:
             return any(_covers(pattern, question.path) for v in question.verbs for pattern in self._paths.get(v, ()))
         for verb in question.verbs:

@@ -20,7 +20,7 @@ DEFAULT = "default"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 VOLUME_PREFIX = "kube-api-access-"
 TOKEN_SECONDS = 3607
-"""Upstream's number: an hour, and seven seconds by which it is told from a user's own hour."""
+"""Upstream's number: an hour, and seven seconds that distinguish it from an hour that a user chose."""
 
 ROOT_AUTHORITY = "kube-root-ca.crt"
 _MIRROR = "kubernetes.io/config.mirror"
@@ -48,9 +48,9 @@ def service_account(write: Write) -> None:
 
 
 def _wants_token(spec: Object, account: Object) -> bool:
-    """The pod's own word counts before its ServiceAccount's."""
-    said = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken"))
-    return said is not False
+    """The pod's own setting counts before its ServiceAccount's."""
+    mounted = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken"))
+    return mounted is not False
 
 
 def _mount_token(spec: Object, volume: str) -> None:

@@ -98,7 +98,7 @@ class TokenRequests:
         return tuple(found)
 
     def _check_node(self, user: User, call: Call, bound: Stored | None) -> None:
-        """A node gets tokens for the pods that run on it, and for nobody else."""
+        """A node gets tokens for the pods that run on it, and for no others."""
         node = node_restriction.name_of(user)
         if not node:
             return

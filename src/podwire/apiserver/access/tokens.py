@@ -1,4 +1,4 @@
-"""ServiceAccount tokens: what they say, and whether what they say still holds.
+"""ServiceAccount tokens: their claims, and whether these are still valid.
 
 A token is bound to its ServiceAccount's uid, and may be bound to a Pod, Node or Secret too: it ends with them.
 Source: k8s.io/kubernetes `pkg/serviceaccount/claims.go`; KEP-1205 "Bound Service Account Tokens".
@@ -64,7 +64,7 @@ class Issued:
 
 
 class Tokens:
-    """Issues tokens and believes its own. `key` is asked for when it is first needed."""
+    """Issues tokens and authenticates them. `key` is loaded when it is first needed."""
 
     def __init__(self, store: Store, key: Callable[[], SigningKey], issuer: str, clock: Callable[[], datetime]) -> None:
         self.issuer = issuer
@@ -168,7 +168,7 @@ def account_groups(namespace: str) -> tuple[str, str]:
 
 
 def _extra(name: str, one: Reference) -> list[tuple[str, tuple[str, ...]]]:
-    """What a user's `extra` tells of a bound object; of Secrets it tells nothing."""
+    """A user's `extra` about a bound object; none for Secrets."""
     if name == "secret":
         return []
     prefix = f"authentication.kubernetes.io/{name}"

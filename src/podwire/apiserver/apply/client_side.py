@@ -1,6 +1,6 @@
 """What `kubectl apply` without `--server-side` left in an object: its annotation with the last configuration.
 
-Only who applies as `kubectl` is helped over from there; others choose another name to stay out of it.
+Only the manager `kubectl` takes these fields over; other names do not.
 Source: k8s.io/apimachinery `managedfields/internal/lastappliedmanager.go`, `lastappliedupdater.go`.
 """
 

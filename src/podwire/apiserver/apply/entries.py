@@ -1,4 +1,4 @@
-"""The entries of `metadata.managedFields`: who set which fields by which kind of write, and when.
+"""The entries of `metadata.managedFields`: which manager set which fields, by which kind of write, and when.
 
 Source: k8s.io/apimachinery `meta/v1` ManagedFieldsEntry; `util/managedfields/internal` (managedfields, capmanagers).
 """
@@ -23,7 +23,7 @@ APPLY = "Apply"
 UPDATE = "Update"
 FIELDS_V1 = "FieldsV1"
 BEFORE_FIRST_APPLY = "before-first-apply"
-"""Who owns what stood in an object without entries when it was first applied."""
+"""The owner of what was in an object without entries when it was first applied."""
 
 ANCIENT = "ancient-changes"
 MOST_UPDATERS = 10
@@ -31,7 +31,7 @@ MOST_UPDATERS = 10
 
 
 class Identity(NamedTuple):
-    """What tells entries apart. Whoever applies has one entry for all API versions, so its version is empty here."""
+    """Identifies an entry. A manager that applies has one entry for all API versions, so its version is empty here."""
 
     name: str
     operation: str
@@ -51,7 +51,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def identity(self) -> Identity:
-        """What tells it from the other entries."""
+        """The identity of the entry."""
         version = "" if self.operation == APPLY else self.api_version
         return Identity(self.name, self.operation, version, self.subresource)
 
@@ -70,10 +70,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         """As messages name a manager."""
-        told = f'"{self.name}"'
+        shown = f'"{self.name}"'
         if self.subresource:
-            told += f' with subresource "{self.subresource}"'
-        return told if self.operation == APPLY else f"{told} using {self.api_version}"
+            shown += f' with subresource "{self.subresource}"'
+        return shown if self.operation == APPLY else f"{shown} using {self.api_version}"
 
 
 Entries = dict[Identity, Entry]
@@ -86,7 +86,7 @@ def stored(values: Iterable[Object]) -> Entries:
 
 
 def claimed(values: Any) -> Entries | None:
-    """Entries as a client sent them; None where they are not to be believed, then those that stand count.
+    """Entries as a client sent them; None where they are invalid; the stored ones are used then.
 
     `[{}]` and `[]` mean that the client wants them gone.
     """
@@ -99,7 +99,7 @@ def claimed(values: Any) -> Entries | None:
 
 
 def encoded(entries: Entries) -> list[Object]:
-    """Entries in upstream's order: those who apply first, then by time."""
+    """Entries in upstream's order: applies first, then by time."""
     order = sorted(
         entries.values(), key=lambda one: (one.operation, one.time, one.name, one.api_version, one.subresource)
     )

@@ -40,13 +40,13 @@ def name_key(name: str) -> str:
 
 
 def item_key(values: Mapping[str, Any]) -> str:
-    """The key of a list's item that is told by some of its fields."""
+    """The key of a list's item that is identified by some of its fields."""
     ordered = values if len(values) == 1 else {name: values[name] for name in sorted(values)}
     return "k:" + encode(ordered).decode()
 
 
 def value_key(value: Any) -> str:
-    """The key of a list's item that is told by its value."""
+    """The key of a list's item that is identified by its value."""
     return "v:" + encode(value).decode()
 
 
@@ -126,8 +126,8 @@ def shown(key: str) -> str:
     kind, _, text = key.partition(":")
     match kind:
         case "k":
-            told = (f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in decode(text).items())
-            return f"[{','.join(told)}]"
+            shown = (f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in decode(text).items())
+            return f"[{','.join(shown)}]"
         case "v":
             return f"[={text}]"
         case "i":
@@ -167,7 +167,7 @@ def _spelled(key: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _place(key: str) -> tuple[int, tuple[tuple[bool, float, str], ...]]:
-    """Where a key stands among others: by kind, then numbers before texts, each in their own order."""
+    """The sort key of a key: by kind, then numbers before texts, each in their own order."""
     kind, _, text = key.partition(":")
     if kind in {"f", SELF}:
         return _ORDER[kind], ((True, 0, text),)

@@ -1,4 +1,4 @@
-"""Who owns what after a write, and the three-way merge of server-side apply. Pure.
+"""Field ownership after a write, and the three-way merge of server-side apply. Pure.
 
 Live object, configuration, and what the same manager applied before; an item goes when its last owner leaves it.
 Source: sigs.k8s.io/structured-merge-diff `merge/update.go`; kubernetes.io "Server-Side Apply".
@@ -30,7 +30,7 @@ UNTRACKED: Fields = {
     "f:kind": {},
     "f:metadata": {fields.SELF: {}, **{fields.name_key(name): {} for name in _SERVERS_OWN}},
 }
-"""What nobody owns (k8s.io/apimachinery `managedfields/internal/stripmeta.go`)."""
+"""Fields without an owner (k8s.io/apimachinery `managedfields/internal/stripmeta.go`)."""
 
 MOST_KNOWN, LARGEST_KNOWN = 64, 8 * 1024
 """How many new objects are remembered with their fields, and how many bytes one may have."""
@@ -67,7 +67,7 @@ class ConflictError(Exception):
 
 
 class Author(msgspec.Struct, frozen=True, gc=False):
-    """Who writes, through which subresource (empty: the object itself), in which API version; `time` is RFC 3339."""
+    """The manager of a write, its subresource (empty: the object itself) and API version; `time` is RFC 3339."""
 
     name: str
     api_version: str
@@ -81,19 +81,19 @@ class Author(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The object with the configuration in it, and who owns what then."""
+    """The object with the configuration in it, and its owners."""
 
     obj: Object
     entries: Entries
 
 
 def created(obj: Object, entries: Entries, author: Author, shape: Shape) -> Entries:
-    """The owners of a new object's fields: who makes it owns all; `entries` are those that came with the body."""
+    """The owners of a new object's fields: the creator owns all; `entries` are those that came with the body."""
     return _with_update(entries, author, _made(obj, shape))
 
 
 def updated(old: Object, new: Object, entries: Entries, author: Author, shape: Shape) -> Entries:
-    """The owners after a write other than apply: its author has what is new or changed, nobody has what is gone.
+    """The owners after a write other than apply: its author owns what is new or changed; what is gone has no owner.
 
     An object without entries stays so: it is not tracked.
     """
@@ -127,7 +127,7 @@ def applied(live: Object, config: Object, entries: Entries, author: Author, shap
 
 
 def _made(obj: Object, shape: Shape) -> Fields:
-    """The fields of a new object. The pods of one owner are alike but for what nobody owns, and walked once."""
+    """The fields of a new object. Pods of one owner differ only in fields without an owner: the walk is cached."""
     own = {name: value for name, value in obj.get("metadata", {}).items() if name not in _SERVERS_OWN}
     encoded = encode({**obj, "metadata": own})
     if len(encoded) > LARGEST_KNOWN:
@@ -157,7 +157,7 @@ def _owned(entries: Entries) -> Fields:
 
 
 def _without(entries: Entries, changed: Fields, removed: Fields) -> Entries:
-    """Entries without fields that somebody else now sets, or that are gone. Those that lose nothing stay."""
+    """Entries without fields that another manager now sets, or that are gone. Those that lose nothing stay."""
     kept = {}
     for identity, entry in entries.items():
         left = fields.difference(fields.difference(entry.fields, changed), removed)
@@ -179,14 +179,14 @@ def _with_update(entries: Entries, author: Author, changed: Fields) -> Entries:
 def _pruned(merged: Object, last: Fields, claims: Fields, shape: Shape) -> Object:
     """The merged object without what its author applied before, and neither it nor anybody else has now.
 
-    Taking an item out takes all that is in it, so what others have inside is put back, and what nobody ever had.
+    Taking an item out takes all that is in it, so what others own inside is put back, and what never had an owner.
     """
     before, wanted = typed.with_named(last, shape), typed.with_named(claims, shape)
-    stands = typed.with_named(typed.field_set(merged, shape), shape)
+    present = typed.with_named(typed.field_set(merged, shape), shape)
     bare = _fields_left(merged, before, shape)
-    owned = fields.difference(stands, fields.union(bare, wanted))
+    owned = fields.difference(present, fields.union(bare, wanted))
     rest = _fields_left(merged, owned, shape)
-    gone = fields.intersection(fields.difference(stands, rest), before)
+    gone = fields.intersection(fields.difference(present, rest), before)
     return typed.remove(merged, gone, shape) or {}
 
 

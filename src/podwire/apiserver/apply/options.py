@@ -1,4 +1,4 @@
-"""What a write says of its author: parameters `fieldManager` and `force`, else the client's name.
+"""Options of a write that concern its author: parameters `fieldManager` and `force`, else the client's name.
 
 Source: k8s.io/apimachinery `meta/v1/validation` ValidatePatchOptions; k8s.io/apiserver `handlers/create.go`
 managerOrUserAgent.
@@ -22,7 +22,7 @@ LONGEST_NAME = 128
 DRY_RUNS = ("All",)
 FIELD_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 UNKNOWN = "unknown"
-"""Who writes without a name of any kind. Upstream leaves the name empty, which nobody can tell from a fault."""
+"""The manager of writes without any name. Upstream leaves the name empty, which looks like a fault."""
 
 _OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
@@ -67,7 +67,7 @@ def _problems(request: Request) -> Iterator[Cause]:
 
 
 def _client(user_agent: str) -> str:
-    """The client's name: what stands before the first slash of its User-Agent."""
+    """The client's name: the part of its User-Agent before the first slash."""
     name = user_agent.partition("/")[0]
     if not name.isprintable():
         name = "".join(filter(str.isprintable, name))

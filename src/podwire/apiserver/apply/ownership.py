@@ -1,4 +1,4 @@
-"""Who owns the fields of objects, as the writes of the server keep it: objects and their entries as JSON in and out."""
+"""Field ownership of objects as the server's writes keep it: objects and their entries as JSON in and out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Object = dict[str, Any]
 
 CONFLICT = "FieldManagerConflict"
 UNTRACKED_SUBRESOURCES = frozenset({"binding"})
-"""Writes that make nobody an owner: upstream's binding does not pass its field manager either."""
+"""Writes that make no owner: upstream's binding does not pass its field manager either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +41,29 @@ class Ownership:
         return entries.encoded(merge.created(made, known, author, self.shapes(resource)))
 
     def updated(
-        self, resource: Resource, change: tuple[Object, Object], stand: list[Object], claims: Any, author: Author
+        self, resource: Resource, change: tuple[Object, Object], stored: list[Object], claims: Any, author: Author
     ) -> list[Object]:
         """The entries after a change (old, new) by anything but apply.
 
         `claims` are those that the client sent. Through a subresource, or where claims make no sense, those that
-        `stand` count.
+        `stored` count.
         """
         if author.subresource in UNTRACKED_SUBRESOURCES:
-            return stand
-        claimed = None if claims is None or author.subresource or claims == stand else entries.claimed(claims)
-        known = entries.stored(stand) if claimed is None else claimed
+            return stored
+        claimed = None if claims is None or author.subresource or claims == stored else entries.claimed(claims)
+        known = entries.stored(stored) if claimed is None else claimed
         after = merge.updated(*change, known, author, self.shapes(resource))
-        return stand if after is known and claimed is None else entries.encoded(after)
+        return stored if after is known and claimed is None else entries.encoded(after)
 
     def applied(
-        self, resource: Resource, change: tuple[Object, Object], stand: list[Object], author: Author, *, force: bool
+        self, resource: Resource, change: tuple[Object, Object], stored: list[Object], author: Author, *, force: bool
     ) -> tuple[Object, list[Object]]:
         """A live object (empty: there is none) with a configuration applied, and the entries then.
 
         Raises StatusError 409 where others own what the configuration sets to another value.
         """
         live, config = change
-        shape, known = self.shapes(resource), entries.stored(stand)
+        shape, known = self.shapes(resource), entries.stored(stored)
         if author.name == client_side.KUBECTL:
             applied = _applied_by_kubectl(change, known, author, shape, force=force)
             named = {**config, "apiVersion": author.api_version}
@@ -79,14 +79,14 @@ class Ownership:
         found = list(typed.problems(config, self.shapes(resource)))
         if found:
             name = f"{config['metadata'].get('namespace', '')}/{config['metadata'].get('name', '')}"
-            told = found[0] if len(found) == 1 else "errors:\n" + "\n".join(f"  {one}" for one in found)
+            shown = found[0] if len(found) == 1 else "errors:\n" + "\n".join(f"  {one}" for one in found)
             raise status.bad_request(
-                f"failed to create typed patch object ({name}; {resource.api_version}, Kind={resource.kind}): {told}"
+                f"failed to create typed patch object ({name}; {resource.api_version}, Kind={resource.kind}): {shown}"
             )
 
 
 def conflict(found: Sequence[Conflict]) -> status.StatusError:
-    """The refusal that names every field and its owner, as k8s.io/apimachinery `internal/conflict.go` words it."""
+    """The refusal that names every field and its owner, worded as k8s.io/apimachinery `internal/conflict.go`."""
     causes = tuple(Cause(one.path, CONFLICT, f"conflict with {one.owner}") for one in found)
     if len(found) == 1:
         message = f"Apply failed with 1 conflict: conflict with {found[0].owner}: {found[0].path}"
@@ -102,7 +102,7 @@ def conflict(found: Sequence[Conflict]) -> status.StatusError:
 def _applied_by_kubectl(
     change: tuple[Object, Object], known: Entries, author: Author, shape: Shape, *, force: bool
 ) -> Applied:
-    """Apply as kubectl: what it applied client-side before, and nobody changed since, is its own already."""
+    """Apply as kubectl: fields that it applied client-side before, unchanged since, are its own already."""
     live, config = change
     try:
         return merge.applied(live, config, known, author, shape, force=force)

@@ -1,7 +1,7 @@
 """How values fall apart into fields that can have owners: what structured-merge-diff calls a schema.
 
     GRANULAR   an object whose fields have owners of their own
-    ITEMS      a list whose items have: told by key fields, or by their values
+    ITEMS      a list whose items have: identified by key fields, or by their values
     LEAF       one owner for the whole: plain values, atomic objects and lists, lists without a marker
 
 Source: kubernetes.io "Server-Side Apply", merge strategy (markers x-kubernetes-list-type, -list-map-keys, -map-type).
@@ -28,12 +28,12 @@ KEY_DEFAULTS: dict[tuple[str, ...], dict[str, Any]] = {
 """Values of key fields that a client may leave out, by the keys of the list.
 
 The packed schemas have no `default`; those of kinds of users do. Source: `+default="TCP"` of ContainerPort and
-ServicePort in k8s.io/api `core/v1/types.go`; no other list of the built-in kinds is told by a field with a default.
+ServicePort in k8s.io/api `core/v1/types.go`; no other list of the built-in kinds has a key field with a default.
 """
 
 
 class NoKeyError(ValueError):
-    """An item of a list cannot be told from others; the text says why, in upstream's words."""
+    """An item of a list has no distinct key; the text has the reason, in upstream's wording."""
 
 
 class Form(Enum):
@@ -45,11 +45,11 @@ class Form(Enum):
 
 
 class Shape:
-    """The form of one value, and the shapes of what is in it, which are made when first asked for.
+    """The form of one value, and the shapes of what is in it, which are made when first needed.
 
     `names` are declared fields: that one is there at all has no owner, only what is in it; of others it has.
     `whole`: a write that makes the value becomes the owner of its being there (not so for Go's structs).
-    `keys` and `key_defaults` tell items of a list; without keys they are told by their value.
+    `keys` and `key_defaults` identify items of a list; without keys their value does.
     """
 
     __slots__ = ("_declare", "_inner", "_known", "form", "key_defaults", "keys", "names", "whole")
@@ -88,7 +88,7 @@ class Shape:
         return self.inside("")
 
     def key(self, item: Any) -> str:
-        """The key of a list's item; raises NoKeyError where it cannot be told from others."""
+        """The key of a list's item; raises NoKeyError where it has none."""
         if not self.keys:
             if isinstance(item, dict | list):
                 raise NoKeyError("associative list without keys has an element that's a map or list type")
@@ -96,11 +96,11 @@ class Shape:
         if not isinstance(item, dict):
             raise NoKeyError("associative list with keys may not have non-map elements")
         given = {name: item[name] for name in self.keys if item.get(name) is not None}
-        told = {**self.key_defaults, **given} if self.key_defaults else given
-        if not told:
+        key = {**self.key_defaults, **given} if self.key_defaults else given
+        if not key:
             why = f'has an element that omits key field "{self.keys[0]}" (and doesn\'t have default value)'
             raise NoKeyError(f"associative list with keys {why}")
-        return fields.item_key(told)
+        return fields.item_key(key)
 
 
 def _anything(_: str) -> Shape:

@@ -24,7 +24,7 @@ _CONTAINERS = (dict, list)
 
 
 def field_set(value: Object, shape: Shape) -> Fields:
-    """The fields that a configuration speaks of: those whose owner becomes who applies it."""
+    """The fields of a configuration: its applier becomes their owner."""
     return _fields_of(value, shape, made=False)
 
 
@@ -53,7 +53,7 @@ def compare(old: Object, new: Object, shape: Shape) -> tuple[Fields, Fields]:
 
 
 def merge(live: Any, config: Any, shape: Shape) -> Any:
-    """A live value with a configuration laid over it; what the configuration does not speak of stays."""
+    """A live value with a configuration laid over it; fields outside the configuration stay."""
     if isinstance(live, dict) and isinstance(config, dict) and shape.form is Form.GRANULAR:
         laid = {
             name: merge(live[name], value, shape.inside(name)) if name in live else value
@@ -86,7 +86,7 @@ def with_named(found: Fields, shape: Shape) -> Fields:
 
 
 def problems(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
-    """Why a configuration cannot be applied: fields that are not known, items that cannot be told from each other."""
+    """Why a configuration cannot be applied: unknown fields, items without a distinct key."""
     if isinstance(value, dict) and shape.form is Form.GRANULAR:
         for name, inner in value.items():
             declared = shape.field(name)
@@ -185,17 +185,17 @@ def _compare_items(before: list[Any], after: list[Any], shape: Shape) -> tuple[F
 
 
 def _merge_items(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
-    """Items of both. What stands twice in the live list (variables may) stays so until it is applied."""
-    stands: dict[str, list[Any]] = {}
+    """Items of both. Duplicates in the live list (variables may have them) stay until they are applied."""
+    present: dict[str, list[Any]] = {}
     for key, item in _items(live, shape):
-        stands.setdefault(key, []).append(item)
+        present.setdefault(key, []).append(item)
     wanted = dict(_items(config, shape))
     merged = []
-    for key in _merged_order(list(stands), list(wanted)):
-        if key in stands and key in wanted:
-            merged.append(merge(stands[key][0], wanted[key], shape.item))
+    for key in _merged_order(list(present), list(wanted)):
+        if key in present and key in wanted:
+            merged.append(merge(present[key][0], wanted[key], shape.item))
         else:
-            merged += [wanted[key]] if key in wanted else stands[key]
+            merged += [wanted[key]] if key in wanted else present[key]
     return merged
 
 
@@ -252,7 +252,7 @@ def _without_items(value: list[Any], gone: Fields, shape: Shape) -> list[Any]:
 
 
 def _items(value: list[Any], shape: Shape) -> Iterator[tuple[str, Any]]:
-    """Items with their keys; what stands in the store and has none is nobody's."""
+    """Items with their keys; stored items without a key have no owner."""
     for item in value:
         try:
             yield shape.key(item), item

@@ -21,7 +21,7 @@ _STABILITY = {"alpha": 0, "beta": 1, "": 2}
 
 
 def wants_aggregated(accept: str) -> bool:
-    """Whether the first acceptable entry of an Accept header asks for aggregated discovery v2."""
+    """Whether the first acceptable entry of an Accept header is aggregated discovery v2."""
     for entry in accept.split(","):
         kind, *parameters = (part.strip() for part in entry.split(";"))
         named = set(parameters)

@@ -1,4 +1,4 @@
-"""Health: `/healthz`, `/livez` and `/readyz` with the checks below them, in upstream's words. Pure.
+"""Health: `/healthz`, `/livez` and `/readyz` with the checks below them, in upstream's wording. Pure.
 
 Source: k8s.io/apiserver `pkg/server/healthz/healthz.go`.
 """
@@ -11,13 +11,13 @@ from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Request, Response, text_response
 
 Check = Callable[[], str]
-"""What is wrong, in words; empty where all is well."""
+"""Returns what is wrong; empty where all is well."""
 
 ROOTS = ("/healthz", "/livez", "/readyz")
 
 
 def ping() -> str:
-    """The check that this process answers, which is shown by asking."""
+    """The check that this process answers: always well."""
     return ""
 
 
@@ -29,7 +29,7 @@ def is_health(path: str) -> bool:
 def answer(request: Request, path: str, checks: Mapping[str, Check]) -> Response:
     """How all checks are, or the one that the path names; raises StatusError 404 for one that is not there.
 
-    What is wrong is said to who asks for a single check only: these paths themselves are open to everybody.
+    Reasons are only in answers for a single check: the paths of all checks are open to every client.
     """
     root, _, name = path.removeprefix("/").partition("/")
     if not name:

@@ -15,7 +15,7 @@ from podwire.apiserver.base.requests import Response
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Gauge = Callable[[], Mapping[str, int]]
-"""Values by the value of one label; the empty one stands for no label."""
+"""Values by the value of one label; an empty one means no label."""
 
 
 Served = tuple[str, str, str, str, str]

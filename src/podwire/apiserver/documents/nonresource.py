@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Registry
 
 SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-"""Clients ask with `@v1.0` in the name, which is no media type (RFC 9110); answers have a dot there, as upstream's."""
+"""Clients write `@v1.0` in the name, which is no media type (RFC 9110); answers have a dot there, as upstream's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class ServerDocuments:
         return self._discovery(path.strip("/").split("/"), headers.get("accept", ""), headers.get("if-none-match", ""))
 
     def _schema(self, request: Request, group_version: str) -> Response:
-        """A document; asked for by its hash it may be kept for a year, by an old one it has moved to the new one."""
+        """A document: with its hash in the URL it may be cached for a year; an old hash redirects to the new one."""
         if not group_version:
             return Response(self._schemas.index())
         etag, requested = self._schemas.etag(group_version), request.parameter("hash")
@@ -163,8 +163,8 @@ class ServerDocuments:
 def _empty_swagger(accept: str) -> Response:
     """A document of version 2.0 without any schema: all are in /openapi/v3.
 
-    kubectl asks for it when version 3 does not know a kind, to say so in its own words. In protobuf, the form that it
-    asks for, field 1 of the document is the version (gnostic `openapiv2/OpenAPIv2.proto`).
+    kubectl requests it when version 3 does not have a kind, for its own error message. In protobuf, the form that it
+    accepts, field 1 of the document is the version (gnostic `openapiv2/OpenAPIv2.proto`).
     """
     if "openapi.spec.v2" in accept:
         return Response(b"\x0a\x032.0", content_type=SWAGGER_PROTOBUF)
@@ -172,12 +172,12 @@ def _empty_swagger(accept: str) -> Response:
 
 
 def _in_a_year() -> datetime:
-    """As far as HTTP can say "for ever" (RFC 9111); the address has the hash of what it leads to."""
+    """The longest lifetime that HTTP advises (RFC 9111); the URL has the hash of its content."""
     return datetime.now(UTC) + timedelta(days=365)
 
 
 def _aggregated(document: dict[str, Any]) -> Response:
-    """With a hash by which clients ask again (k8s.io/apiserver `pkg/endpoints/discovery/aggregated/etag.go`)."""
+    """With a hash for conditional requests (k8s.io/apiserver `pkg/endpoints/discovery/aggregated/etag.go`)."""
     body = json_response(document).body
     headers = {
         "Etag": f'"{hashlib.sha512(body).hexdigest().upper()}"',

@@ -26,7 +26,7 @@ class Documents:
     """The documents of a registry, made on first use and again when the registry changes.
 
     `server_side_apply` says whether PATCH operations offer application/apply-patch+yaml. Documents are kept compressed:
-    the core group's is 0.5 MB of text, and asked for rarely.
+    the core group's is 0.5 MB of text, and requested rarely.
     """
 
     def __init__(self, registry: Registry, *, server_side_apply: bool = False) -> None:
@@ -46,7 +46,7 @@ class Documents:
         return msgspec.json.encode({"paths": paths})
 
     def etag(self, group_version: str) -> str:
-        """The document's hash, as it stands in the index; empty where it is not served."""
+        """The document's hash, as it is in the index; empty where it is not served."""
         self._refresh()
         served = self._served.get(group_version)
         if served is None:

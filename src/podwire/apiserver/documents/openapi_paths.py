@@ -1,4 +1,4 @@
-"""The part `paths` of an OpenAPI v3 document: what can be asked of each resource, and how."""
+"""The part `paths` of an OpenAPI v3 document: the operations of each resource."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _METHODS = {"get": "get", "create": "post", "update": "put", "patch": "patch", "
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What a path stands for: the object's kind and the component of its body (empty for streams)."""
+    """What a path serves: the object's kind and the component of its body (empty for streams)."""
 
     group: str
     version: str

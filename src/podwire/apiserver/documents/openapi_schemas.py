@@ -93,7 +93,7 @@ def _component(definition: Object, texts: dict[str, str]) -> Object:
 
 
 def _schema(source: Object, text: str = "") -> Object:
-    """One schema in OpenAPI v3's form: a reference that has anything beside it stands in `allOf`."""
+    """One schema in OpenAPI v3's form: a reference that has anything beside it goes into `allOf`."""
     result: Object = {"description": text} if text else {}
     for key, value in source.items():
         if key == "properties":

@@ -1,4 +1,4 @@
-"""Whether a pod may be evicted: what its PodDisruptionBudget says. Pure.
+"""Whether a pod may be evicted by its PodDisruptionBudget. Pure.
 
 Source: k8s.io/kubernetes `pkg/registry/core/pod/storage/eviction.go`.
 """

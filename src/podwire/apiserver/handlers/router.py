@@ -171,7 +171,7 @@ class Api:
         return call.written(written, 201 if written.created else 200)
 
     def _check_create(self, call: Call) -> None:
-        """Who applies what is not there creates it, and must be allowed to."""
+        """Raise StatusError 403 where an apply would create an object and the user may not create it."""
         if call.request.user is not None:
             attributes = replace(request_attributes.on_resource(call.request, call.route), verb="create")
             self._access.auth_filter.check(call.request.user, attributes)
@@ -218,7 +218,7 @@ def _refusal(refusal: StatusError) -> Response:
 
 
 def _as_read(request: Request, answer: Response) -> Response:
-    """The same answer as YAML where that is asked for, and with line breaks where a person reads it."""
+    """The same answer as YAML where that is accepted first, and indented for user agents of people."""
     if not answer.content_type.startswith("application/json") or request.path.startswith("/openapi"):
         return answer
     if negotiation.wants_yaml(request.headers.get("accept", "")):

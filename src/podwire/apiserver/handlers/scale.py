@@ -25,7 +25,7 @@ SCALES = Resource("autoscaling", "v1", "scales", "scale", "Scale", namespaced=Tr
 
 
 def from_workload(workload: Object, paths: ScalePaths | None = None) -> Object:
-    """The Scale of a Deployment, ReplicaSet or the like, or of a kind of a user, whose parts stand at these paths."""
+    """The Scale of a Deployment, ReplicaSet or the like, or of a custom resource, whose parts are at these paths."""
     own = workload["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     if paths is None:
@@ -80,11 +80,11 @@ def _selector(workload: Object) -> str:
     terms = [f"{key}={value}" for key, value in sorted(labels.items()) if isinstance(value, str)]
     for expression in selector.get("matchExpressions") or ():
         key, values = expression.get("key", ""), ",".join(expression.get("values") or ())
-        words = {
+        shown = {
             "In": f"{key} in ({values})",
             "NotIn": f"{key} notin ({values})",
             "Exists": key,
             "DoesNotExist": f"!{key}",
         }
-        terms.append(words.get(expression.get("operator", ""), key))
+        terms.append(shown.get(expression.get("operator", ""), key))
     return ",".join(terms)

@@ -146,11 +146,11 @@ class Subresources:
         written = replace(sent, dry_run=options.dry_run, duplicates=())
         if budget is not None:
             key = Key(BUDGETS.storage, call.key.namespace, budget["metadata"]["name"])
-            await self._writer.update(BUDGETS, key, lambda stands: eviction.charge(stands, pod, now), written, STATUS)
+            await self._writer.update(BUDGETS, key, lambda stored: eviction.charge(stored, pod, now), written, STATUS)
         this = options.uid in {"", pod["metadata"]["uid"]} and not options.resource_version
         if this and not options.dry_run:
             await self._writer.update(
-                call.resource, call.key, lambda stands: eviction.mark(stands, now), written, STATUS
+                call.resource, call.key, lambda stored: eviction.mark(stored, now), written, STATUS
             )
         await self._writer.delete(call.resource, call.key, options)
         return json_response(Success(code=201).json(), 201, sent.duplicates)
@@ -162,7 +162,7 @@ class Subresources:
         return pod_streams.relay(call.request, call.route.subresource, pod, self._dialer)
 
     async def _old_stream(self, call: Call) -> Answer:
-        """kubectl tries SPDY when the WebSocket was refused: the runtime, asked without an upgrade, tells it why."""
+        """kubectl tries SPDY after a refused WebSocket: without upgrade, the kubelet answers with the reason."""
         pod = self._reader.stored(call.resource, call.key).object()
         return replace(pod_streams.relay(call.request, call.route.subresource, pod, self._dialer), streams=False)
 

@@ -23,7 +23,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 
 
 class BufferedResponse:
-    """What aiohttp wants of a response: it is prepared, ended, and asked whether the connection stays."""
+    """What aiohttp calls on a response: it is prepared and ended, and has `keep_alive`."""
 
     def __init__(self, raw: web.BaseRequest, answer: Response) -> None:
         self._raw = raw
@@ -80,7 +80,7 @@ def _date(second: int) -> str:
 
 @functools.cache
 def _reason(code: int) -> str:
-    """The words of a status; none for one that has none."""
+    """The reason phrase of a status; empty for one that has none."""
     try:
         return HTTPStatus(code).phrase
     except ValueError:

@@ -1,4 +1,4 @@
-"""Connections of clients: how long they may take, how much they may say, and what they are told when it is no HTTP.
+"""Connections of clients: limits of time and size, and the answer to what is no HTTP.
 
 Limits are those of kube-apiserver: Go's default for headers (net/http DefaultMaxHeaderBytes), 32 s until the first
 request has its headers (k8s.io/apiserver `pkg/server/secure_serving.go`).
@@ -24,7 +24,7 @@ LARGEST_HEADER = 1024 * 1024
 
 
 class Connections(web.Server):
-    """What aiohttp asks for something that serves a new connection."""
+    """Makes the protocol of each new connection."""
 
     def __call__(self) -> RequestHandler:
         """A handler for one connection."""

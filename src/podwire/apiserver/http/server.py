@@ -219,6 +219,6 @@ def _foreign_page() -> status.StatusError:
 
 
 def _same_origin(raw: web.BaseRequest) -> bool:
-    """Whether no web page asks, or one that this server served: a browser would lend it the user's certificate."""
+    """Whether the request is of no web page, or of one from this server: browsers add the user's certificate."""
     origin = raw.headers.get("Origin", "")
     return not origin or urlsplit(origin).netloc.lower() == raw.headers.get("Host", "").lower()

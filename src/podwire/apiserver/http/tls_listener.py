@@ -33,7 +33,7 @@ _USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class TlsListener:
-    """Accepts on a bound socket from `start` on; `protocol` makes who hears of a new connection."""
+    """Accepts on a bound socket from `start` on; `protocol` makes the protocol of a new connection."""
 
     def __init__(
         self, listener: socket.socket, context: ssl.SSLContext, protocol: Callable[[], asyncio.Protocol]
@@ -51,7 +51,7 @@ class TlsListener:
         self._resume()
 
     def close(self) -> None:
-        """Accept nothing more, and end what has only begun. Connections that stand are not touched."""
+        """Accept nothing more, and end handshakes. Established connections go on."""
         if self._socket.fileno() < 0:
             return
         self._loop.remove_reader(self._socket.fileno())

@@ -24,7 +24,7 @@ MOST_READS = 16
 """Records that are read without a break, so that other connections get their turn."""
 
 HIGH_WATER, LOW_WATER = 64 * 1024, 16 * 1024
-"""Bytes that wait to be sent: above, the protocol is asked to write no more; below, to go on. asyncio's numbers."""
+"""Bytes that wait to be sent: above, the protocol is paused; below, resumed. asyncio's numbers."""
 
 CLOSE_SECONDS = 30.0
 """How long a client may take to read the end of an answer."""
@@ -53,7 +53,7 @@ class TlsTransport(asyncio.Transport):
         return self._facts.get(name, default)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Who hears of what comes."""
+        """The protocol that receives data."""
         return self._protocol
 
     def is_closing(self) -> bool:
@@ -61,7 +61,7 @@ class TlsTransport(asyncio.Transport):
         return self._closing
 
     def is_reading(self) -> bool:
-        """Whether the protocol hears of what comes."""
+        """Whether the protocol receives data."""
         return self._reading
 
     def pause_reading(self) -> None:
@@ -170,7 +170,7 @@ class TlsTransport(asyncio.Transport):
         self._loop.call_soon(self._end, error, True)
 
     def _end(self, error: Exception | None, abrupt: bool = False) -> None:
-        """Tell the client, unless it is too late for words, and the protocol."""
+        """Send close_notify where that is still possible, and end the protocol."""
         if self._ended:
             return
         self._ended = True
@@ -186,7 +186,7 @@ class TlsTransport(asyncio.Transport):
 
 
 def _facts(connection: ssl.SSLSocket) -> Mapping[str, Any]:
-    """What asyncio tells of a TLS connection. The certificate is read once."""
+    """Extra information of a TLS connection, as asyncio has it. The certificate is read once."""
     facts = {
         "socket": connection,
         "ssl_object": connection,

@@ -1,4 +1,4 @@
-"""Watch streams on the wire: what watchers have to tell, as it comes, no faster than each client takes it.
+"""Watch streams on the wire: lines of watchers as they come, no faster than each client takes them.
 
 An event for a hundred watchers must not wake a hundred tasks: live streams are sent in rounds, straight into their
 connections. A round is followed by a rest as long as itself, in which the next events gather, so that sending never
@@ -28,7 +28,7 @@ LARGEST_SLICE = 64
 
 
 class Rounds:
-    """Calls those who want to send, one after the other, with a rest after each round."""
+    """Calls the streams that have something to send, one after the other, with a rest after each round."""
 
     def __init__(self) -> None:
         self._waiting: dict[Callable[[], None], None] = {}
@@ -77,7 +77,7 @@ class WatchStream:
         self._idle = False
 
     async def run(self, version: Callable[[], int]) -> None:
-        """Send until the watcher or the client ends; `version` tells the store's, for bookmarks."""
+        """Send until the watcher or the client ends; `version` returns the store's, for bookmarks."""
         watcher, loop = self._watcher, asyncio.get_running_loop()
         watcher.wake = self._wake
         with contextlib.suppress(ConnectionError):

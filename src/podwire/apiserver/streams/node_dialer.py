@@ -63,7 +63,7 @@ class KubeletDialer:
         return Endpoint(f"https://{_host(address)}:{daemon.get('Port') or KUBELET_PORT}", tls=self._tls)
 
     def backend(self, node: str, scheme: str, address: str, port: int) -> Endpoint:
-        """The backend itself. Its certificate is not checked: nobody knows those of pods."""
+        """The backend itself. Its certificate is not checked: those of pods are unknown."""
         del node
         return Endpoint(f"{scheme}://{_host(address)}:{port}")
 

@@ -33,7 +33,7 @@ PATHS = {
 
 _KNOWS_READERS = frozenset({"log", "attach"})
 _STARTERS = frozenset({"kubectl run", "kubectl debug"})
-"""Commands that start a container and then come to see what it said."""
+"""Commands that start a container and then read its output."""
 
 _CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
 PROTOCOLS = {
@@ -78,7 +78,7 @@ def kubelet_of(dialer: NodeDialer, node: str) -> Endpoint:
 
 
 def _reader(request: Request) -> tuple[tuple[str, str], ...]:
-    """Which run of a client asks, and whether that run made the container: kubectl's own headers say so (KEP-859)."""
+    """Which run of a client sent it, and whether that run made the container, by kubectl's own headers (KEP-859)."""
     who = request.user.name if request.user is not None else ""
     session = request.headers.get("kubectl-session", "")
     started = request.headers.get("kubectl-command", "") in _STARTERS

@@ -1,4 +1,4 @@
-"""The subresource `proxy` of Services, pods and nodes: who is meant by `http:web:80`. Pure.
+"""The subresource `proxy` of Services, pods and nodes: the target of `http:web:80`. Pure.
 
 Sources: k8s.io/kubernetes `pkg/registry/core/{service,pod}/storage` ResourceLocation, k8s.io/apimachinery
 `pkg/util/net` SplitSchemeNamePort. Which of several endpoints answers is for the caller to choose.
@@ -40,7 +40,7 @@ class Backend:
 
 
 def unavailable(message: str) -> status.StatusError:
-    """Nobody answers. Says nothing of when to try again, as clients would then try for ten seconds."""
+    """No backend answers. Without Retry-After, with which clients would try again for ten seconds."""
     return status.StatusError(503, "ServiceUnavailable", message)
 
 
@@ -62,7 +62,7 @@ def address(text: str, kind: str) -> Address:
 
 
 def of_service(service: Object, slices: Iterable[Object], port: str) -> tuple[Backend, ...]:
-    """All that may answer for a Service's port, by its number or name; raises StatusError 503 where nobody does.
+    """All that may answer for a Service's port, by its number or name; raises StatusError 503 where there is none.
 
     `slices` are those with the Service's label.
     """

@@ -27,7 +27,7 @@ class Relay(msgspec.Struct, frozen=True, gc=False):
     streams: bool
     """Whether it is a WebSocket (exec, attach, portforward) rather than a plain body (log)."""
     protocols: tuple[str, ...] = ()
-    """The WebSocket's subprotocols, the best first; an empty one stands for none at all."""
+    """The WebSocket's subprotocols, the best first; an empty one means none at all."""
 
 
 class Proxied(msgspec.Struct, frozen=True, gc=False):
@@ -38,7 +38,7 @@ class Proxied(msgspec.Struct, frozen=True, gc=False):
 
 
 class KubeletRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
-    """The runtime said no, or nothing; the body is a Status object."""
+    """The kubelet refused, or did not answer; the body is a Status object."""
 
     def __init__(self, code: int, body: bytes) -> None:
         super().__init__(code)
@@ -122,7 +122,7 @@ def _url(relay: Relay) -> str:
 
 
 async def _refuse(response: aiohttp.ClientResponse) -> None:
-    """Turn a runtime's refusal into a Status with its own words."""
+    """Turn a kubelet's refusal into a Status with its own message."""
     if response.status < 400:
         return
     body = await response.read()
@@ -138,7 +138,7 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
     raise KubeletRefusal(refusal.code, msgspec.json.encode(refusal.json()))
 
 
-class _reachable(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801  (reads as a word of `async with`)
+class _reachable(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801  (used as `async with _reachable(...)`)
     """Turns a runtime that does not answer into a refusal with the remedy."""
 
     def __init__(self, relay: Relay) -> None:
