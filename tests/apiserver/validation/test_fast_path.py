@@ -11,7 +11,7 @@ from podwire.apiserver.validation import structure
 from podwire.apiserver.validation.fast_path import Types
 from tests.apiserver.validation.objects import BASE, kind, make
 
-TYPES = Types(first_looks=0)
+TYPES = Types(compile_after=0)
 STRANGE: tuple[Any, ...] = (
     "", "text", "1Gi", "1gi\n", 0, -1, 1.5, 1.0, 2**31, 2**63, True, None, [], ["a"], [None], {}, {"a": 1}, {"a": None},
     "2024-02-30T00:00:00Z", "2024-01-31T23:59:59.5Z", "2024-01-31t23:59:59z", "YWJj", "YW", "%",
@@ -77,7 +77,7 @@ def test_a_moment_and_a_quantity_fit() -> None:
 
 
 def test_types_are_made_when_some_objects_came() -> None:
-    types, pod = Types(first_looks=2), make("v1 Pod")
+    types, pod = Types(compile_after=2), make("v1 Pod")
     assert [types.fits(definition("v1 Pod"), pod) for _ in range(4)] == [False, False, True, True]
 
 

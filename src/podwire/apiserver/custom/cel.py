@@ -1,4 +1,4 @@
-"""The CEL library, loaded when the first rule is met: `common-expression-language` (Rust, dynamically typed).
+"""The CEL library, loaded with the first rule: `common-expression-language` (Rust, dynamically typed).
 
 Only its engine is loaded: the package's own `__init__` brings a command line and 27 MB with it. What it gets wrong or
 does not have is put right here: `size` of a text counts characters, not bytes; an absent optional is null; Kubernetes'
@@ -62,7 +62,7 @@ _BUILTIN = frozenset((*_TYPES, *_TEXTS, *(f"get{part}" for part in _TIME), "of",
 
 
 class NotCompiledError(ValueError):
-    """An expression that cannot be evaluated here; the text says why."""
+    """An expression that cannot be evaluated here; the text is the reason."""
 
 
 class EvaluationError(ValueError):
@@ -73,8 +73,8 @@ class EvaluationError(ValueError):
 class Expression:
     """A compiled expression.
 
-    `variables` are the names that it asks for, those of its macros included; `depth` is how many macros that walk
-    through a list (all, exists, map and the like) stand inside each other.
+    `variables` are the names that it uses, those of its macros included; `depth` is how many macros that walk
+    through a list (all, exists, map and the like) are nested.
     """
 
     source: str
@@ -133,7 +133,7 @@ def pattern_problem(pattern: str) -> str:
 
 
 def _translated(source: str) -> str:
-    """The expression with those functions renamed that stand in for the library's own."""
+    """The expression with those functions renamed that replace the library's own."""
     tokens = _TOKEN.findall(source)
     followed = [*tokens[1:], ""] if tokens else []
     return "".join(
@@ -142,7 +142,7 @@ def _translated(source: str) -> str:
 
 
 def _depth(source: str) -> int:
-    """How many macros stand inside each other."""
+    """How deep macros are nested."""
     open_calls: list[bool] = []
     deepest, before = 0, ""
     for word in _TOKEN.findall(source):

@@ -1,4 +1,4 @@
-"""Whether a value has the form that its schema asks for: types, limits, patterns, combinations.
+"""Check a value against its schema: types, limits, patterns, combinations.
 
 Source of the words: k8s.io/kube-openapi `pkg/validation/errors`, and how k8s.io/apiextensions-apiserver
 `pkg/apiserver/validation/validation.go` turns them into field errors.
@@ -23,13 +23,13 @@ TYPE_INVALID = "FieldValueTypeInvalid"
 BLOCKING = frozenset(
     {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", TYPE_INVALID}
 )
-"""Reasons after which CEL rules are not asked: their expressions rely on types and limits."""
+"""Reasons after which CEL rules are not evaluated: their expressions rely on types and limits."""
 
 _INTEGERS = {"int32": 31, "int64": 63}
 
 
 def problems(schema: Structural, value: Any, path: str = "", *, root: bool = False) -> Iterator[Cause]:
-    """Everything that is wrong with a value; `path` is where it stands."""
+    """Return everything that is wrong with a value at a path."""
     if value is None and schema.nullable:
         return
     wrong = _type_problem(schema, value, path)

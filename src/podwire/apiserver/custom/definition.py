@@ -20,7 +20,7 @@ CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
 class Names(msgspec.Struct, frozen=True, rename="camel"):
-    """What a kind is called."""
+    """The names of a kind."""
 
     plural: str = ""
     kind: str = ""
@@ -42,13 +42,13 @@ class PrinterColumn(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SelectableField(msgspec.Struct, frozen=True, rename="camel"):
-    """A field that field selectors can ask for."""
+    """A field that field selectors may name."""
 
     json_path: str
 
 
 class Subresources(msgspec.Struct, frozen=True, rename="camel"):
-    """Which subresources a version has."""
+    """The subresources of a version."""
 
     status: dict[str, Any] | None = None
     scale: ScalePaths | None = None
@@ -114,7 +114,7 @@ class Definition(msgspec.Struct, frozen=True):
 
     @property
     def established(self) -> bool:
-        """Whether the kind is served, under the names that it asks for."""
+        """Whether the kind is served, under the names in its spec."""
         return self._holds("Established") and self._holds("NamesAccepted")
 
     @property

@@ -1,4 +1,4 @@
-"""The formats of texts that a schema can ask for; one that is not known here is not checked, as upstream has it.
+"""Formats of texts in schemas; an unknown one is not checked, as upstream.
 
 Source: k8s.io/apiextensions-apiserver `pkg/apiserver/validation/formats.go`; k8s.io/kube-openapi `validation/strfmt`.
 """

@@ -2,7 +2,7 @@ r"""JSONPath as printer columns use it: the values at a place of an object, in o
 
     .a.b   ['a']   .a['b.c']   .a\.b   [0]   [-1]   [1:3]   [*]   .*   ..name   [?(@.type=="Ready")]   [0,2]
 
-A filter compares a path (`@.a.b`) with a text, number or boolean by ==, !=, <, <=, >, >=; a path alone asks whether it
+A filter compares a path (`@.a.b`) with a text, number or boolean by ==, !=, <, <=, >, >=; a path alone is true where it
 is there. Source: kubernetes.io "JSONPath Support"; k8s.io/client-go `util/jsonpath`.
 """
 

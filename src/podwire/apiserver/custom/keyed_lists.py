@@ -1,4 +1,4 @@
-"""Lists that are sets or maps have no item twice, and embedded objects say what they are.
+"""Lists that are sets or maps have no item twice; embedded objects have apiVersion, kind and metadata.
 
 Source: k8s.io/apiextensions-apiserver `pkg/apiserver/schema/listtype`, `pkg/apiserver/schema/objectmeta`.
 """
@@ -34,7 +34,7 @@ def problems(schema: Structural, value: Any, path: str = "") -> Iterator[Cause]:
 
 
 def item_key(schema: Structural, item: Any) -> str:
-    """What tells an item of a list from the others, as a text; empty where the list knows no keys."""
+    """The key of an item among those of its list, as a text; empty where the list has no keys."""
     if schema.list_type == "set":
         return json.dumps(item, sort_keys=True)
     if schema.list_type != "map" or not isinstance(item, dict):

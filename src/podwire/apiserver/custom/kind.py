@@ -1,4 +1,4 @@
-"""A kind of a user as one version serves it: what its definition says of its objects.
+"""A kind of a user as one version of its definition serves it.
 
 Everything that costs room or time (the schema, the texts for `kubectl explain`) is made when it is first needed.
 """
@@ -38,7 +38,7 @@ NOT_CHECKED = (
 
 
 class CustomKind:
-    """One served version of a definition. What is stored stands in the storage version, whatever version is asked."""
+    """One served version of a definition. Objects are stored in the storage version."""
 
     def __init__(self, definition: Definition, version: Version, fingerprint: str, since: int) -> None:
         """`fingerprint` changes with the definition's spec; objects stored after `since` were written under it."""
@@ -62,12 +62,12 @@ class CustomKind:
 
     @property
     def scale(self) -> ScalePaths | None:
-        """Where the parts of a Scale stand, where the version has the subresource."""
+        """The paths of the parts of a Scale, where the version has the subresource."""
         return self._version.subresources.scale
 
     @property
     def warning(self) -> str:
-        """What clients of a deprecated version are told."""
+        """The warning of a deprecated version; empty for others."""
         if not self._version.deprecated:
             return ""
         return (

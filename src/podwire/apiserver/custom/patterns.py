@@ -1,7 +1,7 @@
 r"""Regular expressions of schemas: Go's RE2, searched in time that grows with the text and not faster.
 
 Python's `re` tries again and again where a pattern can match in many ways: Gateway API's `^[!-~]+([\t ]?[!-~]+)*$`
-takes it 2^n steps for a text of n letters that does not match, and whoever may write an object could stop the server.
+takes it 2^n steps for a text of n letters that does not match, and one object could stop the server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Taking out what a schema does not know, and nulls that mean nothing.
+"""Remove fields that a schema does not have, and nulls that count as absent.
 
 Source: k8s.io/apiextensions-apiserver `pkg/apiserver/schema/pruning`, `pkg/apiserver/schema/defaulting/prune.go`.
 """

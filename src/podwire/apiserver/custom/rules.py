@@ -1,4 +1,4 @@
-"""The CEL rules of a schema (`x-kubernetes-validations`), asked of a value and of the one before it.
+"""The CEL rules of a schema (`x-kubernetes-validations`), evaluated on a value and the one before it.
 
 Source: k8s.io/apiextensions-apiserver `pkg/apiserver/schema/cel/validation.go`; kubernetes.io "Validation rules".
 """
@@ -37,7 +37,7 @@ _TOO_DEAR = "call cost exceeds limit for rule"
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A rule that is stored and not evaluated: where it stands in the schema, and why."""
+    """A rule that is stored and not evaluated: its place in the schema, and the reason."""
 
     path: str
     rule: str
@@ -48,12 +48,12 @@ class Unusable:
 
 
 def problems(schema: Structural, value: Any, old: Any, path: str = "", *, root: bool = True) -> Iterator[Cause]:
-    """What the rules refuse; `old` is the former value, None for a new object. Call it on values of the right form."""
+    """Return what the rules refuse in a value that its schema allows; `old` is the former one or None."""
     return _problems(schema, value, _ABSENT if old is None else old, path, root=root)
 
 
 def unusable(schema: Structural, path: str) -> Iterator[Unusable]:
-    """The rules of a schema that cannot be evaluated here; `path` is where the schema stands."""
+    """The rules of a schema that cannot be evaluated here; `path` is that of the schema."""
     for rule in schema.rules:
         for source in filter(None, (rule.rule, rule.message_expression)):
             try:
@@ -87,7 +87,7 @@ def _problems(schema: Structural, value: Any, old: Any, path: str, *, root: bool
 
 
 def _correlated(schema: Structural, old: Any) -> dict[str, Any]:
-    """Former items by key: only in a list of type map an item is known again."""
+    """Former items by key: only items of a list of type map have a former value."""
     if schema.list_type != "map" or not isinstance(old, list):
         return {}
     return {item_key(schema, item): item for item in old}
@@ -106,14 +106,14 @@ def _own(schema: Structural, value: Any, old: Any, path: str, *, root: bool) -> 
             yield Cause(path or "<nil>", "FieldValueInvalid", f"Invalid value: {_TOO_DEAR}: {rule.rule}")
             continue
         if rule.optional_old_self:
-            asked = {**variables, OLD: cel.optional(former)}
+            bound = {**variables, OLD: cel.optional(former)}
         elif OLD in expression.variables:
             if former is None:
                 continue
-            asked = {**variables, OLD: former}
+            bound = {**variables, OLD: former}
         else:
-            asked = variables
-        yield from _judge(rule, expression, asked, _place(value, path, rule))
+            bound = variables
+        yield from _evaluate(rule, expression, bound, _place(value, path, rule))
 
 
 def _longest(value: Any) -> int:
@@ -122,7 +122,7 @@ def _longest(value: Any) -> int:
     return max(len(inner), max(map(_longest, inner), default=0))
 
 
-def _judge(rule: Rule, expression: Expression, variables: dict[str, Any], place: tuple[str, Any]) -> Iterator[Cause]:
+def _evaluate(rule: Rule, expression: Expression, variables: dict[str, Any], place: tuple[str, Any]) -> Iterator[Cause]:
     path, shown = place
     try:
         if expression.evaluate(variables) is True:

@@ -1,4 +1,4 @@
-"""The subresource `/scale` of kinds of users: their definition says where its parts stand.
+"""The subresource `/scale` of kinds of users: their definition has the paths of its parts.
 
 Source: k8s.io/apiextensions-apiserver `pkg/registry/customresource/etcd.go` scaleFromCustomResource.
 """
@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 def replicas(obj: Object, paths: ScalePaths) -> int:
-    """The wanted number; raises StatusError 500 where the object does not say it, as upstream does."""
+    """The wanted number; raises StatusError 500 where the object has none, as upstream."""
     found = simple_path.read(obj, paths.spec_replicas_path)
     if not isinstance(found, int):
         raise status.internal(f'the spec replicas field "{paths.spec_replicas_path}" does not exist')
@@ -25,7 +25,7 @@ def replicas(obj: Object, paths: ScalePaths) -> int:
 
 
 def state(obj: Object, paths: ScalePaths) -> Object:
-    """The status of the Scale: how many there are, and which pods they are."""
+    """The status of the Scale: current replicas and selector."""
     counted = simple_path.read(obj, paths.status_replicas_path)
     selector = simple_path.read(obj, paths.label_selector_path) if paths.label_selector_path else None
     found: Object = {"replicas": counted if isinstance(counted, int) else 0}

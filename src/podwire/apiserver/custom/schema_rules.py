@@ -1,4 +1,4 @@
-"""Whether a schema is structural, and says nothing that cannot be held.
+"""Check that a schema is structural and has no contradictions.
 
 Source: k8s.io/apiextensions-apiserver `pkg/apiserver/schema/validation.go`, `pkg/apis/apiextensions/validation`.
 """
@@ -136,7 +136,7 @@ def _map_keys(schema: Field, value: dict[str, Any], items: dict[str, Any]) -> It
 
 
 def _value_rules(schema: Field, value: dict[str, Any]) -> Iterator[Cause]:
-    """What stands under allOf, anyOf, oneOf and not only restricts."""
+    """Keywords under allOf, anyOf, oneOf and not may only restrict."""
     inner = [entry for name in _LOGIC for entry in schema[name]]
     inner += [schema["not"]] if isinstance(value.get("not"), dict) else []
     for entry in inner:

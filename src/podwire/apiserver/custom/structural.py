@@ -1,4 +1,4 @@
-"""Structural schemas: what a version of a definition says of its objects' values.
+"""Structural schemas of the versions of a definition.
 
 Source: k8s.io/apiextensions-apiserver `pkg/apiserver/schema/structural.go`; kubernetes.io "Extend the Kubernetes API
 with CustomResourceDefinitions", "Specifying a structural schema".
@@ -65,7 +65,7 @@ class Structural(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     rules: tuple[Rule, ...] = msgspec.field(default=(), name="x-kubernetes-validations")
 
     def child(self, name: str) -> Structural | None:
-        """The schema of a field or key; None where nothing is said of it."""
+        """The schema of a field or key; None where it has none."""
         found = self.properties.get(name)
         if found is None and isinstance(self.additional, Structural):
             return self.additional
@@ -83,5 +83,5 @@ def convert(schema: Any) -> Structural:
 
 
 def known_by_nature(schema: Structural, name: str, *, root: bool) -> bool:
-    """Whether a field belongs to every object of the API that stands here."""
+    """Whether a field belongs to every object, where this schema is of an object of the API."""
     return (root or schema.embedded) and name in META_FIELDS

@@ -22,14 +22,14 @@ NAMES_ACCEPTED = "NamesAccepted"
 ESTABLISHED = "Established"
 TERMINATING = "Terminating"
 RULES_NOT_EVALUATED = "podwire.io/RulesNotEvaluated"
-"""A condition of this server alone: CEL rules that are stored and not asked, because they cannot be compiled here."""
+"""A condition of this server alone: CEL rules that are stored and not evaluated, as they cannot be compiled here."""
 
 _MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found out about a definition."""
+    """Facts about a definition that its conditions report."""
 
     conflicts: Sequence[Conflict] = ()
     unusable: Sequence[Unusable] = ()
@@ -62,7 +62,7 @@ def _names_accepted(findings: Findings) -> Object:
 
 
 def _established(findings: Findings, established: bool) -> Object:
-    """A kind that was served once goes on with the names that it had."""
+    """A kind that was served keeps the names that it had."""
     if findings.conflicts and not established:
         return _condition(ESTABLISHED, "False", "NotAccepted", "not all names are accepted")
     return _condition(ESTABLISHED, "True", "InitialNamesAccepted", "the initial names have been accepted")

@@ -1,10 +1,10 @@
-"""Definitions at work: their status is set inside the write, their kinds are served from the commit on.
+"""CustomResourceDefinition controller: status inside the write, serving from the commit on.
 
     event                        effect
     definition written           status and names inside the write; its versions served when it is committed
     its spec changed             resources replaced; the kind's watches end, so that clients see the new form
     DELETE                       marked; no new objects; its objects are deleted, then the definition
-    gone                         served no longer; watches end; who lost a name to it asks again
+    gone                         served no longer; watches end; definitions that wait for its names are written again
 
 Source: k8s.io/apiextensions-apiserver `pkg/apiserver/customresource_handler.go`, `pkg/controller/finalizer`.
 """
@@ -74,10 +74,10 @@ class Definitions:
             found = definitions.of(stored)
             self._claims.put(stored.key.name, _claim(found))
             self._follow(stored, found)
-        self._store.subscribe(self._hear)
+        self._store.subscribe(self._on_events)
 
     async def stop(self) -> None:
-        """End what runs in the background."""
+        """Cancel the background tasks."""
         tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -112,7 +112,7 @@ class Definitions:
         self._claims.put(name, claim)
         write.transaction.when_done(lambda: None, lambda: self._claims.put(name, before))
 
-    def _hear(self, events: Sequence[Event]) -> None:
+    def _on_events(self, events: Sequence[Event]) -> None:
         for event in events:
             if event.removed:
                 self._removal.set()
@@ -164,7 +164,7 @@ class Definitions:
                 self._run(f"names of {other}", self._touch(other))
 
     def _run(self, title: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do something in the background, once at a time."""
+        """Run a task in the background, once at a time by its title."""
         if title in self._tasks:
             work.close()
             return
@@ -173,7 +173,7 @@ class Definitions:
         task.add_done_callback(lambda _: self._tasks.pop(title, None))
 
     async def _touch(self, name: str, change: Callable[[Object], Object] = lambda obj: obj) -> None:
-        """Write a definition again, so that its status is judged anew."""
+        """Write a definition again, so that its status is computed again."""
         resource = self._registry.find(definitions.GROUP, "v1", "customresourcedefinitions")
         if resource is None or self._writer is None:
             return
@@ -183,7 +183,7 @@ class Definitions:
             log.warning("CustomResourceDefinition %s could not be written: %s", name, error)
 
     async def _delete_objects(self, name: str) -> None:
-        """Delete the objects of a definition, wait for their finalizers, then let the definition go."""
+        """Delete the objects of a definition, wait for their finalizers, then remove the definition's own finalizer."""
         await self._touch(name)
         while left := self._store.objects(name):
             self._removal.clear()
@@ -205,7 +205,7 @@ class Definitions:
 
 
 def _home(resource: Resource) -> Key:
-    """Where the definition of a kind stands."""
+    """The key of a kind's definition."""
     return Key(STORAGE, "", resource.storage)
 
 

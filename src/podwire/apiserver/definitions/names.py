@@ -1,4 +1,4 @@
-"""Who has which names: two kinds of one group may share none, or clients could not tell them apart.
+"""Names of kinds: two kinds of one group share none, or clients could not distinguish them.
 
 Source: k8s.io/apiextensions-apiserver `pkg/controller/status/naming_controller.go`.
 """
@@ -36,17 +36,17 @@ class Conflict:
 
     @property
     def reason(self) -> str:
-        """As the condition NamesAccepted says it."""
+        """The text in the condition NamesAccepted."""
         return f"{self.part[0].upper()}{self.part[1:]}Conflict"
 
     @property
     def message(self) -> str:
-        """As the condition NamesAccepted says it."""
+        """The text in the condition NamesAccepted."""
         return f'"{self.name}" is already in use'
 
 
 class Claims:
-    """All claims. The first one to ask has a name."""
+    """All claims. A name belongs to the first claim."""
 
     def __init__(self, built_in: Iterable[Resource] = ()) -> None:
         self._built_in = tuple(
@@ -57,7 +57,7 @@ class Claims:
         self._claims: dict[str, Claim] = {}
 
     def conflicts(self, claim: Claim) -> tuple[Conflict, ...]:
-        """What of a claim others have already."""
+        """Return the names of a claim that others have already."""
         others = [one for one in (*self._built_in, *self._claims.values()) if _rivals(one, claim)]
         resources = {name for other in others for _, name in _resource_names(other.names)}
         kinds = {name for other in others for _, name in _kind_names(other.names)}
@@ -65,11 +65,11 @@ class Claims:
         return (*found, *(Conflict(part, name) for part, name in _kind_names(claim.names) if name in kinds))
 
     def get(self, holder: str) -> Claim | None:
-        """What a definition has now."""
+        """The current claim of a definition."""
         return self._claims.get(holder)
 
     def put(self, holder: str, claim: Claim | None) -> None:
-        """Note what a definition has; None: nothing."""
+        """Set the claim of a definition; None removes it."""
         self._claims.pop(holder, None)
         if claim is not None:
             self._claims[holder] = claim

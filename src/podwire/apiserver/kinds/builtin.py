@@ -148,7 +148,7 @@ def _cluster() -> tuple[Resource, ...]:
 
 
 def _review(group: str, kind: str, *, namespaced: bool = False) -> Resource:
-    """A kind that can only be asked: it has no storage."""
+    """A kind that is created and never stored: a review."""
     full = _resource(f"{group}/v1", kind, f"{kind.lower()}s", namespaced=namespaced)
     return replace(full, verbs=("create",), storage="")
 

@@ -64,7 +64,7 @@ class Resource:
     """One kind as one version serves it.
 
     `storage` names the store's table: versions and groups that serve the same objects share it, with `conversion`
-    between them (as events.k8s.io/v1 shares core v1's). `custom` is what a definition says of a kind of a user;
+    between them (as events.k8s.io/v1 shares core v1's). `custom` is the behaviour of a kind of a user;
     built-in kinds have schemas in package data and tables in `columns/`. `patch_strategic` is false for kinds of users:
     they have no strategic merge patch.
     """
@@ -87,17 +87,17 @@ class Resource:
 
     @property
     def counts_generations(self) -> bool:
-        """Whether `metadata.generation` tells changes of its objects: of all kinds of users, and of some built-in."""
+        """Whether its objects have a `metadata.generation`: those of all kinds of users, and of some built-in."""
         return self.custom is not None or self.kind in COUNTED_KINDS
 
     @property
     def names_versions(self) -> bool:
-        """Whether an update must say of which version it is (upstream's AllowUnconditionalUpdate, the other way)."""
+        """Whether an update needs a resourceVersion (the opposite of upstream's AllowUnconditionalUpdate)."""
         return self.custom is not None or self.kind in VERSIONED_KINDS
 
     @property
     def warning(self) -> str:
-        """What every request on it is answered with in a Warning header; empty for what is not deprecated."""
+        """The text of the Warning header of every request on it; empty for what is not deprecated."""
         return self.deprecation if self.custom is None else self.custom.warning
 
     @property

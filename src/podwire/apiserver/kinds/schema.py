@@ -170,7 +170,7 @@ def structures(package: str) -> dict[str, Schema]:
 
 
 def published(package: str) -> dict[str, dict[str, Any]]:
-    """The definitions of one Go package as they were published, without descriptions; made anew for each call."""
+    """The definitions of one Go package as they were published, without descriptions; decoded again for each call."""
     return msgspec.json.decode(_member(f"structure/{package}.json"), type=dict[str, dict[str, Any]])
 
 

@@ -1,4 +1,4 @@
-"""Whether an object may be stored.
+"""Validation of objects before they are stored.
 
 Order of a write: `mistyped` (400) and `unknown_fields` on the body as it came, then `defaults.apply`, then `strategy`,
 then `allocation`, then `validate` (422), then the store. A write of the status subresource needs `validate_status`.
@@ -84,7 +84,7 @@ _CHECKS: dict[tuple[str, str], Check] = {
 
 
 def in_order(resource: Resource, obj: Object) -> bool:
-    """Whether an object surely has known fields only, each of the right type, and all that its schema requires.
+    """Whether an object has known fields only, each of the right type, and all that its schema requires.
 
     False where that is not known: `mistyped`, `unknown_fields` and `validate` find out.
     """
@@ -94,7 +94,7 @@ def in_order(resource: Resource, obj: Object) -> bool:
 
 
 def mistyped(resource: Resource, obj: Object) -> str:
-    """What Go's decoder says when a value has the wrong JSON type, such as a text for a port; empty when all fit.
+    """The message of Go's decoder for a value of the wrong JSON type, such as a text for a port; empty when all fit.
 
     `defaults.apply` and `validate` expect an object that passed.
     """
@@ -120,10 +120,10 @@ def drop_unknown_fields(resource: Resource, obj: Object) -> None:
 
 
 def validate(resource: Resource, obj: Object, old: Object | None = None, *, complete: bool = False) -> list[Cause]:
-    """Everything that is wrong with an object after defaulting; with `old`, also what may not change.
+    """Return everything that is wrong with an object after defaulting; with `old`, also what may not change.
 
-    Each cause stands once. What only the schema requires comes last, and only where nothing else was said of the field;
-    `complete`: there is nothing of this, as the body was `in_order`.
+    Each cause is returned once. Fields that only the schema requires come last, and only without another cause;
+    `complete`: none of them is missing, as the body was `in_order`.
     """
     new, before = Field("", obj), None if old is None else Field("", old)
     found = list(_metadata(resource, new, before))
@@ -133,13 +133,13 @@ def validate(resource: Resource, obj: Object, old: Object | None = None, *, comp
     if resource.custom is not None:
         return list(dict.fromkeys([*found, *resource.custom.problems(obj, old)]))
     if not complete and not in_order(resource, obj):
-        told = {cause.field for cause in found}
-        found += (cause for cause in structure.missing_fields(schema.of(resource), obj) if cause.field not in told)
+        named = {cause.field for cause in found}
+        found += (cause for cause in structure.missing_fields(schema.of(resource), obj) if cause.field not in named)
     return list(dict.fromkeys(found))
 
 
 def validate_status(resource: Resource, obj: Object, old: Object) -> list[Cause]:
-    """Everything that is wrong with a new status; the rules of users may compare it with the rest of the object."""
+    """Return everything that is wrong with a new status; rules of users may compare it with the whole object."""
     if resource.custom is not None:
         return validate(resource, obj, old)
     new, before = Field("", obj), Field("", old)
@@ -147,13 +147,13 @@ def validate_status(resource: Resource, obj: Object, old: Object) -> list[Cause]
 
 
 def validate_ephemeral_containers(resource: Resource, obj: Object, old: Object) -> list[Cause]:
-    """Everything that is wrong with a Pod that is given more ephemeral containers."""
+    """Return everything that is wrong with a Pod that is given more ephemeral containers."""
     new, before = Field("", obj), Field("", old)
     return list(dict.fromkeys([*_metadata(resource, new, before), *pods.validate_ephemeral(new, before)]))
 
 
 def _shape(resource: Resource) -> Schema:
-    """What a body is read as: of a kind of a user only the metadata has Go types, the rest is judged as 422."""
+    """The schema to decode a body with: of a kind of a user only the metadata has Go types, the rest is validated."""
     return schema.of(resource) if resource.custom is None else _CUSTOM
 
 

@@ -96,9 +96,9 @@ def _against_limit(name: str, wanted: str, limits: Field, requests: Field) -> It
         if not overcommitted:
             yield limits.required("Limit must be set for non overcommitable resources")
         return
-    most, asked = quantities.number(limit), quantities.number(wanted)
+    most, request = quantities.number(limit), quantities.number(wanted)
     relation = "must be less than or equal to" if overcommitted else "must be equal to"
-    if asked > most or (asked != most and not overcommitted):
+    if request > most or (request != most and not overcommitted):
         detail = f"{relation} {name} limit of {quantities.canonical(limit)}"
         yield field_errors.invalid(requests.path, quantities.canonical(wanted), detail)
 

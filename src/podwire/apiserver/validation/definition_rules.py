@@ -1,4 +1,4 @@
-"""Whether a definition may be stored. Its schemas have rules of their own, in `schema_rules`.
+"""CustomResourceDefinitions; the rules of their schemas are in `custom.schema_rules`.
 
 Source: k8s.io/apiextensions-apiserver `pkg/apis/apiextensions/validation/validation.go`.
 """
@@ -24,7 +24,7 @@ _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int
 
 
 def problems(obj: Field, old: Field | None) -> Iterator[Cause]:
-    """Everything that is wrong with a definition, and with how it changed from `old`."""
+    """Return everything that is wrong with a definition, and with its changes from `old`."""
     spec = obj["spec"]
     yield from _naming(obj)
     yield from _group(spec["group"])
@@ -139,7 +139,7 @@ def _simple(path: Field, beginnings: tuple[str, ...]) -> Iterator[Cause]:
 
 
 def _conversion(conversion: Field) -> Iterator[Cause]:
-    """Webhooks that convert are not called here: they are refused rather than ignored."""
+    """Conversion webhooks are not called here: they are refused rather than ignored."""
     if conversion["strategy"].text not in {"", "None"}:
         yield conversion["strategy"].unsupported(("None",))
 
@@ -156,7 +156,7 @@ def _stored_versions(obj: Field) -> Iterator[Cause]:
 
 
 def _unchanged(spec: Field, old: Field) -> Iterator[Cause]:
-    """What objects that are stored already rely on."""
+    """Check that what stored objects rely on is unchanged."""
     established = any(
         one["type"].text == "Established" and one["status"].text == "True" for one in old["status"]["conditions"]
     )

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: their rules stand with the rest of their code, loaded when the first one comes."""
+"""CustomResourceDefinitions. Their rules are imported with the first one, as most worlds have none."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _NOT_FOR_THESE = "cannot be set for an Ephemeral Container"
 
 
 def container(field: Field, others: set[str]) -> Iterator[Cause]:
-    """What holds for an ephemeral container alone; `others` are the names of the pod's lasting containers."""
+    """Check the rules of ephemeral containers alone; `others` are the names of the pod's other containers."""
     target = field["targetContainerName"]
     if target and target.text not in others:
         yield target.not_found()
@@ -53,7 +53,7 @@ def container(field: Field, others: set[str]) -> Iterator[Cause]:
 
 
 def update(now: Field, before: Field) -> Iterator[Cause]:
-    """Of the ephemeral containers that a pod has, none may be changed or removed."""
+    """Refuse to change or remove ephemeral containers of a pod."""
     wanted = {entry["name"].text: entry.value for entry in now["ephemeralContainers"]}
     for entry in before["ephemeralContainers"]:
         name = entry["name"].text

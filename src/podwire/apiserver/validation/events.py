@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 LONGEST_WORD = 128
 LONGEST_MESSAGE = 1024
 _OF_THE_CLUSTER = {True: ("default", "kube-system"), False: ("", "default")}
-"""Where Events about objects without a namespace stand: those with an eventTime, and older ones."""
+"""Namespaces of Events about cluster-scoped objects: of those with an eventTime, and of older ones."""
 
 
 def validate(event: Field) -> Iterator[Cause]:
-    """Check an Event: it stands beside its object, and a new one (with an eventTime) says who did what and why."""
+    """Check an Event: it is in the namespace of its object; with an eventTime it needs reporter, action and reason."""
     is_new = bool(event["eventTime"])
     yield from _place(event, is_new)
     if not is_new:

@@ -1,8 +1,8 @@
-"""A first look at an object, at the speed of C: types made of the published schemas, into which msgspec fits it.
+"""Check objects at the speed of C, by msgspec types that are made of the published schemas.
 
 What fits is in order: known fields only, each of the right JSON type, no nulls, no empty maps and lists that Go leaves
-out, and all that are required. What does not fit may be in order too: `structure` then looks at it value by value, and
-has the words for what is wrong.
+out, and all that are required. What does not fit may be in order too: `structure` then checks it value by value, and
+has the messages.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from podwire.apiserver.validation.structure import HAVE_ZERO_VALUES, QUANTITY_NA
 from podwire.kube import quantities
 
 Type = Any
-"""What msgspec takes for a type."""
+"""A type that msgspec converts to."""
 
-FIRST_LOOKS = 32
-"""Objects of a kind that come before its types are made: they take 20 ms and 0.4 MB for pods, more than a few save."""
+COMPILE_AFTER = 32
+"""Objects of a kind before its types are made: they cost 20 ms and 0.4 MB for pods, more than a few objects save."""
 
 _UNNAMED = "Part"
 """The type of an object that is no definition of its own."""
@@ -46,23 +46,23 @@ _INT_OR_STRING: Type = str | _INTEGERS["int32"]
 
 @functools.cache
 def types() -> Types:
-    """Those of this process."""
+    """Return the types of this process."""
     return Types()
 
 
 class Types:
-    """The types of definitions. Those of a kind are made when so many of its objects came that it is worth it."""
+    """The types of definitions. Those of a kind are made after `compile_after` of its objects."""
 
-    def __init__(self, first_looks: int = FIRST_LOOKS) -> None:
-        self._first_looks = first_looks
-        self._looks: dict[str, int] = {}
+    def __init__(self, compile_after: int = COMPILE_AFTER) -> None:
+        self._compile_after = compile_after
+        self._seen: dict[str, int] = {}
         self._made: dict[str, Type] = {}
 
     def fits(self, definition_name: str, value: Any) -> bool:
-        """Whether an object is in order by this definition; False also where that is not known."""
-        looks = self._looks.get(definition_name, 0)
-        if looks < self._first_looks:
-            self._looks[definition_name] = looks + 1
+        """Whether an object conforms to this definition; False also where that is not known."""
+        seen = self._seen.get(definition_name, 0)
+        if seen < self._compile_after:
+            self._seen[definition_name] = seen + 1
             return False
         try:
             msgspec.convert(value, self._named(definition_name))
@@ -109,11 +109,11 @@ class Types:
         return msgspec.defstruct(name, members, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False)
 
     def _map(self, values: Schema) -> Type:
-        """One without entries is as good as absent, and left to `omitempty`."""
+        """A map with entries; one without is left to `omitempty`."""
         return Annotated[dict[str, self._of(values)], Meta(min_length=1)]  # type: ignore[misc]
 
     def _property(self, schema: Schema, name: str, owner: str) -> tuple[Type, ...]:
-        """Its type, and None as default where it may be absent. Empty lists that Go leaves out do not fit."""
+        """Return a field's type, and None as default where it may be absent. Empty lists that Go omits do not fit."""
         declared = schema.properties[name]
         kind = self._of(declared)
         if resolve(declared).type == "array" and owner != _UNNAMED and omits_empty_list(owner, name):

@@ -110,7 +110,7 @@ def _completions_update(spec: Field, before: Field) -> Iterator[Cause]:
 
 
 def _without_directives(original: dict[str, Any]) -> dict[str, Any]:
-    """A template without what says where pods run: that may change before the first of them is made."""
+    """A template without its scheduling directives: they may change before the first pod is made."""
     template = deepcopy(original)
     metadata, pod = template.get("metadata") or {}, template.get("spec") or {}
     for part in ("labels", "annotations"):

@@ -174,7 +174,7 @@ def _without_seconds(toleration: dict[str, Any]) -> dict[str, Any]:
 
 
 def _selector_update(now: Field, before: Field) -> Iterator[Cause]:
-    """A pod that is held back by scheduling gates may get more labels to its node selector."""
+    """Allow only additions to the node selector of a pod with scheduling gates."""
     if not before["schedulingGates"]:
         return
     for key, value in (before["nodeSelector"].value or {}).items():

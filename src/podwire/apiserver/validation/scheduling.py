@@ -1,4 +1,4 @@
-"""What a pod says of the nodes that it may run on: affinity, tolerations, spread, gates.
+"""Scheduling constraints of a pod: affinity, tolerations, topology spread, gates.
 
 Source: k8s.io/kubernetes `pkg/apis/core/validation` validateAffinity, ValidateTolerations and their like.
 """

@@ -1,4 +1,4 @@
-"""Secrets and what their types ask for. Source: k8s.io/kubernetes `pkg/apis/core/validation` ValidateSecret."""
+"""Secrets and the content of their types. Source: k8s.io/kubernetes `pkg/apis/core/validation` ValidateSecret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def validate(obj: Field, old: Field | None) -> Iterator[Cause]:
 
 
 def _content(obj: Field, data: Field) -> Iterator[Cause]:
-    """Check what the type asks for. A basic-auth Secret has a name or a password, though they may be empty."""
+    """Check the content that the type needs. A basic-auth Secret has a name or a password, though they may be empty."""
     held = data.value or {}
     match obj["type"].text:
         case kind if kind == SERVICE_ACCOUNT_TOKEN:

@@ -47,7 +47,7 @@ def validate(service: Field, old: Field | None) -> Iterator[Cause]:
 
 
 def is_headless(spec: Field) -> bool:
-    """Whether a Service asks for no address of its own."""
+    """Whether a Service has no cluster address (`clusterIP: None`)."""
     return bool(spec["clusterIPs"].value == ["None"])
 
 
@@ -135,7 +135,7 @@ def _number(port: Field) -> list[str]:
 
 
 def _port_pairs(spec: Field) -> Iterator[Cause]:
-    """The same port or node port twice for one protocol."""
+    """Refuse the same port or node port twice for one protocol."""
     ports: set[tuple[str, int]] = set()
     node_ports: set[tuple[str, int]] = set()
     for port in spec["ports"]:
@@ -152,7 +152,7 @@ def _port_pairs(spec: Field) -> Iterator[Cause]:
 
 
 def _annotations(service: Field, old: Field | None) -> Iterator[Cause]:
-    """Check annotations that say what fields say elsewhere."""
+    """Check annotations that fields have replaced."""
     annotations = service["metadata"]["annotations"]
     mode, hints = annotations.key(_MODE_ANNOTATION), annotations.key(_HINTS_ANNOTATION)
     if mode.given and hints.given and mode.value != hints.value:
@@ -213,7 +213,7 @@ def _address_families(spec: Field) -> Iterator[Cause]:
 
 
 def family_of(address: str) -> str:
-    """IPv4 or IPv6, the words of ipFamilies."""
+    """Return IPv4 or IPv6, the values of ipFamilies."""
     return "IPv6" if ":" in address else "IPv4"
 
 
@@ -235,7 +235,7 @@ def _load_balancer(spec: Field) -> Iterator[Cause]:
 
 
 def externally_accessible(spec: Field) -> bool:
-    """Whether clients outside the cluster can have a way in: node ports, load balancer addresses, external IPs."""
+    """Whether clients outside can connect: by node ports, load balancer addresses or external IPs."""
     kind = spec["type"].text
     return kind in {"LoadBalancer", "NodePort"} or (kind == "ClusterIP" and bool(spec["externalIPs"]))
 

@@ -1,4 +1,4 @@
-"""Whether an object has the form of its schema: JSON types, known fields, required fields.
+"""Check an object against its schema: JSON types, known fields, required fields.
 
 Source of the words: Go's encoding/json as sigs.k8s.io/json has it; kube-apiserver's strict decoding.
 """
@@ -73,9 +73,9 @@ def drop_unknown_fields(schema: Schema, value: Any) -> None:
 
 
 def missing_fields(schema: Schema, value: Any, path: str = "") -> Iterator[Cause]:
-    """Required fields that are not there, outside of the status.
+    """Required fields that are absent, outside of the status.
 
-    Lists, numbers and booleans may be absent upstream too: they decode to Go's zero value, and that is judged by value.
+    Lists, numbers and booleans may be absent upstream too: they decode to Go's zero value, which is checked by value.
     """
     found = resolve(schema)
     if isinstance(value, list) and found.items is not None:

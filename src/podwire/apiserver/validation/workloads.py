@@ -115,7 +115,7 @@ def replication_controller(obj: Field, _old: Field | None) -> Iterator[Cause]:
 
 
 def _replicated(spec: Field, old: Field | None, word: str) -> Iterator[Cause]:
-    """What all kinds with a selector and a template share."""
+    """Check what all kinds with a selector and a template share."""
     for part in _NUMBERS:
         yield from spec[part].not_negative()
     selector = spec["selector"]
