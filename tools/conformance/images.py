@@ -44,7 +44,8 @@ def archives(suite: Path) -> list[Path]:
     images = {
         "agnhost": agnhost(named(printed, "agnhost") + named(printed, "glibc-dns-testing"), tree, built),
         "pause": pause(named(printed, "pause"), built["agnhost"]),
-        "boom-server": boom_server(named(printed, "regression-issue-74839"), built["regression-issue-74839"]),
+        "boom-server": one_program(named(printed, "regression-issue-74839"), built["regression-issue-74839"]),
+        "nonewprivs": one_program(named(printed, "nonewprivs"), built["nnp"], mode=0o4755),
     }
     return [_archive(name, image, [str(tree), *map(str, built.values())]) for name, image in images.items()]
 
@@ -74,10 +75,10 @@ def pause(names: tuple[str, ...], program: Path) -> Image:
     return Image(names, Settings(entrypoint=("/agnhost", "pause")), files=(File("/agnhost", program, 0o755),))
 
 
-def boom_server(names: tuple[str, ...], program: Path) -> Image:
-    """The server of the test of connection tracking that sends packets out of the window."""
-    path = "/regression-issue-74839"
-    return Image(names, Settings(entrypoint=(path,)), files=(File(path, program, 0o755),))
+def one_program(names: tuple[str, ...], program: Path, mode: int = 0o755) -> Image:
+    """One static program and nothing else."""
+    path = f"/{program.name}"
+    return Image(names, Settings(entrypoint=(path,)), files=(File(path, program, mode),))
 
 
 def localhost_certificate() -> tuple[bytes, bytes]:

@@ -34,6 +34,7 @@ SUITE = Program("e2e.test", ".", is_test=True)
 GINKGO = Program("ginkgo", "github.com/onsi/ginkgo/v2/ginkgo")
 AGNHOST = Program("agnhost", "k8s.io/kubernetes/test/images/agnhost")
 BOOM_SERVER = Program("regression-issue-74839", "k8s.io/kubernetes/test/images/regression-issue-74839")
+NO_NEW_PRIVILEGES = Program("nnp", "k8s.io/kubernetes/test/images/nonewprivs")
 COREDNS = Program("coredns", ".", module="coredns")
 
 
