@@ -228,8 +228,17 @@ class SecurityContext(Struct, frozen=True):
     capabilities: Capabilities = Capabilities()
 
 
+class Sysctl(Struct, frozen=True):
+    """A kernel parameter of a pod's namespaces."""
+
+    name: str
+    value: str = ""
+
+
 class PodSecurityContext(Struct, frozen=True):
     """Defaults for all containers of a pod."""
+
+    sysctls: tuple[Sysctl, ...] = ()
 
     run_as_user: int | None = None
     run_as_group: int | None = None

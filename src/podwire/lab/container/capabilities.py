@@ -29,8 +29,17 @@ AUDIT_WRITE
 NUMBERS = {name: number for number, name in enumerate(IN_ORDER.split())}
 DEFAULT = frozenset(OF_RUNTIMES.split())
 
-GRANTABLE = DEFAULT | {"NET_ADMIN", "NET_BROADCAST", "IPC_LOCK", "IPC_OWNER", "SYS_PTRACE", "SYS_NICE", "SYS_RESOURCE"}
-"""What a pod may add. The rest could undo the read-only root, and with it the host's protection."""
+GRANTABLE = DEFAULT | {
+    "NET_ADMIN",
+    "NET_BROADCAST",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_PTRACE",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",  # no effect in a user namespace; node exporters add it
+}
+"""What a pod may request. The rest could undo the read-only root, and with it the host's protection."""
 
 _VERSION_3 = 0x20080522
 

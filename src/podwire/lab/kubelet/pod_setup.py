@@ -11,6 +11,7 @@ import msgspec
 
 from podwire.lab.container.plan import PLAN_FILE, PodPlan, read_plan, write_plan
 from podwire.lab.images.environment import ConfigurationError
+from podwire.lab.kubelet import sysctls
 from podwire.lab.kubelet.cni_client import CniError
 from podwire.lab.kubelet.plan_builder import BuiltPlan, build_plan, provide_files
 from podwire.lab.kubelet.pod_context import PodContext
@@ -50,9 +51,10 @@ class PodSetup:
     async def connect(self) -> None:
         """Give the pod its network. Retries until it is connected."""
         context, delay = self._context, FIRST_RETRY_SECONDS
-        while not context.sandbox.ready:
+        parameters = sysctls.values(context.pod.spec.security_context.sysctls)
+        while not context.sandbox.ready and not context.sandbox.record.failure:
             try:
-                await context.sandbox.connect(context.node.last_group, context.node.addresses)
+                await context.sandbox.connect(context.node.last_group, context.node.addresses, parameters)
             except (CniError, OSError) as error:
                 message = f"Failed to create pod sandbox: {error}"
                 context.emit(PodEvent("FailedCreatePodSandBox", message, warning=True))

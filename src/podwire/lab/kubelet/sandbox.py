@@ -8,7 +8,9 @@ import logging
 import shutil
 import socket
 import struct
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -95,14 +97,23 @@ class Sandbox:
         self.logs.provide(self.folder)
         self._save(self.record)
 
-    async def connect(self, last_group: int, node_addresses: tuple[str, ...]) -> None:
-        """Make the network namespace and ADD it. Raises CniError and OSError; what was half made is undone."""
+    async def connect(
+        self, last_group: int, node_addresses: tuple[str, ...], parameters: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Make the network namespace and ADD it. `parameters` are written below its /proc/sys.
+
+        Raises CniError and OSError; what was half made is undone.
+        """
         if self.record.host_network:
             self._save(msgspec.structs.replace(self.record, addresses=node_addresses))
             return
         if not self._pinned():
             namespaces.new_network_namespace(self._pin)
-            _prepare_network(self._pin, last_group)
+            try:
+                _prepare_network(self._pin, last_group, parameters)
+            except OSError:
+                namespaces.remove_network_namespace(self._pin)
+                raise
         try:
             attached = await self._network.add(self._attachment)
         except CniError:
@@ -148,10 +159,11 @@ class Sandbox:
         replace_file(self.folder / SANDBOX_FILE, msgspec.json.encode(record))
 
 
-def _prepare_network(pin: Path, last_group: int) -> None:
+def _prepare_network(pin: Path, last_group: int, parameters: Mapping[str, str]) -> None:
     """Loopback, and what container runtimes allow everybody in a pod: low ports and ping (containerd 2 defaults)."""
     with namespaces.inside_network(pin):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
             flags = struct.unpack("16sh", fcntl.ioctl(link, _SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0)))[1]
             fcntl.ioctl(link, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | _IFF_UP))
         sysctl.write({"net/ipv4/ip_unprivileged_port_start": 0, "net/ipv4/ping_group_range": f"0\t{last_group}"})
+        sysctl.write(parameters)
