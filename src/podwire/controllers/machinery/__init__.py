@@ -1,1 +1,1 @@
-"""What the controllers share: caches, owner references, names, writes of pods."""
+"""What the controllers share: owner references, pod control, deletion, status patches, supervision."""
