@@ -112,7 +112,7 @@ async def test_messages_pass_both_ways_and_so_does_the_end(client: aiohttp.Clien
         assert socket.close_code == 4001
 
 
-async def test_a_message_that_is_too_big_for_the_client_ends_the_connection_and_says_why(
+async def test_a_message_too_big_for_the_client_ends_the_connection_with_its_code(
     client: aiohttp.ClientSession,
 ) -> None:
     async with asyncio.timeout(20), client.ws_connect("/messages", max_msg_size=0) as socket:

@@ -72,7 +72,7 @@ def test_a_key_of_another_kind_is_refused() -> None:
         SigningKey.load(other)
 
 
-def test_the_public_key_says_nothing_private() -> None:
+def test_the_public_key_has_nothing_private() -> None:
     jwk = KEY.jwk()
     assert set(jwk) == {"use", "kty", "kid", "crv", "alg", "x", "y"}
     assert (jwk["kid"], jwk["alg"], jwk["crv"]) == (KEY.id, "ES256", "P-256")

@@ -35,7 +35,7 @@ def events(log: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.proves("audit-log")
-async def test_who_did_what_to_which(audited: Talk, log: Path) -> None:
+async def test_an_event_has_user_verb_and_object(audited: Talk, log: Path) -> None:
     secret = {"metadata": {"name": "s"}, "stringData": {"password": "correct horse"}}
     await audited.ok("POST", SECRETS, secret, user_agent="tests")
     (event,) = events(log)
@@ -50,7 +50,7 @@ async def test_who_did_what_to_which(audited: Talk, log: Path) -> None:
     assert "correct horse" not in log.read_text()
 
 
-async def test_refusals_are_told_too(audited: Talk, log: Path) -> None:
+async def test_refusals_are_recorded_too(audited: Talk, log: Path) -> None:
     await audited.as_user("eve").refused("GET", f"{SECRETS}/s")
     await Talk(audited.server, None).refused("GET", SECRETS)
     await audited.refused("GET", f"{SECRETS}/none")
@@ -64,7 +64,7 @@ async def test_refusals_are_told_too(audited: Talk, log: Path) -> None:
     ]
 
 
-async def test_both_names_of_an_impersonation_are_told(audited: Talk, log: Path) -> None:
+async def test_both_users_of_an_impersonation_are_recorded(audited: Talk, log: Path) -> None:
     await audited.impersonating(("impersonate-user", "bob")).ok("GET", "/api")
     (event,) = events(log)
     assert event["user"]["username"] == "kubernetes-admin"
@@ -72,7 +72,7 @@ async def test_both_names_of_an_impersonation_are_told(audited: Talk, log: Path)
     assert "objectRef" not in event
 
 
-async def test_a_watch_is_told_when_it_starts(audited: Talk, log: Path) -> None:
+async def test_a_watch_is_recorded_when_it_starts(audited: Talk, log: Path) -> None:
     await audited.watch(f"{SECRETS}?watch=true")
     (event,) = events(log)
     assert (event["stage"], event["verb"]) == ("ResponseStarted", "watch")
@@ -130,7 +130,7 @@ def test_a_rotation_that_failed_is_made_up_for(log: Path, monkeypatch: pytest.Mo
     assert sorted(path.name for path in log.parent.iterdir()) == ["audit.log", "audit.log.1"]
 
 
-def test_a_full_disk_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_is_logged_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     audit = AuditLog(Path("/dev/full"), lambda: NOW)
     audit.record(Request("GET", "/api", None), Outcome(None, Attributes("get", path="/api"), 401), NOW)
     audit.close()

@@ -86,7 +86,7 @@ async def test_the_verbs_escalate_and_bind_lift_it(eve: Talk, talk: Talk) -> Non
     assert (await eve.refused("POST", f"{IN_DEFAULT}/rolebindings", binding("c", "admin", user("bob"))))[0] == 403
 
 
-async def test_only_who_may_everything_makes_a_role_that_grows(eve: Talk, talk: Talk) -> None:
+async def test_an_aggregated_role_needs_all_rights(eve: Talk, talk: Talk) -> None:
     growing = {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}}
     code, _, text = await eve.refused("POST", f"{RBAC}/clusterroles", role("r", **growing))
     assert (code, "must have cluster-admin privileges" in text) == (403, True)

@@ -141,7 +141,7 @@ async def test_a_namespace_is_in_itself(talk: Talk) -> None:
         ),
     ],
 )
-async def test_refusals_are_told_in_upstreams_words(talk: Talk, path: str, message: str) -> None:
+async def test_refusals_have_upstreams_wording(talk: Talk, path: str, message: str) -> None:
     answer = await talk.as_user("eve").refused("GET", path)
     assert answer == (403, "Forbidden", message)
 
@@ -168,7 +168,7 @@ async def test_the_details_name_what_was_refused(talk: Talk) -> None:
         ("/healthz/../api", 401),
     ],
 )
-async def test_what_nobody_may_see(talk: Talk, path: str, expected: int) -> None:
+async def test_paths_that_no_user_may_read(talk: Talk, path: str, expected: int) -> None:
     answer = await talk.server.api.handle(Request("GET", path, None))
     assert isinstance(answer, Response)
     assert answer.code == expected

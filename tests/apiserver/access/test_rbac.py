@@ -116,14 +116,14 @@ def test_what_changes_counts_at_once(index: Index) -> None:
     assert not index.may("adam", verb="list")
 
 
-def test_a_missing_role_is_told(index: Index) -> None:
+def test_a_missing_role_is_reported(index: Index) -> None:
     index.put(ROLE_BINDINGS, binding("b", "none", user("eve"), kind="Role"), "ns")
     decision = index.rbac.decide(User("eve"), Attributes("get", "", "v1", "pods", namespace="ns"))
     assert not decision.allowed
     assert decision.reason == 'RBAC: role.rbac.authorization.k8s.io "none" not found'
 
 
-def test_a_yes_says_why(index: Index) -> None:
+def test_an_allowed_decision_has_a_reason(index: Index) -> None:
     index.put(ROLE_BINDINGS, binding("b", "reader", user("eve")), "ns")
     decision = index.rbac.decide(User("eve"), Attributes("get", "", "v1", "pods", namespace="ns"))
     assert decision.reason == 'RBAC: allowed by RoleBinding "b/ns" of ClusterRole "reader" to User "eve"'

@@ -18,7 +18,7 @@ def review(**spec: Any) -> dict[str, Any]:
 
 
 @pytest.mark.proves("reviews")
-async def test_who_am_i(talk: Talk) -> None:
+async def test_self_subject_review(talk: Talk) -> None:
     answer = await talk.as_user("eve", "staff").ok("POST", f"{AUTHENTICATION}/selfsubjectreviews", {})
     assert answer["status"]["userInfo"] == {"username": "eve", "groups": ["staff", "system:authenticated"]}
 

@@ -72,7 +72,7 @@ def test_rules_add_up() -> None:
         (PATHS, Rule(("get",), paths=("*",)), False),
     ],
 )
-def test_who_holds_what_may_give_it(held: Rule, atom: Rule, covered: bool) -> None:
+def test_rights_that_are_held_may_be_granted(held: Rule, atom: Rule, covered: bool) -> None:
     assert Ruleset([held]).allows(Question.of_atom(atom)) is covered
 
 

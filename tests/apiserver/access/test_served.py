@@ -61,7 +61,7 @@ async def test_a_token_over_tls(served: Served) -> None:
     assert (await get(served, "/api", Authorization="Basic YTpi"))[0] == 401
 
 
-async def test_nobody_over_tls(served: Served) -> None:
+async def test_anonymous_requests_over_tls(served: Served) -> None:
     assert await get(served, "/readyz") == (200, "ok")
     code, refusal = await get(served, "/api")
     assert (code, refusal["reason"]) == (401, "Unauthorized")
@@ -144,7 +144,7 @@ async def test_kubectl_makes_roles_and_bindings(served: Served) -> None:
 
 
 @pytest.mark.proves("kubectl-auth")
-async def test_kubectl_asks_about_itself(served: Served) -> None:
+async def test_kubectl_reviews_its_own_rights(served: Served) -> None:
     """These bodies are protobuf: client-go sends nothing else."""
     assert "kubernetes-admin" in await served.kubectl("auth", "whoami")
     assert "bob" in await served.kubectl("auth", "whoami", "--as=bob", "-o", "jsonpath={.status.userInfo.username}")

@@ -50,7 +50,7 @@ async def test_a_token_for_others_is_not_for_this_server(talk: Talk) -> None:
     assert await with_token(talk, "/api", made["status"]["token"]) == 401
 
 
-async def test_a_wrong_token_is_refused_even_where_nobody_is_asked(talk: Talk) -> None:
+async def test_a_wrong_token_is_refused_even_on_public_paths(talk: Talk) -> None:
     assert await with_token(talk, "/healthz", "a.b.c") == 401
 
 
@@ -103,7 +103,7 @@ async def test_a_node_gets_tokens_for_its_own_pods_only(talk: Talk) -> None:
         assert (code, "node requested token" in text) == (403, True), text
 
 
-async def test_who_has_no_right_gets_no_token(talk: Talk) -> None:
+async def test_a_token_needs_the_right_to_create_it(talk: Talk) -> None:
     eve = talk.as_user("eve")
     code, _, text = await eve.refused("POST", TOKEN, request())
     assert code == 403

@@ -59,7 +59,7 @@ def test_a_token_is_its_service_account(tokens: Tokens) -> None:
     assert dict(user.extra)["authentication.kubernetes.io/credential-id"][0].startswith("JTI=")
 
 
-def test_a_token_of_a_pod_says_which(tokens: Tokens) -> None:
+def test_a_token_of_a_pod_has_its_name(tokens: Tokens) -> None:
     user, _ = tokens.authenticate(tokens.issue(bound(pod="web", node="node-1"), (), HOUR).token)
     extra = dict(user.extra)
     assert extra["authentication.kubernetes.io/pod-name"] == ("web",)

@@ -68,7 +68,7 @@ async def test_what_stood_before_all_entries_is_not_kubectl_s_either(talk: Talk)
 
 
 @pytest.mark.parametrize("annotation", ["", "{", "[]", '{"apiVersion":"v2"}'])
-def test_an_annotation_that_tells_nothing(annotation: str) -> None:
+def test_an_annotation_without_a_configuration(annotation: str) -> None:
     assert client_side.applied_before(config_map(annotation, x="1"), "v1", CONFIG_MAP) == {}
 
 

@@ -29,7 +29,7 @@ def test_an_entry_is_stored_as_it_was_read() -> None:
     assert entries.claimed([ENTRY]) == entries.stored([ENTRY])
 
 
-def test_who_applies_comes_first_then_the_oldest() -> None:
+def test_applies_come_first_then_the_oldest() -> None:
     order = [Entry("z", APPLY, "v1", {}), Entry("y", APPLY, "v1", {}, "2026"), update("b", 1), update("a", 2)]
     found = entries.encoded({entry.identity: entry for entry in reversed(order)})
     assert [entry["manager"] for entry in found] == ["z", "y", "b", "a"]
@@ -57,7 +57,7 @@ def test_claims_that_make_no_sense_are_not_believed(claim: Any) -> None:
     assert entries.claimed(claim) is None
 
 
-def test_the_version_tells_updates_apart_and_not_who_applies() -> None:
+def test_the_version_identifies_updates_but_not_applies() -> None:
     assert update("a", 1, "v1").identity != update("a", 1, "v2").identity
     assert Entry("a", APPLY, "v1", {}).identity == Entry("a", APPLY, "v2", {}).identity
 

@@ -53,7 +53,7 @@ async def test_an_object_is_made_applied_again_and_shown_without_its_entries(ser
 
 
 @pytest.mark.proves("apply-conflicts", "kubectl-apply-server-side")
-async def test_a_conflict_is_told_in_upstream_s_words_and_can_be_forced(served: Served) -> None:
+async def test_a_conflict_has_upstreams_wording_and_can_be_forced(served: Served) -> None:
     await served.kubectl(*SSA, stdin=DEPLOYMENT)
     other = DEPLOYMENT.replace("replicas: 2", "replicas: 5").replace("image: nginx", "image: nginx:2")
     told = await served.kubectl(*SSA, "--field-manager=other", stdin=other, fails=True)

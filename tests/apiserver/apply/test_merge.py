@@ -111,7 +111,7 @@ def test_items_that_others_added_to_stay_with_what_is_theirs() -> None:
     assert story.obj == {"map": [{"name": "m"}, {"name": "n"}]}, "b owns the item, and not its value"
 
 
-def test_what_nobody_ever_owned_survives_in_an_item_that_somebody_has() -> None:
+def test_fields_without_an_owner_survive_in_an_item_with_one() -> None:
     story = Story(POD)
     story.apply("a", {"spec": {"containers": [{"name": "x", "image": "i", "command": ["c"]}]}})
     story.obj["spec"]["containers"][0]["imagePullPolicy"] = "Always"  # as defaulting does
@@ -152,7 +152,7 @@ def test_an_object_that_is_not_tracked_stays_so_when_it_is_updated() -> None:
     assert merge.updated({"plain": "x"}, {"plain": "y"}, {}, Author("a", "v1", NOW), SMALL) == {}
 
 
-def test_who_an_object_is_belongs_to_nobody() -> None:
+def test_the_identity_of_an_object_has_no_owner() -> None:
     story = Story(CONFIG_MAP)
     own = {"name": "a", "namespace": "n", "uid": "u", "generation": 1, "creationTimestamp": NOW, "resourceVersion": "7"}
     story.update("a", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**own, "labels": {"l": "1"}}})
@@ -161,7 +161,7 @@ def test_who_an_object_is_belongs_to_nobody() -> None:
     assert story.owned("b") == []
 
 
-def test_the_time_tells_the_last_change() -> None:
+def test_the_time_is_that_of_the_last_change() -> None:
     story = Story()
     story.apply("a", {"plain": "x"})
     before = story.entries
@@ -217,7 +217,7 @@ def test_applying_twice_is_applying_once(first: Object, second: Object, config: 
 
 
 @given(configs("plain", "set", "whole"), configs("atomic", "map", "free", "inner"))
-def test_two_who_apply_different_fields_do_not_mind_the_order(one: Object, other: Object) -> None:
+def test_applies_of_different_fields_commute(one: Object, other: Object) -> None:
     forwards, backwards = Story(), Story()
     forwards.apply("a", one)
     forwards.apply("b", other)
@@ -228,7 +228,7 @@ def test_two_who_apply_different_fields_do_not_mind_the_order(one: Object, other
 
 
 @given(configs(), configs())
-def test_what_is_applied_stands_and_what_nobody_owns_is_gone(first: Object, second: Object) -> None:
+def test_what_is_applied_is_there_and_what_has_no_owner_is_gone(first: Object, second: Object) -> None:
     story = Story()
     story.apply("a", first)
     story.apply("a", second)
@@ -238,7 +238,7 @@ def test_what_is_applied_stands_and_what_nobody_owns_is_gone(first: Object, seco
 
 
 @given(configs(), configs())
-def test_nobody_owns_what_is_not_there(first: Object, second: Object) -> None:
+def test_absent_fields_have_no_owner(first: Object, second: Object) -> None:
     story = Story()
     story.update("u", first)
     story.apply("a", second, force=True)

@@ -75,7 +75,7 @@ async def test_a_configuration_may_be_yaml(talk: Talk) -> None:
 
 
 @pytest.mark.proves("apply-removes")
-async def test_defaults_belong_to_nobody_and_stay_when_a_field_goes(talk: Talk) -> None:
+async def test_defaults_have_no_owner_and_stay_when_a_field_goes(talk: Talk) -> None:
     made = await apply(talk, f"{DEPLOYMENTS}/web", deployment(replicas=3))
     assert "f:strategy" not in owners(made)["me", "Apply", ""]["f:spec"]
     changed = await apply(talk, f"{DEPLOYMENTS}/web", deployment())
@@ -118,7 +118,7 @@ async def test_a_dry_run_changes_nothing(talk: Talk) -> None:
         ("fieldManager=a\nb", 'fieldManager: Invalid value: "a\\nb": should only contain printable characters'),
     ],
 )
-async def test_who_applies_must_have_a_name(talk: Talk, query: str, message: str) -> None:
+async def test_an_apply_needs_a_field_manager(talk: Talk, query: str, message: str) -> None:
     told = await refused(talk, f"{MAPS}/a", config_map(), query)
     assert told == (422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {message}')
 
@@ -157,7 +157,7 @@ async def test_what_is_no_configuration(talk: Talk, body: bytes) -> None:
     assert (await refused(talk, f"{MAPS}/a", body))[0] == 400
 
 
-async def test_the_version_that_stands_may_be_named(talk: Talk) -> None:
+async def test_the_present_version_may_be_named(talk: Talk) -> None:
     made = await apply(talk, f"{MAPS}/a", config_map())
     named = {"name": "a", "resourceVersion": made["metadata"]["resourceVersion"]}
     await apply(talk, f"{MAPS}/a", config_map(metadata=named, data={"x": "2"}))
@@ -170,7 +170,7 @@ async def test_rules_of_the_kind_hold_for_what_comes_out(talk: Talk) -> None:
     assert "spec.replicas" in message
 
 
-async def test_an_allocated_address_is_kept_and_owned_by_nobody(talk: Talk) -> None:
+async def test_an_allocated_address_is_kept_without_an_owner(talk: Talk) -> None:
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
     made = await apply(talk, f"{SERVICES}/s", service)
     changed = await apply(talk, f"{SERVICES}/s", {**service, "spec": {"ports": [{"port": 81}]}})
@@ -179,7 +179,7 @@ async def test_an_allocated_address_is_kept_and_owned_by_nobody(talk: Talk) -> N
     assert list(owners(changed)["me", "Apply", ""]["f:spec"]) == ["f:ports"]
 
 
-async def test_who_may_change_and_not_create_cannot_apply_what_is_not_there(talk: Talk) -> None:
+async def test_an_apply_that_creates_needs_the_right_to_create(talk: Talk) -> None:
     allowed = {"verbs": ["patch"], "apiGroups": [""], "resources": ["configmaps"]}
     subject = {"kind": "User", "name": "jane"}
     await talk.ok("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "r"}, "rules": [allowed]})
@@ -210,7 +210,7 @@ async def test_each_writer_is_kept_by_name(talk: Talk) -> None:
     assert len(found) == 3
 
 
-async def test_nobody_owns_the_node_that_a_pod_is_bound_to(talk: Talk) -> None:
+async def test_the_node_of_a_bound_pod_has_no_owner(talk: Talk) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
     made = await talk.ok("POST", PODS, {**pod, "spec": {"containers": [{"name": "c", "image": "i"}]}})
     await talk.ok("POST", f"{PODS}/p/binding", {"target": {"kind": "Node", "name": "n"}})

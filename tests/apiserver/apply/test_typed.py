@@ -122,7 +122,7 @@ def test_items_come_in_the_order_of_the_configuration(live: str, config: str, or
     assert typed.merge({"set": list(live)}, {"set": list(config)}, SMALL) == {"set": list(order)}
 
 
-def test_what_stands_twice_in_a_live_list_stays() -> None:
+def test_duplicates_in_a_live_list_stay() -> None:
     live = {"map": [{"name": "x", "value": "1"}, {"name": "x", "value": "2"}]}
     merged = typed.merge(live, {"map": [{"name": "y"}]}, SMALL)
     assert merged == {"map": [*live["map"], {"name": "y"}]}

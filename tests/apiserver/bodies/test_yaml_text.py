@@ -35,7 +35,7 @@ y Y n N yes No on OFF True true ~ Null 0o17 017 08 0b11 0x1F 1_000 1e3 1.5e3 .5 
 
 
 @pytest.mark.proves("yaml-bodies")
-def test_words_and_numbers_read_as_kubectl_reads_them() -> None:
+def test_texts_and_numbers_read_as_kubectl_reads_them() -> None:
     keys = ("y", "yes", "on", "off", "1", "1.5", "true")
     fields = [f"  v{number}: {word}\n" for number, word in enumerate(AMBIGUOUS.split())]
     for form in (fields, *([f"  {key}: v\n"] for key in keys)):

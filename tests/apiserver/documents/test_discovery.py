@@ -56,7 +56,7 @@ async def test_answers_say_their_form(talk: Talk) -> None:
 
 
 @pytest.mark.proves("aggregated-discovery")
-def test_aggregated_discovery_says_all_in_two_answers() -> None:
+def test_aggregated_discovery_needs_two_answers() -> None:
     [core] = discovery.aggregated_core(REGISTRY)["items"]
     assert core["metadata"]["name"] == ""
     pods = next(entry for entry in core["versions"][0]["resources"] if entry["resource"] == "pods")
@@ -82,7 +82,7 @@ def test_every_subresource_has_a_kind() -> None:
 
 
 @pytest.mark.proves("plain-discovery", "resource-names")
-def test_plain_discovery_says_the_same_step_by_step() -> None:
+def test_plain_discovery_has_the_same_step_by_step() -> None:
     assert discovery.core_versions("172.18.0.1:6443")["versions"] == ["v1"]
     names = [group["name"] for group in discovery.groups(REGISTRY)["groups"]]
     assert "" not in names

@@ -33,7 +33,7 @@ def test_checks_can_be_left_out() -> None:
     assert ask("/livez", exclude=("disk", "b", "a"), verbose=("",)) == (200, text)
 
 
-def test_one_check_alone_says_why() -> None:
+def test_the_reason_is_in_the_answer_of_a_single_check() -> None:
     assert ask("/healthz/ping") == (200, "ok")
     assert ask("/healthz/disk") == (500, "internal server error: it is full\n")
     with pytest.raises(StatusError, match="could not find the requested resource"):
@@ -42,7 +42,7 @@ def test_one_check_alone_says_why() -> None:
 
 @pytest.mark.proves("version-and-health")
 @pytest.mark.parametrize("root", ["healthz", "livez", "readyz"])
-async def test_the_server_says_all_of_its_checks(talk: Talk, root: str) -> None:
+async def test_the_server_lists_all_of_its_checks(talk: Talk, root: str) -> None:
     answer = await talk.answer("GET", f"/{root}?verbose")
     assert isinstance(answer, Response)
     assert (answer.code, answer.body) == (200, f"[+]ping ok\n[+]store ok\n{root} check passed\n".encode())

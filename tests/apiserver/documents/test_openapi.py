@@ -80,7 +80,7 @@ def kubectl(server: str, home: Path, *arguments: str, stdin: str = "") -> subpro
         ("netpol.spec.egress.to.ipBlock", "cidr"),
     ],
 )
-def test_kubectl_explain_tells_what_a_field_is(server: str, tmp_path: Path, path: str, seen: str) -> None:
+def test_kubectl_explain_describes_a_field(server: str, tmp_path: Path, path: str, seen: str) -> None:
     answer = kubectl(server, tmp_path, "explain", path)
     assert seen in answer.stdout, answer.stderr
 

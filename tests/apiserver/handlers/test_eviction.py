@@ -33,7 +33,7 @@ def test_an_eviction_is_charged_and_the_next_one_refused() -> None:
     assert cause.message == "The disruption budget web needs 2 healthy pods and has 2 currently"
 
 
-def test_a_budget_that_nobody_has_looked_at_yet_refuses() -> None:
+def test_a_budget_without_a_status_refuses() -> None:
     with pytest.raises(StatusError) as refused:
         eviction.charge(budget(observedGeneration=0), pod(), "now")
     assert refused.value.details.retry_after_seconds == 10

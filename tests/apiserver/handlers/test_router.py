@@ -296,7 +296,7 @@ async def test_health(talk: Talk) -> None:
 
 
 @pytest.mark.proves("anonymous")
-async def test_nobody_gets_nothing(talk: Talk) -> None:
+async def test_anonymous_requests_are_401(talk: Talk) -> None:
     for path in ("/metrics", "/api", MAPS, "/nothing"):
         answer = await talk.server.api.handle(Request("GET", path, None))
         assert isinstance(answer, Response)

@@ -72,7 +72,7 @@ async def allow_one(talk: Talk) -> None:
 
 
 @pytest.mark.proves("evictions")
-async def test_eviction_asks_the_disruption_budget(talk: Talk) -> None:
+async def test_eviction_charges_the_disruption_budget(talk: Talk) -> None:
     await guarded(talk)
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
     assert (await talk.refused("POST", f"{PODS}/web/eviction", body))[:2] == (429, "TooManyRequests")
@@ -82,7 +82,7 @@ async def test_eviction_asks_the_disruption_budget(talk: Talk) -> None:
     assert (await talk.ok("GET", BUDGETS))["items"][0]["status"]["disruptionsAllowed"] == 0
 
 
-async def test_what_stands_twice_in_an_eviction_is_told_of_the_eviction(talk: Talk) -> None:
+async def test_duplicate_fields_in_an_eviction_are_reported(talk: Talk) -> None:
     await guarded(talk)
     await allow_one(talk)
     twice = b'{"kind":"Eviction","metadata":{"name":"web"},"kind":"Eviction"}'
@@ -102,7 +102,7 @@ async def test_eviction_deletes(talk: Talk) -> None:
     assert (await talk.refused("GET", f"{PODS}/web"))[0] == 404
 
 
-async def test_an_evicted_pod_has_a_condition_that_says_so(talk: Talk) -> None:
+async def test_an_evicted_pod_has_a_condition(talk: Talk) -> None:
     await talk.ok("POST", PODS, {**pod(nodeName="n1")})
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
     await talk.ok("POST", f"{PODS}/web/eviction?dryRun=All", body)

@@ -8,7 +8,7 @@ def lines(answer: Response, version: tuple[int, int] = (1, 1), *, keep_alive: bo
     return head.decode().removesuffix("\r\n\r\n").split("\r\n")
 
 
-def test_a_head_tells_what_the_body_is() -> None:
+def test_a_head_describes_the_body() -> None:
     found = lines(Response(b"{}", 201))
     assert found[0] == "HTTP/1.1 201 Created"
     assert {"Content-Type: application/json", "Content-Length: 2", "Cache-Control: no-cache, private"} <= {*found}
@@ -26,17 +26,17 @@ def test_headers_and_warnings_stand_in_it_and_break_no_line() -> None:
     assert not any(line.startswith("X:") for line in found)
 
 
-def test_whether_the_connection_stays_is_told_where_the_version_does_not_tell() -> None:
+def test_the_connection_header_is_sent_where_the_version_has_another_default() -> None:
     assert "Connection: close" in lines(Response(b""), keep_alive=False)
     assert "Connection: keep-alive" in lines(Response(b""), (1, 0))
     assert lines(Response(b""), (1, 0))[0] == "HTTP/1.0 200 OK"
     assert "Connection: close" in lines(Response(b""), (1, 0), keep_alive=False)
 
 
-def test_an_answer_may_be_kept_where_it_says_so_and_one_without_a_body_tells_no_length() -> None:
+def test_an_answer_may_be_cached_by_its_header_and_one_without_a_body_has_no_length() -> None:
     found = lines(Response(b"", 304, headers={"Cache-Control": "public, immutable"}))
     assert [line for line in found if line.startswith(("Cache", "Content-L"))] == ["Cache-Control: public, immutable"]
 
 
-def test_a_code_without_words() -> None:
+def test_a_code_without_a_reason_phrase() -> None:
     assert lines(Response(b"", 599))[0] == "HTTP/1.1 599 "

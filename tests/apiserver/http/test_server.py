@@ -25,7 +25,7 @@ async def test_a_client_with_a_certificate_is_let_in(served: Served) -> None:
     assert await connect(served.url, served.credentials.ssl_context()) == 200
 
 
-async def test_a_client_without_certificate_is_nobody(served: Served) -> None:
+async def test_a_client_without_certificate_is_401(served: Served) -> None:
     context = ssl.create_default_context(cafile=served.credentials.authority_file)
     assert await connect(served.url, context) == 401
 

@@ -185,7 +185,7 @@ async def test_a_certificate_of_another_authority_gets_no_connection(place: Plac
     assert not place.echoes
 
 
-async def test_a_closed_listener_accepts_nothing_and_keeps_what_stands(place: Place) -> None:
+async def test_a_closed_listener_accepts_nothing_and_keeps_connections(place: Place) -> None:
     reader, writer = await place.connect()
     await until(lambda: place.echoes)
     place.listener.close()

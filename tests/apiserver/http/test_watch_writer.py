@@ -7,7 +7,7 @@ from podwire.apiserver.http.watch_writer import LARGEST_SLICE, Rounds
 from tests.apiserver.conftest import until
 
 
-async def test_who_asks_is_called_once_in_the_next_round() -> None:
+async def test_a_stream_is_called_once_in_the_next_round() -> None:
     rounds, called = Rounds(), []
 
     def send() -> None:
@@ -71,7 +71,7 @@ async def test_a_round_is_followed_by_a_rest_as_long_as_itself() -> None:
     assert moments[1] - moments[0] >= 0.045
 
 
-async def test_who_asks_during_a_round_is_called_in_the_next() -> None:
+async def test_a_stream_added_during_a_round_is_called_in_the_next() -> None:
     rounds, called = Rounds(), []
 
     def again() -> None:

@@ -169,7 +169,7 @@ async def test_what_cannot_be_shown_is_refused(talk: Talk) -> None:
 
 
 @pytest.mark.proves("watch-starts")
-async def test_a_watch_from_nothing_tells_what_stands(talk: Talk) -> None:
+async def test_a_watch_without_a_version_begins_with_the_present_objects(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     for query in ("", "&resourceVersion=0"):
         events = await talk.watch(f"{MAPS}?watch=true{query}&fieldSelector=metadata.name=a")
@@ -177,7 +177,7 @@ async def test_a_watch_from_nothing_tells_what_stands(talk: Talk) -> None:
 
 
 @pytest.mark.proves("watch-starts")
-async def test_a_watch_from_a_version_tells_what_came_after(talk: Talk) -> None:
+async def test_a_watch_from_a_version_sends_what_came_after(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map())
     await talk.ok("PATCH", f"{MAPS}/a", {"data": {"x": "2"}}, content_type=MERGE)
     await talk.ok("DELETE", f"{MAPS}/a")
@@ -225,7 +225,7 @@ async def test_the_first_table_of_a_stream_has_the_columns(talk: Talk, query: st
 
 
 @pytest.mark.proves("table-objects")
-async def test_rows_carry_what_is_asked_for(talk: Talk) -> None:
+async def test_rows_carry_what_is_requested(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
     for include, kind in (

@@ -70,7 +70,7 @@ async def test_a_refusal_names_what_it_is_about(talk: Talk) -> None:
 
 
 @pytest.mark.proves("retry-after")
-async def test_who_shall_come_again_is_told_when(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_retry_has_its_time_in_a_header(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.reads.list_options.FRESH_SECONDS", 0.01)
     early = await talk.answer("GET", f"{MAPS}?resourceVersion={talk.server.store.version + 9}")
     assert isinstance(early, Response)
@@ -236,7 +236,7 @@ async def test_schemas_are_kept_for_ever_by_their_hash(talk: Talk) -> None:
 
 
 @pytest.mark.proves("openapi-v3-index")
-async def test_kubectl_asks_for_schemas_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kubectl_fetches_schemas_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     handle = served.server.api.handle
 
@@ -251,7 +251,7 @@ async def test_kubectl_asks_for_schemas_once(served: Served, monkeypatch: pytest
 
 
 @pytest.mark.proves("deprecated-versions-warn", "warning-headers")
-async def test_endpoints_are_deprecated_and_every_request_hears_it(talk: Talk) -> None:
+async def test_endpoints_are_deprecated_and_every_request_is_warned(talk: Talk) -> None:
     told = ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",)
     new = {"metadata": {"name": "web"}, "subsets": []}
     for method, path, body in (
@@ -274,7 +274,7 @@ async def test_warnings_of_a_watch_are_headers_too(served: Served) -> None:
 
 
 @pytest.mark.proves("gzip")
-async def test_large_answers_are_compressed_for_who_reads_that(served: Served) -> None:
+async def test_large_answers_are_compressed_for_clients_that_accept_it(served: Served) -> None:
     async with session(served, auto_decompress=False) as client:
         await (await client.post(MAPS, json=config_map(data={"x": "y" * 200_000}))).read()
         for offered, given in (("gzip", "gzip"), ("identity", None), ("gzip;q=0", None), ("br", None)):

@@ -102,7 +102,7 @@ def test_missing_fields_count_as_their_defaults() -> None:
         ({}, ""),
     ],
 )
-def test_the_source_of_an_event_is_who_reports_it_where_none_is_named(event: dict[str, Any], source: str) -> None:
+def test_the_source_of_an_event_is_its_reporter_where_none_is_named(event: dict[str, Any], source: str) -> None:
     assert selectable_fields("events", event)["source"] == source
 
 

@@ -237,7 +237,7 @@ def test_ages_read_like_upstreams(duration: timedelta, shown: str) -> None:
 
 
 @pytest.mark.proves("table-objects")
-def test_rows_carry_the_object_as_asked() -> None:
+def test_rows_carry_the_object_as_requested() -> None:
     resource = REGISTRY.by_kind("v1", "ConfigMap")
     assert resource is not None
     obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(), "data": {"a": "b"}}

@@ -41,7 +41,7 @@ def told(watcher: Watcher) -> list[tuple[str, str, str]]:
     return [(kind, metadata.get("name", ""), metadata["resourceVersion"]) for kind, metadata in parts]
 
 
-async def test_changes_are_told_in_order() -> None:
+async def test_changes_are_sent_in_order() -> None:
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting(), PLAIN))
     await put(store, obj("a"))
@@ -50,7 +50,7 @@ async def test_changes_are_told_in_order() -> None:
     assert told(watcher) == [("ADDED", "a", "1"), ("MODIFIED", "a", "2"), ("DELETED", "a", "3")]
 
 
-async def test_other_storages_and_namespaces_are_not_told() -> None:
+async def test_other_storages_and_namespaces_are_not_sent() -> None:
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting(namespace="ns"), PLAIN))
     await put(store, obj("a"), "others")
@@ -86,7 +86,7 @@ async def test_one_that_leaves_is_shown_as_it_last_was_inside_at_the_new_version
 
 
 @pytest.mark.proves("watch-single")
-async def test_a_watch_by_name_hears_of_that_object_only() -> None:
+async def test_a_watch_by_name_gets_that_object_only() -> None:
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting(fields="metadata.name=b"), PLAIN))
     await put(store, obj("a"))
@@ -183,7 +183,7 @@ def test_bookmarks_come_every_minute_and_before_the_end() -> None:
 
 
 @pytest.mark.proves("watch-bookmarks")
-def test_without_being_asked_for_there_are_no_bookmarks() -> None:
+def test_bookmarks_come_on_request_only() -> None:
     watcher = Watcher(selecting(), PLAIN, started=0, ends=100)
     assert watcher.next_tick == 100
     watcher.tick(99, 1)
@@ -267,7 +267,7 @@ async def step(store: Store, name: str, app: str) -> None:
 
 @given(steps=STEPS, begin=st.integers(0, 25))
 @settings(max_examples=50, deadline=None)
-def test_who_follows_a_selection_knows_exactly_what_it_holds(steps: list[tuple[str, str]], begin: int) -> None:
+def test_a_client_of_a_selection_knows_exactly_what_it_holds(steps: list[tuple[str, str]], begin: int) -> None:
     asyncio.run(replayed(steps, begin))
 
 

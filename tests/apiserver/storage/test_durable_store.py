@@ -77,7 +77,7 @@ def held_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return go_on
 
 
-async def test_nobody_sees_a_durable_write_before_the_disk_has_it(
+async def test_no_durable_write_is_visible_before_the_disk_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(str(tmp_path / "store.db"), durable=True)
@@ -93,7 +93,7 @@ async def test_nobody_sees_a_durable_write_before_the_disk_has_it(
     assert [stored.version for stored in Store(str(tmp_path / "store.db")).objects("things")] == [2, 3]
 
 
-async def test_who_is_refused_for_a_write_is_told_when_it_stands(
+async def test_a_refusal_for_a_write_is_answered_when_that_is_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(str(tmp_path / "store.db"), durable=True)

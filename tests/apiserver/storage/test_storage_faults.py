@@ -160,7 +160,7 @@ def _whole(lines: list[bytes]) -> list[str]:
     return [line.decode() for line in lines if line.endswith(b"\n")]
 
 
-async def test_a_failing_listener_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_listener_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     store, heard = Store(":memory:"), list[Event]()
 
     def broken(_: object) -> None:

@@ -37,7 +37,7 @@ async def test_versions_come_from_one_counter() -> None:
 
 
 @pytest.mark.proves("no-op-writes")
-async def test_a_write_that_changes_nothing_takes_no_version_and_tells_nobody() -> None:
+async def test_a_write_that_changes_nothing_takes_no_version_and_makes_no_event() -> None:
     store = Store(":memory:")
     told: list[Event] = []
     store.subscribe(told.extend)
@@ -230,7 +230,7 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
         Store(str(path))
 
 
-async def test_events_of_one_commit_are_told_in_order() -> None:
+async def test_events_of_one_commit_come_in_order() -> None:
     store = Store(":memory:")
     told: list[int] = []
 

@@ -26,7 +26,7 @@ def test_a_log_comes_from_the_node_of_the_pod() -> None:
     assert not found.streams
 
 
-def test_the_runtime_hears_which_run_of_kubectl_asks_and_whether_it_made_the_container() -> None:
+def test_the_kubelet_gets_the_run_of_kubectl_and_whether_it_made_the_container() -> None:
     pod = {"metadata": {"name": "web", "namespace": "ns"}, "spec": {"containers": [{"name": "main"}], "nodeName": "n1"}}
     headers = {"kubectl-session": "7", "kubectl-command": "kubectl run"}
     for part in ("log", "attach"):

@@ -98,7 +98,7 @@ async def test_a_page_of_another_site_cannot_exec(served: Served, runtime: list[
     assert runtime == []
 
 
-async def test_a_node_that_is_down_is_said_so(served: Served) -> None:
+async def test_a_node_that_is_down_is_503(served: Served) -> None:
     pod = {
         "metadata": {"name": "web"},
         "spec": {"nodeName": "n2", "containers": [{"name": "main", "image": "nginx"}]},

@@ -127,7 +127,7 @@ def test_unknown_numbers_are_passed_over() -> None:
         (b"k8s\0" + field(3, "gzip"), "encoded as 'gzip'"),
     ],
 )
-def test_what_cannot_be_read_says_why(data: bytes, why: str) -> None:
+def test_what_cannot_be_read_is_refused_with_the_reason(data: bytes, why: str) -> None:
     with pytest.raises(WireError, match=why):
         envelope.read(data)
 

@@ -68,7 +68,7 @@ async def test_what_kubectl_creates_is_what_it_shows(served: Served, sent: list[
         assert one == without_nulls(other)
 
 
-async def test_kubectl_asks_who_it_is_and_what_it_may(served: Served, sent: list[Request]) -> None:
+async def test_kubectl_requests_its_identity_and_its_rights(served: Served, sent: list[Request]) -> None:
     assert (await served.kubectl("auth", "can-i", "create", "pods", "--subresource=exec")).strip() == "yes"
     assert "kubernetes-admin" in await served.kubectl("auth", "whoami")
     assert "*.*" in await served.kubectl("auth", "can-i", "--list")

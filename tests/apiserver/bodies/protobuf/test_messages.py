@@ -64,7 +64,7 @@ def test_every_field_is_in_the_published_schema_and_the_other_way() -> None:
 
 
 @pytest.mark.proves("protobuf-shapes", "protobuf-bodies")
-def test_every_field_holds_what_the_schema_says() -> None:
+def test_every_field_holds_the_type_of_its_schema() -> None:
     for name, definition in published().items():
         for field in () if name in CHOICES else named(TABLE[name]).values():
             whole = schema.resolve(definition.properties[field.name])
@@ -77,6 +77,6 @@ def test_every_field_holds_what_the_schema_says() -> None:
             assert (field.holds is Holds.BYTES) is (held.format == "byte"), (name, field)
 
 
-def test_an_unknown_message_is_told() -> None:
+def test_an_unknown_message_raises() -> None:
     with pytest.raises(LookupError):
         messages.message("io.k8s.api.core.v1.Toaster")
