@@ -5,7 +5,7 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 
-from podwire.component.endpoints import JSON, BindAddressError, Page, answer, bind_address, serving, verdict
+from podwire.component.endpoints import JSON, BindAddressError, Page, bind_address, response, serving, verdict
 from tests.apiserver.conftest import free_listener
 
 PAGES = {"/good": lambda: verdict(True), "/bad": lambda: verdict(False), "/json": lambda: Page("{}", content_type=JSON)}
@@ -29,11 +29,11 @@ def head(request: str) -> bytes:
     ],
 )
 def test_each_path_has_its_page_and_others_none(request_line: str, status: int) -> None:
-    assert answer(head(request_line), PAGES).startswith(f"HTTP/1.1 {HTTPStatus(status).value} ".encode())
+    assert response(head(request_line), PAGES).startswith(f"HTTP/1.1 {HTTPStatus(status).value} ".encode())
 
 
 def test_head_has_the_length_of_the_body_and_no_body() -> None:
-    whole, bare = answer(head("GET /good"), PAGES), answer(head("HEAD /good"), PAGES)
+    whole, bare = response(head("GET /good"), PAGES), response(head("HEAD /good"), PAGES)
     assert whole.startswith(bare)
     assert whole.removeprefix(bare) == b"ok\n"
 

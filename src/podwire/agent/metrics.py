@@ -23,5 +23,5 @@ def of_reconcilers(reconcilers: Sequence[Reconciler[Any, Any]]) -> Iterator[Fami
 
 
 def of_readiness(*, ready: bool) -> Family:
-    """Whether /readyz answers 200."""
+    """Whether /readyz returns 200."""
     return gauge("podwire_ready", "1 when every capability is in sync once.", float(ready))

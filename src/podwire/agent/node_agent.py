@@ -32,7 +32,7 @@ from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.sink import ServiceSink
 
 PROXY_MODE = "nftables"
-"""kube-proxy's word for how Services are translated."""
+"""kube-proxy's name of the mode in which Services are translated."""
 
 
 class Agent:

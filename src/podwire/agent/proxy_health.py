@@ -90,7 +90,7 @@ class ProxyHealth:
         status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
         self.answers[path, status.value] = self.answers.get((path, status.value), 0) + 1
         now = self._clock()
-        # As upstream: while all is well the last update is now, as monitors compare the two times.
+        # Like kube-proxy: while all is well the last update is now, as monitors compare the two times.
         updated = now if good else self.last_updated
         body = {"lastUpdated": _text(updated), "currentTime": _text(now), **more}
         return Page(json.dumps(body), status, JSON)

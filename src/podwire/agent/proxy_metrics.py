@@ -27,7 +27,7 @@ PROGRAMMING_BOUNDS = (0.25, 0.5, *range(1, 60), *range(60, 120, 5), *range(120, 
 
 
 class ProxyMetrics:
-    """Counts changes until they are applied. `health` is told of both."""
+    """Counts changes until they are applied. It passes both on to `health`."""
 
     def __init__(self, health: ProxyHealth) -> None:
         self.sync_duration = Histogram(SYNC_BOUNDS)

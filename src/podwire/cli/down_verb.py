@@ -12,7 +12,7 @@ from podwire.cli.options import down_name_option
 @down_name_option
 @click.option("--all", "everything", is_flag=True, help="End all worlds of this user.")
 def command(name: str | None, *, everything: bool) -> None:
-    """End a world: its processes, namespaces and files are gone when this returns.
+    """End a world: its processes, namespaces and files do not exist any more when this returns.
 
     \b
     podwire down

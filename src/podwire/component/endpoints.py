@@ -1,6 +1,6 @@
 """A small HTTP/1.1 server for probes and metrics: GET of fixed paths, one request a connection.
 
-Written out, as these endpoints must answer while everything else is busy, and no framework is loaded for them.
+No framework: these endpoints must respond while everything else is busy, and take no memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from http import HTTPStatus
 from podwire.kernel.datagram import listen_stream
 
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
-"""What a kernel without IPv6 answers: to listen on all of its addresses is to listen on none."""
+"""Errors of a kernel without IPv6: to listen on all of its IPv6 addresses is to listen on none."""
 READ_SECONDS = 5.0
 LARGEST_HEAD = 8192
 TEXT = "text/plain; charset=utf-8"
@@ -24,7 +24,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer."""
+    """The status and body of a response."""
 
     body: str
     status: HTTPStatus = HTTPStatus.OK
@@ -55,13 +55,13 @@ def verdict(good: bool) -> Page:
 
 @contextlib.asynccontextmanager
 async def serving(pages: Pages, addresses: Iterable[tuple[str, int]]) -> AsyncIterator[None]:
-    """Answer on these addresses inside the block. Raises OSError where one is taken."""
+    """Serve on these addresses inside the block. Raises OSError if one is taken."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
             async with asyncio.timeout(READ_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(answer(head, pages))
+                writer.write(response(head, pages))
                 await writer.drain()
         writer.close()
 
@@ -78,8 +78,8 @@ async def serving(pages: Pages, addresses: Iterable[tuple[str, int]]) -> AsyncIt
         yield
 
 
-def answer(head: bytes, pages: Pages) -> bytes:
-    """The whole answer to a request with this head."""
+def response(head: bytes, pages: Pages) -> bytes:
+    """The whole response to a request with this head."""
     method, target, *_ = [*head.split(b" ", 2), b"", b""]
     page_of = pages.get(target.partition(b"?")[0].decode("latin-1"))
     if page_of is None:

@@ -59,7 +59,7 @@ class TextList(click.ParamType[Any]):
 def command(**given: Any) -> None:
     r"""Run the cluster's DNS server.
 
-    It answers the names of Services and pods from the API server, and forwards all others.
+    It resolves the names of Services and pods from the API server's objects, and forwards all others.
 
     \b
     podwire dns --kubeconfig dns.conf --upstreams 192.0.2.53 --cluster-cidrs 10.244.0.0/16,10.96.0.0/16

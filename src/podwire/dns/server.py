@@ -1,4 +1,4 @@
-"""The cluster's DNS server: informers -> rows -> zone, and the ports on which it answers."""
+"""The cluster's DNS server: informers -> rows -> zone, and the ports on which it serves."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class DnsConfig:
     domain: str = "cluster.local"
     cluster_ranges: tuple[str, ...] = ()
     upstreams: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 a DNS server is asked from everywhere
+    addresses: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 a DNS server has clients everywhere
     port: int = 53
     health_port: int = 8080
     ready_port: int = 8181

@@ -17,7 +17,7 @@ _IPV4_MAPPED = 0xFFFF
 def usable(text: str) -> IPAddress | None:
     """Parse an address that traffic may be sent to; None for text that is no address and for special addresses.
 
-    Special addresses lead to the node itself, to its neighbours or to every host, whoever wrote the object: IPv4
+    Special addresses lead to the node itself, to its neighbours or to every host: IPv4
     0.0.0.0/8, loopback, link-local, multicast and reserved blocks; IPv6 unspecified, loopback, IPv4-compatible,
     IPv4-mapped, link-local and multicast addresses, and those with a zone.
     """

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from podwire.kube.client import ApiError, read_answer
+from podwire.kube.client import ApiError, read_response
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import Object, Struct
 
@@ -89,7 +89,7 @@ async def discover(client: Fetching) -> Discovered:
 
     Raises what reading the list of groups raises; a group whose document cannot be read is in `errors`.
     """
-    groups = read_answer("/apis", await client.fetch("/apis"), GroupList).groups
+    groups = read_response("/apis", await client.fetch("/apis"), GroupList).groups
     versions = ("v1", *(version.group_version for group in groups for version in group.by_preference))
     documents = await asyncio.gather(*(_resources(client, version) for version in versions))
     found: dict[tuple[str, str], Kind[Object]] = {}
@@ -107,6 +107,6 @@ async def _resources(client: Fetching, group_version: str) -> ResourceList | str
     """Return one document, or why it cannot be read; it is empty where the group was removed since the list."""
     root = "/apis/" if "/" in group_version else "/api/"
     try:
-        return read_answer(root + group_version, await client.fetch(root + group_version), ResourceList)
+        return read_response(root + group_version, await client.fetch(root + group_version), ResourceList)
     except ApiError as error:
         return ResourceList() if error.code == 404 else str(error)

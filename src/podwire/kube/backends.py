@@ -157,6 +157,6 @@ def _pod(endpoint: Endpoint) -> NamespacedName | None:
 
 
 def _serving(endpoint: Endpoint) -> bool:
-    """Whether it still answers. An absent condition counts as `ready` does."""
+    """Whether it serves. An absent condition has the value of `ready`."""
     serving = endpoint.conditions.serving
     return endpoint.ready if serving is None else serving

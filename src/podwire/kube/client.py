@@ -38,7 +38,7 @@ NAMESPACE_TERMINATING = "NamespaceTerminating"
 
 
 class ApiError(Exception):
-    """The server refused, or its answer cannot be read (code 502, reason UnreadableAnswer).
+    """The server refused, or its response cannot be decoded (code 502, reason UnreadableResponse).
 
     `reason` and `causes` are those of its Status object, such as NotFound, Conflict, NamespaceTerminating.
     """
@@ -69,7 +69,7 @@ class _TokenRequest(msgspec.Struct):
 
 
 class ObjectList(msgspec.Struct, Generic[ObjectT]):
-    """A list call's answer: the objects, the version at which they were read, and what could not be decoded."""
+    """The response to a list: objects, the version at which they were read, and what could not be decoded."""
 
     items: list[ObjectT]
     metadata: ListMeta = msgspec.field(default_factory=ListMeta)
@@ -132,13 +132,13 @@ class Client:
     async def get(self, kind: Kind[ObjectT], key: NamespacedName) -> ObjectT:
         """One object; raises ApiError with reason NotFound where there is none."""
         path = kind.path(key.namespace, key.name)
-        return read_answer(path, await self._call("GET", path), kind.type)
+        return read_response(path, await self._call("GET", path), kind.type)
 
     async def create(self, kind: Kind[ObjectT], body: Mapping[str, Any], namespace: str = "") -> ObjectT:
         """Create an object; return it as the server completed it."""
         whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         path = kind.path(namespace)
-        return read_answer(path, await self._call("POST", path, msgspec.json.encode(whole)), kind.type)
+        return read_response(path, await self._call("POST", path, msgspec.json.encode(whole)), kind.type)
 
     async def replace(
         self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], subresource: str = ""
@@ -146,7 +146,7 @@ class Client:
         """Replace an object whole; a resourceVersion in the body must still be the current one."""
         whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         path = kind.path(key.namespace, key.name, subresource)
-        return read_answer(path, await self._call("PUT", path, msgspec.json.encode(whole)), kind.type)
+        return read_response(path, await self._call("PUT", path, msgspec.json.encode(whole)), kind.type)
 
     async def create_subresource(
         self, kind: Kind[ObjectT], key: NamespacedName, subresource: str, body: Mapping[str, Any]
@@ -160,7 +160,7 @@ class Client:
         """A new token of a ServiceAccount (`authentication.k8s.io/v1` TokenRequest; `spec` is its spec)."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         path = kind.path(key.namespace, key.name, "token")
-        return read_answer(path, await self._call("POST", path, msgspec.json.encode(body)), _TokenRequest).status
+        return read_response(path, await self._call("POST", path, msgspec.json.encode(body)), _TokenRequest).status
 
     async def patch(
         self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], subresource: str = ""
@@ -168,7 +168,7 @@ class Client:
         """Merge the body into the object (RFC 7386)."""
         path = kind.path(key.namespace, key.name, subresource)
         answer = await self._call("PATCH", path, msgspec.json.encode(body), content_type=MERGE_PATCH)
-        return read_answer(path, answer, kind.type)
+        return read_response(path, answer, kind.type)
 
     async def delete(
         self,
@@ -244,12 +244,14 @@ class Client:
         return self._session.request(method, path, headers=headers, ssl=secured, server_hostname=name, **options)
 
 
-def read_answer(path: str, body: bytes, kind: type[ValueT]) -> ValueT:
-    """The answer to a call. Raises ApiError with reason UnreadableAnswer."""
+def read_response(path: str, body: bytes, kind: type[ValueT]) -> ValueT:
+    """Decode the response to a call. Raises ApiError with reason UnreadableResponse."""
     try:
         return decode(body, kind)
     except msgspec.MsgspecError as error:
-        raise ApiError(502, "UnreadableAnswer", f"{path}: the server's answer cannot be read: {error}") from error
+        raise ApiError(
+            502, "UnreadableResponse", f"{path}: the server's response cannot be decoded: {error}"
+        ) from error
 
 
 def _list(path: str, body: bytes, kind: Kind[ObjectT]) -> ObjectList[ObjectT]:
@@ -257,13 +259,13 @@ def _list(path: str, body: bytes, kind: Kind[ObjectT]) -> ObjectList[ObjectT]:
     try:
         return msgspec.json.decode(body, type=ObjectList[kind.type])  # type: ignore[name-defined]
     except msgspec.MsgspecError:
-        raw = read_answer(path, body, _RawList)
+        raw = read_response(path, body, _RawList)
     page = ObjectList[ObjectT]([], raw.metadata)
     for item in raw.items or ():
         try:
             page.items.append(decode(item, kind.type))
         except msgspec.MsgspecError as error:
-            named = read_answer(path, item, Object)
+            named = read_response(path, item, Object)
             page.rejected.append(Rejected(named.key, named.metadata.resource_version, str(error)))
     return page
 

@@ -454,7 +454,7 @@ class Service(Object, frozen=True):
 
     @property
     def headless(self) -> bool:
-        """True when DNS answers with the endpoints themselves."""
+        """True when DNS names resolve to the endpoints themselves."""
         return self.spec.cluster_ip == "None"
 
     @property

@@ -1,4 +1,4 @@
-"""Leader election by a Lease: no I/O. One process of several acts, and another one takes over when it is gone.
+"""Leader election by a Lease: no I/O. One process of several acts, and another one takes over when it has ended.
 
     state       input                                               next        next write
     FOLLOWING   there is no Lease                                   FOLLOWING   create
@@ -7,7 +7,7 @@
     FOLLOWING   our write was taken                                 LEADING
     LEADING     the retry period is over                            LEADING     update
     LEADING     our write was taken                                 LEADING
-    LEADING     the Lease was deleted or released by somebody       LEADING     create, update
+    LEADING     the Lease was deleted or released by another        LEADING     create, update
     LEADING     the Lease is held by another                        LOST
     LEADING     no write was taken for the renew deadline           LOST
 

@@ -34,7 +34,7 @@ class KeyToPath(Struct, frozen=True):
 
 
 class EmptyDirVolumeSource(Struct, frozen=True):
-    """An empty folder that lives as long as the pod. The medium is "" or Memory; a pod that exceeds the limit ends."""
+    """An empty folder that exists as long as the pod. The medium is "" or Memory; a pod that exceeds the limit ends."""
 
     medium: str = ""
     size_limit: Quantity | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LARGEST_LINE = 16 * 1024 * 1024
-"""Bytes of one event; upstream stores objects of at most 1.5 MB, their events are a little longer."""
+"""Bytes of one event; etcd stores objects of at most 1.5 MB, their events are a little longer."""
 
 
 class LineTooLongError(Exception):

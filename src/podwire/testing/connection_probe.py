@@ -1,4 +1,4 @@
-"""Try one connection from inside a pod's network and print the outcome in one word.
+"""Try one connection from inside a pod's network and print the outcome.
 
 The text of this file is run by a bare Python in that network, so it uses the standard library only. Arguments: host,
 port, protocol (TCP or UDP), seconds. Outcomes: open (a connection was made, or a datagram came back), refused, silent,

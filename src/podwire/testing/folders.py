@@ -32,7 +32,7 @@ class Folder:
         os.close(self.lock)
 
     def keep(self) -> None:
-        """Leave it where it is: nobody sweeps it any more."""
+        """Keep the folder: no sweep removes it any more."""
         (self.path / MARK).unlink(missing_ok=True)
         os.close(self.lock)
 
@@ -43,7 +43,7 @@ def make() -> Folder:
     fresh = path / f"{MARK}.new"
     lock = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    fresh.rename(path / MARK)  # nobody sees a mark without its lock
+    fresh.rename(path / MARK)  # the mark appears with its lock
     return Folder(path, lock)
 
 
@@ -63,7 +63,7 @@ def is_own(path: Path) -> bool:
 
 
 def _swept(path: Path) -> bool:
-    """Remove one folder, unless it has no mark or somebody holds its lock."""
+    """Remove one folder, unless it has no mark or its lock is held."""
     try:
         lock = os.open(path / MARK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -17,11 +17,11 @@ PROGRAMS = Path(sys.executable).parent
 PODWIRE = (sys.executable, "-P", "-m", "podwire")
 
 Result = subprocess.CompletedProcess[str]
-"""How a program ended: `returncode`, and what it said as `stdout` and `stderr`."""
+"""How a program ended: `returncode`, and its output in `stdout` and `stderr`."""
 
 
 class CommandError(AssertionError):
-    """A program failed. The text is what it was and what it said.
+    """A program failed. The text is its command line and its output.
 
     Attributes: `result`, the whole Result.
     """

@@ -29,7 +29,7 @@ class Kubectl:
         return f"<kubectl {self.context} {self.namespace}>"
 
     def __call__(self, *arguments: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
-        """Run kubectl to its end; raises CommandError with what it said, unless `check` is false."""
+        """Run kubectl to its end; raises CommandError with its output, unless `check` is false."""
         where = [f"--context={self.context}"]
         if self.namespace != "default":
             where.append(f"--namespace={self.namespace}")

@@ -27,7 +27,7 @@ class StartedWorld:
     pipe: int
 
     def end(self) -> None:
-        """Take the world down; it is gone when this returns."""
+        """Take the world down; nothing of it exists when this returns."""
         try:
             self.world.home.podwire("down", "--name", self.world.name, check=False)
         finally:

@@ -79,7 +79,7 @@ def setting(config: pytest.Config, name: str) -> str:
 
 
 def world_scope(fixture_name: str, config: pytest.Config) -> Scope:  # noqa: ARG001 - pytest names the arguments
-    """How long the fixture `world` lives."""
+    """The scope of the fixture `world`."""
     wanted = setting(config, "scope")
     return next(scope for scope in SCOPES if scope == wanted)
 

@@ -18,7 +18,7 @@ SILENCE_SECONDS = 0.75
 """Wait of one try: a TCP client sends its first packet, and waits 1 s before it sends it again."""
 
 SURE_SILENCE_SECONDS = 3.0
-"""Wait of the second try where a program has to answer: on a busy machine it may be scheduled late."""
+"""Wait of the second try where a program has to respond: on a busy machine it may be scheduled late."""
 
 PATIENCE = {"TCP": (SILENCE_SECONDS,), "UDP": (SILENCE_SECONDS, SURE_SILENCE_SECONDS)}
 """Waits of the tries that must all be silent in a row. TCP connections are answered by the kernel itself."""

@@ -158,7 +158,7 @@ class World:
         return str(RUN / "netns" / network), str(resolver)
 
     def _pod(self, text: str) -> targets.Place:
-        """The pod that a target means. A pod is looked up once by its name, until it is gone."""
+        """The pod that a target means. A pod is looked up once by its name, until it is deleted."""
         target = targets.parse(text, self.namespace)
         place = self.known.get(target)
         if place is None or not self.visible(RUN / "netns" / "pods" / place.uid).exists():
