@@ -37,9 +37,7 @@ def named(printed: str, image: str) -> tuple[str, ...]:
 def archives(suite: Path) -> list[Path]:
     """The archives of all images, built where they are missing. Names and tags are those of the suite itself."""
     printed = subprocess.run([str(suite), "--list-images"], check=True, capture_output=True, text=True).stdout
-    built = {
-        program.name: programs.build(program) for program in (programs.AGNHOST, programs.COREDNS, programs.BOOM_SERVER)
-    }
+    built = {program.name: programs.build(program) for program in programs.OF_IMAGES}
     tree = userland.tree()
     images = {
         "agnhost": agnhost(named(printed, "agnhost") + named(printed, "glibc-dns-testing"), tree, built),

@@ -36,6 +36,7 @@ AGNHOST = Program("agnhost", "k8s.io/kubernetes/test/images/agnhost")
 BOOM_SERVER = Program("regression-issue-74839", "k8s.io/kubernetes/test/images/regression-issue-74839")
 NO_NEW_PRIVILEGES = Program("nnp", "k8s.io/kubernetes/test/images/nonewprivs")
 COREDNS = Program("coredns", ".", module="coredns")
+OF_IMAGES = (AGNHOST, COREDNS, BOOM_SERVER, NO_NEW_PRIVILEGES)
 
 
 def go() -> str:
