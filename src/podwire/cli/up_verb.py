@@ -51,16 +51,16 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     check_files(files)
     began = time.monotonic()
 
-    def tell(step: str) -> None:
+    def report(step: str) -> None:
         if not quiet:
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
     with cleanup_on_signal(lambda: _outcome(name)):
-        world = start(UpOptions(**options), tell)
-    tell("usable: nodes are Ready, DNS answers")
+        world = start(UpOptions(**options), report)
+    report("usable: nodes are Ready, DNS answers")
     if files:
         with cleanup_on_signal(lambda: _outcome(name)):
-            code = apply_and_wait(world, files, options["timeout"], tell, quiet=quiet)
+            code = apply_and_wait(world, files, options["timeout"], report, quiet=quiet)
         if code:
             click.echo(f"podwire: world '{world.name}' is up, but not all of the manifests could be applied", err=True)
             sys.exit(code)

@@ -66,7 +66,7 @@ async def test_deletion_waits_for_the_program_and_leaves_nothing() -> None:
 @in_world
 async def test_a_pod_that_is_deleted_before_its_shim_listens_goes_at_once() -> None:
     asked, listening = asyncio.Event(), asyncio.Event()
-    spawn, ask = ForkSpawner.spawn, ShimClient.ask
+    spawn, send = ForkSpawner.spawn, ShimClient.request
 
     async def late(self: ForkSpawner, request: SpawnRequest) -> int:
         await listening.wait()
@@ -75,9 +75,9 @@ async def test_a_pod_that_is_deleted_before_its_shim_listens_goes_at_once() -> N
     async def noted(self: ShimClient, request: messages.Request) -> None:
         if isinstance(request, messages.Stop):
             asked.set()
-        await ask(self, request)
+        await send(self, request)
 
-    with patch.object(ForkSpawner, "spawn", late), patch.object(ShimClient, "ask", noted):
+    with patch.object(ForkSpawner, "spawn", late), patch.object(ShimClient, "request", noted):
         async with node() as home:
             await home.create("web", {"name": "main", "image": "nginx"})
             await until(lambda: bool(home.kubelet.workers))

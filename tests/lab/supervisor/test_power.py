@@ -34,7 +34,7 @@ def test_a_request_is_read_as_it_was_written() -> None:
 
 def test_asking_waits_for_the_answer(tmp_path: Path) -> None:
     thread = answering(tmp_path / "switch", b'{"done": true}\n')
-    power.ask(PowerRequest("node-2", on=True), tmp_path / "switch")
+    power.request(PowerRequest("node-2", on=True), tmp_path / "switch")
     thread.join()
 
 
@@ -42,10 +42,10 @@ def test_asking_waits_for_the_answer(tmp_path: Path) -> None:
 def test_what_is_no_success_is_an_error(tmp_path: Path, answer: bytes, text: str) -> None:
     thread = answering(tmp_path / "switch", answer)
     with pytest.raises(PowerError, match=text):
-        power.ask(PowerRequest("node-2", on=True), tmp_path / "switch")
+        power.request(PowerRequest("node-2", on=True), tmp_path / "switch")
     thread.join()
 
 
 def test_without_a_world_there_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(PowerError, match="node node-2: the world's first process does not answer"):
-        power.ask(PowerRequest("node-2", on=True), tmp_path / "switch")
+        power.request(PowerRequest("node-2", on=True), tmp_path / "switch")

@@ -40,13 +40,13 @@ def shop_folder() -> Path:
 class Clock:
     """How long each part took, in order; each part is announced when it begins."""
 
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measure the block."""
-        self.tell(name)
+        self.report(name)
         began = time.monotonic()
         yield
         self.steps.append(Step(name, time.monotonic() - began))

@@ -40,13 +40,13 @@ def check_files(files: Sequence[str]) -> None:
 
 
 def apply_and_wait(
-    world: World, files: Sequence[str], timeout: float, tell: Callable[[str], None], *, quiet: bool = False
+    world: World, files: Sequence[str], timeout: float, report: Callable[[str], None], *, quiet: bool = False
 ) -> int:
     """`kubectl apply` and wait until all Deployments are available; answers an exit status.
 
     Quiet shows kubectl's standard error only: warnings and errors.
     """
-    tell(f"applying {', '.join(files)}")
+    report(f"applying {', '.join(files)}")
     names = [word for file in files for word in ("-f", file)]
     code = subprocess.call(
         [kubectl(), "apply", *names],
@@ -55,7 +55,7 @@ def apply_and_wait(
     )
     if code:
         return code
-    tell("waiting for Deployments to be available")
+    report("waiting for Deployments to be available")
     wait = ["wait", "deployment", "--all", "--all-namespaces", "--for=condition=Available", f"--timeout={timeout:g}s"]
     environment = kubectl_environment(world)
     result = subprocess.run([kubectl(), *wait], env=environment, capture_output=True, text=True, check=False)

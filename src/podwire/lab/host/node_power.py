@@ -22,5 +22,5 @@ def switch(world: World, name: str, *, on: bool) -> str:
     nsenter.enter(world, str(paths.network("underlay")))
     with Netlink() as underlay:
         underlay.run([links.bring_up(node) if on else links.take_down(node)])
-    power.ask(power.PowerRequest(node, on))
+    power.request(power.PowerRequest(node, on))
     return node

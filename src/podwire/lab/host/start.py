@@ -20,7 +20,7 @@ from podwire.lab.host.role_specs import world_roles
 from podwire.lab.network.topology import Topology
 from podwire.lab.supervisor.init import KEEP, WorldSpec
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class UpOptions:
     lifeline: int | None = None
 
 
-def start(options: UpOptions, tell: Tell) -> worlds.World:
+def start(options: UpOptions, report: Progress) -> worlds.World:
     """Start a world and return when its network is usable. On any failure nothing of it is left."""
     worlds.check_name(options.name)
     topology = _topology(options)
@@ -47,7 +47,7 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
     with _claimed(options.name) as (folder, undo):
         id_map = userns.available_map()
         if not id_map.full:
-            tell("warning: no subordinate ids for this user (see /etc/subuid): pods can only run as root")
+            report("warning: no subordinate ids for this user (see /etc/subuid): pods can only run as root")
         listener = launch.api_listener(options.api_port)
         reader, writer = os.pipe()
         ours, theirs = _lifeline(options)
@@ -60,13 +60,13 @@ def start(options: UpOptions, tell: Tell) -> worlds.World:
             lifeline=theirs,
         )
         port = listener.getsockname()[1]
-        tell("starting the first process")
+        report("starting the first process")
         world = _launch(spec, options, id_map, port)
         listener.close()
         os.close(theirs)
         os.close(writer)
         try:
-            _finish(world, topology, lambda: _wait(reader, options.timeout, tell, world), undo)
+            _finish(world, topology, lambda: _wait(reader, options.timeout, report, world), undo)
             if ours is not None:
                 os.write(ours, KEEP)
         finally:
@@ -160,7 +160,7 @@ def _finish(world: worlds.World, topology: Topology, ready: Callable[[], None], 
     (world.folder / "starting").unlink()
 
 
-def _wait(reader: int, timeout: float, tell: Tell, world: worlds.World) -> None:
+def _wait(reader: int, timeout: float, report: Progress, world: worlds.World) -> None:
     """Follow the world's steps until it reports ready. Raises LaunchError."""
     deadline = time.monotonic() + timeout
     pending, step = b"", "starting the zygote"
@@ -181,7 +181,7 @@ def _wait(reader: int, timeout: float, tell: Tell, world: worlds.World) -> None:
             if "failed" in message:
                 raise launch.LaunchError(_failure(world.folder / "logs", str(message["failed"]), step))
             step = str(message["step"])
-            tell(step)
+            report(step)
 
 
 def _failure(logs: Path, role: str, step: str) -> str:

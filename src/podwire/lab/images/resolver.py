@@ -183,10 +183,10 @@ def _stand_in(pod: Pod, name: str, image: str, ports: tuple[Port, ...], addresse
     identity = StandInIdentity(
         pod.metadata.namespace, pod.metadata.name, name, pod.spec.node_name, image, tuple(addresses)
     )
-    doors = ", ".join(f"{port.number}/{port.protocol}" for port in ports) or "no port"
+    listeners = ", ".join(f"{port.number}/{port.protocol}" for port in ports) or "no port"
     return Resolution(
         Call(function=STAND_IN_FUNCTION, arguments=server.arguments_of(identity, ports)),
         image_id=f"podwire://stand-in/{image}",
-        stand_in=f"a stand-in answers in its place on {doors}",
+        stand_in=f"a stand-in answers in its place on {listeners}",
         ports=ports,
     )

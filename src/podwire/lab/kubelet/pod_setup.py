@@ -90,7 +90,7 @@ class PodSetup:
             context.emit_once(notice)
         write_plan(context.sandbox.folder, built.plan)
         with contextlib.suppress(OSError, ShimError):  # a shim that is not there yet reads it when it starts
-            await context.shim.ask(messages.Apply())
+            await context.shim.request(messages.Apply())
         self.plan = built.plan
 
     def _add_ports(self, built: BuiltPlan) -> None:

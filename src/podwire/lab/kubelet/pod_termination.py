@@ -79,7 +79,7 @@ class PodTermination:
     async def _request_stop(self, grace_seconds: float) -> bool:
         """Return whether the shim took the request: one that has just been started does not listen yet."""
         try:
-            await self._context.shim.ask(messages.Stop(grace_seconds=grace_seconds))
+            await self._context.shim.request(messages.Stop(grace_seconds=grace_seconds))
         except (OSError, ShimError) as error:
             log.debug("stopping pod %s: %s", self._context.pod.key, error)
             return False
@@ -112,7 +112,7 @@ class PodTermination:
             async with asyncio.timeout(grace):
                 await self._pre_stop(container, grace)
         with contextlib.suppress(OSError, ShimError):
-            await self._context.shim.ask(messages.Kill(container=name, grace_seconds=grace))
+            await self._context.shim.request(messages.Kill(container=name, grace_seconds=grace))
 
     async def delete(self) -> None:
         """Remove the pod from the API; not a later one of the same name. Retries until the API has answered."""

@@ -213,7 +213,7 @@ class PodWorker:
             waits = entry.gated and record is not None and not record.passed and self._context.runs(entry.name)
             if waits and health[entry.name].started:
                 with contextlib.suppress(OSError, ShimError):
-                    await self.shim.ask(messages.Pass(container=entry.name))
+                    await self.shim.request(messages.Pass(container=entry.name))
 
     # The status
 

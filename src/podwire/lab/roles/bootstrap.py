@@ -42,14 +42,14 @@ class Bootstrap:
         """Create the objects and wait; the last line reports ready."""
         async with Client(self.credentials) as client:
             await self._until_answers(client)
-            self._tell("the API server answers")
+            self._report("the API server answers")
             await self._create_objects(client)
             await self._nodes_ready(client)
-            self._tell("nodes are Ready")
+            self._report("nodes are Ready")
             await self._dns_answers(client)
         os.write(self.progress, json.dumps({"ready": True}).encode() + b"\n")
 
-    def _tell(self, step: str) -> None:
+    def _report(self, step: str) -> None:
         os.write(self.progress, json.dumps({"step": step}).encode() + b"\n")
 
     async def _until_answers(self, client: Client) -> None:
@@ -93,22 +93,22 @@ class Bootstrap:
     async def _dns_answers(self, client: Client) -> None:
         """Query the cluster DNS by its Service address, from a node, until it resolves the API server's name."""
         name, loop = f"kubernetes.default.svc.{self.topology.domain}", asyncio.get_running_loop()
-        look, told = loop.time() + LOOK_SECONDS, ""
+        look, reported = loop.time() + LOOK_SECONDS, ""
         while not await asyncio.to_thread(resolves, name, self.topology.dns_service[0]):
             await asyncio.sleep(RETRY_SECONDS)
             if loop.time() > look:
                 look = loop.time() + LOOK_SECONDS
-                told = await self._tell_trouble(client, told)
+                reported = await self._report_trouble(client, reported)
 
-    async def _tell_trouble(self, client: Client, told: str) -> str:
+    async def _report_trouble(self, client: Client, reported: str) -> str:
         """Report what keeps the DNS from answering, if it changed. Returns what has been reported."""
         try:
             found = await dns_trouble(client)
         except (aiohttp.ClientError, ApiError, OSError) as error:
             found = f"the API server answers {error}"
-        if found and found != told:
-            self._tell(f"the cluster's DNS does not answer: {found}")
-        return found or told
+        if found and found != reported:
+            self._report(f"the cluster's DNS does not answer: {found}")
+        return found or reported
 
 
 async def _ensure(client: Client, kind: Kind[Any], namespace: str, body: dict[str, Any]) -> None:

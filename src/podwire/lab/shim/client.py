@@ -86,7 +86,7 @@ class ShimClient:
         finally:
             peer.close()
 
-    async def ask(self, request: messages.Request) -> None:
+    async def request(self, request: messages.Request) -> None:
         """Send a request that is answered with Done. Raises ShimError and OSError."""
         async with self._conversation() as peer:
             await peer.send(messages.encode(request))

@@ -278,7 +278,7 @@ class Shim:
     async def _answer(self, peer: Packets, request: messages.Message, descriptors: list[int]) -> None:
         match request:
             case messages.Watch():
-                await self._tell(peer)
+                await self._send_states(peer)
                 return
             case messages.Pass():
                 self._pass(request.container)
@@ -306,7 +306,7 @@ class Shim:
             raise LookupError(f"container {name} is not running")
         return run
 
-    async def _tell(self, peer: Packets) -> None:
+    async def _send_states(self, peer: Packets) -> None:
         hung_up = asyncio.ensure_future(peer.receive())
         try:
             while not hung_up.done():

@@ -84,7 +84,7 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
     for port in ports:
         await stand_in.listen(port)
     if control is not None:
-        stand_in.obey(control)
+        stand_in.read_control(control)
     await told.wait()
     stand_in.close()
 
@@ -105,7 +105,7 @@ class StandIn:
         self._servers: list[asyncio.Server] = []
         self._datagrams: list[DatagramSocket] = []
         self._writers: set[asyncio.StreamWriter] = set()
-        self._orders: set[asyncio.Task[None]] = set()
+        self._openings: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
     async def listen(self, port: Port) -> None:
@@ -126,7 +126,7 @@ class StandIn:
 
     async def _listen_tcp(self, address: str, number: int) -> None:
         listener = listen_stream(address, number)
-        self._servers.append(await asyncio.start_server(partial(self._converse, number), sock=listener))
+        self._servers.append(await asyncio.start_server(partial(self._serve, number), sock=listener))
 
     async def _listen_udp(self, address: str, number: int) -> None:
         channel = DatagramSocket(address, number)
@@ -143,7 +143,7 @@ class StandIn:
             self._loop.remove_reader(channel.fileno())
             channel.close()
 
-    def obey(self, control: int) -> None:
+    def read_control(self, control: int) -> None:
         """Read control lines from a descriptor until it ends; ignore one that cannot be polled, as /dev/null."""
         waiting = bytearray()
 
@@ -158,20 +158,20 @@ class StandIn:
             *lines, rest = bytes(waiting).split(b"\n")
             waiting[:] = rest[:LONGEST_LINE]
             for line in lines:
-                self._order(line.decode("utf-8", "replace"))
+                self._control(line.decode("utf-8", "replace"))
 
         with contextlib.suppress(OSError):
             self._loop.add_reader(control, readable)
 
-    def _order(self, line: str) -> None:
+    def _control(self, line: str) -> None:
         """Execute one control line, such as `listen tcp 8080`."""
         match line.split():
             case []:
                 return
             case ["listen", ("tcp" | "udp" | "sctp") as protocol, number] if number.isascii() and number.isdigit():
                 task = self._loop.create_task(self.listen(Port(protocol.upper(), int(number[:6]))))
-                self._orders.add(task)
-                task.add_done_callback(self._orders.discard)
+                self._openings.add(task)
+                task.add_done_callback(self._openings.discard)
             case _:
                 say(f"unknown control line: {line[:80]}; it must be like 'listen tcp 8080'")
 
@@ -186,7 +186,7 @@ class StandIn:
                 say(f"UDP {number} from {caller}: {len(one.payload)} bytes")
                 channel.reply(one, answer)
 
-    async def _converse(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One TCP connection, from its first byte or its silence to its end."""
         if len(self._writers) >= MOST_CONNECTIONS:
             writer.transport.abort()

@@ -172,7 +172,7 @@ class Attachment:
         self._stdin = None
         if self._container.stdin_once and self._alive:
             with contextlib.suppress(OSError, ShimError):
-                await self._worker.shim.ask(messages.CloseInput(container=self._container.name))
+                await self._worker.shim.request(messages.CloseInput(container=self._container.name))
 
     def _resize(self, size: Resized) -> None:
         """The first terminal of a container's own devpts is that of its first process."""

@@ -208,9 +208,9 @@ class Init:
         elif self._supervision.state(name) is not State.DONE:
             self._log(f"{name} ended with {os.waitstatus_to_exitcode(status)}")
             if self._supervision.state(name) is State.FAILED:
-                self._tell_failure(name)
+                self._report_failure(name)
 
-    def _tell_failure(self, role: str) -> None:
+    def _report_failure(self, role: str) -> None:
         """Report the failure of a role that runs once to `up`, if it still waits."""
         with contextlib.suppress(OSError):
             os.write(self._spec.descriptors["progress"], json.dumps({"failed": role}).encode() + b"\n")

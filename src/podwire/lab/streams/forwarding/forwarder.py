@@ -30,16 +30,16 @@ async def connect(network: Path | None, port: int) -> tuple[asyncio.StreamReader
     first: OSError | None = None
     for family, host in LOOPBACKS:
         with namespaces.inside_network(network) if network else contextlib.nullcontext():
-            door = socket.socket(family, socket.SOCK_STREAM)
+            connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            door.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(door, (host, port))
-            return await asyncio.open_connection(sock=door)
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, (host, port))
+            return await asyncio.open_connection(sock=connection)
         except OSError as error:
-            door.close()
+            connection.close()
             first = first or error
         except BaseException:
-            door.close()
+            connection.close()
             raise
     assert first is not None
     raise first
