@@ -340,7 +340,7 @@ def test_services_and_pods_are_asked_through_the_api_server(pods: World) -> None
         (f"{services}/empty/proxy/", 'no endpoints available for service "empty"'),
         (f"{services}/web:9/proxy/", 'no service port 9 found for service "web"'),
         (f"/api/v1/namespaces/default/pods/{pod}:9/proxy/", "connect: connection refused"),
-        ("/api/v1/nodes/node-1/proxy/exec/default/tools/shell", "has no kubelet that serves"),
+        ("/api/v1/nodes/node-1/proxy/exec/default/tools/shell", "could not find the requested resource"),
     ):
         refused = pods.kubectl("get", "--raw", path, check=False)
         assert refused.returncode != 0
