@@ -1,4 +1,4 @@
-"""The runtime's side of CNI: execute the plugins of a network configuration list with real environment and JSON.
+"""CNI as a container runtime calls it: execute the plugins of a configuration list with real environment and JSON.
 
 Source: CNI specification 1.1.0. One plugin after the other, each with the result of the one before; DEL in reverse; DEL
 and CHECK get the result of the whole ADD. GC runs alone: the caller sees to that.
@@ -32,7 +32,7 @@ class CniError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A pod's place in a network: the id that DEL will be called with, its network namespace and who it is."""
+    """A pod's place in a network: the id that DEL will be called with, its network namespace and its names."""
 
     container_id: str
     network: Path
@@ -91,7 +91,7 @@ class Network:
             await self._call("CHECK", plugin, attachment, previous=raw)
 
     async def delete(self, attachment: Attachment, raw: bytes) -> None:
-        """Disconnect a pod; right also when there is nothing left to undo. Raises CniError."""
+        """Disconnect a pod; no error if it is not connected. Raises CniError."""
         for plugin in reversed(self._plugins()):
             await self._call("DEL", plugin, attachment, previous=raw)
 
@@ -101,7 +101,7 @@ class Network:
             await self._call("STATUS", plugin, None)
 
     async def collect(self, valid: Iterable[str]) -> None:
-        """GC: everything goes but these containers' attachments. Raises CniError."""
+        """Run GC: remove everything but these containers' attachments. Raises CniError."""
         attachments = [{"containerID": container, "ifname": INTERFACE} for container in valid]
         for plugin in self._plugins():
             await self._call("GC", {**plugin, "cni.dev/valid-attachments": attachments}, None)
@@ -146,7 +146,7 @@ class Network:
 
 
 def _error(name: str, command: str, outcome: run_program.Outcome) -> CniError:
-    """The plugin's own words, or what it wrote before it died."""
+    """Return the plugin's error, or its output where it ended without one."""
     try:
         error = msgspec.json.decode(outcome.output, type=_Error)
     except msgspec.MsgspecError:

@@ -27,7 +27,7 @@ from podwire.lab.kubelet import node_conditions
 from podwire.lab.kubelet.cni_client import CniError, Network
 from podwire.lab.kubelet.eviction import EvictionMonitor
 from podwire.lab.kubelet.http_server import KubeletServer
-from podwire.lab.kubelet.node_context import Names, Node, Objects
+from podwire.lab.kubelet.node_context import NameResolution, Node, Objects
 from podwire.lab.kubelet.node_endpoints import NodeEndpoints
 from podwire.lab.kubelet.node_lease import NodeLease
 from podwire.lab.kubelet.node_status import NodeStatusWriter
@@ -180,7 +180,7 @@ def _node(config: KubeletConfig, client: Client, spawner: Spawner, shared: tuple
         network=config.network,
         pins=config.pins,
         machine=machine,
-        names=Names(NameResolver(config.upstream), config.dns_service, config.domain),
+        names=NameResolution(NameResolver(config.upstream), config.dns_service, config.domain),
         client=client,
         cni=Network(config.cni_configuration, config.cni_plugins),
         spawner=spawner,

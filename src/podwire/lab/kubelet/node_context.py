@@ -43,7 +43,7 @@ class InNamespace(Mapping[str, ObjectT], Generic[ObjectT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NameResolution:
     """Name resolution of the node's pods: the node's own resolver, the cluster's DNS addresses and domain."""
 
     node: NameResolver
@@ -94,7 +94,7 @@ class Node:
     network: Path
     pins: Path
     machine: Machine
-    names: Names
+    names: NameResolution
     client: Client
     cni: Network
     spawner: Spawner

@@ -1,4 +1,4 @@
-"""The files of a node, which hostPath volumes show: a tree of its own, as a node of a world has no machine for itself.
+"""The files of a node, which hostPath volumes show: a tree of its own, as nodes of a world share one machine.
 
     <ephemeral>/host        the tree: what pods write by hostPath stays in it for later pods
     <node>/log/pods         the logs of all containers, at /var/log/pods of the tree, read-only for containers

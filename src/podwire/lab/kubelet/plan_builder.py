@@ -30,10 +30,10 @@ class BuiltPlan:
     found: Mapping[str, Resolution] = field(default_factory=dict)
     troubles: Mapping[str, Waiting] = field(default_factory=dict)
 
-    def notices(self, pod: Pod, before: PodPlan | None, running: Mapping[str, str]) -> list[PodEvent]:
+    def events(self, pod: Pod, before: PodPlan | None, running: Mapping[str, str]) -> list[PodEvent]:
         """Return the events of changes since the plan before. `running` has the image ids of containers that run."""
         known = {entry.name: entry for entry in before.containers} if before is not None else {}
-        notices = []
+        events = []
         for container in pod_plan.ordered(pod):
             entry = next(entry for entry in self.plan.containers if entry.name == container.name)
             if known.get(container.name) == entry:
@@ -42,12 +42,12 @@ class BuiltPlan:
             found = self.found.get(container.name)
             runs = running.get(container.name, "")
             if found is not None and runs not in {"", found.image_id}:
-                notices.append(pod_events.moved(container.name, container.image, runs, found.image_id))
+                events.append(pod_events.moved(container.name, container.image, runs, found.image_id))
             elif trouble is not None:
-                notices.append(pod_events.untried(container.name, trouble))
+                events.append(pod_events.untried(container.name, trouble))
             elif found is not None and not isinstance(found.program, Refuse):
-                notices.append(pod_events.pulled(container.name, container.image, found.image_id, found.stand_in))
-        return notices
+                events.append(pod_events.pulled(container.name, container.image, found.image_id, found.stand_in))
+        return events
 
 
 def provide_files(

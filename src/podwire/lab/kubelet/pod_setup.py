@@ -86,8 +86,8 @@ class PodSetup:
     async def _apply(self, built: BuiltPlan) -> None:
         context = self._context
         running = {name: record.image_id for name, record in context.records.items() if context.runs(name)}
-        for notice in built.notices(context.pod, self.plan, running):
-            context.emit_once(notice)
+        for event in built.events(context.pod, self.plan, running):
+            context.emit_once(event)
         write_plan(context.sandbox.folder, built.plan)
         with contextlib.suppress(OSError, ShimError):  # a shim that is not there yet reads it when it starts
             await context.shim.request(messages.Apply())

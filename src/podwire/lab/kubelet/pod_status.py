@@ -114,7 +114,7 @@ def rfc3339(seconds: float) -> str:
 
 
 def own(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """The conditions that a node writes."""
+    """Return the conditions that the kubelet writes."""
     return tuple(condition for condition in conditions if condition.type in OWN_CONDITIONS)
 
 

@@ -155,13 +155,13 @@ class PodWorker:
             await self._retire()
 
     async def _retire(self) -> None:
-        """Nothing runs and nothing will: release the network, keep the logs."""
+        """Release the network of a pod that has ended for good; keep its logs."""
         await self._end_beside()
         await self.shim.quit()
         await self.sandbox.retire()
 
     async def _remove(self) -> None:
-        """End everything and leave nothing."""
+        """Stop the pod and remove everything of it."""
         if not self.sandbox.record.retired:
             await self._termination.stop()
         await self._end_beside()
@@ -183,8 +183,8 @@ class PodWorker:
             if record.starts and (before is None or before.starts != record.starts):
                 self.sandbox.logs.link(record.name, record.starts - 1)
             if before != record and record.name not in troubles:
-                for notice in pod_events.between(before, record):
-                    self._context.emit(notice)
+                for event in pod_events.between(before, record):
+                    self._context.emit(event)
             self.records[record.name] = record
         self._context.state = state
         self.poke()

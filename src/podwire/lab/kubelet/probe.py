@@ -25,7 +25,7 @@ Execute = Callable[[tuple[str, ...], float], Awaitable[int]]
 
 
 class Verdict(enum.Enum):
-    """What the answers so far mean."""
+    """The result of the answers so far."""
 
     UNKNOWN = "unknown"
     SUCCESS = "success"
@@ -64,7 +64,7 @@ class Schedule:
         return success or not self.eager or self.counted is None or now - self.counted >= self.period
 
     def after(self, now: float, *, success: bool) -> Schedule:
-        """The schedule after an answer; the first success ends the haste."""
+        """The schedule after an answer; the first success ends the short pauses."""
         counted = now if self.counts(now, success=success) else self.counted
         return replace(self, eager=self.eager and not success, pause=min(self.period, self.pause * 2), counted=counted)
 

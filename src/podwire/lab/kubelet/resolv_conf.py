@@ -1,4 +1,4 @@
-"""The three files by which a pod finds names: resolv.conf, hosts, hostname. Pure: texts in, texts out.
+"""Name resolution of a pod: resolv.conf, hosts, host name. Pure: texts in, texts out.
 
 Sources: kubernetes.io "DNS for Services and Pods"; kubelet `network/dns/dns.go` and `kubelet_pods.go`; resolv.conf(5).
 """
@@ -89,7 +89,7 @@ def _unique(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def hostname(pod: Pod, node_name: str = "") -> str:
-    """The name that the pod's programs see as their machine's. A pod on the node's network has the node's."""
+    """Return the host name of a pod. A pod on the node's network has the node's."""
     if pod.spec.host_network:
         return node_name
     return (pod.spec.hostname or pod.metadata.name)[:LONGEST_HOSTNAME].rstrip("-.")

@@ -1,4 +1,4 @@
-"""The place of one pod on a node: its folder, its network namespace and its attachment to the network."""
+"""The sandbox of one pod on a node: its folder, its network namespace and its attachment to the network."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class SandboxRecord(Struct, frozen=True, kw_only=True):
-    """What is written down of a sandbox. `result` is the JSON of CNI's ADD, empty until it succeeded.
+    """The persistent record of a sandbox. `result` is the JSON of CNI's ADD, empty until it succeeded.
 
     A retired one has no network any more: its pod has ended for good, only its logs and its end are kept. With a
     `failure` the node ended the pod, or is about to.
@@ -54,14 +54,14 @@ class SandboxRecord(Struct, frozen=True, kw_only=True):
 
 
 def read_record(folder: Path) -> SandboxRecord | None:
-    """The record in a pod's folder; None where there is none that can be read."""
+    """Return the record in a pod's folder; None where there is none that can be read."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         return msgspec.json.decode((folder / SANDBOX_FILE).read_bytes(), type=SandboxRecord)
     return None
 
 
 class Sandbox:
-    """Makes and unmakes one pod's place. `pin` is where its network namespace is kept, for others than hostNetwork.
+    """Creates and removes one pod's sandbox. `pin` is where its network namespace is kept, for others than hostNetwork.
 
     `logs` is where the node shows the pod's logs, `empty_dirs` has its emptyDir volumes; links in the pod's folder lead
     there.
@@ -92,7 +92,7 @@ class Sandbox:
         return Attachment(record.uid, self._pin, record.namespace, record.name, record.uid)
 
     def prepare(self) -> None:
-        """The folder: from now on a restarted runtime knows of the pod."""
+        """Make the folder: from now on a restarted kubelet finds the pod."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.logs.provide(self.folder)
         self._save(self.record)
@@ -144,7 +144,7 @@ class Sandbox:
             self._save(msgspec.structs.replace(self.record, retired=True))
 
     async def remove(self) -> None:
-        """Leave nothing of the pod."""
+        """Remove everything of the pod."""
         if not self.record.retired:
             await self.disconnect()
         self.logs.remove()
@@ -160,7 +160,7 @@ class Sandbox:
 
 
 def _prepare_network(pin: Path, last_group: int, parameters: Mapping[str, str]) -> None:
-    """Loopback, and what container runtimes allow everybody in a pod: low ports and ping (containerd 2 defaults)."""
+    """Enable loopback, low ports and ping for every user (defaults of containerd 2), and write the parameters."""
     with namespaces.inside_network(pin):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
             flags = struct.unpack("16sh", fcntl.ioctl(link, _SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0)))[1]
