@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from podwire.agent import flags, main
+from podwire.agent import main
 from podwire.agent.config import EVERYWHERE, AgentConfig
+from podwire.cli import podwire
 from podwire.pods.model import Overlay
 
 NEEDED = ("--server", "https://api:1", "--token-file", __file__, "--pod-cidrs", "10.244.0.0/16,fd00::/56")
@@ -15,7 +16,7 @@ NEEDED = ("--server", "https://api:1", "--token-file", __file__, "--pod-cidrs", 
 def parsed(monkeypatch: pytest.MonkeyPatch, *arguments: str, **environment: str) -> AgentConfig | str:
     found: list[AgentConfig] = []
     monkeypatch.setattr(main, "main", found.append)
-    result = CliRunner(env={"KUBECONFIG": None, **environment}).invoke(flags.command, list(arguments))
+    result = CliRunner(env={"KUBECONFIG": None, **environment}).invoke(podwire, ["agent", *arguments])
     return found[0] if found else result.output
 
 
