@@ -1,8 +1,8 @@
-"""What the zone says to a query: answers, names without data, unknown names, aliases. Pure.
+"""Answers of the zone to a query: data, names without data, unknown names, aliases. Pure.
 
-name            type               said
+name            type               answer
 known           has records        the records; those of SRV targets besides
-known           CNAME              the alias, then what its target says
+known           CNAME              the alias, then the records of its target
 known           no such records    NODATA: no error, SOA beside it (RFC 2308)
 only above others   any            NODATA (RFC 8020)
 unknown, ours   any                NXDOMAIN, SOA beside it
@@ -48,7 +48,7 @@ class Authority:
         return self._zone.apex(query.key) is not None
 
     def answer(self, query: Query) -> Response | Alias | None:
-        """What to say; None where the name is not ours."""
+        """Return the answer; None where the name is not ours."""
         node = self._zone.find(query.key)
         if node is not None:
             found = self._records(node, query.type)
@@ -85,21 +85,21 @@ class Authority:
 
     def _chain(self, query: Query) -> Response | Alias:
         """Follow aliases from the query's name until records, a name that is not ours, or the limit."""
-        said: tuple[bytes, ...] = ()
+        chain: tuple[bytes, ...] = ()
         name = query.key
         for _ in range(LONGEST_CHAIN):
             node = self._zone.find(name)
             found = self._records(node, query.type) if node is not None else None
             if found is not None:
-                return Response(answer=said + renamed(found.records, name, query), authoritative=True)
+                return Response(answer=chain + renamed(found.records, name, query), authoritative=True)
             alias = self._zone.records(node, RecordType.CNAME) if node is not None else None
             if alias is None:
-                return self._negative(name, query, said) or Alias(said, name)
-            said += renamed(alias.records[:1], name, query)
+                return self._negative(name, query, chain) or Alias(chain, name)
+            chain += renamed(alias.records[:1], name, query)
             name = alias.targets[0]
-        return Response(Rcode.SERVFAIL, said)
+        return Response(Rcode.SERVFAIL, chain)
 
-    def _negative(self, name: bytes, query: Query, said: tuple[bytes, ...]) -> Response | None:
+    def _negative(self, name: bytes, query: Query, chain: tuple[bytes, ...]) -> Response | None:
         """No such data or no such name, with the zone's SOA; None where the name is not ours."""
         apex = self._zone.apex(name)
         head = self._zone.find(apex) if apex is not None else None
@@ -113,8 +113,8 @@ class Authority:
                 rcode = Rcode.NXDOMAIN
             elif address_data(address).type == query.type:
                 spelled = record(compress(name, query.name), query.type, self._ttl, address.packed)
-                return Response(answer=(*said, spelled), authoritative=True)
-        return Response(rcode, said, renamed(authority.records, apex, query), authoritative=True)
+                return Response(answer=(*chain, spelled), authoritative=True)
+        return Response(rcode, chain, renamed(authority.records, apex, query), authoritative=True)
 
     def _spelled(self, name: bytes) -> IPAddress | None:
         """The address that a pod name such as `10-244-1-2` spells; None where this is no such name."""

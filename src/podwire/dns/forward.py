@@ -1,9 +1,9 @@
-"""Names that are not the cluster's: asked of upstream servers, checked against forgeries, kept for a short while.
+"""Names that are not the cluster's: forwarded to upstream servers, checked against forgeries, cached for a short time.
 
 - Every query goes out from a socket of its own: a random number and a random port (RFC 5452); the socket is connected,
   so that the kernel drops what comes from elsewhere. A reply that does not match is ignored, and the wait goes on.
-- One query is under way for each question, however many ask it: no birthday attack, and a loop of forwarders ends,
-  as the question that comes back waits for itself until the deadline and then fails.
+- One query is under way for each question, however many clients send it: no birthday attack, and a loop of forwarders
+  ends, as the question that comes back waits for itself until the deadline and then fails.
 - A truncated reply is fetched again by TCP.
 """
 
@@ -40,7 +40,7 @@ Key = tuple[bytes, int, bool, bool, bool]
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The address of a server to ask."""
+    """The address of an upstream server."""
 
     address: IPAddress
     port: int = 53

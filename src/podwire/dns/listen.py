@@ -88,7 +88,7 @@ class DatagramListener:
     def _wait(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
         if len(self._pending) >= MOST_PENDING:
             if isinstance(answer, Coroutine):
-                answer.close()  # never started: else it warns that nobody awaited it
+                answer.close()  # never started: else Python warns that it was not awaited
             refusal = self._responder.overloaded(datagram.payload)
             if refusal is not None:
                 self._channel.reply(datagram, refusal)
@@ -141,7 +141,7 @@ class StreamListener:
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One query and its answer; False where there is nothing to say, which ends the connection."""
+        """One query and its answer; False where there is no answer, which ends the connection."""
         async with asyncio.timeout(IDLE_SECONDS):
             size = int.from_bytes(await reader.readexactly(2), "big")
             raw = await reader.readexactly(size)

@@ -26,7 +26,7 @@ STREAM_SIZE = 65535
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 OPCODE = 0x7800
 DO = 0x8000
-"""The bit of the OPT record that asks for DNSSEC records."""
+"""The bit of the OPT record that requests DNSSEC records (DO)."""
 
 QUESTION_POINTER = b"\xc0\x0c"
 """A compressed owner name: the question's, which always begins at byte 12."""
@@ -72,7 +72,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What to say. Every record is whole, its owner's name included, compressed against the question at most."""
+    """The content of an answer. Every record has its owner's name, compressed against the question at most."""
 
     rcode: Rcode = Rcode.NOERROR
     answer: tuple[bytes, ...] = ()
@@ -82,7 +82,7 @@ class Response:
 
 
 def parse(raw: bytes) -> Query | Refusal | None:
-    """Read a message from a client. None: say nothing, as it is no query at all and an answer could start a loop."""
+    """Read a message from a client. None: do not answer, as it is no query and an answer could start a loop."""
     if len(raw) < HEADER.size or raw[2] & 0x80:
         return None
     identifier, flags, questions, *others = HEADER.unpack_from(raw)

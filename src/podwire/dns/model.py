@@ -40,12 +40,12 @@ class Host:
 
 
 def is_label(text: str) -> bool:
-    """Whether this may stand between two dots of a name: letters, digits, `-`, `_`; 1 to 63 of them."""
+    """Whether this is a label of a name: letters, digits, `-`, `_`; 1 to 63 of them."""
     return _LABEL.fullmatch(text) is not None
 
 
 def external_target(service: Service) -> str | None:
-    """The name that an ExternalName Service stands for, without the last dot; None where it is no name."""
+    """The target of an ExternalName Service, without the last dot; None where it is no name."""
     name = service.spec.external_name.removesuffix(".")
     if len(name) <= LONGEST_EXTERNAL_NAME and all(map(is_label, name.split("."))):
         return name
@@ -88,7 +88,7 @@ def _named(ports: Iterable[EndpointPort]) -> tuple[NamedPort, ...]:
 
 
 def dashed(address: IPAddress) -> str:
-    """The label that stands for an address where an endpoint has no hostname: `10-244-1-2`, `fd00-10-244--1`.
+    """The label of an endpoint without a hostname, made from its address: `10-244-1-2`, `fd00-10-244--1`.
 
     A label may not begin or end with a dash, which only short forms such as `::1` or `fd00::` would: they are
     written in full.

@@ -65,12 +65,12 @@ def suffixes(wire: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def parent(wire: bytes) -> bytes:
-    """The name without its first label. The root has no parent: do not ask."""
+    """The name without its first label. The root has none: do not pass it."""
     return wire[1 + wire[0] :]
 
 
 def skip(raw: bytes, position: int, *, compressed: bool = True) -> int:
-    """The place behind a name in a message. Raises FormatError, also for a pointer where none may stand."""
+    """The place behind a name in a message. Raises FormatError, also for a pointer where none is allowed."""
     length = 0
     while True:
         if position >= len(raw):
@@ -123,7 +123,7 @@ def compress(name: bytes, question: bytes, offset: int = 12) -> bytes:
 
 
 def reverse_name(address: IPAddress) -> str:
-    """The name under in-addr.arpa or ip6.arpa that stands for an address."""
+    """The name of an address under in-addr.arpa or ip6.arpa."""
     return address.reverse_pointer
 
 

@@ -156,7 +156,7 @@ class Present(msgspec.Struct, frozen=True):
 
 
 class PodAddresses(msgspec.Struct, frozen=True):
-    """As Present, and names right below this one spell the address that they stand for: `10-244-1-2`."""
+    """As Present, and names right below this one spell their address: `10-244-1-2`."""
 
     type = -2
 
@@ -169,7 +169,7 @@ Data = A | AAAA | CNAME | PTR | NS | SRV | MX | TXT | SOA | Present | PodAddress
 
 
 def address_data(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> A | AAAA:
-    """The record data that says this address."""
+    """The record data of this address."""
     return A(address) if isinstance(address, ipaddress.IPv4Address) else AAAA(address)
 
 

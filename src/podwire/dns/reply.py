@@ -1,6 +1,6 @@
-"""Replies of upstream servers: checked, aged, and said again to whoever asks. No I/O, and `parse_reply` never raises.
+"""Replies of upstream servers: checked, aged, and repeated to clients. No I/O, and `parse_reply` never raises.
 
-A reply keeps its bytes. To say it again only the number, the flags, the question's letters and the times to live are
+A reply keeps its bytes. To repeat it only the number, the flags, the question's letters and the times to live are
 written over; records are cut off at the end, where no earlier pointer can lead to.
 
 Sources: RFC 1035, RFC 2181 section 8 (times to live), RFC 2308 (negative answers), RFC 5452 (forged answers).
@@ -51,7 +51,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A well-formed reply. Its OPT record and what stands behind that one are left out of `records`."""
+    """A well-formed reply. Its OPT record and what follows it are left out of `records`."""
 
     raw: bytes
     id: int
@@ -62,7 +62,7 @@ class Reply:
 
     @property
     def truncated(self) -> bool:
-        """Whether the server asks to be asked again by TCP."""
+        """Whether the reply is truncated: the query must be repeated by TCP."""
         return bool(self.flags & TC)
 
     def answers(self, identifier: int, question: bytes) -> bool:
@@ -147,7 +147,7 @@ def replay(reply: Reply, query: Query, age: int, limit: int) -> bytes:
 
 
 def chased(reply: Reply, age: int, target: bytes, query: Query) -> tuple[bytes, ...]:
-    """The records of a reply that lead from the target over aliases to the data that a query asks for.
+    """The records of a reply that lead from the target over aliases to the data of a query.
 
     Only records of names on that way are taken, whatever else the reply holds.
     """

@@ -14,7 +14,7 @@ from podwire.dns.reply import chased, replay
 class ClusterResponder:
     """Answers from an authority and, where there is one, a forwarder.
 
-    Until `ready` is set the zone is not whole, so that names of ours get SERVFAIL: clients try again, and nobody
+    Until `ready` is set the zone is not whole, so that names of ours get SERVFAIL: clients try again, and no client
     learns that a name is unknown which is only not yet known.
     """
 
@@ -24,7 +24,7 @@ class ClusterResponder:
         self._forwarder = forwarder
 
     def answer(self, raw: bytes, *, stream: bool) -> bytes | Awaitable[bytes | None] | None:
-        """The answer to one message; None for silence; later where an upstream server must be asked."""
+        """The answer to one message; None for silence; a coroutine where a query must be forwarded."""
         query = parse(raw)
         if query is None:
             return None
@@ -58,7 +58,7 @@ class ClusterResponder:
         return replay(found[0], query, found[1], limit)
 
     async def _chase(self, forwarder: Forwarder, query: Query, alias: Alias, limit: int) -> bytes:
-        """The alias and what an upstream server says of its target; the alias alone where none answers."""
+        """The alias and the upstream reply for its target; the alias alone where none answers."""
         onward = dataclasses.replace(
             query,
             name=alias.target,

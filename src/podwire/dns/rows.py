@@ -1,4 +1,4 @@
-"""Which records must stand in the zone, by the object that asks for them. Pure."""
+"""Rows: the records of the zone, by the object that they belong to. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PRIORITY, WEIGHT = 0, 100
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who asks for records: a Service, a Namespace (its `name` empty), or the domain itself (both empty)."""
+    """What records belong to: a Service, a Namespace (its `name` empty), or the domain itself (both empty)."""
 
     namespace: str = ""
     name: str = ""
@@ -82,7 +82,7 @@ class Domain:
 
 
 def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
-    """All records that an owner asks for now; none where it no longer exists."""
+    """Return all records of an owner; none where it does not exist."""
     if owner == DOMAIN:
         yield from _domain_rows(domain)
     elif not owner.name:
@@ -98,7 +98,7 @@ def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
 
 
 def _domain_rows(domain: Domain) -> Iterator[Record]:
-    """The heads of the zones. The serial number never changes: nobody can transfer the zone."""
+    """The heads of the zones. The serial number never changes: there are no zone transfers."""
     server = f"{domain.service.name}.{domain.service.namespace}.svc.{domain.name}"
     head = SOA(server, f"hostmaster.{domain.name}", minimum=domain.ttl)
     for zone in (domain.name, *domain.reverse_zones):

@@ -45,7 +45,7 @@ class Counters:
 
 
 class Reconciler(Generic[OwnerT, RowT]):
-    """Keeps one sink equal to what the owners ask for.
+    """Keeps one sink equal to what its owners claim.
 
     `derive(owner)` returns the rows of an owner from the current objects: none for one that does not exist. Nothing is
     removed from the target before `inputs_synced()` is called. An owner whose `derive` raises keeps the rows that it
@@ -53,7 +53,7 @@ class Reconciler(Generic[OwnerT, RowT]):
     smaller and smaller parts, and the refused row is set aside until it changes or a minute has passed.
 
     `restore` receives what the target held each time it is read, before anything is derived: those who keep allocations
-    find them there again after a restart. `rank` decides between owners that ask for different rows under one key.
+    find them there again after a restart. `rank` decides between owners that claim different rows under one key.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._sink = sink
         self._restore = restore
         self._unknown: set[OwnerT] = set()
-        """Owners that could not be derived even once: rows that nobody asks for may be theirs."""
+        """Owners that could not be derived even once: unclaimed rows may be theirs."""
         self._dirty: dict[OwnerT, None] = {}
         self._wake = asyncio.Event()
         self._requested = 1
@@ -90,7 +90,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._changed()
 
     def inputs_synced(self) -> None:
-        """All inputs have been seen once: from now on rows that nobody asks for are removed."""
+        """Record that all inputs have been seen once: from now on unclaimed rows are removed."""
         self._inputs_synced = True
         self._changed()
 
@@ -216,7 +216,7 @@ class Reconciler(Generic[OwnerT, RowT]):
             rows = tuple(self._derive(owner))
         except Exception:
             log.exception("%s: the rows of %s cannot be derived; what it had stays", self.name, owner)
-            if not self.table.asked(owner):
+            if not self.table.claimed(owner):
                 self._unknown.add(owner)
             return
         self._unknown.discard(owner)

@@ -1,4 +1,4 @@
-"""The rows that a target should hold, by the owner that asks for them, and the difference to those it holds."""
+"""The rows that a target should hold, by the owner that claims them, and the difference to those it holds."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ _stage = attrgetter("stage")
 class Table(Generic[OwnerT, RowT]):
     """Rows by owner, and what the target is known to hold.
 
-    Several owners may ask for the same key. Equal rows count as one. Of different ones the row of the owner with the
-    smallest `rank` wins, then the smallest by `repr`: the outcome depends on what is asked for, never on the order.
+    Several owners may claim the same key. Equal rows count as one. Of different ones the row of the owner with the
+    smallest `rank` wins, then the smallest by `repr`: the outcome depends on what is claimed, never on the order.
     Without `rank` all owners are equal.
     """
 
     def __init__(self, rank: Callable[[OwnerT], Rank] = lambda _: ()) -> None:
         self._rank = rank
-        self._asked: dict[OwnerT, dict[RowT, None]] = {}
+        self._claims: dict[OwnerT, dict[RowT, None]] = {}
         self._wanted: dict[Hashable, RowT] = {}
         self._shared: dict[Hashable, Counter[RowT]] = {}
-        """Keys that are asked for more than once, which is rare: how often each row of them is."""
+        """Keys that are claimed more than once, which is rare: how often each of their rows is."""
         self._rivals: dict[Hashable, dict[tuple[OwnerT, RowT], Rank]] = {}
-        """Keys under which owners ask for different rows, which is rarer still: who asks for what."""
+        """Keys under which owners claim different rows, which is rarer still: owner and row of each."""
         self._held: dict[Hashable, RowT] = {}
         self._open: dict[Hashable, None] = {}
         """Keys under which the target may hold something else than what is wanted."""
         self._unowned: set[Hashable] = set()
-        """Keys that the target held when it was read and that nobody has asked for yet."""
+        """Keys that the target held when it was read and that no owner has claimed yet."""
         self._leaving: dict[Hashable, OwnerT] = {}
-        """Keys to be removed: the owner that asked for them last."""
+        """Keys to be removed: the owner that claimed them last."""
         self._refused: dict[Hashable, Refusal[RowT]] = {}
 
     def replace(self, owner: OwnerT, rows: Iterable[RowT]) -> None:
-        """From now on the owner asks for exactly these rows; none at all forgets the owner."""
-        before = self._asked.get(owner, {})
+        """From now on the owner claims exactly these rows; none at all forgets the owner."""
+        before = self._claims.get(owner, {})
         after = dict.fromkeys(rows)
         for row in before:
             if row not in after:
                 self._release(owner, row)
         if after:
-            self._asked[owner] = after
+            self._claims[owner] = after
         else:
-            self._asked.pop(owner, None)
+            self._claims.pop(owner, None)
         for row in after:
             if row not in before:
-                self._ask(owner, row)
+                self._claim(owner, row)
             elif self._rivals and row.key in self._rivals:
                 self._compete(owner, row)
 
@@ -70,7 +70,7 @@ class Table(Generic[OwnerT, RowT]):
     def delta(self, *, prune: bool, prune_unowned: bool = True, retry: bool = False) -> Delta[RowT]:
         """Return what to write so that the target holds the wanted rows.
 
-        Without `prune` nothing is removed. Without `prune_unowned` only that is removed which was asked for once.
+        Without `prune` nothing is removed. Without `prune_unowned` only that is removed which was claimed once.
         Without `retry` refused rows are left out.
         """
         upserts: list[RowT] = []
@@ -96,7 +96,7 @@ class Table(Generic[OwnerT, RowT]):
         return Delta(tuple(upserts), tuple(removals), tuple(replaced))
 
     def written(self, delta: Delta[RowT]) -> None:
-        """Record that the target took this batch. What was asked for meanwhile stays open."""
+        """Record that the target took this batch. What was claimed meanwhile stays open."""
         for row in delta.removals:
             key = row.key
             self._held.pop(key, None)
@@ -119,14 +119,14 @@ class Table(Generic[OwnerT, RowT]):
         return not known
 
     def refusals(self, *owners: OwnerT) -> list[Refusal[RowT]]:
-        """Return the refused rows that these owners ask for, or asked for last; of all owners if none is given."""
+        """Return the refused rows that these owners claim, or claimed last; of all owners if none is given."""
         found = self._refused.items()
         if not owners:
             return [refusal for _, refusal in found]
         return [
             refusal
             for key, refusal in found
-            if any(refusal.row in self._asked.get(owner, ()) for owner in owners)
+            if any(refusal.row in self._claims.get(owner, ()) for owner in owners)
             or (key in self._leaving and self._leaving[key] in owners)
         ]
 
@@ -135,12 +135,12 @@ class Table(Generic[OwnerT, RowT]):
         return self._wanted.get(key)
 
     def owners(self) -> frozenset[OwnerT]:
-        """Return all that ask for at least one row."""
-        return frozenset(self._asked)
+        """Return all that claim at least one row."""
+        return frozenset(self._claims)
 
-    def asked(self, owner: OwnerT) -> frozenset[RowT]:
-        """Return the rows that this owner asks for."""
-        return frozenset(self._asked.get(owner, ()))
+    def claimed(self, owner: OwnerT) -> frozenset[RowT]:
+        """Return the rows that this owner claims."""
+        return frozenset(self._claims.get(owner, ()))
 
     def rows(self) -> Iterator[RowT]:
         """Return all wanted rows, one for each key."""
@@ -155,7 +155,7 @@ class Table(Generic[OwnerT, RowT]):
         self._leaving.pop(key, None)
         self._refused.pop(key, None)
 
-    def _ask(self, owner: OwnerT, row: RowT) -> None:
+    def _claim(self, owner: OwnerT, row: RowT) -> None:
         key = row.key
         self._open[key] = None
         self._unowned.discard(key)
@@ -164,20 +164,23 @@ class Table(Generic[OwnerT, RowT]):
         if present is None:
             self._wanted[key] = row
             return
-        asks = self._shared.get(key)
-        if asks is None:
-            asks = self._shared[key] = Counter([present])
-        asks[row] += 1
-        if len(asks) > 1:
+        claims = self._shared.get(key)
+        if claims is None:
+            claims = self._shared[key] = Counter([present])
+        claims[row] += 1
+        if len(claims) > 1:
             self._compete(owner, row)
 
     def _compete(self, owner: OwnerT, row: RowT) -> None:
         """Choose among different rows for one key."""
         key = row.key
         if key not in self._rivals:
-            asks = self._shared[key]
+            claims = self._shared[key]
             self._rivals[key] = {
-                (other, each): self._rank(other) for other, rows in self._asked.items() for each in asks if each in rows
+                (other, each): self._rank(other)
+                for other, rows in self._claims.items()
+                for each in claims
+                if each in rows
             }
         self._rivals[key][owner, row] = self._rank(owner)
         self._wanted[key] = _winner(self._rivals[key])
@@ -186,24 +189,24 @@ class Table(Generic[OwnerT, RowT]):
     def _release(self, owner: OwnerT, row: RowT) -> None:
         key = row.key
         self._open[key] = None
-        asks = self._shared.get(key)
-        if asks is None:
+        claims = self._shared.get(key)
+        if claims is None:
             del self._wanted[key]
             self._leaving[key] = owner
             return
-        asks[row] -= 1
-        if not asks[row]:
-            del asks[row]
+        claims[row] -= 1
+        if not claims[row]:
+            del claims[row]
         rivals = self._rivals.get(key)
         if rivals is not None:
             rivals.pop((owner, row), None)
-            if len(asks) > 1:
+            if len(claims) > 1:
                 self._wanted[key] = _winner(rivals)
             else:
                 del self._rivals[key]
-        if len(asks) == 1:
-            self._wanted[key] = next(iter(asks))
-        if asks.total() == 1:
+        if len(claims) == 1:
+            self._wanted[key] = next(iter(claims))
+        if claims.total() == 1:
             del self._shared[key]
 
 

@@ -61,7 +61,7 @@ class FlowProtocol(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One entry of the table: who asked whom, and who answers.
+    """One entry of the table: client, destination, and the end that answers.
 
     Without address translation the answering side is the destination itself. Addresses are texts in canonical form.
     """
@@ -104,7 +104,7 @@ class Conntrack:
     def forget_addresses(self, addresses: Collection[IPAddress]) -> None:
         """Delete what is known of addresses that lose their owner: their datagrams and pings.
 
-        Else whoever keeps sending would be let through to the next owner as somebody who was allowed before. TCP and
+        Else a peer that keeps sending would reach the next owner by an entry that was allowed before. TCP and
         SCTP are kept: their ends notice by themselves, and a packet without an entry would be lost in silence. It takes
         some 20 ms, most of it in the kernel, which walks through its whole table. Raises NetlinkError.
         """
@@ -146,7 +146,7 @@ def _handle(payload: bytes) -> bytes:
 
 
 def _ends(family: Family, payload: bytes) -> set[bytes]:
-    """The addresses of who began an entry, whom they asked, and who answers."""
+    """The addresses of an entry: client, destination, and the end that answers."""
     found = attributes(payload, _FAMILY_HEADER.size)
     asked, answered = (attributes(attributes(found[way])[_TUPLE_IP]) for way in (_TUPLE_ORIGINAL, _TUPLE_REPLY))
     source, destination = _KINDS[family]

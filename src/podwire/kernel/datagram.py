@@ -1,4 +1,4 @@
-"""UDP sockets that answer from the address that was asked, on machines with many addresses.
+"""UDP sockets that answer from the address that the query was sent to, on machines with many addresses.
 
 A reply from a wildcard socket takes its source from the route; a client drops it where that is not the address it
 asked. IP_PKTINFO and IPV6_PKTINFO carry the address in and out. Sources: ip(7), ipv6(7), RFC 3542 section 6.
@@ -21,7 +21,7 @@ _CONTROL_SPACE = socket.CMSG_SPACE(20)
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One datagram: what it says, who sent it, and the packet information that leads the reply back."""
+    """One datagram: its payload, its sender, and the packet information for the reply."""
 
     payload: bytes
     peer: Any

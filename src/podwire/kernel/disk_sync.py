@@ -1,4 +1,4 @@
-"""fdatasync(2) that does not wait: the kernel says by a descriptor when a file's data is on the disk.
+"""fdatasync(2) that does not wait: a descriptor becomes readable when a file's data is on the disk.
 
 A thread that waits would fight for the interpreter with the thread that works, twice for each call. Source:
 io_submit(2) with IOCB_CMD_FDSYNC, linux/aio_abi.h; numbers of system calls: arch/x86/entry/syscalls/syscall_64.tbl

@@ -1,4 +1,4 @@
-"""Links and their addresses: the requests that make and change them, and what stands.
+"""Links and their addresses: the requests that change them, and what exists.
 
 Sources: rtnetlink(7), linux/if_link.h, linux/if_addr.h.
 """
@@ -80,7 +80,7 @@ class Vxlan:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link as it stands. `mac` is text in lower case, empty where the link has none; `alias` is free text."""
+    """A link as the kernel has it. `mac` is text in lower case, empty where the link has none; `alias` is free text."""
 
     index: int
     name: str

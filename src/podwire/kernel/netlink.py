@@ -61,7 +61,7 @@ class NetlinkError(OSError):
 class Request:
     """One change. `body` is the fixed header of the type with its attributes, `subject` names it in errors.
 
-    An errno in `accept` counts as success: EEXIST for what may stand already, ESRCH for what may be gone.
+    An errno in `accept` counts as success: EEXIST for what may exist already, ESRCH for what may be gone.
     """
 
     type: int
@@ -105,7 +105,7 @@ def attributes(payload: bytes, offset: int = 0) -> dict[int, bytes]:
 
 
 class Netlink:
-    """A netlink socket (rtnetlink unless said otherwise) in the network namespace at `path`, or in this thread's own.
+    """A netlink socket (rtnetlink by default) in the network namespace at `path`, or in this thread's own.
 
     The socket stays in the namespace where it was made, whatever the thread does afterwards.
     """
@@ -146,7 +146,7 @@ class Netlink:
     def dump(self, kind: int, body: bytes, tries: int = 1) -> list[bytes]:
         """All objects of a dump request, as message payloads.
 
-        A list that changed while it was read is read again, `tries` times in all; then NetlinkError says EINTR.
+        A list that changed while it was read is read again, `tries` times in all; then NetlinkError (EINTR) is raised.
         """
         for _ in range(tries):
             payloads, torn = self._dump(kind, body)
@@ -172,7 +172,7 @@ class Netlink:
                 payloads.append(payload)
 
     def get(self, kind: int, body: bytes, subject: str) -> bytes:
-        """The one object that a request asks for, as a message payload. Raises NetlinkError where there is none."""
+        """Return the one object of a request, as a message payload. Raises NetlinkError where there is none."""
         self._sequence += 1
         length = _HEADER.size + len(body)
         self._socket.send(_HEADER.pack(length, kind, NLM_F_REQUEST, self._sequence, 0) + body)

@@ -1,6 +1,6 @@
 """nftables by text through libnftables, in this process.
 
-One call of `run` is one transaction: all of it stands, or none of it. Source: libnftables(3).
+One call of `run` is one transaction: all of it is applied, or none of it. Source: libnftables(3).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class NftablesError(Exception):
-    """The kernel or the parser refused a transaction; nothing of it stands."""
+    """The kernel or the parser refused a transaction; nothing of it is applied."""
 
 
 class NftablesMissingError(Exception):
@@ -25,7 +25,7 @@ class NftablesMissingError(Exception):
 
 
 class Transactions(Protocol):
-    """What sinks need of nftables; a fake stands in its place in tests."""
+    """What sinks need of nftables; tests use a fake."""
 
     def run(self, text: str) -> str:
         """Run one transaction and answer its output."""

@@ -1,4 +1,4 @@
-"""Routes and neighbours: the requests that make and remove them, and those that stand.
+"""Routes and neighbours: the requests that make and remove them, and those that exist.
 
 Sources: rtnetlink(7), linux/rtnetlink.h, linux/neighbour.h.
 """
@@ -54,7 +54,7 @@ class Route:
     """A route of the main table.
 
     Without link and gateway it is `unreachable`. `link` is an interface's index, 0 lets the kernel find the one that
-    leads to the gateway; `onlink` takes the gateway for a direct neighbour whatever the addresses say. `protocol` says
+    leads to the gateway; `onlink` takes the gateway for a direct neighbour whatever the addresses are. `protocol` names
     who made it (/etc/iproute2/rt_protos).
     """
 
@@ -94,7 +94,7 @@ def replace_route(route: Route) -> Request:
 
 
 def delete_route(route: Route) -> Request:
-    """Remove the route with this destination, protocol and way; one that is gone already is as good."""
+    """Remove the route with this destination, protocol and way. No error if it does not exist."""
     return Request(_RTM_DELROUTE, 0, _route(route), f"remove route {route.destination}", _GONE)
 
 
@@ -155,7 +155,7 @@ def replace_neighbour(neighbour: Neighbour) -> Request:
 
 
 def delete_neighbour(neighbour: Neighbour) -> Request:
-    """Forget a neighbour; one that is gone already is as good."""
+    """Forget a neighbour. No error if it does not exist."""
     return Request(_RTM_DELNEIGH, 0, _neighbour(neighbour), f"remove neighbour {neighbour.address}", _GONE)
 
 
@@ -170,7 +170,7 @@ def replace_forwarding(entry: Forwarding) -> Request:
 
 
 def delete_forwarding(entry: Forwarding) -> Request:
-    """Forget a forwarding entry; one that is gone already is as good."""
+    """Forget a forwarding entry. No error if it does not exist."""
     return Request(_RTM_DELNEIGH, 0, _forwarding(entry), f"forget {entry.mac}", _GONE)
 
 

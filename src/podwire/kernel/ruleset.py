@@ -1,4 +1,4 @@
-"""A constant ruleset in the kernel: whether just this release of it stands, and how it takes the place of another."""
+"""A constant ruleset in the kernel: whether this release of it is loaded, and how it replaces another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Ruleset:
     """The text of a program and the tables (family and name) that it makes.
 
-    An empty set in the first table, named after the text, tells which release stands: in another one the maps may mean
+    An empty set in the first table, named after the text, is the mark of its release: in another one the maps may mean
     something else.
     """
 
@@ -25,7 +25,7 @@ class Ruleset:
 
     @property
     def version(self) -> str:
-        """The name of the set that tells."""
+        """The name of the set that marks the release."""
         return f"version-{hashlib.sha256(self.program.encode()).hexdigest()[:12]}"
 
     @property
@@ -39,11 +39,11 @@ class Ruleset:
         return "".join(f"add table {name}\ndelete table {name}\n" for name in self.tables) + self.text
 
     def stands(self, nft: Transactions) -> bool:
-        """Whether just this release is loaded. Raises NftablesError where that cannot be told."""
+        """Whether this release is loaded. Raises NftablesError where nft refuses for another reason."""
         try:
             nft.run(f"list set {self.tables[0]} {self.version}")
         except NftablesError as error:
-            if "No such file or directory" in str(error):  # of libnftables, which is never told of a language
+            if "No such file or directory" in str(error):  # libnftables is never given a locale
                 return False
             raise
         return True

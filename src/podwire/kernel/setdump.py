@@ -49,7 +49,7 @@ class SetDump:
     def elements(self, table: str, name: str) -> Iterator[RawElement]:
         """All elements of a set or map, in no order. Raises NetlinkError, with ENOENT where there is no such set.
 
-        It is read until two listings say the same: after many additions the kernel moves a hash table in the
+        It is read until two listings are equal: after many additions the kernel moves a hash table in the
         background, and a listing meanwhile leaves some elements out without a word (rhashtable_walk_next).
         """
         before: frozenset[bytes] | None = None

@@ -2,7 +2,7 @@
 
 A pod gets one address of each range, all with the same place in their range: place 7 of 10.244.1.0/24 and
 fd00:10:244:1::/64 is 10.244.1.7 and fd00:10:244:1::7. Places that were never given out go first, then freed ones in the
-order in which they were freed: while other nodes may still take an address for its old pod, it is nobody's.
+order in which they were freed: while other nodes may still take an address for its old pod, it is not given out.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def choose(ranges: Ranges, fresh: int, freed: Collection[int], taken: Callable[[
     """The place that is given out next. Raises ExhaustedError.
 
     `fresh` was never given out in these ranges, nor any place after it; `freed` were, the oldest first. Attachments
-    from ranges that the node had before may hold places anywhere (`taken` says so), and leave them in `freed`.
+    from ranges that the node had before may hold places anywhere (see `taken`), and leave them in `freed`.
     """
     for place in chain((place for place in range(fresh, ranges.end) if place not in freed), freed):
         if not taken(place):

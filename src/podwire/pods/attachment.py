@@ -41,7 +41,7 @@ class AttachmentKey:
 
 @dataclass(frozen=True, slots=True)
 class PodIdentity:
-    """The pod that a container belongs to, as the runtime says in CNI_ARGS; empty where it does not."""
+    """The pod that a container belongs to, as the runtime passes it in CNI_ARGS; empty where it does not."""
 
     namespace: str = ""
     name: str = ""

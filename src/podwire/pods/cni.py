@@ -181,7 +181,7 @@ def _command(word: str, version: str) -> Command:
     since = _OPERATIONS[command].since
     if SUPPORTED_VERSIONS.index(version) < SUPPORTED_VERSIONS.index(since):
         raise CniError(
-            Code.INCOMPATIBLE_VERSION, f"{word} needs cniVersion {since} or later; the configuration says {version}"
+            Code.INCOMPATIBLE_VERSION, f"{word} needs cniVersion {since} or later; the configuration has {version}"
         )
     return command
 
@@ -204,7 +204,7 @@ def _pod(arguments: str) -> PodIdentity:
 
 
 def _valid(configuration: Configuration) -> frozenset[AttachmentKey]:
-    """An absent list would mean that nothing is valid any more: that must be said, not left out."""
+    """An absent list would mean that nothing is valid any more: it must be given explicitly."""
     if configuration.valid_attachments is None:
         raise CniError(Code.INVALID_CONFIGURATION, "cni.dev/valid-attachments is missing; GC needs it")
     return frozenset(AttachmentKey(each.container, each.interface) for each in configuration.valid_attachments)
@@ -229,7 +229,7 @@ def encode_error(error: CniError, version: str) -> bytes:
 
 
 def version_of(frame: bytes) -> str:
-    """The version to answer a frame in that cannot be decoded: what it asks for where that can be read."""
+    """The version of the answer to a frame that cannot be decoded: its cniVersion where that can be read."""
     try:
         version = _configuration(frame.partition(b"\0\0")[2]).cni_version
     except CniError:

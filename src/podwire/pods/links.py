@@ -1,6 +1,6 @@
 """A pod's link in the kernel: a veth pair between the node and the pod, with routes instead of a bridge.
 
-Each end knows its one neighbour for good, so neither side ever asks, answers or believes ARP or neighbour discovery.
+Each end knows its one neighbour for good, so neither side ever sends or accepts ARP or neighbour discovery.
 The functions block for some milliseconds; they run in worker threads of the agent.
 """
 
@@ -159,7 +159,7 @@ def _node_routes(attachment: Attachment, index: int, uplink: Uplink) -> Iterator
 
 
 def remove(host_interface: str) -> None:
-    """Remove a link, both ends, with its routes and neighbours; one that is gone already is as good."""
+    """Remove a link, both ends, with its routes and neighbours. No error if it does not exist."""
     with Netlink() as node:
         node.run([links.delete(host_interface)])
 

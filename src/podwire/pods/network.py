@@ -29,7 +29,7 @@ from podwire.pods.uplink import Uplink, find_uplink
 log = logging.getLogger(__name__)
 
 _CLUSTER_OWNER = ""
-"""The owner of rows that no Node asks for; a Node's name is never empty."""
+"""The owner of rows that belong to no Node; a Node's name is never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class PodNetwork:
         self._routes.touch(name)
 
     def nodes_complete(self) -> None:
-        """All Nodes have been told once: from now on ways and rules that no Node asks for are removed."""
+        """Record that all Nodes have been received once: from now on routes and rules of no Node are removed."""
         self._members.inputs_synced()
         self._routes.inputs_synced()
 

@@ -28,7 +28,7 @@ class NodeRouteSink:
     """Routes and tunnel of the network namespace that this thread is in."""
 
     async def read(self) -> Iterable[NodeRouteRow]:
-        """All that stands and is ours: routes by their protocol number, the tunnel by its name."""
+        """Return all that is ours: routes by their protocol number, the tunnel by its name."""
         try:
             with Netlink() as netlink:
                 return list(_standing(netlink))
@@ -50,7 +50,9 @@ class NodeRouteSink:
         if refused:
             raise SinkError(f"{refused[0]}; {len(refused)} of {len(requests)} changes of routes were refused")
         if renewed:
-            raise SinkError(f"{TUNNEL} was made anew with other settings, what hung on it has to be made again")
+            raise SinkError(
+                f"{TUNNEL} was made again with other settings; its addresses, neighbours and routes must follow"
+            )
 
 
 def _standing(netlink: Netlink) -> Iterator[NodeRouteRow]:

@@ -25,7 +25,7 @@ GATE_SECONDS = 30.0
 
 
 RESTORE_SECONDS = 2.0
-"""How long the start waits until leftovers are given back: that needs the API server, pods that stand do not."""
+"""How long the start waits until leftovers are given back: only that needs the API server."""
 
 LIVE_SECONDS = 5.0
 """How long a link may take from bring-up to its first packet."""
@@ -55,7 +55,7 @@ class PodOperations:
         self._sources: Reconciler[AttachmentKey, SetRow] = Reconciler("sources of pods", self._derive, sources)
 
     async def run(self) -> None:
-        """Keep the anti-spoof rules as the attachments ask for them, for ever."""
+        """Keep the anti-spoof rules equal to the attachments, for ever."""
         await self._sources.run()
 
     def rows(self) -> Iterator[str]:
@@ -68,10 +68,10 @@ class PodOperations:
         return tuple(entry.attachment for entry in self._store.entries() if entry.ready)
 
     async def restore(self) -> None:
-        """After a start: keep what stands, undo what an ADD left half done, give back what died meanwhile.
+        """After a start: keep complete attachments, undo those that an ADD left half done, release those of dead pods.
 
-        The links of pods that stand are not touched. An attachment that cannot be undone now stays for GC, or for the
-        next ADD of its container.
+        The links of complete attachments are not touched. One that cannot be undone now stays for GC, or for the next
+        ADD of its container.
         """
         present = await asyncio.to_thread(links.present)
         entries = self._store.entries()
@@ -180,7 +180,7 @@ class PodOperations:
             raise CniError(Code.NOT_AVAILABLE, str(ExhaustedError(self._store.ranges)))
 
     async def collect(self, valid: frozenset[AttachmentKey], lock: ContainerLock) -> None:
-        """Remove all attachments that are not valid, those that are half done, and links that nobody knows.
+        """Remove all attachments that are not valid, those that are half done, and links without an attachment.
 
         Containers are locked one by one, so that one whose ADD takes long holds up no other.
         """
@@ -251,10 +251,10 @@ def _result(attachment: Attachment, mtu: int) -> cni.Result:
 
 
 def _unlike(previous: cni.Result, made: cni.Result, interface: str) -> list[str]:
-    """What prevResult says otherwise. Later plugins of the chain may have added to it, so it may say more."""
+    """Return where prevResult differs. Later plugins of the chain may have added to it, so it may have more."""
     found: list[str] = []
-    told = {entry.address for entry in previous.ips}
-    missing = [entry.address for entry in made.ips if entry.address not in told]
+    known = {entry.address for entry in previous.ips}
+    missing = [entry.address for entry in made.ips if entry.address not in known]
     if missing:
         found.append(f"prevResult lacks the addresses {', '.join(missing)}")
     if interface not in {entry.name for entry in previous.interfaces}:

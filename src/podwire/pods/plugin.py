@@ -11,7 +11,7 @@ from posix import environ, read, write
 
 SUPPORTED_VERSIONS = ("0.3.1", "0.4.0", "1.0.0", "1.1.0")
 SOCKET_KEY = "podwire.socket"
-"""The key of the network configuration that says where the agent listens."""
+"""The key of the network configuration with the path of the agent's socket."""
 
 PATIENCE_SECONDS = 100.0
 BAD_ENVIRONMENT = 4
@@ -52,7 +52,7 @@ def decode(text: str) -> object:
         if end == len(text):
             return value
     except (ImportError, StopIteration, SystemError):
-        pass  # the scanner needs json to say what is wrong
+        pass  # json names what is wrong
     import json
 
     return json.loads(text)
@@ -72,7 +72,7 @@ def read_configuration(data: bytes) -> dict[str, object]:
 
 
 def ask(path: str, frame: bytes) -> bytes:
-    """Send a request to the agent and answer what it says. Raises OSError."""
+    """Send a request to the agent and return its answer. Raises OSError."""
     agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     agent.settimeout(PATIENCE_SECONDS)
     agent.connect(path)

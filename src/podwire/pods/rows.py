@@ -1,4 +1,4 @@
-"""What must stand on this node for the pods' network: elements of pods.nft, and the ways to other nodes. Pure."""
+"""Rows of the pods' network on this node: elements of pods.nft, and the routes to other nodes. Pure."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class ForwardingRow:
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """The way to a range of pods. Without a gateway it is unreachable: the sender hears so at once."""
+    """The route to a range of pods. Without a gateway it is unreachable: the sender gets an error at once."""
 
     destination: IPNetwork
     gateway: IPAddress | None = None

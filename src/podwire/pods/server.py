@@ -23,7 +23,7 @@ READ_SECONDS = 10.0
 
 
 class Operations(Protocol):
-    """What the requests ask for. All may raise CniError."""
+    """The CNI operations. All may raise CniError."""
 
     async def add(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> cni.Result:
         """Give the container its interface."""
@@ -103,7 +103,7 @@ class Server:
             request = cni.decode(frame)
             return b"\0" + await self._serve(request)
         except cni.CniError as error:
-            # A node that is not ready yet says so to its runtime, which asks until it is.
+            # A runtime repeats STATUS until its node is ready.
             level = logging.DEBUG if error.code == Code.NOT_AVAILABLE else logging.WARNING
             log.log(level, "CNI error %d: %s %s", error.code, error.message, error.details)
             return b"\1" + cni.encode_error(error, cni.version_of(frame))

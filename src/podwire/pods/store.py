@@ -102,7 +102,7 @@ class Store:
         return Attachment(key, pod, netns, addresses)
 
     def finish(self, key: AttachmentKey) -> None:
-        """The attachment stands: from now on it is kept over restarts."""
+        """Record that the attachment is complete: from now on it is kept over restarts."""
         self._database.execute(
             "UPDATE attachments SET ready = 1 WHERE container = ? AND interface = ?", (key.container, key.interface)
         )
@@ -191,7 +191,7 @@ class Store:
 
 
 class _Freed(Collection[int]):
-    """The freed places, the oldest first, read only as far as they are asked for."""
+    """The freed places, the oldest first, read only as far as they are consumed."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The numbers of identities and namespaces: allocations, kept in a file, never derived from what they stand for.
+"""Allocate the numbers of identities and namespaces, and keep them in a file: they are never derived from names.
 
 A number is 1 bit "a pod", 15 bits namespace, 16 bits identity within the namespace; a namespace's own number has none
 of the lower 16. A number that was never given out is preferred; then the one that was released longest ago. It is

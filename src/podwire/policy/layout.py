@@ -67,7 +67,7 @@ COLLECTIONS = (
 
 
 def elements(row: Row) -> tuple[Element, ...]:
-    """The elements that say the row."""
+    """Return the elements of a row."""
     match row:
         case AddressRow(address, identity):
             return (Element(f"identity{address.version}", (address,), (identity,)),)
@@ -90,7 +90,7 @@ def elements(row: Row) -> tuple[Element, ...]:
 
 
 def rows(found: Iterable[Element]) -> Iterator[Row]:
-    """The rows that the elements say; the opposite of `elements`."""
+    """Return the rows of elements; the inverse of `elements`."""
     together: defaultdict[tuple[str, tuple[Part, ...]], list[Element]] = defaultdict(list)
     for element in found:
         direction, kind = _DIRECTED.get(element.collection, (None, ""))
@@ -167,5 +167,5 @@ def _protocol(part: Part) -> str:
 
 def _number(part: object) -> int:
     if not isinstance(part, int):
-        raise TypeError(f"{part!r} stands where policy.nft has a number")
+        raise TypeError(f"{part!r} is found where policy.nft has a number")
     return part

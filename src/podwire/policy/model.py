@@ -50,7 +50,7 @@ class NamedPort:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Identity:
-    """What policies can tell about a pod: its namespace, the labels that some selector reads, its named ports.
+    """What policies can distinguish of a pod: its namespace, the labels that some selector reads, its named ports.
 
     Pods with the same identity are the same to every policy.
     """
@@ -136,7 +136,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A NetworkPolicy. None for a direction: the policy says nothing about it; an empty tuple: nothing is allowed."""
+    """A NetworkPolicy. None for a direction: the policy does not apply to it; an empty tuple: nothing is allowed."""
 
     key: NamespacedName
     selector: LabelSelector
@@ -174,7 +174,7 @@ class Policy:
 
     @property
     def named_blocks(self) -> tuple[Block, ...]:
-        """The blocks whose pods say the numbers of named ports: egress rules look the name up at the destination."""
+        """The blocks whose pods define the numbers of named ports: egress rules resolve the name at the destination."""
         rules = (rule for rule in self.egress or () if rule.names_ports)
         return tuple(peer for rule in rules for peer in rule.peers or () if isinstance(peer, Block))
 
@@ -191,15 +191,15 @@ def policy(source: NetworkPolicy) -> Policy:
     """The meaning of the object."""
     spec = source.spec
     types = set(spec.policy_types) or ({"Ingress", "Egress"} if spec.egress else {"Ingress"})
-    strange = bool(types - {"Ingress", "Egress"})
+    unknown = bool(types - {"Ingress", "Egress"})
     usable = valid(spec.pod_selector)
     ingress = tuple(Rule(_peers(r.from_), _ports(r.ports)) for r in spec.ingress) if usable else ()
     egress = tuple(Rule(_peers(r.to), _ports(r.ports)) for r in spec.egress or ()) if usable else ()
     return Policy(
         source.key,
         spec.pod_selector if usable else EVERYTHING,
-        ingress if strange or "Ingress" in types else None,
-        egress if strange or "Egress" in types else None,
+        ingress if unknown or "Ingress" in types else None,
+        egress if unknown or "Egress" in types else None,
     )
 
 

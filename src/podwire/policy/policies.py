@@ -83,7 +83,7 @@ class Policies:
     def attach(
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
     ) -> None:
-        """The pod has these addresses on this node: known before the API says so, and counts more than what it says.
+        """The pod has these addresses on this node: known before the API server sends it, and takes precedence over it.
 
         Without its link the pod stays closed.
         """
@@ -96,7 +96,7 @@ class Policies:
     async def admit(
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
     ) -> None:
-        """Attach, and return when everything that policies say about the pod stands in the kernel.
+        """Attach, and wait until all rows that concern the pod are in the kernel.
 
         It waits until the API server has sent the pod with this uid: what is not known cannot be judged. Set a time
         limit. Raises RefusedError when the kernel refuses a row that concerns the pod.
@@ -126,7 +126,7 @@ class Policies:
         yield from self._reconciler.lines()
 
     async def settle(self) -> None:
-        """Return when everything known now stands in the kernel."""
+        """Wait until all changes received before this call are in the kernel."""
         await self._reconciler.settle()
 
     async def run(self) -> None:
@@ -145,7 +145,7 @@ class Policies:
         try:
             return tuple(rows(owner, self.view, self._numbers))
         except Exception:
-            log.exception("what policies say about %s cannot be derived: it is closed", owner)
+            log.exception("the policies of %s cannot be derived: it is closed", owner)
             return tuple(closed(owner, self._numbers))
 
     def _owners(self, addresses: Iterable[IPAddress]) -> set[Owner]:

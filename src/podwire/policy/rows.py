@@ -1,4 +1,4 @@
-"""What must stand in policy.nft's maps and sets: pure, from the view and the numbers that identities have."""
+"""Rows: the elements of policy.nft's maps and sets, from the view and the numbers of identities. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from podwire.policy.view import Owner, View
 
 ALLOWED, ISOLATED, BORNE = range(3)
-"""Stages: what is allowed stands before a pod is isolated, and both before an address bears the identity."""
+"""Stages: what is allowed is written before a pod is isolated, and both before an address bears the identity."""
 
 ANY_POD = 1 << 31
 """The bit that every identity has: as a peer it means any pod that is known."""
@@ -56,8 +56,8 @@ class Numbering(Protocol):
 class AddressRow:
     """A pod of this identity has this address.
 
-    `pod` is its uid, which tells a pod that is another one now from the next pod with its address. The kernel does not
-    hold it: it is empty in what is read back.
+    `pod` is its uid, which distinguishes a pod with other labels from the next pod with its address. The kernel does
+    not hold it: it is empty in what is read back.
     """
 
     address: IPAddress
@@ -242,7 +242,7 @@ def numbers_in(row: Row) -> tuple[int, ...]:
 
 
 def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
-    """Everything that the owner asks for: an address its bearer, an identity of this node what its pods may do."""
+    """Return the rows of an owner: of an address its bearer, of an identity of this node what its pods may do."""
     if isinstance(owner, Identity):
         if view.is_subject(owner):
             for direction in Direction:
@@ -260,7 +260,7 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
 
 
 def closed(owner: Owner, numbers: Numbering) -> Iterator[Row]:
-    """What stands for an owner whose rows cannot be derived: nothing is allowed; an address is nobody's."""
+    """Return the rows of an owner that cannot be derived: nothing is allowed; an address has no bearer."""
     number = numbers.identity(owner) if isinstance(owner, Identity) else 0
     if number:
         yield from (IsolatedRow(direction, number) for direction in Direction)
@@ -306,7 +306,7 @@ def _allow(allowed: _Allowed, rule: Rule, home: str, place: _Place) -> None:
 
 
 def _allow_named_in(allowed: _Allowed, block: Block, names: list[PortName], place: _Place) -> None:
-    """Add what named ports on a block of addresses allow: the pods in it say the numbers.
+    """Add what named ports on a block of addresses allow: the pods in it define the numbers.
 
     An identity whose pods are all in the block is one row a port, others are one for each address.
     """
@@ -322,7 +322,7 @@ def _allow_named_in(allowed: _Allowed, block: Block, names: list[PortName], plac
 
 
 def _known_ports(rule: Rule, place: _Place) -> tuple[list[Ports] | None, list[PortName]]:
-    """The ports that are numbers for this subject (None: all), and the names that each destination has to say."""
+    """The ports that are numbers for this subject (None: all), and the names that each destination resolves."""
     if rule.ports is None:
         return None, []
     known = [port for port in rule.ports if isinstance(port, Ports)]
@@ -356,7 +356,7 @@ def _allow_peer(
 
 @dataclass(slots=True)
 class _Allowed:
-    """What one subject may do in one direction, collected from all its rules, then said in few rows."""
+    """What one subject may do in one direction, collected from all its rules, then written as few rows."""
 
     direction: Direction
     subject: int
@@ -368,7 +368,7 @@ class _Allowed:
     )
 
     def peer(self, number: int, ports: Iterable[Ports] | None) -> None:
-        """Allow an identity, a namespace or any pod; number 0 is nobody."""
+        """Allow an identity, a namespace or any pod; number 0 is no pod."""
         if number and ports is None:
             self.peers.add(number)
         elif number:
@@ -385,7 +385,7 @@ class _Allowed:
             self.block_ports[version, port.protocol] += [(i, (port.first, port.last)) for i in intervals]
 
     def rows(self) -> Iterator[Row]:
-        """The rows that say it."""
+        """Return the rows."""
         for peer in self.peers:
             yield PeerRow(self.direction, self.subject, peer)
         for (peer, protocol), intervals in self.ports.items():

@@ -69,7 +69,7 @@ class PolicySink:
         self._groups = groups
         self._worker = Worker("policy")
         self._owed: set[IPAddress] = set()
-        """Addresses that lost their pod in a write that failed: what is read back then does not tell whose it was."""
+        """Addresses that lost their pod in a write that failed: what is read back then does not name its pod."""
 
     @classmethod
     def here(cls) -> PolicySink:
@@ -85,9 +85,9 @@ class PolicySink:
         return await self._worker.run(self._read)
 
     async def write(self, delta: Delta[Row]) -> None:
-        """Upserts in order, then removals, as `steps` says.
+        """Apply upserts in order, then removals, in the order of `steps`. Raises SinkError.
 
-        Before an address loses its pod, to nobody or to the next one at once, the node forgets the datagrams between it
+        Before an address loses its pod, without or with the next one at once, the node forgets the datagrams between it
         and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing is
         left over if this process dies; what came meanwhile was let through by the old rows, and is forgotten too.
         """
@@ -143,7 +143,7 @@ def refuse_midstream() -> None:
 
 
 def reassigned_addresses(delta: Delta[Row]) -> Iterator[IPAddress]:
-    """The addresses that lose their pod with this batch, to nobody or to another pod.
+    """Return the addresses that lose their pod with this batch, whether or not another pod gets them.
 
     Of a row that was read back only the identity is known: where that stays, it is taken for the same pod.
     """

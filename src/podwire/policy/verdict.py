@@ -1,6 +1,6 @@
 """May this connection be? The answer from the model alone, with the policies that decide it.
 
-It is what the rows in the kernel say too; tests compare both with each other and with real packets.
+The rows in the kernel mean the same; tests compare both with each other and with real packets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RuleReference:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the policies of one end say: who isolates it, and which rules admit the other end all the same."""
+    """The policies of one end: which isolate it, and which rules admit the other end."""
 
     isolated_by: tuple[NamespacedName, ...] = ()
     admitted_by: tuple[RuleReference, ...] = ()
@@ -42,7 +42,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Both ends must agree. `exempt` says why no policy was asked, where that is so."""
+    """Both ends must agree. `exempt` is the reason where no policy applies."""
 
     egress: Judgement = Judgement()
     ingress: Judgement = Judgement()

@@ -1,4 +1,4 @@
-"""The current objects as policies see them, and who must be derived anew when one of them changes. No I/O.
+"""The current objects as policies see them, and which owners must be derived again when one of them changes. No I/O.
 
 An owner of rows is either a pod address (who bears it) or the identity of pods of this node (what they may do).
 """
@@ -53,7 +53,7 @@ class Bearer:
 
 
 class View:
-    """All pods, namespaces and policies of the cluster, from where `node` stands.
+    """All pods, namespaces and policies of the cluster, seen from one node.
 
     Every method that takes a change answers the owners whose rows may differ now.
     """
@@ -61,7 +61,7 @@ class View:
     def __init__(self, node: str) -> None:
         self.node = node
         self.departed: set[Identity | str] = set()
-        """Identities and names of namespaces that may need no number any more; whoever releases numbers empties it."""
+        """Identities and names of namespaces that may need no number any more; the release of numbers empties it."""
         self._pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._policies: defaultdict[str, dict[str, Policy]] = defaultdict(dict)
@@ -82,7 +82,7 @@ class View:
     # What is there.
 
     def bearer(self, address: IPAddress) -> Bearer | None:
-        """The pod that has the address. What is attached on this node counts more than what a status says.
+        """The pod that has the address. An attachment on this node takes precedence over a status.
 
         Of several pods whose status names the address, the youngest has it: the others are on their way out.
         """
@@ -97,7 +97,7 @@ class View:
         return self._links.get(address)
 
     def party(self, address: IPAddress) -> Party:
-        """Who is at the address: a pod, or nobody that policies know."""
+        """Return the party at the address: a pod, or no pod that policies know."""
         found = self.bearer(address)
         return Party(address, found.identity, found.node) if found else Party(address)
 
@@ -184,7 +184,7 @@ class View:
     def attach(
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
     ) -> set[Owner]:
-        """The pod with this uid has these addresses behind a link of this node, whatever its status says."""
+        """The pod with this uid has these addresses behind a link of this node, whatever its status is."""
         if link is not None:
             self._links.update(dict.fromkeys(addresses, link))
         known = self._attached[pod].get(uid, ())
@@ -207,7 +207,7 @@ class View:
         return set(addresses) | self._refresh([pod])
 
     def policy_changed(self, change: Change[NetworkPolicy]) -> set[Owner]:
-        """A policy came, went, or says something else. It may make labels count that did not, and the reverse."""
+        """A policy came, went, or changed. It may make labels count that did not, and the reverse."""
         key = _object(change).key
         old = _forget(self._policies, key)
         new = policy(change.new) if change.new else None

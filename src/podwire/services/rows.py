@@ -1,4 +1,4 @@
-"""Rows: what must stand in the maps of services.nft, and which flows may live. Pure.
+"""Rows: the elements of the maps of services.nft, and the flows that may go on. Pure.
 
 A row prints itself as the element of nft's language that it is. Its stage puts endpoints before the frontend that
 counts them, and a Service's ports before what refuses its other ports.
@@ -23,7 +23,7 @@ from podwire.services.slots import Slots
 Owner = NamespacedName | PodOwner
 
 RANGES = NamespacedName("", "service-ranges")
-"""The owner of what stands for the ranges of all Services: no Service can have this name, as it has no namespace."""
+"""The owner of the rows of all Services' ranges: no Service can have this name, as it has no namespace."""
 
 
 class View(Protocol):

@@ -38,7 +38,7 @@ class Flows(Protocol):
 class ServiceSink:
     """The Services of the node whose network namespace this thread is in.
 
-    A table that stands already is kept and read back, so that traffic does not notice a restart.
+    A table that is loaded already is kept and read back, so that traffic does not notice a restart.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ServiceSink:
         return cls(Nftables(), SetDump(), Conntrack(), service_ranges)
 
     async def read(self) -> list[Row]:
-        """What stands in the kernel; the ruleset is loaded where it is missing. Raises SinkError and NetlinkError."""
+        """Return what the kernel holds; load the ruleset where it is missing. Raises SinkError and NetlinkError."""
         return await self._worker.run(self._read)
 
     async def write(self, delta: Delta[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Slots: the numbers under which a frontend's endpoints stand in the kernel, kept from change to change. Pure.
+"""Slots: the numbers of a frontend's endpoints in the kernel, kept from change to change. Pure.
 
 A draw among N slots needs the slots 0..N-1 to be filled, all of them. For up to 64 endpoints there are as many slots as
 endpoints. For more there is a chain only for a few numbers, and endpoints repeat: up to 1,024 have two slots or more,
@@ -62,7 +62,7 @@ class _Shares:
         return True
 
     def rest(self) -> Iterator[Backend]:
-        """What nobody has taken: first the equal shares in turn, then the extra ones."""
+        """The shares that are left: first the equal shares in turn, then the extra ones."""
         while any(left > 0 for left in self._left.values()):
             for backend, left in self._left.items():
                 if left > 0:
@@ -72,14 +72,14 @@ class _Shares:
 
 
 class Slots(Generic[OwnerT]):
-    """The slots of all frontends, by the owner that asks for them."""
+    """The slots of all frontends, by the owner that claims them."""
 
     def __init__(self) -> None:
         self._placed: dict[OwnerT, dict[Frontend, tuple[Backend, ...]]] = {}
         self._restored: dict[Frontend, tuple[Backend | None, ...]] = {}
 
     def restore(self, held: Mapping[Frontend, Mapping[int, Backend]]) -> None:
-        """The kernel was read: it holds these slots. They count for frontends that nobody has asked for yet."""
+        """The kernel was read: it holds these slots. They count for frontends without an owner yet."""
         self._restored = {frontend: _dense(slots) for frontend, slots in held.items()}
 
     def keep(
