@@ -6,6 +6,7 @@ import pytest
 
 from podwire.apiserver.main import running
 from podwire.apiserver.storage.revisions import Key
+from podwire.apiserver.writes import ip_addresses
 from tests.apiserver.conftest import Files, Talk, configuration, until
 
 RANGES = "/apis/networking.k8s.io/v1/servicecidrs"
@@ -184,3 +185,22 @@ async def test_the_servers_own_endpoints_are_there_in_both_forms(talk: Talk) -> 
     assert endpoints["metadata"]["labels"]["endpointslice.kubernetes.io/skip-mirror"] == "true"
     await talk.ok("DELETE", path)
     await until(lambda: talk.server.store.get(Key("endpoints", "default", "kubernetes")))
+
+
+async def test_deleting_a_service_reads_no_other(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        await talk.ok("POST", SERVICES, service(name))
+    await until(lambda: not talk.server._ranges._incomplete)
+    read: list[str] = []
+    cluster_addresses = ip_addresses.cluster_addresses
+
+    def counted(obj: Any) -> set[str]:
+        read.append("" if obj is None else obj["metadata"]["name"])
+        return cluster_addresses(obj)
+
+    monkeypatch.setattr(ip_addresses, "cluster_addresses", counted)
+    await talk.ok("DELETE", f"{SERVICES}/a")
+    await talk.ok("POST", RANGES, service_range("more", "203.0.113.0/24"))
+    await talk.ok("DELETE", f"{RANGES}/more")
+    await until(lambda: not is_stored(talk, "more"))
+    assert set(read) == {"a"}

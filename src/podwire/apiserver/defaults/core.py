@@ -14,7 +14,7 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 def service(obj: Object) -> None:
-    """A Service; addresses and node ports are allocation's."""
+    """A Service without its addresses and node ports, which the allocator sets."""
     spec = obj.setdefault("spec", {})
     kind = spec.setdefault("type", "ClusterIP")
     if spec.setdefault("sessionAffinity", "None") == "ClientIP":
@@ -83,7 +83,7 @@ def secret(obj: Object) -> None:
 
 
 def node(obj: Object) -> None:
-    """A Node; `podCIDR` always says what `podCIDRs` says first."""
+    """A Node; `podCIDR` is the first of `podCIDRs`."""
     spec = obj.setdefault("spec", {})
     if spec.get("podCIDRs"):
         spec["podCIDR"] = spec["podCIDRs"][0]

@@ -8,7 +8,7 @@ Object = dict[str, Any]
 
 
 def network_policy(obj: Object) -> None:
-    """A NetworkPolicy restricts ingress always, egress only where it has egress rules, unless it says itself."""
+    """A NetworkPolicy without policyTypes restricts ingress, and egress where it has egress rules."""
     spec = obj.setdefault("spec", {})
     spec.setdefault("podSelector", {})
     if not spec.get("policyTypes"):

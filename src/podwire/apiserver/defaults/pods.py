@@ -37,7 +37,7 @@ def template(owner: Object) -> None:
 
 
 def _account(pod: Object) -> None:
-    """The deprecated `serviceAccount` always says what `serviceAccountName` says."""
+    """Keep the deprecated `serviceAccount` equal to `serviceAccountName`."""
     name = pod.get("serviceAccountName") or pod.get("serviceAccount")
     if name:
         pod["serviceAccountName"] = pod["serviceAccount"] = name

@@ -71,6 +71,8 @@ class ServiceCIDRController:
         self._objects = objects
         self._clock = clock
         self._changed = asyncio.Event()
+        self._deleting: set[str] = set()
+        self._incomplete: set[Key] = set()
         self._task: asyncio.Task[None] | None = None
 
     def admit(self, write: Write) -> None:
@@ -93,6 +95,7 @@ class ServiceCIDRController:
         for stored in self._store.objects(ip_addresses.STORAGE):
             self._hold(stored)
         self._store.subscribe(self._on_events)
+        self._incomplete.update(stored.key for stored in self._store.objects("services"))
         self._changed.set()
         self._task = asyncio.create_task(self._run(writer))
 
@@ -124,17 +127,30 @@ class ServiceCIDRController:
                 self._hold(event.new)
             elif event.key.storage == ip_addresses.STORAGE:
                 self._free(event.new)
-                self._changed.set()
+                self._on_lost(event.new)
 
     def _on_range(self, event: Event) -> None:
         if event.removed:
+            self._deleting.discard(event.key.name)
             self._addresses.withdraw(event.key.name)
         else:
             self._serve(event.new)
         self._changed.set()
 
+    def _on_lost(self, stored: Stored) -> None:
+        """Wake the task where a range may go now, or a Service that exists has lost an object."""
+        if ip_addresses.is_managed(stored.labels):
+            parent = stored.object()["spec"]["parentRef"]
+            key = Key("services", parent.get("namespace", ""), parent["name"])
+            if self._store.get(key) is not None:
+                self._incomplete.add(key)
+        if self._deleting or self._incomplete:
+            self._changed.set()
+
     def _serve(self, stored: Stored) -> None:
         obj = stored.object()
+        if "deletionTimestamp" in obj["metadata"]:
+            self._deleting.add(stored.key.name)
         if is_ready(obj):
             self._addresses.serve(stored.key.name, networks(obj))
         else:
@@ -154,8 +170,8 @@ class ServiceCIDRController:
             self._changed.clear()
             try:
                 await self._restore_objects()
-                for stored in self._store.objects(STORAGE):
-                    await self._finish(writer, stored)
+                for name in sorted(self._deleting):
+                    await self._finish(writer, self._store.get(Key(STORAGE, "", name)))
             except StatusError as error:
                 log.warning("ServiceCIDRs are not up to date, trying again in %.0f s: %s", RETRY_SECONDS, error)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -163,11 +179,21 @@ class ServiceCIDRController:
 
     async def _restore_objects(self) -> None:
         """Store the IPAddresses that Services hold and that are not there."""
-        for stored in self._store.objects("services"):
-            service = stored.object()
-            for address in sorted(ip_addresses.cluster_addresses(service)):
-                if self._store.get(Key(ip_addresses.STORAGE, "", address)) is None:
-                    await self._store.transact(functools.partial(self._restore, service=service, address=address))
+        while self._incomplete:
+            key = self._incomplete.pop()
+            try:
+                await self._restore_of(self._store.get(key))
+            except StatusError:
+                self._incomplete.add(key)
+                raise
+
+    async def _restore_of(self, stored: Stored | None) -> None:
+        if stored is None:
+            return
+        service = stored.object()
+        for address in sorted(ip_addresses.cluster_addresses(service)):
+            if self._store.get(Key(ip_addresses.STORAGE, "", address)) is None:
+                await self._store.transact(functools.partial(self._restore, service=service, address=address))
 
     def _restore(self, transaction: Transaction, service: Object, address: str) -> None:
         key = Key("services", service["metadata"]["namespace"], service["metadata"]["name"])
@@ -177,11 +203,11 @@ class ServiceCIDRController:
         if address in ip_addresses.cluster_addresses(current.object()):
             self._objects.store(transaction, self._services, service, address)
 
-    async def _finish(self, writer: Writer, stored: Stored) -> None:
+    async def _finish(self, writer: Writer, stored: Stored | None) -> None:
         """Remove the finalizer of a range that is being deleted, or report why it stays."""
-        obj = stored.object()
-        if self._resource is None or "deletionTimestamp" not in obj["metadata"]:
+        if self._resource is None or stored is None:
             return
+        obj = stored.object()
         if FINALIZER not in obj["metadata"].get("finalizers", ()):
             return
         if self._is_used(stored.key.name, networks(obj)):
