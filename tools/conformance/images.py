@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from tools.conformance import cache, programs, userland
 from tools.conformance.archive import File, Image, Settings, write
 
+REGISTRY = "registry.k8s.io/"
 LASTING = datetime.timedelta(days=3650)
 
 PASSWD = "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n"
@@ -29,9 +30,13 @@ GROUP_OF_SUITE = "user-defined-in-image:x:1000:\ngroup-defined-in-image:x:50000:
 
 
 def named(printed: str, image: str) -> tuple[str, ...]:
-    """All names of an image among those that `e2e.test --list-images` prints, one a line, as REGISTRY/IMAGE:TAG."""
+    """All names of an image among those that `e2e.test --list-images` prints, one a line, as REGISTRY/IMAGE:TAG.
+
+    Those of registries that need credentials, or do not exist, are left out.
+    """
     lines = (line.strip() for line in printed.splitlines())
-    return tuple(line for line in lines if line.rpartition("/")[2].partition(":")[0] == image)
+    found = (line for line in lines if line.startswith(REGISTRY))
+    return tuple(line for line in found if line.rpartition("/")[2].partition(":")[0] == image)
 
 
 def archives(suite: Path) -> list[Path]:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from tools.conformance import cache
 
 PROGRAMS = Path(sys.executable).parent
@@ -29,6 +31,13 @@ def state_folder(name: str) -> Path:
     return cache.root() / f"world-{name}"
 
 
+class Held(msgspec.Struct, frozen=True):
+    """An image in the store, as `podwire image ls -o json` has it."""
+
+    id: str
+    names: tuple[str, ...]
+
+
 @contextlib.contextmanager
 def running(name: str, images: list[Path]) -> Iterator[Path]:
     """Start a world with these images; the value is its kubeconfig. It ends with the block, or with this process.
@@ -38,8 +47,7 @@ def running(name: str, images: list[Path]) -> Iterator[Path]:
     state = state_folder(name)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     podwire, settings = str(PROGRAMS / "podwire"), environment(state)
-    for image in images:
-        subprocess.run([podwire, "image", "load", str(image)], check=True, env=settings, stdout=subprocess.DEVNULL)
+    _load(podwire, images, settings)
     held, lifeline = os.pipe()
     up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(NODES), "--lifeline", str(held)]
     try:
@@ -50,3 +58,15 @@ def running(name: str, images: list[Path]) -> Iterator[Path]:
         subprocess.run(down, check=False, env=settings, stdout=subprocess.DEVNULL, timeout=DOWN_SECONDS)
         os.close(held)
         os.close(lifeline)
+
+
+def _load(podwire: str, images: list[Path], settings: dict[str, str]) -> None:
+    """Load the images, and remove those that lost their names to newer builds."""
+    for image in images:
+        subprocess.run([podwire, "image", "load", str(image)], check=True, env=settings, stdout=subprocess.DEVNULL)
+    listed = [podwire, "image", "ls", "-o", "json"]
+    printed = subprocess.run(listed, check=True, env=settings, capture_output=True).stdout
+    for held in msgspec.json.decode(printed, type=list[Held]):
+        if not held.names:
+            removal = [podwire, "image", "rm", held.id]
+            subprocess.run(removal, check=True, env=settings, stdout=subprocess.DEVNULL)

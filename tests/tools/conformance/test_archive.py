@@ -65,7 +65,8 @@ def test_equal_inputs_make_equal_archives(tmp_path: Path) -> None:
 
 
 def test_names_of_an_image_are_those_that_the_suite_prints() -> None:
-    printed = f"{REGISTRY}/agnhost:2.55\n{REGISTRY}/agnhost:2.66.1\nregistry.k8s.io/pause:3.10.2\n"
+    names = [f"{REGISTRY}/agnhost:2.55", f"{REGISTRY}/agnhost:2.66.1", "registry.k8s.io/pause:3.10.2"]
+    printed = "\n".join([*names, "gcr.io/private/agnhost:2.6"])
     assert named(printed, "agnhost") == (f"{REGISTRY}/agnhost:2.55", f"{REGISTRY}/agnhost:2.66.1")
     assert named(printed, "pause") == ("registry.k8s.io/pause:3.10.2",)
     assert named(printed, "host") == ()

@@ -11,10 +11,15 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A podwire that writes down what it is called with, and fails for `up` where a file `broken` exists."""
     program, log = tmp_path / "bin" / "podwire", tmp_path / "calls"
     program.parent.mkdir()
-    program.write_text(
-        f'#!/bin/sh\necho "$1 $2 $3 $4 | $KUBECONFIG" >> {log}\n[ "$1" != up ] || [ ! -e {tmp_path}/broken ]\n'
-    )
+    lines = [
+        "#!/bin/sh",
+        '[ "$2" != ls ] || echo "$IMAGES"',
+        f'echo "$1 $2 $3 $4 | $KUBECONFIG" >> {log}',
+        f'[ "$1" != up ] || [ ! -e {tmp_path}/broken ]',
+    ]
+    program.write_text("\n".join(lines) + "\n")
     program.chmod(0o755)
+    monkeypatch.setenv("IMAGES", '[{"id": "sha256:1", "names": []}, {"id": "sha256:2", "names": ["a:1"]}]')
     monkeypatch.setattr(world, "PROGRAMS", program.parent)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return log
@@ -26,6 +31,8 @@ def test_a_world_has_its_images_and_a_kubeconfig_of_its_own_and_ends(calls: Path
         raise RuntimeError(given)
     assert calls.read_text().splitlines() == [
         f"image load /image.tar  | {kubeconfig}",
+        f"image ls -o json | {kubeconfig}",
+        f"image rm sha256:1  | {kubeconfig}",
         f"up --quiet --name x | {kubeconfig}",
         f"down --name x  | {kubeconfig}",
     ]
@@ -35,4 +42,4 @@ def test_what_a_failed_start_left_is_cleared_away(calls: Path, tmp_path: Path) -
     tmp_path.joinpath("broken").touch()
     with pytest.raises(subprocess.CalledProcessError), world.running("x", []):
         pass
-    assert [line.split()[0] for line in calls.read_text().splitlines()] == ["up", "down"]
+    assert [line.split()[0] for line in calls.read_text().splitlines()] == ["image", "image", "up", "down"]
