@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from podwire.engine import reconcile
 from podwire.engine.sink import FakeSink, RefusedError
 from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
@@ -181,6 +182,27 @@ async def test_a_row_that_the_kernel_refuses_keeps_its_own_pod_out_with_the_reas
             await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 5)
         await asyncio.wait_for(node.work.admit(NamespacedName("x", "b"), "uid-x/b", [address("10.244.1.3")]), 5)
         assert any(line.startswith("refused: 10.244.1.2") for line in node.work.lines())
+
+
+async def test_a_pod_that_the_kernel_refuses_to_isolate_is_closed_until_it_can(
+    tmp_path: Path, kernel: FakeSink[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "RETRY_REFUSED_SECONDS", 0.01)
+    node = Node(tmp_path, kernel)
+    async with node.running(), asyncio.timeout(10):
+        node.synced()
+        node.pods.say(A)
+        await node.work.admit(A.key, A.metadata.uid, IP)
+        (number,) = {row.identity for row in kernel.held.values() if isinstance(row, AddressRow)}
+        isolated = IsolatedRow(Direction.INGRESS, number)
+        kernel.refuses = {isolated}
+        node.policies.say(DENY)
+        while node.addresses():  # noqa: ASYNC110  nothing reports what the kernel holds
+            await asyncio.sleep(0.001)
+        kernel.refuses = ()
+        while node.addresses() != {"10.244.1.2", "fd00::2"}:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert isolated in kernel.held.values()
 
 
 async def test_an_obstacle_names_what_the_gate_waits_for(tmp_path: Path, kernel: FakeSink[Row]) -> None:

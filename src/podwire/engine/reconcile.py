@@ -54,6 +54,7 @@ class Reconciler(Generic[OwnerT, RowT]):
 
     `restore` receives what the target held each time it is read, before anything is derived: those who keep allocations
     find them there again after a restart. `rank` decides between owners that claim different rows under one key.
+    `affected` returns owners to derive again when these rows become refused, or are not refused any more.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         sink: Sink[RowT],
         restore: Callable[[Iterable[RowT]], None] | None = None,
         rank: Callable[[OwnerT], Rank] = lambda _: (),
+        affected: Callable[[Iterable[RowT]], Iterable[OwnerT]] = lambda _: (),
     ) -> None:
         self.name = name
         self.table: Table[OwnerT, RowT] = Table(rank)
@@ -72,6 +74,8 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._derive = derive
         self._sink = sink
         self._restore = restore
+        self._affected = affected
+        self._refused: frozenset[RowT] = frozenset()
         self._unknown: set[OwnerT] = set()
         """Owners that could not be derived even once: unclaimed rows may be theirs."""
         self._dirty: dict[OwnerT, None] = {}
@@ -144,6 +148,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         elif delta:
             await self._sink.write(delta)
             self.table.written(delta)
+        self._follow_refusals()
         self.counters.turns += 1
         self._settled(generation)
 
@@ -198,6 +203,11 @@ class Reconciler(Generic[OwnerT, RowT]):
                 refused.append(((*part.upserts, *part.removals)[0], str(error)))
         for row, reason in refused:
             self._refuse(row, reason)
+
+    def _follow_refusals(self) -> None:
+        before, self._refused = self._refused, frozenset(refusal.row for refusal in self.table.refusals())
+        if before != self._refused:
+            self.touch(*self._affected(before ^ self._refused))
 
     def _refuse(self, row: RowT, reason: str) -> None:
         self.counters.refused += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.meta import NamespacedName, Object
 from podwire.policy.model import Identity
-from podwire.policy.rows import Row, closed, numbers_in, rows, who
+from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows, who
 from podwire.policy.view import View
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class Policies:
         self._numbers = numbers
         self._departed: set[Allocation] = set()
         self._departure = asyncio.Event()
-        self._reconciler: Reconciler[Owner, Row] = Reconciler("policy", self._derive, sink, self._restore)
+        self._reconciler: Reconciler[Owner, Row] = Reconciler(
+            "policy", self._derive, sink, self._restore, affected=self._affected
+        )
         namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
         policies.subscribe(lambda change: self._touch(self.view.policy_changed(change)))
         pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
@@ -141,12 +143,28 @@ class Policies:
             tasks.create_task(self._release())
 
     def _derive(self, owner: Owner) -> Iterable[Row]:
-        """The rows of an owner. What cannot be derived is closed: without rows, pods would not be isolated at all."""
+        """The rows of an owner. What cannot be derived is closed: without rows, pods would not be isolated at all.
+
+        Nor would they be where the kernel refuses to isolate them: then no address bears their identity.
+        """
+        if not isinstance(owner, Identity) and self._cannot_isolate(owner):
+            return ()
         try:
             return tuple(rows(owner, self.view, self._numbers))
         except Exception:
             log.exception("the policies of %s cannot be derived: it is closed", owner)
             return tuple(closed(owner, self._numbers))
+
+    def _cannot_isolate(self, address: IPAddress) -> bool:
+        """Whether the address is of a pod of this node that policies isolate, which the kernel refuses."""
+        bearer = self.view.bearer(address)
+        if bearer is None or not bearer.local:
+            return False
+        return any(isinstance(each.row, IsolatedRow) for each in self._reconciler.table.refusals(bearer.identity))
+
+    def _affected(self, rows: Iterable[Row]) -> Iterable[Owner]:
+        """Return the addresses of this node's pods, where it changes whether some can be isolated."""
+        return self.view.local_addresses() if any(isinstance(row, IsolatedRow) for row in rows) else ()
 
     def _owners(self, addresses: Iterable[IPAddress]) -> set[Owner]:
         """Return the owners of the rows that concern the pod with these addresses."""

@@ -96,6 +96,10 @@ class View:
         """Return the link that leads to an address of this node's pods."""
         return self._links.get(address)
 
+    def local_addresses(self) -> list[IPAddress]:
+        """Return the addresses of this node's pods."""
+        return [address for bearer in self._bearers.values() if bearer.local for address in bearer.addresses]
+
     def party(self, address: IPAddress) -> Party:
         """Return the party at the address: a pod, or no pod that policies know."""
         found = self.bearer(address)
