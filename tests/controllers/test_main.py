@@ -123,7 +123,10 @@ async def test_a_deployment_rolls_out_scales_and_goes_back(world: Served) -> Non
     assert [pod["spec"]["containers"][0]["image"] for pod in pods] == ["nginx:1"] * 5
     history = await world.kubectl("rollout", "history", "deployment/web")
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3"]
-    assert "ScalingReplicaSet" in await world.kubectl("describe", "deployment", "web")
+    described = str(await world.kubectl("describe", "deployment", "web"))
+    (scaling,) = [line for line in described.splitlines() if "from 0 to 3" in line]
+    assert scaling.split()[:2] == ["Normal", "ScalingReplicaSet"]
+    assert "deployment-controller" in scaling.split()
 
 
 async def test_dependents_of_a_deployment_are_deleted_with_it_unless_orphaned(world: Served) -> None:

@@ -32,6 +32,19 @@ from podwire.kube.shared_informers import SharedInformers
 
 log = logging.getLogger(__name__)
 
+COMPONENTS = (
+    "deployment-controller",
+    "replicaset-controller",
+    "replication-controller",
+    "statefulset-controller",
+    "daemonset-controller",
+    "job-controller",
+    "cronjob-controller",
+    "node-controller",
+    SCHEDULER,
+)
+"""Names of the controllers that record events, as upstream's events have them."""
+
 
 class ControllersConfig(msgspec.Struct, frozen=True):
     """`credentials` are those of system:kube-controller-manager."""
@@ -47,30 +60,33 @@ async def run(config: ControllersConfig) -> None:
     """
     async with Client(config.credentials, "kube-controller-manager") as client:
         informers = SharedInformers(client)
-        workloads, scheduling = Recorder(client, "podwire-controllers"), Recorder(client, SCHEDULER)
+        events = {component: Recorder(client, component) for component in COMPONENTS}
+        parts = (client, informers)
         loops = {
-            "the Deployment controller": Deployments(client, informers, workloads).run,
-            "the ReplicaSet controller": ReplicaSets(client, informers, workloads).run,
-            "the ReplicationController manager": ReplicaSets(client, informers, workloads, REPLICATION_CONTROLLERS).run,
-            "the StatefulSet controller": StatefulSets(client, informers, workloads).run,
-            "the DaemonSet controller": DaemonSets(client, informers, workloads).run,
-            "the Job controller": Jobs(client, informers, workloads).run,
-            "the CronJob controller": CronJobs(client, informers, workloads).run,
-            "the scheduler": Scheduler(client, informers, scheduling).run,
-            "the EndpointSlice controller": EndpointSliceController(client, informers).run,
-            "the Endpoints controller": EndpointsController(client, informers).run,
-            "the mirroring of Endpoints": MirroringController(client, informers).run,
-            "the node controller": NodeLifecycle(client, informers, workloads, config.node_health).run,
-            "the disruption controller": Disruptions(client, informers).run,
-            "the namespace controller": Namespaces(client, informers, config.credentials.authority_file).run,
+            "deployment-controller": Deployments(*parts, events["deployment-controller"]).run,
+            "replicaset-controller": ReplicaSets(*parts, events["replicaset-controller"]).run,
+            "replication-controller": ReplicaSets(
+                *parts, events["replication-controller"], REPLICATION_CONTROLLERS
+            ).run,
+            "statefulset-controller": StatefulSets(*parts, events["statefulset-controller"]).run,
+            "daemonset-controller": DaemonSets(*parts, events["daemonset-controller"]).run,
+            "job-controller": Jobs(*parts, events["job-controller"]).run,
+            "cronjob-controller": CronJobs(*parts, events["cronjob-controller"]).run,
+            "node-controller": NodeLifecycle(*parts, events["node-controller"], config.node_health).run,
+            SCHEDULER: Scheduler(*parts, events[SCHEDULER]).run,
+            "endpointslice-controller": EndpointSliceController(*parts).run,
+            "endpoints-controller": EndpointsController(*parts).run,
+            "endpointslicemirroring-controller": MirroringController(*parts).run,
+            "disruption-controller": Disruptions(*parts).run,
+            "namespace-controller": Namespaces(*parts, config.credentials.authority_file).run,
         }
         collector = GarbageCollector(client, informers)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(informers.run())
-            tasks.create_task(supervised("events", workloads.run))
-            tasks.create_task(supervised("events", scheduling.run))
+            for component, recorder in events.items():
+                tasks.create_task(supervised(f"events of {component}", recorder.run))
             await informers.synced()
             log.info("all kinds are known; starting to work")
             for name, loop in loops.items():
                 tasks.create_task(supervised(name, loop))
-            tasks.create_task(supervised("the garbage collector", collector.run))
+            tasks.create_task(supervised("garbage-collector", collector.run))
