@@ -59,7 +59,7 @@ class LinkRewriter:
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """What can be passed on now. Raises zlib.error for what is not gzip though it says so."""
+        """What can be passed on now. Raises zlib.error for a body that is declared as gzip and is not."""
         page = self._held + (self._unpacked.decompress(chunk) if self._unpacked else chunk)
         begun = page.rfind(b"<")
         unfinished = begun >= 0 and page.find(b">", begun) < 0 and len(page) - begun <= LONGEST_TAG

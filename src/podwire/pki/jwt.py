@@ -27,7 +27,7 @@ class TokenError(Exception):
 
 
 class SigningKey:
-    """A P-256 key that signs tokens and knows its own signatures again."""
+    """A P-256 key that signs tokens and verifies its own signatures."""
 
     def __init__(self, key: EllipticCurvePrivateKey) -> None:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

@@ -88,7 +88,7 @@ def stored(values: Iterable[Object]) -> Entries:
 def claimed(values: Any) -> Entries | None:
     """Entries as a client sent them; None where they are invalid; the stored ones are used then.
 
-    `[{}]` and `[]` mean that the client wants them gone.
+    `[{}]` and `[]` remove them.
     """
     if values in ([], [{}]):
         return {}

@@ -45,7 +45,7 @@ class Conflict:
 
 
 class ConflictError(Exception):
-    """A configuration wants fields that others own. `taken` has them by owner."""
+    """A configuration has fields that others own. `taken` has them by owner."""
 
     def __init__(self, taken: dict[Identity, Fields], owners: Entries) -> None:
         super().__init__("the configuration conflicts with other managers")

@@ -181,7 +181,7 @@ def internal(message: str) -> StatusError:
 
 
 def too_slow(message: str) -> StatusError:
-    """The client took too long to say what it wants."""
+    """The client took too long to send its request."""
     return StatusError(504, "Timeout", f"Timeout: {message}")
 
 

@@ -25,7 +25,7 @@ VERSION = "v1.37.0"
 class Documents:
     """The documents of a registry, made on first use and again when the registry changes.
 
-    `server_side_apply` says whether PATCH operations offer application/apply-patch+yaml. Documents are kept compressed:
+    `server_side_apply`: whether PATCH operations offer application/apply-patch+yaml. Documents are kept compressed:
     the core group's is 0.5 MB of text, and requested rarely.
     """
 

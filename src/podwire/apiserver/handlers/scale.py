@@ -44,7 +44,7 @@ def from_workload(workload: Object, paths: ScalePaths | None = None) -> Object:
 
 
 def answer(request: Request, scale: Object, warnings: tuple[str, ...] = ()) -> Response:
-    """A Scale as the client wants to see it: as it is, or as a row; raises StatusError 406."""
+    """A Scale in the form that the client accepts: as it is, or as a row; raises StatusError 406."""
     if negotiation.form(request.headers.get("accept", "")) is not Form.TABLE:
         return json_response(scale, warnings=warnings)
     include = request.parameter("includeObject") or "Metadata"

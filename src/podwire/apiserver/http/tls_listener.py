@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
-"""Connections that wait to be accepted: all clients of a world come back at once when its server was restarted."""
+"""Connections that wait to be accepted: all clients reconnect at once after a restart of the server."""
 
 MOST_ACCEPTED = 64
 """Connections that are accepted without a break."""

@@ -1,4 +1,4 @@
-"""Strategic merge patch: a merge patch that knows which lists are sets of named things.
+"""Strategic merge patch: a merge patch that merges lists by their keys.
 
     $patch: replace | delete | merge         in an object, or as an item of a list to merge
     $retainKeys: [names]                     keys of the object that stay; all others go

@@ -29,7 +29,7 @@ SHORTEST_WATCH_SECONDS = 1800
 
 
 def requested_view(request: Request, resource: Resource, *, streamed: bool = False) -> View:
-    """How the client wants objects shown, `streamed` in a watch; raises StatusError 400 or 406."""
+    """The view that the client accepts, `streamed` in a watch; raises StatusError 400 or 406."""
     accepted = negotiation.negotiate(request.headers.get("accept", ""))
     found = view(resource, accepted.form, request.parameter("includeObject"), streamed=streamed)
     return found if accepted.version == "v1" else InVersion(found, accepted.version)

@@ -6,7 +6,7 @@ objects and the history of watches are restored after a restart from one table.
 A batch that `append` wrote survives the death of the process; once `sync` has returned, that of the machine too.
 
 What was damaged from outside is refused, never read as less than was acknowledged: rows bear a checksum, SQLite checks
-its pages, a new file appears under its name only when it is whole, and a commit mark knows the newest version.
+its pages, a new file appears under its name only when it is whole, and a commit mark has the newest version.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Messages to JSON values, by the table of field numbers.
 
-Unknown numbers are passed over, as protobuf wants it: a newer client may know more fields than this server.
+Unknown numbers are skipped, as protobuf requires: a newer client may have more fields than this server.
 """
 
 from __future__ import annotations

@@ -19,12 +19,12 @@ OLD_ROLE_LABEL = "kubernetes.io/role"
 def _node(obj: Field, now: datetime) -> tuple[Cell, ...]:
     info = obj["status"]["nodeInfo"]
     ready = texts.condition(obj["status"]["conditions"], "Ready")
-    words = [{"True": "Ready", "": "Unknown"}.get(ready, "NotReady")]
+    states = [{"True": "Ready", "": "Unknown"}.get(ready, "NotReady")]
     if obj["spec"]["unschedulable"]:
-        words.append("SchedulingDisabled")
+        states.append("SchedulingDisabled")
     return (
         texts.name(obj),
-        ",".join(words),
+        ",".join(states),
         _roles(obj["metadata"]["labels"]),
         texts.age(obj, now),
         info["kubeletVersion"].text,
