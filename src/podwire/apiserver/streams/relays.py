@@ -47,7 +47,7 @@ class KubeletRefusal(Exception):  # noqa: N818  (a refusal, not a fault)
 
 
 async def relay_body(raw: web.BaseRequest, relay: Relay) -> web.StreamResponse:
-    """Pass a body on as it comes, as WebSocket messages if the client requests one; raises KubeletRefusal before that."""
+    """Pass a body on as it comes, as WebSocket messages on request; raises KubeletRefusal before that."""
     if raw.headers.get("Upgrade", "").lower() == "websocket":
         return await _body_in_messages(raw, relay)
     async with _session(relay) as session, _reachable(relay), session.get(_url(relay), params=relay.query) as source:
