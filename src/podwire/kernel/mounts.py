@@ -110,15 +110,20 @@ def open_beneath(root: str, path: str) -> int:
         os.close(folder)
 
 
-def make_folder_beneath(root: str, path: str) -> None:
-    """Make path and its parents below root where they are missing, again without leaving root."""
+def make_folder_beneath(root: str, path: str, mode: int = 0o755) -> None:
+    """Make path and its parents below root where they are missing, again without leaving root.
+
+    `mode` is that of the folders made, whatever the umask.
+    """
     done = ""
     for name in (part for part in path.split("/") if part not in {"", "."}):
         parent = open_beneath(root, done or ".")
+        mask = os.umask(0)  # a later chmod could follow a link that a container puts there meanwhile
         try:
-            os.mkdir(name, 0o755, dir_fd=parent)
+            os.mkdir(name, mode, dir_fd=parent)
         except FileExistsError:
             pass  # as wanted, or a link that open_beneath will judge
         finally:
+            os.umask(mask)
             os.close(parent)
         done = f"{done}/{name}" if done else name

@@ -316,6 +316,12 @@ class PodSchedulingGate(Struct, frozen=True):
     name: str = ""
 
 
+class PodOS(Struct, frozen=True):
+    """The operating system that a pod is for: linux or windows."""
+
+    name: str = ""
+
+
 class PodSpec(Struct, frozen=True):
     """The desired state of a pod."""
 
@@ -343,6 +349,7 @@ class PodSpec(Struct, frozen=True):
     affinity: Affinity = Affinity()
     active_deadline_seconds: int | None = None
     enable_service_links: bool = True
+    os: PodOS = PodOS()
     set_hostname_as_fqdn: bool = msgspec.field(default=False, name="setHostnameAsFQDN")
     priority_class_name: str = ""
 

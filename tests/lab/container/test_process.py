@@ -179,6 +179,41 @@ def test_volumes_and_links_planted_in_them() -> None:
 
 
 @in_world
+def test_volumes_in_folders_of_programs_that_the_machine_does_not_have() -> None:
+    volume = Path("/run/volume")
+    volume.mkdir()
+    (volume / "index.html").write_text("content")
+    (volume / "inner").mkdir()
+    mounts = (
+        Mount(source=str(volume), target="/usr/share/of-no-package/html"),
+        Mount(source=str(volume / "index.html"), target="/usr/share/of-no-package/one.html"),
+        Mount(source=str(volume), target="/usr/share/of-no-package/html/inner", read_only=True),
+        Mount(source=str(volume), target="/lib/of-no-package"),
+    )
+    script = (
+        "cd /usr/share/of-no-package; cat html/index.html one.html html/inner/index.html /lib/of-no-package/index.html"
+    )
+    code, text = shell(
+        f"{script}; touch html/x; ! touch /usr/share/x /usr/share/of-no-package/x; ls -d /.o*", mounts=mounts
+    )
+    assert text.startswith("contentcontentcontentcontent"), text
+    assert text.count("Read-only file system") == 2
+    assert "/.overlay" not in text, "nothing of the making is left"
+    assert (volume / "x").exists()
+    assert code != 0
+
+
+@in_world
+def test_a_folder_made_within_a_volume_has_the_volumes_mode() -> None:
+    volume = Path("/run/volume")
+    volume.mkdir()
+    volume.chmod(0o2777)
+    _, text = shell("stat -c %a /made", mounts=(Mount(source=str(volume), target="/made", sub_path="new/deep"),))
+    assert text.strip() == "2777"
+    assert (volume / "new").stat().st_mode & 0o7777 == 0o2777
+
+
+@in_world
 def test_a_read_only_root_and_no_new_privileges() -> None:
     assert shell("touch /x || touch /tmp/x", read_only_root=True)[0] != 0
     assert shell("touch /x && touch /tmp/x")[0] == 0

@@ -24,6 +24,7 @@ HARDENED = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
 
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Links into /usr on a merged-usr host, else real folders."""
+PROGRAM_FOLDERS = ("usr", *SYSTEM_FOLDERS)
 
 FRESH_FOLDERS = {
     "dev": 0o755,
@@ -114,9 +115,15 @@ def enter_root(plan: ContainerPlan, hostname: str, scratch: Path) -> None:
     namespaces.pivot_root(".", ".")
     namespaces.unmount(".")
     os.chdir("/")
+    extended = set()
     for mount, (tree, is_folder) in sorted(trees, key=lambda pair: pair[0].target.count("/")):
+        if folder := missing_in_programs(mount.target):
+            extended.add(folder)
+            _extend(folder)
         make_target(mount.target, is_folder=is_folder)
         mounts.attach(tree, mount.target)
+    for folder in extended:
+        mounts.restrict(folder, mounts.MOUNT_ATTR_RDONLY)
     _mask()
     for mount in plan.mounts:
         if mount.filesystem:  # with what is masked in it
@@ -222,7 +229,8 @@ def take(mount: Mount) -> tuple[int, bool]:
     try:
         descriptor = mounts.open_beneath(mount.source, mount.sub_path)
     except FileNotFoundError:
-        mounts.make_folder_beneath(mount.source, mount.sub_path)
+        # The same for the volume's folder and what is made in it, as upstream: a group that may write may go on to.
+        mounts.make_folder_beneath(mount.source, mount.sub_path, stat.S_IMODE(os.stat(mount.source).st_mode))
         descriptor = mounts.open_beneath(mount.source, mount.sub_path)
     try:
         return mounts.clone_tree(descriptor, attributes), stat.S_ISDIR(os.fstat(descriptor).st_mode)
@@ -238,6 +246,33 @@ def make_target(target: str, *, is_folder: bool) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if not os.path.lexists(target):
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def missing_in_programs(target: str) -> str:
+    """Return the folder of the machine's programs in which a mount point must be made; empty where none must be."""
+    if target.strip("/").partition("/")[0] not in PROGRAM_FOLDERS or os.path.lexists(target):
+        return ""
+    folder = os.path.dirname(target.rstrip("/"))
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return "" if os.access(folder, os.W_OK) else os.path.realpath(folder)
+
+
+def _extend(folder: str) -> None:
+    """Lay a writable folder over one of the machine's programs. Raises OSError where the kernel has no overlay."""
+    spare = "/.overlay"
+    os.mkdir(spare, 0o700)
+    namespaces.mount("tmpfs", spare, "tmpfs", namespaces.MS_NODEV, "mode=0755,size=1m")
+    try:
+        for name in ("upper", "work"):
+            os.mkdir(f"{spare}/{name}", 0o755)
+        options = f"lowerdir={folder},upperdir={spare}/upper,workdir={spare}/work,userxattr"
+        namespaces.mount("overlay", folder, "overlay", namespaces.MS_NODEV, options)
+    except OSError as error:
+        raise OSError(error.errno, f"mount points in {folder} need an overlay: {error.strerror}") from None
+    finally:
+        namespaces.unmount(spare)
+        os.rmdir(spare)
 
 
 def _mask() -> None:

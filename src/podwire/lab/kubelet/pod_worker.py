@@ -16,7 +16,8 @@ import msgspec
 
 from podwire.kube.core import Pod
 from podwire.lab.container.plan import STATE_FILE
-from podwire.lab.kubelet import pod_events, pod_status, sysctls
+from podwire.lab.kubelet import pod_events, pod_status
+from podwire.lab.kubelet.admission import rejection
 from podwire.lab.kubelet.deadline import Deadline
 from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_context import PodContext
@@ -112,9 +113,8 @@ class PodWorker:
         try:
             self.sandbox.prepare()
             self._resume()
-            wanted, on_host = self.pod.spec.security_context.sysctls, self.pod.spec.host_network
-            if message := sysctls.forbidden(wanted, host_network=on_host):
-                self.fail(sysctls.FORBIDDEN, message)
+            if failure := rejection(self.pod):
+                self._fail(failure, warning=True)
             if not self.sandbox.record.retired:
                 self._beside(self.shim.follow(self._shim_changed))
                 self._beside(self._setup.connect())
