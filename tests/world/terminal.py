@@ -12,6 +12,8 @@ import termios
 import time
 from collections.abc import Mapping
 
+from tests.world.harness import KUBECTL, World
+
 
 class Terminal:
     """Runs a program in a terminal of some rows and columns; use it in a `with` statement."""
@@ -68,3 +70,10 @@ class Terminal:
                 self.shown += data.decode("utf-8", "replace")
                 return True
         return False
+
+
+def terminal_of(world: World, *arguments: str) -> Terminal:
+    """Run kubectl in a terminal of 30 rows and 70 columns, in the namespace of the world's view."""
+    where = (f"--namespace={world.namespace}",) if world.namespace else ()
+    command = (KUBECTL, f"--context=podwire-{world.name}", *where, *arguments)
+    return Terminal(command, world.home.environment, rows=30, columns=70)

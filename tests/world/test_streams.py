@@ -18,7 +18,7 @@ from kubernetes.stream import portforward
 
 from tests.clients.conversation import converse
 from tests.world.harness import KUBECTL, World, eventually
-from tests.world.terminal import Terminal
+from tests.world.terminal import terminal_of
 
 ECHO = """
 import socket, socketserver, threading
@@ -218,75 +218,9 @@ def test_a_pod_that_goes_is_an_error_that_says_so(pods: World) -> None:
         eventually(lambda: "the pod is gone" in said.read_text())
 
 
-QUICK = "echo said; exit 4"
-SLOW = "echo said; sleep 0.3; echo more; exit 4"
-
-
-def run(pods: World, name: str, *command: str, given: str = "", options: tuple[str, ...] = ("-i",)) -> tuple[int, str]:
-    """Exit code and output of a pod that is there for one command."""
-    shape = ("--image=busybox", "--restart=Never", "--rm", "--quiet", *options)
-    ended = pods.kubectl("run", name, *shape, "--", *command, stdin=given, check=False)
-    return ended.returncode, ended.stdout
-
-
-def run_each_way(pods: World, name: str) -> None:
-    """Programs that end at once, later, with their input, and by asking a Service: all is shown, once."""
-    assert run(pods, f"{name}-quick", "sh", "-c", QUICK) == (4, "said\n")
-    assert run(pods, f"{name}-slow", "sh", "-c", SLOW, options=("--attach",)) == (4, "said\nmore\n")
-    assert run(pods, f"{name}-cat", "cat", given=f"to {name}\n") == (0, f"to {name}\n")
-    code, shown = run(pods, f"{name}-ask", "wget", "-qO-", "http://web:8080")
-    assert (code, shown.count("stand-in for nginx")) == (0, 1)
-
-
-@pytest.mark.proves("kubectl-run")
-def test_run_shows_all_output_once_and_passes_the_exit_code_on(pods: World) -> None:
-    pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
-    with ThreadPoolExecutor(3) as threads:
-        list(threads.map(lambda number: run_each_way(pods, f"r{number}"), range(3)))
-    assert pods.kubectl("get", "pods", "-o", "name").stdout.count("pod/r") == 0, "nothing is left"
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_run_shows_all_output_once_fifty_times_under_load(pods: World) -> None:
-    with ThreadPoolExecutor(6) as threads:
-        list(threads.map(lambda number: run_each_way(pods, f"many{number}"), range(50)))
-
-
-@pytest.mark.proves("kubectl-run")
-def test_run_with_a_terminal(pods: World) -> None:
-    pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
-    shape = ("run", "-it", "--rm", "--image=busybox", "--restart=Never")
-    with kubectl(pods, *shape, "ask", "--", "wget", "-qO-", "http://web:8080") as terminal:
-        shown = terminal.until('pod "ask" deleted', seconds=60)
-        assert shown.count("stand-in for nginx") == 1
-        assert terminal.end() == 0
-    with kubectl(pods, *shape, "shell", "--", "sh", "-c", "tty; exec sh") as terminal:
-        shown = terminal.until("#", seconds=60)
-        assert shown.count("/dev/pts/0") == 1
-        terminal.type("exit 6\n")
-        assert terminal.end(60) == 6
-
-
-def test_input_ends_with_a_client_that_just_leaves(pods: World) -> None:
-    pods.kubectl("run", "left", "--image=busybox", "--restart=Never", "-i", "--attach=false", "--", "cat")
-    pods.kubectl("wait", "pod/left", "--for=condition=Ready", "--timeout=60s")
-    with kubectl(pods, "attach", "-i", "left") as terminal:
-        terminal.until("try pressing enter.")
-        terminal.type("typed\n")
-        terminal.until("typed\r\ntyped")
-    eventually(lambda: pods.jsonpath("pod left", "{.status.phase}") == "Succeeded", 60, "the end of the input")
-    assert pods.kubectl("logs", "left").stdout == "typed\n"
-
-
-def kubectl(pods: World, *arguments: str) -> Terminal:
-    command = (KUBECTL, f"--context=podwire-{pods.name}", *arguments)
-    return Terminal(command, pods.home.environment, rows=30, columns=70)
-
-
 @pytest.mark.proves("exec-tty", "kubectl-exec")
 def test_a_terminal_follows_the_size_of_its_window(pods: World) -> None:
-    with kubectl(pods, "exec", "-it", "tools", "-c", "shell", "--", "sh") as terminal:
+    with terminal_of(pods, "exec", "-it", "tools", "-c", "shell", "--", "sh") as terminal:
         terminal.type("stty size\n")
         terminal.until("30 70")
         terminal.resize(44, 99)
@@ -298,7 +232,7 @@ def test_a_terminal_follows_the_size_of_its_window(pods: World) -> None:
 
 @pytest.mark.proves("kubectl-attach")
 def test_attach_types_into_the_program_of_a_container(pods: World) -> None:
-    with kubectl(pods, "attach", "-it", "typing") as terminal:
+    with terminal_of(pods, "attach", "-it", "typing") as terminal:
         terminal.type("echo $((40 + 2)); tty\n")
         terminal.until("/dev/pts/0")
         terminal.type("exit 0\n")
@@ -315,7 +249,7 @@ def test_logs_of_one_container_of_a_time_and_of_the_run_before(pods: World) -> N
     assert "line 0\n" not in pods.kubectl("logs", "tools", "-c", "shell", "--since=1s").stdout
     eventually(lambda: pods.jsonpath("pod failing", "{.status.containerStatuses[0].restartCount}") != "0")
     eventually(lambda: pods.kubectl("logs", "failing", "--previous", check=False).stdout == "run\n")
-    with kubectl(pods, "logs", "-f", "tools", "-c", "shell", "--tail=1") as following:
+    with terminal_of(pods, "logs", "-f", "tools", "-c", "shell", "--tail=1") as following:
         first = int(following.until("\n").split()[-1])
         following.until(f"line {first + 2}")
 
