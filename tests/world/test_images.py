@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -336,30 +335,3 @@ def test_a_shell_image_runs_on_this_machines_busybox_until_it_is_loaded(world: W
     wait_ready(world, "pod/after")
     assert world.jsonpath("pod after", path) == WEB.id
     assert world.kubectl("logs", "after").stdout == "hello from the image\n"
-
-
-def test_nothing_half_is_left_when_a_load_is_interrupted(home: Home, tmp_path: Path) -> None:
-    """A load that is killed in the middle of its archive."""
-    import subprocess
-
-    before = {path.name for path in store(home).iterdir()} if store(home).exists() else set()
-    raw = oci(Image([busybox_layer("sh"), tar(entry("big", os.urandom(1_000_000)))]))
-    command = [
-        shutil.which("podwire", path=home.environment["PATH"]) or "podwire",
-        "image",
-        "load",
-        "-",
-        "--tag",
-        "half",
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=home.environment) as load:
-        assert load.stdin is not None
-        load.stdin.write(raw[:500_000])
-        load.stdin.flush()
-        eventually(lambda: any(store(home).glob(".new-*")), what="the load at work")
-        load.kill()
-    (tmp_path / "small.tar").write_bytes(oci(Image([tar(entry("a", b""))])))
-    home.podwire("image", "load", str(tmp_path / "small.tar"), "--tag", "small")
-    eventually(lambda: not any(store(home).glob(".new-*")), what="the leftovers are cleared")
-    home.podwire("image", "rm", "small")
-    assert {path.name for path in store(home).iterdir()} - {"names.json"} == before - {"names.json"}
