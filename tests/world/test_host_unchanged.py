@@ -1,8 +1,12 @@
-"""Nothing on the host is changed by a world that comes and goes."""
+"""Nothing on the host is changed by a world that starts and ends.
+
+The host of the test is a sandbox with a network and mounts of its own, where no other program changes anything.
+"""
 
 import subprocess
 from pathlib import Path
 
+from tests.sandbox import sandboxed
 from tests.world.harness import Home
 
 CHANGES_BY_ITSELF = (
@@ -48,6 +52,7 @@ def host() -> dict[str, str]:
     }
 
 
+@sandboxed
 def test_links_routes_rules_mounts_and_sysctls_are_as_before(fresh_home: Home) -> None:
     facts, keys = host(), sysctls()
     assert len(keys) > 100
