@@ -129,3 +129,15 @@ async def test_events_of_either_group_are_selected_under_their_own_names(talk: T
         assert len(found["items"]) == count, selector
     wrong = "/apis/events.k8s.io/v1/events?fieldSelector=involvedObject.name=web"
     assert (await talk.refused("GET", wrong))[0] == 400
+
+
+def test_a_pod_is_found_by_the_older_name_of_its_node() -> None:
+    assert selection("pods", "", "", "spec.host=n1").fields == selection("pods", "", "", "spec.nodeName=n1").fields
+
+
+@pytest.mark.parametrize(("storage", "field"), [("nodes", "spec.host"), ("deployments.apps", "status.replicas")])
+def test_fields_that_upstream_does_not_select_by_are_refused(storage: str, field: str) -> None:
+    with pytest.raises(StatusError) as refusal:
+        selection(storage, "", "", f"{field}=1")
+    assert refusal.value.code == 400
+    assert selection("replicationcontrollers", "", "", "status.replicas=1").fields

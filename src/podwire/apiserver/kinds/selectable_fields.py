@@ -40,10 +40,13 @@ SELECTABLE_FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "secrets": (("type", ""),),
     "services": (("spec.clusterIP", ""), ("spec.type", "")),
     "namespaces": (("status.phase", ""),),
-    "replicasets.apps": (("status.replicas", "0"),),
+    "replicasets.apps": (("status.replicas", "0"),),  # documented on kubernetes.io, though apps/v1 refuses it upstream
     "jobs.batch": (("status.successful", "0"),),
 }
 """Selectable fields beside metadata.name and metadata.namespace, with what a missing one counts as."""
+
+ALIASES: dict[str, dict[str, str]] = {"pods": {"spec.host": "spec.nodeName"}}
+"""Older names that selectors may still use, and the fields that they mean."""
 
 _STEPS = {
     storage: tuple((path, tuple(path.split(".")), default) for path, default in fields)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import status
-from podwire.apiserver.kinds.selectable_fields import EVERY_KIND, SELECTABLE_FIELDS, field_text
+from podwire.apiserver.kinds.selectable_fields import ALIASES, EVERY_KIND, SELECTABLE_FIELDS, field_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,6 +109,7 @@ def selection(
     if max(len(label_selector), len(field_selector)) > LONGEST_SELECTOR:
         raise status.bad_request(f"the selector is longer than {LONGEST_SELECTOR} characters: shorten it")
     own = {path: path for path in (*(path for path, _ in SELECTABLE_FIELDS.get(storage, ())), *more_fields)}
+    own |= ALIASES.get(storage, {})
     terms = _parse_fields(field_selector, {**EVERY_KIND, **(own if names is None else names)})
     return Selection(namespace, tuple(_parse_labels(label_selector)), tuple(terms))
 
