@@ -20,6 +20,7 @@ from podwire.lab.kubelet.node_object import resources
 from podwire.lab.kubelet.pod_plan import Machine, Resolver
 from podwire.lab.kubelet.resolv_conf import Resolver as NameResolver
 from podwire.lab.kubelet.resolv_conf import hosts_file, pod_resolver
+from podwire.lab.kubelet.service_links import service_links
 from podwire.lab.shim.client import Spawner
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -68,9 +69,19 @@ class Objects:
         self.secrets = secrets
         self.services = services
         self.by_namespace: dict[str, dict[str, Service]] = {}
+        self._links: dict[str, dict[str, str]] = {}
         services.subscribe(self._index)
 
+    def links(self, namespace: str) -> Mapping[str, str]:
+        """Return the variables that name the Services of a namespace; made once after each change of one."""
+        if namespace not in self._links:
+            self._links[namespace] = service_links(self.by_namespace.get(namespace, {}).values())
+        return self._links[namespace]
+
     def _index(self, change: Change[Service]) -> None:
+        for item in (change.old, change.new):
+            if item is not None:
+                self._links.pop(item.metadata.namespace, None)
         if change.new is not None:
             self.by_namespace.setdefault(change.new.metadata.namespace, {})[change.new.metadata.name] = change.new
         elif change.old is not None:

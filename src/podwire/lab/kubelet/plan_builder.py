@@ -16,7 +16,6 @@ from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_events import PodEvent
 from podwire.lab.kubelet.pod_plan import PodPlace
 from podwire.lab.kubelet.resolv_conf import kernel_hostname
-from podwire.lab.kubelet.service_links import service_links
 from podwire.lab.shim.lifecycle import Waiting
 
 CONFIG_ERROR = "CreateContainerConfigError"
@@ -71,7 +70,7 @@ def build_plan(node: Node, pod: Pod, folder: Path, addresses: tuple[str, ...]) -
     """Build the plan from the current objects. A container that cannot be configured is in it as a refusal."""
     sources = node.sources(pod, addresses)
     services = node.services(pod.metadata.namespace)
-    links = service_links(services) if pod.spec.enable_service_links else {}
+    links = node.objects.links(pod.metadata.namespace) if pod.spec.enable_service_links else {}
     troubles: dict[str, Waiting] = {}
     expanded: dict[str, tuple[Container, dict[str, str]]] = {}
     for container in pod_plan.ordered(pod):
