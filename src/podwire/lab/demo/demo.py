@@ -89,7 +89,7 @@ class Pods:
 
 
 def run_demo(name: str, nodes: int, clock: Clock) -> tuple[Line, ...]:
-    """Up, apply, prove, down; answers what was seen, judged. The world is gone afterwards, whatever happened."""
+    """Up, apply, prove, down; returns what was seen, judged. The world is gone afterwards, whatever happened."""
     with clock.step(f"start a world of {nodes} nodes"):
         world = start(UpOptions(name, nodes, "direct", 0, 60.0), lambda _: None)
     try:

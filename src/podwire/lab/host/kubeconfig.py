@@ -89,7 +89,7 @@ def add(path: Path, access: Access) -> None:
 
 
 def remove(path: Path, name: str) -> bool:
-    """Remove the world from a kubeconfig file; answers whether its context was the current one.
+    """Remove the world from a kubeconfig file; returns whether its context was the current one.
 
     Nothing is written where it is not in it.
     """
@@ -104,7 +104,7 @@ def remove(path: Path, name: str) -> bool:
 
 
 def choose(path: Path, name: str) -> bool:
-    """Make a context current where none is; answers whether it is now."""
+    """Make a context current where none is; returns whether it is now."""
     path = path.resolve()
     if not path.exists():
         return False

@@ -42,7 +42,7 @@ def api_listener(port: int) -> socket.socket:
 
 
 def first_process(spec: WorldSpec, id_map: userns.IdMap) -> int:
-    """Start pid 1 of a world; answers its process id on the host.
+    """Start pid 1 of a world; returns its process id on the host.
 
     The child makes its user namespace and waits; this process writes the maps, as only it may; then the child makes
     the other namespaces and forks pid 1. Raises UserNamespaceError where the host forbids it.

@@ -26,7 +26,7 @@ def kubectl_environment(world: World) -> dict[str, str]:
 
 
 def run_kubectl(world: World, arguments: Sequence[str]) -> int:
-    """Run kubectl against this world; answers its exit status."""
+    """Run kubectl against this world; returns its exit status."""
     return subprocess.call([kubectl(), *arguments], env=kubectl_environment(world))
 
 

@@ -11,7 +11,7 @@ from podwire.lab.supervisor import power
 
 
 def switch(world: World, name: str, *, on: bool) -> str:
-    """Take its cable out and end all that it runs, or start its roles and put the cable in; answers the node's name.
+    """Take its cable out and end all that it runs, or start its roles and put the cable in; returns the node's name.
 
     Moves this process into the world. Raises WorldError and PowerError.
     """

@@ -110,7 +110,7 @@ def rows(world: World, node: str, capability: str) -> str:
 
 
 def run(world: World, target: str, arguments: Sequence[str]) -> int:
-    """Run a program in the target's network; answers its exit status, 128 + signal where one ended it."""
+    """Run a program in the target's network; returns its exit status, 128 + signal where one ended it."""
     place = place_of(world, target)
     folder = os.getcwd()
     enter(world, place.network)

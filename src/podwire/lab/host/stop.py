@@ -19,7 +19,7 @@ def stop(world: worlds.World) -> str:
 
 
 def prune() -> tuple[list[str], str]:
-    """Forget worlds that died; answers their names, and the context that is kubectl's current one in their place."""
+    """Forget worlds that died; returns their names, and the context that is kubectl's current one in their place."""
     with worlds.exclusive():
         names = worlds.stale()
         forgotten = [_forget(name) for name in names]

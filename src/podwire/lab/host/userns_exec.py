@@ -1,6 +1,6 @@
 """Do work on the host as the root of a user namespace with the ids of a world, so that files get the owners it sees.
 
-The work runs in a forked child that ends with its caller; what it answers comes back as JSON.
+The work runs in a forked child that ends with its caller; its result is returned as JSON.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ END_SECONDS = 10.0
 
 
 class WorldError(Exception):
-    """A world is not there, is there already, or cannot be ended. The text has the remedy."""
+    """A world does not exist, exists already, or cannot be ended. The text has the remedy."""
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -113,7 +113,7 @@ class _Layer:
                 os.utime(name or ".", (time, time), dir_fd=folder, follow_symlinks=False)
 
     def _whiteout(self, path: str) -> bool:
-        """Hide what a whiteout names; answers whether the member is one."""
+        """Hide what a whiteout names; returns whether the member is one."""
         folder, _, name = path.rpartition("/")
         if not name.startswith(WHITEOUT):
             return False

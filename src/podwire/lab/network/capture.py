@@ -13,7 +13,7 @@ ETH_P_ALL = 0x0003
 
 
 def capture(interface: str, output: BinaryIO, count: int | None, seconds: float | None) -> int:
-    """Write packets until `count` of them, or until the time is over, or until interrupted; answers how many.
+    """Write packets until `count` of them, or until the time is over, or until interrupted; returns how many.
 
     Runs in the network namespace of the caller. The header is written at once, so that a reader can start.
     """

@@ -1,4 +1,4 @@
-"""How far readers of logs have got. Who attaches goes on from there: nothing is shown twice, and nothing is missed.
+"""Read offsets of container logs, so that an attach after a log request neither repeats nor misses output.
 
 kubectl run (1.36 and later) reads the log and then attaches; older ones only attach. One run of kubectl names itself by
 its header Kubectl-Session (KEP-859).

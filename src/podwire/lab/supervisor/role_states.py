@@ -4,7 +4,7 @@ state      event                          next state
 waiting    due                            starting
 starting   the zygote answered a pid      running
 starting   the zygote went away           waiting (soon)
-running    exited, role is kept           waiting (after a delay that doubles while it dies young)
+running    exited, role is kept           waiting (after a delay that doubles while its runs are short)
 running    exited, role runs once         done, or failed where the status is not 0
 
 A process may end before the zygote's answer names its role: its end is kept until that answer comes.
@@ -120,7 +120,7 @@ class Supervision:
         self._forget_early()
 
     def exited(self, pid: int, code: int, now: float) -> str | None:
-        """A process ended with this exit code (negative: signal). Answers the role's name, None if it is no role."""
+        """A process ended with this exit code (negative: signal). Returns the role's name, None if it is no role."""
         role = next((r for r in self._roles.values() if r.state is State.RUNNING and r.pid == pid), None)
         if role is None:
             if self._any_starting():
