@@ -1,8 +1,10 @@
 import json
 
 from podwire.kube.core import ConfigMap
+from podwire.kube.kinds import CONFIG_MAPS, NETWORK_POLICIES
 from podwire.kube.meta import NamespacedName, ObjectMeta
-from podwire.kube.watch import Change, ObjectCache, Phase
+from podwire.kube.networking import closed_policy
+from podwire.kube.watch import Change, ObjectCache, Phase, Rejected
 
 A = NamespacedName("default", "a")
 
@@ -17,7 +19,7 @@ def event(kind: str, name: str, version: str, **data: str) -> bytes:
 
 
 def watching(*items: ConfigMap) -> ObjectCache[ConfigMap]:
-    cache = ObjectCache(ConfigMap)
+    cache = ObjectCache(CONFIG_MAPS)
     cache.replace(items, "10")
     return cache
 
@@ -59,3 +61,30 @@ def test_an_error_and_a_broken_line_ask_for_a_new_list_and_keep_the_objects() ->
         assert cache.apply(line) is None
         assert cache.phase is Phase.LISTING
         assert list(cache.objects) == [A]
+
+
+UNREADABLE_POLICY = b"""{"type": "ADDED", "object": {"metadata": {"name": "a", "namespace": "default",
+    "resourceVersion": "11"}, "spec": {"podSelector": 3}}}"""
+
+
+def test_a_policy_that_cannot_be_decoded_closes_its_namespace() -> None:
+    cache = ObjectCache(NETWORK_POLICIES)
+    cache.replace([], "10")
+    assert cache.apply(UNREADABLE_POLICY) == Change(None, closed_policy(A))
+    assert cache.apply(UNREADABLE_POLICY) is None
+    assert list(cache.rejected) == [A]
+    assert cache.apply(event("DELETED", "a", "12")) == Change(closed_policy(A), None)
+    spec = closed_policy(A).spec
+    assert (spec.pod_selector.match_labels, spec.policy_types, spec.ingress, spec.egress) == (
+        {},
+        ("Ingress", "Egress"),
+        (),
+        None,
+    )
+
+
+def test_a_listed_policy_that_cannot_be_decoded_closes_its_namespace() -> None:
+    cache = ObjectCache(NETWORK_POLICIES)
+    changes = cache.replace([], "10", [Rejected(A, "9", "spec: Expected object")])
+    assert changes == [Change(None, closed_policy(A))]
+    assert cache.replace([], "11") == [Change(closed_policy(A), None)]

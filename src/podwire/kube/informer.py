@@ -59,7 +59,7 @@ class Informer(Generic[ObjectT]):
         self._kind = kind
         self._namespace = namespace
         self._selection = {"fieldSelector": field_selector} if field_selector else {}
-        self._cache: ObjectCache[ObjectT] = ObjectCache(kind.type)
+        self._cache: ObjectCache[ObjectT] = ObjectCache(kind)
         self._listeners: list[Callable[[Change[ObjectT]], None]] = []
         self._changed = asyncio.Event()
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
 
 from podwire.kube import apps, batch, coordination, core, discovery, disruption, endpoints, networking
-from podwire.kube.meta import Object
+from podwire.kube.meta import NamespacedName, Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
 class Kind(msgspec.Struct, Generic[ObjectT], frozen=True):
-    """One resource of the API and the type that its objects decode to."""
+    """One resource of the API and the type that its objects decode to.
+
+    `substitute` makes the object that represents one of this name that cannot be decoded; without it, none does.
+    """
 
     api_version: str
     kind: str
     resource: str
     type: type[ObjectT]
     namespaced: bool = True
+    substitute: Callable[[NamespacedName], ObjectT] | None = None
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of the collection, or of one object, or of its subresource."""
@@ -51,4 +56,10 @@ POD_DISRUPTION_BUDGETS = Kind(
 )
 ENDPOINTS = Kind("v1", "Endpoints", "endpoints", endpoints.Endpoints)
 ENDPOINT_SLICES = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", discovery.EndpointSlice)
-NETWORK_POLICIES = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", networking.NetworkPolicy)
+NETWORK_POLICIES = Kind(
+    "networking.k8s.io/v1",
+    "NetworkPolicy",
+    "networkpolicies",
+    networking.NetworkPolicy,
+    substitute=networking.closed_policy,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from podwire.kube.core import IntOrString
-from podwire.kube.meta import LabelSelector, Object, Struct
+from podwire.kube.meta import LabelSelector, NamespacedName, Object, ObjectMeta, Struct
 
 
 class IPBlock(Struct, frozen=True):
@@ -58,3 +58,9 @@ class NetworkPolicy(Object, frozen=True):
     """Which connections the selected pods may receive and open."""
 
     spec: NetworkPolicySpec = NetworkPolicySpec()
+
+
+def closed_policy(key: NamespacedName) -> NetworkPolicy:
+    """Return a policy of this name that isolates every pod of its namespace and admits nothing: fail closed."""
+    metadata = ObjectMeta(name=key.name, namespace=key.namespace)
+    return NetworkPolicy(metadata=metadata, spec=NetworkPolicySpec(policy_types=("Ingress", "Egress")))

@@ -9,7 +9,8 @@
     WATCHING   ERROR, no event          LISTING      `refusal` has the reason; 410: the position is lost
 
 An object that cannot be decoded does not end the watch: its last decodable state remains, and it is in `rejected` until
-a state that can be decoded or its deletion arrives.
+a state that can be decoded or its deletion arrives. One that never could be decoded is absent, or represented by its
+kind's `substitute`: an undecodable policy closes its namespace.
 
 Source: kubernetes.io "Efficient detection of changes"; client-go `tools/cache/reflector.go`.
 """
@@ -26,6 +27,8 @@ from podwire.kube.meta import NamespacedName, Object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from podwire.kube.kinds import Kind
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -72,13 +75,14 @@ class _Status(msgspec.Struct):
 class ObjectCache(Generic[ObjectT]):
     """The objects of one kind as the server last reported them, and the position in its history."""
 
-    def __init__(self, object_type: type[ObjectT]) -> None:
+    def __init__(self, kind: Kind[ObjectT]) -> None:
         self.phase = Phase.LISTING
         self.version = ""
         self.objects: dict[NamespacedName, ObjectT] = {}
         self.rejected: dict[NamespacedName, Rejected] = {}
         self.refusal: Refusal | None = None
-        self._type = object_type
+        self._type = kind.type
+        self._substitute = kind.substitute
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
     def replace(
@@ -87,7 +91,9 @@ class ObjectCache(Generic[ObjectT]):
         """Take a full list; return what differs from the former objects."""
         self.rejected = {one.key: one for one in rejected}
         fresh = {item.key: item for item in items}
-        fresh |= {key: self.objects[key] for key in self.rejected if key in self.objects}
+        for key in self.rejected:
+            if (kept := self._former(key)) is not None:
+                fresh[key] = kept
         changes = [Change(old, None) for key, old in self.objects.items() if key not in fresh]
         for key, new in fresh.items():
             old = self.objects.get(key)
@@ -137,7 +143,14 @@ class ObjectCache(Generic[ObjectT]):
             old = self.objects.pop(named.key, None)
             return Change(old, None) if old is not None else None
         self.rejected[named.key] = Rejected(named.key, named.metadata.resource_version, reason)
-        return None
+        kept = self._former(named.key)
+        return self._put(kept, removed=False) if kept is not None and named.key not in self.objects else None
+
+    def _former(self, key: NamespacedName) -> ObjectT | None:
+        """Return what represents an object that cannot be decoded: its last state, else its kind's substitute."""
+        if key in self.objects:
+            return self.objects[key]
+        return None if self._substitute is None else self._substitute(key)
 
     def _refuse(self, code: int, message: str) -> None:
         self.refusal = Refusal(code, message)
