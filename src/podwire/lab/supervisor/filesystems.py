@@ -3,7 +3,7 @@
     /run                       sockets and namespace pins
     /run/podwire/store         the API server's database and audit log
     /run/podwire/nodes         state of agents, kubelets and shims, and volumes made from API objects
-    /run/podwire/ephemeral/N   what pods of node N write: their emptyDir volumes
+    /run/podwire/ephemeral/N   what pods of node N write: emptyDir volumes, files of hostPath volumes, logs
 
 A size is a limit and reserves nothing. Together they are half of the memory, as much as one tmpfs has by default.
 """
