@@ -70,7 +70,7 @@ def _single(number: int, one: Field, value: Any) -> bytes:
         case Holds.TRUTH | Holds.INTEGER:
             return numeric(number, int(value))
         case Holds.DOUBLE:
-            return varint(number << 3 | 1) + struct.pack("<d", value)
+            return varint(number << 3 | 1) + struct.pack("<d", float(value))
         case Holds.TEXT:
             return field(number, value)
         case Holds.BYTES:
