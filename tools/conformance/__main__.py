@@ -102,7 +102,7 @@ def _run(chosen: argparse.Namespace, tests: Path, selected: list[str], folder: P
     limits = suite.Limits(chosen.procs, chosen.limit, chosen.whole_limit)
     with _cluster(chosen, tests) as kubeconfig:
         against = suite.Suite(built, tests, world.PROGRAMS / "kubectl", kubeconfig, chosen.nodes)
-        return suite.run(against, limits, selected, folder, shower(len(selected)))
+        return suite.run(against, limits, selected, folder, progress(len(selected)))
 
 
 @contextlib.contextmanager
@@ -116,8 +116,8 @@ def _cluster(chosen: argparse.Namespace, tests: Path) -> Iterator[Path]:
         yield kubeconfig
 
 
-def shower(total: int) -> Callable[[int, Line], None]:
-    """Prints each test as it ends."""
+def progress(total: int) -> Callable[[int, Line], None]:
+    """Return what prints each test as it ends."""
     began = time.monotonic()
 
     def show(count: int, line: Line) -> None:
