@@ -76,13 +76,15 @@ class Packets:
         try:
             await ready
         finally:
-            if write:
-                self._loop.remove_writer(number)
-            else:
-                self._loop.remove_reader(number)
+            if self._socket.fileno() == number:  # after close() the number may be another descriptor's
+                (self._loop.remove_writer if write else self._loop.remove_reader)(number)
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection. A task that is cancelled while it waits for it may end later than this."""
+        number = self._socket.fileno()
+        if number >= 0:
+            self._loop.remove_reader(number)
+            self._loop.remove_writer(number)
         self._socket.close()
 
 
