@@ -36,7 +36,7 @@ class Program:
         """Whether these bytes are the program."""
         return hashlib.sha256(content).hexdigest() == self.sha256
 
-    def stands(self) -> bool:
+    def is_unpacked(self) -> bool:
         """Whether it is installed."""
         path = TARGET / self.name
         return path.is_file() and self.fits(path.read_bytes())
@@ -90,7 +90,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 0
-    missing = [program for program in PROGRAMS if not program.stands()]
+    missing = [program for program in PROGRAMS if not program.is_unpacked()]
     if missing:
         with tempfile.TemporaryDirectory() as folder, layer(download(folder)) as programs:
             for program in missing:

@@ -18,16 +18,16 @@ class Refusing:
 @sandboxed
 def test_only_the_very_same_text_stands_and_a_new_one_replaces_all_of_the_old() -> None:
     nft = Nftables()
-    assert not NEW.stands(nft)
+    assert not NEW.is_loaded(nft)
     nft.run(OLD.text)
-    assert OLD.stands(nft)
-    assert not NEW.stands(nft)
+    assert OLD.is_loaded(nft)
+    assert not NEW.is_loaded(nft)
     nft.run(NEW.replacement)
-    assert NEW.stands(nft)
-    assert not OLD.stands(nft)
+    assert NEW.is_loaded(nft)
+    assert not OLD.is_loaded(nft)
     assert "set old" not in nft.run("list table inet t")
 
 
 def test_trouble_is_not_taken_for_another_release() -> None:
     with pytest.raises(NftablesError, match="not permitted"):
-        NEW.stands(Refusing())
+        NEW.is_loaded(Refusing())

@@ -54,7 +54,7 @@ class Cluster:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    def stands(self) -> Counter[Hashable]:
+    def rows(self) -> Counter[Hashable]:
         """The rows in the kernel, with slots renamed: who has how many of a frontend's slots."""
         return Counter(named(row) for row in self.sink.held.values())
 
@@ -99,7 +99,7 @@ def direct() -> Counter[Hashable]:
     """What stands when the final objects are all there is."""
     cluster = Cluster()
     asyncio.run(cluster.work([[put(item) for item in FINAL]]))
-    return cluster.stands()
+    return cluster.rows()
 
 
 WAYS = {
@@ -119,7 +119,7 @@ def test_every_way_leads_to_the_same_rows(way: str, restart: bool) -> None:
     middle = len(steps) // 2 if restart else len(steps)
     asyncio.run(cluster.work(steps[:middle]))
     asyncio.run(cluster.work(steps[middle:]))
-    assert cluster.stands() == direct()
+    assert cluster.rows() == direct()
 
 
 # A failed write costs a retry's delay in real time, so there are few examples.
@@ -140,7 +140,7 @@ def test_any_detour_leads_to_the_same_rows(detour: list[Step], order: Objects, r
             step(cluster)
         last = []
     asyncio.run(cluster.work(last))
-    assert cluster.stands() == direct()
+    assert cluster.rows() == direct()
     assert_whole(cluster.sink.held.values())
 
 

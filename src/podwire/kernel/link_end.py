@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LinkEnd:
-    """A link of a network namespace. Its index tells it from a later link of the same name."""
+    """A link of a network namespace. Its index distinguishes it from a later link of the same name."""
 
     name: str
     index: int

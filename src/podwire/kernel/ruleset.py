@@ -38,7 +38,7 @@ class Ruleset:
         """The program in place of whatever has its tables' names, as one transaction."""
         return "".join(f"add table {name}\ndelete table {name}\n" for name in self.tables) + self.text
 
-    def stands(self, nft: Transactions) -> bool:
+    def is_loaded(self, nft: Transactions) -> bool:
         """Whether this release is loaded. Raises NftablesError where nft refuses for another reason."""
         try:
             nft.run(f"list set {self.tables[0]} {self.version}")

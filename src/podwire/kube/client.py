@@ -181,7 +181,7 @@ class Client:
     ) -> None:
         """Delete an object, only the one with this uid where one is given.
 
-        `propagation` says what happens to its dependents: Background, Foreground or Orphan.
+        `propagation` decides about its dependents: Background, Foreground or Orphan.
         """
         options: dict[str, Any] = {
             "apiVersion": "v1",

@@ -1,1 +1,1 @@
-"""A world on one machine. Rooms are named for the process that runs them; each says what may not be imported there."""
+"""A world on one machine. A room is named for the process that runs it; its `__init__` has its rules for imports."""

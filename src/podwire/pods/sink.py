@@ -44,7 +44,7 @@ def load(nft: Transactions, elements: Elements) -> None:
     meets empty sets. What does not fit into it follows with the next batch.
     """
     ruleset = Ruleset((TABLE, _ARP_TABLE), resources.files("podwire.pods").joinpath("pods.nft").read_text())
-    if ruleset.stands(nft):
+    if ruleset.is_loaded(nft):
         return
     rows = [row for collection in (*SOURCES, *CLUSTER) for row in _present(elements, collection)]
     kept = [row.element for row in rows[:CHANGES_A_TRANSACTION]]

@@ -90,7 +90,7 @@ class Store:
 
         Raises ExhaustedError when none is free. `use` must have been called.
         """
-        assert self._ranges is not None, "the ranges of the node are known before an address is asked for"
+        assert self._ranges is not None, "the ranges of the node are known before an address is allocated"
         with self._transaction():
             self._database.execute(
                 "INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?, ?, ?, 0)",

@@ -96,7 +96,7 @@ class PolicySink:
     def _read(self) -> list[Row]:
         ruleset = Ruleset((TABLE,), resources.files(__package__).joinpath("policy.nft").read_text())
         try:
-            if not ruleset.stands(self._nft):
+            if not ruleset.is_loaded(self._nft):
                 refuse_midstream()
                 self._groups.set([(link, 0) for link, _ in self._groups.groups(POD_LINKS)])
                 self._nft.run(ruleset.replacement)

@@ -85,7 +85,7 @@ class ServiceSink:
         """A table of another release is replaced: its maps may mean something else."""
         program = ruleset()
         try:
-            if program.stands(self._nft):
+            if program.is_loaded(self._nft):
                 return
             self._nft.run(program.replacement)
         except NftablesError as error:

@@ -28,8 +28,8 @@ class CommandError(AssertionError):
 
     def __init__(self, result: Result) -> None:
         words = " ".join(map(str, result.args))
-        said = "\n".join(text for text in (result.stdout.strip(), result.stderr.strip()) if text)
-        super().__init__(f"{words} -> {result.returncode}\n{said}")
+        output = "\n".join(text for text in (result.stdout.strip(), result.stderr.strip()) if text)
+        super().__init__(f"{words} -> {result.returncode}\n{output}")
         self.result = result
 
 

@@ -20,7 +20,7 @@ def state(kubectl: Kubectl) -> str:
         objects = kubectl.json(KINDS, "--all-namespaces", "--request-timeout=8s")["items"]
         events = kubectl.json("events", "--all-namespaces", "--request-timeout=8s")["items"]
     except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
-        return f"the API server could not be asked: {error}"
+        return f"the API server could not be reached: {error}"
     return "\n".join([*troubles(objects), *last_events(events, unready(objects), datetime.now(UTC))])
 
 
@@ -41,10 +41,10 @@ def unready(objects: list[dict[str, Any]]) -> set[str]:
 
 def last_events(events: list[dict[str, Any]], waiting: set[str], now: datetime) -> list[str]:
     """The newest events, oldest of them first, with how often they were seen. `waiting` is what is not ready now."""
-    told = [event for event in events if telling(event, waiting, now)]
-    if not told:
+    shown = [event for event in events if telling(event, waiting, now)]
+    if not shown:
         return ["No events."]
-    newest = sorted(told, key=order)[-MOST_LINES:]
+    newest = sorted(shown, key=order)[-MOST_LINES:]
     return ["Last events:", *(f"  {line(event)}" for event in newest)]
 
 

@@ -1,4 +1,4 @@
-"""What the server fills in where the user said nothing.
+"""Defaults of fields that a user left out.
 
 Source: k8s.io/kubernetes `pkg/apis/*/*/defaults.go`, and those conversions that keep two fields for one fact alike.
 """

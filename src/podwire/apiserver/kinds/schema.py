@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Schema(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One JSON value's schema, OpenAPI's part that Kubernetes uses. A schema with a `ref` says nothing else.
+    """One JSON value's schema, OpenAPI's part that Kubernetes uses. A schema with a `ref` has nothing else.
 
     `default` is known of kinds of users only: the published schemas come without.
     No type, reference or choice at all means any value (`JSON` of apiextensions); an object without properties and

@@ -87,7 +87,7 @@ def _leads_to_omitted(definition: str) -> bool:
 
 
 def without_zeros(resource: Resource, state: Any) -> Any:
-    """The status as Go writes it: false, 0 and "" are absent where its struct says so."""
+    """The status as Go writes it: false, 0 and "" are absent where its struct has omitempty."""
     if resource.custom is not None or not isinstance(state, dict):
         return state
     omitted = _omitted(schema.definition_name(resource.api_version, resource.kind))

@@ -1,4 +1,4 @@
-"""Warnings of what a pod's spec says and may not mean. Source: k8s.io/kubernetes `pkg/api/pod/warnings.go`."""
+"""Warnings of pod fields that may not do what is meant. Source: k8s.io/kubernetes `pkg/api/pod/warnings.go`."""
 
 from __future__ import annotations
 

@@ -157,8 +157,8 @@ class _Runtime:
                 "containers from images need crun, which is not on this machine: install it (apt-get install crun)"
             ) from None
         if code:
-            said = log.read_text(errors="replace").strip() if log.exists() else ""
-            raise LaunchRefusedError(f"crun {arguments[0]}: {_words(said) or f'exit status {code}'}")
+            output = log.read_text(errors="replace").strip() if log.exists() else ""
+            raise LaunchRefusedError(f"crun {arguments[0]}: {_words(output) or f'exit status {code}'}")
 
 
 def _lock(folder: Path) -> int | None:

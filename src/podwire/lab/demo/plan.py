@@ -115,9 +115,9 @@ def probes() -> tuple[Probe, ...]:
 
 def uncontrolled(questions: Iterable[Probe]) -> list[Probe]:
     """Denies whose target no other pod may reach: their silence would prove nothing."""
-    asked = tuple(questions)
-    open_targets = {(p.target, p.port, p.protocol) for p in asked if p.expected is Expected.ALLOW}
-    return [p for p in asked if p.expected is Expected.DENY and (p.target, p.port, p.protocol) not in open_targets]
+    probes = tuple(questions)
+    open_targets = {(p.target, p.port, p.protocol) for p in probes if p.expected is Expected.ALLOW}
+    return [p for p in probes if p.expected is Expected.DENY and (p.target, p.port, p.protocol) not in open_targets]
 
 
 def _connections() -> Iterator[Probe]:

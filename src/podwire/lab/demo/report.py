@@ -57,9 +57,9 @@ class Result:
         if not self.attempts:
             return "not sent"
         counts = {word: sum(a.outcome == outcome for a in self.attempts) for outcome, word in WORDS.items()}
-        told = [word if n == len(self.attempts) else f"{n} {word}" for word, n in counts.items() if n]
+        counted = [word if n == len(self.attempts) else f"{n} {word}" for word, n in counts.items() if n]
         who = f" by {len(self.pods)} pods" if len(self.pods) > 1 else ""
-        return ", ".join(told) + who
+        return ", ".join(counted) + who
 
 
 @dataclass(frozen=True, slots=True)

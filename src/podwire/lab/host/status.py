@@ -142,10 +142,10 @@ async def gather(world: World, credentials: Credentials) -> Status:
     )
 
 
-def silence(name: str, said: str) -> str:
+def silence(name: str, last_line: str) -> str:
     """Return the error for a world whose API server does not answer."""
     hint = f"'podwire logs --name {name} apiserver' has more"
-    return f"the API server of world '{name}' does not answer; its log ends: {said or 'nothing'}; {hint}"
+    return f"the API server of world '{name}' does not answer; its log ends: {last_line or 'nothing'}; {hint}"
 
 
 def last_line(path: Path) -> str:

@@ -83,8 +83,8 @@ def _release(child: int, made: int, go: int) -> None:
 
 
 def _result(word: bytes, answer: type[AnswerT], expected: type[Exception]) -> AnswerT:
-    said: _Word = msgspec.json.decode(word, type=_Word) if word else _Failed("the work was ended", expected=False)
-    match said:
+    outcome: _Word = msgspec.json.decode(word, type=_Word) if word else _Failed("the work was ended", expected=False)
+    match outcome:
         case _Done(raw):
             return msgspec.json.decode(raw, type=answer)
         case _Refused(number):

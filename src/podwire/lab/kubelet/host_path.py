@@ -81,7 +81,7 @@ def _within(path: str, folder: str) -> bool:
 
 
 def provide(files: NodeFiles, volume: HostPathVolumeSource) -> None:
-    """Make what the volume's type says, and check the rest. Raises ConfigurationError with upstream's message."""
+    """Create what the volume's type allows, and check the rest. Raises ConfigurationError with upstream's message."""
     files.provide()
     place = locate(files, volume.path)
     mode = _mode(place)

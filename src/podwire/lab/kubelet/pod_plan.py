@@ -133,8 +133,8 @@ def _restart(pod: Pod, container: Container, *, init: bool) -> str:
 def identity(pod: Pod, container: Container, machine: Machine, image: StoredImage | None = None) -> Identity:
     """Who the container's processes are; the container's own settings win over the pod's. Raises ConfigurationError."""
     own, shared = container.security_context, pod.spec.security_context
-    asked = own.run_as_user if own.run_as_user is not None else shared.run_as_user
-    who = _user(asked, machine, image)
+    requested = own.run_as_user if own.run_as_user is not None else shared.run_as_user
+    who = _user(requested, machine, image)
     user = who.user
     group = _first(own.run_as_group, shared.run_as_group, who.group)
     groups = (*who.groups, *shared.supplemental_groups, *(() if shared.fs_group is None else (shared.fs_group,)))
@@ -143,7 +143,7 @@ def identity(pod: Pod, container: Container, machine: Machine, image: StoredImag
     strict = own.run_as_non_root if own.run_as_non_root is not None else shared.run_as_non_root
     if strict:
         _check_not_root(who, image)
-    _check_mapped("runAsUser" if asked is not None else "the image's user", user, machine.user_map)
+    _check_mapped("runAsUser" if requested is not None else "the image's user", user, machine.user_map)
     for number in (group, *groups):
         _check_mapped("group", number, machine.group_map)
     try:
@@ -163,10 +163,10 @@ def _passwd(machine: Machine, image: StoredImage | None) -> str:
     return machine.passwd if image is None else image.passwd
 
 
-def _user(asked: int | None, machine: Machine, image: StoredImage | None) -> ImageUser:
+def _user(requested: int | None, machine: Machine, image: StoredImage | None) -> ImageUser:
     if image is None:
-        return ImageUser(asked or 0, accounts.primary_group(machine.passwd, asked or 0), ())
-    return image_config.image_user(image) if asked is None else image_config.by_number(image, asked)
+        return ImageUser(requested or 0, accounts.primary_group(machine.passwd, requested or 0), ())
+    return image_config.image_user(image) if requested is None else image_config.by_number(image, requested)
 
 
 def _check_not_root(who: ImageUser, image: StoredImage | None) -> None:

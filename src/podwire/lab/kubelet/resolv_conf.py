@@ -103,7 +103,7 @@ def full_name(pod: Pod, domain: str) -> str:
 
 
 def kernel_hostname(pod: Pod, domain: str, node_name: str) -> str:
-    """Return the host name that the kernel reports in a pod: the full name where setHostnameAsFQDN asks for it."""
+    """Return the host name that the kernel reports in a pod: the full name with setHostnameAsFQDN."""
     full = full_name(pod, domain) if pod.spec.set_hostname_as_fqdn else ""
     return full or hostname(pod, node_name)
 

@@ -34,9 +34,9 @@ def trouble(pod: PodReport, container: ContainerReport, nodes: Path = paths.WORL
         reason = f"was started {container.restart_count + 1} times"
     else:
         return ""
-    said = last_line(nodes / pod.spec.node_name / "pods" / pod.metadata.uid / "logs" / container.name)
+    last = last_line(nodes / pod.spec.node_name / "pods" / pod.metadata.uid / "logs" / container.name)
     return f"pod {pod.metadata.name}, container {container.name}: {reason}" + (
-        f"; its log ends: {said}" if said else ""
+        f"; its log ends: {last}" if last else ""
     )
 
 

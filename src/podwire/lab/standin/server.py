@@ -73,9 +73,9 @@ def control_line(port: Port) -> bytes:
 
 async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int | None) -> None:
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, signalled.set)
     with contextlib.suppress(OSError):
         # The log may have no reader for a while: its lines are lost then, and answers go on.
         os.set_blocking(1, False)
@@ -85,7 +85,7 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
         await stand_in.listen(port)
     if control is not None:
         stand_in.read_control(control)
-    await told.wait()
+    await signalled.wait()
     stand_in.close()
 
 

@@ -117,13 +117,13 @@ class Attachment:
         """Both output streams, until the container ends."""
         tail = Tail(self._log)
         self._place(tail)
-        asked = {"stdout": self._wanted.stdout or self._wanted.tty, "stderr": self._wanted.stderr}
+        wanted_streams = {"stdout": self._wanted.stdout or self._wanted.tty, "stderr": self._wanted.stderr}
         try:
             while True:
                 alive = self._alive
                 entries = tail.more()
                 for entry in entries:
-                    if asked.get(entry.stream):
+                    if wanted_streams.get(entry.stream):
                         channel = Channel.STDOUT if entry.stream == "stdout" else Channel.STDERR
                         await self._socket.send_bytes(frame(channel, entry.output))
                 if entries:

@@ -168,8 +168,8 @@ class _Pipes:
             self.theirs.append(reader)
         else:
             self.theirs.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        for channel, asked in ((Channel.STDOUT, wanted.stdout), (Channel.STDERR, wanted.stderr)):
-            if asked:
+        for channel, wanted_here in ((Channel.STDOUT, wanted.stdout), (Channel.STDERR, wanted.stderr)):
+            if wanted_here:
                 reader, writer = os.pipe2(os.O_CLOEXEC)
                 self.outputs[channel] = Descriptor(reader)
                 self.theirs.append(writer)

@@ -90,7 +90,7 @@ class Zygote:
             pid = pipe.read()
         os.waitpid(middle, 0)
         if not pid:
-            raise ChildProcessError("the second fork failed; the line before says why")
+            raise ChildProcessError("the second fork failed; the line before has the reason")
         return int(pid)
 
     def _middle(self, request: SpawnRequest, wait: int, writer: int, own: tuple[int, ...]) -> NoReturn:

@@ -237,7 +237,7 @@ CRON_JOBS = Layout(
     (
         NAME,
         Column("Schedule", description="When a Job is made, as cron has it."),
-        Column("Timezone", description="Where the schedule's clock stands."),
+        Column("Timezone", description="The time zone of the schedule."),
         Column("Suspend", "boolean", description="Whether no Jobs are made."),
         Column("Active", "integer", description="How many Jobs run."),
         Column("Last Schedule", description="When the last Job was made."),
