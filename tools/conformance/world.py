@@ -68,5 +68,6 @@ def _load(podwire: str, images: list[Path], settings: dict[str, str]) -> None:
     printed = subprocess.run(listed, check=True, env=settings, capture_output=True).stdout
     for held in msgspec.json.decode(printed, type=list[Held]):
         if not held.names:
+            # One that a container still runs from is refused, and goes with a later run.
             removal = [podwire, "image", "rm", held.id]
-            subprocess.run(removal, check=True, env=settings, stdout=subprocess.DEVNULL)
+            subprocess.run(removal, check=False, env=settings, capture_output=True)
