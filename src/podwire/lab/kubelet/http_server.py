@@ -27,9 +27,6 @@ from podwire.lab.shim.log_file import log_path
 from podwire.lab.streams.attach import Attachment, attachable
 from podwire.lab.streams.channels import PROTOCOLS, opened
 from podwire.lab.streams.exec import Request, execute
-from podwire.lab.streams.forwarding import channel_tunnel, spdy_tunnel
-from podwire.lab.streams.forwarding.forwarder import Forwarder
-from podwire.lab.streams.forwarding.tunnel import Tunnel
 from podwire.lab.streams.log_cursors import Position, Readings
 from podwire.lab.streams.log_reader import LogOptionError, LogOptions, chunks, options
 
@@ -139,7 +136,11 @@ class KubeletServer:
         if not worker.sandbox.ready:
             raise web.HTTPConflict(text=f'pod "{worker.pod.key}" is not running')
         _check_upgrade(request)
-        tunnel, protocols = _tunnel(request)
+        # Eight modules that a world needs with its first port-forward: the zygote starts sooner without them.
+        from podwire.lab.streams.forwarding.forwarder import Forwarder
+        from podwire.lab.streams.forwarding.protocols import negotiate
+
+        tunnel, protocols = negotiate(request)
         socket = await _upgrade(request, protocols)
         await Forwarder(socket, tunnel, worker.sandbox.network, str(worker.pod.key)).run()
         return socket
@@ -200,19 +201,6 @@ async def _upgrade(request: web.Request, protocols: tuple[str, ...] = PROTOCOLS)
 async def _greet(socket: web.WebSocketResponse, wanted: Request) -> None:
     with contextlib.suppress(ConnectionError):
         await socket.send_bytes(opened(stdout=wanted.stdout or wanted.tty, stderr=wanted.stderr))
-
-
-def _tunnel(request: web.Request) -> tuple[Tunnel, tuple[str, ...]]:
-    """How a client of port-forwarding speaks, and the subprotocol to answer with. Raises HTTPBadRequest."""
-    offered = [one.strip() for one in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-    if spdy_tunnel.SUBPROTOCOL in offered:
-        return spdy_tunnel.SpdyTunnel(), (spdy_tunnel.SUBPROTOCOL,)
-    try:
-        wanted = channel_tunnel.ports(request.query.getall("port", []))
-    except channel_tunnel.PortsError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
-    named = channel_tunnel.SUBPROTOCOL in offered
-    return channel_tunnel.ChannelTunnel(wanted), (channel_tunnel.SUBPROTOCOL,) if named else ()
 
 
 def _log(worker: PodWorker, container: Container, wanted: LogOptions) -> tuple[Path, int]:
