@@ -71,15 +71,15 @@ from podwire.pods.model import Cluster, Overlay
     help="/metrics, /proxyMode, /healthz, /livez and /readyz. Empty: nowhere.",
 )
 def command(**given: Any) -> None:
-    r"""Run the agent of a node: its pods' network, its Services and its NetworkPolicies.
+    """Run the agent of a node: its pods' network, its Services and its NetworkPolicies.
 
     Run it as root in the network namespace of the node. It ends at SIGTERM; what it wrote to the kernel remains, so
     traffic goes on until the next one takes over.
 
     \b
-    podwire agent --kubeconfig node.conf --node-name node-1 \
+    podwire agent --kubeconfig node.conf --node-name node-1 \\
         --pod-cidrs 10.244.0.0/16 --service-cidrs 10.96.0.0/16
-    NODE_NAME=node-1 podwire agent --server https://192.0.2.10:6443 --overlay vxlan \
+    NODE_NAME=node-1 podwire agent --server https://192.0.2.10:6443 --overlay vxlan \\
         --pod-cidrs 10.244.0.0/16,fd00:10:244::/56 --service-cidrs 10.96.0.0/16,fd00:10:96::/112
     curl http://127.0.0.1:10256/healthz; curl http://127.0.0.1:10249/metrics
     """

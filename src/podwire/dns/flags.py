@@ -57,7 +57,7 @@ class TextList(click.ParamType[Any]):
     "--linger", type=click.FloatRange(0), default=0.5, show_default=True, help="Seconds of service after SIGTERM."
 )
 def command(**given: Any) -> None:
-    r"""Run the cluster's DNS server.
+    """Run the cluster's DNS server.
 
     It resolves the names of Services and pods from the API server's objects, and forwards all others.
 
