@@ -11,9 +11,11 @@ import gc
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from bench.isolation import background
 from podwire.apiserver.base.authentication import tls_context

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from podwire.component.logs import LogFormat
 from podwire.kube.credentials import Credentials
@@ -18,8 +19,7 @@ Address = tuple[str, int]
 EVERYWHERE: tuple[Address, ...] = (("0.0.0.0", HEALTHZ_PORT), ("::", HEALTHZ_PORT))  # noqa: S104 load balancers probe it
 
 
-@dataclass(frozen=True, slots=True)
-class AgentConfig:
+class AgentConfig(msgspec.Struct, frozen=True):
     """Everything that an agent is configured with.
 
     Attributes:

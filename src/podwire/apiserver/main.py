@@ -7,11 +7,12 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.base.authentication import tls_context
@@ -47,8 +48,7 @@ TRIM_SECONDS = 60.0
 TRIM_WRITES = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class ApiServerConfig:
+class ApiServerConfig(msgspec.Struct, frozen=True):
     """Configuration of a server. Files are PEM.
 
     `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it leads to. `dial_nodes`
@@ -73,7 +73,7 @@ class ApiServerConfig:
     audit_file: str = ""
     version: str = openapi.VERSION
     durable: bool = False
-    window: Window = field(default_factory=Window)
+    window: Window = msgspec.field(default_factory=Window)
 
 
 class ApiServer:

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import errno
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
+
+import msgspec
 
 from podwire.kernel.datagram import listen_stream
 
@@ -22,8 +23,7 @@ TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """The status and body of a response."""
 
     body: str

@@ -14,7 +14,8 @@ Sources: RFC 1034 section 4.3.2, RFC 2308, RFC 8020, RFC 8482 (one type is enoug
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.dns.message import QUESTION_POINTER, Query, Rcode, Response, record
 from podwire.dns.names import IPAddress, compress, labels, parent
@@ -28,8 +29,7 @@ MOST_TARGETS = 32
 """SRV targets whose addresses are added; more would not fit into a packet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(msgspec.Struct, frozen=True):
     """The query ended at a name that is not ours: the records up to there, and that name in wire form."""
 
     records: tuple[bytes, ...]

@@ -17,7 +17,8 @@ import secrets
 import socket
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.dns.message import CD, RD, Query, Rcode, encode_query
 from podwire.dns.names import IPAddress
@@ -38,8 +39,7 @@ Key = tuple[bytes, int, bool, bool, bool]
 """All that changes an answer: folded name, type, and the bits DO, CD and RD (GHSA-m9w6-wp3h-vq8g). The class is IN."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(msgspec.Struct, frozen=True):
     """The address of an upstream server."""
 
     address: IPAddress
@@ -61,8 +61,7 @@ class Upstream:
             ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A reply and when it came and ends, in the event loop's seconds."""
 
     reply: Reply

@@ -8,7 +8,8 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.dns.names import FormatError, skip
 from podwire.dns.records import INTERNET, RecordType
@@ -44,8 +45,7 @@ class Rcode(enum.IntEnum):
     BADVERS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """One well-formed question. `size` is the largest UDP answer that the asker takes."""
 
     id: int
@@ -63,15 +63,13 @@ class Query:
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """A message that is no query we take, and the whole answer to it."""
 
     wire: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """The content of an answer. Every record has its owner's name, compressed against the question at most."""
 
     rcode: Rcode = Rcode.NOERROR

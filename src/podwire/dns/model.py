@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from podwire.dns.names import LONGEST_NAME, IPAddress
 from podwire.kube.addresses import usable
 from podwire.kube.backends import Member, members, merged, receiving
@@ -21,8 +23,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?", re.IGNORECASE)
 LONGEST_EXTERNAL_NAME = LONGEST_NAME - 2
 
 
-@dataclass(frozen=True, slots=True)
-class NamedPort:
+class NamedPort(msgspec.Struct, frozen=True):
     """A port that SRV records name. Protocol in lower case."""
 
     name: str

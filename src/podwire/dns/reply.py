@@ -9,7 +9,8 @@ Sources: RFC 1035, RFC 2181 section 8 (times to live), RFC 2308 (negative answer
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.dns.message import AA, AD, CD, HEADER, OPCODE, QR, RA, RD, RECORD, TC, Query, Rcode, options, record
 from podwire.dns.names import FormatError, compress, expand, skip
@@ -32,8 +33,7 @@ _NAMES_AT = {
 """Types whose data may hold compressed names: where the first one begins, and how many there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """One record of a reply by its places in the bytes: where it begins, its fixed part, its data, its end."""
 
     start: int
@@ -49,8 +49,7 @@ class Placed:
         return self.fixed + RECORD.size
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A well-formed reply. Its OPT record and what follows it are left out of `records`."""
 
     raw: bytes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable
+
+import msgspec
 
 from podwire.dns.authority import Alias, Authority
 from podwire.dns.forward import Forwarder
@@ -59,7 +60,7 @@ class ClusterResponder:
 
     async def _chase(self, forwarder: Forwarder, query: Query, alias: Alias, limit: int) -> bytes:
         """The alias and the upstream reply for its target; the alias alone where none answers."""
-        onward = dataclasses.replace(
+        onward = msgspec.structs.replace(
             query,
             name=alias.target,
             question=alias.target + query.question[-4:],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from podwire.dns.model import (
     Host,
@@ -32,8 +33,7 @@ PRIORITY, WEIGHT = 0, 100
 """Of every SRV record: the specification leaves them open, all endpoints are alike."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True):
     """What records belong to: a Service, a Namespace (its `name` empty), or the domain itself (both empty)."""
 
     namespace: str = ""

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.component import program
 from podwire.component.endpoints import Page, Pages, serving, verdict
@@ -33,8 +34,7 @@ from podwire.kube.watch import Change
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class DnsConfig:
+class DnsConfig(msgspec.Struct, frozen=True):
     """The configuration of a DNS server.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from podwire.dns.message import QUESTION_POINTER, record
 from podwire.dns.names import ROOT, parent, suffixes, to_wire
@@ -10,8 +10,7 @@ from podwire.dns.records import CNAME, SRV, Data, Record, RecordType
 from podwire.engine.row import Delta
 
 
-@dataclass(frozen=True, slots=True)
-class RecordSet:
+class RecordSet(msgspec.Struct, frozen=True):
     """All records of one name and type, ready for a packet: each begins with a pointer to the question's name.
 
     `targets` are the names, in wire form, that SRV and CNAME records lead to.

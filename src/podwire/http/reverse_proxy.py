@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import os
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
@@ -51,8 +51,7 @@ CREDENTIALS = frozenset({"authorization"})
 HANDSHAKE = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol")
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(msgspec.Struct, frozen=True):
     """Where a request goes next. `socket` is a unix socket in place of the URL's host.
 
     `prefix` is set before the paths of redirections and of links in HTML pages; empty leaves them.
@@ -65,8 +64,7 @@ class Hop:
     tls: ssl.SSLContext | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """An HTTP server: how its URLs begin, and how to connect.
 
     `socket` is a unix socket in place of the URL's host. `tls` None: its certificate is not checked.

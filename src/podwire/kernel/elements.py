@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -19,8 +21,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Range:
+class Range(msgspec.Struct, frozen=True, order=True):
     """From first to last, both included: numbers, or addresses of one family."""
 
     first: int | IPAddress
@@ -45,8 +46,7 @@ CHANGES_A_TRANSACTION = 1000
 replacements fail. An interval with IPv6 addresses takes about four times the room of a plain element."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(msgspec.Struct, frozen=True):
     """One element of a named set, or of a map where it has a value."""
 
     collection: str

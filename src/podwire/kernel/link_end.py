@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class LinkEnd:
+class LinkEnd(msgspec.Struct, frozen=True):
     """A link of a network namespace. Its index distinguishes it from a later link of the same name."""
 
     name: str

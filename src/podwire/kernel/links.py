@@ -9,8 +9,9 @@ import errno
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.kernel.elements import IPAddress
 from podwire.kernel.netlink import (
@@ -69,8 +70,7 @@ _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBi")
 
 
-@dataclass(frozen=True, slots=True)
-class Vxlan:
+class Vxlan(msgspec.Struct, frozen=True):
     """What makes a VXLAN device: network identifier, UDP port, and the address that it sends from."""
 
     identifier: int
@@ -78,8 +78,7 @@ class Vxlan:
     local: IPAddress
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A link as the kernel has it. `mac` is text in lower case, empty where the link has none; `alias` is free text."""
 
     index: int
@@ -94,8 +93,7 @@ class Link:
     group: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LinkAddress:
+class LinkAddress(msgspec.Struct, frozen=True):
     """An address of a link."""
 
     link: int
@@ -113,8 +111,7 @@ def unpack_mac(raw: bytes) -> str:
     return raw.hex(":")
 
 
-@dataclass(frozen=True, slots=True)
-class VethEnd:
+class VethEnd(msgspec.Struct, frozen=True):
     """One end of a veth pair that is to be made, with its hardware address."""
 
     name: str

@@ -10,8 +10,9 @@ import errno
 import os
 import socket
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.kernel.namespaces import inside_network
 
@@ -57,8 +58,7 @@ class NetlinkError(OSError):
         return str(self.strerror)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One change. `body` is the fixed header of the type with its attributes, `subject` names it in errors.
 
     An errno in `accept` counts as success: EEXIST for what may exist already, ESRCH for what may be gone.

@@ -9,8 +9,9 @@ import errno
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kernel.links import pack_mac, unpack_mac
@@ -49,8 +50,7 @@ _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _GONE = frozenset({errno.ESRCH, errno.ENOENT, errno.ENODEV})
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """A route of the main table.
 
     Without link and gateway it is `unreachable`. `link` is an interface's index, 0 lets the kernel find the one that
@@ -66,8 +66,7 @@ class Route:
     onlink: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(msgspec.Struct, frozen=True):
     """A permanent neighbour: the hardware address of an address on a link."""
 
     link: int
@@ -75,8 +74,7 @@ class Neighbour:
     mac: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarding:
+class Forwarding(msgspec.Struct, frozen=True):
     """A permanent forwarding entry of a VXLAN device: the node address behind which a hardware address lives."""
 
     link: int

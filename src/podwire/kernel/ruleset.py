@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.kernel.nftables import NftablesError
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from podwire.kernel.nftables import Transactions
 
 
-@dataclass(frozen=True, slots=True)
-class Ruleset:
+class Ruleset(msgspec.Struct, frozen=True):
     """The text of a program and the tables (family and name) that it makes.
 
     An empty set in the first table, named after the text, is the mark of its release: in another one the maps may mean

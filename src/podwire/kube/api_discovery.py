@@ -6,8 +6,9 @@ Source: kubernetes.io "API discovery" (unaggregated form); k8s.io/apimachinery `
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from podwire.kube.client import ApiError, read_response
 from podwire.kube.kinds import Kind
@@ -61,8 +62,7 @@ class GroupList(Struct, frozen=True):
     groups: tuple[Group, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Discovered:
+class Discovered(msgspec.Struct, frozen=True):
     """Kinds of a server; `errors` has the reason for each group and version that could not be read."""
 
     kinds: tuple[Kind[Object], ...]

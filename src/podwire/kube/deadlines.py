@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import random
 import socket
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(msgspec.Struct, frozen=True):
     """All times are seconds.
 
     Attributes:

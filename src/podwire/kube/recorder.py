@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import EVENTS
 from podwire.kube.meta import NamespacedName, Object
@@ -24,8 +26,7 @@ CACHE_SIZE = 1000
 """Events whose count can still grow; for an older one a new Event is created."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventKey:
+class EventKey(msgspec.Struct, frozen=True):
     """What makes two events equal. `type` is Normal or Warning."""
 
     api_version: str

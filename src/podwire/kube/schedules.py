@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
+
+import msgspec
 
 LONGEST_DELAY_SECONDS = 2**63 / 1e9
 """292 years: what a duration of Go holds, in nanoseconds."""
@@ -54,8 +55,7 @@ class ScheduleError(ValueError):
     """The text is no schedule, or the zone is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
+class _Bounds(msgspec.Struct, frozen=True):
     """The numbers that a field may have, and names for them."""
 
     low: int
@@ -66,8 +66,7 @@ class _Bounds:
 _FIELDS = (_Bounds(0, 59, {}), _Bounds(0, 23, {}), _Bounds(1, 31, {}), _Bounds(1, 12, _MONTHS), _Bounds(0, 6, _DAYS))
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(msgspec.Struct, frozen=True):
     """A fixed time between one occasion and the next."""
 
     delay: timedelta
@@ -82,8 +81,7 @@ class Every:
         return since + count * self.delay if count > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(msgspec.Struct, frozen=True):
     """Minutes, hours, days of the month, months and weekdays (0 is Sunday) by the clock of a zone.
 
     `either_day`: both kinds of days are restricted, and one that fits is enough.

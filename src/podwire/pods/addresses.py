@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from itertools import chain
+
+import msgspec
 
 from podwire.kernel.elements import IPAddress, IPNetwork
 
@@ -33,8 +34,7 @@ class ExhaustedError(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Ranges:
+class Ranges(msgspec.Struct, frozen=True):
     """The ranges of one node, one or two: at most one of each IP version, IPv4 first."""
 
     networks: tuple[IPNetwork, ...]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from podwire.kernel.elements import IPAddress
 
@@ -17,8 +18,7 @@ LINK_PREFIX = "pw"
 """Every node-side link of a pod begins with this; rules match `iifname "pw*"`."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AttachmentKey:
+class AttachmentKey(msgspec.Struct, frozen=True, order=True):
     """What CNI knows an attachment by: the container's identifier and the interface's name in it."""
 
     container: str
@@ -39,8 +39,7 @@ class AttachmentKey:
         return hashlib.sha256(f"{self.container}/{self.interface}".encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class PodIdentity:
+class PodIdentity(msgspec.Struct, frozen=True):
     """The pod that a container belongs to, as the runtime passes it in CNI_ARGS; empty where it does not."""
 
     namespace: str = ""
@@ -54,8 +53,7 @@ class PodIdentity:
 NO_POD = PodIdentity()
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """An interface that a pod has or is about to have. `netns` is the path of the pod's network namespace."""
 
     key: AttachmentKey

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -57,8 +56,7 @@ class Command(enum.Enum):
     GC = "GC"
 
 
-@dataclass(frozen=True, slots=True)
-class _Operation:
+class _Operation(msgspec.Struct, frozen=True):
     """The environment that a command needs, and the version of the specification that brought it."""
 
     variables: tuple[str, ...]
@@ -124,8 +122,7 @@ class Configuration(msgspec.Struct, frozen=True, rename="camel"):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A call of a runtime. `key` is set for ADD, DEL and CHECK; `valid` for GC."""
 
     command: Command

@@ -11,8 +11,9 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+import msgspec
 
 from podwire.kernel import links, routes, sysctl
 from podwire.kernel.elements import IPAddress
@@ -174,8 +175,7 @@ def present() -> dict[str, Link]:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(msgspec.Struct, frozen=True):
     """One namespace as CHECK sees it."""
 
     link: Link | None

@@ -7,6 +7,8 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.addresses import usable
 from podwire.kube.core import Node
@@ -34,16 +36,14 @@ class Overlay:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True):
     """What holds for all nodes: the ranges of all pods, one for each IP version, and how nodes reach each other's."""
 
     ranges: tuple[IPNetwork, ...]
     overlay: Overlay | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NodeNetwork:
+class NodeNetwork(msgspec.Struct, frozen=True):
     """A node: the ranges of its pods, at most one of each IP version, and its own addresses in the underlay."""
 
     name: str

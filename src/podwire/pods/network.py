@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel.netlink import Netlink
@@ -129,7 +130,7 @@ class PodNetwork:
         self._store.use(Ranges(own.ranges))
         with Netlink() as netlink:
             uplink = find_uplink(netlink, own.addresses)
-        self._uplink = dataclasses.replace(uplink, mtu=pod_mtu(uplink.mtu, own, self._settings.cluster.overlay))
+        self._uplink = msgspec.structs.replace(uplink, mtu=pod_mtu(uplink.mtu, own, self._settings.cluster.overlay))
         self._routes.touch(*self._nodes)
 
     def _derive_members(self, owner: str) -> Iterator[SetRow]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part, Word
 from podwire.pods.attachment import Attachment
@@ -13,8 +14,7 @@ TUNNEL = "podwire.vxlan"
 """The VXLAN device; pods.nft knows it by this name."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetRow:
+class SetRow(msgspec.Struct, frozen=True):
     """An element of one of the sets of pods.nft."""
 
     collection: str
@@ -63,8 +63,7 @@ def node_rows(node: NodeNetwork, own: str, cluster: Cluster) -> Iterator[SetRow]
             yield SetRow(f"peers{address.version}", (address,))
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelRow:
+class TunnelRow(msgspec.Struct, frozen=True):
     """The VXLAN device of this node."""
 
     identifier: int
@@ -83,8 +82,7 @@ class TunnelRow:
         return f"vxlan {self.identifier} port {self.port} from {self.local}, {self.mac}, mtu {self.mtu}"
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelAddressRow:
+class TunnelAddressRow(msgspec.Struct, frozen=True):
     """The node's own address on its VXLAN device: what it sends to other nodes' pods from."""
 
     address: IPAddress
@@ -99,8 +97,7 @@ class TunnelAddressRow:
         return f"address {self.address} on the tunnel"
 
 
-@dataclass(frozen=True, slots=True)
-class NeighbourRow:
+class NeighbourRow(msgspec.Struct, frozen=True):
     """The hardware address of another node's VXLAN device."""
 
     address: IPAddress
@@ -116,8 +113,7 @@ class NeighbourRow:
         return f"neighbour {self.address} is {self.mac}"
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardingRow:
+class ForwardingRow(msgspec.Struct, frozen=True):
     """The node address behind which a hardware address of the VXLAN network lives."""
 
     mac: str
@@ -133,8 +129,7 @@ class ForwardingRow:
         return f"forward {self.mac} to {self.address}"
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRow:
+class RouteRow(msgspec.Struct, frozen=True):
     """The route to a range of pods. Without a gateway it is unreachable: the sender gets an error at once."""
 
     destination: IPNetwork

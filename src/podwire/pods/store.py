@@ -11,8 +11,9 @@ import ipaddress
 import os
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.pods.addresses import FIRST_PLACE, ExhaustedError, Ranges, choose
 from podwire.pods.attachment import Attachment, AttachmentKey, PodIdentity
@@ -44,8 +45,7 @@ class StoreError(Exception):
     """The file is no store of addresses, or cannot be read and written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """An attachment and how far it got: `ready` when its ADD was done to the end."""
 
     attachment: Attachment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.kernel import links
 from podwire.kernel.elements import IPAddress
@@ -15,8 +16,7 @@ log = logging.getLogger(__name__)
 DEFAULT_MTU = 1500
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink:
+class Uplink(msgspec.Struct, frozen=True):
     """The interface by which other nodes reach this one: its mtu in bytes, and the node's addresses that it has."""
 
     mtu: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.kube.meta import LabelSelector, NamespacedName
 from podwire.kube.selectors import label_keys, matches
@@ -39,8 +40,7 @@ class Direction(enum.Enum):
     EGRESS = "egress"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class NamedPort:
+class NamedPort(msgspec.Struct, frozen=True, order=True):
     """A port that a container of the pod gives a name to."""
 
     name: str
@@ -48,8 +48,7 @@ class NamedPort:
     number: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True, order=True):
     """What policies can distinguish of a pod: its namespace, the labels that some selector reads, its named ports.
 
     Pods with the same identity are the same to every policy.
@@ -68,8 +67,7 @@ class Identity:
         return selector == EVERYTHING or matches(selector, dict(self.labels))
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(msgspec.Struct, frozen=True):
     """One end of a connection. Without an identity it is no pod, or a host-network one; `node` is where it is."""
 
     address: IPAddress
@@ -77,16 +75,14 @@ class Party:
     node: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pods:
+class Pods(msgspec.Struct, frozen=True):
     """Pods of the policy's own namespace (`namespaces` is None) or of all that it selects."""
 
     namespaces: LabelSelector | None
     pods: LabelSelector
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """Addresses of a network without the networks in `excepts`."""
 
     network: IPNetwork
@@ -100,8 +96,7 @@ class Block:
 Peer = Pods | Block
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ports:
+class Ports(msgspec.Struct, frozen=True, order=True):
     """Ports of one protocol, from first to last."""
 
     protocol: str
@@ -109,8 +104,7 @@ class Ports:
     last: int = LAST_PORT
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PortName:
+class PortName(msgspec.Struct, frozen=True, order=True):
     """A port by its name on the receiving pod; the protocol must be the same."""
 
     protocol: str
@@ -121,8 +115,7 @@ class PortName:
         return (p.number for p in identity.ports if p.name == self.name and p.protocol == self.protocol)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One entry of an ingress or egress list. None is no restriction; an empty tuple matches nothing."""
 
     peers: tuple[Peer, ...] | None
@@ -134,8 +127,7 @@ class Rule:
         return any(isinstance(port, PortName) for port in self.ports or ())
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """A NetworkPolicy. None for a direction: the policy does not apply to it; an empty tuple: nothing is allowed."""
 
     key: NamespacedName

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from podwire.kube.meta import NamespacedName, Object
 from podwire.policy.model import (
@@ -40,8 +41,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 ObjectOrPolicyT = TypeVar("ObjectOrPolicyT")
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
+class Bearer(msgspec.Struct, frozen=True):
     """A pod that has addresses. `created` is the API's time stamp, which sorts as text."""
 
     identity: Identity

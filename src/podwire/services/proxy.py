@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import Sink
@@ -31,8 +32,7 @@ class Feed(Protocol[ObjectT]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class HostFeeds:
+class HostFeeds(msgspec.Struct, frozen=True):
     """What host ports are made of."""
 
     pods: Feed[Pod]

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.documents import discovery

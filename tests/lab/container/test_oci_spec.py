@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from podwire.lab.container.oci_spec import Stage, Staged, config
 from podwire.lab.container.plan import ContainerPlan, Execute, Identity, Mount

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +33,7 @@ DISCOVERY_PATH = "/.well-known/openid-configuration"
 KEYS_PATH = "/openid/v1/jwks"
 
 
-@dataclass(frozen=True, slots=True)
-class AccessConfig:
+class AccessConfig(msgspec.Struct, frozen=True):
     """`authority` is the PEM of the authority that clients shall trust.
 
     `issuer` is what tokens name as their origin, `server` the URL at which clients of OpenID Connect find the keys.

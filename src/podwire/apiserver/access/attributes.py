@@ -7,7 +7,6 @@ Source: k8s.io/apiserver `pkg/authorization/authorizer/interfaces.go`,
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -47,8 +46,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False):
         return len(self.verb) + thing + len(self.namespace) + len(self.name) + len(self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Allowed or denied, with the reason; a denial without one means that no rule allows it."""
 
     allowed: bool

@@ -7,8 +7,9 @@ Source: k8s.io/kubernetes `plugin/pkg/auth/authorizer/rbac/rbac.go`, `pkg/regist
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.access.attributes import Decision
 from podwire.apiserver.access.rules import Question, Rule, Ruleset
@@ -40,8 +41,7 @@ LONGEST_REMEMBERED = 1024
 """Characters of attributes that are cached: users without rights could fill the memory with longer ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True):
     """A role, and the subjects that hold it: `User:name` or `Group:name`."""
 
     key: Key
@@ -49,8 +49,7 @@ class Binding:
     subjects: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """One role that a user holds, in one namespace or (empty) everywhere. No rules: the role is missing."""
 
     namespace: str

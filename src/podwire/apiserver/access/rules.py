@@ -5,8 +5,9 @@ Source: k8s.io/api `rbac/v1` PolicyRule; k8s.io/kubernetes `pkg/apis/rbac/v1/eva
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,8 +26,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """Verbs on resources (`pods`, `pods/log`, `*/scale`), or on paths that are none. No `names`: all of them."""
 
     verbs: tuple[str, ...]
@@ -68,8 +68,7 @@ class Rule:
                         yield Rule((verb,), (group,), (resource,), (name,) if name else ())
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """Attributes as the keys to look up, made once for many rulesets."""
 
     verbs: tuple[str, str]

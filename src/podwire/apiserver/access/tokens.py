@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.base.authentication import AUTHENTICATED, SERVICE_ACCOUNTS, User
 from podwire.apiserver.storage.revisions import Key
@@ -38,16 +39,14 @@ CLOCK_SKEW_SECONDS = 10
 MOST_REMEMBERED = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """One object, as a claim names it."""
 
     name: str
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """For whom a token is: a ServiceAccount, and what it is bound to by the names of `BOUND` (a pod: with its node)."""
 
     namespace: str
@@ -55,8 +54,7 @@ class Subject:
     bound: tuple[tuple[str, Reference], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(msgspec.Struct, frozen=True):
     """A new token and when it ends."""
 
     token: str

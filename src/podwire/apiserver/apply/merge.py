@@ -7,7 +7,6 @@ Source: sigs.k8s.io/structured-merge-diff `merge/update.go`; kubernetes.io "Serv
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,8 +35,7 @@ MOST_KNOWN, LARGEST_KNOWN = 64, 8 * 1024
 """How many new objects are remembered with their fields, and how many bytes one may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """A field that another manager set to another value."""
 
     owner: Entry
@@ -79,8 +77,7 @@ class Author(msgspec.Struct, frozen=True, gc=False):
         return Entry(self.name, operation, self.api_version, found, self.time, self.subresource)
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True):
     """The object with the configuration in it, and its owners."""
 
     obj: Object

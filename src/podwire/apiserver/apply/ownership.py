@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.apply import client_side, entries, merge, typed
 from podwire.apiserver.apply.merge import ConflictError
@@ -25,8 +26,7 @@ UNTRACKED_SUBRESOURCES = frozenset({"binding"})
 """Writes that make no owner: upstream's binding does not pass its field manager either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ownership:
+class Ownership(msgspec.Struct, frozen=True):
     """Keeps `metadata.managedFields`. Objects come without it; entries are its items.
 
     All is in the form that is stored: `resource` is the one whose form that is.

@@ -6,15 +6,15 @@ Source: k8s.io/apimachinery `util/validation/field/errors.go`; `api/errors/error
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """One entry of `details.causes` of a 422 answer; the message does not repeat the field."""
 
     field: str

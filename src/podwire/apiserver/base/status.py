@@ -6,8 +6,9 @@ Source: k8s.io/apimachinery `pkg/api/errors/errors.go` (reasons, codes, texts), 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.base import field_errors
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(msgspec.Struct, frozen=True):
     """`details` of a Status: what the refusal is about."""
 
     name: str = ""
@@ -76,11 +76,10 @@ class ExpiredError(StatusError):
         return super().json(continue_token=continue_token or self.continue_token)
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+class Success(msgspec.Struct, frozen=True):
     """The Status of something done that leaves no object to show."""
 
-    details: Details = field(default_factory=Details)
+    details: Details = msgspec.field(default_factory=Details)
     code: int = 200
 
     def json(self) -> Object:

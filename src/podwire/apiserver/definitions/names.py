@@ -5,8 +5,9 @@ Source: k8s.io/apiextensions-apiserver `pkg/controller/status/naming_controller.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.apiserver.custom.definition import Names
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 BUILT_IN = "the built-in kinds"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The names that one definition has in its group."""
 
     holder: str
@@ -27,8 +27,7 @@ class Claim:
     names: Names
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """A name that another definition has already; `part` is the field of `names`."""
 
     part: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.base import status
 from podwire.apiserver.base.requests import Response, json_response
@@ -25,8 +26,7 @@ SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """Clients write `@v1.0` in the name, which is no media type (RFC 9110); answers have a dot there, as upstream's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """The Kubernetes release whose behaviour is served."""
 
     git: str

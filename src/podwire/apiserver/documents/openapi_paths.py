@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.documents.openapi_schemas import META, component_name, list_name, reference
 from podwire.apiserver.kinds import schema
@@ -24,8 +25,7 @@ _STREAMS = {"attach", "exec", "log", "portforward", "proxy"}
 _METHODS = {"get": "get", "create": "post", "update": "put", "patch": "patch", "delete": "delete"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(msgspec.Struct, frozen=True):
     """What a path serves: the object's kind and the component of its body (empty for streams)."""
 
     group: str

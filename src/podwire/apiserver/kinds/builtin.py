@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from podwire.apiserver.kinds.resources import STANDARD_VERBS, Registry, Resource, Subresource
 

@@ -5,8 +5,9 @@ Source: the discovery documents of kube-apiserver 1.37; k8s.io/apimachinery `met
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,8 +44,7 @@ VERSIONED_KINDS = frozenset({"CustomResourceDefinition", "Lease", "PodDisruption
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@dataclass(frozen=True, slots=True)
-class Subresource:
+class Subresource(msgspec.Struct, frozen=True):
     """A part of an object with a path and a kind of its own, such as `pods/eviction` (policy/v1 Eviction)."""
 
     name: str
@@ -59,8 +59,7 @@ class Subresource:
         return api_version(self.group, self.version)
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """One kind as one version serves it.
 
     `storage` names the store's table: versions and groups that serve the same objects share it, with `conversion`
@@ -79,7 +78,7 @@ class Resource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = STANDARD_VERBS
-    subresources: Mapping[str, Subresource] = field(default_factory=dict)
+    subresources: Mapping[str, Subresource] = msgspec.field(default_factory=dict)
     storage: str = ""
     patch_strategic: bool = True
     custom: CustomResource | None = None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import zipfile
-from dataclasses import dataclass
 from importlib import resources as package_data
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -51,8 +50,7 @@ class Schema(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return None if found is None else resolve(found)
 
 
-@dataclass(frozen=True, slots=True)
-class ListRule:
+class ListRule(msgspec.Struct, frozen=True):
     """How strategic merge patch treats a list: replaced whole unless `merge`.
 
     Lists of objects merge by `merge_key`; lists of plain values (no merge key) merge as sets.
@@ -64,8 +62,7 @@ class ListRule:
     items: MergeRules | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MergeRules:
+class MergeRules(msgspec.Struct, frozen=True):
     """How strategic merge patch treats one JSON object: look a property up, and follow it."""
 
     schema: Schema

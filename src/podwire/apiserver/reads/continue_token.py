@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 
 import msgspec
 
@@ -16,8 +15,7 @@ from podwire.apiserver.base import status
 LONGEST_TOKEN = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """After which object the next page begins. `version` 0 means the present: the list is no longer one moment's."""
 
     version: int

@@ -6,9 +6,10 @@ Source: kubernetes.io api-concepts "Semantics for get and list", "Semantics for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.base import field_errors, status
 from podwire.apiserver.reads import continue_token as pages
@@ -27,8 +28,7 @@ FRESH_SECONDS = 3.0
 """How long a request waits for a version that the store has not reached (k8s.io/apiserver watch_cache.go)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListOptions:
+class ListOptions(msgspec.Struct, frozen=True):
     """Query parameters of a list or watch. `version` None: not given."""
 
     version: int | None = None
@@ -46,8 +46,7 @@ class ListOptions:
         return self.match == "Exact" or (not self.match and bool(self.version) and self.limit > 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """A part of a list, or all of it, at one version."""
 
     items: list[Stored]

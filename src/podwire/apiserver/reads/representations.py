@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from podwire.apiserver.base import status
@@ -101,8 +102,7 @@ class Plain:
         return line
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataOnly:
+class MetadataOnly(msgspec.Struct, frozen=True):
     """PartialObjectMetadata, for metadata informers and garbage collectors."""
 
     resource: Resource
@@ -130,8 +130,7 @@ class MetadataOnly:
         return line
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """Tables, as `kubectl get` requests them. `streamed`: of a watch, where only the first line has the columns."""
 
     resource: Resource
@@ -184,8 +183,7 @@ class Rows:
         return line.replace(_NO_COLUMNS, _COLUMNS + encode(tables.columns(self.resource)), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class InVersion:
+class InVersion(msgspec.Struct, frozen=True):
     """Tables and metadata in another version of meta.k8s.io, which differs by its name alone."""
 
     view: View

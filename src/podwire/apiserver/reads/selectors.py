@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from podwire.apiserver.base import status
 from podwire.apiserver.kinds.selectable_fields import ALIASES, EVERY_KIND, SELECTABLE_FIELDS, field_text
 
@@ -31,8 +33,7 @@ _VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
 _TOKEN = re.compile(r"\s*(!=|==|[=!(),<>]|[^\s=!(),<>]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True):
     """One term about labels. Operators: in, notin, exists, absent, greater, less."""
 
     key: str
@@ -62,8 +63,7 @@ class Requirement:
         return left > right if self.operator == "greater" else left < right
 
 
-@dataclass(frozen=True, slots=True)
-class FieldTerm:
+class FieldTerm(msgspec.Struct, frozen=True):
     """One term about a field."""
 
     path: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,7 @@ MOST_AGED = 1_000
 """Events forgotten for their age by one commit at most: a commit after a long pause must not take long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """How much history is kept: what is older, or beyond the number of events, is forgotten.
 
     Upstream keeps at least 75 s; five minutes is the documented habit.

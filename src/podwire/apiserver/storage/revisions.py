@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -52,8 +51,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
         return {**obj, "metadata": own}, metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One write: the object before and after. A removal's `new` is the last state at the removal's version."""
 
     old: Stored | None

@@ -6,8 +6,9 @@ Sources: k8s.io/kubernetes `pkg/registry/core/{service,pod}/storage` ResourceLoc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.base import status
 from podwire.kube.numbers import read_port
@@ -21,8 +22,7 @@ SCHEMES = ("", "http", "https")
 SERVICE_LABEL = "kubernetes.io/service-name"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """What a name in the path of a proxy means; empty parts are not given."""
 
     scheme: str
@@ -30,8 +30,7 @@ class Address:
     port: str
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(msgspec.Struct, frozen=True):
     """Where an endpoint listens, and the node that reaches it."""
 
     node: str

@@ -11,8 +11,9 @@ import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from copy import deepcopy  # a write completes what it is given
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.writes.options import WriteOptions
@@ -30,8 +31,7 @@ RETRY_SECONDS = 10.0
 """Between two tries to create an object, where a full disk or another Service's address forbids it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BootstrapObject:
+class BootstrapObject(msgspec.Struct, frozen=True):
     """An object that must exist. `renewed`: it has the addresses of this server, and is updated at each start."""
 
     resource: Resource

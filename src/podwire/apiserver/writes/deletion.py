@@ -11,9 +11,10 @@ A second DELETE can only shorten the grace. Source: k8s.io/apiserver `pkg/regist
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver.base import status
 from podwire.apiserver.writes.metadata import parse_timestamp
@@ -42,8 +43,7 @@ _PODS_STAY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
+class DeleteOptions(msgspec.Struct, frozen=True):
     """How to delete. `grace_seconds` None: the object's own."""
 
     grace_seconds: int | None = None
@@ -53,8 +53,7 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The object after the DELETE, and whether it is gone."""
 
     obj: Object

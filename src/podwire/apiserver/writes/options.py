@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.base.authentication import User
 
 
-@dataclass(frozen=True, slots=True)
-class SentPatch:
+class SentPatch(msgspec.Struct, frozen=True):
     """A patch as it came."""
 
     body: bytes

@@ -6,8 +6,9 @@ k8s.io/apimachinery `meta/v1` ResetObjectMetaForStatus.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.apiserver import validation
 from podwire.apiserver.writes.omitempty import without_zeros
@@ -30,8 +31,7 @@ _KEPT_BY_STATUS = {
 """By built-in kind: what of the metadata a write of `/status` does not change; of all others it changes all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What an update may change of an object, and the rules that it is checked by.
 
     `narrow` makes, of the wanted and the stored object, the one to store; `check` returns what is wrong with it;

@@ -7,9 +7,10 @@ Source: k8s.io/kubernetes `pkg/registry/core/service/storage/alloc.go`, `ipalloc
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.base.field_path import Field
@@ -32,8 +33,7 @@ _LARGEST_POOL = 1 << 16
 """Addresses chosen from one range: IPv6 ranges are far larger, and upstream has the same limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRanges:
+class ServiceRanges(msgspec.Struct, frozen=True):
     """The ranges of addresses and ports; the first network is of the cluster's primary family."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]

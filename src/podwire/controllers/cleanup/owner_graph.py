@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from podwire.kube.kinds import Kind
@@ -26,8 +27,7 @@ FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """An object and its owners."""
 
     kind: Kind[Object]
@@ -51,24 +51,21 @@ class OwnerState(enum.Enum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Delete the object. `propagation` is Background, Foreground or Orphan."""
 
     item: Item
     propagation: str
 
 
-@dataclass(frozen=True, slots=True)
-class DropOwners:
+class DropOwners(msgspec.Struct, frozen=True):
     """Remove these owners' references from the object."""
 
     item: Item
     uids: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class DropFinalizer:
+class DropFinalizer(msgspec.Struct, frozen=True):
     """Remove the finalizer from the object."""
 
     item: Item

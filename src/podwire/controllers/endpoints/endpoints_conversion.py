@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,8 +34,7 @@ NOT_MIRRORED = frozenset(
 """Annotations of Endpoints that their slices do not have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What an Endpoints object holds: its subsets, and whether addresses were left out."""
 
     subsets: tuple[EndpointSubset, ...]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +45,7 @@ class NodeState(enum.Enum):
     UNREACHABLE = "unreachable"
 
 
-@dataclass(frozen=True, slots=True)
-class Evictions:
+class Evictions(msgspec.Struct, frozen=True):
     """Pods to delete, pods to remove without their node, and seconds until more are due."""
 
     delete: tuple[Pod, ...] = ()

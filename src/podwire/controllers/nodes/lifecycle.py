@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 
 from podwire.controllers.machinery.deletion import ALREADY_GONE, delete
 from podwire.controllers.machinery.pod_control import every
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from podwire.kube.watch import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(msgspec.Struct, frozen=True):
     """The time of day, for timestamps, and a monotonic clock in seconds, for durations."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -51,7 +50,7 @@ class NodeLifecycle:
         informers: SharedInformers,
         recorder: Recorder,
         settings: NodeHealth = NodeHealth(),  # noqa: B008 - immutable
-        clock: Clock = Clock(),
+        clock: Clock = Clock(),  # noqa: B008 - immutable
     ) -> None:
         self._client = client
         self._recorder = recorder

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.controllers.nodes import node_affinity
 from podwire.controllers.nodes.host_ports import HostPort, conflict, host_ports
@@ -24,22 +25,19 @@ NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
 NO_MATCH = "node(s) didn't match Pod's node affinity/selector"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """The pod fits this node best."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unplaced:
+class Unplaced(msgspec.Struct, frozen=True):
     """No node fits the pod; the message has kube-scheduler's wording."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Assignment:
+class _Assignment(msgspec.Struct, frozen=True):
     """A pod on a node."""
 
     owner: str

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,8 +25,7 @@ REPLACE = {"$patch": "replace"}
 """The directive of a strategic merge patch that makes `data` replace the template instead of merging with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The current template in the history: the revision that holds it, None where there is none; and its number."""
 
     revision: ControllerRevision | None

@@ -6,9 +6,10 @@ Source: kubernetes `pkg/controller/cronjob/cronjob_controllerv2.go`, `utils.go`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.controllers.machinery.owner_references import reference
 from podwire.kube.batch import CronJobStatus
@@ -26,8 +27,7 @@ LONGEST_DEADLINE_SECONDS = 10**9
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
-@dataclass(frozen=True, slots=True)
-class EventText:
+class EventText(msgspec.Struct, frozen=True):
     """An event about the CronJob."""
 
     reason: str
@@ -35,8 +35,7 @@ class EventText:
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The next step: create the Job of the scheduled time, after deleting these; sync again after so many seconds."""
 
     scheduled: datetime | None = None

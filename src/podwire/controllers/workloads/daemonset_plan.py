@@ -30,8 +30,7 @@ CONDITION_TAINTS = ("disk-pressure", "memory-pressure", "pid-pressure", "unsched
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The next step: nodes that get a pod, pods to delete."""
 
     create: tuple[str, ...] = ()

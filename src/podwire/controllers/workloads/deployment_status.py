@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,7 @@ NO_DEADLINE = 2**31 - 1
 """progressDeadlineSeconds of a Deployment whose progress is not watched: it has no condition Progressing."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """Status, reason and message of a condition. `fresh` renews its lastUpdateTime even where nothing differs."""
 
     status: str

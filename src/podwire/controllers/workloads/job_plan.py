@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from podwire.controllers.machinery.owner_references import reference
 from podwire.controllers.workloads import job_policies, job_tally
@@ -32,8 +33,7 @@ FINAL = {SUCCESS: "Complete", FAILURE: "Failed"}
 """The conditions that announce the end of a Job, and those that are set once none of its pods runs any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """Why a Job ends. `type` is SuccessCriteriaMet or FailureTarget."""
 
     type: str
@@ -46,8 +46,7 @@ class Verdict:
         return self.type == SUCCESS
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What to do next. `create` has an index for each new pod, None without indexes; `again_after` is in seconds.
 
     Pods in `delete` were not allowed to end by themselves: they count as neither succeeded nor failed.

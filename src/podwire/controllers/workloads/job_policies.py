@@ -6,8 +6,9 @@ Source: kubernetes `pkg/controller/job/pod_failure_policy.go`, `success_policy.g
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.controllers.workloads.job_indexes import read_indexes
 
@@ -20,8 +21,7 @@ FAIL_INDEX = "FailIndex"
 IGNORE = "Ignore"
 
 
-@dataclass(frozen=True, slots=True)
-class FailureMatch:
+class FailureMatch(msgspec.Struct, frozen=True):
     """The result of the policy for one failed pod. `action` is empty where no rule matches."""
 
     action: str = ""

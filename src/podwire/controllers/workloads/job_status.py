@@ -31,8 +31,7 @@ MAX_UNCOUNTED = 500
 """Uids in a status; further pods are counted in the next step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(msgspec.Struct, frozen=True):
     """The status to write, and the pods whose finalizer may be removed once it is written."""
 
     status: JobStatus

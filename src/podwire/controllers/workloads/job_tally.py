@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from podwire.controllers.workloads.job_indexes import MAX_COMPLETIONS, failures_before, index_of, read_indexes
 from podwire.controllers.workloads.job_policies import FAIL_INDEX, match_failure
@@ -25,8 +26,7 @@ FIRST_BACKOFF_SECONDS = 10.0
 LONGEST_BACKOFF_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True):
     """The pods of a Job. Counts include finished pods that the status does not count yet.
 
     `failed_indexes` is None without a limit for each index. `last_failed` are the failed pods of those indexes that

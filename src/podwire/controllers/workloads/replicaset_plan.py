@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from podwire.controllers.machinery.owner_references import reference
 from podwire.kube.apps import ReplicaSet, ReplicaSetStatus
@@ -33,8 +34,7 @@ PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 Replicated: TypeAlias = "ReplicaSet | ReplicationController"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The next step. `again_after` is when time alone changes the status, in seconds."""
 
     create: int = 0

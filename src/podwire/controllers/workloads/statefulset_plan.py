@@ -6,7 +6,6 @@ Source: kubernetes `pkg/controller/statefulset/stateful_set_control.go`, `statef
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +25,14 @@ POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The next step: ordinals to create, pods to delete."""
 
     create: tuple[int, ...] = ()
     delete: tuple[Pod, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Revisions:
+class Revisions(msgspec.Struct, frozen=True):
     """Names of the current revision and of the update revision."""
 
     current: str

@@ -24,9 +24,10 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+
+import msgspec
 
 from podwire.kernel import mounts, namespaces
 from podwire.lab.container import mount_points, process, rootfs
@@ -47,8 +48,7 @@ class LaunchRefusedError(OSError):
     """The container cannot be made; the text names what is missing or wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """A launcher at work. `born` is readable when the first process is there, empty where it never will be."""
 
     launcher: int

@@ -10,8 +10,9 @@ Source: OCI runtime specification 1.0.2 (`config.md`, `config-linux.md`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from podwire.lab.container.plan import ContainerPlan, Execute
 from podwire.lab.container.rootfs import MASKED, OWN_FILESYSTEMS, READ_ONLY_PATHS
@@ -20,8 +21,7 @@ VERSION = "1.0.2"
 HARDENED = ("nosuid", "noexec", "nodev")
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(msgspec.Struct, frozen=True):
     """A file or folder that was prepared under `source` and belongs at `target` of the container."""
 
     source: str
@@ -29,8 +29,7 @@ class Staged:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """What was prepared for a container. `sysfs`: the kernel lets this world mount its own /sys.
 
     It shares the pid namespace of the process `beside`; where that is 0 it has its own.

@@ -16,9 +16,10 @@ import sys
 import termios
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+
+import msgspec
 
 from podwire.kernel import namespaces
 from podwire.lab.container import capabilities
@@ -35,8 +36,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 JOINED = namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWNET
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
+class Streams(msgspec.Struct, frozen=True):
     """Descriptors that become standard input, output and error.
 
     With `terminal` they are one descriptor three times and control the process's session. With `console`, a unix
@@ -50,8 +50,7 @@ class Streams:
     console: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """A process that was forked and waits to be released.
 
     `report` is readable when the program runs: then it ends, or has the error. Closing `go` unused ends the process.
@@ -67,8 +66,7 @@ class Started:
         os.close(self.go)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a new container is made: its pod's network, its host name, and a folder to build its root on.
 
     It shares the pid namespace of the process `beside`; where that is 0 it has its own.

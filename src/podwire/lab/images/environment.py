@@ -10,7 +10,8 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from podwire.kube.core import ConfigMap, Container, EnvFromSource, EnvVarSource, KeySelector, Pod, Secret
 from podwire.kube.volumes import Quantity, ResourceFieldSelector
@@ -24,17 +25,16 @@ class ConfigurationError(Exception):
     """Something that the pod refers to is not there. Waits and is tried again: it may come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(msgspec.Struct, frozen=True):
     """What a pod may refer to: ConfigMaps and Secrets of its namespace by name, and addresses that its node knows."""
 
-    config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
-    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    config_maps: Mapping[str, ConfigMap] = msgspec.field(default_factory=dict)
+    secrets: Mapping[str, Secret] = msgspec.field(default_factory=dict)
     pod_addresses: tuple[str, ...] = ()
     node_addresses: tuple[str, ...] = ()
-    tokens: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    tokens: Mapping[tuple[str, int], str] = msgspec.field(default_factory=dict)
     """Tokens of the pod's ServiceAccount by audience and lifetime in seconds."""
-    allocatable: Mapping[str, Quantity] = field(default_factory=dict)
+    allocatable: Mapping[str, Quantity] = msgspec.field(default_factory=dict)
     """What the node can allocate, by resource."""
 
     def token(self, audience: str, seconds: int) -> bytes:

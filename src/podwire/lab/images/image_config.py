@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.kube.numbers import read_number
 from podwire.lab.container import passwd
@@ -20,8 +21,7 @@ from podwire.lab.images.store import StoredImage
 _REAL_TIME = re.compile(r"(RTMIN\+|RTMAX-)([0-9]{1,2})")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUser:
+class ImageUser(msgspec.Struct, frozen=True):
     """The user of the image's processes. `name` is empty where it gave a number, or nothing."""
 
     user: int

@@ -6,7 +6,8 @@ Source: distribution/reference (grammar in `reference.go`, `normalize.go`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.lab.images.errors import ImageError
 
@@ -24,8 +25,7 @@ _DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}")
 _IDENTIFIER = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A full name. One of `tag` and `digest` is set: where both were given the digest counts, as it does upstream."""
 
     domain: str

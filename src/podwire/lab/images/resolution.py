@@ -12,8 +12,9 @@ The rules, in order:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 from podwire.kube.core import Container, IntOrString, Pod, Probe, Service
 from podwire.lab.images import busybox
@@ -86,8 +87,7 @@ DEFAULT_PORTS: Mapping[str, tuple[int, ...]] = {
 """TCP ports on which well-known images listen by default, where that is not port 80."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """A program on this machine: its file, its arguments after that, and the name it is called by if not its file's."""
 
     file: str
@@ -95,22 +95,19 @@ class Program:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
+class StandIn(msgspec.Struct, frozen=True):
     """The image is not here: a stand-in answers in its place."""
 
     image: str
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """The container cannot run; the message is for its status and an event."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True):
     """What a container can see: `is_program(path)` of its files, and the names that its busybox knows."""
 
     is_program: Callable[[str], bool]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod, Service
@@ -56,7 +57,7 @@ def this_machine() -> resolution.Machine:
     if busybox is None:
         return machine
     listing = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=False).stdout
-    return replace(machine, busybox_applets=frozenset(listing.split()))
+    return msgspec.structs.replace(machine, busybox_applets=frozenset(listing.split()))
 
 
 def provide_applets(machine: resolution.Machine, folder: Path) -> None:

@@ -7,7 +7,6 @@ and CHECK get the result of the whole ADD. GC runs alone: the caller sees to tha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,7 @@ class CniError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A pod's place in a network: the id that DEL will be called with, its network namespace and its names."""
 
     container_id: str
@@ -49,8 +47,7 @@ class Attachment:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(msgspec.Struct, frozen=True):
     """What ADD made, as values and as the JSON that later calls are given back."""
 
     result: Result

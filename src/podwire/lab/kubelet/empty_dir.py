@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from podwire.kernel import namespaces
 from podwire.kube import quantities
@@ -19,8 +20,7 @@ MEMORY = "Memory"
 _FLAGS = namespaces.MS_NOSUID | namespaces.MS_NODEV
 
 
-@dataclass(frozen=True, slots=True)
-class EmptyDirs:
+class EmptyDirs(msgspec.Struct, frozen=True):
     """The emptyDir volumes below one folder, which belongs to one pod."""
 
     folder: Path

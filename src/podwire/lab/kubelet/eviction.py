@@ -10,8 +10,9 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+import msgspec
 
 from podwire.kube import quantities
 from podwire.kube.core import Container, Pod
@@ -29,12 +30,11 @@ MEASURING_SHARE = 20
 """Measuring takes at most one part in so many of the kubelet's time."""
 
 
-@dataclass(frozen=True, slots=True)
-class StorageUsage:
+class StorageUsage(msgspec.Struct, frozen=True):
     """Bytes that a pod occupies: in emptyDir volumes on disk, and in root file systems and logs by container."""
 
-    volumes: Mapping[str, int] = field(default_factory=dict)
-    containers: Mapping[str, int] = field(default_factory=dict)
+    volumes: Mapping[str, int] = msgspec.field(default_factory=dict)
+    containers: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def total(self) -> int:

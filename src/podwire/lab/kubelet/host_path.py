@@ -10,8 +10,9 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from podwire.kube.volumes import HostPathVolumeSource
 from podwire.lab.container.plan import Mount
@@ -37,8 +38,7 @@ _TYPES: dict[str, tuple[Callable[[int], bool], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """Where a path of the node is: `beneath` the folder `source`, or a kernel file system of the container's own."""
 
     source: str = ""

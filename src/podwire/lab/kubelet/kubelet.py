@@ -9,8 +9,9 @@ import asyncio
 import logging
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from podwire.kube import kinds
 from podwire.kube.client import Client
@@ -46,8 +47,7 @@ IMAGES_SECONDS = 1.0
 NO_IMAGES = Path("/nonexistent")
 
 
-@dataclass(frozen=True, slots=True)
-class KubeletConfig:
+class KubeletConfig(msgspec.Struct, frozen=True):
     """Settings of the kubelet of one node. Its process must be in the node's network namespace.
 
     `in_house` maps podwire's own images to the functions that run in their containers ("module:name"); `images` is
@@ -66,7 +66,7 @@ class KubeletConfig:
     dns_service: tuple[str, ...]
     upstream: tuple[str, ...]
     domain: str = "cluster.local"
-    in_house: Mapping[str, str] = field(default_factory=dict)
+    in_house: Mapping[str, str] = msgspec.field(default_factory=dict)
     images: Path = NO_IMAGES
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 LEAST_MEMORY = 100 * 1024 * 1024
 LEAST_STORAGE_SHARE = 0.1
@@ -23,8 +24,7 @@ _LOW_STORAGE = ("KubeletHasDiskPressure", "kubelet has disk pressure")
 _ENOUGH_STORAGE = ("KubeletHasNoDiskPressure", "kubelet has no disk pressure")
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
+class Readings(msgspec.Struct, frozen=True):
     """What is left on a node: bytes of memory, and bytes of the file system that pods write to, of so many."""
 
     memory: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
+
+import msgspec
 
 from podwire.kube.client import Client
 from podwire.kube.core import ConfigMap, Pod, Secret, Service
@@ -43,8 +44,7 @@ class InNamespace(Mapping[str, ObjectT], Generic[ObjectT]):
         return sum(1 for _ in self)
 
 
-@dataclass(frozen=True, slots=True)
-class NameResolution:
+class NameResolution(msgspec.Struct, frozen=True):
     """Name resolution of the node's pods: the node's own resolver, the cluster's DNS addresses and domain."""
 
     node: NameResolver
@@ -91,8 +91,7 @@ class Objects:
                 self.by_namespace.pop(change.old.metadata.namespace, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One node as its pods see it.
 
     `folder` has its state; `ephemeral`, a file system of bounded size, what pods write; `pins` their pinned networks.

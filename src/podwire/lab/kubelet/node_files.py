@@ -14,8 +14,9 @@ import hashlib
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from podwire.kernel import mounts
 from podwire.lab.container.passwd import etc_group, etc_passwd
@@ -44,8 +45,7 @@ OS_RELEASE = "/usr/lib/os-release"
 UTC = "/usr/share/zoneinfo/Etc/UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFiles:
+class NodeFiles(msgspec.Struct, frozen=True):
     """The folders of one node; `tree` is the root directory that hostPath volumes show.
 
     `name` and `resolver` (the text of resolv.conf) are written into the tree.

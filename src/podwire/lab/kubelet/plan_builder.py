@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from podwire.kube.core import Container, Pod
 from podwire.lab.container.plan import ContainerPlan, PodPlan, Refuse, replace_file

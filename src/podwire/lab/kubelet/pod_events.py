@@ -6,7 +6,8 @@ Reasons are the kubelet's (`pkg/kubelet/events/event.go`); StandIn is podwire's 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.lab.shim.lifecycle import CRASH_LOOP, CREATE_ERROR, START_ERROR, Record, Running, Terminated, Waiting
 
@@ -15,8 +16,7 @@ MACHINE = "podwire://machine/"
 """What the ids of images begin with that stand for programs of this machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class PodEvent:
+class PodEvent(msgspec.Struct, frozen=True):
     """One event about a pod."""
 
     reason: str

@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from podwire.lab.kubelet.host_path import POD_LOGS
 from podwire.lab.kubelet.node_files import NodeFiles
@@ -23,8 +24,7 @@ def container_id(uid: str, container: str, run: int) -> str:
     return hashlib.sha256(f"{uid}/{container}/{run}".encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class PodLogs:
+class PodLogs(msgspec.Struct, frozen=True):
     """The logs of one pod."""
 
     node: NodeFiles

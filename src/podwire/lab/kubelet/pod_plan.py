@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,8 +31,7 @@ Resolver = Callable[[Pod, Sequence[Container], Iterable[Service], tuple[str, ...
 and the pod's addresses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True):
     """Facts of a node that hold for all its pods: users, ids that exist, and the address of the API."""
 
     passwd: str
@@ -43,8 +41,7 @@ class Machine:
     api_port: int = 443
 
 
-@dataclass(frozen=True, slots=True)
-class PodPlace:
+class PodPlace(msgspec.Struct, frozen=True):
     """Where one pod lives: its folder, its network, and its node's files for hostPath volumes."""
 
     folder: Path

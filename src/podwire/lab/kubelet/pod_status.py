@@ -6,7 +6,6 @@ Sources: k8s.io/api `core/v1` PodStatus; kubelet `kubelet_pods.go` (getPhase), `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,25 +81,23 @@ class Status(Struct, frozen=True):
 OVERDUE = Failure(reason="DeadlineExceeded", message="Pod was active on the node longer than the specified deadline")
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """The verdicts of a container's probes. Without a probe both are true as soon as it runs."""
 
     started: bool = True
     ready: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True):
     """What a node observes of a pod. `troubles` are the reasons why containers cannot even be tried, by name.
 
     `failure`: the node ended the pod, such as one that was active for longer than its activeDeadlineSeconds.
     """
 
-    records: Mapping[str, Record] = field(default_factory=dict)
-    health: Mapping[str, Health] = field(default_factory=dict)
-    troubles: Mapping[str, Waiting] = field(default_factory=dict)
-    image_ids: Mapping[str, str] = field(default_factory=dict)
+    records: Mapping[str, Record] = msgspec.field(default_factory=dict)
+    health: Mapping[str, Health] = msgspec.field(default_factory=dict)
+    troubles: Mapping[str, Waiting] = msgspec.field(default_factory=dict)
+    image_ids: Mapping[str, str] = msgspec.field(default_factory=dict)
     pod_addresses: tuple[str, ...] = ()
     node_addresses: tuple[str, ...] = ()
     start_time: str = ""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+import msgspec
 
 from podwire.kube.core import GRPCAction, HTTPGetAction
 from podwire.lab.base import grpc_health
@@ -22,8 +22,7 @@ CHUNK = 16 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One answer of a probe and, for a failure, what was seen."""
 
     success: bool

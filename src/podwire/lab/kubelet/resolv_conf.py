@@ -6,7 +6,8 @@ Sources: kubernetes.io "DNS for Services and Pods"; kubelet `network/dns/dns.go`
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.kube.core import HostAlias, Pod, PodDNSConfig
 
@@ -30,8 +31,7 @@ fe00::2\tip6-allrouters
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Resolver:
+class Resolver(msgspec.Struct, frozen=True):
     """The content of a resolv.conf. Options are as written there, such as `ndots:5`."""
 
     servers: tuple[str, ...] = ()

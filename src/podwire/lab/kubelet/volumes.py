@@ -12,8 +12,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from podwire.kube.core import Pod
 from podwire.kube.volumes import DownwardAPIFile, KeyToPath, Volume, VolumeProjection
@@ -26,8 +27,7 @@ DATA = "..data"
 GROUP_READABLE = 0o440
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeFile:
+class VolumeFile(msgspec.Struct, frozen=True):
     """One file of a volume."""
 
     content: bytes

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 
+import msgspec
+
 MOST_NODES = 200
 """More would run out of the per-node ranges below 10.244.0.0/16 long after the machine ran out of memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeAddresses:
+class NodeAddresses(msgspec.Struct, frozen=True):
     """One node: its addresses on the underlay and the ranges it gives its pods."""
 
     name: str

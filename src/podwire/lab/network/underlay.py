@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.kernel import bridges, links, namespaces, routes, sysctl
 from podwire.kernel.bridges import Interface
@@ -21,8 +22,7 @@ ROUTE_PROTOCOL = 4
 """`static` in /etc/iproute2/rt_protos: set once, by an administrator."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnderlayHost:
+class UnderlayHost(msgspec.Struct, frozen=True):
     """One end of a cable: a node, or the outside host. Routes send what it does not know to `gateways`."""
 
     name: str

@@ -9,11 +9,11 @@ import secrets
 import socket
 import struct
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
@@ -29,8 +29,7 @@ LOOK_SECONDS = 2.0
 """Time before the reason is looked for why the DNS does not answer, and before the next look."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bootstrap:
+class Bootstrap(msgspec.Struct, frozen=True):
     """What there is to do, as whom, and where to report: a pipe that takes one JSON object a line."""
 
     topology: Topology

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 LONGEST_ENTRY = 16 * 1024
 """Bytes of content in one entry, as in containerd; longer lines are several parts."""
@@ -18,8 +19,7 @@ LONGEST_ENTRY = 16 * 1024
 _TIME = re.compile(r"(?P<seconds>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One entry. `time` is nanoseconds since 1970."""
 
     time: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+
+import msgspec
 
 from podwire.lab.standin.http import Request
 
@@ -13,8 +14,7 @@ LABEL = "podwire stand-in for "
 REASONS = {200: "OK", 400: "Bad Request", 413: "Content Too Large", 431: "Request Header Fields Too Large"}
 
 
-@dataclass(frozen=True, slots=True)
-class StandInIdentity:
+class StandInIdentity(msgspec.Struct, frozen=True):
     """The container that a stand-in replaces."""
 
     namespace: str
@@ -25,8 +25,7 @@ class StandInIdentity:
     addresses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who called as the socket shows it, and on which port."""
 
     address: str

@@ -19,7 +19,8 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from podwire.lab.base.http2 import PREFACE
 
@@ -55,14 +56,13 @@ def looks(data: bytes) -> Looks:
     return Looks.OTHER
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A whole request; its body has been read. Header names are in lower case."""
 
     method: str
     target: str
     version: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def keep_alive(self) -> bool:
@@ -71,13 +71,11 @@ class Request:
         return "close" not in options and (self.version == "HTTP/1.1" or "keep-alive" in options)
 
 
-@dataclass(frozen=True, slots=True)
-class Continue:
+class Continue(msgspec.Struct, frozen=True):
     """The client waits for leave to send its body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """The connection must end with this status."""
 
     status: int

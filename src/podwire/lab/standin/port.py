@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Port:
+class Port(msgspec.Struct, frozen=True, order=True):
     """A port to listen on. Protocol is TCP, UDP or SCTP."""
 
     protocol: str

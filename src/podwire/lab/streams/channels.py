@@ -15,7 +15,6 @@ Source: k8s.io/apimachinery `pkg/util/remotecommand`, k8s.io/apiserver `util/wss
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 import msgspec
 
@@ -36,20 +35,17 @@ class Channel(enum.IntEnum):
     CLOSE = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True):
     """Bytes for the standard input."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InputEnded:
+class InputEnded(msgspec.Struct, frozen=True):
     """The standard input has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resized:
+class Resized(msgspec.Struct, frozen=True):
     """The terminal has a new size, in characters."""
 
     width: int

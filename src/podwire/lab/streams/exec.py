@@ -9,8 +9,8 @@ import os
 import struct
 import termios
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
+import msgspec
 from aiohttp import WSMsgType, web
 from multidict import MultiMapping
 
@@ -22,8 +22,7 @@ CHUNK = 64 * 1024
 LAST_OUTPUT_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What a client wants of a process.
 
     `reader` names one run of a client, `started_it`: this run created the container and needs all of its output.

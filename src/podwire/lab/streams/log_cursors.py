@@ -6,14 +6,14 @@ its header Kubectl-Session (KEP-859).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 REMEMBERED = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in a log: the file's inode number, as a log may be set aside, and an offset in bytes."""
 
     inode: int

@@ -6,8 +6,9 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from podwire.kube.numbers import read_number
 from podwire.lab.shim.cri_log import Entry, decode, parse_time, timestamp
@@ -21,8 +22,7 @@ class LogOptionError(Exception):
     """A parameter of the request is wrong. The text names it."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogOptions:
+class LogOptions(msgspec.Struct, frozen=True):
     """The parameters of a log request. `since` is nanoseconds since 1970."""
 
     follow: bool = False
