@@ -158,6 +158,8 @@ class FakeApi(Client):
             groups = [{"name": v.split("/")[0], "preferredVersion": {"groupVersion": v}} for v in versions]
             return msgspec.json.encode({"groups": groups})
         if path not in self.served:
+            if path.startswith("/apis/") and path.count("/") == 3:
+                raise ApiError(404, "NotFound", f"{path} is not served")  # its definition went after /apis was read
             return b""
         resources = [
             {
