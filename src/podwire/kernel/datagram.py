@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 IP_PKTINFO = 8
 """From linux/in.h; Python 3.11 has no name for it."""
@@ -20,7 +19,8 @@ LARGEST_DATAGRAM = 65535
 _CONTROL_SPACE = socket.CMSG_SPACE(20)
 
 
-class Datagram(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Datagram:
     """One datagram: its payload, its sender, and the packet information for the reply."""
 
     payload: bytes

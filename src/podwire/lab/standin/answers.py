@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-import msgspec
+from dataclasses import dataclass
 
 from podwire.lab.standin.http import Request
 
@@ -14,7 +13,8 @@ LABEL = "podwire stand-in for "
 REASONS = {200: "OK", 400: "Bad Request", 413: "Content Too Large", 431: "Request Header Fields Too Large"}
 
 
-class StandInIdentity(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class StandInIdentity:
     """The container that a stand-in replaces."""
 
     namespace: str
@@ -25,7 +25,8 @@ class StandInIdentity(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...] = ()
 
 
-class Caller(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Caller:
     """Who called as the socket shows it, and on which port."""
 
     address: str

@@ -19,8 +19,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterator
-
-import msgspec
+from dataclasses import dataclass, field
 
 from podwire.lab.base.http2 import PREFACE
 
@@ -56,13 +55,14 @@ def looks(data: bytes) -> Looks:
     return Looks.OTHER
 
 
-class Request(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Request:
     """A whole request; its body has been read. Header names are in lower case."""
 
     method: str
     target: str
     version: str
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def keep_alive(self) -> bool:
@@ -71,11 +71,13 @@ class Request(msgspec.Struct, frozen=True):
         return "close" not in options and (self.version == "HTTP/1.1" or "keep-alive" in options)
 
 
-class Continue(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Continue:
     """The client waits for leave to send its body."""
 
 
-class Refusal(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Refusal:
     """The connection must end with this status."""
 
     status: int
