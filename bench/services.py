@@ -26,8 +26,8 @@ from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
 from bench.isolation import in_sandbox
 from podwire.kernel.elements import transactions
 from podwire.kernel.nftables import Nftables
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.services.proxy import ServiceProxy
 from podwire.services.rows import ElementRow, FlowRow, Owner, rows

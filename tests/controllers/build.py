@@ -8,7 +8,8 @@ import msgspec
 
 from podwire.kube.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from podwire.kube.batch import Job
-from podwire.kube.core import Node, Pod, Service
+from podwire.kube.core import Node, Pod
+from podwire.kube.services import Service
 
 READY = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 

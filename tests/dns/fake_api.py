@@ -13,9 +13,10 @@ import msgspec
 from aiohttp import web
 
 from podwire.kube.client import Client
-from podwire.kube.core import Namespace, Service
+from podwire.kube.core import Namespace
 from podwire.kube.credentials import Credentials
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.services import Service
 
 PATHS: dict[type, str] = {
     Service: "/api/v1/services",

@@ -5,8 +5,8 @@ import pytest
 
 from podwire.dns.model import dashed, is_label
 from podwire.dns.rows import DOMAIN, Domain, Owner, rows
-from podwire.kube.core import ServicePort
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import ServicePort
 from tests.dns.zones import Objects, endpoint, service, slice_of, texts
 
 WEB = Owner("shop", "web")

@@ -12,8 +12,8 @@ from podwire.dns.rows import Owner, rows
 from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.row import Delta
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.services import Service
 from tests.dns.zones import DOMAIN_OF_TESTS, Objects, endpoint, service, slice_of, zone_of
 
 SERVICES = st.sampled_from(

@@ -17,7 +17,6 @@ from podwire.dns.responder import ClusterResponder
 from podwire.dns.rows import DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
-from podwire.kube.core import Service, ServicePort, ServiceSpec
 from podwire.kube.discovery import (
     SERVICE_NAME_LABEL,
     Endpoint,
@@ -26,6 +25,7 @@ from podwire.kube.discovery import (
     EndpointSlice,
 )
 from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.services import Service, ServicePort, ServiceSpec
 
 RANGES = ("10.244.0.0/16", "10.96.0.0/16", "fd00:10:244::/56", "fd00:10:96::/112")
 

@@ -1,9 +1,9 @@
 import pytest
 
 from podwire.kube.backends import Backend, Member, PortKey, by_port, members, receiving
-from podwire.kube.core import Service, ServiceSpec
 from podwire.kube.discovery import Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference
 from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.services import Service, ServiceSpec
 
 SERVICE = Service(metadata=ObjectMeta(namespace="x", name="web"))
 HTTP = EndpointPort(name="http", port=8080)

@@ -13,8 +13,8 @@ from podwire.kernel.namespaces import inside_network
 from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
 from podwire.kube import core
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.services import Service
 from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.rows import Row
 from podwire.services.sink import ServiceSink

@@ -4,20 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from podwire.kube.core import (
-    Container,
-    ContainerPort,
-    Node,
-    NodeAddress,
-    NodeStatus,
-    Pod,
-    PodIP,
-    PodSpec,
-    PodStatus,
-    Service,
-    ServicePort,
-    ServiceSpec,
-)
+from podwire.kube.core import Container, ContainerPort, Node, NodeAddress, NodeStatus, Pod, PodIP, PodSpec, PodStatus
 from podwire.kube.discovery import (
     SERVICE_NAME_LABEL,
     Endpoint,
@@ -26,6 +13,7 @@ from podwire.kube.discovery import (
     EndpointSlice,
 )
 from podwire.kube.meta import NamespacedName, Object, ObjectMeta
+from podwire.kube.services import Service, ServicePort, ServiceSpec
 from podwire.kube.watch import Change
 from podwire.services.model import NodeView
 

@@ -1,8 +1,8 @@
 import pytest
 
 from podwire.kube.backends import Backend
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.services import Service
 from podwire.services.model import Entry, Frontend, Protocol, entries
 from tests.services.objects import NODE, endpoint, service, slice_of
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import FakeSink
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.services import Service
 from podwire.services.proxy import ServiceProxy
 from podwire.services.rows import EndpointRow, Row, ServiceRow
 from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of

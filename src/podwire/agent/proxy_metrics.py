@@ -14,9 +14,9 @@ from podwire.agent.proxy_health import ProxyHealth
 from podwire.component.metrics import Family, Histogram, counter, gauge, histogram
 from podwire.engine.row import Delta, RowT
 from podwire.engine.sink import Sink
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"

@@ -16,8 +16,8 @@ import msgspec
 from podwire.dns.names import LONGEST_NAME, IPAddress
 from podwire.kube.addresses import usable
 from podwire.kube.backends import Member, members, merged, receiving
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointPort, EndpointSlice
+from podwire.kube.services import Service
 
 _LABEL = re.compile(r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?", re.IGNORECASE)
 LONGEST_EXTERNAL_NAME = LONGEST_NAME - 2

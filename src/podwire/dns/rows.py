@@ -19,9 +19,9 @@ from podwire.dns.model import (
 )
 from podwire.dns.names import IPAddress, reverse_name, reverse_zones
 from podwire.dns.records import CNAME, NS, PTR, SOA, SRV, TXT, PodAddresses, Present, Record, address_data
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
 
 SCHEMA_VERSION = "1.1.0"
 """Of the specification that the names follow."""

@@ -24,11 +24,12 @@ from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
 from podwire.kube import kinds
 from podwire.kube.client import Client
-from podwire.kube.core import Namespace, Service
+from podwire.kube.core import Namespace
 from podwire.kube.credentials import Credentials
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 
 log = logging.getLogger(__name__)

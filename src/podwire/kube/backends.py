@@ -12,9 +12,9 @@ from typing import TypeVar
 import msgspec
 
 from podwire.kube.addresses import canonical
-from podwire.kube.core import Service
 from podwire.kube.discovery import Endpoint, EndpointPort, EndpointSlice
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """One endpoint of a Service, as its slice describes it.
 
     `ready` includes `publishNotReadyAddresses` of the Service. `node`, `zone` and `hostname` are empty where the slice
-    does not name them; `zone_hints` are the zones that the endpoint is meant for.
+    does not name them; `zone_hints` and `node_hints` are where the endpoint's clients
+    are meant to be.
     """
 
     address: str
@@ -42,6 +43,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     node: str = ""
     zone: str = ""
     zone_hints: tuple[str, ...] = ()
+    node_hints: tuple[str, ...] = ()
     hostname: str = ""
     pod: NamespacedName | None = None
 
@@ -119,6 +121,7 @@ def merged(one: Member | None, other: Member) -> Member:
         node=min(one.node, other.node),
         zone=min(one.zone, other.zone),
         zone_hints=min(one.zone_hints, other.zone_hints),
+        node_hints=min(one.node_hints, other.node_hints),
         hostname=min(one.hostname, other.hostname),
         pod=min(filter(None, (one.pod, other.pod)), default=None),
     )
@@ -146,6 +149,7 @@ def _member(service: Service, piece: EndpointSlice, endpoint: Endpoint) -> Membe
         endpoint.node_name,
         endpoint.zone,
         tuple(zone.name for zone in endpoint.hints.for_zones),
+        tuple(node.name for node in endpoint.hints.for_nodes),
         endpoint.hostname,
         _pod(endpoint),
     )

@@ -428,51 +428,6 @@ class Pod(Object, frozen=True):
         return any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
 
 
-class ServicePort(Struct, frozen=True):
-    """One port of a Service. An absent targetPort is the port itself."""
-
-    port: int
-    name: str = ""
-    protocol: str = "TCP"
-    target_port: IntOrString | None = None
-    node_port: int | None = None
-    app_protocol: str | None = None
-
-
-class ServiceSpec(Struct, frozen=True):
-    """The desired state of a Service. `clusterIP: None` (the text) makes it headless."""
-
-    type: str = "ClusterIP"
-    selector: dict[str, str] = {}
-    ports: tuple[ServicePort, ...] = ()
-    cluster_ip: str = msgspec.field(default="", name="clusterIP")
-    cluster_ips: tuple[str, ...] = msgspec.field(default=(), name="clusterIPs")
-    ip_families: tuple[str, ...] = ()
-    ip_family_policy: str = ""
-    external_name: str = ""
-    publish_not_ready_addresses: bool = False
-    session_affinity: str = "None"
-
-
-class Service(Object, frozen=True):
-    """A stable address for a changing set of pods."""
-
-    spec: ServiceSpec = ServiceSpec()
-
-    @property
-    def headless(self) -> bool:
-        """True when DNS names resolve to the endpoints themselves."""
-        return self.spec.cluster_ip == "None"
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The cluster addresses, none for headless and ExternalName Services."""
-        if self.spec.type == "ExternalName" or self.headless:
-            return ()
-        addresses = self.spec.cluster_ips or (self.spec.cluster_ip,)
-        return tuple(address for address in addresses if address)
-
-
 class ConfigMap(Object, frozen=True):
     """Named texts. `binaryData` is base64."""
 

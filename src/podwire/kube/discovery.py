@@ -32,10 +32,17 @@ class ForZone(Struct, frozen=True):
     name: str = ""
 
 
+class ForNode(Struct, frozen=True):
+    """A node whose clients an endpoint is meant for."""
+
+    name: str = ""
+
+
 class EndpointHints(Struct, frozen=True):
     """Where the clients of an endpoint should be, by the topology hints of the slice's controller."""
 
     for_zones: tuple[ForZone, ...] = ()
+    for_nodes: tuple[ForNode, ...] = ()
 
 
 class Endpoint(Struct, frozen=True):

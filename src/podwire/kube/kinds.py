@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from podwire.kube import apps, batch, coordination, core, discovery, disruption, endpoints, networking
+from podwire.kube import apps, batch, coordination, core, discovery, disruption, endpoints, networking, services
 from podwire.kube.meta import NamespacedName, Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -37,7 +37,7 @@ class Kind(msgspec.Struct, Generic[ObjectT], frozen=True):
 NAMESPACES = Kind("v1", "Namespace", "namespaces", core.Namespace, namespaced=False)
 NODES = Kind("v1", "Node", "nodes", core.Node, namespaced=False)
 PODS = Kind("v1", "Pod", "pods", core.Pod)
-SERVICES = Kind("v1", "Service", "services", core.Service)
+SERVICES = Kind("v1", "Service", "services", services.Service)
 CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", core.ConfigMap)
 SECRETS = Kind("v1", "Secret", "secrets", core.Secret)
 SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts", Object)

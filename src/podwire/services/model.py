@@ -12,8 +12,8 @@ import msgspec
 
 from podwire.kube.addresses import canonical
 from podwire.kube.backends import Backend, Member, PortKey, by_port, receiving
-from podwire.kube.core import Service
 from podwire.kube.discovery import HEADLESS_LABEL, EndpointSlice
+from podwire.kube.services import Service
 
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 """A Service or a slice with this label belongs to another proxy."""

@@ -10,9 +10,10 @@ import msgspec
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import Sink
-from podwire.kube.core import Node, Pod, Service
+from podwire.kube.core import Node, Pod
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import Object
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.services.model import NodeView
 from podwire.services.rows import RANGES, Owner, Row, held_slots, rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwire.kube.core import Service
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.services import model
 from podwire.services.host_ports import HostPortsView, PodOwner

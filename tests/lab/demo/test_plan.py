@@ -14,10 +14,11 @@ import yaml
 
 from podwire.controllers.workloads.replicaset_plan import pod_body
 from podwire.kube.apps import Deployment, ReplicaSet, ReplicaSetSpec
-from podwire.kube.core import Namespace, Pod, Service
+from podwire.kube.core import Namespace, Pod
 from podwire.kube.kinds import REPLICA_SETS
 from podwire.kube.meta import Object, ObjectMeta
 from podwire.kube.networking import NetworkPolicy
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.lab.demo.plan import Expected, Probe, Via, Workload, probes, uncontrolled
 from podwire.policy.model import IPAddress, Party

@@ -1,19 +1,8 @@
 import pytest
 
-from podwire.kube.core import (
-    Container,
-    ContainerPort,
-    GRPCAction,
-    HTTPGetAction,
-    Pod,
-    PodSpec,
-    Probe,
-    Service,
-    ServicePort,
-    ServiceSpec,
-    TCPSocketAction,
-)
+from podwire.kube.core import Container, ContainerPort, GRPCAction, HTTPGetAction, Pod, PodSpec, Probe, TCPSocketAction
 from podwire.kube.meta import ObjectMeta
+from podwire.kube.services import Service, ServicePort, ServiceSpec
 from podwire.lab.images.resolution import (
     Machine,
     Missing,

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.kube.core import Pod, Service
+from podwire.kube.core import Pod
+from podwire.kube.services import Service
 from podwire.lab.container.plan import Call, Execute, Refuse
 from podwire.lab.images import loading
 from podwire.lab.images.resolution import Machine

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import msgspec
 
-from podwire.kube.core import ConfigMap, Secret, Service
+from podwire.kube.core import ConfigMap, Secret
 from podwire.kube.informer import Informer
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.lab.kubelet.node_context import Objects
 

@@ -11,7 +11,8 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from podwire.kube.core import ConfigMap, Pod, Secret, Service
+from podwire.kube.core import ConfigMap, Pod, Secret
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.lab.kubelet import pod_workers
 from podwire.lab.kubelet.node_context import Node

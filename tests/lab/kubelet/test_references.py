@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from podwire.kube.core import Pod, Service
+from podwire.kube.core import Pod
+from podwire.kube.services import Service
 from podwire.lab.kubelet.references import CONFIG_MAP, SECRET, Reference, references, selects
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.kube.core import Service
+from podwire.kube.services import Service
 from podwire.lab.kubelet.service_links import service_links
 
 

@@ -18,7 +18,8 @@ from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
-    from podwire.kube.core import Pod, Service
+    from podwire.kube.core import Pod
+    from podwire.kube.services import Service
     from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 

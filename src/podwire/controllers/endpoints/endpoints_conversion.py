@@ -18,8 +18,9 @@ from podwire.kube.endpoints import EndpointAddress, EndpointsPort, EndpointSubse
 
 if TYPE_CHECKING:
     from podwire.controllers.endpoints.from_pods import Ports
-    from podwire.kube.core import Pod, Service
+    from podwire.kube.core import Pod
     from podwire.kube.endpoints import Endpoints
+    from podwire.kube.services import Service
 
 MANAGED_LABEL = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from podwire.controllers.endpoints.slice_packing import Content
     from podwire.kube.client import Client
-    from podwire.kube.core import Node, Pod, Service
+    from podwire.kube.core import Node, Pod
     from podwire.kube.discovery import Endpoint, EndpointSlice
     from podwire.kube.meta import Object
+    from podwire.kube.services import Service
     from podwire.kube.shared_informers import SharedInformers
     from podwire.kube.watch import Change
 

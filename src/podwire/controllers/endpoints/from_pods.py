@@ -13,7 +13,8 @@ from podwire.kube.addresses import usable
 from podwire.kube.discovery import Endpoint, EndpointConditions, EndpointPort, ObjectReference
 
 if TYPE_CHECKING:
-    from podwire.kube.core import Pod, Service, ServicePort
+    from podwire.kube.core import Pod
+    from podwire.kube.services import Service, ServicePort
 
 Ports = tuple[EndpointPort, ...]
 

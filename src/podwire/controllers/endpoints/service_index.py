@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podwire.kube.cache import Store
-    from podwire.kube.core import Pod, Service
+    from podwire.kube.core import Pod
     from podwire.kube.meta import NamespacedName
+    from podwire.kube.services import Service
     from podwire.kube.watch import Change
 
 

@@ -17,8 +17,8 @@ from podwire.kube.kinds import SERVICES
 
 if TYPE_CHECKING:
     from podwire.controllers.endpoints.from_pods import Ports
-    from podwire.kube.core import Service
     from podwire.kube.discovery import Endpoint
+    from podwire.kube.services import Service
 
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"

@@ -16,7 +16,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from podwire.kube.core import Container, IntOrString, Pod, Probe, Service
+from podwire.kube.core import Container, IntOrString, Pod, Probe
+from podwire.kube.services import Service
 from podwire.lab.images import busybox
 from podwire.lab.standin.port import Port
 

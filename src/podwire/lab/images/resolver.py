@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace as replace_struct
 
-from podwire.kube.core import Container, Pod, Service
+from podwire.kube.core import Container, Pod
+from podwire.kube.services import Service
 from podwire.lab.container.plan import Call, Execute, Program, Refuse
 from podwire.lab.images import busybox as applets
 from podwire.lab.images import image_config, resolution

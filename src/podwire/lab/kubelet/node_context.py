@@ -9,10 +9,11 @@ from typing import Generic, TypeVar
 import msgspec
 
 from podwire.kube.client import Client
-from podwire.kube.core import ConfigMap, Pod, Secret, Service
+from podwire.kube.core import ConfigMap, Pod, Secret
 from podwire.kube.informer import Informer
 from podwire.kube.meta import NamespacedName, Object
 from podwire.kube.recorder import Recorder
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.lab.images.environment import Sources
 from podwire.lab.kubelet.cni_client import Network

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from podwire.kube.core import Container, Pod, Service, VolumeMount
+from podwire.kube.core import Container, Pod, VolumeMount
+from podwire.kube.services import Service
 from podwire.lab.container import capabilities
 from podwire.lab.container import passwd as accounts
 from podwire.lab.container.plan import ContainerPlan, Identity, Mount, PodPlan

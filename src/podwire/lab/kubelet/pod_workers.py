@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from podwire.kube.core import ConfigMap, Pod, Secret, Service
+from podwire.kube.core import ConfigMap, Pod, Secret
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.lab.kubelet.node_context import Node
 from podwire.lab.kubelet.pod_worker import PodWorker

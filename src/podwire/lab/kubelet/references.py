@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from podwire.kube.core import Container, Pod, Service
+from podwire.kube.core import Container, Pod
+from podwire.kube.services import Service
 from podwire.kube.volumes import Volume
 from podwire.lab.kubelet import pod_plan
 

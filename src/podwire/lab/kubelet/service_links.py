@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from podwire.kube.core import Service
+from podwire.kube.services import Service
 
 
 def service_links(services: Iterable[Service]) -> dict[str, str]:
