@@ -7,6 +7,7 @@ import logging
 
 import msgspec
 
+from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.cleanup.garbage_collector import GarbageCollector
 from podwire.controllers.cleanup.namespaces import Namespaces
 from podwire.controllers.disruption.controller import Disruptions
@@ -47,10 +48,14 @@ COMPONENTS = (
 
 
 class ControllersConfig(msgspec.Struct, frozen=True):
-    """`credentials` are those of system:kube-controller-manager."""
+    """`credentials` are those of system:kube-controller-manager.
+
+    Without `balancer_pools` no provider serves Services of type LoadBalancer.
+    """
 
     credentials: Credentials
     node_health: NodeHealth = NodeHealth()
+    balancer_pools: BalancerPools | None = None
 
 
 async def run(config: ControllersConfig) -> None:

@@ -1,0 +1,1 @@
+"""Load balancers: the addresses of Services of type LoadBalancer, from a provider."""
