@@ -1,10 +1,10 @@
 import pytest
 
-from podwire.controllers.nodes.host_ports import host_ports
 from podwire.controllers.nodes.node_selection import Loads, Placed, Unplaced, place
 from podwire.kube.core import Node
+from podwire.kube.host_ports import host_ports
 from tests.controllers.build import node, pod
-from tests.controllers.nodes.test_host_ports import publishing
+from tests.kube.test_host_ports import publishing
 
 ONE, TWO = node("node-1", disk="ssd"), node("node-2")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 from unittest.mock import patch
@@ -27,10 +27,12 @@ class Worker:
     unmakeable: frozenset[str] = frozenset()
     removed: ClassVar[list[str]] = []
 
-    def __init__(self, _: object, pod: Pod) -> None:
+    def __init__(self, _: object, pod: Pod, admitted: Callable[[], Iterable[Pod]]) -> None:
         if pod.metadata.name in self.unmakeable:
             raise ValueError("bad folder")
         self.pod = pod
+        self.others = admitted
+        self.admitted = pod.metadata.name != "rejected"
         self.pokes = 0
         self.gone = asyncio.Event()
 
@@ -173,4 +175,13 @@ async def test_a_replacement_of_the_same_name_is_found_first() -> None:
     found = subject.find(old.key)
     assert found is not None
     assert found.pod.metadata.uid == "later"
+    await subject.cancel()
+
+
+async def test_a_pod_is_judged_beside_those_that_the_node_has_admitted() -> None:
+    subject, _ = workers()
+    for name in ("a", "rejected", "b"):
+        subject.update(pod(name))
+    others = cast("Worker", subject["uid-b"]).others()
+    assert [other.metadata.name for other in others] == ["a", "b"]
     await subject.cancel()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from podwire.controllers.nodes import node_affinity
-from podwire.controllers.nodes.host_ports import HostPort, conflict, host_ports
+from podwire.kube.host_ports import HostPort, conflict, host_ports
 
 if TYPE_CHECKING:
     from podwire.kube.core import Node, Pod

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from podwire.controllers.nodes.host_ports import host_ports
 from podwire.controllers.nodes.node_selection import Loads, Placed, place
 from podwire.kube.cache import controller_uid
 from podwire.kube.client import ApiError
+from podwire.kube.host_ports import host_ports
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName, timestamp
 from podwire.kube.work_queue import WorkQueue

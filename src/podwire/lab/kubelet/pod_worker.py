@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,10 +37,15 @@ LAST_REPORT_SECONDS = 2.0
 
 
 class PodWorker:
-    """The whole life of one pod. `update` and `forget` follow the API; `run` it until it returns."""
+    """The whole life of one pod. `update` and `forget` follow the API; `run` it until it returns.
 
-    def __init__(self, node: Node, pod: Pod) -> None:
+    `admitted` returns the pods that the node has admitted: what they occupy is not free for this one.
+    """
+
+    def __init__(self, node: Node, pod: Pod, admitted: Callable[[], Iterable[Pod]]) -> None:
         self._context = PodContext(node, pod)
+        self._others = admitted
+        self._admitted = bool(self.sandbox.record.addresses)
         self._setup = PodSetup(self._context)
         self._conditions = pod_status.own(pod.status.conditions)
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,6 +96,12 @@ class PodWorker:
         record = self.sandbox.record
         return not (self._context.deleting or record.retired or record.failure) and self.sandbox.ready
 
+    @property
+    def admitted(self) -> bool:
+        """Whether the node has admitted the pod, also before a restart, and it still occupies what it requires."""
+        ended = self._context.gone or self._context.state.finished or self.sandbox.record.retired
+        return self._admitted and not ended
+
     def fail(self, reason: str, message: str) -> None:
         """End the pod at once, as failed: the node cannot keep it."""
         self._fail(Failure(reason=reason, message=message), warning=True)
@@ -113,8 +124,7 @@ class PodWorker:
         try:
             self.sandbox.prepare()
             self._resume()
-            if failure := rejection(self.pod):
-                self._fail(failure, warning=True)
+            self._admit()
             if not self.sandbox.record.retired:
                 self._beside(self.shim.follow(self._shim_changed))
                 self._beside(self._setup.connect())
@@ -129,6 +139,15 @@ class PodWorker:
             self._post_start.stop()
             for task in self._tasks:
                 task.cancel()
+
+    def _admit(self) -> None:
+        if self._admitted or self.sandbox.record.failure is not None:
+            return
+        if failure := rejection(self.pod, self._others()):
+            self._context.emit(PodEvent(failure.reason, failure.message, warning=True))
+            self.sandbox.fail(Failure(reason=failure.reason, message=f"Pod was rejected: {failure.message}"))
+            return
+        self._admitted = True
 
     async def _turn(self) -> None:
         context = self._context

@@ -82,7 +82,7 @@ class PodWorkers(Mapping[str, PodWorker]):
 
     async def remove(self, pod: Pod) -> None:
         """End a pod that only its folder on this node still knows; return when nothing of it is left."""
-        worker = PodWorker(self._node, pod)
+        worker = PodWorker(self._node, pod, tuple)
         worker.forget()
         await worker.run()
 
@@ -116,6 +116,9 @@ class PodWorkers(Mapping[str, PodWorker]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _admitted(self) -> Iterator[Pod]:
+        return (worker.pod for worker in self.values() if worker.admitted)
+
     def _poke_referring(self, kind: str, key: NamespacedName) -> None:
         for uid in self._referring.get((key.namespace, Reference(kind, key.name)), ()):
             if (worker := self._entries[uid].worker) is not None:
@@ -135,7 +138,7 @@ class PodWorkers(Mapping[str, PodWorker]):
     def _start(self, entry: _Entry) -> None:
         entry.worker = None
         try:
-            worker = PodWorker(self._node, entry.pod)
+            worker = PodWorker(self._node, entry.pod, self._admitted)
         except Exception as error:  # one pod must not end the kubelet
             self._failed(entry, error)
             return

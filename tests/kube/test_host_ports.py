@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from podwire.controllers.nodes.host_ports import conflict, host_ports
 from podwire.kube.core import Pod
+from podwire.kube.host_ports import conflict, host_ports
 from tests.controllers.build import pod
 
 
