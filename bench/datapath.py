@@ -23,7 +23,7 @@ from tests.policy.wire import Wire
 from bench.isolation import in_sandbox
 from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.nftables import Nftables
-from podwire.pods.sink import CLUSTER, PodSetSink
+from podwire.pods.sink import PodSetSink
 from podwire.services.sink import ServiceSink
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"
@@ -36,7 +36,7 @@ def load_rules(rules: bool) -> None:
     """Load all rules of a node into the network namespace that this thread is in."""
 
     async def load() -> None:
-        await PodSetSink.here(CLUSTER).read()
+        await PodSetSink.cluster_here().read()
         await ServiceSink.here(("10.96.0.0/16",)).read()
 
     if rules:

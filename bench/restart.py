@@ -11,15 +11,15 @@ import time
 
 from bench.isolation import in_sandbox
 from bench.services import Cluster
-from podwire.pods.sink import CLUSTER, SOURCES, PodSetSink
+from podwire.pods.sink import PodSetSink
 from podwire.policy.sink import PolicySink
 
 
 async def start(services: int, endpoints: int) -> dict[str, float]:
     """Read everything back and write the difference, as an agent does that knows all objects."""
     began = time.process_time()
-    for collections in (SOURCES, CLUSTER):
-        await PodSetSink.here(collections).read()
+    for sink in (PodSetSink.sources_here(), PodSetSink.cluster_here()):
+        await sink.read()
     await PolicySink.here().read()
     read = time.process_time()
     cluster = Cluster(services, endpoints)

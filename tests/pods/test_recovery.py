@@ -1,11 +1,16 @@
 """The agent may die at any moment: pods keep their traffic, and nothing leaks."""
 
+import asyncio
 import socket
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 
-from podwire.kernel.namespaces import remove_network_namespace
-from podwire.pods.model import Overlay
-from tests.pods.cluster import Machine, SmallCluster, eventually, finish
+from podwire.kernel.namespaces import enter_network, remove_network_namespace
+from podwire.pods.model import Cluster, Overlay
+from podwire.pods.network import PodNetwork, Settings
+from podwire.pods.rows import TUNNEL
+from tests.pods.cluster import RANGES, FileGate, Machine, SmallCluster, eventually, finish
 from tests.pods.packets import opened, tcp_peer_seen, udp_peer_seen
 from tests.sandbox import Host, sandboxed
 
@@ -66,6 +71,36 @@ def test_after_a_restart_everything_is_known_and_freed_addresses_wait() -> None:
 def rules(node: Machine) -> str:
     """Rules and routes."""
     return node.host.run("sh", "-c", "nft -s list ruleset; ip route; ip -6 route").stdout
+
+
+@sandboxed
+def test_pods_keep_their_network_when_the_nodes_change_to_direct_routes_and_back() -> None:
+    with SmallCluster(2, Overlay()) as cluster:
+        first, second = cluster.machines
+        a, b = first.pod("a"), second.pod("b")
+        for overlay in (None, Overlay()):
+            for machine in cluster.machines:
+                machine.settings = replace(machine.settings, cluster=Cluster(RANGES, overlay))
+                restarted(cluster, machine)
+                assert (TUNNEL in machine.host.run("ip", "link").stdout) == (overlay is not None)
+                assert ("@peers4" in rules(machine)) == (overlay is not None)
+            for version in (4, 6):
+                assert udp_peer_seen(a, b, b.address(version)) == a.address(version)
+                assert udp_peer_seen(b, a, a.address(version)) == b.address(version)
+
+
+@sandboxed
+async def test_no_tunnel_outlives_the_rules_that_guard_it() -> None:
+    """The Nodes are never known here: no row is removed."""
+    node = Host("node-1")
+    enter_network(node.path)
+    node.run("ip", "link", "add", TUNNEL, "type", "vxlan", "id", "1", "dstport", "8472")
+    folder = Path("/run")
+    settings = Settings("node-1", Cluster(RANGES), folder / "cni.sock", folder / "cni.db")
+    running = asyncio.create_task(PodNetwork(settings, FileGate(folder)).run())
+    await asyncio.to_thread(eventually, settings.socket.exists)
+    assert TUNNEL not in node.run("ip", "link").stdout
+    running.cancel()
 
 
 @sandboxed

@@ -13,7 +13,7 @@ from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
 from podwire.pods.model import Cluster, Overlay
 from podwire.pods.rows import SetRow, cluster_rows
-from podwire.pods.sink import CLUSTER, SOURCES, TABLE, PodSetSink, load
+from podwire.pods.sink import SOURCES, TABLE, PodSetSink, load
 from tests.pods.cluster import RANGES
 from tests.sandbox import sandboxed
 
@@ -29,8 +29,7 @@ OTHERS = frozenset(cluster_rows(Cluster(RANGES, Overlay()))) | {
 
 @sandboxed
 async def test_rows_read_back_as_written_and_each_sink_sees_only_its_sets() -> None:
-    nft = Nftables()
-    sources, cluster = PodSetSink(nft, SetDump(), SOURCES), PodSetSink(nft, SetDump(), CLUSTER)
+    sources, cluster = PodSetSink.sources_here(overlay=True), PodSetSink.cluster_here(overlay=True)
     assert list(await sources.read()) == []
     await sources.write(Delta((POD, POD6)))
     await cluster.write(Delta(tuple(OTHERS)))
@@ -45,33 +44,47 @@ async def test_rows_read_back_as_written_and_each_sink_sees_only_its_sets() -> N
 @sandboxed
 async def test_another_release_of_the_rules_is_replaced_and_keeps_its_elements() -> None:
     nft = Nftables()
-    sources, cluster = PodSetSink(nft, SetDump(), SOURCES), PodSetSink(nft, SetDump(), CLUSTER)
+    sources, cluster = PodSetSink.sources_here(overlay=True), PodSetSink.cluster_here(overlay=True)
     assert list(await sources.read()) == []
     await sources.write(Delta((POD, POD6)))
     await cluster.write(Delta(tuple(OTHERS)))
     (version,) = [line.split()[1] for line in nft.run("list sets inet").splitlines() if "set version-" in line]
     nft.run(f"delete set {TABLE} {version}; add chain {TABLE} of-an-older-release")
-    load(nft, SetDump())
+    load(nft, SetDump(), overlay=True)
     assert "of-an-older-release" not in nft.run(f"list table {TABLE}")
     assert set(await sources.read()) == {POD, POD6}
     assert set(await cluster.read()) == OTHERS
 
 
 @sandboxed
+async def test_the_overlays_sets_and_rules_exist_with_an_overlay_only() -> None:
+    nft = Nftables()
+    direct = frozenset(row for row in OTHERS if row.collection.startswith(("ranges", "nodes")))
+    assert OTHERS - direct
+    await PodSetSink.sources_here(overlay=True).read()
+    await PodSetSink.sources_here(overlay=True).write(Delta((POD,)))
+    await PodSetSink.cluster_here(overlay=True).write(Delta(tuple(OTHERS)))
+    for overlay, expected in ((False, direct), (True, direct)):
+        assert set(await PodSetSink.cluster_here(overlay=overlay).read()) == expected
+        assert set(await PodSetSink.sources_here(overlay=overlay).read()) == {POD}
+        assert ("@peers4" in nft.run(f"list table {TABLE}")) == overlay
+
+
+@sandboxed
 async def test_this_release_is_not_loaded_twice() -> None:
     nft = Nftables()
-    load(nft, SetDump())
+    load(nft, SetDump(), overlay=False)
     nft.run(f"add chain {TABLE} still-there")
-    load(nft, SetDump())
+    load(nft, SetDump(), overlay=False)
     assert "still-there" in nft.run(f"list table {TABLE}")
 
 
 @sandboxed
 async def test_a_refused_batch_is_an_error() -> None:
     nft = Nftables()
-    load(nft, SetDump())
+    load(nft, SetDump(), overlay=False)
     with pytest.raises(SinkError, match="No such file"):
-        await PodSetSink(nft, SetDump(), SOURCES).write(Delta((SetRow("absent", (1,)),)))
+        await PodSetSink(nft, SetDump(), SOURCES, False).write(Delta((SetRow("absent", (1,)),)))
 
 
 async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
@@ -83,7 +96,7 @@ async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
             assert looped.wait(5), "the loop stood still"
             return ""
 
-    writing = asyncio.create_task(PodSetSink(Slow(), SetDump(), SOURCES).write(Delta((POD,))))
+    writing = asyncio.create_task(PodSetSink(Slow(), SetDump(), SOURCES, False).write(Delta((POD,))))
     await asyncio.sleep(0)
     looped.set()
     await writing

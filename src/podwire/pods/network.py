@@ -19,11 +19,11 @@ from podwire.pods import links
 from podwire.pods.addresses import Ranges
 from podwire.pods.attachment import Attachment, Gate
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
-from podwire.pods.node_routes import NodeRouteSink
+from podwire.pods.node_routes import NodeRouteSink, remove_tunnel
 from podwire.pods.operations import GATE_SECONDS, PodOperations
 from podwire.pods.rows import NodeRouteRow, SetRow, cluster_rows, node_rows, own_routes, peer_routes
 from podwire.pods.server import Server
-from podwire.pods.sink import CLUSTER, SOURCES, PodSetSink
+from podwire.pods.sink import PodSetSink
 from podwire.pods.store import Store
 from podwire.pods.uplink import Uplink, find_uplink
 
@@ -56,12 +56,13 @@ class PodNetwork:
         self._nodes: dict[str, NodeNetwork] = {}
         self._uplink: Uplink | None = None
         self._store = Store(settings.store)
-        sources = PodSetSink.here(SOURCES)
+        overlay = settings.cluster.overlay is not None
+        sources = PodSetSink.sources_here(overlay=overlay)
         self._operations = PodOperations(
             self._store, sources, gate, lambda: self._uplink, gate_seconds=settings.gate_seconds
         )
         self._members: Reconciler[str, SetRow] = Reconciler(
-            "rules of pods", self._derive_members, PodSetSink.here(CLUSTER)
+            "rules of pods", self._derive_members, PodSetSink.cluster_here(overlay=overlay)
         )
         self._routes: Reconciler[str, NodeRouteRow] = Reconciler("routes to pods", self._derive_routes, NodeRouteSink())
 
@@ -84,12 +85,14 @@ class PodNetwork:
     async def run(self) -> None:
         """Serve until cancelled. Pods keep their network when it ends."""
         links.prepare_node()
+        if self._settings.cluster.overlay is None:
+            remove_tunnel()
         self._members.touch(_CLUSTER_OWNER)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._operations.run())
             tasks.create_task(self._members.run())
-            tasks.create_task(self._routes.run())
             await self._members.settle()
+            tasks.create_task(self._routes.run())  # the tunnel only after the rules that guard it
             await self._operations.restore()
             tasks.create_task(Server(self._settings.socket, self._operations).run())
 

@@ -24,6 +24,12 @@ _TUNNEL_END = {
 }
 
 
+def remove_tunnel() -> None:
+    """Remove the VXLAN device of this network namespace, as before rules that do not guard it. Raises OSError."""
+    with Netlink() as netlink:
+        netlink.run([links.delete(TUNNEL)])
+
+
 class NodeRouteSink:
     """Routes and tunnel of the network namespace that this thread is in."""
 

@@ -1,4 +1,4 @@
-"""pods.nft in the kernel: loaded once, its elements read back and changed."""
+"""pods.nft, with an overlay vxlan.nft too, in the kernel: loaded once, the elements read back and changed."""
 
 from __future__ import annotations
 
@@ -26,45 +26,56 @@ _ADDRESS = {4: Field.IPV4, 6: Field.IPV6}
 
 SOURCES = tuple(Collection(f"sources{version}", (Field.INTERFACE, field)) for version, field in _ADDRESS.items())
 """The sets that follow local attachments."""
-CLUSTER = (
-    *(
+
+
+def cluster_sets(*, overlay: bool) -> tuple[Collection, ...]:
+    """The sets that follow the cluster's Nodes; those of vxlan.nft exist with an overlay only."""
+    names = ("ranges", "nodes", *(("tunnelled", "peers") if overlay else ()))
+    by_address = (
         Collection(f"{name}{version}", (field,), interval=name in {"ranges", "tunnelled"})
-        for name in ("ranges", "nodes", "tunnelled", "peers")
+        for name in names
         for version, field in _ADDRESS.items()
-    ),
-    Collection("ports", (Field.PORT,)),
-)
-"""The sets that follow the cluster's Nodes."""
+    )
+    return (*by_address, *((Collection("ports", (Field.PORT,)),) if overlay else ()))
 
 
-def load(nft: Transactions, elements: Elements) -> None:
-    """Load pods.nft where just this release of it is not loaded: traffic never stops. Raises NftablesError.
+def load(nft: Transactions, elements: Elements, *, overlay: bool) -> None:
+    """Load the rules where just this release of them is not loaded: traffic never stops. Raises NftablesError.
 
-    Another release is replaced in one transaction that takes the elements over, the pods' sources first: no packet
-    meets empty sets. What does not fit into it follows with the next batch.
+    Another release, also the one with or without an overlay, is replaced in one transaction that takes the elements
+    over, the pods' sources first: no packet meets empty sets. What does not fit into it follows with the next batch.
     """
-    ruleset = Ruleset((TABLE, _ARP_TABLE), resources.files("podwire.pods").joinpath("pods.nft").read_text())
+    texts = map(resources.files("podwire.pods").joinpath, ("pods.nft", *(("vxlan.nft",) if overlay else ())))
+    ruleset = Ruleset((TABLE, _ARP_TABLE), "\n".join(text.read_text() for text in texts))
     if ruleset.is_loaded(nft):
         return
-    rows = [row for collection in (*SOURCES, *CLUSTER) for row in _present(elements, collection)]
+    rows = [row for collection in (*SOURCES, *cluster_sets(overlay=overlay)) for row in _present(elements, collection)]
     kept = [row.element for row in rows[:CHANGES_A_TRANSACTION]]
     nft.run(ruleset.replacement + commands(TABLE, "add", kept))
     memory.release()
 
 
 class PodSetSink:
-    """Some of the sets of pods.nft."""
+    """Some of the sets of the pods' rules. All sinks of one node must agree on the overlay."""
 
-    def __init__(self, nft: Transactions, elements: Elements, collections: tuple[Collection, ...]) -> None:
+    def __init__(
+        self, nft: Transactions, elements: Elements, collections: tuple[Collection, ...], overlay: bool
+    ) -> None:
         self._nft = nft
         self._elements = elements
         self._collections = collections
+        self._overlay = overlay
         self._worker = Worker("pods")
 
     @classmethod
-    def here(cls, collections: tuple[Collection, ...]) -> PodSetSink:
-        """The sink for the network namespace that this thread is in now."""
-        return cls(Nftables(), SetDump(), collections)
+    def sources_here(cls, *, overlay: bool = False) -> PodSetSink:
+        """The sink of local attachments for the network namespace that this thread is in now."""
+        return cls(Nftables(), SetDump(), SOURCES, overlay)
+
+    @classmethod
+    def cluster_here(cls, *, overlay: bool = False) -> PodSetSink:
+        """The sink of the cluster's Nodes for the network namespace that this thread is in now."""
+        return cls(Nftables(), SetDump(), cluster_sets(overlay=overlay), overlay)
 
     async def read(self) -> Iterable[SetRow]:
         """The elements of these sets. Loads the rules where they are not loaded. Raises SinkError."""
@@ -80,7 +91,7 @@ class PodSetSink:
 
     def _read(self) -> list[SetRow]:
         try:
-            load(self._nft, self._elements)
+            load(self._nft, self._elements, overlay=self._overlay)
             return list(_rows(self._elements, self._collections))
         except (NftablesError, NetlinkError) as error:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
