@@ -46,6 +46,31 @@ def test_the_environment_serves_where_a_flag_is_missing(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, ("primary",)),
+        ("", ("primary",)),
+        ("primary", ("primary",)),
+        ("all", ("0.0.0.0/0", "::/0")),
+        ("192.0.2.0/24,2001:db8::/64", ("192.0.2.0/24", "2001:db8::/64")),
+        ("primary,192.0.2.7", ("primary", "192.0.2.7/32")),
+    ],
+)
+def test_addresses_of_node_ports(monkeypatch: pytest.MonkeyPatch, given: str | None, expected: tuple[str, ...]) -> None:
+    more = () if given is None else ("--nodeport-addresses", given)
+    config = parsed(monkeypatch, *NEEDED, "--node-name", "a", "--service-cidrs", "10.96.0.0/16", *more)
+    assert isinstance(config, AgentConfig)
+    assert (config.nodeport_addresses, config.allow_external_ips) == (expected, False)
+
+
+def test_external_ips_are_allowed_by_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ("--node-name", "a", "--service-cidrs", "10.96.0.0/16", "--allow-external-ips")
+    config = parsed(monkeypatch, *NEEDED, *more)
+    assert isinstance(config, AgentConfig)
+    assert config.allow_external_ips
+
+
+@pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (("--service-cidrs", "10.96.0.0/16"), "--node-name"),
@@ -53,6 +78,9 @@ def test_the_environment_serves_where_a_flag_is_missing(monkeypatch: pytest.Monk
         (("--node-name", "a", "--service-cidrs", "10.96.0.1/16"), "has host bits set"),
         (("--node-name", "a", "--service-cidrs", "10.96.0.0/16,10.97.0.0/16"), "at most one range of each family"),
         (("--node-name", "a", "--metrics-bind-address", "x"), "ADDRESS:PORT"),
+        (("--node-name", "a", "--nodeport-addresses", "localhost"), "do not answer on loopback"),
+        (("--node-name", "a", "--nodeport-addresses", "127.0.0.1/32"), "do not answer on loopback"),
+        (("--node-name", "a", "--nodeport-addresses", "192.0.2.1/24"), "write primary, all, or ranges"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(

@@ -27,11 +27,11 @@ def test_every_metric_is_described_with_its_type() -> None:
 
 
 def test_the_rights_are_those_of_the_role_in_a_world() -> None:
-    described = re.findall(r"^\| `podwire (agent|dns)` \| (\S+) \| (.*) \| get, list, watch \|", PAGE, re.MULTILINE)
+    described = re.findall(r"^\| `podwire (agent|dns)` \| (\S+) \| (.*) \| (.*) \|", PAGE, re.MULTILINE)
     for program, role in (("agent", AGENT), ("dns", DNS)):
-        granted = {(group or "core", resource) for group, resources in RULES[role] for resource in resources}
-        rows = ((group, names) for name, group, names in described if name == program)
-        assert {(group, name) for group, names in rows for name in names.split(", ")} == granted
+        granted = {(group or "core", name, ", ".join(verbs)) for group, names, verbs in RULES[role] for name in names}
+        rows = ((group, names, verbs) for name, group, names, verbs in described if name == program)
+        assert {(group, name, verbs) for group, names, verbs in rows for name in names.split(", ")} == granted
 
 
 def test_the_deadlines_are_those_of_the_client() -> None:

@@ -7,12 +7,15 @@ def test_a_role_and_its_binding_for_each_subject() -> None:
     account = permissions.account("kube-system", "podwire-agent")
     role, binding = permissions.objects({permissions.AGENT: account})
     assert (role["kind"], role["metadata"]["name"]) == ("ClusterRole", "podwire:agent")
-    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    for rule in role["rules"]:
+        written = rule["resources"] == ["events"]
+        assert rule["verbs"] == (["create", "patch"] if written else ["get", "list", "watch"])
     assert (binding["roleRef"]["name"], binding["subjects"]) == ("podwire:agent", [account])
     assert "apiGroup" not in account
 
 
-def test_no_program_reads_secrets_or_writes() -> None:
+def test_no_program_reads_secrets_or_writes_anything_but_events() -> None:
     for obj in permissions.objects(permissions.CERTIFICATE_SUBJECTS):
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
+            assert rule["resources"] == ["events"] or set(rule["verbs"]) <= set(permissions.READ)

@@ -18,6 +18,9 @@ Address = tuple[str, int]
 
 EVERYWHERE: tuple[Address, ...] = (("0.0.0.0", HEALTHZ_PORT), ("::", HEALTHZ_PORT))  # noqa: S104 load balancers probe it
 
+PRIMARY = "primary"
+"""kube-proxy's word for the addresses of the Node object."""
+
 
 class AgentConfig(msgspec.Struct, frozen=True):
     """Everything that an agent is configured with.
@@ -27,6 +30,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
         credentials: the API server, and how to authenticate there.
         cluster: the ranges of all pods, and how packets travel between nodes.
         service_ranges: the ranges of Services' cluster addresses.
+        nodeport_addresses: where node ports answer: ranges, or PRIMARY for the node's InternalIPs; never loopback.
+        allow_external_ips: whether `externalIPs` of Services have an effect.
         folder: state that outlives the process, and the agent's sockets.
         healthz: where `/healthz` and `/livez` answer as kube-proxy's do, and `/readyz`.
         metrics: where `/metrics`, `/proxyMode`, `/healthz` and `/readyz` answer.
@@ -42,6 +47,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
     folder: Path
     healthz: tuple[Address, ...] = EVERYWHERE
     metrics: tuple[Address, ...] = (("127.0.0.1", METRICS_PORT),)
+    nodeport_addresses: tuple[str, ...] = (PRIMARY,)
+    allow_external_ips: bool = False
     log_format: LogFormat = "text"
     verbosity: int = 0
 

@@ -8,9 +8,35 @@ from typing import Any
 
 import click
 
-from podwire.agent.config import EVERYWHERE, METRICS_PORT, AgentConfig
+from podwire.agent.config import EVERYWHERE, METRICS_PORT, PRIMARY, AgentConfig
 from podwire.component.flags import AddressList, RangeList, credentials, program_flags
 from podwire.pods.model import Cluster, Overlay
+
+EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
+
+
+class NodePortAddresses(click.ParamType[Any]):
+    """Ranges of the node's addresses, or one of kube-proxy's words for them."""
+
+    name = "primary|all|CIDR,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The ranges as texts in canonical form; PRIMARY as it is."""
+        if isinstance(value, tuple):
+            return value
+        found: list[str] = []
+        for word in (word.strip() for word in value.split(",") if word.strip()):
+            found += [word] if word == PRIMARY else EVERY_ADDRESS if word == "all" else [self._range(word, param, ctx)]
+        return tuple(dict.fromkeys(found)) or (PRIMARY,)
+
+    def _range(self, word: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            block = ipaddress.ip_network("127.0.0.0/8" if word == "localhost" else word)
+        except ValueError as error:
+            self.fail(f"{error}; write primary, all, or ranges such as 192.0.2.0/24", param, ctx)
+        if block.is_loopback:
+            self.fail(f"{word}: node ports do not answer on loopback addresses (CVE-2020-8558)", param, ctx)
+        return str(block)
 
 
 @click.command()
@@ -46,6 +72,20 @@ from podwire.pods.model import Cluster, Overlay
     default="direct",
     show_default=True,
     help="How packets travel between nodes: by routes, or in VXLAN where the network between them has none.",
+)
+@click.option(
+    "--nodeport-addresses",
+    type=NodePortAddresses(),
+    envvar="PODWIRE_NODEPORT_ADDRESSES",
+    default=PRIMARY,
+    show_default=True,
+    help="Which of the node's addresses have node ports: primary (its InternalIPs), all, or ranges; never loopback.",
+)
+@click.option(
+    "--allow-external-ips",
+    is_flag=True,
+    envvar="PODWIRE_ALLOW_EXTERNAL_IPS",
+    help="Serve externalIPs of Services. Who may write Services can then take any address's traffic (CVE-2020-8554).",
 )
 @click.option(
     "--state-dir",

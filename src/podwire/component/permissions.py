@@ -13,22 +13,28 @@ Object = dict[str, Any]
 
 GROUP = "rbac.authorization.k8s.io"
 READ = ("get", "list", "watch")
+RECORD = ("create", "patch")
+"""What an event recorder does."""
 
 AGENT = "podwire:agent"
 DNS = "podwire:dns"
 
-RULES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+Rule = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""API group, resources, verbs."""
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
     AGENT: (
-        ("", ("namespaces", "nodes", "pods", "services")),
-        ("discovery.k8s.io", ("endpointslices",)),
-        ("networking.k8s.io", ("networkpolicies",)),
+        ("", ("namespaces", "nodes", "pods", "services"), READ),
+        ("discovery.k8s.io", ("endpointslices",), READ),
+        ("networking.k8s.io", ("networkpolicies",), READ),
+        ("", ("events",), RECORD),
     ),
     DNS: (
-        ("", ("namespaces", "services")),
-        ("discovery.k8s.io", ("endpointslices",)),
+        ("", ("namespaces", "services"), READ),
+        ("discovery.k8s.io", ("endpointslices",), READ),
     ),
 }
-"""By role: API group and resources that are read."""
+"""By role: what it may do."""
 
 AGENTS = "podwire:agents"
 """The group in the certificates of agents that have no ServiceAccount."""
@@ -56,7 +62,9 @@ CERTIFICATE_SUBJECTS: Mapping[str, Object] = {AGENT: group(AGENTS), DNS: user(DN
 def objects(subjects: Mapping[str, Object]) -> Iterator[Object]:
     """The ClusterRole of each role that has a subject, and its binding to that."""
     for name, subject in subjects.items():
-        rules = [{"apiGroups": [found], "resources": [*names], "verbs": [*READ]} for found, names in RULES[name]]
+        rules = [
+            {"apiGroups": [found], "resources": [*names], "verbs": [*verbs]} for found, names, verbs in RULES[name]
+        ]
         yield {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
         yield {
             "apiVersion": f"{GROUP}/v1",
