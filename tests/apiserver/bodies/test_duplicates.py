@@ -1,32 +1,52 @@
+import json
 import time
 
 import pytest
 
-from podwire.apiserver.bodies.duplicates import duplicate_fields
+from podwire.apiserver.bodies.duplicates import duplicate_fields, with_unknown
 from tests.apiserver.conftest import Talk
 from tests.apiserver.samples import MAPS, MERGE, config_map
 
 JSON = "application/json"
 
 
+def messages(body: bytes, content_type: str) -> list[str]:
+    return [entry.message for entry in duplicate_fields(body, content_type)]
+
+
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "paths"),
     [
         (b'{"a":1,"b":{"a":2}}', ()),
-        (b'{"a": 1, "a" : 2}', ('duplicate field "a"',)),
-        (b'{"a":1,"a":1,"a":1}', ('duplicate field "a"',)),
-        (b'{"l":[{"c":1},{"c":1,"c":3}]}', ('duplicate field "l[1].c"',)),
+        (b'{"a": 1, "a" : 2}', ("a",)),
+        (b'{"a":1,"a":1,"a":1}', ("a",)),
+        (b'{"l":[{"c":1},{"c":1,"c":3}]}', ("l[1].c",)),
+        (b'{"a":{"c":1},"a":{"c":1}}', ("a",)),
         (b'{"t":"\\"a\\": 1, \\"a\\": 2"}', ()),
-        (b'{"t":"\\"a\\":","x":{"a":1,"a":2}}', ('duplicate field "x.a"',)),
+        (b'{"t":"\\"a\\":","x":{"a":1,"a":2}}', ("x.a",)),
     ],
 )
-def test_fields_of_json_that_stand_twice(body: bytes, told: tuple[str, ...]) -> None:
-    assert duplicate_fields(body, JSON) == told
+def test_fields_that_occur_twice_in_json(body: bytes, paths: tuple[str, ...]) -> None:
+    assert messages(body, JSON) == [f'duplicate field "{path}"' for path in paths]
 
 
-def test_fields_of_yaml_that_stand_twice() -> None:
+@pytest.mark.parametrize(
+    ("body", "order"),
+    [
+        (b'{"s":{"u":1,"a":1,"a":2,"v":1}}', ["unknown s.u", "duplicate s.a", "unknown s.v"]),
+        (b'{"s":{"a":1,"a":2,"u":{"x":1},"v":1}}', ["duplicate s.a", "unknown s.u", "unknown s.v"]),
+        (b'{"s":{"a":1,"u":1,"v":1,"a":2}}', ["unknown s.u", "unknown s.v", "duplicate s.a"]),
+    ],
+)
+def test_duplicate_and_unknown_fields_are_named_in_the_order_of_the_body(body: bytes, order: list[str]) -> None:
+    unknown = ['unknown field "s.u"', 'unknown field "s.v"']
+    named = with_unknown(duplicate_fields(body, JSON), unknown, json.loads(body))
+    assert [text.replace("field ", "").replace('"', "") for text in named] == order
+
+
+def test_fields_that_occur_twice_in_yaml() -> None:
     body = b"a: 1\nb: &b\n  c: 1\n  c: 2\nd: *b\na: 2\n"
-    assert set(duplicate_fields(body, "application/yaml")) == {
+    assert set(messages(body, "application/yaml")) == {
         'line 4: key "c" already set in map',
         'line 6: key "a" already set in map',
     }
@@ -36,8 +56,8 @@ def test_a_configuration_in_json_is_read_as_such() -> None:
     """As YAML it would take the time of a million nodes: the limits of YAML do not hold for JSON."""
     body, apply = b'{"a":1,"a":2,"l":[' + b"0," * 1_000_000 + b"0]}", "application/apply-patch+yaml"
     began = time.process_time()
-    assert duplicate_fields(body, apply) == ('duplicate field "a"',)
-    assert duplicate_fields(b"a: 1\na: 2\n", apply) == ('line 2: key "a" already set in map',)
+    assert messages(body, apply) == ['duplicate field "a"']
+    assert messages(b"a: 1\na: 2\n", apply) == ['line 2: key "a" already set in map']
     assert time.process_time() - began < 5
 
 

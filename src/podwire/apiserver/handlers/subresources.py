@@ -134,8 +134,9 @@ class Subresources:
     async def _evict(self, call: Call) -> Answer:
         """Delete a pod if its disruption budget allows it; the budget is charged first."""
         sent = call.write_options()
-        if sent.duplicates and sent.field_validation == "Strict":
-            why = f"strict decoding error: {', '.join(sent.duplicates)}"
+        warnings = tuple(entry.message for entry in sent.duplicates)
+        if warnings and sent.field_validation == "Strict":
+            why = f"strict decoding error: {', '.join(warnings)}"
             raise status.bad_request(f'Eviction in version "v1" cannot be handled as a Eviction: {why}')
         inner = call.body().get("deleteOptions")
         options = call.delete_options({} if inner is None else inner)
@@ -153,7 +154,7 @@ class Subresources:
                 call.resource, call.key, lambda stored: eviction.mark(stored, now), written, STATUS
             )
         await self._writer.delete(call.resource, call.key, options)
-        return json_response(Success(code=201).json(), 201, sent.duplicates)
+        return json_response(Success(code=201).json(), 201, warnings)
 
     async def _stream(self, call: Call) -> Answer:
         pod = self._reader.stored(call.resource, call.key).object()

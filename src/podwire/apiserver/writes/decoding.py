@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from podwire.apiserver import validation
 from podwire.apiserver.base import field_errors, status
+from podwire.apiserver.bodies.duplicates import with_unknown
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
@@ -38,7 +39,7 @@ def check_form(resource: Resource, body: dict[str, Any], options: WriteOptions) 
     if options.field_validation == "Ignore":
         validation.drop_unknown_fields(resource, body)
         return Form()
-    unknown = [*options.duplicates, *validation.unknown_fields(resource, body)]
+    unknown = with_unknown(options.duplicates, validation.unknown_fields(resource, body), body)
     if unknown and options.field_validation == "Strict":
         raise decode_error(resource, body, f"strict decoding error: {', '.join(unknown)}", options.patch)
     if unknown:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podwire.apiserver.base.encoding import encode
+from podwire.apiserver.bodies.duplicates import Duplicate
 from podwire.apiserver.bodies.media_types import STRATEGIC_MERGE_PATCH
 from podwire.apiserver.bodies.reader import media_type, read_json
 
@@ -31,7 +32,7 @@ class WriteOptions(msgspec.Struct, frozen=True, gc=False):
     """Parameters of a write. `field_validation` is Strict, Warn or Ignore; no `user` is the server itself.
 
     `author` and `subresource` are recorded in `managedFields`; `force` takes fields from other managers;
-    `duplicates` are the messages of fields that are twice in the body; `patch` is the body of a PATCH, for its refusal.
+    `duplicates` are the fields that are twice in the body; `patch` is the body of a PATCH, for its refusal.
     """
 
     dry_run: bool = False
@@ -40,7 +41,7 @@ class WriteOptions(msgspec.Struct, frozen=True, gc=False):
     author: str = "kube-apiserver"
     subresource: str = ""
     force: bool = False
-    duplicates: tuple[str, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
     patch: SentPatch | None = None
 
 
