@@ -13,6 +13,7 @@ from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.storage.revisions import Key, Stored
 from tests.apiserver.conftest import Files, Talk, configuration, until
 from tests.apiserver.custom.widgets import DEFINITIONS, MERGE, WIDGETS, define, manifest, schema, version, widget
+from tests.apiserver.samples import JSON_PATCH
 
 NAME = "widgets.example.com"
 OWN = f"{DEFINITIONS}/{NAME}"
@@ -67,6 +68,20 @@ async def test_a_malformed_definition_is_refused(talk: Talk) -> None:
     assert (code, reason) == (422, "Invalid")
     assert "spec.scope: Unsupported value" in message
     assert (await talk.refused("POST", DEFINITIONS, manifest(versions="v1")))[0] == 400
+
+
+async def test_conditions_of_others_are_kept_as_they_are(talk: Talk) -> None:
+    """Also those without a type, as upstream's conformance tests write them."""
+    made = await define(talk)
+    nameless, own = {"message": "updated"}, {"type": "Mine", "status": "True"}
+    changed = {**made, "status": {**made["status"], "conditions": [*made["status"]["conditions"], nameless, own]}}
+    stored = await talk.ok("PUT", f"{OWN}/status", changed)
+    assert stored["status"]["conditions"] == changed["status"]["conditions"]
+    patch = [{"op": "add", "path": "/status/conditions", "value": [nameless]}]
+    stored = await talk.ok("PATCH", f"{OWN}/status", patch, content_type=JSON_PATCH)
+    assert [one.get("type") for one in stored["status"]["conditions"]] == ["NamesAccepted", "Established", None]
+    assert stored["status"]["conditions"][-1] == nameless
+    await talk.ok("POST", WIDGETS, widget())
 
 
 async def test_a_dry_run_defines_nothing(talk: Talk) -> None:

@@ -86,8 +86,8 @@ class Spec(msgspec.Struct, frozen=True, rename="camel"):
 class Condition(msgspec.Struct, frozen=True):
     """One of `status.conditions`, as far as it matters here."""
 
-    type: str
-    status: str
+    type: str = ""
+    status: str = ""
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):

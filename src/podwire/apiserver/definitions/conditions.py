@@ -42,8 +42,11 @@ def complete(obj: Object, findings: Findings, now: str) -> None:
     established = before.get(ESTABLISHED, {}).get("status") == "True"
     wanted = [_names_accepted(findings), _established(findings, established), *_others(obj, findings)]
     known = {condition["type"] for condition in wanted} | {RULES_NOT_EVALUATED}
-    wanted += (one for kind, one in before.items() if kind not in known)
-    status["conditions"] = [_dated(condition, before.get(condition["type"]), now) for condition in wanted]
+    own = [_dated(condition, before.get(condition["type"]), now) for condition in wanted]
+    others = [
+        one for one in status.get("conditions") or () if not isinstance(one, dict) or one.get("type") not in known
+    ]
+    status["conditions"] = own + others
     if not findings.conflicts:
         status["acceptedNames"] = obj["spec"]["names"]
     status.setdefault("acceptedNames", {"plural": "", "kind": ""})
