@@ -82,6 +82,8 @@ async def test_conditions_of_others_are_kept_as_they_are(talk: Talk) -> None:
     assert [one.get("type") for one in stored["status"]["conditions"]] == ["NamesAccepted", "Established", None]
     assert stored["status"]["conditions"][-1] == nameless
     await talk.ok("POST", WIDGETS, widget())
+    await talk.ok("DELETE", OWN)
+    await gone(talk)
 
 
 async def test_a_dry_run_defines_nothing(talk: Talk) -> None:
