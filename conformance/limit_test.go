@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
@@ -14,6 +15,9 @@ import (
 
 // limitVariable is the longest that one test may take. It is no flag: some tests are made before flags are parsed.
 const limitVariable = "CONFORMANCE_TEST_LIMIT"
+
+// slowFactor is how many times as long a test may take that says [Slow]: some wait for 10 minutes before they pass.
+const slowFactor = 3
 
 func init() {
 	value := os.Getenv(limitVariable)
@@ -32,7 +36,11 @@ func init() {
 func limited(limit time.Duration) ginkgo.NodeArgsTransformer {
 	return func(kind types.NodeType, _ ginkgo.Offset, text string, args []any) (string, []any, []error) {
 		if kind == types.NodeTypeIt && slices.ContainsFunc(args, isCancellable) && !slices.ContainsFunc(args, isTimeout) {
-			args = append(args, ginkgo.SpecTimeout(limit))
+			own := limit
+			if strings.Contains(text, "[Slow]") {
+				own *= slowFactor
+			}
+			args = append(args, ginkgo.SpecTimeout(own))
 		}
 		return text, args, nil
 	}

@@ -32,7 +32,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--skip", default="", metavar="RE", help="no tests whose name matches")
     parser.add_argument("--procs", type=int, default=4, help="how many tests run at the same time (4)")
     parser.add_argument(
-        "--limit", type=float, default=330.0, metavar="SECONDS", help="the longest that a test may take (330)"
+        "--limit",
+        type=float,
+        default=330.0,
+        metavar="SECONDS",
+        help="the longest that a test may take, [Slow] ones 3 times (330)",
     )
     parser.add_argument("--whole-limit", type=float, default=5400.0, metavar="SECONDS", help="... and the run (5400)")
     parser.add_argument("--kubeconfig", type=Path, help="a cluster that exists; else a world is started and ended")

@@ -49,6 +49,7 @@ def archives(suite: Path) -> list[Path]:
         "pause": pause(named(printed, "pause"), built["agnhost"]),
         "boom-server": one_program(named(printed, "regression-issue-74839"), built["regression-issue-74839"]),
         "nonewprivs": one_program(named(printed, "nonewprivs"), built["nnp"], mode=0o4755),
+        "nautilus": nautilus(named(printed, "nautilus"), built["agnhost"], programs.module_folder("k8s.io/kubernetes")),
     }
     return [_archive(name, image, [str(tree), *map(str, built.values())]) for name, image in images.items()]
 
@@ -76,6 +77,14 @@ def agnhost(names: tuple[str, ...], tree: Path, built: Mapping[str, Path]) -> Im
 def pause(names: tuple[str, ...], program: Path) -> Image:
     """A program that waits for a signal: agnhost's own `pause`, since upstream's is C."""
     return Image(names, Settings(entrypoint=("/agnhost", "pause")), files=(File("/agnhost", program, 0o755),))
+
+
+def nautilus(names: tuple[str, ...], program: Path, module: Path) -> Image:
+    """A web server with two files, by which tests recognise it: agnhost's own, as in upstream's Dockerfile."""
+    pages = module / "test/images/nautilus/html"
+    served = tuple(File(f"/{page.name}", page) for page in sorted(pages.iterdir()))
+    settings = Settings(entrypoint=("/agnhost",), cmd=("test-webserver",))
+    return Image(names, settings, files=(File("/agnhost", program, 0o755), *served))
 
 
 def one_program(names: tuple[str, ...], program: Path, mode: int = 0o755) -> Image:
