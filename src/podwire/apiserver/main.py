@@ -30,7 +30,12 @@ from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.storage.store import Store
 from podwire.apiserver.streams.node_dialer import MakeDialer
 from podwire.apiserver.writes import bootstrap_objects
-from podwire.apiserver.writes.admission import default_ingress_class, living_namespace, service_addresses
+from podwire.apiserver.writes.admission import (
+    default_ingress_class,
+    external_addresses,
+    living_namespace,
+    service_addresses,
+)
 from podwire.apiserver.writes.bootstrap_controller import BootstrapController, BootstrapObject
 from podwire.apiserver.writes.ip_addresses import IPAddresses
 from podwire.apiserver.writes.pod_priority import PodPriority
@@ -54,6 +59,8 @@ class ApiServerConfig(msgspec.Struct, frozen=True):
     `cluster_addresses` are those of Service default/kubernetes, `endpoint_addresses` where it leads to. `dial_nodes`
     makes the dialer of nodes. `roles` are ClusterRoles and bindings beside the default ones. `durable` makes writes
     survive the machine's death too, at one fsync a commit. `token_key_file`, `issuer`, `audit_file`: see AccessConfig.
+    Node ports are given from `node_port_range`, its first and last. `allow_external_ips` admits externalIPs of
+    Services, by which their author can receive the traffic to any address.
     """
 
     store: str
@@ -67,6 +74,8 @@ class ApiServerConfig(msgspec.Struct, frozen=True):
     listen: tuple[tuple[str, int], ...] = ()
     sockets: Sequence[socket.socket] = ()
     port: int = 6443
+    node_port_range: tuple[int, int] = (30000, 32767)
+    allow_external_ips: bool = False
     roles: tuple[Mapping[str, Any], ...] = ()
     token_key_file: str = ""
     issuer: str = "https://kubernetes.default.svc.cluster.local"
@@ -91,7 +100,8 @@ class ApiServer:
         """Make the parts; what would stay open where a later one fails is given to `undo`."""
         config = self._config
         self.registry = builtin.registry()
-        self._addresses = ServiceAddresses(ServiceRanges(tuple(map(ip_network, config.service_ranges))))
+        networks, (first, last) = tuple(map(ip_network, config.service_ranges)), config.node_port_range
+        self._addresses = ServiceAddresses(ServiceRanges(networks, range(first, last + 1)))
         self.store = Store(config.store, durable=config.durable, window=config.window)
         undo.callback(self.store.abandon)
         self.hub = Hub(self.store)
@@ -152,6 +162,7 @@ class ApiServer:
         own = (living_namespace, contents, service_addresses(self._addresses, may_allocate), self._ranges.admit)
         admission = (
             *own,
+            external_addresses(allowed=self._config.allow_external_ips),
             default_ingress_class(self.store),
             self._priority.admit,
             self._definitions.admit,

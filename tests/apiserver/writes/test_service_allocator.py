@@ -1,40 +1,9 @@
-from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from ipaddress import IPv4Network
 
 import pytest
 
-from podwire.apiserver import defaults
-from podwire.apiserver.kinds.builtin import registry
-from podwire.apiserver.writes import strategy
-from podwire.apiserver.writes.service_allocator import Reservation, ServiceAddresses, ServiceRanges
-
-DUAL = ServiceRanges((IPv4Network("10.96.0.0/16"), IPv6Network("fd00:10:96::/112")))
-SINGLE = ServiceRanges((IPv4Network("10.96.0.0/24"),), range(30000, 30004))
-SERVICE = registry().by_kind("v1", "Service")
-assert SERVICE is not None
-
-
-def service(**spec: Any) -> dict[str, Any]:
-    spec.setdefault("ports", [{"port": 80}])
-    obj = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
-    assert SERVICE is not None
-    defaults.apply(SERVICE, obj)
-    strategy.before_create(SERVICE, obj)
-    return obj
-
-
-def changed(old: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    obj = {**old, "spec": {**old["spec"], **spec}}
-    obj["spec"] = {name: value for name, value in obj["spec"].items() if value is not None}
-    obj["spec"]["ports"] = [dict(port) for port in obj["spec"]["ports"]]
-    assert SERVICE is not None
-    defaults.apply(SERVICE, obj)
-    strategy.before_update(SERVICE, obj, old)
-    return obj
-
-
-def texts(reservation: Reservation) -> list[str]:
-    return [str(cause) for cause in reservation.causes]
+from podwire.apiserver.writes.service_allocator import ServiceAddresses, ServiceRanges
+from tests.apiserver.writes.services import DUAL, SINGLE, changed, failure, service, texts
 
 
 @pytest.mark.proves("service-defaults")
@@ -50,14 +19,14 @@ def test_a_plain_service_has_one_ipv4_address_from_the_upper_band() -> None:
 
 
 @pytest.mark.parametrize("policy", ["PreferDualStack", "RequireDualStack"])
-def test_two_families_are_given_to_those_who_ask(policy: str) -> None:
+def test_both_policies_of_two_stacks_give_both_families(policy: str) -> None:
     obj = service(ipFamilyPolicy=policy)
     assert not ServiceAddresses(DUAL).reserve(obj).causes
     assert obj["spec"]["ipFamilies"] == ["IPv4", "IPv6"]
     assert obj["spec"]["clusterIPs"][1].startswith("fd00:10:96::")
 
 
-def test_ipv6_can_come_first() -> None:
+def test_ipv6_can_be_the_first_family() -> None:
     obj = service(ipFamilyPolicy="PreferDualStack", ipFamilies=["IPv6"])
     assert not ServiceAddresses(DUAL).reserve(obj).causes
     assert obj["spec"]["ipFamilies"] == ["IPv6", "IPv4"]
@@ -78,7 +47,7 @@ def test_one_family_cluster_prefers_but_cannot_require_two() -> None:
 
 
 @pytest.mark.parametrize("address", ["10.96.0.1", "10.96.0.10"])
-def test_an_address_of_the_lower_band_can_be_asked_for_once(address: str) -> None:
+def test_an_address_of_the_static_band_can_be_requested_once(address: str) -> None:
     addresses = ServiceAddresses(DUAL)
     assert not addresses.reserve(service(clusterIP=address)).causes
     assert texts(addresses.reserve(service(clusterIP=address))) == [
@@ -89,7 +58,7 @@ def test_an_address_of_the_lower_band_can_be_asked_for_once(address: str) -> Non
     ]
 
 
-def test_the_dns_service_asks_for_both_families() -> None:
+def test_an_address_of_each_family_can_be_requested() -> None:
     obj = service(clusterIP="10.96.0.10", clusterIPs=["10.96.0.10", "fd00:10:96::a"], ipFamilyPolicy="RequireDualStack")
     assert not ServiceAddresses(DUAL).reserve(obj).causes
     assert obj["spec"]["ipFamilies"] == ["IPv4", "IPv6"]
@@ -97,11 +66,11 @@ def test_the_dns_service_asks_for_both_families() -> None:
 
 
 @pytest.mark.parametrize("address", ["10.97.0.1", "10.96.0.0", "10.96.255.255"])
-def test_an_address_outside_is_refused(address: str) -> None:
+def test_an_address_of_no_range_is_refused(address: str) -> None:
     assert texts(ServiceAddresses(DUAL).reserve(service(clusterIP=address))) == [
         (
-            f'spec.clusterIPs: Invalid value: ["{address}"]: failed to allocate IP {address}: the provided IP '
-            f"({address}) is not in the valid range. The range of valid IPs is 10.96.0.0/16"
+            f'spec.clusterIPs: Invalid value: ["{address}"]: failed to allocate IP {address}: '
+            "the provided network does not match the current range"
         )
     ]
 
@@ -152,9 +121,7 @@ def test_addresses_are_given_until_the_range_is_full() -> None:
         assert not addresses.reserve(obj).causes
         given.add(obj["spec"]["clusterIP"])
     assert len(given) == 254
-    assert texts(addresses.reserve(service())) == [
-        "spec.clusterIPs: Invalid value: []: failed to allocate a serviceIP: range is full"
-    ]
+    assert failure(addresses.reserve(service())) == ('failed to allocate a serviceIP for Service "web": range is full')
 
 
 def test_headless_services_hold_no_address() -> None:
@@ -178,51 +145,7 @@ def test_an_external_name_holds_nothing() -> None:
     assert "ipFamilies" not in obj["spec"]
 
 
-@pytest.mark.proves("service-defaults")
-def test_node_ports_are_given_and_kept_on_update() -> None:
-    addresses = ServiceAddresses(SINGLE)
-    old = service(type="NodePort", ports=[{"port": 80, "name": "a"}, {"port": 81, "name": "b"}])
-    addresses.reserve(old).confirm()
-    numbers = {port["nodePort"] for port in old["spec"]["ports"]}
-    assert len(numbers) == 2
-    ports = [{"port": 80, "name": "a"}, {"port": 81, "name": "b"}, {"port": 82, "name": "c"}]
-    new = changed(old, ports=ports)
-    addresses.reserve(new, old).confirm()
-    assert {port["nodePort"] for port in new["spec"]["ports"]} > numbers
-
-
-def test_one_port_of_two_protocols_has_one_node_port() -> None:
-    obj = service(type="NodePort", ports=[{"name": "t", "port": 53}, {"name": "u", "port": 53, "protocol": "UDP"}])
-    assert not ServiceAddresses(DUAL).reserve(obj).causes
-    assert obj["spec"]["ports"][0]["nodePort"] == obj["spec"]["ports"][1]["nodePort"]
-
-
-def test_a_service_that_stops_being_nodeport_frees_its_ports() -> None:
-    addresses = ServiceAddresses(SINGLE)
-    old = service(type="NodePort", ports=[{"port": 80, "nodePort": 30001}])
-    addresses.reserve(old).confirm()
-    new = changed(old, type="ClusterIP")
-    assert "nodePort" not in new["spec"]["ports"][0]
-    assert "externalTrafficPolicy" not in new["spec"]
-    addresses.reserve(new, old).confirm()
-    again = service(type="NodePort", ports=[{"port": 80, "nodePort": 30001}])
-    assert not addresses.reserve(again).causes
-
-
-def test_load_balancers_can_do_without_node_ports() -> None:
-    obj = service(type="LoadBalancer", allocateLoadBalancerNodePorts=False)
-    assert not ServiceAddresses(DUAL).reserve(obj).causes
-    assert "nodePort" not in obj["spec"]["ports"][0]
-
-
-def test_local_load_balancers_have_a_health_check_port() -> None:
-    obj = service(type="LoadBalancer", externalTrafficPolicy="Local")
-    assert not ServiceAddresses(DUAL).reserve(obj).causes
-    assert obj["spec"]["healthCheckNodePort"] in range(30000, 32768)
-    assert obj["spec"]["healthCheckNodePort"] != obj["spec"]["ports"][0]["nodePort"]
-
-
-def test_a_second_family_comes_and_goes_by_policy() -> None:
+def test_a_second_family_is_added_and_released_by_policy() -> None:
     addresses = ServiceAddresses(DUAL)
     old = service()
     addresses.reserve(old).confirm()
@@ -234,8 +157,8 @@ def test_a_second_family_comes_and_goes_by_policy() -> None:
     addresses.reserve(again, both).confirm()
     assert again["spec"]["clusterIPs"] == [old["spec"]["clusterIP"]]
     assert again["spec"]["ipFamilies"] == ["IPv4"]
-    asks = service(clusterIP=both["spec"]["clusterIPs"][1])
-    assert not addresses.reserve(asks).causes
+    requested = service(clusterIP=both["spec"]["clusterIPs"][1])
+    assert not addresses.reserve(requested).causes
 
 
 def test_an_update_without_addresses_keeps_them() -> None:
@@ -245,3 +168,68 @@ def test_an_update_without_addresses_keeps_them() -> None:
     new = changed(old, clusterIP=None, clusterIPs=None, ipFamilies=None, ipFamilyPolicy=None)
     assert not addresses.reserve(new, old).causes
     assert new["spec"]["clusterIPs"] == old["spec"]["clusterIPs"]
+
+
+def test_a_preference_that_does_not_change_is_no_upgrade() -> None:
+    single = ServiceAddresses(ServiceRanges((IPv4Network("10.96.0.0/16"),)))
+    old = service(ipFamilyPolicy="PreferDualStack")
+    assert not single.reserve(old).causes
+    addresses = ServiceAddresses(DUAL)
+    addresses.restore([old])
+    same = changed(old, selector={"a": "b"})
+    assert addresses.reserve(same, old).refusal is None
+    assert same["spec"]["ipFamilies"] == ["IPv4"]
+    required = changed(old, ipFamilyPolicy="RequireDualStack")
+    assert addresses.reserve(required, old).refusal is None
+    assert required["spec"]["ipFamilies"] == ["IPv4", "IPv6"]
+    assert required["spec"]["clusterIPs"][0] == old["spec"]["clusterIP"]
+
+
+@pytest.mark.parametrize(
+    ("part", "kept", "message"),
+    [
+        ("clusterIPs", slice(0, 1), "must be 'SingleStack' to release the secondary cluster IP"),
+        ("ipFamilies", slice(0, 1), "must be 'SingleStack' to release the secondary IP family"),
+    ],
+)
+def test_a_family_is_released_by_policy_only(part: str, kept: slice, message: str) -> None:
+    addresses = ServiceAddresses(DUAL)
+    old = service(ipFamilyPolicy="RequireDualStack")
+    addresses.reserve(old).confirm()
+    reduced = changed(old, **{part: old["spec"][part][kept]})
+    assert texts(addresses.reserve(reduced, old)) == [
+        f'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": {message}'
+    ]
+
+
+def test_a_changed_address_is_left_to_validation() -> None:
+    addresses = ServiceAddresses(DUAL)
+    addresses.reserve(service(clusterIP="10.96.0.9")).confirm()
+    old = service(clusterIP="10.96.0.8")
+    addresses.reserve(old).confirm()
+    wanted = changed(old, clusterIP="10.96.0.9", clusterIPs=["10.96.0.9"])
+    assert addresses.reserve(wanted, old).refusal is None
+
+
+def test_an_external_name_gets_addresses_when_it_becomes_another_type_and_releases_them() -> None:
+    addresses = ServiceAddresses(DUAL)
+    old = service(type="ExternalName", externalName="example.com")
+    addresses.reserve(old).confirm()
+    given = changed(old, type="ClusterIP", clusterIP="10.96.0.10")
+    assert addresses.reserve(given, old).refusal is None
+    assert given["spec"]["ipFamilies"] == ["IPv4"]
+    again = changed(given, type="ExternalName")
+    addresses.reserve(again, given).confirm()
+    assert not {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"} & again["spec"].keys()
+    assert addresses.reserve(service(clusterIP="10.96.0.10")).refusal is None
+
+
+def test_an_address_that_two_stored_services_have_is_free_when_both_are_gone() -> None:
+    obj = service(clusterIP="10.96.0.10")
+    ServiceAddresses(DUAL).reserve(obj).confirm()
+    addresses = ServiceAddresses(DUAL)
+    addresses.restore([obj, obj])
+    addresses.release(obj)
+    assert addresses.reserve(service(clusterIP="10.96.0.10")).causes
+    addresses.release(obj)
+    assert not addresses.reserve(service(clusterIP="10.96.0.10")).causes

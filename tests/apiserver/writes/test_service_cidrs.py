@@ -51,13 +51,16 @@ async def test_the_clusters_own_ranges_are_an_object(talk: Talk) -> None:
 @pytest.mark.proves("service-cidrs")
 async def test_a_range_that_is_made_gives_addresses_and_goes_when_nothing_uses_it(talk: Talk) -> None:
     wanted = service("web", clusterIP="203.0.113.10")
-    assert "not in the valid range" in (await talk.refused("POST", SERVICES, wanted))[2]
+    assert "does not match the current range" in (await talk.refused("POST", SERVICES, wanted))[2]
     made = await talk.ok("POST", RANGES, service_range("more", "203.0.113.0/24"))
     assert condition(made) == ("True", "")
     await talk.ok("POST", SERVICES, wanted)
     await talk.ok("DELETE", f"{RANGES}/more")
     await until(lambda: state(talk, "more") == ("False", "Terminating"))
-    assert "not in the valid range" in (await talk.refused("POST", SERVICES, service("b", clusterIP="203.0.113.11")))[2]
+    assert (
+        "does not match the current range"
+        in (await talk.refused("POST", SERVICES, service("b", clusterIP="203.0.113.11")))[2]
+    )
     await talk.ok("DELETE", f"{SERVICES}/web")
     await until(lambda: not is_stored(talk, "more"))
 

@@ -25,7 +25,6 @@ async def warnings(talk: Talk, path: str, body: dict[str, Any]) -> str:
         ({"type": "LoadBalancer"}, "spec.type LoadBalancer"),
         ({"sessionAffinity": "ClientIP"}, "spec.sessionAffinity ClientIP"),
         ({"internalTrafficPolicy": "Local"}, "spec.internalTrafficPolicy Local"),
-        ({"externalIPs": ["172.18.9.9"]}, "spec.externalIPs"),
         ({}, ""),
     ],
 )

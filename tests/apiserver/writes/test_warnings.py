@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from podwire.apiserver.base.requests import Response
-from tests.apiserver.conftest import Talk
+from podwire.apiserver.main import running
+from tests.apiserver.conftest import Files, Talk, configuration
 from tests.apiserver.samples import DEPLOYMENTS, MERGE, PODS, deployment, pod
 
 SERVICES = "/api/v1/namespaces/default/services"
@@ -112,11 +113,6 @@ async def test_a_template_is_warned_of_when_its_workload_changes(talk: Talk) -> 
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        (
-            {"externalIPs": ["192.0.2.1"]},
-            "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
-        ),
-        ({"clusterIP": "None", "externalIPs": ["192.0.2.1"]}, "spec.externalIPs is ignored for headless services"),
         ({"clusterIP": "None", "sessionAffinity": "ClientIP"}, "spec.SessionAffinity is ignored for headless services"),
         ({"externalName": "a.b"}, 'spec.externalName is ignored when spec.type is not "ExternalName"'),
         (
@@ -128,6 +124,33 @@ async def test_a_template_is_warned_of_when_its_workload_changes(talk: Talk) -> 
 async def test_a_service_is_warned_of(talk: Talk, spec: dict[str, Any], expected: str) -> None:
     body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
     assert expected in await told(talk, "POST", SERVICES, body)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            {"externalIPs": ["192.0.2.1"]},
+            "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
+        ),
+        ({"clusterIP": "None", "externalIPs": ["192.0.2.1"]}, "spec.externalIPs is ignored for headless services"),
+    ],
+)
+async def test_external_ips_that_are_admitted_are_warned_of(files: Files, spec: dict[str, Any], expected: str) -> None:
+    body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
+    async with running(configuration(files, allow_external_ips=True)) as server:
+        assert expected in await told(Talk(server), "POST", SERVICES, body)
+
+
+async def test_a_status_with_an_unusual_address_is_warned_of(talk: Talk) -> None:
+    await talk.ok(
+        "POST", SERVICES, {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
+    )
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": "FD00::1"}]}}}
+    expected = (
+        'status.loadBalancer.ingress[0]: IPv6 address "FD00::1" should be in RFC 5952 canonical format ("fd00::1")'
+    )
+    assert await told(talk, "PATCH", f"{SERVICES}/web/status", status, content_type=MERGE) == (expected,)
 
 
 async def test_the_old_annotation_of_an_ingress_is_warned_of(talk: Talk) -> None:

@@ -37,12 +37,14 @@ def validate(service: Field, old: Field | None) -> Iterator[Cause]:
         yield from _port(port, names, required=len(spec["ports"]) > 1)
     yield from object_meta.check_labels(spec["selector"])
     yield from _affinity(spec)
-    yield from addresses(spec)
+    before = None if old is None else old["spec"]
+    yield from addresses(spec, before)
     for address in spec["externalIPs"]:
-        yield from address.invalid_each(formats.address(address.text) or formats.special_address(address.text))
+        wrong = _address(address.text, _values(before, "externalIPs"))
+        yield from address.invalid_each(wrong or formats.special_address(address.text))
     yield from spec["type"].one_of(TYPES)
     yield from _port_pairs(spec)
-    yield from _load_balancer(spec)
+    yield from _load_balancer(spec, before)
     yield from _traffic(spec)
 
 
@@ -51,8 +53,13 @@ def is_headless(spec: Field) -> bool:
     return bool(spec["clusterIPs"].value == ["None"])
 
 
-def addresses(spec: Field) -> Iterator[Cause]:
-    """Check clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy against each other."""
+def needs_health_check(spec: Field) -> bool:
+    """Whether nodes report to balancers if they have endpoints: on healthCheckNodePort."""
+    return spec["type"].text == "LoadBalancer" and spec["externalTrafficPolicy"].text == "Local"
+
+
+def addresses(spec: Field, old: Field | None) -> Iterator[Cause]:
+    """Check clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy against each other; `old` is the spec before."""
     if spec["type"].text == "ExternalName":
         return
     yield from _first_address(spec)
@@ -61,7 +68,7 @@ def addresses(spec: Field) -> Iterator[Cause]:
         cause
         for position, address in enumerate(spec["clusterIPs"])
         if (position, address.text) != (0, "None")
-        for cause in address.invalid_each(formats.address(address.text))
+        for cause in address.invalid_each(_address(address.text, _values(old, "clusterIPs")))
     ]
     if len(spec["clusterIPs"]) > 1 and spec["clusterIPs"].value[0] == "None":
         wrong.append(spec["clusterIPs"].invalid("'None' must be the first and only value"))
@@ -217,16 +224,26 @@ def family_of(address: str) -> str:
     return "IPv6" if ":" in address else "IPv4"
 
 
-def _load_balancer(spec: Field) -> Iterator[Cause]:
+def _address(value: str, held: tuple[str, ...]) -> list[str]:
+    """What is wrong with an address; one that the object had is accepted, as older rules may have been wider."""
+    return [] if value in held else formats.address(value)
+
+
+def _values(spec: Field | None, name: str) -> tuple[str, ...]:
+    return () if spec is None else tuple(entry.text for entry in spec[name])
+
+
+def _load_balancer(spec: Field, old: Field | None) -> Iterator[Cause]:
     balances = spec["type"].text == "LoadBalancer"
     ranges = spec["loadBalancerSourceRanges"]
     if ranges and not balances:
         yield field_errors.forbidden("spec.LoadBalancerSourceRanges", _ONLY_LOAD_BALANCER)
-    for position, network in enumerate(ranges):
-        wrong = formats.network(network.text.strip())
-        yield from (
-            field_errors.invalid(f"spec.LoadBalancerSourceRanges[{position}]", network.value, text) for text in wrong
-        )
+    held = {text.strip() for text in _values(old, "loadBalancerSourceRanges")}
+    for position, entry in enumerate(ranges):
+        network = entry.text.strip()
+        wrong = [] if network in held else formats.network(network)
+        path = f"spec.LoadBalancerSourceRanges[{position}]"
+        yield from (field_errors.invalid(path, network, text) for text in wrong)
     for part in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
         if spec[part].given and not balances:
             yield spec[part].forbidden(_ONLY_LOAD_BALANCER)
@@ -247,7 +264,7 @@ def _traffic(spec: Field) -> Iterator[Cause]:
     elif external:
         yield external.invalid("may only be set for externally-accessible services")
     health = spec["healthCheckNodePort"]
-    if spec["type"].text == "LoadBalancer" and external.text == "Local":
+    if needs_health_check(spec):
         yield from [health.required()] if not health else health.invalid_each(formats.port_number(health.number))
     elif health:
         yield health.invalid("may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'")
@@ -261,12 +278,12 @@ def _update(spec: Field, old: Field) -> Iterator[Cause]:
     if "ExternalName" not in {spec["type"].text, old["type"].text}:
         yield from _address_update(spec, old)
         if is_headless(spec) == is_headless(old) and not is_headless(spec):
-            yield from _family_update(spec["ipFamilies"], old["ipFamilies"])
+            yield from _family_update(spec, old)
     both_balance = spec["type"].text == old["type"].text == "LoadBalancer"
     if both_balance and spec["loadBalancerClass"].value != old["loadBalancerClass"].value:
         yield spec["loadBalancerClass"].invalid(_ONCE)
     now, before = spec["healthCheckNodePort"], old["healthCheckNodePort"]
-    if now and before and now.value != before.value:
+    if needs_health_check(spec) and needs_health_check(old) and now.value != before.value:
         yield now.forbidden(formats.IMMUTABLE)
 
 
@@ -284,8 +301,16 @@ def _address_update(spec: Field, old: Field) -> Iterator[Cause]:
         yield spec["ipFamilyPolicy"].invalid("must be set to 'SingleStack' when releasing the secondary clusterIP")
 
 
-def _family_update(now: Field, before: Field) -> Iterator[Cause]:
-    compared = len(before) if len(now) == len(before) else 1
-    held = (before.value or [])[:compared]
-    if held and (now.value or [])[:compared] != held:
-        yield field_errors.invalid("spec.ipFamilies[0]", now.value or [], _ONCE)
+def _family_update(spec: Field, old: Field) -> Iterator[Cause]:
+    path, (now, before) = "spec.ipFamilies[0]", (spec["ipFamilies"].value or [], old["ipFamilies"].value or [])
+    if len(now) == len(before):
+        if now != before:
+            yield field_errors.invalid(path, now, _ONCE)
+        return
+    if now and before and now[0] != before[0]:
+        yield field_errors.invalid(path, spec["clusterIPs"].value or [], _ONCE)
+    if len(before) > len(now):
+        if not spec["clusterIPs"]:
+            yield field_errors.invalid(path, now, "primary ipFamily can not be unset")
+        if len(now) == 1 and spec["ipFamilyPolicy"].text != "SingleStack":
+            yield spec["ipFamilyPolicy"].invalid("must be set to 'SingleStack' when releasing the secondary ipFamily")

@@ -33,9 +33,9 @@ def validate(resource: Resource, obj: Field, old: Field) -> Iterator[Cause]:
                 yield points.forbidden("may only be used when `spec.type` is 'LoadBalancer'")
             else:
                 yield from _address_modes(points)
-                yield from _load_balancer(points)
+                yield from _load_balancer(points, old["status"]["loadBalancer"]["ingress"])
         case "networking.k8s.io", "Ingress":
-            yield from _load_balancer(status["loadBalancer"]["ingress"])
+            yield from _load_balancer(status["loadBalancer"]["ingress"], old["status"]["loadBalancer"]["ingress"])
         case "apps", _:
             yield from _counts(status)
         case _:
@@ -96,9 +96,11 @@ def _address_modes(points: Field) -> Iterator[Cause]:
             yield mode.unsupported(("Proxy", "VIP"))
 
 
-def _load_balancer(points: Field) -> Iterator[Cause]:
+def _load_balancer(points: Field, before: Field) -> Iterator[Cause]:
+    """Check addresses and names; an address that was stored before is accepted, as older rules may have been wider."""
+    held = {point["ip"].text for point in before}
     for point in points:
-        if point["ip"]:
+        if point["ip"] and point["ip"].text not in held:
             yield from point["ip"].invalid_each(formats.address(point["ip"].text))
         if point["hostname"]:
             yield from point["hostname"].invalid_each(formats.dns_subdomain(point["hostname"].text))

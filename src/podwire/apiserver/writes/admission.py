@@ -91,8 +91,29 @@ def service_addresses(addresses: ServiceAddresses, usable: Callable[[Transaction
         if write.resource.storage != "services":
             return
         reservation = addresses.reserve(write.obj, write.old, usable(write.transaction))
-        if reservation.causes:
-            raise status.invalid(write.resource, write.obj["metadata"]["name"], reservation.causes)
+        refusal = reservation.refusal
+        if refusal is not None and refusal.internal:
+            raise status.internal(refusal.internal)
+        if refusal is not None:
+            raise status.invalid(write.resource, write.obj["metadata"]["name"], refusal.causes)
         write.transaction.when_done(reservation.confirm, reservation.cancel)
+
+    return admit
+
+
+def external_addresses(*, allowed: bool) -> Admission:
+    """Refuse new externalIPs of Services unless allowed; existing ones may stay or become fewer.
+
+    Whoever may write Services could otherwise receive the traffic to any address (CVE-2020-8554; k8s.io/kubernetes
+    admission plugin DenyServiceExternalIPs).
+    """
+
+    def admit(write: Write) -> None:
+        if allowed or write.resource.storage != "services":
+            return
+        held = () if write.old is None else write.old["spec"].get("externalIPs") or ()
+        if not set(write.obj["spec"].get("externalIPs") or ()) <= set(held):
+            why = "Use of external IPs is denied by admission control"
+            raise status.forbidden(write.resource, write.obj["metadata"]["name"], why)
 
     return admit

@@ -37,6 +37,8 @@ class IPAddresses:
     def follow(self, transaction: Transaction, resource: Resource, service: Object, old: Object | None) -> None:
         """Store what a Service newly holds and remove what it no longer does; raises StatusError 422."""
         now, before = cluster_addresses(service), cluster_addresses(old)
+        if not (now <= before or before <= now):
+            return  # an address that is held may not change: validation refuses the write
         for address in now - before:
             self.store(transaction, resource, service, address)
         for address in before - now:

@@ -10,38 +10,48 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.validation import services
+from podwire.apiserver.writes.number_pool import NotAllocatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from podwire.apiserver.base.field_errors import Cause
 
 Object = dict[str, Any]
 
 _POLICY = "spec.ipFamilyPolicy"
+_PREFER = "PreferDualStack"
 _OTHER = {"IPv4": "IPv6", "IPv6": "IPv4"}
 
 
-def complete(spec: Object, old: Object | None, served: tuple[str, ...]) -> list[Cause]:
-    """Fill both fields in place; `served` are the cluster's families, the primary one first. The causes if it fails."""
-    if spec["type"] == "ExternalName":
-        return []
+def complete(spec: Object, old: Object | None, served: tuple[str, ...]) -> None:
+    """Fill both fields in place; `served` are the cluster's families, the primary one first. Raises NotAllocatedError.
+
+    A Service that prefers two stacks and does not change keeps what it has, also after the cluster's families changed.
+    """
+    if spec["type"] == "ExternalName" or (old is not None and _keeps_preference(spec, old)):
+        return
     if "ipFamilyPolicy" not in spec:
         spec["ipFamilyPolicy"] = _default_policy(spec, old)
-    wrong = list(services.addresses(Field("spec", spec)))
-    if wrong:
-        return wrong
-    if old is not None:
-        wrong += _reduce(spec, old)
-    wrong += _check_single(spec)
-    wrong += _infer(spec, served)
-    if wrong:
-        return wrong
+    before = None if old is None else Field("spec", old)
+    _refuse(services.addresses(Field("spec", spec), before))
+    _refuse([*(() if old is None else _reduce(spec, old)), *_check_single(spec), *_infer(spec, served)])
     if not _headless_without_selector(spec):
-        wrong += _check_served(spec, served)
-    if not wrong:
-        _fill(spec, served)
-    return wrong
+        _refuse(_check_served(spec, served))
+    _fill(spec, served)
+
+
+def _refuse(causes: Iterable[Cause]) -> None:
+    found = tuple(causes)
+    if found:
+        raise NotAllocatedError(*found)
+
+
+def _keeps_preference(spec: Object, old: Object) -> bool:
+    """Whether a Service preferred two stacks before and does now, with the same addresses and families."""
+    policies = {spec.get("ipFamilyPolicy"), old.get("ipFamilyPolicy", _PREFER)}
+    same = all(spec.get(part) == old.get(part) for part in ("type", "clusterIPs", "ipFamilies"))
+    return policies == {_PREFER} and same
 
 
 def _default_policy(spec: Object, old: Object | None) -> str:
@@ -83,7 +93,7 @@ def _infer(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
         family = services.family_of(address)
         if position >= len(spec.get("ipFamilies", ())):
             if family in served:
-                spec.setdefault("ipFamilies", []).append(family)
+                spec["ipFamilies"] = [*spec.get("ipFamilies", ()), family]
             else:
                 detail = f"{family} is not configured on this cluster"
                 yield field_errors.invalid(f"spec.clusterIPs[{position}]", spec["clusterIPs"], detail)
@@ -100,9 +110,8 @@ def _check_served(spec: Object, served: tuple[str, ...]) -> Iterator[Cause]:
 
 
 def _fill(spec: Object, served: tuple[str, ...]) -> None:
-    families = spec.setdefault("ipFamilies", [])
-    if not families:
-        families.append(served[0])
+    families = spec.get("ipFamilies") or [served[0]]
     two_stacks = len(served) == 2 or _headless_without_selector(spec)
     if spec["ipFamilyPolicy"] != "SingleStack" and len(families) == 1 and two_stacks:
-        families.append(_OTHER[families[0]])
+        families = [*families, _OTHER[families[0]]]
+    spec["ipFamilies"] = families

@@ -7,6 +7,19 @@ full. Source: kubernetes.io "Service ClusterIP allocation", "NodePort static sub
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from podwire.apiserver.base.field_errors import Cause
+
+
+class NotAllocatedError(ValueError):
+    """A Service does not get what it needs: because of the value of a field, or as a range is full (`internal`)."""
+
+    def __init__(self, *causes: Cause, internal: str = "") -> None:
+        super().__init__(internal)
+        self.causes = causes
+        self.internal = internal
 
 
 class PoolError(ValueError):
@@ -21,7 +34,7 @@ class Pool:
     """Numbers of one range, the first `band` of them kept for requests of one number.
 
     `reachable` may be wider: its other numbers are given on request and never chosen. `held` are the numbers that are
-    taken; pools of ranges that overlap share them.
+    taken, shared with pools of ranges that overlap; who takes numbers returns them there.
     """
 
     def __init__(
@@ -38,10 +51,6 @@ class Pool:
     def __contains__(self, number: int) -> bool:
         """Whether the number can be requested."""
         return number in self._reachable
-
-    def is_free(self, number: int) -> bool:
-        """Whether the number is of this pool and not taken."""
-        return number in self._reachable and number not in self._held
 
     def take(self, number: int) -> int:
         """Take this number; raises PoolError when it is taken already or outside."""
@@ -62,14 +71,6 @@ class Pool:
                     self._held.add(number)
                     return number
         raise PoolError("range is full")
-
-    def hold(self, number: int) -> None:
-        """Mark a number of a stored object as taken, also one that is outside or taken already."""
-        self._held.add(number)
-
-    def give_back(self, number: int) -> None:
-        """Free the number."""
-        self._held.discard(number)
 
 
 def static_address_band(size: int) -> int:

@@ -7,16 +7,22 @@ Source: k8s.io/kubernetes `pkg/registry/core/service/storage/alloc.go`, `ipalloc
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from podwire.apiserver.base import field_errors
-from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.validation import services
-from podwire.apiserver.writes import ip_families
-from podwire.apiserver.writes.number_pool import Pool, PoolError, static_address_band, static_port_band
+from podwire.apiserver.writes import ip_families, node_ports
+from podwire.apiserver.writes.number_pool import (
+    NotAllocatedError,
+    Pool,
+    PoolError,
+    static_address_band,
+    static_port_band,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +34,7 @@ Object = dict[str, Any]
 CLUSTER_RANGES = "kubernetes"
 """The name of the ranges that the cluster was started with, and of their ServiceCIDR."""
 
-_NODE_PORT_TYPES = {"NodePort", "LoadBalancer"}
+_PORT = "port"
 _LARGEST_POOL = 1 << 16
 """Addresses chosen from one range: IPv6 ranges are far larger, and upstream has the same limit."""
 
@@ -65,7 +71,7 @@ class AddressRange(NamedTuple):
 
 
 class _Hold(NamedTuple):
-    """One number that is taken: an address of a family, or a node port of a protocol."""
+    """One number that is taken: an address of a family, or a node port."""
 
     space: str
     number: int
@@ -74,16 +80,25 @@ class _Hold(NamedTuple):
 class Reservation:
     """What one write of a Service took. End it with `confirm` once stored, with `cancel` when it was not (or dry run).
 
-    `causes` is empty when everything could be given; a reservation with causes holds nothing.
+    `refusal` is None when everything could be given; a reservation with a refusal holds nothing.
     """
 
     def __init__(
-        self, give_back: Callable[[set[_Hold]], None], taken: set[_Hold], unneeded: set[_Hold], refused: list[Cause]
+        self,
+        give_back: Callable[[set[_Hold]], None],
+        taken: set[_Hold],
+        unneeded: set[_Hold],
+        refusal: NotAllocatedError | None = None,
     ) -> None:
         self._give_back = give_back
         self._taken = taken
         self._unneeded = unneeded
-        self.causes = tuple(refused)
+        self.refusal = refusal
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """The fields for whose values nothing could be given."""
+        return () if self.refusal is None else self.refusal.causes
 
     def confirm(self) -> None:
         """Release what the Service held before and does not need any longer."""
@@ -102,14 +117,11 @@ class ServiceAddresses:
 
     def __init__(self, ranges: ServiceRanges) -> None:
         self._families = tuple(f"IPv{network.version}" for network in ranges.networks)
-        self._held: dict[str, set[int]] = {name: set() for name in ("IPv4", "IPv6", *services.PROTOCOLS)}
+        self._held: dict[str, set[int]] = {space: set() for space in ("IPv4", "IPv6", _PORT)}
+        self._repeated: Counter[_Hold] = Counter()
         self._ranges: dict[str, tuple[AddressRange, ...]] = {}
-        self._ports = {
-            protocol: Pool(
-                ranges.node_ports, "port", static_port_band(len(ranges.node_ports)), held=self._held[protocol]
-            )
-            for protocol in services.PROTOCOLS
-        }
+        band = static_port_band(len(ranges.node_ports))
+        self._ports = Pool(ranges.node_ports, "port", band, held=self._held[_PORT])
         self.serve(CLUSTER_RANGES, ranges.networks)
 
     def serve(self, name: str, networks: Iterable[IPv4Network | IPv6Network]) -> None:
@@ -125,7 +137,9 @@ class ServiceAddresses:
     def restore(self, stored: Iterable[Object]) -> None:
         """Hold what stored Services have; call once at start."""
         for service in stored:
-            for hold in self._holds(service):
+            for hold in set(_holds(service)):
+                if hold.number in self._held[hold.space]:
+                    self._repeated[hold] += 1
                 self._held[hold.space].add(hold.number)
 
     def hold(self, address: str) -> None:
@@ -143,103 +157,73 @@ class ServiceAddresses:
 
         `usable` returns whether a range, by its name, may give addresses.
         """
-        spec = service["spec"]
-        before = set(self._holds(old)) if old is not None else set()
+        spec, before = service["spec"], None if old is None else old["spec"]
+        ranges = [one for name, parts in self._ranges.items() if usable(name) for one in parts]
         taken: set[_Hold] = set()
-        refused = ip_families.complete(spec, None if old is None else old["spec"], self._families)
-        if not refused:
-            ranges = [one for name, parts in self._ranges.items() if usable(name) for one in parts]
-            refused = [*self._take_addresses(spec, ranges, before, taken), *self._take_ports(spec, before, taken)]
-        if refused:
-            self._give_back(taken)
-            return Reservation(self._give_back, set(), set(), refused)
-        return Reservation(self._give_back, taken, before - set(self._holds(service)), [])
+        ports: set[int] = set()
+        try:
+            ip_families.complete(spec, before, self._families)
+            _take_addresses(service, before, ranges, taken)
+            node_ports.allocate(spec, before, self._ports, ports)
+        except NotAllocatedError as refusal:
+            self._give_back(taken | {_Hold(_PORT, number) for number in ports})
+            return Reservation(self._give_back, set(), set(), refusal)
+        taken |= {_Hold(_PORT, number) for number in ports}
+        unneeded = set() if old is None else set(_holds(old)) - set(_holds(service))
+        return Reservation(self._give_back, taken, unneeded)
 
     def release(self, service: Object) -> None:
         """Release all that a Service held that is gone from the store."""
-        self._give_back(set(self._holds(service)))
+        self._give_back(set(_holds(service)))
 
     def _give_back(self, holds: set[_Hold]) -> None:
         for hold in holds:
-            self._held[hold.space].discard(hold.number)
+            if self._repeated[hold]:
+                self._repeated[hold] -= 1
+            else:
+                self._held[hold.space].discard(hold.number)
 
-    def _holds(self, service: Object) -> Iterator[_Hold]:
-        spec = service["spec"]
-        for address in spec.get("clusterIPs", ()):
-            if address != "None":
-                yield _Hold(services.family_of(address), int(ip_address(address)))
-        for port in spec.get("ports", ()):
-            if port.get("nodePort"):
-                yield _Hold(port["protocol"], port["nodePort"])
-        if spec.get("healthCheckNodePort"):
-            yield _Hold("TCP", spec["healthCheckNodePort"])
 
-    def _take_addresses(
-        self, spec: Object, ranges: list[AddressRange], before: set[_Hold], taken: set[_Hold]
-    ) -> Iterator[Cause]:
-        if spec["type"] == "ExternalName" or spec.get("clusterIP") == "None":
-            return
-        wanted = list(spec.get("clusterIPs", ()))
-        given: list[str] = []
-        for position, family in enumerate(spec["ipFamilies"]):
-            requested = wanted[position] if position < len(wanted) else ""
-            number = int(ip_address(requested)) if requested else 0
-            if requested and _Hold(family, number) in before:
-                given.append(requested)
-                continue
-            of_family = [one for one in ranges if one.family == family]
-            try:
-                number = _take_address(of_family, number)
-            except PoolError as error:
-                yield _address_refused(error, requested, of_family, wanted)
-                return
-            taken.add(_Hold(family, number))
-            given.append(requested or str(of_family[0].address(number)))
-        spec["clusterIP"], spec["clusterIPs"] = given[0], given
+def _holds(service: Object) -> Iterator[_Hold]:
+    """What a Service has."""
+    spec = service["spec"]
+    for address in spec.get("clusterIPs", ()):
+        if address != "None":
+            yield _Hold(services.family_of(address), int(ip_address(address)))
+    for number in node_ports.held(spec):
+        yield _Hold(_PORT, number)
 
-    def _take_ports(self, spec: Object, before: set[_Hold], taken: set[_Hold]) -> Iterator[Cause]:
-        needed = spec["type"] == "NodePort" or (
-            spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
-        )
-        if spec["type"] in _NODE_PORT_TYPES:
-            # Requested numbers first, so that none of them is chosen for another port.
-            for port in sorted(Field("spec", spec)["ports"], key=lambda entry: not entry["nodePort"]):
-                if needed or port["nodePort"]:
-                    yield from self._take_port(port, spec, before, taken)
-        if spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
-            health = Field("spec", spec)["healthCheckNodePort"]
-            try:
-                spec["healthCheckNodePort"] = self._take_number("TCP", health.number, before, taken)
-            except PoolError as error:
-                yield health.invalid(f"failed to allocate requested HealthCheck NodePort {health.number}: {error}")
 
-    def _take_port(self, port: Field, spec: Object, before: set[_Hold], taken: set[_Hold]) -> Iterator[Cause]:
-        protocol = port["protocol"].text
-        if protocol not in self._ports:
-            return
-        # The same number may serve another protocol of the same port, and upstream prefers that.
-        twin = next((p.get("nodePort", 0) for p in spec["ports"] if p is not port.value and _twins(p, port.value)), 0)
-        requested = port["nodePort"].number
-        wanted = requested or self._free(protocol, twin)
+def _take_addresses(service: Object, old: Object | None, ranges: list[AddressRange], taken: set[_Hold]) -> None:
+    """Fill clusterIP and clusterIPs where the Service newly needs an address; raises NotAllocatedError."""
+    spec = service["spec"]
+    first = _first_to_fill(spec, old)
+    families = spec.get("ipFamilies", ())
+    if first >= len(families):
+        return
+    wanted = list(spec.get("clusterIPs", ()))
+    given = wanted[:first]
+    for position, family in enumerate(families[first:], first):
+        requested = wanted[position] if position < len(wanted) else ""
+        of_family = [one for one in ranges if one.family == family]
         try:
-            port.value["nodePort"] = self._take_number(protocol, wanted, before, taken)
+            number = _take_address(of_family, int(ip_address(requested)) if requested else 0)
         except PoolError as error:
-            known = self._ports[protocol].numbers
-            outside = f"provided port is not in the valid range. The range of valid ports is {known[0]}-{known[-1]}"
-            yield field_errors.invalid(port["nodePort"].path, requested, outside if error.outside else str(error))
+            raise _address_refused(error, requested, service, wanted) from error
+        taken.add(_Hold(family, number))
+        given.append(requested or str(of_family[0].address(number)))
+    spec["clusterIP"], spec["clusterIPs"] = given[0], given
 
-    def _take_number(self, protocol: str, requested: int, before: set[_Hold], taken: set[_Hold]) -> int:
-        """Take a port, the requested one unless 0; one that the Service holds already is kept."""
-        if requested and _Hold(protocol, requested) in before:
-            return requested
-        pool = self._ports[protocol]
-        number = pool.take(requested) if requested else pool.take_any()
-        taken.add(_Hold(protocol, number))
-        return number
 
-    def _free(self, protocol: str, number: int) -> int:
-        """The number where it is free, else 0: any."""
-        return number if number and self._ports[protocol].is_free(number) else 0
+def _first_to_fill(spec: Object, old: Object | None) -> int:
+    """The position of the first family that gets an address by this write; past the last one where none does."""
+    if spec["type"] == "ExternalName" or spec.get("clusterIP") == "None":
+        return len(spec.get("ipFamilies", ()))
+    if old is None or old["type"] == "ExternalName":
+        return 0
+    if old.get("clusterIP") == "None":
+        return len(spec["ipFamilies"])
+    return len(old.get("ipFamilies", ()))
 
 
 def _take_address(ranges: list[AddressRange], requested: int) -> int:
@@ -255,15 +239,12 @@ def _take_address(ranges: list[AddressRange], requested: int) -> int:
     raise PoolError("range is full")
 
 
-def _address_refused(error: PoolError, requested: str, ranges: list[AddressRange], wanted: list[str]) -> Cause:
-    if error.outside:
-        known = ",".join(str(one.network) for one in ranges)
-        why = f"the provided IP ({requested}) is not in the valid range. The range of valid IPs is {known}"
-    else:
-        why = str(error)
-    detail = f"failed to allocate IP {requested}: {why}" if requested else f"failed to allocate a serviceIP: {why}"
-    return field_errors.invalid("spec.clusterIPs", wanted, detail)
-
-
-def _twins(one: Object, other: Object) -> bool:
-    return bool(one.get("port") == other.get("port") and one.get("protocol") != other.get("protocol"))
+def _address_refused(error: PoolError, requested: str, service: Object, wanted: list[str]) -> NotAllocatedError:
+    if not requested:
+        return NotAllocatedError(
+            internal=f'failed to allocate a serviceIP for Service "{service["metadata"]["name"]}": {error}'
+        )
+    why = "the provided network does not match the current range" if error.outside else str(error)
+    return NotAllocatedError(
+        field_errors.invalid("spec.clusterIPs", wanted, f"failed to allocate IP {requested}: {why}")
+    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.validation.services import externally_accessible
+from podwire.apiserver.writes import service_strategy
 
 if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Resource
@@ -57,7 +56,7 @@ def before_create(resource: Resource, obj: Object) -> None:
             obj["spec"]["serviceAccount"] = obj["spec"]["serviceAccountName"]
             obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
         case "", "Service":
-            _match_first_address(obj["spec"], {})
+            service_strategy.before_create(obj["spec"])
         case "batch", "Job":
             _select_own_pods(obj)
         case _:
@@ -68,9 +67,7 @@ def before_update(resource: Resource, obj: Object, old: Object) -> None:
     """Complete a changed object in place: what a client left out and may not change is taken from the old object."""
     match resource.group, resource.kind:
         case "", "Service":
-            _keep_allocated(obj["spec"], old["spec"])
-            _match_first_address(obj["spec"], old["spec"])
-            _drop_unused(obj["spec"], old["spec"])
+            service_strategy.before_update(obj, old)
         case "", "Pod":
             if "status" in old:
                 obj.setdefault("status", {}).setdefault("qosClass", quality_of_service(obj["spec"]))
@@ -93,77 +90,6 @@ def quality_of_service(spec: Object) -> str:
         for entry in resources
     )
     return "Guaranteed" if guaranteed else "Burstable"
-
-
-def _keep_allocated(spec: Object, old: Object) -> None:
-    """Keep addresses and node ports that a PUT leaves out."""
-    if "ExternalName" in {spec["type"], old["type"]}:
-        return
-    if not spec.get("clusterIP") and not spec.get("clusterIPs") and old.get("clusterIP"):
-        spec["clusterIP"], spec["clusterIPs"] = old["clusterIP"], list(old.get("clusterIPs", [old["clusterIP"]]))
-    if {spec["type"], old["type"]} <= {"NodePort", "LoadBalancer"}:
-        _keep_node_ports(spec, old)
-        if _needs_health_check(spec) and _needs_health_check(old) and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = old.get("healthCheckNodePort", 0)
-
-
-def _keep_node_ports(spec: Object, old: Object) -> None:
-    taken = {(port.get("protocol"), port.get("nodePort")) for port in spec.get("ports", ())}
-    held = {
-        (port.get("protocol"), port["port"]): port["nodePort"] for port in old.get("ports", ()) if "nodePort" in port
-    }
-    for port in spec.get("ports", ()):
-        number = held.get((port.get("protocol"), port.get("port")))
-        if not port.get("nodePort") and number and (port.get("protocol"), number) not in taken:
-            port["nodePort"] = number
-
-
-def _match_first_address(spec: Object, old: Object) -> None:
-    """Set or clear clusterIPs where only clusterIP was changed, and the other way."""
-    first, every = spec.get("clusterIP"), spec.get("clusterIPs")
-    if not old:
-        if first and not every:
-            spec["clusterIPs"] = [first]
-        return
-    if first != old.get("clusterIP") and every == old.get("clusterIPs"):
-        if first:
-            spec["clusterIPs"] = [first, *(every or [])[1:]]
-        else:
-            spec.pop("clusterIPs", None)
-
-
-def _drop_unused(spec: Object, old: Object) -> None:
-    """Remove fields of the former type that the user left unchanged."""
-
-    def unchanged(name: str) -> bool:
-        return name in spec and spec[name] == old.get(name)
-
-    if old["type"] != "ExternalName" and spec["type"] == "ExternalName":
-        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            if unchanged(name):
-                del spec[name]
-    if old["type"] != spec["type"]:
-        if old["type"] in {"NodePort", "LoadBalancer"} and spec["type"] not in {"NodePort", "LoadBalancer"}:
-            _drop_node_ports(spec, old)
-        if old["type"] == "LoadBalancer":
-            for name in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
-                if unchanged(name):
-                    del spec[name]
-    if _needs_health_check(old) and not _needs_health_check(spec) and unchanged("healthCheckNodePort"):
-        del spec["healthCheckNodePort"]
-    if not externally_accessible(Field("spec", spec)) and unchanged("externalTrafficPolicy"):
-        del spec["externalTrafficPolicy"]
-
-
-def _drop_node_ports(spec: Object, old: Object) -> None:
-    held = {port.get("nodePort") for port in old.get("ports", ())}
-    for port in spec.get("ports", ()):
-        if port.get("nodePort") in held:
-            port.pop("nodePort", None)
-
-
-def _needs_health_check(spec: Object) -> bool:
-    return spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _select_own_pods(obj: Object) -> None:

@@ -112,6 +112,15 @@ def _service(obj: Field) -> Iterator[str]:
         yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
 
 
+def of_status(resource: Resource, obj: Object) -> tuple[str, ...]:
+    """The warnings of a stored status."""
+    if (resource.group, resource.kind) != ("", "Service"):
+        return ()
+    points = Field("status", obj.get("status"))["loadBalancer"]["ingress"]
+    addresses = (Field(point.path, point["ip"].value) for point in points)
+    return tuple(text for address in addresses for text in pod_warnings.non_canonical(address))
+
+
 def _headless(spec: Field) -> Iterator[str]:
     for part in ("loadBalancerIP", "externalIPs"):
         if spec[part]:

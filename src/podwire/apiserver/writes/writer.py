@@ -24,7 +24,7 @@ from podwire.apiserver.writes import deletion, metadata, strategy, warnings
 from podwire.apiserver.writes.admission import Write
 from podwire.apiserver.writes.decoding import check_form, decode_error
 from podwire.apiserver.writes.omitempty import drop_empty
-from podwire.apiserver.writes.parts import WHOLE, configured
+from podwire.apiserver.writes.parts import STATUS, WHOLE, configured
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -214,6 +214,8 @@ class Writer:
             self._removal(write.transaction, resource, obj)
             return Written(write.transaction.remove(key, obj), gone=True)
         found = warnings.of_write(resource, obj, old) if part is WHOLE else ()
+        if part is STATUS:
+            found = warnings.of_status(resource, obj)
         return Written(write.transaction.put(key, obj), found)
 
     def _author(self, resource: Resource, options: WriteOptions) -> Author:
