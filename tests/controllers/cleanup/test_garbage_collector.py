@@ -114,6 +114,17 @@ async def test_an_object_with_another_owner_only_loses_the_reference(api: FakeAp
         await api.until(lambda: not api.all(CONFIG_MAPS))
 
 
+async def test_an_owner_that_waits_goes_when_its_last_dependent_has_lost_the_reference(api: FakeApi) -> None:
+    """The dependent stays: it has another owner."""
+    owners = [api.put(REPLICA_SETS, name, "shop") for name in ("web", "other")]
+    api.put(PODS, "shared", "shop", metadata=owned_by(REPLICA_SETS, *owners), spec={})
+    async with at_work(api):
+        await api.delete(REPLICA_SETS, WEB, propagation="Foreground")
+        await api.until(lambda: set(api.objects["replicasets"]) == {NamespacedName("shop", "other")})
+    pod = api.objects["pods"][NamespacedName("shop", "shared")]
+    assert [owner["name"] for owner in pod["metadata"]["ownerReferences"]] == ["other"]
+
+
 async def test_an_owner_of_an_unknown_kind_is_left_to_people(api: FakeApi) -> None:
     unknown = {"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "w"}
     api.put(CONFIG_MAPS, "child", "shop", metadata={"ownerReferences": [unknown]})

@@ -109,8 +109,11 @@ class GarbageCollector:
         old, new = change.old, change.new
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             self._gone(old.metadata.uid)
-        if new is not None and self._graph.put(_item(kind, new)):
-            self._touch(new.metadata.uid)
+        if new is None:
+            return
+        before = self._graph.items.get(new.metadata.uid)
+        if self._graph.put(_item(kind, new)):
+            self._touch(new.metadata.uid, before.owners if before is not None else ())
 
     def _gone(self, uid: str) -> None:
         item = self._graph.remove(uid)
@@ -119,10 +122,11 @@ class GarbageCollector:
         for owner in item.owners if item else ():
             self._queue.add(owner.uid)
 
-    def _touch(self, uid: str) -> None:
+    def _touch(self, uid: str, former_owners: Sequence[OwnerReference]) -> None:
+        """Decide again on an object and on owners that wait for it, or waited until it lost its reference."""
         item = self._graph.items[uid]
         self._queue.add(uid)
-        for owner in item.owners:
+        for owner in (*item.owners, *former_owners):
             if (known := self._graph.items.get(owner.uid)) and known.waiting:
                 self._queue.add(owner.uid)
         if item.waiting:
