@@ -104,20 +104,20 @@ def _run(chosen: argparse.Namespace, tests: Path, selected: list[str], folder: P
     """Run the tests. Ctrl-C ends the run and the world; what ended before is returned."""
     built = programs.build(programs.GINKGO)
     limits = suite.Limits(chosen.procs, chosen.limit, chosen.whole_limit)
-    with _cluster(chosen, tests) as kubeconfig:
-        against = suite.Suite(built, tests, world.PROGRAMS / "kubectl", kubeconfig, chosen.nodes)
+    with _cluster(chosen, tests) as client:
+        against = suite.Suite(built, tests, world.PROGRAMS / "kubectl", client, chosen.nodes)
         return suite.run(against, limits, selected, folder, progress(len(selected)))
 
 
 @contextlib.contextmanager
-def _cluster(chosen: argparse.Namespace, tests: Path) -> Iterator[Path]:
+def _cluster(chosen: argparse.Namespace, tests: Path) -> Iterator[world.Client]:
     if chosen.kubeconfig:
-        yield chosen.kubeconfig
+        yield world.Client(chosen.kubeconfig)
         return
     archives = images.archives(tests)
     say(f"world '{chosen.world}' with {world.NODES} nodes")
-    with world.running(chosen.world, archives) as kubeconfig:
-        yield kubeconfig
+    with world.running(chosen.world, archives) as client:
+        yield client
 
 
 def progress(total: int) -> Callable[[int, Line], None]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.conformance.results import Line, read
+from tools.conformance.world import Client
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 45.0
@@ -20,12 +21,12 @@ GRACE_SECONDS = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The built programs and what they run against."""
+    """The built programs, what they run against, and where they run."""
 
     ginkgo: Path
     tests: Path
     kubectl: Path
-    kubeconfig: Path
+    client: Client
     nodes: int
 
 
@@ -55,9 +56,10 @@ def command(suite: Suite, limits: Limits, selected: Iterable[str], folder: Path)
     """The call of ginkgo for exactly these tests; a name is quoted, since focus is a regular expression."""
     focus = [f"--focus={quoted(name)}$" for name in selected]
     return [
-        "nice", str(suite.ginkgo), f"--procs={limits.processes}", "--keep-going", "--silence-skips", "--no-color",
+        *suite.client.prefix, "nice", str(suite.ginkgo),
+        f"--procs={limits.processes}", "--keep-going", "--silence-skips", "--no-color",
         f"--timeout={limits.whole:.0f}s", "--grace-period=10s", *focus, str(suite.tests), "--",
-        "--provider=skeleton", f"--kubeconfig={suite.kubeconfig}", f"--kubectl-path={suite.kubectl}",
+        "--provider=skeleton", f"--kubeconfig={suite.client.kubeconfig}", f"--kubectl-path={suite.kubectl}",
         f"--num-nodes={suite.nodes}", "--allowed-not-ready-nodes=0", f"--report-dir={folder}",
     ]  # fmt: skip
 
@@ -76,9 +78,10 @@ def run(
     """
     settings = {
         **os.environ,
+        **suite.client.environment,
         "CONFORMANCE_RESULTS": str(folder),
         "CONFORMANCE_TEST_LIMIT": f"{limits.test:.0f}s",
-        "KUBECONFIG": str(suite.kubeconfig),
+        "KUBECONFIG": str(suite.client.kubeconfig),
     }
     results = folder / "results.jsonl"
     with folder.joinpath("ginkgo.log").open("wb") as log:

@@ -1,4 +1,7 @@
-"""The world that a run uses. Its state folder, images and kubeconfig are its own: no other world is touched."""
+"""The world that a run uses. Its state folder, images and kubeconfig are its own: no other world is touched.
+
+The suite runs on the world's host `outside`, as it would beside a cluster of machines: it reaches load balancers.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import yaml
 
+from podwire.lab.network.topology import Topology
 from tools.conformance import cache
 
 PROGRAMS = Path(sys.executable).parent
@@ -19,6 +25,17 @@ PROGRAMS = Path(sys.executable).parent
 NAME = "conformance"
 NODES = 3
 DOWN_SECONDS = 60.0
+API_PORT = 6443
+"""The API server's port on the underlay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """How programs reach a cluster: a kubeconfig, what is before each command line, and its environment."""
+
+    kubeconfig: Path
+    prefix: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def environment(state: Path) -> dict[str, str]:
@@ -39,8 +56,8 @@ class Held(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def running(name: str, images: list[Path]) -> Iterator[Path]:
-    """Start a world with these images; the value is its kubeconfig. It ends with the block, or with this process.
+def running(name: str, images: list[Path]) -> Iterator[Client]:
+    """Start a world with these images, for programs outside of it. It ends with the block, or with this process.
 
     Raises CalledProcessError where podwire does not start it; podwire has said why.
     """
@@ -52,12 +69,23 @@ def running(name: str, images: list[Path]) -> Iterator[Path]:
     up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(NODES), "--lifeline", str(held)]
     try:
         subprocess.run(up, check=True, env=settings, pass_fds=[held])
-        yield state / "kubeconfig"
+        yield Client(outside(state / "kubeconfig"), (podwire, "exec", "--name", name, "outside", "--"), settings)
     finally:
         down = [podwire, "down", "--name", name]
         subprocess.run(down, check=False, env=settings, stdout=subprocess.DEVNULL, timeout=DOWN_SECONDS)
         os.close(held)
         os.close(lifeline)
+
+
+def outside(kubeconfig: Path) -> Path:
+    """Write the kubeconfig for the host `outside`, which reaches the API server on the underlay; return its path."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    for entry in config["clusters"]:
+        entry["cluster"]["server"] = f"https://{Topology(nodes=NODES).control4.ip}:{API_PORT}"
+    written = kubeconfig.with_name("kubeconfig-outside")
+    written.touch(mode=0o600)
+    written.write_text(yaml.safe_dump(config))
+    return written
 
 
 def _load(podwire: str, images: list[Path], settings: dict[str, str]) -> None:

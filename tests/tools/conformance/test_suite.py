@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tools.conformance.results import Line
 from tools.conformance.suite import Limits, Suite, command, names, quoted, run
+from tools.conformance.world import Client
 
 LISTED = """\
 The following spec names can be used with 'ginkgo run --focus/skip':
@@ -18,7 +19,7 @@ The following spec names can be used with 'ginkgo run --focus/skip':
 
 
 def suite(folder: Path, ginkgo: str = "ginkgo") -> Suite:
-    return Suite(folder / ginkgo, folder / "e2e.test", folder / "kubectl", folder / "kubeconfig", 3)
+    return Suite(folder / ginkgo, folder / "e2e.test", folder / "kubectl", Client(folder / "kubeconfig"), 3)
 
 
 def test_names_are_sorted_and_each_once() -> None:

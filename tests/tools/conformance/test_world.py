@@ -1,7 +1,9 @@
+import contextlib
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tools.conformance import world
 
@@ -15,7 +17,8 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "#!/bin/sh",
         '[ "$2" != ls ] || echo "$IMAGES"',
         f'echo "$1 $2 $3 $4 | $KUBECONFIG" >> {log}',
-        f'[ "$1" != up ] || [ ! -e {tmp_path}/broken ]',
+        f'[ "$1" != up ] || [ ! -e {tmp_path}/broken ] || exit 1',
+        '[ "$1" != up ] || echo "clusters: [cluster: {server: here, tls: 1}]" > $KUBECONFIG',
     ]
     program.write_text("\n".join(lines) + "\n")
     program.chmod(0o755)
@@ -27,8 +30,13 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_world_has_its_images_and_a_kubeconfig_of_its_own_and_ends(calls: Path, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "podwire/conformance/world-x/kubeconfig"
-    with pytest.raises(RuntimeError), world.running("x", [Path("/image.tar")]) as given:
-        raise RuntimeError(given)
+    with contextlib.suppress(RuntimeError), world.running("x", [Path("/image.tar")]) as given:
+        raise RuntimeError
+    assert given.prefix[1:] == ("exec", "--name", "x", "outside", "--")
+    assert given.environment["KUBECONFIG"] == str(kubeconfig)
+    assert given.kubeconfig.stat().st_mode & 0o777 == 0o600
+    outside = yaml.safe_load(given.kubeconfig.read_text())
+    assert outside == {"clusters": [{"cluster": {"server": "https://172.18.0.1:6443", "tls": 1}}]}
     assert calls.read_text().splitlines() == [
         f"image load /image.tar  | {kubeconfig}",
         f"image ls -o json | {kubeconfig}",
