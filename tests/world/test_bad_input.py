@@ -80,6 +80,10 @@ def test_a_port_that_is_taken(fresh_home: Home) -> None:
         (["up", "--name", "No Name"], ("--name No Name", "lower case")),
         (["down", "--name", "absent"], ("no world 'absent'", "podwire up")),
         (["exec", "--name", "absent", "node-1", "--", "true"], ("no world 'absent'",)),
+        (["up", "--zones", "a,,b"], ("--zones", "a,b,c")),
+        (["up", "--lb-pool", "172.18.0.0/24"], ("--lb-pool 172.18.0.0/24", "API server", "choose")),
+        (["outside", "--name", "absent", "--", "true"], ("no world 'absent'",)),
+        (["outside", "--"], ("outside", "podwire outside -- curl")),
         (["up", "--overlay", "carrier-pigeon"], ("carrier-pigeon", "vxlan")),
     ],
 )
@@ -114,6 +118,8 @@ def test_targets_that_are_not_there(quarter: World) -> None:
     refused(rows, "node-9")
     assert execute(quarter, "node-1", "no-such-program").returncode == 127
     assert execute(quarter, "node-1", "true").returncode == 0
+    outside = quarter.home.podwire("outside", "--name", quarter.name, "--", "sh", "-c", "cat; exit 7", check=False)
+    assert outside.returncode == 7
 
 
 def execute(world: World, target: str, program: str) -> Result:

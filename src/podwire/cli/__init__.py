@@ -13,6 +13,7 @@ VERBS = {
     "status": "Show the worlds, their nodes and where to reach them.",
     "kubectl": "Run kubectl against a world.",
     "exec": "Run a program in a pod's network, on a node or on the outside host.",
+    "outside": "Run a program on the host outside of the cluster.",
     "node": "Switch a node off, as if its power failed, and on again.",
     "image": "Load container images from archives, list and remove them.",
     "logs": "Show the logs of podwire's own processes.",

@@ -24,9 +24,7 @@ def command(name: str | None, target: str, program: tuple[str, ...]) -> None:
     podwire exec shop/frontend-7d4b9 -- dig +search backend
     podwire exec outside -- ping -c1 172.18.0.2
     """
-    from podwire.lab.host import nsenter, select_world, worlds
+    from podwire.lab.host import nsenter, select_world
 
-    words = program[1:] if program[0] == "--" else program
-    if not words:
-        raise worlds.WorldError("exec: name a program after '--', such as: podwire exec node-1 -- ip route")
+    words = nsenter.words_of("exec", program, "exec node-1 -- ip route")
     sys.exit(nsenter.run(select_world.choose_ready(name), target, words))

@@ -25,6 +25,15 @@ from podwire.cli.termination import cleanup_on_signal
     show_default=True,
     help="How packets travel between nodes.",
 )
+@click.option(
+    "--zones", default="", metavar="ZONE,...", help="Zones of the nodes, in turn: label topology.kubernetes.io/zone."
+)
+@click.option(
+    "--lb-pool",
+    default="",
+    metavar="CIDR,...",
+    help="Addresses of load balancers: a part of 172.18.254.0/24, or subnets of their own.",
+)
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
 @click.option(
@@ -42,7 +51,7 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
 
     \b
     podwire up
-    podwire up --name shop --nodes 3 -f examples/shop
+    podwire up --name shop --nodes 3 --zones a,b,c -f examples/shop
     """
     from podwire.lab.host.manifests import apply_and_wait, check_files
     from podwire.lab.host.start import UpOptions, start

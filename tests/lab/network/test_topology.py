@@ -1,3 +1,5 @@
+import ipaddress
+
 import pytest
 
 from podwire.lab.network.topology import Topology
@@ -23,3 +25,21 @@ def test_well_known_addresses() -> None:
 def test_impossible_numbers_of_nodes_are_refused(nodes: int) -> None:
     with pytest.raises(ValueError, match="--nodes"):
         Topology(nodes=nodes)
+
+
+def test_nodes_are_in_the_zones_in_turn() -> None:
+    zones = [node.zone for node in Topology(nodes=4, zones=("a", "b", "c")).all_nodes()]
+    assert zones == ["a", "b", "c", "a"]
+    assert Topology(nodes=1).node(1).zone == ""
+
+
+@pytest.mark.parametrize("zone", ["", "a/b", "-a", "a" * 64, "ä"])
+def test_a_zone_is_the_value_of_a_label(zone: str) -> None:
+    with pytest.raises(ValueError, match="--zones"):
+        Topology(nodes=1, zones=("a", zone))
+
+
+def test_a_role_reads_the_same_topology_again() -> None:
+    public = (ipaddress.ip_network("203.0.113.0/24"), ipaddress.ip_network("2001:db8::/112"))
+    for topology in (Topology(nodes=3, overlay="vxlan", zones=("a", "b"), public=public), Topology(nodes=1)):
+        assert Topology.read(topology.arguments()) == topology

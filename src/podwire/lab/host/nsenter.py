@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
@@ -109,14 +110,26 @@ def rows(world: World, node: str, capability: str) -> str:
         return b"".join(iter(lambda: agent.recv(65536), b"")).decode()
 
 
+def words_of(verb: str, program: Sequence[str], example: str) -> Sequence[str]:
+    """A program and its arguments, without the `--` before it. Raises WorldError where there is none."""
+    words = program[1:] if program and program[0] == "--" else program
+    if not words:
+        raise WorldError(f"{verb}: name a program after '--', such as: podwire {example}")
+    return words
+
+
 def run(world: World, target: str, arguments: Sequence[str]) -> int:
-    """Run a program in the target's network; returns its exit status, 128 + signal where one ended it."""
+    """Run a program in the target's network; returns its exit status, 128 + signal where one ended it.
+
+    The program ends with this process, by whatever signal that ends.
+    """
     place = place_of(world, target)
     folder = os.getcwd()
     enter(world, place.network)
     use_resolver(place.resolver)
 
     def program() -> None:
+        namespaces.prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.path.isdir(folder):
             os.chdir(folder)
         try:

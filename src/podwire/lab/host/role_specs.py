@@ -14,12 +14,7 @@ API_SERVER = "apiserver"
 
 def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpec, ...]:
     """All roles. `folder` is the world's folder on the host, with its keys in `pki`; `images` is its user's."""
-    arguments = {
-        "nodes": str(topology.nodes),
-        "overlay": topology.overlay,
-        "pki": str(folder / "pki"),
-        "images": str(images),
-    }
+    arguments = {**topology.arguments(), "pki": str(folder / "pki"), "images": str(images)}
     underlay = str(paths.network("underlay"))
     return (
         RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints:underlay", "", arguments, once=True),

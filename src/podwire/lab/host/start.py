@@ -17,6 +17,7 @@ from podwire.lab.base import paths
 from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import launch, userns, worlds
 from podwire.lab.host.role_specs import world_roles
+from podwire.lab.network import pools
 from podwire.lab.network.topology import Topology
 from podwire.lab.supervisor.init import KEEP, WorldSpec
 
@@ -27,7 +28,8 @@ Progress = Callable[[str], None]
 class UpOptions:
     """The options of `podwire up`. Times are seconds.
 
-    `lifeline` is the read end of a pipe: the world ends when its other end is closed.
+    `lifeline` is the read end of a pipe: the world ends when its other end is closed. `zones` and `lb_pool` are lists
+    with commas.
     """
 
     name: str
@@ -36,6 +38,8 @@ class UpOptions:
     api_port: int
     timeout: float
     lifeline: int | None = None
+    zones: str = ""
+    lb_pool: str = ""
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
@@ -90,10 +94,13 @@ def _lifeline(options: UpOptions) -> tuple[int | None, int]:
 
 
 def _topology(options: UpOptions) -> Topology:
+    zones = tuple(options.zones.split(",")) if options.zones else ()
     try:
-        return Topology(nodes=options.nodes, overlay=options.overlay)
+        found = Topology(nodes=options.nodes, overlay=options.overlay, zones=zones, public=pools.parse(options.lb_pool))
+        found.check_pools()
     except ValueError as error:
         raise launch.LaunchError(str(error)) from None
+    return found
 
 
 @contextmanager

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+
+from podwire.lab.network import pools
+from podwire.lab.network.pools import Network
 
 MOST_NODES = 200
 """More would run out of the per-node ranges below 10.244.0.0/16 long after the machine ran out of memory."""
 
 
+ZONE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+"""The value of a label. Source: kubernetes.io "Labels and Selectors"."""
+
+
 class NodeAddresses(msgspec.Struct, frozen=True):
-    """One node: its addresses on the underlay and the ranges it gives its pods."""
+    """One node: its addresses on the underlay, the ranges it gives its pods, and its zone, empty where it has none."""
 
     name: str
     ipv4: ipaddress.IPv4Interface
     ipv6: ipaddress.IPv6Interface
     pods4: ipaddress.IPv4Network
     pods6: ipaddress.IPv6Network
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The ranges of a world and how many nodes it has. The underlay is one link; pods are routed."""
+    """The ranges of a world and how many nodes it has. The underlay is one link; pods are routed.
+
+    Nodes are in `zones` in turn. Load balancers get addresses of `public`, which the outside host reaches, or of
+    `internal`, which it does not.
+    """
 
     nodes: int
     overlay: str = "direct"
+    zones: tuple[str, ...] = ()
+    public: tuple[Network, ...] = pools.PUBLIC
+    internal: tuple[Network, ...] = pools.INTERNAL
     underlay4: ipaddress.IPv4Network = field(default=ipaddress.IPv4Network("172.18.0.0/16"))
     underlay6: ipaddress.IPv6Network = field(default=ipaddress.IPv6Network("fd00:172:18::/64"))
     pods4: ipaddress.IPv4Network = field(default=ipaddress.IPv4Network("10.244.0.0/16"))
@@ -38,6 +55,28 @@ class Topology:
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= MOST_NODES:
             raise ValueError(f"--nodes {self.nodes}: a world has 1 to {MOST_NODES} nodes")
+        for zone in self.zones:
+            if not ZONE.fullmatch(zone):
+                raise ValueError(f"--zones: {zone!r} is no value of a label; write names such as a,b,c")
+
+    @classmethod
+    def read(cls, arguments: Mapping[str, str]) -> Topology:
+        """The topology of a role's arguments, as `arguments` made them."""
+        return cls(
+            nodes=int(arguments["nodes"]),
+            overlay=arguments["overlay"],
+            zones=_words(arguments["zones"]),
+            public=tuple(map(ipaddress.ip_network, _words(arguments["public"]))),
+        )
+
+    def arguments(self) -> dict[str, str]:
+        """What differs between worlds, for the arguments of a role: a process that starts again has the same."""
+        return {
+            "nodes": str(self.nodes),
+            "overlay": self.overlay,
+            "zones": ",".join(self.zones),
+            "public": ",".join(map(str, self.public)),
+        }
 
     @property
     def control4(self) -> ipaddress.IPv4Interface:
@@ -84,8 +123,36 @@ class Topology:
             ipv6=ipaddress.IPv6Interface((self.underlay6[number + 1], self.underlay6.prefixlen)),
             pods4=ipaddress.IPv4Network((self.pods4[number * step4], 24)),
             pods6=ipaddress.IPv6Network((self.pods6[number * step6], 64)),
+            zone=self.zones[(number - 1) % len(self.zones)] if self.zones else "",
         )
+
+    def underlay(self, version: int) -> Network:
+        """The underlay's subnet of an address family: 4 or 6."""
+        return self.underlay4 if version == 4 else self.underlay6
+
+    def check_pools(self) -> None:
+        """Raise ValueError where a public pool overlaps an address or a range of this world."""
+        pools.check(self.public, tuple(self._taken()), (self.underlay4, self.underlay6))
+
+    def _taken(self) -> Iterator[tuple[str, Network]]:
+        yield from (("the range of pods", found) for found in (self.pods4, self.pods6))
+        yield from (("the range of Services", found) for found in (self.services4, self.services6))
+        yield from ((f"the internal pool {found}", found) for found in self.internal)
+        hosts = [("the API server", self.control4, self.control6), ("the outside host", self.outside4, self.outside6)]
+        hosts += [(node.name, node.ipv4, node.ipv6) for node in self.all_nodes()]
+        for name, *addresses in hosts:
+            for address in addresses:
+                yield f"the address {address.ip} of {name}", ipaddress.ip_network(address.ip)
+
+    @property
+    def routed_pools(self) -> tuple[Network, ...]:
+        """The public pools outside of the underlay's subnet: the outside host needs a route to them."""
+        return tuple(pool for pool in self.public if not pools.is_within(pool, self.underlay(pool.version)))
 
     def all_nodes(self) -> tuple[NodeAddresses, ...]:
         """Every node, in order."""
         return tuple(self.node(number) for number in range(1, self.nodes + 1))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()

@@ -12,7 +12,9 @@ from podwire.kernel import bridges, links, namespaces, routes, sysctl
 from podwire.kernel.bridges import Interface
 from podwire.kernel.links import VethEnd
 from podwire.kernel.netlink import Netlink
+from podwire.kernel.nftables import Nftables
 from podwire.lab.base import paths
+from podwire.lab.network.pools import Network
 from podwire.lab.network.topology import Topology
 
 BRIDGE = "br0"
@@ -23,11 +25,15 @@ ROUTE_PROTOCOL = 4
 
 
 class UnderlayHost(msgspec.Struct, frozen=True):
-    """One end of a cable: a node, or the outside host. Routes send what it does not know to `gateways`."""
+    """One end of a cable: a node, or the outside host.
+
+    It looks for the addresses of `on_link` on the underlay itself; what it does not know it sends to `gateways`.
+    """
 
     name: str
     addresses: tuple[Interface, ...]
     gateways: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]
+    on_link: tuple[Network, ...] = ()
 
     def mac(self, end: str) -> str:
         """The hardware address of an end of its cable; it follows from the name."""
@@ -43,7 +49,28 @@ def hosts(topology: Topology) -> tuple[UnderlayHost, ...]:
     outside = (topology.outside4.ip, topology.outside6.ip)
     control = (topology.control4.ip, topology.control6.ip)
     nodes = tuple(UnderlayHost(node.name, (node.ipv4, node.ipv6), outside) for node in topology.all_nodes())
-    return (UnderlayHost("outside", (topology.outside4, topology.outside6), control), *nodes)
+    external = UnderlayHost("outside", (topology.outside4, topology.outside6), control, topology.routed_pools)
+    return (external, *nodes)
+
+
+def internal_filter(topology: Topology) -> str:
+    """The ruleset of the bridge: no host sends frames to an internal load balancer.
+
+    Nodes turn their own and their pods' packets to one into packets to an endpoint, so that no such address is ever a
+    destination between them. What is dropped came from outside, by whatever route.
+    """
+    rules = [rule for pool in topology.internal for rule in _dropped(pool)]
+    lines = "".join(f"    {rule} drop\n" for rule in rules)
+    return (
+        "table bridge podwire-underlay {\n  chain internal-load-balancers {\n"
+        f"    type filter hook prerouting priority -300;\n{lines}  }}\n}}\n"
+    )
+
+
+def _dropped(pool: Network) -> tuple[str, ...]:
+    if pool.version == 4:
+        return f"ether type ip ip daddr {pool}", f"ether type arp arp daddr ip {pool}"
+    return (f"ether type ip6 ip6 daddr {pool}",)
 
 
 def build(topology: Topology) -> None:
@@ -60,10 +87,17 @@ def build(topology: Topology) -> None:
         bridge = _bridge(underlay, (topology.control4, topology.control6))
         for host in hosts(topology):
             _cable(underlay, bridge, host)
+    _filter(topology)
     for host in hosts(topology):
         namespaces.enter_network(paths.network(host.name))
         with Netlink() as inside:
             _address(inside, host)
+
+
+def _filter(topology: Topology) -> None:
+    nft = Nftables()
+    nft.run(internal_filter(topology))
+    nft.close()
 
 
 def _bridge(netlink: Netlink, addresses: tuple[Interface, ...]) -> int:
@@ -92,6 +126,7 @@ def _address(netlink: Netlink, host: UnderlayHost) -> None:
             *(bridges.add_interface(index, address) for address in host.addresses),
             links.bring_up("eth0"),
             *(routes.replace_route(_default(gateway, index)) for gateway in host.gateways),
+            *(routes.replace_route(routes.Route(pool, ROUTE_PROTOCOL, link=index)) for pool in host.on_link),
         ]
     )
 

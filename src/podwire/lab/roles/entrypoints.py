@@ -46,20 +46,15 @@ NODE_HEALTH = NodeHealth(grace_seconds=10.0, force_seconds=3.0, silence="podwire
 """Shorter than upstream's: a world's nodes are processes of one machine."""
 
 
-def topology_of(arguments: Arguments) -> Topology:
-    """The world's topology from a role's arguments."""
-    return Topology(nodes=int(arguments["nodes"]), overlay=arguments["overlay"])
-
-
 def underlay(arguments: Arguments, _: Descriptors) -> None:
     """Build the network between the nodes, and see that the keys are there before anyone needs them."""
-    world_underlay.build(topology_of(arguments))
+    world_underlay.build(Topology.read(arguments))
     credentials.wait(Path(arguments["pki"]))
 
 
 def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
     """The API server: on the underlay, and on the loopback listener that `up` opened on the host."""
-    topology, keys = topology_of(arguments), Path(arguments["pki"])
+    topology, keys = Topology.read(arguments), Path(arguments["pki"])
     addresses = (str(topology.control4.ip), str(topology.control6.ip))
     config = api_server.ApiServerConfig(
         store=str(paths.DATABASE),
@@ -92,13 +87,13 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
 
 def upstream(arguments: Arguments, _: Descriptors) -> None:
     """The DNS of the world outside the cluster."""
-    topology = topology_of(arguments)
+    topology = Topology.read(arguments)
     run(upstream_dns.serve_upstream(str(topology.outside4.ip), external_network.records(topology)))
 
 
 def agent(arguments: Arguments, _: Descriptors) -> None:
     """The agent of one node."""
-    topology = topology_of(arguments)
+    topology = Topology.read(arguments)
     node = topology.node(int(arguments["node"]))
     config = AgentConfig(
         node=node.name,
@@ -112,7 +107,7 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
 
 def runtime(arguments: Arguments, _: Descriptors) -> None:
     """The runtime of one node."""
-    topology = topology_of(arguments)
+    topology = Topology.read(arguments)
     node = topology.node(int(arguments["node"]))
     folder = paths.node(node.name)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -143,7 +138,7 @@ def bootstrap(arguments: Arguments, descriptors: Descriptors) -> None:
     keys = Path(arguments["pki"])
     files = {key: keys / name for key, name in CREDENTIALS_FILES.items()}
     work = world_bootstrap.Bootstrap(
-        topology_of(arguments), _credentials(arguments, credentials.ADMIN), files, descriptors["progress"]
+        Topology.read(arguments), _credentials(arguments, credentials.ADMIN), files, descriptors["progress"]
     )
     run(work.run())
 
@@ -155,4 +150,4 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _credentials(arguments: Arguments, name: str) -> Credentials:
-    return credentials.of_folder(Path(arguments["pki"]), name, topology_of(arguments).api_server)
+    return credentials.of_folder(Path(arguments["pki"]), name, Topology.read(arguments).api_server)

@@ -15,6 +15,8 @@ CREDENTIALS = "coredns-credentials"
 CREDENTIALS_PATH = "/etc/podwire"
 CREDENTIALS_FILES = {"ca.crt": "ca.crt", "tls.crt": "dns.crt", "tls.key": "dns.key"}
 """The keys of the Secret, and the files of the world's keys that they are filled from."""
+REGION = "local"
+"""The region of all zones of a world."""
 DNS_PORT = 53
 READY_PORT = 8181
 
@@ -26,6 +28,8 @@ def node_object(node: NodeAddresses) -> dict[str, Any]:
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
     }
+    if node.zone:
+        labels |= {"topology.kubernetes.io/region": REGION, "topology.kubernetes.io/zone": node.zone}
     pod_cidrs = [str(node.pods4), str(node.pods6)]
     return {
         "metadata": {"name": node.name, "labels": labels},
