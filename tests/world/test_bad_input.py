@@ -82,6 +82,7 @@ def test_a_port_that_is_taken(fresh_home: Home) -> None:
         (["exec", "--name", "absent", "node-1", "--", "true"], ("no world 'absent'",)),
         (["up", "--zones", "a,,b"], ("--zones", "a,b,c")),
         (["up", "--lb-pool", "172.18.0.0/24"], ("--lb-pool 172.18.0.0/24", "API server", "choose")),
+        (["up", "--service-node-port-range", "32767-30000"], ("--service-node-port-range", "30000-32767")),
         (["outside", "--name", "absent", "--", "true"], ("no world 'absent'",)),
         (["outside", "--"], ("outside", "podwire outside -- curl")),
         (["up", "--overlay", "carrier-pigeon"], ("carrier-pigeon", "vxlan")),

@@ -34,6 +34,18 @@ from podwire.cli.termination import cleanup_on_signal
     metavar="CIDR,...",
     help="Addresses of load balancers: a part of 172.18.254.0/24, or subnets of their own.",
 )
+@click.option(
+    "--service-node-port-range",
+    default="30000-32767",
+    show_default=True,
+    metavar="FIRST-LAST",
+    help="The node ports of Services.",
+)
+@click.option(
+    "--allow-external-ips",
+    is_flag=True,
+    help="Let Services have externalIPs: a user who may write one can take the traffic of any address (CVE-2020-8554).",
+)
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
 @click.option(

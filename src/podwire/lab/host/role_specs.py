@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from podwire.lab.base import paths
+from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.network.topology import NodeAddresses, Topology
 from podwire.lab.supervisor.role_states import RoleSpec
 
@@ -12,9 +13,10 @@ UNDERLAY = "underlay"
 API_SERVER = "apiserver"
 
 
-def world_roles(topology: Topology, folder: Path, images: Path) -> tuple[RoleSpec, ...]:
+def world_roles(topology: Topology, services: ServiceOptions, folder: Path, images: Path) -> tuple[RoleSpec, ...]:
     """All roles. `folder` is the world's folder on the host, with its keys in `pki`; `images` is its user's."""
-    arguments = {**topology.arguments(), "pki": str(folder / "pki"), "images": str(images)}
+    paths_of = {"pki": str(folder / "pki"), "images": str(images)}
+    arguments = {**topology.arguments(), **services.arguments(), **paths_of}
     underlay = str(paths.network("underlay"))
     return (
         RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints:underlay", "", arguments, once=True),

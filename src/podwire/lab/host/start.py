@@ -17,6 +17,7 @@ from podwire.lab.base import paths
 from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import launch, userns, worlds
 from podwire.lab.host.role_specs import world_roles
+from podwire.lab.host.service_options import ServiceOptions, parse_range
 from podwire.lab.network import pools
 from podwire.lab.network.topology import Topology
 from podwire.lab.supervisor.init import KEEP, WorldSpec
@@ -40,12 +41,14 @@ class UpOptions:
     lifeline: int | None = None
     zones: str = ""
     lb_pool: str = ""
+    service_node_port_range: str = "30000-32767"
+    allow_external_ips: bool = False
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
     """Start a world and return when its network is usable. On any failure nothing of it is left."""
     worlds.check_name(options.name)
-    topology = _topology(options)
+    topology, services = _topology(options), _services(options)
     if not nftables.available():
         raise launch.LaunchError(str(nftables.NftablesMissingError()))
     with _claimed(options.name) as (folder, undo):
@@ -57,7 +60,7 @@ def start(options: UpOptions, report: Progress) -> worlds.World:
         ours, theirs = _lifeline(options)
         spec = WorldSpec(
             name=options.name,
-            roles=world_roles(topology, folder, paths.images()),
+            roles=world_roles(topology, services, folder, paths.images()),
             descriptors={"api": listener.fileno(), "progress": writer},
             logs=folder / "logs",
             nodes=tuple(node.name for node in topology.all_nodes()),
@@ -101,6 +104,13 @@ def _topology(options: UpOptions) -> Topology:
     except ValueError as error:
         raise launch.LaunchError(str(error)) from None
     return found
+
+
+def _services(options: UpOptions) -> ServiceOptions:
+    try:
+        return ServiceOptions(parse_range(options.service_node_port_range), options.allow_external_ips)
+    except ValueError as error:
+        raise launch.LaunchError(str(error)) from None
 
 
 @contextmanager

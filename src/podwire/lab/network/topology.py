@@ -140,9 +140,9 @@ class Topology:
         yield from ((f"the internal pool {found}", found) for found in self.internal)
         hosts = [("the API server", self.control4, self.control6), ("the outside host", self.outside4, self.outside6)]
         hosts += [(node.name, node.ipv4, node.ipv6) for node in self.all_nodes()]
-        for name, *addresses in hosts:
-            for address in addresses:
-                yield f"the address {address.ip} of {name}", ipaddress.ip_network(address.ip)
+        for name, ipv4, ipv6 in hosts:
+            yield f"the address {ipv4.ip} of {name}", ipaddress.IPv4Network(ipv4.ip)
+            yield f"the address {ipv6.ip} of {name}", ipaddress.IPv6Network(ipv6.ip)
 
     @property
     def routed_pools(self) -> tuple[Network, ...]:

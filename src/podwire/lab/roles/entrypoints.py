@@ -26,6 +26,7 @@ from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
 from podwire.lab.base.zygote_client import ZygoteSpawner
 from podwire.lab.host import credentials
+from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
 from podwire.lab.network import external_network, upstream_dns
@@ -55,6 +56,7 @@ def underlay(arguments: Arguments, _: Descriptors) -> None:
 def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
     """The API server: on the underlay, and on the loopback listener that `up` opened on the host."""
     topology, keys = Topology.read(arguments), Path(arguments["pki"])
+    services = ServiceOptions.read(arguments)
     addresses = (str(topology.control4.ip), str(topology.control6.ip))
     config = api_server.ApiServerConfig(
         store=str(paths.DATABASE),
@@ -71,6 +73,8 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
         service_ranges=(str(topology.services4), str(topology.services6)),
         cluster_addresses=topology.api_service,
         endpoint_addresses=addresses,
+        node_port_range=services.node_ports,
+        allow_external_ips=services.external_ips,
     )
     try:
         run(api_server.serve(config))
@@ -101,6 +105,7 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
         cluster=Cluster((topology.pods4, topology.pods6), Overlay() if topology.overlay == "vxlan" else None),
         service_ranges=(str(topology.services4), str(topology.services6)),
         folder=paths.node(node.name),
+        allow_external_ips=ServiceOptions.read(arguments).external_ips,
     )
     node_agent.main(config)
 
