@@ -29,7 +29,7 @@ from podwire.apiserver.storage.history import Window
 from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.storage.store import Store
 from podwire.apiserver.streams.node_dialer import MakeDialer
-from podwire.apiserver.writes import bootstrap_objects
+from podwire.apiserver.writes import allocation_conflicts, bootstrap_objects
 from podwire.apiserver.writes.admission import (
     default_ingress_class,
     external_addresses,
@@ -100,8 +100,10 @@ class ApiServer:
         """Make the parts; what would stay open where a later one fails is given to `undo`."""
         config = self._config
         self.registry = builtin.registry()
-        networks, (first, last) = tuple(map(ip_network, config.service_ranges)), config.node_port_range
-        self._addresses = ServiceAddresses(ServiceRanges(networks, range(first, last + 1)))
+        first, last = config.node_port_range
+        self._node_ports = range(first, last + 1)
+        networks = tuple(map(ip_network, config.service_ranges))
+        self._addresses = ServiceAddresses(ServiceRanges(networks, self._node_ports))
         self.store = Store(config.store, durable=config.durable, window=config.window)
         undo.callback(self.store.abandon)
         self.hub = Hub(self.store)
@@ -119,13 +121,16 @@ class ApiServer:
 
     async def start(self) -> None:
         """Make the first objects and listen; raises OSError where an address is taken."""
-        self._addresses.restore([stored.object() for stored in self.store.objects("services")])
+        services = [stored.object() for stored in self.store.objects("services")]
+        self._addresses.restore(services)
         self.store.subscribe(self._release_addresses)
         self._definitions.start(self._writer)
         self._ranges.start(self._writer)
         self._priority.start()
         await self.access.start(self.registry)
         await self._bootstrap.start()
+        conflicts = allocation_conflicts.find(services, self._ranges.networks(), self._node_ports)
+        await allocation_conflicts.report(self._writer, self.registry, conflicts, _now())
         await self._server.start()
         for host, port in self._config.listen:
             self._server.listen(host, port)

@@ -88,6 +88,10 @@ class ServiceCIDRController:
             for address in ip_addresses.cluster_addresses(obj):
                 self._objects.remove(transaction, obj, address)
 
+    def networks(self) -> list[Network]:
+        """The networks of all ServiceCIDRs, those that are being deleted among them."""
+        return [network for stored in self._store.objects(STORAGE) for network in networks(stored.object())]
+
     def start(self, writer: Writer) -> None:
         """Give addresses of the ranges that the store has, and follow what changes."""
         for stored in self._store.objects(STORAGE):
