@@ -40,8 +40,8 @@ def validate(service: Field, old: Field | None) -> Iterator[Cause]:
     before = None if old is None else old["spec"]
     yield from addresses(spec, before)
     for address in spec["externalIPs"]:
-        wrong = _address(address.text, _values(before, "externalIPs"))
-        yield from address.invalid_each(wrong or formats.special_address(address.text))
+        special = formats.special_address(address.text) if formats.parse_address(address.text) else []
+        yield from address.invalid_each(_address(address.text, _values(before, "externalIPs")) or special)
     yield from spec["type"].one_of(TYPES)
     yield from _port_pairs(spec)
     yield from _load_balancer(spec, before)
