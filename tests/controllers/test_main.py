@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.main import ControllersConfig, run
 from podwire.kube.client import ApiError, Client
 from podwire.kube.core import Pod
@@ -23,6 +24,7 @@ from podwire.kube.watch import Change
 from tests.apiserver.conftest import Served
 from tests.controllers.build import READY, node_fields
 
+POOLS = BalancerPools(public=("172.18.254.0/30", "fd00:172:18::fe:0/112"))
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
 
@@ -67,7 +69,7 @@ async def world(served: Served) -> AsyncIterator[Served]:
             await client.patch(NODES, NamespacedName("", name), {"status": fields["status"]}, "status")
         tasks = [
             asyncio.create_task(Runtime(client).run()),
-            asyncio.create_task(run(ControllersConfig(served.credentials))),
+            asyncio.create_task(run(ControllersConfig(served.credentials, balancer_pools=POOLS))),
         ]
         yield served
         for task in tasks:
@@ -150,3 +152,36 @@ async def test_a_pod_that_no_node_takes_says_why(world: Served) -> None:
     await world.kubectl("wait", "pod/lonely", "--for=condition=Ready", "--timeout=20s")
     (pod,) = await found(world, "pods")
     assert pod["spec"]["nodeName"] == "node-2"
+
+
+async def external_ip(world: Served, name: str, expected: str) -> None:
+    """Wait for the addresses of the status, and see that kubectl shows them as EXTERNAL-IP."""
+    for index, address in enumerate(expected.split(",")):
+        condition = f"--for=jsonpath={{.status.loadBalancer.ingress[{index}].ip}}={address}"
+        await world.kubectl("wait", f"service/{name}", condition, "--timeout=20s")
+    line = await world.kubectl("get", "service", name, "--no-headers")
+    assert line.split()[3] == expected
+
+
+async def test_a_load_balancer_has_an_external_ip_until_it_is_deleted(world: Served) -> None:
+    await world.kubectl("create", "service", "loadbalancer", "web", "--tcp=80")
+    await external_ip(world, "web", "172.18.254.1")
+    ingress = "jsonpath={.status.loadBalancer.ingress}"
+    assert json.loads(await world.kubectl("get", "service", "web", "-o", ingress)) == [
+        {"ip": "172.18.254.1", "ipMode": "VIP"}
+    ]
+    both = {"spec": {"ipFamilyPolicy": "RequireDualStack"}}
+    await world.kubectl("patch", "service", "web", "-p", json.dumps(both))
+    await external_ip(world, "web", "172.18.254.1,fd00:172:18::fe:1")
+    for name in ("second", "third"):
+        await world.kubectl("create", "service", "loadbalancer", name, "--tcp=80")
+    await external_ip(world, "second", "172.18.254.2")
+    assert "<pending>" in await world.kubectl("get", "service", "third")
+    await world.kubectl("patch", "service", "web", "-p", json.dumps({"spec": {"type": "ClusterIP"}}))
+    await external_ip(world, "third", "172.18.254.1")
+    assert "<none>" in await world.kubectl("get", "service", "web")
+    described = await world.kubectl("describe", "service", "third")
+    assert "no IPv4 address is left in the public pool (172.18.254.0/30, fd00:172:18::fe:0/112)" in described
+    await world.kubectl("delete", "service", "second", "third", "--timeout=20s")
+    await world.kubectl("patch", "service", "web", "-p", json.dumps({"spec": {"type": "LoadBalancer"}}))
+    await external_ip(world, "web", "172.18.254.1,fd00:172:18::fe:1")

@@ -7,7 +7,10 @@ import logging
 
 import msgspec
 
+from podwire.controllers.balancers.local_cloud import LocalCloud
 from podwire.controllers.balancers.pools import BalancerPools
+from podwire.controllers.balancers.service_controller import NAME as SERVICE_CONTROLLER
+from podwire.controllers.balancers.service_controller import ServiceController
 from podwire.controllers.cleanup.garbage_collector import GarbageCollector
 from podwire.controllers.cleanup.namespaces import Namespaces
 from podwire.controllers.disruption.controller import Disruptions
@@ -43,6 +46,7 @@ COMPONENTS = (
     "cronjob-controller",
     "node-controller",
     SCHEDULER,
+    SERVICE_CONTROLLER,
 )
 """Names of the controllers that record events, as upstream's events have them."""
 
@@ -85,6 +89,9 @@ async def run(config: ControllersConfig) -> None:
             "disruption-controller": Disruptions(*parts).run,
             "namespace-controller": Namespaces(*parts, config.credentials.authority_file).run,
         }
+        if config.balancer_pools is not None:
+            cloud = LocalCloud(config.balancer_pools)
+            loops[SERVICE_CONTROLLER] = ServiceController(*parts, events[SERVICE_CONTROLLER], cloud).run
         collector = GarbageCollector(client, informers)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(informers.run())
