@@ -1,6 +1,7 @@
 """A stand-in as it runs in a pod: forked into a root without Python, asked with curl and sockets."""
 
 import contextlib
+import http.client
 import json
 import os
 import select
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from podwire.lab.base import grpc_health, hpack, http2
 from podwire.lab.base.grpc_health import HealthClient, Outcome
-from podwire.lab.standin import server
+from podwire.lab.standin import drain, server
 from podwire.lab.standin.answers import Caller, StandInIdentity, datagram
 from podwire.lab.standin.port import Port
 from tests import empty_root
@@ -193,15 +194,49 @@ def test_it_answers_on_when_nobody_reads_its_log_or_writes_orders() -> None:
                 client.recv(2048)
 
 
+def has_ended(one: Running, within: float) -> bool:
+    ended = os.pidfd_open(one.pid)
+    try:
+        return bool(select.select([ended], [], [], within)[0])
+    finally:
+        os.close(ended)
+
+
 @sandboxed
-def test_it_ends_at_once_when_told_even_with_open_connections() -> None:
+def test_it_ends_at_once_where_nothing_but_probes_came() -> None:
+    with running() as one, socket.create_connection(connect(one), timeout=5):
+        curl("-A", "kube-probe/1.37", "http://127.0.0.1/healthz")
+        os.kill(one.pid, signal.SIGTERM)
+        assert has_ended(one, within=drain.QUIET_SECONDS * 0.9)
+        assert os.waitpid(one.pid, 0)[1] == 0
+
+
+@sandboxed
+def test_it_serves_until_no_client_comes_any_more_even_with_open_connections() -> None:
     with running() as one, socket.create_connection(connect(one), timeout=5) as client:
         client.sendall(b"PING\n")
         client.recv(10)
-        ended = os.pidfd_open(one.pid)
         os.kill(one.pid, signal.SIGTERM)
-        assert select.select([ended], [], [], 2)[0], "it has not ended within two seconds"
+        for _ in range(30):
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", timeout=5)) as web:
+                web.request("GET", "/")
+                assert web.getresponse().status == 200
+            assert not has_ended(one, within=drain.QUIET_SECONDS / 20)
+        kept = curl("-si", "http://127.0.0.1/", "http://127.0.0.1/")
+        assert kept.lower().count("connection: close") == 2
+        assert has_ended(one, within=drain.QUIET_SECONDS * 5)
         assert os.waitpid(one.pid, 0)[1] == 0
+
+
+@sandboxed
+def test_a_second_signal_ends_it_at_once() -> None:
+    with running() as one:
+        one.line("listening on TCP 80")
+        curl("http://127.0.0.1/")
+        os.kill(one.pid, signal.SIGTERM)
+        curl("http://127.0.0.1/")
+        os.kill(one.pid, signal.SIGTERM)
+        assert has_ended(one, within=drain.QUIET_SECONDS * 0.9)
 
 
 def outcome(client: HealthClient) -> Outcome:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from podwire.lab.base.http2 import PREFACE
 
@@ -69,6 +69,16 @@ class Request:
         """Whether the connection stays open after the answer (RFC 9112 section 9.3)."""
         options = {option.strip() for option in self.headers.get("connection", "").lower().split(",")}
         return "close" not in options and (self.version == "HTTP/1.1" or "keep-alive" in options)
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether a kubelet's probe sent it (kubernetes `pkg/probe/http/request.go`)."""
+        return self.headers.get("user-agent", "").startswith("kube-probe/")
+
+    @property
+    def closing(self) -> Request:
+        """The same request, after whose answer the connection ends."""
+        return replace(self, headers={**self.headers, "connection": "close"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from functools import partial
 from podwire.kernel.datagram import DatagramSocket, listen_stream
 from podwire.lab.base.grpc_health import SERVING, HealthServer
 from podwire.lab.standin.answers import Caller, StandInIdentity, datagram, http_answer, http_refusal, one_line
+from podwire.lab.standin.drain import Drain
 from podwire.lab.standin.http import Continue, HttpReader, Looks, Refusal, Request, looks
 from podwire.lab.standin.port import Port
 
@@ -33,7 +34,10 @@ LONGEST_LINE = 1024
 
 
 def main(identity: StandInIdentity, ports: Sequence[Port], control: int | None = None) -> None:
-    """Listen and answer until SIGTERM. `control` is a descriptor whose lines open more ports: `listen tcp 8080`."""
+    """Listen and answer until SIGTERM, and then while clients still come.
+
+    `control` is a descriptor whose lines open more ports: `listen tcp 8080`.
+    """
     asyncio.run(_serve(identity, ports, control))
 
 
@@ -86,6 +90,8 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
     if control is not None:
         stand_in.read_control(control)
     await signalled.wait()
+    signalled.clear()
+    await stand_in.drain.run(at_once=signalled)
     stand_in.close()
 
 
@@ -100,6 +106,7 @@ class StandIn:
     """All listeners of one container."""
 
     def __init__(self, identity: StandInIdentity) -> None:
+        self.drain = Drain()
         self._identity = identity
         self._open: set[Port] = set()
         self._servers: list[asyncio.Server] = []
@@ -194,7 +201,7 @@ class StandIn:
         self._writers.add(writer)
         address, port, *_ = writer.get_extra_info("peername") or ("?", 0)
         try:
-            await Conversation(self._identity, Caller(address, port, number), reader, writer).run()
+            await Conversation(self._identity, Caller(address, port, number), reader, writer, self.drain).run()
         except (OSError, TimeoutError):
             pass
         finally:
@@ -206,8 +213,14 @@ class Conversation:
     """One TCP connection: HTTP or HTTP/2 where the client begins with it, else a line and an echo."""
 
     def __init__(
-        self, identity: StandInIdentity, caller: Caller, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        identity: StandInIdentity,
+        caller: Caller,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        drain: Drain,
     ) -> None:
+        self._drain = drain
         self._identity = identity
         self._caller = caller
         self._reader = reader
@@ -239,6 +252,7 @@ class Conversation:
         return data
 
     async def _echo(self, data: bytes) -> None:
+        self._drain.served()
         say(f"TCP {self._caller.local_port} from {self._caller}")
         await self._send(one_line(self._identity, self._caller) + data)
         while data := await self._read():
@@ -257,8 +271,11 @@ class Conversation:
                         return
                     case Request():
                         say(f"HTTP {self._caller.local_port} from {self._caller}: {event.method} {event.target[:200]}")
-                        await self._send(http_answer(self._identity, self._caller, event))
-                        if not event.keep_alive:
+                        if not event.is_probe:
+                            self._drain.served()
+                        request = event.closing if self._drain.active else event
+                        await self._send(http_answer(self._identity, self._caller, request))
+                        if not request.keep_alive:
                             return
             data = await self._read()
 
