@@ -23,7 +23,6 @@ from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 
 PENDING_SECONDS = 60.0
-TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler"
 
 
 class ProxyHealth:
@@ -67,11 +66,7 @@ class ProxyHealth:
         if changed is None or changed.key != self._key:
             return
         node = change.new
-        self._eligible = (
-            node is not None
-            and node.metadata.deletion_timestamp is None
-            and all(taint.key != TO_BE_DELETED_TAINT for taint in node.spec.taints)
-        )
+        self._eligible = node is not None and not node.leaving
 
     def healthz(self) -> Page:
         """Whether a load balancer may send connections to this node."""

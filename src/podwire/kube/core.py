@@ -35,6 +35,11 @@ class Namespace(Object, frozen=True):
     status: NamespaceStatus = NamespaceStatus()
 
 
+TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler"
+EXCLUDE_FROM_LOAD_BALANCERS = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""A label: load balancers send nothing to this node, whatever its value (k8s.io/api `core/v1`)."""
+
+
 class NodeAddress(Struct, frozen=True):
     """An address of a node. Type is InternalIP, ExternalIP or Hostname."""
 
@@ -73,6 +78,13 @@ class Node(Object, frozen=True):
     def ready(self) -> bool:
         """The Ready condition."""
         return any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is being deleted, or is marked for that by the cluster autoscaler."""
+        return self.metadata.deletion_timestamp is not None or any(
+            t.key == TO_BE_DELETED_TAINT for t in self.spec.taints
+        )
 
 
 class ContainerPort(Struct, frozen=True):

@@ -7,6 +7,10 @@ from podwire.kube.meta import NamespacedName, Object, Struct
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 """A Service, and its slices, with this label are for names only: no proxy serves them."""
+PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+"""A Service or a slice with this label belongs to another proxy."""
+NOT_PROXIED = frozenset({PROXY_NAME_LABEL, HEADLESS_LABEL})
+"""Labels of Services and of slices that a proxy leaves out (k8s.io/kubernetes `cmd/kube-proxy/app/server.go`)."""
 
 
 class EndpointConditions(Struct, frozen=True):

@@ -12,14 +12,8 @@ import msgspec
 
 from podwire.kube.addresses import canonical
 from podwire.kube.backends import Backend, Member, PortKey, by_port, receiving
-from podwire.kube.discovery import HEADLESS_LABEL, EndpointSlice
+from podwire.kube.discovery import NOT_PROXIED, EndpointSlice
 from podwire.kube.services import Service
-
-PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
-"""A Service or a slice with this label belongs to another proxy."""
-
-NOT_PROXIED = frozenset({PROXY_NAME_LABEL, HEADLESS_LABEL})
-"""Labels of Services and of slices that a proxy leaves out (k8s.io/kubernetes `cmd/kube-proxy/app/server.go`)."""
 
 
 class Protocol(enum.StrEnum):
