@@ -136,8 +136,11 @@ class Neighbourhood:
     async def learned(self, address: str, mac: str) -> None:
         """Return when the client sends what is for this address to that hardware address. Raises TimeoutError."""
         async with asyncio.timeout(ANSWER_SECONDS):
-            while mac not in self.client.run("ip", "neighbour", "show", address).stdout:
+            while mac not in self._neighbour(address):  # noqa: ASYNC110  nothing reports what the kernel holds
                 await asyncio.sleep(0.02)
+
+    def _neighbour(self, address: str) -> str:
+        return self.client.run("ip", "neighbour", "show", address).stdout
 
     async def _connect(self, address: str) -> str:
         with inside_network(self.client.path):

@@ -89,11 +89,19 @@ def test_the_order_of_nodes_does_not_matter_and_nobody_is_elected_of_none() -> N
 
 @pytest.mark.parametrize(
     ("address", "link"),
-    [("192.0.2.7", "eth1"), ("2001:db8::7", "eth1"), ("198.51.100.7", "eth0"), ("203.0.113.7", ""), ("192.0.2.2", "")],
+    [
+        ("192.0.2.7", "eth1"),
+        ("2001:db8::7", "eth1"),
+        ("198.51.100.7", "eth0"),
+        ("203.0.113.7", "eth0"),
+        ("2001:db8:1::7", "eth1"),
+        ("192.0.2.2", ""),
+    ],
 )
-def test_the_link_is_the_one_in_whose_subnet_the_address_is_free(address: str, link: str) -> None:
+def test_the_link_is_the_one_in_whose_subnet_the_address_lies_else_the_first(address: str, link: str) -> None:
     links = (
         Link("eth0", (ipaddress.ip_interface("198.51.100.2/24"),)),
         Link("eth1", (ipaddress.ip_interface("192.0.2.2/24"), ipaddress.ip_interface("2001:db8::2/64"))),
     )
     assert model.link_of(ipaddress.ip_address(address), links) == link
+    assert model.link_of(ipaddress.ip_address(address), ()) == ""

@@ -32,6 +32,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         service_ranges: the ranges of Services' cluster addresses.
         nodeport_addresses: where node ports answer: ranges, or PRIMARY for the node's InternalIPs; never loopback.
         allow_external_ips: whether `externalIPs` of Services have an effect.
+        announce_ranges: load balancer addresses in these ranges are announced on the node's link; none: no address is.
         folder: state that outlives the process, and the agent's sockets.
         healthz: where `/healthz` and `/livez` answer as kube-proxy's do, and `/readyz`.
         metrics: where `/metrics`, `/proxyMode`, `/healthz` and `/readyz` answer.
@@ -49,6 +50,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     metrics: tuple[Address, ...] = (("127.0.0.1", METRICS_PORT),)
     nodeport_addresses: tuple[str, ...] = (PRIMARY,)
     allow_external_ips: bool = False
+    announce_ranges: tuple[str, ...] = ()
     log_format: LogFormat = "text"
     verbosity: int = 0
 

@@ -88,6 +88,15 @@ class NodePortAddresses(click.ParamType[Any]):
     help="Serve externalIPs of Services. Who may write Services can then take any address's traffic (CVE-2020-8554).",
 )
 @click.option(
+    "--announce-cidrs",
+    "announce_ranges",
+    type=RangeList(any_number=True),
+    envvar="PODWIRE_ANNOUNCE_CIDRS",
+    default=(),
+    show_envvar=True,
+    help="Announce LoadBalancer addresses in these ranges by ARP and neighbour discovery, each from one node.",
+)
+@click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("/var/lib/podwire"),

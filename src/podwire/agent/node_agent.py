@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 from podwire.agent import metrics
+from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
 from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
 from podwire.agent.rows_socket import serving_rows
+from podwire.announcement.announcer import Feeds
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.engine.reconcile import Reconciler
 from podwire.kernel import memory
 from podwire.kube.client import Client
 from podwire.kube.informer import Informer
@@ -33,6 +37,19 @@ from podwire.services.sink import ServiceSink
 
 PROXY_MODE = "nftables"
 """kube-proxy's name of the mode in which Services are translated."""
+
+
+class Capability(Protocol):
+    """What all capabilities have."""
+
+    @property
+    def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
+        """For metrics."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until all changes received before this call are applied."""
+        ...
 
 
 class Agent:
@@ -58,6 +75,8 @@ class Agent:
         view = NodeView(config.node, config.service_ranges)
         host = HostFeeds(pods, self._nodes)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
+        self._announcing = announcing(config, Feeds(self._services, self._slices, self._nodes))
+        self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
 
     async def run(self) -> None:
         """Follow the API and keep the kernel equal to it until cancelled. Raises OSError where an address is taken."""
@@ -81,6 +100,8 @@ class Agent:
             tasks.create_task(self._network.run())
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())
+            for one in self._announcing:
+                tasks.create_task(one.run())
             tasks.create_task(self._become_ready())
             tasks.create_task(self._follow_proxy(changed))
             await self._nodes.synced.wait()
@@ -90,7 +111,7 @@ class Agent:
         """Wait until every kind has been listed once and every capability is applied."""
         for informer in self._informers:
             await informer.synced.wait()
-        for capability in (self._network, self._proxy, self._policies):
+        for capability in self._capabilities:
             await capability.settle()
         self._ready = True
         memory.release()
@@ -106,7 +127,12 @@ class Agent:
             await self._proxy_metrics.measure(self._proxy.settle)
 
     def _rows(self) -> Mapping[str, Callable[[], Iterable[object]]]:
-        return {"pods": self._network.rows, "services": self._proxy.rows, "policy": self._policies.lines}
+        return {
+            "pods": self._network.rows,
+            "services": self._proxy.rows,
+            "policy": self._policies.lines,
+            "announcement": lambda: (line for one in self._announcing for line in one.rows()),
+        }
 
     def _healthz_pages(self) -> Pages:
         return {"/healthz": self._health.healthz, "/livez": self._health.livez, "/readyz": self._readyz}
@@ -126,8 +152,9 @@ class Agent:
     def _families(self) -> Iterator[Family]:
         yield from self._proxy_metrics.families()
         yield from of_informers(self._informers)
-        capabilities = (self._network, self._proxy, self._policies)
-        yield from metrics.of_reconcilers([one for capability in capabilities for one in capability.reconcilers])
+        yield from metrics.of_reconcilers([one for capability in self._capabilities for one in capability.reconcilers])
+        for announced in self._announcing:
+            yield from announced.families()
         yield metrics.of_readiness(ready=self._ready)
         yield from of_process()
 

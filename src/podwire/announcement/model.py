@@ -88,9 +88,12 @@ def elected(address: IPAddress, nodes: Collection[str]) -> str:
 
 
 def link_of(address: IPAddress, links: Iterable[Link]) -> str:
-    """Return the name of the link in whose subnet the address lies; empty where there is none, or it is the link's."""
-    for link in links:
-        for own in link.addresses:
-            if address in own.network:
-                return "" if any(address == one.ip for one in link.addresses) else link.name
-    return ""
+    """Return the name of the link on which clients look for the address; empty where it is a link's own.
+
+    It is the link in whose subnet the address lies, else the first one with an address of its family: hosts may have a
+    route to such addresses on that link.
+    """
+    found = [(link.name, own) for link in links for own in link.addresses if own.version == address.version]
+    if any(address == own.ip for _, own in found):
+        return ""
+    return next((name for name, own in found if address in own.network), found[0][0] if found else "")

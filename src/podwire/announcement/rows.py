@@ -49,7 +49,7 @@ class RouteRow(msgspec.Struct, frozen=True):
 
 
 def proxy_rows(address: IPAddress, node: str, electorate: frozenset[str], links: Iterable[Link]) -> Iterator[ProxyRow]:
-    """Return the row of an address that this node is elected to announce, where it lies in a link's subnet."""
+    """Return the row of an address that this node is elected to announce, where a link leads to clients."""
     if model.elected(address, electorate) == node and (link := model.link_of(address, links)):
         yield ProxyRow(address, link)
 

@@ -42,6 +42,8 @@ class ProxySink:
     """The announced addresses of the network namespace that this thread is in now."""
 
     def __init__(self, signals: Signals) -> None:
+        self.gained = self.lost = 0
+        """How often an address came to this node, and left it."""
         self._signals = signals
         self._worker = Worker("announcement")
 
@@ -54,6 +56,8 @@ class ProxySink:
         await self._worker.run(_write, delta)
         self._signals.announce(delta.upserts)
         self._signals.withdraw(delta.removals)
+        self.gained += len(delta.upserts) - len(delta.replaced)
+        self.lost += len(delta.removals)
 
 
 def _read() -> list[ProxyRow]:

@@ -113,9 +113,12 @@ class AddressList(click.ParamType[Any]):
 
 
 class RangeList(click.ParamType[Any]):
-    """IP ranges separated by commas, at most one of each family."""
+    """IP ranges separated by commas, at most one of each family or any number."""
 
     name = "CIDR,..."
+
+    def __init__(self, *, any_number: bool = False) -> None:
+        self._any_number = any_number
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """The ranges as texts in canonical form."""
@@ -125,6 +128,6 @@ class RangeList(click.ParamType[Any]):
             ranges = [ipaddress.ip_network(text.strip()) for text in value.split(",") if text.strip()]
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        if len({one.version for one in ranges}) != len(ranges):
+        if not self._any_number and len({one.version for one in ranges}) != len(ranges):
             self.fail(f"{value}: at most one range of each family", param, ctx)
         return tuple(map(str, ranges))

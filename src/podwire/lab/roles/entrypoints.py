@@ -106,6 +106,7 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
         service_ranges=(str(topology.services4), str(topology.services6)),
         folder=paths.node(node.name),
         allow_external_ips=ServiceOptions.read(arguments).external_ips,
+        announce_ranges=tuple(map(str, topology.public)),
     )
     node_agent.main(config)
 
