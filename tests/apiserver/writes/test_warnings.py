@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from podwire.apiserver.base import encoding, validation_cache
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.main import running
 from tests.apiserver.conftest import Files, Talk, configuration
@@ -158,3 +159,16 @@ async def test_the_old_annotation_of_an_ingress_is_warned_of(talk: Talk) -> None
     body = {"metadata": {"name": "web", "annotations": {ANNOTATION: "nginx"}}, "spec": spec}
     expected = f"annotation \"{ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
     assert expected in await told(talk, "POST", INGRESSES, body)
+
+
+async def test_a_pod_is_encoded_once_for_errors_and_warnings(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs: list[Any] = []
+    encode = encoding.encode
+
+    def record(value: Any) -> bytes:
+        specs.extend([value] if "containers" in value else [])
+        return encode(value)
+
+    monkeypatch.setattr(validation_cache, "encode", record)
+    await told(talk, "POST", PODS, pod("web"))
+    assert len(specs) == 1

@@ -33,7 +33,8 @@ _CHANGEABLE = (
 )
 
 
-_right_specs = ValidationCache()
+right_specs = ValidationCache()
+"""Specs without an error; the check for warnings follows it."""
 
 
 def validate(pod: Field, old: Field | None) -> Iterator[Cause]:
@@ -63,7 +64,7 @@ def template(field: Field) -> Iterator[Cause]:
 
 def spec(field: Field) -> list[Cause]:
     """Check what pods and pod templates have in common."""
-    return _right_specs.check(field.value, lambda: _spec(field))
+    return right_specs.check(field.value, lambda: _spec(field))
 
 
 def _metadata_and_spec(pod: Field) -> Iterator[Cause]:

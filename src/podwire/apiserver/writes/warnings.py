@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from podwire.apiserver.base import formats
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.base.validation_cache import ValidationCache
+from podwire.apiserver.validation import pods
 from podwire.apiserver.writes import pod_warnings, unimplemented
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ TEMPLATES = {
 }
 """Where in the spec of a kind its pod template is."""
 
-_clean_specs = ValidationCache()
+_clean_specs = ValidationCache(after=pods.right_specs)
 
 _POD_NAMES = frozenset({"CronJob", "Deployment", "Job", "ReplicaSet"})
 _NAMED = "which can result in surprising behavior; a DNS label is recommended"
@@ -66,10 +67,10 @@ def _workload(obj: Field, kind: str, steps: tuple[str, ...], old: Object | None)
         yield from _name(obj, "Pod names and hostnames")
     changed = old is None or old.get("spec") != obj["spec"].value
     if changed:
-        pods = obj["spec"]
+        template = obj["spec"]
         for step in steps:
-            pods = pods[step]
-        yield from _pods(pods["spec"])
+            template = template[step]
+        yield from _pods(template["spec"])
     if kind == "StatefulSet" and obj["spec"]["revisionHistoryLimit"].number < 0:
         yield (
             "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
