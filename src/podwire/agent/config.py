@@ -33,6 +33,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         nodeport_addresses: where node ports answer: ranges, or PRIMARY for the node's InternalIPs; never loopback.
         allow_external_ips: whether `externalIPs` of Services have an effect.
         announce_ranges: load balancer addresses in these ranges are announced on the node's link; none: no address is.
+        replace_kube_proxy: whether what kube-proxy left on the node is removed.
         folder: state that outlives the process, and the agent's sockets.
         healthz: where `/healthz` and `/livez` answer as kube-proxy's do, and `/readyz`.
         metrics: where `/metrics`, `/proxyMode`, `/healthz` and `/readyz` answer.
@@ -51,6 +52,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     nodeport_addresses: tuple[str, ...] = (PRIMARY,)
     allow_external_ips: bool = False
     announce_ranges: tuple[str, ...] = ()
+    replace_kube_proxy: bool = False
     log_format: LogFormat = "text"
     verbosity: int = 0
 

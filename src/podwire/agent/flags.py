@@ -97,6 +97,12 @@ class NodePortAddresses(click.ParamType[Any]):
     help="Announce LoadBalancer addresses in these ranges by ARP and neighbour discovery, each from one node.",
 )
 @click.option(
+    "--replace-kube-proxy",
+    is_flag=True,
+    envvar="PODWIRE_REPLACE_KUBE_PROXY",
+    help="Remove what kube-proxy left on this node, once podwire's own rules are complete; not while it runs.",
+)
+@click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("/var/lib/podwire"),

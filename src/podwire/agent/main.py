@@ -17,5 +17,9 @@ def main(config: AgentConfig) -> None:
 
 
 async def _serve(config: AgentConfig) -> None:
+    if config.replace_kube_proxy:
+        from podwire.agent import kube_proxy_leftovers
+
+        await kube_proxy_leftovers.refuse_beside_kube_proxy()
     async with Client(config.credentials, "podwire-agent") as client:
         await Agent(config, client).run()

@@ -113,6 +113,10 @@ class Agent:
             await informer.synced.wait()
         for capability in self._capabilities:
             await capability.settle()
+        if self._config.replace_kube_proxy:
+            from podwire.agent import kube_proxy_leftovers
+
+            await kube_proxy_leftovers.remove()
         self._ready = True
         memory.release()
 

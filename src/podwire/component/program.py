@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 TRIM_SECONDS = 2.0
 
 
+class StartRefusedError(Exception):
+    """A program does not start. The text has the reason and the remedy."""
+
+
 def run(
     work: Coroutine[Any, Any, None], *, log_format: LogFormat = "text", verbosity: int = 0, linger: float = 0.0
 ) -> None:
@@ -32,7 +36,7 @@ def run(
     logs.configure(log_format, verbosity)
     try:
         asyncio.run(trimmed(run_until_signal(work, linger)))
-    except (OSError, CredentialsError, NftablesError, NftablesMissingError) as error:
+    except (OSError, StartRefusedError, CredentialsError, NftablesError, NftablesMissingError) as error:
         log.critical("%s", error)
         sys.exit(1)
 
