@@ -21,6 +21,7 @@ from podwire.apiserver.storage.journal import JournalError
 from podwire.component import logs, permissions
 from podwire.component.program import trimmed
 from podwire.controllers import main as controllers_main
+from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.nodes.health import NodeHealth
 from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
@@ -85,7 +86,9 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
 
 def controllers(arguments: Arguments, _: Descriptors) -> None:
     """All controllers."""
-    config = controllers_main.ControllersConfig(_credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH)
+    topology = Topology.read(arguments)
+    pools = BalancerPools(tuple(map(str, topology.public)), tuple(map(str, topology.internal)))
+    config = controllers_main.ControllersConfig(_credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools)
     run(controllers_main.run(config))
 
 
