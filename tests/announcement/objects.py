@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from podwire.kube.core import Node, NodeAddress, NodeStatus
 from podwire.kube.discovery import SERVICE_NAME_LABEL, Endpoint, EndpointConditions, EndpointSlice
@@ -23,11 +23,12 @@ def balanced(
     kind: str = "LoadBalancer",
     created: str | None = None,
     labels: dict[str, str] | None = None,
+    **spec: Any,
 ) -> Service:
     """A Service to which a load balancer gave these addresses."""
     return Service(
         metadata=ObjectMeta(namespace="default", name=name, creation_timestamp=created, labels=labels or {}),
-        spec=ServiceSpec(type=kind, external_traffic_policy="Local" if local else "Cluster"),
+        spec=ServiceSpec(type=kind, external_traffic_policy="Local" if local else "Cluster", **spec),
         status=ServiceStatus(
             load_balancer=LoadBalancerStatus(
                 ingress=tuple(LoadBalancerIngress(ip=address, ip_mode=mode) for address in addresses)

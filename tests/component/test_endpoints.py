@@ -81,3 +81,11 @@ def test_bind_addresses(text: str, expected: tuple[str, int]) -> None:
 def test_texts_that_are_no_bind_address(text: str) -> None:
     with pytest.raises(BindAddressError, match="ADDRESS:PORT"):
         bind_address(text)
+
+
+def test_one_page_can_be_that_of_every_path_and_have_headers_of_its_own() -> None:
+    page = Page("{}", HTTPStatus.SERVICE_UNAVAILABLE, JSON, (("X-Weight", "0"),))
+    for path in ("/", "/healthz"):
+        text = response(head(f"GET {path}"), lambda: page)
+        assert text.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nX-Weight: 0\r\n" in text

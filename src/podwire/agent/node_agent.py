@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from podwire.agent import metrics
 from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
+from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
@@ -27,6 +28,8 @@ from podwire.kernel import memory
 from podwire.kube.client import Client
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
+from podwire.kube.recorder import Recorder
+from podwire.kube.services import Service
 from podwire.pods.network import PodNetwork, Settings
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.policies import Policies
@@ -75,6 +78,9 @@ class Agent:
         view = NodeView(config.node, config.service_ranges)
         host = HostFeeds(pods, self._nodes)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
+        self._recorder = Recorder(client, "podwire-agent")
+        place = Place(config.node, config.nodeport_addresses)
+        self._health_ports = HealthCheckPorts(place, self._services, self._slices, self._nodes, self._health)
         self._announcing = announcing(config, Feeds(self._services, self._slices, self._nodes))
         self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
 
@@ -100,6 +106,8 @@ class Agent:
             tasks.create_task(self._network.run())
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())
+            tasks.create_task(self._recorder.run())
+            tasks.create_task(self._health_ports.run(self._warn))
             for one in self._announcing:
                 tasks.create_task(one.run())
             tasks.create_task(self._become_ready())
@@ -129,6 +137,9 @@ class Agent:
             await changed.wait()
             changed.clear()
             await self._proxy_metrics.measure(self._proxy.settle)
+
+    def _warn(self, service: Service, reason: str, message: str) -> None:
+        self._recorder.event(SERVICES, service, reason, message, warning=True)
 
     def _rows(self) -> Mapping[str, Callable[[], Iterable[object]]]:
         return {

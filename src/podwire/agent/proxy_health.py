@@ -68,9 +68,14 @@ class ProxyHealth:
         node = change.new
         self._eligible = node is not None and not node.leaving
 
+    @property
+    def healthy(self) -> bool:
+        """Whether the kernel has the rules of all Services, but for changes that are not late yet."""
+        return self.synced and self._timely
+
     def healthz(self) -> Page:
         """Whether a load balancer may send connections to this node."""
-        return self._page("healthz", good=self.synced and self._timely and self._eligible, nodeEligible=self._eligible)
+        return self._page("healthz", good=self.healthy and self._eligible, nodeEligible=self._eligible)
 
     def livez(self) -> Page:
         """Whether the proxy works, whatever becomes of its node."""

@@ -24,15 +24,16 @@ JSON = "application/json"
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The status and body of a response."""
+    """The status, body and further headers of a response."""
 
     body: str
     status: HTTPStatus = HTTPStatus.OK
     content_type: str = TEXT
+    headers: tuple[tuple[str, str], ...] = ()
 
 
-Pages = Mapping[str, Callable[[], Page]]
-"""For each path what makes its page."""
+Pages = Mapping[str, Callable[[], Page]] | Callable[[], Page]
+"""For each path what makes its page; or what makes the page of every path."""
 
 
 class BindAddressError(ValueError):
@@ -81,7 +82,7 @@ async def serving(pages: Pages, addresses: Iterable[tuple[str, int]]) -> AsyncIt
 def response(head: bytes, pages: Pages) -> bytes:
     """The whole response to a request with this head."""
     method, target, *_ = [*head.split(b" ", 2), b"", b""]
-    page_of = pages.get(target.partition(b"?")[0].decode("latin-1"))
+    page_of = pages if callable(pages) else pages.get(target.partition(b"?")[0].decode("latin-1"))
     if page_of is None:
         page = Page("not found\n", HTTPStatus.NOT_FOUND)
     elif method not in {b"GET", b"HEAD"}:
@@ -94,6 +95,7 @@ def response(head: bytes, pages: Pages) -> bytes:
         f"Content-Type: {page.content_type}",
         f"Content-Length: {len(body)}",
         "X-Content-Type-Options: nosniff",
+        *(f"{name}: {value}" for name, value in page.headers),
         "Cache-Control: no-store",
         "Connection: close",
         "\r\n",

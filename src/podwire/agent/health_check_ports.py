@@ -1,0 +1,164 @@
+"""The server of the health check node ports: listens on each Service's port while the Service has it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
+
+import msgspec
+
+from podwire.agent.service_health import CheckPort, check_port, listen_addresses, page
+from podwire.component.endpoints import Page, serving
+from podwire.kernel import links
+from podwire.kernel.netlink import Netlink
+from podwire.kube.addresses import IPAddress, usable
+from podwire.kube.core import Node
+from podwire.kube.discovery import EndpointSlice
+from podwire.kube.feed import Feed
+from podwire.kube.local_endpoints import LocalEndpoints
+from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
+from podwire.kube.watch import Change
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 10.0
+"""Until a port is tried again that could not be listened on."""
+FAILED = "FailedToStartServiceHealthcheck"
+"""The reason of the event, as kube-proxy's."""
+
+Warn = Callable[[Service, str, str], None]
+"""Records a warning event: Service, reason, message."""
+
+
+class Health(Protocol):
+    """What the answers depend on, beside endpoints."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the kernel has the rules of all Services."""
+        ...
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The node, and which of its addresses have node ports."""
+
+    node: str
+    nodeport_addresses: tuple[str, ...]
+
+
+class _Listening(msgspec.Struct, frozen=True):
+    """What a Service is served on now."""
+
+    port: int
+    addresses: tuple[IPAddress, ...]
+
+
+class HealthCheckPorts:
+    """Opens and closes ports as Services change; `run` must run once, in the node's network namespace."""
+
+    def __init__(
+        self, place: Place, services: Feed[Service], slices: Feed[EndpointSlice], nodes: Feed[Node], health: Health
+    ) -> None:
+        self._place = place
+        self._feeds = (services, slices, nodes)
+        self._services = services
+        self._slices = slices
+        self._health = health
+        self._local = LocalEndpoints(self._all_slices)
+        self._wanted: dict[NamespacedName, CheckPort] = {}
+        self._internal: tuple[IPAddress, ...] = ()
+        self._open: dict[NamespacedName, tuple[_Listening, contextlib.AsyncExitStack]] = {}
+        self._changed = asyncio.Event()
+        services.subscribe(self._service_changed)
+        slices.subscribe(self._slice_changed)
+        nodes.subscribe(self._node_changed)
+
+    async def run(self, warn: Warn) -> None:
+        """Serve until cancelled; ports that cannot be listened on are reported and tried again."""
+        for feed in self._feeds:
+            await feed.synced.wait()
+        try:
+            while True:
+                self._changed.clear()
+                complete = await self._follow(warn)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if complete else RETRY_SECONDS):
+                        await self._changed.wait()
+        finally:
+            for _, stack in self._open.values():
+                await stack.aclose()
+
+    async def _follow(self, warn: Warn) -> bool:
+        """Close what is not wanted any more, then open what is missing: one may take over another's port.
+
+        Return False where a port could not be opened.
+        """
+        addresses = self._addresses() if self._wanted else ()
+        wanted = {key: _listening(port, addresses) for key, port in self._wanted.items()}
+        for key in [key for key, (open_, _) in self._open.items() if wanted.get(key) != open_]:
+            _, stack = self._open.pop(key)
+            await stack.aclose()
+        failures = [key for key in wanted if key not in self._open and not await self._start(key, wanted[key], warn)]
+        return not failures
+
+    async def _start(self, key: NamespacedName, wanted: _Listening, warn: Warn) -> bool:
+        """Listen on all addresses or on none."""
+        stack = contextlib.AsyncExitStack()
+        try:
+            for address in wanted.addresses:
+                answer = functools.partial(self._page, key, address.version)
+                await stack.enter_async_context(serving(answer, [(str(address), wanted.port)]))
+        except OSError as error:
+            await stack.aclose()
+            service = self._services.objects.get(key)
+            message = f"node {self._place.node} failed to start healthcheck {key} on port {wanted.port}: {error}"
+            log.warning("%s; trying again in %.0f s", message, RETRY_SECONDS)
+            if service is not None:
+                warn(service, FAILED, message)
+            return False
+        self._open[key] = (wanted, stack)
+        return True
+
+    def _page(self, key: NamespacedName, family: int) -> Page:
+        return page(key, self._local.ready(key, self._place.node, family), healthy=self._health.healthy)
+
+    def _addresses(self) -> tuple[IPAddress, ...]:
+        with Netlink() as netlink:
+            held = [entry.address for entry in links.addresses(netlink)]
+        return listen_addresses(self._place.nodeport_addresses, self._internal, held)
+
+    def _service_changed(self, change: Change[Service]) -> None:
+        self._local.service_changed(change)
+        item = change.new or change.old
+        assert item is not None, "a change has an object before or after"
+        port = check_port(change.new) if change.new is not None else None
+        if port == self._wanted.get(item.key):
+            return
+        if port is None:
+            del self._wanted[item.key]
+        else:
+            self._wanted[item.key] = port
+        self._changed.set()
+
+    def _slice_changed(self, change: Change[EndpointSlice]) -> None:
+        self._local.slice_changed(change)
+
+    def _node_changed(self, change: Change[Node]) -> None:
+        if change.new is None or change.new.metadata.name != self._place.node:
+            return
+        internal = tuple(found for found in map(usable, change.new.internal_addresses) if found is not None)
+        if internal != self._internal:
+            self._internal = internal
+            self._changed.set()
+
+    def _all_slices(self) -> Iterable[EndpointSlice]:
+        return self._slices.objects.values()
+
+
+def _listening(port: CheckPort, addresses: Collection[IPAddress]) -> _Listening:
+    return _Listening(port.port, tuple(address for address in addresses if address.version in port.families))
