@@ -72,4 +72,7 @@ async def test_writes_are_timed_and_refused_ones_counted() -> None:
         await sink.write(Delta((), ()))
     assert list(await sink.read()) == []
     assert sum(metrics.sync_duration.counts) == 1
+    for _ in range(2):
+        await sink.write(Delta((), ()))
+    assert (sum(metrics.full_duration.counts), sum(metrics.partial_duration.counts)) == (1, 2)
     assert value(metrics, "sync_proxy_rules_nftables_sync_failures_total") == 1

@@ -118,9 +118,11 @@ async def test_an_owner_that_cannot_be_derived_keeps_its_rows_and_stops_nobody(
         assert values(sink) == {"a": 1, "b": 2}
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
         assert "the rows of bad cannot be derived" in caplog.text
+        assert list(reconciler.underivable) == ["bad"]
         world.asked["bad"] = {"a": 3}
         reconciler.touch("bad")
         await reconciler.settle()
+        assert not reconciler.underivable
     assert values(sink) == {"a": 3, "b": 2}
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from podwire.engine.row import Conflict
 from podwire.engine.table import Rank, Table
 
 
@@ -36,6 +37,23 @@ def test_a_changed_value_replaces_the_old_row() -> None:
     table.replace("owner", [Fact("a", 2)])
     delta = table.delta(prune=True)
     assert (delta.upserts, delta.replaced, delta.removals) == ((Fact("a", 2),), (Fact("a", 1),), ())
+
+
+def test_conflicts_name_the_rows_that_lose_and_who_has_the_key() -> None:
+    table: Table[str, Fact] = Table(rank=lambda owner: (owner,))
+    table.replace("younger", [Fact("a", 1), Fact("b", 1)])
+    table.replace("elder", [Fact("a", 2), Fact("b", 1)])
+    assert list(table.conflicts()) == [Conflict("younger", Fact("a", 1), "elder")]
+    table.replace("elder", [])
+    assert list(table.conflicts()) == []
+
+
+def test_rows_of_each_type_that_the_target_holds_are_counted() -> None:
+    table: Table[str, Fact] = Table()
+    table.replace("owner", [Fact("a", 1), Fact("b", 1)])
+    assert table.held_by_type() == {}
+    table.written(table.delta(prune=True))
+    assert table.held_by_type() == {Fact: 2}
 
 
 def test_nothing_is_removed_without_prune() -> None:

@@ -20,6 +20,16 @@ def of_reconcilers(reconcilers: Sequence[Reconciler[Any, Any]]) -> Iterator[Fami
     yield family("failures_total", "Writes and readbacks that failed.", "counter", lambda one: one.counters.failures)
     yield family("refused_total", "Rows refused, each time.", "counter", lambda one: one.counters.refused)
     yield family("refused_rows", "Rows that the kernel refuses now.", "gauge", lambda one: len(one.table.refusals()))
+    yield _rows(reconcilers)
+
+
+def _rows(reconcilers: Sequence[Reconciler[Any, Any]]) -> Family:
+    samples = tuple(
+        ({"target": one.name, "type": kind.__name__.removesuffix("Row").lower()}, count)
+        for one in reconcilers
+        for kind, count in sorted(one.table.held_by_type().items(), key=lambda item: item[0].__name__)
+    )
+    return Family("podwire_rows", "Rows that the kernel holds.", "gauge", samples)
 
 
 def of_readiness(*, ready: bool) -> Family:

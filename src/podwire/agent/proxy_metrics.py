@@ -31,6 +31,7 @@ class ProxyMetrics:
 
     def __init__(self, health: ProxyHealth) -> None:
         self.sync_duration = Histogram(SYNC_BOUNDS)
+        self.full_duration, self.partial_duration = Histogram(SYNC_BOUNDS), Histogram(SYNC_BOUNDS)
         self.programming_duration = Histogram(PROGRAMMING_BOUNDS)
         self.sync_failures = 0
         self._health = health
@@ -66,6 +67,13 @@ class ProxyMetrics:
     def families(self) -> Iterator[Family]:
         """All metrics of the proxy."""
         yield histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time of one sync.", self.sync_duration)
+        for kind, text, duration in (
+            ("full", "after the kernel was read", self.full_duration),
+            ("partial", "of changes only", self.partial_duration),
+        ):
+            yield histogram(
+                f"kubeproxy_sync_{kind}_proxy_rules_duration_seconds", f"Time of one sync {text}.", duration
+            )
         yield histogram(
             "kubeproxy_network_programming_duration_seconds",
             "Time from the change of a Service or pod until the rules of this node have it.",
@@ -105,9 +113,11 @@ class MeasuredSink(Generic[RowT]):
     def __init__(self, sink: Sink[RowT], metrics: ProxyMetrics) -> None:
         self._sink = sink
         self._metrics = metrics
+        self._has_read = False
 
     async def read(self) -> Iterable[RowT]:
         """What the sink holds."""
+        self._has_read = True
         return await self._sink.read()
 
     async def write(self, delta: Delta[RowT]) -> None:
@@ -118,7 +128,11 @@ class MeasuredSink(Generic[RowT]):
         except Exception:
             self._metrics.sync_failures += 1
             raise
-        self._metrics.sync_duration.observe(time.monotonic() - started)
+        duration = time.monotonic() - started
+        self._metrics.sync_duration.observe(duration)
+        kind = self._metrics.full_duration if self._has_read else self._metrics.partial_duration
+        kind.observe(duration)
+        self._has_read = False
 
 
 def _key(change: Change[Service] | Change[EndpointSlice]) -> NamespacedName:

@@ -8,9 +8,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
-from podwire.engine.row import RowT
+from podwire.engine.row import OwnerT, RowT
 from podwire.engine.sink import RefusedError, SinkError
-from podwire.engine.table import OwnerT, Table
+from podwire.engine.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +76,8 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._restore = restore
         self._affected = affected
         self._refused: frozenset[RowT] = frozenset()
+        self.underivable: dict[OwnerT, str] = {}
+        """Owners whose rows cannot be derived now, and why."""
         self._unknown: set[OwnerT] = set()
         """Owners that could not be derived even once: unclaimed rows may be theirs."""
         self._dirty: dict[OwnerT, None] = {}
@@ -224,10 +226,12 @@ class Reconciler(Generic[OwnerT, RowT]):
     def _derive_one(self, owner: OwnerT) -> None:
         try:
             rows = tuple(self._derive(owner))
-        except Exception:
+        except Exception as error:
             log.exception("%s: the rows of %s cannot be derived; what it had stays", self.name, owner)
+            self.underivable[owner] = str(error)
             if not self.table.claimed(owner):
                 self._unknown.add(owner)
             return
         self._unknown.discard(owner)
+        self.underivable.pop(owner, None)
         self.table.replace(owner, rows)

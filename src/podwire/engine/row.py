@@ -29,6 +29,7 @@ class Row(Protocol):
 
 
 RowT = TypeVar("RowT", bound=Row)
+OwnerT = TypeVar("OwnerT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ class Refusal(Generic[RowT]):
 
     def __str__(self) -> str:
         return f"refused: {self.row}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict(Generic[OwnerT, RowT]):
+    """A row that an owner claims and another owner's row under the same key keeps out."""
+
+    owner: OwnerT
+    row: RowT
+    winner: OwnerT
 
 
 @dataclass(frozen=True, slots=True)

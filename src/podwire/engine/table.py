@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from operator import attrgetter
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 
-from podwire.engine.row import Delta, Refusal, RowT
+from podwire.engine.row import Conflict, Delta, OwnerT, Refusal, RowT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
-OwnerT = TypeVar("OwnerT")
 Rank = tuple[str, ...]
 """Seniority of an owner: the smallest wins."""
 
@@ -129,6 +128,19 @@ class Table(Generic[OwnerT, RowT]):
             if any(refusal.row in self._claims.get(owner, ()) for owner in owners)
             or (key in self._leaving and self._leaving[key] in owners)
         ]
+
+    def conflicts(self) -> Iterator[Conflict[OwnerT, RowT]]:
+        """Return the rows that are claimed and not wanted, as an older owner claims another one under their key."""
+        for key, rivals in self._rivals.items():
+            wanted = self._wanted[key]
+            winner = min((rank, repr(owner), owner) for (owner, row), rank in rivals.items() if row == wanted)[2]
+            for owner, row in rivals:
+                if row != wanted:
+                    yield Conflict(owner, row, winner)
+
+    def held_by_type(self) -> Mapping[type[RowT], int]:
+        """Return how many rows of each type the target holds."""
+        return Counter(map(type, self._held.values()))
 
     def wanted(self, key: Hashable) -> RowT | None:
         """Return the row that the target should hold under this key."""
