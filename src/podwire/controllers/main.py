@@ -15,7 +15,9 @@ from podwire.controllers.cleanup.garbage_collector import GarbageCollector
 from podwire.controllers.cleanup.namespaces import Namespaces
 from podwire.controllers.disruption.controller import Disruptions
 from podwire.controllers.endpoints.endpoints_controller import EndpointsController
+from podwire.controllers.endpoints.endpointslice_controller import NAME as ENDPOINT_SLICE_CONTROLLER
 from podwire.controllers.endpoints.endpointslice_controller import EndpointSliceController
+from podwire.controllers.endpoints.mirroring_controller import NAME as MIRRORING_CONTROLLER
 from podwire.controllers.endpoints.mirroring_controller import MirroringController
 from podwire.controllers.machinery.supervision import supervised
 from podwire.controllers.nodes.health import NodeHealth
@@ -47,6 +49,8 @@ COMPONENTS = (
     "node-controller",
     SCHEDULER,
     SERVICE_CONTROLLER,
+    ENDPOINT_SLICE_CONTROLLER,
+    MIRRORING_CONTROLLER,
 )
 """Names of the controllers that record events, as upstream's events have them."""
 
@@ -83,9 +87,9 @@ async def run(config: ControllersConfig) -> None:
             "cronjob-controller": CronJobs(*parts, events["cronjob-controller"]).run,
             "node-controller": NodeLifecycle(*parts, events["node-controller"], config.node_health).run,
             SCHEDULER: Scheduler(*parts, events[SCHEDULER]).run,
-            "endpointslice-controller": EndpointSliceController(*parts).run,
+            ENDPOINT_SLICE_CONTROLLER: EndpointSliceController(*parts, events[ENDPOINT_SLICE_CONTROLLER]).run,
             "endpoints-controller": EndpointsController(*parts).run,
-            "endpointslicemirroring-controller": MirroringController(*parts).run,
+            MIRRORING_CONTROLLER: MirroringController(*parts, events[MIRRORING_CONTROLLER]).run,
             "disruption-controller": Disruptions(*parts).run,
             "namespace-controller": Namespaces(*parts, config.credentials.authority_file).run,
         }

@@ -13,6 +13,8 @@ IntOrString = int | str
 CONFIG_MIRROR = "kubernetes.io/config.mirror"
 CONFIG_HASH = "kubernetes.io/config.hash"
 """Annotations of the API's copy of a static pod: the hash of the file that a kubelet runs it from."""
+ZONE_LABEL = "topology.kubernetes.io/zone"
+"""The zone of a node."""
 
 
 class NamespaceSpec(Struct, frozen=True):
@@ -57,10 +59,11 @@ class NodeSpec(Struct, frozen=True):
 
 
 class NodeStatus(Struct, frozen=True):
-    """Addresses and conditions that the node reports."""
+    """Addresses, conditions and resources for pods that the node reports."""
 
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    allocatable: dict[str, Quantity] = {}
 
 
 class Node(Object, frozen=True):
@@ -85,6 +88,11 @@ class Node(Object, frozen=True):
         return self.metadata.deletion_timestamp is not None or any(
             t.key == TO_BE_DELETED_TAINT for t in self.spec.taints
         )
+
+    @property
+    def zone(self) -> str:
+        """The zone by the node's label; empty where it has none."""
+        return self.metadata.labels.get(ZONE_LABEL, "")
 
 
 class ContainerPort(Struct, frozen=True):

@@ -11,9 +11,8 @@ from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.balancers.provider import BalancerError, Ensured, Provider
 from podwire.controllers.balancers.request import BALANCER_IPS
 from podwire.controllers.balancers.service_controller import FINALIZER, ServiceController
-from podwire.controllers.balancers.target_nodes import EXCLUDE_LABEL
 from podwire.kube.client import ApiError
-from podwire.kube.core import Node
+from podwire.kube.core import EXCLUDE_FROM_LOAD_BALANCERS, Node
 from podwire.kube.kinds import EVENTS, NODES, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
@@ -233,10 +232,10 @@ async def test_a_cloud_follows_the_nodes(api: FakeApi) -> None:
         assert service(api)["status"]["loadBalancer"]["ingress"] == [{"hostname": "web.example.com"}]
         api.put(NODES, "node-2")
         await api.until(lambda: "UpdatedLoadBalancer" in events(api))
-        api.put(NODES, "node-1", metadata={"labels": {EXCLUDE_LABEL: ""}})
+        api.put(NODES, "node-1", metadata={"labels": {EXCLUDE_FROM_LOAD_BALANCERS: ""}})
         await api.until(lambda: cloud.calls[-1] == ("update", "node-2"))
         api.put(NODES, "node-2", metadata={"labels": {"shelf": "3"}})
-        api.put(NODES, "node-2", metadata={"labels": {EXCLUDE_LABEL: "true"}})
+        api.put(NODES, "node-2", metadata={"labels": {EXCLUDE_FROM_LOAD_BALANCERS: "true"}})
         await api.until(lambda: "UnAvailableLoadBalancer" in events(api))
         assert cloud.calls == [
             ("start", "web"),

@@ -14,8 +14,9 @@ from podwire.controllers.endpoints.endpoints_controller import EndpointsControll
 from podwire.controllers.endpoints.mirroring_controller import MirroringController
 from podwire.kube.core import Pod
 from podwire.kube.endpoints import Endpoints
-from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
+from podwire.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, EVENTS, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY, pod, service
 from tests.kube.fake_api import FakeApi, running
@@ -65,7 +66,7 @@ def test_labels_are_those_of_the_service_and_of_the_controller() -> None:
 def test_a_mirror_holds_each_address_once_and_skips_those_that_traffic_may_not_go_to() -> None:
     subset = {"addresses": [{"ip": ip} for ip in ("192.0.2.1", "192.0.2.1", "127.0.0.1")], "ports": [{"port": 80}]}
     item = msgspec.convert({"subsets": [subset]}, Endpoints)
-    (group,) = endpoints_conversion.mirror(item)["IPv4"].values()
+    (group,) = endpoints_conversion.mirror(item).endpoints["IPv4"].values()
     assert [entry.addresses for entry in group] == [("192.0.2.1",)]
 
 
@@ -86,8 +87,9 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
-    informers = SharedInformers(api)
-    async with running(informers, EndpointsController(api, informers), MirroringController(api, informers)):
+    informers, recorder = SharedInformers(api), Recorder(api, "endpoint-slice-mirroring-controller")
+    mirroring = MirroringController(api, informers, recorder)
+    async with running(informers, EndpointsController(api, informers), mirroring, recorder):
         yield
 
 
@@ -132,3 +134,51 @@ async def test_hand_written_endpoints_become_slices_of_both_families(api: FakeAp
         await api.until(lambda: [s["endpoints"][0]["addresses"] for s in api.all(ENDPOINT_SLICES)] == [["192.0.2.2"]])
         api.put(SERVICES, "web", "shop", spec={"ports": [{"port": 80}], "selector": {"app": "web"}})
         await api.until(lambda: api.all(ENDPOINT_SLICES) == [])
+
+
+def numbered(first: int, count: int) -> list[dict[str, str]]:
+    return [{"ip": f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"} for n in range(first, first + count)]
+
+
+def test_a_mirror_has_a_limit_for_all_addresses_with_the_same_ports() -> None:
+    ports, others = [{"port": 80}], [{"port": 81}]
+    subsets = [
+        {"addresses": numbered(1, 600), "notReadyAddresses": numbered(5000, 300), "ports": ports},
+        {"addresses": [*numbered(9000, 300), {"ip": "127.0.0.1"}], "ports": ports},
+        {"addresses": numbered(1, 5), "ports": others},
+    ]
+    mirror = endpoints_conversion.mirror(msgspec.convert({"subsets": subsets}, Endpoints))
+    large, small = mirror.endpoints["IPv4"].values()
+    assert (len(large), len(small), mirror.invalid, mirror.excess) == (1000, 5, 1, 200)
+    assert sum(entry.ready for entry in large) == 900, "ready ones first"
+
+
+async def test_a_mirror_is_one_slice_follows_annotations_and_reports_what_it_leaves_out(api: FakeApi) -> None:
+    api.put(SERVICES, "web", "shop", spec={"ports": [{"port": 80}]})
+    subset = {"addresses": [*numbered(1, 1001), {"ip": "169.254.0.1"}], "ports": [{"port": 8080}]}
+    api.put(ENDPOINTS, "web", "shop", metadata={"annotations": {"team": "x"}}, subsets=[subset])
+    async with at_work(api):
+        await api.until(lambda: [len(item["endpoints"]) for item in api.all(ENDPOINT_SLICES)] == [1000])
+        await api.until(lambda: len(api.all(EVENTS)) == 2)
+        assert {item["reason"]: item["message"] for item in api.all(EVENTS)} == {
+            "InvalidIPAddress": "Skipped 1 invalid IP addresses when mirroring to EndpointSlices",
+            "TooManyAddressesToMirror": "A max of 1000 addresses can be mirrored to EndpointSlices per Endpoints "
+            "subset. 2 addresses were skipped",
+        }
+        api.put(ENDPOINTS, "web", "shop", metadata={"annotations": {"team": "y"}, "labels": {"tier": "1"}})
+        await api.until(lambda: api.all(ENDPOINT_SLICES)[0]["metadata"]["annotations"] == {"team": "y"})
+        assert api.all(ENDPOINT_SLICES)[0]["metadata"]["labels"]["tier"] == "1"
+
+
+async def test_the_slices_of_endpoints_that_were_made_again_belong_to_them(api: FakeApi) -> None:
+    """The garbage collector deletes slices whose owner does not exist."""
+    api.put(SERVICES, "web", "shop", spec={"ports": [{"port": 80}]})
+    subset = {"addresses": numbered(1, 1), "ports": [{"port": 8080}]}
+    api.put(ENDPOINTS, "web", "shop", subsets=[subset])
+    async with at_work(api):
+        await api.until(lambda: len(api.all(ENDPOINT_SLICES)) == 1)
+        api.hold(ENDPOINTS)
+        api.remove(ENDPOINTS, WEB)
+        uid = api.put(ENDPOINTS, "web", "shop", subsets=[subset])["metadata"]["uid"]
+        api.hold()
+        await api.until(lambda: [s["metadata"]["ownerReferences"][0]["uid"] for s in api.all(ENDPOINT_SLICES)] == [uid])

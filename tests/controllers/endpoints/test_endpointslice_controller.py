@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 
 from podwire.controllers.endpoints import slice_packing
-from podwire.controllers.endpoints.endpointslice_controller import ZONE_LABEL, EndpointSliceController
-from podwire.kube.kinds import ENDPOINT_SLICES, NODES, PODS, SERVICES
+from podwire.controllers.endpoints.endpointslice_controller import EndpointSliceController
+from podwire.controllers.endpoints.trigger_times import TRIGGER_TIME
+from podwire.kube.client import NAMESPACE_TERMINATING, ApiError
+from podwire.kube.core import ZONE_LABEL
+from podwire.kube.kinds import ENDPOINT_SLICES, EVENTS, NODES, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
 from tests.controllers.build import READY
-from tests.kube.fake_api import FakeApi, running
+from tests.kube.fake_api import CREATED, FakeApi, running
 
 WEB = {"app": "web"}
 
@@ -27,8 +31,8 @@ async def api() -> FakeApi:
 
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi) -> AsyncIterator[None]:
-    informers = SharedInformers(api)
-    async with running(informers, EndpointSliceController(api, informers)):
+    informers, recorder = SharedInformers(api), Recorder(api, "endpoint-slice-controller")
+    async with running(informers, EndpointSliceController(api, informers, recorder), recorder):
         yield
 
 
@@ -194,3 +198,108 @@ async def test_one_change_among_many_services_is_one_write(api: FakeApi) -> None
         pod(api, 1)
         await api.until(lambda: any(item["endpoints"] for item in api.all(ENDPOINT_SLICES)))
         assert api.calls.total() - before == 1
+
+
+def zoned(api: FakeApi, *zones: str) -> None:
+    """A node with one CPU and a pod of the Service in each zone."""
+    for number, zone in enumerate(zones, 1):
+        status = {"conditions": [READY], "allocatable": {"cpu": "1"}}
+        api.put(NODES, f"node-{number}", metadata={"labels": {ZONE_LABEL: zone} if zone else {}}, status=status)
+        pod(api, number)
+        api.put(PODS, f"p{number}", "shop", spec={"nodeName": f"node-{number}"})
+
+
+def hints(api: FakeApi) -> list[Any]:
+    """The hints of all endpoints, by address."""
+    endpoints = [endpoint for item in api.all(ENDPOINT_SLICES) for endpoint in item["endpoints"]]
+    return [endpoint.get("hints") for endpoint in sorted(endpoints, key=lambda endpoint: str(endpoint["addresses"]))]
+
+
+def for_zones(*zones: str) -> list[Any]:
+    return [{"forZones": [{"name": zone}]} for zone in zones]
+
+
+def topology_events(api: FakeApi) -> list[tuple[str, str]]:
+    return [(item["reason"], item["message"]) for item in api.all(EVENTS)]
+
+
+async def test_hints_follow_the_field_traffic_distribution(api: FakeApi) -> None:
+    zoned(api, "north", "south")
+    serve(api, trafficDistribution="PreferClose")
+    async with at_work(api):
+        await api.until(lambda: hints(api) == for_zones("north", "south"))
+        serve(api, trafficDistribution="PreferSameNode")
+        nodes = [{"forNodes": [{"name": f"node-{n}"}]} for n in (1, 2)]
+        both = [zone | node for zone, node in zip(for_zones("north", "south"), nodes, strict=True)]
+        await api.until(lambda: hints(api) == both)
+        serve(api)
+        await api.until(lambda: hints(api) == [None, None])
+    assert topology_events(api) == []
+
+
+async def test_automatic_hints_come_and_go_with_events(api: FakeApi) -> None:
+    zoned(api, "north", "")
+    serve(api)
+    auto = {"annotations": {"service.kubernetes.io/topology-mode": "Auto"}}
+    api.put(SERVICES, "web", "shop", metadata=auto)
+    async with at_work(api):
+        await api.until(lambda: len(api.all(EVENTS)) == 1)
+        assert hints(api) == [None, None]
+        zoned(api, "north", "south")
+        await api.until(lambda: hints(api) == for_zones("north", "south"))
+        await api.until(lambda: len(api.all(EVENTS)) == 2)
+        zoned(api, "north", "south", "west")
+        await api.until(lambda: hints(api) == for_zones("north", "south", "west"))
+        api.put(NODES, "node-3", status={"conditions": [{**READY, "status": "False"}], "allocatable": {"cpu": "1"}})
+        pod(api, 3, ready=False)
+        await api.until(lambda: hints(api) == [*for_zones("north", "south"), None])
+        api.put(SERVICES, "web", "shop", metadata={"annotations": {}})
+        await api.until(lambda: hints(api) == [None] * 3)
+        await api.until(lambda: len(api.all(EVENTS)) == 3)
+    no_info = "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes"
+    assert topology_events(api) == [
+        ("TopologyAwareHintsDisabled", f"{no_info}, addressType: IPv4"),
+        ("TopologyAwareHintsEnabled", "Topology Aware Hints has been enabled, addressType: IPv4"),
+        ("TopologyAwareHintsDisabled", "Topology Aware Hints has been disabled, addressType: IPv4"),
+    ]
+
+
+async def test_slices_tell_when_the_change_occurred(api: FakeApi) -> None:
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: bool(ready(api)))
+        annotations = api.all(ENDPOINT_SLICES)[0]["metadata"]["annotations"]
+        assert annotations == {TRIGGER_TIME: CREATED}
+        changed = {**READY, "lastTransitionTime": "2026-01-01T00:00:07Z"}
+        status = {"phase": "Running", "podIPs": [{"ip": "10.244.1.2"}], "conditions": [changed]}
+        api.put(PODS, "p2", "shop", metadata={"labels": WEB}, spec={"nodeName": "node-1"}, status=status)
+        await api.until(lambda: len(ready(api)) == 2)
+        assert api.all(ENDPOINT_SLICES)[0]["metadata"]["annotations"] == {TRIGGER_TIME: "2026-01-01T00:00:07Z"}
+        api.remove(PODS, NamespacedName("shop", "p1"))
+        await api.until(lambda: len(ready(api)) == 1)
+        assert api.all(ENDPOINT_SLICES)[0]["metadata"]["annotations"] == {}
+
+
+async def test_a_service_that_is_being_deleted_gets_no_new_slices(api: FakeApi) -> None:
+    api.put(
+        SERVICES, "gone", "shop", metadata={"finalizers": ["x"], "deletionTimestamp": CREATED}, spec={"selector": WEB}
+    )
+    serve(api)
+    pod(api, 1)
+    async with at_work(api):
+        await api.until(lambda: bool(ready(api)))
+        assert ready(api, "gone") == []
+
+
+async def test_a_namespace_that_is_being_deleted_ends_the_work_on_its_services(api: FakeApi) -> None:
+    api.refuse["POST", "endpointslices"] = ApiError(403, "Forbidden", "ending", frozenset({NAMESPACE_TERMINATING}))
+    serve(api)
+    async with at_work(api):
+        await api.until(lambda: api.calls["POST", "endpointslices"] == 1)
+        pod(api, 1)
+        await api.until(lambda: api.calls["POST", "endpointslices"] == 2)
+        api.refuse.clear()
+        pod(api, 2)
+        await api.until(lambda: len(ready(api)) == 2)
+    assert api.calls["POST", "endpointslices"] == 3

@@ -1,14 +1,21 @@
 """Packing: what exists changes as little as possible, and the outcome covers exactly what is wanted."""
 
-import random
 from collections.abc import Sequence
 
 import msgspec
-import pytest
 
 from podwire.controllers.endpoints import slice_packing
-from podwire.controllers.endpoints.slice_packing import LARGEST_SLICE, Content, Plan
-from podwire.kube.discovery import HEADLESS_LABEL, Endpoint, EndpointPort, EndpointSlice, ObjectReference
+from podwire.controllers.endpoints.slice_packing import Content, Plan
+from podwire.controllers.endpoints.zone_allocation import Draft
+from podwire.kube.discovery import (
+    Endpoint,
+    EndpointConditions,
+    EndpointHints,
+    EndpointPort,
+    EndpointSlice,
+    ForZone,
+    ObjectReference,
+)
 from podwire.kube.meta import ObjectMeta
 from tests.controllers.build import service
 
@@ -31,7 +38,11 @@ def existing(name: str, endpoints: Sequence[Endpoint], ports: tuple[EndpointPort
 
 
 def plan(wanted: dict[tuple[EndpointPort, ...], Sequence[Endpoint]], *have: EndpointSlice) -> Plan:
-    return slice_packing.plan({"IPv4": wanted}, have, LABELS)
+    return slice_packing.plan({"IPv4": wanted}, have, labelled)
+
+
+def labelled(item: EndpointSlice) -> bool:
+    return item.metadata.labels == LABELS
 
 
 def test_the_first_endpoints_make_a_slice() -> None:
@@ -67,47 +78,40 @@ def test_new_ports_take_over_the_old_slice_in_one_write() -> None:
 
 def test_a_family_that_is_no_longer_wanted_loses_its_slices() -> None:
     have = existing("a", some(1))
-    assert slice_packing.plan({}, [have], LABELS) == Plan(delete=(have,))
+    assert slice_packing.plan({}, [have], labelled) == Plan(delete=(have,))
 
 
 def test_changed_labels_of_the_service_reach_its_slices() -> None:
     labels = slice_packing.labels(service(labels={"team": "x"}))
     have = existing("a", some(1))
-    assert [old for old, _ in slice_packing.plan({"IPv4": {HTTP: some(1)}}, [have], labels).update] == [have]
+    found = slice_packing.plan({"IPv4": {HTTP: some(1)}}, [have], lambda item: item.metadata.labels == labels)
+    assert [old for old, _ in found.update] == [have]
 
 
-def test_headless_services_mark_their_slices_and_users_cannot_fake_the_marks() -> None:
-    forged = {HEADLESS_LABEL: "", slice_packing.MANAGED_BY_LABEL: "me"}
-    assert slice_packing.labels(service(labels=forged)) == LABELS
-    assert HEADLESS_LABEL in slice_packing.labels(service(clusterIP="None"))
+def test_the_largest_slice_is_a_parameter() -> None:
+    found = slice_packing.plan({"IPv4": {HTTP: some(1, 2, 3)}}, [], labelled, largest=2)
+    assert [content.endpoints for content in found.create] == [some(1, 2), some(3)]
 
 
-def test_the_body_writes_protocols_out_for_clients_that_do_not_default() -> None:
-    body = slice_packing.body(service(), Content("IPv4", HTTP, some(1)))
-    assert body["ports"] == [{"name": "http", "protocol": "TCP", "port": 80}]
-    assert body["metadata"]["ownerReferences"][0]["kind"] == "Service"
+def hinted(zone: str, *numbers: int) -> tuple[Endpoint, ...]:
+    return tuple(
+        msgspec.structs.replace(e, hints=EndpointHints(for_zones=(ForZone(name=zone),))) for e in some(*numbers)
+    )
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_any_history_ends_with_each_endpoint_once_in_slices_that_are_small_enough(seed: int) -> None:
-    dice = random.Random(seed)
-    have: list[EndpointSlice] = []
-    for step in range(8):
-        numbers = dice.sample(range(400), dice.choice([0, 1, 50, 99, 100, 101, 350]))
-        wanted: dict[tuple[EndpointPort, ...], Sequence[Endpoint]] = {HTTP: some(*numbers)} if numbers else {}
-        have = applied(have, plan(wanted, *have), step)
-        assert sorted(e.addresses for s in have for e in s.endpoints) == sorted(e.addresses for e in some(*numbers))
-        assert all(len(s.endpoints) <= LARGEST_SLICE for s in have)
-        assert plan(wanted, *have) == Plan()
+def test_endpoints_keep_their_hints_unless_those_are_changed() -> None:
+    """The drafts of unchanged slices have the hints that are there; what comes back is written."""
+    old, other = existing("a", hinted("north", 1, 2)), existing("b", hinted("south", 3))
+    seen: list[Draft] = []
 
+    def hints(_: str, drafts: Sequence[Draft]) -> list[tuple[Endpoint, ...]]:
+        seen.extend(drafts)
+        return [draft.endpoints if draft.unchanged else hinted("west", 9) for draft in drafts]
 
-def applied(have: list[EndpointSlice], todo: Plan, step: int) -> list[EndpointSlice]:
-    by_name = {s.metadata.name: s for s in have}
-    for number, content in enumerate(todo.create):
-        name = f"s{step}-{number}"
-        by_name[name] = existing(name, content.endpoints, content.ports)
-    for old, content in todo.update:
-        by_name[old.metadata.name] = existing(old.metadata.name, content.endpoints, content.ports)
-    for gone in todo.delete:
-        del by_name[gone.metadata.name]
-    return list(by_name.values())
+    found = slice_packing.plan({"IPv4": {HTTP: some(1, 2, 4)}}, [old, other], labelled, hints=hints)
+    assert seen == [Draft(hinted("north", 1, 2), unchanged=True), Draft(some(4), unchanged=False)]
+    assert found == Plan(update=((other, Content("IPv4", HTTP, hinted("west", 9))),))
+    seen.clear()
+    unready = msgspec.structs.replace(endpoint(2), conditions=EndpointConditions(ready=False))
+    slice_packing.plan({"IPv4": {HTTP: [endpoint(1), unready]}}, [old], labelled, hints=hints)
+    assert seen == [Draft((*hinted("north", 1), unready), unchanged=False)]

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from podwire.kube.core import EXCLUDE_FROM_LOAD_BALANCERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from podwire.kube.core import Node
-
-EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
-TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
 
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 """What Go's strconv.ParseBool takes for false; any other value of the label excludes the node, the empty one too."""
@@ -26,8 +25,5 @@ def target_nodes(nodes: Iterable[Node]) -> tuple[Node, ...]:
 
 
 def _is_target(node: Node) -> bool:
-    excluded = node.metadata.labels.get(EXCLUDE_LABEL)
-    if excluded is not None and excluded not in _FALSE:
-        return False
-    deleted = node.metadata.deletion_timestamp is not None
-    return not deleted and all(taint.key != TO_BE_DELETED for taint in node.spec.taints)
+    excluded = node.metadata.labels.get(EXCLUDE_FROM_LOAD_BALANCERS)
+    return not node.leaving and (excluded is None or excluded in _FALSE)

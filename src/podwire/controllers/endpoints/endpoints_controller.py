@@ -6,12 +6,14 @@ later, many changes at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from podwire.controllers.endpoints import endpoints_conversion
 from podwire.controllers.endpoints.service_index import ServiceIndex
+from podwire.controllers.endpoints.trigger_times import TriggerTimes
 from podwire.controllers.machinery.deletion import delete
 from podwire.kube.cache import Index, changed_key, label_keys, selected
+from podwire.kube.client import NAMESPACE_TERMINATING, ApiError
 from podwire.kube.kinds import ENDPOINTS, PODS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.work_queue import WorkQueue
@@ -36,6 +38,7 @@ class EndpointsController:
         pods = informers.of(PODS)
         self._pods_by_label = Index(pods, label_keys)
         self._selecting = ServiceIndex(self._services)
+        self._triggers = TriggerTimes()
         self._deleted: set[NamespacedName] = set()
         self._queue: WorkQueue[NamespacedName] = WorkQueue("endpoints", self.sync)
         self._services.subscribe(self._service_changed)
@@ -55,19 +58,27 @@ class EndpointsController:
             if existing is not None and (managed or key in self._deleted):
                 await delete(self._client, ENDPOINTS, self._objects, existing)
             self._deleted.discard(key)
+            self._triggers.forget(key)
             return
         self._deleted.discard(key)
         if not service.spec.selector or service.spec.type == "ExternalName":
             return
-        wanted = endpoints_conversion.content(
-            service, selected(self._pods_by_label, service.metadata.namespace, service.spec.selector)
-        )
-        body = endpoints_conversion.body(service, wanted)
+        pods = list(selected(self._pods_by_label, service.metadata.namespace, service.spec.selector))
+        wanted = endpoints_conversion.content(service, pods)
+        body = endpoints_conversion.body(service, wanted, self._triggers.changed(service, pods))
         if existing is None:
-            self._objects.wrote(await self._client.create(ENDPOINTS, body, key.namespace))
+            await self._create(key, body)
         elif not endpoints_conversion.matches(existing, service, wanted):
             body["metadata"]["resourceVersion"] = existing.metadata.resource_version
             self._objects.wrote(await self._client.replace(ENDPOINTS, key, body))
+
+    async def _create(self, key: NamespacedName, body: dict[str, Any]) -> None:
+        """Create the object, unless the namespace is being deleted, which takes no new objects."""
+        try:
+            self._objects.wrote(await self._client.create(ENDPOINTS, body, key.namespace))
+        except ApiError as error:
+            if NAMESPACE_TERMINATING not in error.causes:
+                raise
 
     def _touch(self, key: NamespacedName) -> None:
         self._queue.add(key, BATCH_SECONDS)

@@ -6,13 +6,14 @@ Endpoints object holds the first family only, and at most 1000 addresses.
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from podwire.controllers.endpoints import from_pods, slice_packing
+from podwire.controllers.endpoints.trigger_times import TRIGGER_TIME, with_trigger_time
 from podwire.kube.discovery import HEADLESS_LABEL, SERVICE_NAME_LABEL, Endpoint, EndpointConditions, EndpointPort
 from podwire.kube.endpoints import EndpointAddress, EndpointsPort, EndpointSubset
 
@@ -29,9 +30,7 @@ OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 LEADER = "control-plane.alpha.kubernetes.io/leader"
 MIRROR_MANAGER = "endpointslicemirroring-controller.k8s.io"
 MOST_ADDRESSES = 1000
-NOT_MIRRORED = frozenset(
-    {"endpoints.kubernetes.io/last-change-trigger-time", "kubectl.kubernetes.io/last-applied-configuration"}
-)
+NOT_MIRRORED = frozenset({TRIGGER_TIME, "kubectl.kubernetes.io/last-applied-configuration"})
 """Annotations of Endpoints that their slices do not have."""
 
 
@@ -82,14 +81,14 @@ def labels(service: Service) -> dict[str, str]:
     return {**own, **headless, MANAGED_LABEL: MANAGER}
 
 
-def body(service: Service, wanted: Content) -> dict[str, Any]:
-    """Return the Endpoints object as JSON, without a version."""
+def body(service: Service, wanted: Content, time: str = "") -> dict[str, Any]:
+    """Return the Endpoints object as JSON, without a version; `time` is the trigger time, empty for none."""
     return {
         "metadata": {
             "name": service.metadata.name,
             "namespace": service.metadata.namespace,
             "labels": labels(service),
-            "annotations": wanted.annotations,
+            "annotations": with_trigger_time(wanted.annotations, time),
         },
         "subsets": [msgspec.to_builtins(subset) for subset in wanted.subsets],
     }
@@ -112,19 +111,35 @@ def mirrored(item: Endpoints, service: Service | None) -> bool:
     return item.metadata.labels.get(SKIP_MIRROR_LABEL) != "true" and LEADER not in item.metadata.annotations
 
 
-def mirror(item: Endpoints) -> dict[str, dict[Ports, list[Endpoint]]]:
-    """Return the endpoints by family and ports, at most MOST_ADDRESSES of each subset."""
+class Mirror(msgspec.Struct, frozen=True):
+    """What the slices of hand-written Endpoints hold, by family and ports, and how many addresses were left out."""
+
+    endpoints: dict[str, dict[Ports, list[Endpoint]]]
+    invalid: int = 0
+    excess: int = 0
+
+
+def mirror(item: Endpoints) -> Mirror:
+    """Return the endpoints of the object, at most MOST_ADDRESSES of all subsets with the same ports."""
     found: dict[str, dict[Ports, dict[str, Endpoint]]] = {}
-    for subset in item.subsets:
-        ports = tuple(_new_port(port) for port in subset.ports)
-        entries = [(entry, True) for entry in subset.addresses] + [(e, False) for e in subset.not_ready_addresses]
-        usable = ((from_pods.usable_family(entry.ip), entry, ready) for entry, ready in entries)
-        for family, entry, ready in itertools.islice((entry for entry in usable if entry[0]), MOST_ADDRESSES):
-            group = found.setdefault(family, {}).setdefault(ports, {})
-            group.setdefault(entry.ip, _endpoint(entry, ready=ready))
-    return {
-        family: {ports: list(group.values()) for ports, group in groups.items()} for family, groups in found.items()
-    }
+    taken: Counter[Ports] = Counter()
+    invalid = excess = 0
+    for ready in (True, False):
+        for subset in item.subsets:
+            ports = tuple(_new_port(port) for port in subset.ports)
+            for entry in subset.addresses if ready else subset.not_ready_addresses:
+                family = from_pods.usable_family(entry.ip)
+                if not family:
+                    invalid += 1
+                elif entry.ip in found.get(family, {}).get(ports, {}):
+                    continue
+                elif taken[ports] >= MOST_ADDRESSES:
+                    excess += 1
+                else:
+                    taken[ports] += 1
+                    found.setdefault(family, {}).setdefault(ports, {})[entry.ip] = _endpoint(entry, ready=ready)
+    groups = {family: {ports: list(g.values()) for ports, g in by_ports.items()} for family, by_ports in found.items()}
+    return Mirror(groups, invalid, excess)
 
 
 def mirror_annotations(item: Endpoints) -> dict[str, str]:

@@ -5,19 +5,19 @@ Source: kubernetes `staging/src/k8s.io/endpointslice/reconciler.go`; at most 100
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from podwire.controllers.endpoints.zone_allocation import Draft
 from podwire.controllers.machinery.owner_references import reference
-from podwire.kube.discovery import HEADLESS_LABEL, SERVICE_NAME_LABEL, EndpointSlice
+from podwire.kube.discovery import HEADLESS_LABEL, SERVICE_NAME_LABEL, Endpoint, EndpointSlice
 from podwire.kube.kinds import SERVICES
 
 if TYPE_CHECKING:
     from podwire.controllers.endpoints.from_pods import Ports
-    from podwire.kube.discovery import Endpoint
     from podwire.kube.services import Service
 
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
@@ -51,37 +51,58 @@ class _Bin:
     endpoints: list[Endpoint] = field(default_factory=list)
 
 
+Hints = Callable[[str, Sequence[Draft]], Sequence[tuple[Endpoint, ...]]]
+"""Takes the family and its drafts, returns the endpoints of each draft with their hints."""
+
+
 def plan(
     wanted: Mapping[str, Mapping[Ports, Sequence[Endpoint]]],
     existing: Sequence[EndpointSlice],
-    labels: Mapping[str, str],
+    current: Callable[[EndpointSlice], bool],
+    *,
+    largest: int = LARGEST_SLICE,
+    hints: Hints | None = None,
 ) -> Plan:
     """Return the writes from existing slices to the wanted endpoints, by family and ports. No family: delete all.
 
-    A family without endpoints keeps one empty slice, so that "no endpoints" differs from "not reconciled yet".
+    `current` decides whether the metadata of a slice is as wanted. With `hints`, endpoints keep the hints that they
+    have in their slice until that changes them. A family without endpoints keeps one empty slice, so that "no
+    endpoints" differs from "not reconciled yet".
     """
     creates: list[Content] = []
     updates: list[tuple[EndpointSlice, Content]] = []
     spare = [s for s in existing if s.address_type not in wanted]
     for address_type, groups in wanted.items():
         slices = [s for s in existing if s.address_type == address_type]
-        filled, unused = _pack(groups, slices)
+        filled, unused = _pack(groups, slices, largest, keep_hints=hints is not None)
         contents = [(b.existing, Content(address_type, ports, tuple(b.endpoints))) for ports, b in filled]
+        if hints is not None:
+            contents = _hinted(address_type, contents, hints)
         contents = contents or [(None, Content(address_type, (), ()))]
         for old, content in contents:
             reused = old or (unused.pop(0) if unused else None)
             if reused is None:
                 creates.append(content)
-            elif not matches(reused, content, labels):
+            elif not (current(reused) and _same(reused, content)):
                 updates.append((reused, content))
         spare += unused
     return Plan(tuple(creates), tuple(updates), tuple(spare))
 
 
-def matches(existing: EndpointSlice, content: Content, labels: Mapping[str, str]) -> bool:
+def _hinted(
+    family: str, contents: Sequence[tuple[EndpointSlice | None, Content]], hints: Hints
+) -> list[tuple[EndpointSlice | None, Content]]:
+    drafts = [Draft(content.endpoints, old is not None and _same(old, content)) for old, content in contents]
+    hinted = hints(family, drafts)
+    return [
+        (old, Content(family, content.ports, endpoints))
+        for (old, content), endpoints in zip(contents, hinted, strict=True)
+    ]
+
+
+def _same(existing: EndpointSlice, content: Content) -> bool:
     """Return whether a slice holds this content already."""
-    same_labels = dict(existing.metadata.labels) == dict(labels)
-    return same_labels and existing.ports == content.ports and existing.endpoints == content.endpoints
+    return existing.ports == content.ports and existing.endpoints == content.endpoints
 
 
 def labels(service: Service) -> dict[str, str]:
@@ -112,7 +133,7 @@ def document(namespace: str, labels: Mapping[str, str], owner: dict[str, Any], c
 
 
 def _pack(
-    groups: Mapping[Ports, Sequence[Endpoint]], existing: Iterable[EndpointSlice]
+    groups: Mapping[Ports, Sequence[Endpoint]], existing: Iterable[EndpointSlice], largest: int, *, keep_hints: bool
 ) -> tuple[list[tuple[Ports, _Bin]], list[EndpointSlice]]:
     """Return bins with endpoints, and unused slices. An endpoint stays in its slice."""
     filled: list[tuple[Ports, _Bin]] = []
@@ -122,21 +143,32 @@ def _pack(
         bins = []
         for old in (s for s in slices if s.ports == ports):
             stay = [left.pop(_identity(e)) for e in old.endpoints if _identity(e) in left]
-            bins.append(_Bin(old, stay[:LARGEST_SLICE]))
-            left.update({_identity(e): e for e in stay[LARGEST_SLICE:]})
-        _fill(bins, list(left.values()))
+            if keep_hints:
+                stay = _with_hints_of(old, stay)
+            bins.append(_Bin(old, stay[:largest]))
+            left.update({_identity(e): e for e in stay[largest:]})
+        _fill(bins, list(left.values()), largest)
         filled += [(ports, packed) for packed in bins if packed.endpoints]
     used = {packed.existing.metadata.name for _, packed in filled if packed.existing}
     return filled, [s for s in slices if s.metadata.name not in used]
 
 
-def _fill(bins: list[_Bin], left: list[Endpoint]) -> None:
+def _with_hints_of(old: EndpointSlice, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Return the endpoints with the hints that they have in a slice, as far as they are ready."""
+    known = {_identity(endpoint): endpoint.hints for endpoint in old.endpoints}
+    return [
+        msgspec.structs.replace(endpoint, hints=known[_identity(endpoint)]) if endpoint.ready else endpoint
+        for endpoint in endpoints
+    ]
+
+
+def _fill(bins: list[_Bin], left: list[Endpoint], largest: int) -> None:
     """Put new endpoints into slices that change anyway, then into others with room, then into new ones."""
     for packed in sorted(bins, key=_unchanged):
-        room = LARGEST_SLICE - len(packed.endpoints)
+        room = largest - len(packed.endpoints)
         packed.endpoints += left[:room]
         del left[:room]
-    bins.extend(_Bin(None, left[at : at + LARGEST_SLICE]) for at in range(0, len(left), LARGEST_SLICE))
+    bins.extend(_Bin(None, left[at : at + largest]) for at in range(0, len(left), largest))
 
 
 def _unchanged(packed: _Bin) -> bool:
