@@ -83,7 +83,7 @@ class ServerDocuments:
         if health.is_health(path):
             return health.answer(request, path, self._checks)
         if path == "/openapi/v2":
-            return _empty_swagger(request.headers.get("accept", ""))
+            return self._swagger(request.headers)
         if path == "/metrics":
             return self.metrics.answer()
         if path in self._more:
@@ -108,6 +108,16 @@ class ServerDocuments:
         if headers["Etag"] in request.headers.get("if-none-match", ""):
             return Response(b"", 304, headers=headers)
         return Response(self._schemas.document(group_version) or b"", headers=headers)
+
+    def _swagger(self, headers: Mapping[str, str]) -> Response:
+        """The document of version 2. It is JSON; in protobuf it is empty but for its version.
+
+        kubectl requests protobuf, when version 3 does not have a kind, for its own error message. Field 1 is the
+        version (gnostic `openapiv2/OpenAPIv2.proto`).
+        """
+        if "openapi.spec.v2" in headers.get("accept", ""):
+            return Response(b"\x0a\x032.0", content_type=SWAGGER_PROTOBUF)
+        return _conditional(self._schemas.version_2(), headers.get("if-none-match", ""))
 
     def _discovery(self, parts: list[str], accept: str, etag: str) -> Response:
         """A discovery document, made once for each state of the registry; raises StatusError 404.
@@ -160,20 +170,17 @@ class ServerDocuments:
         return json_response(found)
 
 
-def _empty_swagger(accept: str) -> Response:
-    """A document of version 2.0 without any schema: all are in /openapi/v3.
-
-    kubectl requests it when version 3 does not have a kind, for its own error message. In protobuf, the form that it
-    accepts, field 1 of the document is the version (gnostic `openapiv2/OpenAPIv2.proto`).
-    """
-    if "openapi.spec.v2" in accept:
-        return Response(b"\x0a\x032.0", content_type=SWAGGER_PROTOBUF)
-    return json_response({"swagger": "2.0", "info": {"title": "see /openapi/v3", "version": "2.0"}, "paths": {}})
-
-
 def _in_a_year() -> datetime:
     """The longest lifetime that HTTP advises (RFC 9111); the URL has the hash of its content."""
     return datetime.now(UTC) + timedelta(days=365)
+
+
+def _conditional(body: bytes, held: str) -> Response:
+    """A document with its hash; 304 where the client's copy, whose hash it `held`, is the same."""
+    headers = {"Etag": f'"{hashlib.sha512(body).hexdigest().upper()}"', "Vary": "Accept"}
+    if headers["Etag"] in held:
+        return Response(b"", 304, headers=headers)
+    return Response(body, headers=headers)
 
 
 def _aggregated(document: dict[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""OpenAPI v3 as kubectl reads it: an index, and one document for each group-version.
+"""OpenAPI v3 as kubectl reads it: an index, and one document for each group-version; and one document of version 2.
 
 Source: kubernetes.io "The Kubernetes API", OpenAPI v3; kubectl `explain` and `--validate` decide by it what the server
 can do. A document changes only with its hash, so clients may keep it for ever.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podwire.apiserver.documents import openapi_paths, openapi_schemas
+from podwire.apiserver.documents import openapi_paths, openapi_schemas, openapi_v2
 from podwire.apiserver.kinds import schema
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Documents:
         self._generation = -1
         self._served: dict[str, tuple[Resource, ...]] = {}
         self._documents: dict[str, bytes] = {}
+        self._version_2: bytes | None = None
         self._etags: dict[str, str] = {}
 
     def index(self) -> bytes:
@@ -67,11 +68,20 @@ class Documents:
             self._documents[group_version] = zlib.compress(text)
         return zlib.decompress(self._documents[group_version])
 
+    def version_2(self) -> bytes:
+        """The JSON of GET /openapi/v2."""
+        self._refresh()
+        if self._version_2 is None:
+            served = (resource for resources in self._served.values() for resource in resources)
+            self._version_2 = zlib.compress(msgspec.json.encode(openapi_v2.document(served)))
+        return zlib.decompress(self._version_2)
+
     def _refresh(self) -> None:
         if self._generation != self._registry.generation:
             self._generation = self._registry.generation
             self._served = self._registry.group_versions()
             self._documents.clear()
+            self._version_2 = None
             self._etags.clear()
 
 
