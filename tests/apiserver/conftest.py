@@ -76,7 +76,7 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 class Talk:
-    """Requests to the Api itself, as the administrator, as another user, or as nobody yet (None)."""
+    """Requests to the Api itself, as the administrator, as another user, or without authentication (None)."""
 
     def __init__(
         self, server: ApiServer, user: User | None = ADMIN, impersonation: tuple[tuple[str, str], ...] = ()
@@ -86,11 +86,11 @@ class Talk:
         self.impersonation = impersonation
 
     def as_user(self, name: str, *groups: str) -> Talk:
-        """The same server, asked by another, who is authenticated."""
+        """The same server, with requests of another authenticated user."""
         return Talk(self.server, User(name, (*groups, "system:authenticated")))
 
     def impersonating(self, *headers: tuple[str, str]) -> Talk:
-        """The same asker in somebody else's name."""
+        """The same user, impersonating another."""
         return Talk(self.server, self.user, headers)
 
     async def answer(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:

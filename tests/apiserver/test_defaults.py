@@ -22,7 +22,7 @@ def complete(api_version: str, kind: str, **body: Any) -> Object:
 
 
 @pytest.mark.proves("pod-defaults")
-def test_a_pod_is_completed_as_upstream_completes_it() -> None:
+def test_a_pod_gets_upstreams_defaults() -> None:
     containers = [{"name": "web", "image": "nginx", "ports": [{"containerPort": 80}]}]
     assert complete("v1", "Pod", spec={"containers": containers})["spec"] == {
         "containers": [
@@ -171,11 +171,11 @@ def test_a_secrets_texts_are_folded_into_its_data() -> None:
     assert "stringData" not in secret
 
 
-def test_a_namespace_bears_its_name_as_a_label() -> None:
+def test_a_namespace_has_its_name_as_a_label() -> None:
     assert complete("v1", "Namespace")["metadata"]["labels"] == {"kubernetes.io/metadata.name": "web"}
 
 
-def test_a_node_says_its_range_twice() -> None:
+def test_a_node_has_its_range_in_both_fields() -> None:
     assert complete("v1", "Node", spec={"podCIDRs": ["10.244.1.0/24", "fd00::/64"]})["spec"]["podCIDR"] == (
         "10.244.1.0/24"
     )

@@ -34,7 +34,7 @@ async def test_a_secret_for_an_account_holds_a_lasting_token(talk: Talk) -> None
     assert not await let_in(talk, data["token"])
 
 
-async def test_an_account_that_comes_later_is_filled_in_by_the_next_change(talk: Talk) -> None:
+async def test_an_account_created_later_is_filled_in_by_the_next_change(talk: Talk) -> None:
     made = await talk.ok("POST", SECRETS, secret("late"))
     assert "token" not in made.get("data", {})
     await talk.ok("POST", ACCOUNTS, {"metadata": {"name": "late"}})

@@ -78,7 +78,7 @@ async def test_a_watch_is_recorded_when_it_starts(audited: Talk, log: Path) -> N
     assert (event["stage"], event["verb"]) == ("ResponseStarted", "watch")
 
 
-async def test_no_token_is_in_it(audited: Talk, log: Path) -> None:
+async def test_the_log_has_no_token(audited: Talk, log: Path) -> None:
     made = await audited.ok("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", {})
     token = made["status"]["token"]
     await audited.ok("GET", "/api", authorization=f"Bearer {token}")
@@ -137,7 +137,7 @@ def test_a_full_disk_is_logged_and_stops_nothing(caplog: pytest.LogCaptureFixtur
     assert "the audit log lacks a line about /api: /dev/full: [Errno 28]" in caplog.text
 
 
-def test_a_later_server_writes_on(log: Path) -> None:
+def test_a_later_server_appends(log: Path) -> None:
     for _ in range(2):
         audit = AuditLog(log, lambda: NOW)
         audit.record(Request("GET", "/api", None), Outcome(None, Attributes("get", path="/api"), 401), NOW)

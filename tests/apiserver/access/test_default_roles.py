@@ -79,7 +79,7 @@ def on(verb: str, resource: str, group: str = "", name: str = "", namespace: str
         (NODE, on("create", "clusterroles", "rbac.authorization.k8s.io"), False),
     ],
 )
-async def test_what_everyone_may_from_the_start(
+async def test_rights_of_every_user_from_the_start(
     authorize: Authorizer, who: User, asked: Attributes, allowed: bool
 ) -> None:
     assert authorize(who, asked).allowed is allowed
@@ -112,7 +112,7 @@ async def test_the_roles_for_users(talk: Talk, name: str, asked: Attributes, all
     assert talk.server.access.auth_filter.authorize(User("eve", (IN,)), asked).allowed is allowed
 
 
-async def test_what_was_deleted_or_cut_comes_back_at_the_next_start(talk: Talk) -> None:
+async def test_deleted_roles_and_rules_are_restored_at_the_next_start(talk: Talk) -> None:
     path = f"{RBAC}/clusterroles"
     await talk.ok("DELETE", f"{path}/system:discovery")
     cut = await talk.ok("GET", f"{path}/system:basic-user")

@@ -80,7 +80,7 @@ def test_the_refusal_names_the_right() -> None:
 
 
 @pytest.mark.parametrize("name", ["group", "uid", "extra-a", "other"])
-def test_no_other_header_comes_without_a_user(name: str) -> None:
+def test_other_impersonation_headers_need_a_user(name: str) -> None:
     with pytest.raises(StatusError) as caught:
         impersonate(EVE, [header(name, "system:masters")], Rights(f"{name}s system:masters"))
     assert caught.value.code == 400

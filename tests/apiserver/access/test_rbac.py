@@ -80,7 +80,7 @@ def test_a_role_is_that_of_the_bindings_namespace(index: Index) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "asker", "groups", "allowed"),
+    ("subject", "user", "groups", "allowed"),
     [
         (user("eve"), "eve", (), True),
         (user("eve"), "adam", ("eve",), False),
@@ -95,11 +95,11 @@ def test_a_role_is_that_of_the_bindings_namespace(index: Index) -> None:
         ({"kind": "Robot", "name": "eve"}, "eve", (), False),
     ],
 )
-def test_whom_a_subject_means(
-    index: Index, subject: Object, asker: str, groups: tuple[str, ...], allowed: bool
+def test_a_subject_matches_users_groups_and_accounts(
+    index: Index, subject: Object, user: str, groups: tuple[str, ...], allowed: bool
 ) -> None:
     index.put(ROLE_BINDINGS, binding("b", "reader", subject), "ns")
-    assert index.may(asker, *groups) is allowed
+    assert index.may(user, *groups) is allowed
 
 
 def test_what_changes_counts_at_once(index: Index) -> None:
@@ -129,7 +129,7 @@ def test_an_allowed_decision_has_a_reason(index: Index) -> None:
     assert decision.reason == 'RBAC: allowed by RoleBinding "b/ns" of ClusterRole "reader" to User "eve"'
 
 
-def test_long_questions_are_answered_and_not_kept(index: Index) -> None:
+def test_long_attributes_are_decided_and_not_cached(index: Index) -> None:
     index.put(CLUSTER_ROLE_BINDINGS, binding("b", "reader", user("eve")))
     tracemalloc.start()
     try:
@@ -141,7 +141,7 @@ def test_long_questions_are_answered_and_not_kept(index: Index) -> None:
         tracemalloc.stop()
 
 
-def test_the_bindings_of_others_cost_nothing(index: Index) -> None:
+def test_bindings_of_other_subjects_are_not_read(index: Index) -> None:
     index.put(CLUSTER_ROLE_BINDINGS, binding("b", "reader", user("eve")))
     for number in range(5000):
         index.put(ROLE_BINDINGS, binding(f"b{number}", "reader", user(f"user-{number}")), "ns")

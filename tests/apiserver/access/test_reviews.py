@@ -34,7 +34,7 @@ async def test_self_subject_review(talk: Talk) -> None:
         (METRICS, False, False),
     ],
 )
-async def test_may_i(talk: Talk, asked: dict[str, Any], before: bool, after: bool) -> None:
+async def test_a_review_of_ones_own_access(talk: Talk, asked: dict[str, Any], before: bool, after: bool) -> None:
     eve, path = talk.as_user("eve"), f"{AUTHORIZATION}/selfsubjectaccessreviews"
     assert (await eve.ok("POST", path, review(**asked)))["status"]["allowed"] is before
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
@@ -42,7 +42,7 @@ async def test_may_i(talk: Talk, asked: dict[str, Any], before: bool, after: boo
 
 
 @pytest.mark.proves("reviews")
-async def test_may_another(talk: Talk) -> None:
+async def test_a_review_of_another_users_access(talk: Talk) -> None:
     path = f"{AUTHORIZATION}/subjectaccessreviews"
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
     assert (await talk.ok("POST", path, review(user="eve", **LIST_PODS)))["status"]["allowed"]
@@ -53,7 +53,7 @@ async def test_may_another(talk: Talk) -> None:
 
 
 @pytest.mark.proves("reviews")
-async def test_may_another_in_a_namespace(talk: Talk) -> None:
+async def test_a_review_of_another_users_access_in_a_namespace(talk: Talk) -> None:
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
     path = f"{AUTHORIZATION}/namespaces/default/localsubjectaccessreviews"
     assert (await talk.ok("POST", path, review(user="eve", **LIST_PODS)))["status"]["allowed"]
@@ -75,12 +75,12 @@ async def test_may_another_in_a_namespace(talk: Talk) -> None:
         ("selfsubjectrulesreviews", {}),
     ],
 )
-async def test_questions_that_are_none(talk: Talk, kind: str, spec: dict[str, Any]) -> None:
+async def test_incomplete_reviews_are_refused(talk: Talk, kind: str, spec: dict[str, Any]) -> None:
     assert (await talk.refused("POST", f"{AUTHORIZATION}/{kind}", review(**spec)))[0] == 422
 
 
 @pytest.mark.proves("reviews")
-async def test_what_may_i(talk: Talk) -> None:
+async def test_a_review_of_ones_own_rules(talk: Talk) -> None:
     path = f"{AUTHORIZATION}/selfsubjectrulesreviews"
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
     eve = talk.as_user("eve")
@@ -94,7 +94,7 @@ async def test_what_may_i(talk: Talk) -> None:
 
 
 @pytest.mark.proves("reviews")
-async def test_whose_token_is_it(talk: Talk) -> None:
+async def test_a_review_names_the_user_of_a_token(talk: Talk) -> None:
     path = f"{AUTHENTICATION}/tokenreviews"
     token = (await talk.ok("POST", f"{ACCOUNTS}/default/token", {}))["status"]["token"]
     good = (await talk.ok("POST", path, review(token=token)))["status"]
@@ -109,7 +109,7 @@ async def test_whose_token_is_it(talk: Talk) -> None:
     assert (await talk.as_user("eve").refused("POST", path, review(token=token)))[0] == 403
 
 
-async def test_nothing_but_questions_can_be_sent(talk: Talk) -> None:
+async def test_reviews_can_only_be_created(talk: Talk) -> None:
     path = f"{AUTHORIZATION}/selfsubjectaccessreviews"
     assert (await talk.refused("GET", path))[0] == 405
     assert (await talk.refused("GET", f"{path}/a"))[0] == 405

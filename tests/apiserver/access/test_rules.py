@@ -76,7 +76,7 @@ def test_rights_that_are_held_may_be_granted(held: Rule, atom: Rule, covered: bo
     assert Ruleset([held]).allows(Question.of_atom(atom)) is covered
 
 
-def test_rules_come_apart_and_together_again() -> None:
+def test_rules_are_split_and_merged_again() -> None:
     atoms = list(Rule(("get", "list"), ("", "apps"), ("pods",), ("a", "b")).atoms())
     assert len(atoms) == 8
     assert Rule(("list",), ("apps",), ("pods",), ("b",)) in atoms

@@ -42,7 +42,7 @@ async def test_the_pods_of_an_account_have_the_same_spec(talk: Talk) -> None:
         ({}, {"automountServiceAccountToken": False}, False),
     ],
 )
-async def test_the_pods_word_counts_before_its_accounts(
+async def test_the_pods_setting_precedes_its_accounts(
     talk: Talk, of_account: dict[str, Any], of_pod: dict[str, Any], mounted: bool
 ) -> None:
     await talk.ok("POST", ACCOUNTS, {"metadata": {"name": "own"}, **of_account})

@@ -27,7 +27,7 @@ async def with_token(talk: Talk, path: str, token: str) -> int:
 
 
 @pytest.mark.proves("token-requests")
-async def test_a_token_lets_its_account_in_and_no_further(talk: Talk) -> None:
+async def test_a_token_authenticates_its_account_and_grants_no_more(talk: Talk) -> None:
     made = await talk.ok("POST", TOKEN, request())
     token = made["status"]["token"]
     assert made["spec"]["expirationSeconds"] == 3600

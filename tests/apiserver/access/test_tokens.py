@@ -93,7 +93,7 @@ def test_a_token_is_for_its_audiences(tokens: Tokens) -> None:
         tokens.authenticate(vault, ("other",))
 
 
-def test_another_issuer_and_another_key_are_not_believed(tokens: Tokens, store: Store, clock: Clock) -> None:
+def test_tokens_of_another_issuer_or_key_are_refused(tokens: Tokens, store: Store, clock: Clock) -> None:
     other_key = Tokens(store, SigningKey.create, ISSUER, clock)
     with pytest.raises(TokenError, match="not known here"):
         tokens.authenticate(other_key.issue(SUBJECT, (), HOUR).token)

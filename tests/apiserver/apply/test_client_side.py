@@ -40,7 +40,7 @@ async def test_kubectl_takes_over_what_it_applied_before_and_keeps_the_annotatio
     assert json.loads(done["metadata"]["annotations"][ANNOTATION]) == config_map(x="2", y="1")
 
 
-async def test_others_do_not(talk: Talk) -> None:
+async def test_other_clients_do_not_take_over(talk: Talk) -> None:
     await talk.ok("POST", f"{MAPS}?fieldManager=old", config_map(json.dumps(config_map(x="1")), x="1"))
     code, refusal = await apply(talk, "me", config_map(x="2"))
     assert (code, refusal["message"]) == (
@@ -49,14 +49,14 @@ async def test_others_do_not(talk: Talk) -> None:
     )
 
 
-async def test_nor_what_somebody_changed_since(talk: Talk) -> None:
+async def test_fields_that_others_changed_since_are_not_taken_over(talk: Talk) -> None:
     last = json.dumps(config_map(x="1", y="1"))
     await talk.ok("POST", f"{MAPS}?fieldManager=old", config_map(last, x="9", y="1"))
     code, refusal = await apply(talk, "kubectl", config_map(x="2", y="2"))
     assert (code, [cause["field"] for cause in refusal["details"]["causes"]]) == (409, [".data.x"])
 
 
-async def test_what_stood_before_all_entries_is_not_kubectl_s_either(talk: Talk) -> None:
+async def test_fields_older_than_all_entries_are_not_taken_over(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map(x="1"))
     clear: Object = {"metadata": {"managedFields": [{}]}}
     await talk.ok("PATCH", f"{MAPS}/a", clear, content_type="application/merge-patch+json")
@@ -83,6 +83,6 @@ def test_an_object_without_the_annotation_gets_none() -> None:
 
 
 @pytest.mark.parametrize(("size", "kept"), [(200_000, True), (300_000, False)])
-def test_an_annotation_that_would_be_too_large_goes(size: int, kept: bool) -> None:
+def test_an_annotation_that_would_be_too_large_is_removed(size: int, kept: bool) -> None:
     refreshed = client_side.refreshed(config_map("{}", x="1"), config_map(x="1" * size))
     assert (ANNOTATION in refreshed["metadata"]["annotations"]) == kept

@@ -53,7 +53,7 @@ def test_a_client_can_clear_all_entries(empty: Any) -> None:
         [{}, {}],
     ],
 )
-def test_claims_that_make_no_sense_are_not_believed(claim: Any) -> None:
+def test_claims_that_make_no_sense_are_ignored(claim: Any) -> None:
     assert entries.claimed(claim) is None
 
 

@@ -56,9 +56,9 @@ async def test_an_object_is_made_applied_again_and_shown_without_its_entries(ser
 async def test_a_conflict_has_upstreams_wording_and_can_be_forced(served: Served) -> None:
     await served.kubectl(*SSA, stdin=DEPLOYMENT)
     other = DEPLOYMENT.replace("replicas: 2", "replicas: 5").replace("image: nginx", "image: nginx:2")
-    told = await served.kubectl(*SSA, "--field-manager=other", stdin=other, fails=True)
-    assert 'Apply failed with 2 conflicts: conflicts with "kubectl":\n- .spec.replicas\n' in told
-    assert '- .spec.template.spec.containers[name="main"].image\n' in told
+    refusal = await served.kubectl(*SSA, "--field-manager=other", stdin=other, fails=True)
+    assert 'Apply failed with 2 conflicts: conflicts with "kubectl":\n- .spec.replicas\n' in refusal
+    assert '- .spec.template.spec.containers[name="main"].image\n' in refusal
     await served.kubectl(*SSA, "--field-manager=other", "--force-conflicts", stdin=other)
     assert await served.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}") == "5"
     found = await entries(served)
@@ -71,17 +71,17 @@ async def test_scale_takes_replicas_until_the_configuration_leaves_them_out(serv
     await served.kubectl("scale", "deployment", "web", "--replicas=4")
     scaled = (await entries(served))["kubectl", "Update", "scale"]
     assert scaled["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
-    told = await served.kubectl(*SSA, stdin=DEPLOYMENT, fails=True)
+    refusal = await served.kubectl(*SSA, stdin=DEPLOYMENT, fails=True)
     assert (
         'Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas'
-        in told
+        in refusal
     )
     await served.kubectl(*SSA, stdin=DEPLOYMENT.replace("  replicas: 2\n", ""))
     assert await served.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}") == "4"
 
 
 @pytest.mark.proves("apply-migration")
-async def test_what_was_applied_client_side_goes_over_to_server_side(served: Served) -> None:
+async def test_client_side_applied_fields_move_to_server_side_apply(served: Served) -> None:
     await served.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
     assert ("kubectl-client-side-apply", "Update", "") in await entries(served)
     changed = DEPLOYMENT.replace("replicas: 2", "replicas: 3").replace("labels: {app: web}}\nspec", "labels: {}}\nspec")
@@ -99,24 +99,24 @@ async def test_a_dry_run_and_a_diff_change_nothing(served: Served) -> None:
     await served.kubectl(*SSA, "--dry-run=server", stdin=DEPLOYMENT)
     assert await served.kubectl("get", "deployments", "-o", "name") == ""
     await served.kubectl(*SSA, stdin=DEPLOYMENT)
-    stands = await entries(served)
+    before = await entries(served)
     changed = DEPLOYMENT.replace("replicas: 2", "replicas: 7")
     await served.kubectl("diff", "--server-side", "-f", "-", stdin=DEPLOYMENT)
     await served.kubectl("diff", "--server-side", "-f", "-", stdin=changed, fails=True)
-    assert await entries(served) == stands
+    assert await entries(served) == before
 
 
 async def test_an_unknown_field_is_refused_with_its_path(served: Served) -> None:
     misspelt = DEPLOYMENT.replace("replicas: 2", "replica: 2")
-    told = await served.kubectl(*SSA, "--validate=false", stdin=misspelt, fails=True)
-    assert ".spec.replica: field not declared in schema" in told
+    refusal = await served.kubectl(*SSA, "--validate=false", stdin=misspelt, fails=True)
+    assert ".spec.replica: field not declared in schema" in refusal
 
 
 @pytest.mark.proves("crd-gateway-api")
 @pytest.mark.parametrize("name", [path.name for path in DEFINITIONS] or [""])
 async def test_definitions_are_applied_as_they_are_published(served: Served, name: str) -> None:
     text = (FOLDER / name).read_text() if name else json.dumps(manifest(version()))
-    told = (await served.kubectl(*SSA, stdin=text)).splitlines()
-    assert told
-    assert all(line.endswith("serverside-applied") for line in told)
-    assert (await served.kubectl(*SSA, stdin=text)).splitlines() == told
+    refusal = (await served.kubectl(*SSA, stdin=text)).splitlines()
+    assert refusal
+    assert all(line.endswith("serverside-applied") for line in refusal)
+    assert (await served.kubectl(*SSA, stdin=text)).splitlines() == refusal

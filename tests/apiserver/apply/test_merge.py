@@ -85,7 +85,7 @@ def test_an_update_takes_fields_and_is_named_with_its_version() -> None:
     assert story.conflicts("a", {"plain": "x", "inner": {"a": "1"}}) == ['"c" using v1: .plain']
 
 
-def test_ownership_goes_over_to_a_controller_as_the_documentation_shows() -> None:
+def test_ownership_moves_to_a_controller_as_documented() -> None:
     """The user leaves the field out once the controller has set it: nothing is lost in between."""
     story = Story()
     story.apply("user", {"plain": "2", "inner": {"a": "1"}})
@@ -96,7 +96,7 @@ def test_ownership_goes_over_to_a_controller_as_the_documentation_shows() -> Non
 
 
 @pytest.mark.proves("apply-removes")
-def test_what_only_the_applier_had_goes_when_it_is_left_out() -> None:
+def test_fields_of_the_applier_alone_are_removed_when_left_out() -> None:
     story = Story()
     story.apply("a", {"plain": "x", "set": ["p", "q"], "map": [{"name": "m", "value": "1"}], "free": {"k": "1"}})
     story.apply("a", {"set": ["q"]})

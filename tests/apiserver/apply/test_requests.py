@@ -51,7 +51,7 @@ def owners(obj: Object) -> dict[tuple[str, str, str], Object]:
 
 
 @pytest.mark.proves("apply-creates")
-async def test_what_is_not_there_is_made(talk: Talk) -> None:
+async def test_applying_creates_an_object_that_is_absent(talk: Talk) -> None:
     code, made = await talk.response("PATCH", f"{MAPS}/a?fieldManager=me", config_map(), content_type=APPLY)
     assert (code, made["metadata"]["namespace"], len(made["metadata"]["uid"])) == (201, "default", 36)
     assert made["metadata"]["managedFields"] == [
@@ -75,7 +75,7 @@ async def test_a_configuration_may_be_yaml(talk: Talk) -> None:
 
 
 @pytest.mark.proves("apply-removes")
-async def test_defaults_have_no_owner_and_stay_when_a_field_goes(talk: Talk) -> None:
+async def test_defaults_have_no_owner_and_stay_when_a_field_is_removed(talk: Talk) -> None:
     made = await apply(talk, f"{DEPLOYMENTS}/web", deployment(replicas=3))
     assert "f:strategy" not in owners(made)["me", "Apply", ""]["f:spec"]
     changed = await apply(talk, f"{DEPLOYMENTS}/web", deployment())
@@ -164,7 +164,7 @@ async def test_the_present_version_may_be_named(talk: Talk) -> None:
     assert (await refused(talk, f"{MAPS}/a", config_map(metadata=named)))[:2] == (409, "Conflict")
 
 
-async def test_rules_of_the_kind_hold_for_what_comes_out(talk: Talk) -> None:
+async def test_rules_of_the_kind_apply_to_the_merged_object(talk: Talk) -> None:
     code, reason, message = await refused(talk, f"{DEPLOYMENTS}/web", deployment(replicas=-1))
     assert (code, reason) == (422, "Invalid")
     assert "spec.replicas" in message

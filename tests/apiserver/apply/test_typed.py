@@ -102,7 +102,7 @@ def test_what_changed(old: Object, new: Object, changed: list[str], removed: lis
         ({"any": [1]}, {"any": {"a": 1}}, {"any": {"a": 1}}),
     ],
 )
-def test_a_configuration_is_laid_over_what_lives(live: Object, config: Object, merged: Object) -> None:
+def test_a_configuration_is_merged_into_the_live_object(live: Object, config: Object, merged: Object) -> None:
     assert typed.merge(live, config, SMALL) == merged
     assert typed.merge({}, config, SMALL) == config
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_applied(config: Object, problem: str) -> None:
     assert list(typed.problems(config, SMALL)) == [problem]
 
 
-def test_everything_goes_where_there_is_no_schema() -> None:
+def test_all_fields_are_accepted_without_a_schema() -> None:
     config: Any = {"a": [{"b": 1}, {"b": 1}], "c": {"d": None}}
     assert list(typed.problems(config, ANYTHING)) == []
     assert list(fields.paths(typed.field_set(config, ANYTHING))) == [".a", ".c", ".c.d"]

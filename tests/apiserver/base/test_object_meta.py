@@ -67,7 +67,7 @@ def test_right_objects_pass_when_new_and_when_unchanged(name: str) -> None:
         ),
     ],
 )
-def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
+def test_wrong_values_are_reported_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
     assert expected in problems(name, {path: value})
 
 

@@ -61,7 +61,7 @@ def test_a_configuration_in_json_is_read_as_such() -> None:
     assert time.process_time() - began < 5
 
 
-def test_protobuf_has_no_names_that_could() -> None:
+def test_protobuf_has_no_duplicate_names() -> None:
     assert duplicate_fields(b"k8s\0", "application/vnd.kubernetes.protobuf") == ()
 
 
@@ -78,7 +78,7 @@ async def test_all_that_is_wrong_with_the_fields_is_named(talk: Talk) -> None:
 
 
 @pytest.mark.proves("field-validation")
-async def test_patches_are_held_to_the_same(talk: Talk) -> None:
+async def test_patches_are_checked_too(talk: Talk) -> None:
     await talk.ok("POST", MAPS, config_map())
     strict = f"{MAPS}/a?fieldValidation=Strict"
     code, _, message = await talk.refused("PATCH", strict, b'{"data":{"y":"1","y":"2"}}', content_type=MERGE)

@@ -45,7 +45,7 @@ def test_texts_and_numbers_read_as_kubectl_reads_them() -> None:
         assert read_yaml(text.encode())["spec"] == json.loads(shown)["spec"]
 
 
-def test_what_json_has_no_word_for_is_refused() -> None:
+def test_values_that_json_cannot_express_are_refused() -> None:
     for word in (".inf", "-.Inf", ".nan"):
         with pytest.raises(StatusError, match="JSON has no number"):
             read_yaml(f"a: {word}".encode())

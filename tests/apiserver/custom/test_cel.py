@@ -66,7 +66,7 @@ def test_what_is_not_known_is_refused_at_once(expression: str, why: str) -> None
 @pytest.mark.parametrize(
     "expression", ["self.missing > 1", "self.list[5] == 1", "1 / 0 == 1", "'a' > 1", "ip('x').family() == 4"]
 )
-def test_a_fault_on_a_value_is_an_evaluation_error(expression: str) -> None:
+def test_a_failure_on_a_value_is_an_evaluation_error(expression: str) -> None:
     with pytest.raises(cel.EvaluationError):
         cel.compiled(expression).evaluate({"self": {"list": []}})
 
@@ -81,11 +81,11 @@ def test_a_fault_on_a_value_is_an_evaluation_error(expression: str) -> None:
         ("self == 'all(exists(map('", 0),
     ],
 )
-def test_the_depth_of_macros_says_what_an_expression_costs(expression: str, depth: int) -> None:
+def test_the_cost_of_an_expression_follows_the_depth_of_its_macros(expression: str, depth: int) -> None:
     assert cel.compiled(expression).depth == depth
 
 
-def test_an_expression_says_what_it_asks_for() -> None:
+def test_an_expression_names_the_variables_that_it_reads() -> None:
     assert "oldSelf" in cel.compiled("self == oldSelf").variables
     assert "oldSelf" not in cel.compiled("self == 'oldSelf'").variables
 

@@ -53,7 +53,7 @@ INT_OR_STRING = {**PORT, "anyOf": [{"type": "integer"}, {"type": "string"}], "ma
         (INT_OR_STRING, "long", "v: Too long: may not be more than 3 bytes"),
     ],
 )
-def test_a_wrong_value_is_told_in_kubernetes_words(schema: dict[str, Any], value: Any, message: str) -> None:
+def test_a_wrong_value_is_reported_in_kubernetes_words(schema: dict[str, Any], value: Any, message: str) -> None:
     assert [str(cause) for cause in problems(convert(schema), value, "v")] == [message]
 
 
@@ -106,7 +106,7 @@ def test_keyed_lists_have_no_item_twice(schema: dict[str, Any], value: Any, mess
     assert [str(cause) for cause in keyed_lists.problems(convert(schema), value, "v")] == messages
 
 
-def test_an_embedded_object_says_what_it_is() -> None:
+def test_an_embedded_object_has_a_version_and_a_kind() -> None:
     schema = convert({"type": "object", "x-kubernetes-embedded-resource": True})
     right = {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b"}}}
     assert list(keyed_lists.problems(schema, right, "v")) == []

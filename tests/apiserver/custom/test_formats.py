@@ -35,7 +35,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_formats_tell_right_from_wrong(name: str) -> None:
+def test_formats_accept_right_values_and_refuse_wrong_ones(name: str) -> None:
     assert formats.fits(name, GOOD[name])
     assert not formats.fits(name, BAD[name])
 
@@ -44,7 +44,7 @@ def test_an_unknown_format_is_not_checked() -> None:
     assert formats.fits("color", "anything")
 
 
-def test_durations_are_go_s() -> None:
+def test_durations_have_gos_form() -> None:
     assert formats.duration("1h30m") == timedelta(minutes=90)
     assert formats.duration("-1.5s") == timedelta(seconds=-1.5)
     assert formats.duration("0") == timedelta()

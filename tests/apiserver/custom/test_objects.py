@@ -27,7 +27,7 @@ async def test_defaults_are_filled_in_and_unknown_fields_taken_out(talk: Talk) -
     assert await talk.ok("GET", OWN) == made
 
 
-async def test_unknown_fields_are_warned_of_or_refused(talk: Talk) -> None:
+async def test_unknown_fields_give_a_warning_or_a_refusal(talk: Talk) -> None:
     await define(talk)
     answer: Any = await talk.answer("POST", WIDGETS, widget(typo=1, parts=[{"name": "x", "wait": 1}]))
     assert answer.warnings == ('unknown field "spec.typo"', 'unknown field "spec.parts[0].wait"')
@@ -49,7 +49,9 @@ async def test_unknown_fields_are_warned_of_or_refused(talk: Talk) -> None:
         ({"port": True}, "spec.port in body must be of type integer,string"),
     ],
 )
-async def test_what_does_not_fit_is_told_with_its_path(talk: Talk, spec: dict[str, Any], message: str) -> None:
+async def test_a_value_that_does_not_fit_is_reported_with_its_path(
+    talk: Talk, spec: dict[str, Any], message: str
+) -> None:
     await define(talk)
     code, reason, text = await talk.refused("POST", WIDGETS, widget(**spec))
     assert (code, reason) == (422, "Invalid")
@@ -76,7 +78,7 @@ async def test_a_boolean_in_place_of_a_number_is_a_change(talk: Talk) -> None:
 
 
 @pytest.mark.proves("crd-rules", "admission-order")
-async def test_rules_are_asked_once_the_form_is_right(talk: Talk) -> None:
+async def test_rules_are_evaluated_once_the_form_is_right(talk: Talk) -> None:
     rules = [
         {"rule": "self.spec.size != 4"},
         {"rule": "self.spec.size >= oldSelf.spec.size", "message": "no shrinking"},
@@ -119,7 +121,7 @@ async def test_without_the_subresource_status_is_a_part_like_any_other(talk: Tal
 
 
 @pytest.mark.proves("crd-subresources")
-async def test_scale_reads_and_writes_where_the_definition_says(talk: Talk) -> None:
+async def test_scale_reads_and_writes_the_paths_of_the_definition(talk: Talk) -> None:
     await define(talk)
     await talk.ok("POST", WIDGETS, widget())
     await talk.ok("PATCH", f"{OWN}/status", {"status": {"replicas": 2, "selector": "a=b"}}, content_type=MERGE)
@@ -131,7 +133,7 @@ async def test_scale_reads_and_writes_where_the_definition_says(talk: Talk) -> N
 
 
 @pytest.mark.proves("update-versions")
-async def test_a_replacement_says_which_version_it_replaces(talk: Talk) -> None:
+async def test_a_replacement_needs_the_version_that_it_replaces(talk: Talk) -> None:
     await define(talk)
     made = await talk.ok("POST", WIDGETS, widget())
     code, _, message = await talk.refused("PUT", OWN, widget(size=5))

@@ -25,7 +25,7 @@ LIMITS = spec(rule("self.low <= self.high", "low above high"), low=INTEGER, high
 FIXED = spec(size={**INTEGER, "x-kubernetes-validations": [rule("self == oldSelf", "cannot change")]})
 
 
-def test_a_rule_holds_or_tells_its_message() -> None:
+def test_a_rule_holds_or_its_message_is_reported() -> None:
     assert told(LIMITS, {"spec": {"low": 1, "high": 2}}) == []
     assert told(LIMITS, {"spec": {"low": 3, "high": 2}}) == ["spec: Invalid value: low above high"]
 
@@ -48,7 +48,7 @@ def test_a_transition_rule_compares_with_the_former_value() -> None:
     assert told(FIXED, {"spec": {"size": 2}}, {"spec": {"size": 1}}) == ["spec.size: Invalid value: 2: cannot change"]
 
 
-def test_with_an_optional_old_self_creation_is_judged_too() -> None:
+def test_with_an_optional_old_self_creation_is_checked_too() -> None:
     rising = rule("!oldSelf.hasValue() && self == 0 || oldSelf.orValue(0) < self", "rises", optionalOldSelf=True)
     schema = spec(size={**INTEGER, "x-kubernetes-validations": [rising]})
     assert told(schema, {"spec": {"size": 0}}) == []
@@ -118,7 +118,7 @@ def test_names_are_escaped(name: str, written: str) -> None:
     assert escaped(name) == written
 
 
-def test_rules_that_cannot_be_compiled_are_named_and_not_asked() -> None:
+def test_rules_that_cannot_be_compiled_are_named_and_not_evaluated() -> None:
     schema = spec(n={**INTEGER, "x-kubernetes-validations": [rule("self.?x.hasValue()"), rule("self > 1", "too low")]})
     [found] = rules.unusable(convert(schema), "v1")
     assert (found.path, found.rule) == ("v1.spec.n", "self.?x.hasValue()")

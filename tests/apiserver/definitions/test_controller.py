@@ -94,7 +94,7 @@ async def test_a_dry_run_defines_nothing(talk: Talk) -> None:
 
 
 @pytest.mark.proves("crd-names")
-async def test_a_name_that_is_taken_is_had_when_it_is_free(talk: Talk) -> None:
+async def test_a_taken_name_is_given_once_it_is_free(talk: Talk) -> None:
     await define(talk)
     second = await define(talk, plural="gadgets", kind="Widget")
     assert condition(second, "NamesAccepted") == ("False", "SingularConflict")
@@ -165,7 +165,7 @@ async def test_a_changed_spec_ends_watches_and_a_changed_status_does_not(talk: T
     assert watch.watcher.finished
 
 
-async def test_rules_that_cannot_be_evaluated_are_said_and_stored(talk: Talk) -> None:
+async def test_rules_that_cannot_be_evaluated_are_reported_and_stored(talk: Talk) -> None:
     rules = [{"rule": "self.?spec.hasValue()"}, {"rule": "self.spec.size != 4", "message": "not four"}]
     made = await define(talk, version(schema={"openAPIV3Schema": {**schema(), "x-kubernetes-validations": rules}}))
     assert condition(made, "Established")[0] == "True"
@@ -194,7 +194,7 @@ async def test_after_a_restart_everything_is_there(files: Files, tmp_path: Path)
         assert condition(clash, "NamesAccepted") == ("False", "SingularConflict")
 
 
-async def test_a_deletion_goes_on_after_a_restart(files: Files, tmp_path: Path) -> None:
+async def test_a_deletion_continues_after_a_restart(files: Files, tmp_path: Path) -> None:
     store = str(tmp_path / "store.db")
     held = widget()
     held["metadata"]["finalizers"] = ["example.com/hold"]
@@ -210,7 +210,7 @@ async def test_a_deletion_goes_on_after_a_restart(files: Files, tmp_path: Path) 
         assert (await talk.refused("GET", WIDGETS))[0] == 404
 
 
-async def test_two_that_come_together_do_not_both_get_the_name(talk: Talk) -> None:
+async def test_of_two_simultaneous_definitions_one_gets_the_name(talk: Talk) -> None:
     first, second = await asyncio.gather(define(talk), define(talk, plural="gadgets", kind="Widget"))
     accepted = [condition(one, "NamesAccepted")[0] for one in (first, second)]
     assert accepted == ["True", "False"]

@@ -9,17 +9,19 @@ def claim(holder: str, names: Names, group: str = "example.com") -> Claim:
     return Claim(holder, group, names)
 
 
-def told(claims: Claims, wanted: Claim) -> list[tuple[str, str]]:
+def conflicts(claims: Claims, wanted: Claim) -> list[tuple[str, str]]:
     return [(conflict.reason, conflict.message) for conflict in claims.conflicts(wanted)]
 
 
-def test_the_first_one_to_ask_has_a_name() -> None:
+def test_the_first_claim_has_a_name() -> None:
     claims = Claims()
     claims.put("widgets", claim("widgets", WIDGETS))
     other = Names("wings", "Wing", "wing", "WingList", ("wi",))
-    assert told(claims, claim("wings", other)) == [("ShortNamesConflict", '"wi" is already in use')]
-    assert told(claims, claim("wings", Names("wings", "Widget"))) == [("KindConflict", '"Widget" is already in use')]
-    assert told(claims, claim("wings", Names("wings", "Wing", "widgets"))) == [
+    assert conflicts(claims, claim("wings", other)) == [("ShortNamesConflict", '"wi" is already in use')]
+    assert conflicts(claims, claim("wings", Names("wings", "Widget"))) == [
+        ("KindConflict", '"Widget" is already in use')
+    ]
+    assert conflicts(claims, claim("wings", Names("wings", "Wing", "widgets"))) == [
         ("SingularConflict", '"widgets" is already in use')
     ]
 
@@ -27,20 +29,20 @@ def test_the_first_one_to_ask_has_a_name() -> None:
 def test_other_groups_and_oneself_are_no_rivals() -> None:
     claims = Claims()
     claims.put("widgets", claim("widgets", WIDGETS))
-    assert told(claims, claim("widgets", WIDGETS)) == []
-    assert told(claims, claim("others", WIDGETS, "other.com")) == []
+    assert conflicts(claims, claim("widgets", WIDGETS)) == []
+    assert conflicts(claims, claim("others", WIDGETS, "other.com")) == []
 
 
-def test_names_that_were_given_back_are_free() -> None:
+def test_released_names_are_free() -> None:
     claims = Claims()
     claims.put("widgets", claim("widgets", WIDGETS))
     claims.put("widgets", None)
-    assert told(claims, claim("others", WIDGETS)) == []
+    assert conflicts(claims, claim("others", WIDGETS)) == []
 
 
-def test_built_in_kinds_keep_theirs() -> None:
+def test_names_of_built_in_kinds_are_taken() -> None:
     claims = Claims(registry().all())
     policies = Names("policies", "NetworkPolicy", "policy", "PolicyList")
-    assert told(claims, claim("policies", policies, "networking.k8s.io")) == [
+    assert conflicts(claims, claim("policies", policies, "networking.k8s.io")) == [
         ("KindConflict", '"NetworkPolicy" is already in use')
     ]

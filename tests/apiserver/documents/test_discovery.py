@@ -37,7 +37,7 @@ def test_a_profile_that_only_other_servers_have_is_ignored() -> None:
 
 
 @pytest.mark.proves("aggregated-discovery", "no-metrics-group", "openapi-v2-fallback")
-async def test_answers_say_their_form(talk: Talk) -> None:
+async def test_answers_name_their_form(talk: Talk) -> None:
     for path in ("/api", "/apis"):
         answer = await talk.answer("GET", path, accept=f"{discovery.AGGREGATED_CONTENT_TYPE},application/json")
         assert isinstance(answer, Response)
@@ -104,13 +104,13 @@ def test_plain_subresources_name_a_foreign_kind() -> None:
     assert "group" not in status
 
 
-def test_what_is_not_served_is_not_there() -> None:
+def test_a_group_that_is_not_served_is_absent() -> None:
     assert discovery.group(REGISTRY, "example.com") is None
     assert discovery.group(REGISTRY, "") is None
     assert discovery.resources(REGISTRY, "apps", "v2") is None
 
 
-def test_kinds_come_and_go_at_run_time() -> None:
+def test_kinds_are_added_and_removed_at_run_time() -> None:
     own = Registry(REGISTRY.all())
     before = own.generation
     widget = replace(next(iter(own.all())), group="example.com", kind="Widget", plural="widgets")

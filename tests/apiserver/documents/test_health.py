@@ -19,7 +19,7 @@ def ask(path: str, **query: tuple[str, ...]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("verbose", [{}, {"verbose": ("",)}])
-def test_what_is_wrong_is_named_and_its_reason_is_not(verbose: dict[str, tuple[str, ...]]) -> None:
+def test_a_failed_check_is_named_without_its_reason(verbose: dict[str, tuple[str, ...]]) -> None:
     text = "[+]ping ok\n[-]disk failed: reason withheld\nreadyz check failed\n"
     assert ask("/readyz", **verbose) == (500, text)
 

@@ -112,7 +112,7 @@ def test_every_reference_has_its_component(group_version: str) -> None:
 
 
 @pytest.mark.proves("openapi-v3-patch-parameters", "openapi-v3-patch-types", "openapi-v3-kinds")
-def test_patch_operations_say_how_they_can_be_used() -> None:
+def test_patch_operations_list_their_media_types() -> None:
     operation = paths(DOCUMENTS, "api/v1")["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"]
     assert operation["x-kubernetes-group-version-kind"] == {"group": "", "version": "v1", "kind": "Pod"}
     assert {"fieldValidation", "dryRun"} <= {parameter["name"] for parameter in operation["parameters"]}
@@ -127,7 +127,7 @@ def test_server_side_apply_is_offered_only_where_it_is_served() -> None:
 
 
 @pytest.mark.proves("openapi-v3-index")
-def test_the_hash_changes_with_what_is_served_and_with_nothing_else() -> None:
+def test_the_hash_changes_only_with_the_served_resources() -> None:
     own = Registry(REGISTRY.all())
     documents = Documents(own)
     before = documents.etag("apis/apps/v1")
@@ -163,7 +163,7 @@ def paths(documents: Documents, group_version: str) -> dict[str, Any]:
     return found
 
 
-def test_hashes_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashes_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     documents, made = Documents(REGISTRY), list[bytes]()
     real = hashlib.sha256
 

@@ -82,7 +82,7 @@ async def test_each_reference_leads_to_a_definition(talk: Talk) -> None:
         ),
     ],
 )
-async def test_what_version_2_cannot_say_is_left_out(talk: Talk, declared: Object, expected: Object) -> None:
+async def test_what_version_2_cannot_express_is_left_out(talk: Talk, declared: Object, expected: Object) -> None:
     found = await published(talk, {"type": "object", "properties": {"spec": declared}})
     assert found["properties"]["spec"] == expected
 

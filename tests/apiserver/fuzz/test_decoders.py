@@ -42,7 +42,7 @@ VALUES = st.recursive(
 @given(st.integers(0, len(ENVELOPE) - 1), st.binary(max_size=6), st.integers(0, 6))
 @pytest.mark.proves("bad-json")
 @example(0, b"", 0)
-def test_protobuf_with_a_wound(at: int, wound: bytes, length: int) -> None:
+def test_damaged_protobuf(at: int, wound: bytes, length: int) -> None:
     with refusing(WireError):
         assert isinstance(envelope.read(ENVELOPE[:at] + wound + ENVELOPE[at + length :]), dict)
 

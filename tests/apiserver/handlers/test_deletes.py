@@ -30,7 +30,7 @@ async def test_finalizers_hold_an_object_until_the_last_is_gone(talk: Talk) -> N
 
 
 @pytest.mark.proves("delete-pods")
-async def test_a_running_pod_goes_when_its_node_deletes_it(talk: Talk) -> None:
+async def test_a_running_pod_is_removed_when_its_node_deletes_it(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod(nodeName="n1"))
     marked = await talk.ok("DELETE", f"{PODS}/web")
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 30

@@ -15,7 +15,7 @@ def debugger(name: str = "debugger", **parts: Any) -> dict[str, Any]:
 
 
 @pytest.mark.proves("ephemeral-containers")
-async def test_they_are_added_by_their_own_path_alone(talk: Talk) -> None:
+async def test_ephemeral_containers_are_added_by_their_path_alone(talk: Talk) -> None:
     made = await talk.ok("POST", PODS, pod())
     patched = await talk.ok("PATCH", PATH, debugger(targetContainerName="main", tty=True), content_type=STRATEGIC)
     (added,) = patched["spec"]["ephemeralContainers"]
@@ -37,11 +37,13 @@ async def test_they_are_added_by_their_own_path_alone(talk: Talk) -> None:
         ({"name": "other"}, 'existing ephemeral containers "debugger" may not be removed'),
     ],
 )
-async def test_none_is_changed_or_removed(talk: Talk, change: dict[str, str], message: str) -> None:
+async def test_ephemeral_containers_are_not_changed_or_removed(
+    talk: Talk, change: dict[str, str], message: str
+) -> None:
     await talk.ok("POST", PODS, pod())
-    stands = await talk.ok("PATCH", PATH, debugger(), content_type=STRATEGIC)
-    stands["spec"]["ephemeralContainers"][0].update(change)
-    code, reason, *_ = refused = await talk.refused("PUT", PATH, stands)
+    stored = await talk.ok("PATCH", PATH, debugger(), content_type=STRATEGIC)
+    stored["spec"]["ephemeralContainers"][0].update(change)
+    code, reason, *_ = refused = await talk.refused("PUT", PATH, stored)
     assert (code, reason) == (422, "Invalid")
     assert message in str(refused)
 
@@ -56,7 +58,7 @@ async def test_none_is_changed_or_removed(talk: Talk, change: dict[str, str], me
         ({"livenessProbe": {"exec": {"command": ["x"]}}}, "livenessProbe: Forbidden"),
     ],
 )
-async def test_what_they_may_not_be(talk: Talk, parts: dict[str, Any], message: str) -> None:
+async def test_wrong_ephemeral_containers_are_refused(talk: Talk, parts: dict[str, Any], message: str) -> None:
     await talk.ok("POST", PODS, pod())
     body = debugger()
     body["spec"]["ephemeralContainers"][0].update(parts)
@@ -65,7 +67,7 @@ async def test_what_they_may_not_be(talk: Talk, parts: dict[str, Any], message: 
     assert message in str(refused).replace("\\'", "'")
 
 
-async def test_other_paths_do_not_take_them(talk: Talk) -> None:
+async def test_other_paths_ignore_ephemeral_containers(talk: Talk) -> None:
     refused = await talk.refused("POST", PODS, pod(**debugger()["spec"]))
     assert "spec.ephemeralContainers: Forbidden: cannot be set on create" in str(refused)
     await talk.ok("POST", PODS, pod())

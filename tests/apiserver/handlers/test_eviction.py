@@ -47,7 +47,7 @@ def test_a_budget_without_a_status_refuses() -> None:
         ({"currentHealthy": 1, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow"}}, True),
     ],
 )
-def test_a_pod_that_is_not_ready_costs_nothing_where_enough_are_healthy(changes: dict[str, Any], free: bool) -> None:
+def test_an_unready_pod_is_evicted_freely_while_enough_are_healthy(changes: dict[str, Any], free: bool) -> None:
     full = budget(0, **changes)
     if free:
         assert eviction.charge(full, pod(ready=False), "now") == full

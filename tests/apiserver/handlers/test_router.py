@@ -79,7 +79,7 @@ async def test_an_update_replaces_and_keeps_what_is_the_server_s(talk: Talk) -> 
 
 
 @pytest.mark.proves("update-versions")
-async def test_an_update_of_an_older_version_or_another_life_is_a_conflict(talk: Talk) -> None:
+async def test_an_update_of_an_older_version_or_another_uid_is_a_conflict(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map())
     await talk.ok("PUT", f"{MAPS}/a", {**made, "data": {"x": "2"}})
     code, reason, message = await talk.refused("PUT", f"{MAPS}/a", {**made, "data": {"x": "3"}})
@@ -105,7 +105,7 @@ async def test_an_update_of_nothing_or_under_another_name_is_refused(talk: Talk)
         ("/apis/policy/v1/namespaces/default/poddisruptionbudgets", "PodDisruptionBudget", 422),
     ],
 )
-async def test_some_kinds_want_the_version_named_that_is_replaced(talk: Talk, path: str, kind: str, code: int) -> None:
+async def test_some_kinds_need_the_version_that_is_replaced(talk: Talk, path: str, kind: str, code: int) -> None:
     made = await talk.ok("POST", path, {"metadata": {"name": "a"}, **SPECS.get(kind, {})})
     without = {**made, "metadata": {"name": "a", "labels": {"x": "1"}}}
     found, answer = await talk.response("PUT", f"{path}/a", without)
@@ -117,7 +117,7 @@ SPECS: dict[str, dict[str, Any]] = {"NetworkPolicy": {"spec": {"podSelector": {}
 
 
 def current(answer: dict[str, Any]) -> dict[str, Any]:
-    """The version that stands after an update, where it was taken."""
+    """The version after an update that succeeded."""
     return {name: answer["metadata"][name] for name in ("resourceVersion",) if name in answer["metadata"]}
 
 

@@ -1,4 +1,4 @@
-"""Parts of objects, kinds with more to them, and what stands from the first moment."""
+"""Subresources, kinds with special handling, and the bootstrap objects."""
 
 from typing import Any
 
@@ -199,7 +199,7 @@ async def test_the_bootstrap_objects_exist(talk: Talk) -> None:
 
 
 @pytest.mark.proves("errors-are-status-objects")
-async def test_a_fault_is_a_status_and_no_traceback(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_error_is_a_status_without_traceback(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 

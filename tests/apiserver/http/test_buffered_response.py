@@ -15,7 +15,7 @@ def test_a_head_describes_the_body() -> None:
     assert not any(line.startswith("Connection") for line in found)
 
 
-def test_headers_and_warnings_stand_in_it_and_break_no_line() -> None:
+def test_the_head_has_headers_and_warnings_and_no_injected_line() -> None:
     found = lines(Response(b"", 429, headers={"Retry-After": "1"}, warnings=('say "a"\r\nX: b', "c")))
     assert found[0] == "HTTP/1.1 429 Too Many Requests"
     assert "Retry-After: 1" in found

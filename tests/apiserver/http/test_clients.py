@@ -82,7 +82,7 @@ async def test_kubectl_names_unknown_fields(served: Served) -> None:
 
 
 @pytest.mark.proves("kubectl-wait")
-async def test_kubectl_wait_returns_when_the_condition_comes(served: Served) -> None:
+async def test_kubectl_wait_returns_once_the_condition_is_met(served: Served) -> None:
     await served.kubectl("apply", "-f", "-", stdin=MANIFEST)
     waiting = asyncio.create_task(
         served.kubectl("wait", "deploy/web", "-n", "shop", "--for=condition=Available", "--timeout=20s")
@@ -107,7 +107,7 @@ async def test_kubectl_delete_waits_for_the_finalizer(served: Served) -> None:
     assert "deleted" in await waiting
 
 
-async def test_kubectl_finds_its_way(served: Served) -> None:
+async def test_kubectl_discovers_the_api(served: Served) -> None:
     assert "deployments" in await served.kubectl("api-resources", "--api-group=apps")
     assert "Server Version: v1.37" in await served.kubectl("version")
     assert "kube-system" in await served.kubectl("get", "ns", "-o", "name")

@@ -83,15 +83,15 @@ async def works(served: Served) -> None:
 @pytest.mark.parametrize("what", sorted(UNREADABLE))
 async def test_what_is_no_request_is_refused_by_a_status(served: Served, what: str) -> None:
     code, body = await answer(served, UNREADABLE[what])
-    told = json.loads(body)
-    assert (told["kind"], told["status"], told["code"]) == ("Status", "Failure", code)
+    refusal = json.loads(body)
+    assert (refusal["kind"], refusal["status"], refusal["code"]) == ("Status", "Failure", code)
     assert 400 <= code < 500
-    assert told["message"]
+    assert refusal["message"]
     await works(served)
 
 
 @pytest.mark.proves("bad-headers")
-async def test_noise_on_the_wire_never_brings_the_server_down(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+async def test_noise_on_the_wire_never_stops_the_server(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     chance, good = random.Random(1), list(UNREADABLE.values())
     for _ in range(60):
         noise = bytearray(chance.choice(good)[:400])
@@ -114,7 +114,7 @@ async def test_a_long_selector_is_read_and_an_endless_one_refused(served: Served
 
 
 @pytest.mark.proves("bad-slow-clients")
-async def test_a_body_that_does_not_come_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_arrive_times_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.http.server.BODY_SECONDS", 0.2)
     code, body = await answer(served, f"POST {MAPS} HTTP/1.1\r\n{HEAD}Content-Length: 100\r\n\r\n{{".encode())
     assert (code, json.loads(body)["reason"]) == (504, "Timeout")
@@ -122,7 +122,7 @@ async def test_a_body_that_does_not_come_is_given_up(served: Served, monkeypatch
 
 
 @pytest.mark.proves("bad-slow-clients")
-async def test_headers_that_do_not_come_end_the_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_headers_that_do_not_arrive_end_the_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.http.connections.HEADER_SECONDS", 2.0)
     slow = [await connected(served) for _ in range(50)]
     for _, writer in slow:
@@ -178,7 +178,7 @@ async def main(number, events, *files):
     async with aiohttp.ClientSession(files[0], connector=aiohttp.TCPConnector(ssl=context, limit=0)) as client:
         opening = asyncio.Semaphore(20)
         async def watch():
-            query = {"watch": "true", "resourceVersion": "0", "labelSelector": "told"}
+            query = {"watch": "true", "resourceVersion": "0", "labelSelector": "watched"}
             async with opening:
                 answer = await client.get("/api/v1/namespaces/default/configmaps", params=query)
             print("open", flush=True)
@@ -194,7 +194,7 @@ asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.proves("watch-many", "bad-slow-clients")
-async def test_a_thousand_watchers_hear_all_events(served: Served, tmp_path: Path) -> None:
+async def test_a_thousand_watchers_receive_all_events(served: Served, tmp_path: Path) -> None:
     number, events = 1000, 20
     files = [served.url, *(str(tmp_path / name) for name in ("ca.crt", "admin.crt", "admin.key"))]
     before = resident()
@@ -209,7 +209,7 @@ async def test_a_thousand_watchers_hear_all_events(served: Served, tmp_path: Pat
     connector = aiohttp.TCPConnector(ssl=trusted(served))
     async with aiohttp.ClientSession(served.url, connector=connector) as client:
         for count in range(events):
-            body = config_map(f"m-{count}") | {"metadata": {"name": f"m-{count}", "labels": {"told": ""}}}
+            body = config_map(f"m-{count}") | {"metadata": {"name": f"m-{count}", "labels": {"watched": ""}}}
             async with client.post(MAPS, json=body) as made:
                 assert made.status == 201
     assert await process.stdout.readline() == b"all\n"

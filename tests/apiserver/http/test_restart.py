@@ -42,7 +42,7 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.mark.proves("watch-resumes")
-async def test_a_watch_goes_on_where_it_was_after_kill_9(files: Files) -> None:
+async def test_a_watch_resumes_where_it_was_after_kill_9(files: Files) -> None:
     with free_listener() as listener:
         port = listener.getsockname()[1]
     credentials = files.credentials(f"https://127.0.0.1:{port}")

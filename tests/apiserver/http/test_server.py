@@ -21,7 +21,7 @@ from tests.apiserver.http.sessions import MAPS, config_map, connect, session
 
 
 @pytest.mark.proves("client-certificates-and-tokens", "http-1-1-over-tls")
-async def test_a_client_with_a_certificate_is_let_in(served: Served) -> None:
+async def test_a_client_with_a_certificate_is_authenticated(served: Served) -> None:
     assert await connect(served.url, served.credentials.ssl_context()) == 200
 
 
@@ -91,7 +91,7 @@ async def test_a_watch_ends_cleanly_at_its_timeout(served: Served) -> None:
 
 
 @pytest.mark.proves("bad-slow-clients")
-async def test_a_client_that_leaves_is_forgotten(served: Served) -> None:
+async def test_a_client_that_disconnects_is_removed(served: Served) -> None:
     async with session(served) as client:
         watch = await client.get(MAPS, params={"watch": "true"})
         assert len(served.server.hub) == 1
@@ -124,7 +124,7 @@ async def test_an_old_position_is_410(files: Files) -> None:
 
 
 @pytest.mark.proves("watch-slow-clients", "bad-slow-clients")
-async def test_a_reader_that_sleeps_is_cut_off_and_the_others_go_on(
+async def test_a_slow_reader_is_disconnected_and_the_others_continue(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("podwire.apiserver.reads.watcher.LARGEST_BUFFER", 50)

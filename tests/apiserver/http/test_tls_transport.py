@@ -89,7 +89,7 @@ async def test_large_and_small_go_both_ways(place: Place) -> None:
     await until(lambda: place.echoes[0].happened[-1] == "lost")
 
 
-async def test_facts_of_the_connection_have_asyncio_s_names(place: Place) -> None:
+async def test_extra_info_of_the_connection_has_asyncio_s_names(place: Place) -> None:
     _, writer = await place.connect()
     await until(lambda: place.echoes)
     transport = place.echoes[0].transport
@@ -115,7 +115,7 @@ async def test_a_client_that_does_not_read_is_waited_for(place: Place) -> None:
     writer.close()
 
 
-async def test_a_client_that_never_reads_the_end_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_never_reads_the_end_is_disconnected(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.http.tls_transport.CLOSE_SECONDS", 0.1)
     _, writer = await place.connect()
     await until(lambda: place.echoes)
@@ -159,7 +159,7 @@ async def test_a_client_that_vanishes_is_noticed(place: Place) -> None:
     await until(lambda: place.echoes[0].happened[-1].startswith("lost"))
 
 
-async def test_a_handshake_that_does_not_come_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handshake_that_does_not_arrive_times_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.http.tls_listener.HANDSHAKE_SECONDS", 0.2)
     silent = await asyncio.open_connection("127.0.0.1", place.port)
     noise = await asyncio.open_connection("127.0.0.1", place.port)
@@ -176,12 +176,12 @@ async def test_a_certificate_of_another_authority_gets_no_connection(place: Plac
     other = write_files(tmp_path / "other").credentials(f"https://127.0.0.1:{place.port}").ssl_context()
     other.load_verify_locations(str(place.files.folder / "ca.crt"))
 
-    async def knock() -> None:
+    async def connect() -> None:
         reader, _ = await asyncio.open_connection("127.0.0.1", place.port, ssl=other)
         await asyncio.wait_for(reader.readexactly(1), 20)
 
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        await knock()
+        await connect()
     assert not place.echoes
 
 

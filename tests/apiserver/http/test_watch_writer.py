@@ -29,7 +29,7 @@ async def test_all_are_called_where_there_are_more_than_one_slice() -> None:
     assert called == list(range(3 * LARGEST_SLICE))
 
 
-async def test_one_that_fails_holds_up_no_other() -> None:
+async def test_one_stream_that_fails_delays_no_other() -> None:
     rounds, called = Rounds(), list[str]()
 
     def fail() -> None:

@@ -34,7 +34,7 @@ def test_an_event_is_served_in_the_words_of_its_group() -> None:
     assert validation.unknown_fields(EVENTS, STORED) != []
 
 
-def test_there_and_back_is_the_same() -> None:
+def test_a_round_trip_changes_nothing() -> None:
     assert conversion.to_storage(EVENTS, conversion.from_storage(EVENTS, STORED)) == STORED
 
 

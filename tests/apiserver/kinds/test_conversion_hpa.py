@@ -62,7 +62,7 @@ async def test_version_2_is_preferred_and_both_are_found(talk: Talk) -> None:
     assert group["preferredVersion"]["version"] == "v2"
 
 
-async def test_an_old_client_loses_nothing_that_it_cannot_say(talk: Talk) -> None:
+async def test_an_old_client_loses_nothing_that_its_version_lacks(talk: Talk) -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 5}}
     new = {**of_version_1(metrics=[processor(60), MEMORY], behavior=behavior), "apiVersion": "autoscaling/v2"}
     await talk.ok("POST", NEW, new)

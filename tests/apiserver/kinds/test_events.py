@@ -93,13 +93,13 @@ async def test_a_table_of_either_group_reads_the_same(talk: Talk) -> None:
         ({"note": "x" * 1025}, "message"),
     ],
 )
-async def test_a_new_event_says_who_did_what_and_why(talk: Talk, change: dict[str, Any], field: str) -> None:
+async def test_a_new_event_needs_reporter_action_and_reason(talk: Talk, change: dict[str, Any], field: str) -> None:
     code, answer = await talk.response("POST", GROUP, recorded(**change))
     assert code == 422, answer
     assert field in {cause["field"] for cause in answer["details"]["causes"]}
 
 
-async def test_an_event_stands_beside_its_object(talk: Talk) -> None:
+async def test_an_event_is_in_the_namespace_of_its_object(talk: Talk) -> None:
     elsewhere = {"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "web"}}
     code, answer = await talk.response("POST", CORE, elsewhere)
     assert (code, answer["details"]["causes"][0]["field"]) == (422, "involvedObject.namespace")

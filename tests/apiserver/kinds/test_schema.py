@@ -49,7 +49,7 @@ def test_lists_of_objects_merge_by_their_key(name: str, path: str, merge_key: st
     assert rule.merge_key == merge_key
 
 
-def test_lists_of_plain_values_merge_as_sets_where_they_say_so() -> None:
+def test_lists_of_plain_values_merge_as_sets_where_declared() -> None:
     rules = schema.merge_rules(kind("v1", "Pod"))
     assert follow(rules, "metadata.finalizers") == ListRule(merge=True)
     assert follow(rules, "spec.containers.args") == ListRule(merge=False)

@@ -67,7 +67,7 @@ def test_the_number_of_operations_is_limited() -> None:
         json_patch.apply(DOCUMENT, [test] * 10_001)
 
 
-def test_copies_cannot_grow_without_end() -> None:
+def test_copies_have_a_size_limit() -> None:
     doubling = [{"op": "copy", "from": "/list", "path": "/list/-"}] * 100
     with pytest.raises(TooManyOperations):
         json_patch.apply({"list": ["x" * 1000]}, doubling)

@@ -31,7 +31,7 @@ def encoded(text: str) -> str:
         encoded('{"v":"podwire/1","rv":1,"after":["a","b"],"more":1}'),
     ],
 )
-def test_a_token_that_is_none_of_ours_is_refused(token: str) -> None:
+def test_a_token_of_another_server_is_refused(token: str) -> None:
     with pytest.raises(StatusError) as refused:
         continue_token.position(token)
     assert refused.value.code == 400

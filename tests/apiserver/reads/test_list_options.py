@@ -45,7 +45,7 @@ async def test_pages_are_of_one_moment(talk: Talk) -> None:
 
 
 @pytest.mark.proves("list-chunks")
-async def test_selected_pages_tell_no_remaining_count(talk: Talk) -> None:
+async def test_selected_pages_have_no_remaining_count(talk: Talk) -> None:
     for name in "abc":
         await talk.ok("POST", MAPS, config_map(name, metadata={"name": name, "labels": {"x": "1"}}))
     page = await talk.ok("GET", f"{MAPS}?limit=2&labelSelector=x=1")
@@ -96,9 +96,7 @@ async def test_contradictions_are_refused(talk: Talk, query: str, code: int) -> 
 
 
 @pytest.mark.proves("list-too-large-version")
-async def test_a_version_that_has_not_come_is_waited_for_and_then_refused(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_future_version_is_waited_for_and_then_refused(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.reads.list_options.FRESH_SECONDS", 0.05)
     version = talk.server.store.version
     code, answer = await talk.response("GET", f"{MAPS}?resourceVersion={version + 5}")
@@ -142,7 +140,7 @@ async def test_services_are_selected_by_type(talk: Talk) -> None:
 
 
 @pytest.mark.proves("list-items-kinds")
-async def test_items_of_kinds_of_users_say_what_they_are(talk: Talk) -> None:
+async def test_items_of_kinds_of_users_have_a_version_and_a_kind(talk: Talk) -> None:
     await define(talk)
     await talk.ok("POST", WIDGETS, widget())
     [item] = (await talk.ok("GET", WIDGETS))["items"]

@@ -213,7 +213,7 @@ async def test_answers_for_people_have_lines(talk: Talk) -> None:
 
 
 @pytest.mark.proves("openapi-v3-index", "openapi-v3-merge-keys")
-async def test_schemas_are_kept_for_ever_by_their_hash(talk: Talk) -> None:
+async def test_schemas_are_cached_for_ever_by_their_hash(talk: Talk) -> None:
     index = await talk.ok("GET", "/openapi/v3")
     address = index["paths"]["api/v1"]["serverRelativeURL"]
     first = await talk.answer("GET", address)
@@ -251,7 +251,7 @@ async def test_kubectl_fetches_schemas_once(served: Served, monkeypatch: pytest.
 
 
 @pytest.mark.proves("deprecated-versions-warn", "warning-headers")
-async def test_endpoints_are_deprecated_and_every_request_is_warned(talk: Talk) -> None:
+async def test_requests_of_endpoints_get_a_deprecation_warning(talk: Talk) -> None:
     told = ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",)
     new = {"metadata": {"name": "web"}, "subsets": []}
     for method, path, body in (

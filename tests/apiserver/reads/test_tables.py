@@ -71,7 +71,7 @@ def test_a_half_finished_pod_is_not_ready() -> None:
     assert pod(done, RUNNING, conditions=[{"type": "Ready", "status": "True"}])["Status"] == "Running"
 
 
-def test_restarts_say_when() -> None:
+def test_restarts_show_when() -> None:
     again = {**RUNNING, "restartCount": 2, "lastState": {"terminated": {"finishedAt": "2026-01-10T11:57:00Z"}}}
     assert pod(again, RUNNING)["Restarts"] == "2 (3m ago)"
 
@@ -232,7 +232,7 @@ def test_events() -> None:
         (timedelta(days=3650), "10y"),
     ],
 )
-def test_ages_read_like_upstreams(duration: timedelta, shown: str) -> None:
+def test_ages_are_printed_as_upstream_prints_them(duration: timedelta, shown: str) -> None:
     assert texts.human(duration) == shown
 
 

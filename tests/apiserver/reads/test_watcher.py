@@ -71,7 +71,7 @@ async def test_objects_enter_and_leave_a_selection() -> None:
 
 
 @pytest.mark.proves("watch-selectors")
-async def test_one_that_leaves_is_shown_as_it_last_was_inside_at_the_new_version() -> None:
+async def test_an_object_that_leaves_has_its_last_selected_state_and_the_new_version() -> None:
     store = Store(":memory:")
     watcher = follow(store, Watcher(selecting("app=web"), PLAIN))
     await put(store, obj("a", labels={"app": "web"}, data="inside"))
@@ -115,7 +115,7 @@ async def test_views_share_a_stream_s_events_in_their_own_form() -> None:
 
 
 @pytest.mark.proves("watch-list")
-async def test_initial_lines_come_first_then_their_end_then_what_happened_meanwhile() -> None:
+async def test_initial_lines_precede_their_end_and_later_events() -> None:
     store = Store(":memory:")
     stands = await put(store, obj("a"))
     initial = [added_line(stands, PLAIN), bookmark_line(PLAIN, 1, initial_events_end=True)]
@@ -211,7 +211,7 @@ async def test_a_discarded_watcher_is_fed_no_longer() -> None:
     assert (len(hub), watcher.take()) == (0, b"")
 
 
-async def test_a_watcher_that_fails_ends_and_the_others_hear_of_all() -> None:
+async def test_a_watcher_that_fails_ends_and_the_others_receive_all() -> None:
     store = Store(":memory:")
     hub = Hub(store)
     fails, goes_on = Watcher(selecting(), Unreadable(THINGS)), Watcher(selecting(), PLAIN)
@@ -266,7 +266,7 @@ async def step(store: Store, name: str, app: str) -> None:
 
 @given(steps=STEPS, begin=st.integers(0, 25))
 @settings(max_examples=50, deadline=None)
-def test_a_client_of_a_selection_knows_exactly_what_it_holds(steps: list[tuple[str, str]], begin: int) -> None:
+def test_a_client_of_a_selection_has_exactly_the_selected_objects(steps: list[tuple[str, str]], begin: int) -> None:
     asyncio.run(replayed(steps, begin))
 
 
@@ -288,7 +288,7 @@ async def test_a_hundred_watchers_cost_one_encoding_that_is_not_kept() -> None:
     assert event.__struct_fields__ == ("old", "new", "removed")
 
 
-async def test_a_slow_client_of_large_objects_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_client_of_large_objects_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("podwire.apiserver.reads.watcher.LARGEST_BUFFER_BYTES", 10_000)
     store = Store(":memory:")
     hub = Hub(store)

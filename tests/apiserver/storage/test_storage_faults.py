@@ -72,7 +72,7 @@ async def fill(store: Store, begin: str) -> list[str]:
 
 @pytest.mark.proves("bad-full-disk")
 @sandboxed
-async def test_a_full_disk_refuses_writes_and_goes_on() -> None:
+async def test_a_full_disk_refuses_writes_and_the_server_continues() -> None:
     path = small_disk()
     filler = SMALL_DISK / "filler"
     filler.write_bytes(b"x" * 500_000)
@@ -252,7 +252,7 @@ def test_a_row_that_was_changed_is_a_refusal(tmp_path: Path) -> None:
 
 @pytest.mark.proves("bad-database")
 @pytest.mark.parametrize("number", range(60))
-def test_bytes_that_were_overwritten_hide_nothing(tmp_path: Path, number: int) -> None:
+def test_overwritten_bytes_are_detected(tmp_path: Path, number: int) -> None:
     """Wherever it was: either the store is refused, or everything in it stands as it was written."""
     path, chance = left_by_kill(tmp_path), random.Random(number)
     content = path.read_bytes()
@@ -262,7 +262,7 @@ def test_bytes_that_were_overwritten_hide_nothing(tmp_path: Path, number: int) -
         assert names(path) == ALL
 
 
-def test_a_start_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
+def test_an_interrupted_start_is_repeated(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     (tmp_path / "store.db.new").write_bytes(b"half")
     assert names(path) == []

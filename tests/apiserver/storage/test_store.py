@@ -63,7 +63,7 @@ async def test_waiting_writes_share_a_commit_and_see_each_other() -> None:
     assert batches == [20]
 
 
-async def test_a_write_that_raises_leaves_nothing_and_harms_no_other() -> None:
+async def test_a_write_that_raises_changes_nothing_and_others_succeed() -> None:
     store = Store(":memory:")
 
     def bad(transaction: Transaction) -> None:
@@ -163,7 +163,7 @@ async def test_reached_waits_for_a_version() -> None:
 
 
 @pytest.mark.proves("versions-grow")
-async def test_objects_history_and_counter_stand_again_after_a_restart(tmp_path: Path) -> None:
+async def test_objects_history_and_counter_are_restored_after_a_restart(tmp_path: Path) -> None:
     path = str(tmp_path / "store.db")
     store = Store(path)
     await put(store, obj("a", labels={"x": "1"}))
@@ -182,7 +182,7 @@ async def test_objects_history_and_counter_stand_again_after_a_restart(tmp_path:
 
 
 @pytest.mark.proves("versions-grow")
-async def test_the_counter_never_goes_back_even_when_the_last_write_is_forgotten(tmp_path: Path) -> None:
+async def test_the_counter_never_decreases_even_when_the_last_write_is_lost(tmp_path: Path) -> None:
     path, clock = str(tmp_path / "store.db"), Clock()
     store = Store(path, window=Window(seconds=1, events=2), clock=clock)
     await put(store, obj("a"))

@@ -32,7 +32,7 @@ def stored(key: Key, version: int) -> Stored:
     st.sampled_from(["", "a", "b", "c"]),
     st.none() | st.sampled_from(KEYS),
 )
-def test_a_part_is_what_was_there(
+def test_a_page_is_a_part_of_what_was_there(
     writes: list[tuple[Key, bool]], version: int, namespace: str, after: Key | None
 ) -> None:
     table, events, states = Table(), list[Event](), [dict[Key, Stored]()]

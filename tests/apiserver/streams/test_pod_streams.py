@@ -19,7 +19,7 @@ def relay(subresource: str, containers: str = "main", node: str = "n1", **query:
     return pod_streams.relay(Request("GET", "/", None, query), subresource, pod, NODES)
 
 
-def test_a_log_comes_from_the_node_of_the_pod() -> None:
+def test_a_log_is_read_from_the_node_of_the_pod() -> None:
     found = relay("log", follow=("true",), tailLines=("5",), pretty=("true",))
     assert (found.endpoint.socket, found.path) == ("/run/nodes/n1/runtime.sock", "/containerLogs/ns/web/main")
     assert found.query == (("follow", "true"), ("tailLines", "5"))
@@ -41,7 +41,7 @@ def test_the_kubelet_gets_the_run_of_kubectl_and_whether_it_made_the_container()
         assert other.query == (), "and nobody else can say so"
 
 
-def test_a_command_is_passed_on_word_by_word() -> None:
+def test_a_command_is_passed_on_argument_by_argument() -> None:
     found = relay("exec", command=("sh", "-c", "a b&c"), stdout=("true",), container=("main",))
     assert found.query == (("command", "sh"), ("command", "-c"), ("command", "a b&c"), ("output", "1"))
     assert (found.path, found.streams) == ("/exec/ns/web/main", True)

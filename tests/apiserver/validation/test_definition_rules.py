@@ -43,7 +43,7 @@ def test_a_right_definition_passes() -> None:
         ({"versions": [version(schema={})]}, "spec.versions[0].schema.openAPIV3Schema: Required value: schemas are"),
     ],
 )
-def test_a_wrong_definition_is_told_where(change: dict[str, Any], message: str) -> None:
+def test_a_wrong_definition_is_reported_with_its_field(change: dict[str, Any], message: str) -> None:
     assert any(message in text for text in told(manifest(**change))), told(manifest(**change))
 
 

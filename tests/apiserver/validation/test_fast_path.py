@@ -58,7 +58,7 @@ def variants(obj: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", list(BASE))
-def test_what_fits_is_in_order(name: str) -> None:
+def test_an_object_that_fits_is_in_order(name: str) -> None:
     assert in_order(name, make(name))
     for obj in variants(make(name)):
         assert in_order(name, obj) or not TYPES.fits(definition(name), obj), obj
@@ -76,7 +76,7 @@ def test_a_moment_and_a_quantity_fit() -> None:
     assert TYPES.fits(definition("v1 Pod"), pod)
 
 
-def test_types_are_made_when_some_objects_came() -> None:
+def test_types_are_made_after_some_objects() -> None:
     types, pod = Types(compile_after=2), make("v1 Pod")
     assert [types.fits(definition("v1 Pod"), pod) for _ in range(4)] == [False, False, True, True]
 

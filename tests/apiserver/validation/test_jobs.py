@@ -101,7 +101,7 @@ def test_what_may_not_change_of_a_job_is_refused(changes: dict[str, Any], field:
     assert found[0].endswith("field is immutable")
 
 
-def test_indexed_jobs_grow_in_tandem_and_waiting_ones_move() -> None:
+def test_indexed_jobs_scale_in_tandem_and_suspended_ones_may_move() -> None:
     indexed = {**OWN, **INDEXED}
     grown = {**indexed, "spec.completions": 6, "spec.parallelism": 6}
     assert problems("batch/v1 Job", grown, make("batch/v1 Job", indexed)) == []

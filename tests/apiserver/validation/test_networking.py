@@ -103,7 +103,7 @@ from tests.apiserver.validation.objects import problems
         ),
     ],
 )
-def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
+def test_wrong_values_are_reported_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
     assert expected in problems(name, {path: value})
 
 

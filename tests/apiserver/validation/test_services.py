@@ -61,7 +61,7 @@ from tests.apiserver.validation.objects import kind, make, problems
         ),
     ],
 )
-def test_wrong_values_are_told_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
+def test_wrong_values_are_reported_in_upstreams_words(name: str, path: str, value: Any, expected: str) -> None:
     assert expected in problems(name, {path: value})
 
 
@@ -88,7 +88,7 @@ def test_several_ports_need_names_that_differ() -> None:
 
 
 @pytest.mark.proves("schema-messages")
-def test_a_whole_refusal_reads_like_upstreams() -> None:
+def test_a_whole_refusal_is_worded_as_upstreams() -> None:
     resource, obj = kind("v1 Service"), make("v1 Service", {"spec.ports.0.port": 0})
     defaults.apply(resource, obj)
     causes = validation.validate(resource, obj)

@@ -56,7 +56,7 @@ from tests.apiserver.validation.objects import REGISTRY, kind, make
         ),
     ],
 )
-def test_values_of_the_wrong_type_are_told_as_go_tells_them(name: str, path: str, value: Any, expected: str) -> None:
+def test_values_of_the_wrong_type_are_reported_as_by_go(name: str, path: str, value: Any, expected: str) -> None:
     assert validation.mistyped(kind(name), make(name, {path: value})) == expected
 
 
@@ -72,7 +72,7 @@ def test_nulls_count_as_absent() -> None:
 
 
 @pytest.mark.proves("field-validation")
-def test_unknown_fields_are_told_with_their_paths() -> None:
+def test_unknown_fields_are_reported_with_their_paths() -> None:
     obj = make("apps/v1 Deployment", {"spec.foo": 1, "bar": 2})
     obj["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
     obj["metadata"]["labels"] = {"anything": "goes"}

@@ -1,4 +1,4 @@
-"""What every cluster has comes back when somebody deletes it."""
+"""Bootstrap objects are created again when they are deleted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLICE = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
 
 
 @pytest.mark.proves("first-objects-come-back")
-async def test_the_service_of_the_server_itself_comes_back_at_its_address(talk: Talk) -> None:
+async def test_the_service_of_the_server_is_created_again_at_its_address(talk: Talk) -> None:
     first = await talk.ok("GET", SERVICE)
     await talk.ok("DELETE", SERVICE)
     await until(lambda: talk.server.store.get(Key("services", "default", "kubernetes")))
@@ -27,7 +27,7 @@ async def test_the_service_of_the_server_itself_comes_back_at_its_address(talk: 
     await until(lambda: talk.server.store.get(Key("endpointslices.discovery.k8s.io", "default", "kubernetes")))
 
 
-async def test_what_cannot_be_made_again_is_told_and_tried_later(
+async def test_an_object_that_cannot_be_created_is_reported_and_tried_later(
     talk: Talk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[str] = []
@@ -47,7 +47,7 @@ async def test_what_cannot_be_made_again_is_told_and_tried_later(
     assert "the disk is full" in caplog.text
 
 
-async def test_what_anybody_else_made_stays_deleted(talk: Talk) -> None:
+async def test_objects_of_others_stay_deleted(talk: Talk) -> None:
     path = "/api/v1/namespaces/default/services"
     await talk.ok("POST", path, {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 1}]}})
     await talk.ok("DELETE", f"{path}/web")

@@ -33,7 +33,7 @@ def delete(obj: dict[str, Any], plural: str = "configmaps", **options: Any) -> O
     return deletion.delete(resource(plural), obj, DeleteOptions(**options), NOW)
 
 
-def test_an_object_without_finalizers_goes_at_once() -> None:
+def test_an_object_without_finalizers_is_removed_at_once() -> None:
     assert delete(thing()).gone
 
 
@@ -64,7 +64,7 @@ def test_a_running_pod_gets_its_grace_and_a_second_delete_shortens_it() -> None:
 
 
 @pytest.mark.parametrize("obj", [pod(node=""), pod("Succeeded"), pod("Failed")])
-def test_a_pod_that_runs_nowhere_goes_at_once(obj: dict[str, Any]) -> None:
+def test_a_pod_that_runs_nowhere_is_removed_at_once(obj: dict[str, Any]) -> None:
     assert delete(obj, "pods").gone
 
 
@@ -96,14 +96,14 @@ def test_preconditions() -> None:
 
 
 @pytest.mark.proves("delete-foreground-orphan")
-def test_old_clients_of_jobs_keep_their_pods_and_are_told() -> None:
+def test_old_clients_of_jobs_keep_their_pods_and_get_a_warning() -> None:
     jobs = REGISTRY.find("batch", "v1", "jobs")
     assert jobs is not None
     kept = deletion.delete(jobs, thing("Job"), DeleteOptions(), NOW)
     assert kept.obj["metadata"]["finalizers"] == ["orphan"]
     assert deletion.delete(jobs, thing("Job"), DeleteOptions(propagation="Background"), NOW).gone
-    [told] = deletion.warnings(jobs, DeleteOptions())
-    assert told.startswith("child pods are preserved by default when jobs are deleted")
+    [warning] = deletion.warnings(jobs, DeleteOptions())
+    assert warning.startswith("child pods are preserved by default when jobs are deleted")
     assert deletion.warnings(jobs, DeleteOptions(propagation="Orphan")) == ()
     assert deletion.warnings(resource("pods"), DeleteOptions()) == ()
 

@@ -39,7 +39,7 @@ async def test_empty_maps_are_left_out_at_any_depth(talk: Talk) -> None:
     assert template["spec"]["securityContext"] == {}
 
 
-async def test_a_map_that_loses_its_last_entry_goes_with_it(talk: Talk) -> None:
+async def test_a_map_is_removed_with_its_last_entry(talk: Talk) -> None:
     made = await talk.ok("POST", MAPS, config_map())
     patch = [{"op": "remove", "path": f"/data/{key}"} for key in made["data"]]
     assert "data" not in await talk.ok("PATCH", f"{MAPS}/a", patch, content_type=JSON_PATCH)
@@ -58,7 +58,7 @@ async def test_kinds_of_users_keep_what_they_are_given(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("nothing", [{}, None])
-async def test_saying_nothing_again_is_no_change(talk: Talk, nothing: object) -> None:
+async def test_an_empty_value_sent_again_is_no_change(talk: Talk, nothing: object) -> None:
     made = await talk.ok("POST", PODS, pod())
     made["spec"]["nodeSelector"] = nothing
     again = await talk.ok("PUT", f"{PODS}/web", made)
@@ -90,13 +90,13 @@ async def test_empty_lists_are_left_out_of_the_hundredth_object_too(talk: Talk) 
 async def test_counts_of_zero_are_absent_where_go_omits_them(talk: Talk) -> None:
     await talk.ok("POST", DEPLOYMENTS, deployment())
     path, counts = f"{DEPLOYMENTS}/web/status", {"replicas": 2, "unavailableReplicas": 2, "collisionCount": 0}
-    told = await talk.ok("PATCH", path, {"status": counts}, content_type=MERGE)
-    assert told["status"] == {"replicas": 2, "unavailableReplicas": 2, "collisionCount": 0}
-    told = await talk.ok("PATCH", path, {"status": {"unavailableReplicas": 0}}, content_type=MERGE)
-    assert told["status"] == {"replicas": 2, "collisionCount": 0}
+    stored = await talk.ok("PATCH", path, {"status": counts}, content_type=MERGE)
+    assert stored["status"] == {"replicas": 2, "unavailableReplicas": 2, "collisionCount": 0}
+    stored = await talk.ok("PATCH", path, {"status": {"unavailableReplicas": 0}}, content_type=MERGE)
+    assert stored["status"] == {"replicas": 2, "collisionCount": 0}
 
 
-async def test_saying_zero_again_is_no_change(talk: Talk) -> None:
+async def test_zero_sent_again_is_no_change(talk: Talk) -> None:
     await talk.ok("POST", DEPLOYMENTS, deployment())
     path = f"{DEPLOYMENTS}/web/status"
     first = await talk.ok("PATCH", path, {"status": {"replicas": 1}}, content_type=MERGE)
@@ -108,5 +108,5 @@ async def test_saying_zero_again_is_no_change(talk: Talk) -> None:
 async def test_counts_that_go_always_writes_stay(talk: Talk, kind: str) -> None:
     path = SETS.replace("replicasets", f"{kind.lower()}s")
     await talk.ok("POST", path, {**deployment(), "kind": kind})
-    told = await talk.ok("PATCH", f"{path}/web/status", {"status": {"replicas": 0}}, content_type=MERGE)
-    assert told["status"]["replicas"] == 0
+    stored = await talk.ok("PATCH", f"{path}/web/status", {"status": {"replicas": 0}}, content_type=MERGE)
+    assert stored["status"]["replicas"] == 0

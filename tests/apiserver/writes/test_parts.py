@@ -34,7 +34,7 @@ async def test_a_patch_of_the_status_writes_metadata_as_its_kind_allows(
     assert patched["spec"] == made["spec"]
 
 
-async def test_a_pods_status_does_not_touch_its_owners(talk: Talk) -> None:
+async def test_a_pods_status_does_not_change_its_owners(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod())
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "u"}
     wanted = {"metadata": {"ownerReferences": [owner], "labels": {"b": "2"}}, "status": {"phase": "Running"}}
@@ -100,8 +100,8 @@ async def test_changes_of_a_pods_spec_are_counted_and_its_binding_is_not(talk: T
 async def test_an_observed_generation_stays_when_a_client_does_not_know_it(talk: Talk) -> None:
     await talk.ok("POST", PODS, pod())
     ready = {"type": "Ready", "status": "True"}
-    told = {"status": {"observedGeneration": 1, "conditions": [{**ready, "observedGeneration": 1}]}}
-    await talk.ok("PATCH", f"{PODS}/web/status", told, content_type=MERGE)
+    reported = {"status": {"observedGeneration": 1, "conditions": [{**ready, "observedGeneration": 1}]}}
+    await talk.ok("PATCH", f"{PODS}/web/status", reported, content_type=MERGE)
     now = await talk.ok("GET", f"{PODS}/web")
     answered = await talk.ok("PUT", f"{PODS}/web/status", {**now, "status": {"conditions": [ready]}})
     assert answered["status"]["observedGeneration"] == 1

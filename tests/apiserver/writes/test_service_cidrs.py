@@ -49,7 +49,7 @@ async def test_the_clusters_own_ranges_are_an_object(talk: Talk) -> None:
 
 
 @pytest.mark.proves("service-cidrs")
-async def test_a_range_that_is_made_gives_addresses_and_goes_when_nothing_uses_it(talk: Talk) -> None:
+async def test_a_new_range_gives_addresses_and_is_removed_when_unused(talk: Talk) -> None:
     wanted = service("web", clusterIP="203.0.113.10")
     assert "does not match the current range" in (await talk.refused("POST", SERVICES, wanted))[2]
     made = await talk.ok("POST", RANGES, service_range("more", "203.0.113.0/24"))
@@ -65,7 +65,7 @@ async def test_a_range_that_is_made_gives_addresses_and_goes_when_nothing_uses_i
     await until(lambda: not is_stored(talk, "more"))
 
 
-async def test_a_range_that_lies_in_another_goes_at_once(talk: Talk) -> None:
+async def test_a_range_inside_another_is_removed_at_once(talk: Talk) -> None:
     await talk.ok("POST", RANGES, service_range("wide", "203.0.113.0/24"))
     await talk.ok("POST", RANGES, service_range("narrow", "203.0.113.0/28"))
     await talk.ok("POST", SERVICES, service("web", clusterIP="203.0.113.10"))
@@ -107,7 +107,7 @@ async def test_each_cluster_address_is_an_object_of_its_service(talk: Talk) -> N
 
 
 @pytest.mark.proves("ip-addresses")
-async def test_a_lost_object_comes_back_and_a_foreign_one_is_respected(talk: Talk) -> None:
+async def test_a_lost_object_is_stored_again_and_a_foreign_one_is_respected(talk: Talk) -> None:
     made = await talk.ok("POST", SERVICES, service("web"))
     address = made["spec"]["clusterIP"]
     await talk.ok("DELETE", f"{ADDRESSES}/{address}")

@@ -46,7 +46,7 @@ async def test_the_type_changes_in_every_direction(talk: Talk) -> None:
     assert again["internalTrafficPolicy"] == "Cluster"
 
 
-async def test_the_class_of_a_balancer_may_not_change_and_goes_with_the_type(talk: Talk) -> None:
+async def test_the_class_of_a_balancer_may_not_change_and_is_removed_with_the_type(talk: Talk) -> None:
     await talk.ok("POST", SERVICES, body(type="LoadBalancer", loadBalancerClass="example.com/a"))
     code, _, message = await talk.refused("PATCH", WEB, {"spec": {"loadBalancerClass": "example.com/b"}}, **MERGE)
     assert code == 422

@@ -19,7 +19,7 @@ def created(api_version: str, kind: str, **body: Any) -> Object:
     return obj
 
 
-def test_a_new_pod_is_pending_whatever_its_maker_says() -> None:
+def test_a_new_pod_is_pending_whatever_status_was_sent() -> None:
     pod = created("v1", "Pod", spec={"containers": [{"name": "a"}]}, status={"phase": "Running"})
     assert pod["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
     assert pod["spec"]["serviceAccountName"] == "default"
@@ -39,13 +39,13 @@ def test_a_new_namespace_is_active_and_has_its_finalizer() -> None:
         ("v1", "Service", {"loadBalancer": {}}),
     ],
 )
-def test_a_new_object_has_a_status_before_its_controller_comes(api_version: str, kind: str, status: Object) -> None:
+def test_a_new_object_has_a_status_before_its_controller_runs(api_version: str, kind: str, status: Object) -> None:
     made = created(api_version, kind, spec={"type": "ClusterIP"}, status={"replicas": 7})
     assert made["status"] == status
     assert "status" not in created("v1", "ConfigMap")
 
 
-def test_a_new_node_keeps_what_it_says_of_itself() -> None:
+def test_a_new_node_keeps_the_status_that_was_sent() -> None:
     assert created("v1", "Node", status={"addresses": []})["status"] == {"addresses": []}
 
 
@@ -76,5 +76,5 @@ def test_a_job_that_selects_by_hand_is_left_alone() -> None:
         ({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m", "memory": "1Gi"}}, "Burstable"),
     ],
 )
-def test_quality_of_service_follows_from_what_is_asked_for(resources: Object, quality: str) -> None:
+def test_quality_of_service_follows_from_requests_and_limits(resources: Object, quality: str) -> None:
     assert strategy.quality_of_service({"containers": [{"resources": resources}]}) == quality

@@ -19,7 +19,7 @@ async def warnings(talk: Talk, path: str, body: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "expected"),
     [
         ({"type": "NodePort"}, "spec.type NodePort"),
         ({"type": "LoadBalancer"}, "spec.type LoadBalancer"),
@@ -28,13 +28,13 @@ async def warnings(talk: Talk, path: str, body: dict[str, Any]) -> str:
         ({}, ""),
     ],
 )
-async def test_who_writes_a_field_of_a_service_without_effect_is_told(
-    talk: Talk, spec: dict[str, Any], told: str
+async def test_a_field_of_a_service_without_effect_gives_a_warning(
+    talk: Talk, spec: dict[str, Any], expected: str
 ) -> None:
     body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
-    heard = await warnings(talk, SERVICES, body)
-    assert heard.startswith(told)
-    assert bool(heard) == bool(told)
+    found = await warnings(talk, SERVICES, body)
+    assert found.startswith(expected)
+    assert bool(found) == bool(expected)
 
 
 async def test_host_ports_have_an_effect(talk: Talk) -> None:

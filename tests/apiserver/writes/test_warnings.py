@@ -15,7 +15,7 @@ INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
 ANNOTATION = "kubernetes.io/ingress.class"
 
 
-async def told(talk: Talk, method: str, path: str, body: dict[str, Any], **headers: str) -> tuple[str, ...]:
+async def warnings_of(talk: Talk, method: str, path: str, body: dict[str, Any], **headers: str) -> tuple[str, ...]:
     answer = await talk.answer(method, path, body, **headers)
     assert isinstance(answer, Response)
     assert answer.code in {200, 201}, answer.body
@@ -79,36 +79,36 @@ def container(**parts: Any) -> dict[str, Any]:
         ),
     ],
 )
-async def test_a_pod_is_warned_of(talk: Talk, spec: dict[str, Any], expected: str) -> None:
-    assert await told(talk, "POST", PODS, pod(**spec)) == (expected,)
+async def test_a_pod_gives_a_warning(talk: Talk, spec: dict[str, Any], expected: str) -> None:
+    assert await warnings_of(talk, "POST", PODS, pod(**spec)) == (expected,)
 
 
-async def test_what_is_meant_is_not_warned_of(talk: Talk) -> None:
+async def test_usual_values_give_no_warning(talk: Talk) -> None:
     variables = [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]
     ports = [{"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}]
-    assert await told(talk, "POST", PODS, pod(**container(env=variables, ports=ports))) == ()
+    assert await warnings_of(talk, "POST", PODS, pod(**container(env=variables, ports=ports))) == ()
 
 
-async def test_a_name_with_dots_is_warned_of(talk: Talk) -> None:
-    [warning] = await told(talk, "POST", PODS, pod("a.b"))
+async def test_a_name_with_dots_gives_a_warning(talk: Talk) -> None:
+    [warning] = await warnings_of(talk, "POST", PODS, pod("a.b"))
     assert warning == (
         "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is "
         "recommended: [must not contain dots]"
     )
 
 
-async def test_a_template_is_warned_of_when_its_workload_changes(talk: Talk) -> None:
+async def test_a_template_gives_its_warning_when_the_workload_changes(talk: Talk) -> None:
     made = deployment()
     made["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A"}, {"name": "A"}]
     expected = (
         'spec.template.spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using '
         "apply"
     )
-    assert await told(talk, "POST", DEPLOYMENTS, made) == (expected,)
+    assert await warnings_of(talk, "POST", DEPLOYMENTS, made) == (expected,)
     labelled = {"metadata": {"labels": {"a": "b"}}}
-    assert await told(talk, "PATCH", f"{DEPLOYMENTS}/web", labelled, content_type=MERGE) == ()
+    assert await warnings_of(talk, "PATCH", f"{DEPLOYMENTS}/web", labelled, content_type=MERGE) == ()
     scaled = {"spec": {"replicas": 2}}
-    assert await told(talk, "PATCH", f"{DEPLOYMENTS}/web", scaled, content_type=MERGE) == (expected,)
+    assert await warnings_of(talk, "PATCH", f"{DEPLOYMENTS}/web", scaled, content_type=MERGE) == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ async def test_a_template_is_warned_of_when_its_workload_changes(talk: Talk) -> 
         ),
     ],
 )
-async def test_a_service_is_warned_of(talk: Talk, spec: dict[str, Any], expected: str) -> None:
+async def test_a_service_gives_a_warning(talk: Talk, spec: dict[str, Any], expected: str) -> None:
     body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
-    assert expected in await told(talk, "POST", SERVICES, body)
+    assert expected in await warnings_of(talk, "POST", SERVICES, body)
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ async def test_a_service_is_warned_of(talk: Talk, spec: dict[str, Any], expected
         ({"clusterIP": "None", "externalIPs": ["192.0.2.1"]}, "spec.externalIPs is ignored for headless services"),
     ],
 )
-async def test_external_ips_that_are_admitted_are_warned_of(files: Files, spec: dict[str, Any], expected: str) -> None:
+async def test_external_ips_that_are_admitted_give_a_warning(files: Files, spec: dict[str, Any], expected: str) -> None:
     body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
     async with running(configuration(files, allow_external_ips=True)) as server:
-        assert expected in await told(Talk(server), "POST", SERVICES, body)
+        assert expected in await warnings_of(Talk(server), "POST", SERVICES, body)
 
 
-async def test_a_status_with_an_unusual_address_is_warned_of(talk: Talk) -> None:
+async def test_a_status_with_an_unusual_address_gives_a_warning(talk: Talk) -> None:
     await talk.ok(
         "POST", SERVICES, {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
     )
@@ -151,14 +151,14 @@ async def test_a_status_with_an_unusual_address_is_warned_of(talk: Talk) -> None
     expected = (
         'status.loadBalancer.ingress[0]: IPv6 address "FD00::1" should be in RFC 5952 canonical format ("fd00::1")'
     )
-    assert await told(talk, "PATCH", f"{SERVICES}/web/status", status, content_type=MERGE) == (expected,)
+    assert await warnings_of(talk, "PATCH", f"{SERVICES}/web/status", status, content_type=MERGE) == (expected,)
 
 
-async def test_the_old_annotation_of_an_ingress_is_warned_of(talk: Talk) -> None:
+async def test_the_old_annotation_of_an_ingress_gives_a_warning(talk: Talk) -> None:
     spec = {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}}
     body = {"metadata": {"name": "web", "annotations": {ANNOTATION: "nginx"}}, "spec": spec}
     expected = f"annotation \"{ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
-    assert expected in await told(talk, "POST", INGRESSES, body)
+    assert expected in await warnings_of(talk, "POST", INGRESSES, body)
 
 
 async def test_a_pod_is_encoded_once_for_errors_and_warnings(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,5 +170,5 @@ async def test_a_pod_is_encoded_once_for_errors_and_warnings(talk: Talk, monkeyp
         return encode(value)
 
     monkeypatch.setattr(validation_cache, "encode", record)
-    await told(talk, "POST", PODS, pod("web"))
+    await warnings_of(talk, "POST", PODS, pod("web"))
     assert len(specs) == 1

@@ -59,7 +59,7 @@ POD: dict[str, Any] = {
 
 
 @pytest.mark.proves("protobuf-envelope")
-def test_a_pod_comes_back_as_it_was() -> None:
+def test_a_pod_is_the_same_after_a_round_trip() -> None:
     assert envelope.read(body(POD)) == POD
 
 
@@ -102,7 +102,7 @@ def test_numbers_may_be_packed() -> None:
     }
 
 
-def test_a_message_that_comes_in_parts_is_put_together() -> None:
+def test_a_message_in_several_parts_is_merged() -> None:
     raw = field(1, field(1, "web")) + field(1, field(3, "shop"))
     assert envelope.read(wrap("v1", "Namespace", raw))["metadata"] == {"name": "web", "namespace": "shop"}
 

@@ -10,13 +10,13 @@ from tests.apiserver.bodies.protobuf.encoder import field, numeric, varint
 
 
 @given(st.integers(0, 2**64 - 1))
-def test_a_number_comes_back(value: int) -> None:
+def test_a_number_is_the_same_after_a_round_trip(value: int) -> None:
     raw = varint(value)
     assert wire.varint(raw + b"rest", 0) == (value, len(raw))
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_a_negative_number_comes_back(value: int) -> None:
+def test_a_negative_number_is_the_same_after_a_round_trip(value: int) -> None:
     assert wire.signed(wire.varint(varint(value), 0)[0]) == value
 
 
