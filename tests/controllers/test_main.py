@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,17 @@ class Runtime:
             await self._client.patch(PODS, pod.key, {"status": status}, "status")
 
 
+@contextlib.asynccontextmanager
+async def working(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the loops until the block ends; none may end before."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    yield
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(result, asyncio.CancelledError) for result in results), results
+
+
 @pytest.fixture
 async def world(served: Served) -> AsyncIterator[Served]:
     async with Client(served.credentials) as client:
@@ -67,15 +78,12 @@ async def world(served: Served) -> AsyncIterator[Served]:
             fields = node_fields(name)
             await client.create(NODES, fields)
             await client.patch(NODES, NamespacedName("", name), {"status": fields["status"]}, "status")
-        tasks = [
-            asyncio.create_task(Runtime(client).run()),
-            asyncio.create_task(run(ControllersConfig(served.credentials, balancer_pools=POOLS))),
-        ]
-        yield served
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(result, asyncio.CancelledError) for result in results), results
+        async with working(Runtime(client).run(), controllers(served)):
+            yield served
+
+
+def controllers(served: Served) -> Coroutine[Any, Any, None]:
+    return run(ControllersConfig(served.credentials, balancer_pools=POOLS))
 
 
 async def found(world: Served, *arguments: str) -> list[dict[str, Any]]:
@@ -185,3 +193,17 @@ async def test_a_load_balancer_has_an_external_ip_until_it_is_deleted(world: Ser
     await world.kubectl("delete", "service", "second", "third", "--timeout=20s")
     await world.kubectl("patch", "service", "web", "-p", json.dumps({"spec": {"type": "LoadBalancer"}}))
     await external_ip(world, "web", "172.18.254.1,fd00:172:18::fe:1")
+
+
+async def test_a_restart_of_the_controllers_keeps_external_ips(served: Served) -> None:
+    async with working(controllers(served)):
+        for name, address in (("z", "172.18.254.1"), ("a", "172.18.254.2")):
+            await served.kubectl("create", "service", "loadbalancer", name, "--tcp=80")
+            await external_ip(served, name, address)
+        await served.kubectl("patch", "service", "z", "-p", json.dumps({"spec": {"loadBalancerIP": "192.0.2.1"}}))
+    await served.kubectl("delete", "service", "z", "--wait=false")
+    await served.kubectl("create", "service", "loadbalancer", "b", "--tcp=80")
+    async with working(controllers(served)):
+        await external_ip(served, "b", "172.18.254.1")
+        await external_ip(served, "a", "172.18.254.2")
+        assert "z " not in await served.kubectl("get", "services", "--no-headers")

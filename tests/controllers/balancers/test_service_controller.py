@@ -195,6 +195,18 @@ async def test_a_service_that_lost_its_finalizer_frees_its_address(api: FakeApi)
         )
 
 
+async def test_a_change_that_no_provider_reads_is_no_event(api: FakeApi) -> None:
+    serve(api)
+    async with at_work(api):
+        await api.until(lambda: events(api) == ["EnsuringLoadBalancer", "EnsuredLoadBalancer"])
+        serve(api, trafficDistribution="PreferClose")
+        serve(api, "other")
+        await api.until(lambda: len(events(api, "other")) == 2)
+        assert [item["count"] for item in api.all(EVENTS)] == [1] * 4
+        serve(api, sessionAffinity="ClientIP")
+        await api.until(lambda: [item["count"] for item in api.all(EVENTS)] == [1, 1, 2, 2])
+
+
 class Cloud:
     """A provider that records calls, and fails on request."""
 

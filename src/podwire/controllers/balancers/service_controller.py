@@ -51,9 +51,8 @@ class _Balancer:
     failure: str = ""
 
     def fits(self, service: Service) -> bool:
-        """Return whether nothing that the provider reads has changed."""
-        mine = self.service
-        return mine.spec == service.spec and mine.metadata.annotations == service.metadata.annotations
+        """Return whether nothing that a provider reads has changed."""
+        return _inputs(self.service) == _inputs(service)
 
 
 class ServiceController:
@@ -264,6 +263,16 @@ def needs_cleanup(service: Service) -> bool:
     """Return whether the Service has the finalizer and must lose it."""
     ends = service.metadata.deletion_timestamp is not None or service.spec.type != "LoadBalancer"
     return ends and FINALIZER in service.metadata.finalizers
+
+
+def _inputs(service: Service) -> tuple[object, ...]:
+    """Return what a provider reads of a Service: as in `needsUpdate`, and the selector, which decides on sharing."""
+    spec = service.spec
+    affinity = spec.session_affinity, spec.session_affinity_config
+    addresses = spec.load_balancer_ip, spec.load_balancer_source_ranges, spec.external_ips
+    families = spec.ip_families, spec.ip_family_policy
+    policy = spec.external_traffic_policy, spec.health_check_node_port
+    return service.metadata.annotations, spec.ports, spec.selector, affinity, addresses, families, policy
 
 
 def _has(service: Service, ingress: Sequence[LoadBalancerIngress] | None) -> bool:
