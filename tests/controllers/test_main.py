@@ -15,6 +15,7 @@ import pytest
 
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.main import ControllersConfig, run
+from podwire.kernel.transports import has_sctp
 from podwire.kube.client import ApiError, Client
 from podwire.kube.core import Pod
 from podwire.kube.informer import Informer
@@ -207,3 +208,16 @@ async def test_a_restart_of_the_controllers_keeps_external_ips(served: Served) -
         await external_ip(served, "b", "172.18.254.1")
         await external_ip(served, "a", "172.18.254.2")
         assert "z " not in await served.kubectl("get", "services", "--no-headers")
+
+
+@pytest.mark.skipif(has_sctp(), reason="this kernel has SCTP")
+async def test_a_service_of_sctp_has_a_condition_where_the_kernel_lacks_it(world: Served) -> None:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "media"},
+        "spec": {"ports": [{"port": 5000, "protocol": "SCTP"}]},
+    }
+    await world.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    condition = "--for=condition=podwire.dev/ProtocolsSupported=False"
+    await world.kubectl("wait", "service/media", condition, "--timeout=20s")

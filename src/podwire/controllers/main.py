@@ -24,6 +24,7 @@ from podwire.controllers.nodes.health import NodeHealth
 from podwire.controllers.nodes.lifecycle import NodeLifecycle
 from podwire.controllers.nodes.scheduler import NAME as SCHEDULER
 from podwire.controllers.nodes.scheduler import Scheduler
+from podwire.controllers.protocols.controller import ProtocolController
 from podwire.controllers.workloads.cronjob import CronJobs
 from podwire.controllers.workloads.daemonset import DaemonSets
 from podwire.controllers.workloads.deployment import Deployments
@@ -91,6 +92,7 @@ async def run(config: ControllersConfig) -> None:
             "endpoints-controller": EndpointsController(*parts).run,
             MIRRORING_CONTROLLER: MirroringController(*parts, events[MIRRORING_CONTROLLER]).run,
             "disruption-controller": Disruptions(*parts).run,
+            "protocol-controller": ProtocolController(*parts).run,
             "namespace-controller": Namespaces(*parts, config.credentials.authority_file).run,
         }
         if config.balancer_pools is not None:

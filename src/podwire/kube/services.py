@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from podwire.kube.core import IntOrString
-from podwire.kube.meta import Object, Struct
+from podwire.kube.meta import Condition, Object, Struct
 
 
 class ServicePort(Struct, frozen=True):
@@ -74,6 +74,7 @@ class ServiceStatus(Struct, frozen=True):
     """The observed state of a Service."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    conditions: tuple[Condition, ...] = ()
 
 
 class Service(Object, frozen=True):

@@ -1,0 +1,1 @@
+"""Conditions of Services whose protocols the kernel of the nodes lacks."""
