@@ -29,7 +29,7 @@ from podwire.apiserver.storage.history import Window
 from podwire.apiserver.storage.revisions import Event, Key
 from podwire.apiserver.storage.store import Store
 from podwire.apiserver.streams.node_dialer import MakeDialer
-from podwire.apiserver.writes import allocation_conflicts, bootstrap_objects
+from podwire.apiserver.writes import allocation_conflicts, allocation_metrics, bootstrap_objects
 from podwire.apiserver.writes.admission import (
     default_ingress_class,
     external_addresses,
@@ -185,6 +185,8 @@ class ApiServer:
         metrics = documents.metrics
         metrics.gauge("apiserver_resource_objects", "Stored objects by kind.", "resource", self.store.counts)
         metrics.gauge("apiserver_registered_watchers", "Open watch streams.", "", lambda: {"": len(self.hub)})
+        for gauge in allocation_metrics.gauges(self._addresses):
+            metrics.gauge(*gauge)
         dialer = config.dial_nodes(self._find_node)
         subresources = Subresources(reader, self._writer, dialer, _now, self.access.token_requests.answer)
         return Api(self.registry, documents, reader, self._writer, subresources, self.access)

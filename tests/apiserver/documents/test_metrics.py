@@ -36,6 +36,20 @@ async def test_requests_are_counted_by_kind_and_outcome(talk: Talk) -> None:
     assert not any("toast" in part for key in found for part in key), "names that clients invent are no labels"
 
 
+async def test_numbers_of_services_are_counted_by_range(talk: Talk) -> None:
+    ports, addresses = "kube_apiserver_nodeport_allocator", "kube_apiserver_clusterip_allocator"
+    before = await values(talk)
+    spec = {"type": "NodePort", "ports": [{"port": 80}]}
+    await talk.ok("POST", "/api/v1/namespaces/default/services", {"metadata": {"name": "web"}, "spec": spec})
+    after = await values(talk)
+    assert after[f"{ports}_allocated_ports",] == 1
+    assert after[f"{ports}_available_ports",] == 2767
+    for state, step in (("allocated", 1), ("available", -1)):
+        key = (f"{addresses}_{state}_ips", "cidr=10.96.0.0/16")
+        assert after[key] == before[key] + step
+        assert (f"{addresses}_{state}_ips", "cidr=fd00:10:96::/112") in after
+
+
 def test_texts_of_labels_are_escaped() -> None:
     metrics = ServerMetrics()
     metrics.count(('a"b', "\\", "\n", "", ""), 200)

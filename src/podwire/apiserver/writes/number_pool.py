@@ -7,7 +7,7 @@ full. Source: kubernetes.io "Service ClusterIP allocation", "NodePort static sub
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from podwire.apiserver.base.field_errors import Cause
@@ -28,6 +28,13 @@ class PoolError(ValueError):
     def __init__(self, text: str, *, outside: bool = False) -> None:
         super().__init__(text)
         self.outside = outside
+
+
+class Usage(NamedTuple):
+    """How many numbers are taken, and how many are free."""
+
+    taken: int
+    free: int
 
 
 class Pool:
@@ -51,6 +58,11 @@ class Pool:
     def __contains__(self, number: int) -> bool:
         """Whether the number can be requested."""
         return number in self._reachable
+
+    def usage(self) -> Usage:
+        """How much of the pool is taken."""
+        taken = sum(number in self._reachable for number in self._held)
+        return Usage(taken, self._reachable.stop - self._reachable.start - taken)
 
     def take(self, number: int) -> int:
         """Take this number; raises PoolError when it is taken already or outside."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from podwire.apiserver.base.field_errors import Cause
+    from podwire.apiserver.writes.number_pool import Usage
 
 Object = dict[str, Any]
 
@@ -123,6 +124,14 @@ class ServiceAddresses:
         band = static_port_band(len(ranges.node_ports))
         self._ports = Pool(ranges.node_ports, "port", band, held=self._held[_PORT])
         self.serve(CLUSTER_RANGES, ranges.networks)
+
+    def port_usage(self) -> Usage:
+        """How many node ports are taken and free."""
+        return self._ports.usage()
+
+    def address_usage(self) -> dict[str, Usage]:
+        """How many addresses of each network are taken and free."""
+        return {str(one.network): one.pool.usage() for parts in self._ranges.values() for one in parts}
 
     def serve(self, name: str, networks: Iterable[IPv4Network | IPv6Network]) -> None:
         """Give addresses of these networks from now on, in place of those that the name had."""
