@@ -37,7 +37,7 @@ def load_rules(rules: bool) -> None:
 
     async def load() -> None:
         await PodSetSink.cluster_here().read()
-        await ServiceSink.here(("10.96.0.0/16",)).read()
+        await ServiceSink.here().read()
 
     if rules:
         asyncio.run(load())

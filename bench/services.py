@@ -29,12 +29,14 @@ from podwire.kernel.nftables import Nftables
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
+from podwire.services.derivation import Owner, rows
+from podwire.services.pools import Pools
 from podwire.services.proxy import ServiceProxy
-from podwire.services.rows import ElementRow, FlowRow, Owner, rows
+from podwire.services.rows import ElementRow, FlowsRow
 from podwire.services.ruleset import TABLE, ruleset
 from podwire.services.sink import ServiceSink
-from podwire.services.slots import Slots
 from podwire.services.view import ServicesView
+from podwire.services.word import LARGEST_POOL
 
 CHANGE_SIZES = (100, 1_000, 10_000)
 CHANGES_A_TURN = 20
@@ -60,7 +62,7 @@ class Cluster:
         """The proxy at work, with nothing to do yet."""
         for feed in (self._service_feed, self._slice_feed):
             feed.synced.set()
-        sink = ServiceSink.here(NODE.service_ranges)
+        sink = ServiceSink.here()
         self._proxy = ServiceProxy(self._service_feed, self._slice_feed, sink, NODE)
         self._task = asyncio.create_task(self._proxy.run())
         await self._proxy.settle()
@@ -87,13 +89,13 @@ class Cluster:
 
     def elements(self) -> list[ElementRow]:
         """The elements that all of this comes to."""
-        view, slots = ServicesView(NODE), Slots[Owner]()
+        view, pools = ServicesView(NODE), Pools[Owner](LARGEST_POOL)
         for one in self.services:
             view.service_changed(Change(None, one))
         for piece in self.slices:
             view.slice_changed(Change(None, piece))
-        made = (row for one in self.services for row in rows(one.key, view, slots))
-        return [row for row in dict.fromkeys(made) if not isinstance(row, FlowRow)]
+        made = (row for one in self.services for row in rows(one.key, view, pools))
+        return [row for row in dict.fromkeys(made) if not isinstance(row, FlowsRow)]
 
 
 def _slice(number: int, endpoints: int) -> EndpointSlice:

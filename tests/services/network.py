@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 from podwire.engine.row import Delta
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
@@ -15,15 +16,18 @@ from podwire.kernel.setdump import SetDump
 from podwire.kube import core
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
+from podwire.services.node_view import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.rows import Row
 from podwire.services.sink import ServiceSink
 from tests.sandbox import Host
-from tests.services.objects import NODE, FakeFeed
+from tests.services.objects import NODE, FakeFeed, node_at
 
 ANSWER_SECONDS = 5.0
 SILENCE_SECONDS = 0.5
 """How long to wait for an answer that must not come."""
+
+NODE_ADDRESS4, NODE_ADDRESS6 = "172.18.0.2", "fd00:172:18::2"
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
@@ -31,6 +35,44 @@ TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 def ip(*words: str) -> None:
     """Change the node's network."""
     subprocess.run(["ip", *words], check=True)
+
+
+class Client(Protocol):
+    """Who connects: a pod or a host."""
+
+    def open(self, family: int, kind: int) -> socket.socket:
+        """A socket of this client."""
+        ...
+
+
+class Outside:
+    """A host beside the node, which is no node: 172.18.0.1, and further addresses."""
+
+    address4, address6 = "172.18.0.1", "fd00:172:18::1"
+
+    def __init__(self) -> None:
+        self._host = Host("outside")
+        ip("link", "add", "eth0", "type", "veth", "peer", "name", "node", "netns", str(self._host.path))
+        ip("link", "set", "eth0", "up")
+        self.run("link", "set", "node", "up")
+        self.run("address", "add", f"{self.address4}/16", "dev", "node")
+        self.run("address", "add", f"{self.address6}/64", "dev", "node", "nodad")
+
+    def run(self, *words: str) -> None:
+        """Change its network."""
+        self._host.run("ip", *words)
+
+    def reach(self, *networks: str) -> None:
+        """From now on it sends what is for these addresses to the node."""
+        for network in networks:
+            gateway = NODE_ADDRESS6 if ":" in network else NODE_ADDRESS4
+            self.run("route", "add", network, "via", gateway)
+
+    def open(self, family: int, kind: int) -> socket.socket:
+        with inside_network(self._host.path):
+            made = socket.socket(family, kind)
+        made.setblocking(False)
+        return made
 
 
 class Pod:
@@ -107,7 +149,7 @@ class Answer:
 
 
 async def ask(
-    pod: Pod | None, address: str, port: int = 80, kind: int = TCP, *, seconds: float = ANSWER_SECONDS
+    pod: Client | None, address: str, port: int = 80, kind: int = TCP, *, seconds: float = ANSWER_SECONDS
 ) -> Answer:
     """One new connection or datagram from a pod, or from the node itself.
 
@@ -129,7 +171,7 @@ async def ask_again(
         return Answer(await loop.sock_recv(client, 1000))
 
 
-def opened(pod: Pod | None, address: str, kind: int) -> socket.socket:
+def opened(pod: Client | None, address: str, kind: int) -> socket.socket:
     """A client's socket in a pod, or on the node."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     if pod is not None:
@@ -139,7 +181,7 @@ def opened(pod: Pod | None, address: str, kind: int) -> socket.socket:
     return client
 
 
-async def askers(pod: Pod | None, address: str, port: int = 80, kind: int = TCP, times: int = 30) -> set[str]:
+async def askers(pod: Client | None, address: str, port: int = 80, kind: int = TCP, times: int = 30) -> set[str]:
     """The names of all who answered so many new connections."""
     return {(await ask(pod, address, port, kind)).name for _ in range(times)}
 
@@ -151,13 +193,9 @@ class Node:
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
         self._pods = 0
-        self._underlay = Host("underlay")
-        ip("link", "add", "eth0", "type", "veth", "peer", "name", "node", "netns", str(self._underlay.path))
-        ip("link", "set", "eth0", "up")
-        self._underlay.run("ip", "link", "set", "node", "up")
-        self._underlay.run("ip", "address", "add", "172.18.0.1/16", "dev", "node")
-        ip("address", "add", "172.18.0.2/16", "dev", "eth0")
-        ip("address", "add", "fd00:172:18::2/64", "dev", "eth0", "nodad")
+        self.outside = Outside()
+        ip("address", "add", f"{NODE_ADDRESS4}/16", "dev", "eth0")
+        ip("address", "add", f"{NODE_ADDRESS6}/64", "dev", "eth0", "nodad")
         ip("route", "add", "default", "via", "172.18.0.1")
         ip("route", "add", "default", "via", "fd00:172:18::1")
         self.services: FakeFeed[Service] = FakeFeed()
@@ -172,6 +210,11 @@ class Node:
         host = await self.pod("beyond", port)
         host.add_address(address)
         self.route(f"{address}/32", host)
+
+    def add_address(self, *addresses: str) -> None:
+        """Give the node more addresses, with the lengths of their prefixes."""
+        for address in addresses:
+            ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
 
     def route(self, network: str, pod: Pod) -> None:
         """From now on this network is behind the pod."""
@@ -194,10 +237,12 @@ class Node:
         return made
 
     @contextlib.asynccontextmanager
-    async def proxy(self) -> AsyncIterator[ServiceProxy]:
-        """The proxy at work; entered when everything put so far stands in the kernel."""
+    async def proxy(self, view: NodeView = NODE) -> AsyncIterator[ServiceProxy]:
+        """The proxy at work; entered when everything put so far is in the kernel."""
         host = HostFeeds(self.pods, self.nodes)
-        proxy = ServiceProxy(self.services, self.slices, _Recorded(self.batches), NODE, host)
+        if not self.nodes.objects:
+            self.nodes.put(node_at(NODE_ADDRESS4, NODE_ADDRESS6))
+        proxy = ServiceProxy(self.services, self.slices, _Recorded(self.batches), view, host)
         for feed in (self.services, self.slices, self.pods, self.nodes):
             feed.synced.set()
         task = asyncio.create_task(proxy.run())
@@ -214,7 +259,7 @@ class _Recorded(ServiceSink):
     """The kernel, and a record of what it took."""
 
     def __init__(self, batches: list[Delta[Row]]) -> None:
-        super().__init__(Nftables(), SetDump(), Conntrack(), NODE.service_ranges)
+        super().__init__(Nftables(), SetDump(), Conntrack())
         self._batches = batches
 
     async def write(self, delta: Delta[Row]) -> None:

@@ -9,13 +9,24 @@ from podwire.kube.discovery import (
     SERVICE_NAME_LABEL,
     Endpoint,
     EndpointConditions,
+    EndpointHints,
     EndpointPort,
     EndpointSlice,
+    ForZone,
 )
 from podwire.kube.meta import NamespacedName, Object, ObjectMeta
-from podwire.kube.services import Service, ServicePort, ServiceSpec
+from podwire.kube.services import (
+    ClientIPConfig,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    ServiceStatus,
+    SessionAffinityConfig,
+)
 from podwire.kube.watch import Change
-from podwire.services.model import NodeView
+from podwire.services.node_view import ZONE_LABEL, NodeView
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -30,13 +41,29 @@ def port(text: str) -> tuple[str, str, int]:
 
 
 def service(
-    name: str, *addresses: str, ports: Sequence[str] = ("80",), labels: dict[str, str] | None = None, **spec: object
+    name: str,
+    *addresses: str,
+    ports: Sequence[str] = ("80",),
+    node_ports: Sequence[int] = (),
+    balanced: Sequence[str | LoadBalancerIngress] = (),
+    labels: dict[str, str] | None = None,
+    affinity: int = 0,
+    **spec: object,
 ) -> Service:
-    """A Service with these cluster addresses."""
-    service_ports = tuple(ServicePort(port=n, name=name, protocol=p) for name, p, n in map(port, ports))
+    """A Service with these cluster addresses, node ports, addresses of load balancers and seconds of affinity."""
+    numbers = (*node_ports, *[None] * len(ports))
+    service_ports = tuple(
+        ServicePort(port=n, name=name, protocol=p, node_port=node_port)
+        for (name, p, n), node_port in zip(map(port, ports), numbers, strict=False)
+    )
+    if affinity:
+        spec["session_affinity"] = "ClientIP"
+        spec["session_affinity_config"] = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=affinity))
+    ingress = tuple(LoadBalancerIngress(ip=one) if isinstance(one, str) else one for one in balanced)
     return Service(
         metadata=ObjectMeta(namespace="default", name=name, labels=labels or {}),
         spec=ServiceSpec(cluster_ip=addresses[0], cluster_ips=addresses, ports=service_ports, **spec),  # type: ignore[arg-type]
+        status=ServiceStatus(load_balancer=LoadBalancerStatus(ingress=ingress)),
     )
 
 
@@ -47,10 +74,12 @@ def endpoint(
     serving: bool | None = None,
     terminating: bool | None = None,
     node: str = "node-2",
+    zones: Sequence[str] = (),
 ) -> Endpoint:
-    """One endpoint, on another node unless said otherwise."""
+    """One endpoint, on another node unless said otherwise; `zones` are its topology hints."""
     conditions = EndpointConditions(ready=ready, serving=serving, terminating=terminating)
-    return Endpoint(addresses=(address,), conditions=conditions, node_name=node)
+    hints = EndpointHints(for_zones=tuple(ForZone(name=name) for name in zones))
+    return Endpoint(addresses=(address,), conditions=conditions, node_name=node, hints=hints)
 
 
 def slice_of(
@@ -77,10 +106,11 @@ def pod_with_ports(name: str, *ports: ContainerPort, addresses: Sequence[str] = 
     )
 
 
-def node_at(*addresses: str, name: str = NODE.name) -> Node:
-    """A node with these addresses."""
+def node_at(*addresses: str, name: str = NODE.name, zone: str = "") -> Node:
+    """A node with these addresses in this zone."""
     status = NodeStatus(addresses=tuple(NodeAddress(type="InternalIP", address=address) for address in addresses))
-    return Node(metadata=ObjectMeta(name=name), status=status)
+    labels = {ZONE_LABEL: zone} if zone else {}
+    return Node(metadata=ObjectMeta(name=name, labels=labels), status=status)
 
 
 class FakeFeed(Generic[ObjectT]):

@@ -3,10 +3,11 @@ import pytest
 from podwire.kube.core import ContainerPort, Pod
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
+from podwire.services.derivation import Owner, rows
 from podwire.services.host_ports import HostPortsView, PodOwner, entries
-from podwire.services.rows import rows
-from podwire.services.slots import Slots
+from podwire.services.pools import Pools
 from podwire.services.view import ServicesView
+from podwire.services.word import LARGEST_POOL
 from tests.services.objects import NODE, node_at, pod_with_ports
 
 WEB = PodOwner("default", "web")
@@ -20,8 +21,9 @@ def web(*ports: ContainerPort, **spec: object) -> Pod:
 
 def shown(pod: Pod) -> list[str]:
     return [
-        f"{entry.frontend.address} {entry.frontend.protocol} {entry.frontend.port} {entry.backends[0].address}"
+        f"{entry.frontend.address} {entry.frontend.protocol} {entry.frontend.port} {backend.address}"
         for entry in entries(pod, ADDRESSES)
+        for backend in entry.inside.choice.backends
     ]
 
 
@@ -52,12 +54,13 @@ def test_other_ports_of_the_node_stay_its_own() -> None:
     view = ServicesView(NODE)
     view.host_ports.node_changed(Change(None, node_at("172.18.0.2")))
     view.host_ports.pod_changed(Change(None, web()))
-    assert [str(row) for row in rows(WEB, view, Slots())] == [
-        "endpoint4 172.18.0.2 . tcp . 80 . 0 : 10.244.1.2 . 8080",
-        "service4 172.18.0.2 . tcp . 80 : 1",
+    assert [str(row) for row in rows(WEB, view, Pools[Owner](LARGEST_POOL))] == [
+        "endpoint4 0 . tcp . 0 : 10.244.1.2 . 8080",
+        "service4 172.18.0.2 . tcp . 80 : pool 0, 1 slots",
+        "outside4 172.18.0.2 . tcp . 80 : pool 0, 1 slots",
         "hairpin4 10.244.1.2 . 10.244.1.2",
     ]
-    assert list(rows(NamespacedName("default", "web"), view, Slots())) == [], (
+    assert list(rows(NamespacedName("default", "web"), view, Pools[Owner](LARGEST_POOL))) == [], (
         "a Service of the same name is another owner"
     )
 

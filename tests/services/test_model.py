@@ -11,7 +11,7 @@ def led_to(one: Service, *slices: EndpointSlice) -> dict[str, set[str]]:
     """Where each frontend leads new connections, as text."""
     return {
         f"{entry.frontend.address} {entry.frontend.protocol} {entry.frontend.port}": {
-            f"{backend.address} {backend.port}" for backend in entry.backends
+            f"{backend.address} {backend.port}" for backend in entry.inside.choice.backends
         }
         for entry in entries(one, slices, NODE)
     }
@@ -41,7 +41,7 @@ def test_slices_are_merged_and_an_endpoint_of_two_counts_once() -> None:
     first = slice_of("web", "10.244.1.2", endpoint("10.244.1.3", False))
     second = slice_of("web", "10.244.1.2", "10.244.1.3", "10.244.1.4", name="2")
     entry = only(service("web", "10.96.0.1"), first, second)
-    assert sorted(entry.backends) == [Backend(f"10.244.1.{n}", 8080) for n in (2, 3, 4)]
+    assert sorted(entry.inside.choice.backends) == [Backend(f"10.244.1.{n}", 8080) for n in (2, 3, 4)]
 
 
 def test_ports_are_joined_by_name_and_protocol() -> None:
@@ -96,7 +96,7 @@ def test_flows_may_go_on_to_an_endpoint_that_ends_but_not_to_one_that_failed() -
     failed = endpoint("10.244.1.4", False, serving=False, terminating=True)
     quiet = endpoint("10.244.1.5", False)
     entry = only(service("web", "10.96.0.1"), slice_of("web", ready, ending, failed, quiet))
-    assert entry.backends == (Backend("10.244.1.2", 8080),)
+    assert entry.inside.choice.backends == (Backend("10.244.1.2", 8080),)
     assert entry.serving == (Backend("10.244.1.2", 8080), Backend("10.244.1.3", 8080))
 
 
@@ -105,7 +105,7 @@ def test_terminating_endpoints_are_used_when_none_is_ready() -> None:
     failed = endpoint("10.244.1.3", False, serving=False, terminating=True)
     unready = endpoint("10.244.1.4", False, serving=False)
     entry = only(service("web", "10.96.0.1"), slice_of("web", ending, failed, unready))
-    assert entry.backends == entry.serving == (Backend("10.244.1.2", 8080),)
+    assert entry.inside.choice.backends == entry.serving == (Backend("10.244.1.2", 8080),)
     assert entry.local == ("10.244.1.2",)
 
 

@@ -14,8 +14,9 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import FakeSink
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
+from podwire.services.leads import Leads
 from podwire.services.proxy import ServiceProxy
-from podwire.services.rows import EndpointRow, Row, ServiceRow
+from podwire.services.rows import FlowsRow, MemberRow, Row
 from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
 
 Objects = Sequence[Service | EndpointSlice]
@@ -55,12 +56,13 @@ class Cluster:
             await task
 
     def rows(self) -> Counter[Hashable]:
-        """The rows in the kernel, with slots renamed: who has how many of a frontend's slots."""
-        return Counter(named(row) for row in self.sink.held.values())
-
-
-def named(row: Row) -> Hashable:
-    return (row.frontend, row.backend) if isinstance(row, EndpointRow) else row
+        """What the kernel holds, with pools and slots renamed: who has how many slots of each frontend."""
+        held = list(self.sink.held.values())
+        named: list[Hashable] = [row for row in held if isinstance(row, MemberRow | FlowsRow)]
+        for address, lead in Leads(held).all().items():
+            unnamed = msgspec.structs.replace(lead.meaning, pool=0)
+            named.append((address, unnamed, frozenset(Counter(lead.slots).items()), lead.sources))
+        return Counter(named)
 
 
 def put(item: Service | EndpointSlice) -> Step:
@@ -73,9 +75,23 @@ def remove(item: Service | EndpointSlice) -> Step:
 
 WEB, API = service("web", "10.96.0.1", "fd00:10:96::1"), service("api", "10.96.0.2", ports=("tcp:80", "udp:53"))
 PODS = ("10.244.1.2", "10.244.1.3", "10.244.2.2", "10.244.2.3")
+SHOP = service(
+    "shop",
+    "10.96.0.5",
+    ports=("http:tcp:80", "quic:udp:443"),
+    node_ports=(30080, 30443),
+    balanced=("203.0.113.7",),
+    affinity=60,
+    type="LoadBalancer",
+    external_traffic_policy="Local",
+    load_balancer_source_ranges=("192.0.2.0/24", "2001:db8::/32"),
+)
+SHOP_PORTS = ("http:tcp:8080", "quic:udp:8443")
 FINAL: Objects = (
     WEB,
     API,
+    SHOP,
+    slice_of("shop", endpoint(PODS[1], node="node-1"), *PODS[2:], ports=SHOP_PORTS),
     slice_of("web", *PODS[:3]),
     slice_of("web", PODS[3], endpoint("10.244.2.4", False), name="2"),
     slice_of("web", "fd00:10:244:1::2", name="6"),
@@ -92,6 +108,10 @@ DETOURS: tuple[Step, ...] = (
     put(slice_of("web", *(f"10.244.3.{n}" for n in range(1, 71)), name="2")),
     remove(WEB),
     remove(FINAL[4]),
+    put(service("shop", "10.96.0.5", ports=("http:tcp:80",), node_ports=(30081,))),
+    put(slice_of("shop", *PODS, ports=SHOP_PORTS)),
+    put(service("shop", "10.96.0.5", ports=("http:tcp:80",), balanced=("203.0.113.7",), affinity=10)),
+    put(slice_of("shop", *(f"10.244.3.{n}" for n in range(1, 71)), ports=SHOP_PORTS)),
 )
 
 
@@ -146,12 +166,9 @@ def test_any_detour_leads_to_the_same_rows(detour: list[Step], order: Objects, r
 
 def assert_whole(held: Iterable[Row]) -> None:
     """Every frontend's slots are filled, from 0 to the number that it counts."""
-    rows = list(held)
-    slots = Counter(row.frontend for row in rows if isinstance(row, EndpointRow))
-    for row in rows:
-        if isinstance(row, ServiceRow):
-            assert slots.pop(row.frontend, 0) == row.slots
-    assert not slots, "slots without a frontend"
+    leads = Leads(held)
+    assert all(None not in lead.slots for lead in leads.all().values())
+    assert not leads.unused(), "slots without a frontend"
 
 
 async def test_at_no_moment_does_a_frontend_count_a_slot_that_is_missing() -> None:
@@ -176,9 +193,7 @@ class _Watched(FakeSink[Row]):
 
     def _judge(self) -> None:
         self.moments += 1
-        for row in self.held.values():
-            if isinstance(row, ServiceRow):
-                assert all((row.frontend, slot) in self.held for slot in range(row.slots))
+        assert all(None not in lead.slots for lead in Leads(self.held.values()).all().values())
 
 
 async def test_of_two_services_with_one_address_the_older_one_has_it() -> None:
@@ -203,7 +218,6 @@ def born(one: Service, moment: str) -> Service:
 
 
 def led_to(cluster: Cluster) -> set[str]:
-    """The backends in the slots that the frontend's number of slots covers."""
-    rows = cluster.sink.held.values()
-    (count,) = [row.slots for row in rows if isinstance(row, ServiceRow)]
-    return {row.backend.address for row in rows if isinstance(row, EndpointRow) and row.slot < count}
+    """The backends that the only frontend leads to."""
+    (lead,) = Leads(cluster.sink.held.values()).all().values()
+    return {backend.address for backend in lead.slots if backend is not None}

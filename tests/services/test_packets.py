@@ -9,7 +9,7 @@ import pytest
 from podwire.kernel.nftables import Nftables
 from podwire.kube.core import ContainerPort
 from podwire.kube.meta import NamespacedName
-from podwire.services.rows import FlowRow
+from podwire.services.rows import EndpointRow, FlowsRow
 from podwire.services.ruleset import TABLE
 from tests.sandbox import sandboxed
 from tests.services.network import SILENCE_SECONDS, TCP, UDP, Node, Pod, ask, ask_again, askers, opened
@@ -116,7 +116,8 @@ async def test_a_missing_slot_drops_the_connection() -> None:
     lead_to(node, a)
     async with node.proxy():
         assert (await ask(client, WEB4)).name == "a"
-        Nftables().run(f"delete element {TABLE} endpoint4 {{ {WEB4} . tcp . 80 . 0 }}")
+        pool = next(row.pool for batch in node.batches for row in batch.upserts if isinstance(row, EndpointRow))
+        Nftables().run(f"delete element {TABLE} endpoint4 {{ {pool} . tcp . 0 }}")
         with pytest.raises(TimeoutError):
             await ask(client, WEB4, seconds=SILENCE_SECONDS)
 
@@ -199,7 +200,7 @@ async def test_a_restart_writes_nothing_and_drops_no_connection() -> None:
             assert await askers(client, WEB4) == {"a", "b"}
         assert set(answers) == {"a", "b"}
     written = [row for batch in node.batches for row in (*batch.upserts, *batch.removals)]
-    assert not [row for row in written if not isinstance(row, FlowRow)], "elements that stood already"
+    assert not [row for row in written if not isinstance(row, FlowsRow)], "elements that stood already"
 
 
 @sandboxed

@@ -10,10 +10,21 @@ from podwire.kernel.conntrack import Family, Flow, FlowProtocol
 from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.setdump import RawElement
 from podwire.kube.backends import Backend
-from podwire.services.model import Frontend, Protocol
-from podwire.services.rows import EndpointRow, FlowRow, MemberRow, Members, Row, ServiceRow
+from podwire.services.model import NODE_PORT_ADDRESSES, Frontend, Protocol
+from podwire.services.rows import (
+    DrawRow,
+    EndpointRow,
+    FlowsRow,
+    FrontendRow,
+    MemberRow,
+    Members,
+    Row,
+    SourceRow,
+    StickyRow,
+)
 from podwire.services.ruleset import TABLE, ruleset
 from podwire.services.sink import ServiceSink
+from podwire.services.word import GUARD, LARGEST_POOL, slots_bits, sticky, timeout_bits
 from tests.sandbox import sandboxed
 
 RANGES = ("10.96.0.0/16", "fd00:10:96::/112")
@@ -21,41 +32,54 @@ RANGES = ("10.96.0.0/16", "fd00:10:96::/112")
 
 def rows_of_every_kind() -> list[Row]:
     made: list[Row] = [MemberRow(Members.RANGE, block) for block in (*RANGES, "10.97.0.0/17")]
-    for address, pod in (("10.96.0.1", "10.244.1.2"), ("fd00:10:96::1", "fd00:10:244:1::2")):
-        made += [MemberRow(Members.CLUSTER, address), MemberRow(Members.HAIRPIN, pod)]
+    made += [MemberRow(Members.NODEPORT_ADDRESSES, block) for block in ("172.18.0.2", "10.0.0.0/8", "::/0")]
+    made += [SourceRow(LARGEST_POOL, block) for block in ("192.0.2.0/24", "198.51.100.7", "2001:db8::/32", "fd00::1")]
+    timeout = timeout_bits(86_400)
+    for family, address, pod in ((4, "10.96.0.1", "10.244.1.2"), (6, "fd00:10:96::1", "fd00:10:244:1::2")):
+        made += [MemberRow(Members.VIRTUAL, address), MemberRow(Members.HAIRPIN, pod)]
+        words = [slots_bits(2048, affine=False) | 3, slots_bits(64, affine=True) | timeout | GUARD | LARGEST_POOL]
         for protocol in Protocol:
-            frontend = Frontend(address, protocol, 53)
-            made += [ServiceRow(frontend, 2048), *(EndpointRow(frontend, n, Backend(pod, 5300 + n)) for n in (0, 2047))]
+            for host in (address, NODE_PORT_ADDRESSES[family]):
+                frontend = Frontend(host, protocol, 53)
+                made += [FrontendRow(frontend, outside, word) for outside, word in enumerate_bool(words)]
+            pool = 10 * list(Protocol).index(protocol)
+            made += [EndpointRow(pool, protocol, slot, Backend(pod, 5300 + slot)) for slot in (0, 2047)]
+            made += [StickyRow(sticky(pool, number, timeout), protocol, Backend(pod, 5300)) for number in (0, 511)]
+            made += [DrawRow(family, slot, sticky(pool, 511, timeout)) for slot in (0, 1023)]
     return made
+
+
+def enumerate_bool(words: list[int]) -> list[tuple[bool, int]]:
+    return [(False, words[0]), (True, words[1])]
 
 
 @sandboxed
 async def test_what_is_written_is_read_back_the_same() -> None:
-    sink = ServiceSink.here(RANGES)
+    sink = ServiceSink.here()
     assert await sink.read() == []
     await sink.write(Delta(tuple(rows_of_every_kind())))
-    assert set(await ServiceSink.here(RANGES).read()) == set(rows_of_every_kind())
+    assert set(await ServiceSink.here().read()) == set(rows_of_every_kind())
     await sink.write(Delta(removals=tuple(rows_of_every_kind())))
     assert await sink.read() == []
 
 
 @sandboxed
 async def test_a_value_is_replaced() -> None:
-    sink = ServiceSink.here(RANGES)
+    sink = ServiceSink.here()
     await sink.read()
     frontend = Frontend("10.96.0.1", Protocol.TCP, 80)
-    await sink.write(Delta((ServiceRow(frontend, 1),)))
-    await sink.write(Delta((ServiceRow(frontend, 2),), replaced=(ServiceRow(frontend, 1),)))
-    assert await sink.read() == [ServiceRow(frontend, 2)]
+    before, after = FrontendRow(frontend, False, 0x1000001), FrontendRow(frontend, False, 0x1800001)
+    await sink.write(Delta((before,)))
+    await sink.write(Delta((after,), replaced=(before,)))
+    assert await sink.read() == [after]
 
 
 @sandboxed
 async def test_more_rows_than_a_transaction_takes_are_split() -> None:
-    sink = ServiceSink.here(RANGES)
+    sink = ServiceSink.here()
     await sink.read()
-    frontend = Frontend("fd00:10:96::1", Protocol.TCP, 80)
-    before = tuple(EndpointRow(frontend, n, Backend("fd00::1", 1 + n)) for n in range(2048))
-    after = tuple(EndpointRow(frontend, n, Backend("fd00::2", 1 + n)) for n in range(2048))
+    before = tuple(EndpointRow(5, Protocol.TCP, n, Backend("fd00::1", 1 + n)) for n in range(2048))
+    after = tuple(EndpointRow(5, Protocol.TCP, n, Backend("fd00::2", 1 + n)) for n in range(2048))
     await sink.write(Delta(before))
     await sink.write(Delta(after, replaced=before))
     assert set(await sink.read()) == set(after)
@@ -65,20 +89,20 @@ async def test_more_rows_than_a_transaction_takes_are_split() -> None:
 async def test_the_table_of_another_release_is_replaced_and_ours_is_kept() -> None:
     nft = Nftables()
     nft.run(f"add table {TABLE}; add set {TABLE} version-old {{ type ipv4_addr; }}")
-    sink = ServiceSink.here(RANGES)
+    sink = ServiceSink.here()
     await sink.read()
     with pytest.raises(NftablesError):
         nft.run(f"list set {TABLE} version-old")
-    await sink.write(Delta((MemberRow(Members.CLUSTER, "10.96.0.1"),)))
-    assert await ServiceSink.here(RANGES).read() == [MemberRow(Members.CLUSTER, "10.96.0.1")]
+    await sink.write(Delta((MemberRow(Members.VIRTUAL, "10.96.0.1"),)))
+    assert await ServiceSink.here().read() == [MemberRow(Members.VIRTUAL, "10.96.0.1")]
 
 
 @sandboxed
 async def test_a_refused_transaction_is_an_error_of_the_sink() -> None:
-    sink = ServiceSink.here(RANGES)
+    sink = ServiceSink.here()
     await sink.read()
     with pytest.raises(SinkError, match="No such file or directory"):
-        await sink.write(Delta(removals=(MemberRow(Members.CLUSTER, "10.96.0.1"),)))
+        await sink.write(Delta(removals=(MemberRow(Members.VIRTUAL, "10.96.0.1"),)))
 
 
 class OldNft:
@@ -124,28 +148,40 @@ def flow(to: str, answering: str, source_port: int = 1) -> Flow:
     return Flow(Family.IPV4, "10.244.1.9", source_port, to, 53, answering, 5353, b"")
 
 
-async def test_flows_to_services_are_rows_and_others_are_none_of_ours() -> None:
-    in_range, elsewhere = flow("10.96.0.10", "10.244.1.2"), flow("8.8.8.8", "8.8.8.8")
-    sink = ServiceSink(OldNft(), NoElements(), FakeFlows(in_range, elsewhere), RANGES)
-    frontend = Frontend("10.96.0.10", Protocol.UDP, 53)
-    assert await sink.read() == [FlowRow(frontend, Backend("10.244.1.2", 5353))]
+async def test_flows_are_never_read_back() -> None:
+    sink = ServiceSink(OldNft(), NoElements(), FakeFlows(flow("10.96.0.10", "10.244.1.2")))
+    assert await sink.read() == []
 
 
-async def test_only_flows_of_removed_rows_end() -> None:
+async def test_only_flows_to_backends_that_are_gone_end() -> None:
     gone, stays, other = (
         flow("10.96.0.10", "10.244.1.2"),
         flow("10.96.0.10", "10.244.1.3", 2),
         flow("10.96.0.11", "10.244.1.2", 3),
     )
     table = FakeFlows(gone, stays, other)
-    sink = ServiceSink(OldNft(), NoElements(), table, RANGES)
-    row = FlowRow(Frontend("10.96.0.10", Protocol.UDP, 53), Backend("10.244.1.2", 5353))
-    await sink.write(Delta(removals=(row,)))
+    sink = ServiceSink(OldNft(), NoElements(), table)
+    before, after = flows("10.96.0.10", "10.244.1.2", "10.244.1.3"), flows("10.96.0.10", "10.244.1.3")
+    await sink.write(Delta((after,), replaced=(before,)))
     assert table.held == [stays, other]
 
 
+async def test_additional_backends_cost_no_listing() -> None:
+    class Unlisted(FakeFlows):
+        def flows(self, family: Family, protocol: FlowProtocol) -> list[Flow]:
+            raise AssertionError(f"{family} {protocol} was listed")
+
+    sink = ServiceSink(OldNft(), NoElements(), Unlisted())
+    before, after = flows("10.96.0.10", "10.244.1.2"), flows("10.96.0.10", "10.244.1.2", "10.244.1.3")
+    await sink.write(Delta((after,), replaced=(before,)))
+
+
+def flows(destination: str, *backends: str) -> FlowsRow:
+    return FlowsRow(destination, 53, frozenset(Backend(backend, 5353) for backend in backends))
+
+
 async def test_a_ruleset_that_cannot_be_loaded_says_so() -> None:
-    sink = ServiceSink(NoNft(), NoElements(), FakeFlows(), RANGES)
+    sink = ServiceSink(NoNft(), NoElements(), FakeFlows())
     with pytest.raises(SinkError, match="the ruleset of Services cannot be loaded: Operation not permitted"):
         await sink.read()
 
@@ -164,9 +200,9 @@ async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
             super().forget(flows)
 
     slow = Slow()
-    row = FlowRow(Frontend("10.96.0.10", Protocol.UDP, 53), Backend("10.244.1.2", 5353))
-    sink = ServiceSink(slow, NoElements(), slow, RANGES)
-    writing = asyncio.create_task(sink.write(Delta((MemberRow(Members.CLUSTER, "10.96.0.10"),), (row,))))
+    row = flows("10.96.0.10", "10.244.1.2")
+    sink = ServiceSink(slow, NoElements(), slow)
+    writing = asyncio.create_task(sink.write(Delta((MemberRow(Members.VIRTUAL, "10.96.0.10"),), (row,))))
     await asyncio.sleep(0)
     looped.set()
     await writing

@@ -5,10 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podwire.kube.backends import Backend
-from podwire.services.model import Frontend, Protocol
-from podwire.services.slots import EXACT, SIZES, Slots, place, size_for
-
-FRONTEND = Frontend("10.96.0.1", Protocol.TCP, 80)
+from podwire.services.slots import AFFINE_SIZES, EXACT, SIZES, place, size_for
 
 
 def backends(*numbers: int) -> tuple[Backend, ...]:
@@ -35,17 +32,21 @@ def test_without_endpoints_there_are_no_slots() -> None:
     assert place(backends(1), ()) == ()
 
 
-@pytest.mark.parametrize("count", [1, EXACT, EXACT + 1, 128, 129, 250, 512, 1024])
-def test_every_endpoint_is_drawn_about_as_often_as_another(count: int) -> None:
-    placed = place((), backends(*range(count)))
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("count", [1, 8, 9, EXACT, EXACT + 1, 128, 129, 250, 512, 1024])
+def test_every_endpoint_is_drawn_about_as_often_as_another(count: int, affine: bool) -> None:
+    if affine and count > 512:
+        return
+    placed = place((), backends(*range(count)), affine=affine)
     shares = Counter(placed)
-    assert len(placed) == size_for(count)
+    assert len(placed) == size_for(count, affine=affine)
     assert set(shares) == set(backends(*range(count)))
     assert max(shares.values()) <= 1.5 * min(shares.values())
 
 
 def test_past_the_largest_size_the_first_endpoints_are_used() -> None:
     assert place((), backends(*range(3000))) == tuple(sorted(backends(*range(3000))))[:2048]
+    assert set(place((), backends(*range(600)), affine=True)) == set(sorted(backends(*range(600)))[:512])
 
 
 def test_few_slots_change_when_one_of_many_endpoints_goes() -> None:
@@ -77,26 +78,4 @@ def test_the_same_endpoints_again_change_nothing(some: set[int], extra: int) -> 
 
 def test_there_is_a_chain_for_every_number_of_slots() -> None:
     assert {size_for(count) for count in range(1, 3000)} == set(SIZES)
-
-
-def test_owners_keep_their_slots_and_forget_frontends_that_they_no_longer_name() -> None:
-    slots: Slots[str] = Slots()
-    slots.keep("web", {FRONTEND: backends(2, 3)})
-    assert slots.keep("web", {FRONTEND: backends(1, 2, 3)}) == {FRONTEND: backends(2, 3, 1)}
-    slots.keep("web", {})
-    assert slots.keep("web", {FRONTEND: backends(1, 2, 3)}) == {FRONTEND: backends(1, 2, 3)}
-
-
-def test_slots_that_the_kernel_held_come_back_after_a_restart() -> None:
-    slots: Slots[str] = Slots()
-    one, two, three = backends(1, 2, 3)
-    slots.restore({FRONTEND: {0: three, 2: one}})
-    assert slots.keep("web", {FRONTEND: (one, two, three)}) == {FRONTEND: (three, two, one)}
-
-
-def test_what_is_kept_counts_more_than_what_is_read_back() -> None:
-    slots: Slots[str] = Slots()
-    one, two = backends(1, 2)
-    slots.keep("web", {FRONTEND: (one, two)})
-    slots.restore({FRONTEND: {0: two, 1: one}})
-    assert slots.keep("web", {FRONTEND: (one, two)}) == {FRONTEND: (one, two)}
+    assert {size_for(count, affine=True) for count in range(1, 600)} == set(AFFINE_SIZES)

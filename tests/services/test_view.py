@@ -7,7 +7,7 @@ WEB, API = NamespacedName("default", "web"), NamespacedName("default", "api")
 
 
 def backends(view: ServicesView, owner: NamespacedName) -> list[str]:
-    return [backend.address for entry in view.entries(owner) for backend in entry.backends]
+    return [backend.address for entry in view.entries(owner) for backend in entry.inside.choice.backends]
 
 
 def test_a_change_concerns_the_service_that_it_belongs_to() -> None:

@@ -34,7 +34,7 @@ from podwire.pods.network import PodNetwork, Settings
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.policies import Policies
 from podwire.policy.sink import PolicySink
-from podwire.services.model import NodeView
+from podwire.services.node_view import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.sink import ServiceSink
 
@@ -74,8 +74,8 @@ class Agent:
         numbers = IdentityAllocator(config.folder / "identities.db")
         self._policies = Policies(config.node, pods, namespaces, policies, PolicySink.here(), numbers)
         gate.guard(self._policies)
-        sink = MeasuredSink(ServiceSink.here(config.service_ranges), self._proxy_metrics)
-        view = NodeView(config.node, config.service_ranges)
+        sink = MeasuredSink(ServiceSink.here(), self._proxy_metrics)
+        view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)
         host = HostFeeds(pods, self._nodes)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
         self._recorder = Recorder(client, "podwire-agent")

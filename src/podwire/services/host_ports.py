@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import msgspec
 
 from podwire.kube.addresses import canonical
-from podwire.kube.backends import Backend
+from podwire.kube.backend_choice import Choice, Outcome, TrafficPolicy
+from podwire.kube.backends import Backend, PortKey
 from podwire.kube.core import ContainerPort, Node, Pod
 from podwire.kube.watch import Change
-from podwire.services.model import Entry, Frontend, Protocol
+from podwire.services.model import Entry, Frontend, Pool, Protocol, Scope
 
 UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, never bound
 """Values of hostIP that mean every address of the node."""
@@ -40,7 +41,24 @@ def entries(pod: Pod, node_addresses: tuple[str, ...]) -> Iterator[Entry]:
             frontend = Frontend(address, Protocol[port.protocol], port.host_port or 0)
             backend = _backend(pod, port, frontend.family)
             if backend is not None:
-                yield Entry(frontend, (backend,), (backend,), (backend.address,))
+                yield _entry(frontend, port, backend)
+
+
+def _entry(frontend: Frontend, port: ContainerPort, backend: Backend) -> Entry:
+    """The client's address is kept, as by the plugin `portmap`."""
+    key = PortKey(f"{port.host_ip} {port.host_port}", port.protocol, frontend.family)
+    pool = Pool(key, TrafficPolicy.CLUSTER, Choice((backend,), Outcome.USED))
+    return Entry(
+        frontend,
+        Scope.HOST_PORT,
+        inside=pool,
+        outside=pool,
+        keeps_source=True,
+        source_ranges=None,
+        affinity_seconds=0,
+        serving=(backend,),
+        local=(backend.address,),
+    )
 
 
 def _host_addresses(port: ContainerPort, node_addresses: tuple[str, ...]) -> tuple[str, ...]:

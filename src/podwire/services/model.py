@@ -1,19 +1,28 @@
-"""Service semantics: frontends (address, protocol, port) and the backends of each. Pure.
+"""Service semantics: frontends (address, protocol, port) and where each leads on one node. Pure.
 
-Sources: kubernetes.io "Virtual IPs and Service Proxies"; k8s.io/api `core/v1` Service, `discovery/v1` EndpointSlice.
+Sources: kubernetes.io "Virtual IPs and Service Proxies"; k8s.io/api `core/v1` Service, `discovery/v1` EndpointSlice;
+k8s.io/kubernetes `pkg/proxy/serviceport.go`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from podwire.kube.addresses import canonical
-from podwire.kube.backends import Backend, Member, PortKey, by_port, receiving
+from podwire.kube.backend_choice import Choice, TrafficPolicy, choose
+from podwire.kube.backends import Backend, Member, PortKey, by_port
 from podwire.kube.discovery import NOT_PROXIED, EndpointSlice
-from podwire.kube.services import Service
+from podwire.kube.services import Service, ServicePort
+from podwire.services.node_view import NodeView, disjoint
+
+DEFAULT_AFFINITY_SECONDS = 10_800
+NODE_PORT_ADDRESSES = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - a marker, never bound
+"""The address of a frontend that is a node port: every address of the node that takes node ports."""
+_FAMILIES = (4, 6)
 
 
 class Protocol(enum.StrEnum):
@@ -22,6 +31,16 @@ class Protocol(enum.StrEnum):
     TCP = "tcp"
     UDP = "udp"
     SCTP = "sctp"
+
+
+class Scope(enum.StrEnum):
+    """What the address of a frontend is."""
+
+    CLUSTER = "cluster IP"
+    EXTERNAL = "external IP"
+    LOAD_BALANCER = "load balancer IP"
+    NODE_PORT = "node port"
+    HOST_PORT = "host port"
 
 
 class Frontend(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=True):
@@ -36,23 +55,38 @@ class Frontend(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=Tru
         """4 or 6."""
         return 6 if ":" in self.address else 4
 
-
-class NodeView(msgspec.Struct, frozen=True):
-    """What a node knows of itself and of its cluster; ranges are texts such as 10.96.0.0/16."""
-
-    name: str
-    service_ranges: tuple[str, ...] = ()
+    @property
+    def is_node_port(self) -> bool:
+        """Whether it is a port of every address of the node that takes node ports."""
+        return self.address in {"0.0.0.0", "::"}  # noqa: S104
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One frontend of a Service and its endpoints, each in a fixed order.
+class Pool(msgspec.Struct, frozen=True, gc=False):
+    """The endpoints of one port of a Service in one family, as one traffic policy chooses them."""
 
-    New connections go to `backends`. Flows to those in `serving` may go on: a terminating endpoint gets no new ones
-    while others are ready, but still answers the old ones.
+    port: PortKey
+    policy: TrafficPolicy
+    choice: Choice
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One frontend and where it leads.
+
+    Connections from pods of this node and from the node itself go to `inside`, all others to `outside`. `serving` are
+    the backends to which flows may go on: a terminating one gets no new connections while others are ready, but still
+    answers the old ones.
     """
 
     frontend: Frontend
-    backends: tuple[Backend, ...]
+    scope: Scope
+    inside: Pool
+    outside: Pool
+    keeps_source: bool
+    """Whether a client from outside is seen by its own address; else by the node's."""
+    source_ranges: tuple[str, ...] | None
+    """The sources that are admitted; None: all."""
+    affinity_seconds: int
+    """How long a client's connections go to one endpoint; 0 without session affinity."""
     serving: tuple[Backend, ...]
     local: tuple[str, ...]
     """The addresses of backends that may be pods of this node."""
@@ -62,22 +96,106 @@ def entries(service: Service, slices: Iterable[EndpointSlice], node: NodeView) -
     """All frontends of a Service; none for headless ones, external names and Services of other proxies."""
     if NOT_PROXIED & service.metadata.labels.keys():
         return
-    addresses = [address for address in map(canonical, service.addresses) if address]
+    addresses = tuple(_addresses(service, node))
     if not addresses:
         return
     found = by_port(service, [piece for piece in slices if not NOT_PROXIED & piece.metadata.labels.keys()])
-    for port in service.spec.ports:
-        for address in addresses:
-            frontend = Frontend(address, Protocol[port.protocol], port.port)
-            key = PortKey(port.name, port.protocol, frontend.family)
-            yield _entry(frontend, found.get(key, {}), node)
+    for family in _FAMILIES:
+        of_family = [one for one in addresses if (":" in one[0]) == (family == 6)]
+        # Without a cluster IP of this family the Service does not exist in it, whatever else it has (serviceport.go).
+        if any(scope is Scope.CLUSTER for _, scope in of_family):
+            for port in service.spec.ports:
+                key = PortKey(port.name, port.protocol, family)
+                yield from _port_entries(_Context(service, node, key, found.get(key, {})), port, of_family)
 
 
-def _entry(frontend: Frontend, members: Mapping[Backend, Member], node: NodeView) -> Entry:
-    used = receiving(members)
-    return Entry(
-        frontend,
-        backends=tuple(used),
-        serving=tuple(backend for backend, member in members.items() if member.serving),
-        local=tuple(backend.address for backend, member in used.items() if member.is_local(node.name)),
-    )
+def _addresses(service: Service, node: NodeView) -> Iterator[tuple[str, Scope]]:
+    """The addresses on all ports. Unusable ones are left out."""
+    cluster = [address for address in map(canonical, service.addresses) if address]
+    if not cluster:
+        return
+    yield from ((address, Scope.CLUSTER) for address in cluster)
+    if node.allow_external_ips:
+        yield from _canonical(service.spec.external_ips, Scope.EXTERNAL)
+    # With ipMode Proxy the balancer is a proxy that connections must really pass (KEP-1860).
+    balanced = (one.ip for one in service.status.load_balancer.ingress if one.ip_mode in {None, "VIP"})
+    yield from _canonical(balanced, Scope.LOAD_BALANCER)
+
+
+def _canonical(addresses: Iterable[str], scope: Scope) -> Iterator[tuple[str, Scope]]:
+    return ((address, scope) for address in map(canonical, addresses) if address)
+
+
+class _Context:
+    """One port of a Service in one family: its members, and what both policies choose of them, when it is needed."""
+
+    def __init__(self, service: Service, node: NodeView, key: PortKey, members: Mapping[Backend, Member]) -> None:
+        self.service = service
+        self.key = key
+        self.serving = tuple(backend for backend, member in members.items() if member.serving)
+        self._members = members
+        self._place = node.place
+        self._pools: dict[TrafficPolicy, Pool] = {}
+
+    def pool(self, policy: TrafficPolicy) -> Pool:
+        found = self._pools.get(policy)
+        if found is None:
+            found = self._pools[policy] = Pool(self.key, policy, choose(self._members, self._place, policy))
+        return found
+
+    def local(self) -> tuple[str, ...]:
+        """The addresses of backends chosen so far that may be this node's."""
+        chosen = dict.fromkeys(backend for pool in self._pools.values() for backend in pool.choice.backends)
+        return tuple(one.address for one in chosen if self._members[one].is_local(self._place.node))
+
+
+def _port_entries(context: _Context, port: ServicePort, addresses: Sequence[tuple[str, Scope]]) -> Iterator[Entry]:
+    spec = context.service.spec
+    inside = context.pool(TrafficPolicy.of(spec.internal_traffic_policy))
+    external = [(address, scope, port.port) for address, scope in addresses if scope is not Scope.CLUSTER]
+    if port.node_port:
+        external.append((NODE_PORT_ADDRESSES[context.key.family], Scope.NODE_PORT, port.node_port))
+    # From pods and the node itself Local means all endpoints: the client's address is known to them anyway.
+    policy = TrafficPolicy.of(spec.external_traffic_policy)
+    pools = (context.pool(TrafficPolicy.CLUSTER), context.pool(policy)) if external else (inside, inside)
+    seconds, protocol, local = affinity_seconds(context.service), Protocol[port.protocol], context.local()
+    for address, scope in addresses:
+        if scope is Scope.CLUSTER:
+            frontend = Frontend(address, protocol, port.port)
+            yield Entry(frontend, scope, inside, inside, False, None, seconds, context.serving, local)
+    for address, scope, number in external:
+        frontend = Frontend(address, protocol, number)
+        ranges = _source_ranges(context.service, frontend.family) if scope is Scope.LOAD_BALANCER else None
+        keeps_source = policy is TrafficPolicy.LOCAL
+        yield Entry(frontend, scope, *pools, keeps_source, ranges, seconds, context.serving, local)
+
+
+def affinity_seconds(service: Service) -> int:
+    """How long a client's connections go to one endpoint, as the Service has it; 0 without session affinity."""
+    if service.spec.session_affinity != "ClientIP":
+        return 0
+    config = service.spec.session_affinity_config
+    seconds = config.client_ip.timeout_seconds if config is not None and config.client_ip is not None else None
+    return seconds or DEFAULT_AFFINITY_SECONDS
+
+
+def _source_ranges(service: Service, family: int) -> tuple[str, ...] | None:
+    """The admitted sources of this family. None: all, as no range is given, or one that holds every address.
+
+    Ranges of the other family alone admit nobody: kube-proxy would admit everybody.
+    """
+    given = service.spec.load_balancer_source_ranges
+    if not given:
+        return None
+    networks = [network for network in map(_network, given) if network is not None and network.version == family]
+    if any(network.prefixlen == 0 for network in networks):
+        return None
+    return disjoint(str(network) for network in networks)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """Parse a range. The API admits spaces around it, and bits after its prefix."""
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None

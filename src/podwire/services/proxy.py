@@ -15,10 +15,13 @@ from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import Object
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
-from podwire.services.model import NodeView
-from podwire.services.rows import RANGES, Owner, Row, held_slots, rows
-from podwire.services.slots import Slots
+from podwire.services.derivation import NODE_PORTS, RANGES, Owner, rows
+from podwire.services.node_view import NodeView
+from podwire.services.pools import Pools
+from podwire.services.readback import held_pools
+from podwire.services.rows import Row
 from podwire.services.view import ServicesView
+from podwire.services.word import LARGEST_POOL
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -29,12 +32,12 @@ class Feed(Protocol[ObjectT]):
     synced: asyncio.Event
 
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
-        """Hear of every change, and of every object that is known already."""
+        """Call the listener with every change, and with every object that is known already."""
         ...
 
 
 class HostFeeds(msgspec.Struct, frozen=True):
-    """What host ports are made of."""
+    """Pods have host ports; the own Node has addresses and a zone."""
 
     pods: Feed[Pod]
     nodes: Feed[Node]
@@ -43,7 +46,7 @@ class HostFeeds(msgspec.Struct, frozen=True):
 class ServiceProxy:
     """One node's Services and host ports. Each owner of rows is a Service or a pod, by its namespace and name.
 
-    Without `host` there are no host ports.
+    Without `host` there are no host ports, and the node remains what `node` says.
     """
 
     def __init__(
@@ -58,16 +61,16 @@ class ServiceProxy:
         self._slices = slices
         self._host = host
         self._view = ServicesView(node)
-        self._slots: Slots[Owner] = Slots()
+        self._pools: Pools[Owner] = Pools(LARGEST_POOL)
         self._reconciler: Reconciler[Owner, Row] = Reconciler(
             "services", self._derive, sink, self._restore, self._view.seniority
         )
-        services.subscribe(lambda change: self._reconciler.touch(*self._view.service_changed(change)))
-        slices.subscribe(lambda change: self._reconciler.touch(*self._view.slice_changed(change)))
+        services.subscribe(self._touching(self._view.service_changed))
+        slices.subscribe(self._touching(self._view.slice_changed))
         if host is not None:
             ports = self._view.host_ports
-            host.pods.subscribe(lambda change: self._reconciler.touch(*ports.pod_changed(change)))
-            host.nodes.subscribe(lambda change: self._reconciler.touch(*ports.node_changed(change)))
+            host.pods.subscribe(self._touching(ports.pod_changed))
+            host.nodes.subscribe(self._touching(self._view.node_changed))
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -81,7 +84,7 @@ class ServiceProxy:
         if self._host is not None:
             await self._host.pods.synced.wait()
             await self._host.nodes.synced.wait()
-        self._reconciler.touch(RANGES)
+        self._reconciler.touch(RANGES, NODE_PORTS)
         self._reconciler.inputs_synced()
         await self._reconciler.run()
 
@@ -93,8 +96,18 @@ class ServiceProxy:
         """Return all rows that the kernel should hold, and those that it refuses, as text."""
         return self._reconciler.lines()
 
+    def _touching(self, concerned: Callable[[Change[ObjectT]], frozenset[Owner]]) -> Callable[[Change[ObjectT]], None]:
+        """A listener that marks the owners whom a change concerns; most changes of nodes and pods concern none."""
+
+        def listener(change: Change[ObjectT]) -> None:
+            owners = concerned(change)
+            if owners:
+                self._reconciler.touch(*owners)
+
+        return listener
+
     def _derive(self, owner: Owner) -> Iterator[Row]:
-        return rows(owner, self._view, self._slots)
+        return rows(owner, self._view, self._pools)
 
     def _restore(self, held: Iterable[Row]) -> None:
-        self._slots.restore(held_slots(held))
+        self._pools.restore(held_pools(held))

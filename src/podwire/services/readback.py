@@ -1,64 +1,144 @@
-"""What the kernel holds in the maps of services.nft, as rows again."""
+"""What the kernel holds in the maps of services.nft, as rows again, and the pools among those rows."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
-from podwire.kernel.readback import PROTOCOLS, Elements
+from podwire.kernel.elements import Range
+from podwire.kernel.readback import PROTOCOLS, Collection, Elements, Field, held_elements
 from podwire.kernel.setdump import RawElement
 from podwire.kube.backends import Backend
-from podwire.services import model
-from podwire.services.model import Frontend
-from podwire.services.rows import ElementRow, EndpointRow, MemberRow, Members, ServiceRow
+from podwire.services.model import NODE_PORT_ADDRESSES, Frontend, Protocol
+from podwire.services.node_view import range_text
+from podwire.services.pools import HeldPool, PoolAddress
+from podwire.services.rows import (
+    DrawRow,
+    ElementRow,
+    EndpointRow,
+    FrontendRow,
+    MemberRow,
+    Members,
+    Row,
+    SourceRow,
+    StickyRow,
+)
 from podwire.services.ruleset import TABLE_NAME
+from podwire.services.word import POOL, sticky_number
 
-_PROTOCOLS = {number: model.Protocol(name) for number, name in PROTOCOLS.items()}
+_PROTOCOLS = {number: Protocol(name) for number, name in PROTOCOLS.items()}
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _WIDTH = {4: 4, 6: 16}
-_FRONTEND = struct.Struct("!B3xH2x")
-"""What follows the address: protocol and port, each in a register of its own."""
+_ADDRESS = {4: Field.IPV4, 6: Field.IPV6}
+_PROTOCOL_AND_PORT = struct.Struct("!B3xH2x")
+"""Each part of a key is in a register of its own."""
 _PORT = struct.Struct("!H2x")
 _NUMBER = struct.Struct("=I")
+_SLOT_KEY = struct.Struct("=IB3xI")
+_STICKY_KEY = struct.Struct("=IB3x")
+_DRAW_KEY = struct.Struct("=II")
+_PLAIN_SETS = (Members.VIRTUAL, Members.HAIRPIN)
+_RANGE_SETS = (Members.RANGE, Members.NODEPORT_ADDRESSES)
 
 
 def held_rows(kernel: Elements, family: int) -> Iterator[ElementRow]:
-    """All rows of one family, 4 or 6."""
-    for element in kernel.elements(TABLE_NAME, f"service{family}"):
-        yield ServiceRow(_frontend(element.key, family), *_NUMBER.unpack(element.data))
+    """All rows of one family, 4 or 6. What the kernel itself adds, the clients of session affinity, is left out."""
+    yield from _frontends(kernel, family)
     for element in kernel.elements(TABLE_NAME, f"endpoint{family}"):
-        frontend = _frontend(element.key, family)
-        (slot,) = _NUMBER.unpack_from(element.key, _WIDTH[family] + _FRONTEND.size)
-        yield EndpointRow(frontend, slot, _backend(element.data, family))
-    for element in kernel.elements(TABLE_NAME, f"{Members.CLUSTER}{family}"):
-        yield MemberRow(Members.CLUSTER, _address(element.key, family))
-    for element in kernel.elements(TABLE_NAME, f"{Members.HAIRPIN}{family}"):
-        yield MemberRow(Members.HAIRPIN, _address(element.key, family))
-    yield from _ranges(kernel.elements(TABLE_NAME, f"{Members.RANGE}{family}"), family)
+        pool, protocol, slot = _SLOT_KEY.unpack(element.key)
+        yield EndpointRow(pool, _PROTOCOLS[protocol], slot, _backend(element.data, family))
+    for element in kernel.elements(TABLE_NAME, f"sticky{family}"):
+        word, protocol = _STICKY_KEY.unpack(element.key)
+        yield StickyRow(word, _PROTOCOLS[protocol], _backend(element.data, family))
+    for element in kernel.elements(TABLE_NAME, f"draw{family}"):
+        _, slot = _DRAW_KEY.unpack(element.key)
+        yield DrawRow(family, slot, _word(element))
+    for plain in _PLAIN_SETS:
+        for element in kernel.elements(TABLE_NAME, f"{plain}{family}"):
+            yield MemberRow(plain, _address(element.key, family))
+    yield from _ranges(kernel, family)
+
+
+def _frontends(kernel: Elements, family: int) -> Iterator[FrontendRow]:
+    """The words of all frontends."""
+    for name, outside in (("service", False), ("outside", True)):
+        for element in kernel.elements(TABLE_NAME, f"{name}{family}"):
+            protocol, port = _PROTOCOL_AND_PORT.unpack_from(element.key, _WIDTH[family])
+            frontend = Frontend(_address(element.key, family), _PROTOCOLS[protocol], port)
+            yield FrontendRow(frontend, outside, _word(element))
+    for name, outside in (("nodeport", False), ("outside_nodeport", True)):
+        for element in kernel.elements(TABLE_NAME, f"{name}{family}"):
+            protocol, port = _PROTOCOL_AND_PORT.unpack(element.key)
+            frontend = Frontend(NODE_PORT_ADDRESSES[family], _PROTOCOLS[protocol], port)
+            yield FrontendRow(frontend, outside, _word(element))
+
+
+def _ranges(kernel: Elements, family: int) -> Iterator[MemberRow | SourceRow]:
+    """The sets of ranges."""
+    address = _ADDRESS[family]
+    sets = [Collection(f"{of}{family}", (address,), interval=True) for of in _RANGE_SETS]
+    for of, collection in zip(_RANGE_SETS, sets, strict=True):
+        for element in held_elements(kernel, TABLE_NAME, (collection,)):
+            (block,) = element.key
+            yield from (MemberRow(of, text) for text in _blocks(block))
+    sources = Collection(f"sources{family}", (Field.NUMBER, address), interval=True)
+    for element in held_elements(kernel, TABLE_NAME, (sources,)):
+        pool, block = element.key
+        assert isinstance(pool, int), "a pool is a number"
+        yield from (SourceRow(pool, text) for text in _blocks(block))
+
+
+def _blocks(block: object) -> Iterator[str]:
+    """A range of addresses as rows write it: an address, or networks."""
+    if not isinstance(block, Range):
+        yield str(block)
+        return
+    first, last = ipaddress.ip_address(str(block.first)), ipaddress.ip_address(str(block.last))
+    yield from map(range_text, ipaddress.summarize_address_range(first, last))
 
 
 def _address(raw: bytes, family: int) -> str:
     return socket.inet_ntop(_FAMILIES[family], raw[: _WIDTH[family]])
 
 
-def _frontend(key: bytes, family: int) -> Frontend:
-    protocol, port = _FRONTEND.unpack_from(key, _WIDTH[family])
-    return Frontend(_address(key, family), _PROTOCOLS[protocol], port)
-
-
 def _backend(data: bytes, family: int) -> Backend:
     return Backend(_address(data, family), *_PORT.unpack_from(data, _WIDTH[family]))
 
 
-def _ranges(elements: Iterable[RawElement], family: int) -> Iterator[MemberRow]:
-    """Blocks that do not touch each other: each first address with the first one after it."""
-    bounds = sorted((element.key, element.end) for element in elements)
-    # A set may begin with an end: what lies before the first block.
-    starts = [int.from_bytes(key, "big") for key, end in bounds if not end]
-    for start in starts:
-        after = min(int.from_bytes(key, "big") for key, end in bounds if end and int.from_bytes(key, "big") > start)
-        length = 8 * _WIDTH[family] - (after - start - 1).bit_length()
-        first = start.to_bytes(_WIDTH[family], "big")
-        yield MemberRow(Members.RANGE, str(ipaddress.ip_network(f"{_address(first, family)}/{length}")))
+def _word(element: RawElement) -> int:
+    (word,) = _NUMBER.unpack(element.data)
+    return int(word)
+
+
+def held_pools(held: Iterable[Row]) -> Mapping[PoolAddress, HeldPool]:
+    """The pools among rows that were read back, by every frontend that leads to them."""
+    words: list[FrontendRow] = []
+    slots: defaultdict[tuple[int, int], dict[int, Backend]] = defaultdict(dict)
+    sticky: defaultdict[tuple[int, int], dict[int, Backend]] = defaultdict(dict)
+    draws: list[DrawRow] = []
+    for row in held:
+        if isinstance(row, FrontendRow):
+            words.append(row)
+        elif isinstance(row, EndpointRow):
+            slots[_family(row.backend), row.pool][row.slot] = row.backend
+        elif isinstance(row, StickyRow):
+            sticky[_family(row.backend), row.word & POOL][sticky_number(row.word)] = row.backend
+        elif isinstance(row, DrawRow):
+            draws.append(row)
+    for row in draws:
+        key = row.family, row.word & POOL
+        backend = sticky[key].get(sticky_number(row.word))
+        if backend is not None:
+            slots[key][row.slot] = backend
+    pools = {
+        key: HeldPool(key[1], slots[key], {backend: number for number, backend in sticky[key].items()})
+        for key in dict.fromkeys((row.frontend.family, row.word & POOL) for row in words)
+    }
+    return {PoolAddress(row.frontend, row.outside): pools[row.frontend.family, row.word & POOL] for row in words}
+
+
+def _family(backend: Backend) -> int:
+    return 6 if ":" in backend.address else 4

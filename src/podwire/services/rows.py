@@ -1,68 +1,79 @@
 """Rows: the elements of the maps of services.nft, and the flows that may go on. Pure.
 
-A row prints itself as the element of nft's language that it is. Its stage puts endpoints before the frontend that
-counts them, and a Service's ports before what refuses its other ports.
+A row's `text` is the element of nft's language that it is. Its stage puts endpoints before the words that lead to them,
+and a Service's ports before what refuses its other ports.
 """
 
 from __future__ import annotations
 
 import enum
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import ClassVar, Protocol
+from collections.abc import Hashable
+from typing import ClassVar
 
 import msgspec
 
 from podwire.kube.backends import Backend
-from podwire.kube.meta import NamespacedName
-from podwire.services import model
-from podwire.services.host_ports import PodOwner
-from podwire.services.model import Frontend
-from podwire.services.slots import Slots
-
-Owner = NamespacedName | PodOwner
-
-RANGES = NamespacedName("", "service-ranges")
-"""The owner of the rows of all Services' ranges: no Service can have this name, as it has no namespace."""
-
-
-class View(Protocol):
-    """The current objects, as far as rows depend on them."""
-
-    @property
-    def node(self) -> model.NodeView:
-        """The node that the rows are for."""
-        ...
-
-    def entries(self, owner: NamespacedName | PodOwner) -> Iterable[model.Entry]:
-        """The frontends of a Service or of a pod's host ports, none where there is no such object."""
-        ...
+from podwire.services.model import Frontend, Protocol
+from podwire.services.word import POOL, meaning, sticky_number
 
 
 class EndpointRow(msgspec.Struct, frozen=True, gc=False):
-    """One slot of a frontend."""
+    """One slot of a pool."""
 
     stage: ClassVar[int] = 0
 
-    frontend: Frontend
+    pool: int
+    protocol: Protocol
     slot: int
     backend: Backend
 
     @property
     def key(self) -> Hashable:
         """What the kernel can hold once."""
-        return (self.frontend, self.slot)
+        return (":" in self.backend.address, self.pool, self.slot)
 
     @property
     def collection(self) -> str:
-        """The map or set of services.nft."""
-        return f"endpoint{self.frontend.family}"
+        """The map of services.nft."""
+        return "endpoint6" if ":" in self.backend.address else "endpoint4"
 
     @property
     def key_text(self) -> str:
         """The element's key in nft's language."""
-        frontend = self.frontend
-        return f"{frontend.address} . {frontend.protocol} . {frontend.port} . {self.slot}"
+        return f"{self.pool} . {self.protocol} . {self.slot}"
+
+    @property
+    def text(self) -> str:
+        """The element in nft's language."""
+        return f"{self.pool} . {self.protocol} . {self.slot} : {self.backend.address} . {self.backend.port}"
+
+    def __str__(self) -> str:
+        return f"{self.collection} {self.text}"
+
+
+class StickyRow(msgspec.Struct, frozen=True, gc=False):
+    """One endpoint of a pool with session affinity; the word holds its number."""
+
+    stage: ClassVar[int] = 0
+
+    word: int
+    protocol: Protocol
+    backend: Backend
+
+    @property
+    def key(self) -> Hashable:
+        """What the kernel can hold once."""
+        return ("sticky", ":" in self.backend.address, self.word)
+
+    @property
+    def collection(self) -> str:
+        """The map of services.nft."""
+        return "sticky6" if ":" in self.backend.address else "sticky4"
+
+    @property
+    def key_text(self) -> str:
+        """The element's key in nft's language."""
+        return f"{self.word:#x} . {self.protocol}"
 
     @property
     def text(self) -> str:
@@ -70,47 +81,93 @@ class EndpointRow(msgspec.Struct, frozen=True, gc=False):
         return f"{self.key_text} : {self.backend.address} . {self.backend.port}"
 
     def __str__(self) -> str:
-        return f"{self.collection} {self.text}"
+        number, pool = sticky_number(self.word), self.word & POOL
+        backend = self.backend
+        return f"{self.collection} {pool} . {self.protocol} . endpoint {number} : {backend.address} . {backend.port}"
 
 
-class ServiceRow(msgspec.Struct, frozen=True, gc=False):
-    """A frontend and the number of its slots; without any, connections are refused."""
+class DrawRow(msgspec.Struct, frozen=True, gc=False):
+    """One slot of a pool with session affinity: the word of a sticky row."""
 
     stage: ClassVar[int] = 1
 
-    frontend: Frontend
-    slots: int
+    family: int
+    slot: int
+    word: int
 
     @property
     def key(self) -> Hashable:
         """What the kernel can hold once."""
-        return self.frontend
+        return ("draw", self.family, self.word & POOL, self.slot)
 
     @property
     def collection(self) -> str:
-        """The map or set of services.nft."""
-        return f"service{self.frontend.family}"
+        """The map of services.nft."""
+        return f"draw{self.family}"
 
     @property
     def key_text(self) -> str:
         """The element's key in nft's language."""
-        return f"{self.frontend.address} . {self.frontend.protocol} . {self.frontend.port}"
+        return f"{self.word & POOL} . {self.slot}"
 
     @property
     def text(self) -> str:
         """The element in nft's language."""
-        return f"{self.key_text} : {self.slots}"
+        return f"{self.key_text} : {self.word:#x}"
 
     def __str__(self) -> str:
-        return f"{self.collection} {self.text}"
+        return f"{self.collection} {self.key_text} : endpoint {sticky_number(self.word)}"
+
+
+class FrontendRow(msgspec.Struct, frozen=True, gc=False):
+    """A frontend and its word. With `outside` the word counts for clients outside of this node's pods alone."""
+
+    stage: ClassVar[int] = 2
+
+    frontend: Frontend
+    outside: bool
+    word: int
+
+    @property
+    def key(self) -> Hashable:
+        """What the kernel can hold once."""
+        return (self.frontend, self.outside)
+
+    @property
+    def collection(self) -> str:
+        """The map of services.nft."""
+        frontend = self.frontend
+        if frontend.is_node_port:
+            return f"outside_nodeport{frontend.family}" if self.outside else f"nodeport{frontend.family}"
+        return f"outside{frontend.family}" if self.outside else f"service{frontend.family}"
+
+    @property
+    def key_text(self) -> str:
+        """The element's key in nft's language."""
+        frontend = self.frontend
+        if frontend.is_node_port:
+            return f"{frontend.protocol} . {frontend.port}"
+        return f"{frontend.address} . {frontend.protocol} . {frontend.port}"
+
+    @property
+    def text(self) -> str:
+        """The element in nft's language."""
+        return f"{self.key_text} : {self.word:#x}"
+
+    def __str__(self) -> str:
+        return f"{self.collection} {self.key_text} : {meaning(self.word)}"
 
 
 class Members(enum.StrEnum):
-    """The sets of services.nft, each once a family, in the order in which they are filled."""
+    """The sets of services.nft with one address or range an element, each once a family, as they are filled."""
 
     HAIRPIN = "hairpin"
-    CLUSTER = "cluster"
+    NODEPORT_ADDRESSES = "nodeport_addresses"
+    VIRTUAL = "virtual"
     RANGE = "range"
+
+
+_MEMBER_STAGES = {Members.HAIRPIN: 0, Members.NODEPORT_ADDRESSES: 3, Members.VIRTUAL: 3, Members.RANGE: 4}
 
 
 class MemberRow(msgspec.Struct, frozen=True, gc=False):
@@ -127,11 +184,11 @@ class MemberRow(msgspec.Struct, frozen=True, gc=False):
     @property
     def stage(self) -> int:
         """Its place in a batch."""
-        return _STAGES[self.of]
+        return _MEMBER_STAGES[self.of]
 
     @property
     def collection(self) -> str:
-        """The map or set of services.nft."""
+        """The set of services.nft."""
         return f"{self.of}{6 if ':' in self.member else 4}"
 
     @property
@@ -148,56 +205,63 @@ class MemberRow(msgspec.Struct, frozen=True, gc=False):
         return f"{self.collection} {self.text}"
 
 
-class FlowRow(msgspec.Struct, frozen=True, gc=False):
-    """Datagrams to this frontend that are on their way to this backend may go on.
+class SourceRow(msgspec.Struct, frozen=True, gc=False):
+    """A range whose clients are admitted where the word of a frontend has the guard."""
 
-    The kernel makes the flows; taking the row away ends them, so that a client that keeps sending is led elsewhere.
-    Datagrams only: a TCP connection notices by itself that its peer is gone.
-    """
+    stage: ClassVar[int] = 1
 
-    stage: ClassVar[int] = 0
-
-    frontend: Frontend
-    backend: Backend
+    pool: int
+    network: str
 
     @property
     def key(self) -> Hashable:
         """What the kernel can hold once."""
-        return (self.frontend, self.backend)
+        return (self.pool, self.network)
+
+    @property
+    def collection(self) -> str:
+        """The set of services.nft."""
+        return "sources6" if ":" in self.network else "sources4"
+
+    @property
+    def key_text(self) -> str:
+        """The element's key in nft's language."""
+        # With an address nft 1.0.6 would look for the element to delete in the wrong byte order.
+        if "/" in self.network:
+            return f"{self.pool} . {self.network}"
+        return f"{self.pool} . {self.network}/{128 if ':' in self.network else 32}"
+
+    @property
+    def text(self) -> str:
+        """The element in nft's language."""
+        return self.key_text
 
     def __str__(self) -> str:
-        frontend, backend = self.frontend, self.backend
-        return f"flow {frontend.address} . {frontend.protocol} . {frontend.port} : {backend.address} . {backend.port}"
+        return f"{self.collection} {self.pool} . {self.network}"
 
 
-ElementRow = EndpointRow | ServiceRow | MemberRow
-Row = ElementRow | FlowRow
+class FlowsRow(msgspec.Struct, frozen=True, gc=False):
+    """Datagrams to this port of an address or range may be on their way to these backends, and to no others.
 
-_STAGES = {Members.HAIRPIN: 0, Members.CLUSTER: 2, Members.RANGE: 3}
+    The kernel makes the flows. Those that the row does not allow are ended, so that a client that keeps sending is led
+    elsewhere. Datagrams only: a TCP connection notices by itself that its peer is gone.
+    """
+
+    stage: ClassVar[int] = 0
+
+    destination: str
+    port: int
+    backends: frozenset[Backend]
+
+    @property
+    def key(self) -> Hashable:
+        """What the kernel can hold once."""
+        return ("flows", self.destination, self.port)
+
+    def __str__(self) -> str:
+        backends = ", ".join(f"{one.address} . {one.port}" for one in sorted(self.backends))
+        return f"flows {self.destination} . udp . {self.port} : {{ {backends} }}"
 
 
-def rows(owner: Owner, view: View, slots: Slots[Owner]) -> Iterator[Row]:
-    """The rows of one Service, of one pod's host ports, or of the ranges of all Services."""
-    if owner == RANGES:
-        yield from (MemberRow(Members.RANGE, block) for block in view.node.service_ranges)
-        return
-    entries = tuple(view.entries(owner))
-    placed = slots.keep(owner, {entry.frontend: entry.backends for entry in entries})
-    for entry in entries:
-        backends = placed[entry.frontend]
-        yield from (EndpointRow(entry.frontend, slot, backend) for slot, backend in enumerate(backends))
-        yield ServiceRow(entry.frontend, len(backends))
-        if isinstance(owner, NamespacedName):  # the other ports of a node's address are the node's own
-            yield MemberRow(Members.CLUSTER, entry.frontend.address)
-        yield from (MemberRow(Members.HAIRPIN, address) for address in entry.local)
-        if entry.frontend.protocol == model.Protocol.UDP:
-            yield from (FlowRow(entry.frontend, backend) for backend in entry.serving)
-
-
-def held_slots(held: Iterable[Row]) -> Mapping[Frontend, Mapping[int, Backend]]:
-    """The slots among rows that were read back."""
-    found: defaultdict[Frontend, dict[int, Backend]] = defaultdict(dict)
-    for row in held:
-        if isinstance(row, EndpointRow):
-            found[row.frontend][row.slot] = row.backend
-    return found
+ElementRow = EndpointRow | StickyRow | DrawRow | FrontendRow | MemberRow | SourceRow
+Row = ElementRow | FlowsRow

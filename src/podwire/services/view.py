@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.services import model
+from podwire.services.derivation import NODE_PORTS, Owner
 from podwire.services.host_ports import HostPortsView, PodOwner
-from podwire.services.rows import Owner
+from podwire.services.node_view import NodeView
 
 
 class ServicesView:
     """Objects by the Service that they belong to: a change costs what the Service costs, however many there are."""
 
-    def __init__(self, node: model.NodeView) -> None:
+    def __init__(self, node: NodeView) -> None:
         self.node = node
         self.host_ports = HostPortsView(node.name)
         self._services: dict[NamespacedName, Service] = {}
@@ -42,7 +44,7 @@ class ServicesView:
         return (metadata.creation_timestamp or "", metadata.uid, owner.namespace, owner.name)
 
     def service_changed(self, change: Change[Service]) -> frozenset[NamespacedName]:
-        """Take the change in; answers the Services that it concerns."""
+        """Apply the change; return the Services that it concerns."""
         if change.new is not None:
             self._services[change.new.key] = change.new
             return frozenset({change.new.key})
@@ -51,8 +53,19 @@ class ServicesView:
             return frozenset({change.old.key})
         return frozenset()
 
+    def node_changed(self, change: Change[Node]) -> frozenset[Owner]:
+        """Apply a change of a node; return the owners that it concerns: all where this one's zone or addresses changed.
+
+        A deleted Node changes nothing: the machine is still what it was.
+        """
+        if change.new is None or change.new.metadata.name != self.node.name:
+            return frozenset()
+        ports = self.host_ports.node_changed(change)
+        before, self.node = self.node, self.node.followed(change.new)
+        return ports if self.node == before else frozenset({NODE_PORTS, *self._services, *ports})
+
     def slice_changed(self, change: Change[EndpointSlice]) -> frozenset[NamespacedName]:
-        """Take the change in; answers the Services that it concerns: two where a slice went over to another."""
+        """Apply the change; return the Services that it concerns: two where a slice went over to another."""
         old = self._drop(change.old) if change.old is not None else frozenset()
         if change.new is None:
             return old
