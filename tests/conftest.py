@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from podwire.testing import World
 from podwire.testing.namespaces import fresh_namespace, remove
 from tests.world.harness import Home, running
 
 pytest_plugins = ["pytester"]
+
+settings.register_profile("podwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("podwire")
 
 SLOWEST_FIRST = ("suite", "world", "testing", "clients", "kubectl", "policy", "pods", "services", "lab", "controllers")
 """Folders of tests that start worlds or wait for packets."""
