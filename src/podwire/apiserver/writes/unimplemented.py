@@ -1,13 +1,10 @@
-"""Warnings for objects and fields that are stored and have no effect; an entry is removed when it gets one."""
+"""Warnings for objects that are stored and have no effect; an entry is removed when its kind gets one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from podwire.apiserver.base.field_path import Field
     from podwire.apiserver.kinds.resources import Resource
 
 _NOTHING_DONE = {
@@ -22,16 +19,6 @@ _NOTHING_DONE = {
 }
 """By group and kind: what does not happen."""
 
-_SERVICE_FIELDS = {
-    "type": {
-        "NodePort": "nodes do not listen on its node ports: reach it by its cluster IP or 'kubectl port-forward'",
-        "LoadBalancer": "it gets no address outside: reach it by its cluster IP or 'kubectl port-forward'",
-    },
-    "sessionAffinity": {"ClientIP": "each connection may go to any endpoint"},
-    "internalTrafficPolicy": {"Local": "connections go to the endpoints of all nodes"},
-}
-"""By field of a Service's spec and its value: what does not happen."""
-
 _WRITING = frozenset({"create", "update", "patch"})
 
 
@@ -41,18 +28,3 @@ def warning(resource: Resource, verb: str, subresource: str) -> str:
     if not missing or subresource or verb not in _WRITING:
         return ""
     return f"podwire stores this {resource.kind} and does not act on it: {missing}"
-
-
-def service_warnings(spec: Field) -> Iterator[str]:
-    """The warnings of a Service's fields without effect."""
-    for field, missing in _without_effect(spec.value or {}):
-        yield f"{spec.path}.{field}: podwire stores this and does not act on it: {missing}"
-
-
-def _without_effect(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for field, values in _SERVICE_FIELDS.items():
-        missing = values.get(spec.get(field, ""))
-        if missing:
-            yield f"{field} {spec[field]}", missing
-    if spec.get("externalIPs"):
-        yield "externalIPs", "no node answers for these addresses"

@@ -11,7 +11,7 @@ from podwire.apiserver.base import formats
 from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.base.validation_cache import ValidationCache
 from podwire.apiserver.validation import pods
-from podwire.apiserver.writes import pod_warnings, unimplemented
+from podwire.apiserver.writes import pod_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def of_write(resource: Resource, obj: Object, old: Object | None) -> tuple[str, 
             # An update of a pod comes from programs rather than people: upstream has no warnings for it.
             return () if old is not None else (*_name(new, "the Pod's hostname"), *_pods(new["spec"]))
         case "", "Service":
-            return (*_service(new), *unimplemented.service_warnings(new["spec"]))
+            return tuple(_service(new))
         case "", "Endpoints":
             return tuple(_endpoints(new))
         case "discovery.k8s.io", "EndpointSlice":
