@@ -83,6 +83,7 @@ def test_a_port_that_is_taken(fresh_home: Home) -> None:
         (["up", "--zones", "a,,b"], ("--zones", "a,b,c")),
         (["up", "--lb-pool", "172.18.0.0/24"], ("--lb-pool 172.18.0.0/24", "API server", "choose")),
         (["up", "--service-node-port-range", "32767-30000"], ("--service-node-port-range", "30000-32767")),
+        (["up", "--publish", "8080"], ("--publish 8080", "8080=shop/web:80")),
         (["outside", "--name", "absent", "--", "true"], ("no world 'absent'",)),
         (["outside", "--"], ("outside", "podwire outside -- curl")),
         (["up", "--overlay", "carrier-pigeon"], ("carrier-pigeon", "vxlan")),

@@ -14,7 +14,9 @@ from podwire.cli.options import output_option
 @click.option("--name", default=None, envvar="PODWIRE_NAME", help="The world's name; all worlds where none is given.")
 @output_option
 def command(name: str | None, output: str) -> None:
-    """Show the worlds of this user: nodes, pods, what a stand-in answers for, and where to reach them.
+    """Show the worlds of this user: nodes, pods, Services, and where to reach them.
+
+    Of a Service that clients outside of the cluster use, it shows each address and port there and on this machine.
 
     \b
     podwire status

@@ -46,6 +46,12 @@ from podwire.cli.termination import cleanup_on_signal
     is_flag=True,
     help="Let Services have externalIPs: a user who may write one can take the traffic of any address (CVE-2020-8554).",
 )
+@click.option(
+    "--publish",
+    multiple=True,
+    metavar="HOSTPORT=SERVICE:PORT",
+    help="Fix the port of 127.0.0.1 for the port of a Service: 8080=shop/web:80, 8053=dns:53/udp; repeatable.",
+)
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
 @click.option(

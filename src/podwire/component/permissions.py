@@ -18,6 +18,8 @@ RECORD = ("create", "patch")
 
 AGENT = "podwire:agent"
 DNS = "podwire:dns"
+RELAY = "podwire:relay"
+"""The process of a world that makes Services reachable from its host."""
 
 Rule = tuple[str, tuple[str, ...], tuple[str, ...]]
 """API group, resources, verbs."""
@@ -32,6 +34,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     DNS: (
         ("", ("namespaces", "services"), READ),
         ("discovery.k8s.io", ("endpointslices",), READ),
+    ),
+    RELAY: (
+        ("", ("nodes", "services"), READ),
+        ("discovery.k8s.io", ("endpointslices",), READ),
+        ("", ("events",), RECORD),
     ),
 }
 """By role: what it may do."""
@@ -55,7 +62,7 @@ def account(namespace: str, name: str) -> Object:
     return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
 
 
-CERTIFICATE_SUBJECTS: Mapping[str, Object] = {AGENT: group(AGENTS), DNS: user(DNS)}
+CERTIFICATE_SUBJECTS: Mapping[str, Object] = {AGENT: group(AGENTS), DNS: user(DNS), RELAY: user(RELAY)}
 """Subjects where each program proves itself by a client certificate."""
 
 

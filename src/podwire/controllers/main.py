@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -33,9 +34,11 @@ from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.controllers.workloads.statefulset import StatefulSets
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
-from podwire.kube.kinds import REPLICATION_CONTROLLERS
+from podwire.kube.kinds import REPLICATION_CONTROLLERS, SERVICES
 from podwire.kube.recorder import Recorder
+from podwire.kube.services import Service
 from podwire.kube.shared_informers import SharedInformers
+from podwire.kube.watch import Change
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +60,16 @@ COMPONENTS = (
 
 
 class ControllersConfig(msgspec.Struct, frozen=True):
-    """`credentials` are those of system:kube-controller-manager.
+    """`credentials` are those of system:kube-controller-manager. `service_listener` gets every change of a Service.
 
-    Without `balancer_pools` no provider serves Services of type LoadBalancer.
+    Without `balancer_pools` no provider serves Services of type LoadBalancer. `service_listener` gets each change of a
+    Service.
     """
 
     credentials: Credentials
     node_health: NodeHealth = NodeHealth()
     balancer_pools: BalancerPools | None = None
+    service_listener: Callable[[Change[Service]], None] | None = None
 
 
 async def run(config: ControllersConfig) -> None:
@@ -98,6 +103,8 @@ async def run(config: ControllersConfig) -> None:
         if config.balancer_pools is not None:
             cloud = LocalCloud(config.balancer_pools)
             loops[SERVICE_CONTROLLER] = ServiceController(*parts, events[SERVICE_CONTROLLER], cloud).run
+        if config.service_listener is not None:
+            informers.of(SERVICES).informer.subscribe(config.service_listener)
         collector = GarbageCollector(client, informers)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(informers.run())

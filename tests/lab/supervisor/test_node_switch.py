@@ -23,6 +23,11 @@ class Roles:
     def release(self, network: str) -> None:
         self.calls.append(f"release {network}")
 
+    def demand(self, role: str) -> None:
+        if role != "relay":
+            raise KeyError(role)
+        self.calls.append(f"demand {role}")
+
 
 def client(path: Path, line: bytes) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -39,7 +44,7 @@ def roles() -> Roles:
 
 @pytest.fixture
 def switch(tmp_path: Path, roles: Roles) -> NodeSwitch:
-    return NodeSwitch(tmp_path / "power", roles.hold, roles.release)
+    return NodeSwitch(tmp_path / "power", roles.hold, roles.release, roles.demand)
 
 
 def test_a_node_is_off_when_nothing_of_it_runs_any_more(
@@ -81,3 +86,13 @@ def test_what_is_no_request_is_refused(tmp_path: Path, switch: NodeSwitch) -> No
     with client(tmp_path / "power", b"?\n") as connection:
         assert "JSONDecodeError" in switch.accept(10)
         assert "cannot be read" in json.loads(connection.makefile("rb").readline())["error"]
+
+
+def test_a_role_on_demand_is_started_by_its_name(tmp_path: Path, switch: NodeSwitch, roles: Roles) -> None:
+    with client(tmp_path / "power", power.role_request("relay")) as connection:
+        assert switch.accept(0.0) == ""
+        assert json.loads(connection.makefile("rb").readline()) == {"done": True}
+    assert roles.calls == ["demand relay"]
+    with client(tmp_path / "power", power.role_request("nobody")) as connection:
+        assert "nobody" in switch.accept(0.0)
+        assert "error" in json.loads(connection.makefile("rb").readline())

@@ -102,3 +102,22 @@ def test_held_roles_of_a_network_stay_away_until_they_are_released() -> None:
     assert roles.next_due(100) is None
     roles.release("node-1", 100)
     assert names(roles.due(100)) == ["agent"]
+
+
+def test_a_role_on_demand_waits_until_it_is_requested() -> None:
+    roles = Supervision((RoleSpec("relay", "m:relay", "", on_demand=True), spec("other")))
+    assert [role.name for role in roles.due(0.0)] == ["other"]
+    roles.demand("relay", 1.0)
+    assert [role.name for role in roles.due(1.0)] == ["relay"]
+    roles.running("relay", 7, 1.0)
+    roles.exited(7, -9, 2.0)
+    assert [role.name for role in roles.due(3.0)] == ["relay"], "it is kept like any other"
+
+
+def test_a_request_starts_no_role_that_is_held_for_another_reason() -> None:
+    roles = Supervision((RoleSpec("agent", "m:agent", "node-1"),))
+    roles.hold("node-1")
+    roles.demand("agent", 1.0)
+    assert roles.due(1.0) == []
+    with pytest.raises(KeyError):
+        roles.demand("nobody", 1.0)

@@ -17,6 +17,7 @@ from podwire.pki.jwt import SigningKey
 ADMIN = "admin"
 CONTROLLERS = "controllers"
 DNS = "dns"
+RELAY = "relay"
 SERVER = "server"
 TOKENS = "tokens.key"
 """The key that signs the tokens of ServiceAccounts."""
@@ -43,6 +44,7 @@ def clients(topology: Topology) -> dict[str, tuple[str, tuple[str, ...]]]:
         ADMIN: ("kubernetes-admin", ("system:masters",)),
         CONTROLLERS: ("system:kube-controller-manager", ()),
         DNS: (permissions.DNS, ()),
+        RELAY: (permissions.RELAY, ()),
         **{runtime_of(node): (f"system:node:{node}", ("system:nodes",)) for node in nodes},
         **{agent_of(node): (f"{permissions.AGENT}:{node}", (permissions.AGENTS,)) for node in nodes},
     }

@@ -9,11 +9,13 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from podwire.kernel import namespaces
 from podwire.lab.host import userns
+from podwire.lab.relay import low_ports
+from podwire.lab.relay.published import PublishedPort
 from podwire.lab.supervisor.filesystems import prepare_mounts
 from podwire.lab.supervisor.init import Init, WorldSpec
 
@@ -39,6 +41,28 @@ def api_listener(port: int) -> socket.socket:
             ) from None
         raise LaunchError(f"--api-port {port}: {error.strerror}; choose a port from 1024 up") from None
     return listener
+
+
+def published_sockets(ports: Sequence[PublishedPort]) -> dict[str, socket.socket]:
+    """The sockets of `--publish` by their descriptors' names. Raises LaunchError; then none is open."""
+    found: dict[str, socket.socket] = {}
+    try:
+        for port in ports:
+            found[port.descriptor] = _published(port)
+    except LaunchError:
+        for one in found.values():
+            one.close()
+        raise
+    return found
+
+
+def _published(port: PublishedPort) -> socket.socket:
+    try:
+        return low_ports.bind(port.protocol, "127.0.0.1", port.host_port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise LaunchError(f"--publish {port}: the port is taken on 127.0.0.1; choose another") from None
+        raise LaunchError(f"--publish {port}: {error.strerror}; choose a port from 1024 up") from None
 
 
 def first_process(spec: WorldSpec, id_map: userns.IdMap) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from podwire.lab.base import paths
@@ -11,11 +12,20 @@ from podwire.lab.supervisor.role_states import RoleSpec
 
 UNDERLAY = "underlay"
 API_SERVER = "apiserver"
+BOOTSTRAP = "bootstrap"
+RELAY = "relay"
+LOW_PORTS = "low-ports"
+"""The name of the descriptor that leads to the process for ports below 1024."""
 
 
-def world_roles(topology: Topology, services: ServiceOptions, folder: Path, images: Path) -> tuple[RoleSpec, ...]:
-    """All roles. `folder` is the world's folder on the host, with its keys in `pki`; `images` is its user's."""
-    paths_of = {"pki": str(folder / "pki"), "images": str(images)}
+def world_roles(
+    topology: Topology, services: ServiceOptions, folder: Path, images: Path, sockets: Sequence[str] = ()
+) -> tuple[RoleSpec, ...]:
+    """All roles. `folder` is the world's folder on the host, with its keys in `pki`; `images` is its user's.
+
+    `sockets` are the names of the descriptors that the relay inherits.
+    """
+    paths_of = {"pki": str(folder / "pki"), "images": str(images), "folder": str(folder)}
     arguments = {**topology.arguments(), **services.arguments(), **paths_of}
     underlay = str(paths.network("underlay"))
     return (
@@ -44,7 +54,7 @@ def world_roles(topology: Topology, services: ServiceOptions, folder: Path, imag
         ),
         *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),
         RoleSpec(
-            "bootstrap",
+            BOOTSTRAP,
             "podwire.lab.roles.entrypoints:bootstrap",
             str(paths.network(topology.node(1).name)),
             arguments,
@@ -52,6 +62,20 @@ def world_roles(topology: Topology, services: ServiceOptions, folder: Path, imag
             after=(UNDERLAY,),
             inherits=("progress",),
         ),
+        _relay(services, arguments, sockets),
+    )
+
+
+def _relay(services: ServiceOptions, arguments: dict[str, str], sockets: Sequence[str]) -> RoleSpec:
+    """In the host's network namespace, and not before it is needed: after the start, or on demand by a Service."""
+    return RoleSpec(
+        RELAY,
+        "podwire.lab.roles.entrypoints:relay",
+        "",
+        arguments,
+        after=(BOOTSTRAP,),
+        inherits=tuple(sockets),
+        on_demand=not services.published,
     )
 
 

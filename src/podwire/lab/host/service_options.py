@@ -6,25 +6,33 @@ from collections.abc import Mapping
 
 import msgspec
 
+from podwire.lab.relay.published import PublishedPort, parse_all
+
 DEFAULT_PORTS = (30000, 32767)
 """Source: kube-apiserver's flag --service-node-port-range."""
 
 
 class ServiceOptions(msgspec.Struct, frozen=True):
-    """The first and last node port, and whether Services may have externalIPs and nodes honour them."""
+    """The first and last node port, whether externalIPs are allowed, and the host ports that are fixed."""
 
     node_ports: tuple[int, int] = DEFAULT_PORTS
     external_ips: bool = False
+    published: tuple[PublishedPort, ...] = ()
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> ServiceOptions:
         """The options of a role's arguments, as `arguments` made them."""
-        return cls(parse_range(arguments["node_ports"]), bool(arguments["external_ips"]))
+        published = parse_all(filter(None, arguments["published"].split(",")))
+        return cls(parse_range(arguments["node_ports"]), bool(arguments["external_ips"]), published)
 
     def arguments(self) -> dict[str, str]:
         """The options for the arguments of a role."""
         first, last = self.node_ports
-        return {"node_ports": f"{first}-{last}", "external_ips": "yes" if self.external_ips else ""}
+        return {
+            "node_ports": f"{first}-{last}",
+            "external_ips": "yes" if self.external_ips else "",
+            "published": ",".join(map(str, self.published)),
+        }
 
 
 def parse_range(text: str) -> tuple[int, int]:

@@ -16,10 +16,12 @@ from podwire.kernel import nftables
 from podwire.lab.base import paths
 from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import launch, userns, worlds
-from podwire.lab.host.role_specs import world_roles
+from podwire.lab.host.role_specs import LOW_PORTS, world_roles
 from podwire.lab.host.service_options import ServiceOptions, parse_range
 from podwire.lab.network import pools
 from podwire.lab.network.topology import Topology
+from podwire.lab.relay import low_ports
+from podwire.lab.relay.published import parse_all
 from podwire.lab.supervisor.init import KEEP, WorldSpec
 
 Progress = Callable[[str], None]
@@ -43,6 +45,7 @@ class UpOptions:
     lb_pool: str = ""
     service_node_port_range: str = "30000-32767"
     allow_external_ips: bool = False
+    publish: tuple[str, ...] = ()
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
@@ -55,21 +58,31 @@ def start(options: UpOptions, report: Progress) -> worlds.World:
         id_map = userns.available_map()
         if not id_map.full:
             report("warning: no subordinate ids for this user (see /etc/subuid): pods can only run as root")
+        published = launch.published_sockets(services.published)
         listener = launch.api_listener(options.api_port)
+        low, low_process = _low_ports()
         reader, writer = os.pipe()
         ours, theirs = _lifeline(options)
         spec = WorldSpec(
             name=options.name,
-            roles=world_roles(topology, services, folder, paths.images()),
-            descriptors={"api": listener.fileno(), "progress": writer},
+            roles=world_roles(topology, services, folder, paths.images(), (*published, *low)),
+            descriptors={
+                "api": listener.fileno(),
+                "progress": writer,
+                **{name: one.fileno() for name, one in published.items()},
+                **low,
+            },
             logs=folder / "logs",
             nodes=tuple(node.name for node in topology.all_nodes()),
             lifeline=theirs,
         )
         port = listener.getsockname()[1]
         report("starting the first process")
-        world = _launch(spec, options, id_map, port)
-        listener.close()
+        world = _launch(spec, options, id_map, port, low_process)
+        for one in (listener, *published.values()):
+            one.close()
+        for descriptor in low.values():
+            os.close(descriptor)
         os.close(theirs)
         os.close(writer)
         try:
@@ -106,9 +119,19 @@ def _topology(options: UpOptions) -> Topology:
     return found
 
 
+def _low_ports() -> tuple[dict[str, int], tuple[int, int]]:
+    """Start the process for ports below 1024 where it is of use: a descriptor by its name, and its id and start."""
+    if not low_ports.is_of_use():
+        return {}, (0, 0)
+    descriptor, pid = low_ports.start()
+    return {LOW_PORTS: descriptor}, (pid, start_time(pid) or 0)
+
+
 def _services(options: UpOptions) -> ServiceOptions:
     try:
-        return ServiceOptions(parse_range(options.service_node_port_range), options.allow_external_ips)
+        return ServiceOptions(
+            parse_range(options.service_node_port_range), options.allow_external_ips, parse_all(options.publish)
+        )
     except ValueError as error:
         raise launch.LaunchError(str(error)) from None
 
@@ -148,7 +171,9 @@ def _end(name: str) -> None:
             worlds.end(world)
 
 
-def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int) -> worlds.World:
+def _launch(
+    spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int, low_process: tuple[int, int]
+) -> worlds.World:
     pid = launch.first_process(spec, id_map)
     world = worlds.World(
         name=options.name,
@@ -158,6 +183,7 @@ def _launch(spec: WorldSpec, options: UpOptions, id_map: userns.IdMap, port: int
         overlay=options.overlay,
         api_port=port,
         version=__version__,
+        low_ports=low_process,
     )
     worlds.remember(world)
     return world

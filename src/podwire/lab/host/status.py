@@ -11,11 +11,16 @@ import msgspec
 from podwire.kube.client import Client
 from podwire.kube.core import Node, PodIP
 from podwire.kube.credentials import Credentials
-from podwire.kube.kinds import NODES, Kind
+from podwire.kube.kinds import NODES, SERVICES, Kind
 from podwire.kube.meta import Object, Struct
+from podwire.kube.services import Service
 from podwire.lab.base.text_columns import table
+from podwire.lab.host import service_lines
+from podwire.lab.host.service_lines import ServiceLine
 from podwire.lab.host.worlds import World, WorldError
 from podwire.lab.kubelet.pod_events import MACHINE
+from podwire.lab.network.pools import INTERNAL
+from podwire.lab.relay import table as table_file
 
 STAND_IN_PREFIX = "podwire://stand-in/"
 IN_HOUSE_PREFIX = "podwire://in-house/"
@@ -120,6 +125,7 @@ class Status(msgspec.Struct, frozen=True):
     kubeconfig: str
     nodes: tuple[NodeLine, ...]
     pods: tuple[PodLine, ...]
+    services: tuple[ServiceLine, ...] = ()
 
 
 async def gather(world: World, credentials: Credentials) -> Status:
@@ -128,6 +134,7 @@ async def gather(world: World, credentials: Credentials) -> Status:
         async with Client(credentials) as client:
             nodes = (await client.list(NODES)).items
             pods = (await client.list(POD_REPORTS)).items
+            services = (await client.list(SERVICES)).items
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise WorldError(silence(world.name, last_line(world.folder / "logs" / "apiserver.log"))) from error
     return Status(
@@ -139,7 +146,14 @@ async def gather(world: World, credentials: Credentials) -> Status:
         kubeconfig=str(world.kubeconfig),
         nodes=tuple(_node_line(node, pods) for node in nodes),
         pods=tuple(_pod_line(pod) for pod in pods),
+        services=_service_lines(world, nodes, services),
     )
+
+
+def _service_lines(world: World, nodes: list[Node], services: list[Service]) -> tuple[ServiceLine, ...]:
+    ready = next((node for node in nodes if node.ready), None)
+    addresses = ready.internal_addresses if ready is not None else ()
+    return service_lines.lines(services, addresses, INTERNAL, table_file.read(world.folder))
 
 
 def silence(name: str, last_line: str) -> str:
@@ -160,9 +174,8 @@ def last_line(path: Path) -> str:
 
 
 def _node_line(node: Node, pods: list[PodReport]) -> NodeLine:
-    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
     count = sum(pod.spec.node_name == node.metadata.name for pod in pods)
-    return NodeLine(node.metadata.name, ready, node.internal_addresses, count)
+    return NodeLine(node.metadata.name, node.ready, node.internal_addresses, count)
 
 
 def _pod_line(pod: PodReport) -> PodLine:
@@ -191,6 +204,8 @@ def text(status: Status) -> str:
         "",
         *table([("POD", "PHASE", "NODE", "ADDRESS", "RUNS"), *map(_pod_cells, status.pods)]),
     ]
+    if status.services:
+        lines += ["", *service_lines.text(status.services)]
     if any(pod.stand_ins for pod in status.pods):
         lines += ["", "A stand-in answers in place of an image that is not on this machine."]
     return "\n".join(lines)

@@ -29,7 +29,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of a world.
 
     `pid` is its first process as the host sees it, `started` that process's start time in clock ticks after boot:
-    both together identify a process.
+    both together identify a process, also that of `low_ports`, which is 0 where there is none.
     """
 
     name: str
@@ -39,6 +39,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     overlay: str
     api_port: int
     version: str
+    low_ports: tuple[int, int] = (0, 0)
 
     @property
     def folder(self) -> Path:
@@ -109,21 +110,31 @@ def find(name: str) -> World:
 
 
 def end(world: World) -> None:
-    """Kill the first process and wait until the kernel has ended everything with it."""
+    """Kill the first process and wait until the kernel has ended everything with it. Raises WorldError."""
+    if not _ended(world.pid, world.started, signal.SIGKILL):
+        raise WorldError(f"world '{world.name}': process {world.pid} does not end after SIGKILL; see 'ps {world.pid}'")
+    if not _ended(*world.low_ports):  # it ends by itself
+        raise WorldError(
+            f"world '{world.name}': process {world.low_ports[0]} does not end; see 'ps {world.low_ports[0]}'"
+        )
+
+
+def _ended(pid: int, started: int, number: int = 0) -> bool:
+    """Whether a process ends within END_SECONDS, after a signal if there is one."""
     try:
-        descriptor = os.pidfd_open(world.pid)
+        descriptor = os.pidfd_open(pid) if pid else None
     except ProcessLookupError:
-        return
+        descriptor = None
+    if descriptor is None:
+        return True
     try:
-        if start_time(world.pid) != world.started:
-            return
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        if start_time(pid) != started:
+            return True
+        if number:
+            signal.pidfd_send_signal(descriptor, number)
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        if not poll.poll(END_SECONDS * 1000):
-            raise WorldError(
-                f"world '{world.name}': process {world.pid} does not end after SIGKILL; see 'ps {world.pid}'"
-            )
+        return bool(poll.poll(END_SECONDS * 1000))
     finally:
         os.close(descriptor)
 

@@ -27,12 +27,14 @@ from podwire.kube.credentials import Credentials
 from podwire.lab.base import paths
 from podwire.lab.base.zygote_client import ZygoteSpawner
 from podwire.lab.host import credentials
+from podwire.lab.host.role_specs import LOW_PORTS, RELAY
 from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
 from podwire.lab.network import external_network, upstream_dns
 from podwire.lab.network import underlay as world_underlay
 from podwire.lab.network.topology import Topology
+from podwire.lab.relay.trigger import RelayTrigger
 from podwire.lab.roles import bootstrap as world_bootstrap
 from podwire.lab.roles.builtin_images import PROGRAMS
 from podwire.lab.roles.manifests import CREDENTIALS_FILES
@@ -88,8 +90,23 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
     """All controllers."""
     topology = Topology.read(arguments)
     pools = BalancerPools(tuple(map(str, topology.public)), tuple(map(str, topology.internal)))
-    config = controllers_main.ControllersConfig(_credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools)
+    config = controllers_main.ControllersConfig(
+        _credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools, RelayTrigger(RELAY)
+    )
     run(controllers_main.run(config))
+
+
+def relay(arguments: Arguments, descriptors: Descriptors) -> None:
+    """The ports of the host that lead to Services. It starts in the host's network namespace."""
+    from podwire.lab.relay import relay as host_relay  # late: a world without such Services never needs it
+    from podwire.lab.relay.sockets import HostSockets, WorldSockets
+
+    topology, services = Topology.read(arguments), ServiceOptions.read(arguments)
+    low = socket.socket(fileno=descriptors[LOW_PORTS]) if LOW_PORTS in descriptors else None
+    published = {port: socket.socket(fileno=descriptors[port.descriptor]) for port in services.published}
+    keys = _credentials(arguments, credentials.RELAY)
+    config = host_relay.RelayConfig(keys, Path(arguments["folder"]), topology.internal)
+    run(host_relay.run(config, (HostSockets(low), WorldSockets()), published))
 
 
 def upstream(arguments: Arguments, _: Descriptors) -> None:

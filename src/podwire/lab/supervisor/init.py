@@ -62,7 +62,7 @@ class Init:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(paths.ZYGOTE_SOCKET))
         self._listener.listen(64)
-        self._switch = NodeSwitch(paths.POWER_SOCKET, self._supervision.hold, self._release)
+        self._switch = NodeSwitch(paths.POWER_SOCKET, self._supervision.hold, self._release, self._demand)
         self._selector = selectors.DefaultSelector()
         self._exits = ExitRing(paths.EXITS)
 
@@ -115,6 +115,9 @@ class Init:
 
     def _release(self, network: str) -> None:
         self._supervision.release(network, time.monotonic())
+
+    def _demand(self, role: str) -> None:
+        self._supervision.demand(role, time.monotonic())
 
     def _pause(self) -> float | None:
         now = time.monotonic()

@@ -1,4 +1,6 @@
-"""pid 1's end of the power switch: it turns nodes off and on. Never blocks for longer than one request is read.
+"""pid 1's end of the power switch: it turns nodes off and on, and starts roles on demand.
+
+It never blocks for longer than one request is read.
 
 A node that is turned off is answered when nothing of it runs any more: its processes are killed again at each step
 until then. What cannot be killed (a process in an uninterruptible call) is reported after OFF_SECONDS.
@@ -32,14 +34,20 @@ class _Ending:
 
 
 class NodeSwitch:
-    """Serves the switch. `hold` and `release` stop and allow the roles of a node's network namespace."""
+    """Serves the switch.
 
-    def __init__(self, path: Path, hold: Callable[[str], None], release: Callable[[str], None]) -> None:
+    `hold` and `release` stop and allow the roles of a node's network namespace; `demand` allows one role by its name.
+    """
+
+    def __init__(
+        self, path: Path, hold: Callable[[str], None], release: Callable[[str], None], demand: Callable[[str], None]
+    ) -> None:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen(4)
         self._hold = hold
         self._release = release
+        self._demand = demand
         self._endings: list[_Ending] = []
 
     def accept(self, now: float) -> str:
@@ -47,7 +55,12 @@ class NodeSwitch:
         client, _ = self.listener.accept()
         client.settimeout(REQUEST_SECONDS)
         try:
-            request = power.PowerRequest.decode(client.makefile("rb").readline(power.LONGEST_REQUEST))
+            line = client.makefile("rb").readline(power.LONGEST_REQUEST)
+            if role := power.role_of(line):
+                self._demand(role)
+                _answer(client, power.DONE)
+                return ""
+            request = power.PowerRequest.decode(line)
         except (OSError, ValueError, KeyError) as error:
             _answer(client, power.refused("the request cannot be read"))
             return f"power switch: {type(error).__name__}: {error}"

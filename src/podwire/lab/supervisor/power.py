@@ -47,6 +47,17 @@ class PowerRequest:
         return cls(str(raw["node"]), bool(raw["on"]))
 
 
+def role_request(role: str) -> bytes:
+    """The request to start a role that is held until it is needed, as one line."""
+    return json.dumps({"role": role}).encode() + b"\n"
+
+
+def role_of(line: bytes) -> str:
+    """The role that a request names; empty where it is about a node. Raises ValueError and KeyError."""
+    raw = json.loads(line)
+    return "" if "node" in raw else str(raw["role"])
+
+
 def refused(why: str) -> bytes:
     """Return the answer of failure."""
     return json.dumps({"error": why}).encode() + b"\n"

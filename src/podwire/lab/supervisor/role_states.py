@@ -26,7 +26,10 @@ YOUNG_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RoleSpec:
-    """One process of the world: what runs, in which network namespace, and what it needs to have finished first."""
+    """One process of the world: what runs, in which network namespace, and what it needs to have finished first.
+
+    One `on_demand` is held until it is requested.
+    """
 
     name: str
     function: str
@@ -35,6 +38,7 @@ class RoleSpec:
     once: bool = False
     after: tuple[str, ...] = ()
     inherits: tuple[str, ...] = ()
+    on_demand: bool = False
 
 
 class State(enum.Enum):
@@ -62,7 +66,7 @@ class Supervision:
     """All roles of a world by name. Times are seconds of any steady clock."""
 
     def __init__(self, specs: tuple[RoleSpec, ...]) -> None:
-        self._roles = {spec.name: _Role(spec) for spec in specs}
+        self._roles = {spec.name: _Role(spec, held=spec.on_demand) for spec in specs}
         self._early: dict[int, int] = {}
         """Exit codes of processes that ended while some role was starting: one of them may be that role's."""
 
@@ -83,6 +87,12 @@ class Supervision:
         """The roles of this network namespace may start again, at once."""
         for role in self._of(network):
             role.held, role.due, role.delay = False, now, FIRST_DELAY_SECONDS
+
+    def demand(self, name: str, now: float) -> None:
+        """Allow a role on demand to start; no effect on others. Raises KeyError for an unknown name."""
+        role = self._roles[name]
+        if role.spec.on_demand and role.held:
+            role.held, role.due = False, now
 
     def held(self, name: str) -> bool:
         """Whether the role may not run now."""

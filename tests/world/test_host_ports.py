@@ -1,0 +1,130 @@
+"""From the host into a world: load balancers, node ports and published ports on loopback, and clients outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.world.harness import Home, World, eventually, running
+
+MANIFEST = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody}
+spec: {selector: {app: nobody}, ports: [{port: 80}]}
+"""
+
+QUERY = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + b"\x0akubernetes\x07default\x03svc\x07cluster\x05local\0\0\1\0\1"
+
+
+pytestmark = pytest.mark.usefixtures("world")
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def published() -> tuple[int, int, int]:
+    """Host ports for web, for the Service without pods, and for the DNS."""
+    return free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+
+
+@pytest.fixture(scope="module")
+def world(home: Home, published: tuple[int, int, int]) -> Iterator[World]:
+    web, nobody, dns = published
+    ports = (f"{web}=web:http", f"{nobody}=default/nobody:80", f"{dns}=kube-system/kube-dns:53/udp")
+    options = [word for port in ports for word in ("--publish", port)]
+    for one in running(home, "ports", "--nodes", "2", "--zones", "a,b", *options):
+        one.apply(MANIFEST)
+        one.wait("default")
+        yield one
+
+
+def fetch(port: int, address: str = "127.0.0.1") -> str:
+    """The answer to an HTTP request from the host; empty where the connection is reset or refused."""
+    try:
+        with socket.create_connection((address, port), timeout=10) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return client.makefile("rb").read().decode()
+    except (ConnectionResetError, ConnectionRefusedError):
+        return ""
+
+
+def lines(world: World, kind: str, name: str) -> list[dict[str, Any]]:
+    """What `podwire status` shows of a Service."""
+    (status,) = json.loads(world.home.podwire("status", "--name", world.name, "-o", "json").stdout)
+    return [one for one in status["services"] if (one["kind"], one["name"]) == (kind, name)]
+
+
+def test_a_published_port_leads_to_its_service(published: tuple[int, int, int]) -> None:
+    web, nobody, _ = published
+    eventually(lambda: "stand-in for nginx" in fetch(web), 30, "the published Service answers")
+    assert fetch(nobody) == "", "no pod serves this one"
+
+
+def test_datagrams_are_published_too(published: tuple[int, int, int]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+
+        def answered() -> bool:
+            client.sendto(QUERY, ("127.0.0.1", published[2]))
+            return client.recv(512)[:2] == QUERY[:2]
+
+        eventually(answered, 30, "the cluster's DNS answers on the host")
+
+
+def test_status_shows_where_each_port_leads(world: World, published: tuple[int, int, int]) -> None:
+    (line,) = lines(world, "Published", "web")
+    assert (line["host"], line["note"]) == (f"127.0.0.1:{published[0]}", "")
+    assert line["address"] == world.jsonpath("service web", "{.spec.clusterIP}") + ":80"
+    text = world.home.podwire("status", "--name", world.name).stdout
+    assert f"127.0.0.1:{published[0]}" in text
+
+
+def test_the_ports_are_open_again_after_a_crash(world: World, published: tuple[int, int, int]) -> None:
+    before = world.processes()
+    (relay,) = (pid for pid, name in before.items() if name == "pw-relay")
+    os.kill(relay, signal.SIGKILL)
+    assert "stand-in for nginx" in fetch(published[0]), "a connection waits for the next process"
+    eventually(lambda: "pw-relay" in world.processes().values(), 10, "pid 1 starts it again")
+
+
+def test_nodes_have_the_zones_in_turn(world: World) -> None:
+    label = r"{.metadata.labels.topology\.kubernetes\.io/zone}"
+    assert [world.jsonpath(f"node node-{number}", label) for number in (1, 2)] == ["a", "b"]
+
+
+def test_a_port_that_is_taken_is_refused_at_the_start(fresh_home: Home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = fresh_home.podwire("up", "--publish", f"{port}=web:80", check=False)
+    assert refused.returncode == 1
+    assert f"--publish {port}=default/web:80/tcp: the port is taken" in refused.stderr
+    assert "No world is running" in fresh_home.podwire("status").stdout
