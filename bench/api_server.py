@@ -46,18 +46,18 @@ class Served:
         return self.proof(name).ssl_context()
 
 
-def make_keys(folder: Path) -> None:
-    """Keys as a world has them, for any number of servers."""
+def make_keys(folder: Path, *addresses: str) -> None:
+    """Keys as a world has them, for any number of servers; their clients may connect to these addresses too."""
     authority = certificates.Authority.create()
     certificates.write(folder, "ca", authority.pair)
-    certificates.write(folder, credentials.SERVER, authority.server())
+    certificates.write(folder, credentials.SERVER, authority.server(addresses=(*certificates.LOOPBACK, *addresses)))
     certificates.write(folder, credentials.ADMIN, authority.client("kubernetes-admin", ["system:masters"]))
     certificates.write(folder, credentials.CONTROLLERS, authority.client("system:kube-controller-manager", []))
 
 
 @contextlib.contextmanager
-def api_server(keys: Path, store: Path, *, durable: bool) -> Iterator[Served]:
-    """The API server as a world has it: with access control, tokens and the audit log."""
+def api_server(keys: Path, store: Path, *, durable: bool, address: str = "127.0.0.1") -> Iterator[Served]:
+    """The API server as a world has it: with access control, tokens and the audit log. It listens on one address."""
     config = ApiServerConfig(
         store=str(store),
         authority_file=str(keys / "ca.crt"),
@@ -71,7 +71,7 @@ def api_server(keys: Path, store: Path, *, durable: bool) -> Iterator[Served]:
         audit_file=str(store.with_name("audit.log")),
         durable=durable,
     )
-    with _listening(keys, lambda listener: serve(replace(config, sockets=(listener,)))) as served:
+    with _listening(keys, lambda listener: serve(replace(config, sockets=(listener,))), address) as served:
         yield served
 
 
@@ -83,8 +83,10 @@ def floor(keys: Path, answer: Answer) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def _listening(keys: Path, server: Callable[[socket.socket], Coroutine[Any, Any, None]]) -> Iterator[Served]:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+def _listening(
+    keys: Path, server: Callable[[socket.socket], Coroutine[Any, Any, None]], address: str = "127.0.0.1"
+) -> Iterator[Served]:
+    listener = socket.create_server((address, 0), backlog=1024)
     listener.setblocking(False)
 
     def run() -> None:

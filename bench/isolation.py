@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 from tests.sandbox import enter_sandbox
 
+from podwire.kernel import namespaces
 from podwire.kernel.namespaces import PR_SET_PDEATHSIG, prctl
 
 ResultT = TypeVar("ResultT")
@@ -20,12 +22,40 @@ ResultT = TypeVar("ResultT")
 _CONTEXT = get_context("fork")
 
 
+class NotRootError(Exception):
+    """A sample needs root of the machine itself."""
+
+
 def in_sandbox(sample: Callable[..., ResultT], *arguments: Any) -> ResultT:
     """One sample in a process and namespaces of its own; what it raises ends the bench."""
+    return _isolated(enter_sandbox, sample, arguments)
+
+
+def in_root_sandbox(sample: Callable[..., ResultT], *arguments: Any) -> ResultT:
+    """The same in the machine's own user namespace, where the buffers of netlink have no limit. Raises NotRootError."""
+    if os.geteuid() != 0:
+        raise NotRootError("root of this machine is needed: netlink takes no larger transactions from others")
+    return _isolated(_enter_root_sandbox, sample, arguments)
+
+
+def _enter_root_sandbox() -> None:
+    namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWIPC)
+    namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
+    namespaces.mount("none", "/run", "tmpfs")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it ends."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _isolated(enter: Callable[[], None], sample: Callable[..., ResultT], arguments: tuple[Any, ...]) -> ResultT:
     here, there = _CONTEXT.Pipe()
 
     def run() -> None:
-        enter_sandbox()
+        end_with_parent()
+        enter()
         there.send(sample(*arguments))
 
     process = _CONTEXT.Process(target=run)
@@ -43,7 +73,7 @@ def fork(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     """A process that ends with this one at the latest."""
 
     def run() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with_parent()
         target(*arguments)
 
     process = _CONTEXT.Process(target=run)
@@ -80,10 +110,10 @@ def together(count: int, work: Callable[[int, Callable[[], Any]], ResultT]) -> l
     return results
 
 
-def processor_seconds(pid: int) -> float:
-    """Processor time of a process so far."""
+def processor_seconds(pid: int, *, children: bool = False) -> float:
+    """Processor time of a process so far, and if wanted of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11 : 15 if children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def proportional_set_size(pid: int) -> int:

@@ -35,6 +35,7 @@ GINKGO = Program("ginkgo", "github.com/onsi/ginkgo/v2/ginkgo")
 AGNHOST = Program("agnhost", "k8s.io/kubernetes/test/images/agnhost")
 BOOM_SERVER = Program("regression-issue-74839", "k8s.io/kubernetes/test/images/regression-issue-74839")
 NO_NEW_PRIVILEGES = Program("nnp", "k8s.io/kubernetes/test/images/nonewprivs")
+KUBE_PROXY = Program("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy")
 COREDNS = Program("coredns", ".", module="coredns")
 OF_IMAGES = (AGNHOST, COREDNS, BOOM_SERVER, NO_NEW_PRIVILEGES)
 
