@@ -24,6 +24,9 @@ PROGRAMS = Path(sys.executable).parent
 
 NAME = "conformance"
 NODES = 3
+OPTIONS = ("--allow-external-ips",)
+"""One test is about externalIPs, which are refused by default."""
+
 DOWN_SECONDS = 60.0
 API_PORT = 6443
 """The API server's port on the underlay."""
@@ -66,10 +69,10 @@ def running(name: str, images: list[Path]) -> Iterator[Client]:
     podwire, settings = str(PROGRAMS / "podwire"), environment(state)
     _load(podwire, images, settings)
     held, lifeline = os.pipe()
-    up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(NODES), "--lifeline", str(held)]
+    up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(NODES), "--lifeline", str(held), *OPTIONS]
     try:
         subprocess.run(up, check=True, env=settings, pass_fds=[held])
-        yield Client(outside(state / "kubeconfig"), (podwire, "exec", "--name", name, "outside", "--"), settings)
+        yield Client(outside(state / "kubeconfig"), (podwire, "outside", "--name", name, "--"), settings)
     finally:
         down = [podwire, "down", "--name", name]
         subprocess.run(down, check=False, env=settings, stdout=subprocess.DEVNULL, timeout=DOWN_SECONDS)

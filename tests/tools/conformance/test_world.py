@@ -32,7 +32,7 @@ def test_a_world_has_its_images_and_a_kubeconfig_of_its_own_and_ends(calls: Path
     kubeconfig = tmp_path / "podwire/conformance/world-x/kubeconfig"
     with contextlib.suppress(RuntimeError), world.running("x", [Path("/image.tar")]) as given:
         raise RuntimeError
-    assert given.prefix[1:] == ("exec", "--name", "x", "outside", "--")
+    assert given.prefix[1:] == ("outside", "--name", "x", "--")
     assert given.environment["KUBECONFIG"] == str(kubeconfig)
     assert given.kubeconfig.stat().st_mode & 0o777 == 0o600
     outside = yaml.safe_load(given.kubeconfig.read_text())
