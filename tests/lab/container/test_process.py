@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from podwire.lab.container import capabilities, process
-from podwire.lab.container.plan import Call, ContainerPlan, Execute, Identity, Mount
+from podwire.lab.container.plan import REPORT, Call, ContainerPlan, Execute, Identity, Mount
 from tests.sandbox import in_world
 
 SCRATCH = Path("/run/scratch")
@@ -300,6 +302,31 @@ def test_a_signal_ends_a_program_of_our_own_that_has_no_handler_yet() -> None:
 
 def sleep(_: dict[str, str]) -> None:
     signal.pause()
+
+
+@in_world
+def test_a_program_of_our_own_may_report_itself_that_it_has_started() -> None:
+    SCRATCH.mkdir()
+    null = os.open("/dev/null", os.O_RDWR)
+    place = process.Place(NETWORK, "web-0", SCRATCH)
+    for reports in (False, True):
+        call = Call(function="tests.lab.container.test_process:start_at_a_signal", reports=reports)
+        started = process.start(plan(program=call), place, process.Streams(null, null, null))
+        started.release()
+        if reports:
+            assert not select.select([started.report], [], [], 0.1)[0]
+            deadline = time.monotonic() + 10
+            while not select.select([started.report], [], [], 0.01)[0] and time.monotonic() < deadline:
+                os.kill(started.pid, signal.SIGCONT)
+        assert process.read_report(started.report) == ""
+        os.kill(started.pid, signal.SIGKILL)
+        os.waitpid(started.pid, 0)
+
+
+def start_at_a_signal(_: dict[str, str]) -> None:
+    signal.signal(signal.SIGCONT, lambda *_: os.close(REPORT))
+    while True:
+        signal.pause()
 
 
 @in_world

@@ -52,17 +52,21 @@ class Running:
 def running() -> Iterator[Running]:
     log, output = os.pipe()
     orders, control = os.pipe()
+    listening, report = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.dup2(output, 1)
         os.dup2(orders, 0)
         os.close(control)
         empty_root.enter()
-        server.main_of_arguments(server.arguments_of(NGINX, PORTS))
+        server.main_of_arguments(server.arguments_of(NGINX, PORTS, report))
         os._exit(0)
     os.close(output)
     os.close(orders)
+    os.close(report)
     try:
+        with open(listening, "rb") as started:
+            assert started.read() == b""
         yield Running(pid, log, control)
     finally:
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -226,6 +230,12 @@ def test_it_serves_until_no_client_comes_any_more_even_with_open_connections() -
         assert kept.lower().count("connection: close") == 2
         assert has_ended(one, within=drain.QUIET_SECONDS * 5)
         assert os.waitpid(one.pid, 0)[1] == 0
+
+
+@sandboxed
+def test_it_reports_its_start_when_it_listens() -> None:
+    with running(), socket.create_connection(("127.0.0.1", 80), timeout=5):
+        pass
 
 
 @sandboxed

@@ -36,11 +36,19 @@ class Execute(Struct, frozen=True, kw_only=True, tag="execute"):
     file: str = ""
 
 
+REPORT = 3
+"""The descriptor of a container's first process that it closes when its program runs."""
+
+
 class Call(Struct, frozen=True, kw_only=True, tag="call"):
-    """Python of podwire's own that is run by forking: `function` is "module:name", called with the arguments."""
+    """Python of podwire's own that is run by forking: `function` is "module:name", called with the arguments.
+
+    With `reports` the function itself closes REPORT; the container has started then.
+    """
 
     function: str
     arguments: dict[str, str] = {}
+    reports: bool = False
 
 
 class Refuse(Struct, frozen=True, kw_only=True, tag="refuse"):

@@ -23,7 +23,7 @@ import msgspec
 
 from podwire.kernel import namespaces
 from podwire.lab.container import capabilities
-from podwire.lab.container.plan import Call, ContainerPlan, Execute, Identity, Refuse
+from podwire.lab.container.plan import REPORT, Call, ContainerPlan, Execute, Identity, Refuse
 from podwire.lab.container.rootfs import enter_root
 
 PR_SET_DUMPABLE = 4
@@ -165,8 +165,8 @@ def fork(become: Callable[[], NoReturn], streams: Streams, keep: tuple[int, ...]
 
 ENDING = frozenset({signal.SIGTERM})
 
-REPORT, GO, KEPT = 3, 4, 5
-"""Descriptors of the child while it is not yet the program."""
+GO, KEPT = 4, 5
+"""Descriptors of the child, beside REPORT, while it is not yet the program."""
 
 
 def _child(become: Callable[[], NoReturn], streams: Streams, others: tuple[int, ...]) -> NoReturn:
@@ -282,7 +282,7 @@ def _call(program: Call, environment: Mapping[str, str]) -> NoReturn:
     module, _, name = program.function.partition(":")
     namespaces.set_process_name(module.rpartition(".")[2])
     function = getattr(importlib.import_module(module), name)
-    os.closerange(REPORT, KEPT + 1)
+    os.closerange(GO if program.reports else REPORT, KEPT + 1)
     code = 0
     try:
         function(program.arguments)

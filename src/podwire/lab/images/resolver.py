@@ -13,7 +13,7 @@ from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod
 from podwire.kube.services import Service
-from podwire.lab.container.plan import Call, Execute, Program, Refuse
+from podwire.lab.container.plan import REPORT, Call, Execute, Program, Refuse
 from podwire.lab.images import busybox as applets
 from podwire.lab.images import image_config, resolution
 from podwire.lab.images.errors import ImageError
@@ -187,7 +187,7 @@ def _stand_in(pod: Pod, name: str, image: str, ports: tuple[Port, ...], addresse
     )
     listeners = ", ".join(f"{port.number}/{port.protocol}" for port in ports) or "no port"
     return Resolution(
-        Call(function=STAND_IN_FUNCTION, arguments=server.arguments_of(identity, ports)),
+        Call(function=STAND_IN_FUNCTION, arguments=server.arguments_of(identity, ports, REPORT), reports=True),
         image_id=f"podwire://stand-in/{image}",
         stand_in=f"a stand-in answers in its place on {listeners}",
         ports=ports,

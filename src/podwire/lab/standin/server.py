@@ -33,12 +33,13 @@ CHUNK = 64 * 1024
 LONGEST_LINE = 1024
 
 
-def main(identity: StandInIdentity, ports: Sequence[Port], control: int | None = None) -> None:
+def main(identity: StandInIdentity, ports: Sequence[Port], control: int | None = None, report: int = -1) -> None:
     """Listen and answer until SIGTERM, and then while clients still come.
 
-    `control` is a descriptor whose lines open more ports: `listen tcp 8080`.
+    `control` is a descriptor whose lines open more ports: `listen tcp 8080`. `report` is closed when it listens: a pod
+    without a readiness probe gets clients as soon as its containers have started.
     """
-    asyncio.run(_serve(identity, ports, control))
+    asyncio.run(_serve(identity, ports, control, report))
 
 
 def main_of_arguments(arguments: Mapping[str, str]) -> None:
@@ -54,10 +55,10 @@ def main_of_arguments(arguments: Mapping[str, str]) -> None:
     ports = [
         Port(protocol, int(number)) for protocol, _, number in (p.partition("/") for p in arguments["ports"].split())
     ]
-    main(identity, ports, 0)
+    main(identity, ports, 0, int(arguments.get("report", "-1")))
 
 
-def arguments_of(identity: StandInIdentity, ports: Sequence[Port]) -> dict[str, str]:
+def arguments_of(identity: StandInIdentity, ports: Sequence[Port], report: int) -> dict[str, str]:
     """What `main_of_arguments` reads: texts only, as a pod's plan holds them."""
     return {
         "namespace": identity.namespace,
@@ -67,6 +68,7 @@ def arguments_of(identity: StandInIdentity, ports: Sequence[Port]) -> dict[str, 
         "image": identity.image,
         "addresses": " ".join(identity.addresses),
         "ports": " ".join(f"{port.protocol}/{port.number}" for port in ports),
+        "report": str(report),
     }
 
 
@@ -75,7 +77,7 @@ def control_line(port: Port) -> bytes:
     return f"listen {port.protocol.lower()} {port.number}\n".encode()
 
 
-async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int | None) -> None:
+async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int | None, report: int) -> None:
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,6 +89,8 @@ async def _serve(identity: StandInIdentity, ports: Sequence[Port], control: int 
     say(f"podwire stand-in for {identity.image}: that image is not on this machine")
     for port in ports:
         await stand_in.listen(port)
+    if report >= 0:
+        os.close(report)
     if control is not None:
         stand_in.read_control(control)
     await signalled.wait()
