@@ -1,5 +1,6 @@
 """Kill any process of a world: it comes back, no pod dies, established connections live on, nothing opens."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.world.harness import PODWIRE, World, eventually
+from tests.world.traffic import client
 
 MANIFEST = """
 apiVersion: v1
@@ -117,6 +119,23 @@ def test_a_killed_role_comes_back_and_no_pod_notices(pods: World, flow: "subproc
     flow.stdin.write("still there?\n")
     flow.stdin.flush()
     assert flow.stdout.readline() == "alive\n"
+
+
+def test_agents_and_api_servers_that_die_lose_no_request(pods: World) -> None:
+    """Two rounds of kill -9 for each: connections that exist live on, new ones find their endpoint."""
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(client(pods, place, kind, service_address(pods), 80))
+            for place, kind in (("default/client", "requests"), ("node-1", "requests"), ("default/client", "held"))
+        ]
+        for role in ("pw-agent-node-1", "pw-agent-node-2", "pw-apiserver", "pw-controllers") * 2:
+            killed = victims(pods, role)
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+            eventually(lambda role=role, killed=killed: bool(set(victims(pods, role)) - set(killed)), 20, role)  # type: ignore[misc]
+        eventually(lambda: pods.kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 30)
+    assert [one.outcome.lost for one in clients] == [(), (), ()]
+    assert all(sum(one.outcome.by.values()) > 20 for one in clients)
 
 
 def address_of_closed(world: World) -> str:
