@@ -32,6 +32,10 @@ def page() -> str:
     for verb in VERBS:
         command = importlib.import_module(f"podwire.cli.{verb}_verb").command
         parts.append(f"## podwire {verb}\n\n```\n{help_text(command, f'podwire {verb}')}\n```")
+        if isinstance(command, click.Group):
+            for name, part in command.commands.items():
+                whole = f"podwire {verb} {name}"
+                parts.append(f"### {whole}\n\n```\n{help_text(part, whole)}\n```")
     return "\n\n".join(parts) + "\n"
 
 

@@ -18,6 +18,7 @@ VERBS = {
     "image": "Load container images from archives, list and remove them.",
     "logs": "Show the logs of podwire's own processes.",
     "capture": "Write the packets of a pod as pcap.",
+    "explain": "Explain a Service: its endpoints on each node, and what is wrong.",
     "rows": "Show the rows that the kernel should hold.",
     "agent": "Run the agent of a node.",
     "dns": "Run the cluster's DNS server.",

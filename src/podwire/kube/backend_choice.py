@@ -57,11 +57,11 @@ class Reason(enum.StrEnum):
 
     USED = "used"
     NOT_READY = "not ready"
-    NOT_SERVING = "terminating and not serving"
-    TERMINATING = "terminating, and others are ready"
-    OTHER_NODE = "on another node, and the traffic policy is Local"
-    OTHER_ZONE_HINT = "its topology hints name other zones"
-    OTHER_NODE_HINT = "its topology hints name other nodes"
+    NOT_SERVING = "not serving"
+    TERMINATING = "others are ready"
+    OTHER_NODE = "on another node"
+    OTHER_ZONE_HINT = "for other zones"
+    OTHER_NODE_HINT = "for other nodes"
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):

@@ -81,6 +81,11 @@ def current() -> str:
     return next(filter(None, contexts), "")
 
 
+def current_file() -> Path:
+    """The first file that has a current context, else the one that kubectl writes. Raises KubeconfigError."""
+    return next((path for path in user_files() if _read(path).get("current-context")), user_file())
+
+
 def add(path: Path, access: Access) -> None:
     """Add the world to a kubeconfig file."""
     path = path.resolve()  # a link to the file stays one

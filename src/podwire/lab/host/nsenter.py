@@ -110,6 +110,29 @@ def rows(world: World, node: str, capability: str) -> str:
         return b"".join(iter(lambda: agent.recv(65536), b"")).decode()
 
 
+def computed(world: World, node: str, function: Callable[[], str]) -> str:
+    """Return what a function returns in the network of a node. It runs in a child. Raises WorldError."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with os.fdopen(writer, "w") as pipe:
+            try:
+                enter(world, str(paths.network(node)))
+                pipe.write(function())
+            except Exception as error:
+                pipe.write(f"{type(error).__name__}: {error}")
+                pipe.flush()
+                os._exit(1)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise WorldError(f"{node}: its kernel cannot be read: {text}")
+    return text
+
+
 def words_of(verb: str, program: Sequence[str], example: str) -> Sequence[str]:
     """A program and its arguments, without the `--` before it. Raises WorldError where there is none."""
     words = program[1:] if program and program[0] == "--" else program

@@ -184,6 +184,7 @@ def _launch(
         api_port=port,
         version=__version__,
         low_ports=low_process,
+        external_ips=options.allow_external_ips,
     )
     worlds.remember(world)
     return world

@@ -40,6 +40,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     api_port: int
     version: str
     low_ports: tuple[int, int] = (0, 0)
+    external_ips: bool = False
+    """Whether `externalIPs` of Services have an effect."""
 
     @property
     def folder(self) -> Path:

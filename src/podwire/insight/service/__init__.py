@@ -1,0 +1,1 @@
+"""What a Service means on each node: `podwire explain service`."""

@@ -1,0 +1,53 @@
+"""The answer of `podwire explain service`: read, explain, compare, print."""
+
+from __future__ import annotations
+
+import msgspec
+
+from podwire.insight.service import access_findings, choices, kernel_reading, reading
+from podwire.insight.service.explain import explain
+from podwire.insight.service.objects import ServiceObjects
+from podwire.insight.service.text import text
+from podwire.insight.target import Target, UnreachableError
+from podwire.kube.meta import NamespacedName
+from podwire.services.node_view import NodeView
+
+
+class NoAnswerError(Exception):
+    """The question names a node that does not exist, or a comparison that is not possible."""
+
+
+ANSWERLESS = (NoAnswerError, UnreachableError, reading.ServiceMissingError)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is to be explained. An empty node means all."""
+
+    service: NamespacedName
+    node: str = ""
+    kernel: bool = False
+    allow_external_ips: bool = False
+
+
+def answer(question: Question, target: Target, *, json: bool) -> str:
+    """Return the report as text or JSON. Raises one of ANSWERLESS."""
+    world = target.world
+    if question.kernel and world is None:
+        raise NoAnswerError("--kernel: reads the nodes of a world on this machine only; choose one with --name")
+    objects = target.read(lambda client: reading.read(client, question.service))
+    _check_node(question.node, objects)
+    allowed = question.allow_external_ips or (world is not None and world.external_ips)
+    settings = NodeView("", allow_external_ips=allowed)
+    report = explain(objects, settings, question.node)
+    if question.kernel and world is not None and report.frontends:
+        views = choices.views(objects, settings, question.node)
+        taken = access_findings.taken(objects, settings)
+        found = tuple(kernel_reading.compare(world, objects, views, taken))
+        report = msgspec.structs.replace(report, kernel=found)
+    return f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n" if json else text(report)
+
+
+def _check_node(node: str, objects: ServiceObjects) -> None:
+    names = sorted(one.metadata.name for one in objects.nodes)
+    if node and node not in names:
+        raise NoAnswerError(f"--node {node}: is none of {', '.join(names)}")

@@ -1,0 +1,98 @@
+"""The text of a report. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.insight.service.report import AccessLine, Finding, FrontendLine, NodeLine, NodeName, PortLine, Report
+from podwire.kube.backend_choice import Outcome, Topology
+from podwire.lab.base.text_columns import table
+
+OUTCOMES = {
+    Outcome.REFUSE: "refused: no endpoint of the cluster is usable",
+    Outcome.DROP: "dropped: the policy is Local, and no endpoint is on the node",
+}
+TOPOLOGIES = {Topology.NONE: "", Topology.ZONE: "those of the same zone", Topology.NODE: "those of the same node"}
+SHOWN = 8
+"""Names or addresses in one line; more are counted."""
+
+
+def text(report: Report) -> str:
+    """Return the whole report for a reader."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"Service {report.service}"
+    yield from _indented(table([("type", report.type), *report.settings]), 2)
+    if report.frontends:
+        yield ""
+        yield from table([("FRONTEND", "ADDRESS", "PORT", "NAME"), *map(_frontend, report.frontends)])
+    ports = any(not frontend.address for frontend in report.frontends)
+    for line in report.nodes:
+        yield ""
+        yield from _node(line, with_node_ports=ports)
+    if report.findings:
+        yield ""
+        yield "FINDINGS"
+        for finding in report.findings:
+            yield from _finding(finding)
+    if report.kernel is not None:
+        yield ""
+        yield "KERNEL"
+        yield from _indented(report.kernel or ("The agents of these nodes hold exactly these rows.",), 2)
+
+
+def _frontend(line: FrontendLine) -> tuple[str, str, str, str]:
+    return line.kind, line.address or "every node", f"{line.port}/{line.protocol}", line.port_name or "-"
+
+
+def _node(line: NodeLine, *, with_node_ports: bool) -> Iterator[str]:
+    yield f"ON {_joined([_name(node) for node in line.nodes])}"
+    if with_node_ports:
+        yield f"  node ports on {_joined([one for node in line.nodes for one in node.node_port_addresses])}"
+    for port in line.ports:
+        name = f"{port.name}: " if port.name else ""
+        yield f"  {name}{port.port}/{port.protocol} to target port {port.target_port}, {port.family}"
+        yield from _indented(table([(way.access, _access(way)) for way in port.access]), 4)
+        yield from _indented(_endpoints(port), 4)
+
+
+def _name(node: NodeName) -> str:
+    return f"{node.name} (zone {node.zone})" if node.zone else node.name
+
+
+def _joined(words: list[str]) -> str:
+    shown = ", ".join(words[:SHOWN])
+    return f"{shown} and {len(words) - SHOWN} more" if len(words) > SHOWN else shown
+
+
+def _access(way: AccessLine) -> str:
+    if way.outcome is not Outcome.USED:
+        return OUTCOMES[way.outcome]
+    count = f"{way.endpoints} endpoint{'' if way.endpoints == 1 else 's'}"
+    parts = [f"policy {way.policy}", TOPOLOGIES[way.topology], f"source {way.source}" if way.source else ""]
+    parts.insert(1, "terminating ones, as none is ready" if way.fallback else "")
+    return ", ".join(filter(None, (count, *parts)))
+
+
+def _endpoints(port: PortLine) -> list[str]:
+    if not port.endpoints:
+        return []
+    heads = [way.access.upper() for way in port.access]
+    rows: list[tuple[str, ...]] = [("ENDPOINT", "POD", "NODE", "ZONE", "STATE", *heads)]
+    for one in port.endpoints:
+        address = f"[{one.address}]" if ":" in one.address else one.address
+        cells = (f"{address}:{one.port}", one.pod or "-", one.node or "-", one.zone or "-", one.state, *one.reasons)
+        rows.append(tuple(cells))
+    return table(rows)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"  {finding.severity:<7}  {finding.text}"
+    if finding.remedy:
+        yield f"           {finding.remedy}"
+
+
+def _indented(lines: list[str] | tuple[str, ...], by: int) -> Iterator[str]:
+    return (" " * by + line for line in lines)
