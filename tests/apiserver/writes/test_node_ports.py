@@ -185,3 +185,14 @@ def test_a_load_balancer_without_node_ports_keeps_those_that_it_has() -> None:
     addresses.reserve(removed, kept).confirm()
     assert "nodePort" not in removed["spec"]["ports"][0]
     assert not addresses.reserve(service(type="NodePort", ports=[{"port": 80, "nodePort": 30080}])).causes
+
+
+def test_a_number_that_an_external_name_names_is_taken_with_the_type() -> None:
+    addresses = ServiceAddresses(DUAL)
+    old = service(type="ExternalName", externalName="a.b", ports=[{"port": 80, "nodePort": 30080}])
+    addresses.reserve(old).confirm()
+    other = service(type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+    addresses.reserve(other).confirm()
+    assert texts(addresses.reserve(changed(old, type="NodePort"), old)) == [
+        f"spec.ports[0].nodePort: Invalid value: 30080: {TAKEN}"
+    ]

@@ -70,8 +70,11 @@ def _create(spec: Object, take: Take, pool: Pool) -> None:
 
 
 def _update(spec: Object, old: Object, take: Take, pool: Pool) -> None:
-    """Fill the ports of a changed Service; numbers that it has already stay its own."""
-    own = numbers(old)
+    """Fill the ports of a changed Service; numbers that it has already stay its own.
+
+    An ExternalName Service may name numbers too: it does not hold them.
+    """
+    own = numbers(old) if old["type"] in PORT_TYPES else set()
     for port in _in_order(spec):
         if port["nodePort"].number not in own:
             own.add(_fill(port, take, pool))

@@ -21,7 +21,7 @@ def before_create(spec: Object) -> None:
     """Complete the spec of a new Service."""
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
-    _drop_internal_policy(spec)
+    _drop_unset(spec)
 
 
 def before_update(obj: Object, old: Object) -> None:
@@ -30,7 +30,7 @@ def before_update(obj: Object, old: Object) -> None:
     _keep_allocated(spec, before)
     _match_addresses(spec, before)
     _drop_unused(spec, before)
-    _drop_internal_policy(spec)
+    _drop_unset(spec)
     if spec["type"] != "LoadBalancer" and obj.get("status") == old.get("status"):
         obj["status"] = {**(obj.get("status") or {}), "loadBalancer": {}}
 
@@ -98,8 +98,10 @@ def _drop_node_ports(spec: Object, old: Object) -> None:
             port.pop("nodePort", None)
 
 
-def _drop_internal_policy(spec: Object) -> None:
-    """An ExternalName Service has no internal traffic policy; a wrong value is left to validation."""
+def _drop_unset(spec: Object) -> None:
+    """Remove an empty clusterIP, and of an ExternalName its internal traffic policy; a wrong one is for validation."""
+    if not spec.get("clusterIP"):
+        spec.pop("clusterIP", None)
     if spec["type"] == "ExternalName" and spec.get("internalTrafficPolicy") in {"Cluster", "Local"}:
         del spec["internalTrafficPolicy"]
 
