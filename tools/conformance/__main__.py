@@ -36,7 +36,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         type=float,
         default=330.0,
         metavar="SECONDS",
-        help="the longest that a test may take, [Slow] ones 3 times (330)",
+        help="the longest that a test may take, [Slow] ones 4 times (330)",
     )
     parser.add_argument("--whole-limit", type=float, default=5400.0, metavar="SECONDS", help="... and the run (5400)")
     parser.add_argument("--kubeconfig", type=Path, help="a cluster that exists; else a world is started and ended")
