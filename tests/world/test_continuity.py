@@ -27,7 +27,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: http, port: 80}]}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -60,6 +60,11 @@ def address(world: World, service: str) -> str:
     return world.jsonpath(f"service {service}", "{.spec.clusterIP}")
 
 
+def balancer(world: World, service: str) -> str:
+    """The address of its load balancer, once it has one."""
+    return eventually(lambda: world.jsonpath(f"service {service}", "{.status.loadBalancer.ingress[0].ip}"))
+
+
 def names(world: World, app: str) -> list[str]:
     return world.jsonpath("pods", "{.items[*].metadata.name}", f"--selector=app={app}").split()
 
@@ -67,8 +72,12 @@ def names(world: World, app: str) -> list[str]:
 def test_a_rolling_update_loses_no_request(pods: World) -> None:
     with contextlib.ExitStack() as stack:
         clients = [
-            stack.enter_context(client(pods, place, "requests", address(pods, "web"), 80))
-            for place in ("node-1", f"{pods.namespace}/client")
+            stack.enter_context(client(pods, place, "requests", where, port))
+            for place, where, port in (
+                (f"{pods.namespace}/client", address(pods, "web"), 80),
+                ("outside", balancer(pods, "web"), 80),
+                ("outside", "172.18.0.2", int(pods.jsonpath("service web", "{.spec.ports[0].nodePort}"))),
+            )
         ]
         before = set(names(pods, "web"))
         pods.kubectl("rollout", "restart", "deployment/web")

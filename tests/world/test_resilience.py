@@ -40,7 +40,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: server}
-spec: {selector: {app: server}, ports: [{port: 80}]}
+spec: {type: LoadBalancer, selector: {app: server}, ports: [{port: 80}]}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -123,10 +123,12 @@ def test_a_killed_role_comes_back_and_no_pod_notices(pods: World, flow: "subproc
 
 def test_agents_and_api_servers_that_die_lose_no_request(pods: World) -> None:
     """Two rounds of kill -9 for each: connections that exist live on, new ones find their endpoint."""
+    inside, outside = service_address(pods), balancer_address(pods)
     with contextlib.ExitStack() as stack:
         clients = [
-            stack.enter_context(client(pods, place, kind, service_address(pods), 80))
-            for place, kind in (("default/client", "requests"), ("node-1", "requests"), ("default/client", "held"))
+            stack.enter_context(client(pods, place, kind, where, 80))
+            for place, where in (("default/client", inside), ("node-1", inside), ("outside", outside))
+            for kind in ("requests", "held")
         ]
         for role in ("pw-agent-node-1", "pw-agent-node-2", "pw-apiserver", "pw-controllers") * 2:
             killed = victims(pods, role)
@@ -134,7 +136,7 @@ def test_agents_and_api_servers_that_die_lose_no_request(pods: World) -> None:
                 os.kill(pid, signal.SIGKILL)
             eventually(lambda role=role, killed=killed: bool(set(victims(pods, role)) - set(killed)), 20, role)  # type: ignore[misc]
         eventually(lambda: pods.kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 30)
-    assert [one.outcome.lost for one in clients] == [(), (), ()]
+    assert [one.outcome.lost for one in clients] == [()] * len(clients)
     assert all(sum(one.outcome.by.values()) > 20 for one in clients)
 
 
@@ -144,6 +146,10 @@ def address_of_closed(world: World) -> str:
 
 def service_address(world: World) -> str:
     return world.jsonpath("service server", "{.spec.clusterIP}")
+
+
+def balancer_address(world: World) -> str:
+    return eventually(lambda: world.jsonpath("service server", "{.status.loadBalancer.ingress[0].ip}"))
 
 
 def test_killed_shims_come_back_with_their_containers_running_and_their_output_whole(pods: World) -> None:
