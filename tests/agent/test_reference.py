@@ -7,6 +7,7 @@ from podwire.agent.announcing import of_announcements
 from podwire.agent.metrics import of_readiness, of_reconcilers
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import ProxyMetrics
+from podwire.agent.service_checks import of_local_policies
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import of_process
 from podwire.component.permissions import AGENT, DNS, RULES
@@ -18,6 +19,7 @@ PAGE = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
 def test_every_metric_is_described_with_its_type() -> None:
     families = (
         *ProxyMetrics(ProxyHealth("a")).families(),
+        of_local_policies(0, 0),
         *of_informers(()),
         *of_reconcilers(()),
         *of_announcements(0, 0, 0),

@@ -44,6 +44,7 @@ def test_conflicts_name_the_rows_that_lose_and_who_has_the_key() -> None:
     table.replace("younger", [Fact("a", 1), Fact("b", 1)])
     table.replace("elder", [Fact("a", 2), Fact("b", 1)])
     assert list(table.conflicts()) == [Conflict("younger", Fact("a", 1), "elder")]
+    assert [*table.claimants(Fact("a", 1)), *table.claimants(Fact("b", 1))] == ["younger", "younger", "elder"]
     table.replace("elder", [])
     assert list(table.conflicts()) == []
 

@@ -19,6 +19,7 @@ from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
 from podwire.agent.rows_socket import serving_rows
+from podwire.agent.service_checks import ServiceChecks
 from podwire.announcement.announcer import Feeds
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import of_informers
@@ -78,6 +79,7 @@ class Agent:
         view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)
         host = HostFeeds(pods, self._nodes)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
+        self._checks = ServiceChecks(config.node, self._proxy.reconciler, self._services, self._nodes)
         self._recorder = Recorder(client, "podwire-agent")
         place = Place(config.node, config.nodeport_addresses)
         self._health_ports = HealthCheckPorts(place, self._services, self._slices, self._nodes, self._health)
@@ -98,8 +100,10 @@ class Agent:
         self._nodes.subscribe(self._network.node_changed)
         self._nodes.subscribe(self._health.node_changed)
         changed = asyncio.Event()
-        self._services.subscribe(_then(self._proxy_metrics.service_changed, changed.set))
-        self._slices.subscribe(_then(self._proxy_metrics.slice_changed, changed.set))
+        for listener in (self._proxy_metrics.service_changed, self._checks.service_changed, _setting(changed)):
+            self._services.subscribe(listener)
+        for slice_listener in (self._proxy_metrics.slice_changed, self._checks.slice_changed, _setting(changed)):
+            self._slices.subscribe(slice_listener)
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
                 tasks.create_task(informer.run())
@@ -129,14 +133,16 @@ class Agent:
         memory.release()
 
     async def _follow_proxy(self, changed: asyncio.Event) -> None:
-        """Note each time that all changes of Services are applied."""
+        """Note each time that all changes of Services are applied, and report what is wrong with them then."""
         await self._services.synced.wait()
         await self._slices.synced.wait()
         changed.set()
         while True:
             await changed.wait()
             changed.clear()
+            services = self._checks.syncing()
             await self._proxy_metrics.measure(self._proxy.settle)
+            self._checks.synced(services, self._warn)
 
     def _warn(self, service: Service, reason: str, message: str) -> None:
         self._recorder.event(SERVICES, service, reason, message, warning=True)
@@ -166,6 +172,7 @@ class Agent:
 
     def _families(self) -> Iterator[Family]:
         yield from self._proxy_metrics.families()
+        yield from self._checks.families()
         yield from of_informers(self._informers)
         yield from metrics.of_reconcilers([one for capability in self._capabilities for one in capability.reconcilers])
         for announced in self._announcing:
@@ -174,9 +181,6 @@ class Agent:
         yield from of_process()
 
 
-def _then(first: Callable[..., None], second: Callable[[], None]) -> Callable[..., None]:
-    def both(change: object) -> None:
-        first(change)
-        second()
-
-    return both
+def _setting(event: asyncio.Event) -> Callable[[object], None]:
+    """A listener that sets the event at each change."""
+    return lambda _: event.set()

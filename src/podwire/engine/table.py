@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic
 from podwire.engine.row import Conflict, Delta, OwnerT, Refusal, RowT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 
 Rank = tuple[str, ...]
 """Seniority of an owner: the smallest wins."""
@@ -150,9 +150,13 @@ class Table(Generic[OwnerT, RowT]):
         """Return all that claim at least one row."""
         return frozenset(self._claims)
 
-    def claimed(self, owner: OwnerT) -> frozenset[RowT]:
-        """Return the rows that this owner claims."""
-        return frozenset(self._claims.get(owner, ()))
+    def claimed(self, owner: OwnerT) -> Set[RowT]:
+        """Return the rows that this owner claims, not a copy: it changes with the next `replace`."""
+        return self._claims.get(owner, {}).keys()
+
+    def claimants(self, row: RowT) -> Iterator[OwnerT]:
+        """Return the owners that claim this row. Costs a look at each owner."""
+        return (owner for owner, rows in self._claims.items() if row in rows)
 
     def rows(self) -> Iterator[RowT]:
         """Return all wanted rows, one for each key."""

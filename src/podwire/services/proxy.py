@@ -73,6 +73,11 @@ class ServiceProxy:
             host.nodes.subscribe(self._touching(self._view.node_changed))
 
     @property
+    def reconciler(self) -> Reconciler[Owner, Row]:
+        """What it applies, and what the kernel refuses of it."""
+        return self._reconciler
+
+    @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
         """For metrics."""
         return (self._reconciler,)

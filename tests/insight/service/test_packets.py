@@ -56,6 +56,17 @@ kind: Service
 metadata: {name: sticky}
 spec: {type: NodePort, sessionAffinity: ClientIP, selector: {app: web}, ports: [{name: http, port: 80}]}
 """
+RIVAL = """
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, labels: {{rival: "yes"}}}}
+spec:
+  type: LoadBalancer
+  loadBalancerClass: example.com/none
+  allocateLoadBalancerNodePorts: false
+  selector: {{app: web}}
+  ports: [{{name: http, port: 80}}]
+"""
 CURL = ("curl", "-sS", "--max-time", "2", "-H", "Accept: application/json")
 TRIES = 40
 REFUSED, SILENT = 7, 28
@@ -161,6 +172,22 @@ def test_a_difference_in_the_kernel_is_named(here: World) -> None:
     finally:
         here.kubectl("annotate", "service", "both", "touched=yes")
         here.kubectl("delete", "service", "both")
+
+
+def test_of_two_services_over_one_address_the_older_one_answers_and_the_other_has_an_event(here: World) -> None:
+    for name in ("rival-1", "rival-2"):
+        here.apply(RIVAL.format(name=name))
+        status = '{"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.50", "ipMode": "VIP"}]}}}'
+        here.kubectl("patch", "service", name, "--subresource=status", "--type=merge", "-p", status)
+    metadata = [one["metadata"] for one in here.kubectl.json("services", "-l", "rival=yes")["items"]]
+    older, younger = (one["name"] for one in sorted(metadata, key=lambda one: (one["creationTimestamp"], one["uid"])))
+    words = f"192.0.2.50 TCP 80: connections go to Service {here.namespace}/{older}"
+    eventually(lambda: words in here.kubectl("events", "--for", f"service/{younger}").stdout, 20, "an event PortTaken")
+    for name, severity in ((younger, "error"), (older, "note")):
+        (found,) = [one for one in explained(here, name)["findings"] if one["reason"] == "AddressConflict"]
+        assert found["severity"] == severity
+    assert explained(here, younger, "--kernel")["kernel"] == []
+    assert tried(here, "client-1", "http://192.0.2.50/", frozenset({"web-1", "web-2"}))[0] == "used"
 
 
 def test_what_does_not_exist_is_an_error(here: World) -> None:
