@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from podwire.controllers.nodes.health import NodeHealth
 from podwire.controllers.nodes.lifecycle import Clock, NodeLifecycle
+from podwire.kube.client import ApiError
 from podwire.kube.coordination import NODE_LEASES
-from podwire.kube.kinds import LEASES, NODES, PODS
+from podwire.kube.kinds import LEASES, NODES, PODS, Kind, ObjectT
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
@@ -43,9 +46,28 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+class SlowApi(FakeApi):
+    """A server whose every answer about a Lease takes some seconds."""
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seconds = seconds
+
+    async def get(self, kind: Kind[ObjectT], key: NamespacedName) -> ObjectT:
+        if kind.resource == LEASES.resource:
+            self._clock.advance(self._seconds)
+            self.calls["GET", "lease"] += 1
+        return await super().get(kind, key)
+
+
 @pytest.fixture
 async def api() -> FakeApi:
-    api = FakeApi()
+    return filled(FakeApi())
+
+
+def filled(api: FakeApi) -> FakeApi:
+    """Two nodes with a pod each."""
     for name in ("node-1", "node-2"):
         api.put(NODES, name, **node_fields(name))
     for node in ("node-1", "node-2"):
@@ -61,6 +83,19 @@ def renew(api: FakeApi, clock: FakeClock, name: str) -> None:
 def look(api: FakeApi, clock: FakeClock, name: str) -> None:
     """Let the controller look at a node now: its own timers run by the real clock."""
     api.put(NODES, name, metadata={"annotations": {"looked-at": clock.now().isoformat()}})
+
+
+async def pass_until(api: FakeApi, clock: FakeClock, condition: Callable[[], bool], *nodes: str) -> float:
+    """Let the time pass until the condition holds, while the controller looks at the nodes; return the seconds."""
+    started = clock.monotonic()
+    while not condition():
+        assert clock.monotonic() - started < 60 * GRACE, "not in time"
+        clock.advance(0.25)
+        for name in nodes:
+            look(api, clock, name)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    return clock.monotonic() - started
 
 
 @contextlib.asynccontextmanager
@@ -89,9 +124,8 @@ async def test_a_node_that_does_not_renew_its_lease_is_unreachable_and_loses_its
     async with at_work(api, clock):
         clock.advance(GRACE - 1)
         renew(api, clock, "node-1")
-        look(api, clock, "node-2")
-        clock.advance(1)
-        look(api, clock, "node-2")
+        seconds = GRACE - 1 + await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2")
+        assert GRACE <= seconds < 2 * GRACE
         await api.until(lambda: taints(api, "node-2") == ["unreachable:NoSchedule", "unreachable:NoExecute"])
         await api.until(lambda: pods(api) == ["on-node-1"])
         (condition,) = api.objects["nodes"][NamespacedName("", "node-2")]["status"]["conditions"]
@@ -101,6 +135,46 @@ async def test_a_node_that_does_not_renew_its_lease_is_unreachable_and_loses_its
         api.put(NODES, "node-2", status=node_fields("node-2")["status"])
         await api.until(lambda: not taints(api, "node-2"))
     assert taints(api, "node-1") == []
+
+
+async def test_on_an_idle_machine_a_node_is_dead_after_its_grace(api: FakeApi, clock: FakeClock) -> None:
+    renew(api, clock, "node-2")
+    async with at_work(api, clock):
+        seconds = await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2")
+    assert GRACE <= seconds <= GRACE + 2
+
+
+async def test_a_node_is_not_dead_for_an_api_server_that_is_late(clock: FakeClock) -> None:
+    """Each answer takes longer than a kubelet may be silent."""
+    api = filled(SlowApi(clock, GRACE))
+    renew(api, clock, "node-2")
+    async with at_work(api, clock):
+        await pass_until(api, clock, lambda: api.calls["GET", "lease"] == 4, "node-2")
+        assert clock.monotonic() > 4 * GRACE
+        assert taints(api, "node-2") == []
+        renew(api, clock, "node-2")
+        seconds = await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2")
+    assert seconds > 6 * GRACE
+
+
+async def test_a_node_is_not_dead_for_a_controller_that_stood_still(api: FakeApi, clock: FakeClock) -> None:
+    renew(api, clock, "node-2")
+    async with at_work(api, clock):
+        clock.advance(20 * GRACE)
+        await pass_until(api, clock, lambda: api.calls["GET", "leases"] > 2, "node-2")
+        assert taints(api, "node-2") == []
+        renew(api, clock, "node-2")
+        assert await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2") >= GRACE
+
+
+async def test_a_server_that_does_not_answer_is_no_sign_of_the_node(api: FakeApi, clock: FakeClock) -> None:
+    renew(api, clock, "node-2")
+    async with at_work(api, clock):
+        api.refuse["GET", "leases"] = ApiError(503, "ServiceUnavailable", "starting")
+        await pass_until(api, clock, lambda: clock.monotonic() > 5 * GRACE, "node-2")
+        api.refuse.clear()
+        assert taints(api, "node-2") == []
+        assert await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2") >= GRACE * 0.6
 
 
 async def test_an_evicted_pod_has_a_condition_that_says_why(api: FakeApi, clock: FakeClock) -> None:
@@ -116,14 +190,32 @@ async def test_while_no_node_renews_its_lease_no_pod_is_evicted(api: FakeApi, cl
     for name in ("node-1", "node-2"):
         renew(api, clock, name)
     async with at_work(api, clock):
-        clock.advance(GRACE)
-        look(api, clock, "node-1")
-        look(api, clock, "node-2")
+        both = ("node-1", "node-2")
+        await pass_until(api, clock, lambda: bool(taints(api, "node-1") and taints(api, "node-2")), *both)
         await api.until(lambda: taints(api, "node-1") == taints(api, "node-2") == ["unreachable:NoSchedule"])
         await api.until(
             lambda: not any(c["status"] == "True" for p in api.all(PODS) for c in p["status"]["conditions"])
         )
     assert pods(api) == ["on-node-1", "on-node-2"]
+
+
+async def renew_often(api: FakeApi, name: str) -> None:
+    for number in itertools.count():
+        api.put(LEASES, name, NODE_LEASES, spec={"renewTime": str(number)})
+        await asyncio.sleep(0.01)
+
+
+async def test_pods_of_a_dead_node_are_evicted_as_soon_as_another_one_renews(api: FakeApi) -> None:
+    """By the controller's own timers: nothing changes at the dead node any more."""
+    for name in ("node-1", "node-2"):
+        api.put(LEASES, name, NODE_LEASES, spec={"renewTime": "never"})
+    informers, recorder = SharedInformers(api), Recorder(api, "test")
+    async with running(informers, NodeLifecycle(api, informers, recorder, NodeHealth(grace_seconds=0.2)), recorder):
+        await api.until(lambda: taints(api, "node-1") == taints(api, "node-2") == ["unreachable:NoSchedule"])
+        heartbeat = asyncio.create_task(renew_often(api, "node-1"))
+        await api.until(lambda: pods(api) == ["on-node-1"])
+        await api.until(lambda: taints(api, "node-1") == [])
+        heartbeat.cancel()
 
 
 async def test_a_cordoned_node_is_tainted_and_a_node_without_a_lease_is_not_judged(

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class NodeHealth(msgspec.Struct, frozen=True):
     """Settings. The defaults are upstream's.
 
-    `grace_seconds`: a node is unreachable when its Lease was not renewed for so long. `force_seconds`: pods of an
-    unreachable node that have not ended so long after their grace period are removed; None: never. `silence`: the
-    message of the conditions of an unreachable node.
+    `grace_seconds`: a node is unreachable when its Lease was not renewed for so long, and longer where the API server
+    or this process is late (LeaseSilence). `force_seconds`: pods of an unreachable node that have not ended so long
+    after their grace period are removed; None: never. `silence`: the message of the conditions of an unreachable node.
     """
 
     grace_seconds: float = 50.0
@@ -84,6 +84,11 @@ def taints(node: Node, state: NodeState, now: datetime, *, evict: bool) -> list[
     others = [taint for taint in node.spec.taints if taint.key not in OWN_TAINTS]
     mine = [have.get(pair) or Taint(key=pair[0], effect=pair[1], time_added=timestamp(now)) for pair in wanted]
     return [msgspec.to_builtins(taint) for taint in (*others, *mine)]
+
+
+def evicts(node: Node) -> bool:
+    """Return whether the node has a taint of this controller by which it evicts pods."""
+    return any(taint.key in OWN_TAINTS and taint.effect == NO_EXECUTE for taint in node.spec.taints)
 
 
 def silence(node: Node, message: str, now: datetime) -> dict[str, Any]:

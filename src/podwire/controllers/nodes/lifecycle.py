@@ -14,6 +14,7 @@ from podwire.controllers.machinery.deletion import ALREADY_GONE, delete
 from podwire.controllers.machinery.pod_control import every
 from podwire.controllers.nodes import health
 from podwire.controllers.nodes.health import NodeHealth, NodeState
+from podwire.controllers.nodes.lease_silence import LATE, LeaseSilence
 from podwire.kube.cache import Index
 from podwire.kube.client import ApiError
 from podwire.kube.coordination import NODE_LEASES
@@ -61,8 +62,7 @@ class NodeLifecycle:
         self._pods = informers.of(PODS)
         self._leases = informers.of(LEASES)
         self._pods_by_node = Index(self._pods, lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
-        self._renewed: dict[str, str | None] = {}
-        self._seen: dict[str, float] = {}
+        self._silence = LeaseSilence(settings.grace_seconds)
         self._gone: dict[str, float] = {}
         self._queue: WorkQueue[str] = WorkQueue("nodes", self.sync)
         self._leases.subscribe(self._lease_changed)
@@ -81,7 +81,7 @@ class NodeLifecycle:
             return
         self._gone.pop(name, None)
         now = self._clock.now()
-        silent = self._silent_for(name) >= self._grace and not await self._renewed_meanwhile(name)
+        silent = await self._is_silent(name)
         state = health.state_of(node, now, silent=silent, grace_seconds=self._grace)
         node = await self._mark(node, state, now)
         if state is NodeState.UNREACHABLE:
@@ -92,8 +92,10 @@ class NodeLifecycle:
         waits = [plan.again_after] if plan.again_after is not None else []
         if state is NodeState.UNREACHABLE and plan.delete and self._settings.force_seconds is not None:
             waits.append(self._settings.force_seconds)
-        elif name in self._seen and not silent:
-            waits.append(max(0.01, self._grace - self._silent_for(name)))
+        elif (next_read := self._silence.next_read(name, self._clock.monotonic())) is not None:
+            waits.append(max(0.01, next_read))
+        if state is NodeState.UNREACHABLE and not health.evicts(node):
+            waits.append(self._grace * LATE)  # until another node renews its Lease
         unready = health.unready_for(node, now)
         if state is NodeState.READY and unready is not None:
             waits.append(max(0.01, self._grace - unready))
@@ -103,28 +105,20 @@ class NodeLifecycle:
     def _on(self, name: str) -> list[Pod]:
         return list(self._pods_by_node[name].values())
 
-    def _silent_for(self, name: str) -> float:
-        return self._clock.monotonic() - self._seen[name] if name in self._seen else 0.0
-
-    async def _renewed_meanwhile(self, name: str) -> bool:
-        """Read the Lease before a node is called unreachable. Raises when the server does not answer."""
-        try:
-            lease = await self._client.get(LEASES, NamespacedName(NODE_LEASES, name))
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            if isinstance(error, ApiError) and error.reason == "NotFound":
-                return False
-            self._seen[name] = self._clock.monotonic()
-            raise
-        return self._renew(lease)
-
-    def _renew(self, lease: Lease) -> bool:
-        """Record a renewal; return whether it is a new one."""
-        name = lease.metadata.name
-        if self._renewed.get(name) == lease.spec.renew_time:
-            return False
-        self._renewed[name] = lease.spec.renew_time
-        self._seen[name] = self._clock.monotonic()
-        return True
+    async def _is_silent(self, name: str) -> bool:
+        """Return whether the node counts as dead; read its Lease where it is late. Raises what the client raises."""
+        if self._silence.next_read(name, self._clock.monotonic()) == 0:
+            try:
+                lease = await self._client.get(LEASES, NamespacedName(NODE_LEASES, name))
+            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                if not isinstance(error, ApiError) or error.reason != "NotFound":
+                    self._silence.not_answered(name, self._clock.monotonic())
+                    raise
+                self._silence.not_renewed(name, self._clock.monotonic())
+            else:
+                if not self._silence.renew(name, lease.spec.renew_time, self._clock.monotonic()):
+                    self._silence.not_renewed(name, self._clock.monotonic())
+        return self._silence.silent(name)
 
     async def _mark(self, node: Node, state: NodeState, now: datetime) -> Node:
         if state is NodeState.UNREACHABLE and any(c.status != "Unknown" for c in node.status.conditions):
@@ -132,7 +126,8 @@ class NodeLifecycle:
             node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
             self._recorder.event(NODES, node, "NodeNotReady", message, warning=True)
-        evict = any(self._silent_for(key.name) < self._grace for key in self._nodes.objects)
+        clock = self._clock.monotonic()
+        evict = any(self._silence.quiet_for(key.name, clock) < self._grace for key in self._nodes.objects)
         wanted = health.taints(node, state, now, evict=evict)
         if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
             return node
@@ -179,7 +174,7 @@ class NodeLifecycle:
         lease = change.new
         if lease is None or lease.metadata.namespace != NODE_LEASES:
             return
-        if self._renew(lease):
+        if self._silence.renew(lease.metadata.name, lease.spec.renew_time, self._clock.monotonic()):
             self._queue.add(lease.metadata.name)
 
     def _node_changed(self, change: Change[Node]) -> None:

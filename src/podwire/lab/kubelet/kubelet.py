@@ -30,7 +30,7 @@ from podwire.lab.kubelet.eviction import EvictionMonitor
 from podwire.lab.kubelet.http_server import KubeletServer
 from podwire.lab.kubelet.node_context import NameResolution, Node, Objects
 from podwire.lab.kubelet.node_endpoints import NodeEndpoints
-from podwire.lab.kubelet.node_lease import NodeLease
+from podwire.lab.kubelet.node_lease import LeaseThread
 from podwire.lab.kubelet.node_status import NodeStatusWriter
 from podwire.lab.kubelet.pod_plan import Machine
 from podwire.lab.kubelet.pod_workers import PodWorkers
@@ -73,8 +73,10 @@ class KubeletConfig(msgspec.Struct, frozen=True):
 async def run(config: KubeletConfig, spawner: Spawner) -> None:
     """Run the kubelet until cancelled."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    async with Client(config.credentials, COMPONENT) as client:
-        await Kubelet(config, client, spawner).run()
+    lease = LeaseThread(Client(config.credentials, COMPONENT), config.node.name)
+    async with Client(config.credentials, COMPONENT) as client, asyncio.TaskGroup() as tasks:
+        tasks.create_task(lease.run())
+        tasks.create_task(Kubelet(config, client, spawner).run())
 
 
 class Kubelet:
@@ -88,7 +90,6 @@ class Kubelet:
         )
         self.node = _node(config, client, spawner, (self._recorder, self._objects))
         self._status_writer = NodeStatusWriter(client, config.node, self.node.cni, config.ephemeral)
-        self._lease = NodeLease(client, config.node.name)
         self._images = config.images
         self.workers = PodWorkers(self.node)
         self._evictions = EvictionMonitor(self.workers.values, lambda: node_conditions.read(config.ephemeral))
@@ -106,7 +107,6 @@ class Kubelet:
             group.create_task(self._recorder.run())
             group.create_task(self._server.run())
             group.create_task(self._status_writer.run())
-            group.create_task(self._lease.run())
             group.create_task(self._follow_images())
             group.create_task(self._evictions.run())
             for informer in informers:
