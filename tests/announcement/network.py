@@ -9,6 +9,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
+from podwire.agent.announcing import Announcing
 from podwire.announcement.announcer import Announcements, Feeds
 from podwire.announcement.beacon import Beacon
 from podwire.announcement.model import Link
@@ -100,9 +101,8 @@ class Neighbourhood:
                     sink = ProxySink(beacon)
                     feeds = Feeds(self.services, self.slices, self.objects)
                     found[name] = Announcements(name, RANGES, feeds, sink, machine_links(machine))
-                for work in (beacon.run(), found[name].run()):
-                    task = asyncio.create_task(work)
-                    stack.callback(task.cancel)
+                task = asyncio.create_task(Announcing(found[name], beacon, sink).run())
+                stack.callback(task.cancel)
             for one in found.values():
                 await one.settle()
             yield found

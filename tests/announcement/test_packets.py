@@ -80,3 +80,19 @@ async def test_a_local_service_is_announced_by_nodes_with_its_endpoints_only() -
             await one.settle()
         place.client.run("ip", "neighbour", "flush", "all")
         assert await place.answer(IPV4, SILENCE_SECONDS) == ""
+
+
+@sandboxed
+async def test_a_node_that_was_not_ready_for_a_moment_calls_its_clients_back() -> None:
+    place = Neighbourhood(1)
+    place.services.put(objects.balanced("web", IPV4, IPV6))
+    machine = place.node("node-1")
+    async with place.announcing("node-1"):
+        for address in (IPV4, IPV6):
+            await place.answer(address, SILENCE_SECONDS)
+            client = ("ip", "neighbour", "replace", address, "lladdr", "02:00:00:00:00:99", "dev", "eth0")
+            place.client.run(*client, "nud", "reachable")
+        place.objects.put(objects.node(machine.name, *machine.addresses, ready=False))
+        place.objects.put(objects.node(machine.name, *machine.addresses))
+        for address in (IPV4, IPV6):
+            await place.learned(address, machine.mac())

@@ -34,10 +34,19 @@ class Announcing:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beacon.run())
             tasks.create_task(self._announcements.run())
+            tasks.create_task(self._repeat())
 
     async def settle(self) -> None:
         """Wait until all changes received before this call are applied."""
         await self._announcements.settle()
+
+    async def _repeat(self) -> None:
+        """Send frames again after each change of Nodes: a node that lost its place unseen has lost its clients too."""
+        while True:
+            await self._announcements.electorate_changed.wait()
+            self._announcements.electorate_changed.clear()
+            await self.settle()
+            self._beacon.announce(tuple(self._announcements.proxies()))
 
     def rows(self) -> Iterator[str]:
         """Return the addresses that this node should announce, as text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
@@ -42,6 +43,8 @@ class Announcements:
         sink: Sink[ProxyRow],
         links: Callable[[Collection[IPAddress]], tuple[Link, ...]],
     ) -> None:
+        self.electorate_changed = asyncio.Event()
+        """Set when a Node came, went or changed: another node may have announced our addresses meanwhile."""
         self._node = node
         self._feeds = feeds
         self._find_links = links
@@ -68,6 +71,10 @@ class Announcements:
         """Wait until all changes received before this call are applied."""
         await self._reconciler.settle()
 
+    def proxies(self) -> Iterator[ProxyRow]:
+        """Return the rows of the addresses that the kernel should answer for."""
+        return self._reconciler.table.rows()
+
     def rows(self) -> Iterator[str]:
         """Return all addresses that this node should announce, and those that the kernel refuses, as text."""
         return self._reconciler.lines()
@@ -82,6 +89,8 @@ class Announcements:
             concerned |= frozenset(self._view.addresses) if links != self._links else frozenset()
             self._links = links
         self._touch(concerned)
+        if concerned:
+            self.electorate_changed.set()
 
     def _touch(self, addresses: frozenset[IPAddress]) -> None:
         if addresses:
