@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 wanted="python3-venv nftables iproute2 uidmap"
 [ "$(id -u)" != 0 ] || wanted="$wanted crun" # loaded images alone need it: it stops nobody who cannot install
 [ "${1:-run}" = run ] || wanted="$wanted busybox crun curl dnsutils iputils-ping tcpdump"
+[ "$(id -u)" != 0 ] || [ "${1:-run}" = run ] || wanted="$wanted bird2" # without it the tests of BGP are skipped
 
 has() {
     case $1 in
@@ -16,6 +17,7 @@ has() {
         uidmap) [ "$(id -u)" = 0 ] || command -v newuidmap ;;
         dnsutils) command -v dig ;;
         iputils-ping) command -v ping ;;
+        bird2) command -v bird ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from podwire.agent import main
 from podwire.agent.config import EVERYWHERE, AgentConfig
+from podwire.announcement.bgp_settings import BgpPeer, BgpSettings
 from podwire.cli import podwire
 from podwire.pods.model import Overlay
 
@@ -89,3 +90,36 @@ def test_what_is_missing_or_wrong_is_named(
     answer = parsed(monkeypatch, *NEEDED, *arguments)
     assert isinstance(answer, str)
     assert problem in answer
+
+
+BGP_NEEDED = (*NEEDED, "--node-name", "a", "--service-cidrs", "10.96.0.0/16")
+
+
+def test_load_balancers_are_announced_in_given_ranges_and_by_bgp_to_given_peers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = parsed(monkeypatch, *BGP_NEEDED)
+    assert isinstance(config, AgentConfig)
+    assert (config.announce_ranges, config.bgp) == ((), None)
+    ranges = ("--announce-cidrs", "192.0.2.0/24,198.51.100.0/24,2001:db8::/64")
+    bgp = ("--bgp-local-as", "64512", "--bgp-peer", "192.0.2.1:64513", "--bgp-peer", "[2001:db8::1]:64514")
+    config = parsed(monkeypatch, *BGP_NEEDED, *ranges, *bgp)
+    assert isinstance(config, AgentConfig)
+    assert config.announce_ranges == ("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/64")
+    assert config.bgp == BgpSettings(64512, (BgpPeer("192.0.2.1", 64513), BgpPeer("2001:db8::1", 64514)))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--bgp-peer", "192.0.2.1:64513"), "--bgp-local-as and --bgp-peer need each other"),
+        (("--bgp-local-as", "64512"), "--bgp-local-as and --bgp-peer need each other"),
+        (("--bgp-local-as", "64512", "--bgp-peer", "192.0.2.1:1"), "give the ranges of the addresses"),
+        (("--bgp-local-as", "0"), "is no AS number"),
+        (("--bgp-peer", "router"), "is no ADDRESS:AS"),
+    ],
+)
+def test_incomplete_bgp_is_refused(monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], message: str) -> None:
+    output = parsed(monkeypatch, *BGP_NEEDED, *given)
+    assert isinstance(output, str)
+    assert message in " ".join(output.split())

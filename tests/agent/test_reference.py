@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from podwire.agent.announcing import of_announcements
+from podwire.agent.announcing import of_announcements, of_bgp
 from podwire.agent.metrics import of_readiness, of_reconcilers
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import ProxyMetrics
@@ -23,6 +23,7 @@ def test_every_metric_is_described_with_its_type() -> None:
         *of_informers(()),
         *of_reconcilers(()),
         *of_announcements(0, 0, 0),
+        *of_bgp(0, {}),
         of_readiness(ready=True),
         *of_process(),
     )

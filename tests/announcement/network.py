@@ -7,7 +7,8 @@ import contextlib
 import ipaddress
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from typing import Any
 
 from podwire.agent.announcing import Announcing
 from podwire.announcement.announcer import Announcements, Feeds
@@ -32,8 +33,7 @@ SILENCE_SECONDS = 0.4
 RULES = """table inet t {
     chain c {
         type nat hook prerouting priority -100
-        ip daddr 172.18.254.0/24 tcp dport 80 redirect
-        ip6 daddr fd00:172:18::fe:0/112 tcp dport 80 redirect
+        tcp dport 80 redirect
     }
     chain o { type filter hook forward priority 0; policy drop; }
 }
@@ -101,8 +101,7 @@ class Neighbourhood:
                     sink = ProxySink(beacon)
                     feeds = Feeds(self.services, self.slices, self.objects)
                     found[name] = Announcements(name, RANGES, feeds, sink, machine_links(machine))
-                task = asyncio.create_task(Announcing(found[name], beacon, sink).run())
-                stack.callback(task.cancel)
+                await stack.enter_async_context(running(Announcing(found[name], beacon, sink).run()))
             for one in found.values():
                 await one.settle()
             yield found
@@ -124,7 +123,7 @@ class Neighbourhood:
         while asyncio.get_running_loop().time() < deadline:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(min(seconds, 1.0)):
-                    return await self._connect(address)
+                    return await connect(self.client, address)
         return ""
 
     async def answered_by(self, address: str, name: str) -> None:
@@ -142,14 +141,31 @@ class Neighbourhood:
     def _neighbour(self, address: str) -> str:
         return self.client.run("ip", "neighbour", "show", address).stdout
 
-    async def _connect(self, address: str) -> str:
-        with inside_network(self.client.path):
-            client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-        client.setblocking(False)
-        with client:
-            loop = asyncio.get_running_loop()
-            await loop.sock_connect(client, (address, PORT))
-            return (await loop.sock_recv(client, 100)).decode()
+
+async def connect(client: Host, address: str, source: str = "") -> str:
+    """Who answers a connection from this host. Raises OSError and TimeoutError."""
+    with inside_network(client.path):
+        connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    connection.setblocking(False)
+    with connection:
+        if source:
+            connection.bind((source, 0))
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await loop.sock_connect(connection, (address, PORT))
+            return (await loop.sock_recv(connection, 100)).decode()
+
+
+@contextlib.asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do this work inside the block; it has ended behind it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def machine_links(machine: Machine) -> Callable[[Collection[IPAddress]], tuple[Link, ...]]:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from podwire.agent.config import AgentConfig
 from podwire.announcement.announcer import Announcements, Feeds
 from podwire.announcement.beacon import Beacon
+from podwire.announcement.bgp_settings import BgpPeer
 from podwire.announcement.sink import ProxySink
 from podwire.announcement.uplinks import uplinks
 from podwire.component.metrics import Family, gauge
 from podwire.engine.reconcile import Reconciler
 
+if TYPE_CHECKING:
+    from podwire.announcement.bgp.speaker import BgpSpeaker
+
 
 class Announcing:
     """The capability as the agent runs it."""
 
-    def __init__(self, announcements: Announcements, beacon: Beacon, sink: ProxySink) -> None:
+    def __init__(
+        self, announcements: Announcements, beacon: Beacon, sink: ProxySink, speaker: BgpSpeaker | None = None
+    ) -> None:
         self._announcements = announcements
         self._beacon = beacon
         self._sink = sink
+        self._speaker = speaker
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -35,18 +42,12 @@ class Announcing:
             tasks.create_task(self._beacon.run())
             tasks.create_task(self._announcements.run())
             tasks.create_task(self._repeat())
+            if self._speaker is not None:
+                tasks.create_task(self._speaker.run())
 
     async def settle(self) -> None:
         """Wait until all changes received before this call are applied."""
         await self._announcements.settle()
-
-    async def _repeat(self) -> None:
-        """Send frames again after each change of Nodes: a node that lost its place unseen has lost its clients too."""
-        while True:
-            await self._announcements.electorate_changed.wait()
-            self._announcements.electorate_changed.clear()
-            await self.settle()
-            self._beacon.announce(tuple(self._announcements.proxies()))
 
     def rows(self) -> Iterator[str]:
         """Return the addresses that this node should announce, as text."""
@@ -54,7 +55,17 @@ class Announcing:
 
     def families(self) -> Iterator[Family]:
         """The metrics of announcements."""
-        return of_announcements(sum(1 for _ in self.rows()), self._sink.gained, self._sink.lost)
+        yield from of_announcements(len(self._announcements.proxies()), self._sink.gained, self._sink.lost)
+        if self._speaker is not None:
+            yield from of_bgp(len(self._announcements.routes()), self._speaker.up)
+
+    async def _repeat(self) -> None:
+        """Send frames again after each change of Nodes: a node that lost its place unseen has lost its clients too."""
+        while True:
+            await self._announcements.electorate_changed.wait()
+            self._announcements.electorate_changed.clear()
+            await self.settle()
+            self._beacon.announce(self._announcements.proxies())
 
 
 def announcing(config: AgentConfig, feeds: Feeds) -> tuple[Announcing, ...]:
@@ -64,15 +75,36 @@ def announcing(config: AgentConfig, feeds: Feeds) -> tuple[Announcing, ...]:
     ranges = tuple(map(ipaddress.ip_network, config.announce_ranges))
     beacon = Beacon()
     sink = ProxySink(beacon)
-    return (Announcing(Announcements(config.node, ranges, feeds, sink, uplinks), beacon, sink),)
+    speaker = _speaker(config)
+    routes = None if speaker is None else speaker.sink
+    return (Announcing(Announcements(config.node, ranges, feeds, sink, uplinks, routes), beacon, sink, speaker),)
+
+
+def _speaker(config: AgentConfig) -> BgpSpeaker | None:
+    if config.bgp is None:
+        return None
+    from podwire.announcement.bgp.speaker import BgpSpeaker  # most nodes have no peers
+
+    return BgpSpeaker(config.node, config.bgp, config.folder / "bgp")
 
 
 def of_announcements(addresses: int, gained: int, lost: int) -> Iterator[Family]:
-    """How many addresses this node announces, and how often one came to it and left it."""
+    """How many addresses this node answers for, and how often one came to it and left it."""
     yield gauge("podwire_announced_addresses", "Load balancer addresses that this node answers for.", addresses)
     yield Family(
         "podwire_announcement_owner_changes_total",
         "Addresses that this node became the announcing node of, or ceased to be.",
         "counter",
         (({"change": "gained"}, gained), ({"change": "lost"}, lost)),
+    )
+
+
+def of_bgp(routes: int, sessions: Mapping[BgpPeer, bool]) -> Iterator[Family]:
+    """How many routes are announced, and to which peers."""
+    yield gauge("podwire_bgp_routes", "Load balancer addresses that this node announces by BGP.", routes)
+    yield Family(
+        "podwire_bgp_session_up",
+        "1 while the session with a peer is established.",
+        "gauge",
+        tuple(({"peer": peer.address, "remote_as": str(peer.remote_as)}, float(up)) for peer, up in sessions.items()),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from podwire.announcement.bgp_settings import BgpSettings
 from podwire.component.logs import LogFormat
 from podwire.kube.credentials import Credentials
 from podwire.pods.model import Cluster
@@ -34,6 +35,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         allow_external_ips: whether `externalIPs` of Services have an effect.
         announce_ranges: load balancer addresses in these ranges are announced on the node's link; none: no address is.
         replace_kube_proxy: whether what kube-proxy left on the node is removed.
+        bgp: the routers to which those addresses are announced by BGP too; None: no BGP.
         folder: state that outlives the process, and the agent's sockets.
         healthz: where `/healthz` and `/livez` answer as kube-proxy's do, and `/readyz`.
         metrics: where `/metrics`, `/proxyMode`, `/healthz` and `/readyz` answer.
@@ -52,6 +54,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     nodeport_addresses: tuple[str, ...] = (PRIMARY,)
     allow_external_ips: bool = False
     announce_ranges: tuple[str, ...] = ()
+    bgp: BgpSettings | None = None
     replace_kube_proxy: bool = False
     log_format: LogFormat = "text"
     verbosity: int = 0

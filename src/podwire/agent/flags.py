@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from podwire.agent import bgp_flags
+from podwire.agent.bgp_flags import bgp_options
 from podwire.agent.config import EVERYWHERE, METRICS_PORT, PRIMARY, AgentConfig
 from podwire.component.flags import AddressList, RangeList, credentials, program_flags
 from podwire.pods.model import Cluster, Overlay
@@ -102,6 +104,7 @@ class NodePortAddresses(click.ParamType[Any]):
     envvar="PODWIRE_REPLACE_KUBE_PROXY",
     help="Remove what kube-proxy left on this node, once podwire's own rules are complete; not while it runs.",
 )
+@bgp_options
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -153,5 +156,6 @@ def configuration(given: dict[str, Any]) -> AgentConfig:
         cluster=Cluster(ranges, Overlay() if given.pop("overlay") == "vxlan" else None),
         service_ranges=given.pop("service_cidrs"),
         folder=given.pop("state_dir"),
+        bgp=bgp_flags.settings(given),
         **given,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from podwire.announcement.model import IPNetwork, Link
-from podwire.announcement.rows import ProxyRow, proxy_rows
+from podwire.announcement.rows import ProxyRow, RouteRow, proxy_rows, route_rows
 from podwire.announcement.view import AnnouncementView
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import Sink
@@ -29,10 +29,23 @@ class Feeds(msgspec.Struct, frozen=True):
     nodes: Feed[Node]
 
 
+class RouteTarget(Sink[RouteRow], Protocol):
+    """What announces routes by BGP."""
+
+    def use(self, addresses: Iterable[IPAddress]) -> None:
+        """These are the node's addresses from now on."""
+        ...
+
+    def begin(self) -> None:
+        """All routes are known: announce them."""
+        ...
+
+
 class Announcements:
     """The addresses of load balancers in `ranges`, announced by this node where it is elected. An owner is an address.
 
-    `links` returns the links that lead to clients. It is read when a Node changes.
+    `links` returns the links that lead to clients. It is read when a Node changes. With `routes` all nodes that may
+    announce an address do so by BGP too.
     """
 
     def __init__(
@@ -42,6 +55,7 @@ class Announcements:
         feeds: Feeds,
         sink: Sink[ProxyRow],
         links: Callable[[Collection[IPAddress]], tuple[Link, ...]],
+        routes: RouteTarget | None = None,
     ) -> None:
         self.electorate_changed = asyncio.Event()
         """Set when a Node came, went or changed: another node may have announced our addresses meanwhile."""
@@ -50,34 +64,47 @@ class Announcements:
         self._find_links = links
         self._links: tuple[Link, ...] = ()
         self._view = AnnouncementView(tuple(ranges), self._slices)
-        self._reconciler: Reconciler[IPAddress, ProxyRow] = Reconciler("announcement", self._derive, sink)
+        self._proxies: Reconciler[IPAddress, ProxyRow] = Reconciler("announcement", self._derive_proxies, sink)
+        self._target = routes
+        self._routes = None if routes is None else Reconciler("bgp", self._derive_routes, routes)
         feeds.services.subscribe(lambda change: self._touch(self._view.service_changed(change)))
         feeds.slices.subscribe(lambda change: self._touch(self._view.slice_changed(change)))
         feeds.nodes.subscribe(self._node_changed)
 
     @property
-    def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
+    def reconcilers(self) -> tuple[Reconciler[IPAddress, Any], ...]:
         """For metrics."""
-        return (self._reconciler,)
+        return (self._proxies,) if self._routes is None else (self._proxies, self._routes)
 
     async def run(self) -> None:
         """Work for ever. Begins when all objects are known: half of them would elect other nodes."""
         for feed in (self._feeds.services, self._feeds.slices, self._feeds.nodes):
             await feed.synced.wait()
-        self._reconciler.inputs_synced()
-        await self._reconciler.run()
+        async with asyncio.TaskGroup() as tasks:
+            for one in self.reconcilers:
+                one.inputs_synced()
+                tasks.create_task(one.run())
+            if self._target is not None:
+                await self.settle()
+                self._target.begin()
 
     async def settle(self) -> None:
         """Wait until all changes received before this call are applied."""
-        await self._reconciler.settle()
+        for one in self.reconcilers:
+            await one.settle()
 
-    def proxies(self) -> Iterator[ProxyRow]:
+    def proxies(self) -> tuple[ProxyRow, ...]:
         """Return the rows of the addresses that the kernel should answer for."""
-        return self._reconciler.table.rows()
+        return tuple(self._proxies.table.rows())
+
+    def routes(self) -> tuple[RouteRow, ...]:
+        """Return the rows of the addresses that are announced by BGP."""
+        return () if self._routes is None else tuple(self._routes.table.rows())
 
     def rows(self) -> Iterator[str]:
-        """Return all addresses that this node should announce, and those that the kernel refuses, as text."""
-        return self._reconciler.lines()
+        """Return all addresses that this node should announce, and those that are refused, as text."""
+        for one in self.reconcilers:
+            yield from one.lines()
 
     def _slices(self) -> Iterable[EndpointSlice]:
         return self._feeds.slices.objects.values()
@@ -85,7 +112,10 @@ class Announcements:
     def _node_changed(self, change: Change[Node]) -> None:
         concerned = self._view.node_changed(change)
         if change.new is not None and change.new.metadata.name == self._node:
-            links = self._find_links(self._view.node_addresses(self._node))
+            addresses = self._view.node_addresses(self._node)
+            if self._target is not None:
+                self._target.use(addresses)
+            links = self._find_links(addresses)
             concerned |= frozenset(self._view.addresses) if links != self._links else frozenset()
             self._links = links
         self._touch(concerned)
@@ -93,8 +123,11 @@ class Announcements:
             self.electorate_changed.set()
 
     def _touch(self, addresses: frozenset[IPAddress]) -> None:
-        if addresses:
-            self._reconciler.touch(*addresses)
+        for one in self.reconcilers if addresses else ():
+            one.touch(*addresses)
 
-    def _derive(self, address: IPAddress) -> Iterator[ProxyRow]:
+    def _derive_proxies(self, address: IPAddress) -> Iterator[ProxyRow]:
         return proxy_rows(address, self._node, self._view.electorate(address), self._links)
+
+    def _derive_routes(self, address: IPAddress) -> Iterator[RouteRow]:
+        return route_rows(address, self._node, self._view.electorate(address))
