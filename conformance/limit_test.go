@@ -16,8 +16,8 @@ import (
 // limitVariable is the longest that one test may take. It is no flag: some tests are made before flags are parsed.
 const limitVariable = "CONFORMANCE_TEST_LIMIT"
 
-// slowFactor is how many times as long a test may take that says [Slow]: some take 10 minutes, and rolling updates of pods that end slowly 16.
-const slowFactor = 4
+// slowFactor is how many times as long a test may take that says [Slow]: some end 15 pods, one after the other, each in a minute.
+const slowFactor = 2
 
 func init() {
 	value := os.Getenv(limitVariable)
