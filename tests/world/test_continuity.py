@@ -28,21 +28,23 @@ apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: http, port: 80}]}
----
+"""
+
+ECHO = """
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: echo}
+metadata: {name: NAME}
 spec:
   replicas: 2
-  selector: {matchLabels: {app: echo}}
+  selector: {matchLabels: {app: NAME}}
   template:
-    metadata: {labels: {app: echo}}
+    metadata: {labels: {app: NAME}}
     spec: {containers: [{name: echo, image: echo, ports: [{containerPort: 7, protocol: UDP}]}]}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: echo}
-spec: {selector: {app: echo}, ports: [{name: echo, port: 7, protocol: UDP}]}
+metadata: {name: NAME}
+spec: {selector: {app: NAME}, ports: [{name: echo, port: 7, protocol: UDP}]}
 """
 
 FAILOVER_SECONDS = 1.0
@@ -51,7 +53,8 @@ FAILOVER_SECONDS = 1.0
 
 @pytest.fixture(scope="module")
 def pods(quarter: World) -> World:
-    quarter.apply(MANIFEST)
+    for manifest in (MANIFEST, ECHO.replace("NAME", "echo"), ECHO.replace("NAME", "other")):
+        quarter.apply(manifest)
     quarter.wait(quarter.namespace)
     return quarter
 
@@ -100,7 +103,9 @@ def test_a_flow_of_datagrams_moves_to_a_live_endpoint(pods: World) -> None:
         assert len(one.outcome.by) > 1
         return one.outcome.gap
 
-    assert any(gap() < FAILOVER_SECONDS for _ in range(3)), "once in three times, as the machine has other work"
+    with client(pods, f"{pods.namespace}/client", "flow", address(pods, "other"), 7) as other:
+        assert any(gap() < FAILOVER_SECONDS for _ in range(3)), "once in three times, as the machine has other work"
+    assert len(other.outcome.by) == 1, "the flow of another Service has lost its entry and moved"
 
 
 def test_a_flow_of_datagrams_finds_the_first_endpoint_that_comes(pods: World) -> None:
