@@ -28,6 +28,9 @@ OPTIONS = ("--allow-external-ips",)
 """One test is about externalIPs, which are refused by default."""
 
 DOWN_SECONDS = 60.0
+AS_CLIENT = "ip address add 203.0.113.1/32 dev lo; ip route add 172.18.254.0/24 dev eth0 src 203.0.113.1"
+"""Gives `outside` an address for load balancers (RFC 5737): the suite takes a client in the nodes' /16 for a
+masqueraded one."""
 API_PORT = 6443
 """The API server's port on the underlay."""
 
@@ -72,7 +75,9 @@ def running(name: str, images: list[Path]) -> Iterator[Client]:
     up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(NODES), "--lifeline", str(held), *OPTIONS]
     try:
         subprocess.run(up, check=True, env=settings, pass_fds=[held])
-        yield Client(outside(state / "kubeconfig"), (podwire, "outside", "--name", name, "--"), settings)
+        client = Client(outside(state / "kubeconfig"), (podwire, "outside", "--name", name, "--"), settings)
+        subprocess.run([*client.prefix, "sh", "-e", "-c", AS_CLIENT], check=True, env=settings)
+        yield client
     finally:
         down = [podwire, "down", "--name", name]
         subprocess.run(down, check=False, env=settings, stdout=subprocess.DEVNULL, timeout=DOWN_SECONDS)

@@ -42,6 +42,7 @@ def test_a_world_has_its_images_and_a_kubeconfig_of_its_own_and_ends(calls: Path
         f"image ls -o json | {kubeconfig}",
         f"image rm sha256:1  | {kubeconfig}",
         f"up --quiet --name x | {kubeconfig}",
+        f"outside --name x -- | {kubeconfig}",
         f"down --name x  | {kubeconfig}",
     ]
 
