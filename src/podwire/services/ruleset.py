@@ -1,6 +1,6 @@
 """The text of the kernel program: services.nft, and a piece for each number of slots and each timeout of affinity.
 
-All of it is one transaction, which in a user namespace may have 208 KiB of netlink messages; it has about 170.
+All of it is one transaction, which in a user namespace may have 208 KiB of netlink messages; it has about 180.
 """
 
 from __future__ import annotations
