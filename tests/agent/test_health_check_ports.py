@@ -91,6 +91,9 @@ async def test_a_port_answers_for_this_nodes_ready_endpoints_while_its_service_h
         it.services.put(balanced("web", local=True, health_check_node_port=30101, cluster_ips=("10.96.0.7",)))
         await it.until(30101, 503)
         await it.until(30100, 0)
+        it.proxy.healthy = True
+        await it.until(30101, 200)
+        await it.until(30101, 200, f"[{ADDRESSES[1]}]")  # the endpoints of a Service of one family count everywhere
         it.services.put(balanced("web", cluster_ips=("10.96.0.7",)))
         await it.until(30101, 0)
         assert not it.warnings

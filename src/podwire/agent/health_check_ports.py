@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -54,7 +54,7 @@ class Place(msgspec.Struct, frozen=True):
 class _Listening(msgspec.Struct, frozen=True):
     """What a Service is served on now."""
 
-    port: int
+    wanted: CheckPort
     addresses: tuple[IPAddress, ...]
 
 
@@ -99,7 +99,7 @@ class HealthCheckPorts:
         Return False where a port could not be opened.
         """
         addresses = self._addresses() if self._wanted else ()
-        wanted = {key: _listening(port, addresses) for key, port in self._wanted.items()}
+        wanted = {key: _Listening(port, addresses) for key, port in self._wanted.items()}
         for key in [key for key, (open_, _) in self._open.items() if wanted.get(key) != open_]:
             _, stack = self._open.pop(key)
             await stack.aclose()
@@ -111,12 +111,12 @@ class HealthCheckPorts:
         stack = contextlib.AsyncExitStack()
         try:
             for address in wanted.addresses:
-                answer = functools.partial(self._page, key, address.version)
-                await stack.enter_async_context(serving(answer, [(str(address), wanted.port)]))
+                answer = functools.partial(self._page, key, wanted.wanted.family_for(address))
+                await stack.enter_async_context(serving(answer, [(str(address), wanted.wanted.port)]))
         except OSError as error:
             await stack.aclose()
             service = self._services.objects.get(key)
-            message = f"node {self._place.node} failed to start healthcheck {key} on port {wanted.port}: {error}"
+            message = f"node {self._place.node} failed to start healthcheck {key} on port {wanted.wanted.port}: {error}"
             log.warning("%s; trying again in %.0f s", message, RETRY_SECONDS)
             if service is not None:
                 warn(service, FAILED, message)
@@ -158,7 +158,3 @@ class HealthCheckPorts:
 
     def _all_slices(self) -> Iterable[EndpointSlice]:
         return self._slices.objects.values()
-
-
-def _listening(port: CheckPort, addresses: Collection[IPAddress]) -> _Listening:
-    return _Listening(port.port, tuple(address for address in addresses if address.version in port.families))

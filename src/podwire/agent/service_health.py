@@ -38,6 +38,13 @@ class CheckPort(msgspec.Struct, frozen=True):
     port: int
     families: frozenset[int]
 
+    def family_for(self, address: IPAddress) -> int:
+        """The IP version whose endpoints count at an address of the node: its own, or the only one of the Service.
+
+        A load balancer may check nodes by IPv6 for a Service of IPv4 alone, as kube-proxy's wildcard sockets allow.
+        """
+        return address.version if address.version in self.families else min(self.families, default=address.version)
+
 
 def check_port(service: Service) -> CheckPort | None:
     """Return the health check node port of a Service, None where it has none that this proxy serves."""
