@@ -10,8 +10,9 @@ from podwire.insight.service.objects import EventReading, PodReading, ServiceObj
 from podwire.insight.service.reading import missing
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.service.text import text
+from podwire.kube.core import Node, NodeAddress, NodeStatus
 from podwire.kube.discovery import EndpointHints, EndpointPort, ForZone
-from podwire.kube.meta import LabelSelector, NamespacedName, ObjectMeta
+from podwire.kube.meta import Condition, LabelSelector, NamespacedName, ObjectMeta
 from podwire.kube.networking import NetworkPolicy, NetworkPolicySpec
 from podwire.kube.services import (
     ClientIPConfig,
@@ -97,6 +98,12 @@ FINDINGS
 """
 
 PLAIN = ServicePort(name="http", port=80, target_port=8080)
+
+
+def ready_node(number: int) -> Node:
+    plain = node(number)
+    ready = Condition(type="Ready", status="True")
+    return msgspec.structs.replace(plain, status=msgspec.structs.replace(plain.status, conditions=(ready,)))
 
 
 def without_findings(objects: ServiceObjects) -> bool:
@@ -197,6 +204,39 @@ def test_a_service_without_selector_and_without_slices() -> None:
 def test_an_endpoint_on_an_address_that_no_service_may_lead_to() -> None:
     bad = msgspec.structs.replace(endpoint(1, 1), addresses=("127.0.0.1",))
     assert "127.0.0.1" in only(scene(service(), bad, endpoint(2, 2)), "AddressNotAllowed").text
+
+
+def test_the_node_that_announces_a_load_balancers_address() -> None:
+    of = service(type="LoadBalancer", external_traffic_policy="Local", balanced="172.18.254.1")
+    ready = tuple(ready_node(number) for number in (1, 2))
+    ranges = ("172.18.254.0/24",)
+
+    def announced(objects: ServiceObjects, ranges: tuple[str, ...] = ranges) -> list[str | None]:
+        return [line.announcer for line in explain(objects, SETTINGS, announced_ranges=ranges).frontends]
+
+    assert announced(scene(of, endpoint(1, 2), nodes=ready)) == [None, "node-2", None]
+    assert announced(scene(of, slices=(), nodes=ready)) == [None, "", None]
+    assert announced(scene(of, nodes=ready), ("192.0.2.0/24",)) == [None, None, None]
+    shown = text(explain(scene(of, endpoint(1, 2), nodes=ready), SETTINGS, announced_ranges=ranges))
+    assert "load balancer IP  172.18.254.1  80/TCP     http  announced by node-2" in shown
+
+
+def test_a_condition_with_a_message_is_a_finding() -> None:
+    of = service()
+    condition = Condition(type="podwire.dev/Served", status="False", reason="SCTPNotSupported", message="no SCTP here")
+    of = msgspec.structs.replace(of, status=ServiceStatus(conditions=(condition,)))
+    assert "no SCTP here" in only(scene(of), "SCTPNotSupported").text
+
+
+def test_node_ports_are_at_addresses_of_the_services_families() -> None:
+    both = msgspec.structs.replace(
+        node(1),
+        status=NodeStatus(
+            addresses=tuple(NodeAddress(type="InternalIP", address=one) for one in ("172.18.0.2", "fd00:172:18::2"))
+        ),
+    )
+    (line,) = report(scene(service(type="NodePort"), nodes=(both,))).nodes
+    assert line.nodes[0].node_port_addresses == ("172.18.0.2",)
 
 
 def test_only_terminating_endpoints_are_left() -> None:

@@ -51,6 +51,7 @@ def findings(objects: ServiceObjects, view: NodeView) -> Iterator[Finding]:
     """Return all of it. `view` is any node's."""
     service = objects.service
     yield from _no_address(service)
+    yield from _conditions(service)
     yield from _load_balancer(objects)
     yield from _external_ips(service, view)
     yield from _conflicts(objects, view)
@@ -73,6 +74,15 @@ def _no_address(service: Service) -> Iterator[Finding]:
             "The Service has no cluster address: no agent serves it, its other addresses included.",
             "See its events; the API server gives addresses when a Service is created.",
         )
+
+
+def _conditions(service: Service) -> Iterator[Finding]:
+    """Conditions of controllers that have a message: they name what does not work."""
+    for one in service.status.conditions:
+        if one.message:
+            yield Finding(
+                Severity.WARNING, one.reason or one.type, f"Condition {one.type} is {one.status}: {one.message}"
+            )
 
 
 def _load_balancer(objects: ServiceObjects) -> Iterator[Finding]:

@@ -38,7 +38,8 @@ def answer(question: Question, target: Target, *, json: bool) -> str:
     _check_node(question.node, objects)
     allowed = question.allow_external_ips or (world is not None and world.external_ips)
     settings = NodeView("", allow_external_ips=allowed)
-    report = explain(objects, settings, question.node)
+    ranges = world.announced if world is not None else ()
+    report = explain(objects, settings, question.node, ranges)
     if question.kernel and world is not None and report.frontends:
         views = choices.views(objects, settings, question.node)
         taken = access_findings.taken(objects, settings)

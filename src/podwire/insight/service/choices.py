@@ -55,8 +55,14 @@ def node_lines(objects: ServiceObjects, views: tuple[NodeView, ...]) -> tuple[No
             for port, key in service_ports(objects.service)
             if key in ways
         )
-        alike.setdefault(ports, []).append(NodeName(view.name, view.zone, view.nodeport_ranges))
+        alike.setdefault(ports, []).append(NodeName(view.name, view.zone, _node_port_addresses(view, ports)))
     return tuple(NodeLine(tuple(names), ports) for ports, names in alike.items() if ports)
+
+
+def _node_port_addresses(view: NodeView, ports: tuple[PortLine, ...]) -> tuple[str, ...]:
+    """Where the node has node ports, in the families of the Service."""
+    families = {port.family for port in ports}
+    return tuple(one for one in view.nodeport_ranges if ("IPv6" if ":" in one else "IPv4") in families)
 
 
 def ways_by_port(entries: Iterator[Entry]) -> Mapping[PortKey, Ways]:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from podwire.insight.service import access_findings, endpoint_findings, pod_findings
+from podwire.insight.service.announcing import announcers
 from podwire.insight.service.choices import node_lines, views
 from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.report import Finding, FrontendLine, NodeLine, Report, Severity
 from podwire.kube.backends import members, receiving
 from podwire.kube.services import Service
 from podwire.services import model
+from podwire.services.model import Scope
 from podwire.services.node_view import NodeView
 
 SEVERITIES = tuple(Severity)
 
 
-def explain(objects: ServiceObjects, settings: NodeView, only: str = "") -> Report:
-    """Return what the Service means on each node, or on one only. `settings` are what all agents are started with."""
+def explain(
+    objects: ServiceObjects, settings: NodeView, only: str = "", announced_ranges: Sequence[str] = ()
+) -> Report:
+    """Return what the Service means on each node, or on one only.
+
+    `settings` and `announced_ranges` are what all agents are started with.
+    """
     service = objects.service
     reason = access_findings.unserved(service)
     known = views(objects, settings, only)
@@ -27,7 +34,7 @@ def explain(objects: ServiceObjects, settings: NodeView, only: str = "") -> Repo
         str(service.key),
         "Headless" if service.headless else service.spec.type,
         tuple(_settings(service)),
-        tuple(_frontends(service, known[0] if known else settings)) if reason is None else (),
+        tuple(_frontends(objects, known[0] if known else settings, announced_ranges)) if reason is None else (),
         lines,
         tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))),
     )
@@ -52,12 +59,15 @@ def _unserved(objects: ServiceObjects, reason: Finding) -> Iterator[Finding]:
     yield from pod_findings.findings(objects)
 
 
-def _frontends(service: Service, view: NodeView) -> Iterator[FrontendLine]:
+def _frontends(objects: ServiceObjects, view: NodeView, ranges: Sequence[str]) -> Iterator[FrontendLine]:
+    service = objects.service
+    nodes = announcers(objects, ranges)
     for entry in model.entries(service, (), view):
         frontend = entry.frontend
         address = "" if frontend.is_node_port else frontend.address
         protocol = frontend.protocol.upper()
-        line = FrontendLine(entry.scope, address, protocol, frontend.port, entry.inside.port.name)
+        announcer = nodes.get(address) if entry.scope is Scope.LOAD_BALANCER else None
+        line = FrontendLine(entry.scope, address, protocol, frontend.port, entry.inside.port.name, announcer)
         if not (frontend.is_node_port and frontend.family == 6 and _has_both(service)):
             yield line
 

@@ -49,13 +49,17 @@ class Source(enum.StrEnum):
 
 
 class FrontendLine(Value, frozen=True):
-    """An address and port that clients connect to; the address is empty for a port of every node."""
+    """An address and port that clients connect to; the address is empty for a port of every node.
+
+    `announcer` is the node that announces a load balancer's address: empty for none, absent where none has to.
+    """
 
     kind: str
     address: str
     protocol: str
     port: int
     port_name: str = ""
+    announcer: str | None = None
 
 
 class AccessLine(Value, frozen=True):

@@ -27,7 +27,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _indented(table([("type", report.type), *report.settings]), 2)
     if report.frontends:
         yield ""
-        yield from table([("FRONTEND", "ADDRESS", "PORT", "NAME"), *map(_frontend, report.frontends)])
+        yield from table([("FRONTEND", "ADDRESS", "PORT", "NAME", ""), *map(_frontend, report.frontends)])
     ports = any(not frontend.address for frontend in report.frontends)
     for line in report.nodes:
         yield ""
@@ -40,11 +40,12 @@ def _lines(report: Report) -> Iterator[str]:
     if report.kernel is not None:
         yield ""
         yield "KERNEL"
-        yield from _indented(report.kernel or ("The agents of these nodes hold exactly these rows.",), 2)
+        yield from _indented(report.kernel or ("The kernels of these nodes hold what is written above.",), 2)
 
 
-def _frontend(line: FrontendLine) -> tuple[str, str, str, str]:
-    return line.kind, line.address or "every node", f"{line.port}/{line.protocol}", line.port_name or "-"
+def _frontend(line: FrontendLine) -> tuple[str, ...]:
+    by = "" if line.announcer is None else f"announced by {line.announcer or 'no node'}"
+    return line.kind, line.address or "every node", f"{line.port}/{line.protocol}", line.port_name or "-", by
 
 
 def _node(line: NodeLine, *, with_node_ports: bool) -> Iterator[str]:

@@ -185,6 +185,7 @@ def _launch(
         version=__version__,
         low_ports=low_process,
         external_ips=options.allow_external_ips,
+        announced=tuple(map(str, pools.parse(options.lb_pool))),
     )
     worlds.remember(world)
     return world

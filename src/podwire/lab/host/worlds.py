@@ -42,6 +42,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     low_ports: tuple[int, int] = (0, 0)
     external_ips: bool = False
     """Whether `externalIPs` of Services have an effect."""
+    announced: tuple[str, ...] = ()
+    """Ranges whose load balancer addresses the nodes announce."""
 
     @property
     def folder(self) -> Path:
