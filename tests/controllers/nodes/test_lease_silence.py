@@ -35,10 +35,10 @@ def test_a_renewal_begins_again_and_an_old_one_counts_for_nothing() -> None:
     silence = LeaseSilence(GRACE)
     assert silence.next_read("n", 0.0) is None
     assert not silence.silent("n")
-    assert silence.quiet_for("n", 100.0) == 0.0
+    assert not silence.renewing("n", 0.0)
     assert silence.renew("n", "1", 0.0)
     assert not silence.renew("n", "1", 5.0)
-    assert silence.quiet_for("n", 6.0) == 6.0
+    assert [silence.renewing("n", second) for second in (0.0, 3.9, 4.0)] == [True, True, False]
     for second in range(ROUNDS):
         silence.not_renewed("n", 4.0 + second)
     assert silence.silent("n")

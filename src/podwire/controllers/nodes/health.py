@@ -72,7 +72,7 @@ def unready_for(node: Node, now: datetime) -> float | None:
 def taints(node: Node, state: NodeState, now: datetime, *, evict: bool) -> list[dict[str, Any]]:
     """Return the taints of the node: this controller's by the state, and those of others as they are.
 
-    `evict` is False while no node renews its Lease: then the fault is likely elsewhere, and no pod is evicted.
+    `evict` is False while the Leases of all nodes are late: then the fault is likely elsewhere, and no pod is evicted.
     """
     wanted: list[tuple[str, str]] = []
     key = {NodeState.NOT_READY: node_affinity.NOT_READY, NodeState.UNREACHABLE: node_affinity.UNREACHABLE}.get(state)

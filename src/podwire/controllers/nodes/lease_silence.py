@@ -70,7 +70,7 @@ class LeaseSilence:
         known = self._nodes.get(node)
         return known is not None and known.rounds >= ROUNDS
 
-    def quiet_for(self, node: str, now: float) -> float:
-        """Return the seconds since the last renewal, whatever else was late; 0 for a node that never had a Lease."""
+    def renewing(self, node: str, now: float) -> bool:
+        """Return whether the node has a Lease that is not late."""
         known = self._nodes.get(node)
-        return 0.0 if known is None else now - known.seen
+        return known is not None and now - known.seen < self._late

@@ -127,7 +127,7 @@ class NodeLifecycle:
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
             self._recorder.event(NODES, node, "NodeNotReady", message, warning=True)
         clock = self._clock.monotonic()
-        evict = any(self._silence.quiet_for(key.name, clock) < self._grace for key in self._nodes.objects)
+        evict = any(self._silence.renewing(key.name, clock) for key in self._nodes.objects)
         wanted = health.taints(node, state, now, evict=evict)
         if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
             return node
