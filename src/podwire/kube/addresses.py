@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _IPV4_MAPPED = 0xFFFF
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_SPECIAL4 = r"(?:0|127|169\.254|22[4-9]|2[3-5][0-9])\."
+_USABLE4 = re.compile(rf"(?!{_SPECIAL4}){_OCTET}(?:\.{_OCTET}){{3}}")
 
 
 @functools.lru_cache(maxsize=8192)
@@ -29,7 +33,13 @@ def usable(text: str) -> IPAddress | None:
 
 
 def canonical(text: str) -> str:
-    """Return a usable address in canonical form (RFC 5952), the empty string for others."""
+    """Return a usable address in canonical form (RFC 5952), the empty string for others.
+
+    A usable IPv4 address has one form only, which a pattern knows: `ipaddress` takes ten times as long, and there are
+    hundreds of thousands of endpoints.
+    """
+    if _USABLE4.fullmatch(text):
+        return text
     address = usable(text)
     return "" if address is None else str(address)
 
