@@ -67,6 +67,37 @@ async def test_many_touches_are_one_batch() -> None:
     assert len(sink.held) == 250
 
 
+async def test_independent_owners_are_written_in_parts_to_an_empty_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "OWNERS_A_PART", 2)
+    world, sink = World(**{name: {name: 1, "shared": ord(name)} for name in "abcde"}), FakeSink[Fact]()
+    reconciler = Reconciler("test", world.derive, sink, rank=lambda owner: (owner,), independent=True)
+    reconciler.inputs_synced()
+    async with running(reconciler):
+        reconciler.touch(*"edcba")
+        await reconciler.settle()
+        assert len(sink.batches) == 3
+        assert values(sink) == {**dict.fromkeys("abcde", 1), "shared": ord("a")}
+        world.asked = {name: {name: 2} for name in "abcde"}
+        reconciler.touch(*"abcde")
+        await reconciler.settle()
+    assert len(sink.batches) == 4, "what the target holds is changed in one batch"
+    assert values(sink) == dict.fromkeys("abcde", 2)
+
+
+@pytest.mark.parametrize("failing", [1, 3])
+async def test_a_part_that_fails_is_tried_again(failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "OWNERS_A_PART", 1)
+    monkeypatch.setattr(reconcile, "FIRST_RETRY_SECONDS", 0.001)
+    world, sink = World(a={"a": 1}, b={"b": 2}, c={"c": 3}), FakeSink[Fact]()
+    sink.fail = failing
+    reconciler = Reconciler("test", world.derive, sink, independent=True)
+    async with running(reconciler):
+        reconciler.touch("a", "b", "c")
+        await reconciler.settle()
+    assert values(sink) == {"a": 1, "b": 2, "c": 3}
+    assert reconciler.counters.failures
+
+
 async def test_nothing_is_pruned_before_complete() -> None:
     world, sink = World(one={"a": 1}), FakeSink([Fact("left over", 9)])
     reconciler = Reconciler("test", world.derive, sink)

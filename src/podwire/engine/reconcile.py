@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Generic
 
 from podwire.engine.row import OwnerT, RowT
@@ -27,6 +28,8 @@ RETRY_REFUSED_SECONDS = 60.0
 """Time after which refused rows are tried again: the kernel may have had too little memory."""
 OWNERS_A_TURN = 100
 """Owners derived before other tasks get their turn, so that a cold start does not stop the loop."""
+OWNERS_A_PART = 500
+"""Owners whose rows are written while those of the next ones are derived, at a cold start."""
 ROWS_A_PIECE = 200
 """Rows written at once while a refused row is searched for."""
 MOST_REFUSED = 64
@@ -55,6 +58,8 @@ class Reconciler(Generic[OwnerT, RowT]):
     `restore` receives what the target held each time it is read, before anything is derived: those who keep allocations
     find them there again after a restart. `rank` decides between owners that claim different rows under one key.
     `affected` returns owners to derive again when these rows become refused, or are not refused any more.
+    `independent` says that an owner's rows need none of another owner's: to a target that holds nothing they are
+    written in parts, each while the next is derived.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class Reconciler(Generic[OwnerT, RowT]):
         restore: Callable[[Iterable[RowT]], None] | None = None,
         rank: Callable[[OwnerT], Rank] = lambda _: (),
         affected: Callable[[Iterable[RowT]], Iterable[OwnerT]] = lambda _: (),
+        *,
+        independent: bool = False,
     ) -> None:
         self.name = name
         self.table: Table[OwnerT, RowT] = Table(rank)
@@ -75,6 +82,7 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._sink = sink
         self._restore = restore
         self._affected = affected
+        self._independent = independent
         self._refused: frozenset[RowT] = frozenset()
         self.underivable: dict[OwnerT, str] = {}
         """Owners whose rows cannot be derived now, and why."""
@@ -143,6 +151,8 @@ class Reconciler(Generic[OwnerT, RowT]):
         generation = self._requested
         if not self._read_back:
             await self._read()
+        if self._independent and not isolate and self.table.holds_nothing:
+            await self._write_ahead()
         await self._derive_dirty()
         delta = self.table.delta(prune=self._inputs_synced, prune_unowned=not self._unknown, retry=retry)
         if delta and isolate:
@@ -216,8 +226,21 @@ class Reconciler(Generic[OwnerT, RowT]):
         if self.table.refuse(row, reason):
             log.error("%s: %s is refused and left out: %s", self.name, row, reason)
 
-    async def _derive_dirty(self) -> None:
-        dirty, self._dirty = self._dirty, {}
+    async def _write_ahead(self) -> None:
+        """Derive all that is dirty, and write all but the last part. Raises SinkError."""
+        await self._derive_dirty(OWNERS_A_PART)
+        while self._dirty:
+            part = self.table.delta(prune=False)
+            failure, _ = await asyncio.gather(
+                self._sink.write(part), self._derive_dirty(OWNERS_A_PART), return_exceptions=True
+            )
+            if failure is not None:
+                raise failure
+            self.table.written(part)
+
+    async def _derive_dirty(self, most: int | None = None) -> None:
+        dirty = dict.fromkeys(islice(self._dirty, most))
+        self._dirty = {owner: None for owner in self._dirty if owner not in dirty}
         for turn, owner in enumerate(dirty, start=1):
             self._derive_one(owner)
             if turn % OWNERS_A_TURN == 0:

@@ -138,6 +138,11 @@ class Table(Generic[OwnerT, RowT]):
                 if row != wanted:
                     yield Conflict(owner, row, winner)
 
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether the target is known to hold no row."""
+        return not self._held
+
     def held_by_type(self) -> Mapping[type[RowT], int]:
         """Return how many rows of each type the target holds."""
         return Counter(map(type, self._held.values()))

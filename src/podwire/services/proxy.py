@@ -63,7 +63,7 @@ class ServiceProxy:
         self._view = ServicesView(node)
         self._pools: Pools[Owner] = Pools(LARGEST_POOL)
         self._reconciler: Reconciler[Owner, Row] = Reconciler(
-            "services", self._derive, sink, self._restore, self._view.seniority
+            "services", self._derive, sink, self._restore, self._view.seniority, independent=True
         )
         services.subscribe(self._touching(self._view.service_changed))
         slices.subscribe(self._touching(self._view.slice_changed))
