@@ -104,12 +104,14 @@ def test_services_of_each_type_and_an_ingress(kubectl: Kubectl) -> None:
     kubectl("create", "service", "nodeport", "outer", "--tcp=80")
     kubectl("create", "service", "loadbalancer", "front", "--tcp=443")
     kubectl("create", "service", "externalname", "away", "--external-name=example.com")
+    kubectl("wait", "service/front", "--for=jsonpath={.status.loadBalancer.ingress}", "--timeout=60s")
     services = {row[0]: row[1:] for row in table(kubectl("get", "svc", "--no-headers"))}
     assert services["inner"][0] == "ClusterIP"
     assert services["headless"][:4] == ["ClusterIP", "None", "<none>", "<none>"]
     assert services["outer"][0] == "NodePort"
     assert services["outer"][3].startswith("80:3")
-    assert services["front"][2] == "<pending>"
+    assert services["front"][2] == kubectl.jsonpath("svc front", "{.status.loadBalancer.ingress[0].ip}")
+    assert services["front"][3].startswith("443:3")
     assert services["away"][:3] == ["ExternalName", "<none>", "example.com"]
     kubectl("create", "ingress", "way", "--class=nginx", "--rule=a.example/*=inner:80,tls=cert")
     rule = kubectl.json("get", "ingress", "way")["spec"]["rules"][0]
