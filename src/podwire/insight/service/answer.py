@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from podwire.insight.service import access_findings, choices, kernel_reading, reading
+from podwire.insight.service import access_findings, choices, reading
 from podwire.insight.service.explain import explain
 from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.text import text
@@ -41,6 +41,8 @@ def answer(question: Question, target: Target, *, json: bool) -> str:
     ranges = world.announced if world is not None else ()
     report = explain(objects, settings, question.node, ranges)
     if question.kernel and world is not None and report.frontends:
+        from podwire.insight.service import kernel_reading
+
         views = choices.views(objects, settings, question.node)
         taken = access_findings.taken(objects, settings)
         found = tuple(kernel_reading.compare(world, objects, views, taken))
