@@ -49,7 +49,7 @@ def test_the_examples_hold(pytester: pytest.Pytester) -> None:
     for name, port in (("frontend", "80"), ("backend", "8080"), ("database", "5432")):
         (folder / f"{name}.yaml").write_text(MANIFEST.replace("NAME", name).replace("PORT", port))
     (folder / "policy.yaml").write_text(POLICY)
-    pytester.runpytest_subprocess().assert_outcomes(passed=3)
+    pytester.runpytest_subprocess().assert_outcomes(passed=4)
 
 
 USES_OWN_FIXTURE = """

@@ -128,3 +128,89 @@ def test_a_port_that_is_taken_is_refused_at_the_start(fresh_home: Home) -> None:
     assert refused.returncode == 1
     assert f"--publish {port}=default/web:80/tcp: the port is taken" in refused.stderr
     assert "No world is running" in fresh_home.podwire("status").stdout
+
+
+BALANCED = """
+apiVersion: v1
+kind: Service
+metadata: {name: NAME, annotations: {ANNOTATION}}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: POLICY
+  selector: {app: web}
+  ports: [{name: http, port: 80}]
+"""
+OUTSIDE = "172.18.255.1"
+INTERNAL = 'networking.gke.io/load-balancer-type: "Internal"'
+
+
+def balanced(name: str, policy: str = "Cluster", annotation: str = "") -> str:
+    return BALANCED.replace("NAME", name).replace("POLICY", policy).replace("ANNOTATION", annotation)
+
+
+def source(answer: str) -> str:
+    """The client's address as a stand-in reports it."""
+    return next(line for line in answer.splitlines() if line.startswith("from: ")).split()[1].rpartition(":")[0]
+
+
+def test_a_load_balancer_is_reached_from_outside_and_from_the_host(world: World) -> None:
+    world.apply(balanced("public"))
+    inside, host = world.outside.address("public"), world.outside.host_address("public")
+    assert inside.startswith("172.18.254.")
+    address, _, port = host.partition(":")
+    assert address.split(".")[2:] == inside.partition(":")[0].split(".")[2:], "the same last two bytes"
+    assert world.allowed("outside", inside)
+    assert source(fetch(int(port), address)) != OUTSIDE, "with policy Cluster a node's address is the source"
+    world.kubectl("delete", "service", "public")
+    eventually(lambda: fetch(int(port), address) == "", 20, "the port of a Service that is gone is closed")
+    assert world.outside.run("curl", "-s", "-m2", inside, check=False).returncode != 0
+
+
+def test_the_source_is_the_outside_host_where_the_policy_is_local(world: World) -> None:
+    world.apply(balanced("kept", "Local"))
+    inside = world.outside.address("kept")
+    assert world.allowed("outside", inside)
+    assert source(world.outside.run("curl", "-s", "-m5", inside).stdout) == OUTSIDE
+    address, _, port = world.outside.host_address("kept").partition(":")
+    assert source(fetch(int(port), address)) == OUTSIDE
+
+
+def test_an_internal_load_balancer_is_reached_from_nodes_only(world: World) -> None:
+    world.apply(balanced("inner", annotation=INTERNAL))
+    path = "{.status.loadBalancer.ingress[0].ip}"
+    address = eventually(lambda: world.jsonpath("service inner", path), 20, "an internal address")
+    assert world.allowed("node-1", f"{address}:80")
+    world.outside.run("ip", "route", "replace", f"{address}/32", "via", "172.18.0.2")
+    assert world.outside.run("curl", "-s", "-m2", address, check=False).returncode != 0
+    (line,) = lines(world, "LoadBalancer", "inner")
+    assert (line["host"], line["note"]) == ("", "internal: nodes and pods only")
+    assert lines(world, "NodePort", "inner") == []
+
+
+def listener_in_range() -> socket.socket:
+    """Another program's listener, at a free port of the range of node ports."""
+    for port in range(30000, 32768):
+        one = socket.socket()
+        try:
+            one.bind(("127.0.0.1", port))
+            one.listen()
+        except OSError:
+            one.close()
+        else:
+            return one
+    raise AssertionError("no port of the range is free")
+
+
+def test_a_node_port_that_is_taken_on_the_host_is_another_one_there(world: World) -> None:
+    with listener_in_range() as other:
+        port = other.getsockname()[1]
+        ports = [{"name": "http", "port": 80, "nodePort": port}]
+        spec = {"type": "NodePort", "selector": {"app": "web"}, "ports": ports}
+        world.apply(json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "taken"}, "spec": spec}))
+        host = world.outside.host_address("taken")
+        assert host != f"127.0.0.1:{port}"
+        eventually(lambda: "stand-in for nginx" in fetch(int(host.partition(":")[2])), 20, "it answers there")
+    (line,) = lines(world, "NodePort", "taken")
+    assert line["note"] == f"127.0.0.1:{port} is taken on this host"
+    events = ("events", "--field-selector", "reason=HostPortUnavailable", "-o", "name")
+    eventually(lambda: world.kubectl("get", *events).stdout, 20, "an event about it")

@@ -7,6 +7,9 @@ import msgspec
 from podwire.kube.core import IntOrString
 from podwire.kube.meta import Condition, Object, Struct
 
+EXPOSED_TYPES = frozenset({"NodePort", "LoadBalancer"})
+"""Types of Services that clients outside of the cluster use."""
+
 
 class ServicePort(Struct, frozen=True):
     """One port of a Service. An absent targetPort is the port itself."""

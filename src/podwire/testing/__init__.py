@@ -10,6 +10,7 @@ from podwire.testing.home import CommandError, Home, Result
 from podwire.testing.kubectl import Kubectl
 from podwire.testing.lifeline import WorldStartError, running_world
 from podwire.testing.namespaces import Namespace
+from podwire.testing.outside import Outside
 from podwire.testing.verdict import Verdict
 from podwire.testing.waiting import eventually
 from podwire.testing.world import World
@@ -19,6 +20,7 @@ __all__ = [
     "Home",
     "Kubectl",
     "Namespace",
+    "Outside",
     "Result",
     "Verdict",
     "World",

@@ -61,15 +61,17 @@ def start(home: Home, name: str, *arguments: str, timeout: float = 60) -> Starte
 
 @contextmanager
 def running_world(
-    name: str = "test", *, nodes: int = 1, overlay: str = "direct", timeout: float = 60
+    name: str = "test", *, nodes: int = 1, overlay: str = "direct", zones: str = "", timeout: float = 60
 ) -> Iterator[World]:
     """A world for the length of a block, for other fixtures and for tests without pytest.
 
-    `overlay` is `direct` or `vxlan`, `timeout` the seconds until it must be usable. Raises WorldStartError.
+    `overlay` is `direct` or `vxlan`, `zones` those of the nodes in turn (`a,b`), `timeout` the seconds until it must be
+    usable. Raises WorldStartError.
     """
     folder = folders.make()
     try:
-        life = start(Home(folder.path), name, "--nodes", str(nodes), "--overlay", overlay, timeout=timeout)
+        options = ("--nodes", str(nodes), "--overlay", overlay, "--zones", zones)
+        life = start(Home(folder.path), name, *options, timeout=timeout)
         try:
             yield life.world
         finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from podwire.testing.home import Result
 from podwire.testing.kubectl import Kubectl
+from podwire.testing.outside import Outside
 from podwire.testing.verdict import Verdict
 from podwire.testing.waiting import eventually
 from podwire.testing.world import World
@@ -39,6 +40,11 @@ class Namespace:
     def kubectl(self) -> Kubectl:
         """kubectl as a function, in this namespace."""
         return self.world.kubectl
+
+    @property
+    def outside(self) -> Outside:
+        """The host outside of the cluster; Services that are named without a namespace are of this one."""
+        return self.world.outside
 
     def apply(self, manifest: str | Path) -> None:
         """Apply a manifest: its text, or a file, a folder or a URL."""

@@ -146,10 +146,10 @@ def fresh_world(pytestconfig: pytest.Config) -> Iterator[StartWorld]:
     with ExitStack() as stack:
         count = 0
 
-        def another(*, nodes: int | None = None, overlay: str | None = None) -> World:
+        def another(*, nodes: int | None = None, overlay: str | None = None, zones: str | None = None) -> World:
             nonlocal count
             count += 1
-            given = {"nodes": nodes, "overlay": overlay}
+            given = {"nodes": nodes, "overlay": overlay, "zones": zones}
             options = {name: value for name, value in given.items() if value is not None}
             return stack.enter_context(life(pytestconfig, world_name(f"fresh-{count}"), **options))
 

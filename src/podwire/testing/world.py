@@ -11,6 +11,7 @@ from pathlib import Path
 from podwire.testing import readiness, targets
 from podwire.testing.home import Home, Result
 from podwire.testing.kubectl import Kubectl
+from podwire.testing.outside import Outside
 from podwire.testing.processes import descendants, end
 from podwire.testing.verdict import OPEN, PATIENCE, SILENT, Verdict, settle, split
 from podwire.testing.waiting import eventually
@@ -51,6 +52,11 @@ class World:
     def kubectl(self) -> Kubectl:
         """kubectl as a function: `world.kubectl("get", "pods").stdout`."""
         return Kubectl(self.home, f"podwire-{self.name}", self.namespace)
+
+    @property
+    def outside(self) -> Outside:
+        """The host outside of the cluster: `world.outside.run("curl", "-s", address)`."""
+        return Outside(self.home, self.name, self.namespace, self.run_in)
 
     @property
     def kubeconfig(self) -> Path:

@@ -1,7 +1,8 @@
 import msgspec
 import pytest
 
-from podwire.lab.host.status import ContainerReport, NodeLine, PodLine, PodReport, Status, text
+from podwire.lab.host.pod_reports import ContainerReport, PodReport
+from podwire.lab.host.status import NodeLine, PodLine, Status, text
 
 POD = b"""{"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"nodeName": "node-1"},
 "status": {"phase": "Running", "podIPs": [{"ip": "10.244.1.2"}], "containerStatuses": [

@@ -1,5 +1,8 @@
+import msgspec
+
+from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
-from podwire.lab.relay.forwards import Forward, forwards_of, internal_addresses, published_forward
+from podwire.lab.relay.forwards import Forward, forwards_of, internal_addresses, published_forward, serving_nodes
 from podwire.lab.relay.published import PublishedPort, parse
 from tests.lab.relay.services import DNS, HTTP, INTERNAL, service
 
@@ -71,3 +74,19 @@ def test_a_published_port_can_lead_nowhere() -> None:
     assert "no such Service" in str(published_forward(None, PORT, INTERNAL))
     headless = service("web", {"port": 80}, type="ClusterIP", clusterIP="None")
     assert "no address" in str(published_forward(headless, PORT, INTERNAL))
+
+
+def test_nodes_that_serve_are_those_of_ready_endpoints() -> None:
+    def endpoint(node: str, **conditions: bool) -> dict[str, object]:
+        return {"addresses": ["10.244.1.2"], "nodeName": node, "conditions": conditions}
+
+    def part(name: str, *endpoints: dict[str, object]) -> EndpointSlice:
+        metadata = {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": name}}
+        return msgspec.convert({"metadata": metadata, "endpoints": endpoints}, EndpointSlice)
+
+    slices = [
+        part("web", endpoint("node-1", ready=True), endpoint("node-2", ready=False)),
+        part("web", endpoint("node-3")),
+        part("other", endpoint("node-4", ready=True)),
+    ]
+    assert serving_nodes(WEB, slices) == {"node-1", "node-3"}

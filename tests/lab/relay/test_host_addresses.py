@@ -5,7 +5,7 @@ from podwire.lab.relay.forwards import Forward
 from podwire.lab.relay.host_addresses import candidates, claim_of, of_load_balancer
 
 WEB = NamespacedName("shop", "web")
-BALANCED = Forward(WEB, "LoadBalancer", "TCP", 80, "172.18.254.7")
+BALANCED = Forward(WEB, "LoadBalancer", "TCP", 80, 80, "172.18.254.7")
 
 
 def test_an_address_has_the_last_two_bytes_of_the_load_balancers() -> None:
@@ -17,11 +17,13 @@ def test_the_true_port_comes_first_then_higher_ones_then_any() -> None:
     found = list(candidates(BALANCED, 18))
     assert found[:3] == [("127.18.254.7", 80), ("127.18.254.7", 8080), ("127.18.254.7", 9080)]
     assert found[-1] == ("127.18.254.7", 0)
-    assert all(port <= 65535 for _, port in candidates(Forward(WEB, "LoadBalancer", "TCP", 60000, "172.18.254.7"), 18))
+    assert all(
+        port <= 65535 for _, port in candidates(Forward(WEB, "LoadBalancer", "TCP", 60000, 80, "172.18.254.7"), 18)
+    )
 
 
 def test_a_node_port_is_at_the_usual_address() -> None:
-    assert list(candidates(Forward(WEB, "NodePort", "UDP", 30053), 18)) == [("127.0.0.1", 30053), ("127.0.0.1", 0)]
+    assert list(candidates(Forward(WEB, "NodePort", "UDP", 30053, 80), 18)) == [("127.0.0.1", 30053), ("127.0.0.1", 0)]
 
 
 def test_after_a_restart_the_previous_place_comes_first() -> None:

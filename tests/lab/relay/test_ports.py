@@ -4,11 +4,12 @@ import socket
 import pytest
 
 from podwire.kube.meta import NamespacedName
-from podwire.lab.relay import ports
+from podwire.lab.relay import low_ports, ports
 from podwire.lab.relay.forwards import Forward
-from podwire.lab.relay.host_addresses import claim_of
+from podwire.lab.relay.host_addresses import SUBNETS, claim_of
 from podwire.lab.relay.listeners import Connections
 from podwire.lab.relay.ports import HostPorts
+from podwire.lab.relay.sockets import HostBinder
 from podwire.lab.relay.table import Entry
 from podwire.lab.relay.targets import Target
 from tests.lab.relay.loopback import DEADLINE, Binder, Loopback, closed_port
@@ -19,10 +20,10 @@ SUBNET = 200
 
 
 def balanced(port: int, last: int = 7) -> Forward:
-    return Forward(WEB, "LoadBalancer", "TCP", port, f"172.18.254.{last}")
+    return Forward(WEB, "LoadBalancer", "TCP", port, 80, f"172.18.254.{last}")
 
 
-def host_ports(binder: Binder, *previous: Entry, target: Target | None = None) -> HostPorts:
+def host_ports(binder: HostBinder, *previous: Entry, target: Target | None = None) -> HostPorts:
     async def resolve(forward: Forward) -> list[Target]:
         return [target or Target("outside", forward.address, forward.port)]
 
@@ -51,7 +52,7 @@ async def test_a_port_that_needs_root_is_a_higher_one_with_the_reason() -> None:
 
 
 async def test_a_port_that_is_taken_is_another_one_with_the_reason() -> None:
-    node_port = Forward(WEB, "NodePort", "TCP", 30080)
+    node_port = Forward(WEB, "NodePort", "TCP", 30080, 80)
     opened = host_ports(Binder(("127.0.0.1", 30080)))
     entry = await opened.open(node_port)
     assert (entry.host, entry.note) == ("127.0.0.1", "127.0.0.1:30080 is taken on this host")
@@ -81,23 +82,39 @@ async def test_past_the_limit_a_port_is_not_open(monkeypatch: pytest.MonkeyPatch
     opened.close(second.forward.key)
 
 
-async def test_worlds_on_one_machine_have_different_subnets() -> None:
-    one, other = host_ports(Binder()), host_ports(Binder(claim_of(18)))
-    one_claim, other_claim = Binder(), Binder(claim_of(19))
-    one._host, other._host = one_claim, other_claim
-    await one.claim(19)
-    await other.claim(19)
-    assert one.subnet == 19, "the subnet of the process before"
-    assert other.subnet not in {0, 19}
-    for found in (one, other):
-        assert found._claim is not None
+class Claims:
+    """A machine on which some worlds have claimed subnets."""
+
+    def __init__(self, *subnets: int) -> None:
+        self.taken = {claim_of(subnet) for subnet in subnets}
+
+    async def bind(self, protocol: str, address: str, port: int) -> socket.socket:
+        if (address, port) in self.taken:
+            raise OSError(98, "Address already in use")
+        self.taken.add((address, port))
+        return socket.socket(socket.AF_INET, low_ports.TYPES[protocol])
+
+
+async def claimed(machine: Claims, first: int) -> int:
+    found = host_ports(machine)
+    await found.claim(first)
+    if found._claim is not None:
         found._claim.close()
+    return found.subnet
+
+
+async def test_worlds_on_one_machine_have_different_subnets() -> None:
+    machine = Claims(18)
+    assert await claimed(machine, 0) == 19, "the first that is free"
+    assert await claimed(machine, 30) == 30, "that of the process before"
+    assert await claimed(machine, 30) == 20
+    assert await claimed(Claims(*SUBNETS), 30) == 18, "shared where none is free"
 
 
 async def test_a_change_leads_the_open_port_to_the_new_forward() -> None:
     opened = host_ports(Binder(), target=closed_port())
-    entry = await opened.open(Forward(WEB, "NodePort", "TCP", 0))
-    changed = Forward(WEB, "NodePort", "TCP", 0, local=True)
+    entry = await opened.open(Forward(WEB, "NodePort", "TCP", 0, 80))
+    changed = Forward(WEB, "NodePort", "TCP", 0, 80, local=True)
     opened.change(changed)
     assert opened.entries[changed.key] == Entry(changed, entry.host, entry.port)
     reader, writer = await asyncio.wait_for(asyncio.open_connection(entry.host, entry.port), DEADLINE)

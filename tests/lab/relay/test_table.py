@@ -4,7 +4,7 @@ from podwire.kube.meta import NamespacedName
 from podwire.lab.relay.forwards import Forward
 from podwire.lab.relay.table import FILE, Entry, PublishedEntry, Table, previous, read, write
 
-FORWARD = Forward(NamespacedName("shop", "web"), "LoadBalancer", "TCP", 80, "172.18.254.1")
+FORWARD = Forward(NamespacedName("shop", "web"), "LoadBalancer", "TCP", 80, 80, "172.18.254.1")
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -21,5 +21,5 @@ def test_without_a_readable_file_nothing_is_open(tmp_path: Path) -> None:
 
 
 def test_only_open_ports_are_taken_again() -> None:
-    other = Forward(FORWARD.service, "NodePort", "TCP", 30080)
+    other = Forward(FORWARD.service, "NodePort", "TCP", 30080, 80)
     assert set(previous([Entry(FORWARD, "127.18.254.1", 80), Entry(other, note="too many")])) == {FORWARD.key}

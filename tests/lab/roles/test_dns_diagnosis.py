@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.lab.host.status import PodReport
+from podwire.lab.host.pod_reports import PodReport
 from podwire.lab.roles.dns_diagnosis import last_line, trouble
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
 from podwire.kube.meta import NamespacedName
-from podwire.kube.services import Service
+from podwire.kube.services import EXPOSED_TYPES, Service
 from podwire.lab.base.text_columns import table
-from podwire.lab.relay.forwards import EXPOSED, Forward, Network, forwards_of, internal_addresses
+from podwire.lab.relay.forwards import Forward, Network, forwards_of, internal_addresses
 from podwire.lab.relay.table import Table
 
 Kind = Literal["LoadBalancer", "NodePort", "ClusterIP", "Published"]
+
+NodesOf = Callable[[Forward], Sequence[str]]
 
 INTERNAL = "internal: nodes and pods only"
 PENDING = "no address yet"
@@ -21,7 +23,7 @@ OPENING = "opening"
 
 
 class ServiceLine(msgspec.Struct, frozen=True):
-    """One way to a port of a Service.
+    """One way to a port of a Service; 0 for a published port that leads nowhere.
 
     `address` and `host` are ADDRESS:PORT in the world, where the outside host reaches it, and on this machine; empty
     where there is none. `note` has the reason.
@@ -29,6 +31,7 @@ class ServiceLine(msgspec.Struct, frozen=True):
 
     namespace: str
     name: str
+    port: int
     kind: Kind
     protocol: str
     address: str = ""
@@ -37,11 +40,11 @@ class ServiceLine(msgspec.Struct, frozen=True):
 
 
 def lines(
-    services: Sequence[Service], node_addresses: Sequence[str], internal: Sequence[Network], opened: Table
+    services: Sequence[Service], nodes: NodesOf, internal: Sequence[Network], opened: Table
 ) -> tuple[ServiceLine, ...]:
     """Return the ways to all Services that clients outside of the cluster use, and to those that are published.
 
-    `node_addresses` are those of a node that is ready: node ports are shown there.
+    `nodes` returns the addresses of the nodes where a node port answers: it is shown at the first one.
     """
     hosts = {entry.forward.key: entry for entry in opened.entries}
     found: list[ServiceLine] = []
@@ -50,9 +53,9 @@ def lines(
             entry = hosts.get(forward.key)
             host = join(entry.host, entry.port) if entry is not None and entry.host else ""
             note = entry.note if entry is not None else OPENING
-            found.append(_line(forward, node_addresses, host, note))
+            found.append(_line(forward, nodes, host, note))
         found += _others(service, internal)
-    return (*found, *_published(opened, node_addresses))
+    return (*found, *_published(opened, nodes))
 
 
 def text(found: Sequence[ServiceLine]) -> list[str]:
@@ -65,7 +68,8 @@ def text(found: Sequence[ServiceLine]) -> list[str]:
 
 
 def _cells(one: ServiceLine) -> tuple[str, ...]:
-    return f"{one.namespace}/{one.name}", one.kind, one.protocol, one.address or "-", one.host or "-"
+    name = f"{one.namespace}/{one.name}" + (f":{one.port}" if one.port else "")
+    return name, one.kind, one.protocol, one.address or "-", one.host or "-"
 
 
 def join(address: str, port: int) -> str:
@@ -73,43 +77,45 @@ def join(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _line(forward: Forward, node_addresses: Sequence[str], host: str, note: str) -> ServiceLine:
+def _line(forward: Forward, nodes: NodesOf, host: str, note: str) -> ServiceLine:
     return ServiceLine(
         namespace=forward.service.namespace,
         name=forward.service.name,
+        port=forward.service_port,
         kind=forward.kind,
         protocol=forward.protocol,
-        address=_in_world(forward, node_addresses),
+        address=_in_world(forward, nodes),
         host=host,
         note=note,
     )
 
 
-def _in_world(forward: Forward, node_addresses: Sequence[str]) -> str:
+def _in_world(forward: Forward, nodes: NodesOf) -> str:
     if forward.address:
         return join(forward.address, forward.port)
-    usable = [one for one in node_addresses if ("IPv6" if ":" in one else "IPv4") in forward.families]
+    usable = [one for one in nodes(forward) if ("IPv6" if ":" in one else "IPv4") in forward.families]
     return join(usable[0], forward.port) if usable else ""
 
 
 def _others(service: Service, internal: Sequence[Network]) -> Iterator[ServiceLine]:
     """Internal addresses, and load balancers that have none yet."""
-    if service.spec.type not in EXPOSED:
+    if service.spec.type not in EXPOSED_TYPES:
         return
     for address in internal_addresses(service, internal):
         for port in service.spec.ports:
             where = join(address, port.port)
-            yield ServiceLine(*_name(service.key), "LoadBalancer", port.protocol, where, note=INTERNAL)
+            yield ServiceLine(*_name(service.key), port.port, "LoadBalancer", port.protocol, where, note=INTERNAL)
     if service.spec.type == "LoadBalancer" and not service.status.load_balancer.ingress:
         for port in service.spec.ports:
-            yield ServiceLine(*_name(service.key), "LoadBalancer", port.protocol, note=PENDING)
+            yield ServiceLine(*_name(service.key), port.port, "LoadBalancer", port.protocol, note=PENDING)
 
 
-def _published(opened: Table, node_addresses: Sequence[str]) -> Iterator[ServiceLine]:
+def _published(opened: Table, nodes: NodesOf) -> Iterator[ServiceLine]:
     for entry in opened.published:
-        where = _in_world(entry.forward, node_addresses) if entry.forward is not None else ""
+        where = _in_world(entry.forward, nodes) if entry.forward is not None else ""
         host = join("127.0.0.1", entry.port)
-        yield ServiceLine(entry.namespace, entry.name, "Published", entry.protocol, where, host, entry.note)
+        port = entry.forward.service_port if entry.forward is not None else 0
+        yield ServiceLine(entry.namespace, entry.name, port, "Published", entry.protocol, where, host, entry.note)
 
 
 def _name(key: NamespacedName) -> tuple[str, str]:

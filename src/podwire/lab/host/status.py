@@ -9,88 +9,20 @@ import aiohttp
 import msgspec
 
 from podwire.kube.client import Client
-from podwire.kube.core import Node, PodIP
+from podwire.kube.core import Node
 from podwire.kube.credentials import Credentials
-from podwire.kube.kinds import NODES, SERVICES, Kind
-from podwire.kube.meta import Object, Struct
-from podwire.kube.services import Service
+from podwire.kube.kinds import ENDPOINT_SLICES, NODES, SERVICES
 from podwire.lab.base.text_columns import table
 from podwire.lab.host import service_lines
+from podwire.lab.host.pod_reports import POD_REPORTS, PodReport
 from podwire.lab.host.service_lines import ServiceLine
 from podwire.lab.host.worlds import World, WorldError
-from podwire.lab.kubelet.pod_events import MACHINE
 from podwire.lab.network.pools import INTERNAL
 from podwire.lab.relay import table as table_file
+from podwire.lab.relay.forwards import Forward, serving_nodes
 
-STAND_IN_PREFIX = "podwire://stand-in/"
-IN_HOUSE_PREFIX = "podwire://in-house/"
 LONGEST_LINE = 4096
 """Bytes of a log that are looked at for its last line."""
-
-ON_THEIR_WAY = frozenset({"ContainerCreating", "PodInitializing"})
-
-
-class WaitingReport(Struct, frozen=True):
-    """Why a container does not run."""
-
-    reason: str = ""
-    message: str = ""
-
-
-class StateReport(Struct, frozen=True):
-    """The part of a container's state that is shown."""
-
-    waiting: WaitingReport | None = None
-
-
-class ContainerReport(Struct, frozen=True):
-    """The part of a containerStatus that shows what really runs."""
-
-    name: str = ""
-    image: str = ""
-    image_id: str = msgspec.field(default="", name="imageID")
-    restart_count: int = 0
-    state: StateReport = StateReport()
-
-    @property
-    def runs(self) -> str:
-        """What runs for the image, or why nothing does."""
-        if self.state.waiting is not None and self.state.waiting.reason not in ON_THEIR_WAY:
-            return f"nothing: {self.state.waiting.reason}"
-        if self.image_id.startswith(STAND_IN_PREFIX):
-            return f"stand-in for {self.image}"
-        if self.image_id.startswith(MACHINE):
-            return "this machine's programs"
-        return "podwire's own program" if self.image_id.startswith(IN_HOUSE_PREFIX) else f"image {self.image}"
-
-
-class PodReportStatus(Struct, frozen=True):
-    """The part of a pod's status that is shown."""
-
-    phase: str = ""
-    pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
-    container_statuses: tuple[ContainerReport, ...] = ()
-
-
-class PodReportSpec(Struct, frozen=True):
-    """The part of a pod's spec that is shown."""
-
-    node_name: str = ""
-
-
-class PodReport(Object, frozen=True):
-    """A pod as far as it is shown."""
-
-    spec: PodReportSpec = PodReportSpec()
-    status: PodReportStatus = PodReportStatus()
-
-    @property
-    def stand_ins(self) -> tuple[str, ...]:
-        """The images that are not on this machine and have a stand-in in their place."""
-        return tuple(c.image for c in self.status.container_statuses if c.image_id.startswith(STAND_IN_PREFIX))
-
-
-POD_REPORTS = Kind("v1", "Pod", "pods", PodReport)
 
 
 class NodeLine(msgspec.Struct, frozen=True):
@@ -134,7 +66,7 @@ async def gather(world: World, credentials: Credentials) -> Status:
         async with Client(credentials) as client:
             nodes = (await client.list(NODES)).items
             pods = (await client.list(POD_REPORTS)).items
-            services = (await client.list(SERVICES)).items
+            services = await _service_lines(world, client, nodes)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise WorldError(silence(world.name, last_line(world.folder / "logs" / "apiserver.log"))) from error
     return Status(
@@ -146,14 +78,21 @@ async def gather(world: World, credentials: Credentials) -> Status:
         kubeconfig=str(world.kubeconfig),
         nodes=tuple(_node_line(node, pods) for node in nodes),
         pods=tuple(_pod_line(pod) for pod in pods),
-        services=_service_lines(world, nodes, services),
+        services=services,
     )
 
 
-def _service_lines(world: World, nodes: list[Node], services: list[Service]) -> tuple[ServiceLine, ...]:
-    ready = next((node for node in nodes if node.ready), None)
-    addresses = ready.internal_addresses if ready is not None else ()
-    return service_lines.lines(services, addresses, INTERNAL, table_file.read(world.folder))
+async def _service_lines(world: World, client: Client, nodes: list[Node]) -> tuple[ServiceLine, ...]:
+    services = (await client.list(SERVICES)).items
+    local = any(service.spec.external_traffic_policy == "Local" for service in services)
+    slices = (await client.list(ENDPOINT_SLICES)).items if local else []
+
+    def answering(forward: Forward) -> list[str]:
+        found = serving_nodes(forward.service, slices) if forward.local else None
+        ready = (node for node in nodes if node.ready and (found is None or node.metadata.name in found))
+        return [address for node in ready for address in node.internal_addresses]
+
+    return service_lines.lines(services, answering, INTERNAL, table_file.read(world.folder))
 
 
 def silence(name: str, last_line: str) -> str:

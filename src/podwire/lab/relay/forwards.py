@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
+from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
-from podwire.kube.services import Service, ServicePort
+from podwire.kube.services import EXPOSED_TYPES, Service, ServicePort
 from podwire.lab.relay.published import PublishedPort
 
 Kind = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PROTOCOLS = frozenset({"TCP", "UDP"})
-EXPOSED = frozenset({"NodePort", "LoadBalancer"})
-"""Types of Services that clients outside of the cluster use."""
 
 
 class Forward(msgspec.Struct, frozen=True):
-    """One port of a Service as a client outside of the cluster reaches it.
+    """One port of a Service (`service_port`) as a client outside of the cluster reaches it.
 
     `address` is that of the load balancer, or the Service's own for a published ClusterIP; a node port is at every node
     and has none. `local`: only nodes with an endpoint answer. `families` are those of the Service.
@@ -31,6 +30,7 @@ class Forward(msgspec.Struct, frozen=True):
     kind: Kind
     protocol: str
     port: int
+    service_port: int
     address: str = ""
     local: bool = False
     families: tuple[str, ...] = ("IPv4",)
@@ -73,9 +73,14 @@ def published_forward(service: Service | None, published: PublishedPort, interna
     if service.spec.cluster_ip in {"", "None"}:
         return "the Service has no address of its own"
     families = service.spec.ip_families or ("IPv4",)
-    return Forward(
-        service.key, "ClusterIP", port.protocol, port.port, address=service.spec.cluster_ip, families=families
-    )
+    address = service.spec.cluster_ip
+    return Forward(service.key, "ClusterIP", port.protocol, port.port, port.port, address, families=families)
+
+
+def serving_nodes(service: NamespacedName, slices: Iterable[EndpointSlice]) -> frozenset[str]:
+    """Return the nodes with a ready endpoint of a Service: of those with policy Local only they answer."""
+    mine = (one for one in slices if one.service == service)
+    return frozenset(end.node_name for one in mine for end in one.endpoints if end.ready and end.node_name)
 
 
 def _port(service: Service, published: PublishedPort) -> ServicePort | None:
@@ -86,15 +91,15 @@ def _port(service: Service, published: PublishedPort) -> ServicePort | None:
 
 
 def _of_port(service: Service, port: ServicePort, internal: Sequence[Network]) -> Iterator[Forward]:
-    if service.spec.type not in EXPOSED:
+    if service.spec.type not in EXPOSED_TYPES:
         return
     addresses = [entry.ip for entry in service.status.load_balancer.ingress if entry.ip]
     public = [address for address in addresses if not is_internal(address, internal)]
     if addresses and not public:
         return
     for address in public:
-        yield Forward(service.key, "LoadBalancer", port.protocol, port.port, address=address)
+        yield Forward(service.key, "LoadBalancer", port.protocol, port.port, port.port, address)
     if port.node_port:
         local = service.spec.external_traffic_policy == "Local"
         families = service.spec.ip_families or ("IPv4",)
-        yield Forward(service.key, "NodePort", port.protocol, port.node_port, local=local, families=families)
+        yield Forward(service.key, "NodePort", port.protocol, port.node_port, port.port, local=local, families=families)

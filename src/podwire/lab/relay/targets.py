@@ -15,7 +15,7 @@ from podwire.kube.core import Node
 from podwire.kube.discovery import SERVICE_NAME_LABEL
 from podwire.kube.kinds import ENDPOINT_SLICES
 from podwire.kube.meta import NamespacedName
-from podwire.lab.relay.forwards import Forward
+from podwire.lab.relay.forwards import Forward, serving_nodes
 from podwire.lab.relay.sockets import OUTSIDE
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ServingNodes:
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("endpoints of Service %s: %s; the last known ones are used", service, error)
             return names
-        names = frozenset(end.node_name for one in slices for end in one.endpoints if end.ready and end.node_name)
+        names = serving_nodes(service, slices)
         self._found[service] = now, names
         return names
 

@@ -7,10 +7,9 @@ import logging
 import socket
 from pathlib import Path
 
-from podwire.kube.services import Service
+from podwire.kube.services import EXPOSED_TYPES, Service
 from podwire.kube.watch import Change
 from podwire.lab.base import paths
-from podwire.lab.relay.forwards import EXPOSED
 from podwire.lab.supervisor import power
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ class RelayTrigger:
 
     def __call__(self, change: Change[Service]) -> None:
         """Take a change of a Service. Never blocks and never raises."""
-        if not self._requested and change.new is not None and change.new.spec.type in EXPOSED:
+        if not self._requested and change.new is not None and change.new.spec.type in EXPOSED_TYPES:
             self._requested = True
             self._request()
 

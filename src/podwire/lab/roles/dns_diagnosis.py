@@ -6,7 +6,7 @@ from pathlib import Path
 
 from podwire.kube.client import Client
 from podwire.lab.base import paths
-from podwire.lab.host.status import ON_THEIR_WAY, POD_REPORTS, ContainerReport, PodReport
+from podwire.lab.host.pod_reports import ON_THEIR_WAY, POD_REPORTS, ContainerReport, PodReport
 from podwire.lab.roles.manifests import DNS_LABELS
 from podwire.lab.shim.cri_log import decode
 
