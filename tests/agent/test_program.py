@@ -147,7 +147,7 @@ async def test_an_agent_becomes_ready_follows_a_renewed_token_and_ends_in_order(
         assert [(await page(f"10256/{path}"))[0] for path in ("readyz", "healthz", "livez")] == [503, 503, 200]
         async with cluster.on() as client:
             await eventually("10256/readyz", 200)
-            await eventually("10256/healthz", 200, '"nodeEligible": true')
+            await eventually("10256/healthz", 200, '"nodeEligible":true')
             assert (await page("10249/proxyMode")) == (200, "nftables")
             services = await metric("podwire_informer_objects", resource="services")
             await cluster.renew_token(client)
@@ -158,7 +158,7 @@ async def test_an_agent_becomes_ready_follows_a_renewed_token_and_ends_in_order(
             await eventually("10249/metrics", 200, f"{known} {services + 1:.0f}\n")
             assert await metric("kubeproxy_sync_proxy_rules_service_changes_total") >= services + 1
             await client.delete(NODES, NamespacedName("", "a"))
-            await eventually("10256/healthz", 503, '"nodeEligible": false')
+            await eventually("10256/healthz", 503, '"nodeEligible":false')
             assert (await page("10256/livez"))[0] == 200
             status, log = await ended(process)
     assert status == 0

@@ -37,7 +37,12 @@ def body(page: Page) -> dict[str, Any]:
 def test_a_node_without_rules_is_alive_and_gets_no_connections() -> None:
     health = ProxyHealth("a", Clock())
     assert statuses(health) == (200, 503)
-    assert body(health.healthz())["lastUpdated"].startswith("0001-01-01")
+    assert body(health.healthz()) == {
+        "lastUpdated": "0001-01-01T00:00:00Z",
+        "currentTime": "2026-01-02T03:04:05Z",
+        "nodeEligible": True,
+        "healthy": False,
+    }
     health.queued()
     health.applying()
     health.updated()
@@ -65,12 +70,16 @@ def test_times_are_those_of_go_and_recent_while_all_is_well() -> None:
     clock = Clock()
     health = ProxyHealth("a", clock)
     health.updated()
-    clock.forward(100)
-    now = "2026-01-02 03:05:45.000000 +0000 UTC"
-    assert body(health.healthz()) == {"lastUpdated": now, "currentTime": now, "nodeEligible": True}
+    clock.forward(100.5)
+    now, first = "2026-01-02T03:05:45.5Z", "2026-01-02T03:04:05Z"
+    family = {"lastUpdated": first, "healthy": True}
+    whole = {"lastUpdated": now, "currentTime": now, "healthy": True, "status": {"IPv4": family, "IPv6": family}}
+    assert body(health.livez()) == whole
+    assert body(health.healthz()) == {**whole, "nodeEligible": True}
     health.queued()
     clock.forward(61)
-    assert body(health.livez())["lastUpdated"] == "2026-01-02 03:04:05.000000 +0000 UTC"
+    late = body(health.livez())
+    assert (late["lastUpdated"], late["healthy"], late["status"]["IPv6"]["healthy"]) == (first, False, False)
 
 
 def test_a_node_that_is_being_deleted_gets_no_new_connections() -> None:

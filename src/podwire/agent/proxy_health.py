@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 from podwire.component.endpoints import JSON, Page
 from podwire.kube.core import Node
@@ -23,6 +24,8 @@ from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 
 PENDING_SECONDS = 60.0
+
+_FAMILIES = ("IPv4", "IPv6")
 
 
 class ProxyHealth:
@@ -75,29 +78,33 @@ class ProxyHealth:
 
     def healthz(self) -> Page:
         """Whether a load balancer may send connections to this node."""
-        return self._page("healthz", good=self.healthy and self._eligible, nodeEligible=self._eligible)
+        good = self.healthy and self._eligible
+        return self._page("healthz", good=good, healthy=self.healthy, nodeEligible=self._eligible)
 
     def livez(self) -> Page:
         """Whether the proxy works, whatever becomes of its node."""
-        return self._page("livez", good=self._timely)
+        return self._page("livez", good=self._timely, healthy=self._timely)
 
     @property
     def _timely(self) -> bool:
         since = self._applying_since or self._pending_since
         return since is None or (self._clock() - since).total_seconds() < PENDING_SECONDS
 
-    def _page(self, path: str, *, good: bool, **more: bool) -> Page:
+    def _page(self, path: str, *, good: bool, healthy: bool, **more: bool) -> Page:
         status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
         self.answers[path, status.value] = self.answers.get((path, status.value), 0) + 1
         now = self._clock()
         # Like kube-proxy: while all is well the last update is now, as monitors compare the two times.
         updated = now if good else self.last_updated
-        body = {"lastUpdated": _text(updated), "currentTime": _text(now), **more}
-        return Page(json.dumps(body), status, JSON)
+        body: dict[str, Any] = {"lastUpdated": _text(updated), "currentTime": _text(now), **more, "healthy": healthy}
+        if self.synced:
+            # One write has the rows of both families.
+            body["status"] = {key: {"lastUpdated": _text(self.last_updated), "healthy": healthy} for key in _FAMILIES}
+        return Page(json.dumps(body, separators=(",", ":")), status, JSON)
 
 
 def _text(moment: datetime | None) -> str:
-    """Go's `time.Time` in `%q`: its String, or that of the zero time."""
+    """Go's JSON of `time.Time` (RFC 3339 without trailing zeros), or that of the zero time."""
     if moment is None:
-        return "0001-01-01 00:00:00 +0000 UTC"
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f} +0000 UTC"
+        return "0001-01-01T00:00:00Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}".rstrip("0").rstrip(".") + "Z"
