@@ -76,3 +76,11 @@ async def test_writes_are_timed_and_refused_ones_counted() -> None:
         await sink.write(Delta((), ()))
     assert (sum(metrics.full_duration.counts), sum(metrics.partial_duration.counts)) == (1, 2)
     assert value(metrics, "sync_proxy_rules_nftables_sync_failures_total") == 1
+
+
+def test_flows_that_were_ended_are_counted() -> None:
+    metrics = ProxyMetrics(ProxyHealth("a"))
+    for flows in (2, 0):
+        metrics.ended(flows, 0.001)
+    assert value(metrics, "conntrack_reconciler_deleted_entries_total") == 2
+    assert sum(metrics.conntrack_duration.counts) == 2

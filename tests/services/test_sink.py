@@ -160,10 +160,13 @@ async def test_only_flows_to_backends_that_are_gone_end() -> None:
         flow("10.96.0.11", "10.244.1.2", 3),
     )
     table = FakeFlows(gone, stays, other)
-    sink = ServiceSink(OldNft(), NoElements(), table)
+    counts: list[int] = []
+    sink = ServiceSink(OldNft(), NoElements(), table, lambda count, _: counts.append(count))
     before, after = flows("10.96.0.10", "10.244.1.2", "10.244.1.3"), flows("10.96.0.10", "10.244.1.3")
     await sink.write(Delta((after,), replaced=(before,)))
     assert table.held == [stays, other]
+    await sink.write(Delta((before,), replaced=(after,)))
+    assert counts == [1], "where backends are only added, none is looked for"
 
 
 async def test_additional_backends_cost_no_listing() -> None:

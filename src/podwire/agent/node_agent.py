@@ -75,7 +75,7 @@ class Agent:
         numbers = IdentityAllocator(config.folder / "identities.db")
         self._policies = Policies(config.node, pods, namespaces, policies, PolicySink.here(), numbers)
         gate.guard(self._policies)
-        sink = MeasuredSink(ServiceSink.here(), self._proxy_metrics)
+        sink = MeasuredSink(ServiceSink.here(self._proxy_metrics.ended), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)
         host = HostFeeds(pods, self._nodes)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)

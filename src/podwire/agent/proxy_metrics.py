@@ -33,6 +33,8 @@ class ProxyMetrics:
         self.sync_duration = Histogram(SYNC_BOUNDS)
         self.full_duration, self.partial_duration = Histogram(SYNC_BOUNDS), Histogram(SYNC_BOUNDS)
         self.programming_duration = Histogram(PROGRAMMING_BOUNDS)
+        self.conntrack_duration = Histogram(SYNC_BOUNDS)
+        self.flows_ended = 0
         self.sync_failures = 0
         self._health = health
         self._started = datetime.now(UTC)
@@ -52,6 +54,11 @@ class ProxyMetrics:
         key = _key(change)
         self._slices_pending[key] = self._slices_pending.get(key) or self._trigger(change)
         self._health.queued()
+
+    def ended(self, flows: int, seconds: float) -> None:
+        """Count flows that were ended because their endpoint is gone."""
+        self.flows_ended += flows
+        self.conntrack_duration.observe(seconds)
 
     async def measure(self, applied: Callable[[], Awaitable[None]]) -> None:
         """Note when what was counted until now is in the kernel: `applied` returns then. Call it again for the rest."""
@@ -90,6 +97,10 @@ class ProxyMetrics:
             yield gauge(f"{prefix}_pending", f"Changes of a Service's {name} that are not synced yet.", pending)
         failures = "kubeproxy_sync_proxy_rules_nftables_sync_failures_total"
         yield counter(failures, "Syncs that the kernel refused.", self.sync_failures)
+        conntrack = "kubeproxy_conntrack_reconciler"
+        text = "Time of one search for flows whose endpoint is gone."
+        yield histogram(f"{conntrack}_sync_duration_seconds", text, self.conntrack_duration)
+        yield counter(f"{conntrack}_deleted_entries_total", "Flows ended, as their endpoint is gone.", self.flows_ended)
         for path in ("healthz", "livez"):
             yield _answers(path, self._health.answers)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from podwire.engine.row import Delta
@@ -35,19 +36,23 @@ class Flows(Protocol):
 class ServiceSink:
     """The Services of the node whose network namespace this thread is in.
 
-    A table that is loaded already is kept and read back, so that traffic does not notice a restart.
+    A table that is loaded already is kept and read back, so that traffic does not notice a restart. `ended` receives
+    how many flows a batch ended and in how many seconds, where it had to look for any.
     """
 
-    def __init__(self, nft: Transactions, elements: Elements, conntrack: Flows) -> None:
+    def __init__(
+        self, nft: Transactions, elements: Elements, conntrack: Flows, ended: Callable[[int, float], None] | None = None
+    ) -> None:
         self._nft = nft
         self._elements = elements
         self._conntrack = conntrack
+        self._ended = ended
         self._worker = Worker("services")
 
     @classmethod
-    def here(cls) -> ServiceSink:
+    def here(cls, ended: Callable[[int, float], None] | None = None) -> ServiceSink:
         """The sink for the network namespace that this thread is in now."""
-        return cls(Nftables(), SetDump(), Conntrack())
+        return cls(Nftables(), SetDump(), Conntrack(), ended)
 
     async def read(self) -> list[Row]:
         """Return what the kernel holds; load the ruleset where it is missing. Raises SinkError and NetlinkError.
@@ -86,9 +91,14 @@ class ServiceSink:
 
     def _end(self, ended: EndedFlows) -> None:
         """Delete these flows, only them: every other one goes on."""
+        started, count = time.monotonic(), 0
         for version in ended.families:
             flows = self._conntrack.flows(_FAMILIES[version], FlowProtocol.UDP)
-            self._conntrack.forget([flow for flow in flows if flow in ended])
+            found = [flow for flow in flows if flow in ended]
+            self._conntrack.forget(found)
+            count += len(found)
+        if ended.families and self._ended is not None:
+            self._ended(count, time.monotonic() - started)
 
 
 _FAMILIES = {4: Family.IPV4, 6: Family.IPV6}
