@@ -121,6 +121,34 @@ async def test_a_lost_object_is_stored_again_and_a_foreign_one_is_respected(talk
     await talk.ok("POST", SERVICES, wanted)
 
 
+def stale(address: str, name: str) -> Any:
+    """An object of the server's own allocator, for a Service that does not have the address."""
+    labels = {"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io", "ipaddress.kubernetes.io/ip-family": "IPv4"}
+    parent = {"resource": "services", "namespace": "default", "name": name}
+    return {"metadata": {"name": address, "labels": labels}, "spec": {"parentRef": parent}}
+
+
+async def test_a_stale_object_does_not_hold_its_address(talk: Talk) -> None:
+    await talk.ok("POST", SERVICES, service("web"))
+    for address, name in (("10.96.0.76", "gone"), ("10.96.0.77", "web")):
+        await talk.ok("POST", ADDRESSES, stale(address, name))
+        await talk.ok("POST", SERVICES, service(f"b-{name}", clusterIP=address))
+        held = await talk.ok("GET", f"{ADDRESSES}/{address}")
+        assert held["spec"]["parentRef"]["name"] == f"b-{name}"
+    assert "already allocated" in (await talk.refused("POST", SERVICES, service("c", clusterIP="10.96.0.77")))[2]
+
+
+async def test_stale_objects_are_removed_at_the_start(files: Files, tmp_path: Any) -> None:
+    store = str(tmp_path / "store.db")
+    async with running(configuration(files, store)) as server:
+        kept = (await Talk(server).ok("POST", SERVICES, service("web")))["spec"]["clusterIP"]
+        await Talk(server).ok("POST", ADDRESSES, stale("10.96.0.77", "gone"))
+    async with running(configuration(files, store)) as server:
+        await until(lambda: server.store.get(Key("ipaddresses.networking.k8s.io", "", "10.96.0.77")) is None)
+        names = {one["metadata"]["name"] for one in (await Talk(server).ok("GET", ADDRESSES))["items"]}
+        assert names == {kept, "10.96.0.1", "fd00:10:96::1"}
+
+
 async def test_a_refused_or_dry_write_leaves_no_object(talk: Talk) -> None:
     await talk.ok("POST", f"{SERVICES}?dryRun=All", service("web", clusterIP="10.96.0.77"))
     assert (await talk.refused("POST", SERVICES, service("UPPER", clusterIP="10.96.0.77")))[0] == 422

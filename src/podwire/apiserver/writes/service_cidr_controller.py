@@ -5,6 +5,7 @@
     DELETE                       marked: no new addresses; not Ready while addresses of no other range are held
     last such address released   the finalizer is removed, and the ServiceCIDR with it
     IPAddress of a Service lost  stored again
+    server started               IPAddresses of this server that no Service has are removed
 
 Source: k8s.io/kubernetes `pkg/controller/servicecidrs`, `pkg/registry/core/service/ipallocator/cidrallocator.go`.
 """
@@ -66,13 +67,13 @@ class ServiceCIDRController:
     ) -> None:
         self._store = store
         self._resource = registry.by_kind("networking.k8s.io/v1", "ServiceCIDR")
-        self._services = registry.by_kind("v1", "Service")
         self._addresses = addresses
         self._objects = objects
         self._clock = clock
         self._changed = asyncio.Event()
         self._deleting: set[str] = set()
         self._incomplete: set[Key] = set()
+        self._unproven: set[Key] = set()
         self._task: asyncio.Task[None] | None = None
 
     def admit(self, write: Write) -> None:
@@ -100,6 +101,7 @@ class ServiceCIDRController:
             self._hold(stored)
         self._store.subscribe(self._on_events)
         self._incomplete.update(stored.key for stored in self._store.objects("services"))
+        self._unproven.update(stored.key for stored in self._store.objects(ip_addresses.STORAGE))
         self._changed.set()
         self._task = asyncio.create_task(self._run(writer))
 
@@ -144,8 +146,7 @@ class ServiceCIDRController:
     def _on_lost(self, stored: Stored) -> None:
         """Wake the task where a range may go now, or a Service that exists has lost an object."""
         if ip_addresses.is_managed(stored.labels):
-            parent = stored.object()["spec"]["parentRef"]
-            key = Key("services", parent.get("namespace", ""), parent["name"])
+            key = ip_addresses.service_key(stored.object())
             if self._store.get(key) is not None:
                 self._incomplete.add(key)
         if self._deleting or self._incomplete:
@@ -182,7 +183,11 @@ class ServiceCIDRController:
                 self._changed.set()
 
     async def _restore_objects(self) -> None:
-        """Store the IPAddresses that Services hold and that are not there."""
+        """Remove the IPAddresses that no Service holds, once, and store those that Services hold and that are lost."""
+        while self._unproven:
+            held = self._store.get(self._unproven.pop())
+            if held is not None and ip_addresses.is_stale(held, self._store.get):
+                await self._store.transact(functools.partial(self._remove_stale, address=held.key.name))
         while self._incomplete:
             key = self._incomplete.pop()
             try:
@@ -196,16 +201,19 @@ class ServiceCIDRController:
             return
         service = stored.object()
         for address in sorted(ip_addresses.cluster_addresses(service)):
-            if self._store.get(Key(ip_addresses.STORAGE, "", address)) is None:
+            held = self._store.get(Key(ip_addresses.STORAGE, "", address))
+            if held is None or ip_addresses.service_key(held.object()) != stored.key:
                 await self._store.transact(functools.partial(self._restore, service=service, address=address))
 
     def _restore(self, transaction: Transaction, service: Object, address: str) -> None:
         key = Key("services", service["metadata"]["namespace"], service["metadata"]["name"])
         current = transaction.get(key)
-        if self._services is None or current is None:
-            return
-        if address in ip_addresses.cluster_addresses(current.object()):
-            self._objects.store(transaction, self._services, service, address)
+        if current is not None and address in ip_addresses.cluster_addresses(current.object()):
+            self._objects.claim(transaction, service, address)
+
+    def _remove_stale(self, transaction: Transaction, address: str) -> None:
+        if self._objects.remove_stale(transaction, address):
+            log.warning("IPAddress %s is removed: no Service has this address", address)
 
     async def _finish(self, writer: Writer, stored: Stored | None) -> None:
         """Remove the finalizer of a range that is being deleted, or report why it stays."""
