@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def node_proxy(served: Served, command: Command) -> Iterator[NodeProxy]:
     arguments = command(_kubeconfig(served, folder), folder)
     with (folder / "log").open("w") as log:
         began = time.perf_counter()
-        process = host.popen(*arguments, stdout=log, stderr=log, preexec_fn=end_with_parent)
+        process = host.popen(*arguments, env=_environment(), stdout=log, stderr=log, preexec_fn=end_with_parent)
         try:
             yield NodeProxy(host, process, began)
         finally:
@@ -88,6 +89,11 @@ def node_proxy(served: Served, command: Command) -> Iterator[NodeProxy]:
             remove_network_namespace(host.path)
             shutil.rmtree(folder)
             subprocess.run(["ip", "link", "delete", NODE], check=False, capture_output=True)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of this process, in which Python may keep what it compiles."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def agent(kubeconfig: Path, folder: Path) -> list[str]:

@@ -78,7 +78,7 @@ class Table(Generic[OwnerT, RowT]):
         equal: list[Hashable] = []
         for key in self._open:
             wanted, held = self._wanted.get(key), self._held.get(key)
-            if wanted == held:
+            if wanted is held or wanted == held:
                 equal.append(key)
             elif self._refused and not retry and self._is_refused(key, wanted if wanted is not None else held):
                 continue
@@ -102,10 +102,12 @@ class Table(Generic[OwnerT, RowT]):
             self._unowned.discard(key)
             if key not in self._wanted:
                 self._close(key)
+        held, wanted = self._held, self._wanted
         for row in delta.upserts:
             key = row.key
-            self._held[key] = row
-            if self._wanted.get(key) == row:
+            held[key] = row
+            current = wanted.get(key)
+            if current is row or current == row:
                 self._close(key)
         if not self._open:
             self._open = {}  # a dict that once was large is slow to walk even when it is empty
@@ -173,14 +175,18 @@ class Table(Generic[OwnerT, RowT]):
 
     def _close(self, key: Hashable) -> None:
         self._open.pop(key, None)
-        self._leaving.pop(key, None)
-        self._refused.pop(key, None)
+        if self._leaving:
+            self._leaving.pop(key, None)
+        if self._refused:
+            self._refused.pop(key, None)
 
     def _claim(self, owner: OwnerT, row: RowT) -> None:
         key = row.key
         self._open[key] = None
-        self._unowned.discard(key)
-        self._leaving.pop(key, None)
+        if self._unowned:
+            self._unowned.discard(key)
+        if self._leaving:
+            self._leaving.pop(key, None)
         present = self._wanted.get(key)
         if present is None:
             self._wanted[key] = row

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from podwire.component.imports import without_authorities
 from podwire.kernel import memory, namespaces
 from podwire.lab.base.spawn import SpawnRequest
 
@@ -151,16 +152,13 @@ class Zygote:
 def warm_up() -> None:
     """Import everything that any process needs, and put it where no garbage collection writes to it.
 
-    aiohttp makes a TLS context with the machine's authorities when it is imported, 60 ms that no role needs: every
-    connection of podwire trusts its world's authority alone. Collecting while importing would cost as much again.
+    Collecting garbage while importing would take 60 ms.
     """
     memory.use_one_arena()
     gc.disable()
-    os.environ["SSL_CERT_FILE"] = os.devnull
-    os.environ["SSL_CERT_DIR"] = os.devnull
-    for module in WARM_MODULES:
-        importlib.import_module(module)
-    del os.environ["SSL_CERT_FILE"], os.environ["SSL_CERT_DIR"]
+    with without_authorities():
+        for module in WARM_MODULES:
+            importlib.import_module(module)
     from podwire.kube import tls_buffers
 
     tls_buffers.shrink()
