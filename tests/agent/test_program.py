@@ -169,6 +169,45 @@ async def test_an_agent_becomes_ready_follows_a_renewed_token_and_ends_in_order(
 
 
 @sandboxed
+async def test_an_agent_that_replaces_kube_proxy_waits_for_its_end_and_removes_its_tables(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "podwire:agent")
+    arguments = ("agent", "--kubeconfig", str(cluster.kubeconfig), "--state-dir", "/run/podwire", "--node-name", "a")
+    await run_nft("add table ip kube-proxy; add table ip6 kube-proxy; add table ip mine")
+    async with cluster.on() as client:
+        await client.create(NODES, {"metadata": {"name": "a"}})
+        await cluster.bind(client)
+        await cluster.new_token(client)
+        proxy = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 10249)
+        async with proxy, program(*arguments, *RANGES, "--replace-kube-proxy") as process:
+            _, log = await process.communicate()
+        assert process.returncode == 1
+        assert b"127.0.0.1:10249 is answered" in log
+        async with program(*arguments, *RANGES) as process:
+            await eventually("10256/readyz", 200)
+            await ended_process(process)
+        assert "kube-proxy" in await run_nft("list tables"), "it is removed only where that is asked for"
+        async with program(*arguments, *RANGES, "--replace-kube-proxy") as process:
+            await eventually("10256/readyz", 200)
+            tables = await run_nft("list tables")
+            await ended_process(process)
+    assert "kube-proxy" not in tables
+    assert {"table ip mine", "table inet podwire-services"} <= set(tables.splitlines())
+
+
+async def run_nft(commands: str) -> str:
+    process = await asyncio.create_subprocess_exec("nft", commands, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0, commands
+    return output.decode()
+
+
+async def ended_process(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert process.returncode == 0
+
+
+@sandboxed
 async def test_a_dns_server_says_that_it_may_not_read_and_ends_in_order(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, "podwire:dns")
     arguments = ("--kubeconfig", str(cluster.kubeconfig), "--log-format", "json", "--linger", "0")

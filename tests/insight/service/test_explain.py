@@ -328,6 +328,10 @@ def test_topology_hints_of_no_effect() -> None:
     assert without_findings(scene(near, *hinted, nodes=zoned))
     assert "node-2 has no zone" in only(scene(near, *hinted, nodes=(node(1, "a"), node(2))), "TopologyIgnored").text
     assert "has no hint" in only(scene(near, nodes=zoned), "TopologyIgnored").text
+    annotations = {"service.kubernetes.io/topology-mode": "Auto"}
+    old = msgspec.structs.replace(service(), metadata=ObjectMeta(name="web", namespace="shop", annotations=annotations))
+    assert without_findings(scene(old, *hinted, nodes=zoned))
+    assert "topology-mode is Auto, but node-1, node-2" in only(scene(old, nodes=zoned), "TopologyIgnored").text
     assert "meant for these" in only(scene(near, *hinted, nodes=(*zoned, node(3, "c"))), "TopologyIgnored").text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from podwire.controllers.endpoints.traffic_distribution import Distribution, distribution
 from podwire.insight.service.choices import members_by_port, service_ports
 from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.pod_findings import names
@@ -128,9 +129,11 @@ def _drops(objects: ServiceObjects, field: str, found: Sequence[str]) -> Finding
 
 def _topology(objects: ServiceObjects, nodes: Sequence[NodeLine]) -> Iterator[Finding]:
     """Where a preference has no effect, and why."""
-    wanted = objects.service.spec.traffic_distribution or ""
-    if wanted not in PREFERENCES:
+    wanted = distribution(objects.service)
+    if wanted is Distribution.NONE:
         return
+    field = objects.service.spec.traffic_distribution
+    what = "topology-mode is Auto" if wanted is Distribution.AUTO else f"trafficDistribution is {field}"
     anywhere = [
         node.name
         for line in nodes
@@ -142,7 +145,7 @@ def _topology(objects: ServiceObjects, nodes: Sequence[NodeLine]) -> Iterator[Fi
         return
     without = [node.name for line in nodes for node in line.nodes if not node.zone and node.name in anywhere]
     hints = [one.hints for piece in objects.slices for one in piece.endpoints if one.ready]
-    if wanted != "PreferSameNode" and without:
+    if wanted is not Distribution.SAME_NODE and without:
         why, remedy = f"{names(without)} has no zone", "Set the label topology.kubernetes.io/zone on these nodes."
     elif not all(hint.for_zones or hint.for_nodes for hint in hints):
         why, remedy = "a ready endpoint has no hint", "The EndpointSlice controller gives hints when zones are known."
@@ -151,6 +154,6 @@ def _topology(objects: ServiceObjects, nodes: Sequence[NodeLine]) -> Iterator[Fi
     yield Finding(
         Severity.NOTE,
         "TopologyIgnored",
-        f"trafficDistribution is {wanted}, but {names(anywhere)} use all ready endpoints: {why}.",
+        f"{what}, but {names(anywhere)} use all ready endpoints: {why}.",
         remedy,
     )
