@@ -16,6 +16,7 @@ from podwire.announcement.beacon import Beacon
 from podwire.announcement.model import Link
 from podwire.announcement.sink import ProxySink
 from podwire.announcement.uplinks import uplinks
+from podwire.kernel.link_events import LinkEvents
 from podwire.kernel.namespaces import inside_network
 from podwire.kube.addresses import IPAddress
 from podwire.kube.core import Node
@@ -101,7 +102,7 @@ class Neighbourhood:
                     sink = ProxySink(beacon)
                     feeds = Feeds(self.services, self.slices, self.objects)
                     found[name] = Announcements(name, RANGES, feeds, sink, machine_links(machine))
-                await stack.enter_async_context(running(Announcing(found[name], beacon, sink).run()))
+                await stack.enter_async_context(running(Announcing(found[name], beacon, sink, LinkEvents()).run()))
             for one in found.values():
                 await one.settle()
             yield found

@@ -96,3 +96,17 @@ async def test_a_node_that_was_not_ready_for_a_moment_calls_its_clients_back() -
         place.objects.put(objects.node(machine.name, *machine.addresses))
         for address in (IPV4, IPV6):
             await place.learned(address, machine.mac())
+
+
+@sandboxed
+async def test_a_link_that_was_down_for_a_moment_announces_again() -> None:
+    place = Neighbourhood(1)
+    place.services.put(objects.balanced("web", IPV4))
+    machine = place.node("node-1")
+    async with place.serving(), place.announcing("node-1"):
+        assert await place.answer(IPV4) == "node-1"
+        machine.run("ip", "link", "set", "eth0", "down")
+        assert IPV4 not in machine.run("ip", "neighbour", "show", "proxy").stdout
+        machine.run("ip", "link", "set", "eth0", "up")
+        place.client.run("ip", "neighbour", "flush", "all")
+        assert await place.answer(IPV4) == "node-1"

@@ -120,6 +120,22 @@ async def test_only_the_difference_is_written_after_a_restart() -> None:
     assert sink.batches == [Delta((Fact("b", 2),))]
 
 
+async def test_what_something_else_removed_is_written_again_once_it_is_known() -> None:
+    world, sink = World(one={"a": 1}), FakeSink[Fact]()
+    reconciler = Reconciler("test", world.derive, sink)
+    reconciler.inputs_synced()
+    async with running(reconciler):
+        reconciler.touch("one")
+        await reconciler.settle()
+        sink.held.clear()
+        reconciler.touch("one")
+        await reconciler.settle()
+        assert values(sink) == {}
+        reconciler.read_again()
+        await reconciler.settle()
+    assert values(sink) == {"a": 1}
+
+
 async def test_a_failed_batch_is_read_back_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     world, sink = World(one={"a": 1, "b": 2, "c": 3}), FakeSink([Fact("old", 0)])
     sink.fail = 2

@@ -15,6 +15,7 @@ from podwire.announcement.sink import ProxySink
 from podwire.announcement.uplinks import uplinks
 from podwire.component.metrics import Family, gauge
 from podwire.engine.reconcile import Reconciler
+from podwire.kernel.link_events import LinkEvents
 
 if TYPE_CHECKING:
     from podwire.announcement.bgp.speaker import BgpSpeaker
@@ -24,11 +25,17 @@ class Announcing:
     """The capability as the agent runs it."""
 
     def __init__(
-        self, announcements: Announcements, beacon: Beacon, sink: ProxySink, speaker: BgpSpeaker | None = None
+        self,
+        announcements: Announcements,
+        beacon: Beacon,
+        sink: ProxySink,
+        links: LinkEvents,
+        speaker: BgpSpeaker | None = None,
     ) -> None:
         self._announcements = announcements
         self._beacon = beacon
         self._sink = sink
+        self._links = links
         self._speaker = speaker
 
     @property
@@ -38,12 +45,17 @@ class Announcing:
 
     async def run(self) -> None:
         """Work until cancelled; what is announced then stays announced."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._beacon.run())
-            tasks.create_task(self._announcements.run())
-            tasks.create_task(self._repeat())
-            if self._speaker is not None:
-                tasks.create_task(self._speaker.run())
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._links.fileno(), lambda: self._announcements.link_changed(self._links.read()))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._beacon.run())
+                tasks.create_task(self._announcements.run())
+                tasks.create_task(self._repeat())
+                if self._speaker is not None:
+                    tasks.create_task(self._speaker.run())
+        finally:
+            loop.remove_reader(self._links.fileno())
 
     async def settle(self) -> None:
         """Wait until all changes received before this call are applied."""
@@ -60,7 +72,7 @@ class Announcing:
             yield from of_bgp(len(self._announcements.routes()), self._speaker.up)
 
     async def _repeat(self) -> None:
-        """Send frames again after each change of Nodes: a node that lost its place unseen has lost its clients too."""
+        """Send frames again after each change of Nodes or links: who lost its place unseen has lost its clients too."""
         while True:
             await self._announcements.electorate_changed.wait()
             self._announcements.electorate_changed.clear()
@@ -77,7 +89,11 @@ def announcing(config: AgentConfig, feeds: Feeds) -> tuple[Announcing, ...]:
     sink = ProxySink(beacon)
     speaker = _speaker(config)
     routes = None if speaker is None else speaker.sink
-    return (Announcing(Announcements(config.node, ranges, feeds, sink, uplinks, routes), beacon, sink, speaker),)
+    return (
+        Announcing(
+            Announcements(config.node, ranges, feeds, sink, uplinks, routes), beacon, sink, LinkEvents(), speaker
+        ),
+    )
 
 
 def _speaker(config: AgentConfig) -> BgpSpeaker | None:

@@ -58,7 +58,7 @@ class Announcements:
         routes: RouteTarget | None = None,
     ) -> None:
         self.electorate_changed = asyncio.Event()
-        """Set when a Node came, went or changed: another node may have announced our addresses meanwhile."""
+        """Set when a Node came, went or changed, or a link did: hosts may have learned another node meanwhile."""
         self._node = node
         self._feeds = feeds
         self._find_links = links
@@ -92,6 +92,14 @@ class Announcements:
         """Wait until all changes received before this call are applied."""
         for one in self.reconcilers:
             await one.settle()
+
+    def link_changed(self, names: Collection[str] | None) -> None:
+        """Links with these names, or any, came up or changed: entries on them may be gone, and their addresses."""
+        if names is None or any(link.name in names for link in self._links):
+            self._links = self._find_links(self._view.node_addresses(self._node))
+            self._proxies.read_again()
+            self._touch(frozenset(self._view.addresses))
+            self.electorate_changed.set()
 
     def proxies(self) -> tuple[ProxyRow, ...]:
         """Return the rows of the addresses that the kernel should answer for."""

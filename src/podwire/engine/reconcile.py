@@ -108,6 +108,11 @@ class Reconciler(Generic[OwnerT, RowT]):
         self._inputs_synced = True
         self._changed()
 
+    def read_again(self) -> None:
+        """Read the target back soon: something else may have changed it."""
+        self._read_back = False
+        self._changed()
+
     async def settle(self, *owners: OwnerT) -> None:
         """Wait until all changes made before this call are applied; later ones do not delay it.
 
@@ -191,11 +196,11 @@ class Reconciler(Generic[OwnerT, RowT]):
         return True
 
     async def _read(self) -> None:
+        self._read_back = True  # first: `read_again` may be called meanwhile
         held = tuple(await self._sink.read())
         if self._restore is not None:
             self._restore(held)
         self.table.observe(held)
-        self._read_back = True
 
     async def _isolate(self, delta: Delta[RowT]) -> None:
         """Write what the target takes and set the rest aside. Raises SinkError where that is more than MOST_REFUSED."""
