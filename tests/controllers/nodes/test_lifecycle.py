@@ -21,6 +21,7 @@ from tests.controllers.build import READY, node_fields
 from tests.kube.fake_api import FakeApi, running
 
 GRACE = 10.0
+UNREADY = 40.0
 OURS = "node.kubernetes.io/"
 
 
@@ -107,7 +108,9 @@ async def pass_until(
 @contextlib.asynccontextmanager
 async def at_work(api: FakeApi, clock: FakeClock, grace: float = GRACE) -> AsyncIterator[None]:
     informers, recorder = SharedInformers(api), Recorder(api, "test")
-    settings = NodeHealth(grace_seconds=grace, force_seconds=3.0, silence="nothing is heard of it")
+    settings = NodeHealth(
+        grace_seconds=grace, unready_seconds=UNREADY, force_seconds=3.0, silence="nothing is heard of it"
+    )
     lifecycle = NodeLifecycle(api, informers, recorder, settings, Clock(clock.now, clock.monotonic))
     async with running(informers, lifecycle, recorder):
         yield
@@ -179,6 +182,22 @@ async def test_a_server_that_does_not_answer_is_no_sign_of_the_node(api: FakeApi
         api.refuse.clear()
         assert taints(api, "node-2") == []
         assert await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2") >= GRACE * 0.6
+
+
+async def test_a_node_that_is_not_ready_keeps_its_pods_for_longer(api: FakeApi, clock: FakeClock) -> None:
+    """Its kubelet is alive: an agent that starts slowly must not cost the node its pods."""
+    async with at_work(api, clock):
+        status = node_fields("node-2", ready=False)["status"]
+        status["conditions"][0]["lastTransitionTime"] = clock.now().isoformat()
+        api.put(NODES, "node-2", status=status)
+        both = ("node-1", "node-2")
+        await pass_until(api, clock, lambda: bool(taints(api, "node-2")), *both, healthy="node-1")
+        assert taints(api, "node-2") == ["not-ready:NoSchedule"]
+        await pass_until(api, clock, lambda: clock.monotonic() > UNREADY - 1, *both, healthy="node-1")
+        assert taints(api, "node-2") == ["not-ready:NoSchedule"]
+        assert pods(api) == ["on-node-1", "on-node-2"]
+        await pass_until(api, clock, lambda: pods(api) == ["on-node-1"], *both, healthy="node-1")
+    assert clock.monotonic() >= UNREADY
 
 
 async def test_an_evicted_pod_has_a_condition_that_says_why(api: FakeApi, clock: FakeClock) -> None:

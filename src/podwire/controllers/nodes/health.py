@@ -25,11 +25,14 @@ class NodeHealth(msgspec.Struct, frozen=True):
     """Settings. The defaults are upstream's.
 
     `grace_seconds`: a node is unreachable when its Lease was not renewed for so long, and longer where the API server
-    or this process is late (LeaseSilence). `force_seconds`: pods of an unreachable node that have not ended so long
-    after their grace period are removed; None: never. `silence`: the message of the conditions of an unreachable node.
+    or this process is late (LeaseSilence). `unready_seconds`: a node that renews its Lease and reports that it is not
+    ready, as while its network plugin is restarted, evicts pods after so long (upstream: by the default toleration).
+    `force_seconds`: pods of an unreachable node that have not ended so long after their grace period are removed;
+    None: never. `silence`: the message of the conditions of an unreachable node.
     """
 
     grace_seconds: float = 50.0
+    unready_seconds: float = 300.0
     force_seconds: float | None = None
     silence: str = "Kubelet stopped posting node status."
 

@@ -97,8 +97,9 @@ class NodeLifecycle:
         if state is NodeState.UNREACHABLE and not health.evicts(node):
             waits.append(self._grace * LATE)  # until another node renews its Lease
         unready = health.unready_for(node, now)
-        if state is NodeState.READY and unready is not None:
-            waits.append(max(0.01, self._grace - unready))
+        if state is not NodeState.UNREACHABLE and unready is not None:
+            limits = (self._grace, self._settings.unready_seconds)
+            waits += [max(0.01, limit - unready) for limit in limits if limit > unready]
         if waits:
             self._queue.add(name, min(waits))
 
@@ -126,14 +127,20 @@ class NodeLifecycle:
             node = self._nodes.wrote(await self._client.patch(NODES, node.key, patch, "status"))
             message = f"Node {node.metadata.name} status is now: NodeNotReady"
             self._recorder.event(NODES, node, "NodeNotReady", message, warning=True)
-        clock = self._clock.monotonic()
-        evict = any(self._silence.renewing(key.name, clock) for key in self._nodes.objects)
-        wanted = health.taints(node, state, now, evict=evict)
+        wanted = health.taints(node, state, now, evict=self._evicts(node, state, now))
         if [_core(taint) for taint in wanted] == [(t.key, t.effect, t.value) for t in node.spec.taints]:
             return node
         version = node.metadata.resource_version
         body = {"metadata": {"resourceVersion": version}, "spec": {"taints": wanted or None}}
         return self._nodes.wrote(await self._client.patch(NODES, node.key, body))
+
+    def _evicts(self, node: Node, state: NodeState, now: datetime) -> bool:
+        """Return whether pods leave the node: it is dead or has not been ready for long, and others are well."""
+        unready = health.unready_for(node, now) or 0.0
+        if state is NodeState.NOT_READY and unready < self._settings.unready_seconds:
+            return False
+        clock = self._clock.monotonic()
+        return any(self._silence.renewing(key.name, clock) for key in self._nodes.objects)
 
     async def _make_unready(self, pod: Pod, now: datetime) -> None:
         patch = health.unready(pod, now)

@@ -46,7 +46,12 @@ log = logging.getLogger(__name__)
 Arguments = Mapping[str, str]
 Descriptors = Mapping[str, int]
 
-NODE_HEALTH = NodeHealth(grace_seconds=10.0, force_seconds=3.0, silence="podwire runtime stopped posting node status")
+NODE_HEALTH = NodeHealth(
+    grace_seconds=10.0,
+    unready_seconds=60.0,
+    force_seconds=3.0,
+    silence="podwire runtime stopped posting node status",
+)
 """Shorter than upstream's: a world's nodes are processes of one machine."""
 
 
