@@ -6,7 +6,6 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
@@ -37,7 +36,7 @@ func limited(limit time.Duration) ginkgo.NodeArgsTransformer {
 	return func(kind types.NodeType, _ ginkgo.Offset, text string, args []any) (string, []any, []error) {
 		if kind == types.NodeTypeIt && slices.ContainsFunc(args, isCancellable) && !slices.ContainsFunc(args, isTimeout) {
 			own := limit
-			if strings.Contains(text, "[Slow]") {
+			if slices.ContainsFunc(args, isSlow) {
 				own *= slowFactor
 			}
 			args = append(args, ginkgo.SpecTimeout(own))
@@ -52,6 +51,12 @@ func isCancellable(arg any) bool {
 		return false
 	}
 	return kind.In(0).Implements(reflect.TypeFor[context.Context]())
+}
+
+// isSlow reports whether this is the label Slow of the framework, which becomes a part of the test's name later.
+func isSlow(arg any) bool {
+	label, ok := arg.(fmt.Stringer)
+	return ok && label.String() == "Slow"
 }
 
 func isTimeout(arg any) bool {
