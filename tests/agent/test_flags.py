@@ -1,8 +1,10 @@
 import ipaddress
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from podwire.agent import main
@@ -62,6 +64,18 @@ def test_addresses_of_node_ports(monkeypatch: pytest.MonkeyPatch, given: str | N
     config = parsed(monkeypatch, *NEEDED, "--node-name", "a", "--service-cidrs", "10.96.0.0/16", *more)
     assert isinstance(config, AgentConfig)
     assert (config.nodeport_addresses, config.allow_external_ips) == (expected, False)
+
+
+def test_a_config_map_sets_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
+    text = "".join(line for line in page.splitlines(keepends=True) if line.startswith("    ")).partition(
+        "kind: ConfigMap"
+    )[2]
+    data = yaml.safe_load(textwrap.dedent(text))["data"]
+    config = parsed(monkeypatch, "--token-file", __file__, NODE_NAME="a", **data)
+    assert isinstance(config, AgentConfig)
+    assert (config.node, config.cluster.overlay, config.replace_kube_proxy) == ("a", Overlay(), True)
+    assert config.service_ranges == ("10.96.0.0/16", "fd00:10:96::/112")
 
 
 def test_external_ips_are_allowed_by_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,7 @@ class NodePortAddresses(click.ParamType[Any]):
     "--nodeport-addresses",
     type=NodePortAddresses(),
     envvar="PODWIRE_NODEPORT_ADDRESSES",
+    show_envvar=True,
     default=PRIMARY,
     show_default=True,
     help="Which of the node's addresses have node ports: primary (its InternalIPs), all, or ranges; never loopback.",
@@ -88,6 +89,7 @@ class NodePortAddresses(click.ParamType[Any]):
     "--allow-external-ips",
     is_flag=True,
     envvar="PODWIRE_ALLOW_EXTERNAL_IPS",
+    show_envvar=True,
     help="Serve externalIPs of Services. Who may write Services can then take any address's traffic (CVE-2020-8554).",
 )
 @click.option(
@@ -103,6 +105,7 @@ class NodePortAddresses(click.ParamType[Any]):
     "--replace-kube-proxy",
     is_flag=True,
     envvar="PODWIRE_REPLACE_KUBE_PROXY",
+    show_envvar=True,
     help="Remove what kube-proxy left on this node, once podwire's own rules are complete; not while it runs.",
 )
 @bgp_options

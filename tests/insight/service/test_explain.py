@@ -143,6 +143,14 @@ def test_text_of_a_service_that_selects_no_pod() -> None:
     assert text(report(objects)) == REFUSED
 
 
+def test_of_many_endpoints_those_that_are_not_used_are_counted() -> None:
+    of = service(internal_traffic_policy="Local", ports=(PLAIN,))
+    shown = text(report(scene(of, *[endpoint(number, 1 + number % 2) for number in range(60)], nodes=(node(1),))))
+    assert shown.count("10.244.1.") == 20
+    assert "10.244.2." not in shown
+    assert "    and 10 more that are used\n    and 30 that are not: on another node\n" in shown
+
+
 def test_one_node_of_many() -> None:
     of = scene(service(type="NodePort", external_traffic_policy="Local"), endpoint(1, 1))
     (line,) = explain(of, SETTINGS, "node-2").nodes

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from podwire.insight.service.report import AccessLine, Finding, FrontendLine, NodeLine, NodeName, PortLine, Report
-from podwire.kube.backend_choice import Outcome, Topology
+from podwire.insight.service.report import (
+    AccessLine,
+    EndpointLine,
+    Finding,
+    FrontendLine,
+    NodeLine,
+    NodeName,
+    PortLine,
+    Report,
+)
+from podwire.kube.backend_choice import Outcome, Reason, Topology
 from podwire.lab.base.text_columns import table
 
 OUTCOMES = {
@@ -15,6 +25,8 @@ OUTCOMES = {
 TOPOLOGIES = {Topology.NONE: "", Topology.ZONE: "those of the same zone", Topology.NODE: "those of the same node"}
 SHOWN = 8
 """Names or addresses in one line; more are counted."""
+SHOWN_ENDPOINTS = 20
+"""Endpoints of a port on a node; more are counted, and all are in JSON."""
 
 
 def text(report: Report) -> str:
@@ -78,15 +90,27 @@ def _access(way: AccessLine) -> str:
 
 
 def _endpoints(port: PortLine) -> list[str]:
+    """The table of endpoints. Of many, those that are used on some way come first, and the rest is counted."""
     if not port.endpoints:
         return []
     heads = [way.access.upper() for way in port.access]
     rows: list[tuple[str, ...]] = [("ENDPOINT", "POD", "NODE", "ZONE", "STATE", *heads)]
-    for one in port.endpoints:
-        address = f"[{one.address}]" if ":" in one.address else one.address
-        cells = (f"{address}:{one.port}", one.pod or "-", one.node or "-", one.zone or "-", one.state, *one.reasons)
-        rows.append(tuple(cells))
-    return table(rows)
+    used = [one for one in port.endpoints if Reason.USED in one.reasons]
+    whole = len(port.endpoints) <= SHOWN_ENDPOINTS
+    shown = port.endpoints if whole else used[:SHOWN_ENDPOINTS]
+    lines = table([*rows, *map(_endpoint, shown)])
+    left_out = len(used) - len(used[:SHOWN_ENDPOINTS])
+    if not whole and left_out:
+        lines.append(f"and {left_out} more that are used")
+    if not whole and len(used) < len(port.endpoints):
+        others = Counter(one.reasons for one in port.endpoints if Reason.USED not in one.reasons)
+        lines += [f"and {count} that are not: {', '.join(dict.fromkeys(why))}" for why, count in others.items()]
+    return lines
+
+
+def _endpoint(one: EndpointLine) -> tuple[str, ...]:
+    address = f"[{one.address}]" if ":" in one.address else one.address
+    return f"{address}:{one.port}", one.pod or "-", one.node or "-", one.zone or "-", one.state, *one.reasons
 
 
 def _finding(finding: Finding) -> Iterator[str]:
