@@ -198,7 +198,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = again
 
     @invariant()
-    def nobody_has_what_another_one_has(self) -> None:
+    def no_address_has_two_holders_in_conflict(self) -> None:
         for uid, request in self.holders.items():
             for address in self.ledger.addresses(uid):
                 assert address in POOLS.of(internal=request.internal)

@@ -264,7 +264,7 @@ async def test_automatic_hints_come_and_go_with_events(api: FakeApi) -> None:
     ]
 
 
-async def test_slices_tell_when_the_change_occurred(api: FakeApi) -> None:
+async def test_slices_have_the_time_of_the_change(api: FakeApi) -> None:
     serve(api)
     pod(api, 1)
     async with at_work(api):

@@ -61,5 +61,5 @@ def test_a_server_that_does_not_answer_begins_again() -> None:
 
 @given(st.floats(0, 30), st.floats(0, 30))
 def test_no_node_is_dead_that_renews_within_the_time_of_a_few_answers(answer: float, lag: float) -> None:
-    """A kubelet renews each 3 s and waits for an answer like everybody: it needs 3 s and two answers."""
+    """A kubelet renews each 3 s, and its answers are as late as those of the controller."""
     assert dead_after(LeaseSilence(GRACE), answer, lag) > 3.0 + 2 * (answer + lag)

@@ -164,7 +164,7 @@ async def test_a_node_is_not_dead_for_an_api_server_that_is_late(clock: FakeCloc
     assert seconds > 6 * GRACE
 
 
-async def test_a_node_is_not_dead_for_a_controller_that_stood_still(api: FakeApi, clock: FakeClock) -> None:
+async def test_a_node_is_not_dead_for_a_controller_that_was_stalled(api: FakeApi, clock: FakeClock) -> None:
     renew(api, clock, "node-2")
     async with at_work(api, clock):
         clock.advance(20 * GRACE)

@@ -96,4 +96,4 @@ async def test_a_loop_that_hangs_is_not_alive(monkeypatch: pytest.MonkeyPatch) -
         assert server.renewals.acquire(timeout=DEADLINE)
         while server.renewals.acquire(timeout=0.5):
             pass
-        assert await asyncio.to_thread(server.renewals.acquire, timeout=DEADLINE), "it goes on with the loop"
+        assert await asyncio.to_thread(server.renewals.acquire, timeout=DEADLINE), "it continues with the loop"

@@ -1,9 +1,9 @@
 """For how long the Lease of a node is not renewed, in rounds that the API server answered. No I/O.
 
-Where the machine is overloaded, this process, the API server and the kubelets are all late: seconds on a clock would
-call nodes dead that only wait for their turn. So the Lease of a node that is late is read once a round, and only
-answers that show no renewal count. On an idle machine this takes the grace period, on a slow one as much longer as its
-answers take.
+Where the machine is overloaded, this process, the API server and the kubelets are all late, and a limit in seconds
+would count nodes as dead whose renewal is on its way. So the Lease of a node that is late is read once a round, and
+only answers that show no renewal count. On an idle machine this takes the grace period, on a slow one longer by the
+time of the answers.
 
     event                              count of rounds
     a renewal, by watch or by reading  0
