@@ -136,7 +136,7 @@ async def test_more_endpoints_than_affinity_can_use() -> None:
     assert await Scene().sync({ELDER: rows(MOST_AFFINE_BACKENDS - 1)}) == []
     ((_, reason, message),) = await Scene().sync({ELDER: rows(MOST_AFFINE_BACKENDS)})
     assert (reason, str(MOST_AFFINE_BACKENDS) in message) == ("EndpointsOverLimit", True)
-    many = [EndpointRow(1, Protocol.TCP, slot, backend(slot)) for slot in range(MOST_AFFINE_BACKENDS)]
+    many = [EndpointRow(4, 1, Protocol.TCP, slot, backend(slot)) for slot in range(MOST_AFFINE_BACKENDS)]
     assert await Scene().sync({ELDER: [frontend(1), *many]}) == []
 
 

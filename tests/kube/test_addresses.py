@@ -1,6 +1,8 @@
 import ipaddress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from podwire.kube.addresses import canonical, usable
 
@@ -50,3 +52,14 @@ def test_unicast_addresses_are_usable(text: str) -> None:
 
 def test_the_canonical_form_is_short_and_in_lower_case() -> None:
     assert canonical("FD00:10:96:0::0001") == "fd00:10:96::1"
+
+
+@given(st.ip_addresses())
+def test_any_address_is_canonical_as_the_standard_library_writes_it(address: ipaddress.IPv4Address) -> None:
+    assert canonical(address.exploded) == (str(address) if usable(str(address)) else "")
+
+
+@given(st.integers(0, (1 << 128) - 1), st.integers(0, 127))
+def test_addresses_with_runs_of_zeros_too(number: int, zeros: int) -> None:
+    address = ipaddress.IPv6Address(number >> zeros << zeros)
+    assert canonical(address.exploded) == (str(address) if usable(str(address)) else "")

@@ -98,6 +98,13 @@ class Pod:
     def add_address(self, *addresses: str) -> None:
         self._batch("".join(f"address add {one} dev eth0{' nodad' if ':' in one else ''}\n" for one in addresses))
 
+    def route_loopback(self) -> None:
+        """Send what is for loopback addresses to the node, and take answers from there."""
+        with inside_network(self._host.path):
+            Path("/proc/sys/net/ipv4/conf/all/route_localnet").write_text("1")
+        self._host.run("ip", "route", "del", "local", "127.0.0.0/8", "dev", "lo", "table", "local")
+        self._host.run("ip", "route", "add", "127.0.0.0/8", "via", "169.254.1.1", "src", self.address4)
+
     def open(self, family: int, kind: int) -> socket.socket:
         with inside_network(self._host.path):
             made = socket.socket(family, kind)
@@ -215,6 +222,10 @@ class Node:
         """Give the node more addresses, with the lengths of their prefixes."""
         for address in addresses:
             ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+
+    def add_route(self, network: str, gateway: str) -> None:
+        """From now on the node sends what is for this network to the gateway."""
+        ip("route", "add", network, "via", gateway)
 
     def route(self, network: str, pod: Pod) -> None:
         """From now on this network is behind the pod."""

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from podwire.kube.backend_choice import TrafficPolicy
 from podwire.kube.backends import Backend, PortKey
-from podwire.services.model import Frontend, Protocol
-from podwire.services.pools import Claim, HeldPool, PoolAddress, PoolKey, Pools, PoolsExhaustedError
+from podwire.services.model import Frontend, PoolKey, Protocol
+from podwire.services.pools import Claim, HeldPool, PoolAddress, Pools, PoolsExhaustedError
 
 KEY = PoolKey(PortKey("http", "TCP", 4), TrafficPolicy.CLUSTER)
 LOCAL = PoolKey(PortKey("http", "TCP", 4), TrafficPolicy.LOCAL)
@@ -17,7 +17,7 @@ def backends(*numbers: int) -> tuple[Backend, ...]:
 
 
 def claim(*numbers: int, affine: bool = False, address: PoolAddress = ADDRESS) -> Claim:
-    return Claim(backends(*numbers), affine, (address,))
+    return Claim(backends(*numbers), affine, [address])
 
 
 def test_owners_keep_their_slots_and_lose_those_of_pools_that_they_no_longer_claim() -> None:

@@ -43,7 +43,7 @@ def rows_of_every_kind() -> list[Row]:
                 frontend = Frontend(host, protocol, 53)
                 made += [FrontendRow(frontend, outside, word) for outside, word in enumerate_bool(words)]
             pool = 10 * list(Protocol).index(protocol)
-            made += [EndpointRow(pool, protocol, slot, Backend(pod, 5300 + slot)) for slot in (0, 2047)]
+            made += [EndpointRow(family, pool, protocol, slot, Backend(pod, 5300 + slot)) for slot in (0, 2047)]
             made += [StickyRow(sticky(pool, number, timeout), protocol, Backend(pod, 5300)) for number in (0, 511)]
             made += [DrawRow(family, slot, sticky(pool, 511, timeout)) for slot in (0, 1023)]
     return made
@@ -78,8 +78,8 @@ async def test_a_value_is_replaced() -> None:
 async def test_more_rows_than_a_transaction_takes_are_split() -> None:
     sink = ServiceSink.here()
     await sink.read()
-    before = tuple(EndpointRow(5, Protocol.TCP, n, Backend("fd00::1", 1 + n)) for n in range(2048))
-    after = tuple(EndpointRow(5, Protocol.TCP, n, Backend("fd00::2", 1 + n)) for n in range(2048))
+    before = tuple(EndpointRow(6, 5, Protocol.TCP, n, Backend("fd00::1", 1 + n)) for n in range(2048))
+    after = tuple(EndpointRow(6, 5, Protocol.TCP, n, Backend("fd00::2", 1 + n)) for n in range(2048))
     await sink.write(Delta(before))
     await sink.write(Delta(after, replaced=before))
     assert set(await sink.read()) == set(after)

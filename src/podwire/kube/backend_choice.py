@@ -28,6 +28,8 @@ class TrafficPolicy(enum.StrEnum):
     CLUSTER = "Cluster"
     LOCAL = "Local"
 
+    __hash__ = str.__hash__  # that of Enum is a Python function, and keys hold policies
+
     @classmethod
     def of(cls, value: str | None) -> Self:
         """Return the policy of a field's value; all but `Local` mean `Cluster`, an absent field too."""

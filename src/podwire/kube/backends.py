@@ -148,8 +148,8 @@ def _member(service: Service, piece: EndpointSlice, endpoint: Endpoint) -> Membe
         endpoint.conditions.terminating is True,
         endpoint.node_name,
         endpoint.zone,
-        tuple(zone.name for zone in endpoint.hints.for_zones),
-        tuple(node.name for node in endpoint.hints.for_nodes),
+        tuple([zone.name for zone in endpoint.hints.for_zones]),
+        tuple([node.name for node in endpoint.hints.for_nodes]),
         endpoint.hostname,
         _pod(endpoint),
     )

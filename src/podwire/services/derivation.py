@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from podwire.kube.backend_choice import Outcome
 from podwire.kube.meta import NamespacedName
 from podwire.services import model
 from podwire.services.host_ports import PodOwner
-from podwire.services.model import Entry, Pool, Scope
+from podwire.services.model import Entry, Pool, PoolKey, Scope
 from podwire.services.node_view import NodeView, disjoint
-from podwire.services.pools import Claim, Placed, PoolAddress, PoolKey, Pools
+from podwire.services.pools import Claim, Placed, PoolAddress, Pools
 from podwire.services.rows import (
     DrawRow,
     EndpointRow,
@@ -62,56 +61,52 @@ def rows(owner: Owner, view: View, pools: Pools[Owner]) -> Iterator[Row]:
     placed = pools.keep(owner, _claims(entries))
     written: set[PoolKey] = set()
     for entry in entries:
-        for pool in (entry.inside, entry.outside):
-            key = _key(pool)
-            if key not in written:
-                written.add(key)
-                yield from _pool_rows(placed[key], entry)
+        for pool, _ in _sides(entry):
+            if pool.key not in written:
+                written.add(pool.key)
+                yield from _pool_rows(placed[pool.key], entry)
         yield from _frontend_rows(entry, placed, view.node)
         yield from (MemberRow(Members.HAIRPIN, address) for address in entry.local)
         if entry.frontend.protocol is model.Protocol.UDP:
             yield from _flows(entry, view.node)
 
 
-def _key(pool: Pool) -> PoolKey:
-    return PoolKey(pool.port, pool.policy)
-
-
 def _claims(entries: Iterable[Entry]) -> Mapping[PoolKey, Claim]:
-    addresses: defaultdict[PoolKey, list[PoolAddress]] = defaultdict(list)
-    found: dict[PoolKey, tuple[Pool, Entry]] = {}
+    """What each pool is to hold, and the frontends whose words name it."""
+    claims: dict[PoolKey, Claim] = {}
     for entry in entries:
-        for pool, outside in ((entry.inside, False), (entry.outside, True)):
-            if outside and not entry.keeps_source:
-                continue
-            key = _key(pool)
-            addresses[key].append(PoolAddress(entry.frontend, outside))
-            found[key] = pool, entry
-    return {
-        key: Claim(pool.choice.backends, entry.affinity_seconds > 0, addresses[key])
-        for key, (pool, entry) in found.items()
-    }
+        for pool, outside in _sides(entry):
+            address = PoolAddress(entry.frontend, outside)
+            claim = claims.get(pool.key)
+            if claim is None:
+                claims[pool.key] = Claim(pool.choice.backends, entry.affinity_seconds > 0, [address])
+            else:
+                claim.addresses.append(address)
+    return claims
+
+
+def _sides(entry: Entry) -> Sequence[tuple[Pool, bool]]:
+    """The pools that a frontend has words for, each with whether it is for clients outside alone."""
+    return ((entry.inside, False), (entry.outside, True)) if entry.keeps_source else ((entry.inside, False),)
 
 
 def _pool_rows(placed: Placed, entry: Entry) -> Iterator[Row]:
     """The endpoints of a pool by slot, or by number with session affinity."""
-    protocol = entry.frontend.protocol
+    protocol, family = entry.frontend.protocol, entry.frontend.family
     if not entry.affinity_seconds:
         number = placed.number
-        yield from [EndpointRow(number, protocol, slot, backend) for slot, backend in enumerate(placed.slots)]
+        yield from [EndpointRow(family, number, protocol, slot, backend) for slot, backend in enumerate(placed.slots)]
         return
     timeout = timeout_bits(entry.affinity_seconds)
     words = {backend: sticky(placed.number, number, timeout) for backend, number in placed.sticky.items()}
     yield from (StickyRow(word, protocol, backend) for backend, word in words.items())
-    family = entry.frontend.family
     yield from (DrawRow(family, slot, words[backend]) for slot, backend in enumerate(placed.slots))
 
 
 def _frontend_rows(entry: Entry, placed: Mapping[PoolKey, Placed], node: NodeView) -> Iterator[Row]:
     guard = 0 if entry.source_ranges is None else GUARD
-    sides = [(entry.inside, False)] + ([(entry.outside, True)] if entry.keeps_source else [])
-    for pool, outside in sides:
-        one = placed[_key(pool)]
+    for pool, outside in _sides(entry):
+        one = placed[pool.key]
         yield FrontendRow(entry.frontend, outside, _word(pool, one, entry.affinity_seconds) | guard)
         if entry.source_ranges is not None:
             yield from (SourceRow(one.number, network) for network in _sources(entry, entry.source_ranges, node))

@@ -15,7 +15,7 @@ from podwire.kube.backend_choice import Choice, Outcome, TrafficPolicy
 from podwire.kube.backends import Backend, PortKey
 from podwire.kube.core import ContainerPort, Node, Pod
 from podwire.kube.watch import Change
-from podwire.services.model import Entry, Frontend, Pool, Protocol, Scope
+from podwire.services.model import Entry, Frontend, Pool, PoolKey, Protocol, Scope
 
 UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, never bound
 """Values of hostIP that mean every address of the node."""
@@ -47,7 +47,7 @@ def entries(pod: Pod, node_addresses: tuple[str, ...]) -> Iterator[Entry]:
 def _entry(frontend: Frontend, port: ContainerPort, backend: Backend) -> Entry:
     """The client's address is kept, as by the plugin `portmap`."""
     key = PortKey(f"{port.host_ip} {port.host_port}", port.protocol, frontend.family)
-    pool = Pool(key, TrafficPolicy.CLUSTER, Choice((backend,), Outcome.USED))
+    pool = Pool(PoolKey(key, TrafficPolicy.CLUSTER), Choice((backend,), Outcome.USED))
     return Entry(
         frontend,
         Scope.HOST_PORT,

@@ -37,7 +37,7 @@ class Leads:
                 case FrontendRow():
                     self._words[PoolAddress(row.frontend, row.outside)] = row.word
                 case EndpointRow():
-                    self._slots[_family(row.backend.address), row.pool][row.slot] = row.backend
+                    self._slots[row.family, row.pool][row.slot] = row.backend
                 case StickyRow():
                     sticky[_family(row.backend.address), row.word] = row.backend
                 case DrawRow():

@@ -32,6 +32,8 @@ class Protocol(enum.StrEnum):
     UDP = "udp"
     SCTP = "sctp"
 
+    __hash__ = str.__hash__  # that of Enum is a Python function, and rows are hashed often
+
 
 class Scope(enum.StrEnum):
     """What the address of a frontend is."""
@@ -61,12 +63,28 @@ class Frontend(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=Tru
         return self.address in {"0.0.0.0", "::"}  # noqa: S104
 
 
-class Pool(msgspec.Struct, frozen=True, gc=False):
-    """The endpoints of one port of a Service in one family, as one traffic policy chooses them."""
+class PoolKey(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
+    """One port of a Service in one family, under one traffic policy."""
 
     port: PortKey
     policy: TrafficPolicy
+
+
+class Pool(msgspec.Struct, frozen=True, gc=False):
+    """The endpoints that a traffic policy chooses for a port of a Service in one family."""
+
+    key: PoolKey
     choice: Choice
+
+    @property
+    def port(self) -> PortKey:
+        """The port of the Service."""
+        return self.key.port
+
+    @property
+    def policy(self) -> TrafficPolicy:
+        """The traffic policy."""
+        return self.key.policy
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -140,7 +158,8 @@ class _Context:
     def pool(self, policy: TrafficPolicy) -> Pool:
         found = self._pools.get(policy)
         if found is None:
-            found = self._pools[policy] = Pool(self.key, policy, choose(self._members, self._place, policy))
+            choice = choose(self._members, self._place, policy)
+            found = self._pools[policy] = Pool(PoolKey(self.key, policy), choice)
         return found
 
     def local(self) -> tuple[str, ...]:

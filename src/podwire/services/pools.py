@@ -12,21 +12,13 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from podwire.kube.backend_choice import TrafficPolicy
-from podwire.kube.backends import Backend, PortKey
-from podwire.services.model import Frontend
+from podwire.kube.backends import Backend
+from podwire.services.model import Frontend, PoolKey
 from podwire.services.slots import MOST_AFFINE_BACKENDS, place
 
 OwnerT = TypeVar("OwnerT")
 
 _FAMILIES = (4, 6)
-
-
-class PoolKey(msgspec.Struct, frozen=True, gc=False):
-    """A pool among those of its owner."""
-
-    port: PortKey
-    policy: TrafficPolicy
 
 
 class PoolAddress(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +33,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
     backends: Sequence[Backend]
     affine: bool
-    addresses: Sequence[PoolAddress]
+    addresses: list[PoolAddress]
 
 
 class Placed(msgspec.Struct, frozen=True, gc=False):

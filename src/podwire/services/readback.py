@@ -49,7 +49,7 @@ def held_rows(kernel: Elements, family: int) -> Iterator[ElementRow]:
     yield from _frontends(kernel, family)
     for element in kernel.elements(TABLE_NAME, f"endpoint{family}"):
         pool, protocol, slot = _SLOT_KEY.unpack(element.key)
-        yield EndpointRow(pool, _PROTOCOLS[protocol], slot, _backend(element.data, family))
+        yield EndpointRow(family, pool, _PROTOCOLS[protocol], slot, _backend(element.data, family))
     for element in kernel.elements(TABLE_NAME, f"sticky{family}"):
         word, protocol = _STICKY_KEY.unpack(element.key)
         yield StickyRow(word, _PROTOCOLS[protocol], _backend(element.data, family))
@@ -123,7 +123,7 @@ def held_pools(held: Iterable[Row]) -> Mapping[PoolAddress, HeldPool]:
         if isinstance(row, FrontendRow):
             words.append(row)
         elif isinstance(row, EndpointRow):
-            slots[_family(row.backend), row.pool][row.slot] = row.backend
+            slots[row.family, row.pool][row.slot] = row.backend
         elif isinstance(row, StickyRow):
             sticky[_family(row.backend), row.word & POOL][sticky_number(row.word)] = row.backend
         elif isinstance(row, DrawRow):

@@ -22,6 +22,7 @@ class EndpointRow(msgspec.Struct, frozen=True, gc=False):
 
     stage: ClassVar[int] = 0
 
+    family: int
     pool: int
     protocol: Protocol
     slot: int
@@ -30,12 +31,12 @@ class EndpointRow(msgspec.Struct, frozen=True, gc=False):
     @property
     def key(self) -> Hashable:
         """What the kernel can hold once."""
-        return (":" in self.backend.address, self.pool, self.slot)
+        return (self.family, self.pool, self.slot)
 
     @property
     def collection(self) -> str:
         """The map of services.nft."""
-        return "endpoint6" if ":" in self.backend.address else "endpoint4"
+        return "endpoint4" if self.family == 4 else "endpoint6"
 
     @property
     def key_text(self) -> str:
@@ -165,6 +166,8 @@ class Members(enum.StrEnum):
     NODEPORT_ADDRESSES = "nodeport_addresses"
     VIRTUAL = "virtual"
     RANGE = "range"
+
+    __hash__ = str.__hash__  # that of Enum is a Python function, and keys hold the names of sets
 
 
 _MEMBER_STAGES = {Members.HAIRPIN: 0, Members.NODEPORT_ADDRESSES: 3, Members.VIRTUAL: 3, Members.RANGE: 4}
