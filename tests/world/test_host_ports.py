@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.world.harness import Home, World, eventually, running
+from tests.world.harness import PODWIRE, Home, World, eventually, running
 
 MANIFEST = """
 apiVersion: apps/v1
@@ -23,7 +24,7 @@ spec:
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+    spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}, {containerPort: 53, protocol: UDP}]}]}
 ---
 apiVersion: v1
 kind: Service
@@ -34,6 +35,11 @@ apiVersion: v1
 kind: Service
 metadata: {name: nobody}
 spec: {selector: {app: nobody}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: datagrams}
+spec: {type: NodePort, externalTrafficPolicy: Local, selector: {app: web}, ports: [{port: 53, protocol: UDP}]}
 """
 
 QUERY = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + b"\x0akubernetes\x07default\x03svc\x07cluster\x05local\0\0\1\0\1"
@@ -59,7 +65,7 @@ def world(home: Home, published: tuple[int, int, int]) -> Iterator[World]:
     web, nobody, dns = published
     ports = (f"{web}=web:http", f"{nobody}=default/nobody:80", f"{dns}=kube-system/kube-dns:53/udp")
     options = [word for port in ports for word in ("--publish", port)]
-    for one in running(home, "ports", "--nodes", "2", "--zones", "a,b", *options):
+    for one in running(home, "ports", "--nodes", "2", "--zones", "a,b", "--lb-pool", "203.0.113.0/24", *options):
         one.apply(MANIFEST)
         one.wait("default")
         yield one
@@ -156,7 +162,7 @@ def source(answer: str) -> str:
 def test_a_load_balancer_is_reached_from_outside_and_from_the_host(world: World) -> None:
     world.apply(balanced("public"))
     inside, host = world.outside.address("public"), world.outside.host_address("public")
-    assert inside.startswith("172.18.254.")
+    assert inside.startswith("203.0.113.")
     address, _, port = host.partition(":")
     assert address.split(".")[2:] == inside.partition(":")[0].split(".")[2:], "the same last two bytes"
     assert world.allowed("outside", inside)
@@ -173,6 +179,23 @@ def test_the_source_is_the_outside_host_where_the_policy_is_local(world: World) 
     assert source(world.outside.run("curl", "-s", "-m5", inside).stdout) == OUTSIDE
     address, _, port = world.outside.host_address("kept").partition(":")
     assert source(fetch(int(port), address)) == OUTSIDE
+    world.kill("relay")
+    eventually(lambda: fetch(int(port), address), 20, "the next process opens the same port")
+
+
+def test_datagrams_reach_a_node_port_where_its_endpoint_is(world: World) -> None:
+    host, _, port = world.outside.host_address("datagrams").partition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+
+        def answer() -> str:
+            client.sendto(b"hello", (host, int(port)))
+            try:
+                return client.recv(4096).decode()
+            except OSError:
+                return ""
+
+        assert source(eventually(answer, 20, "an answer to a datagram")) == OUTSIDE
 
 
 def test_an_internal_load_balancer_is_reached_from_nodes_only(world: World) -> None:
@@ -214,3 +237,22 @@ def test_a_node_port_that_is_taken_on_the_host_is_another_one_there(world: World
     assert line["note"] == f"127.0.0.1:{port} is taken on this host"
     events = ("events", "--field-selector", "reason=HostPortUnavailable", "-o", "name")
     eventually(lambda: world.kubectl("get", *events).stdout, 20, "an event about it")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_client_outside_ends_with_the_command(world: World, number: signal.Signals) -> None:
+    words = (PODWIRE, "outside", "--name", world.name, "--", "sh", "-c", "echo $$; exec sleep 1000")
+    with subprocess.Popen(
+        words, env=world.home.environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline().strip().isdecimal()
+        os.killpg(command.pid, number)  # as a terminal sends it to a whole group
+        assert command.wait(20) == (130 if number == signal.SIGINT else -number)
+    eventually(lambda: "sleep" not in world.processes().values(), 20, "the program has ended")
+
+
+def test_a_client_outside_gets_input_and_its_exit_status_is_passed_on(world: World) -> None:
+    script = 'read line; echo "$line"; ip -4 -o address show eth0; exit 7'
+    done = world.home.run(PODWIRE, "outside", "--name", world.name, "sh", "-c", script, check=False, stdin="hello\n")
+    assert (done.returncode, done.stdout.startswith("hello\n"), OUTSIDE in done.stdout) == (7, True, True)

@@ -165,14 +165,14 @@ def run(world: World, target: str, arguments: Sequence[str]) -> int:
 
 
 def _in_child(program: Callable[[], None]) -> int:
+    """Run a program in a child; keys that interrupt reach it alone, as it is in the terminal's group too."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     pid = os.fork()
     if pid == 0:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else signal.SIG_DFL)
         program()
         os._exit(0)
-    while True:
-        try:
-            _, status = os.waitpid(pid, 0)
-        except KeyboardInterrupt:
-            continue
-        code = os.waitstatus_to_exitcode(status)
-        return code if code >= 0 else 128 - code
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code

@@ -15,7 +15,7 @@ from podwire.lab.relay.targets import Target
 
 log = logging.getLogger(__name__)
 
-CHUNK = 16 * 1024
+CHUNK = 32 * 1024
 """Bytes that one direction of a connection holds in this process at most."""
 
 CONNECT_SECONDS = 10.0
@@ -111,8 +111,7 @@ async def _exchange(client: socket.socket, server: socket.socket) -> None:
 async def _pass_on(source: socket.socket, sink: socket.socket) -> None:
     """Until the source has no more; the sink reads then that there is no more."""
     loop = asyncio.get_running_loop()
-    view = memoryview(bytearray(CHUNK))
-    while count := await loop.sock_recv_into(source, view):
-        await loop.sock_sendall(sink, view[:count])
+    while data := await loop.sock_recv(source, CHUNK):  # no buffer exists while there is nothing to read
+        await loop.sock_sendall(sink, data)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
