@@ -101,7 +101,7 @@ class Neighbourhood:
                     beacon = Beacon()
                     sink = ProxySink(beacon)
                     feeds = Feeds(self.services, self.slices, self.objects)
-                    found[name] = Announcements(name, RANGES, feeds, sink, machine_links(machine))
+                    found[name] = Announcements(name, RANGES, feeds, sink, machine_links(machine), rules_exist)
                 await stack.enter_async_context(running(Announcing(found[name], beacon, sink, LinkEvents()).run()))
             for one in found.values():
                 await one.settle()
@@ -167,6 +167,10 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def rules_exist() -> None:
+    """The rules of these nodes do not depend on Services."""
 
 
 def machine_links(machine: Machine) -> Callable[[Collection[IPAddress]], tuple[Link, ...]]:

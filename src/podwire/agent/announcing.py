@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from podwire.agent.config import AgentConfig
@@ -80,8 +80,11 @@ class Announcing:
             self._beacon.announce(self._announcements.proxies())
 
 
-def announcing(config: AgentConfig, feeds: Feeds) -> tuple[Announcing, ...]:
-    """Return the announcements of the node whose namespace this thread is in; none without ranges."""
+def announcing(config: AgentConfig, feeds: Feeds, settled: Callable[[], Awaitable[None]]) -> tuple[Announcing, ...]:
+    """Return the announcements of the node whose namespace this thread is in; none without ranges.
+
+    `settled` waits until what is known of Services is in the kernel.
+    """
     if not config.announce_ranges:
         return ()
     ranges = tuple(map(ipaddress.ip_network, config.announce_ranges))
@@ -89,11 +92,8 @@ def announcing(config: AgentConfig, feeds: Feeds) -> tuple[Announcing, ...]:
     sink = ProxySink(beacon)
     speaker = _speaker(config)
     routes = None if speaker is None else speaker.sink
-    return (
-        Announcing(
-            Announcements(config.node, ranges, feeds, sink, uplinks, routes), beacon, sink, LinkEvents(), speaker
-        ),
-    )
+    announcements = Announcements(config.node, ranges, feeds, sink, uplinks, settled, routes)
+    return (Announcing(announcements, beacon, sink, LinkEvents(), speaker),)
 
 
 def _speaker(config: AgentConfig) -> BgpSpeaker | None:

@@ -83,7 +83,7 @@ class Agent:
         self._recorder = Recorder(client, "podwire-agent")
         place = Place(config.node, config.nodeport_addresses)
         self._health_ports = HealthCheckPorts(place, self._services, self._slices, self._nodes, self._health)
-        self._announcing = announcing(config, Feeds(self._services, self._slices, self._nodes))
+        self._announcing = announcing(config, Feeds(self._services, self._slices, self._nodes), self._proxy.settle)
         self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
 
     async def run(self) -> None:

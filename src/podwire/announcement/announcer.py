@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import Any, Protocol
 
 import msgspec
 
+from podwire.announcement.after_rules import AfterRules
 from podwire.announcement.model import IPNetwork, Link
 from podwire.announcement.rows import ProxyRow, RouteRow, proxy_rows, route_rows
 from podwire.announcement.view import AnnouncementView
@@ -45,7 +46,8 @@ class Announcements:
     """The addresses of load balancers in `ranges`, announced by this node where it is elected. An owner is an address.
 
     `links` returns the links that lead to clients. It is read when a Node changes. With `routes` all nodes that may
-    announce an address do so by BGP too.
+    announce an address do so by BGP too. No address is announced before `settled` has returned: it waits until what is
+    known of Services is in the kernel.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Announcements:
         feeds: Feeds,
         sink: Sink[ProxyRow],
         links: Callable[[Collection[IPAddress]], tuple[Link, ...]],
+        settled: Callable[[], Awaitable[None]],
         routes: RouteTarget | None = None,
     ) -> None:
         self.electorate_changed = asyncio.Event()
@@ -64,9 +67,11 @@ class Announcements:
         self._find_links = links
         self._links: tuple[Link, ...] = ()
         self._view = AnnouncementView(tuple(ranges), self._slices)
-        self._proxies: Reconciler[IPAddress, ProxyRow] = Reconciler("announcement", self._derive_proxies, sink)
+        self._proxies: Reconciler[IPAddress, ProxyRow] = Reconciler(
+            "announcement", self._derive_proxies, AfterRules(sink, settled)
+        )
         self._target = routes
-        self._routes = None if routes is None else Reconciler("bgp", self._derive_routes, routes)
+        self._routes = None if routes is None else Reconciler("bgp", self._derive_routes, AfterRules(routes, settled))
         feeds.services.subscribe(lambda change: self._touch(self._view.service_changed(change)))
         feeds.slices.subscribe(lambda change: self._touch(self._view.slice_changed(change)))
         feeds.nodes.subscribe(self._node_changed)

@@ -22,7 +22,7 @@ from podwire.announcement.bgp_settings import BgpPeer, BgpSettings
 from podwire.announcement.rows import ProxyRow
 from podwire.engine.sink import FakeSink
 from tests.announcement import objects
-from tests.announcement.network import Neighbourhood, connect, machine_links, running
+from tests.announcement.network import Neighbourhood, connect, machine_links, rules_exist, running
 from tests.sandbox import Host, in_world, join
 
 BIRD = shutil.which("bird", path=bird.PROGRAM_PATH)
@@ -93,7 +93,7 @@ class Network(Neighbourhood):
         speaker = BgpSpeaker(name, settings, Path("/run/agent") / name, ("nsenter", f"--net={machine.path}"))
         feeds = Feeds(self.services, self.slices, self.objects)
         proxies: FakeSink[ProxyRow] = FakeSink()
-        announcements = Announcements(name, RANGES, feeds, proxies, machine_links(machine), speaker.sink)
+        announcements = Announcements(name, RANGES, feeds, proxies, machine_links(machine), rules_exist, speaker.sink)
         async with running(announcements.run()), running(speaker.run()):
             yield speaker
 
