@@ -108,6 +108,9 @@ async def test_a_refused_transaction_is_an_error_of_the_sink() -> None:
 class OldNft:
     """An nft that has the ruleset and takes everything."""
 
+    def release(self) -> None:
+        """Nothing is remembered."""
+
     def run(self, text: str) -> str:
         assert text == f"list set {TABLE} {ruleset().version}" or "element" in text
         return ""
@@ -115,6 +118,9 @@ class OldNft:
 
 class NoNft:
     """An nft that refuses everything."""
+
+    def release(self) -> None:
+        """Nothing is remembered."""
 
     def run(self, text: str) -> str:
         raise NftablesError(f"Operation not permitted: {text[:20]}")
@@ -194,6 +200,9 @@ async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
     looped = threading.Event()
 
     class Slow(FakeFlows):
+        def release(self) -> None:
+            """Nothing is remembered."""
+
         def run(self, _text: str) -> str:
             assert looped.wait(5), "the loop stood still"
             return ""

@@ -31,6 +31,10 @@ class Transactions(Protocol):
         """Run one transaction and answer its output."""
         ...
 
+    def release(self) -> None:
+        """Free what is remembered of the kernel's tables; it is read again when it is needed."""
+        ...
+
 
 class Nftables:
     """A libnftables context in the network namespace that this thread was in when it was made.
@@ -40,11 +44,8 @@ class Nftables:
 
     def __init__(self) -> None:
         self._library = _load()
-        self._context = self._library.nft_ctx_new(0)
-        if not self._context:
-            raise NftablesError("libnftables could not make a context")
-        self._library.nft_ctx_buffer_output(self._context)
-        self._library.nft_ctx_buffer_error(self._context)
+        self._context: int | None = None
+        self._open()
 
     def run(self, text: str) -> str:
         """Run nft commands as one transaction; return what they print. Blocks. Raises NftablesError."""
@@ -56,11 +57,24 @@ class Nftables:
             raise NftablesError(error.decode("utf-8", "replace").strip() or "nftables refused a transaction")
         return str(output.decode())
 
+    def release(self) -> None:
+        """Free what the context remembers of the kernel's tables: 3 MB after a ruleset was loaded."""
+        with _ONE_AT_A_TIME:
+            self.close()
+            self._open()
+
     def close(self) -> None:
         """Free the context; the instance must not be used afterwards."""
         if self._context:
             self._library.nft_ctx_free(self._context)
             self._context = None
+
+    def _open(self) -> None:
+        self._context = self._library.nft_ctx_new(0)
+        if not self._context:
+            raise NftablesError("libnftables could not make a context")
+        self._library.nft_ctx_buffer_output(self._context)
+        self._library.nft_ctx_buffer_error(self._context)
 
 
 def _load() -> ctypes.CDLL:

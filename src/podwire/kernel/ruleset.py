@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from podwire.kernel import memory
 from podwire.kernel.nftables import NftablesError
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class Ruleset(msgspec.Struct, frozen=True):
     def replacement(self) -> str:
         """The program in place of whatever has its tables' names, as one transaction."""
         return "".join(f"add table {name}\ndelete table {name}\n" for name in self.tables) + self.text
+
+    def load(self, nft: Transactions, elements: str = "") -> None:
+        """Replace whatever has its tables' names, and add these elements, in one transaction. Raises NftablesError.
+
+        The memory that this took is released.
+        """
+        nft.run(self.replacement + elements)
+        nft.release()
+        memory.release()
 
     def is_loaded(self, nft: Transactions) -> bool:
         """Whether this release is loaded. Raises NftablesError where nft refuses for another reason."""

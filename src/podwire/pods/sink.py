@@ -9,7 +9,6 @@ from importlib import resources
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel import memory
 from podwire.kernel.elements import CHANGES_A_TRANSACTION, Change, Part, Range, commands, transactions
 from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
@@ -51,8 +50,7 @@ def load(nft: Transactions, elements: Elements, *, overlay: bool) -> None:
         return
     rows = [row for collection in (*SOURCES, *cluster_sets(overlay=overlay)) for row in _present(elements, collection)]
     kept = [row.element for row in rows[:CHANGES_A_TRANSACTION]]
-    nft.run(ruleset.replacement + commands(TABLE, "add", kept))
-    memory.release()
+    ruleset.load(nft, commands(TABLE, "add", kept))
 
 
 class PodSetSink:

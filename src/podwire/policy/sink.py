@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel import memory, sysctl
+from podwire.kernel import sysctl
 from podwire.kernel.conntrack import Conntrack
 from podwire.kernel.elements import transactions
 from podwire.kernel.link_end import LinkEnd
@@ -99,8 +99,7 @@ class PolicySink:
             if not ruleset.is_loaded(self._nft):
                 refuse_midstream()
                 self._groups.set([(link, 0) for link, _ in self._groups.groups(POD_LINKS)])
-                self._nft.run(ruleset.replacement)
-                memory.release()
+                ruleset.load(self._nft)
                 return []
             held = list(layout.rows(held_elements(self._elements, TABLE_NAME, layout.COLLECTIONS)))
             return held + [LinkRow(link, group) for link, group in self._groups.groups(POD_LINKS)]

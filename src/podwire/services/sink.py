@@ -8,7 +8,6 @@ from typing import Protocol
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
-from podwire.kernel import memory
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.elements import Change, transactions
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
@@ -84,10 +83,9 @@ class ServiceSink:
         try:
             if program.is_loaded(self._nft):
                 return
-            self._nft.run(program.replacement)
+            program.load(self._nft)
         except NftablesError as error:
             raise SinkError(f"the ruleset of Services cannot be loaded: {error}") from error
-        memory.release()
 
     def _end(self, ended: EndedFlows) -> None:
         """Delete these flows, only them: every other one goes on."""
