@@ -10,7 +10,7 @@ import pytest
 
 from podwire.lab.relay import udp
 from podwire.lab.relay.targets import Target
-from podwire.lab.relay.udp import UdpRelay
+from podwire.lab.relay.udp import Flows, UdpRelay
 from tests.lab.relay.loopback import DEADLINE, Loopback, bound, closed_port, until
 
 
@@ -34,13 +34,14 @@ async def echo() -> AsyncIterator[Target]:
 class Host:
     """A port of the host that leads to some targets."""
 
-    def __init__(self, *targets: Target) -> None:
+    def __init__(self, *targets: Target, most: int = 100) -> None:
         self.world = Loopback()
         self.targets = targets
         host = bound("UDP")
         self.address = host.getsockname()
         self.resolved = 0
-        self.relay = UdpRelay(host, self._resolve, self.world)
+        self.flows = Flows(most)
+        self.relay = UdpRelay(host, self._resolve, self.world, self.flows)
 
     def __enter__(self) -> Host:
         return self
@@ -97,13 +98,14 @@ async def test_datagrams_without_a_target_are_lost_alone() -> None:
             assert (await asked(client, b"found")).startswith(b"found")
 
 
-async def test_the_flow_that_was_idle_for_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(udp, "MOST_FLOWS", 2)
+async def test_the_flow_that_was_idle_for_longest_makes_room() -> None:
     async with echo() as target:
-        with Host(target) as host, host.client() as one, host.client() as two, host.client() as three:
+        with Host(target, most=2) as host, host.client() as one, host.client() as two, host.client() as three:
             for client in (one, two, one, three):
                 await asked(client, b"x")
-            assert list(host.relay._flows) == [one.getsockname(), three.getsockname()]
+            assert set(host.relay._flows) == {one.getsockname(), three.getsockname()}
+            assert len(host.flows) == 2
+        assert len(host.flows) == 0
 
 
 async def test_idle_flows_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from podwire.lab.relay import tcp
 from podwire.lab.relay.sockets import Sockets
 from podwire.lab.relay.targets import Target
-from podwire.lab.relay.udp import UdpRelay
+from podwire.lab.relay.udp import Flows, UdpRelay
 
 Resolve = Callable[[], Awaitable[Sequence[Target]]]
 
@@ -18,9 +18,13 @@ PAUSE_SECONDS = 0.5
 
 
 class Connections:
-    """The TCP connections of all listeners: never more than `most`; past it new ones wait in the kernel's queue."""
+    """The TCP connections of all listeners: never more than `most`; past it new ones wait in the kernel's queue.
+
+    `flows` are those of datagrams.
+    """
 
     def __init__(self, most: int) -> None:
+        self.flows = Flows()
         self._most = most
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: set[TcpListener] = set()
@@ -35,7 +39,7 @@ class Connections:
             listener.resume()
 
     def remove(self, listener: TcpListener) -> None:
-        """Forget a listener that is closed; its connections go on."""
+        """Remove a listener that is closed; its connections go on."""
         self._listeners.discard(listener)
 
     def start(self, task: asyncio.Task[None]) -> None:
@@ -110,5 +114,5 @@ def listener(
 ) -> TcpListener | UdpRelay:
     """Serve a bound socket of the host until it is closed."""
     if protocol == "UDP":
-        return UdpRelay(host, resolve, sockets)
+        return UdpRelay(host, resolve, sockets, connections.flows)
     return TcpListener(host, resolve, sockets, connections)

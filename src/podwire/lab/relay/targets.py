@@ -66,22 +66,26 @@ class ServingNodes:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._found: dict[NamespacedName, tuple[float, frozenset[str]]] = {}
+        self._reading: dict[NamespacedName, asyncio.Task[None]] = {}
 
     async def of(self, service: NamespacedName) -> frozenset[str] | None:
         """Return their names; those of last time where the API server does not answer, None if there was none."""
         now = asyncio.get_running_loop().time()
-        read, names = self._found.get(service, (0.0, None))
-        if names is not None and now - read < FRESH_SECONDS:
-            return names
+        if service not in self._found or now - self._found[service][0] > FRESH_SECONDS:
+            if service not in self._reading:  # one request serves all connections that wait
+                task = self._reading[service] = asyncio.create_task(self._read(service))
+                task.add_done_callback(lambda _: self._reading.pop(service, None))
+            await asyncio.shield(self._reading[service])
+        return self._found[service][1] if service in self._found else None
+
+    async def _read(self, service: NamespacedName) -> None:
         selector = f"{SERVICE_NAME_LABEL}={service.name}"
         try:
             slices = (await self._client.list(ENDPOINT_SLICES, service.namespace, labelSelector=selector)).items
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("endpoints of Service %s: %s; the last known ones are used", service, error)
-            return names
-        names = serving_nodes(service, slices)
-        self._found[service] = now, names
-        return names
+        else:
+            self._found[service] = asyncio.get_running_loop().time(), serving_nodes(service, slices)
 
     def remove(self, service: NamespacedName) -> None:
         """Drop what is known of a Service that does not exist any more."""

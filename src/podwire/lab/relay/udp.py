@@ -17,13 +17,36 @@ log = logging.getLogger(__name__)
 LONGEST = 65535
 IDLE_SECONDS = 120.0
 """A flow without datagrams ends; the kernel's connection tracking has the same time for a stream of them."""
-MOST_FLOWS = 512
-"""Of one port; past it the flow that was idle for longest ends."""
-MOST_WAITING = 16
+MOST_FLOWS = 1000
+"""Of all ports of a world."""
+MOST_WAITING = 4
 """Datagrams of one flow that are kept until its target is known."""
 
 Client = tuple[str, int]
 Resolve = Callable[[], Awaitable[Sequence[Target]]]
+
+
+class Flows:
+    """The flows of all ports of a world; past `most` the one that was idle for longest ends."""
+
+    def __init__(self, most: int = MOST_FLOWS) -> None:
+        self._most = most
+        self._used: dict[tuple[UdpRelay, Client], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def use(self, relay: UdpRelay, client: Client) -> None:
+        """Count a flow as used now."""
+        self._used.pop((relay, client), None)
+        self._used[relay, client] = None
+        while len(self._used) > self._most:
+            longest_idle, other = next(iter(self._used))
+            longest_idle.end(other)
+
+    def remove(self, relay: UdpRelay, client: Client) -> None:
+        """Count a flow no more."""
+        self._used.pop((relay, client), None)
 
 
 class _Flow:
@@ -39,12 +62,12 @@ class _Flow:
 class UdpRelay:
     """Serves one socket of the host until it is closed. `resolve` returns where datagrams of a new flow go."""
 
-    def __init__(self, host: socket.socket, resolve: Resolve, sockets: Sockets) -> None:
+    def __init__(self, host: socket.socket, resolve: Resolve, sockets: Sockets, flows: Flows) -> None:
         self._host = host
+        self._all = flows
         self._resolve = resolve
         self._sockets = sockets
         self._flows: dict[Client, _Flow] = {}
-        """In the order of their last datagram from the client."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(host, self._from_client)
         self._sweep = self._loop.call_later(IDLE_SECONDS / 4, self._end_idle)
@@ -55,25 +78,23 @@ class UdpRelay:
         self._loop.remove_reader(self._host)
         self._host.close()
         for client in list(self._flows):
-            self._end(client)
+            self.end(client)
 
     def _from_client(self) -> None:
         try:
             data, client = self._host.recvfrom(LONGEST)
         except OSError:
             return
-        flow = self._flows.pop(client, None) or self._open(client)
-        self._flows[client] = flow
+        flow = self._flows.get(client) or self._open(client)
         flow.used = self._loop.time()
+        self._all.use(self, client)
         if flow.server is None:
             flow.waiting.append(data)
         else:
             self._send(client, flow.server, data)
 
     def _open(self, client: Client) -> _Flow:
-        while len(self._flows) >= MOST_FLOWS:
-            self._end(next(iter(self._flows)))
-        flow = _Flow(self._loop.time())
+        flow = self._flows[client] = _Flow(self._loop.time())
         flow.opening = self._loop.create_task(self._connect(client, flow))
         return flow
 
@@ -81,14 +102,14 @@ class UdpRelay:
         try:
             targets = await self._resolve()
             if not targets:
-                self._end(client)
+                self.end(client)
                 return
             target = targets[0]
             server = flow.server = self._sockets.make(target.host, target.version, "UDP")
             server.connect((target.address, target.port))
         except OSError as error:
             log.debug("a datagram of %s is lost: %s", client, error)
-            self._end(client)
+            self.end(client)
             return
         self._loop.add_reader(server, self._from_server, client, flow, server)
         while flow.waiting:
@@ -100,7 +121,7 @@ class UdpRelay:
         except BlockingIOError:
             return  # as a full queue of a network device
         except OSError:  # refused: the port may be served again at the next datagram
-            self._end(client)
+            self.end(client)
 
     def _from_server(self, client: Client, flow: _Flow, server: socket.socket) -> None:
         try:
@@ -108,7 +129,7 @@ class UdpRelay:
         except BlockingIOError:
             return
         except OSError:
-            self._end(client)
+            self.end(client)
             return
         flow.used = self._loop.time()
         with contextlib.suppress(OSError):
@@ -117,10 +138,12 @@ class UdpRelay:
     def _end_idle(self) -> None:
         now = self._loop.time()
         for client in [client for client, flow in self._flows.items() if now - flow.used > IDLE_SECONDS]:
-            self._end(client)
+            self.end(client)
         self._sweep = self._loop.call_later(IDLE_SECONDS / 4, self._end_idle)
 
-    def _end(self, client: Client) -> None:
+    def end(self, client: Client) -> None:
+        """End a client's flow; no error if there is none."""
+        self._all.remove(self, client)
         flow = self._flows.pop(client, None)
         if flow is None:
             return
