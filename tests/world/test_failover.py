@@ -61,3 +61,5 @@ def test_the_address_of_a_node_that_dies_moves_and_a_return_loses_nothing(fresh_
         world.kubectl("wait", f"node/{owner}", "--for=condition=Ready", "--timeout=30s")
         eventually(lambda: announces(world, owner, addresses[0]), 30, "the first announcer again")
     assert returning.outcome.lost == ()
+    events = world.jsonpath("events", "{.items[*].message}", "--field-selector=reason=NodeAssigned")
+    assert all(f"node {node} answers for {addresses[0]}" in events for node in NODES)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from podwire.agent.announcement_events import Note, ReportedMoves
 from podwire.agent.config import AgentConfig
 from podwire.announcement.announcer import Announcements, Feeds
 from podwire.announcement.beacon import Beacon
@@ -16,6 +17,8 @@ from podwire.announcement.uplinks import uplinks
 from podwire.component.metrics import Family, gauge
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel.link_events import LinkEvents
+from podwire.kube.addresses import IPAddress
+from podwire.kube.services import Service
 
 if TYPE_CHECKING:
     from podwire.announcement.bgp.speaker import BgpSpeaker
@@ -80,16 +83,22 @@ class Announcing:
             self._beacon.announce(self._announcements.proxies())
 
 
-def announcing(config: AgentConfig, feeds: Feeds, settled: Callable[[], Awaitable[None]]) -> tuple[Announcing, ...]:
+def announcing(
+    config: AgentConfig, feeds: Feeds, settled: Callable[[], Awaitable[None]], note: Note
+) -> tuple[Announcing, ...]:
     """Return the announcements of the node whose namespace this thread is in; none without ranges.
 
-    `settled` waits until what is known of Services is in the kernel.
+    `settled` waits until what is known of Services is in the kernel, `note` records events.
     """
     if not config.announce_ranges:
         return ()
     ranges = tuple(map(ipaddress.ip_network, config.announce_ranges))
     beacon = Beacon()
-    sink = ProxySink(beacon)
+
+    def services(address: IPAddress) -> Iterable[Service]:
+        return announcements.services(address)
+
+    sink = ProxySink(ReportedMoves(config.node, beacon, services, note))
     speaker = _speaker(config)
     routes = None if speaker is None else speaker.sink
     announcements = Announcements(config.node, ranges, feeds, sink, uplinks, settled, routes)

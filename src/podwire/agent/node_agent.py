@@ -83,7 +83,8 @@ class Agent:
         self._recorder = Recorder(client, "podwire-agent")
         place = Place(config.node, config.nodeport_addresses)
         self._health_ports = HealthCheckPorts(place, self._services, self._slices, self._nodes, self._health)
-        self._announcing = announcing(config, Feeds(self._services, self._slices, self._nodes), self._proxy.settle)
+        feeds = Feeds(self._services, self._slices, self._nodes)
+        self._announcing = announcing(config, feeds, self._proxy.settle, self._note)
         self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
 
     async def run(self) -> None:
@@ -143,6 +144,9 @@ class Agent:
             services = self._checks.syncing()
             await self._proxy_metrics.measure(self._proxy.settle)
             self._checks.synced(services, self._warn)
+
+    def _note(self, service: Service, reason: str, message: str) -> None:
+        self._recorder.event(SERVICES, service, reason, message)
 
     def _warn(self, service: Service, reason: str, message: str) -> None:
         self._recorder.event(SERVICES, service, reason, message, warning=True)

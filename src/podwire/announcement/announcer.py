@@ -106,6 +106,10 @@ class Announcements:
             self._touch(frozenset(self._view.addresses))
             self.electorate_changed.set()
 
+    def services(self, address: IPAddress) -> list[Service]:
+        """Return the Services that have this address."""
+        return self._view.services(address)
+
     def proxies(self) -> tuple[ProxyRow, ...]:
         """Return the rows of the addresses that the kernel should answer for."""
         return tuple(self._proxies.table.rows())

@@ -39,12 +39,15 @@ class AnnouncementView:
         node = self._nodes.get(name)
         return () if node is None else node.addresses
 
+    def services(self, address: IPAddress) -> list[Service]:
+        """Return the Services that have this address, the oldest first."""
+        return sorted((self._services[key] for key in self._by_address.get(address, ())), key=_seniority)
+
     def electorate(self, address: IPAddress) -> frozenset[str]:
         """Return the nodes that may announce this address; none for the address of a Node."""
-        services = [self._services[key] for key in self._by_address.get(address, ())]
         if any(address in node.addresses for node in self._nodes.values()):
             return frozenset()
-        return model.electorate(self._eligible, map(self._claim, sorted(services, key=_seniority)))
+        return model.electorate(self._eligible, map(self._claim, self.services(address)))
 
     def service_changed(self, change: Change[Service]) -> frozenset[IPAddress]:
         """Take a change of any Service; return the addresses that it concerns."""
