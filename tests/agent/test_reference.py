@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from podwire.agent.announcing import of_announcements, of_bgp
+from podwire.agent.dropped_packets import of_drops
 from podwire.agent.metrics import of_readiness, of_reconcilers
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import ProxyMetrics
@@ -24,6 +25,7 @@ def test_every_metric_is_described_with_its_type() -> None:
         *of_reconcilers(()),
         *of_announcements(0, 0, 0),
         *of_bgp(0, {}),
+        *of_drops(0, 0),
         of_readiness(ready=True),
         *of_process(),
     )

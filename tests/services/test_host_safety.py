@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from podwire.kernel.counters import CounterDump
 from podwire.kernel.nftables import Nftables
+from podwire.services.ruleset import TABLE_NAME
 from tests.sandbox import sandboxed
 from tests.services.network import NODE_ADDRESS4, SILENCE_SECONDS, TCP, UDP, Node, Pod, ask, ask_again, opened
 from tests.services.objects import endpoint, service, slice_of
@@ -30,6 +32,7 @@ async def test_a_loopback_port_of_the_node_is_closed_to_pods_even_with_route_loc
         async with node.proxy():
             with pytest.raises(TimeoutError):
                 await ask(client, "127.0.0.53", 9000, kind, seconds=SILENCE_SECONDS)
+            assert CounterDump().packets(TABLE_NAME)["loopback"] > 0
             assert (await ask(None, "127.0.0.53", 9000, kind)).name == "loopback"
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from podwire.agent import metrics
 from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
+from podwire.agent.dropped_packets import DroppedPackets
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
@@ -80,6 +81,7 @@ class Agent:
         host = HostFeeds(pods, self._nodes)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
         self._checks = ServiceChecks(config.node, self._proxy.reconciler, self._services, self._nodes)
+        self._dropped = DroppedPackets()
         self._recorder = Recorder(client, "podwire-agent")
         place = Place(config.node, config.nodeport_addresses)
         self._health_ports = HealthCheckPorts(place, self._services, self._slices, self._nodes, self._health)
@@ -181,6 +183,7 @@ class Agent:
         yield from metrics.of_reconcilers([one for capability in self._capabilities for one in capability.reconcilers])
         for announced in self._announcing:
             yield from announced.families()
+        yield from self._dropped.families()
         yield metrics.of_readiness(ready=self._ready)
         yield from of_process()
 

@@ -87,6 +87,11 @@ def number(kind: int, value: int) -> bytes:
     return attribute(kind, struct.pack("=I", value))
 
 
+def number_be(kind: int, value: int) -> bytes:
+    """A 32-bit attribute in network order, as nftables has them."""
+    return attribute(kind, struct.pack("!I", value))
+
+
 def text(kind: int, value: str) -> bytes:
     """A text attribute, closed by a zero byte."""
     return attribute(kind, value.encode() + b"\0")
