@@ -73,6 +73,7 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
     """
     from podwire.lab.host.manifests import apply_and_wait, check_files
     from podwire.lab.host.start import UpOptions, start
+    from podwire.lab.relay.published import parse_all
 
     name = options["name"]
     check_files(files)
@@ -93,6 +94,8 @@ def command(*, files: tuple[str, ...], quiet: bool, **options: Any) -> None:
             sys.exit(code)
     if not quiet:
         click.echo(f"World '{world.name}' is up: context {world.context}, API https://127.0.0.1:{world.api_port}")
+        for port in parse_all(options["publish"]):
+            click.echo(f"127.0.0.1:{port.host_port} leads to port {port.port} of Service {port.namespace}/{port.name}")
         click.echo(f"Try: kubectl get pods -A -o wide    End it with: podwire down --name {world.name}")
 
 

@@ -30,7 +30,7 @@ class Loopback:
 
 
 class Binder:
-    """Binds ports of this machine; of `taken` ones it says so."""
+    """Binds ports of this machine; those of `taken` are in use."""
 
     def __init__(self, *taken: tuple[str, int]) -> None:
         self.taken = set(taken)

@@ -19,7 +19,7 @@ from podwire.lab.relay.udp import UdpRelay
 log = logging.getLogger(__name__)
 
 MOST_PORTS = 1000
-"""A world with more has ports that are not open on the host, and says so."""
+"""Past it a Service has no port on the host, and an event about it."""
 
 Resolver = Callable[[Forward], Awaitable[Sequence[Target]]]
 
