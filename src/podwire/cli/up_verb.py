@@ -52,6 +52,11 @@ from podwire.cli.termination import cleanup_on_signal
     metavar="HOSTPORT=SERVICE:PORT",
     help="Fix the port of 127.0.0.1 for the port of a Service: 8080=shop/web:80, 8053=dns:53/udp; repeatable.",
 )
+@click.option(
+    "--bgp",
+    is_flag=True,
+    help="Announce load balancers by BGP too, to a router on the outside host; needs bird (apt-get install bird2).",
+)
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
 @click.option(

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from podwire.announcement.announcer import Announcements, Feeds
-from podwire.announcement.bgp import bird, control
+from podwire.announcement.bgp import control
+from podwire.announcement.bgp.program import PROGRAM_PATH
 from podwire.announcement.bgp.speaker import BgpSpeaker
 from podwire.announcement.bgp_settings import BgpPeer, BgpSettings
 from podwire.announcement.rows import ProxyRow
@@ -25,7 +26,7 @@ from tests.announcement import objects
 from tests.announcement.network import Neighbourhood, connect, machine_links, rules_exist, running
 from tests.sandbox import Host, in_world, join
 
-BIRD = shutil.which("bird", path=bird.PROGRAM_PATH)
+BIRD = shutil.which("bird", path=PROGRAM_PATH)
 pytestmark = pytest.mark.skipif(BIRD is None, reason="needs bird: apt-get install bird2")
 
 RANGES = (ipaddress.ip_network("203.0.113.0/24"), ipaddress.ip_network("2001:db8:113::/112"))

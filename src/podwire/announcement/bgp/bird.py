@@ -1,8 +1,8 @@
 """bird as a child of the agent: started, configured, restarted, and ended so that peers keep its routes.
 
-It runs as a user without rights on the node's files, with one capability, to listen on port 179. It changes nothing in
-the kernel. When the agent dies it is killed; peers then keep its routes until the next one takes over, as RFC 4724 has
-it. Sources: bird(8), setpriv(1), BIRD 2.0 User's Guide.
+It runs as a user without rights on the node's files, with one capability, to listen on port 179. When the agent dies it
+is killed; peers then keep its routes until the next one takes over, as RFC 4724 has it. Sources: bird(8), setpriv(1),
+BIRD 2.0 User's Guide.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import contextlib
 import logging
 import os
 import pwd
-import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from podwire.announcement.bgp import control
+from podwire.announcement.bgp.program import find
 from podwire.kube.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -27,19 +27,23 @@ STEADY_SECONDS = 30.0
 """A process that ran for so long is restarted without delay."""
 STOP_SECONDS = 3.0
 WRITE_RETRY_SECONDS = 5.0
-PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 USERS = ("bird", "nobody")
 """Whom it runs as: the first that exists."""
 CONFIGURATION, SOCKET = "bird.conf", "bird.ctl"
-_CAPABILITY = "-all,+net_bind_service"
 
 
 class Bird:
-    """One bird with its files in `folder`. `launcher` is put before its command line: tests enter a namespace by it."""
+    """One bird with its files in `folder`, and these capabilities as setpriv(1) names them.
 
-    def __init__(self, folder: Path, launcher: Sequence[str] = ()) -> None:
+    `launcher` is put before its command line: tests enter a namespace by it.
+    """
+
+    def __init__(
+        self, folder: Path, launcher: Sequence[str] = (), capabilities: Sequence[str] = ("net_bind_service",)
+    ) -> None:
         self._folder = folder
         self._launcher = launcher
+        self._capabilities = ",".join(("-all", *(f"+{name}" for name in capabilities)))
         self._text = ""
         self._changed = asyncio.Event()
         self._written = asyncio.Event()
@@ -107,13 +111,11 @@ class Bird:
 
     async def _serve(self) -> None:
         """Return when the process has ended. Raises OSError where it cannot be started."""
-        program = shutil.which("bird", path=PROGRAM_PATH)
-        if program is None:
-            raise FileNotFoundError("the program bird is not installed: apt-get install bird2")
+        program = find()
         options = ("-R",) if self._restarts else ()
         files = ("-c", CONFIGURATION, "-s", SOCKET)  # below its working directory: it may not enter those above
         self._process = process = await asyncio.create_subprocess_exec(
-            *self._launcher, *_unprivileged(), program, "-f", *options, *files,
+            *self._launcher, *_unprivileged(self._capabilities), program, "-f", *options, *files,
             cwd=self._folder, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         self._restarts = True
@@ -148,12 +150,12 @@ def _user() -> pwd.struct_passwd:
     raise FileNotFoundError(f"no user {' or '.join(USERS)} exists to run bird as")
 
 
-def _unprivileged() -> tuple[str, ...]:
-    """Return a command that runs another one as that user; it dies with this process."""
+def _unprivileged(capabilities: str) -> tuple[str, ...]:
+    """Return a command that runs another one as that user with these capabilities alone; it dies with this process."""
     user = _user()
     return (
         "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs",
-        f"--bounding-set={_CAPABILITY}", f"--inh-caps={_CAPABILITY}", f"--ambient-caps={_CAPABILITY}",
+        f"--bounding-set={capabilities}", f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}",
         "--pdeathsig=KILL", "--",
     )  # fmt: skip
 

@@ -52,6 +52,7 @@ def world_roles(
             arguments,
             after=(UNDERLAY,),
         ),
+        *_router(services, arguments),
         *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),
         RoleSpec(
             BOOTSTRAP,
@@ -64,6 +65,13 @@ def world_roles(
         ),
         _relay(services, arguments, sockets),
     )
+
+
+def _router(services: ServiceOptions, arguments: dict[str, str]) -> tuple[RoleSpec, ...]:
+    if not services.bgp:
+        return ()
+    outside = str(paths.network("outside"))
+    return (RoleSpec("router", "podwire.lab.roles.entrypoints:router", outside, arguments, after=(UNDERLAY,)),)
 
 
 def _relay(services: ServiceOptions, arguments: dict[str, str], sockets: Sequence[str]) -> RoleSpec:

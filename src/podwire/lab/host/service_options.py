@@ -13,17 +13,19 @@ DEFAULT_PORTS = (30000, 32767)
 
 
 class ServiceOptions(msgspec.Struct, frozen=True):
-    """The first and last node port, whether externalIPs are allowed, and the host ports that are fixed."""
+    """The first and last node port, whether externalIPs are allowed, fixed host ports, and whether nodes speak BGP."""
 
     node_ports: tuple[int, int] = DEFAULT_PORTS
     external_ips: bool = False
     published: tuple[PublishedPort, ...] = ()
+    bgp: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> ServiceOptions:
         """The options of a role's arguments, as `arguments` made them."""
         published = parse_all(filter(None, arguments["published"].split(",")))
-        return cls(parse_range(arguments["node_ports"]), bool(arguments["external_ips"]), published)
+        node_ports = parse_range(arguments["node_ports"])
+        return cls(node_ports, bool(arguments["external_ips"]), published, bool(arguments["bgp"]))
 
     def arguments(self) -> dict[str, str]:
         """The options for the arguments of a role."""
@@ -32,6 +34,7 @@ class ServiceOptions(msgspec.Struct, frozen=True):
             "node_ports": f"{first}-{last}",
             "external_ips": "yes" if self.external_ips else "",
             "published": ",".join(map(str, self.published)),
+            "bgp": "yes" if self.bgp else "",
         }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podwire import __version__
+from podwire.announcement.bgp import program as bird
 from podwire.kernel import nftables
 from podwire.lab.base import paths
 from podwire.lab.base.proc_stat import start_time
@@ -46,6 +47,7 @@ class UpOptions:
     service_node_port_range: str = "30000-32767"
     allow_external_ips: bool = False
     publish: tuple[str, ...] = ()
+    bgp: bool = False
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
@@ -129,9 +131,12 @@ def _low_ports() -> tuple[dict[str, int], tuple[int, int]]:
 
 def _services(options: UpOptions) -> ServiceOptions:
     try:
-        return ServiceOptions(
-            parse_range(options.service_node_port_range), options.allow_external_ips, parse_all(options.publish)
-        )
+        if options.bgp:
+            bird.find()
+        node_ports, published = parse_range(options.service_node_port_range), parse_all(options.publish)
+        return ServiceOptions(node_ports, options.allow_external_ips, published, options.bgp)
+    except FileNotFoundError as error:
+        raise launch.LaunchError(f"--bgp: {error}") from None
     except ValueError as error:
         raise launch.LaunchError(str(error)) from None
 

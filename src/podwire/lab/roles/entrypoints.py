@@ -16,6 +16,7 @@ from typing import Any
 
 from podwire.agent import main as node_agent
 from podwire.agent.config import AgentConfig
+from podwire.announcement.bgp_settings import BgpSettings
 from podwire.apiserver import main as api_server
 from podwire.apiserver.storage.journal import JournalError
 from podwire.component import logs, permissions
@@ -120,9 +121,16 @@ def upstream(arguments: Arguments, _: Descriptors) -> None:
     run(upstream_dns.serve_upstream(str(topology.outside4.ip), external_network.records(topology)))
 
 
+def router(arguments: Arguments, _: Descriptors) -> None:
+    """The BGP router on the outside host."""
+    from podwire.lab.network import bgp_router  # few worlds have one
+
+    run(bgp_router.serve(Topology.read(arguments), paths.ROUTER))
+
+
 def agent(arguments: Arguments, _: Descriptors) -> None:
     """The agent of one node."""
-    topology = Topology.read(arguments)
+    topology, services = Topology.read(arguments), ServiceOptions.read(arguments)
     node = topology.node(int(arguments["node"]))
     config = AgentConfig(
         node=node.name,
@@ -130,10 +138,17 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
         cluster=Cluster((topology.pods4, topology.pods6), Overlay() if topology.overlay == "vxlan" else None),
         service_ranges=(str(topology.services4), str(topology.services6)),
         folder=paths.node(node.name),
-        allow_external_ips=ServiceOptions.read(arguments).external_ips,
+        allow_external_ips=services.external_ips,
         announce_ranges=tuple(map(str, topology.public)),
+        bgp=_bgp(topology) if services.bgp else None,
     )
     node_agent.main(config)
+
+
+def _bgp(topology: Topology) -> BgpSettings:
+    from podwire.lab.network import bgp_router
+
+    return bgp_router.settings(topology)
 
 
 def runtime(arguments: Arguments, _: Descriptors) -> None:
