@@ -99,6 +99,10 @@ class FakeApi(Client):
         """The objects of a kind, by name."""
         return [item for _, item in sorted(self.objects.get(kind.resource, {}).items())]
 
+    def history(self, kind: Kind[Any]) -> list[dict[str, Any]]:
+        """Every state that an object of the kind has had."""
+        return [msgspec.json.decode(line)["object"] for _, resource, line in self._log if resource == kind.resource]
+
     def remove(self, kind: Kind[Any], key: NamespacedName) -> None:
         """Remove the object at once, as when a node has ended a pod."""
         self._remove(kind.resource, key)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -124,18 +124,6 @@ async def test_a_restart_keeps_all_addresses_and_writes_nothing(api: FakeApi) ->
     assert events(api, "b") == ["EnsuringLoadBalancer", "EnsuredLoadBalancer"]
 
 
-async def test_of_two_with_one_address_the_oldest_keeps_it_after_a_restart(api: FakeApi) -> None:
-    status = {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}
-    for name in ("young", "a-younger"):
-        serve(api, name)
-        api.put(SERVICES, name, "shop", status=status)
-    newer = {**service(api, "a-younger")["metadata"], "creationTimestamp": "2026-01-02T00:00:00Z"}
-    api.put(SERVICES, "a-younger", "shop", metadata=newer)
-    async with at_work(api):
-        await api.until(lambda: ips(api, "a-younger") == ["10.0.0.2"])
-        assert ips(api, "young") == ["10.0.0.1"]
-
-
 async def test_a_requested_address_that_is_in_use_is_given_when_it_is_free(api: FakeApi) -> None:
     serve(api, "holder", loadBalancerIP="10.0.0.2")
     async with at_work(api):
@@ -207,6 +195,70 @@ async def test_a_change_that_no_provider_reads_is_no_event(api: FakeApi) -> None
         await api.until(lambda: [item["count"] for item in api.all(EVENTS)] == [1, 1, 2, 2])
 
 
+def count(api: FakeApi, reason: str, name: str = "web") -> int:
+    """How often an event of this reason occurred."""
+    found = (item for item in api.all(EVENTS) if item["involvedObject"]["name"] == name and item["reason"] == reason)
+    return sum(item["count"] for item in found)
+
+
+async def refused(api: FakeApi, name: str) -> None:
+    await api.until(lambda: count(api, "AllocationFailed", name) == 1)
+
+
+def created(api: FakeApi, name: str, day: int) -> None:
+    """Another time of creation."""
+    metadata = {**service(api, name)["metadata"], "creationTimestamp": f"2026-01-0{day}T00:00:00Z"}
+    api.put(SERVICES, name, "shop", metadata=metadata)
+
+
+async def test_a_released_address_is_for_the_oldest_that_waits(api: FakeApi) -> None:
+    for name in ("holder", "other"):
+        serve(api, name)
+    async with at_work(api):
+        await api.until(lambda: len(ips(api, "holder") + ips(api, "other")) == 2)
+        for name, day in (("a", 4), ("b", 2), ("c", 3)):
+            serve(api, name)
+            created(api, name, day)
+            await refused(api, name)
+        api.remove(SERVICES, NamespacedName("shop", "holder"))
+        await api.until(lambda: bool(ips(api, "b")))
+        await api.delete(SERVICES, NamespacedName("shop", "other"))
+        await api.until(lambda: bool(ips(api, "c")))
+        assert ips(api, "a") == []
+        assert count(api, "AllocationFailed", "a") == 1, "the same failure is reported once"
+
+
+async def test_a_failure_is_reported_again_when_the_service_has_changed(api: FakeApi) -> None:
+    serve(api, loadBalancerIP="192.0.2.1")
+    async with at_work(api):
+        await api.until(lambda: count(api, "AllocationFailed") == 1)
+        serve(api, loadBalancerIP="192.0.2.1", sessionAffinity="ClientIP")
+        await api.until(lambda: count(api, "AllocationFailed") == 2)
+
+
+async def test_a_service_of_another_class_keeps_what_that_class_wrote(api: FakeApi) -> None:
+    serve(api)
+    async with at_work(api):
+        await api.until(lambda: ips(api) == ["10.0.0.1"])
+        api.hold(SERVICES)
+        serve(api, loadBalancerClass="example.com/metal")
+        api.put(SERVICES, "web", "shop", status={"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}})
+        api.hold()
+        await api.until(lambda: finalizers(api) == [])
+        assert ips(api) == ["192.0.2.9"]
+        serve(api, "next")
+        await api.until(lambda: ips(api, "next") == ["10.0.0.1"])
+
+
+async def test_a_service_that_changes_while_its_balancer_is_made_gets_no_address(api: FakeApi) -> None:
+    serve(api)
+    cloud = Cloud()
+    cloud.meanwhile = lambda: serve(api, type="ClusterIP")
+    async with at_work(api, cloud):
+        await api.until(lambda: cloud.calls[-1:] == [("delete", "web")] and finalizers(api) == [])
+    assert not any("status" in item and item["status"] for item in api.history(SERVICES))
+
+
 class Cloud:
     """A provider that records calls, and fails on request."""
 
@@ -215,12 +267,14 @@ class Cloud:
     def __init__(self) -> None:
         self.calls: list[tuple[str, ...]] = []
         self.failures: list[Exception] = []
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def start(self, services: Iterable[Service]) -> None:
         self.calls.append(("start", *(item.metadata.name for item in services)))
 
     async def ensure(self, _: Service, nodes: Sequence[Node]) -> Ensured:
         self.calls.append(("ensure", *(node.metadata.name for node in nodes)))
+        self.meanwhile()
         if self.failures:
             raise self.failures.pop()
         return Ensured((LoadBalancerIngress(hostname="web.example.com"),))
