@@ -43,7 +43,7 @@ class Outcome(enum.StrEnum):
     REFUSE = "refuse"
     """No endpoint in the cluster is usable: a reset or ICMP error."""
     DROP = "drop"
-    """The policy is Local and only other nodes have usable endpoints: no answer, so that no client gives up."""
+    """The policy is Local and only other nodes have usable endpoints: no answer, so that clients try again."""
 
 
 class Topology(enum.StrEnum):
@@ -109,7 +109,7 @@ def reasons(
 
 
 def _local(members: Mapping[Backend, Member], place: Place) -> Choice:
-    """Return this node's backends. An endpoint without a node name is nobody's, as for kube-proxy."""
+    """Return this node's backends. One without a node name is local to no node, as for kube-proxy."""
     here = {backend: member for backend, member in members.items() if member.node == place.node}
     ready = tuple(backend for backend, member in here.items() if member.ready)
     if ready:

@@ -273,6 +273,8 @@ def test_source_ranges_leave_node_ports_open() -> None:
         "load_balancer_source_ranges": ("10.0.0.0/8",),
     }
     assert reasons(scene(service(**guarded))) == ["NodePortsUnguarded"]
+    assert [line.sources for line in report(scene(service(**guarded))).frontends] == [None, ("10.0.0.0/8",), None]
+    assert "http  clients in 10.0.0.0/8 only\n" in text(report(scene(service(**guarded))))
     assert without_findings(scene(service(ports=(PLAIN,), **guarded)))
 
 
@@ -307,6 +309,7 @@ def test_an_affinity_timeout_between_two_classes() -> None:
     config = SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=100))
     odd = service(session_affinity="ClientIP", session_affinity_config=config)
     assert "100 s; 120 s are in effect" in only(scene(odd), "AffinityRounded").text
+    assert ("sessionAffinity", "ClientIP, 100 s (120 s in effect)") in report(scene(odd)).settings
     assert without_findings(scene(service(session_affinity="ClientIP")))
 
 

@@ -55,6 +55,16 @@ apiVersion: v1
 kind: Service
 metadata: {name: sticky}
 spec: {type: NodePort, sessionAffinity: ClientIP, selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: guarded}
+spec:
+  type: LoadBalancer
+  allocateLoadBalancerNodePorts: false
+  loadBalancerSourceRanges: [10.244.1.0/24]
+  selector: {app: web}
+  ports: [{name: http, port: 80}]
 """
 RIVAL = """
 apiVersion: v1
@@ -87,7 +97,11 @@ class Said:
 def here(quarter: World) -> World:
     quarter.apply(MANIFEST)
     quarter.wait(quarter.namespace)
-    eventually(lambda: _endpoints(quarter) == {"both": 2, "local": 1, "sticky": 2}, 20, "endpoints of all Services")
+    eventually(
+        lambda: _endpoints(quarter) == {"both": 2, "guarded": 2, "local": 1, "sticky": 2},
+        20,
+        "endpoints of all Services",
+    )
     return quarter
 
 
@@ -166,6 +180,20 @@ def meets(here: World, report: dict[str, Any], node: str, urls: dict[str, str]) 
         if outcome == "used":
             own = here.run_in(client, "hostname", "-I").stdout.split()
             assert (expected.source == "kept") == (clients <= set(own)), f"{clients} seen of {client}, {access}"
+
+
+def test_a_guarded_load_balancer_answers_the_clients_that_are_explained(here: World) -> None:
+    eventually(lambda: len(explained(here, "guarded")["frontends"]) == 2, 20, "an address of the load balancer")
+    report = explained(here, "guarded", "--kernel")
+    (line,) = [one for one in report["frontends"] if one["kind"] == "load balancer IP"]
+    assert (line["sources"], line["announcer"] in {"node-1", "node-2"}, report["kernel"]) == (
+        ["10.244.1.0/24"],
+        True,
+        [],
+    )
+    url = f"http://{line['address']}/"
+    for client, outcome in (("client-1", "used"), ("client-2", "drop"), ("outside", "drop")):
+        assert tried(here, client, url, frozenset({"web-1", "web-2"}))[0] == outcome, client
 
 
 def test_the_kernels_hold_what_is_explained(here: World) -> None:

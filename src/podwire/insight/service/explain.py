@@ -14,6 +14,7 @@ from podwire.kube.services import Service
 from podwire.services import model
 from podwire.services.model import Scope
 from podwire.services.node_view import NodeView
+from podwire.services.word import effective_timeout
 
 SEVERITIES = tuple(Severity)
 
@@ -67,7 +68,8 @@ def _frontends(objects: ServiceObjects, view: NodeView, ranges: Sequence[str]) -
         address = "" if frontend.is_node_port else frontend.address
         protocol = frontend.protocol.upper()
         announcer = nodes.get(address) if entry.scope is Scope.LOAD_BALANCER else None
-        line = FrontendLine(entry.scope, address, protocol, frontend.port, entry.inside.port.name, announcer)
+        name, sources = entry.inside.port.name, entry.source_ranges
+        line = FrontendLine(entry.scope, address, protocol, frontend.port, name, announcer, sources)
         if not (frontend.is_node_port and frontend.family == 6 and _has_both(service)):
             yield line
 
@@ -79,7 +81,6 @@ def _has_both(service: Service) -> bool:
 def _settings(service: Service) -> Iterator[tuple[str, str]]:
     """The fields that change what clients meet, as the Service has them."""
     spec = service.spec
-    seconds = model.affinity_seconds(service)
     every: tuple[tuple[str, str], ...] = (
         ("selector", ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))),
         ("externalName", spec.external_name),
@@ -87,7 +88,7 @@ def _settings(service: Service) -> Iterator[tuple[str, str]]:
         ("internalTrafficPolicy", spec.internal_traffic_policy or ""),
         ("externalTrafficPolicy", spec.external_traffic_policy),
         ("trafficDistribution", spec.traffic_distribution or ""),
-        ("sessionAffinity", f"ClientIP, {seconds} s" if seconds else ""),
+        ("sessionAffinity", _affinity(service)),
         ("publishNotReadyAddresses", "true" if spec.publish_not_ready_addresses else ""),
         ("externalIPs", ", ".join(spec.external_ips)),
         ("loadBalancerClass", spec.load_balancer_class or ""),
@@ -95,3 +96,12 @@ def _settings(service: Service) -> Iterator[tuple[str, str]]:
         ("healthCheckNodePort", str(spec.health_check_node_port or "")),
     )
     return ((name, value) for name, value in every if value)
+
+
+def _affinity(service: Service) -> str:
+    """The timeout as the Service has it, and the one in effect where that is another."""
+    seconds = model.affinity_seconds(service)
+    if not seconds:
+        return ""
+    effective = effective_timeout(seconds)
+    return f"ClientIP, {seconds} s" + (f" ({effective} s in effect)" if effective != seconds else "")

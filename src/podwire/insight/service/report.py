@@ -52,6 +52,7 @@ class FrontendLine(Value, frozen=True):
     """An address and port that clients connect to; the address is empty for a port of every node.
 
     `announcer` is the node that announces a load balancer's address: empty for none, absent where none has to.
+    `sources` are the only clients that are admitted, absent for all.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class FrontendLine(Value, frozen=True):
     port: int
     port_name: str = ""
     announcer: str | None = None
+    sources: tuple[str, ...] | None = None
 
 
 class AccessLine(Value, frozen=True):

@@ -57,7 +57,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _frontend(line: FrontendLine) -> tuple[str, ...]:
     by = "" if line.announcer is None else f"announced by {line.announcer or 'no node'}"
-    return line.kind, line.address or "every node", f"{line.port}/{line.protocol}", line.port_name or "-", by
+    who = "" if line.sources is None else f"clients in {', '.join(line.sources) or 'no range'} only"
+    more = ", ".join(filter(None, (by, who)))
+    return line.kind, line.address or "every node", f"{line.port}/{line.protocol}", line.port_name or "-", more
 
 
 def _node(line: NodeLine, *, with_node_ports: bool) -> Iterator[str]:
