@@ -151,7 +151,7 @@ async def test_groups_of_links_are_rows_too() -> None:
 
 def fake_sink(run: Callable[[str], str], forget: Callable[[object], object]) -> PolicySink:
     """A sink over these functions in place of nftables and connection tracking."""
-    nft, flows = SimpleNamespace(run=run), SimpleNamespace(forget_addresses=forget)
+    nft, flows = SimpleNamespace(run=run, release=tuple), SimpleNamespace(forget_addresses=forget)
     return PolicySink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows), LinkGroups())
 
 

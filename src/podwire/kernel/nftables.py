@@ -9,6 +9,8 @@ import ctypes
 import threading
 from typing import Protocol
 
+from podwire.kernel import memory
+
 _ONE_AT_A_TIME = threading.Lock()
 """libnftables and what it calls (getprotobyname(3) among others) keep static data: its contexts share them."""
 
@@ -58,10 +60,11 @@ class Nftables:
         return str(output.decode())
 
     def release(self) -> None:
-        """Free what the context remembers of the kernel's tables: 3 MB after a ruleset was loaded."""
+        """Free what the context remembers of the tables, half a megabyte for each, and what a call left over."""
         with _ONE_AT_A_TIME:
             self.close()
             self._open()
+        memory.release()
 
     def close(self) -> None:
         """Free the context; the instance must not be used afterwards."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.kernel import memory
 from podwire.kernel.nftables import NftablesError
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ class Ruleset(msgspec.Struct, frozen=True):
         """
         nft.run(self.replacement + elements)
         nft.release()
-        memory.release()
 
     def is_loaded(self, nft: Transactions) -> bool:
         """Whether this release is loaded. Raises NftablesError where nft refuses for another reason."""

@@ -63,7 +63,7 @@ class PodSetSink:
         self._elements = elements
         self._collections = collections
         self._overlay = overlay
-        self._worker = Worker("pods")
+        self._worker = Worker("pods", nft.release)
 
     @classmethod
     def sources_here(cls, *, overlay: bool = False) -> PodSetSink:

@@ -67,7 +67,7 @@ class PolicySink:
         self._elements = elements
         self._conntrack = conntrack
         self._groups = groups
-        self._worker = Worker("policy")
+        self._worker = Worker("policy", nft.release)
         self._owed: set[IPAddress] = set()
         """Addresses that lost their pod in a write that failed: what is read back then does not name its pod."""
 

@@ -46,7 +46,7 @@ class ServiceSink:
         self._elements = elements
         self._conntrack = conntrack
         self._ended = ended
-        self._worker = Worker("services")
+        self._worker = Worker("services", nft.release)
 
     @classmethod
     def here(cls, ended: Callable[[int, float], None] | None = None) -> ServiceSink:
