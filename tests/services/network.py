@@ -15,6 +15,7 @@ from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
 from podwire.kube import core
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.networking import ServiceCIDR
 from podwire.kube.services import Service
 from podwire.services.node_view import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
@@ -209,6 +210,7 @@ class Node:
         self.slices: FakeFeed[EndpointSlice] = FakeFeed()
         self.pods: FakeFeed[core.Pod] = FakeFeed()
         self.nodes: FakeFeed[core.Node] = FakeFeed()
+        self.service_cidrs: FakeFeed[ServiceCIDR] = FakeFeed()
         self.batches: list[Delta[Row]] = []
         """What the proxies have written."""
 
@@ -250,11 +252,11 @@ class Node:
     @contextlib.asynccontextmanager
     async def proxy(self, view: NodeView = NODE) -> AsyncIterator[ServiceProxy]:
         """The proxy at work; entered when everything put so far is in the kernel."""
-        host = HostFeeds(self.pods, self.nodes)
+        host = HostFeeds(self.pods, self.nodes, self.service_cidrs)
         if not self.nodes.objects:
             self.nodes.put(node_at(NODE_ADDRESS4, NODE_ADDRESS6))
         proxy = ServiceProxy(self.services, self.slices, _Recorded(self.batches), view, host)
-        for feed in (self.services, self.slices, self.pods, self.nodes):
+        for feed in (self.services, self.slices, self.pods, self.nodes, self.service_cidrs):
             feed.synced.set()
         task = asyncio.create_task(proxy.run())
         try:

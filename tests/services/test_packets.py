@@ -8,7 +8,8 @@ import pytest
 
 from podwire.kernel.nftables import Nftables
 from podwire.kube.core import ContainerPort
-from podwire.kube.meta import NamespacedName
+from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.networking import ServiceCIDR, ServiceCIDRSpec
 from podwire.services.rows import EndpointRow, FlowsRow
 from podwire.services.ruleset import TABLE
 from tests.sandbox import sandboxed
@@ -106,6 +107,23 @@ async def test_nothing_leaves_the_node_for_an_address_that_no_service_has() -> N
     async with node.proxy():
         with pytest.raises(TimeoutError):
             await ask(client, "10.96.0.99", seconds=SILENCE_SECONDS)
+
+
+@sandboxed
+async def test_ranges_that_are_added_later_are_closed_too() -> None:
+    node = Node()
+    client = await node.pod("client")
+    await node.beyond("10.97.0.99", 80)
+    added = ServiceCIDR(metadata=ObjectMeta(name="more"), spec=ServiceCIDRSpec(cidrs=("10.97.0.0/16",)))
+    async with node.proxy() as proxy:
+        assert (await ask(client, "10.97.0.99")).name == "beyond"
+        node.service_cidrs.put(added)
+        await proxy.settle()
+        with pytest.raises(TimeoutError):
+            await ask(client, "10.97.0.99", seconds=SILENCE_SECONDS)
+        node.service_cidrs.remove(added)
+        await proxy.settle()
+        assert (await ask(client, "10.97.0.99")).name == "beyond"
 
 
 @sandboxed

@@ -1,7 +1,9 @@
-from podwire.kube.meta import NamespacedName
+from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.networking import ServiceCIDR, ServiceCIDRSpec
 from podwire.kube.watch import Change
+from podwire.services.derivation import NODE_PORTS, RANGES
 from podwire.services.view import ServicesView
-from tests.services.objects import NODE, service, slice_of
+from tests.services.objects import NODE, node_at, service, slice_of
 
 WEB, API = NamespacedName("default", "web"), NamespacedName("default", "api")
 
@@ -42,3 +44,30 @@ def test_a_slice_that_goes_over_to_another_service_concerns_both() -> None:
     assert view.slice_changed(Change(before, after)) == {WEB, API}
     assert backends(view, WEB) == []
     assert backends(view, API) == ["10.244.1.2"]
+
+
+def cidr(name: str, *cidrs: str) -> ServiceCIDR:
+    return ServiceCIDR(metadata=ObjectMeta(name=name), spec=ServiceCIDRSpec(cidrs=cidrs))
+
+
+def test_service_cidrs_add_to_the_configured_ranges() -> None:
+    view = ServicesView(NODE)
+    more = cidr("more", "10.97.0.0/16", "fd00:10:97::/112")
+    assert view.service_cidr_changed(Change(None, cidr("kubernetes", *NODE.service_ranges))) == set(), "known already"
+    assert view.service_cidr_changed(Change(None, more)) == {RANGES}
+    assert view.node.service_ranges == ("10.96.0.0/15", "fd00:10:96::/112", "fd00:10:97::/112")
+    assert view.service_cidr_changed(Change(more, None)) == {RANGES}
+    assert view.node.service_ranges == NODE.service_ranges
+
+
+def test_zone_and_addresses_of_the_own_node_concern_all_services() -> None:
+    view = ServicesView(NODE)
+    view.service_changed(Change(None, service("web", "10.96.0.1")))
+    first = node_at("172.18.0.2", zone="a")
+    assert view.node_changed(Change(None, first)) == {WEB, NODE_PORTS}
+    assert (view.node.zone, view.node.addresses) == ("a", ("172.18.0.2",))
+    assert view.node_changed(Change(first, node_at("172.18.0.2", zone="a"))) == set(), "a heartbeat"
+    assert view.node_changed(Change(first, node_at("172.18.0.2", zone="b"))) == {WEB, NODE_PORTS}
+    assert view.node_changed(Change(None, node_at("172.18.0.9", name="node-2", zone="c"))) == set()
+    assert view.node_changed(Change(first, None)) == set(), "the machine is still what it was"
+    assert view.node.zone == "b"

@@ -29,7 +29,8 @@ from podwire.engine.reconcile import Reconciler
 from podwire.kernel import memory
 from podwire.kube.client import Client
 from podwire.kube.informer import Informer
-from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES
+from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from podwire.kube.optional_informer import OptionalInformer
 from podwire.kube.recorder import Recorder
 from podwire.kube.services import Service
 from podwire.pods.network import PodNetwork, Settings
@@ -78,7 +79,8 @@ class Agent:
         gate.guard(self._policies)
         sink = MeasuredSink(ServiceSink.here(self._proxy_metrics.ended), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)
-        host = HostFeeds(pods, self._nodes)
+        self._service_cidrs = OptionalInformer(client, SERVICE_CIDRS)
+        host = HostFeeds(pods, self._nodes, self._service_cidrs)
         self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
         self._checks = ServiceChecks(config.node, self._proxy.reconciler, self._services, self._nodes)
         self._dropped = DroppedPackets()
@@ -110,6 +112,7 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
                 tasks.create_task(informer.run())
+            tasks.create_task(self._service_cidrs.run())
             tasks.create_task(self._network.run())
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())

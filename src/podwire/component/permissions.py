@@ -28,7 +28,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     AGENT: (
         ("", ("namespaces", "nodes", "pods", "services"), READ),
         ("discovery.k8s.io", ("endpointslices",), READ),
-        ("networking.k8s.io", ("networkpolicies",), READ),
+        ("networking.k8s.io", ("networkpolicies", "servicecidrs"), READ),
         ("", ("events",), RECORD),
     ),
     DNS: (

@@ -56,6 +56,7 @@ POD_DISRUPTION_BUDGETS = Kind(
 )
 ENDPOINTS = Kind("v1", "Endpoints", "endpoints", endpoints.Endpoints)
 ENDPOINT_SLICES = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", discovery.EndpointSlice)
+SERVICE_CIDRS = Kind("networking.k8s.io/v1", "ServiceCIDR", "servicecidrs", networking.ServiceCIDR, namespaced=False)
 NETWORK_POLICIES = Kind(
     "networking.k8s.io/v1",
     "NetworkPolicy",

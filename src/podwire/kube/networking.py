@@ -60,6 +60,18 @@ class NetworkPolicy(Object, frozen=True):
     spec: NetworkPolicySpec = NetworkPolicySpec()
 
 
+class ServiceCIDRSpec(Struct, frozen=True):
+    """Ranges of the addresses of Services, at most one a family."""
+
+    cidrs: tuple[str, ...] = ()
+
+
+class ServiceCIDR(Object, frozen=True):
+    """One more source of cluster addresses."""
+
+    spec: ServiceCIDRSpec = ServiceCIDRSpec()
+
+
 def closed_policy(key: NamespacedName) -> NetworkPolicy:
     """Return a policy of this name that isolates every pod of its namespace and admits nothing: fail closed."""
     metadata = ObjectMeta(name=key.name, namespace=key.namespace)

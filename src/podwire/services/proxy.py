@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,7 +11,9 @@ from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import Sink
 from podwire.kube.core import Node, Pod
 from podwire.kube.discovery import EndpointSlice
+from podwire.kube.feed import Feed
 from podwire.kube.meta import Object
+from podwire.kube.networking import ServiceCIDR
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.services.derivation import NODE_PORTS, RANGES, Owner, rows
@@ -26,21 +27,12 @@ from podwire.services.word import LARGEST_POOL
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
-class Feed(Protocol[ObjectT]):
-    """The part of an informer that the proxy needs."""
-
-    synced: asyncio.Event
-
-    def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
-        """Call the listener with every change, and with every object that is known already."""
-        ...
-
-
 class HostFeeds(msgspec.Struct, frozen=True):
-    """Pods have host ports; the own Node has addresses and a zone."""
+    """Pods have host ports, the own Node has addresses and a zone, ServiceCIDRs add ranges."""
 
     pods: Feed[Pod]
     nodes: Feed[Node]
+    service_cidrs: Feed[ServiceCIDR]
 
 
 class ServiceProxy:
@@ -71,6 +63,7 @@ class ServiceProxy:
             ports = self._view.host_ports
             host.pods.subscribe(self._touching(ports.pod_changed))
             host.nodes.subscribe(self._touching(self._view.node_changed))
+            host.service_cidrs.subscribe(self._touching(self._view.service_cidr_changed))
 
     @property
     def reconciler(self) -> Reconciler[Owner, Row]:
@@ -89,6 +82,7 @@ class ServiceProxy:
         if self._host is not None:
             await self._host.pods.synced.wait()
             await self._host.nodes.synced.wait()
+            await self._host.service_cidrs.synced.wait()
         self._reconciler.touch(RANGES, NODE_PORTS)
         self._reconciler.inputs_synced()
         await self._reconciler.run()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
+from podwire.kube.networking import ServiceCIDR
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.services import model
-from podwire.services.derivation import NODE_PORTS, Owner
+from podwire.services.derivation import NODE_PORTS, RANGES, Owner
 from podwire.services.host_ports import HostPortsView, PodOwner
-from podwire.services.node_view import NodeView
+from podwire.services.node_view import NodeView, disjoint
 
 
 class ServicesView:
@@ -20,6 +23,8 @@ class ServicesView:
 
     def __init__(self, node: NodeView) -> None:
         self.node = node
+        self._configured_ranges = node.service_ranges
+        self._service_cidrs: dict[str, tuple[str, ...]] = {}
         self.host_ports = HostPortsView(node.name)
         self._services: dict[NamespacedName, Service] = {}
         self._slices: dict[NamespacedName, dict[str, EndpointSlice]] = {}
@@ -63,6 +68,19 @@ class ServicesView:
         ports = self.host_ports.node_changed(change)
         before, self.node = self.node, self.node.followed(change.new)
         return ports if self.node == before else frozenset({NODE_PORTS, *self._services, *ports})
+
+    def service_cidr_changed(self, change: Change[ServiceCIDR]) -> frozenset[Owner]:
+        """Apply a change of a ServiceCIDR; return the owner of the ranges where they are others now."""
+        if change.old is not None:
+            self._service_cidrs.pop(change.old.metadata.name, None)
+        if change.new is not None:
+            self._service_cidrs[change.new.metadata.name] = change.new.spec.cidrs
+        added = (block for blocks in self._service_cidrs.values() for block in blocks)
+        ranges = disjoint([*self._configured_ranges, *added])
+        if ranges == disjoint(self.node.service_ranges):
+            return frozenset()
+        self.node = msgspec.structs.replace(self.node, service_ranges=ranges)
+        return frozenset({RANGES})
 
     def slice_changed(self, change: Change[EndpointSlice]) -> frozenset[NamespacedName]:
         """Apply the change; return the Services that it concerns: two where a slice went over to another."""

@@ -1,0 +1,68 @@
+"""An informer of a kind that some API servers do not serve."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import aiohttp
+
+from podwire.kube.backoff import Backoff
+from podwire.kube.client import ApiError
+from podwire.kube.informer import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RETRY_GROWTH, Informer
+from podwire.kube.meta import NamespacedName, Object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from podwire.kube.client import Client
+    from podwire.kube.kinds import Kind
+    from podwire.kube.watch import Change
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+log = logging.getLogger(__name__)
+
+NOT_SERVED = frozenset({403, 404})
+"""The server does not know the kind, or does not let this client read it."""
+
+
+class OptionalInformer(Generic[ObjectT]):
+    """Follows a kind where it is served; elsewhere there are no objects. `synced` is set in both cases."""
+
+    def __init__(self, client: Client, kind: Kind[ObjectT]) -> None:
+        self._client = client
+        self._kind = kind
+        self._informer = Informer(client, kind)
+        self.synced = self._informer.synced
+
+    @property
+    def objects(self) -> Mapping[NamespacedName, ObjectT]:
+        """All objects by namespace and name. Do not keep it."""
+        return self._informer.objects
+
+    def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
+        """Call the listener for every change, and at once for each known object as a new one."""
+        self._informer.subscribe(listener)
+
+    async def run(self) -> None:
+        """Follow the server until cancelled; return where the kind is not served. Raises ListenerError."""
+        if await self._is_served():
+            await self._informer.run()
+        self.synced.set()
+
+    async def _is_served(self) -> bool:
+        backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RETRY_GROWTH)
+        while True:
+            try:
+                await self._client.list(self._kind, limit="1")
+            except ApiError as error:
+                if error.code in NOT_SERVED:
+                    log.info("%s cannot be read and are left out: %s", self._kind.resource, error)
+                    return False
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                pass
+            else:
+                return True
+            await asyncio.sleep(backoff.step())

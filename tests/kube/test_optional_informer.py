@@ -1,0 +1,46 @@
+"""An informer of a kind that a server may not serve."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from podwire.kube.kinds import CONFIG_MAPS
+from podwire.kube.optional_informer import OptionalInformer
+from tests.kube.fake_server import connected, item, listing, stream
+
+
+@pytest.mark.parametrize("code", [403, 404])
+async def test_a_kind_that_is_not_served_counts_as_known_and_empty(code: int) -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"kind": "Status", "code": code, "reason": "NotFound", "message": "no"}, status=code)
+
+    async with connected(handler) as client:
+        informer = OptionalInformer(client, CONFIG_MAPS)
+        await asyncio.wait_for(informer.run(), 10)
+        assert informer.synced.is_set()
+        assert informer.objects == {}
+
+
+async def test_a_kind_that_is_served_is_followed_after_errors() -> None:
+    answers = iter([500, 503])
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        code = next(answers, 0)
+        if code:
+            return web.json_response({"kind": "Status", "code": code, "message": "later"}, status=code)
+        if "watch" not in request.query:
+            return listing(5, item("a", 3))
+        response = await stream(request, ("ADDED", item("b", 6)))
+        await asyncio.Event().wait()
+        return response
+
+    async with connected(handler) as client:
+        informer = OptionalInformer(client, CONFIG_MAPS)
+        seen = asyncio.Queue[str]()
+        informer.subscribe(lambda change: seen.put_nowait(change.new.metadata.name if change.new else ""))
+        task = asyncio.create_task(informer.run())
+        async with asyncio.timeout(10):
+            assert [await seen.get(), await seen.get()] == ["a", "b"]
+        assert informer.synced.is_set()
+        task.cancel()
