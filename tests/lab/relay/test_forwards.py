@@ -90,3 +90,8 @@ def test_nodes_that_serve_are_those_of_ready_endpoints() -> None:
         part("other", endpoint("node-4", ready=True)),
     ]
     assert serving_nodes(WEB, slices) == {"node-1", "node-3"}
+
+
+def test_what_is_no_address_is_left_out() -> None:
+    odd = service("web", HTTP, addresses=("", "web.example.com", "172.18.254.1", "999.1.1.1"))
+    assert keys(*forwards_of(odd, INTERNAL)) == ["LoadBalancer/TCP/172.18.254.1/80", "NodePort/TCP//30080"]

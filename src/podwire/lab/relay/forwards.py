@@ -49,8 +49,12 @@ def forwards_of(service: Service, internal: Sequence[Network]) -> list[Forward]:
 
 def internal_addresses(service: Service, internal: Sequence[Network]) -> list[str]:
     """Return the addresses of a Service that only nodes and pods reach."""
-    addresses = (entry.ip for entry in service.status.load_balancer.ingress if entry.ip)
-    return [address for address in addresses if is_internal(address, internal)]
+    return [address for address in ingress_addresses(service) if is_internal(address, internal)]
+
+
+def ingress_addresses(service: Service) -> list[str]:
+    """Return the addresses of a load balancer; host names and what any controller may have written are left out."""
+    return [entry.ip for entry in service.status.load_balancer.ingress if _is_address(entry.ip)]
 
 
 def is_internal(address: str, internal: Sequence[Network]) -> bool:
@@ -83,6 +87,14 @@ def serving_nodes(service: NamespacedName, slices: Iterable[EndpointSlice]) -> f
     return frozenset(end.node_name for one in mine for end in one.endpoints if end.ready and end.node_name)
 
 
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _port(service: Service, published: PublishedPort) -> ServicePort | None:
     for port in service.spec.ports:
         if port.protocol == published.protocol and published.port in {str(port.port), port.name}:
@@ -93,7 +105,7 @@ def _port(service: Service, published: PublishedPort) -> ServicePort | None:
 def _of_port(service: Service, port: ServicePort, internal: Sequence[Network]) -> Iterator[Forward]:
     if service.spec.type not in EXPOSED_TYPES:
         return
-    addresses = [entry.ip for entry in service.status.load_balancer.ingress if entry.ip]
+    addresses = ingress_addresses(service)
     public = [address for address in addresses if not is_internal(address, internal)]
     if addresses and not public:
         return

@@ -1,0 +1,91 @@
+"""Which ports a relay keeps open while Services change, without an API server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from podwire.kube.client import Client
+from podwire.kube.credentials import Credentials
+from podwire.kube.services import Service
+from podwire.kube.watch import Change
+from podwire.lab.relay import table
+from podwire.lab.relay.relay import Relay, RelayConfig
+from tests.lab.relay.loopback import Binder, Loopback
+from tests.lab.relay.services import INTERNAL, service
+
+
+class Services:
+    """The Services of an API server, in place of an informer."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.objects: dict[object, Service] = {}
+
+    async def put(self, *services: Service) -> None:
+        for one in services:
+            change = Change(self.objects.get(one.key), one)
+            self.objects[one.key] = one
+            self.relay._service_changed(change)
+        await self._settle()
+
+    async def remove(self, one: Service) -> None:
+        del self.objects[one.key]
+        self.relay._service_changed(Change(one, None))
+        await self._settle()
+
+    async def _settle(self) -> None:
+        while self.relay._dirty:
+            await self.relay._apply(self.relay._dirty.pop())
+        self.relay._write()
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    config = RelayConfig(Credentials("https://127.0.0.1:1", "", "", ""), tmp_path, INTERNAL)
+    relay = Relay(config, cast("Client", SimpleNamespace()), (Binder(), Loopback()), {})
+    relay._ports.subnet = 201
+    found = Services(relay)
+    relay._services = found  # type: ignore[assignment]
+    return found
+
+
+def hosts(services: Services) -> dict[str, str]:
+    """What the table has: for each Service and port where it is on the host."""
+    entries = table.read(services.relay._config.folder).entries
+    return {f"{one.forward.service.name} {one.forward.key}": f"{one.host}:{one.port}" for one in entries}
+
+
+def balanced(name: str, port: int, *addresses: str) -> Service:
+    return service(name, {"port": port}, addresses=addresses)
+
+
+async def test_ports_follow_the_services(services: Services) -> None:
+    web = balanced("web", 8081, "172.18.254.1")
+    await services.put(web)
+    assert hosts(services) == {"web LoadBalancer/TCP/172.18.254.1/8081": "127.201.254.1:8081"}
+    await services.put(balanced("web", 8082, "172.18.254.1"))
+    assert hosts(services) == {"web LoadBalancer/TCP/172.18.254.1/8082": "127.201.254.1:8082"}
+    await services.remove(web)
+    assert hosts(services) == {}
+
+
+async def test_of_two_services_with_one_address_the_second_gets_it_when_the_first_is_gone(services: Services) -> None:
+    first, second = balanced("first", 8081, "172.18.254.1"), balanced("second", 8081, "172.18.254.1")
+    await services.put(first)
+    await services.put(second)
+    assert [name.split()[0] for name in hosts(services)] == ["first"]
+    await services.remove(first)
+    assert [name.split()[0] for name in hosts(services)] == ["second"]
+    await services.remove(second)
+    assert hosts(services) == {}
+
+
+async def test_an_address_that_becomes_internal_has_no_port_any_more(services: Services) -> None:
+    await services.put(balanced("web", 8081, "172.18.254.1"))
+    assert hosts(services)
+    await services.put(balanced("web", 8081, "172.18.253.1"))
+    assert hosts(services) == {}
