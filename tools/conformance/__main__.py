@@ -40,7 +40,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--whole-limit", type=float, default=5400.0, metavar="SECONDS", help="... and the run (5400)")
     parser.add_argument("--kubeconfig", type=Path, help="a cluster that exists; else a world is started and ended")
-    parser.add_argument("--nodes", type=int, default=world.NODES, help="how many nodes that cluster has")
+    parser.add_argument("--nodes", type=int, default=world.NODES, help="how many nodes that cluster or world has")
     parser.add_argument("--world", default=world.NAME, help="the name of the world")
     parser.add_argument(
         "--list", action="store_true", help="print the selected tests and what is known of them, run nothing"
@@ -115,8 +115,8 @@ def _cluster(chosen: argparse.Namespace, tests: Path) -> Iterator[world.Client]:
         yield world.Client(chosen.kubeconfig)
         return
     archives = images.archives(tests)
-    say(f"world '{chosen.world}' with {world.NODES} nodes")
-    with world.running(chosen.world, archives) as client:
+    say(f"world '{chosen.world}' with {chosen.nodes} nodes")
+    with world.running(chosen.world, archives, chosen.nodes) as client:
         yield client
 
 
