@@ -75,6 +75,10 @@ class FakeFeed(Generic[ObjectT]):
         for item in self.objects.values():
             listener(Change(None, item))
 
+    def disconnect(self) -> None:
+        """The listeners are gone: their process ended."""
+        self._listeners.clear()
+
     def put(self, *items: ObjectT) -> None:
         for item in items:
             change = Change(self.objects.get(item.key), item)
