@@ -83,7 +83,10 @@ def test_several_ports_need_names_that_differ() -> None:
         'spec.ports[1].name: Duplicate value: "b"'
     ]
     assert problems("v1 Service", {"spec.ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}]}) == [
-        'spec.ports[1]: Duplicate value: {"port":80,"protocol":"TCP"}'
+        (
+            'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,'
+            '"TargetPort":0,"NodePort":0}'
+        )
     ]
 
 

@@ -133,6 +133,20 @@ def test_an_external_name_has_no_internal_policy_and_a_wrong_one_is_left_to_vali
     assert spec.get("internalTrafficPolicy", GONE) == left
 
 
+def test_empty_and_zero_values_are_left_out_as_by_go() -> None:
+    spec: Object = {
+        "type": "ClusterIP",
+        "clusterIP": "",
+        "loadBalancerIP": "",
+        "healthCheckNodePort": 0,
+        "publishNotReadyAddresses": False,
+        "allocateLoadBalancerNodePorts": False,
+        "ports": [{"name": "", "port": 80, "nodePort": 0}],
+    }
+    service_strategy.before_create(spec)
+    assert spec == {"type": "ClusterIP", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]}
+
+
 @pytest.mark.parametrize(
     ("kind", "sent", "left"),
     [

@@ -174,3 +174,13 @@ async def test_both_stacks_can_be_added_and_released(talk: Talk) -> None:
     assert "spec.clusterIPs[0]" in message
     single = (await change(talk, ipFamilyPolicy="SingleStack"))["spec"]
     assert single["clusterIPs"] == both["clusterIPs"][:1]
+
+
+async def test_an_external_name_with_an_address_is_refused_whatever_the_address(talk: Talk) -> None:
+    for address in ("x", "10.96.0.9"):
+        code, _, message = await talk.refused(
+            "POST", SERVICES, body(type="ExternalName", externalName="example.com", clusterIP=address)
+        )
+        assert code == 422
+        assert message.endswith("spec.clusterIPs: Forbidden: may not be set for ExternalName services")
+    await talk.ok("POST", SERVICES, body(clusterIP="10.96.0.9"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import field_errors, formats, object_meta
 
@@ -154,8 +154,13 @@ def _port_pairs(spec: Field) -> Iterator[Cause]:
                 yield port["nodePort"].duplicate()
             node_ports.add((protocol, port["nodePort"].number))
         if (protocol, port["port"].number) in ports:
-            yield field_errors.duplicate(port.path, {"port": port["port"].number, "protocol": protocol})
+            yield field_errors.duplicate(port.path, _shown_port(protocol, port["port"].number))
         ports.add((protocol, port["port"].number))
+
+
+def _shown_port(protocol: str, number: int) -> dict[str, Any]:
+    """A port as upstream's message shows it: the fields of its internal type."""
+    return {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number, "TargetPort": 0, "NodePort": 0}
 
 
 def _annotations(service: Field, old: Field | None) -> Iterator[Cause]:

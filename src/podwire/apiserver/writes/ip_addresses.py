@@ -104,8 +104,9 @@ def is_managed(labels: Mapping[str, str]) -> bool:
 
 
 def cluster_addresses(service: Object | None) -> set[str]:
-    """The addresses that a Service holds, each in its canonical form."""
-    given = [] if service is None else service["spec"].get("clusterIPs", ())
+    """The addresses that a Service holds, each in its canonical form; an ExternalName Service holds none."""
+    spec = {} if service is None else service["spec"]
+    given = () if spec.get("type") == "ExternalName" else spec.get("clusterIPs", ())
     return {str(ip_address(address)) for address in given if address not in {"", "None"}}
 
 

@@ -16,6 +16,7 @@ import msgspec
 from podwire.apiserver.base import field_errors
 from podwire.apiserver.validation import services
 from podwire.apiserver.writes import ip_families, node_ports
+from podwire.apiserver.writes.ip_addresses import cluster_addresses
 from podwire.apiserver.writes.number_pool import (
     NotAllocatedError,
     Pool,
@@ -195,11 +196,9 @@ class ServiceAddresses:
 
 def _holds(service: Object) -> Iterator[_Hold]:
     """What a Service has."""
-    spec = service["spec"]
-    for address in spec.get("clusterIPs", ()):
-        if address != "None":
-            yield _Hold(services.family_of(address), int(ip_address(address)))
-    for number in node_ports.held(spec):
+    for address in cluster_addresses(service):
+        yield _Hold(services.family_of(address), int(ip_address(address)))
+    for number in node_ports.held(service["spec"]):
         yield _Hold(_PORT, number)
 
 

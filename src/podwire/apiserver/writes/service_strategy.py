@@ -15,6 +15,17 @@ from podwire.apiserver.writes import node_ports
 Object = dict[str, Any]
 
 _ADDRESSES = ("clusterIP", "clusterIPs")
+_OMITTED = (
+    "clusterIP",
+    "externalName",
+    "externalTrafficPolicy",
+    "healthCheckNodePort",
+    "loadBalancerIP",
+    "publishNotReadyAddresses",
+)
+"""Fields of a spec that Go leaves out when they are empty or zero: omitempty without a pointer (k8s.io/api core/v1)."""
+
+_OMITTED_OF_PORTS = ("name", "nodePort")
 
 
 def before_create(spec: Object) -> None:
@@ -99,9 +110,14 @@ def _drop_node_ports(spec: Object, old: Object) -> None:
 
 
 def _drop_unset(spec: Object) -> None:
-    """Remove an empty clusterIP, and of an ExternalName its internal traffic policy; a wrong one is for validation."""
-    if not spec.get("clusterIP"):
-        spec.pop("clusterIP", None)
+    """Remove fields that Go leaves out when they are empty or zero.
+
+    An ExternalName Service has no internal traffic policy; a wrong one is left to validation.
+    """
+    for part, names in ((spec, _OMITTED), *((port, _OMITTED_OF_PORTS) for port in spec.get("ports", ()))):
+        for name in names:
+            if name in part and not part[name]:
+                del part[name]
     if spec["type"] == "ExternalName" and spec.get("internalTrafficPolicy") in {"Cluster", "Local"}:
         del spec["internalTrafficPolicy"]
 
