@@ -47,7 +47,7 @@ async def test_a_load_balancer_has_its_own_address_and_true_port() -> None:
 async def test_a_port_that_needs_root_is_a_higher_one_with_the_reason() -> None:
     opened = host_ports(Binder())
     entry = await opened.open(balanced(80))
-    assert (entry.port, entry.note) == (8080, "port 80 needs root when the world starts")
+    assert (entry.port, entry.note) == (8080, ports.NEEDS_ROOT)
     opened.close(entry.forward.key)
 
 
@@ -61,7 +61,7 @@ async def test_a_port_that_is_taken_is_another_one_with_the_reason() -> None:
 
 
 async def test_the_next_process_opens_the_same_ports() -> None:
-    before = Entry(balanced(80), "127.200.254.7", 9080, "port 80 needs root when the world starts")
+    before = Entry(balanced(80), "127.200.254.7", 9080, ports.NEEDS_ROOT)
     binder = Binder()
     opened = host_ports(binder, before)
     assert await opened.open(balanced(80)) == before

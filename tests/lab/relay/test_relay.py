@@ -10,6 +10,7 @@ import pytest
 
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
+from podwire.kube.kinds import SERVICES
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.lab.relay import table
@@ -24,6 +25,11 @@ class Services:
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
         self.objects: dict[object, Service] = {}
+        self.events: list[str] = []
+
+    def event(self, kind: object, item: Service, reason: str, message: str, *, warning: bool) -> None:
+        assert (kind, warning) == (SERVICES, True)
+        self.events.append(f"{item.metadata.name} {reason}: {message}")
 
     async def put(self, *services: Service) -> None:
         for one in services:
@@ -44,11 +50,12 @@ class Services:
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
     config = RelayConfig(Credentials("https://127.0.0.1:1", "", "", ""), tmp_path, INTERNAL)
     relay = Relay(config, cast("Client", SimpleNamespace()), (Binder(), Loopback()), {})
     relay._ports.subnet = 201
     found = Services(relay)
+    monkeypatch.setattr(relay._events, "event", found.event)
     relay._services = found  # type: ignore[assignment]
     return found
 
@@ -89,3 +96,14 @@ async def test_an_address_that_becomes_internal_has_no_port_any_more(services: S
     assert hosts(services)
     await services.put(balanced("web", 8081, "172.18.253.1"))
     assert hosts(services) == {}
+
+
+async def test_an_event_names_the_port_that_is_taken_and_where_it_is_instead(services: Services) -> None:
+    binder = services.relay._ports._host
+    assert isinstance(binder, Binder)
+    binder.taken.add(("127.201.254.1", 8081))
+    await services.put(balanced("web", 8081, "172.18.254.1"), balanced("low", 80, "172.18.254.2"))
+    (event,) = services.events
+    assert event.startswith("web HostPortUnavailable: LoadBalancer port 8081/TCP: 127.201.254.1:8081 is taken")
+    assert "127.201.254.1:16081" in event
+    assert hosts(services)["low LoadBalancer/TCP/172.18.254.2/80"] == "127.201.254.2:8080", "no event about that"

@@ -7,6 +7,7 @@ world does: then the other end of its socket is closed.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import json
@@ -59,13 +60,16 @@ def _become(connection: int) -> NoReturn:
     """Keep this one descriptor, and serve. Never returns."""
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # how `up` ends is not how this process does
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         null = os.open("/dev/null", os.O_RDWR)
         for standard in range(3):
             os.dup2(null, standard)
-        os.closerange(3, connection)
-        os.closerange(connection + 1, os.sysconf("SC_OPEN_MAX"))
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > 2 and int(name) != connection:
+                with contextlib.suppress(OSError):  # the listing's own
+                    os.close(int(name))
         os.chdir("/")
         namespaces.set_process_name("pw-low-ports")
         capabilities.bound(RIGHTS)

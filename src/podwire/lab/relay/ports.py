@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 MOST_PORTS = 1000
 """Past it a Service has no port on the host, and an event about it."""
 
+NEEDS_ROOT = "ports below 1024 need root when the world starts"
+"""The note of a Service that is at a higher port for this reason."""
+
 Resolver = Callable[[Forward], Awaitable[Sequence[Target]]]
 
 
@@ -104,7 +107,7 @@ def _reason(error: OSError, candidate: Address) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"{address}:{port} is taken on this host"
     if error.errno == errno.EACCES:
-        return f"port {port} needs root when the world starts"
+        return NEEDS_ROOT
     return f"{address}:{port}: {error.strerror or error}"
 
 

@@ -22,7 +22,7 @@ from podwire.kube.watch import Change
 from podwire.lab.relay import table
 from podwire.lab.relay.forwards import Forward, Network, forwards_of, published_forward
 from podwire.lab.relay.listeners import Connections, listener
-from podwire.lab.relay.ports import HostPorts
+from podwire.lab.relay.ports import NEEDS_ROOT, HostPorts
 from podwire.lab.relay.published import PublishedPort
 from podwire.lab.relay.sockets import HostBinder, Sockets
 from podwire.lab.relay.table import Entry, PublishedEntry, Table
@@ -123,12 +123,12 @@ class Relay:
         self._of.setdefault(key, {})[forward.key] = forward
 
     def _report(self, entry: Entry) -> None:
-        """Log where a Service is reachable, and record an event where that is not at its own port."""
+        """Log where a Service is reachable; record an event where its own port is not free."""
         forward = entry.forward
         service = self._services.objects.get(forward.service)
         where = f"{entry.host}:{entry.port}" if entry.host else "not reachable from the host"
         log.info("%s %s port %d: %s %s", forward.service, forward.kind, forward.port, where, entry.note)
-        if entry.note and service is not None:
+        if entry.note not in {"", NEEDS_ROOT} and service is not None:
             text = f"{forward.kind} port {forward.port}/{forward.protocol}: {entry.note}; on the host it is {where}"
             self._events.event(SERVICES, service, "HostPortUnavailable", text, warning=True)
 
