@@ -106,10 +106,12 @@ async def pass_until(
 
 
 @contextlib.asynccontextmanager
-async def at_work(api: FakeApi, clock: FakeClock, grace: float = GRACE) -> AsyncIterator[None]:
+async def at_work(
+    api: FakeApi, clock: FakeClock, grace: float = GRACE, unready: float = UNREADY
+) -> AsyncIterator[None]:
     informers, recorder = SharedInformers(api), Recorder(api, "test")
     settings = NodeHealth(
-        grace_seconds=grace, unready_seconds=UNREADY, force_seconds=3.0, silence="nothing is heard of it"
+        grace_seconds=grace, unready_seconds=unready, force_seconds=3.0, silence="nothing is heard of it"
     )
     lifecycle = NodeLifecycle(api, informers, recorder, settings, Clock(clock.now, clock.monotonic))
     async with running(informers, lifecycle, recorder):
@@ -179,9 +181,18 @@ async def test_a_server_that_does_not_answer_is_no_sign_of_the_node(api: FakeApi
     async with at_work(api, clock):
         api.refuse["GET", "leases"] = ApiError(503, "ServiceUnavailable", "starting")
         await pass_until(api, clock, lambda: clock.monotonic() > 5 * GRACE, "node-2")
+        before = api.calls["GET", "leases"]
+        await pass_until(api, clock, lambda: api.calls["GET", "leases"] > before, "node-2")
         api.refuse.clear()
         assert taints(api, "node-2") == []
-        assert await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2") >= GRACE * 0.6
+        assert await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2") >= GRACE - 1
+
+
+async def test_a_node_whose_lease_was_deleted_is_dead_after_its_grace(api: FakeApi, clock: FakeClock) -> None:
+    renew(api, clock, "node-2")
+    async with at_work(api, clock):
+        api.remove(LEASES, NamespacedName(NODE_LEASES, "node-2"))
+        assert await pass_until(api, clock, lambda: bool(taints(api, "node-2")), "node-2") >= GRACE
 
 
 async def test_a_node_that_is_not_ready_keeps_its_pods_for_longer(api: FakeApi, clock: FakeClock) -> None:
@@ -198,6 +209,22 @@ async def test_a_node_that_is_not_ready_keeps_its_pods_for_longer(api: FakeApi, 
         assert pods(api) == ["on-node-1", "on-node-2"]
         await pass_until(api, clock, lambda: pods(api) == ["on-node-1"], *both, healthy="node-1")
     assert clock.monotonic() >= UNREADY
+
+
+async def test_the_pods_of_a_node_that_is_not_ready_leave_by_the_controllers_own_timers(
+    api: FakeApi, clock: FakeClock
+) -> None:
+    renew(api, clock, "node-1")
+    status = node_fields("node-2", ready=False)["status"]
+    status["conditions"][0]["lastTransitionTime"] = (clock.now() - timedelta(seconds=0.15)).isoformat()
+    api.put(NODES, "node-2", status=status)
+    async with at_work(api, clock, grace=0.1, unready=0.2):
+        await api.until(lambda: taints(api, "node-2") == ["not-ready:NoSchedule"])
+        for _ in range(100):
+            await asyncio.sleep(0)
+        clock.advance(1)
+        renew(api, clock, "node-1")
+        await api.until(lambda: pods(api) == ["on-node-1"])
 
 
 async def test_an_evicted_pod_has_a_condition_that_says_why(api: FakeApi, clock: FakeClock) -> None:

@@ -69,3 +69,10 @@ async def test_a_kernel_with_sctp_needs_no_condition_and_removes_an_old_one(api:
     async with at_work(api, sctp=True):
         await api.until(lambda: types(api, "media") == [])
         assert types(api, "other") == []
+
+
+async def test_a_condition_from_before_the_start_is_removed(api: FakeApi) -> None:
+    serve(api, "web", TCP)
+    api.put(SERVICES, "web", "shop", status={"conditions": [FOREIGN, {"type": TYPE, "status": "False"}]})
+    async with at_work(api, sctp=False):
+        await api.until(lambda: conditions(api, "web") == [FOREIGN])

@@ -97,3 +97,17 @@ async def test_a_loop_that_hangs_is_not_alive(monkeypatch: pytest.MonkeyPatch) -
         while server.renewals.acquire(timeout=0.5):
             pass
         assert await asyncio.to_thread(server.renewals.acquire, timeout=DEADLINE), "it continues with the loop"
+
+
+class Broken(Server):
+    """Cannot be opened."""
+
+    async def __aenter__(self) -> Client:
+        raise OSError("no credentials")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_failed_ends_the_kubelet() -> None:
+    async with asyncio.timeout(DEADLINE):
+        with pytest.raises(RuntimeError, match="renews the node's Lease has failed"):
+            await LeaseThread(Broken(), "node-1").run()
