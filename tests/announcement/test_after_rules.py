@@ -10,8 +10,9 @@ import pytest
 from podwire.announcement import after_rules
 from podwire.announcement.after_rules import AfterRules
 from podwire.announcement.rows import ProxyRow
+from podwire.engine.reconcile import Reconciler
 from podwire.engine.row import Delta
-from podwire.engine.sink import FakeSink, SinkError
+from podwire.engine.sink import FakeSink
 
 OLD, NEW = (ProxyRow(ipaddress.ip_address(f"192.0.2.{number}"), "eth0") for number in (1, 2))
 
@@ -34,6 +35,30 @@ async def test_rules_that_do_not_come_are_an_error_that_names_them(monkeypatch: 
     monkeypatch.setattr(after_rules, "RULES_SECONDS", 0.01)
     kernel = FakeSink([OLD])
     sink = AfterRules(kernel, asyncio.Event().wait)  # type: ignore[arg-type]
-    with pytest.raises(SinkError, match="rules of Services"):
+    with pytest.raises(TimeoutError, match="rules of Services"):
         await sink.write(Delta((NEW,), (OLD,)))
     assert await sink.read() == []
+
+
+async def test_rules_that_are_late_leave_no_address_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that a sink refuses is set aside for a minute; no row is refused where the rules are late."""
+    monkeypatch.setattr(after_rules, "RULES_SECONDS", 0.01)
+    rules, kernel = asyncio.Event(), FakeSink[ProxyRow]()
+
+    async def settled() -> None:
+        await rules.wait()
+
+    reconciler: Reconciler[str, ProxyRow] = Reconciler(
+        "announcement", lambda _: (OLD, NEW), AfterRules(kernel, settled)
+    )
+    reconciler.touch("every address")
+    running = asyncio.create_task(reconciler.run())
+    try:
+        async with asyncio.timeout(20):
+            while reconciler.counters.failures < 3:  # noqa: ASYNC110  the counter sets no event; then rows are searched
+                await asyncio.sleep(0.01)
+            rules.set()
+            await reconciler.settle()
+    finally:
+        running.cancel()
+    assert (set(kernel.held.values()), reconciler.counters.refused) == ({OLD, NEW}, 0)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic
 
 from podwire.engine.row import Delta, RowT
-from podwire.engine.sink import Sink, SinkError
+from podwire.engine.sink import Sink
 
 RULES_SECONDS = 10.0
 """How long a batch waits; then what has changed meanwhile is taken into account."""
@@ -28,7 +28,7 @@ class AfterRules(Generic[RowT]):
         return await self._sink.read()
 
     async def write(self, delta: Delta[RowT]) -> None:
-        """Raises SinkError, also where the rules do not come in time."""
+        """Raises SinkError, and TimeoutError where the rules do not come in time: that is no refusal of a row."""
         if delta.removals:
             await self._sink.write(Delta(removals=delta.removals))
         if not delta.upserts:
@@ -37,5 +37,5 @@ class AfterRules(Generic[RowT]):
             async with asyncio.timeout(RULES_SECONDS):
                 await self._settled()
         except TimeoutError:
-            raise SinkError(f"the rules of Services are not in the kernel after {RULES_SECONDS:.0f} s") from None
+            raise TimeoutError(f"the rules of Services are not in the kernel after {RULES_SECONDS:.0f} s") from None
         await self._sink.write(Delta(delta.upserts, replaced=delta.replaced))

@@ -29,7 +29,8 @@ class Sink(Protocol[RowT]):
         """Apply upserts in order, then removals in order.
 
         Raises SinkError when it is not certain that all is applied. A batch of few rows must be safe to repeat: the
-        reconciler finds a row that is refused by writing smaller and smaller parts of a batch.
+        reconciler finds a row that is refused by writing smaller and smaller parts of a batch. Raises OSError where it
+        was not tried at all: no row is at fault then.
         """
         ...
 
