@@ -98,14 +98,33 @@ Change = tuple[Sequence[Listed], Sequence[Listed]]
 """The elements of one row before and after: they change in the same transaction."""
 
 
-def transactions(table: str, changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> Iterator[str]:
-    """Return nft texts that make the changes in order, as few as `limit` additions and deletions in each allow.
+class Batch(msgspec.Struct, frozen=True):
+    """Elements of one table that change in one transaction: deletions, then additions."""
 
-    A batch that fits is one transaction: the kernel goes from the old state to the new one in an instant. In each one
+    deletions: Sequence[Listed]
+    additions: Sequence[Listed]
+
+    def __len__(self) -> int:
+        return len(self.deletions) + len(self.additions)
+
+    def text(self, table: str) -> str:
+        """The transaction as nft reads it. `table` is family and name, such as "inet podwire-services"."""
+        return commands(table, "delete", self.deletions) + commands(table, "add", self.additions)
+
+
+def transactions(table: str, changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> Iterator[str]:
+    """Return the `batches` as nft reads them."""
+    return (batch.text(table) for batch in batches(changes, limit))
+
+
+def batches(changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> Iterator[Batch]:
+    """Return transactions that make the changes in order, as few as `limit` additions and deletions in each allow.
+
+    What fits into one is one transaction: the kernel goes from the old state to the new one in an instant. In each one
     deletions come first, as intervals may not overlap. Only a change that does not fit by itself takes several: its old
-    elements are deleted before its new ones are added. `table` is family and name, such as "inet podwire-services".
+    elements are deleted before its new ones are added.
     """
-    batch = _Batch(table, limit)
+    batch = _Filling(limit)
     for old, new in changes:
         yield from batch.change(_without(old, new), _without(new, old))
     yield from batch.flush()
@@ -118,16 +137,15 @@ def _without(left: Sequence[Listed], right: Sequence[Listed]) -> Sequence[Listed
     return [element for element in left if (element.collection, element.text) not in other]
 
 
-class _Batch:
+class _Filling:
     """Changes that wait to fill one transaction."""
 
-    def __init__(self, table: str, limit: int) -> None:
-        self._table = table
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         self._deletions: list[Listed] = []
         self._additions: list[Listed] = []
 
-    def change(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> Iterator[str]:
+    def change(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> Iterator[Batch]:
         """Add changes that belong together; return the transactions that are full."""
         size = len(deletions) + len(additions)
         if len(self._deletions) + len(self._additions) + size > self._limit:
@@ -136,14 +154,15 @@ class _Batch:
             self._deletions += deletions
             self._additions += additions
             return
-        for verb, elements in (("delete", deletions), ("add", additions)):
-            for start in range(0, len(elements), self._limit):
-                yield commands(self._table, verb, elements[start : start + self._limit])
+        for start in range(0, len(deletions), self._limit):
+            yield Batch(deletions[start : start + self._limit], ())
+        for start in range(0, len(additions), self._limit):
+            yield Batch((), additions[start : start + self._limit])
 
-    def flush(self) -> Iterator[str]:
+    def flush(self) -> Iterator[Batch]:
         """Return the transaction that waits, if there is one."""
         if self._deletions or self._additions:
-            yield commands(self._table, "delete", self._deletions) + commands(self._table, "add", self._additions)
+            yield Batch(self._deletions, self._additions)
             self._deletions, self._additions = [], []
 
 

@@ -31,6 +31,7 @@ NLM_F_REPLACE = 0x100
 NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
 
+_BATCH_BEGIN, _BATCH_END = 16, 17
 _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
 _NLM_F_CAPPED = 0x100
@@ -189,6 +190,43 @@ class Netlink:
             raise _refusal(subject, payload, flags)
         return payload
 
+    def transaction(self, subsystem: int, requests: Sequence[Request]) -> None:
+        """Make all changes of a subsystem of nfnetlink, or none. Raises NetlinkError for the first that is refused."""
+        header = struct.pack("!BBH", 0, 0, subsystem)
+        *most, last = requests
+        framed = [
+            Request(_BATCH_BEGIN, 0, header, "begin"),
+            *most,
+            msgspec.structs.replace(last, flags=last.flags | NLM_F_ACK),
+            Request(_BATCH_END, 0, header, "commit"),
+        ]
+        first = self._sequence + 1
+        self._sequence += len(framed)
+        datagram = bytearray()
+        for sequence, request in enumerate(framed, start=first):
+            length = _HEADER.size + len(request.body)
+            datagram += _HEADER.pack(length, request.type, NLM_F_REQUEST | request.flags, sequence, 0) + request.body
+            datagram += b"\0" * (-len(datagram) % 4)
+        self._socket.send(datagram)
+        self._outcome(first, framed)
+
+    def _outcome(self, first: int, framed: Sequence[Request]) -> None:
+        """Read the answers to a transaction, which the kernel gives before `send` returns."""
+        refusal: NetlinkError | None = None
+        answered = first
+        while answered < first + len(framed) - 2:
+            for type_, flags, payload in self._receive(first, socket.MSG_DONTWAIT):
+                if type_ != _NLMSG_ERROR:
+                    continue
+                answered = _HEADER.unpack_from(payload, 4)[3]
+                error = _refusal(framed[answered - first].subject, payload, flags)
+                if error.errno:
+                    refusal = refusal or error
+                    if answered == first:
+                        raise refusal
+        if refusal is not None:
+            raise refusal
+
     def _batch(self, requests: Sequence[Request]) -> Iterator[NetlinkError]:
         first = self._sequence + 1
         datagram = bytearray()
@@ -211,9 +249,9 @@ class Netlink:
                     yield error
         assert self._sequence == first + len(requests) - 1
 
-    def _receive(self, first: int) -> Iterator[tuple[int, int, bytes]]:
+    def _receive(self, first: int, options: int = 0) -> Iterator[tuple[int, int, bytes]]:
         """The messages of one datagram that answer requests from `first` on; one that failed may have left others."""
-        datagram = self._socket.recv(_RECEIVE)
+        datagram = self._socket.recv(_RECEIVE, options)
         offset = 0
         while offset + _HEADER.size <= len(datagram):
             length, type_, flags, sequence, _ = _HEADER.unpack_from(datagram, offset)

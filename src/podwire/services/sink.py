@@ -1,4 +1,4 @@
-"""Rows to the kernel: elements of services.nft's maps by libnftables, flows by connection tracking."""
+"""Rows to the kernel: elements of services.nft's maps, flows by connection tracking."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Protocol
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
-from podwire.kernel.elements import Change, transactions
+from podwire.kernel.element_socket import ElementSocket
+from podwire.kernel.elements import Batch, Change, batches
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
-from podwire.kernel.readback import Elements
+from podwire.kernel.readback import Collection, Elements, Field
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
 from podwire.services.flows import EndedFlows
 from podwire.services.readback import held_rows
 from podwire.services.rows import ElementRow, FlowsRow, Row
-from podwire.services.ruleset import TABLE, ruleset
+from podwire.services.ruleset import TABLE, TABLE_NAME, ruleset
 
 
 class Flows(Protocol):
@@ -32,17 +33,39 @@ class Flows(Protocol):
         ...
 
 
+def plain_collections() -> Iterator[Collection]:
+    """Return the maps and sets of services.nft that hold no intervals, and nothing that the kernel adds by itself."""
+    number, protocol, port = Field.NUMBER, Field.PROTOCOL, Field.PORT
+    for family, address in ((4, Field.IPV4), (6, Field.IPV6)):
+        for name in ("service", "outside"):
+            yield Collection(f"{name}{family}", (address, protocol, port), (number,))
+        for name in ("nodeport", "outside_nodeport"):
+            yield Collection(f"{name}{family}", (protocol, port), (number,))
+        yield Collection(f"endpoint{family}", (number, protocol, number), (address, port))
+        yield Collection(f"sticky{family}", (number, protocol), (address, port))
+        yield Collection(f"draw{family}", (number, number), (number,))
+        yield Collection(f"virtual{family}", (address,))
+        yield Collection(f"hairpin{family}", (address, address))
+
+
 class ServiceSink:
     """The Services of the node whose network namespace this thread is in.
 
     A table that is loaded already is kept and read back, so that traffic does not notice a restart. `ended` receives
-    how many flows a batch ended and in how many seconds, where it had to look for any.
+    how many flows a batch ended and in how many seconds, where it had to look for any. Batches that `small` takes do
+    not go to `nft`.
     """
 
     def __init__(
-        self, nft: Transactions, elements: Elements, conntrack: Flows, ended: Callable[[int, float], None] | None = None
+        self,
+        nft: Transactions,
+        elements: Elements,
+        conntrack: Flows,
+        ended: Callable[[int, float], None] | None = None,
+        small: ElementSocket | None = None,
     ) -> None:
         self._nft = nft
+        self._small = small
         self._elements = elements
         self._conntrack = conntrack
         self._ended = ended
@@ -51,7 +74,7 @@ class ServiceSink:
     @classmethod
     def here(cls, ended: Callable[[int, float], None] | None = None) -> ServiceSink:
         """The sink for the network namespace that this thread is in now."""
-        return cls(Nftables(), SetDump(), Conntrack(), ended)
+        return cls(Nftables(), SetDump(), Conntrack(), ended, ElementSocket(TABLE_NAME, plain_collections()))
 
     async def read(self) -> list[Row]:
         """Return what the kernel holds; load the ruleset where it is missing. Raises SinkError and NetlinkError.
@@ -71,11 +94,17 @@ class ServiceSink:
 
     def _write(self, delta: Delta[Row]) -> None:
         try:
-            for text in transactions(TABLE, _changes(delta)):
-                self._nft.run(text)
+            for batch in batches(_changes(delta)):
+                self._run(batch)
         except NftablesError as error:
             raise SinkError(str(error)) from error
         self._end(EndedFlows(delta))
+
+    def _run(self, batch: Batch) -> None:
+        if self._small is not None and self._small.takes(batch):
+            self._small.run(batch)
+        else:
+            self._nft.run(batch.text(TABLE))
 
     def _load(self) -> None:
         """A table of another release is replaced: its maps may mean something else."""
