@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
 
 from podwire.agent import health_check_ports
 from podwire.agent.config import PRIMARY
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
+from podwire.kernel import links
+from podwire.kernel.netlink import Netlink, NetlinkError
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
@@ -97,6 +102,24 @@ async def test_a_port_answers_for_this_nodes_ready_endpoints_while_its_service_h
         it.services.put(balanced("web", cluster_ips=("10.96.0.7",)))
         await it.until(30101, 0)
         assert not it.warnings
+
+
+@sandboxed
+async def test_addresses_that_cannot_be_read_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    health_check_ports.RETRY_SECONDS = 0.1  # the sandbox is a process of its own
+    read, failures = links.addresses, [NetlinkError(errno.EINTR, "the list changed while it was read")]
+
+    def addresses(netlink: Netlink) -> Iterator[links.LinkAddress]:
+        if failures:
+            raise failures.pop()
+        return read(netlink)
+
+    monkeypatch.setattr(links, "addresses", addresses)
+    it = Checked()
+    it.services.put(balanced("web", local=True, health_check_node_port=30100, cluster_ips=("10.96.0.7",)))
+    async with it.served():
+        await it.until(30100, 503)
+    assert not failures
 
 
 @sandboxed

@@ -127,3 +127,13 @@ def test_what_a_broken_request_left_is_no_answer_to_the_next() -> None:
         assert links.find(netlink, "lo") is not None
         netlink._socket.send(stray + request.body)
         netlink.run([links.bring_up("lo")])
+
+
+def test_a_list_that_changed_while_it_was_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    torn = [([b"half"], True), ([b"whole"], False)]
+    with Netlink() as netlink:
+        monkeypatch.setattr(netlink, "_dump", lambda *_: torn.pop(0))
+        assert netlink.dump(0, b"") == [b"whole"]
+        monkeypatch.setattr(netlink, "_dump", lambda *_: ([], True))
+        with pytest.raises(NetlinkError, match="changed while it was read"):
+            netlink.dump(0, b"")

@@ -96,9 +96,13 @@ class HealthCheckPorts:
     async def _follow(self, warn: Warn) -> bool:
         """Close what is not wanted any more, then open what is missing: one may take over another's port.
 
-        Return False where a port could not be opened.
+        Return False where a port could not be opened, or the node's addresses could not be read.
         """
-        addresses = self._addresses() if self._wanted else ()
+        try:
+            addresses = self._addresses() if self._wanted else ()
+        except OSError as error:
+            log.warning("health check node ports stay as they are: the node's addresses cannot be read: %s", error)
+            return False
         wanted = {key: _Listening(port, addresses) for key, port in self._wanted.items()}
         for key in [key for key, (open_, _) in self._open.items() if wanted.get(key) != open_]:
             _, stack = self._open.pop(key)

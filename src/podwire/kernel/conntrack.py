@@ -29,7 +29,6 @@ _FILTER_ORIGINAL_FLAGS = 1
 _FILTER_BY_PROTOCOL = 1 << 3
 _FAMILY_HEADER = struct.Struct("!BBH")
 _PORT = struct.Struct("!H")
-_TRIES = 10
 """Listings in a row that may be torn by changes before it counts as an error."""
 
 
@@ -121,7 +120,7 @@ class Conntrack:
         body = _FAMILY_HEADER.pack(family, 0, 0)
         body += nested(_TUPLE_ORIGINAL, nested(_TUPLE_PROTOCOL, number))
         body += nested(_FILTER, attribute(_FILTER_ORIGINAL_FLAGS, struct.pack("=I", _FILTER_BY_PROTOCOL)))
-        return self._netlink.dump(_GET, body, _TRIES)
+        return self._netlink.dump(_GET, body)
 
     def _delete(self, family: Family, handles: Iterable[bytes]) -> None:
         header, gone = _FAMILY_HEADER.pack(family, 0, 0), frozenset({errno.ENOENT})

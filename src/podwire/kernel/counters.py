@@ -16,7 +16,6 @@ _COUNTER = 1
 _PACKETS = 2
 _INET = 1
 _FAMILY_HEADER = struct.Struct("!BBH")
-_TRIES = 10
 
 
 class CounterDump:
@@ -28,7 +27,7 @@ class CounterDump:
     def packets(self, table: str) -> Mapping[str, int]:
         """Return the packets of each named counter; none where there is no such table. Raises NetlinkError."""
         body = _FAMILY_HEADER.pack(_INET, 0, 0) + text(_TABLE, table) + number_be(_TYPE, _COUNTER)
-        found = (attributes(payload, _FAMILY_HEADER.size) for payload in self._netlink.dump(_GET_OBJECTS, body, _TRIES))
+        found = (attributes(payload, _FAMILY_HEADER.size) for payload in self._netlink.dump(_GET_OBJECTS, body))
         return {
             one[_NAME].rstrip(b"\0").decode(): int.from_bytes(attributes(one[_DATA])[_PACKETS], "big")
             for one in found

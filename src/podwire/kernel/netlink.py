@@ -50,6 +50,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _BATCH = 100
 """Requests a datagram: about 15 KB, well under the smallest send buffer that a system is set to."""
 _RECEIVE = 1 << 18
+DUMP_TRIES = 10
 
 
 class NetlinkError(OSError):
@@ -149,12 +150,12 @@ class Netlink:
             refused.extend(self._batch(requests[start : start + _BATCH]))
         return refused
 
-    def dump(self, kind: int, body: bytes, tries: int = 1) -> list[bytes]:
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
         """All objects of a dump request, as message payloads.
 
-        A list that changed while it was read is read again, `tries` times in all; then NetlinkError (EINTR) is raised.
+        A list that changed while it was read is read again, DUMP_TRIES times in all. Raises NetlinkError (EINTR) then.
         """
-        for _ in range(tries):
+        for _ in range(DUMP_TRIES):
             payloads, torn = self._dump(kind, body)
             if not torn:
                 return payloads

@@ -56,7 +56,7 @@ def delete(neighbour: ProxyNeighbour) -> Request:
 def proxy_neighbours(netlink: Netlink, protocol: int) -> Iterator[ProxyNeighbour]:
     """Return those of all links that this protocol added, both families. Raises NetlinkError."""
     for family in _FAMILIES.values():
-        for payload in netlink.dump(_RTM_GETNEIGH, _HEAD.pack(family, 0, 0, _NTF_PROXY, 0), tries=3):
+        for payload in netlink.dump(_RTM_GETNEIGH, _HEAD.pack(family, 0, 0, _NTF_PROXY, 0)):
             _, link, _, _, _ = _HEAD.unpack_from(payload)
             found = attributes(payload, _HEAD.size)
             if _NDA_DST in found and found.get(_NDA_PROTOCOL) == bytes((protocol,)):

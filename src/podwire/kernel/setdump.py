@@ -63,7 +63,7 @@ class SetDump:
     def _listed(self, table: str, name: str) -> Iterator[bytes]:
         """One listing: the elements as the kernel sends them."""
         body = _FAMILY_HEADER.pack(_INET, 0, 0) + text(_TABLE, table) + text(_SET, name)
-        for payload in self._netlink.dump(_GET_ELEMENTS, body, _TRIES):
+        for payload in self._netlink.dump(_GET_ELEMENTS, body):
             listed = attributes(payload, _FAMILY_HEADER.size).get(_ELEMENTS, b"")
             yield from _items(listed)
 
