@@ -64,6 +64,10 @@ def test_requested_addresses(spec: dict[str, Any], addresses: tuple[str, ...]) -
     ("spec", "message"),
     [
         ({"loadBalancerIP": "shop"}, "spec.loadBalancerIP: 'shop' is not an IP address"),
+        (
+            {"loadBalancerIP": "fd00::5%lo", "ipFamilies": BOTH},
+            "'fd00::5%lo' is not an IP address that a load balancer",
+        ),
         ({"loadBalancerIP": "fd00::5"}, "spec.loadBalancerIP fd00::5: the Service has no IPv6; add it to spec.ipFam"),
         ({"annotations": {BALANCER_IPS: "10.0.0.5,10.0.0.6"}}, "two addresses of one family"),
         ({"annotations": {BALANCER_IPS: "10.0.0.5"}, "loadBalancerIP": "10.0.0.6"}, "remove one of them"),

@@ -6,13 +6,13 @@ of them. So the provider only gives out addresses, and its memory is the status 
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from podwire.controllers.balancers.ledger import AddressLedger
 from podwire.controllers.balancers.pools import BalancerPools, subnets
 from podwire.controllers.balancers.provider import BalancerError, Ensured
 from podwire.controllers.balancers.request import AddressRequest, age, request
+from podwire.kube.addresses import usable
 from podwire.kube.services import LoadBalancerIngress
 
 if TYPE_CHECKING:
@@ -80,8 +80,6 @@ def _ingress(addresses: Iterable[IPAddress]) -> tuple[LoadBalancerIngress, ...]:
 
 
 def _addresses(service: Service) -> Iterable[IPAddress]:
-    for entry in service.status.load_balancer.ingress:
-        try:
-            yield ipaddress.ip_address(entry.ip)
-        except ValueError:
-            continue  # a host name, of another provider
+    """Those of the status; host names and whatever else another provider has written are left out."""
+    found = (usable(entry.ip) for entry in service.status.load_balancer.ingress)
+    return (address for address in found if address is not None)

@@ -7,13 +7,12 @@ Annotations of clouds: Amazon (kubernetes-sigs/aws-load-balancer-controller, gui
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from podwire.controllers.balancers.provider import BalancerError
-from podwire.kube.addresses import IPAddress
+from podwire.kube.addresses import IPAddress, usable
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ def _requested(service: Service, families: tuple[str, ...]) -> tuple[IPAddress, 
 
 
 def _address(source: str, text: str) -> IPAddress:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        raise allocation_error(f"{source}: {text!r} is not an IP address") from None
+    address = usable(text)
+    if address is None:
+        raise allocation_error(f"{source}: {text!r} is not an IP address that a load balancer can have")
+    return address
