@@ -20,18 +20,18 @@ REPLY = """2002-Name       Proto      Table      State  Since         Info
 
 
 async def test_a_reply_ends_with_its_last_line(tmp_path: Path) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"0001 BIRD 2.0.12 ready.\n")
-        heard.append(await reader.readline())
+        received.append(await reader.readline())
         writer.write(REPLY.replace("0000\n", "0000 \n").encode())
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_unix_server(serve, tmp_path / "ctl"):
         lines = await control.request(tmp_path / "ctl", "show protocols")
-    assert heard == [b"show protocols\n"]
+    assert received == [b"show protocols\n"]
     assert list(control.established(lines)) == ["peer_c0000201"]
 
 
@@ -42,6 +42,17 @@ async def test_a_socket_that_closes_early_is_an_error(tmp_path: Path) -> None:
 
     async with await asyncio.start_unix_server(serve, tmp_path / "ctl"):
         with pytest.raises(ConnectionResetError):
+            await control.request(tmp_path / "ctl", "show protocols")
+
+
+@pytest.mark.parametrize("sent", [b"x" * 100_000 + b"\n", b"\xff\n"])
+async def test_what_is_no_reply_is_an_error_of_the_connection(tmp_path: Path, sent: bytes) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / "ctl"):
+        with pytest.raises(ConnectionAbortedError):
             await control.request(tmp_path / "ctl", "show protocols")
 
 

@@ -34,9 +34,17 @@ def established(lines: list[str]) -> Iterator[str]:
 
 async def _reply(reader: asyncio.StreamReader) -> list[str]:
     lines: list[str] = []
-    while line := (await reader.readline()).decode():
+    while line := (await _line(reader)):
         coded = line[:4].isdecimal()
         lines.append(line[5 if coded else 1 :].rstrip("\n"))
         if coded and line[4:5] == _LAST:
             return lines
     raise ConnectionResetError("bird closed its control socket")
+
+
+async def _line(reader: asyncio.StreamReader) -> str:
+    """bird's user may have put another program in its place: whatever that sends is an OSError."""
+    try:
+        return (await reader.readline()).decode()
+    except ValueError as error:  # longer than the reader's limit, or no text
+        raise ConnectionAbortedError(f"bird's control socket: {error}") from None
