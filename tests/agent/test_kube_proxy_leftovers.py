@@ -67,7 +67,9 @@ def test_nothing_is_to_be_removed_where_kube_proxy_never_was() -> None:
 
 @sandboxed
 async def test_its_tables_are_removed_and_others_remain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(tmp_path, "iptables-save", f"cat <<'END'\n{SAVED}END")
+    foreign = b'-A INPUT -m comment --comment "caf\xe9" -j KUBE-FORWARD\n'
+    (tmp_path / "saved").write_bytes(SAVED.encode() + b"*filter\n:KUBE-FORWARD - [0:0]\n" + foreign + b"COMMIT\n")
+    install(tmp_path, "iptables-save", f"cat {tmp_path}/saved")
     install(tmp_path, "iptables-restore", f'echo "$@" >> {tmp_path}/calls; cat >> {tmp_path}/input')
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     nftables = Nftables()
@@ -76,8 +78,10 @@ async def test_its_tables_are_removed_and_others_remain(tmp_path: Path, monkeypa
     )
     await remove()
     assert nftables.run("list tables").split("\n")[:-1] == ["table ip mine"]
-    assert (tmp_path / "calls").read_text() == "--noflush --wait 5\n" * 2
-    assert NAT in (tmp_path / "input").read_text()
+    assert (tmp_path / "calls").read_text() == "--noflush --wait 5\n" * 3
+    removed = (tmp_path / "input").read_bytes()
+    assert NAT.encode() in removed
+    assert foreign.replace(b"-A", b"-D") in removed, "comments that are no UTF-8 are passed on as they are"
     await remove()
 
 

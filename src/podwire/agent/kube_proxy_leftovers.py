@@ -88,18 +88,23 @@ def _remove_chains(program: str) -> Iterator[tuple[str, int]]:
     save, restore = shutil.which(f"{program}-save"), shutil.which(f"{program}-restore")
     if save is None or restore is None:
         return
-    saved = subprocess.run([save], capture_output=True, text=True, check=False)
+    saved = _run([save])
     if saved.returncode:
         log.warning("%s-save: %s", program, saved.stderr.strip())
         return
     for table, text in removals(saved.stdout):
-        done = subprocess.run(
-            [restore, "--noflush", "--wait", LOCK_SECONDS], input=text, capture_output=True, text=True, check=False
-        )
+        done = _run([restore, "--noflush", "--wait", LOCK_SECONDS], text)
         if done.returncode:
             log.error("%s-restore: table %s: %s", program, table, done.stderr.strip())
         else:
             yield table, text.count("-X ")
+
+
+def _run(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a program. Comments of rules may be any bytes: they are passed on as they are."""
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, errors="surrogateescape", encoding="utf-8", check=False
+    )
 
 
 def removals(saved: str) -> Iterator[tuple[str, str]]:
