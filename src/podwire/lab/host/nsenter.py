@@ -119,7 +119,7 @@ def computed(world: World, node: str, function: Callable[[], str]) -> str:
             try:
                 enter(world, str(paths.network(node)))
                 pipe.write(function())
-            except Exception as error:
+            except BaseException as error:  # an interrupt too: this process must not go on as a second one
                 pipe.write(f"{type(error).__name__}: {error}")
                 pipe.flush()
                 os._exit(1)
