@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,9 +14,10 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import SERVICES
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
+from podwire.lab.relay import relay as relay_module
 from podwire.lab.relay import table
 from podwire.lab.relay.relay import Relay, RelayConfig
-from tests.lab.relay.loopback import Binder, Loopback
+from tests.lab.relay.loopback import DEADLINE, Binder, Loopback, until
 from tests.lab.relay.services import INTERNAL, service
 
 
@@ -26,6 +28,7 @@ class Services:
         self.relay = relay
         self.objects: dict[object, Service] = {}
         self.events: list[str] = []
+        self.synced = asyncio.Event()
 
     def event(self, kind: object, item: Service, reason: str, message: str, *, warning: bool) -> None:
         assert (kind, warning) == (SERVICES, True)
@@ -107,3 +110,25 @@ async def test_an_event_names_the_port_that_is_taken_and_where_it_is_instead(ser
     assert event.startswith("web HostPortUnavailable: LoadBalancer port 8081/TCP: 127.201.254.1:8081 is taken")
     assert "127.201.254.1:16081" in event
     assert hosts(services)["low LoadBalancer/TCP/172.18.254.2/80"] == "127.201.254.2:8080", "no event about that"
+
+
+async def test_without_ports_and_connections_it_ends(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "IDLE_SECONDS", 0.02)
+    relay = services.relay
+    services.synced.set()
+    relay._nodes.synced.set()
+    await services.put(balanced("web", 8081, "172.18.254.1"))
+    looks: list[bool] = []
+    is_idle = relay._is_idle
+
+    def look() -> bool:
+        looks.append(is_idle())
+        return looks[-1]
+
+    monkeypatch.setattr(relay, "_is_idle", look)
+    working = asyncio.create_task(relay._work())
+    await until(lambda: len(looks) > 2)
+    assert not any(looks), "a Service has a port"
+    relay._service_changed(Change(services.objects.popitem()[1], None))
+    await asyncio.wait_for(working, DEADLINE)
+    assert hosts(services) == {}

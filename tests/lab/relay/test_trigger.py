@@ -38,15 +38,21 @@ def listening(path: Path) -> socket.socket:
     return found
 
 
-async def test_the_first_service_for_outside_clients_requests_the_relay(switch: Path) -> None:
+async def test_each_service_that_comes_for_outside_clients_requests_the_relay(switch: Path) -> None:
     relay = RelayTrigger("relay", switch)
     with listening(switch) as listener:
         relay(Change(None, service("inner", {"port": 80}, type="ClusterIP")))
         relay(Change(service("gone", HTTP), None))
+        relay(Change(service("web", HTTP), service("web", HTTP)))
+        await asyncio.sleep(0)
         assert requests(listener) == []
         relay(Change(None, service("node", HTTP, type="NodePort")))
         relay(WEB)
+        await asyncio.sleep(0)
         assert requests(listener) == ["relay"]
+        relay(Change(service("inner", {"port": 80}, type="ClusterIP"), service("inner", HTTP)))
+        await asyncio.sleep(0)
+        assert requests(listener) == ["relay"], "the relay may have ended meanwhile"
 
 
 async def test_a_request_that_fails_is_sent_again(switch: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,3 +121,28 @@ def test_a_request_starts_no_role_that_is_held_for_another_reason() -> None:
     assert roles.due(1.0) == []
     with pytest.raises(KeyError):
         roles.demand("nobody", 1.0)
+
+
+def test_a_role_on_demand_that_ends_by_itself_waits_for_the_next_request() -> None:
+    roles = Supervision((RoleSpec("relay", "m:relay", "", on_demand=True),))
+    roles.demand("relay", 0.0)
+    roles.due(0.0)
+    roles.running("relay", 7, 0.0)
+    assert roles.exited(7, 0, 90.0) == "relay"
+    assert roles.due(100.0) == []
+    assert roles.next_due(100.0) is None
+    roles.demand("relay", 101.0)
+    assert [role.name for role in roles.due(101.0)] == ["relay"]
+
+
+def test_a_request_while_it_still_runs_starts_it_again_once() -> None:
+    roles = Supervision((RoleSpec("relay", "m:relay", "", on_demand=True),))
+    roles.demand("relay", 0.0)
+    roles.due(0.0)
+    roles.running("relay", 7, 0.0)
+    roles.demand("relay", 89.9)
+    roles.exited(7, 0, 90.0)
+    assert [role.name for role in roles.due(90.0)] == ["relay"]
+    roles.running("relay", 8, 90.0)
+    roles.exited(8, 0, 180.0)
+    assert roles.due(200.0) == []

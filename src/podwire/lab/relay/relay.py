@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 COMPONENT = "host-relay"
 MOST_CONNECTIONS = 1000
 OTHER_DESCRIPTORS = 400
+IDLE_SECONDS = 60.0
+"""Without ports and connections the process ends; it takes some 15 MB."""
 SETTLE_SECONDS = 0.02
 """Changes that come together are written to the table at once."""
 
@@ -71,11 +73,13 @@ class Relay:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until no Service has needed the relay for IDLE_SECONDS."""
         self._services.subscribe(self._service_changed)
         async with asyncio.TaskGroup() as tasks:
-            for work in (self._services.run(), self._nodes.run(), self._events.run(), self._work()):
-                tasks.create_task(work)
+            beside = [tasks.create_task(work) for work in (self._services.run(), self._nodes.run(), self._events.run())]
+            await self._work()
+            for task in beside:
+                task.cancel()
 
     async def _work(self) -> None:
         await self._services.synced.wait()
@@ -88,8 +92,23 @@ class Relay:
             while self._dirty:
                 await self._apply(self._dirty.pop())
             self._write()
-            await self._changed.wait()
+            while not await self._change_comes():
+                if self._is_idle():
+                    log.info("no Service needs this process: it ends until the next one")
+                    return
             await asyncio.sleep(SETTLE_SECONDS)
+
+    async def _change_comes(self) -> bool:
+        """Whether a Service changes within IDLE_SECONDS."""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _is_idle(self) -> bool:
+        return not (self._published or self._ports.entries or len(self._connections))
 
     def _service_changed(self, change: Change[Service]) -> None:
         item = change.new or change.old
@@ -171,7 +190,7 @@ class Relay:
 async def run(
     config: RelayConfig, sockets: tuple[HostBinder, Sockets], published: Mapping[PublishedPort, socket.socket]
 ) -> None:
-    """Relay until cancelled."""
+    """Relay while a Service needs it."""
     async with Client(config.credentials, COMPONENT) as client:
         await Relay(config, client, sockets, published).run()
 

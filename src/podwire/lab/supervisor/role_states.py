@@ -6,6 +6,7 @@ starting   the zygote answered a pid      running
 starting   the zygote went away           waiting (soon)
 running    exited, role is kept           waiting (after a delay that doubles while its runs are short)
 running    exited, role runs once         done, or failed where the status is not 0
+running    exited with 0, on demand       waiting, held until it is requested again
 
 A process may end before the zygote's answer names its role: its end is kept until that answer comes.
 
@@ -28,7 +29,8 @@ YOUNG_SECONDS = 5.0
 class RoleSpec:
     """One process of the world: what runs, in which network namespace, and what it needs to have finished first.
 
-    One `on_demand` is held until it is requested.
+    One `on_demand` is held until it is requested, and again when it ends with status 0. A request that came while it
+    ran starts it again: it may have ended without knowing of it.
     """
 
     name: str
@@ -60,6 +62,7 @@ class _Role:
     started: float = 0.0
     delay: float = FIRST_DELAY_SECONDS
     held: bool = False
+    requested: bool = False
 
 
 class Supervision:
@@ -93,6 +96,8 @@ class Supervision:
         role = self._roles[name]
         if role.spec.on_demand and role.held:
             role.held, role.due = False, now
+        elif role.spec.on_demand:
+            role.requested = True
 
     def held(self, name: str) -> bool:
         """Whether the role may not run now."""
@@ -139,6 +144,10 @@ class Supervision:
         role.pid = 0
         if role.spec.once:
             role.state = State.DONE if code == 0 else State.FAILED
+            return role.spec.name
+        if role.spec.on_demand and code == 0:
+            role.state, role.due, role.delay = State.WAITING, now, FIRST_DELAY_SECONDS
+            role.held, role.requested = not role.requested, False
             return role.spec.name
         role.delay = FIRST_DELAY_SECONDS if now - role.started > YOUNG_SECONDS else role.delay
         role.state, role.due = State.WAITING, now + role.delay
