@@ -334,7 +334,7 @@ async def test_marks_of_others_survive_a_service() -> None:
 
 @KINDS
 @sandboxed
-async def test_a_host_port_leads_to_its_pod_from_pods_and_the_node_itself(kind: int) -> None:
+async def test_a_host_port_leads_to_its_pod_from_everywhere(kind: int) -> None:
     node = Node()
     a, b, client = await node.pod("a", 8080), await node.pod("b", 8080), await node.pod("client")
     protocol = "UDP" if kind == UDP else "TCP"
@@ -348,6 +348,9 @@ async def test_a_host_port_leads_to_its_pod_from_pods_and_the_node_itself(kind: 
             for address in ("172.18.0.2", "fd00:172:18::2"):
                 assert (await ask(asker, address, 90, kind)).name == "a"
         assert (await ask(a, "172.18.0.2", 90, kind)).name == "a", "a pod reaches itself too"
+        for address, source in (("172.18.0.2", node.outside.address4), ("fd00:172:18::2", node.outside.address6)):
+            answer = await ask(node.outside, address, 90, kind)
+            assert (answer.name, answer.caller) == ("a", source), "as with the plugin portmap"
         with opened(None, "127.0.0.1", kind) as local:
             local.bind(("172.18.0.2", 0))
             assert (await ask_again(local, "127.0.0.1", 90, kind)).name == "b"
