@@ -112,12 +112,15 @@ async def test_an_event_names_the_port_that_is_taken_and_where_it_is_instead(ser
     assert hosts(services)["low LoadBalancer/TCP/172.18.254.2/80"] == "127.201.254.2:8080", "no event about that"
 
 
-async def test_without_ports_and_connections_it_ends(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("addresses", [("172.18.254.1",), ("172.18.253.1",), ()], ids=["public", "internal", "pending"])
+async def test_without_services_and_connections_it_ends(
+    services: Services, monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...]
+) -> None:
     monkeypatch.setattr(relay_module, "IDLE_SECONDS", 0.02)
     relay = services.relay
     services.synced.set()
     relay._nodes.synced.set()
-    await services.put(balanced("web", 8081, "172.18.254.1"))
+    await services.put(balanced("web", 8081, *addresses))
     looks: list[bool] = []
     is_idle = relay._is_idle
 
@@ -128,7 +131,7 @@ async def test_without_ports_and_connections_it_ends(services: Services, monkeyp
     monkeypatch.setattr(relay, "_is_idle", look)
     working = asyncio.create_task(relay._work())
     await until(lambda: len(looks) > 2)
-    assert not any(looks), "a Service has a port"
+    assert not any(looks), "a Service has a port or may get one"
     relay._service_changed(Change(services.objects.popitem()[1], None))
     await asyncio.wait_for(working, DEADLINE)
     assert hosts(services) == {}

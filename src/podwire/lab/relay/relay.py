@@ -17,7 +17,7 @@ from podwire.kube.informer import Informer
 from podwire.kube.kinds import NODES, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
-from podwire.kube.services import Service
+from podwire.kube.services import EXPOSED_TYPES, Service
 from podwire.kube.watch import Change
 from podwire.lab.relay import table
 from podwire.lab.relay.forwards import Forward, Network, forwards_of, published_forward
@@ -108,7 +108,9 @@ class Relay:
         return True
 
     def _is_idle(self) -> bool:
-        return not (self._published or self._ports.entries or len(self._connections))
+        """A Service of an exposed type counts before it has an address: no later change of it starts the process."""
+        exposed = any(service.spec.type in EXPOSED_TYPES for service in self._services.objects.values())
+        return not (self._published or exposed or len(self._connections))
 
     def _service_changed(self, change: Change[Service]) -> None:
         item = change.new or change.old
