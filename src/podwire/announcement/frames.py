@@ -1,4 +1,4 @@
-"""Ethernet frames that tell a link's hosts where an address is now. Pure: addresses in, bytes out.
+"""Ethernet frames that report to a link's hosts where an address is now. Pure: addresses in, bytes out.
 
 Sources: RFC 826 and RFC 5227 section 3 (ARP announcements); RFC 4861 section 4.4 (neighbour advertisements) and 7.2.6
 (unsolicited ones); RFC 4443 section 2.3 (checksum).

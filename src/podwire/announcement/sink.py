@@ -27,7 +27,7 @@ _LOOPBACK = 1
 
 
 class Signals(Protocol):
-    """What tells the hosts of a link that an address has come to this node."""
+    """Reports to the hosts of a link that an address has come to this node."""
 
     def announce(self, rows: Collection[ProxyRow]) -> None:
         """These addresses are answered for here from now on."""

@@ -67,11 +67,11 @@ class Leads:
         return frozenset((self._slots.keys() | self._sources.keys()) - used)
 
     def _lead(self, address: PoolAddress, word: int) -> Lead:
-        said = meaning(word)
-        pool = (address.frontend.family, said.pool)
+        found = meaning(word)
+        pool = (address.frontend.family, found.pool)
         slots = self._slots.get(pool, {})
-        sources = frozenset(self._sources.get(pool, ())) if said.guarded else frozenset[str]()
-        return Lead(said, tuple(slots.get(slot) for slot in range(said.slots)), sources)
+        sources = frozenset(self._sources.get(pool, ())) if found.guarded else frozenset[str]()
+        return Lead(found, tuple(slots.get(slot) for slot in range(found.slots)), sources)
 
 
 def _family(address: str) -> int:

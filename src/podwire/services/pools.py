@@ -63,7 +63,7 @@ class Pools(Generic[OwnerT]):
         self._placed: dict[OwnerT, dict[PoolKey, Placed]] = {}
         self._numbers = {family: _Numbers(largest) for family in _FAMILIES}
         self._held: dict[PoolAddress, HeldPool] = {}
-        """What the kernel held for pools that nobody has claimed yet."""
+        """What the kernel held for pools that no owner has claimed yet."""
         self._taken: set[tuple[int, int]] = set()
         """Family and number of pools in use, those that were found in the kernel among them."""
 

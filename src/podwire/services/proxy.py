@@ -38,7 +38,7 @@ class HostFeeds(msgspec.Struct, frozen=True):
 class ServiceProxy:
     """One node's Services and host ports. Each owner of rows is a Service or a pod, by its namespace and name.
 
-    Without `host` there are no host ports, and the node remains what `node` says.
+    Without `host` there are no host ports, and the node remains as `node` has it.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ def sticky_number(word: int) -> int:
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What a word says. `slots` is 0 with a verdict; `affinity_seconds` is 0 without affinity."""
+    """What a word means. `slots` is 0 with a verdict; `affinity_seconds` is 0 without affinity."""
 
     pool: int
     verdict: Verdict | None

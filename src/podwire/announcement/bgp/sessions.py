@@ -1,4 +1,4 @@
-"""Which BGP sessions are up: bird is asked every few seconds, for metrics and for the log."""
+"""Which BGP sessions are up, read from bird every few seconds, for metrics and for the log."""
 
 from __future__ import annotations
 

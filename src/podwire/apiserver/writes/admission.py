@@ -104,7 +104,7 @@ def service_addresses(addresses: ServiceAddresses, usable: Callable[[Transaction
 def external_addresses(*, allowed: bool) -> Admission:
     """Refuse new externalIPs of Services unless allowed; existing ones may stay or become fewer.
 
-    Whoever may write Services could otherwise receive the traffic to any address (CVE-2020-8554; k8s.io/kubernetes
+    A user who may write Services could otherwise receive the traffic to any address (CVE-2020-8554; k8s.io/kubernetes
     admission plugin DenyServiceExternalIPs).
     """
 

@@ -137,7 +137,7 @@ def _external_ips(service: Service, view: NodeView) -> Iterator[Finding]:
             "ExternalIPsOff",
             f"externalIPs ({names(service.spec.external_ips)}) have no effect: agents serve them only where"
             " --allow-external-ips is set.",
-            "Use type LoadBalancer; whoever may set externalIPs can take any address's traffic (CVE-2020-8554).",
+            "Use type LoadBalancer; a user who may set externalIPs can take any address's traffic (CVE-2020-8554).",
         )
 
 
@@ -201,7 +201,7 @@ def _policies(objects: ServiceObjects) -> Iterator[Finding]:
             Severity.NOTE,
             "NetworkPolicy",
             f"Ingress to the pods is restricted by NetworkPolicy {names(found)}: clients that it does not admit get no"
-            " answer, whatever the Service says.",
+            " answer, whatever the Service has.",
             f"See 'kubectl -n {objects.service.metadata.namespace} describe networkpolicy {found[0]}'.",
         )
 

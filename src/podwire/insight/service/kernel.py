@@ -29,7 +29,7 @@ class _OneService:
 def differences(
     objects: ServiceObjects, node: NodeView, held: Iterable[Row], taken: frozenset[Frontend] = frozenset()
 ) -> Iterator[str]:
-    """Return, a sentence each, where the rows of a node lead elsewhere than the Service says; numbers do not count.
+    """Return, a sentence each, where the rows of a node lead elsewhere than the objects; numbers do not count.
 
     `taken` are frontends that an older Service has.
     """

@@ -62,7 +62,7 @@ class PodReading(Object, frozen=True):
 
     @property
     def finished(self) -> bool:
-        """True when all containers have ended for ever."""
+        """True when all containers have ended and none starts again."""
         return self.status.phase in {"Succeeded", "Failed"}
 
 

@@ -31,7 +31,7 @@ def _none_selected(objects: ServiceObjects) -> Finding:
     ended = len(objects.selected)
     text = f"The selector {selector} matches no pod of namespace {service.metadata.namespace}"
     if ended:
-        text += f" but {ended} whose containers have ended for ever"
+        text += f" but {ended} whose containers have ended and do not start again"
     near = closest(objects)
     remedy = f"Label pods {selector}, or change spec.selector"
     if near:
