@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.kube.addresses import canonical, usable
+from podwire.kube.addresses import canonical, parsed, parsed_network, usable
 
 SPECIAL = """
 127.0.0.1 169.254.169.254 0.0.0.0 0.1.2.3 224.0.0.1 240.0.0.1 255.255.255.255
@@ -63,3 +63,12 @@ def test_any_address_is_canonical_as_the_standard_library_writes_it(address: ipa
 def test_addresses_with_runs_of_zeros_too(number: int, zeros: int) -> None:
     address = ipaddress.IPv6Address(number >> zeros << zeros)
     assert canonical(address.exploded) == (str(address) if usable(str(address)) else "")
+
+
+@pytest.mark.parametrize("zone", ["%eth0", "%x } ; flush ruleset"])
+def test_a_zone_is_no_part_of_an_address_or_a_range(zone: str) -> None:
+    assert (str(parsed("::1")), str(parsed_network("fd00::1/64"))) == ("::1", "fd00::/64")
+    for address in ("::1", "fe80::1", "fd00::"):
+        assert parsed(f"{address}{zone}") is None
+        assert parsed_network(f"{address}{zone}/64") is None
+        assert canonical(f"{address}{zone}") == ""

@@ -40,7 +40,9 @@ def test_a_host_port_with_an_address_is_on_that_one_alone() -> None:
     assert shown(web(own)) == ["172.18.0.2 tcp 53 10.244.1.2"]
 
 
-@pytest.mark.parametrize("address", ["192.0.2.1", "10.96.0.10", "fd00:10:96::a", "no address"])
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "10.96.0.10", "fd00:10:96::a", "::1%lo } ; flush ruleset", "no address"]
+)
 def test_a_pod_cannot_take_what_is_sent_to_foreign_addresses(address: str) -> None:
     assert shown(web(ContainerPort(53, host_port=53, host_ip=address))) == []
 

@@ -52,7 +52,7 @@ def cidr(name: str, *cidrs: str) -> ServiceCIDR:
 
 def test_service_cidrs_add_to_the_configured_ranges() -> None:
     view = ServicesView(NODE)
-    more = cidr("more", "10.97.0.0/16", "fd00:10:97::/112")
+    more = cidr("more", "10.97.0.0/16", "fd00:10:97::/112", "fd00::%x/64", "none")
     assert view.service_cidr_changed(Change(None, cidr("kubernetes", *NODE.service_ranges))) == set(), "known already"
     assert view.service_cidr_changed(Change(None, more)) == {RANGES}
     assert view.node.service_ranges == ("10.96.0.0/15", "fd00:10:96::/112", "fd00:10:97::/112")

@@ -10,11 +10,31 @@ import ipaddress
 import re
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _IPV4_MAPPED = 0xFFFF
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _SPECIAL4 = r"(?:0|127|169\.254|22[4-9]|2[3-5][0-9])\."
 _USABLE4 = re.compile(rf"(?!{_SPECIAL4}){_OCTET}(?:\.{_OCTET}){{3}}")
+
+
+def parsed(text: str) -> IPAddress | None:
+    """Parse any address; None for text that is none, and for one with a zone.
+
+    `ipaddress` takes any characters as a zone and keeps them: such a text would reach nftables as it is.
+    """
+    try:
+        return None if "%" in text else ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def parsed_network(text: str) -> IPNetwork | None:
+    """Parse a range; bits after its prefix are ignored. None for text that is none, and for one with a zone."""
+    try:
+        return None if "%" in text else ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 @functools.lru_cache(maxsize=8192)
@@ -25,11 +45,8 @@ def usable(text: str) -> IPAddress | None:
     0.0.0.0/8, loopback, link-local, multicast and reserved blocks; IPv6 unspecified, loopback, IPv4-compatible,
     IPv4-mapped, link-local and multicast addresses, and those with a zone.
     """
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return None if "%" in text or _special(address) else address
+    address = parsed(text)
+    return None if address is None or _special(address) else address
 
 
 def canonical(text: str) -> str:

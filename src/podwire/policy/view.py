@@ -5,13 +5,12 @@ An owner of rows is either a pod address (who bears it) or the identity of pods 
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName, Object
 from podwire.policy.model import (
     EVERYTHING,
@@ -342,9 +341,7 @@ class View:
 
 
 def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
-    for text in texts:
-        with contextlib.suppress(ValueError):
-            yield ipaddress.ip_address(text)
+    return (address for address in map(parsed, texts) if address is not None)
 
 
 def _forget(objects: dict[str, dict[str, ObjectOrPolicyT]], key: NamespacedName) -> ObjectOrPolicyT | None:

@@ -5,12 +5,11 @@ Sources: k8s.io/api `core/v1` ContainerPort (`hostPort`, `hostIP`); the CNI plug
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 import msgspec
 
-from podwire.kube.addresses import canonical
+from podwire.kube.addresses import canonical, parsed
 from podwire.kube.backend_choice import Choice, Outcome, TrafficPolicy
 from podwire.kube.backends import Backend, PortKey
 from podwire.kube.core import ContainerPort, Node, Pod
@@ -68,11 +67,10 @@ def _host_addresses(port: ContainerPort, node_addresses: tuple[str, ...]) -> tup
     """
     if port.host_ip in UNSPECIFIED:
         return node_addresses
-    try:
-        address = ipaddress.ip_address(port.host_ip)
-    except ValueError:
+    address = parsed(port.host_ip)
+    if address is None or not (address.is_loopback or str(address) in node_addresses):
         return ()
-    return (str(address),) if address.is_loopback or str(address) in node_addresses else ()
+    return (str(address),)
 
 
 def _backend(pod: Pod, port: ContainerPort, family: int) -> Backend | None:

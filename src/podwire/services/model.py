@@ -7,12 +7,11 @@ k8s.io/kubernetes `pkg/proxy/serviceport.go`.
 from __future__ import annotations
 
 import enum
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from podwire.kube.addresses import canonical
+from podwire.kube.addresses import canonical, parsed_network
 from podwire.kube.backend_choice import Choice, TrafficPolicy, choose
 from podwire.kube.backends import Backend, Member, PortKey, by_port
 from podwire.kube.discovery import NOT_PROXIED, EndpointSlice
@@ -206,15 +205,8 @@ def _source_ranges(service: Service, family: int) -> tuple[str, ...] | None:
     given = service.spec.load_balancer_source_ranges
     if not given:
         return None
-    networks = [network for network in map(_network, given) if network is not None and network.version == family]
+    found = (parsed_network(text.strip()) for text in given)  # the API admits spaces around it
+    networks = [network for network in found if network is not None and network.version == family]
     if any(network.prefixlen == 0 for network in networks):
         return None
     return disjoint(str(network) for network in networks)
-
-
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Parse a range. The API admits spaces around it, and bits after its prefix."""
-    try:
-        return ipaddress.ip_network(text.strip(), strict=False)
-    except ValueError:
-        return None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from podwire.kube.addresses import parsed_network
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
@@ -75,8 +76,8 @@ class ServicesView:
             self._service_cidrs.pop(change.old.metadata.name, None)
         if change.new is not None:
             self._service_cidrs[change.new.metadata.name] = change.new.spec.cidrs
-        added = (block for blocks in self._service_cidrs.values() for block in blocks)
-        ranges = disjoint([*self._configured_ranges, *added])
+        added = (parsed_network(text) for texts in self._service_cidrs.values() for text in texts)
+        ranges = disjoint([*self._configured_ranges, *(str(block) for block in added if block is not None)])
         if ranges == disjoint(self.node.service_ranges):
             return frozenset()
         self.node = msgspec.structs.replace(self.node, service_ranges=ranges)
