@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -29,6 +30,18 @@ def test_a_new_row_is_written_once() -> None:
     assert delta.upserts == (Fact("a", 1),)
     table.written(delta)
     assert not table.delta(prune=True)
+
+
+def test_a_row_takes_memory_once_however_often_it_is_claimed_and_read_back() -> None:
+    table: Table[str, Fact] = Table()
+    first, again, read = Fact("a", 1), Fact("a", 1), Fact("a", 1)
+    table.replace("owner", [first])
+    table.written(table.delta(prune=True))
+    table.replace("owner", [again, Fact("b", 2)])
+    table.observe([read])
+    table.delta(prune=True)
+    assert sys.getrefcount(first) > 3
+    assert [sys.getrefcount(again), sys.getrefcount(read)] == [2, 2], "a variable and an argument"
 
 
 def test_a_changed_value_replaces_the_old_row() -> None:

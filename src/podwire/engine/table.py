@@ -27,7 +27,8 @@ class Table(Generic[OwnerT, RowT]):
 
     def __init__(self, rank: Callable[[OwnerT], Rank] = lambda _: ()) -> None:
         self._rank = rank
-        self._claims: dict[OwnerT, dict[RowT, None]] = {}
+        self._claims: dict[OwnerT, dict[RowT, RowT]] = {}
+        """Each row by itself: an equal one that is claimed again does not take memory again."""
         self._wanted: dict[Hashable, RowT] = {}
         self._shared: dict[Hashable, Counter[RowT]] = {}
         """Keys that are claimed more than once, which is rare: how often each of their rows is."""
@@ -45,7 +46,7 @@ class Table(Generic[OwnerT, RowT]):
     def replace(self, owner: OwnerT, rows: Iterable[RowT]) -> None:
         """From now on the owner claims exactly these rows; none at all forgets the owner."""
         before = self._claims.get(owner, {})
-        after = dict.fromkeys(rows)
+        after = {row: row for row in (before.get(row, row) for row in rows)}
         for row in before:
             if row not in after:
                 self._release(owner, row)
@@ -80,6 +81,8 @@ class Table(Generic[OwnerT, RowT]):
             wanted, held = self._wanted.get(key), self._held.get(key)
             if wanted is held or wanted == held:
                 equal.append(key)
+                if wanted is not None:
+                    self._held[key] = wanted  # the one that was read back takes memory of its own
             elif self._refused and not retry and self._is_refused(key, wanted if wanted is not None else held):
                 continue
             elif wanted is not None:
