@@ -39,7 +39,7 @@ def ip(*words: str) -> None:
 
 
 class Client(Protocol):
-    """Who connects: a pod or a host."""
+    """A pod or a host that connects."""
 
     def open(self, family: int, kind: int) -> socket.socket:
         """A socket of this client."""
@@ -77,7 +77,7 @@ class Outside:
 
 
 class Pod:
-    """A network namespace with an address of each family, and servers that answer who they are and who asked."""
+    """A network namespace with an address of each family. Its servers answer with its name and the client's address."""
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
@@ -150,13 +150,13 @@ class _Greeter(asyncio.DatagramProtocol):
 
 
 class Answer:
-    """Who answered, at which of its addresses (TCP only), and whom it saw asking."""
+    """The pod that answered, at which of its addresses (TCP only), and the client's address that it saw."""
 
     def __init__(self, raw: bytes) -> None:
         self.name, self.address, self.caller = raw.decode().split()
 
 
-async def ask(
+async def request(
     pod: Client | None, address: str, port: int = 80, kind: int = TCP, *, seconds: float = ANSWER_SECONDS
 ) -> Answer:
     """One new connection or datagram from a pod, or from the node itself.
@@ -164,10 +164,10 @@ async def ask(
     Raises ConnectionRefusedError, or TimeoutError where nobody answers.
     """
     with opened(pod, address, kind) as client:
-        return await ask_again(client, address, port, kind, seconds=seconds)
+        return await request_from(client, address, port, kind, seconds=seconds)
 
 
-async def ask_again(
+async def request_from(
     client: socket.socket, address: str, port: int = 80, kind: int = UDP, *, seconds: float = ANSWER_SECONDS
 ) -> Answer:
     """The same from a socket that exists: a datagram of the same flow."""
@@ -189,9 +189,9 @@ def opened(pod: Client | None, address: str, kind: int) -> socket.socket:
     return client
 
 
-async def askers(pod: Client | None, address: str, port: int = 80, kind: int = TCP, times: int = 30) -> set[str]:
-    """The names of all who answered so many new connections."""
-    return {(await ask(pod, address, port, kind)).name for _ in range(times)}
+async def responders(pod: Client | None, address: str, port: int = 80, kind: int = TCP, times: int = 30) -> set[str]:
+    """The names of the pods that answered so many new connections."""
+    return {(await request(pod, address, port, kind)).name for _ in range(times)}
 
 
 class Node:
@@ -234,7 +234,7 @@ class Node:
         ip("route", "add", network, "dev", f"pw{pod.name}")
 
     def track(self) -> None:
-        """Connections are tracked even before podwire's rules stand, as other rules of a node do."""
+        """Connections are tracked even before podwire's rules exist, as other rules of a node do."""
         Nftables().run("table inet t { chain c { type filter hook prerouting priority 0; ct state new accept; }; }")
 
     def datagrams(self, address: str) -> list[Flow]:

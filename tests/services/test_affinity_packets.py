@@ -8,7 +8,7 @@ import pytest
 from podwire.kernel.nftables import Nftables
 from podwire.services.ruleset import TABLE
 from tests.sandbox import sandboxed
-from tests.services.network import NODE_ADDRESS4, NODE_ADDRESS6, TCP, UDP, Client, Node, Pod, ask, askers
+from tests.services.network import NODE_ADDRESS4, NODE_ADDRESS6, TCP, UDP, Client, Node, Pod, request, responders
 from tests.services.objects import endpoint, service, slice_of
 
 WEB4, WEB6, BALANCED4 = "10.96.0.80", "fd00:10:96::80", "203.0.113.7"
@@ -30,7 +30,7 @@ def addresses(pods: tuple[Pod, ...]) -> tuple[list[str], list[str]]:
 
 async def only(client: Client | None, address: str, port: int = 80, kind: int = TCP, times: int = 8) -> str:
     """The one who answers so many new connections."""
-    (name,) = await askers(client, address, port, kind, times)
+    (name,) = await responders(client, address, port, kind, times)
     return name
 
 
@@ -106,7 +106,7 @@ async def test_it_ends_some_time_after_the_last_connection_and_not_after_the_fir
         loop = asyncio.get_running_loop()
         start, names = loop.time(), set[str]()
         while loop.time() < start + 3:  # longer than the timeout, without a pause as long as it
-            names.add((await ask(client, WEB4)).name)
+            names.add((await request(client, WEB4)).name)
             await asyncio.sleep(0.1)
         assert len(names) == 1
 
@@ -127,13 +127,13 @@ async def test_it_is_switched_on_and_off(kind: int) -> None:
     client = await node.pod("client")
     expose(node, *pods, affinity=0)
     async with node.proxy() as proxy:
-        assert await askers(client, WEB4, kind=kind) == set("abc")
+        assert await responders(client, WEB4, kind=kind) == set("abc")
         expose(node, *pods)
         await proxy.settle()
         assert await only(client, WEB4, kind=kind) in "abc"
         expose(node, *pods, affinity=0)
         await proxy.settle()
-        assert await askers(client, WEB4, kind=kind) == set("abc")
+        assert await responders(client, WEB4, kind=kind) == set("abc")
 
 
 @sandboxed
@@ -145,9 +145,9 @@ async def test_with_local_policy_clients_outside_stay_with_a_local_endpoint_and_
     node.slices.put(slice_of("web", *local, endpoint(far.address4, node="node-2"), ports=TARGETS))
     async with node.proxy():
         assert await only(node.outside, NODE_ADDRESS4, 30080) in "ab"
-        assert (await ask(node.outside, NODE_ADDRESS4, 30080)).caller == node.outside.address4
+        assert (await request(node.outside, NODE_ADDRESS4, 30080)).caller == node.outside.address4
         with pytest.raises(ConnectionRefusedError):
-            await ask(node.outside, NODE_ADDRESS6, 30080)
+            await request(node.outside, NODE_ADDRESS6, 30080)
 
 
 @sandboxed
@@ -157,7 +157,7 @@ async def test_without_endpoints_it_refuses_and_with_a_missing_one_it_draws_anot
     expose(node)
     async with node.proxy() as proxy:
         with pytest.raises(ConnectionRefusedError):
-            await ask(client, WEB4)
+            await request(client, WEB4)
         expose(node, a)
         await proxy.settle()
         assert await only(client, WEB4) == "a"

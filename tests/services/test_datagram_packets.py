@@ -5,7 +5,7 @@ import pytest
 from podwire.kernel.conntrack import Conntrack, Family, FlowProtocol
 from podwire.services.node_view import NodeView
 from tests.sandbox import sandboxed
-from tests.services.network import NODE_ADDRESS4, NODE_ADDRESS6, SILENCE_SECONDS, UDP, Node, Pod, ask_again, opened
+from tests.services.network import NODE_ADDRESS4, NODE_ADDRESS6, SILENCE_SECONDS, UDP, Node, Pod, opened, request_from
 from tests.services.objects import NODE, endpoint, service, slice_of
 
 WEB4, WEB6, BALANCED4, EXTERNAL4 = "10.96.0.80", "fd00:10:96::80", "203.0.113.7", "198.51.100.1"
@@ -34,7 +34,7 @@ async def test_flows_move_when_their_endpoint_goes_when_all_go_and_when_the_firs
         flows = [(opened(client, address, UDP), address, port) for address, port in WAYS]
 
         async def answered() -> set[str]:
-            return {(await ask_again(flow, address, port)).name for flow, address, port in flows}
+            return {(await request_from(flow, address, port)).name for flow, address, port in flows}
 
         assert await answered() == {"a"}
         expose(node, b)
@@ -44,7 +44,7 @@ async def test_flows_move_when_their_endpoint_goes_when_all_go_and_when_the_firs
         await proxy.settle()
         for flow, address, port in flows:
             with pytest.raises(ConnectionRefusedError):
-                await ask_again(flow, address, port)
+                await request_from(flow, address, port)
         expose(node, a)
         await proxy.settle()
         assert await answered() == {"a"}
@@ -57,10 +57,10 @@ async def test_a_flow_that_began_before_the_service_is_led_to_it() -> None:
     async with node.proxy(VIEW) as proxy:
         flow = opened(client, NODE_ADDRESS4, UDP)
         with pytest.raises(ConnectionRefusedError):  # by the node's own stack: connection tracking knows the flow now
-            await ask_again(flow, NODE_ADDRESS4, 30080)
+            await request_from(flow, NODE_ADDRESS4, 30080)
         expose(node, a)
         await proxy.settle()
-        assert (await ask_again(flow, NODE_ADDRESS4, 30080)).name == "a"
+        assert (await request_from(flow, NODE_ADDRESS4, 30080)).name == "a"
 
 
 @VIEWS
@@ -72,7 +72,7 @@ async def test_flows_of_others_to_the_same_port_number_stay(view: NodeView) -> N
     expose(node, a)
     async with node.proxy(view) as proxy:
         flow = opened(client, foreign.address4, UDP)
-        assert (await ask_again(flow, foreign.address4, 30080)).name == "foreign"
+        assert (await request_from(flow, foreign.address4, 30080)).name == "foreign"
         before = ports_to(foreign.address4)
         assert before == {flow.getsockname()[1]}
         expose(node, b)
@@ -97,14 +97,14 @@ async def test_a_change_of_policy_leaves_flows_where_they_are() -> None:
     node.slices.put(slice_of("web", endpoint(a.address4, node="node-2"), ports=("udp:8080",)))
     async with node.proxy(VIEW) as proxy:
         flow = opened(client, WEB4, UDP)
-        assert (await ask_again(flow, WEB4)).name == "a"
+        assert (await request_from(flow, WEB4)).name == "a"
         both = endpoint(a.address4, node="node-2"), endpoint(b.address4, node="node-1")
         expose(node, internal_traffic_policy="Local")
         node.slices.put(slice_of("web", *both, ports=("udp:8080",)))
         await proxy.settle()
-        assert (await ask_again(flow, WEB4)).name == "a"
+        assert (await request_from(flow, WEB4)).name == "a"
         with opened(client, WEB4, UDP) as other:
-            assert (await ask_again(other, WEB4)).name == "b"
+            assert (await request_from(other, WEB4)).name == "b"
 
 
 @sandboxed
@@ -115,4 +115,4 @@ async def test_local_without_a_local_endpoint_drops_new_datagrams() -> None:
     node.slices.put(slice_of("web", endpoint(a.address4, node="node-2"), ports=("udp:8080",)))
     async with node.proxy(VIEW):
         with opened(client, WEB4, UDP) as flow, pytest.raises(TimeoutError):
-            await ask_again(flow, WEB4, seconds=SILENCE_SECONDS)
+            await request_from(flow, WEB4, seconds=SILENCE_SECONDS)

@@ -1,4 +1,4 @@
-"""Random Services and endpoints with real rules and packets: who answers from where, as a model of its own says it.
+"""Random Services and endpoints with real rules and packets: the pods that answer are those of an independent model.
 
 The model is written from reference tables (kubernetes.io "Virtual IPs and Service Proxies"), not from the code under
 test. One proxy goes through all cases, and is started again now and then: what a case leaves behind counts too.
@@ -17,7 +17,7 @@ import pytest
 from podwire.kube.discovery import Endpoint, EndpointConditions, EndpointHints, ForZone
 from podwire.services.node_view import NodeView
 from tests.sandbox import sandboxed
-from tests.services.network import NODE_ADDRESS4, NODE_ADDRESS6, Client, Node, Outside, Pod, ask
+from tests.services.network import NODE_ADDRESS4, NODE_ADDRESS6, Client, Node, Outside, Pod, request
 from tests.services.objects import NODE, node_at, service, slice_of
 
 ADDRESSES = {
@@ -158,12 +158,12 @@ class Bench:
     async def _check(self, case: Case, scope: str, client: Client | None, source: str) -> None:
         inside = client is not self.node.outside
         expected = led_to(case, scope, inside, source)
-        said = f"{case} {scope} from {source}: {expected}"
+        about = f"{case} {scope} from {source}: {expected}"
         address, port = ADDRESSES[case.family][scope], 30080 if scope == "node" else 80
         found = set()
         for _ in range(1 if DROPPED in expected else TRIES):
             try:
-                answer = await ask(client, address, port, seconds=DROPPED_SECONDS if DROPPED in expected else 10)
+                answer = await request(client, address, port, seconds=DROPPED_SECONDS if DROPPED in expected else 10)
             except ConnectionRefusedError:
                 found.add(REFUSED)
             except TimeoutError:
@@ -172,10 +172,10 @@ class Bench:
                 found.add(answer.name)
                 seen = inside or (scope != "cluster" and case.external == "Local")
                 if client is not None:
-                    assert (answer.caller == source) == seen, f"{said}: {answer.caller}"
-        assert found <= expected, f"{said}, not {found}"
+                    assert (answer.caller == source) == seen, f"{about}: {answer.caller}"
+        assert found <= expected, f"{about}, not {found}"
         if case.affinity:
-            assert len(found) == 1, f"{said}: {found} in spite of affinity"
+            assert len(found) == 1, f"{about}: {found} in spite of affinity"
 
 
 def _address(of: Pod | Outside, family: int) -> str:
@@ -201,12 +201,12 @@ async def check_all(seed: int, count: int, restart_every: int) -> None:
 
 
 @sandboxed
-async def test_who_answers_from_where_is_what_the_model_says() -> None:
+async def test_the_pods_that_answer_are_those_of_the_model() -> None:
     await check_all(seed=1, count=24, restart_every=8)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(2, 5))
 @sandboxed
-async def test_who_answers_from_where_in_many_more_cases(seed: int) -> None:
+async def test_the_pods_that_answer_in_many_more_cases(seed: int) -> None:
     await check_all(seed, count=100, restart_every=5)

@@ -7,7 +7,17 @@ import pytest
 from podwire.kube.services import LoadBalancerIngress
 from podwire.services.node_view import NodeView
 from tests.sandbox import sandboxed
-from tests.services.network import NODE_ADDRESS4, NODE_ADDRESS6, SILENCE_SECONDS, TCP, UDP, Node, Pod, ask, askers
+from tests.services.network import (
+    NODE_ADDRESS4,
+    NODE_ADDRESS6,
+    SILENCE_SECONDS,
+    TCP,
+    UDP,
+    Node,
+    Pod,
+    request,
+    responders,
+)
 from tests.services.objects import endpoint, node_at, service, slice_of
 
 CLUSTER4, CLUSTER6 = "10.96.0.80", "fd00:10:96::80"
@@ -39,11 +49,11 @@ async def test_node_ports_and_balanced_addresses_lead_to_endpoints_from_everywhe
     node.outside.reach(BALANCED4, BALANCED6)
     expose(node, a, b)
     async with node.proxy():
-        for asker in (client, None, node.outside):
+        for sender in (client, None, node.outside):
             for address in (NODE_ADDRESS4, NODE_ADDRESS6):
-                assert await askers(asker, address, 30080, kind) == {"a", "b"}
+                assert await responders(sender, address, 30080, kind) == {"a", "b"}
             for address in (BALANCED4, BALANCED6):
-                assert await askers(asker, address, 80, kind) == {"a", "b"}
+                assert await responders(sender, address, 80, kind) == {"a", "b"}
 
 
 @KINDS
@@ -57,13 +67,13 @@ async def test_the_client_is_hidden_by_the_policy_cluster_and_seen_by_local(kind
     ours = {node.outside.address4, node.outside.address6}
     async with node.proxy() as proxy:
         for address, port in ways:
-            assert (await ask(node.outside, address, port, kind)).caller not in ours
-            assert (await ask(client, address, port, kind)).caller in {client.address4, client.address6}
+            assert (await request(node.outside, address, port, kind)).caller not in ours
+            assert (await request(client, address, port, kind)).caller in {client.address4, client.address6}
         expose(node, a, external_traffic_policy="Local")
         await proxy.settle()
         for address, port in ways:
-            assert (await ask(node.outside, address, port, kind)).caller in ours
-            assert (await ask(client, address, port, kind)).caller in {client.address4, client.address6}
+            assert (await request(node.outside, address, port, kind)).caller in ours
+            assert (await request(client, address, port, kind)).caller in {client.address4, client.address6}
 
 
 @KINDS
@@ -75,19 +85,19 @@ async def test_local_uses_local_endpoints_from_outside_alone_and_drops_without_a
     expose(node, a, elsewhere=True, external_traffic_policy="Local")
     async with node.proxy() as proxy:
         for address, port in ((NODE_ADDRESS4, 30080), (BALANCED6, 80)):
-            assert await askers(node.outside, address, port, kind) == {"a"}
+            assert await responders(node.outside, address, port, kind) == {"a"}
         expose(node, elsewhere=True, external_traffic_policy="Local")
         await proxy.settle()
         for address, port in ((NODE_ADDRESS4, 30080), (BALANCED6, 80)):
             with pytest.raises(TimeoutError):
-                await ask(node.outside, address, port, kind, seconds=SILENCE_SECONDS)
+                await request(node.outside, address, port, kind, seconds=SILENCE_SECONDS)
         expose(node, external_traffic_policy="Local")
         await proxy.settle()
         for address, port in ((NODE_ADDRESS4, 30080), (BALANCED6, 80)):
             with pytest.raises(ConnectionRefusedError):
-                await ask(node.outside, address, port, kind)
+                await request(node.outside, address, port, kind)
             with pytest.raises(ConnectionRefusedError):
-                await ask(client, address, port, kind)
+                await request(client, address, port, kind)
 
 
 @sandboxed
@@ -97,11 +107,11 @@ async def test_local_from_pods_and_the_node_itself_means_all_endpoints() -> None
     expose(node, external_traffic_policy="Local")
     node.slices.put(slice_of("web", endpoint(far.address4, node="node-2"), ports=TARGETS))
     async with node.proxy():
-        for asker in (client, None):
+        for sender in (client, None):
             for address, port in ((NODE_ADDRESS4, 30080), (BALANCED4, 80)):
-                assert (await ask(asker, address, port)).name == "far"
+                assert (await request(sender, address, port)).name == "far"
         with pytest.raises(TimeoutError):
-            await ask(node.outside, NODE_ADDRESS4, 30080, seconds=SILENCE_SECONDS)
+            await request(node.outside, NODE_ADDRESS4, 30080, seconds=SILENCE_SECONDS)
 
 
 @sandboxed
@@ -112,15 +122,15 @@ async def test_internal_policy_local_counts_for_the_cluster_ip_alone() -> None:
     both = [endpoint(a.address4, node="node-1"), endpoint(far.address4, node="node-2")]
     node.slices.put(slice_of("web", *both, ports=TARGETS))
     async with node.proxy() as proxy:
-        assert await askers(client, CLUSTER4) == {"a"}
-        assert await askers(None, CLUSTER4) == {"a"}
-        assert await askers(client, NODE_ADDRESS4, 30080) == {"a", "far"}
+        assert await responders(client, CLUSTER4) == {"a"}
+        assert await responders(None, CLUSTER4) == {"a"}
+        assert await responders(client, NODE_ADDRESS4, 30080) == {"a", "far"}
         node.slices.put(slice_of("web", both[1], ports=TARGETS))
         await proxy.settle()
-        for asker in (client, None):
+        for sender in (client, None):
             with pytest.raises(TimeoutError):
-                await ask(asker, CLUSTER4, seconds=SILENCE_SECONDS)
-        assert (await ask(client, BALANCED4)).name == "far"
+                await request(sender, CLUSTER4, seconds=SILENCE_SECONDS)
+        assert (await request(client, BALANCED4)).name == "far"
 
 
 @sandboxed
@@ -129,7 +139,7 @@ async def test_node_ports_are_on_primary_addresses_unless_ranges_are_given_and_n
     a, client = await node.pod("a", 8080), await node.pod("client")
     node.add_address("172.31.0.2/16", "fd00:31::2/64")
     expose(node, a)
-    asked = [
+    requested = [
         (client, NODE_ADDRESS4),
         (client, "172.31.0.2"),
         (client, "fd00:31::2"),
@@ -139,9 +149,9 @@ async def test_node_ports_are_on_primary_addresses_unless_ranges_are_given_and_n
 
     async def answered() -> list[str]:
         found = []
-        for asker, address in asked:
+        for sender, address in requested:
             try:
-                found.append(f"{address} {(await ask(asker, address, 30080)).name}")
+                found.append(f"{address} {(await request(sender, address, 30080)).name}")
             except ConnectionRefusedError:
                 found.append(f"{address} -")
         return found
@@ -162,12 +172,12 @@ async def test_a_node_port_follows_the_addresses_of_the_node() -> None:
     expose(node, a)
     async with node.proxy() as proxy:
         with pytest.raises(ConnectionRefusedError):
-            await ask(client, "172.31.0.2", 30080)
+            await request(client, "172.31.0.2", 30080)
         node.nodes.put(node_at("172.31.0.2"))
         await proxy.settle()
-        assert (await ask(client, "172.31.0.2", 30080)).name == "a"
+        assert (await request(client, "172.31.0.2", 30080)).name == "a"
         with pytest.raises(ConnectionRefusedError):
-            await ask(client, NODE_ADDRESS4, 30080)
+            await request(client, NODE_ADDRESS4, 30080)
 
 
 @sandboxed
@@ -180,18 +190,18 @@ async def test_only_admitted_sources_reach_a_balanced_address_and_everyone_the_n
         expose(node, a, external_traffic_policy=policy, load_balancer_source_ranges=admits_outside)
         async with node.proxy() as proxy:
             for address in (BALANCED4, BALANCED6):
-                assert (await ask(node.outside, address, 80)).name == "a"
+                assert (await request(node.outside, address, 80)).name == "a"
                 with pytest.raises(TimeoutError):
-                    await ask(client, address, 80, seconds=SILENCE_SECONDS)
+                    await request(client, address, 80, seconds=SILENCE_SECONDS)
             pods = ("10.244.0.0/16", "fd00:10:244::/48")
             expose(node, a, external_traffic_policy=policy, load_balancer_source_ranges=pods)
             await proxy.settle()
             for address, port in ((BALANCED4, 80), (BALANCED6, 80), (NODE_ADDRESS4, 30080), (CLUSTER4, 80)):
-                assert (await ask(client, address, port)).name == "a"
-            assert (await ask(node.outside, NODE_ADDRESS4, 30080)).name == "a"
+                assert (await request(client, address, port)).name == "a"
+            assert (await request(node.outside, NODE_ADDRESS4, 30080)).name == "a"
             for address in (BALANCED4, BALANCED6):
                 with pytest.raises(TimeoutError):
-                    await ask(node.outside, address, 80, seconds=SILENCE_SECONDS)
+                    await request(node.outside, address, 80, seconds=SILENCE_SECONDS)
 
 
 @sandboxed
@@ -200,9 +210,9 @@ async def test_ranges_of_the_other_family_admit_nobody() -> None:
     a, client = await node.pod("a", 8080), await node.pod("client")
     expose(node, a, load_balancer_source_ranges=("10.244.0.0/16",))
     async with node.proxy():
-        assert (await ask(client, BALANCED4)).name == "a"
+        assert (await request(client, BALANCED4)).name == "a"
         with pytest.raises(TimeoutError):
-            await ask(client, BALANCED6, seconds=SILENCE_SECONDS)
+            await request(client, BALANCED6, seconds=SILENCE_SECONDS)
 
 
 @sandboxed
@@ -212,9 +222,9 @@ async def test_external_addresses_are_taken_only_where_the_agent_allows_them() -
     await node.beyond("198.51.100.1", 80)
     expose(node, a, external_ips=("198.51.100.1",))
     async with node.proxy():
-        assert (await ask(client, "198.51.100.1")).name == "beyond"
+        assert (await request(client, "198.51.100.1")).name == "beyond"
     async with node.proxy(NodeView("node-1", allow_external_ips=True)):
-        assert (await ask(client, "198.51.100.1")).name == "a"
+        assert (await request(client, "198.51.100.1")).name == "a"
 
 
 @sandboxed
@@ -224,11 +234,11 @@ async def test_other_ports_of_a_balanced_address_are_refused_and_those_of_the_no
     node.outside.reach(BALANCED4, CLUSTER4)
     expose(node, a)
     async with node.proxy():
-        for asker in (client, None, node.outside):
+        for sender in (client, None, node.outside):
             for address in (BALANCED4, CLUSTER4):
                 with pytest.raises(ConnectionRefusedError):
-                    await ask(asker, address, 81)
-        assert (await ask(node.outside, CLUSTER4)).caller != node.outside.address4
+                    await request(sender, address, 81)
+        assert (await request(node.outside, CLUSTER4)).caller != node.outside.address4
 
 
 @sandboxed
@@ -239,7 +249,7 @@ async def test_a_pod_reaches_itself_from_every_frontend() -> None:
         expose(node, a, external_traffic_policy=policy)
         async with node.proxy():
             for address, port in ((NODE_ADDRESS4, 30080), (NODE_ADDRESS6, 30080), (BALANCED4, 80), (BALANCED6, 80)):
-                assert (await ask(a, address, port)).name == "a"
+                assert (await request(a, address, port)).name == "a"
 
 
 @sandboxed
@@ -252,4 +262,4 @@ async def test_a_balancer_that_is_a_proxy_is_really_passed() -> None:
         node.services.put(service("web", CLUSTER4, balanced=balanced))
         node.slices.put(slice_of("web", endpoint(a.address4, node="node-1")))
         async with node.proxy():
-            assert (await ask(client, BALANCED4)).name == name
+            assert (await request(client, BALANCED4)).name == name

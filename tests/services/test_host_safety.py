@@ -13,7 +13,7 @@ from podwire.kernel.counters import CounterDump
 from podwire.kernel.nftables import Nftables
 from podwire.services.ruleset import TABLE_NAME
 from tests.sandbox import sandboxed
-from tests.services.network import NODE_ADDRESS4, SILENCE_SECONDS, TCP, UDP, Node, Pod, ask, ask_again, opened
+from tests.services.network import NODE_ADDRESS4, SILENCE_SECONDS, TCP, UDP, Node, Pod, opened, request, request_from
 from tests.services.objects import endpoint, service, slice_of
 
 WEB4, WEB6 = "10.96.0.80", "fd00:10:96::80"
@@ -28,12 +28,12 @@ async def test_a_loopback_port_of_the_node_is_closed_to_pods_even_with_route_loc
     Path("/proc/sys/net/ipv4/conf/all/route_localnet").write_text("1")
     client.route_loopback()
     with local_server("127.0.0.53", 9000, kind):
-        assert (await ask(client, "127.0.0.53", 9000, kind)).name == "loopback"
+        assert (await request(client, "127.0.0.53", 9000, kind)).name == "loopback"
         async with node.proxy():
             with pytest.raises(TimeoutError):
-                await ask(client, "127.0.0.53", 9000, kind, seconds=SILENCE_SECONDS)
+                await request(client, "127.0.0.53", 9000, kind, seconds=SILENCE_SECONDS)
             assert CounterDump().packets(TABLE_NAME)["loopback"] > 0
-            assert (await ask(None, "127.0.0.53", 9000, kind)).name == "loopback"
+            assert (await request(None, "127.0.0.53", 9000, kind)).name == "loopback"
 
 
 @contextlib.contextmanager
@@ -74,9 +74,9 @@ async def test_a_packet_from_outside_with_the_address_of_a_service_is_dropped() 
     expose(node, a)
     async with node.proxy():
         with bound(node, "10.96.0.99") as forged, pytest.raises(TimeoutError):
-            await ask_again(forged, a.address4, 8080, seconds=SILENCE_SECONDS)
+            await request_from(forged, a.address4, 8080, seconds=SILENCE_SECONDS)
         with bound(node, node.outside.address4) as honest:
-            assert (await ask_again(honest, a.address4, 8080)).name == "a"
+            assert (await request_from(honest, a.address4, 8080)).name == "a"
 
 
 def bound(node: Node, address: str) -> socket.socket:
@@ -115,10 +115,10 @@ async def test_no_word_leaves_with_a_packet(kind: int) -> None:
     for affinity in (0, 60):
         expose(node, a, affinity=affinity)
         async with node.proxy():
-            for asker in (client, None, node.outside):
-                assert (await ask(asker, NODE_ADDRESS4, 30080, kind)).name == "a"
+            for sender in (client, None, node.outside):
+                assert (await request(sender, NODE_ADDRESS4, 30080, kind)).name == "a"
             for address in (WEB4, WEB6):
-                assert (await ask(client, address, kind=kind)).name == "a"
+                assert (await request(client, address, kind=kind)).name == "a"
     assert "packets 0 " in nft.run("list counter inet watch left")
     assert "packets 0 " not in nft.run("list counter inet watch seen")
 
@@ -133,7 +133,7 @@ async def test_a_priority_of_the_sender_is_never_taken_for_a_word() -> None:
         for priority in (1, 6, 0x01000000):
             with opened(client, "192.0.2.9", TCP) as sender:
                 sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, priority)
-                assert (await ask_again(sender, "192.0.2.9")).name == "beyond"
+                assert (await request_from(sender, "192.0.2.9")).name == "beyond"
             with opened(client, WEB4, TCP) as sender:
                 sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, priority)
-                assert (await ask_again(sender, WEB4)).name == "a"
+                assert (await request_from(sender, WEB4)).name == "a"

@@ -40,7 +40,7 @@ class Cluster:
             feed.remove(item)  # type: ignore[arg-type]
 
     async def work(self, steps: Iterable[Sequence[Step]]) -> None:
-        """Run the proxy through the steps; what stands together is heard together."""
+        """Run the proxy through the steps; steps of one group are received together."""
         for feed in (self.services, self.slices):
             feed.disconnect()
             feed.synced.set()
@@ -116,7 +116,7 @@ DETOURS: tuple[Step, ...] = (
 
 
 def direct() -> Counter[Hashable]:
-    """What stands when the final objects are all there is."""
+    """What is applied when the final objects are all there is."""
     cluster = Cluster()
     asyncio.run(cluster.work([[put(item) for item in FINAL]]))
     return cluster.rows()

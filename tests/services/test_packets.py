@@ -13,7 +13,7 @@ from podwire.kube.networking import ServiceCIDR, ServiceCIDRSpec
 from podwire.services.rows import EndpointRow, FlowsRow
 from podwire.services.ruleset import TABLE
 from tests.sandbox import sandboxed
-from tests.services.network import SILENCE_SECONDS, TCP, UDP, Node, Pod, ask, ask_again, askers, opened
+from tests.services.network import SILENCE_SECONDS, TCP, UDP, Node, Pod, opened, request, request_from, responders
 from tests.services.objects import endpoint, node_at, pod_with_ports, service, slice_of
 
 WEB4, WEB6 = "10.96.0.80", "fd00:10:96::80"
@@ -40,9 +40,9 @@ async def test_pods_and_the_node_reach_every_endpoint_in_both_families(kind: int
     lead_to(node, a, b)
     async with node.proxy():
         for address in (WEB4, WEB6):
-            assert await askers(client, address, kind=kind) == {"a", "b"}
-            assert await askers(None, address, kind=kind) == {"a", "b"}
-            assert (await ask(client, address, kind=kind)).caller in {client.address4, client.address6}
+            assert await responders(client, address, kind=kind) == {"a", "b"}
+            assert await responders(None, address, kind=kind) == {"a", "b"}
+            assert (await request(client, address, kind=kind)).caller in {client.address4, client.address6}
 
 
 @sandboxed
@@ -52,10 +52,10 @@ async def test_only_ready_endpoints_are_used_and_changes_are_followed() -> None:
     node.services.put(service("web", WEB4))
     node.slices.put(slice_of("web", endpoint(a.address4), endpoint(b.address4, ready=False)))
     async with node.proxy() as proxy:
-        assert await askers(client, WEB4) == {"a"}
+        assert await responders(client, WEB4) == {"a"}
         node.slices.put(slice_of("web", endpoint(a.address4, ready=False), endpoint(b.address4)))
         await proxy.settle()
-        assert await askers(client, WEB4) == {"b"}
+        assert await responders(client, WEB4) == {"b"}
 
 
 @KINDS
@@ -70,7 +70,7 @@ async def test_a_pod_reaches_itself_through_its_service(address: str, kind: int)
         slice_of("web", endpoint(a.address6, node="node-1"), ports=BOTH_TARGETS, name="6"),
     )
     async with node.proxy():
-        answer = await ask(a, address, kind=kind)
+        answer = await request(a, address, kind=kind)
     assert answer.name == "a"
     assert answer.caller not in {a.address4, a.address6}
 
@@ -86,16 +86,16 @@ async def test_without_endpoints_and_at_unknown_ports_connections_are_refused_at
     refused_on_node = ConnectionRefusedError if kind == TCP else PermissionError
     async with node.proxy() as proxy:
         with pytest.raises(ConnectionRefusedError):
-            await ask(client, address, 81, kind)
+            await request(client, address, 81, kind)
         with pytest.raises(refused_on_node):
-            await ask(None, address, 81, kind)
-        assert (await ask(client, address, 80, kind)).name == "a"
+            await request(None, address, 81, kind)
+        assert (await request(client, address, 80, kind)).name == "a"
         lead_to(node)
         await proxy.settle()
         with pytest.raises(ConnectionRefusedError):
-            await ask(client, address, 80, kind)
+            await request(client, address, 80, kind)
         with pytest.raises(refused_on_node):
-            await ask(None, address, 80, kind)
+            await request(None, address, 80, kind)
 
 
 @sandboxed
@@ -103,10 +103,10 @@ async def test_nothing_leaves_the_node_for_an_address_that_no_service_has() -> N
     node = Node()
     client = await node.pod("client")
     await node.beyond("10.96.0.99", 80)
-    assert (await ask(client, "10.96.0.99")).name == "beyond"
+    assert (await request(client, "10.96.0.99")).name == "beyond"
     async with node.proxy():
         with pytest.raises(TimeoutError):
-            await ask(client, "10.96.0.99", seconds=SILENCE_SECONDS)
+            await request(client, "10.96.0.99", seconds=SILENCE_SECONDS)
 
 
 @sandboxed
@@ -116,14 +116,14 @@ async def test_ranges_that_are_added_later_are_closed_too() -> None:
     await node.beyond("10.97.0.99", 80)
     added = ServiceCIDR(metadata=ObjectMeta(name="more"), spec=ServiceCIDRSpec(cidrs=("10.97.0.0/16",)))
     async with node.proxy() as proxy:
-        assert (await ask(client, "10.97.0.99")).name == "beyond"
+        assert (await request(client, "10.97.0.99")).name == "beyond"
         node.service_cidrs.put(added)
         await proxy.settle()
         with pytest.raises(TimeoutError):
-            await ask(client, "10.97.0.99", seconds=SILENCE_SECONDS)
+            await request(client, "10.97.0.99", seconds=SILENCE_SECONDS)
         node.service_cidrs.remove(added)
         await proxy.settle()
-        assert (await ask(client, "10.97.0.99")).name == "beyond"
+        assert (await request(client, "10.97.0.99")).name == "beyond"
 
 
 @sandboxed
@@ -133,11 +133,11 @@ async def test_a_missing_slot_drops_the_connection() -> None:
     await node.beyond(WEB4, 80)
     lead_to(node, a)
     async with node.proxy():
-        assert (await ask(client, WEB4)).name == "a"
+        assert (await request(client, WEB4)).name == "a"
         pool = next(row.pool for batch in node.batches for row in batch.upserts if isinstance(row, EndpointRow))
         Nftables().run(f"delete element {TABLE} endpoint4 {{ {pool} . tcp . 0 }}")
         with pytest.raises(TimeoutError):
-            await ask(client, WEB4, seconds=SILENCE_SECONDS)
+            await request(client, WEB4, seconds=SILENCE_SECONDS)
 
 
 @FAMILIES
@@ -148,14 +148,14 @@ async def test_a_client_that_keeps_sending_moves_on_when_its_endpoint_goes_and_o
     lead_to(node, a, b)
     async with node.proxy() as proxy:
         flows = [opened(client, address, UDP) for _ in range(20)]
-        before = [(await ask_again(flow, address)).name for flow in flows]
+        before = [(await request_from(flow, address)).name for flow in flows]
         assert set(before) == {"a", "b"}
         ports = [flow.getsockname()[1] for flow in flows]
         healthy = {port for port, name in zip(ports, before, strict=True) if name == "b"}
         lead_to(node, b)
         await proxy.settle()
         assert {flow.source_port for flow in node.datagrams(address)} == healthy
-        assert {(await ask_again(flow, address)).name for flow in flows} == {"b"}
+        assert {(await request_from(flow, address)).name for flow in flows} == {"b"}
 
 
 @sandboxed
@@ -165,14 +165,14 @@ async def test_datagrams_to_a_service_that_is_gone_reach_nobody() -> None:
     lead_to(node, a)
     async with node.proxy() as proxy:
         flow = opened(client, WEB4, UDP)
-        assert (await ask_again(flow, WEB4)).name == "a"
+        assert (await request_from(flow, WEB4)).name == "a"
         node.services.remove(service("web", WEB4, WEB6))
         await proxy.settle()
         with pytest.raises(TimeoutError):
-            await ask_again(flow, WEB4, seconds=SILENCE_SECONDS)
+            await request_from(flow, WEB4, seconds=SILENCE_SECONDS)
         lead_to(node, a)
         await proxy.settle()
-        assert (await ask_again(flow, WEB4)).name == "a"
+        assert (await request_from(flow, WEB4)).name == "a"
 
 
 @sandboxed
@@ -182,12 +182,12 @@ async def test_an_endpoint_that_ends_gets_no_new_datagrams_but_answers_the_old_o
     lead_to(node, a)
     async with node.proxy() as proxy:
         flow = opened(client, WEB4, UDP)
-        assert (await ask_again(flow, WEB4)).name == "a"
+        assert (await request_from(flow, WEB4)).name == "a"
         ending = endpoint(a.address4, ready=False, serving=True)
         node.slices.put(slice_of("web", ending, b.address4, ports=BOTH_TARGETS))
         await proxy.settle()
-        assert (await ask_again(flow, WEB4)).name == "a"
-        assert await askers(client, WEB4, kind=UDP) == {"b"}
+        assert (await request_from(flow, WEB4)).name == "a"
+        assert await responders(client, WEB4, kind=UDP) == {"b"}
 
 
 @sandboxed
@@ -200,7 +200,7 @@ async def test_more_endpoints_than_exact_chains_are_all_drawn() -> None:
     node.services.put(service("web", WEB4))
     node.slices.put(slice_of("web", *addresses[:40]), slice_of("web", *addresses[40:], name="2"))
     async with node.proxy():
-        seen = {(await ask(client, WEB4)).address for _ in range(300)}
+        seen = {(await request(client, WEB4)).address for _ in range(300)}
     assert len(seen) > 60, "300 draws from 70 miss more than 9 about never"
 
 
@@ -215,10 +215,10 @@ async def test_a_restart_writes_nothing_and_drops_no_connection() -> None:
     async with traffic(client) as answers:
         async with node.proxy():
             answers.clear()
-            assert await askers(client, WEB4) == {"a", "b"}
+            assert await responders(client, WEB4) == {"a", "b"}
         assert set(answers) == {"a", "b"}
     written = [row for batch in node.batches for row in (*batch.upserts, *batch.removals)]
-    assert not [row for row in written if not isinstance(row, FlowsRow)], "elements that stood already"
+    assert not [row for row in written if not isinstance(row, FlowsRow)], "elements that existed already"
 
 
 @sandboxed
@@ -228,11 +228,11 @@ async def test_what_changed_while_the_proxy_was_away_is_made_up_for() -> None:
     lead_to(node, a)
     async with node.proxy():
         flow = opened(client, WEB4, UDP)
-        assert (await ask_again(flow, WEB4)).name == "a"
+        assert (await request_from(flow, WEB4)).name == "a"
     lead_to(node, b)
     async with node.proxy():
-        assert (await ask_again(flow, WEB4)).name == "b"
-        assert await askers(client, WEB4) == {"b"}
+        assert (await request_from(flow, WEB4)).name == "b"
+        assert await responders(client, WEB4) == {"b"}
 
 
 @sandboxed
@@ -242,10 +242,10 @@ async def test_a_flow_from_before_there_were_rules_does_not_hide_the_service() -
     node.track()
     flow = opened(client, WEB4, UDP)
     with pytest.raises(TimeoutError):
-        await ask_again(flow, WEB4, seconds=SILENCE_SECONDS)
+        await request_from(flow, WEB4, seconds=SILENCE_SECONDS)
     lead_to(node, a)
     async with node.proxy():
-        assert (await ask_again(flow, WEB4)).name == "a"
+        assert (await request_from(flow, WEB4)).name == "a"
 
 
 @sandboxed
@@ -257,7 +257,7 @@ async def test_a_table_that_somebody_flushed_is_loaded_and_filled_again() -> Non
         Nftables().run(f"delete table {TABLE}")
         lead_to(node, a, b)
         await proxy.settle()
-        assert await askers(client, WEB4) == {"a", "b"}
+        assert await responders(client, WEB4) == {"a", "b"}
 
 
 @sandboxed
@@ -273,11 +273,11 @@ async def test_no_mark_is_left_behind() -> None:
         chain output { type filter hook output priority -99; jump judge; }
     }""")
     async with node.proxy():
-        for asker in (client, None):
+        for sender in (client, None):
             for address in (WEB4, WEB6):
-                await ask(asker, address)
+                await request(sender, address)
                 with pytest.raises(ConnectionRefusedError):
-                    await ask(asker, address, 81)
+                    await request(sender, address, 81)
     assert "packets 0 " in Nftables().run("list counter inet watch marked")
     assert "packets 0 " not in Nftables().run("list counter inet watch seen")
 
@@ -287,11 +287,11 @@ async def traffic(client: Pod) -> AsyncIterator[list[str]]:
     """New connections to the Service one after the other; one that fails fails the test."""
     answers: list[str] = []
 
-    async def keep_asking() -> None:
+    async def keep_requesting() -> None:
         while True:
-            answers.append((await ask(client, WEB4)).name)
+            answers.append((await request(client, WEB4)).name)
 
-    task = asyncio.create_task(keep_asking())
+    task = asyncio.create_task(keep_requesting())
     yield answers
     assert not task.done(), task.exception()
     task.cancel()
@@ -324,10 +324,10 @@ async def test_marks_of_others_survive_a_service() -> None:
     async with node.proxy():
         for address in (WEB4, WEB6):
             for kind in (TCP, UDP):
-                assert (await ask(client, address, kind=kind)).name == "a"
-                assert (await ask(None, address, kind=kind)).name == "a"
+                assert (await request(client, address, kind=kind)).name == "a"
+                assert (await request(None, address, kind=kind)).name == "a"
         with pytest.raises(ConnectionRefusedError):
-            await ask(client, WEB4, 81)
+            await request(client, WEB4, 81)
     assert "packets 0 " in nft.run("list counter inet foreign lost")
     assert "packets 0 " not in nft.run("list counter inet foreign kept")
 
@@ -344,17 +344,17 @@ async def test_a_host_port_leads_to_its_pod_from_everywhere(kind: int) -> None:
     node.pods.put(pod_with_ports("a", anywhere, addresses=[a.address4, a.address6]))
     node.pods.put(pod_with_ports("b", loopback, addresses=[b.address4]))
     async with node.proxy() as proxy:
-        for asker in (client, None):
+        for sender in (client, None):
             for address in ("172.18.0.2", "fd00:172:18::2"):
-                assert (await ask(asker, address, 90, kind)).name == "a"
-        assert (await ask(a, "172.18.0.2", 90, kind)).name == "a", "a pod reaches itself too"
+                assert (await request(sender, address, 90, kind)).name == "a"
+        assert (await request(a, "172.18.0.2", 90, kind)).name == "a", "a pod reaches itself too"
         for address, source in (("172.18.0.2", node.outside.address4), ("fd00:172:18::2", node.outside.address6)):
-            answer = await ask(node.outside, address, 90, kind)
+            answer = await request(node.outside, address, 90, kind)
             assert (answer.name, answer.caller) == ("a", source), "as with the plugin portmap"
         with opened(None, "127.0.0.1", kind) as local:
             local.bind(("172.18.0.2", 0))
-            assert (await ask_again(local, "127.0.0.1", 90, kind)).name == "b"
+            assert (await request_from(local, "127.0.0.1", 90, kind)).name == "b"
         node.pods.remove(node.pods.objects[NamespacedName("default", "a")])
         await proxy.settle()
         with pytest.raises(ConnectionRefusedError):
-            await ask(client, "172.18.0.2", 90, kind)
+            await request(client, "172.18.0.2", 90, kind)

@@ -204,7 +204,7 @@ async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
             """Nothing is remembered."""
 
         def run(self, _text: str) -> str:
-            assert looped.wait(5), "the loop stood still"
+            assert looped.wait(5), "the loop was blocked"
             return ""
 
         def forget(self, flows: Iterable[Flow]) -> None:

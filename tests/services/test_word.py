@@ -17,13 +17,13 @@ from podwire.services.word import (
 
 
 @pytest.mark.parametrize("affine", [False, True])
-def test_a_word_says_what_was_put_into_it(affine: bool) -> None:
+def test_a_word_holds_what_was_put_into_it(affine: bool) -> None:
     for size in AFFINE_SIZES if affine else SIZES:
         seconds = 10_800 if affine else 0
         word = slots_bits(size, affine=affine) | timeout_bits(seconds) | LARGEST_POOL
-        told = meaning(word)
-        assert (told.pool, told.verdict, told.slots, told.affinity_seconds) == (LARGEST_POOL, None, size, seconds)
-        assert not told.guarded
+        parts = meaning(word)
+        assert (parts.pool, parts.verdict, parts.slots, parts.affinity_seconds) == (LARGEST_POOL, None, size, seconds)
+        assert not parts.guarded
         assert meaning(word | GUARD).guarded
         assert word | GUARD < 1 << 32
 

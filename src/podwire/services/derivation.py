@@ -33,7 +33,7 @@ NODE_PORTS = NamespacedName("", "nodeport-addresses")
 Service can have these names, as they have no namespace."""
 
 _VIRTUAL = frozenset({Scope.CLUSTER, Scope.LOAD_BALANCER})
-"""Scopes whose addresses are nobody's but Services': their other ports are refused."""
+"""Scopes whose addresses belong to Services alone: their other ports are refused."""
 
 
 class View(Protocol):

@@ -200,7 +200,7 @@ def affinity_seconds(service: Service) -> int:
 def _source_ranges(service: Service, family: int) -> tuple[str, ...] | None:
     """The admitted sources of this family. None: all, as no range is given, or one that holds every address.
 
-    Ranges of the other family alone admit nobody: kube-proxy would admit everybody.
+    Ranges of the other family alone admit no client: kube-proxy would admit all.
     """
     given = service.spec.load_balancer_source_ranges
     if not given:
