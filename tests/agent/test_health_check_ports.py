@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from podwire.agent import health_check_ports
-from podwire.agent.config import PRIMARY
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.kernel import links
 from podwire.kernel.netlink import Netlink, NetlinkError
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
+from podwire.services.node_view import PRIMARY
 from tests.announcement.objects import FakeFeed, balanced, endpoint, node, slice_of
 from tests.sandbox import sandboxed
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from podwire.agent.config import PRIMARY
 from podwire.agent.service_health import CheckPort, check_port, listen_addresses, page
 from podwire.kube.discovery import HEADLESS_LABEL, PROXY_NAME_LABEL
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
+from podwire.services.node_view import PRIMARY
 from tests.announcement.objects import balanced
 
 PORT: dict[str, Any] = {"health_check_node_port": 30100}

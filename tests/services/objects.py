@@ -4,7 +4,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from podwire.kube.core import Container, ContainerPort, Node, NodeAddress, NodeStatus, Pod, PodIP, PodSpec, PodStatus
+from podwire.kube.core import (
+    ZONE_LABEL,
+    Container,
+    ContainerPort,
+    Node,
+    NodeAddress,
+    NodeStatus,
+    Pod,
+    PodIP,
+    PodSpec,
+    PodStatus,
+)
 from podwire.kube.discovery import (
     SERVICE_NAME_LABEL,
     Endpoint,
@@ -26,7 +37,7 @@ from podwire.kube.services import (
     SessionAffinityConfig,
 )
 from podwire.kube.watch import Change
-from podwire.services.node_view import ZONE_LABEL, NodeView
+from podwire.services.node_view import NodeView
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 

@@ -10,6 +10,7 @@ from podwire.announcement.bgp_settings import BgpSettings
 from podwire.component.logs import LogFormat
 from podwire.kube.credentials import Credentials
 from podwire.pods.model import Cluster
+from podwire.services.node_view import PRIMARY
 
 HEALTHZ_PORT = 10256
 METRICS_PORT = 10249
@@ -18,9 +19,6 @@ METRICS_PORT = 10249
 Address = tuple[str, int]
 
 EVERYWHERE: tuple[Address, ...] = (("0.0.0.0", HEALTHZ_PORT), ("::", HEALTHZ_PORT))  # noqa: S104 load balancers probe it
-
-PRIMARY = "primary"
-"""kube-proxy's word for the addresses of the Node object."""
 
 
 class AgentConfig(msgspec.Struct, frozen=True):

@@ -10,10 +10,11 @@ import click
 
 from podwire.agent import bgp_flags
 from podwire.agent.bgp_flags import bgp_options
-from podwire.agent.config import EVERYWHERE, METRICS_PORT, PRIMARY, AgentConfig
+from podwire.agent.config import EVERYWHERE, METRICS_PORT, AgentConfig
 from podwire.component.flags import AddressList, RangeList, credentials, program_flags
 from podwire.component.imports import without_authorities
 from podwire.pods.model import Cluster, Overlay
+from podwire.services.node_view import PRIMARY
 
 EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
 

@@ -19,13 +19,13 @@ from http import HTTPStatus
 
 import msgspec
 
-from podwire.agent.config import PRIMARY
 from podwire.component.endpoints import JSON, Page
 from podwire.kube.addresses import IPAddress
 from podwire.kube.discovery import NOT_PROXIED
 from podwire.kube.local_endpoints import needs_local_endpoints
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
+from podwire.services.node_view import PRIMARY
 
 WEIGHT_HEADER = "X-Load-Balancing-Endpoint-Weight"
 

@@ -60,10 +60,9 @@ COMPONENTS = (
 
 
 class ControllersConfig(msgspec.Struct, frozen=True):
-    """`credentials` are those of system:kube-controller-manager. `service_listener` gets every change of a Service.
+    """`credentials` are those of system:kube-controller-manager. `service_listener` receives every change of a Service.
 
-    Without `balancer_pools` no provider serves Services of type LoadBalancer. `service_listener` gets each change of a
-    Service.
+    Without `balancer_pools` no provider serves Services of type LoadBalancer.
     """
 
     credentials: Credentials

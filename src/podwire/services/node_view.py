@@ -11,9 +11,8 @@ from podwire.kube.addresses import canonical
 from podwire.kube.backend_choice import Place
 from podwire.kube.core import Node
 
-ZONE_LABEL = "topology.kubernetes.io/zone"
 PRIMARY = "primary"
-"""The value of `--nodeport-addresses` that means the InternalIPs of the Node."""
+"""The value of `--nodeport-addresses` that means the InternalIPs of the Node, as of kube-proxy's flag."""
 
 
 class NodeView(msgspec.Struct, frozen=True):
@@ -50,8 +49,7 @@ class NodeView(msgspec.Struct, frozen=True):
     def followed(self, node: Node) -> NodeView:
         """The same node as its object describes it now."""
         addresses = tuple(address for address in map(canonical, node.internal_addresses) if address)
-        zone = node.metadata.labels.get(ZONE_LABEL, "")
-        return msgspec.structs.replace(self, zone=zone, addresses=addresses)
+        return msgspec.structs.replace(self, zone=node.zone, addresses=addresses)
 
     def has_address_in(self, ranges: tuple[str, ...]) -> bool:
         """Whether one of its addresses is in one of these ranges."""

@@ -14,8 +14,6 @@ from podwire.kube.addresses import canonical
 from podwire.kube.backend_choice import Outcome, Topology, TrafficPolicy
 from podwire.kube.backends import PortKey
 
-PREFERENCES = frozenset({"PreferClose", "PreferSameZone", "PreferSameNode"})
-
 
 def findings(objects: ServiceObjects, nodes: Sequence[NodeLine]) -> Iterator[Finding]:
     """Return all of it."""
