@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Worker:
     """
 
     def __init__(self, name: str, rest: Callable[[], object] | None = None) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._executor = futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._rest = rest
         self._resting: asyncio.TimerHandle | None = None
         # A thread inherits the namespace of the one that starts it: start it now, not with the first call.

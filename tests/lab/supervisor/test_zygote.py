@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +15,17 @@ import pytest
 
 from podwire.lab.base.spawn import SpawnRequest
 from podwire.lab.supervisor.zygote import Zygote
+
+RARELY_NEEDED = (
+    "concurrent.futures.thread",
+    "podwire.announcement.bgp.",
+    "podwire.cli",
+    "podwire.insight",
+    "podwire.lab.demo",
+    "podwire.lab.relay.relay",
+    "podwire.testing",
+)
+"""How names of modules begin. A thread pool too: each process that has one imports it itself."""
 
 
 def say_name(arguments: Mapping[str, str], descriptors: Mapping[str, int]) -> None:
@@ -137,3 +150,11 @@ def test_a_fork_that_fails_is_an_answer_that_does_not_come_and_the_zygote_goes_o
         os.waitpid(pid, 0)
     with os.fdopen(reader) as words:
         assert words.read() == "", "nobody else holds the zygote's files"
+
+
+def test_what_a_world_needs_only_sometimes_is_not_imported_before() -> None:
+    script = "import sys; from podwire.lab.supervisor import zygote; zygote.warm_up(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    imported = done.stdout.split()
+    assert "podwire.lab.roles.entrypoints" in imported
+    assert [name for name in imported if name.startswith(RARELY_NEEDED)] == []
