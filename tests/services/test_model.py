@@ -3,7 +3,8 @@ import pytest
 from podwire.kube.backends import Backend
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
-from podwire.services.model import Entry, Frontend, Protocol, entries
+from podwire.services.model import Entry, Frontend, Protocol, Scope, entries
+from podwire.services.node_view import NodeView
 from tests.services.objects import NODE, endpoint, service, slice_of
 
 
@@ -130,3 +131,36 @@ def test_an_endpoint_of_the_wrong_family_is_ignored() -> None:
 
 def test_addresses_are_compared_in_canonical_form() -> None:
     assert only(service("web", "FD00:10:96:0::1")).frontend == Frontend("fd00:10:96::1", Protocol.TCP, 80)
+
+
+def test_an_address_that_is_external_and_balanced_is_guarded_as_a_balanced_one() -> None:
+    one = service(
+        "web",
+        "10.96.0.1",
+        external_ips=("203.0.113.7", "198.51.100.1"),
+        balanced=("203.0.113.7",),
+        load_balancer_source_ranges=("192.0.2.0/24",),
+    )
+    node = NodeView("node-1", allow_external_ips=True)
+    assert {(entry.frontend.address, entry.scope, entry.source_ranges) for entry in entries(one, [], node)} == {
+        ("10.96.0.1", Scope.CLUSTER, None),
+        ("203.0.113.7", Scope.LOAD_BALANCER, ("192.0.2.0/24",)),
+        ("198.51.100.1", Scope.EXTERNAL, None),
+    }
+
+
+def test_a_service_exists_only_in_the_families_of_its_cluster_addresses() -> None:
+    one = service("web", "10.96.0.1", node_ports=(30080,), balanced=("203.0.113.7", "2001:db8::7"))
+    assert {entry.frontend.address for entry in entries(one, [], NODE)} == {"10.96.0.1", "203.0.113.7", "0.0.0.0"}
+
+
+def test_source_ranges_with_every_address_guard_nothing_and_unreadable_ones_admit_no_client() -> None:
+    def ranges(*given: str) -> set[tuple[str, ...] | None]:
+        one = service("web", "10.96.0.1", balanced=("203.0.113.7",), load_balancer_source_ranges=given)
+        return {entry.source_ranges for entry in entries(one, [], NODE) if entry.scope is Scope.LOAD_BALANCER}
+
+    assert ranges() == {None}
+    assert ranges("192.0.2.0/24", "0.0.0.0/0") == {None}
+    assert ranges("192.0.2.1/24 ", "192.0.2.7") == {("192.0.2.0/24",)}
+    assert ranges("2001:db8::/32") == {()}
+    assert ranges("everybody") == {()}

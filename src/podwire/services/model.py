@@ -113,12 +113,12 @@ def entries(service: Service, slices: Iterable[EndpointSlice], node: NodeView) -
     """All frontends of a Service; none for headless ones, external names and Services of other proxies."""
     if NOT_PROXIED & service.metadata.labels.keys():
         return
-    addresses = tuple(_addresses(service, node))
+    addresses = _addresses(service, node)
     if not addresses:
         return
     found = by_port(service, [piece for piece in slices if not NOT_PROXIED & piece.metadata.labels.keys()])
     for family in _FAMILIES:
-        of_family = [one for one in addresses if (":" in one[0]) == (family == 6)]
+        of_family = [one for one in addresses.items() if (":" in one[0]) == (family == 6)]
         # Without a cluster IP of this family the Service does not exist in it, whatever else it has (serviceport.go).
         if any(scope is Scope.CLUSTER for _, scope in of_family):
             for port in service.spec.ports:
@@ -126,21 +126,21 @@ def entries(service: Service, slices: Iterable[EndpointSlice], node: NodeView) -
                 yield from _port_entries(_Context(service, node, key, found.get(key, {})), port, of_family)
 
 
-def _addresses(service: Service, node: NodeView) -> Iterator[tuple[str, Scope]]:
-    """The addresses on all ports. Unusable ones are left out."""
-    cluster = [address for address in map(canonical, service.addresses) if address]
-    if not cluster:
-        return
-    yield from ((address, Scope.CLUSTER) for address in cluster)
-    if node.allow_external_ips:
-        yield from _canonical(service.spec.external_ips, Scope.EXTERNAL)
+def _addresses(service: Service, node: NodeView) -> Mapping[str, Scope]:
+    """The addresses on all ports, none without a cluster IP. Unusable ones are left out.
+
+    One that is external and a load balancer's counts as the latter: the source ranges of the Service guard it.
+    """
+    found = dict.fromkeys(filter(None, map(canonical, service.addresses)), Scope.CLUSTER)
+    if not found:
+        return found
+    external = service.spec.external_ips if node.allow_external_ips else ()
     # With ipMode Proxy the balancer is a proxy that connections must really pass (KEP-1860).
-    balanced = (one.ip for one in service.status.load_balancer.ingress if one.ip_mode in {None, "VIP"})
-    yield from _canonical(balanced, Scope.LOAD_BALANCER)
-
-
-def _canonical(addresses: Iterable[str], scope: Scope) -> Iterator[tuple[str, Scope]]:
-    return ((address, scope) for address in map(canonical, addresses) if address)
+    balanced = [one.ip for one in service.status.load_balancer.ingress if one.ip_mode in {None, "VIP"}]
+    for scope, addresses in ((Scope.LOAD_BALANCER, balanced), (Scope.EXTERNAL, external)):
+        for address in filter(None, map(canonical, addresses)):
+            found.setdefault(address, scope)
+    return found
 
 
 class _Context:
