@@ -120,14 +120,14 @@ def _watch(namespace: Path, changes: int, pipe: Channel) -> None:
     deadline = time.perf_counter() + 2 * LOST_AFTER_SECONDS
     while len(arrived) < changes:
         try:
-            told = arrivals.next(deadline)
+            report = arrivals.next(deadline)
         except OSError as error:
             if error.errno == errno.ENOBUFS:
                 raise RuntimeError("notifications of the kernel were lost: this machine is too busy") from error
             raise
         now = time.perf_counter()
         deadline = now + LOST_AFTER_SECONDS
-        for address in _FRESH.findall(told):
+        for address in _FRESH.findall(report):
             if (turn := turns.get(address)) is not None:
                 arrived.setdefault(turn, now)
     pipe.send(arrived)

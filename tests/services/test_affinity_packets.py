@@ -103,12 +103,23 @@ async def test_it_ends_some_time_after_the_last_connection_and_not_after_the_fir
                     seen.add(await only(client, address, times=1))
     expose(node, *pods, affinity=2)
     async with node.proxy():
-        loop = asyncio.get_running_loop()
-        start, names = loop.time(), set[str]()
-        while loop.time() < start + 3:  # longer than the timeout, without a pause as long as it
-            names.add((await request(client, WEB4)).name)
-            await asyncio.sleep(0.1)
-        assert len(names) == 1
+        async with asyncio.timeout(60):
+            while not await _one_answers_for(client, seconds=3, pause=1):  # longer than the timeout of 2 s
+                pass
+
+
+async def _one_answers_for(client: Pod, seconds: float, pause: float) -> bool:
+    """Connect again and again; False where this machine's other work made a pause that is too long to judge."""
+    loop = asyncio.get_running_loop()
+    start, names = loop.time(), set[str]()
+    while loop.time() < start + seconds:
+        began = loop.time()
+        names.add((await request(client, WEB4)).name)
+        await asyncio.sleep(0.1)
+        if loop.time() > began + pause:
+            return False
+    assert len(names) == 1
+    return True
 
 
 async def _forgotten(nft: Nftables) -> None:
