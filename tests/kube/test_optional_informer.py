@@ -1,6 +1,7 @@
 """An informer of a kind that a server may not serve."""
 
 import asyncio
+import logging
 
 import pytest
 from aiohttp import web
@@ -10,8 +11,12 @@ from podwire.kube.optional_informer import OptionalInformer
 from tests.kube.fake_server import connected, item, listing, stream
 
 
-@pytest.mark.parametrize("code", [403, 404])
-async def test_a_kind_that_is_not_served_counts_as_known_and_empty(code: int) -> None:
+@pytest.mark.parametrize(("code", "level"), [(403, logging.WARNING), (404, logging.INFO)])
+async def test_a_kind_that_is_not_served_counts_as_known_and_empty(
+    code: int, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
     async def handler(_: web.Request) -> web.StreamResponse:
         return web.json_response({"kind": "Status", "code": code, "reason": "NotFound", "message": "no"}, status=code)
 
@@ -20,9 +25,11 @@ async def test_a_kind_that_is_not_served_counts_as_known_and_empty(code: int) ->
         await asyncio.wait_for(informer.run(), 10)
         assert informer.synced.is_set()
         assert informer.objects == {}
+    (logged,) = (one for one in caplog.records if one.name == "podwire.kube.optional_informer")
+    assert (logged.levelno, "configmaps are left out" in logged.message) == (level, True)
 
 
-async def test_a_kind_that_is_served_is_followed_after_errors() -> None:
+async def test_a_kind_that_is_served_is_followed_after_errors(caplog: pytest.LogCaptureFixture) -> None:
     answers = iter([500, 503])
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -44,3 +51,4 @@ async def test_a_kind_that_is_served_is_followed_after_errors() -> None:
             assert [await seen.get(), await seen.get()] == ["a", "b"]
         assert informer.synced.is_set()
         task.cancel()
+    assert [one.message for one in caplog.records if "trying again" in one.message], "errors are not silent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import aiohttp
@@ -24,7 +25,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 log = logging.getLogger(__name__)
 
-NOT_SERVED = frozenset({403, 404})
+NOT_SERVED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 """The server does not know the kind, or does not let this client read it."""
 
 
@@ -57,12 +58,13 @@ class OptionalInformer(Generic[ObjectT]):
         while True:
             try:
                 await self._client.list(self._kind, limit="1")
-            except ApiError as error:
-                if error.code in NOT_SERVED:
-                    log.info("%s cannot be read and are left out: %s", self._kind.resource, error)
+            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                if isinstance(error, ApiError) and error.code in NOT_SERVED:
+                    level = logging.WARNING if error.code == HTTPStatus.FORBIDDEN else logging.INFO
+                    log.log(level, "%s are left out until this process starts again: %s", self._kind.resource, error)
                     return False
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                pass
+                delay = backoff.step()
+                log.warning("%s: %s; trying again in %.1f s", self._kind.resource, error, delay)
+                await asyncio.sleep(delay)
             else:
                 return True
-            await asyncio.sleep(backoff.step())
