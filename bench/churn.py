@@ -32,8 +32,8 @@ from bench.wire import Connection, accepted
 
 WRITERS = 4
 LOST_AFTER_SECONDS = 20.0
-SETTLING = 0.25
-"""The part of the run after which memory must not grow any more."""
+SETTLING = 0.5
+"""The part of the run after which memory must not grow any more: by then every Service has changed once."""
 
 _FRESH = re.compile(rb"\x0a\xef..", re.DOTALL)
 
