@@ -7,19 +7,19 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from podwire.engine.reconcile import Reconciler
+from podwire.kube.feed import Feed
 from podwire.kube.meta import NamespacedName, Object
 from podwire.policy.model import Identity
 from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows, who
 from podwire.policy.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from podwire.engine.sink import Sink
     from podwire.kernel.link_end import LinkEnd
     from podwire.kube.core import Namespace, Pod
     from podwire.kube.networking import NetworkPolicy
-    from podwire.kube.watch import Change
     from podwire.policy.identities import Allocation, IdentityAllocator
     from podwire.policy.model import IPAddress
     from podwire.policy.view import Owner
@@ -29,19 +29,8 @@ log = logging.getLogger(__name__)
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
-class Feed(Protocol[ObjectT]):
-    """The part of an informer that policies need."""
-
-    synced: asyncio.Event
-
-    @property
-    def objects(self) -> Mapping[NamespacedName, ObjectT]:
-        """All objects by namespace and name."""
-        ...
-
-    def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
-        """Hear of every change, and of every object that is known already."""
-        ...
+class AwaitableFeed(Feed[ObjectT], Protocol[ObjectT]):
+    """A feed whose state can be waited for."""
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Return when the condition holds."""
@@ -58,9 +47,9 @@ class Policies:
     def __init__(
         self,
         node: str,
-        pods: Feed[Pod],
-        namespaces: Feed[Namespace],
-        policies: Feed[NetworkPolicy],
+        pods: AwaitableFeed[Pod],
+        namespaces: AwaitableFeed[Namespace],
+        policies: AwaitableFeed[NetworkPolicy],
         sink: Sink[Row],
         numbers: IdentityAllocator,
     ) -> None:
