@@ -13,7 +13,7 @@ async def ask(path: Path, line: bytes) -> str:
     return answer
 
 
-async def test_rows_are_told_sorted_to_the_owner_only(tmp_path: Path) -> None:
+async def test_rows_are_sorted_and_sent_to_the_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "agent.sock"
     async with serving_rows(path, {"services": lambda: ["b", "a"], "policy": list}):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

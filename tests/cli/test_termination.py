@@ -34,7 +34,7 @@ def test_a_signal_lets_the_program_clear_away(
     assert signal.getsignal(number) is before
 
 
-def test_the_outcome_is_told_as_it_is_when_all_is_cleared_away(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_outcome_is_reported_when_all_is_removed(capsys: pytest.CaptureFixture[str]) -> None:
     left = ["a world"]
 
     @cleanup_on_signal(lambda: f"left: {left}")

@@ -72,7 +72,7 @@ def until(process: subprocess.Popen[str], verb: str) -> dict[str, Any]:
 
 
 @pytest.mark.proves("client-node", "watch-resumes")
-def test_an_informer_hears_each_change_once_across_a_restart(world: World) -> None:
+def test_an_informer_receives_each_change_once_across_a_restart(world: World) -> None:
     kubectl = world.kubectl
     kubectl("create", "configmap", "before")
     kubectl("label", "configmap", "before", "seen=yes")

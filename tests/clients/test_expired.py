@@ -74,7 +74,7 @@ async def test_the_python_client_raises_after_a_second_410(core: Any) -> None:
 
 
 @pytest.mark.proves("watch-too-old", "python-kubernetes")
-async def test_an_informer_that_was_away_too_long_lists_anew(core: Any) -> None:
+async def test_an_informer_that_was_away_too_long_lists_again(core: Any) -> None:
     informer = SharedInformer(core.list_namespaced_config_map, "default", resync_period=2)  # a bound for its stop
     errors: list[int] = []
     informer.add_event_handler("ERROR", lambda error: errors.append(error.status))
@@ -96,7 +96,7 @@ async def test_an_informer_that_was_away_too_long_lists_anew(core: Any) -> None:
 
 
 @pytest.mark.proves("watch-too-old", "client-lightkube")
-async def test_lightkubes_watch_begins_anew_where_its_user_asked_for_that(core: Any, kubeconfig: str) -> None:
+async def test_lightkubes_watch_begins_again_where_its_user_set_that(core: Any, kubeconfig: str) -> None:
     config: Any = KubeConfig.from_file(kubeconfig).get()
     old = await asyncio.to_thread(make, core, "a")
     await asyncio.to_thread(make, core, *"bcdef")

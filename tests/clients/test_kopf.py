@@ -102,7 +102,7 @@ def bed(world: World, name: str) -> dict[str, str]:
 
 
 @pytest.mark.proves("client-kopf")
-def test_handlers_retry_finish_and_leave_their_result_in_the_status(operator: World) -> None:
+def test_handlers_retry_and_write_their_result_to_the_status(operator: World) -> None:
     operator.apply(garden("roses", "rose"))
     eventually(lambda: status(operator, "roses").get("plant"), 40, "the handler's result")
     assert status(operator, "roses")["plant"] == {"bed": "roses", "tries": 2}
@@ -128,7 +128,7 @@ def test_an_update_is_handled_and_timers_go_on(operator: World) -> None:
 
 
 @pytest.mark.proves("client-kopf")
-def test_a_deletion_waits_for_its_handler_and_takes_the_owned_along(operator: World) -> None:
+def test_a_deletion_waits_for_its_handler_and_removes_dependents(operator: World) -> None:
     operator.apply(garden("daisies", "daisy"))
     eventually(lambda: bed(operator, "daisies"), 40, "the bed")
     operator.kubectl("delete", "garden", "daisies", "--timeout=40s")
@@ -147,7 +147,7 @@ def test_events_of_built_in_kinds_are_watched_by_label(operator: World) -> None:
 
 
 @pytest.mark.proves("client-kopf", "watch-resume-after-restart")
-def test_an_operator_goes_on_after_the_api_servers_death(operator: World) -> None:
+def test_an_operator_continues_after_the_api_server_was_killed(operator: World) -> None:
     operator.apply(garden("asters", "aster"))
     eventually(lambda: bed(operator, "asters"), 40, "the bed")
     operator.kill("apiserver")
@@ -156,7 +156,7 @@ def test_an_operator_goes_on_after_the_api_servers_death(operator: World) -> Non
 
 
 @pytest.mark.proves("client-kopf")
-def test_a_new_operator_goes_on_where_a_killed_one_stood(operator: World, running: Operator) -> None:
+def test_a_new_operator_continues_where_a_killed_one_was(operator: World, running: Operator) -> None:
     operator.apply(garden("irises", "iris"))
     operator.apply(garden("doomed", "weed"))
     planted = "{.items[?(@.status.plant)].metadata.name}"

@@ -123,7 +123,7 @@ def test_lists_longer_than_a_page_are_whole(api: Any, place: Namespace) -> None:
 
 
 @pytest.mark.proves("client-kr8s")
-def test_a_watch_tells_each_change(api: Any, place: Namespace) -> None:
+def test_a_watch_returns_each_change(api: Any, place: Namespace) -> None:
     first = made(ConfigMap, api, {"metadata": {"name": "a", "namespace": place.name}, "data": {"x": "1"}})
     seen = api.watch("configmaps", namespace=place.name, label_selector="watched=yes")
     first.label(watched="yes")
@@ -164,7 +164,7 @@ def test_kinds_are_found_by_plain_discovery(api: Any, place: Namespace, tmp_path
 
 
 @pytest.mark.proves("client-kr8s")
-def test_the_server_tells_its_version_and_who_asks(api: Any, place: Namespace) -> None:
+def test_the_server_reports_its_version_and_the_user(api: Any, place: Namespace) -> None:
     place.apply(
         "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {app: s}, ports: [{port: 80}]}}\n"
     )

@@ -149,7 +149,7 @@ def test_lists_are_chunked_and_selected(client: ApiClient, namespace: Namespace)
 
 
 @pytest.mark.proves("python-kubernetes", "watch-resume-after-restart")
-def test_a_watch_goes_on_where_it_was_after_the_servers_death(client: ApiClient, namespace: Namespace) -> None:
+def test_a_watch_continues_at_its_version_after_the_server_was_killed(client: ApiClient, namespace: Namespace) -> None:
     core = api.CoreV1Api(client)
     core.create_namespaced_config_map(namespace.name, config_map("a", x="0"))
     start = core.list_namespaced_config_map(namespace.name).metadata.resource_version
@@ -202,7 +202,7 @@ def test_exec_gives_streams_and_the_exit_code(client: ApiClient, shell: World) -
 
 
 @pytest.mark.proves("python-kubernetes", "python-port-forward")
-def test_ports_are_forwarded_and_errors_told(client: ApiClient, shell: World) -> None:
+def test_ports_are_forwarded_and_errors_reported(client: ApiClient, shell: World) -> None:
     core = api.CoreV1Api(client)
     forward = portforward(core.connect_get_namespaced_pod_portforward, "shell", shell.namespace, ports="80,7999")
     connection = forward.socket(80)

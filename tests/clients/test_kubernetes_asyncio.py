@@ -185,7 +185,7 @@ async def test_apply_keeps_a_field_to_its_manager(library: Any, core: Any, place
 
 
 @pytest.mark.proves("client-kubernetes-asyncio", "watch-resume-after-restart")
-async def test_a_watch_goes_on_over_the_servers_death(library: Any, core: Any, place: Namespace) -> None:
+async def test_a_watch_continues_after_the_server_was_killed(library: Any, core: Any, place: Namespace) -> None:
     await core.create_namespaced_config_map(place.name, config_map("watched", x="1"))
     wanted = {"field_selector": "metadata.name=watched", "timeout_seconds": 60}
     async with library.watch.Watch() as watch:

@@ -164,7 +164,7 @@ def test_apply_keeps_a_field_to_its_manager(client: Client) -> None:
 
 
 @pytest.mark.proves("client-lightkube", "watch-resume-after-restart")
-def test_a_watch_goes_on_over_the_servers_death(client: Client, place: Namespace) -> None:
+def test_a_watch_continues_after_the_server_was_killed(client: Client, place: Namespace) -> None:
     client.create(config_map("watched", x="1"))
     seen: Any = client.watch(ConfigMap, fields={"metadata.name": "watched"}, on_error=on_error_retry)
 

@@ -33,7 +33,7 @@ async def test_a_signal_ends_the_work_and_waits_until_it_has_cleaned_up(number: 
     assert work.ended == "cleaned up"
 
 
-async def test_work_goes_on_while_it_lingers() -> None:
+async def test_work_continues_while_it_lingers() -> None:
     async def run() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(0.05)
@@ -66,7 +66,7 @@ async def test_the_handlers_are_gone_afterwards() -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-async def test_who_cancels_it_cancels_the_work() -> None:
+async def test_cancelling_it_cancels_the_work() -> None:
     work = Work(lambda: None)
     task = asyncio.create_task(run_until_signal(work.run()))
     while not task.done():

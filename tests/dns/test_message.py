@@ -45,7 +45,7 @@ def test_the_askers_letters_come_back() -> None:
     assert found(answer) == {"10.96.0.5"}
 
 
-def test_edns_is_answered_only_where_it_is_asked() -> None:
+def test_edns_is_answered_only_where_it_is_requested() -> None:
     assert ask(WEB, NAME).edns == -1
     answer = ask(WEB, NAME, want_dnssec=True)
     assert answer.edns == 0

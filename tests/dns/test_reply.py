@@ -90,7 +90,7 @@ def test_a_long_reply_is_cut_for_a_small_asker() -> None:
     assert len(dns.message.from_wire(replay(reply, query_of(), 0, 65535)).answer[0]) == 100
 
 
-def test_the_ad_bit_is_only_for_those_who_asked_for_dnssec() -> None:
+def test_the_ad_bit_is_only_set_where_dnssec_is_requested() -> None:
     raw = bytearray(reply_of("example.com. 30 IN A 192.0.2.1").raw)
     raw[3] |= 0x20
     reply = parse_reply(bytes(raw))

@@ -90,7 +90,7 @@ def test_a_hostname_that_is_no_label_is_replaced() -> None:
     assert "10-244-1-2.web.shop.svc.cluster.local. A 10.244.1.2" in texts(view, WEB)
 
 
-def test_what_is_gone_asks_for_nothing() -> None:
+def test_what_was_deleted_has_no_rows() -> None:
     assert texts(Objects.of(slice_of("web", endpoint("10.244.1.2"))), WEB) == set()
     assert texts(Objects(), Owner("nowhere")) == set()
 

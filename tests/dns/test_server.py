@@ -193,7 +193,7 @@ async def test_scraps_and_silence_by_tcp_do_not_keep_others_out() -> None:
 
 
 @sandboxed
-async def test_a_client_is_answered_from_the_address_that_it_asked() -> None:
+async def test_a_client_is_answered_from_the_address_of_its_query() -> None:
     add_addresses("10.9.0.1/32", "10.9.0.2/32", "fd09::1/128", "fd09::2/128")
     servers = [asyncio.create_task(serve_upstream(wildcard, OUTSIDE)) for wildcard in ("0.0.0.0", "::")]
     await eventually(lambda: answers_by_tcp("10.9.0.1"))
@@ -210,7 +210,7 @@ async def test_a_client_is_answered_from_the_address_that_it_asked() -> None:
 
 
 @sandboxed
-def test_it_needs_no_file_once_it_was_forked_and_ends_when_told() -> None:
+def test_it_needs_no_file_after_the_fork_and_ends_at_sigterm() -> None:
     """As in a pod: forked from a warm process into a root without Python."""
     reader, writer = os.pipe()
     api = os.fork()

@@ -87,7 +87,7 @@ def test_names_above_a_record_come_and_go_with_it() -> None:
     assert zone._nodes == {}
 
 
-def test_an_answer_is_made_anew_after_a_change() -> None:
+def test_an_answer_is_made_again_after_a_change() -> None:
     zone = Zone()
     asyncio.run(zone.write(Delta(upserts=(record("a"),))))
     node = zone.find(to_wire("a"))

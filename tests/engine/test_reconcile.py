@@ -43,7 +43,7 @@ def values(sink: FakeSink[Fact]) -> dict[str, int]:
     return {row.name: row.value for row in sink.held.values()}
 
 
-async def test_what_is_touched_stands_after_settle() -> None:
+async def test_touched_rows_are_written_after_settle() -> None:
     world, sink = World(one={"a": 1}), FakeSink[Fact]()
     reconciler = Reconciler("test", world.derive, sink)
     reconciler.inputs_synced()
@@ -150,7 +150,7 @@ async def test_a_failed_batch_is_read_back_and_tried_again(caplog: pytest.LogCap
     assert "the fake sink fails on demand" in caplog.text
 
 
-async def test_an_owner_that_cannot_be_derived_keeps_its_rows_and_stops_nobody(
+async def test_an_owner_that_cannot_be_derived_keeps_its_rows_and_stops_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world, sink = World(bad={"a": 1}, good={"b": 1}), FakeSink[Fact]()
@@ -190,7 +190,7 @@ async def test_rows_that_may_be_of_an_owner_that_cannot_be_derived_survive_a_res
     assert values(sink) == {"c": 1}
 
 
-async def test_restore_hears_what_the_target_holds_before_anything_is_derived() -> None:
+async def test_restore_gets_the_targets_rows_before_anything_is_derived() -> None:
     heard: list[object] = []
 
     def derive(_owner: str) -> Iterable[Fact]:
@@ -244,7 +244,7 @@ async def test_settle_waits_for_a_change_that_came_during_the_turn() -> None:
         assert values(sink) == {"a": 2}
 
 
-async def test_a_settle_that_is_given_up_stops_nobody() -> None:
+async def test_a_cancelled_settle_stops_no_other() -> None:
     world, sink = World(one={"a": 1}), FakeSink[Fact]()
     reconciler = Reconciler("test", world.derive, sink)
     impatient = asyncio.create_task(reconciler.settle())
@@ -256,7 +256,7 @@ async def test_a_settle_that_is_given_up_stops_nobody() -> None:
     assert values(sink) == {"a": 1}
 
 
-async def test_a_refused_row_stops_no_other_and_its_owner_is_told_why(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refused_row_stops_no_other_and_its_owner_gets_the_reason(caplog: pytest.LogCaptureFixture) -> None:
     many = {f"k{n}": n for n in range(2 * ROWS_A_PIECE)}
     world, sink = World(bad={"a": 1, "fine": 2}, good=many), FakeSink([Fact("left over", 9)], refuses={"a"})
     reconciler = Reconciler("test", world.derive, sink)
@@ -284,7 +284,7 @@ async def test_a_refused_row_stops_no_other_and_its_owner_is_told_why(caplog: py
     assert reconciler.table.refusals() == []
 
 
-async def test_a_removal_that_is_refused_is_reported_to_the_owner_that_asked_for_the_row_last() -> None:
+async def test_a_refused_removal_is_reported_to_the_last_owner_of_the_row() -> None:
     world, sink = World(one={"a": 1}, other={"b": 1}), FakeSink[Fact]()
     reconciler = Reconciler("test", world.derive, sink)
     reconciler.inputs_synced()

@@ -77,7 +77,7 @@ def test_nothing_is_removed_without_prune() -> None:
     assert table.delta(prune=True).removals == (Fact("a", 1),)
 
 
-def test_only_what_was_asked_for_once_is_removed_without_prune_strange() -> None:
+def test_only_rows_that_once_had_an_owner_are_removed_without_prune_strange() -> None:
     table: Table[str, Fact] = Table()
     table.observe([Fact("a", 1), Fact("b", 1)])
     table.replace("owner", [Fact("a", 1)])
@@ -85,7 +85,7 @@ def test_only_what_was_asked_for_once_is_removed_without_prune_strange() -> None
     assert table.delta(prune=True, prune_unowned=False).removals == (Fact("a", 1),)
 
 
-def test_a_row_that_was_dropped_before_a_failed_write_is_no_stranger_after_it() -> None:
+def test_a_row_that_was_dropped_before_a_failed_write_is_not_foreign_after_it() -> None:
     table: Table[str, Fact] = Table()
     table.observe([Fact("a", 1), Fact("b", 1)])
     table.replace("owner", [Fact("a", 1)])
@@ -103,7 +103,7 @@ def test_upserts_rise_through_the_stages_and_removals_fall() -> None:
     assert [row.name for row in delta.removals] == ["y", "x"]
 
 
-def test_an_equal_row_of_two_owners_stands_until_both_let_go() -> None:
+def test_an_equal_row_of_two_owners_exists_until_both_release_it() -> None:
     table: Table[str, Fact] = Table()
     shared = Fact("a", 1)
     table.replace("one", [shared])
@@ -115,7 +115,7 @@ def test_an_equal_row_of_two_owners_stands_until_both_let_go() -> None:
     assert table.delta(prune=True).removals == (shared,)
 
 
-def test_the_smallest_of_conflicting_rows_stands_and_the_next_follows_it() -> None:
+def test_the_smallest_of_conflicting_rows_is_written_and_the_next_follows_it() -> None:
     table: Table[str, Fact] = Table()
     table.replace("one", [Fact("a", 2)])
     table.replace("two", [Fact("a", 1)])
@@ -164,7 +164,7 @@ def test_a_refused_row_is_left_out_until_it_is_another_one() -> None:
     assert table.refusals() == []
 
 
-def test_what_is_asked_for_during_a_write_stays_open() -> None:
+def test_what_is_wanted_during_a_write_stays_open() -> None:
     table: Table[str, Fact] = Table()
     table.replace("owner", [Fact("a", 1)])
     delta = table.delta(prune=True)
@@ -173,7 +173,7 @@ def test_what_is_asked_for_during_a_write_stays_open() -> None:
     assert table.delta(prune=True).upserts == (Fact("a", 2),)
 
 
-def test_a_row_asked_for_again_during_its_removal_is_written_again() -> None:
+def test_a_row_wanted_again_during_its_removal_is_written_again() -> None:
     table: Table[str, Fact] = Table()
     table.observe([Fact("a", 1)])
     delta = table.delta(prune=True)
@@ -182,7 +182,7 @@ def test_a_row_asked_for_again_during_its_removal_is_written_again() -> None:
     assert table.delta(prune=True).upserts == (Fact("a", 1),)
 
 
-def test_an_owner_without_rows_is_forgotten() -> None:
+def test_an_owner_without_rows_is_removed() -> None:
     table: Table[str, Fact] = Table()
     table.replace("owner", [Fact("a", 1)])
     assert table.owners() == {"owner"}
@@ -206,7 +206,7 @@ def nobody_is_senior(_owner: str) -> Rank:
 
 @pytest.mark.parametrize("rank", [nobody_is_senior, by_name])
 @given(steps, wishes, st.lists(facts, max_size=4))
-def test_the_outcome_depends_on_what_is_asked_never_on_how_it_came_about(
+def test_the_outcome_depends_on_the_wanted_rows_not_on_their_history(
     rank: Callable[[str], Rank], history: list[tuple[str, list[Fact]]], last: dict[str, list[Fact]], held: list[Fact]
 ) -> None:
     fresh: Table[str, Fact] = Table(rank)

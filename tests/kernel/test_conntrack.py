@@ -46,7 +46,7 @@ def test_flows_are_listed_by_family_and_protocol(family: Family) -> None:
 
 @pytest.mark.parametrize("family", list(Family))
 @sandboxed
-def test_only_the_named_flow_is_forgotten(family: Family) -> None:
+def test_only_the_named_flow_is_deleted(family: Family) -> None:
     Nftables().run(TRACKING)
     table = Conntrack()
     for port in (5300, 5301):
@@ -69,7 +69,7 @@ def test_a_flow_that_is_gone_already_is_no_error() -> None:
 
 @pytest.mark.parametrize("family", list(Family))
 @sandboxed
-def test_what_an_address_begins_ends_or_answers_is_forgotten(family: Family) -> None:
+def test_flows_from_and_to_an_address_are_deleted(family: Family) -> None:
     """Four datagrams between three addresses, one of them translated on its way; TCP stays."""
     own, other, third = addresses(family)
     nat = f"chain n {{ type nat hook output priority -100; {_dnat(family, other, own)} }}"
@@ -85,7 +85,7 @@ def test_what_an_address_begins_ends_or_answers_is_forgotten(family: Family) -> 
 
 
 @sandboxed
-def test_an_address_that_nobody_knows_is_no_error() -> None:
+def test_an_address_without_flows_is_no_error() -> None:
     Nftables().run(TRACKING)
     Conntrack().forget_addresses([ipaddress.ip_address("10.9.9.9")])
 

@@ -16,7 +16,7 @@ def test_families() -> None:
 
 
 @sandboxed
-def test_a_wildcard_socket_answers_from_the_address_that_was_asked() -> None:
+def test_a_wildcard_socket_answers_from_the_address_of_the_query() -> None:
     for address in ("10.9.0.1/32", "10.9.0.2/32", "fd09::1/128", "fd09::2/128"):
         extra = ["nodad"] if ":" in address else []
         subprocess.run(["ip", "address", "add", address, "dev", "lo", *extra], check=True)

@@ -19,7 +19,7 @@ def wait(sync: DiskSync) -> None:
     assert select.select([sync.descriptor], [], [], 20)[0]
 
 
-def test_the_descriptor_tells_when_the_data_is_on_the_disk(file: int) -> None:
+def test_the_descriptor_is_readable_when_the_data_is_on_the_disk(file: int) -> None:
     sync = DiskSync(file)
     for _ in range(3):
         os.write(file, b"x" * 100_000)
@@ -31,7 +31,7 @@ def test_the_descriptor_tells_when_the_data_is_on_the_disk(file: int) -> None:
     sync.close()
 
 
-def test_what_cannot_be_synced_is_told() -> None:
+def test_what_cannot_be_synced_is_an_error() -> None:
     reading, writing = os.pipe()
     sync = DiskSync(reading)
     with pytest.raises(OSError, match="Invalid argument"):

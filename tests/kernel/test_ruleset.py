@@ -19,7 +19,7 @@ class Refusing:
 
 
 @sandboxed
-def test_only_the_very_same_text_stands_and_a_new_one_replaces_all_of_the_old() -> None:
+def test_only_the_same_text_is_kept_and_a_new_one_replaces_all_of_the_old() -> None:
     nft = Nftables()
     assert not NEW.is_loaded(nft)
     nft.run(OLD.text)

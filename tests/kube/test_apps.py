@@ -8,7 +8,7 @@ from podwire.kube.apps import Deployment, scaled
     ("value", "total", "up", "down"),
     [(2, 10, 2, 2), ("25%", 10, 3, 2), ("0%", 10, 0, 0), ("100%", 3, 3, 3), ("25%", 0, 0, 0)],
 )
-def test_a_share_is_rounded_in_the_direction_asked_for(value: int | str, total: int, up: int, down: int) -> None:
+def test_a_share_is_rounded_in_the_given_direction(value: int | str, total: int, up: int, down: int) -> None:
     assert scaled(value, total, round_up=True) == up
     assert scaled(value, total, round_up=False) == down
 

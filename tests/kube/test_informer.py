@@ -50,7 +50,7 @@ async def test_a_closed_stream_is_resumed_from_the_last_version_without_a_list()
     assert len(lists) == 1
 
 
-async def test_a_lost_position_lists_again_and_tells_what_was_missed() -> None:
+async def test_an_expired_version_lists_again_and_reports_what_was_missed() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         if "watch" in request.query:
             return await stream(request, ("ERROR", {"kind": "Status", "code": 410}))
@@ -65,7 +65,7 @@ async def test_a_lost_position_lists_again_and_tells_what_was_missed() -> None:
     assert (told[1].old is None, told[1].new is None) == (False, True)
 
 
-async def test_a_server_that_is_away_is_asked_until_it_answers() -> None:
+async def test_an_absent_server_is_tried_until_it_answers() -> None:
     asked = []
 
     async def handler(_: web.Request) -> web.StreamResponse:
@@ -79,7 +79,7 @@ async def test_a_server_that_is_away_is_asked_until_it_answers() -> None:
         assert names(informer) == ["a"]
 
 
-async def test_a_late_listener_hears_of_what_is_there() -> None:
+async def test_a_late_listener_receives_the_existing_objects() -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         return listing(5, item("a", 3))
 

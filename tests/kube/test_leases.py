@@ -96,7 +96,7 @@ def test_a_released_lease_is_taken_at_once() -> None:
     assert Election("c", TIMING).release() is None
 
 
-def test_a_restarted_process_with_the_same_identity_goes_on_at_once() -> None:
+def test_a_restarted_process_with_the_same_identity_leads_at_once() -> None:
     server = Server()
     leader(server)
     leader(server, 0.1, "a")

@@ -24,7 +24,7 @@ async def test_a_store_of_bare_metadata_does_not_serve_users_of_a_fuller_type() 
     assert informers.of(ANY_POD) is not informers.of(PODS)
 
 
-async def test_a_kind_that_is_asked_for_later_is_followed_at_once() -> None:
+async def test_a_kind_that_is_requested_later_is_followed_at_once() -> None:
     api = FakeApi()
     api.put(CONFIG_MAPS, "m", "shop")
     informers = SharedInformers(api)

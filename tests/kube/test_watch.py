@@ -24,7 +24,7 @@ def watching(*items: ConfigMap) -> ObjectCache[ConfigMap]:
     return cache
 
 
-def test_a_list_tells_only_differences() -> None:
+def test_a_list_reports_only_differences() -> None:
     cache = watching(config_map("a", "1"), config_map("b", "2"), config_map("c", "3"))
     changes = cache.replace([config_map("a", "1"), config_map("b", "5"), config_map("d", "6")], "20")
     told = {(c.old and c.old.metadata.name, c.new and c.new.metadata.name) for c in changes}

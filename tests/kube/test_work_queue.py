@@ -35,7 +35,7 @@ def test_keys_are_taken_when_due_and_the_earlier_time_counts() -> None:
     assert queue.take(now=100) is None
 
 
-def test_failures_wait_longer_and_longer_and_success_forgets_them() -> None:
+def test_failures_wait_longer_and_longer_until_a_success() -> None:
     queue: DelayQueue[str] = DelayQueue()
     queue.add("a", at=0)
     delays = []

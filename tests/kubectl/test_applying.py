@@ -131,7 +131,7 @@ def test_diff_shows_and_changes_nothing(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.proves("kubectl-validate", "field-validation")
-def test_misspelt_fields_are_reported_as_asked(kubectl: Kubectl) -> None:
+def test_misspelt_fields_are_reported_as_validate_says(kubectl: Kubectl) -> None:
     wrong = WEB.replace("name: web}", "name: wrong}").replace("replicas: 0", "replicsa: 0")
     refused = kubectl.refused("apply", "-f", "-", stdin=wrong)
     assert refused == f'Error from server (BadRequest): error when creating "STDIN": {MISSPELT}"spec.replicsa"\n'

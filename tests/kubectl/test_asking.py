@@ -48,7 +48,7 @@ DESCRIPTION:
 
 
 @pytest.mark.proves("kubectl-explain", "openapi-v3-index", "openapi-v3-descriptions")
-def test_explain_tells_fields_and_types(kubectl: Kubectl) -> None:
+def test_explain_prints_fields_and_types(kubectl: Kubectl) -> None:
     text = kubectl("explain", "networkpolicy.spec.egress")
     assert text.startswith(EXPLAINED)
     assert "  to\t<[]NetworkPolicyPeer>\n" in text
@@ -101,7 +101,7 @@ def test_resources_and_versions(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.proves("kubectl-auth", "reviews", "rbac")
-def test_who_am_i_and_what_may_i(kubectl: Kubectl) -> None:
+def test_auth_whoami_and_can_i(kubectl: Kubectl) -> None:
     assert table(kubectl("auth", "whoami"))[1] == ["Username", "kubernetes-admin"]
     assert kubectl("auth", "can-i", "create", "pods", "--subresource=exec") == "yes\n"
     refused = kubectl.run("auth", "can-i", "delete", "nodes", "--as=bob")

@@ -119,7 +119,7 @@ def test_services_of_each_type_and_an_ingress(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.proves("kubectl-create-typed")
-def test_who_may_what(kubectl: Kubectl) -> None:
+def test_roles_and_bindings(kubectl: Kubectl) -> None:
     kubectl("create", "serviceaccount", "robot")
     kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods,deployments.apps")
     kubectl("create", "rolebinding", "readers", "--role=reader", f"--serviceaccount={kubectl.namespace}:robot")

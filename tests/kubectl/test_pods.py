@@ -155,7 +155,7 @@ def test_run_and_remove_shows_output_and_exit_code(pods: Kubectl) -> None:
 
 
 @pytest.mark.proves("kubectl-run")
-def test_run_makes_a_pod_as_asked(pods: Kubectl) -> None:
+def test_run_creates_a_pod_from_its_flags(pods: Kubectl) -> None:
     options = ("--image=nginx", "--port=80", "--env=A=1", "--labels=tier=x,app=made", "--annotations=note=y")
     printed = pods("run", "made", *options, "--expose").splitlines()
     assert sorted(printed) == ["pod/made created", "service/made created"]

@@ -106,7 +106,7 @@ def test_labels_and_kinds_are_shown_on_request(objects: Kubectl) -> None:
 
 
 @pytest.mark.proves("kubectl-get")
-def test_each_output_form_prints_what_is_asked(objects: Kubectl) -> None:
+def test_each_output_format_prints_its_fields(objects: Kubectl) -> None:
     assert objects.json("get", "cm", "one")["data"] == {"k": "v", "dotted.key": "d"}
     assert "\n  dotted.key: d\n  k: v\nkind: ConfigMap\n" in objects("get", "cm/one", "-o", "yaml")
     assert objects("get", "cm", "one", "two", "-o", "name") == "configmap/one\nconfigmap/two\n"

@@ -76,7 +76,7 @@ async def test_a_new_mtu_keeps_the_tunnel() -> None:
 
 
 @sandboxed
-async def test_a_tunnel_with_a_foreign_setting_is_made_anew() -> None:
+async def test_a_tunnel_with_a_foreign_setting_is_recreated() -> None:
     host = node()
     host.run("ip", "link", "add", "podwire.vxlan", "type", "vxlan", "id", "9", "dstport", "1234")
     await make(ways(Overlay(), 1))

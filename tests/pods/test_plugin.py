@@ -89,7 +89,7 @@ def test_the_configuration_list_names_the_socket(tmp_path: Path) -> None:
 
 
 @sandboxed
-def test_add_answers_what_stands_and_check_agrees() -> None:
+def test_add_returns_what_exists_and_check_agrees() -> None:
     with SmallCluster() as cluster:
         (node,) = cluster.machines
         pod = node.pod("a")
@@ -141,7 +141,7 @@ def _filled(command: str, words: dict[str, str]) -> list[str]:
 
 
 @sandboxed
-def test_check_compares_the_previous_result_and_knows_strangers() -> None:
+def test_check_compares_the_previous_result_and_refuses_unknown_pods() -> None:
     with SmallCluster() as cluster:
         (node,) = cluster.machines
         pod = node.pod("a")

@@ -125,7 +125,7 @@ def test_an_add_cut_off_by_kill_is_refused_undone_and_can_be_repeated() -> None:
 
 
 @sandboxed
-def test_leftovers_hold_up_nobody_while_the_api_is_away() -> None:
+def test_leftovers_hold_up_no_pod_without_the_api() -> None:
     with SmallCluster() as cluster:
         (node,) = cluster.machines
         (node.folder / "hold").touch()

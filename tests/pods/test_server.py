@@ -25,7 +25,7 @@ async def test_one_container_at_a_time_others_at_once() -> None:
     assert log.index("2 begins") > log.index("1 ends")
 
 
-async def test_giving_up_the_wait_for_a_container_blocks_nobody() -> None:
+async def test_a_cancelled_wait_for_a_container_blocks_no_other() -> None:
     locks = ContainerLocks()
     async with locks.hold("a"):
         with pytest.raises(TimeoutError):

@@ -87,7 +87,7 @@ async def test_a_refused_batch_is_an_error() -> None:
         await PodSetSink(nft, SetDump(), SOURCES, False).write(Delta((SetRow("absent", (1,)),)))
 
 
-async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
+async def test_the_event_loop_runs_while_the_kernel_works() -> None:
     """Nftables waits here for something that only the loop does."""
     looped = threading.Event()
 

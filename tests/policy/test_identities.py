@@ -42,7 +42,7 @@ def test_a_released_number_is_reused_last_and_the_oldest_first(tmp_path: Path, m
     assert [numbers.identity(one), numbers.identity(two)] == [second, first]
 
 
-def test_when_none_is_left_the_answer_is_nobody(
+def test_without_a_free_number_the_identity_is_0(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(numbers_module, "LAST_IDENTITY", 1)

@@ -226,7 +226,7 @@ async def test_the_gate_stays_closed_while_the_kernel_refuses(tmp_path: Path, ke
         assert node.addresses() == {"10.244.1.2", "fd00::2"}
 
 
-async def test_forgotten_addresses_are_gone_when_it_returns(tmp_path: Path, kernel: FakeSink[Row]) -> None:
+async def test_released_addresses_are_removed_when_it_returns(tmp_path: Path, kernel: FakeSink[Row]) -> None:
     node = Node(tmp_path, kernel)
     async with node.running():
         node.synced()

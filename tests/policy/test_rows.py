@@ -140,7 +140,7 @@ def test_a_wide_block_costs_only_its_own_spans() -> None:
     assert len(row.spans) == 4 + 500
 
 
-def test_an_address_is_borne_after_everything_that_concerns_it_stands() -> None:
+def test_an_address_is_written_after_all_its_rules() -> None:
     cluster = Cluster()
     cluster.add(namespace("x"), pod("x/a", "10.0.0.1"), pod("x/r", "10.0.0.2", node="node-2"))
     numbers = Fixed()

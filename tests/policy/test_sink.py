@@ -155,7 +155,7 @@ def fake_sink(run: Callable[[str], str], forget: Callable[[object], object]) -> 
     return PolicySink(cast("Nftables", nft), SetDump(), cast("Conntrack", flows), LinkGroups())
 
 
-async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
+async def test_the_event_loop_runs_while_the_kernel_works() -> None:
     """Nftables and connection tracking wait here for something that only the loop does."""
     looped = threading.Event()
 
@@ -169,7 +169,7 @@ async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
     await writing
 
 
-async def test_flows_of_an_address_are_forgotten_before_and_after_it_loses_its_pod() -> None:
+async def test_flows_of_an_address_are_deleted_before_and_after_it_loses_its_pod() -> None:
     """After, because what comes between the two is let through by the rows that still stand."""
     done: list[object] = []
 
@@ -205,7 +205,7 @@ def test_an_address_that_goes_from_one_pod_to_the_next_in_one_batch_has_lost_its
     assert list(reassigned_addresses(Delta((new,), (), (old,)))) == [old.address] * forgotten
 
 
-async def test_what_a_failed_write_did_not_forget_the_next_one_forgets() -> None:
+async def test_flows_that_a_failed_write_left_are_deleted_by_the_next() -> None:
     """Read back after the failure, the row bears the identity alone: that of both pods."""
     forgotten: list[object] = []
     answers = iter([NetlinkError(5, "no"), None, None, None])

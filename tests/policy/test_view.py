@@ -54,7 +54,7 @@ def test_a_policy_dirties_only_the_pods_of_this_node_that_it_selects() -> None:
     assert cluster.dirty == {Identity("x", (("pod", "a"),))}
 
 
-def test_a_label_that_nobody_reads_changes_nothing() -> None:
+def test_a_label_that_no_selector_reads_changes_nothing() -> None:
     cluster = cluster_of("x/a")
     cluster.add(pod("x/a", "10.0.0.1", labels="version=2"))
     assert bearer(cluster, "10.0.0.1") == Identity("x")
@@ -103,7 +103,7 @@ def test_a_status_is_not_believed_for_pods_of_this_node() -> None:
     assert bearer(cluster, "10.0.0.1") is None
 
 
-def test_an_attached_address_belongs_to_nobody_else_even_before_its_pod_is_known() -> None:
+def test_an_attached_address_has_no_other_owner_before_its_pod_is_known() -> None:
     cluster = cluster_of()
     cluster.add(pod("y/old", "10.0.0.1", node="node-2"))
     assert bearer(cluster, "10.0.0.1") == Identity("y")
@@ -135,7 +135,7 @@ def test_a_pod_with_the_name_of_another_one_does_not_get_its_attachment() -> Non
     assert bearer(cluster, "10.0.0.2") == Identity("x")
 
 
-def test_what_may_need_no_number_any_more_is_told() -> None:
+def test_identities_that_may_be_released_are_returned() -> None:
     cluster = cluster_of("x/a")
     found = cluster.pod("x/a")
     cluster.remove(found)

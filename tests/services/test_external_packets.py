@@ -205,7 +205,7 @@ async def test_only_admitted_sources_reach_a_balanced_address_and_everyone_the_n
 
 
 @sandboxed
-async def test_ranges_of_the_other_family_admit_nobody() -> None:
+async def test_ranges_of_the_other_family_admit_no_client() -> None:
     node = Node()
     a, client = await node.pod("a", 8080), await node.pod("client")
     expose(node, a, load_balancer_source_ranges=("10.244.0.0/16",))

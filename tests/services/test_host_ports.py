@@ -76,7 +76,7 @@ def test_pods_of_this_node_concern_their_owner_until_they_end() -> None:
     assert view.pod_changed(Change(ended, None)) == set(), "its rows are gone already"
 
 
-def test_other_pods_concern_nobody() -> None:
+def test_other_pods_change_nothing() -> None:
     view = HostPortsView("node-1")
     assert view.pod_changed(Change(None, web(node_name="node-2"))) == set()
     assert view.pod_changed(Change(None, web(host_network=True))) == set()

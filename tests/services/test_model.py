@@ -29,7 +29,7 @@ def test_a_port_leads_to_the_ready_endpoints() -> None:
     assert led == {"10.96.0.1 tcp 80": {"10.244.1.2 8080", "10.244.1.4 8080"}}
 
 
-def test_a_service_may_have_nobody_behind_it() -> None:
+def test_a_service_may_have_no_backend() -> None:
     assert led_to(service("web", "10.96.0.1")) == {"10.96.0.1 tcp 80": set()}
 
 

@@ -159,7 +159,7 @@ async def test_a_client_that_keeps_sending_moves_on_when_its_endpoint_goes_and_o
 
 
 @sandboxed
-async def test_datagrams_to_a_service_that_is_gone_reach_nobody() -> None:
+async def test_datagrams_to_a_deleted_service_reach_no_pod() -> None:
     node = Node()
     a, client = await node.pod("a", 8080), await node.pod("client")
     lead_to(node, a)

@@ -195,7 +195,7 @@ async def test_a_ruleset_that_cannot_be_loaded_says_so() -> None:
         await sink.read()
 
 
-async def test_the_event_loop_goes_on_while_the_kernel_works() -> None:
+async def test_the_event_loop_runs_while_the_kernel_works() -> None:
     """Nftables and connection tracking wait here for something that only the loop does."""
     looped = threading.Event()
 

@@ -16,11 +16,11 @@ def test_slots_are_dense_and_each_endpoint_has_one() -> None:
     assert place((), backends(3, 1, 2)) == backends(1, 2, 3)
 
 
-def test_the_last_one_moves_into_the_hole_and_nobody_else_moves() -> None:
+def test_the_last_one_moves_into_the_hole_and_no_other_moves() -> None:
     assert place(backends(1, 2, 3, 4), backends(1, 3, 4)) == backends(1, 4, 3)
 
 
-def test_when_the_last_one_goes_nobody_moves() -> None:
+def test_when_the_last_one_is_removed_none_moves() -> None:
     assert place(backends(2, 1, 3), backends(1, 2)) == backends(2, 1)
 
 

@@ -187,7 +187,7 @@ def test_a_world_in_which_a_test_failed_can_be_kept(pytester: pytest.Pytester, n
     assert gone(pid)
 
 
-def test_a_host_that_forbids_worlds_is_told_why(pytester: pytest.Pytester) -> None:
+def test_a_host_that_forbids_worlds_is_an_error_with_the_reason(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_one(world): pass\ndef test_two(world): pass\ndef test_none(): pass\n")
     forbid = f"echo 0 > /proc/sys/user/max_user_namespaces && exec {sys.executable} -m pytest -p no:cacheprovider"
     result = pytester.run("unshare", "-Ur", "sh", "-c", forbid)
@@ -197,7 +197,7 @@ def test_a_host_that_forbids_worlds_is_told_why(pytester: pytest.Pytester) -> No
     assert "During handling" not in result.stdout.str()
 
 
-def test_a_missing_client_is_told_with_the_remedy(pytester: pytest.Pytester) -> None:
+def test_a_missing_client_is_reported_with_the_remedy(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest

@@ -168,7 +168,7 @@ def test_the_last_events_are_the_newest_of_the_users_objects() -> None:
     assert last_events([], set(), NOW) == ["No events."]
 
 
-def test_of_the_clusters_own_only_a_late_warning_about_what_is_not_ready_is_told() -> None:
+def test_of_the_clusters_own_only_a_late_warning_about_unready_pods_is_reported() -> None:
     warning, normal = (event(98, namespace=SYSTEM, kind=kind) for kind in ("Warning", "Normal"))
     pod = {"kind": "Pod", "metadata": {"namespace": SYSTEM, "name": "p98"}, "status": {"phase": "Pending"}}
     waiting = unready([pod])

@@ -77,7 +77,7 @@ def test_exec_runs_inside_a_container(web: World) -> None:
         web.exec("asker", "sh", "-c", "exit 4")
 
 
-def test_a_pod_that_came_anew_under_its_name_is_found(web: World) -> None:
+def test_a_recreated_pod_is_found_under_its_name(web: World) -> None:
     manifest = MANIFEST.split("---")[2].replace("asker", "again")
     for _ in range(2):
         web.apply(manifest)
@@ -145,7 +145,7 @@ def test_the_api_server_is_killed_and_comes_back(world: World) -> None:
 
 
 @pytest.mark.long
-def test_a_world_of_ones_own_is_shaped_as_asked(world: World, fresh_world: StartWorld) -> None:
+def test_a_world_of_a_module_has_its_options(world: World, fresh_world: StartWorld) -> None:
     own = fresh_world(nodes=3, overlay="vxlan")
     assert own.jsonpath("nodes", "{.items[*].metadata.name}") == "node-1 node-2 node-3"
     assert own.run_in("node-1", "ip", "-d", "link", "show", "type", "vxlan").stdout

@@ -47,7 +47,7 @@ def test_manifests_are_refused_by_name_of_the_field(quarter: World, manifest: st
     quarter.kubectl("delete", "networkpolicy", "bad")
 
 
-def test_up_tells_of_manifests_that_cannot_be_applied(fresh_home: Home, tmp_path: Path) -> None:
+def test_up_reports_manifests_that_cannot_be_applied(fresh_home: Home, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("kind: Pod\n  bad: [")
     result = fresh_home.podwire("up", "--name", "a", "-f", str(path), check=False)

@@ -17,7 +17,7 @@ def inside(world: World, script: str, check: bool = True) -> str:
 
 
 @pytest.mark.proves("bad-database")
-def test_a_damaged_store_is_told_and_a_restored_one_is_taken(world: World) -> None:
+def test_a_damaged_store_is_reported_and_a_restored_one_is_used(world: World) -> None:
     world.kubectl("create", "configmap", "kept", "--from-literal=a=b")
     inside(world, f"kill -STOP $(pgrep -x pw-apiserver); cp {STORE} {STORE}.copy; cp {STORE}-wal {STORE}.copy-wal")
     inside(world, f"kill -9 $(pgrep -x pw-apiserver); : > {STORE}")
@@ -32,7 +32,7 @@ def test_a_damaged_store_is_told_and_a_restored_one_is_taken(world: World) -> No
 
 
 @pytest.mark.proves("bad-full-disk")
-def test_a_full_disk_is_told_to_the_client(world: World) -> None:
+def test_a_full_disk_is_reported_to_the_client(world: World) -> None:
     """The store's disk is in memory: a file takes all that is left of it."""
     folder = "/run/podwire/store"
     inside(world, f"mount -o remount,size=$(( $(df -k --output=used {folder} | tail -1) + 64 ))k {folder}")

@@ -124,7 +124,7 @@ def test_an_image_runs_as_it_wants_to_and_says_what_it_is(world: World, web: str
 
 
 @pytest.mark.proves("images-run")
-def test_a_service_leads_to_it_and_its_log_tells(world: World, web: str) -> None:
+def test_a_service_leads_to_it_and_its_log_shows_the_client(world: World, web: str) -> None:
     said = world.kubectl(
         *("run", "client", "--rm", "-i", "--restart=Never", "--image=web:v1", "--command"),
         *("--", "wget", "-qO-", "http://web:8080/"),
@@ -183,7 +183,7 @@ def test_exit_codes_of_containers_and_of_exec(world: World, web: str, code: int)
     assert world.kubectl("exec", web, "--", "sh", "-c", f"exit {code}", check=False).returncode == code
 
 
-def test_the_images_own_signal_asks_it_to_end(world: World) -> None:
+def test_the_images_own_stop_signal_ends_it(world: World) -> None:
     script = "trap 'echo told; exit 0' INT; echo ready; while :; do sleep 0.1; done"
     world.kubectl("run", "polite", "--image=web:v1", "--restart=Never", "--command", "--", "sh", "-c", script)
     eventually(lambda: world.kubectl("logs", "polite", check=False).stdout == "ready\n", what="the trap is set")

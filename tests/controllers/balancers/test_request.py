@@ -102,7 +102,7 @@ def shared(name: str, port: int = 80, protocol: str = "TCP", key: str = "k", **s
         (shared("a", **LOCAL), shared("b", 81, selector={"app": "web"}), "the same selector"),
     ],
 )
-def test_who_may_share_an_address(one: dict[str, Any], other: dict[str, Any], conflict: str) -> None:
+def test_which_services_may_share_an_address(one: dict[str, Any], other: dict[str, Any], conflict: str) -> None:
     first, second = (request(balanced(**spec)).sharing for spec in (one, other))
     for reason in (first.conflict(second), second.conflict(first)):
         assert (conflict in reason) if conflict else not reason

@@ -62,7 +62,7 @@ async def test_dependents_are_deleted_after_their_owner_and_nothing_else_is(api:
         await api.until(lambda: left(api) == {"configmaps"})
 
 
-async def test_an_owner_that_went_while_nobody_looked_is_noticed(api: FakeApi) -> None:
+async def test_an_owner_that_was_deleted_without_an_event_is_noticed(api: FakeApi) -> None:
     family(api)
     api.remove(DEPLOYMENTS, WEB)
     async with at_work(api):
@@ -92,7 +92,7 @@ async def test_in_the_foreground_the_owner_is_removed_last(api: FakeApi) -> None
         await api.until(done)
 
 
-async def test_orphans_stay_and_forget_their_owner(api: FakeApi) -> None:
+async def test_orphans_stay_without_their_owner_reference(api: FakeApi) -> None:
     family(api)
     async with at_work(api):
         await api.delete(DEPLOYMENTS, WEB, propagation="Orphan")

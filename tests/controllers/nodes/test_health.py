@@ -80,7 +80,7 @@ def test_which_pods_are_evicted_and_when(item: Pod, deleted: bool, again: float 
     assert (bool(plan.delete), plan.again_after) == (deleted, again)
 
 
-def test_an_ending_pod_is_forced_only_where_nobody_can_end_it() -> None:
+def test_an_ending_pod_is_forced_only_on_a_dead_node() -> None:
     grace = {"deletionTimestamp": "2026-01-01T00:01:30Z", "deletionGracePeriodSeconds": 30}
     ending = pod(metadata=grace)
     late = NOW + timedelta(seconds=3)

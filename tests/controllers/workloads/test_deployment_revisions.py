@@ -67,7 +67,7 @@ def test_revision_numbers(current: int | None, old: list[int], expected: int) ->
     assert deployment_revisions.current_number(now, [numbered(n) for n in old]) == expected
 
 
-def test_a_revision_that_comes_back_remembers_its_earlier_numbers() -> None:
+def test_a_revision_that_comes_back_keeps_its_earlier_numbers() -> None:
     changed = deployment_revisions.changed_annotations(deployment(), numbered(1), 4)
     assert changed == {deployment_revisions.REVISION: "4", deployment_revisions.HISTORY: "1"}
     assert deployment_revisions.changed_annotations(deployment(), numbered(4), 4) == {}

@@ -164,7 +164,7 @@ def test_what_cannot_start_says_why() -> None:
 
 
 @in_world
-def test_a_machine_without_crun_or_without_cgroup2_is_told() -> None:
+def test_a_machine_without_crun_or_without_cgroup2_is_an_error() -> None:
     make_image()
     path = os.environ["PATH"]
     os.environ["PATH"] = "/nonexistent"
@@ -176,7 +176,7 @@ def test_a_machine_without_crun_or_without_cgroup2_is_told() -> None:
 
 
 @in_world
-def test_a_container_that_nobody_released_ends_and_leaves_nothing() -> None:
+def test_a_container_that_is_never_released_ends_and_leaves_nothing() -> None:
     make_image()
     null = os.open("/dev/null", os.O_WRONLY)
     launch, started = begin(plan("touch", "/tmp/x"), null)
@@ -187,7 +187,7 @@ def test_a_container_that_nobody_released_ends_and_leaves_nothing() -> None:
 
 
 @in_world
-def test_a_launcher_that_nobody_listens_to_leaves_nothing() -> None:
+def test_a_launcher_without_a_client_leaves_nothing() -> None:
     """As when the shim is killed while crun is at work."""
     make_image()
     (PLACE / "root").mkdir(parents=True)

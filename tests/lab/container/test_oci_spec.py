@@ -49,7 +49,7 @@ def test_new_privileges_are_allowed_unless_the_pod_says_no() -> None:
     assert process(identity=Identity(no_new_privileges=True))["noNewPrivileges"] is True
 
 
-def test_the_root_is_read_only_where_asked() -> None:
+def test_the_root_is_read_only_where_the_pod_says_so() -> None:
     assert config(plan(), STAGE)["root"] == {"path": "/scratch/root", "readonly": False}
     assert config(plan(read_only_root=True), STAGE)["root"]["readonly"] is True
 

@@ -274,7 +274,7 @@ def test_a_terminal_of_a_container() -> None:
 
 
 @in_world
-def test_a_process_that_nobody_released_ends_without_running() -> None:
+def test_a_process_that_is_never_released_ends_without_running() -> None:
     SCRATCH.mkdir()
     null = os.open("/dev/null", os.O_RDWR)
     mounts = (Mount(source="/run/scratch", target="/out"),)

@@ -98,7 +98,7 @@ def test_each_deny_has_a_target_that_somebody_else_may_reach() -> None:
     assert uncontrolled(lonely) == lonely
 
 
-def test_questions_are_distinct_and_both_kinds_are_asked() -> None:
+def test_probes_are_distinct_and_of_both_kinds() -> None:
     questions = probes()
     assert len({probe.id for probe in questions}) == len(questions)
     assert sum(probe.expected is Expected.DENY for probe in questions) >= 12

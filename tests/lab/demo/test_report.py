@@ -53,7 +53,7 @@ def test_each_wrong_line_is_named_and_fails_the_run(results: list[Result], fault
     assert json.loads(report.as_json(lines, []))["ok"] is False
 
 
-def test_silence_proves_nothing_where_nobody_gets_an_answer() -> None:
+def test_silence_proves_nothing_where_no_client_gets_an_answer() -> None:
     lines = report.judge([result(OPEN, "timeout"), result(CLOSED, "timeout")])
     assert [line.ok for line in lines] == [False, False]
     assert "proves nothing" in lines[1].fault
@@ -63,7 +63,7 @@ def test_a_run_without_denies_is_no_proof() -> None:
     assert report.exit_status(report.judge(GOOD[:1])) == 1
 
 
-def test_a_spread_over_all_pods_is_told() -> None:
+def test_a_spread_over_all_pods_is_reported() -> None:
     (line,) = report.judge([result(SPREAD, "answered", "answered", "answered", by=("a", "b", "a"))])
     assert (line.ok, line.result.seen) == (True, "answered by 2 pods")
 

@@ -70,7 +70,7 @@ def test_where_the_context_is_no_worlds_it_is_the_default_one(choose: Choose, co
     assert choose(None).name == "default"
 
 
-def test_several_without_a_default_are_told(tmp_path: Path) -> None:
+def test_several_without_a_default_are_an_error(tmp_path: Path) -> None:
     run("k", "n")
     with pytest.raises(WorldError, match="several worlds run: k, n; choose one with --name"):
         select_world.choose(None)

@@ -10,7 +10,7 @@ POD = b"""{"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"nodeNam
 {"name": "b", "image": "busybox", "imageID": ""}]}}"""
 
 
-def test_stand_ins_are_told_apart_from_real_programs() -> None:
+def test_stand_ins_are_distinguished_from_real_programs() -> None:
     assert msgspec.json.decode(POD, type=PodReport).stand_ins == ("nginx",)
 
 

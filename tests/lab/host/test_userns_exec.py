@@ -43,6 +43,6 @@ def test_expected_errors_keep_their_text_and_others_are_faults() -> None:
         userns_exec.run(fault, type(None), ExpectedError)
 
 
-def test_work_that_is_killed_is_told() -> None:
+def test_work_that_is_killed_is_reported() -> None:
     with pytest.raises(RuntimeError, match="ended"):
         userns_exec.run(lambda: os.kill(os.getpid(), 9), type(None), ExpectedError)

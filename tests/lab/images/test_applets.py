@@ -159,7 +159,7 @@ def test_names_are_searched_for_in_the_domains(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize(("name", "asked"), [("none", "none"), ("none.example.", "none.example."), ("10.0.0.1", "")])
-def test_a_name_that_nobody_has_is_an_error(applets: Applets, name: str, asked: str) -> None:
+def test_an_unknown_name_is_an_error(applets: Applets, name: str, asked: str) -> None:
     code, output, _ = applets.run("nslookup", name)
     assert (code, output.strip()) == (1, f"can't find {asked or name}")
 

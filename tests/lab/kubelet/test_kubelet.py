@@ -106,7 +106,7 @@ async def test_a_pod_outlives_its_runtime_and_the_next_one_adopts_it() -> None:
 
 
 @in_world
-async def test_a_pod_that_goes_while_a_runtime_starts_is_not_forgotten() -> None:
+async def test_a_pod_deleted_while_a_runtime_starts_is_ended() -> None:
     async with node() as home:
         await home.create("web", shell("sleep 60"))
         await home.when("web", is_ready)
@@ -230,7 +230,7 @@ async def test_a_command_that_is_not_here_is_never_a_stand_in() -> None:
 
 @pytest.mark.proves("image-stand-ins-labelled")
 @in_world
-async def test_a_stand_in_is_labelled_and_hears_of_services() -> None:
+async def test_a_stand_in_is_labelled_and_receives_service_variables() -> None:
     async with node() as home:
         await home.create("web", {"name": "main", "image": "nginx:1.27"})
         pod = await home.when("web", is_ready)

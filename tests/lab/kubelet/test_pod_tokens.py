@@ -47,7 +47,7 @@ def nothing() -> None:
     """Nobody waits."""
 
 
-async def test_a_token_is_asked_for_the_pod_and_once() -> None:
+async def test_a_token_is_requested_for_the_pod_and_once() -> None:
     issuer = Issuer()
     tokens = PodTokens(issuer, nothing)
     one = pod(token(expirationSeconds=3607), serviceAccountName="bot")
@@ -93,7 +93,7 @@ async def test_the_old_token_stays_while_there_is_no_new_one(monkeypatch: pytest
         await poked.wait()
 
 
-async def test_a_pod_without_tokens_asks_for_none() -> None:
+async def test_a_pod_without_tokens_requests_none() -> None:
     issuer = Issuer()
     issuer.refuses = True
     bare = pod()

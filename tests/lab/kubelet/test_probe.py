@@ -28,7 +28,7 @@ def test_thresholds() -> None:
     assert "".join(seen) == "ussssssffs"
 
 
-def test_an_eager_probe_asks_sooner_but_counts_once_a_period() -> None:
+def test_an_eager_probe_runs_sooner_but_counts_once_a_period() -> None:
     schedule, now, counted = Schedule(10.0, eager=True), 0.0, 0
     for _ in range(20):
         counted += schedule.counts(now, success=False)

@@ -92,7 +92,7 @@ def test_long_names_are_cut_as_the_kubelet_cuts_them() -> None:
     assert hostname(one) == "a" * 62
 
 
-def test_the_kernel_reports_the_full_name_where_the_pod_asks_for_it() -> None:
+def test_the_kernel_reports_the_full_name_with_set_hostname_as_fqdn() -> None:
     spec = {"hostname": "db-0", "subdomain": "db", "set_hostname_as_fqdn": True}
     assert kernel_hostname(pod(**spec), "cluster.local", "node-1") == "db-0.db.shop.svc.cluster.local"
     assert kernel_hostname(pod(hostname="db-0", subdomain="db"), "cluster.local", "node-1") == "db-0"

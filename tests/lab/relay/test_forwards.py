@@ -25,7 +25,7 @@ def test_each_address_and_each_node_port_is_a_forward() -> None:
     ]
 
 
-def test_a_node_port_remembers_policy_and_families() -> None:
+def test_a_node_port_has_policy_and_families() -> None:
     (found,) = forwards_of(
         service("web", HTTP, type="NodePort", externalTrafficPolicy="Local", ipFamilies=["IPv6"]), INTERNAL
     )

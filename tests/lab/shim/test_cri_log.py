@@ -85,7 +85,7 @@ async def test_a_log_that_is_set_aside_is_read_in_order(tmp_path: Path) -> None:
     assert text == b"line 6\nline 7\nline 8\n"
 
 
-async def test_who_read_a_log_goes_on_where_it_ended(tmp_path: Path) -> None:
+async def test_a_reader_of_a_log_continues_where_it_ended(tmp_path: Path) -> None:
     path = log_path(tmp_path, "main", 0)
     log = LogFile(path, most_bytes=200)
     read = Readings()
@@ -106,7 +106,7 @@ async def test_who_read_a_log_goes_on_where_it_ended(tmp_path: Path) -> None:
     log.close()
 
 
-def test_only_the_latest_readers_are_remembered(tmp_path: Path) -> None:
+def test_only_the_latest_readers_are_kept(tmp_path: Path) -> None:
     read = Readings()
     for number in range(REMEMBERED + 1):
         read.remember(str(number), tmp_path, Position(1, number))

@@ -30,7 +30,7 @@ def test_a_long_log_goes_on_in_a_new_file(tmp_path: Path) -> None:
     log.close()
 
 
-def test_a_rotation_that_fails_closes_nobody_elses_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rotation_that_fails_closes_no_other_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = LogFile(tmp_path / "0.log", most_bytes=100)
     log.write([entry("kept")])
     blocker = set_aside(tmp_path / "0.log")

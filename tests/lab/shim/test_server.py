@@ -194,7 +194,7 @@ async def test_commands_run_in_a_container() -> None:
 
 
 @in_world
-async def test_a_command_ends_when_nobody_listens() -> None:
+async def test_a_command_ends_without_its_client() -> None:
     pod = await shim()
     await pod.apply(script("sleep 60"))
     await pod.state(lambda r: isinstance(r["main"].state, Running))

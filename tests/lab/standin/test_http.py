@@ -38,7 +38,7 @@ def test_however_the_bytes_are_cut_the_same_requests_come(requests: list[bytes],
         (b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", True),
     ],
 )
-def test_who_keeps_the_connection(head: bytes, *, keeps: bool) -> None:
+def test_when_the_connection_is_kept(head: bytes, *, keeps: bool) -> None:
     (request,) = events(head)
     assert isinstance(request, Request)
     assert request.keep_alive is keeps

@@ -80,7 +80,7 @@ def curl(*arguments: str, data: bytes | None = None) -> str:
 
 
 @sandboxed
-def test_http_says_who_answers_and_who_asked() -> None:
+def test_http_reports_pod_and_client() -> None:
     with running() as one:
         assert "not on this machine" in one.line("stand-in")
         one.line("listening on UDP 53")

@@ -74,7 +74,7 @@ def test_each_ended_process_is_handled_although_another_one_cannot_be_recorded(
 
 
 @in_world
-def test_a_zygote_that_takes_no_requests_keeps_nobody_waiting() -> None:
+def test_a_zygote_that_takes_no_requests_blocks_no_client() -> None:
     init = first_process(RoleSpec("role", "m:role", ""))
     waiting = []
     while True:

@@ -57,7 +57,7 @@ def test_a_role_that_lived_long_starts_at_once() -> None:
     assert roles.next_due(60.0) == pytest.approx(0.02)
 
 
-def test_a_zygote_that_went_away_is_asked_again() -> None:
+def test_a_zygote_that_ended_is_requested_again() -> None:
     roles = Supervision((spec("api"),))
     roles.due(0)
     roles.not_started("api", 0)
@@ -80,7 +80,7 @@ def test_a_role_that_ended_before_the_zygote_answered_starts_again() -> None:
     assert names(roles.due(1)) == ["api"]
 
 
-def test_the_end_of_a_stranger_is_forgotten_when_nothing_starts_any_more() -> None:
+def test_ends_of_unknown_processes_are_dropped_when_nothing_starts() -> None:
     roles = Supervision((spec("api"), spec("net", once=True)))
     roles.due(0)
     roles.exited(9, 0, 0)

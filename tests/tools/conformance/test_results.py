@@ -35,7 +35,7 @@ def test_each_end_means_what_the_tables_make_of_it() -> None:
     ]
 
 
-def test_only_what_nobody_expects_fails_the_run() -> None:
+def test_only_unexpected_failures_fail_the_run() -> None:
     names = ["DNS a", "affinity a", "affinity b", "Windows", "DNS b", "DNS c"]
     lines = [
         Line("DNS a", "failed", 1),

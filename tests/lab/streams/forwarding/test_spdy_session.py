@@ -38,7 +38,7 @@ def test_a_stream_from_its_beginning_to_its_end(client: SpdyClient, session: Ses
     assert session.unsent() == b""
 
 
-def test_what_we_have_finished_still_hears(client: SpdyClient, session: Session) -> None:
+def test_a_stream_finished_on_our_side_still_receives(client: SpdyClient, session: Session) -> None:
     session.receive(client.open(1))
     session.finish(1)
     assert session.receive(client.send(1, b"in")) == [Received(1, b"in")]
@@ -104,7 +104,7 @@ def test_frames_that_mean_nothing_here_are_passed_over(client: SpdyClient, sessi
     assert session.receive(client.open(1)) == [Opened(1, {})]
 
 
-def test_a_client_that_breaks_the_rules_hears_goaway(client: SpdyClient, session: Session) -> None:
+def test_a_client_that_breaks_the_rules_receives_goaway(client: SpdyClient, session: Session) -> None:
     assert session.receive(encode(Frame(Kind.SYN_STREAM, b"\0\0\0\1" + b"\0" * 6 + b"not packed"))) == []
     assert session.ended
     client.hear(session.unsent())

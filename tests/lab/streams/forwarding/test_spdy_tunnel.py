@@ -37,7 +37,7 @@ def test_a_connection_and_its_end(client: SpdyClient, tunnel: SpdyTunnel) -> Non
     assert client.finished == {1, 3}
 
 
-def test_an_error_is_told_on_its_own_stream(client: SpdyClient, tunnel: SpdyTunnel) -> None:
+def test_an_error_is_sent_on_its_own_stream(client: SpdyClient, tunnel: SpdyTunnel) -> None:
     tunnel.receive(client.connection("0", 81, first=1))
     tunnel.close(3, "refused")
     hear(client, tunnel)
