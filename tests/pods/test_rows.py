@@ -91,6 +91,7 @@ def test_members_of_the_rules() -> None:
         (["10.0.0.0/8"], ["172.18.0.2"], "outside the cluster's pod ranges"),
         (["10.244.1.0/24", "10.244.2.0/24"], ["172.18.0.2"], "is a second one of IPv4"),
         (["010.244.1.0/24"], ["172.18.0.2"], "is no range"),
+        (["fd00:10:244:1::%x/64"], ["172.18.0.2"], "it has a zone"),
         (["10.244.1.0/24"], ["127.0.0.1"], "is no address of a node"),
         (["10.244.1.0/24"], ["169.254.169.254"], "is no address of a node"),
         (["10.244.1.0/24"], ["::ffff:10.0.0.1"], "is no address of a node"),

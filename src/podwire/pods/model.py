@@ -81,6 +81,9 @@ def _ranges(texts: Sequence[str], allowed: Sequence[IPNetwork]) -> tuple[list[IP
     ranges: list[IPNetwork] = []
     faults: list[str] = []
     for text in texts:
+        if "%" in text:
+            faults.append(f"podCIDR {text!r} is no range: it has a zone")
+            continue
         try:
             network = ipaddress.ip_network(text)
         except ValueError as error:

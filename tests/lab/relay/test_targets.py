@@ -18,8 +18,8 @@ WEB = NamespacedName("shop", "web")
 
 
 def node(number: int, *, ready: bool = True) -> Node:
-    addresses = [f"172.18.0.{number + 1}", f"fd00:172:18::{number + 1}", f"node-{number}"]
-    types = ["InternalIP", "InternalIP", "Hostname"]
+    addresses = [f"172.18.0.{number + 1}", f"fd00:172:18::{number + 1}", f"fe80::{number}%eth0", f"node-{number}"]
+    types = ["InternalIP", "InternalIP", "InternalIP", "InternalIP"]
     status = {
         "addresses": [{"type": kind, "address": one} for kind, one in zip(types, addresses, strict=True)],
         "conditions": [{"type": "Ready", "status": str(ready)}],

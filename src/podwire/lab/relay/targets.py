@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import aiohttp
 import msgspec
 
+from podwire.kube.addresses import parsed
 from podwire.kube.client import ApiError, Client
 from podwire.kube.core import Node
 from podwire.kube.discovery import SERVICE_NAME_LABEL
@@ -56,7 +57,7 @@ def targets_of(forward: Forward, nodes: Iterable[Node], serving: frozenset[str] 
         Target(OUTSIDE, address, forward.port)
         for node in ready
         for address in node.internal_addresses
-        if ipaddress.ip_address(address).version in versions
+        if (found := parsed(address)) is not None and found.version in versions
     ]
 
 
