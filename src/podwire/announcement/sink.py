@@ -19,6 +19,7 @@ from podwire.kernel.netlink import Netlink, Request
 from podwire.kernel.proxy_neighbours import ProxyNeighbour
 from podwire.kernel.routes import Route
 from podwire.kernel.worker import Worker
+from podwire.kube.addresses import IPAddress
 
 PROTOCOL = 114
 """Marks routes and proxy neighbours of announced addresses (rtnetlink(7), rtm_protocol)."""
@@ -66,8 +67,10 @@ def _read() -> list[ProxyRow]:
             names = {link.index: link.name for link in links.links(netlink)}
             routed = {route.destination.network_address for route in routes.routes(netlink, 4, PROTOCOL)}
             found: dict[object, ProxyRow] = {address: ProxyRow(address, "") for address in routed}
+            seen: set[IPAddress] = set()
             for entry in proxy_neighbours.proxy_neighbours(netlink, PROTOCOL):
-                whole = entry.address not in found if entry.address.version == 6 else entry.address in routed
+                whole = entry.address not in seen and (entry.address.version == 6 or entry.address in routed)
+                seen.add(entry.address)  # again means on a second link
                 name = names.get(entry.link, "") if whole else ""
                 found[entry.address] = ProxyRow(entry.address, name)
     except OSError as error:
