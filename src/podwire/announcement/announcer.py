@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from podwire.announcement.after_rules import AfterRules
+from podwire.announcement.election import Elections
 from podwire.announcement.model import IPNetwork, Link
 from podwire.announcement.rows import ProxyRow, RouteRow, proxy_rows, route_rows
 from podwire.announcement.view import AnnouncementView
@@ -67,6 +68,7 @@ class Announcements:
         self._find_links = links
         self._links: tuple[Link, ...] = ()
         self._view = AnnouncementView(tuple(ranges), self._slices)
+        self._elections = Elections()
         self._proxies: Reconciler[IPAddress, ProxyRow] = Reconciler(
             "announcement", self._derive_proxies, AfterRules(sink, settled)
         )
@@ -144,7 +146,8 @@ class Announcements:
             one.touch(*addresses)
 
     def _derive_proxies(self, address: IPAddress) -> Iterator[ProxyRow]:
-        return proxy_rows(address, self._node, self._view.electorate(address), self._links)
+        elected = self._elections.elected(address, self._view.electorate(address))
+        return proxy_rows(address, self._links) if elected == self._node else iter(())
 
     def _derive_routes(self, address: IPAddress) -> Iterator[RouteRow]:
         return route_rows(address, self._node, self._view.electorate(address))

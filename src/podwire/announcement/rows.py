@@ -48,9 +48,9 @@ class RouteRow(msgspec.Struct, frozen=True):
         return f"BGP {self.address}/{self.address.max_prefixlen}"
 
 
-def proxy_rows(address: IPAddress, node: str, electorate: frozenset[str], links: Iterable[Link]) -> Iterator[ProxyRow]:
+def proxy_rows(address: IPAddress, links: Iterable[Link]) -> Iterator[ProxyRow]:
     """Return the row of an address that this node is elected to announce, where a link leads to clients."""
-    if model.elected(address, electorate) == node and (link := model.link_of(address, links)):
+    if link := model.link_of(address, links):
         yield ProxyRow(address, link)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+import msgspec
+
 from podwire.announcement import model
 from podwire.announcement.model import Announcer, IPNetwork
 from podwire.kube.addresses import IPAddress
@@ -13,6 +15,18 @@ from podwire.kube.local_endpoints import LocalEndpoints, needs_local_endpoints
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
+
+
+class _Nodes(msgspec.Struct, frozen=True):
+    """What follows from all Nodes together: computed once for all addresses, and for all Nodes of a start."""
+
+    eligible: frozenset[str]
+    addresses: frozenset[IPAddress]
+
+    @classmethod
+    def of(cls, nodes: Collection[Announcer]) -> _Nodes:
+        addresses = (address for node in nodes for address in node.addresses)
+        return cls(model.eligible(nodes), frozenset(addresses))
 
 
 class AnnouncementView:
@@ -27,7 +41,7 @@ class AnnouncementView:
         self._services: dict[NamespacedName, Service] = {}
         self._by_address: dict[IPAddress, set[NamespacedName]] = {}
         self._nodes: dict[str, Announcer] = {}
-        self._eligible: frozenset[str] = frozenset()
+        self._all_nodes: _Nodes | None = None
 
     @property
     def addresses(self) -> Collection[IPAddress]:
@@ -45,9 +59,11 @@ class AnnouncementView:
 
     def electorate(self, address: IPAddress) -> frozenset[str]:
         """Return the nodes that may announce this address; none for the address of a Node."""
-        if any(address in node.addresses for node in self._nodes.values()):
+        if self._all_nodes is None:
+            self._all_nodes = _Nodes.of(self._nodes.values())
+        if address in self._all_nodes.addresses:
             return frozenset()
-        return model.electorate(self._eligible, map(self._claim, self.services(address)))
+        return model.electorate(self._all_nodes.eligible, map(self._claim, self.services(address)))
 
     def service_changed(self, change: Change[Service]) -> frozenset[IPAddress]:
         """Take a change of any Service; return the addresses that it concerns."""
@@ -80,7 +96,7 @@ class AnnouncementView:
             self._nodes[name] = model.announcer(change.new)
         if self._nodes.get(name) == before:
             return frozenset()
-        self._eligible = model.eligible(self._nodes.values())
+        self._all_nodes = None
         return frozenset(self._by_address)
 
     def _claim(self, service: Service) -> frozenset[str] | None:
