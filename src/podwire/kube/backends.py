@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from podwire.kube.addresses import canonical
-from podwire.kube.discovery import Endpoint, EndpointPort, EndpointSlice
+from podwire.kube.discovery import Endpoint, EndpointPort, EndpointSlice, ObjectReference
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 
@@ -93,7 +93,8 @@ def by_port(service: Service, slices: Iterable[EndpointSlice]) -> Mapping[PortKe
                 continue
             for backends, port in ports:
                 backend = Backend(member.address, port)
-                backends[backend] = merged(backends.get(backend), member)
+                known = backends.get(backend)
+                backends[backend] = member if known is None else merged(known, member)
     return found
 
 
@@ -140,24 +141,24 @@ def _member(service: Service, piece: EndpointSlice, endpoint: Endpoint) -> Membe
             piece.key, endpoint.addresses[0], piece.address_type,
         )  # fmt: skip
         return None
-    ready = endpoint.ready or service.spec.publish_not_ready_addresses
+    conditions, hints, target = endpoint.conditions, endpoint.hints, endpoint.target_ref
+    ready = conditions.ready is not False or service.spec.publish_not_ready_addresses
     return Member(
         address,
         ready,
         ready or _serving(endpoint),
-        endpoint.conditions.terminating is True,
+        conditions.terminating is True,
         endpoint.node_name,
         endpoint.zone,
-        tuple([zone.name for zone in endpoint.hints.for_zones]),
-        tuple([node.name for node in endpoint.hints.for_nodes]),
+        tuple([zone.name for zone in hints.for_zones]) if hints.for_zones else (),
+        tuple([node.name for node in hints.for_nodes]) if hints.for_nodes else (),
         endpoint.hostname,
-        _pod(endpoint),
+        None if target is None else _pod(target),
     )
 
 
-def _pod(endpoint: Endpoint) -> NamespacedName | None:
-    target = endpoint.target_ref
-    return NamespacedName(target.namespace, target.name) if target is not None and target.kind == "Pod" else None
+def _pod(target: ObjectReference) -> NamespacedName | None:
+    return NamespacedName(target.namespace, target.name) if target.kind == "Pod" else None
 
 
 def _serving(endpoint: Endpoint) -> bool:

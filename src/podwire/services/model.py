@@ -111,12 +111,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 def entries(service: Service, slices: Iterable[EndpointSlice], node: NodeView) -> Iterator[Entry]:
     """All frontends of a Service; none for headless ones, external names and Services of other proxies."""
-    if NOT_PROXIED & service.metadata.labels.keys():
+    if not NOT_PROXIED.isdisjoint(service.metadata.labels):
         return
     addresses = _addresses(service, node)
     if not addresses:
         return
-    found = by_port(service, [piece for piece in slices if not NOT_PROXIED & piece.metadata.labels.keys()])
+    found = by_port(service, [piece for piece in slices if NOT_PROXIED.isdisjoint(piece.metadata.labels)])
     for family in _FAMILIES:
         of_family = [one for one in addresses.items() if (":" in one[0]) == (family == 6)]
         # Without a cluster IP of this family the Service does not exist in it, whatever else it has (serviceport.go).
@@ -149,7 +149,7 @@ class _Context:
     def __init__(self, service: Service, node: NodeView, key: PortKey, members: Mapping[Backend, Member]) -> None:
         self.service = service
         self.key = key
-        self.serving = tuple(backend for backend, member in members.items() if member.serving)
+        self.serving = tuple([backend for backend, member in members.items() if member.serving])
         self._members = members
         self._place = node.place
         self._pools: dict[TrafficPolicy, Pool] = {}
@@ -163,8 +163,8 @@ class _Context:
 
     def local(self) -> tuple[str, ...]:
         """The addresses of backends chosen so far that may be this node's."""
-        chosen = dict.fromkeys(backend for pool in self._pools.values() for backend in pool.choice.backends)
-        return tuple(one.address for one in chosen if self._members[one].is_local(self._place.node))
+        chosen = dict.fromkeys([backend for pool in self._pools.values() for backend in pool.choice.backends])
+        return tuple([one.address for one in chosen if self._members[one].is_local(self._place.node)])
 
 
 def _port_entries(context: _Context, port: ServicePort, addresses: Sequence[tuple[str, Scope]]) -> Iterator[Entry]:

@@ -98,7 +98,7 @@ class Pools(Generic[OwnerT]):
 
     def _require(self, fresh: Sequence[PoolKey]) -> None:
         for family, numbers in self._numbers.items() if fresh else ():
-            if sum(key.port.family == family for key in fresh) > numbers.left:
+            if len(fresh) > numbers.left and sum(key.port.family == family for key in fresh) > numbers.left:
                 raise PoolsExhaustedError(f"all {numbers.largest + 1} numbers for pools of IPv{family} are in use")
 
     def _start(self, key: PoolKey, claim: Claim) -> _Start:

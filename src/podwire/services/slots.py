@@ -41,6 +41,8 @@ def place(
     if not wanted:
         return ()
     size = size_for(len(wanted), affine=affine)
+    if size == len(wanted) and not previous:  # a new pool of few endpoints, the usual case of a cold start
+        return tuple(wanted)
     shares = _Shares(wanted, size)
     placed = [backend if backend is not None and shares.take(backend) else None for backend in previous[:size]]
     placed += [None] * (size - len(placed))
