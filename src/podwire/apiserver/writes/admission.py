@@ -70,13 +70,14 @@ def default_ingress_class(store: Store) -> Admission:
         if write.resource.storage != "ingresses.networking.k8s.io" or write.old is not None:
             return
         annotations = write.obj["metadata"].get("annotations") or {}
-        if _CLASS_ANNOTATION in annotations or "ingressClassName" in write.obj["spec"]:
+        spec = write.obj.setdefault("spec", {})  # one without a spec is refused later, by validation
+        if _CLASS_ANNOTATION in annotations or "ingressClassName" in spec:
             return
         classes = [stored.object()["metadata"] for stored in store.objects("ingressclasses.networking.k8s.io")]
         marked = [one for one in classes if (one.get("annotations") or {}).get(_DEFAULT_CLASS_ANNOTATION) == "true"]
         newest = max((one["creationTimestamp"] for one in marked), default="")
         for name in sorted(one["name"] for one in marked if one["creationTimestamp"] == newest)[:1]:
-            write.obj["spec"]["ingressClassName"] = name
+            spec["ingressClassName"] = name
 
     return admit
 
