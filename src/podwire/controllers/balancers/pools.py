@@ -93,7 +93,7 @@ def _network(kind: str, text: str) -> IPNetwork:
     try:
         return ipaddress.ip_network(text)
     except ValueError as error:
-        remedy = "write a network, such as 172.18.254.0/24"
+        remedy = "write a network, such as 198.51.100.0/24"
         raise ValueError(f"{kind} load balancer pool {text!r}: {error}; {remedy}") from None
 
 
