@@ -46,7 +46,8 @@ class Table(Generic[OwnerT, RowT]):
     def replace(self, owner: OwnerT, rows: Iterable[RowT]) -> None:
         """From now on the owner claims exactly these rows; none at all forgets the owner."""
         before = self._claims.get(owner, {})
-        after = {row: row for row in [before.get(row, row) for row in rows]}
+        kept = [before.get(row, row) for row in rows] if before else tuple(rows)
+        after = dict(zip(kept, kept, strict=True))
         for row in before:
             if row not in after:
                 self._release(owner, row)

@@ -7,9 +7,11 @@ no string of a user reaches the nft language.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -126,13 +128,14 @@ def batches(changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> It
     """
     batch = _Filling(limit)
     for old, new in changes:
-        yield from batch.change(_without(old, new), _without(new, old))
+        deletions, additions = (_without(old, new), _without(new, old)) if old and new else (old, new)
+        if not batch.add(deletions, additions):
+            yield from batch.flush()
+            yield from batch.start(deletions, additions)
     yield from batch.flush()
 
 
 def _without(left: Sequence[Listed], right: Sequence[Listed]) -> Sequence[Listed]:
-    if not left or not right:
-        return left
     other = {(element.collection, element.text) for element in right}
     return [element for element in left if (element.collection, element.text) not in other]
 
@@ -142,17 +145,23 @@ class _Filling:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._size = 0
         self._deletions: list[Listed] = []
         self._additions: list[Listed] = []
 
-    def change(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> Iterator[Batch]:
-        """Add changes that belong together; return the transactions that are full."""
-        size = len(deletions) + len(additions)
-        if len(self._deletions) + len(self._additions) + size > self._limit:
-            yield from self.flush()
-        if size <= self._limit:
-            self._deletions += deletions
-            self._additions += additions
+    def add(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> bool:
+        """Add changes that belong together; False where there is no room for them."""
+        size = self._size + len(deletions) + len(additions)
+        if size > self._limit:
+            return False
+        self._size = size
+        self._deletions += deletions
+        self._additions += additions
+        return True
+
+    def start(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> Iterator[Batch]:
+        """Add changes that belong together to an empty transaction; return those that they fill by themselves."""
+        if self.add(deletions, additions):
             return
         for start in range(0, len(deletions), self._limit):
             yield Batch(deletions[start : start + self._limit], ())
@@ -163,19 +172,11 @@ class _Filling:
         """Return the transaction that waits, if there is one."""
         if self._deletions or self._additions:
             yield Batch(self._deletions, self._additions)
-            self._deletions, self._additions = [], []
+            self._size, self._deletions, self._additions = 0, [], []
 
 
 def commands(table: str, verb: str, elements: Iterable[Listed]) -> str:
     """The nft text for `add` or `delete`: one command for each run of elements of the same collection, in order."""
-    lines: list[str] = []
-    collection, texts = "", list[str]()
-    for element in elements:
-        if element.collection != collection:
-            if texts:
-                lines.append(f"{verb} element {table} {collection} {{ {', '.join(texts)} }}\n")
-            collection, texts = element.collection, []
-        texts.append(element.text if verb == "add" else element.key_text)
-    if texts:
-        lines.append(f"{verb} element {table} {collection} {{ {', '.join(texts)} }}\n")
-    return "".join(lines)
+    shown = attrgetter("text" if verb == "add" else "key_text")
+    runs = itertools.groupby(elements, key=attrgetter("collection"))
+    return "".join([f"{verb} element {table} {name} {{ {', '.join(map(shown, run))} }}\n" for name, run in runs])

@@ -17,7 +17,7 @@ from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
 from podwire.services.flows import EndedFlows
 from podwire.services.readback import held_rows
-from podwire.services.rows import ElementRow, FlowsRow, Row
+from podwire.services.rows import FlowsRow, Row
 from podwire.services.ruleset import TABLE, TABLE_NAME, ruleset
 
 
@@ -134,9 +134,5 @@ _FAMILIES = {4: Family.IPV4, 6: Family.IPV6}
 def _changes(delta: Delta[Row]) -> Iterator[Change]:
     """The elements before and after; flows are none."""
     for old, new in delta.changes():
-        if not isinstance(new if new is not None else old, FlowsRow):
-            yield _element(old), _element(new)
-
-
-def _element(row: Row | None) -> tuple[ElementRow, ...]:
-    return () if row is None or isinstance(row, FlowsRow) else (row,)
+        if not isinstance(old, FlowsRow) and not isinstance(new, FlowsRow):
+            yield (() if old is None else (old,)), (() if new is None else (new,))
