@@ -81,7 +81,7 @@ def test_when_a_node_leaves_only_its_addresses_move() -> None:
     assert {after[one] for one, owner in before.items() if owner == "b"} == {"a", "c"}
 
 
-def test_the_order_of_nodes_does_not_matter_and_nobody_is_elected_of_none() -> None:
+def test_the_order_of_nodes_does_not_matter_and_without_nodes_none_is_elected() -> None:
     address = ipaddress.ip_address("192.0.2.1")
     assert model.elected(address, ["a", "b", "c"]) == model.elected(address, ["c", "b", "a"])
     assert model.elected(address, ()) == ""

@@ -32,6 +32,6 @@ def test_rows(row: Row, text: str) -> None:
     assert str(row) == text
 
 
-def test_identities_say_whom_they_mean() -> None:
+def test_identities_print_their_namespace_and_labels() -> None:
     assert str(Identity("shop", (("app", "web"),))) == "pods of shop with app=web"
     assert str(Identity("shop")) == "other pods of shop"

@@ -53,7 +53,7 @@ def test_the_examples_hold(pytester: pytest.Pytester) -> None:
 
 
 USES_OWN_FIXTURE = """
-def test_a_fixture_of_ones_own(over_vxlan):
+def test_over_vxlan(over_vxlan):
     assert over_vxlan.kubectl("get", "node", "node-2").returncode == 0
 """
 

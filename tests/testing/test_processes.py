@@ -6,7 +6,7 @@ import subprocess
 from podwire.testing.processes import descendants, end
 
 
-def test_a_child_is_seen_until_it_has_ended_though_nobody_asked_how() -> None:
+def test_a_child_is_seen_until_it_has_ended_and_before_it_is_waited_for() -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
         assert child.pid in descendants(os.getpid())
         end(child.pid)

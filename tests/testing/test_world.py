@@ -105,7 +105,7 @@ def test_neither_a_refusal_nor_a_missing_name_is_taken_for_a_policy(web: World) 
     assert web.denied("asker", "nowhere:80", within=0).seen == "no-name"
 
 
-def test_a_namespace_of_ones_own_is_ready_for_pods(world: World, namespace: Namespace) -> None:
+def test_a_namespace_of_a_test_is_ready_for_pods(world: World, namespace: Namespace) -> None:
     namespace.apply(MANIFEST)
     namespace.wait()
     assert namespace.allowed("asker", f"web.{namespace}:8080")

@@ -235,7 +235,7 @@ def test_a_pod_that_never_pulls_waits_for_its_image_and_starts_when_it_is_loaded
 
 
 @pytest.mark.proves("image-stand-ins-labelled")
-def test_a_stand_in_stays_one_until_its_pod_is_made_anew(world: World, archives: Path) -> None:
+def test_a_stand_in_stays_one_until_its_pod_is_recreated(world: World, archives: Path) -> None:
     world.kubectl("run", "other", "--image=other:v1", "--port=8080")
     wait_ready(world, "pod/other")
     path = "{.status.containerStatuses[0].imageID}"

@@ -151,7 +151,7 @@ def test_datagrams_go_through_a_service(network: World) -> None:
 @ALIKE
 @pytest.mark.parametrize("family", [0, 1])
 @pytest.mark.parametrize("source", ["one", "node-1"])
-def test_nobody_there_is_refused_at_once(network: World, source: str, family: int) -> None:
+def test_without_a_listener_it_is_refused_at_once(network: World, source: str, family: int) -> None:
     for address, port in ((services(network, "nobody")[family], 80), (services(network, "web")[family], 81)):
         url = f"http://{literal(address)}:{port}/"
         result = network.run_in(source, "curl", "-sS", "-m", "3", url, check=False)
@@ -173,7 +173,7 @@ def test_names(network: World) -> None:
 
 
 @ALIKE
-def test_names_outside_of_the_cluster_are_asked_upstream(network: World) -> None:
+def test_names_outside_of_the_cluster_are_resolved_upstream(network: World) -> None:
     assert lookup(network, "example.com", "A") == ["172.18.255.1"]
     assert lookup(network, "nothing.example.org", "A") == []
 

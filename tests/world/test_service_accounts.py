@@ -65,7 +65,7 @@ spec:
 """
 
 
-def test_a_pod_asks_with_its_token(world: World) -> None:
+def test_a_pod_sends_requests_with_its_token(world: World) -> None:
     world.apply(MANIFEST)
     world.kubectl("wait", "pod/asker", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
     assert world.kubectl("logs", "asker").stdout == "pods 200\nsecrets 403\n"

@@ -155,7 +155,7 @@ async def test_pages_of_other_sites_are_refused(pods: World, tmp_path: Path) -> 
         assert (await frames(socket))[0] == (1, b"here\n")
 
 
-async def test_a_stream_that_nobody_serves_is_refused_with_the_reason(pods: World, tmp_path: Path) -> None:
+async def test_a_stream_without_a_server_is_refused_with_the_reason(pods: World, tmp_path: Path) -> None:
     code, message = await refusal(pods, tmp_path, Sec_WebSocket_Protocol="v1.channel.k8s.io")
     assert (code, "offer one of v5.channel.k8s.io, v4.channel.k8s.io, channel.k8s.io" in message) == (400, True)
     code, message = await refusal(pods, tmp_path, "POST", Upgrade="SPDY/3.1")

@@ -144,7 +144,7 @@ def test_a_program_that_listens_on_ipv6_alone_is_found(pods: World) -> None:
         assert ask(local, b"six") == b"six"
 
 
-def test_a_port_where_nobody_listens_is_an_error_that_says_so(pods: World) -> None:
+def test_a_port_without_a_listener_is_an_error_that_names_it(pods: World) -> None:
     with forwarding(pods, "pod/tools", 7999) as (local, said):
         with contextlib.suppress(ConnectionError):
             assert ask(local, b"x") == b""
@@ -261,7 +261,7 @@ def test_a_refused_stream_says_why(pods: World) -> None:
 
 
 @pytest.mark.proves("kubectl-proxy")
-def test_services_and_pods_are_asked_through_the_api_server(pods: World) -> None:
+def test_services_and_pods_are_reached_through_the_api_server(pods: World) -> None:
     pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
     services = "/api/v1/namespaces/default/services"
     asked = json.loads(pods.kubectl("get", "--raw", f"{services}/http:web:8080/proxy/some%20path?x=1").stdout)

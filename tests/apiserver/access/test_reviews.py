@@ -34,7 +34,7 @@ async def test_self_subject_review(talk: Talk) -> None:
         (METRICS, False, False),
     ],
 )
-async def test_a_review_of_ones_own_access(talk: Talk, asked: dict[str, Any], before: bool, after: bool) -> None:
+async def test_a_self_subject_access_review(talk: Talk, asked: dict[str, Any], before: bool, after: bool) -> None:
     eve, path = talk.as_user("eve"), f"{AUTHORIZATION}/selfsubjectaccessreviews"
     assert (await eve.ok("POST", path, review(**asked)))["status"]["allowed"] is before
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
@@ -80,7 +80,7 @@ async def test_incomplete_reviews_are_refused(talk: Talk, kind: str, spec: dict[
 
 
 @pytest.mark.proves("reviews")
-async def test_a_review_of_ones_own_rules(talk: Talk) -> None:
+async def test_a_self_subject_rules_review(talk: Talk) -> None:
     path = f"{AUTHORIZATION}/selfsubjectrulesreviews"
     await allow(talk, "eve", rule("list", "", "pods"), namespace="default")
     eve = talk.as_user("eve")

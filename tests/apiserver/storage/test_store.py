@@ -120,7 +120,7 @@ async def test_objects_come_in_order_and_by_namespace() -> None:
 
 
 @pytest.mark.proves("history-window")
-async def test_the_past_can_be_read_until_it_is_forgotten() -> None:
+async def test_old_versions_can_be_read_until_they_are_compacted() -> None:
     clock = Clock()
     store = Store(":memory:", window=Window(seconds=10, events=100), clock=clock)
     await put(store, obj("a"))

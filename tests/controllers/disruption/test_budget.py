@@ -47,7 +47,7 @@ def test_how_many_may_go(spec: dict[str, Any], pods: list[Pod], expected: tuple[
     assert (status.disruptions_allowed, status.current_healthy, status.desired_healthy) == expected
 
 
-def test_an_evicted_pod_does_not_count_until_it_ends_or_was_forgotten() -> None:
+def test_an_evicted_pod_does_not_count_until_it_ends_or_its_entry_expires() -> None:
     charged = {
         "disruptedPods": {"a": "2026-01-01T23:59:00Z", "b": "2026-01-01T23:50:00Z", "gone": "2026-01-02T00:00:00Z"}
     }

@@ -150,7 +150,7 @@ async def test_scaling_down_and_up_again(api: FakeApi) -> None:
         await api.until(lambda: progressed(api, 3))
 
 
-async def test_nothing_is_made_twice_and_nobody_else_ends_while_the_watch_lags(api: FakeApi) -> None:
+async def test_nothing_is_created_twice_and_no_other_ends_while_the_watch_lags(api: FakeApi) -> None:
     nodes(api)
     deploy(api, 10)
     async with at_work(api):

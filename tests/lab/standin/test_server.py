@@ -186,7 +186,7 @@ def test_a_taken_port_is_said_and_the_others_are_served() -> None:
 
 
 @sandboxed
-def test_it_answers_on_when_nobody_reads_its_log_or_writes_orders() -> None:
+def test_it_serves_without_a_reader_of_its_log_or_a_writer_of_its_orders() -> None:
     with running() as one:
         one.line("listening on UDP 53")
         os.close(one.control)
