@@ -1,9 +1,10 @@
+import gc
 import os
 import ssl
 
 import pytest
 
-from podwire.component.imports import without_authorities
+from podwire.component.imports import without_authorities, without_collection
 
 
 def test_no_authority_is_read_inside_and_the_environment_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,3 +14,17 @@ def test_no_authority_is_read_inside_and_the_environment_is_as_before(monkeypatc
         assert ssl.create_default_context().get_ca_certs() == []
     assert os.environ["SSL_CERT_FILE"] == "/some/file"
     assert "SSL_CERT_DIR" not in os.environ
+
+
+def test_no_garbage_is_collected_inside_and_what_exists_is_left_out_of_later_collections() -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        with without_collection():
+            assert not gc.isenabled()
+            made: list[list[int]] = [[]]
+            assert any(each is made for each in gc.get_objects())
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > frozen
+        assert not any(each is made for each in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -1,8 +1,9 @@
-"""Import aiohttp without what it does for clients of the Internet."""
+"""Import a program without what costs it time: authorities of the Internet, and the collection of garbage."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 
@@ -26,3 +27,17 @@ def without_authorities() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def without_collection() -> Iterator[None]:
+    """Collect no garbage inside the block, and none of what exists at its end ever after.
+
+    Modules last as long as the process, and a collection of all generations visits 40,000 objects of them: 25 ms each.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -56,7 +56,7 @@ class Table(Generic[OwnerT, RowT]):
         else:
             self._claims.pop(owner, None)
         for row in after:
-            if row not in before:
+            if not before or row not in before:
                 self._claim(owner, row)
             elif self._rivals and row.key in self._rivals:
                 self._compete(owner, row)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
 
 import msgspec
 
@@ -31,9 +30,9 @@ class TrafficPolicy(enum.StrEnum):
     __hash__ = str.__hash__  # that of Enum is a Python function, and keys hold policies
 
     @classmethod
-    def of(cls, value: str | None) -> Self:
+    def of(cls, value: str | None) -> TrafficPolicy:
         """Return the policy of a field's value; all but `Local` mean `Cluster`, an absent field too."""
-        return cls(cls.LOCAL if value == cls.LOCAL else cls.CLUSTER)
+        return cls.LOCAL if value == cls.LOCAL else cls.CLUSTER
 
 
 class Outcome(enum.StrEnum):
