@@ -12,7 +12,7 @@ from podwire.agent import bgp_flags
 from podwire.agent.bgp_flags import bgp_options
 from podwire.agent.config import EVERYWHERE, METRICS_PORT, AgentConfig
 from podwire.component.flags import AddressList, RangeList, credentials, program_flags
-from podwire.component.imports import without_authorities, without_collection
+from podwire.component.imports import lasting, without_authorities
 from podwire.pods.model import Cluster, Overlay
 from podwire.services.node_view import PRIMARY
 
@@ -146,7 +146,7 @@ def command(**given: Any) -> None:
         --pod-cidrs 10.244.0.0/16,fd00:10:244::/56 --service-cidrs 10.96.0.0/16,fd00:10:96::/112
     curl http://127.0.0.1:10256/healthz; curl http://127.0.0.1:10249/metrics
     """
-    with without_collection(), without_authorities():
+    with lasting(), without_authorities():
         from podwire.agent.main import main
 
     main(configuration(given))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from podwire.component.flags import credentials, program_flags
-from podwire.component.imports import without_authorities, without_collection
+from podwire.component.imports import lasting, without_authorities
 from podwire.dns.server import DnsConfig
 
 PORT = click.IntRange(1, 65535)
@@ -66,7 +66,7 @@ def command(**given: Any) -> None:
     podwire dns --kubeconfig dns.conf --upstreams 192.0.2.53 --cluster-cidrs 10.244.0.0/16,10.96.0.0/16
     dig @127.0.0.1 kubernetes.default.svc.cluster.local
     """
-    with without_collection(), without_authorities():
+    with lasting(), without_authorities():
         from podwire.dns.server import main
 
     main(DnsConfig(credentials=credentials(given), **given))
