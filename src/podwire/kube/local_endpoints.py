@@ -5,7 +5,6 @@ Slices of all other Services are left out, so that a large cluster costs no seco
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from podwire.kube.backend_choice import TrafficPolicy
@@ -69,7 +68,7 @@ class LocalEndpoints:
     def ready(self, service: NamespacedName, node: str, family: int) -> int:
         """Return how many ready endpoints of one IP version the node has; ports do not multiply them."""
         found = self._members(service).values()
-        return Counter((one.node, one.family) for one in found if one.ready)[node, family]
+        return sum(one.ready and one.node == node and one.family == family for one in found)
 
     def _members(self, key: NamespacedName) -> Mapping[str, Member]:
         """Return the endpoints by address."""
