@@ -1,4 +1,4 @@
-"""When the kernel's nftables change, whoever changes them and whatever their rules look like.
+"""When the kernel's nftables change, for any proxy and any form of its rules.
 
 Sources: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h.
 """
