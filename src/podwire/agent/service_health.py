@@ -20,7 +20,7 @@ from http import HTTPStatus
 import msgspec
 
 from podwire.component.endpoints import JSON, Page
-from podwire.kube.addresses import IPAddress
+from podwire.kube.addresses import IPAddress, family_of
 from podwire.kube.discovery import NOT_PROXIED
 from podwire.kube.local_endpoints import needs_local_endpoints
 from podwire.kube.meta import NamespacedName
@@ -51,7 +51,7 @@ def check_port(service: Service) -> CheckPort | None:
     port = service.spec.health_check_node_port
     if not port or not needs_local_endpoints(service) or NOT_PROXIED & service.metadata.labels.keys():
         return None
-    return CheckPort(port, frozenset(6 if ":" in address else 4 for address in service.addresses))
+    return CheckPort(port, frozenset(family_of(address) for address in service.addresses))
 
 
 def listen_addresses(

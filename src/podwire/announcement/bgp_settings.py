@@ -6,6 +6,8 @@ import ipaddress
 
 import msgspec
 
+from podwire.kube.addresses import family_of
+
 LARGEST_AS = (1 << 32) - 1
 
 
@@ -22,7 +24,7 @@ class BgpPeer(msgspec.Struct, frozen=True):
     @property
     def version(self) -> int:
         """4 or 6."""
-        return 6 if ":" in self.address else 4
+        return family_of(self.address)
 
 
 class BgpSettings(msgspec.Struct, frozen=True):

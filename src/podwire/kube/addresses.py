@@ -18,6 +18,11 @@ _SPECIAL4 = r"(?:0|127|169\.254|22[4-9]|2[3-5][0-9])\."
 _USABLE4 = re.compile(rf"(?!{_SPECIAL4}){_OCTET}(?:\.{_OCTET}){{3}}")
 
 
+def family_of(text: str) -> int:
+    """Return the IP version, 4 or 6, of an address or range that is known to be one."""
+    return 6 if ":" in text else 4
+
+
 def parsed(text: str) -> IPAddress | None:
     """Parse any address; None for text that is none, and for one with a zone.
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from podwire.kube.addresses import canonical
+from podwire.kube.addresses import canonical, family_of
 from podwire.kube.discovery import Endpoint, EndpointPort, EndpointSlice, ObjectReference
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
@@ -32,8 +32,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """One endpoint of a Service, as its slice describes it.
 
     `ready` includes `publishNotReadyAddresses` of the Service. `node`, `zone` and `hostname` are empty where the slice
-    does not name them; `zone_hints` and `node_hints` are where the endpoint's clients
-    are meant to be.
+    does not name them; `zone_hints` and `node_hints` are where the endpoint's clients are meant to be.
     """
 
     address: str
@@ -50,7 +49,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     @property
     def family(self) -> int:
         """4 or 6."""
-        return 6 if ":" in self.address else 4
+        return family_of(self.address)
 
     def is_local(self, node: str) -> bool:
         """Whether it may be a pod of this node: its slice names this node, or none."""

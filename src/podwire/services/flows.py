@@ -9,6 +9,7 @@ import msgspec
 
 from podwire.engine.row import Delta
 from podwire.kernel.conntrack import Flow
+from podwire.kube.addresses import family_of
 from podwire.kube.backends import Backend
 from podwire.services.rows import FlowsRow, Row
 
@@ -53,7 +54,7 @@ class EndedFlows:
         return bool(self._ranges) and translated and any(one.ends(flow) for one in self._of_ranges(flow))
 
     def _decide(self, row: FlowsRow, decision: _Decision) -> None:
-        self.families.add(6 if ":" in row.destination else 4)
+        self.families.add(family_of(row.destination))
         if "/" in row.destination:
             self._ranges.append((ipaddress.ip_network(row.destination), row.port, decision))
         else:

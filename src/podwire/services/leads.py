@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from podwire.kube.addresses import family_of
 from podwire.kube.backends import Backend
 from podwire.services.model import Frontend
 from podwire.services.pools import PoolAddress
@@ -39,11 +40,11 @@ class Leads:
                 case EndpointRow():
                     self._slots[row.family, row.pool][row.slot] = row.backend
                 case StickyRow():
-                    sticky[_family(row.backend.address), row.word] = row.backend
+                    sticky[family_of(row.backend.address), row.word] = row.backend
                 case DrawRow():
                     draws.append(row)
                 case SourceRow():
-                    self._sources[_family(row.network), row.pool].add(row.network)
+                    self._sources[family_of(row.network), row.pool].add(row.network)
                 case _:
                     pass
         for draw in draws:
@@ -72,7 +73,3 @@ class Leads:
         slots = self._slots.get(pool, {})
         sources = frozenset(self._sources.get(pool, ())) if found.guarded else frozenset[str]()
         return Lead(found, tuple(slots.get(slot) for slot in range(found.slots)), sources)
-
-
-def _family(address: str) -> int:
-    return 6 if ":" in address else 4

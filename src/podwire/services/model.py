@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from podwire.kube.addresses import canonical, parsed_network
+from podwire.kube.addresses import canonical, family_of, parsed_network
 from podwire.kube.backend_choice import Choice, TrafficPolicy, choose
 from podwire.kube.backends import Backend, Member, PortKey, by_port
 from podwire.kube.discovery import NOT_PROXIED, EndpointSlice
@@ -54,7 +54,7 @@ class Frontend(msgspec.Struct, frozen=True, order=True, gc=False, cache_hash=Tru
     @property
     def family(self) -> int:
         """4 or 6."""
-        return 6 if ":" in self.address else 4
+        return family_of(self.address)
 
     @property
     def is_node_port(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from podwire.kernel.elements import Range
 from podwire.kernel.readback import PROTOCOLS, Collection, Elements, Field, held_elements
 from podwire.kernel.setdump import RawElement
+from podwire.kube.addresses import family_of
 from podwire.kube.backends import Backend
 from podwire.services.model import NODE_PORT_ADDRESSES, Frontend, Protocol
 from podwire.services.node_view import range_text
@@ -125,7 +126,7 @@ def held_pools(held: Iterable[Row]) -> Mapping[PoolAddress, HeldPool]:
         elif isinstance(row, EndpointRow):
             slots[row.family, row.pool][row.slot] = row.backend
         elif isinstance(row, StickyRow):
-            sticky[_family(row.backend), row.word & POOL][sticky_number(row.word)] = row.backend
+            sticky[family_of(row.backend.address), row.word & POOL][sticky_number(row.word)] = row.backend
         elif isinstance(row, DrawRow):
             draws.append(row)
     for row in draws:
@@ -138,7 +139,3 @@ def held_pools(held: Iterable[Row]) -> Mapping[PoolAddress, HeldPool]:
         for key in dict.fromkeys((row.frontend.family, row.word & POOL) for row in words)
     }
     return {PoolAddress(row.frontend, row.outside): pools[row.frontend.family, row.word & POOL] for row in words}
-
-
-def _family(backend: Backend) -> int:
-    return 6 if ":" in backend.address else 4

@@ -11,6 +11,7 @@ import msgspec
 
 from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.report import Access, AccessLine, EndpointLine, NodeLine, NodeName, PortLine, Source
+from podwire.kube.addresses import family_of
 from podwire.kube.backend_choice import Outcome, Place, Reason, reasons
 from podwire.kube.backends import Backend, Member, PortKey, by_port
 from podwire.kube.discovery import NOT_PROXIED
@@ -38,7 +39,7 @@ def members_by_port(objects: ServiceObjects) -> Mapping[PortKey, Members]:
 
 def service_ports(service: Service) -> Iterator[tuple[ServicePort, PortKey]]:
     """All ports of a Service, once a family of its cluster addresses."""
-    families = sorted({6 if ":" in address else 4 for address in service.addresses})
+    families = sorted({family_of(address) for address in service.addresses})
     for port in service.spec.ports:
         for family in families:
             yield port, PortKey(port.name, port.protocol, family)
