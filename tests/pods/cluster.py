@@ -81,6 +81,7 @@ class Machine:
         self.folder.mkdir(parents=True)
         cluster = Cluster(RANGES, overlay)
         self.settings = Settings(self.name, cluster, self.folder / "cni.sock", self.folder / "cni.db", gate_seconds)
+        self.mark = self.folder / "cni.sock.ready"
         self.agent = 0
         plug(self.host, underlay, self.name, f"172.18.0.{number + 1}/16", f"fd00:172:18::{number + 1}/64")
         default_route(self.host)
@@ -109,9 +110,11 @@ class Machine:
         await running
 
     def kill(self) -> None:
-        """kill -9 the agent."""
-        os.kill(self.agent, signal.SIGKILL)
-        os.waitpid(self.agent, 0)
+        """kill -9 the agent, if it runs."""
+        if self.agent:
+            os.kill(self.agent, signal.SIGKILL)
+            os.waitpid(self.agent, 0)
+            self.agent = 0
         (self.folder / "settled").unlink(missing_ok=True)
 
     @property

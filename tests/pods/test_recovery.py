@@ -111,6 +111,7 @@ def test_an_add_cut_off_by_kill_is_refused_undone_and_can_be_repeated() -> None:
         pod = Host("a")
         adding = node.call("ADD", pod)
         eventually(lambda: bool(node.told) and bool(node.links()))
+        node.mark.unlink()
         node.kill()
         status, answer = finish(adding)
         assert (status, answer["code"]) == (1, 11)
@@ -131,6 +132,7 @@ def test_leftovers_hold_up_no_pod_without_the_api() -> None:
         (node.folder / "hold").touch()
         adding = [node.call("ADD", Host(name)) for name in ("a", "b", "c")]
         eventually(lambda: len(node.told) == 3, 30)
+        node.mark.unlink()
         node.kill()
         assert [finish(one)[0] for one in adding] == [1, 1, 1]
         (node.folder / "hold").unlink()
@@ -153,19 +155,6 @@ def test_an_add_whose_answer_was_lost_is_answered_again() -> None:
         pod.run("ip", "route", "del", "default")
         assert node.cni("ADD", pod) == (0, pod.result)
         assert tcp_peer_seen(pod, node.host, "172.18.0.2") == pod.address(4)
-
-
-@sandboxed
-def test_del_waits_for_the_agent() -> None:
-    with SmallCluster() as cluster:
-        (node,) = cluster.machines
-        pod = node.pod("a")
-        node.kill()
-        status, answer = node.cni("DEL", pod)
-        assert (status, answer["code"]) == (1, 11)
-        node.start(*cluster.objects)
-        assert node.cni("DEL", pod) == (0, None)
-        assert (stored(node), node.links()) == ([], [])
 
 
 @sandboxed

@@ -21,6 +21,7 @@ from podwire.pods.attachment import Attachment, Gate
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
 from podwire.pods.node_routes import NodeRouteSink, remove_tunnel
 from podwire.pods.operations import GATE_SECONDS, PodOperations
+from podwire.pods.ready_mark import ReadyMark
 from podwire.pods.rows import NodeRouteRow, SetRow, cluster_rows, node_rows, own_routes, peer_routes
 from podwire.pods.server import Server
 from podwire.pods.sink import PodSetSink
@@ -59,7 +60,7 @@ class PodNetwork:
         overlay = settings.cluster.overlay is not None
         sources = PodSetSink.sources_here(overlay=overlay)
         self._operations = PodOperations(
-            self._store, sources, gate, lambda: self._uplink, gate_seconds=settings.gate_seconds
+            self._store, sources, gate, lambda: self._uplink, ReadyMark(settings.socket), settings.gate_seconds
         )
         self._members: Reconciler[str, SetRow] = Reconciler(
             "rules of pods", self._derive_members, PodSetSink.cluster_here(overlay=overlay)
@@ -95,6 +96,7 @@ class PodNetwork:
             tasks.create_task(self._routes.run())  # the tunnel only after the rules that guard it
             await self._operations.restore()
             tasks.create_task(Server(self._settings.socket, self._operations).run())
+            tasks.create_task(self._operations.keep_mark())
 
     def node_changed(self, change: Change[Node]) -> None:
         """Hear of a Node that is new, changed or gone."""
@@ -134,6 +136,7 @@ class PodNetwork:
         with Netlink() as netlink:
             uplink = find_uplink(netlink, own.addresses)
         self._uplink = msgspec.structs.replace(uplink, mtu=pod_mtu(uplink.mtu, own, self._settings.cluster.overlay))
+        self._operations.node_known()
         self._routes.touch(*self._nodes)
 
     def _derive_members(self, owner: str) -> Iterator[SetRow]:

@@ -13,6 +13,7 @@ from podwire.pods import cni, links
 from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.cni import CniError, Code
+from podwire.pods.ready_mark import RENEW_SECONDS, ReadyMark
 from podwire.pods.rows import SetRow, source_rows
 from podwire.pods.sink import PodSetSink
 from podwire.pods.store import Store
@@ -30,12 +31,16 @@ RESTORE_SECONDS = 2.0
 LIVE_SECONDS = 5.0
 """How long a link may take from bring-up to its first packet."""
 
+UNKNOWN_NODE = "this node has no podCIDRs or no InternalIP yet: waiting for its Node"
+
 
 class PodOperations:
     """The operations on one node's attachments.
 
     `uplink` answers the node's network as it is now with the mtu of pods, or None while the node's addresses are not
     known yet. An attachment is in the store before anything of it is in the kernel, and leaves the store last.
+    `mark` says that an agent before this one had set the node's network up: while it is valid, STATUS succeeds and ADD
+    waits until `node_known` is called.
     """
 
     def __init__(
@@ -44,12 +49,15 @@ class PodOperations:
         sources: PodSetSink,
         gate: Gate,
         uplink: Callable[[], Uplink | None],
+        mark: ReadyMark,
         gate_seconds: float = GATE_SECONDS,
     ) -> None:
         self._store = store
         self._sink = sources
         self._gate = gate
         self._uplink = uplink
+        self._mark = mark
+        self._known = asyncio.Event()
         self._gate_seconds = gate_seconds
         self._guarded: dict[AttachmentKey, Attachment] = {}
         self._sources: Reconciler[AttachmentKey, SetRow] = Reconciler("sources of pods", self._derive, sources)
@@ -57,6 +65,20 @@ class PodOperations:
     async def run(self) -> None:
         """Keep the anti-spoof rules equal to the attachments, for ever."""
         await self._sources.run()
+
+    def node_known(self) -> None:
+        """Record that this node's ranges and addresses are known from now on."""
+        self._known.set()
+
+    async def keep_mark(self) -> None:
+        """Renew the mark for ever once the node is known, and at the end of this process."""
+        await self._known.wait()
+        try:
+            while True:
+                self._mark.renew()
+                await asyncio.sleep(RENEW_SECONDS)
+        finally:
+            self._mark.renew()
 
     def rows(self) -> Iterator[str]:
         """Return the anti-spoof rules of all pods of this node as text."""
@@ -89,9 +111,7 @@ class PodOperations:
 
     async def add(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> cni.Result:
         """Give a container its interface. One that it has already from podwire is answered again."""
-        uplink = self._uplink()
-        if uplink is None or self._store.ranges is None:
-            raise CniError(Code.TRY_AGAIN_LATER, "this node has no podCIDRs or no InternalIP yet: waiting for its Node")
+        uplink = await self._uplink_soon()
         entry = self._store.find(key)
         if entry is not None and entry.ready and not await self._differences(entry.attachment, netns, uplink):
             return _result(entry.attachment, uplink.mtu)
@@ -105,6 +125,17 @@ class PodOperations:
             await self._undo(attachment)
             raise self._refusal(error, attachment) from error
         return _result(attachment, uplink.mtu)
+
+    async def _uplink_soon(self) -> Uplink:
+        """Return the node's network; after a restart of the agent wait for it. Raises CniError."""
+        if self._mark.is_valid():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._gate_seconds):
+                    await self._known.wait()
+        uplink = self._uplink()
+        if uplink is None or self._store.ranges is None:
+            raise CniError(Code.TRY_AGAIN_LATER, UNKNOWN_NODE)
+        return uplink
 
     async def _attach(self, attachment: Attachment, uplink: Uplink) -> None:
         """The pod's end first, then all that holds it in, last of all the node's end."""
@@ -173,9 +204,11 @@ class PodOperations:
         return found + [f"the rule that allows {row.element.text} is missing" for row in missing]
 
     async def status(self) -> None:
-        """Whether an ADD could be served now."""
+        """Return when an ADD could be served now, or soon: while an agent that has restarted waits for the API."""
         if self._uplink() is None or self._store.ranges is None:
-            raise CniError(Code.NOT_AVAILABLE, "this node has no podCIDRs or no InternalIP yet: waiting for its Node")
+            if self._mark.is_valid():
+                return
+            raise CniError(Code.NOT_AVAILABLE, UNKNOWN_NODE)
         if self._store.exhausted:
             raise CniError(Code.NOT_AVAILABLE, str(ExhaustedError(self._store.ranges)))
 

@@ -7,13 +7,18 @@ would more than double the start-up time. Source: CNI specification 1.1.0 (githu
 
 import sys
 from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, socket
-from posix import environ, read, write
+from posix import environ, read, readlink, write
 
 SUPPORTED_VERSIONS = ("0.3.1", "0.4.0", "1.0.0", "1.1.0")
 SOCKET_KEY = "podwire.socket"
 """The key of the network configuration with the path of the agent's socket."""
 
 PATIENCE_SECONDS = 100.0
+STATUS_SECONDS = 10.0
+"""Patience for an answer; that to STATUS is short, as a runtime's node waits for it."""
+AWAY_SECONDS = 30.0
+"""How long ADD and DEL wait for an agent that restarts."""
+RETRY_SECONDS = 0.1
 BAD_ENVIRONMENT = 4
 DECODE_FAILURE = 6
 INVALID_CONFIGURATION = 7
@@ -71,36 +76,69 @@ def read_configuration(data: bytes) -> dict[str, object]:
     return configuration
 
 
-def ask(path: str, frame: bytes) -> bytes:
-    """Send a request to the agent and return its answer. Raises OSError."""
+def ask(path: str, frame: bytes, patience: float) -> bytes:
+    """Send a request to the agent and return its answer, empty where it ended before. Raises OSError."""
     agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
-    agent.settimeout(PATIENCE_SECONDS)
-    agent.connect(path)
-    agent.sendall(frame)
-    agent.shutdown(SHUT_WR)
-    parts = []
-    while part := agent.recv(1 << 16):
-        parts.append(part)
-    agent.close()
+    agent.settimeout(patience)
+    try:
+        agent.connect(path)
+        agent.sendall(frame)
+        agent.shutdown(SHUT_WR)
+        parts = []
+        while part := agent.recv(1 << 16):
+            parts.append(part)
+    finally:
+        agent.close()
     return b"".join(parts)
 
 
+def is_marked(path: str) -> bool:
+    """Whether the agent left the mark that this node's network is set up, and it is still valid (`ready_mark.py`)."""
+    import time
+
+    try:
+        with open(path + ".ready") as file:
+            place, _, expiry = file.read(256).strip().rpartition(" ")
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            here = file.read().strip() + " " + readlink("/proc/self/ns/net")
+        return place == here and int(expiry) > time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (OSError, ValueError):
+        return False
+
+
 def request(command: str, path: str, data: bytes) -> bytes:
-    """The agent's answer.
+    """The agent's answer. While it restarts, that to STATUS is success, and ADD and DEL are sent again.
 
     The frame is what `podwire.pods.cni` reads: the CNI variables as NAME=value with a zero byte between them, two zero
     bytes, the input.
     """
     variables = [name + b"=" + value for name, value in environ.items() if name.startswith(b"CNI_")]
-    try:
-        answer = ask(path, b"\0".join(variables) + b"\0\0" + data)
-    except OSError as error:
-        reason = f"the podwire agent does not answer at {path}: is it running on this node?"
-        code = NOT_AVAILABLE if command == "STATUS" else TRY_AGAIN_LATER
-        raise PluginError(code, reason, str(error)) from None
-    if not answer:
-        raise PluginError(TRY_AGAIN_LATER, "the podwire agent went away before it had answered")
-    return answer
+    frame = b"\0".join(variables) + b"\0\0" + data
+    tries_left = round(AWAY_SECONDS / RETRY_SECONDS) if command in ("ADD", "DEL") else 0
+    while True:
+        try:
+            if answer := ask(path, frame, STATUS_SECONDS if command == "STATUS" else PATIENCE_SECONDS):
+                return answer
+            failure = "it ended before it had answered"
+        except TimeoutError as error:
+            failure, tries_left = str(error), 0
+        except OSError as error:
+            failure = str(error)
+        marked = is_marked(path)
+        if marked and command == "STATUS":
+            return b"\0"
+        if not marked or not tries_left:
+            reason = f"the podwire agent does not answer at {path}: is it running on this node?"
+            raise PluginError(NOT_AVAILABLE if command == "STATUS" else TRY_AGAIN_LATER, reason, failure)
+        pause()
+        tries_left -= 1
+
+
+def pause() -> None:
+    """Give the agent time to start."""
+    import time
+
+    time.sleep(RETRY_SECONDS)
 
 
 def serve(data: bytes) -> tuple[int, bytes]:
