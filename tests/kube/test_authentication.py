@@ -81,3 +81,31 @@ async def test_a_renewed_client_certificate_is_used_without_a_restart(tmp_path: 
             os.symlink(new.folder, tmp_path / "fresh")
             (tmp_path / "fresh").rename(current)
             await client.list(CONFIG_MAPS)
+
+
+async def test_a_token_that_the_server_refuses_is_read_again_and_the_call_repeated(tmp_path: Path) -> None:
+    """A file that was renewed with the same size within one tick of the clock looks unchanged."""
+    token = tmp_path / "token"
+    token.write_text("old-1")
+    seen = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers["Authorization"].removeprefix("Bearer "))
+        return web.json_response({"reason": "Unauthorized"}, status=401) if seen[-1] != "new-1" else listing(5)
+
+    async with (
+        connected(handler) as plain,
+        Client(Credentials(plain._credentials.server, token_file=str(token))) as client,
+    ):
+        await _renewed_between_calls(client, token)
+    assert seen == ["old-1", "old-1", "new-1"]
+
+
+async def _renewed_between_calls(client: Client, token: Path) -> None:
+    with pytest.raises(ApiError) as refusal:
+        await client.list(CONFIG_MAPS)
+    assert refusal.value.code == 401
+    before = token.stat()
+    token.write_text("new-1")
+    os.utime(token, ns=(before.st_atime_ns, before.st_mtime_ns))
+    await client.list(CONFIG_MAPS)

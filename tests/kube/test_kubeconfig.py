@@ -1,3 +1,4 @@
+import json
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ import yaml
 
 from podwire.kube.credentials import CredentialsError, in_cluster
 from podwire.kube.kubeconfig import load
+
+V1 = "client.authentication.k8s.io/v1"
 
 
 def written(folder: Path, user: dict[str, Any], **cluster: Any) -> Path:
@@ -45,7 +48,9 @@ def test_what_is_inline_is_read_as_from_a_file_and_comes_first(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("user", "cluster", "context", "problem"),
     [
-        ({"exec": {"command": "aws"}}, {}, "", "exec is not supported"),
+        ({"exec": {"command": "aws"}}, {}, "", "exec.apiVersion"),
+        ({"exec": {"apiVersion": V1}}, {}, "", "exec.command is not set"),
+        ({"exec": {"apiVersion": V1, "command": "x", "interactiveMode": "Always"}}, {}, "", "no terminal for x"),
         ({}, {"proxy-url": "http://proxy"}, "", "proxy-url is not supported"),
         ({}, {"certificate-authority-data": "?"}, "", "is not base64"),
         ({}, {}, "missing", "contexts has no 'missing'"),
@@ -78,3 +83,31 @@ def test_a_pod_has_its_server_in_the_environment_and_its_token_in_a_file(tmp_pat
     assert (found.server, found.token_file) == ("https://[fd00::1]:443", str(tmp_path / "token"))
     with pytest.raises(CredentialsError, match="KUBERNETES_SERVICE_HOST"):
         in_cluster({}, tmp_path)
+
+
+def test_a_command_is_found_beside_the_kubeconfig_and_knows_the_cluster(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_bytes(b"the authority")
+    entry = {
+        "apiVersion": V1,
+        "command": "bin/login",
+        "args": ["--short"],
+        "env": [{"name": "PROFILE", "value": "ops"}],
+        "provideClusterInfo": True,
+        "installHint": "install it",
+    }
+    found = load(written(tmp_path, {"exec": entry}, **{"certificate-authority": "ca.crt"})).command
+    assert found is not None
+    assert found.arguments == (str(tmp_path / "bin/login"), "--short")
+    environment = dict(found.environment)
+    assert (environment["PROFILE"], found.hint) == ("ops", "install it")
+    information = json.loads(environment["KUBERNETES_EXEC_INFO"])
+    data = b64encode(b"the authority").decode()
+    cluster = {"server": "https://10.0.0.1:6443", "certificate-authority-data": data}
+    assert information["spec"] == {"interactive": False, "cluster": cluster}
+
+
+def test_a_token_has_precedence_over_a_command(tmp_path: Path) -> None:
+    entry = {"apiVersion": V1, "command": "login"}
+    found = load(written(tmp_path, {"exec": entry, "token": "secret"}))
+    assert (found.command, Path(found.token_file).read_text()) == (None, "secret")
+    assert load(written(tmp_path, {"exec": entry})).command is not None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from podwire.kube.credentials import CredentialsError
+import msgspec
+
+from podwire.kube.credentials import CredentialsError, in_memory
 
 if TYPE_CHECKING:
     import ssl
 
     from podwire.kube.credentials import Credentials
+    from podwire.kube.exec_credentials import ExecStatus
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +25,10 @@ State = tuple[tuple[int, int, int], ...]
 
 
 class Authentication:
-    """Reads the files of credentials when they change. A file that cannot be read leaves what was read before."""
+    """Reads the files of credentials when they change, and runs their command when its result has expired.
+
+    A file that cannot be read, or a command that fails, leaves what there was before.
+    """
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -29,6 +36,8 @@ class Authentication:
         self._context_state: State | None = None
         self._token = ""
         self._token_state: State | None = None
+        self._status: ExecStatus | None = None
+        self._running = asyncio.Lock()
 
     def context(self) -> ssl.SSLContext | bool:
         """The TLS context; a new one after its files changed, so that new connections use the new certificate.
@@ -52,7 +61,7 @@ class Authentication:
         """The bearer token, where there is one. Raises CredentialsError where it could never be read."""
         path = self._credentials.token_file
         if not path:
-            return {}
+            return {"Authorization": f"Bearer {self._token}"} if self._token else {}
         state = _state((path,))
         if state != self._token_state or not self._token:
             try:
@@ -62,6 +71,54 @@ class Authentication:
                     raise CredentialsError(f"{path}: {error.strerror}") from error
             self._token_state = state
         return {"Authorization": f"Bearer {self._token}"}
+
+    async def renew(self) -> None:
+        """Run the command of the credentials, if they have one and its last result has expired.
+
+        Raises CredentialsError where it never succeeded.
+        """
+        if self._credentials.command is None:
+            return
+        from podwire.kube import exec_credentials
+
+        async with self._running:
+            if self._status is None or not self._status.is_valid(exec_credentials.now()):
+                await self._run_command()
+
+    async def refused(self) -> bool:
+        """Read again what the server did not accept; whether the token differs now, so that another try may succeed."""
+        before = self._token
+        if self._credentials.command is not None:
+            await self._run_command()
+        self._token_state = self._context_state = None
+        return self.headers() != {"Authorization": f"Bearer {before}"} and bool(self._token)
+
+    async def _run_command(self) -> None:
+        from podwire.kube import exec_credentials
+
+        assert self._credentials.command is not None, "called for credentials with a command"
+        try:
+            status = await exec_credentials.run(self._credentials.command)
+        except CredentialsError as error:
+            if self._status is None:
+                raise
+            log.warning("the credentials remain as they were: %s", error)
+            return
+        self._use(status)
+
+    def _use(self, status: ExecStatus) -> None:
+        """Authenticate by this result from now on."""
+        before, self._status, self._token = self._status, status, status.token
+        certificate = status.client_certificate_data
+        if certificate and (before is None or certificate != before.client_certificate_data):
+            for file in filter(None, (self._credentials.certificate_file, self._credentials.key_file)):
+                os.close(int(Path(file).name))
+            files = {
+                "certificate_file": in_memory("client-certificate", certificate.encode()),
+                "key_file": in_memory("client-key", status.client_key_data.encode()),
+            }
+            self._credentials = msgspec.structs.replace(self._credentials, **files)
+            self._context = None
 
 
 def _state(files: tuple[str, ...]) -> State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import encodings.idna  # noqa: F401 TLS looks this codec up by its name, in a container too, where no file of Python is
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import aiohttp
@@ -95,6 +96,7 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
+        await self._authentication.renew()
         self._authentication.context()
         self._authentication.headers()
         connector = aiohttp.TCPConnector(limit=0, socket_factory=self._deadlines.socket)
@@ -206,8 +208,11 @@ class Client:
         """
         parameters = {"watch": "true", "timeoutSeconds": str(self._deadlines.watch_seconds()), **parameters}
         lines = Lines()
+        await self._authentication.renew()
         request = self._request("GET", kind.path(namespace), params=parameters, timeout=self._deadlines.of_watch)
         async with request as response:
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                await self._authentication.refused()
             if response.status >= 400:
                 raise _error(response.status, await response.read())
             async for piece in response.content.iter_any():
@@ -228,11 +233,18 @@ class Client:
         content_type: str = "application/json",
     ) -> bytes:
         headers = {"Content-Type": content_type} if body is not None else {}
-        async with self._request(method, path, data=body, params=parameters, headers=headers) as response:
-            answer = await response.read()
-        if response.status >= 400:
-            raise _error(response.status, answer)
+        await self._authentication.renew()
+        request = {"data": body, "params": parameters, "headers": headers}
+        status, answer = await self._once(method, path, request)
+        if status == HTTPStatus.UNAUTHORIZED and await self._authentication.refused():
+            status, answer = await self._once(method, path, request)
+        if status >= 400:
+            raise _error(status, answer)
         return answer
+
+    async def _once(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
+        async with self._request(method, path, **request) as response:
+            return response.status, await response.read()
 
     def _request(self, method: str, path: str, **options: Any) -> _RequestContextManager:
         """A request with the credentials as their files are now."""

@@ -20,6 +20,18 @@ class CredentialsError(Exception):
     """No usable credentials: names the file or variable and what is wrong with it."""
 
 
+class ExecCommand(msgspec.Struct, frozen=True):
+    """A command that prints credentials: its arguments and further variables of its environment.
+
+    `api_version` is that of the ExecCredential that it prints; `hint` says how to install it.
+    """
+
+    api_version: str
+    arguments: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
+
+
 class Credentials(msgspec.Struct, frozen=True):
     """One way to one API server. An empty name of a file means: not used.
 
@@ -31,6 +43,7 @@ class Credentials(msgspec.Struct, frozen=True):
         token_file: a bearer token, read again whenever the file changes.
         server_name: the name that the server's certificate must have, where it is not the host of the URL.
         insecure: accept any certificate of the server.
+        command: what prints a token or a client certificate, in place of files.
 
     """
 
@@ -41,6 +54,7 @@ class Credentials(msgspec.Struct, frozen=True):
     token_file: str = ""
     server_name: str = ""
     insecure: bool = False
+    command: ExecCommand | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -82,3 +96,10 @@ def in_cluster(
         raise CredentialsError(f"{folder}/token does not exist: let the pod mount its ServiceAccount's token")
     address = f"[{host}]" if ":" in host else host
     return Credentials(server or f"https://{address}:{port}", str(folder / "ca.crt"), token_file=str(folder / "token"))
+
+
+def in_memory(name: str, content: bytes) -> str:
+    """The path of a file that exists as long as this process: its descriptor remains open on purpose."""
+    descriptor = os.memfd_create(name)
+    os.write(descriptor, content)
+    return f"/proc/self/fd/{descriptor}"

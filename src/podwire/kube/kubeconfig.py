@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from pathlib import Path
 from typing import Any
 
-from podwire.kube.credentials import Credentials, CredentialsError
+from podwire.kube.credentials import Credentials, CredentialsError, ExecCommand, in_memory
 
-UNSUPPORTED_USER = ("exec", "auth-provider", "username", "as")
+UNSUPPORTED_USER = ("auth-provider", "username", "as")
 UNSUPPORTED_CLUSTER = ("proxy-url",)
 
 
@@ -43,7 +42,17 @@ def load(path: Path, context: str = "") -> Credentials:
         token_file=_token(path, user),
         server_name=str(cluster.get("tls-server-name") or ""),
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
+        command=_command(path, user, cluster),
     )
+
+
+def _command(path: Path, user: dict[str, Any], cluster: dict[str, Any]) -> ExecCommand | None:
+    """The user's command; a token or certificate of the user has precedence, as in client-go."""
+    if not isinstance(user.get("exec"), dict) or user.get("token") or user.get("tokenFile"):
+        return None
+    from podwire.kube import exec_credentials
+
+    return exec_credentials.command(path, user["exec"], cluster)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -75,7 +84,7 @@ def _file(path: Path, part: dict[str, Any], field: str) -> str:
     inline = part.get(f"{field}-data")
     if inline:
         try:
-            return _in_memory(field, base64.b64decode(str(inline), validate=True))
+            return in_memory(field, base64.b64decode(str(inline), validate=True))
         except binascii.Error as error:
             raise CredentialsError(f"{path}: {field}-data is not base64: {error}") from error
     name = part.get(field)
@@ -86,11 +95,4 @@ def _token(path: Path, user: dict[str, Any]) -> str:
     """The name of a file with the bearer token; `tokenFile` has precedence, as in client-go."""
     if user.get("tokenFile"):
         return str(path.parent / str(user["tokenFile"]))
-    return _in_memory("token", str(user["token"]).encode()) if user.get("token") else ""
-
-
-def _in_memory(name: str, content: bytes) -> str:
-    """A file that exists as long as this process: its descriptor remains open on purpose."""
-    descriptor = os.memfd_create(name)
-    os.write(descriptor, content)
-    return f"/proc/self/fd/{descriptor}"
+    return in_memory("token", str(user["token"]).encode()) if user.get("token") else ""
