@@ -26,8 +26,15 @@ from tests.apiserver.conftest import Files, configuration, free_listener, write_
 from tests.sandbox import sandboxed
 
 BINDINGS = Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", Object, namespaced=False)
+ROLES = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", Object, namespaced=False)
 ACCOUNT = NamespacedName("kube-system", "podwire")
 RANGES = ("--pod-cidrs", "10.244.0.0/16", "--service-cidrs", "10.96.0.0/16,fd00:10:96::/112")
+
+
+class Event(Object, frozen=True):
+    """What `kubectl events` shows of one."""
+
+    reason: str = ""
 
 
 class Cluster:
@@ -82,11 +89,13 @@ class Cluster:
         await client.delete(SERVICE_ACCOUNTS, ACCOUNT)
         await self.new_token(client)
 
-    async def bind(self, client: Client) -> None:
-        """Give the account its role."""
+    async def bind(self, client: Client, role: str = "") -> None:
+        """Give the account its role, or another one."""
         subject = {"kind": "ServiceAccount", "name": ACCOUNT.name, "namespace": ACCOUNT.namespace}
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.role}
-        await client.create(BINDINGS, {"metadata": {"name": "test"}, "roleRef": role, "subjects": [subject]})
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role or self.role}
+        await client.create(
+            BINDINGS, {"metadata": {"name": f"test-{role}"}, "roleRef": reference, "subjects": [subject]}
+        )
 
 
 @asynccontextmanager
@@ -215,7 +224,7 @@ async def test_a_dns_server_says_that_it_may_not_read_and_ends_in_order(tmp_path
         await cluster.new_token(client)
         async with program("dns", *arguments) as process:
             await eventually("8080/healthz", 200)
-            assert (await page("8181/readyz"))[0] == 503
+            await eventually("8181/readyz", 503, "ClusterRole podwire:dns must allow get, list and watch of services")
             await cluster.bind(client)
             await eventually("8181/readyz", 200)
             assert len((await client.list(NAMESPACES)).items) >= 4
@@ -223,4 +232,37 @@ async def test_a_dns_server_says_that_it_may_not_read_and_ends_in_order(tmp_path
     assert status == 0
     errors = [line["msg"] for line in log if line["level"] == "error"]
     assert errors
-    assert all("until this account may get, list and watch it" in text for text in errors)
+    assert all("ClusterRole podwire:dns must allow get, list and watch" in text for text in errors)
+
+
+@sandboxed
+async def test_an_agent_without_its_role_says_so_in_log_probe_metrics_and_an_event(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "podwire:agent")
+    arguments = ("--kubeconfig", str(cluster.kubeconfig), "--state-dir", "/run/podwire", "--log-format", "json")
+    remedy = "clusterrolebinding podwire:agent --clusterrole=podwire:agent --serviceaccount=kube-system:podwire"
+    async with cluster.on() as client:
+        await client.create(NODES, {"metadata": {"name": "a"}})
+        rules = [{"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}]
+        await client.create(ROLES, {"metadata": {"name": "events"}, "rules": rules})
+        await cluster.bind(client, "events")
+        await cluster.new_token(client)
+        async with program("agent", *arguments, *RANGES, NODE_NAME="a") as process:
+            await eventually("10249/readyz", 503, remedy)
+            problem = 'podwire_informer_problem{resource="networkpolicies.networking.k8s.io",reason="Forbidden"} 1'
+            await eventually("10249/metrics", 200, problem)
+            async with asyncio.timeout(30):
+                while not [one for one in await events(client) if one.reason == "APIForbidden"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await cluster.bind(client)
+            await eventually("10256/readyz", 200)
+            await eventually("10249/metrics", 200)
+            assert "podwire_informer_problem{" not in (await page("10249/metrics"))[1]
+            status, log = await ended(process)
+    assert status == 0
+    errors = [line["msg"] for line in log if line["level"] == "error"]
+    assert len(errors) == 6
+    assert all(remedy in text for text in errors)
+
+
+async def events(client: Client) -> list[Event]:
+    return (await client.list(Kind("v1", "Event", "events", Event))).items

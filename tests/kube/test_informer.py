@@ -276,5 +276,5 @@ async def test_a_missing_role_is_logged_at_once_with_the_remedy(caplog: pytest.L
         await informer.synced.wait()
     errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
-    assert "until this account may get, list and watch it" in errors[0]
+    assert "must allow get, list and watch of configmaps" in errors[0]
     assert "configmaps: list and watch work again" in caplog.text

@@ -3,6 +3,7 @@ import logging
 import aiohttp
 import pytest
 
+from podwire.kube.access_problem import AccessProblem
 from podwire.kube.client import ApiError
 from podwire.kube.informer_status import InformerStatus
 from podwire.kube.kinds import CONFIG_MAPS, ENDPOINT_SLICES
@@ -43,6 +44,20 @@ def test_wrong_credentials_are_reported_at_once_and_once_a_minute(caplog: pytest
         status.failed(ApiError(401, "Unauthorized", "Unauthorized"), 1.0)
         assert errors(caplog) == reported
     assert "endpointslices.discovery.k8s.io: the API server does not accept the credentials" in caplog.text
+
+
+def test_a_problem_is_known_until_the_server_is_followed_again_and_reported_as_it_is_logged() -> None:
+    clock = Clock()
+    status = InformerStatus(CONFIG_MAPS, clock, "podwire:agent")
+    reported: list[AccessProblem] = []
+    status.reported = reported.append
+    for _ in range(2):
+        status.failed(ApiError(403, "Forbidden", "no"), 1.0)
+    assert status.problem is not None
+    assert (status.problem.reason, reported) == ("Forbidden", [status.problem])
+    assert "ClusterRole podwire:agent" in str(status.problem)
+    status.well()
+    assert status.problem is None
 
 
 def test_the_age_counts_from_whatever_the_server_sent_last() -> None:

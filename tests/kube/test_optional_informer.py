@@ -17,16 +17,41 @@ async def test_a_kind_that_is_not_served_counts_as_known_and_empty(
 ) -> None:
     caplog.set_level(logging.INFO)
 
+    tried = asyncio.Semaphore(0)
+
     async def handler(_: web.Request) -> web.StreamResponse:
+        tried.release()
         return web.json_response({"kind": "Status", "code": code, "reason": "NotFound", "message": "no"}, status=code)
 
-    async with connected(handler) as client:
-        informer = OptionalInformer(client, CONFIG_MAPS)
-        await asyncio.wait_for(informer.run(), 10)
-        assert informer.synced.is_set()
+    async with connected(handler) as client, asyncio.timeout(10):
+        informer = OptionalInformer(client, CONFIG_MAPS, retry_seconds=0.01)
+        task = asyncio.create_task(informer.run())
+        await informer.synced.wait()
         assert informer.objects == {}
+        for _ in range(3):
+            await tried.acquire()
+        task.cancel()
     (logged,) = (one for one in caplog.records if one.name == "podwire.kube.optional_informer")
     assert (logged.levelno, "configmaps are left out" in logged.message) == (level, True)
+
+
+async def test_a_kind_that_is_served_later_is_followed_then() -> None:
+    refusals = iter([403, 404])
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if code := next(refusals, 0):
+            return web.json_response({"kind": "Status", "code": code, "message": "not yet"}, status=code)
+        if "watch" not in request.query:
+            return listing(5, item("a", 3))
+        return await stream(request)
+
+    async with connected(handler) as client, asyncio.timeout(10):
+        informer = OptionalInformer(client, CONFIG_MAPS, retry_seconds=0.01)
+        seen = asyncio.Queue[str]()
+        informer.subscribe(lambda change: seen.put_nowait(change.new.metadata.name if change.new else ""))
+        task = asyncio.create_task(informer.run())
+        assert await seen.get() == "a"
+        task.cancel()
 
 
 async def test_a_kind_that_is_served_is_followed_after_errors(caplog: pytest.LogCaptureFixture) -> None:

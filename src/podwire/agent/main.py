@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podwire.agent.config import AgentConfig
 from podwire.agent.node_agent import Agent
-from podwire.component import program
+from podwire.component import permissions, program
 from podwire.kube import tls_buffers
 from podwire.kube.client import Client
 
@@ -21,5 +21,5 @@ async def _serve(config: AgentConfig) -> None:
         from podwire.agent import kube_proxy_leftovers
 
         await kube_proxy_leftovers.refuse_beside_kube_proxy()
-    async with Client(config.credentials, "podwire-agent") as client:
+    async with Client(config.credentials, "podwire-agent", role=permissions.AGENT) as client:
         await Agent(config, client).run()

@@ -23,13 +23,16 @@ from podwire.agent.rows_socket import serving_rows
 from podwire.agent.service_checks import ServiceChecks
 from podwire.announcement.announcer import Feeds
 from podwire.component.endpoints import Page, Pages, serving, verdict
-from podwire.component.informer_metrics import of_informers
+from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel import memory
+from podwire.kube.access_problem import AccessProblem
 from podwire.kube.client import Client
+from podwire.kube.core import Node
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.optional_informer import OptionalInformer
 from podwire.kube.recorder import Recorder
 from podwire.kube.services import Service
@@ -111,6 +114,7 @@ class Agent:
             self._slices.subscribe(slice_listener)
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
+                informer.status.reported = self._report
                 tasks.create_task(informer.run())
             tasks.create_task(self._service_cidrs.run())
             tasks.create_task(self._network.run())
@@ -156,6 +160,13 @@ class Agent:
     def _warn(self, service: Service, reason: str, message: str) -> None:
         self._recorder.event(SERVICES, service, reason, message, warning=True)
 
+    def _report(self, problem: AccessProblem) -> None:
+        """Record an event about this Node, as far as this account may still do that."""
+        name = self._config.node
+        # A kubelet's events about its own node have its name as uid too: the object need not be known.
+        node = self._nodes.objects.get(NamespacedName("", name), Node(metadata=ObjectMeta(name=name, uid=name)))
+        self._recorder.event(NODES, node, f"API{problem.reason}", f"podwire-agent: {problem}", warning=True)
+
     def _rows(self) -> Mapping[str, Callable[[], Iterable[object]]]:
         return {
             "pods": self._network.rows,
@@ -177,7 +188,7 @@ class Agent:
         }
 
     def _readyz(self) -> Page:
-        return verdict(self._ready)
+        return verdict(self._ready, access_obstacles(self._informers))
 
     def _families(self) -> Iterator[Family]:
         yield from self._proxy_metrics.families()

@@ -49,9 +49,11 @@ def bind_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def verdict(good: bool) -> Page:
-    """The page of a probe."""
-    return Page("ok\n") if good else Page("not ready\n", HTTPStatus.SERVICE_UNAVAILABLE)
+def verdict(good: bool, obstacles: Iterable[str] = ()) -> Page:
+    """The page of a probe; where it is negative with a line for each obstacle."""
+    if good:
+        return Page("ok\n")
+    return Page("".join(f"{line}\n" for line in ("not ready", *obstacles)), HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @contextlib.asynccontextmanager

@@ -26,3 +26,15 @@ def of_informers(informers: Sequence[Informer[Any]]) -> Iterator[Family]:
     yield family("lists_total", "Full lists.", "counter", *(one.status.lists for one in informers))
     failures = (one.status.failures for one in informers)
     yield family("failures_total", "Lists and watches that failed.", "counter", *failures)
+    problems = (({**labels, "reason": one.status.problem.reason}, 1) for labels, one in facts if one.status.problem)
+    text = "1 while the resource cannot be listed or watched, by reason such as Forbidden."
+    yield Family("podwire_informer_problem", text, "gauge", tuple(problems))
+
+
+def access_obstacles(informers: Sequence[Informer[Any]]) -> tuple[str, ...]:
+    """Return why the API server cannot be followed, with the remedy; what was not listed yet without a reason too."""
+    return tuple(
+        str(one.status.problem) if one.status.problem else f"{one.status.resource}: not listed yet"
+        for one in informers
+        if one.status.problem or not one.synced.is_set()
+    )

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from podwire.component import program
+from podwire.component import permissions, program
 from podwire.component.endpoints import Page, Pages, serving, verdict
-from podwire.component.informer_metrics import of_informers
+from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, exposition, of_process
 from podwire.dns.authority import Authority
@@ -79,7 +79,12 @@ class LiveView:
         self.services = Informer(client, kinds.SERVICES)
         self.endpoint_slices = Informer(client, kinds.ENDPOINT_SLICES)
         self.namespaces = Informer(client, kinds.NAMESPACES)
+        self.informers = (self.services, self.endpoint_slices, self.namespaces)
         self._by_service: dict[NamespacedName, dict[NamespacedName, EndpointSlice]] = {}
+
+    def obstacles(self) -> tuple[str, ...]:
+        """Return why the API server cannot be followed, by kind."""
+        return access_obstacles(self.informers)
 
     def service(self, key: NamespacedName) -> Service | None:
         """A Service, if it exists."""
@@ -135,7 +140,7 @@ def _either(change: Change[Service] | Change[Namespace]) -> Service | Namespace:
 
 async def serve(config: DnsConfig) -> None:
     """Serve until cancelled. Raises ValueError for a bad configuration and OSError where a port is taken."""
-    async with Client(config.credentials) as client:
+    async with Client(config.credentials, "podwire-dns", role=permissions.DNS) as client:
         await serve_objects(client, config)
 
 
@@ -155,30 +160,29 @@ async def serve_objects(client: Client, config: DnsConfig) -> None:
         await stack.enter_async_context(listening(responder, config.addresses, config.port))
         for pages, port in (
             (_pages(lambda: True, "/health", "/healthz"), config.health_port),
-            (_pages(lambda: responder.ready, "/ready", "/readyz"), config.ready_port),
+            (_pages(lambda: responder.ready, "/ready", "/readyz", obstacles=view.obstacles), config.ready_port),
             ({"/metrics": lambda: _metrics(view)}, config.metrics_port),
         ):
             await stack.enter_async_context(serving(pages, ((address, port) for address in config.addresses)))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(reconciler.run())
-            for informer in (view.services, view.endpoint_slices, view.namespaces):
+            for informer in view.informers:
                 tasks.create_task(informer.run())
             await _become_ready(view, reconciler, responder)
 
 
-def _pages(holds: Callable[[], bool], *paths: str) -> Pages:
+def _pages(holds: Callable[[], bool], *paths: str, obstacles: Callable[[], tuple[str, ...]] = tuple) -> Pages:
     """A probe under CoreDNS' name and under that of Kubernetes' components."""
-    return dict.fromkeys(paths, lambda: verdict(holds()))
+    return dict.fromkeys(paths, lambda: verdict(holds(), obstacles()))
 
 
 def _metrics(view: LiveView) -> Page:
-    informers = (view.services, view.endpoint_slices, view.namespaces)
-    return Page(exposition((*of_informers(informers), *of_process())), content_type=CONTENT_TYPE)
+    return Page(exposition((*of_informers(view.informers), *of_process())), content_type=CONTENT_TYPE)
 
 
 async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], responder: ClusterResponder) -> None:
     """Wait until every kind has been listed once and is applied to the zone."""
-    for informer in (view.services, view.endpoint_slices, view.namespaces):
+    for informer in view.informers:
         await informer.synced.wait()
     reconciler.inputs_synced()
     await reconciler.settle()

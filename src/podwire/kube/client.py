@@ -85,10 +85,14 @@ class _RawList(msgspec.Struct):
 class Client:
     """One connection pool to one API server. Use it as an async context manager.
 
-    `name` is the user agent, which `managedFields` and the audit log show.
+    `name` is the user agent, which `managedFields` and the audit log show; `role` is the ClusterRole that the program
+    needs, which errors name.
     """
 
-    def __init__(self, credentials: Credentials, name: str = "podwire", deadlines: Deadlines | None = None) -> None:
+    def __init__(
+        self, credentials: Credentials, name: str = "podwire", deadlines: Deadlines | None = None, role: str = ""
+    ) -> None:
+        self.role = role
         self._credentials = credentials
         self._authentication = Authentication(credentials)
         self._name = name

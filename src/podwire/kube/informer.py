@@ -54,7 +54,7 @@ class Informer(Generic[ObjectT]):
 
     def __init__(self, client: Client, kind: Kind[ObjectT], namespace: str = "", *, field_selector: str = "") -> None:
         self.synced = asyncio.Event()
-        self.status = InformerStatus(kind)
+        self.status = InformerStatus(kind, role=client.role)
         self._client = client
         self._kind = kind
         self._namespace = namespace

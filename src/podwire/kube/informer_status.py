@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from podwire.kube.client import ApiError
+from podwire.kube.access_problem import AccessProblem, access_problem, resource_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,15 +29,20 @@ class InformerStatus:
         lists: full lists taken.
         failures: streams and lists that did not end in order.
         undecodable: how many objects cannot be decoded now.
+        problem: why the server cannot be followed now; None where it can.
+        reported: called with each problem that is logged.
 
     """
 
-    def __init__(self, kind: Kind[Any], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kind: Kind[Any], clock: Callable[[], float] = time.monotonic, role: str = "") -> None:
         self.lists = 0
         self.failures = 0
         self.undecodable = 0
-        group = kind.api_version.rpartition("/")[0]
-        self.resource = f"{kind.resource}.{group}" if group else kind.resource
+        self.problem: AccessProblem | None = None
+        self.reported: Callable[[AccessProblem], None] | None = None
+        self.resource = resource_name(kind)
+        self._kind = kind
+        self._role = role
         self._clock = clock
         self._heard: float | None = None
         self._failing_since: float | None = None
@@ -66,7 +71,7 @@ class InformerStatus:
         """The stream works: trouble, if there was any, is over."""
         if self._logged is not None:
             log.info("%s: list and watch work again", self.resource)
-        self._failing_since = self._logged = None
+        self._failing_since = self._logged = self.problem = None
 
     def failed(self, error: Exception, delay: float) -> None:
         """A list or a stream ended with this error; the next try comes after `delay` seconds."""
@@ -74,13 +79,15 @@ class InformerStatus:
         now = self._clock()
         if self._failing_since is None:
             self._failing_since = now
-        forbidden = isinstance(error, ApiError) and error.code in {401, 403}
+        self.problem = access_problem(error, self._kind, self._role)
         overdue = self._logged is None or now - self._logged >= REPEAT_SECONDS
-        if overdue and (forbidden or now - self._failing_since >= QUIET_SECONDS):
-            self._logged = now
-            log.error("%s: %s", self.resource, _explained(error))
-        else:
+        if not overdue or not (self.problem.is_persistent or now - self._failing_since >= QUIET_SECONDS):
             log.debug("%s: %r; again in %.2f s", self.resource, error, delay)
+            return
+        self._logged = now
+        log.error("%s", self.problem)
+        if self.reported is not None:
+            self.reported(self.problem)
 
     def rejected(self, rejections: Iterable[Rejected]) -> None:
         """These objects, and no others, cannot be decoded now; each state of one is logged once."""
@@ -90,14 +97,3 @@ class InformerStatus:
                 log.error("%s %s cannot be decoded and is skipped: %s", self.resource, key, one.reason)
         self._rejected = {key: one.version for key, one in found.items()}
         self.undecodable = len(found)
-
-
-def _explained(error: Exception) -> str:
-    """The error with its remedy, where it is one of access."""
-    if not isinstance(error, ApiError):
-        return f"the API server cannot be followed: {error!r}"
-    if error.code == 403:
-        return f"{error}: nothing of it is known until this account may get, list and watch it"
-    if error.code == 401:
-        return f"the API server does not accept the credentials: {error}: check the token or the client certificate"
-    return f"the API server refuses list or watch: {error.code} {error.reason}: {error}"

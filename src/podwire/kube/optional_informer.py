@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import aiohttp
 
+from podwire.kube.access_problem import access_problem
 from podwire.kube.backoff import Backoff
 from podwire.kube.client import ApiError
 from podwire.kube.informer import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RETRY_GROWTH, Informer
@@ -25,6 +26,8 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 log = logging.getLogger(__name__)
 
+RETRY_NOT_SERVED_SECONDS = 60.0
+"""An upgrade of the API server, or a role that is given later, makes the kind readable while this process runs."""
 NOT_SERVED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 """The server does not know the kind, or does not let this client read it."""
 
@@ -32,7 +35,8 @@ NOT_SERVED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 class OptionalInformer(Generic[ObjectT]):
     """Follows a kind where it is served; elsewhere there are no objects. `synced` is set in both cases."""
 
-    def __init__(self, client: Client, kind: Kind[ObjectT]) -> None:
+    def __init__(self, client: Client, kind: Kind[ObjectT], retry_seconds: float = RETRY_NOT_SERVED_SECONDS) -> None:
+        self._retry_seconds = retry_seconds
         self._client = client
         self._kind = kind
         self._informer = Informer(client, kind)
@@ -48,12 +52,15 @@ class OptionalInformer(Generic[ObjectT]):
         self._informer.subscribe(listener)
 
     async def run(self) -> None:
-        """Follow the server until cancelled; return where the kind is not served. Raises ListenerError."""
-        if await self._is_served():
-            await self._informer.run()
-        self.synced.set()
+        """Follow the server until cancelled; where the kind is not served, try again now and then."""
+        reported = False
+        while not await self._is_served(reported=reported):
+            self.synced.set()
+            reported = True
+            await asyncio.sleep(self._retry_seconds)
+        await self._informer.run()
 
-    async def _is_served(self) -> bool:
+    async def _is_served(self, *, reported: bool) -> bool:
         backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RETRY_GROWTH)
         while True:
             try:
@@ -61,7 +68,8 @@ class OptionalInformer(Generic[ObjectT]):
             except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 if isinstance(error, ApiError) and error.code in NOT_SERVED:
                     level = logging.WARNING if error.code == HTTPStatus.FORBIDDEN else logging.INFO
-                    log.log(level, "%s are left out until this process starts again: %s", self._kind.resource, error)
+                    problem = access_problem(error, self._kind, self._client.role)
+                    log.log(logging.DEBUG if reported else level, "%s are left out: %s", self._kind.resource, problem)
                     return False
                 delay = backoff.step()
                 log.warning("%s: %s; trying again in %.1f s", self._kind.resource, error, delay)
