@@ -6,7 +6,8 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-long check bench conformance lock clean
-SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json
+SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json \
+	$(wildcard src/podwire-cni/*)
 
 demo: .venv/ready-run
 	.venv/bin/podwire demo

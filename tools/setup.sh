@@ -44,6 +44,7 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tools/uv.lock
 .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock
 .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
+.venv/bin/python -m tools.cni_plugin .venv/bin/podwire-cni
 
 # Clients in other languages, which the API server is proven with: the tests alone want them.
 if [ "${1:-run}" = test ]; then

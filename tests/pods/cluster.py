@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -215,8 +214,7 @@ class SmallCluster:
         gate_seconds: float = 5.0,
         versions: tuple[int, ...] = (4, 6),
     ) -> None:
-        interpreter = os.path.realpath(sys.executable)
-        install(PLUGIN, interpreter)
+        install(PLUGIN)
         self.underlay = Host("underlay")
         self.underlay.run("ip", "link", "add", "br0", "type", "bridge")
         self.underlay.run("ip", "link", "set", "br0", "up")

@@ -1,9 +1,7 @@
 """The real executable with real JSON, against a real agent and against none."""
 
 import json
-import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,33 +9,43 @@ from typing import Any
 import pytest
 
 from podwire.kernel.namespaces import remove_network_namespace
-from podwire.pods.installation import configuration_list, install, install_configuration
+from podwire.pods.installation import (
+    compiled_plugin,
+    configuration_list,
+    install,
+    install_configuration,
+    install_script,
+)
 from podwire.pods.plugin import SUPPORTED_VERSIONS, decode
 from tests.pods.cluster import SmallCluster, eventually, finish
 from tests.pods.packets import udp_peer_seen
+from tests.pods.plugins import call
 from tests.sandbox import Host, sandboxed
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    install(tmp_path / "bin/podwire", os.path.realpath(sys.executable))
-    return tmp_path / "bin/podwire"
-
-
-def call(program: Path, stdin: str, **environment: str) -> tuple[int, Any]:
-    done = subprocess.run([program], input=stdin, env=environment, text=True, capture_output=True, check=False)
-    assert not done.stderr
-    return done.returncode, json.loads(done.stdout)
 
 
 def config(**keys: Any) -> str:
     return json.dumps({"cniVersion": "1.0.0", "name": "podwire", "type": "podwire", **keys})
 
 
-def test_version_needs_no_agent(program: Path) -> None:
-    assert call(program, '{"cniVersion": "0.4.0"}', CNI_COMMAND="VERSION") == (
+@pytest.mark.parametrize(
+    ("stdin", "version"),
+    [
+        ('{"cniVersion": "0.4.0"}', "0.4.0"),
+        ('{"cniVersion": "0.4.0", "cniVersion": "1.0.0"}', "1.0.0"),
+        ('{"cniVersion": "1.0.0", "cniVersion": 7}', "1.1.0"),
+        ('{"cni\\u0056ersion": "\\u0031.0.0"}', "1.0.0"),
+        ('{"x": {"cniVersion": "0.4.0"}, "y": [{"cniVersion": "0.4.0"}]}', "1.1.0"),
+        ('{"cniVersion\\u0000": "0.4.0", "cniVersion ": "0.4.0"}', "1.1.0"),
+        ('{"cniVersion": "1\\u0000"}', "1.1.0"),
+        ('{"cniVersion": "\\ud800"}', "1.1.0"),
+        ('{"cniVersion": "\\ud83d\\ude00 \\u00e9 é \\" \\\\ \\/ \\n"}', '😀 é é " \\ / \n'),
+        (' {\n"x":' + "[" * 800 + "]" * 800 + "} ", "1.1.0"),
+    ],
+)
+def test_version_needs_no_agent(program: Path, stdin: str, version: str) -> None:
+    assert call(program, stdin, CNI_COMMAND="VERSION") == (
         0,
-        {"cniVersion": "0.4.0", "supportedVersions": list(SUPPORTED_VERSIONS)},
+        {"cniVersion": version, "supportedVersions": list(SUPPORTED_VERSIONS)},
     )
 
 
@@ -47,18 +55,29 @@ def test_version_needs_no_agent(program: Path) -> None:
         ("", config(), 4),
         ("ADD", "{nonsense", 6),
         ("ADD", "[]", 6),
+        ("ADD", b'{"a": "\xff"}', 6),
+        ("ADD", b'{"a": "\xed\xa0\x80"}', 6),
+        ("ADD", b'{"a": "\xc0\x80"}', 6),
+        ("ADD", '{"a": NaN}', 6),
+        ("ADD", "\N{NO-BREAK SPACE}{}", 6),
+        ("ADD", "\ufeff{}", 6),
         ("ADD", "", 6),
         ("ADD", '{"cniVersion": "1.0.0"} trailing', 6),
         ("ADD", "[" * 100_000, 6),
         ("ADD", config(), 7),
         ("ADD", config(**{"podwire.socket": 7}), 7),
         ("ADD", config(**{"podwire.socket": "relative"}), 7),
+        ("ADD", config(**{"podwire.socket": "/a\0b"}), 7),
+        ("ADD", '{"podwire.socket": "/\\udc00"}', 7),
+        ("ADD", '{"podwire.socket": "/a", "podwire.socket": null}', 7),
+        ("ADD", '{"x": "' + "a" * (16 << 20) + '"}', 7),
+        ("ADD", config(**{"podwire.socket": "/" + "a" * 108}), 11),
         ("ADD", config(**{"podwire.socket": "/nonexistent/sock"}), 11),
         ("DEL", config(**{"podwire.socket": "/nonexistent/sock"}), 11),
         ("STATUS", config(**{"podwire.socket": "/nonexistent/sock"}), 50),
     ],
 )
-def test_errors_without_an_agent(program: Path, command: str, stdin: str, code: int) -> None:
+def test_errors_without_an_agent(program: Path, command: str, stdin: str | bytes, code: int) -> None:
     status, answer = call(program, stdin, **({"CNI_COMMAND": command} if command else {}))
     assert status == 1
     assert answer["code"] == code
@@ -76,9 +95,24 @@ def test_the_executable_has_only_the_rights_of_its_caller(program: Path) -> None
     assert [path.name for path in program.parent.iterdir()] == ["podwire"]
 
 
+def test_the_compiled_plugin_is_installed_where_the_environment_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert compiled_plugin() is None
+    install(tmp_path / "podwire")
+    assert (tmp_path / "podwire").read_bytes().startswith(b"#!/")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/podwire-cni").write_bytes(b"\x7fELF")
+    assert compiled_plugin() is None, "it is not executable yet"
+    (tmp_path / "bin/podwire-cni").chmod(0o755)
+    install(tmp_path / "podwire")
+    assert (tmp_path / "podwire").read_bytes() == b"\x7fELF"
+
+
 def test_an_interpreter_that_the_kernel_cannot_start_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="without spaces"):
-        install(tmp_path / "podwire", "/opt/my python/bin/python")
+        install_script(tmp_path / "podwire", "/opt/my python/bin/python")
 
 
 def test_the_configuration_list_names_the_socket(tmp_path: Path) -> None:

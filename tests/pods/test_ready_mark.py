@@ -1,5 +1,6 @@
 """While no agent answers, a node that was set up stays ready for a while, and its runtime's calls wait."""
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -9,7 +10,8 @@ import pytest
 
 from podwire.pods import plugin
 from podwire.pods.ready_mark import VALID_SECONDS, ReadyMark
-from tests.pods.cluster import Machine, SmallCluster, eventually, finish
+from tests.pods.cluster import PLUGIN, Machine, SmallCluster, eventually, finish
+from tests.pods.plugins import call, compiled_by_cc, python_plugin
 from tests.sandbox import Host, sandboxed
 
 
@@ -57,6 +59,20 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, caplog: pyt
     assert "cni.sock.ready cannot be written" in caplog.text
 
 
+@pytest.mark.parametrize("content", [None, *OTHERS.values()], ids=["valid", *OTHERS])
+def test_status_without_an_agent_is_what_the_mark_is(
+    program: Path, tmp_path: Path, content: Callable[[str, str], str] | None
+) -> None:
+    ReadyMark(tmp_path / "cni.sock").renew()
+    if content is not None:
+        file = tmp_path / "cni.sock.ready"
+        boot, namespace, _ = file.read_text().split()
+        file.write_text(content(boot, namespace))
+    configuration = json.dumps({"cniVersion": "1.1.0", "podwire.socket": str(tmp_path / "cni.sock")})
+    status, answer = call(program, configuration, CNI_COMMAND="STATUS")
+    assert (status, answer and answer["code"]) == ((0, None) if content is None else (1, 50))
+
+
 @sandboxed
 def test_status_succeeds_while_the_agent_restarts_and_fails_when_none_comes_back() -> None:
     with SmallCluster() as cluster:
@@ -75,9 +91,11 @@ def _expire(node: Machine) -> None:
     node.mark.write_text(f"{boot} {namespace} {now() - 1}")
 
 
+@pytest.mark.parametrize("install", [python_plugin, compiled_by_cc])
 @sandboxed
-def test_add_and_del_wait_for_the_next_agent() -> None:
+def test_add_and_del_wait_for_the_next_agent(install: Callable[[Path], None]) -> None:
     with SmallCluster() as cluster:
+        install(PLUGIN)
         (node,) = cluster.machines
         pod = node.pod("a")
         node.kill()
@@ -89,9 +107,11 @@ def test_add_and_del_wait_for_the_next_agent() -> None:
         assert len(node.links()) == 1
 
 
+@pytest.mark.parametrize("install", [python_plugin, compiled_by_cc])
 @sandboxed
-def test_an_add_whose_agent_is_killed_is_served_by_the_next_one() -> None:
+def test_an_add_whose_agent_is_killed_is_served_by_the_next_one(install: Callable[[Path], None]) -> None:
     with SmallCluster() as cluster:
+        install(PLUGIN)
         (node,) = cluster.machines
         (node.folder / "hold").touch()
         adding = node.call("ADD", Host("a"))

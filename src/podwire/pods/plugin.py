@@ -2,7 +2,9 @@
 
 This file is installed alone, as an executable that runs without site-packages (`python -IS`). A runtime starts it for
 every pod, so it loads next to nothing: `_socket`, `posix` and `_json` are the C halves of socket, os and json, which
-would more than double the start-up time. Source: CNI specification 1.1.0 (github.com/containernetworking/cni, SPEC.md).
+would more than double the start-up time. Where podwire's installation has it, the compiled plugin takes its place
+(src/podwire-cni), which behaves as this one: the same tests run over both. Source: CNI specification 1.1.0
+(github.com/containernetworking/cni, SPEC.md).
 """
 
 import sys
@@ -35,21 +37,25 @@ class PluginError(Exception):
         self.answer = {"code": code, "msg": message, "details": details}
 
 
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
 class _Scanner:
-    """The settings that json.JSONDecoder gives to its scanner."""
+    """The settings that json.JSONDecoder gives to its scanner; as RFC 8259 has it, without NaN and Infinity."""
 
     strict = True
     object_hook = None
     object_pairs_hook = None
     parse_float = float
     parse_int = int
-    parse_constant = float
+    parse_constant = _refuse
     memo: dict[str, str] = {}  # noqa: RUF012  (json.decoder's own shape)
 
 
 def decode(text: str) -> object:
     """The value of a JSON text. Raises ValueError, RecursionError."""
-    text = text.strip()
+    text = text.strip(" \t\r\n")
     try:
         from _json import make_scanner
 
@@ -74,6 +80,18 @@ def read_configuration(data: bytes) -> dict[str, object]:
     if not isinstance(configuration, dict):
         raise PluginError(DECODE_FAILURE, "the network configuration on standard input is no JSON object")
     return configuration
+
+
+def text_of(configuration: dict[str, object], key: str) -> str:
+    """The string at a key; empty where there is none, or one that no path and no output can hold."""
+    value = configuration.get(key)
+    if not isinstance(value, str) or "\0" in value:
+        return ""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return ""
+    return value
 
 
 def ask(path: str, frame: bytes, patience: float) -> bytes:
@@ -150,10 +168,10 @@ def serve(data: bytes) -> tuple[int, bytes]:
     if command == "VERSION":
         import json
 
-        version = configuration.get("cniVersion", SUPPORTED_VERSIONS[-1])
+        version = text_of(configuration, "cniVersion") or SUPPORTED_VERSIONS[-1]
         return 0, json.dumps({"cniVersion": version, "supportedVersions": SUPPORTED_VERSIONS}).encode()
-    path = configuration.get(SOCKET_KEY)
-    if not isinstance(path, str) or not path.startswith("/"):
+    path = text_of(configuration, SOCKET_KEY)
+    if not path.startswith("/"):
         raise PluginError(
             INVALID_CONFIGURATION, f"{SOCKET_KEY}: the network configuration must name the agent's socket (a full path)"
         )
@@ -190,10 +208,9 @@ def main() -> int:
 def _version(data: bytes) -> str:
     """The version to answer an error in: that of the configuration where it can be read."""
     try:
-        version = read_configuration(data).get("cniVersion")
+        return text_of(read_configuration(data), "cniVersion") or SUPPORTED_VERSIONS[-1]
     except PluginError:
-        version = None
-    return version if isinstance(version, str) else SUPPORTED_VERSIONS[-1]
+        return SUPPORTED_VERSIONS[-1]
 
 
 if __name__ == "__main__":

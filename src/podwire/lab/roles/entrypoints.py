@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import sys
 from collections.abc import Coroutine, Mapping
@@ -157,7 +156,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
     node = topology.node(int(arguments["node"]))
     folder = paths.node(node.name)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    install(paths.CNI_PLUGINS / PLUGIN_TYPE, os.path.realpath(sys.executable))
+    install(paths.CNI_PLUGINS / PLUGIN_TYPE)
     configuration = folder / "net.d" / "10-podwire.conflist"
     install_configuration(configuration, folder / "cni.sock")
     config = node_runtime.KubeletConfig(
