@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +23,17 @@ class MissingGoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One program: its file name, the package it is built from, the folder of its module below conformance/."""
+    """One program: its file name, the package it is built from, the folder of its module below conformance/.
+
+    `tags` are build tags, `variables` what the linker sets, as `PACKAGE.NAME=VALUE`.
+    """
 
     name: str
     package: str
     module: str = "."
     is_test: bool = False
+    tags: str = ""
+    variables: tuple[str, ...] = ()
 
 
 SUITE = Program("e2e.test", ".", is_test=True)
@@ -61,8 +67,14 @@ def required_go() -> str:
 
 def release() -> str:
     """The release of Kubernetes that go.mod requires, as v1.37.2."""
-    found = re.search(r"^\s*k8s\.io/kubernetes (\S+)$", MODULE.joinpath("go.mod").read_text(), re.MULTILINE)
-    assert found is not None, "conformance/go.mod requires k8s.io/kubernetes"
+    return required("k8s.io/kubernetes")
+
+
+def required(module: str, folder: str = ".") -> str:
+    """The version of a module that a go.mod below conformance/ requires."""
+    text = MODULE.joinpath(folder, "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require )?{re.escape(module)} (\S+)", text, re.MULTILINE)
+    assert found is not None, f"conformance/{folder}/go.mod requires {module}"
     return found[1]
 
 
@@ -79,13 +91,16 @@ def build(program: Program) -> Path:
 def command(tool: str, program: Program, folder: Path) -> list[str]:
     """How Go is called: static, without paths of this machine, at low priority."""
     verb = ["test", "-c", "-vet=off"] if program.is_test else ["build"]
-    flags = ["-trimpath", "-ldflags", linker_flags(), "-o", str(folder / program.name)]
+    flags = ["-trimpath", "-ldflags", linker_flags(program.variables), "-o", str(folder / program.name)]
+    if program.tags:
+        flags += ["-tags", program.tags]
     return ["nice", "-n", "19", tool, *verb, *flags, program.package]
 
 
-def linker_flags() -> str:
-    """No symbol tables; the release, which clients parse."""
-    return " ".join(["-s -w", *(f"-X {name}={release()}" for name in VERSIONED)])
+def linker_flags(variables: Iterable[str] = ()) -> str:
+    """No symbol tables; the release, which clients parse; the program's own variables."""
+    released = (f"{name}={release()}" for name in VERSIONED)
+    return " ".join(["-s -w", *(f"-X {setting}" for setting in (*released, *variables))])
 
 
 def environment() -> dict[str, str]:
@@ -107,7 +122,7 @@ def module_folder(path: str) -> Path:
 def _key(tool: str, program: Program) -> str:
     folder = MODULE / program.module
     sources = [folder / "go.mod", folder / "go.sum"]
-    if program.package == ".":
-        sources += sorted(folder.glob("*.go"))
+    if program.package.startswith("."):
+        sources += sorted(folder.joinpath(program.package).glob("*.go"))
     version = subprocess.run([tool, "version"], check=True, capture_output=True, text=True).stdout
     return cache.key(version, *command("go", program, Path()), *(path.read_bytes() for path in sources))
