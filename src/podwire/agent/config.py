@@ -37,6 +37,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         folder: state that outlives the process, and the agent's sockets.
         healthz: where `/healthz` and `/livez` answer as kube-proxy's do, and `/readyz`.
         metrics: where `/metrics`, `/proxyMode`, `/healthz` and `/readyz` answer.
+        check_kernel: whether the agent tries, as it starts, what it needs of the kernel, and reports what is missing.
         log_format: text or json.
         verbosity: 0 to 2.
 
@@ -54,6 +55,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     announce_ranges: tuple[str, ...] = ()
     bgp: BgpSettings | None = None
     replace_kube_proxy: bool = False
+    check_kernel: bool = False
     log_format: LogFormat = "text"
     verbosity: int = 0
 

@@ -163,5 +163,6 @@ def configuration(given: dict[str, Any]) -> AgentConfig:
         service_ranges=given.pop("service_cidrs"),
         folder=given.pop("state_dir"),
         bgp=bgp_flags.settings(given),
+        check_kernel=True,
         **given,
     )

@@ -16,6 +16,7 @@ from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
 from podwire.agent.dropped_packets import DroppedPackets
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
+from podwire.agent.kernel_features import KernelFeatures
 from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
@@ -74,6 +75,7 @@ class Agent:
         self._health = ProxyHealth(config.node)
         self._proxy_metrics = ProxyMetrics(self._health)
         self._ready = False
+        self._features = KernelFeatures()
         gate = PolicyGate()
         settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db")
         self._network = PodNetwork(settings, gate)
@@ -125,6 +127,8 @@ class Agent:
             for one in self._announcing:
                 tasks.create_task(one.run())
             tasks.create_task(self._become_ready())
+            if self._config.check_kernel:
+                tasks.create_task(self._features.check())
             tasks.create_task(self._follow_proxy(changed))
             await self._nodes.synced.wait()
             self._network.nodes_complete()
@@ -188,7 +192,7 @@ class Agent:
         }
 
     def _readyz(self) -> Page:
-        return verdict(self._ready, access_obstacles(self._informers))
+        return verdict(self._ready, (*self._features.obstacles(), *access_obstacles(self._informers)))
 
     def _families(self) -> Iterator[Family]:
         yield from self._proxy_metrics.families()
@@ -198,6 +202,7 @@ class Agent:
         for announced in self._announcing:
             yield from announced.families()
         yield from self._dropped.families()
+        yield from self._features.families()
         yield metrics.of_readiness(ready=self._ready)
         yield from of_process()
 
