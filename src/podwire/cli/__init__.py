@@ -20,6 +20,7 @@ VERBS = {
     "capture": "Write the packets of a pod as pcap.",
     "explain": "Explain a Service: its endpoints on each node, and what is wrong.",
     "rows": "Show the rows that the kernel should hold.",
+    "install": "Install podwire as the network of a cluster.",
     "agent": "Run the agent of a node.",
     "dns": "Run the cluster's DNS server.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from podwire.kube.credentials import Credentials
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -42,3 +46,30 @@ def output_option(command: CommandT) -> CommandT:
     return click.option(
         "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output form."
     )(command)
+
+
+def target_options(command: CommandT) -> CommandT:
+    """`--kubeconfig`, `--context` and `--name`: which cluster. `credentials_of` reads them."""
+    command = name_option(command)
+    command = click.option("--context", default="", help="A context of the kubeconfig.  [default: its current one]")(
+        command
+    )
+    return click.option(
+        "--kubeconfig",
+        type=click.Path(exists=True, dir_okay=False),
+        help="The cluster's kubeconfig.  [default: that of kubectl]",
+    )(command)
+
+
+def credentials_of(name: str | None, kubeconfig: str | None, context: str) -> Credentials:
+    """The API server that these options choose: of a kubeconfig, else of a world.
+
+    Raises WorldError, KubeconfigError and CredentialsError.
+    """
+    from podwire.insight import target
+    from podwire.kube import kubeconfig as file
+    from podwire.lab.host.kubeconfig import current_file
+
+    if kubeconfig or context:
+        return file.load(Path(kubeconfig) if kubeconfig else current_file(), context)
+    return target.choose(name).credentials

@@ -1,0 +1,78 @@
+"""Settings from what a user gave and what a cluster has. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from podwire.install import detection
+from podwire.install.detection import Cluster
+from podwire.install.settings import Settings, SettingsError, default_image, dns_addresses, own_version
+
+NEEDED = ("server", "pod_cidrs", "service_cidrs")
+"""Settings that are read from the cluster where they are not given."""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Settings, and in words where those that were not given come from and what there is to know about them."""
+
+    settings: Settings
+    sources: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+
+def is_complete(given: Mapping[str, Any]) -> bool:
+    """Whether nothing has to be read from a cluster."""
+    return all(given.get(name) for name in NEEDED)
+
+
+def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
+    """The settings; without a cluster all NEEDED ones must be given. Raises SettingsError."""
+    values = {name: value for name, value in given.items() if value is not None}
+    sources = []
+    if cluster is not None:
+        for name, found in _detected(values, cluster):
+            values[name] = found.value
+            shown = ",".join(found.value) if isinstance(found.value, tuple) else found.value
+            sources.append(f"--{name.replace('_', '-')} {shown}: from {found.source}")
+        values.setdefault("domain", detection.domain(cluster))
+    version = own_version()
+    values.setdefault("image", default_image(version))
+    if values.get("dns", True):
+        values["dns_addresses"] = _dns_addresses(values["service_cidrs"], cluster)
+    settings = Settings(version=version, **values)
+    found_hints = tuple(detection.hints(cluster, dns=settings.dns)) if cluster is not None else ()
+    if cluster is not None:
+        _refuse_beside_kube_proxy(settings, cluster)
+    return Choice(settings, tuple(sources), found_hints)
+
+
+def _detected(values: Mapping[str, Any], cluster: Cluster) -> Iterator[tuple[str, detection.Found]]:
+    if not values.get("service_cidrs"):
+        yield "service_cidrs", detection.service_cidrs(cluster)
+    if not values.get("pod_cidrs"):
+        yield "pod_cidrs", detection.pod_cidrs(cluster)
+    if not values.get("server"):
+        yield "server", detection.server(cluster, values["service_cidrs"])
+
+
+def _dns_addresses(service_cidrs: tuple[str, ...], cluster: Cluster | None) -> tuple[str, ...]:
+    """Those that the Service has already where it is podwire's; none where it is another's."""
+    if cluster is None or cluster.dns_service is None:
+        return dns_addresses(service_cidrs)
+    if detection.foreign_dns(cluster):
+        return ()
+    spec = cluster.dns_service.spec
+    return spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
+
+
+def _refuse_beside_kube_proxy(settings: Settings, cluster: Cluster) -> None:
+    proxies = detection.kube_proxies(cluster)
+    if proxies and not settings.replace_kube_proxy:
+        raise SettingsError(
+            f"DaemonSet {proxies[0].key} runs: kube-proxy and podwire would both translate Services. Give "
+            "--replace-kube-proxy: kube-proxy's pods end (its DaemonSet remains), and the agents remove its rules when "
+            "their own are complete"
+        )

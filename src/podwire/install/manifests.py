@@ -1,0 +1,35 @@
+"""All objects of an installation. Pure: settings in, manifests out, in the order in which they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.install import agent_daemon_set, dns_deployment
+from podwire.install.manifest import APPLIED, Manifest
+from podwire.install.pod_monitors import pod_monitor
+from podwire.install.rights import rights
+from podwire.install.settings import Settings
+
+
+def manifests(settings: Settings) -> tuple[Manifest, ...]:
+    """Return every object, accounts and rights before the pods that use them."""
+    order = {kind.kind: place for place, kind in enumerate(APPLIED)}
+    found = [*_agent(settings), *(_dns(settings) if settings.dns else ())]
+    return tuple(sorted(found, key=lambda one: order[one.kind.kind]))
+
+
+def _agent(settings: Settings) -> Iterator[Manifest]:
+    yield from rights(settings, agent_daemon_set.COMPONENT)
+    yield agent_daemon_set.daemon_set(settings)
+    if settings.pod_monitors:
+        yield pod_monitor(settings, agent_daemon_set.NAME, agent_daemon_set.COMPONENT)
+
+
+def _dns(settings: Settings) -> Iterator[Manifest]:
+    yield from rights(settings, dns_deployment.COMPONENT)
+    if settings.dns_addresses:
+        yield dns_deployment.service(settings)
+    yield dns_deployment.deployment(settings)
+    yield dns_deployment.disruption_budget(settings)
+    if settings.pod_monitors:
+        yield pod_monitor(settings, dns_deployment.NAME, dns_deployment.COMPONENT)

@@ -1,0 +1,84 @@
+"""What an installation is made of: all that its manifests depend on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import ipaddress
+from collections.abc import Iterable
+
+import msgspec
+
+NAMESPACE = "kube-system"
+RESOLV_CONF = "/etc/resolv.conf"
+DNS_INDEX = 10
+"""The cluster DNS has the tenth address of the first Service range, as kubeadm and kubelets configure it."""
+
+OVERLAYS = ("direct", "vxlan")
+
+
+class SettingsError(Exception):
+    """Settings that make no installation. The text has the flag and the remedy."""
+
+
+class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """One installation.
+
+    Attributes:
+        image: the image of all programs.
+        version: the release of podwire, as a label of every object.
+        server: the API server's URL as nodes reach it; never the Service `kubernetes`, which the agents make.
+        pod_cidrs: the ranges of all pods, at most one a family.
+        service_cidrs: the ranges of Services.
+        overlay: how packets travel between nodes: one of OVERLAYS.
+        replace_kube_proxy: whether the agents remove what kube-proxy left on their nodes.
+        agent_flags: more flags of `podwire agent`, such as `--announce-cidrs=192.0.2.0/24`.
+        dns: whether podwire serves the cluster's DNS.
+        dns_addresses: addresses of the Service `kube-dns`; none: that Service belongs to another and remains as it is.
+        dns_replicas: how many pods serve DNS.
+        domain: the cluster domain.
+        upstreams: DNS servers of other names, or files like resolv.conf that have them.
+        pod_monitors: whether there are PodMonitors of the Prometheus operator, and the agents' metrics listen on
+            every address of the node.
+
+    """
+
+    image: str
+    version: str
+    server: str
+    pod_cidrs: tuple[str, ...]
+    service_cidrs: tuple[str, ...]
+    overlay: str = "direct"
+    replace_kube_proxy: bool = False
+    agent_flags: tuple[str, ...] = ()
+    dns: bool = True
+    dns_addresses: tuple[str, ...] = ()
+    dns_replicas: int = 2
+    domain: str = "cluster.local"
+    upstreams: tuple[str, ...] = (RESOLV_CONF,)
+    pod_monitors: bool = False
+
+    @property
+    def speaks_bgp(self) -> bool:
+        """Whether the agents run bird."""
+        return any(flag.startswith("--bgp-") for flag in self.agent_flags)
+
+
+def own_version() -> str:
+    """The release of this program."""
+    return importlib.metadata.version("podwire")
+
+
+def default_image(version: str) -> str:
+    """The image of a release, as `make image` names it."""
+    return f"podwire:{version}"
+
+
+def dns_addresses(service_cidrs: Iterable[str]) -> tuple[str, ...]:
+    """The address of the cluster DNS in each Service range. Raises SettingsError for a range that has no tenth one."""
+    found = []
+    for text in service_cidrs:
+        block = ipaddress.ip_network(text)
+        if block.num_addresses <= DNS_INDEX:
+            raise SettingsError(f"--service-cidrs {text}: has no tenth address for the cluster DNS; give a larger one")
+        found.append(str(block[DNS_INDEX]))
+    return tuple(found)
