@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from podwire.kernel import namespaces, sysctl
+from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
 from podwire.kube.meta import ObjectMeta
 from podwire.kube.watch import Change
@@ -79,7 +80,14 @@ class Machine:
         self.folder = Path("/run/podwire/nodes") / self.name
         self.folder.mkdir(parents=True)
         cluster = Cluster(RANGES, overlay)
-        self.settings = Settings(self.name, cluster, self.folder / "cni.sock", self.folder / "cni.db", gate_seconds)
+        self.settings = Settings(
+            self.name,
+            cluster,
+            self.folder / "cni.sock",
+            self.folder / "cni.db",
+            SysctlRecord(self.folder / "sysctls.json"),
+            gate_seconds,
+        )
         self.mark = self.folder / "cni.sock.ready"
         self.agent = 0
         plug(self.host, underlay, self.name, f"172.18.0.{number + 1}/16", f"fd00:172:18::{number + 1}/64")

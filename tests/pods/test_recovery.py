@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from podwire.kernel.namespaces import enter_network, remove_network_namespace
+from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.pods.model import Cluster, Overlay
 from podwire.pods.network import PodNetwork, Settings
 from podwire.pods.rows import TUNNEL
@@ -96,7 +97,9 @@ async def test_no_tunnel_outlives_the_rules_that_guard_it() -> None:
     enter_network(node.path)
     node.run("ip", "link", "add", TUNNEL, "type", "vxlan", "id", "1", "dstport", "8472")
     folder = Path("/run")
-    settings = Settings("node-1", Cluster(RANGES), folder / "cni.sock", folder / "cni.db")
+    settings = Settings(
+        "node-1", Cluster(RANGES), folder / "cni.sock", folder / "cni.db", SysctlRecord(folder / "sysctls.json")
+    )
     running = asyncio.create_task(PodNetwork(settings, FileGate(folder)).run())
     await asyncio.to_thread(eventually, settings.socket.exists)
     assert TUNNEL not in node.run("ip", "link").stdout

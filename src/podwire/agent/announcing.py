@@ -17,6 +17,7 @@ from podwire.announcement.uplinks import uplinks
 from podwire.component.metrics import Family, gauge
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel.link_events import LinkEvents
+from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kube.addresses import IPAddress
 from podwire.kube.services import Service
 
@@ -84,7 +85,11 @@ class Announcing:
 
 
 def announcing(
-    config: AgentConfig, feeds: Feeds, settled: Callable[[], Awaitable[None]], note: Note
+    config: AgentConfig,
+    feeds: Feeds,
+    settled: Callable[[], Awaitable[None]],
+    note: Note,
+    write_sysctls: WriteSysctls,
 ) -> tuple[Announcing, ...]:
     """Return the announcements of the node whose namespace this thread is in; none without ranges.
 
@@ -98,7 +103,7 @@ def announcing(
     def services(address: IPAddress) -> Iterable[Service]:
         return announcements.services(address)
 
-    sink = ProxySink(ReportedMoves(config.node, beacon, services, note))
+    sink = ProxySink(ReportedMoves(config.node, beacon, services, note), write_sysctls)
     speaker = _speaker(config)
     routes = None if speaker is None else speaker.sink
     announcements = Announcements(config.node, ranges, feeds, sink, uplinks, settled, routes)

@@ -16,6 +16,8 @@ HEALTHZ_PORT = 10256
 METRICS_PORT = 10249
 """The ports of kube-proxy. Source: kubernetes.io "Ports and Protocols", kube-proxy's flags."""
 
+SYSCTL_RECORD = "sysctls.json"
+
 Address = tuple[str, int]
 
 EVERYWHERE: tuple[Address, ...] = (("0.0.0.0", HEALTHZ_PORT), ("::", HEALTHZ_PORT))  # noqa: S104 load balancers probe it
@@ -63,6 +65,11 @@ class AgentConfig(msgspec.Struct, frozen=True):
     def cni_socket(self) -> Path:
         """Where the CNI plugin of this node connects to the agent."""
         return self.folder / "cni.sock"
+
+    @property
+    def sysctl_record(self) -> Path:
+        """The values that the node's kernel parameters had before the agent changed them."""
+        return self.folder / SYSCTL_RECORD
 
     @property
     def rows_socket(self) -> Path:

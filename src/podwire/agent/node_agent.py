@@ -28,6 +28,7 @@ from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel import memory
+from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.access_problem import AccessProblem
 from podwire.kube.client import Client
 from podwire.kube.core import Node
@@ -77,10 +78,11 @@ class Agent:
         self._ready = False
         self._features = KernelFeatures()
         gate = PolicyGate()
-        settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db")
+        sysctls = SysctlRecord(config.sysctl_record)
+        settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db", sysctls)
         self._network = PodNetwork(settings, gate)
         numbers = IdentityAllocator(config.folder / "identities.db")
-        self._policies = Policies(config.node, pods, namespaces, policies, PolicySink.here(), numbers)
+        self._policies = Policies(config.node, pods, namespaces, policies, PolicySink.here(sysctls.write), numbers)
         gate.guard(self._policies)
         sink = MeasuredSink(ServiceSink.here(self._proxy_metrics.ended), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)
@@ -93,7 +95,7 @@ class Agent:
         place = Place(config.node, config.nodeport_addresses)
         self._health_ports = HealthCheckPorts(place, self._services, self._slices, self._nodes, self._health)
         feeds = Feeds(self._services, self._slices, self._nodes)
-        self._announcing = announcing(config, feeds, self._proxy.settle, self._note)
+        self._announcing = announcing(config, feeds, self._proxy.settle, self._note, sysctls.write)
         self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
 
     async def run(self) -> None:

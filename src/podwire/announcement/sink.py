@@ -18,6 +18,7 @@ from podwire.kernel import links, proxy_neighbours, routes, sysctl
 from podwire.kernel.netlink import Netlink, Request
 from podwire.kernel.proxy_neighbours import ProxyNeighbour
 from podwire.kernel.routes import Route
+from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
 from podwire.kube.addresses import IPAddress
 
@@ -42,10 +43,11 @@ class Signals(Protocol):
 class ProxySink:
     """The announced addresses of the network namespace that this thread is in now."""
 
-    def __init__(self, signals: Signals) -> None:
+    def __init__(self, signals: Signals, write_sysctls: WriteSysctls = sysctl.write) -> None:
         self.gained = self.lost = 0
         """How often an address came to this node, and left it."""
         self._signals = signals
+        self._write_sysctls = write_sysctls
         self._worker = Worker("announcement")
 
     async def read(self) -> Iterable[ProxyRow]:
@@ -54,7 +56,7 @@ class ProxySink:
 
     async def write(self, delta: Delta[ProxyRow]) -> None:
         """Remove what is replaced, add, remove. One refused entry stops no other; then SinkError names the first."""
-        await self._worker.run(_write, delta)
+        await self._worker.run(_write, delta, self._write_sysctls)
         self._signals.announce(delta.upserts)
         self._signals.withdraw(delta.removals)
         self.gained += len(delta.upserts) - len(delta.replaced)
@@ -78,12 +80,12 @@ def _read() -> list[ProxyRow]:
     return list(found.values())
 
 
-def _write(delta: Delta[ProxyRow]) -> None:
+def _write(delta: Delta[ProxyRow], write_sysctls: WriteSysctls) -> None:
     try:
         with Netlink() as netlink:
             indices = {link.name: link.index for link in links.links(netlink)}
             for name in sorted({row.link for row in delta.upserts} & indices.keys()):
-                _prepare(name)
+                write_sysctls(_prompt(name))
             requests = [request for row in delta.replaced for request in _remove(row, indices)]
             requests += [request for row in delta.upserts for request in _add(row, indices)]
             requests += [request for row in delta.removals for request in _remove(row, indices)]
@@ -94,15 +96,13 @@ def _write(delta: Delta[ProxyRow]) -> None:
         raise SinkError(f"{refused[0]}; {len(refused)} of {len(requests)} changes of announced addresses were refused")
 
 
-def _prepare(link: str) -> None:
-    """Answer at once: by default the kernel delays the answers of a proxy by up to 0.8 s."""
-    sysctl.write(
-        {
-            f"net/ipv4/neigh/{link}/proxy_delay": 0,
-            f"net/ipv6/neigh/{link}/proxy_delay": 0,
-            f"net/ipv6/conf/{link}/proxy_ndp": 1,
-        }
-    )
+def _prompt(link: str) -> dict[str, int | str]:
+    """Parameters of a link that answers at once: by default the kernel delays the answers of a proxy by up to 0.8 s."""
+    return {
+        f"net/ipv4/neigh/{link}/proxy_delay": 0,
+        f"net/ipv6/neigh/{link}/proxy_delay": 0,
+        f"net/ipv6/conf/{link}/proxy_ndp": 1,
+    }
 
 
 def _add(row: ProxyRow, indices: dict[str, int]) -> Iterator[Request]:

@@ -25,6 +25,8 @@ VERBS = {
     "dns": "Run the cluster's DNS server.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
 }
+HIDDEN_VERBS = frozenset({"cni"})
+"""Verbs that pods of podwire run, not users."""
 
 
 class LazyVerbs(click.Group):
@@ -36,7 +38,7 @@ class LazyVerbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the verb's module."""
-        if cmd_name not in VERBS:
+        if cmd_name not in VERBS and cmd_name not in HIDDEN_VERBS:
             return None
         module = importlib.import_module(f"podwire.cli.{cmd_name}_verb")
         command = module.command

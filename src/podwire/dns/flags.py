@@ -39,7 +39,7 @@ class TextList(click.ParamType[Any]):
     type=TextList(),
     default="",
     envvar="PODWIRE_UPSTREAMS",
-    help="Servers of all other names, ADDRESS or ADDRESS:PORT. Empty: such names are refused.",
+    help="Servers of all other names: ADDRESS, ADDRESS:PORT, or a file like /etc/resolv.conf. Empty: they are refused.",
 )
 @click.option(
     "--bind-addresses",

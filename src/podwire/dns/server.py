@@ -15,12 +15,13 @@ from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, exposition, of_process
 from podwire.dns.authority import Authority
-from podwire.dns.forward import Forwarder, Upstream
+from podwire.dns.forward import Forwarder
 from podwire.dns.listen import listening
 from podwire.dns.records import Record
 from podwire.dns.responder import ClusterResponder
 from podwire.dns.rows import DNS_SERVICE, DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
+from podwire.dns.upstreams import upstreams
 from podwire.engine.reconcile import Reconciler
 from podwire.kube import kinds
 from podwire.kube.client import Client
@@ -42,7 +43,8 @@ class DnsConfig(msgspec.Struct, frozen=True):
         credentials: the API server, and how to authenticate there.
         domain: the cluster domain.
         cluster_ranges: pod and Service ranges; their unknown reverse names are NXDOMAIN here and never forwarded.
-        upstreams: servers for all other names, `address` or `address:port`; none: such names are refused.
+        upstreams: servers for all other names, `address` or `address:port`, or files like resolv.conf; none: such names
+            are refused.
         addresses: where to listen; by default everywhere, both families.
         port: of DNS over UDP and TCP.
         health_port: of `/health`, also under the name `/healthz`.
@@ -147,9 +149,9 @@ async def serve(config: DnsConfig) -> None:
 async def serve_objects(client: Client, config: DnsConfig) -> None:
     """As `serve`, with an API client that is open already."""
     domain = Domain(config.domain, config.cluster_ranges, config.ttl, config.service)
-    upstreams = [Upstream.parse(text) for text in config.upstreams]
+    servers = upstreams(config.upstreams)
     zone = Zone(config.ttl)
-    responder = ClusterResponder(Authority(zone, config.ttl), Forwarder(upstreams) if upstreams else None)
+    responder = ClusterResponder(Authority(zone, config.ttl), Forwarder(servers) if servers else None)
     view = LiveView(client)
     reconciler: Reconciler[Owner, Record] = Reconciler("dns", lambda owner: rows(owner, view, domain), zone)
     reconciler.touch(DOMAIN)
@@ -191,5 +193,5 @@ async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], r
 
 
 def main(config: DnsConfig) -> None:
-    """Serve until SIGTERM or SIGINT, then a little longer. Reads no file but the credentials."""
+    """Serve until SIGTERM or SIGINT, then a little longer. It reads no file but credentials and upstreams."""
     program.run(serve(config), log_format=config.log_format, verbosity=config.verbosity, linger=config.linger)

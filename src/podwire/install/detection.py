@@ -205,9 +205,8 @@ def replaced(daemon_set: DaemonSet) -> bool:
 
 def other_networks(cluster: Cluster) -> list[str]:
     """Pod networks of other projects, by name."""
-    return sorted(
-        {f"{NETWORKS[one.metadata.name]} ({one.key})" for one in cluster.daemon_sets if one.metadata.name in NETWORKS}
-    )
+    found = (one for one in cluster.daemon_sets if one.metadata.name in NETWORKS)
+    return sorted(f"{NETWORKS[one.metadata.name]} (DaemonSet {one.key})" for one in found)
 
 
 def foreign_dns(cluster: Cluster) -> bool:
@@ -225,7 +224,7 @@ def hints(cluster: Cluster, *, dns: bool) -> Iterator[str]:
         )
     if foreign_dns(cluster) and dns:
         yield (
-            f"Service {NAMESPACE}/{SERVICE_NAME} exists and keeps its address; podwire's DNS pods serve it too. "
-            f"When they are ready, remove the other server ('kubectl -n {NAMESPACE} delete deployment coredns'); or give "
-            "--no-dns"
+            f"Service {NAMESPACE}/{SERVICE_NAME} exists and keeps its address; podwire's DNS pods serve it "
+            f"too. When they are ready, remove the other server ('kubectl -n {NAMESPACE} delete deployment coredns'), "
+            "or give --no-dns"
         )

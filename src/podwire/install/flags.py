@@ -60,9 +60,7 @@ class AgentFlag(click.ParamType[Any]):
         if option is None:
             self.fail(f"{value}: 'podwire agent' has no flag {name}; write --NAME=VALUE", param, ctx)
         if name.removeprefix("--") in FIXED:
-            self.fail(
-                f"{name}: is a flag of 'podwire install' itself, or has to be as the manifests have it", param, ctx
-            )
+            self.fail(f"{name}: 'podwire install' has the flag itself, or needs it as it is", param, ctx)
         if bool(given) == bool(option.is_flag or option.count):
             self.fail(f"{value}: write {name}{'' if option.is_flag or option.count else '=VALUE'}", param, ctx)
         if given:

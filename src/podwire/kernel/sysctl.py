@@ -5,6 +5,7 @@ Sources: proc(5), Documentation/networking/ip-sysctl.rst of the kernel.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROOT = Path("/proc/sys")
+NODE_ROOT = Path("/node/proc/sys")
+"""Where a container that may not write to its own /proc/sys has its node's; `net` there follows the thread too."""
 
 
 def read(name: str) -> str:
     """The value of a parameter, named by its path below /proc/sys, such as net/ipv4/ip_forward."""
-    return (_ROOT / name).read_text().strip()
+    return _path(name).read_text().strip()
 
 
 def write(values: Mapping[str, int | str]) -> None:
@@ -26,4 +29,8 @@ def write(values: Mapping[str, int | str]) -> None:
     """
     for name, value in values.items():
         if read(name) != str(value):
-            (_ROOT / name).write_text(str(value))
+            _path(name).write_text(str(value))
+
+
+def _path(name: str) -> Path:
+    return (NODE_ROOT if os.path.isdir(NODE_ROOT) else _ROOT) / name

@@ -21,6 +21,7 @@ from podwire.kernel.links import Link, VethEnd
 from podwire.kernel.namespaces import inside_network
 from podwire.kernel.netlink import Netlink, NetlinkError, Request
 from podwire.kernel.routes import Neighbour, Route
+from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.pods.attachment import LINK_PREFIX, Attachment
 from podwire.pods.uplink import Uplink
 
@@ -62,9 +63,9 @@ class ForeignLinkError(Exception):
     """The pod has an interface of that name which podwire did not make."""
 
 
-def prepare_node() -> None:
+def prepare_node(write: WriteSysctls = sysctl.write) -> None:
     """Let this node forward between its links."""
-    sysctl.write(_NODE)
+    write(_NODE)
 
 
 def make(attachment: Attachment, mtu: int) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel.netlink import Netlink
+from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.core import Node
 from podwire.kube.watch import Change
 from podwire.pods import links
@@ -36,12 +37,13 @@ _CLUSTER_OWNER = ""
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One node's place in the cluster, and its files: the CNI socket and the store of addresses."""
+    """One node's place in the cluster, and its files: the CNI socket, the store of addresses, the changed sysctls."""
 
     node: str
     cluster: Cluster
     socket: Path
     store: Path
+    sysctls: SysctlRecord
     gate_seconds: float = GATE_SECONDS
 
 
@@ -85,7 +87,7 @@ class PodNetwork:
 
     async def run(self) -> None:
         """Serve until cancelled. Pods keep their network when it ends."""
-        links.prepare_node()
+        links.prepare_node(self._settings.sysctls.write)
         if self._settings.cluster.overlay is None:
             remove_tunnel()
         self._members.touch(_CLUSTER_OWNER)

@@ -18,6 +18,7 @@ from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.readback import Elements, held_elements
 from podwire.kernel.ruleset import Ruleset
 from podwire.kernel.setdump import SetDump
+from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
 from podwire.policy import layout
 from podwire.policy.rows import BORNE, AddressRow, LinkRow, Row
@@ -62,19 +63,27 @@ class Groups(Protocol):
 class PolicySink:
     """The table, the groups of pods' links and connection tracking of the network namespace that this thread is in."""
 
-    def __init__(self, nft: Transactions, elements: Elements, conntrack: Flows, groups: Groups) -> None:
+    def __init__(
+        self,
+        nft: Transactions,
+        elements: Elements,
+        conntrack: Flows,
+        groups: Groups,
+        write_sysctls: WriteSysctls = sysctl.write,
+    ) -> None:
         self._nft = nft
         self._elements = elements
         self._conntrack = conntrack
         self._groups = groups
+        self._write_sysctls = write_sysctls
         self._worker = Worker("policy", nft.release)
         self._owed: set[IPAddress] = set()
         """Addresses that lost their pod in a write that failed: what is read back then does not name its pod."""
 
     @classmethod
-    def here(cls) -> PolicySink:
+    def here(cls, write_sysctls: WriteSysctls = sysctl.write) -> PolicySink:
         """The sink for the network namespace that this thread is in now."""
-        return cls(Nftables(), SetDump(), Conntrack(), LinkGroups())
+        return cls(Nftables(), SetDump(), Conntrack(), LinkGroups(), write_sysctls)
 
     async def read(self) -> Iterable[Row]:
         """The rows that the table holds. Where it is not there it is loaded, and holds none.
@@ -97,7 +106,7 @@ class PolicySink:
         ruleset = Ruleset((TABLE,), resources.files(__package__).joinpath("policy.nft").read_text())
         try:
             if not ruleset.is_loaded(self._nft):
-                refuse_midstream()
+                refuse_midstream(self._write_sysctls)
                 self._groups.set([(link, 0) for link, _ in self._groups.groups(POD_LINKS)])
                 ruleset.load(self._nft)
                 return []
@@ -130,13 +139,13 @@ class PolicySink:
             raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
 
 
-def refuse_midstream() -> None:
+def refuse_midstream(write_sysctls: WriteSysctls) -> None:
     """Let connection tracking of this namespace take up no TCP connection that it did not see begin.
 
     Else the next packet of a connection whose entry was deleted would make a new one, in either direction.
     """
     try:
-        sysctl.write({"net/netfilter/nf_conntrack_tcp_loose": 0})
+        write_sysctls({"net/netfilter/nf_conntrack_tcp_loose": 0})
     except OSError as error:
         log.warning("connections may be taken up midstream: nf_conntrack_tcp_loose cannot be set to 0: %s", error)
 

@@ -1,0 +1,134 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from podwire.agent.config import HEALTHZ_PORT, METRICS_PORT, AgentConfig
+from podwire.cli import podwire
+from podwire.install import agent_daemon_set, capabilities, text
+from podwire.install.manifest import APPLIED
+from podwire.install.manifests import manifests
+from podwire.install.settings import Settings
+from podwire.kernel import sysctl
+from tests.agent.test_flags import parsed
+from tests.install.cluster import SETTINGS
+
+ENOUGH = ("--server", "https://192.0.2.10:6443", "--pod-cidrs", "10.244.0.0/16", "--service-cidrs", "10.96.0.0/16")
+
+
+def body(settings: Settings, kind: str, name: str) -> dict[str, Any]:
+    return next(one.body for one in manifests(settings) if (one.kind.kind, one.key.name) == (kind, name))
+
+
+def agent_pod(settings: Settings = SETTINGS) -> dict[str, Any]:
+    pod: dict[str, Any] = body(settings, "DaemonSet", "podwire-agent")["spec"]["template"]["spec"]
+    return pod
+
+
+def changed(**changes: Any) -> Settings:
+    return msgspec.structs.replace(SETTINGS, **changes)
+
+
+def test_accounts_and_rights_come_before_the_pods_that_use_them() -> None:
+    order = [one.kind for one in manifests(SETTINGS)]
+    assert order == sorted(order, key=APPLIED.index)
+    assert len({(one.kind.kind, one.key) for one in manifests(SETTINGS)}) == len(order)
+
+
+def test_no_role_may_read_secrets_or_all_resources() -> None:
+    for one in manifests(SETTINGS):
+        for rule in one.body.get("rules", ()):
+            assert not {"*", "secrets", "configmaps"} & {*rule["resources"]}, one
+            assert not {"*", "create", "update", "delete"} & {*rule["verbs"]} or rule["resources"] == ["events"], one
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, changed(agent_flags=("--bgp-local-as=64512",))])
+def test_every_container_has_only_capabilities_with_a_reason(settings: Settings) -> None:
+    spec = agent_pod(settings)
+    for container in (*spec["initContainers"], *spec["containers"]):
+        context = container["securityContext"]
+        assert context["capabilities"]["drop"] == ["ALL"]
+        assert {*context["capabilities"]["add"]} <= capabilities.REASONS.keys()
+        assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
+        assert "privileged" not in context
+    written = text.as_yaml(manifests(settings))
+    for name in capabilities.of_agent(settings):
+        assert f"- {name}  # {capabilities.REASONS[name]}" in written
+    assert ("SETUID" in written) == settings.speaks_bgp
+
+
+def test_dns_has_no_capability_and_no_root() -> None:
+    spec = body(SETTINGS, "Deployment", "podwire-dns")["spec"]["template"]["spec"]
+    assert spec["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert spec["securityContext"]["runAsNonRoot"]
+
+
+def test_the_agent_takes_the_flags_of_its_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = changed(
+        pod_monitors=True, replace_kube_proxy=True, overlay="vxlan", agent_flags=("--allow-external-ips",)
+    )
+    flags = agent_pod(settings)["containers"][0]["args"][1:]
+    config = parsed(monkeypatch, *flags, "--token-file", __file__, NODE_NAME="a")
+    assert isinstance(config, AgentConfig)
+    assert config.credentials.server == settings.server
+    assert (config.service_ranges, config.replace_kube_proxy) == (settings.service_cidrs, True)
+    assert config.cluster.overlay is not None
+    assert config.metrics == (("0.0.0.0", METRICS_PORT), ("::", METRICS_PORT))
+
+
+def test_ports_and_folders_are_those_of_the_agent() -> None:
+    assert (agent_daemon_set.HEALTH_PORT, agent_daemon_set.METRICS_PORT) == (HEALTHZ_PORT, METRICS_PORT)
+    mounts = {mount["name"]: mount for mount in agent_pod()["containers"][0]["volumeMounts"]}
+    assert mounts["sysctl"]["mountPath"] == f"{sysctl.NODE_ROOT}/net"
+    assert mounts["netns"]["mountPropagation"] == "HostToContainer"
+    assert {*mounts} <= {volume["name"] for volume in agent_pod()["volumes"]}
+
+
+def test_the_dns_service_is_left_to_another_server() -> None:
+    assert body(SETTINGS, "Service", "kube-dns")["spec"]["clusterIPs"] == ["10.96.0.10", "fd00:10:96::a"]
+    kinds = {one.kind.kind for one in manifests(changed(dns_addresses=()))}
+    assert {"Service", "Deployment"} & kinds == {"Deployment"}
+    assert {one.body["metadata"]["name"] for one in manifests(changed(dns=False))} == {"podwire-agent", "podwire:agent"}
+
+
+def test_metrics_of_agents_listen_beyond_the_node_only_for_a_monitor() -> None:
+    assert "PodMonitor" not in {one.kind.kind for one in manifests(SETTINGS)}
+    assert not any("metrics" in flag for flag in agent_pod()["containers"][0]["args"])
+    assert body(changed(pod_monitors=True), "PodMonitor", "podwire-agent")
+
+
+def test_the_texts_have_the_same_objects() -> None:
+    bodies = [one.body for one in manifests(SETTINGS)]
+    assert list(yaml.safe_load_all(text.as_yaml(manifests(SETTINGS)))) == bodies
+    assert json.loads(text.as_json(manifests(SETTINGS)))["items"] == bodies
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner(env={"KUBECONFIG": "/missing"}).invoke(podwire, ["install", *arguments])
+
+
+def test_nothing_is_read_where_all_is_given() -> None:
+    result = run(*ENOUGH, "-o", "yaml", "--image", "example.org/podwire:1")
+    assert result.exit_code == 0, result.output
+    assert "image: example.org/podwire:1" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--server", "http://192.0.2.10"], "write https://ADDRESS:PORT"),
+        (["--agent-flag=--node-name=a"], "'podwire install' has the flag itself"),
+        (["--agent-flag=--announce-cidr=192.0.2.0/24"], "has no flag --announce-cidr"),
+        (["--agent-flag=--announce-cidrs=192.0.2.1/24"], "has host bits set"),
+        (["--agent-flag=--announce-cidrs"], "write --announce-cidrs=VALUE"),
+        (["--agent-flag=--allow-external-ips=yes"], "write --allow-external-ips"),
+        (["--pod-cidrs", "10.244.0.1/32"], "is one address"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(arguments: list[str], said: str) -> None:
+    result = run(*ENOUGH, "-o", "yaml", *arguments)
+    assert result.exit_code == 2
+    assert said in result.output
