@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import msgspec
@@ -53,7 +52,7 @@ class NodeFiles(msgspec.Struct, frozen=True):
 def place(files: NodeFiles) -> list[str]:
     """Write plugin, then configuration, each whole or not at all; return what a user should know. Raises OSError."""
     _keep(files)
-    installation.install(files.plugin, os.path.realpath(sys.executable))
+    installation.install(files.plugin)
     installation.install_configuration(files.configuration, files.socket)
     earlier = sorted(one.name for one in files.configurations.iterdir() if one.suffix in SUFFIXES)
     return [
