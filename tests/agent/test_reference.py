@@ -5,6 +5,7 @@ from pathlib import Path
 
 from podwire.agent.announcing import of_announcements, of_bgp
 from podwire.agent.dropped_packets import of_drops
+from podwire.agent.kernel_features import KernelFeatures
 from podwire.agent.metrics import of_readiness, of_reconcilers
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import ProxyMetrics
@@ -12,6 +13,7 @@ from podwire.agent.service_checks import of_local_policies
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import of_process
 from podwire.component.permissions import AGENT, DNS, RULES
+from podwire.kernel.features import FEATURES
 from podwire.kube.deadlines import Deadlines
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
@@ -26,6 +28,7 @@ def test_every_metric_is_described_with_its_type() -> None:
         *of_announcements(0, 0, 0),
         *of_bgp(0, {}),
         *of_drops(0, 0),
+        *KernelFeatures().families(),
         of_readiness(ready=True),
         *of_process(),
     )
@@ -46,3 +49,9 @@ def test_the_deadlines_are_those_of_the_client() -> None:
     silent = limits.idle + 3 * limits.probe
     for text in (f"| {silent} s |", f"| {limits.watch_silence:g} s |", f"| {limits.call:g} s |"):
         assert text in PAGE
+
+
+def test_every_kernel_feature_is_in_the_table() -> None:
+    for feature in FEATURES:
+        essential = "yes" if feature.essential else "no"
+        assert f"| {feature.name} | {feature.serves} | {feature.modules} | {essential} |" in PAGE
