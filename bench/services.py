@@ -24,7 +24,8 @@ from tests.sandbox import enter_sandbox
 from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
 
 from bench.isolation import in_sandbox
-from podwire.kernel.elements import transactions
+from podwire.engine.row import Delta
+from podwire.kernel.elements import Listed, transactions
 from podwire.kernel.nftables import Nftables
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
@@ -32,9 +33,9 @@ from podwire.kube.watch import Change
 from podwire.services.derivation import Owner, rows
 from podwire.services.pools import Pools
 from podwire.services.proxy import ServiceProxy
-from podwire.services.rows import ElementRow, FlowsRow
+from podwire.services.rows import Row
 from podwire.services.ruleset import TABLE, ruleset
-from podwire.services.sink import ServiceSink
+from podwire.services.sink import ServiceSink, changes
 from podwire.services.view import ServicesView
 from podwire.services.word import LARGEST_POOL
 
@@ -87,15 +88,15 @@ class Cluster:
         await self._proxy.settle()
         return time.perf_counter() - start
 
-    def elements(self) -> list[ElementRow]:
+    def elements(self) -> list[Listed]:
         """The elements that all of this comes to."""
         view, pools = ServicesView(NODE), Pools[Owner](LARGEST_POOL)
         for one in self.services:
             view.service_changed(Change(None, one))
         for piece in self.slices:
             view.slice_changed(Change(None, piece))
-        made = (row for one in self.services for row in rows(one.key, view, pools))
-        return [row for row in dict.fromkeys(made) if not isinstance(row, FlowsRow)]
+        made: dict[Row, None] = dict.fromkeys(row for one in self.services for row in rows(one.key, view, pools))
+        return [element for _, added in changes(Delta(tuple(made))) for element in added]
 
 
 def _slice(number: int, endpoints: int) -> EndpointSlice:

@@ -18,8 +18,9 @@ from podwire.kube.watch import Change
 from podwire.services.derivation import Owner
 from podwire.services.host_ports import PodOwner
 from podwire.services.model import Frontend, Protocol
-from podwire.services.rows import EndpointRow, FrontendRow, Row, StickyRow
-from podwire.services.slots import MOST_AFFINE_BACKENDS
+from podwire.services.pool_row import PoolRow
+from podwire.services.rows import FrontendRow, Row, StickyRow
+from podwire.services.slots import MOST_AFFINE_BACKENDS, MOST_BACKENDS
 from podwire.services.word import Verdict, slots_bits, sticky, verdict_bits
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -136,8 +137,17 @@ async def test_more_endpoints_than_affinity_can_use() -> None:
     assert await Scene().sync({ELDER: rows(MOST_AFFINE_BACKENDS - 1)}) == []
     ((_, reason, message),) = await Scene().sync({ELDER: rows(MOST_AFFINE_BACKENDS)})
     assert (reason, str(MOST_AFFINE_BACKENDS) in message) == ("EndpointsOverLimit", True)
-    many = [EndpointRow(4, 1, Protocol.TCP, slot, backend(slot)) for slot in range(MOST_AFFINE_BACKENDS)]
-    assert await Scene().sync({ELDER: [frontend(1), *many]}) == []
+    plain = PoolRow(4, 1, Protocol.TCP, tuple(map(backend, range(MOST_AFFINE_BACKENDS))))
+    assert await Scene().sync({ELDER: [frontend(1), plain]}) == []
+
+
+async def test_more_endpoints_than_are_used() -> None:
+    def pool(count: int) -> PoolRow:
+        return PoolRow(4, 1, Protocol.TCP, tuple(backend(slot % count) for slot in range(MOST_BACKENDS)))
+
+    assert await Scene().sync({ELDER: [frontend(1), pool(MOST_BACKENDS - 1)]}) == []
+    ((_, reason, message),) = await Scene().sync({ELDER: [frontend(1), pool(MOST_BACKENDS)]})
+    assert (reason, str(MOST_BACKENDS) in message) == ("EndpointsOverLimit", True)
 
 
 def backend(number: int) -> Backend:

@@ -57,7 +57,7 @@ def test_other_ports_of_the_node_stay_its_own() -> None:
     view.host_ports.node_changed(Change(None, node_at("172.18.0.2")))
     view.host_ports.pod_changed(Change(None, web()))
     assert [str(row) for row in rows(WEB, view, Pools[Owner](LARGEST_POOL))] == [
-        "endpoint4 0 . tcp . 0 : 10.244.1.2 . 8080",
+        "endpoint4 0 . tcp : 10.244.1.2 . 8080",
         "service4 172.18.0.2 . tcp . 80 : pool 0, 1 slots",
         "outside4 172.18.0.2 . tcp . 80 : pool 0, 1 slots",
         "hairpin4 10.244.1.2 . 10.244.1.2",

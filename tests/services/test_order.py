@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import msgspec
@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import FakeSink
+from podwire.kernel.elements import Listed
+from podwire.kube.backends import Backend
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
 from podwire.services.leads import Leads
+from podwire.services.model import Protocol
+from podwire.services.pool_row import PoolRow, Slot
 from podwire.services.proxy import ServiceProxy
-from podwire.services.rows import FlowsRow, MemberRow, Row
+from podwire.services.rows import ElementRow, FlowsRow, MemberRow, Row
+from podwire.services.sink import changes
 from tests.services.objects import NODE, FakeFeed, endpoint, service, slice_of
 
 Objects = Sequence[Service | EndpointSlice]
@@ -179,21 +184,34 @@ async def test_at_no_moment_does_a_frontend_count_a_slot_that_is_missing() -> No
 
 
 class _Watched(FakeSink[Row]):
-    """A target that takes one row after the other and is judged after each."""
+    """A kernel that takes one change of elements after the other and is judged after each."""
 
-    moments = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments = 0
+        self._elements: dict[tuple[str, str], Listed] = {}
 
     async def write(self, delta: Delta[Row]) -> None:
-        for row in delta.upserts:
-            self.held[row.key] = row
+        for old, new in changes(delta):
+            for one in old:
+                del self._elements[one.collection, one.key_text]
+            self._elements.update({(one.collection, one.key_text): one for one in new})
             self._judge()
-        for row in delta.removals:
-            del self.held[row.key]
-            self._judge()
+        await super().write(delta)
 
     def _judge(self) -> None:
         self.moments += 1
-        assert all(None not in lead.slots for lead in Leads(self.held.values()).all().values())
+        slots: defaultdict[tuple[int, int], dict[int, Backend]] = defaultdict(dict)
+        rows: list[Row] = []
+        for one in self._elements.values():
+            if isinstance(one, Slot):
+                slots[int(one.collection[-1]), one.pool][one.number] = one.backend
+            else:
+                assert isinstance(one, ElementRow)
+                rows.append(one)
+        for (family, pool), found in slots.items():
+            rows.append(PoolRow(family, pool, Protocol.TCP, tuple(map(found.get, range(max(found) + 1)))))
+        assert all(None not in lead.slots for lead in Leads(rows).all().values())
 
 
 async def test_of_two_services_with_one_address_the_older_one_has_it() -> None:

@@ -10,7 +10,8 @@ from podwire.kernel.nftables import Nftables
 from podwire.kube.core import ContainerPort
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.networking import ServiceCIDR, ServiceCIDRSpec
-from podwire.services.rows import EndpointRow, FlowsRow
+from podwire.services.pool_row import PoolRow
+from podwire.services.rows import FlowsRow
 from podwire.services.ruleset import TABLE
 from tests.sandbox import sandboxed
 from tests.services.network import SILENCE_SECONDS, TCP, UDP, Node, Pod, opened, request, request_from, responders
@@ -134,7 +135,7 @@ async def test_a_missing_slot_drops_the_connection() -> None:
     lead_to(node, a)
     async with node.proxy():
         assert (await request(client, WEB4)).name == "a"
-        pool = next(row.pool for batch in node.batches for row in batch.upserts if isinstance(row, EndpointRow))
+        pool = next(row.pool for batch in node.batches for row in batch.upserts if isinstance(row, PoolRow))
         Nftables().run(f"delete element {TABLE} endpoint4 {{ {pool} . tcp . 0 }}")
         with pytest.raises(TimeoutError):
             await request(client, WEB4, seconds=SILENCE_SECONDS)

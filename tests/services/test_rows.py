@@ -34,11 +34,9 @@ def shown(made: ServicesView, owner: NamespacedName = WEB) -> list[str]:
 def test_a_cluster_ip() -> None:
     made = view(service("web", "10.96.0.1", ports=("tcp:80", "udp:80")), ports=("tcp:8080", "udp:8080"))
     assert shown(made) == [
-        "endpoint4 0 . tcp . 0 : 10.244.1.2 . 8080",
-        "endpoint4 0 . tcp . 1 : 10.244.2.2 . 8080",
+        "endpoint4 0 . tcp : 10.244.1.2 . 8080, 10.244.2.2 . 8080",
         "hairpin4 10.244.1.2 . 10.244.1.2",
-        "endpoint4 1 . udp . 0 : 10.244.1.2 . 8080",
-        "endpoint4 1 . udp . 1 : 10.244.2.2 . 8080",
+        "endpoint4 1 . udp : 10.244.1.2 . 8080, 10.244.2.2 . 8080",
         "flows 10.96.0.1 . udp . 80 : { 10.244.1.2 . 8080, 10.244.2.2 . 8080 }",
         "service4 10.96.0.1 . tcp . 80 : pool 0, 2 slots",
         "service4 10.96.0.1 . udp . 80 : pool 1, 2 slots",
@@ -48,7 +46,7 @@ def test_a_cluster_ip() -> None:
 
 def test_a_node_port_shares_the_pool_of_the_cluster_ip() -> None:
     assert shown(view(service("web", "10.96.0.1", node_ports=(30080,)), HERE)) == [
-        "endpoint4 0 . tcp . 0 : 10.244.1.2 . 8080",
+        "endpoint4 0 . tcp : 10.244.1.2 . 8080",
         "hairpin4 10.244.1.2 . 10.244.1.2",
         "service4 10.96.0.1 . tcp . 80 : pool 0, 1 slots",
         "nodeport4 tcp . 30080 : pool 0, 1 slots",
@@ -74,10 +72,9 @@ def test_a_balanced_address_with_local_policy_and_source_ranges() -> None:
         load_balancer_source_ranges=("192.0.2.0/25", " 192.0.2.128/25", "2001:db8::/32"),
     )
     assert shown(view(one)) == [
-        "endpoint4 0 . tcp . 0 : 10.244.1.2 . 8080",
-        "endpoint4 0 . tcp . 1 : 10.244.2.2 . 8080",
+        "endpoint4 0 . tcp : 10.244.1.2 . 8080, 10.244.2.2 . 8080",
         "hairpin4 10.244.1.2 . 10.244.1.2",
-        "endpoint4 1 . tcp . 0 : 10.244.1.2 . 8080",
+        "endpoint4 1 . tcp : 10.244.1.2 . 8080",
         "sources4 0 . 192.0.2.0/24",
         "sources4 1 . 192.0.2.0/24",
         "service4 10.96.0.1 . tcp . 80 : pool 0, 2 slots",

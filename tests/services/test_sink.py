@@ -11,9 +11,9 @@ from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.setdump import RawElement
 from podwire.kube.backends import Backend
 from podwire.services.model import NODE_PORT_ADDRESSES, Frontend, Protocol
+from podwire.services.pool_row import PoolRow
 from podwire.services.rows import (
     DrawRow,
-    EndpointRow,
     FlowsRow,
     FrontendRow,
     MemberRow,
@@ -23,7 +23,7 @@ from podwire.services.rows import (
     StickyRow,
 )
 from podwire.services.ruleset import TABLE, ruleset
-from podwire.services.sink import ServiceSink
+from podwire.services.sink import ServiceSink, changes
 from podwire.services.word import GUARD, LARGEST_POOL, slots_bits, sticky, timeout_bits
 from tests.sandbox import sandboxed
 
@@ -43,7 +43,8 @@ def rows_of_every_kind() -> list[Row]:
                 frontend = Frontend(host, protocol, 53)
                 made += [FrontendRow(frontend, outside, word) for outside, word in enumerate_bool(words)]
             pool = 10 * list(Protocol).index(protocol)
-            made += [EndpointRow(family, pool, protocol, slot, Backend(pod, 5300 + slot)) for slot in (0, 2047)]
+            slots = (Backend(pod, 5300), *[None] * 2046, Backend(pod, 7347))
+            made.append(PoolRow(family, pool, protocol, slots))
             made += [StickyRow(sticky(pool, number, timeout), protocol, Backend(pod, 5300)) for number in (0, 511)]
             made += [DrawRow(family, slot, sticky(pool, 511, timeout)) for slot in (0, 1023)]
     return made
@@ -78,11 +79,11 @@ async def test_a_value_is_replaced() -> None:
 async def test_more_rows_than_a_transaction_takes_are_split() -> None:
     sink = ServiceSink.here()
     await sink.read()
-    before = tuple(EndpointRow(6, 5, Protocol.TCP, n, Backend("fd00::1", 1 + n)) for n in range(2048))
-    after = tuple(EndpointRow(6, 5, Protocol.TCP, n, Backend("fd00::2", 1 + n)) for n in range(2048))
-    await sink.write(Delta(before))
-    await sink.write(Delta(after, replaced=before))
-    assert set(await sink.read()) == set(after)
+    before = PoolRow(6, 5, Protocol.TCP, tuple(Backend("fd00::1", 1 + n) for n in range(2048)))
+    after = PoolRow(6, 5, Protocol.TCP, tuple(Backend("fd00::2", 1 + n) for n in range(2048)))
+    await sink.write(Delta((before,)))
+    await sink.write(Delta((after,), replaced=(before,)))
+    assert await sink.read() == [after]
 
 
 @sandboxed
@@ -218,3 +219,25 @@ async def test_the_event_loop_runs_while_the_kernel_works() -> None:
     await asyncio.sleep(0)
     looped.set()
     await writing
+
+
+def test_a_pool_loses_slots_only_after_the_word_that_leads_to_fewer() -> None:
+    def pool(number: int, *hosts: int) -> PoolRow:
+        return PoolRow(4, number, Protocol.TCP, tuple(Backend(f"10.244.1.{host}", 80) for host in hosts))
+
+    def word(number: int) -> FrontendRow:
+        return FrontendRow(Frontend("10.96.0.1", Protocol.TCP, 80), False, number)
+
+    gone, before, after = pool(2, 9), pool(1, 2, 3, 4, 5), pool(1, 2, 7)
+    delta: Delta[Row] = Delta((after, word(2)), (gone,), (before, word(4)))
+    shown = [([one.text for one in old], [one.text for one in new]) for old, new in changes(delta)]
+    assert shown == [
+        (["1 . tcp . 1 : 10.244.1.3 . 80"], ["1 . tcp . 1 : 10.244.1.7 . 80"]),
+        (["10.96.0.1 . tcp . 80 : 0x4"], ["10.96.0.1 . tcp . 80 : 0x2"]),
+        (
+            [f"1 . tcp . {slot} : 10.244.1.{slot + 2} . 80" for slot in (2, 3)] + ["2 . tcp . 0 : 10.244.1.9 . 80"],
+            [],
+        ),
+    ]
+    grown: Delta[Row] = Delta((pool(1, 2, 3, 4),), (), (pool(1, 2),))
+    assert [len(new) for _, new in changes(grown)] == [1, 1]

@@ -21,7 +21,8 @@ from podwire.kube.services import Service
 from podwire.kube.watch import Change
 from podwire.services.derivation import Owner
 from podwire.services.model import Frontend
-from podwire.services.rows import EndpointRow, FrontendRow, Row, StickyRow
+from podwire.services.pool_row import PoolRow
+from podwire.services.rows import FrontendRow, Row, StickyRow
 from podwire.services.slots import MOST_AFFINE_BACKENDS, MOST_BACKENDS
 from podwire.services.word import POOL, Verdict, meaning
 
@@ -156,16 +157,14 @@ def without_local(rows: Iterable[Row]) -> tuple[int, int] | None:
 
 def _limit(key: NamespacedName, rows: Collection[Row]) -> Problem | None:
     """Whether a port has as many endpoints as are used; those beyond get no connections."""
+    if any(len(set(row.slots)) >= MOST_BACKENDS for row in rows if isinstance(row, PoolRow)):
+        return Problem(key, "EndpointsOverLimit", f"{MOST_BACKENDS} endpoints of a port are used, and no more", True)
     if len(rows) < MOST_AFFINE_BACKENDS:
         return None
     sticky = Counter((":" in row.backend.address, row.word & POOL) for row in rows if isinstance(row, StickyRow))
     if sticky and max(sticky.values()) >= MOST_AFFINE_BACKENDS:
         text = f"sessionAffinity ClientIP: {MOST_AFFINE_BACKENDS} endpoints of a port are used, and no more"
         return Problem(key, "EndpointsOverLimit", text, common=True)
-    backends = {(row.pool, row.backend) for row in rows if isinstance(row, EndpointRow)}
-    plain = Counter((":" in backend.address, pool) for pool, backend in backends)
-    if plain and max(plain.values()) >= MOST_BACKENDS:
-        return Problem(key, "EndpointsOverLimit", f"{MOST_BACKENDS} endpoints of a port are used, and no more", True)
     return None
 
 

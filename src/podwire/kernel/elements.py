@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -100,11 +100,14 @@ Change = tuple[Sequence[Listed], Sequence[Listed]]
 """The elements of one row before and after: they change in the same transaction."""
 
 
-class Batch(msgspec.Struct, frozen=True):
+ListedT_co = TypeVar("ListedT_co", bound=Listed, covariant=True)
+
+
+class Batch(msgspec.Struct, Generic[ListedT_co], frozen=True):
     """Elements of one table that change in one transaction: deletions, then additions."""
 
-    deletions: Sequence[Listed]
-    additions: Sequence[Listed]
+    deletions: Sequence[ListedT_co]
+    additions: Sequence[ListedT_co]
 
     def __len__(self) -> int:
         return len(self.deletions) + len(self.additions)
@@ -119,7 +122,7 @@ def transactions(table: str, changes: Iterable[Change], limit: int = CHANGES_A_T
     return (batch.text(table) for batch in batches(changes, limit))
 
 
-def batches(changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> Iterator[Batch]:
+def batches(changes: Iterable[Change], limit: int = CHANGES_A_TRANSACTION) -> Iterator[Batch[Listed]]:
     """Return transactions that make the changes in order, as few as `limit` additions and deletions in each allow.
 
     What fits into one is one transaction: the kernel goes from the old state to the new one in an instant. In each one
@@ -159,7 +162,7 @@ class _Filling:
         self._additions += additions
         return True
 
-    def start(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> Iterator[Batch]:
+    def start(self, deletions: Sequence[Listed], additions: Sequence[Listed]) -> Iterator[Batch[Listed]]:
         """Add changes that belong together to an empty transaction; return those that they fill by themselves."""
         if self.add(deletions, additions):
             return
@@ -168,7 +171,7 @@ class _Filling:
         for start in range(0, len(additions), self._limit):
             yield Batch((), additions[start : start + self._limit])
 
-    def flush(self) -> Iterator[Batch]:
+    def flush(self) -> Iterator[Batch[Listed]]:
         """Return the transaction that waits, if there is one."""
         if self._deletions or self._additions:
             yield Batch(self._deletions, self._additions)

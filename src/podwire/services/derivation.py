@@ -11,10 +11,10 @@ from podwire.services import model
 from podwire.services.host_ports import PodOwner
 from podwire.services.model import Entry, Pool, PoolKey, Scope
 from podwire.services.node_view import NodeView, disjoint
+from podwire.services.pool_row import PoolRow
 from podwire.services.pools import Claim, Placed, PoolAddress, Pools
 from podwire.services.rows import (
     DrawRow,
-    EndpointRow,
     FlowsRow,
     FrontendRow,
     MemberRow,
@@ -94,8 +94,8 @@ def _pool_rows(placed: Placed, entry: Entry) -> Iterator[Row]:
     """The endpoints of a pool by slot, or by number with session affinity."""
     protocol, family = entry.frontend.protocol, entry.frontend.family
     if not entry.affinity_seconds:
-        number = placed.number
-        yield from [EndpointRow(family, number, protocol, slot, backend) for slot, backend in enumerate(placed.slots)]
+        if placed.slots:
+            yield PoolRow(family, placed.number, protocol, placed.slots)
         return
     timeout = timeout_bits(entry.affinity_seconds)
     words = {backend: sticky(placed.number, number, timeout) for backend, number in placed.sticky.items()}

@@ -10,8 +10,9 @@ import msgspec
 from podwire.kube.addresses import family_of
 from podwire.kube.backends import Backend
 from podwire.services.model import Frontend
+from podwire.services.pool_row import PoolRow
 from podwire.services.pools import PoolAddress
-from podwire.services.rows import DrawRow, EndpointRow, FrontendRow, Row, SourceRow, StickyRow
+from podwire.services.rows import DrawRow, FrontendRow, Row, SourceRow, StickyRow
 from podwire.services.word import POOL, Meaning, meaning
 
 
@@ -37,8 +38,9 @@ class Leads:
             match row:
                 case FrontendRow():
                     self._words[PoolAddress(row.frontend, row.outside)] = row.word
-                case EndpointRow():
-                    self._slots[row.family, row.pool][row.slot] = row.backend
+                case PoolRow():
+                    filled = {slot: backend for slot, backend in enumerate(row.slots) if backend is not None}
+                    self._slots[row.family, row.pool].update(filled)
                 case StickyRow():
                     sticky[family_of(row.backend.address), row.word] = row.backend
                 case DrawRow():

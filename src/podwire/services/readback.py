@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from podwire.kernel.elements import Range
-from podwire.kernel.readback import PROTOCOLS, Collection, Elements, Field, held_elements
+from podwire.kernel.readback import Collection, Elements, Field, held_elements
 from podwire.kernel.setdump import RawElement
 from podwire.kube.addresses import family_of
 from podwire.kube.backends import Backend
-from podwire.services.model import NODE_PORT_ADDRESSES, Frontend, Protocol
+from podwire.services.model import NODE_PORT_ADDRESSES, Frontend
 from podwire.services.node_view import range_text
+from podwire.services.pool_row import PoolRow
 from podwire.services.pools import HeldPool, PoolAddress
+from podwire.services.registers import (
+    DRAW_KEY,
+    NUMBER,
+    PORT,
+    PROTOCOL_AND_PORT,
+    PROTOCOL_OF,
+    SLOT_KEY,
+    STICKY_KEY,
+    WIDTH,
+    address_text,
+)
 from podwire.services.rows import (
     DrawRow,
     ElementRow,
-    EndpointRow,
     FrontendRow,
     MemberRow,
     Members,
@@ -30,50 +39,48 @@ from podwire.services.rows import (
 from podwire.services.ruleset import TABLE_NAME
 from podwire.services.word import POOL, sticky_number
 
-_PROTOCOLS = {number: Protocol(name) for number, name in PROTOCOLS.items()}
-_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
-_WIDTH = {4: 4, 6: 16}
 _ADDRESS = {4: Field.IPV4, 6: Field.IPV6}
-_PROTOCOL_AND_PORT = struct.Struct("!B3xH2x")
-"""Each part of a key is in a register of its own."""
-_PORT = struct.Struct("!H2x")
-_NUMBER = struct.Struct("=I")
-_SLOT_KEY = struct.Struct("=IB3xI")
-_STICKY_KEY = struct.Struct("=IB3x")
-_DRAW_KEY = struct.Struct("=II")
 _PLAIN_SETS = (Members.VIRTUAL, Members.HAIRPIN)
 _RANGE_SETS = (Members.RANGE, Members.NODEPORT_ADDRESSES)
 
 
-def held_rows(kernel: Elements, family: int) -> Iterator[ElementRow]:
+def held_rows(kernel: Elements, family: int) -> Iterator[PoolRow | ElementRow]:
     """All rows of one family, 4 or 6. What the kernel itself adds, the clients of session affinity, is left out."""
     yield from _frontends(kernel, family)
-    for element in kernel.elements(TABLE_NAME, f"endpoint{family}"):
-        pool, protocol, slot = _SLOT_KEY.unpack(element.key)
-        yield EndpointRow(family, pool, _PROTOCOLS[protocol], slot, _backend(element.data, family))
+    yield from _pools(kernel, family)
     for element in kernel.elements(TABLE_NAME, f"sticky{family}"):
-        word, protocol = _STICKY_KEY.unpack(element.key)
-        yield StickyRow(word, _PROTOCOLS[protocol], _backend(element.data, family))
+        word, protocol = STICKY_KEY.unpack(element.key)
+        yield StickyRow(word, PROTOCOL_OF[protocol], _backend(element.data, family))
     for element in kernel.elements(TABLE_NAME, f"draw{family}"):
-        _, slot = _DRAW_KEY.unpack(element.key)
+        _, slot = DRAW_KEY.unpack(element.key)
         yield DrawRow(family, slot, _word(element))
     for plain in _PLAIN_SETS:
         for element in kernel.elements(TABLE_NAME, f"{plain}{family}"):
-            yield MemberRow(plain, _address(element.key, family))
+            yield MemberRow(plain, address_text(element.key, family))
     yield from _ranges(kernel, family)
+
+
+def _pools(kernel: Elements, family: int) -> Iterator[PoolRow]:
+    """The pools, with an empty slot where one is missing."""
+    found: defaultdict[tuple[int, int], dict[int, Backend]] = defaultdict(dict)
+    for element in kernel.elements(TABLE_NAME, f"endpoint{family}"):
+        pool, protocol, slot = SLOT_KEY.unpack(element.key)
+        found[pool, protocol][slot] = _backend(element.data, family)
+    for (pool, protocol), slots in found.items():
+        yield PoolRow(family, pool, PROTOCOL_OF[protocol], tuple([slots.get(slot) for slot in range(max(slots) + 1)]))
 
 
 def _frontends(kernel: Elements, family: int) -> Iterator[FrontendRow]:
     """The words of all frontends."""
     for name, outside in (("service", False), ("outside", True)):
         for element in kernel.elements(TABLE_NAME, f"{name}{family}"):
-            protocol, port = _PROTOCOL_AND_PORT.unpack_from(element.key, _WIDTH[family])
-            frontend = Frontend(_address(element.key, family), _PROTOCOLS[protocol], port)
+            protocol, port = PROTOCOL_AND_PORT.unpack_from(element.key, WIDTH[family])
+            frontend = Frontend(address_text(element.key, family), PROTOCOL_OF[protocol], port)
             yield FrontendRow(frontend, outside, _word(element))
     for name, outside in (("nodeport", False), ("outside_nodeport", True)):
         for element in kernel.elements(TABLE_NAME, f"{name}{family}"):
-            protocol, port = _PROTOCOL_AND_PORT.unpack(element.key)
-            frontend = Frontend(NODE_PORT_ADDRESSES[family], _PROTOCOLS[protocol], port)
+            protocol, port = PROTOCOL_AND_PORT.unpack(element.key)
+            frontend = Frontend(NODE_PORT_ADDRESSES[family], PROTOCOL_OF[protocol], port)
             yield FrontendRow(frontend, outside, _word(element))
 
 
@@ -101,16 +108,12 @@ def _blocks(block: object) -> Iterator[str]:
     yield from map(range_text, ipaddress.summarize_address_range(first, last))
 
 
-def _address(raw: bytes, family: int) -> str:
-    return socket.inet_ntop(_FAMILIES[family], raw[: _WIDTH[family]])
-
-
 def _backend(data: bytes, family: int) -> Backend:
-    return Backend(_address(data, family), *_PORT.unpack_from(data, _WIDTH[family]))
+    return Backend(address_text(data, family), *PORT.unpack_from(data, WIDTH[family]))
 
 
 def _word(element: RawElement) -> int:
-    (word,) = _NUMBER.unpack(element.data)
+    (word,) = NUMBER.unpack(element.data)
     return int(word)
 
 
@@ -123,8 +126,9 @@ def held_pools(held: Iterable[Row]) -> Mapping[PoolAddress, HeldPool]:
     for row in held:
         if isinstance(row, FrontendRow):
             words.append(row)
-        elif isinstance(row, EndpointRow):
-            slots[row.family, row.pool][row.slot] = row.backend
+        elif isinstance(row, PoolRow):
+            filled = {slot: backend for slot, backend in enumerate(row.slots) if backend is not None}
+            slots[row.family, row.pool].update(filled)
         elif isinstance(row, StickyRow):
             sticky[family_of(row.backend.address), row.word & POOL][sticky_number(row.word)] = row.backend
         elif isinstance(row, DrawRow):

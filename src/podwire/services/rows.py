@@ -1,7 +1,8 @@
 """Rows: the elements of the maps of services.nft, and the flows that may go on. Pure.
 
-A row's `text` is the element of nft's language that it is. Its stage puts endpoints before the words that lead to them,
-and a Service's ports before what refuses its other ports.
+But for pools, a row is one element: `text` in nft's language, `key_registers` and `value_registers` as the kernel holds
+it, where it is no interval. Its stage puts endpoints before the words that lead to them, and a Service's ports before
+what refuses its other ports.
 """
 
 from __future__ import annotations
@@ -14,42 +15,17 @@ import msgspec
 
 from podwire.kube.backends import Backend
 from podwire.services.model import Frontend, Protocol
+from podwire.services.pool_row import PoolRow
+from podwire.services.registers import (
+    DRAW_KEY,
+    NUMBER,
+    NUMBER_OF,
+    PORT,
+    PROTOCOL_AND_PORT,
+    STICKY_KEY,
+    address_bytes,
+)
 from podwire.services.word import POOL, meaning, sticky_number
-
-
-class EndpointRow(msgspec.Struct, frozen=True, gc=False):
-    """One slot of a pool."""
-
-    stage: ClassVar[int] = 0
-
-    family: int
-    pool: int
-    protocol: Protocol
-    slot: int
-    backend: Backend
-
-    @property
-    def key(self) -> Hashable:
-        """What the kernel can hold once."""
-        return (self.family, self.pool, self.slot)
-
-    @property
-    def collection(self) -> str:
-        """The map of services.nft."""
-        return "endpoint4" if self.family == 4 else "endpoint6"
-
-    @property
-    def key_text(self) -> str:
-        """The element's key in nft's language."""
-        return f"{self.pool} . {self.protocol} . {self.slot}"
-
-    @property
-    def text(self) -> str:
-        """The element in nft's language."""
-        return f"{self.pool} . {self.protocol} . {self.slot} : {self.backend.address} . {self.backend.port}"
-
-    def __str__(self) -> str:
-        return f"{self.collection} {self.text}"
 
 
 class StickyRow(msgspec.Struct, frozen=True, gc=False):
@@ -80,6 +56,16 @@ class StickyRow(msgspec.Struct, frozen=True, gc=False):
     def text(self) -> str:
         """The element in nft's language."""
         return f"{self.key_text} : {self.backend.address} . {self.backend.port}"
+
+    @property
+    def key_registers(self) -> bytes:
+        """The key as the kernel holds it."""
+        return STICKY_KEY.pack(self.word, NUMBER_OF[self.protocol])
+
+    @property
+    def value_registers(self) -> bytes:
+        """The value as the kernel holds it."""
+        return address_bytes(self.backend.address) + PORT.pack(self.backend.port)
 
     def __str__(self) -> str:
         number, pool = sticky_number(self.word), self.word & POOL
@@ -115,6 +101,16 @@ class DrawRow(msgspec.Struct, frozen=True, gc=False):
     def text(self) -> str:
         """The element in nft's language."""
         return f"{self.key_text} : {self.word:#x}"
+
+    @property
+    def key_registers(self) -> bytes:
+        """The key as the kernel holds it."""
+        return DRAW_KEY.pack(self.word & POOL, self.slot)
+
+    @property
+    def value_registers(self) -> bytes:
+        """The value as the kernel holds it."""
+        return NUMBER.pack(self.word)
 
     def __str__(self) -> str:
         return f"{self.collection} {self.key_text} : endpoint {sticky_number(self.word)}"
@@ -155,6 +151,18 @@ class FrontendRow(msgspec.Struct, frozen=True, gc=False):
         """The element in nft's language."""
         return f"{self.key_text} : {self.word:#x}"
 
+    @property
+    def key_registers(self) -> bytes:
+        """The key as the kernel holds it."""
+        frontend = self.frontend
+        port = PROTOCOL_AND_PORT.pack(NUMBER_OF[frontend.protocol], frontend.port)
+        return port if frontend.is_node_port else address_bytes(frontend.address) + port
+
+    @property
+    def value_registers(self) -> bytes:
+        """The value as the kernel holds it."""
+        return NUMBER.pack(self.word)
+
     def __str__(self) -> str:
         return f"{self.collection} {self.key_text} : {meaning(self.word)}"
 
@@ -174,7 +182,7 @@ _MEMBER_STAGES = {Members.HAIRPIN: 0, Members.NODEPORT_ADDRESSES: 3, Members.VIR
 
 
 class MemberRow(msgspec.Struct, frozen=True, gc=False):
-    """An address or a range in one of the sets."""
+    """An address or a range in one of the sets; `key_registers` is for addresses only."""
 
     of: Members
     member: str
@@ -203,6 +211,17 @@ class MemberRow(msgspec.Struct, frozen=True, gc=False):
     def text(self) -> str:
         """The element in nft's language."""
         return self.key_text
+
+    @property
+    def key_registers(self) -> bytes:
+        """The key as the kernel holds it."""
+        address = address_bytes(self.member)
+        return address + address if self.of == Members.HAIRPIN else address
+
+    @property
+    def value_registers(self) -> bytes:
+        """The value as the kernel holds it."""
+        return b""
 
     def __str__(self) -> str:
         return f"{self.collection} {self.text}"
@@ -266,5 +285,5 @@ class FlowsRow(msgspec.Struct, frozen=True, gc=False):
         return f"flows {self.destination} . udp . {self.port} : {{ {backends} }}"
 
 
-ElementRow = EndpointRow | StickyRow | DrawRow | FrontendRow | MemberRow | SourceRow
-Row = ElementRow | FlowsRow
+ElementRow = StickyRow | DrawRow | FrontendRow | MemberRow | SourceRow
+Row = PoolRow | ElementRow | FlowsRow

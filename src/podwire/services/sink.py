@@ -10,12 +10,13 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel.conntrack import Conntrack, Family, Flow, FlowProtocol
 from podwire.kernel.element_socket import ElementSocket
-from podwire.kernel.elements import Batch, Change, batches
+from podwire.kernel.elements import Batch, Change, Listed, batches
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
-from podwire.kernel.readback import Collection, Elements, Field
+from podwire.kernel.readback import Elements
 from podwire.kernel.setdump import SetDump
 from podwire.kernel.worker import Worker
 from podwire.services.flows import EndedFlows
+from podwire.services.pool_row import PoolRow, Slot
 from podwire.services.readback import held_rows
 from podwire.services.rows import FlowsRow, Row
 from podwire.services.ruleset import TABLE, TABLE_NAME, ruleset
@@ -33,26 +34,23 @@ class Flows(Protocol):
         ...
 
 
-def plain_collections() -> Iterator[Collection]:
-    """Return the maps and sets of services.nft that hold no intervals, and nothing that the kernel adds by itself."""
-    number, protocol, port = Field.NUMBER, Field.PROTOCOL, Field.PORT
-    for family, address in ((4, Field.IPV4), (6, Field.IPV6)):
-        for name in ("service", "outside"):
-            yield Collection(f"{name}{family}", (address, protocol, port), (number,))
-        for name in ("nodeport", "outside_nodeport"):
-            yield Collection(f"{name}{family}", (protocol, port), (number,))
-        yield Collection(f"endpoint{family}", (number, protocol, number), (address, port))
-        yield Collection(f"sticky{family}", (number, protocol), (address, port))
-        yield Collection(f"draw{family}", (number, number), (number,))
-        yield Collection(f"virtual{family}", (address,))
-        yield Collection(f"hairpin{family}", (address, address))
+PLAIN_COLLECTIONS = frozenset(
+    f"{name}{family}"
+    for family in (4, 6)
+    for name in (
+        *("service", "outside", "nodeport", "outside_nodeport"),
+        *("endpoint", "sticky", "draw"),
+        *("virtual", "hairpin"),
+    )
+)
+"""The maps and sets of services.nft that hold no intervals, and nothing that the kernel adds by itself."""
 
 
 class ServiceSink:
     """The Services of the node whose network namespace this thread is in.
 
     A table that is loaded already is kept and read back, so that traffic does not notice a restart. `ended` receives
-    how many flows a batch ended and in how many seconds, where it had to look for any. Batches that `small` takes do
+    how many flows a batch ended and in how many seconds, where it had to look for any. Batches that `direct` takes do
     not go to `nft`.
     """
 
@@ -62,10 +60,10 @@ class ServiceSink:
         elements: Elements,
         conntrack: Flows,
         ended: Callable[[int, float], None] | None = None,
-        small: ElementSocket | None = None,
+        direct: ElementSocket | None = None,
     ) -> None:
         self._nft = nft
-        self._small = small
+        self._direct = direct
         self._elements = elements
         self._conntrack = conntrack
         self._ended = ended
@@ -74,7 +72,7 @@ class ServiceSink:
     @classmethod
     def here(cls, ended: Callable[[int, float], None] | None = None) -> ServiceSink:
         """The sink for the network namespace that this thread is in now."""
-        return cls(Nftables(), SetDump(), Conntrack(), ended, ElementSocket(TABLE_NAME, plain_collections()))
+        return cls(Nftables(), SetDump(), Conntrack(), ended, ElementSocket(TABLE_NAME, PLAIN_COLLECTIONS))
 
     async def read(self) -> list[Row]:
         """Return what the kernel holds; load the ruleset where it is missing. Raises SinkError and NetlinkError.
@@ -94,15 +92,15 @@ class ServiceSink:
 
     def _write(self, delta: Delta[Row]) -> None:
         try:
-            for batch in batches(_changes(delta)):
+            for batch in batches(changes(delta)):
                 self._run(batch)
         except NftablesError as error:
             raise SinkError(str(error)) from error
         self._end(EndedFlows(delta))
 
-    def _run(self, batch: Batch) -> None:
-        if self._small is not None and self._small.takes(batch):
-            self._small.run(batch)
+    def _run(self, batch: Batch[Listed]) -> None:
+        if self._direct is not None and self._direct.takes(batch):
+            self._direct.run(batch)
         else:
             self._nft.run(batch.text(TABLE))
 
@@ -131,8 +129,29 @@ class ServiceSink:
 _FAMILIES = {4: Family.IPV4, 6: Family.IPV6}
 
 
-def _changes(delta: Delta[Row]) -> Iterator[Change]:
-    """The elements before and after; flows are none."""
+def changes(delta: Delta[Row]) -> Iterator[Change]:
+    """The elements before and after, in the order of the batch; flows are none.
+
+    Slots that a pool loses come after all upserts: a word that leads to fewer slots is among these.
+    """
+    lost: list[Slot] = []
     for old, new in delta.changes():
-        if not isinstance(old, FlowsRow) and not isinstance(new, FlowsRow):
-            yield (() if old is None else (old,)), (() if new is None else (new,))
+        if isinstance(old, PoolRow) and isinstance(new, PoolRow):
+            for before, after in new.changed(old):
+                if after is not None:
+                    yield (() if before is None else (before,)), (after,)
+                elif before is not None:
+                    lost.append(before)
+        elif new is None:
+            yield lost + _elements(old), ()
+            lost = []
+        else:
+            yield _elements(old), _elements(new)
+    if lost:
+        yield lost, ()
+
+
+def _elements(row: Row | None) -> list[Listed]:
+    if row is None or isinstance(row, FlowsRow):
+        return []
+    return [*row.elements] if isinstance(row, PoolRow) else [row]
