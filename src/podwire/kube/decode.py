@@ -66,6 +66,8 @@ def _item(value: Any, kind: inspect.Type) -> Any:
     """An item of a list or map; in place of null the empty value, where the type has one."""
     if value is not None:
         return without_nulls(value, kind)
+    if isinstance(kind, inspect.UnionType):
+        kind = kind.types[0]
     return next((empty for one, empty in _EMPTY if isinstance(kind, one)), None)
 
 
