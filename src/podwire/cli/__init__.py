@@ -21,6 +21,8 @@ VERBS = {
     "explain": "Explain a Service: its endpoints on each node, and what is wrong.",
     "rows": "Show the rows that the kernel should hold.",
     "install": "Install podwire as the network of a cluster.",
+    "upgrade": "Change an installation, one node at a time.",
+    "uninstall": "Remove podwire from a cluster and restore its nodes.",
     "agent": "Run the agent of a node.",
     "dns": "Run the cluster's DNS server.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",

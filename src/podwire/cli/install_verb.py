@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
+import functools
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from podwire.cli.options import credentials_of, target_options
+from podwire.cli.options import credentials_of, installing, patience_option, target_options
 from podwire.install.flags import settings_flags, take_settings
 
 if TYPE_CHECKING:
     from podwire.install.choosing import Choice
-    from podwire.install.settings import Settings
+    from podwire.install.revisions import Revisions
+    from podwire.kube.client import Client
     from podwire.kube.credentials import Credentials
 
 
@@ -23,47 +23,83 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", type=click.Choice(["yaml", "json", "helm"]), help="Print the manifests, or values for the chart."
 )
-def command(name: str | None, kubeconfig: str | None, context: str, output: str | None, **given: Any) -> None:
-    """Install podwire as the network of a cluster.
+@click.option("--dry-run", is_flag=True, help="Change nothing; without -o, show what would change.")
+@patience_option
+@installing
+def command(
+    name: str | None,
+    kubeconfig: str | None,
+    context: str,
+    output: str | None,
+    dry_run: bool,
+    patience: float,
+    **given: Any,
+) -> None:
+    """Install podwire as the network of a cluster, and wait until every node is ready.
 
-    With -o nothing is changed, and with --server, --pod-cidrs and --service-cidrs no cluster is read either.
+    It reads the cluster's ranges and the address of its API server where they are not given, applies the manifests as
+    field manager 'podwire', and reports each node. Run again, it changes what differs. With -o nothing is changed; with
+    --server, --pod-cidrs and --service-cidrs too, no cluster is read.
 
     \b
+    podwire install --dry-run
+    podwire install
     podwire install -o yaml | kubectl apply -f -
+    podwire install -o helm > values.yaml; helm install podwire deploy/chart -n kube-system -f values.yaml
+    podwire install --replace-kube-proxy --overlay vxlan --image registry.example.org/podwire:0.1.0
     """
     from podwire.install import choosing
-    from podwire.install.settings import SettingsError
 
     values = take_settings(given)
-    try:
-        offline = output is not None and choosing.is_complete(values)
-        choice = (
-            choosing.choose(values, None) if offline else _choose(values, credentials_of(name, kubeconfig, context))
-        )
-    except SettingsError as error:
-        click.echo(f"podwire: {error}", err=True)
-        sys.exit(1)
-    for line in (*choice.sources, *choice.hints):
-        click.echo(line, err=True)
-    click.echo(_text(choice.settings, output or "yaml"), nl=False)
+    if output is not None and choosing.is_complete(values):
+        _print(choosing.choose(values, None), output)
+        return
+    credentials = credentials_of(name, kubeconfig, context)
+    choice, known = _read(values, credentials)
+    if output is not None:
+        _print(choice, output)
+    else:
+        _install(credentials, choice, known, patience=None if dry_run else patience)
 
 
-def _choose(values: dict[str, Any], credentials: Credentials) -> Choice:
-    from podwire.install import choosing
+def _read(values: dict[str, Any], credentials: Credentials) -> tuple[Choice, Revisions]:
+    from podwire.install import applying, choosing, clusters
     from podwire.install.reading import read_cluster
-    from podwire.kube.client import Client
 
-    async def read() -> Choice:
-        async with Client(credentials, "podwire-install") as client:
-            return choosing.choose(values, await read_cluster(client, credentials.server))
+    async def read(client: Client) -> tuple[Choice, Revisions]:
+        cluster = await read_cluster(client, credentials.server)
+        return choosing.choose(values, cluster), await applying.read_revisions(client)
 
-    return asyncio.run(read())
+    return clusters.run(credentials, read)
 
 
-def _text(settings: Settings, output: str) -> str:
+def _print(choice: Choice, output: str) -> None:
     from podwire.install import text
     from podwire.install.manifests import manifests
 
+    _explain(choice)
+    objects = manifests(choice.settings)
     if output == "helm":
-        return text.dump(text.chart_values(settings))
-    return text.as_yaml(manifests(settings)) if output == "yaml" else text.as_json(manifests(settings))
+        click.echo(text.dump(text.chart_values(choice.settings)), nl=False)
+    else:
+        click.echo(text.as_yaml(objects) if output == "yaml" else text.as_json(objects), nl=False)
+
+
+def _install(credentials: Credentials, choice: Choice, known: Revisions, patience: float | None) -> None:
+    from podwire.install import clusters, installing
+    from podwire.install.revisions import of_settings
+
+    _explain(choice)
+    if patience is None:
+        click.echo("\n".join(installing.plan(known, of_settings(choice.settings))) or "nothing would change")
+        return
+    work = functools.partial(
+        installing.bring, wanted=of_settings(choice.settings), known=known, say=click.echo, patience=patience
+    )
+    clusters.run(credentials, work)
+    click.echo("podwire is the network of this cluster: every node that is up is ready")
+
+
+def _explain(choice: Choice) -> None:
+    for line in (*choice.sources, *(f"note: {hint}" for hint in choice.hints)):
+        click.echo(line, err=True)

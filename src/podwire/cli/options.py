@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -73,3 +75,33 @@ def credentials_of(name: str | None, kubeconfig: str | None, context: str) -> Cr
     if kubeconfig or context:
         return file.load(Path(kubeconfig) if kubeconfig else current_file(), context)
     return target.choose(name).credentials
+
+
+def patience_option(command: CommandT) -> CommandT:
+    """`--timeout` of a rollout."""
+    return click.option(
+        "--timeout",
+        "patience",
+        type=click.FloatRange(min=1),
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait without any progress.",
+    )(command)
+
+
+def installing(command: CommandT) -> CommandT:
+    """Show errors of an installation alone, with exit status 1."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        from podwire.install.applying import InstallError
+        from podwire.install.settings import SettingsError
+
+        try:
+            command(**given)
+        except (InstallError, SettingsError) as error:
+            click.echo(f"podwire: {error}", err=True)
+            sys.exit(1)
+
+    return cast("CommandT", run)

@@ -25,6 +25,8 @@ PLACE_CNI: Mapping[str, str] = {
     "DAC_OVERRIDE": "writes to /opt/cni/bin and /etc/cni/net.d, which some distributions give to another user",
 }
 REASONS: Mapping[str, str] = {**AGENT, **BGP, **PLACE_CNI}
+RESTORE = ("NET_ADMIN", *PLACE_CNI)
+"""Of the pods of an uninstall."""
 
 
 def of_agent(settings: Settings) -> tuple[str, ...]:

@@ -191,11 +191,12 @@ def domain(cluster: Cluster) -> str:
 
 def kube_proxies(cluster: Cluster) -> list[DaemonSet]:
     """DaemonSets of kube-proxy that run somewhere."""
-    return [
-        one
-        for one in cluster.daemon_sets
-        if KUBE_PROXY in {one.metadata.name, one.metadata.labels.get("k8s-app")} and not replaced(one)
-    ]
+    return [one for one in cluster.daemon_sets if is_kube_proxy(one) and not replaced(one)]
+
+
+def is_kube_proxy(daemon_set: DaemonSet) -> bool:
+    """Whether its pods are kube-proxy, as kubeadm names and labels it."""
+    return KUBE_PROXY in {daemon_set.metadata.name, daemon_set.metadata.labels.get("k8s-app")}
 
 
 def replaced(daemon_set: DaemonSet) -> bool:

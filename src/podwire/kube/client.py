@@ -30,6 +30,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 ValueT = TypeVar("ValueT")
 
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
 PAGE = 500
 """Objects of one page of a list, as client-go's pager requests them: memory does not grow with the collection."""
 
@@ -174,6 +175,18 @@ class Client:
         """Merge the body into the object (RFC 7386)."""
         path = kind.path(key.namespace, key.name, subresource)
         answer = await self._call("PATCH", path, msgspec.json.encode(body), content_type=MERGE_PATCH)
+        return read_response(path, answer, kind.type)
+
+    async def apply(self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], manager: str) -> ObjectT:
+        """Server-side apply: create the object, or give it these fields, as this field manager; conflicts are taken.
+
+        Fields that the manager applied before and that the body lacks are removed.
+        """
+        whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
+        path, parameters = kind.path(key.namespace, key.name), {"fieldManager": manager, "force": "true"}
+        answer = await self._call(
+            "PATCH", path, msgspec.json.encode(whole), parameters=parameters, content_type=APPLY_PATCH
+        )
         return read_response(path, answer, kind.type)
 
     async def delete(

@@ -1,0 +1,86 @@
+"""podwire upgrade"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from podwire.cli.options import credentials_of, installing, patience_option, target_options
+from podwire.install.flags import settings_flags, take_settings
+
+if TYPE_CHECKING:
+    from podwire.install.revisions import Revision, Revisions
+    from podwire.kube.credentials import Credentials
+
+
+@click.command()
+@target_options
+@settings_flags
+@click.option("--to-revision", type=click.IntRange(1), metavar="N", help="Go back to an earlier installation.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and which revisions are kept.")
+@patience_option
+@installing
+def command(
+    name: str | None,
+    kubeconfig: str | None,
+    context: str,
+    to_revision: int | None,
+    dry_run: bool,
+    patience: float,
+    **given: Any,
+) -> None:
+    """Change an installation to this release of podwire, or to other settings, one node at a time.
+
+    Settings that are not given stay as 'podwire install' made them. Each node's agent is replaced when the node before
+    it is ready again; connections go on meanwhile. It stops at the first node that does not become ready: the agents of
+    the others remain as they are, and --to-revision goes back.
+
+    \b
+    podwire upgrade --dry-run
+    podwire upgrade
+    podwire upgrade --image registry.example.org/podwire:0.2.0
+    podwire upgrade --to-revision 1
+    """
+    from podwire.install import applying, clusters
+
+    values = take_settings(given)
+    if to_revision is not None and values:
+        raise click.UsageError("--to-revision has its own settings: give no others")
+    credentials = credentials_of(name, kubeconfig, context)
+    known = clusters.run(credentials, applying.read_revisions)
+    wanted = _wanted(known, values, to_revision)
+    changes = _show(known, wanted)
+    if changes and not dry_run:
+        _upgrade(credentials, known, wanted, patience)
+
+
+def _wanted(known: Revisions, values: dict[str, Any], number: int | None) -> Revision:
+    from podwire.install import installing, revisions
+
+    return installing.upgraded(known, values) if number is None else revisions.chosen(known, number)
+
+
+def _show(known: Revisions, wanted: Revision) -> bool:
+    """Print what changes; return whether anything does."""
+    from podwire.install import installing
+
+    for number, one in known.items():
+        click.echo(f"revision {number}: {one.settings.image}, release {one.settings.version}")
+    changes = installing.plan(known, wanted)
+    click.echo("\n".join(changes) or "nothing to change")
+    return bool(changes)
+
+
+def _upgrade(credentials: Credentials, known: Revisions, wanted: Revision, patience: float) -> None:
+    from podwire.install import clusters, installing
+    from podwire.install.applying import InstallError
+
+    work = functools.partial(installing.bring, wanted=wanted, known=known, say=click.echo, patience=patience)
+    try:
+        clusters.run(credentials, work)
+    except InstallError as error:
+        back = f"to go back: podwire upgrade --to-revision {max(known)}"
+        raise InstallError(f"{error}\nthe upgrade has stopped; {back}") from error
+    click.echo(f"every node that is up runs {wanted.settings.image}")

@@ -1,0 +1,74 @@
+"""An installation from its settings to agents that are ready: first, again, changed, or an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from podwire.install import applying, changes, kube_proxy, revisions
+from podwire.install.applying import InstallError, Say
+from podwire.install.following import follow
+from podwire.install.manifest import MANAGER_LABEL, Manifest
+from podwire.install.revisions import Revision, Revisions, of_settings
+from podwire.install.settings import Settings, SettingsError, default_image, own_version
+from podwire.kube.client import ApiError, Client
+from podwire.kube.kinds import DAEMON_SETS
+
+
+async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, patience: float) -> None:
+    """Change a cluster from its newest revision to this one, and wait until all is ready. Raises InstallError."""
+    await _refuse_of_helm(client, wanted.manifests)
+    now = revisions.newest(known)
+    # What is recorded first is found by an uninstall, however far this gets.
+    await applying.record(client, revisions.added(known, wanted))
+    if wanted.settings.replace_kube_proxy:
+        await kube_proxy.end(client, say)
+    await applying.apply(client, wanted.manifests, say)
+    if now is not None:
+        await applying.delete(client, changes.removed(now.manifests, wanted.manifests), say)
+    await follow(client, wanted.settings, say, patience)
+
+
+async def _refuse_of_helm(client: Client, objects: Sequence[Manifest]) -> None:
+    for one in objects:
+        if one.kind != DAEMON_SETS:
+            continue
+        try:
+            found = await client.get(DAEMON_SETS, one.key)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            continue
+        if found.metadata.labels.get(MANAGER_LABEL) == "Helm":
+            raise InstallError(f"{one} belongs to a release of helm: change it with 'helm upgrade'")
+
+
+def plan(known: Revisions, wanted: Revision) -> list[str]:
+    """What would change, a line each."""
+    now = revisions.newest(known)
+    return list(changes.changes(now.manifests if now is not None else (), wanted.manifests))
+
+
+def upgraded(known: Revisions, given: dict[str, object]) -> Revision:
+    """The newest installation as this release makes it, with these settings changed. Raises SettingsError."""
+    now = revisions.newest(known)
+    if now is None:
+        raise SettingsError(
+            f"there is no ConfigMap {revisions.KEY}, so 'podwire install' was not run here: run it once with "
+            "the flags of this cluster; it takes over objects that 'kubectl apply' made"
+        )
+    version = own_version()
+    image = given.get("image") or _image(now.settings, version)
+    settings = msgspec.structs.replace(now.settings, **{**given, "version": version, "image": image})
+    return of_settings(settings)
+
+
+def _image(old: Settings, version: str) -> str:
+    """The same image of this release. Raises SettingsError where its name does not have the release."""
+    name, _, tag = old.image.rpartition(":")
+    if old.image == default_image(old.version) or (name and tag == old.version):
+        return f"{name}:{version}"
+    raise SettingsError(
+        f"--image: the image {old.image} does not have the release {old.version} as its tag; give the new one"
+    )

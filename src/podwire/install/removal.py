@@ -1,0 +1,127 @@
+"""podwire out of a cluster: its objects deleted, and every node as it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from podwire.install import agent_daemon_set, applying, kube_proxy, restore_pods, revisions, rollout
+from podwire.install.applying import InstallError, Say
+from podwire.install.following import pods_of
+from podwire.install.manifest import APPLIED, MANAGER_LABEL, NAME, NAME_LABEL, Manifest, of_body
+from podwire.install.pod_states import PodState
+from podwire.install.settings import NAMESPACE, default_image, own_version
+from podwire.install.waiting import PATIENCE_SECONDS, until
+from podwire.kube.client import ApiError, Client
+from podwire.kube.core import Node
+from podwire.kube.kinds import DAEMON_SETS, NODES
+from podwire.kube.meta import NamespacedName
+
+
+async def found(client: Client) -> list[Manifest]:
+    """Every object of podwire in the cluster, in the order in which they are deleted. Raises ApiError."""
+    recorded = (body for one in (await applying.read_revisions(client)).values() for body in one.objects)
+    objects = {(one.kind, one.key): one for one in map(of_body, recorded)}
+    for kind in APPLIED:
+        try:
+            labelled = await client.list(kind, labelSelector=f"{NAME_LABEL}={NAME}")
+        except ApiError as error:
+            if error.code == 404:
+                continue  # the kind of an operator that is not installed
+            raise
+        for one in labelled.items:
+            metadata = {"name": one.metadata.name, "namespace": one.metadata.namespace, "labels": one.metadata.labels}
+            body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+            objects.setdefault((kind, one.key), Manifest(kind, body))
+    order = {kind.kind: place for place, kind in enumerate(APPLIED)}
+    return sorted(objects.values(), key=lambda one: -order[one.kind.kind])
+
+
+async def image(client: Client) -> str:
+    """The image of the agents, which every node has; without agents that of this release."""
+    try:
+        agents = await client.get(DAEMON_SETS, NamespacedName(NAMESPACE, agent_daemon_set.NAME))
+    except ApiError as error:
+        if error.code == 404:
+            return default_image(own_version())
+        raise
+    containers = agents.spec.template.spec["containers"]
+    return str(containers[0]["image"])
+
+
+async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
+    """Remove podwire; return the nodes that are not restored, each with the reason. Raises InstallError, ApiError."""
+    objects = await found(client)
+    of_helm = next((one for one in objects if _labels(one).get(MANAGER_LABEL) == "Helm"), None)
+    if of_helm is not None:
+        raise InstallError(f"{of_helm} belongs to a release of helm: run 'helm uninstall' first, then this again")
+    await kube_proxy.start(client, say)
+    agents = [one for one in objects if one.kind == DAEMON_SETS]
+    await applying.delete(client, agents, say)
+    nodes = (await client.list(NODES)).items
+    up = [one for one in nodes if not rollout.is_down(one)]
+    await _agents_gone(client, {one.metadata.name for one in up})
+    left = [f"node {one.metadata.name}: is down" for one in nodes if rollout.is_down(one)]
+    left += await _restore(client, up, image_name, say)
+    others = [one for one in objects if one.kind != DAEMON_SETS]
+    await applying.delete(client, (*others, revisions.config_map({})), say)
+    return left
+
+
+def _labels(one: Manifest) -> dict[str, str]:
+    labels: dict[str, str] = one.body["metadata"].get("labels") or {}
+    return labels
+
+
+async def _agents_gone(client: Client, nodes: set[str]) -> None:
+    """Wait until no agent runs on these nodes: it would write again what is removed. Raises InstallError."""
+    agents: list[PodState] = []
+
+    async def gone() -> bool:
+        agents[:] = [one for one in await pods_of(client, agent_daemon_set.COMPONENT) if one.spec.node_name in nodes]
+        return not agents
+
+    if not await until(gone):
+        names = ", ".join(f"{one.key} on {one.spec.node_name}" for one in agents)
+        raise InstallError(f"these agents do not end: {names}; see 'kubectl describe' of them, then run this again")
+
+
+async def _restore(client: Client, nodes: Sequence[Node], image_name: str, say: Say) -> list[str]:
+    """Run one pod on each node; return what failed. The pods are deleted, those that failed too."""
+    pods = [restore_pods.restore_pod(one.metadata.name, image_name) for one in nodes]
+    try:
+        await applying.delete(client, pods, lambda _: None)
+        await _gone(client, pods)
+        await applying.apply(client, pods, lambda _: None)
+        return await _outcomes(client, {one.metadata.name for one in nodes}, say)
+    finally:
+        await applying.delete(client, pods, lambda _: None)
+
+
+async def _gone(client: Client, pods: Iterable[Manifest]) -> None:
+    """Wait until pods of an earlier attempt are gone. Raises InstallError."""
+    names = {one.key for one in pods}
+
+    async def gone() -> bool:
+        return not names & {one.key for one in await pods_of(client, restore_pods.COMPONENT)}
+
+    if not await until(gone):
+        raise InstallError(f"pods of an earlier attempt do not end: delete {', '.join(map(str, sorted(names)))}")
+
+
+async def _outcomes(client: Client, nodes: set[str], say: Say) -> list[str]:
+    """Wait for the pod of each node; return what failed."""
+    results: dict[str, str] = {}
+
+    async def complete() -> bool:
+        for pod in await pods_of(client, restore_pods.COMPONENT):
+            node, result = pod.spec.node_name, restore_pods.outcome(pod)
+            if node not in nodes or node in results or result is None:
+                continue
+            results[node] = result
+            if not result:
+                say(f"node {node}: restored")
+        return results.keys() >= nodes
+
+    await until(complete)
+    late = dict.fromkeys(sorted(nodes - results.keys()), f"its pod has not ended within {PATIENCE_SECONDS:.0f} s")
+    return [f"node {node}: {result}" for node, result in (results | late).items() if result]
