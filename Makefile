@@ -5,7 +5,7 @@
 # What Python compiles is kept, whatever the environment says: the tests start Python hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long check bench conformance lock clean
+.PHONY: demo test test-long check bench conformance image lock clean
 SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json \
 	$(wildcard src/podwire-cni/*)
 
@@ -31,6 +31,10 @@ bench: .venv/ready-test
 # FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time.
 conformance: .venv/ready-run
 	.venv/bin/python -m tools.conformance --focus '$(FOCUS)' --skip '$(SKIP)' --procs $(or $(PROCS),4)
+
+# dist/podwire-VERSION-MACHINE.oci.tar for container runtimes (docs/reference/image.md)
+image: .venv/ready-run
+	.venv/bin/python -m tools.image
 
 lock: .venv/ready-test
 	.venv/bin/uv pip compile -q --universal --python-version 3.11 --group dev --all-extras --generate-hashes --no-header pyproject.toml -o requirements.lock
