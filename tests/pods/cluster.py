@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from podwire.kube.meta import ObjectMeta
 from podwire.kube.watch import Change
 from podwire.pods.attachment import Attachment
 from podwire.pods.installation import configuration_list, install
-from podwire.pods.model import Cluster, Overlay
+from podwire.pods.mode import Mode
+from podwire.pods.model import Cluster
 from podwire.pods.network import PodNetwork, Settings
 from tests.sandbox import Host, join
 
 PLUGIN = Path("/run/podwire/cni/bin/podwire")
 RANGES = (ipaddress.ip_network("10.244.0.0/16"), ipaddress.ip_network("fd00:10:244::/56"))
+DIRECT, VXLAN = Cluster(RANGES), Cluster(RANGES, Mode.VXLAN)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -41,7 +44,11 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 def node_object(number: int, versions: tuple[int, ...] = (4, 6)) -> Node:
     """Node N of a world, with InternalIPs of these IP versions."""
     known = {4: f"172.18.0.{number + 1}", 6: f"fd00:172:18::{number + 1}"}
-    addresses = [known[version] for version in versions]
+    return node_with(number, *(known[version] for version in versions))
+
+
+def node_with(number: int, *addresses: str) -> Node:
+    """Node N with these InternalIPs."""
     return Node(
         metadata=ObjectMeta(name=f"node-{number}"),
         spec=NodeSpec(pod_cidrs=(f"10.244.{number}.0/24", f"fd00:10:244:{number}::/64")),
@@ -74,12 +81,11 @@ class FileGate:
 class Machine:
     """A node: its namespace in the underlay, and an agent that can be killed and started again."""
 
-    def __init__(self, number: int, underlay: Host, overlay: Overlay | None, gate_seconds: float) -> None:
+    def __init__(self, number: int, cluster: Cluster, gate_seconds: float = 5.0) -> None:
         self.name = f"node-{number}"
         self.host = Host(self.name)
         self.folder = Path("/run/podwire/nodes") / self.name
         self.folder.mkdir(parents=True)
-        cluster = Cluster(RANGES, overlay)
         self.settings = Settings(
             self.name,
             cluster,
@@ -90,8 +96,6 @@ class Machine:
         )
         self.mark = self.folder / "cni.sock.ready"
         self.agent = 0
-        plug(self.host, underlay, self.name, f"172.18.0.{number + 1}/16", f"fd00:172:18::{number + 1}/64")
-        default_route(self.host)
 
     def start(self, *nodes: Node) -> None:
         """Start the agent with these Nodes known to it; return when it serves."""
@@ -112,9 +116,14 @@ class Machine:
         for node in nodes:
             network.node_changed(Change(None, node))
         network.nodes_complete()
+        network.slices_complete()
         await network.settle()
         (self.folder / "settled").touch()
         await running
+
+    def use(self, cluster: Cluster) -> None:
+        """The next agent has these settings."""
+        self.settings = replace(self.settings, cluster=cluster)
 
     def kill(self) -> None:
         """kill -9 the agent, if it runs."""
@@ -196,12 +205,12 @@ class Pod(Host):
         return next(address for address in addresses if (":" in address) == (version == 6))
 
 
-def plug(host: Host, underlay: Host, name: str, *addresses: str) -> None:
-    """Join a host to the underlay's bridge. No address of it is ever tentative, which would cost seconds."""
+def plug(host: Host, underlay: Host, name: str, *addresses: str, bridge: str = "br0") -> None:
+    """Join a host to a bridge of the underlay. No address of it is ever tentative, which would cost seconds."""
     with namespaces.inside_network(host.path):
         sysctl.write({"net/ipv6/conf/default/accept_dad": 0})
     join(host, underlay, "eth0", name)
-    underlay.run("ip", "link", "set", name, "master", "br0")
+    underlay.run("ip", "link", "set", name, "master", bridge)
     for address in addresses:
         host.run("ip", "address", "add", address, "dev", "eth0", "nodad")
 
@@ -212,13 +221,21 @@ def default_route(host: Host) -> None:
     host.run("ip", "-6", "route", "add", "default", "via", "fd00:172:18::ff01")
 
 
+def start_all(machines: list[Machine], objects: list[Node]) -> None:
+    """Start the agents; return when all is applied that they know."""
+    for machine in machines:
+        machine.start(*objects)
+    for machine in machines:
+        eventually((machine.folder / "settled").exists)
+
+
 class SmallCluster:
     """Nodes on one underlay, with all agents running, and an outside host."""
 
     def __init__(
         self,
         nodes: int = 1,
-        overlay: Overlay | None = None,
+        cluster: Cluster = DIRECT,
         gate_seconds: float = 5.0,
         versions: tuple[int, ...] = (4, 6),
     ) -> None:
@@ -229,11 +246,12 @@ class SmallCluster:
         self.outside = Host("outside")
         plug(self.outside, self.underlay, "outside", "172.18.255.1/16", "fd00:172:18::ff01/64")
         self.objects = [node_object(number, versions) for number in range(1, nodes + 1)]
-        self.machines = [Machine(number, self.underlay, overlay, gate_seconds) for number in range(1, nodes + 1)]
-        for machine in self.machines:
-            machine.start(*self.objects)
-        for machine in self.machines:
-            eventually((machine.folder / "settled").exists)
+        self.machines = [Machine(number, cluster, gate_seconds) for number in range(1, nodes + 1)]
+        for number, machine in enumerate(self.machines, start=1):
+            addresses = f"172.18.0.{number + 1}/16", f"fd00:172:18::{number + 1}/64"
+            plug(machine.host, self.underlay, machine.name, *addresses)
+            default_route(machine.host)
+        start_all(self.machines, self.objects)
 
     def stop(self) -> None:
         """End the agents."""

@@ -5,12 +5,14 @@ import socket
 
 import pytest
 
-from podwire.pods.model import Overlay
-from tests.pods.cluster import Machine, Pod, SmallCluster, eventually
+from podwire.pods.mode import Mode
+from podwire.pods.model import Cluster, Overlay
+from tests.pods.cluster import DIRECT, RANGES, VXLAN, Machine, Pod, SmallCluster, eventually
 from tests.pods.packets import SECONDS, opened, tcp_peer_seen, udp_peer_seen
 from tests.sandbox import Host, sandboxed
 
-OVERLAYS = pytest.mark.parametrize("overlay", [None, Overlay()], ids=["direct", "vxlan"])
+OTHER_VXLAN = Cluster(RANGES, Mode.VXLAN, vxlan=Overlay(7, 4789))
+OVERLAYS = pytest.mark.parametrize("mode", [DIRECT, VXLAN], ids=["direct", "vxlan"])
 
 
 def both_ways(left: Pod, right: Pod) -> None:
@@ -34,8 +36,8 @@ def test_pods_of_one_node_see_each_others_own_address() -> None:
 
 @OVERLAYS
 @sandboxed
-def test_pods_of_two_nodes_see_each_others_own_address(overlay: Overlay | None) -> None:
-    with SmallCluster(2, overlay) as cluster:
+def test_pods_of_two_nodes_see_each_others_own_address(mode: Cluster) -> None:
+    with SmallCluster(2, mode) as cluster:
         a, b = (machine.pod(name) for machine, name in zip(cluster.machines, "ab", strict=True))
         both_ways(a, b)
         assert a.run("ping", "-c1", "-W2", b.address(4)).returncode == 0
@@ -44,39 +46,39 @@ def test_pods_of_two_nodes_see_each_others_own_address(overlay: Overlay | None) 
 
 @OVERLAYS
 @sandboxed
-def test_nodes_reach_pods_without_translation(overlay: Overlay | None) -> None:
-    with SmallCluster(2, overlay) as cluster:
+def test_nodes_reach_pods_without_translation(mode: Cluster) -> None:
+    with SmallCluster(2, mode) as cluster:
         first, second = cluster.machines
         pod = first.pod("a")
         for version, own in ((4, "172.18.0.2"), (6, "fd00:172:18::2")):
             assert tcp_peer_seen(first.host, pod, pod.address(version)) == own
-        far = {4: "10.244.2.1", 6: "fd00:10:244:2::1"} if overlay else {4: "172.18.0.3", 6: "fd00:172:18::3"}
+        far = {4: "10.244.2.1", 6: "fd00:10:244:2::1"} if mode is VXLAN else {4: "172.18.0.3", 6: "fd00:172:18::3"}
         for version, own in far.items():
             assert tcp_peer_seen(second.host, pod, pod.address(version)) == own
 
 
 @OVERLAYS
 @sandboxed
-def test_pods_reach_nodes(overlay: Overlay | None) -> None:
-    with SmallCluster(2, overlay) as cluster:
+def test_pods_reach_nodes(mode: Cluster) -> None:
+    with SmallCluster(2, mode) as cluster:
         first, second = cluster.machines
         pod = first.pod("a")
         for version, near, far in ((4, "172.18.0.2", "172.18.0.3"), (6, "fd00:172:18::2", "fd00:172:18::3")):
             assert tcp_peer_seen(pod, first.host, near) == pod.address(version)
-            seen = near if overlay else pod.address(version)
+            seen = near if mode is VXLAN else pod.address(version)
             assert tcp_peer_seen(pod, second.host, far) == seen
 
 
 @pytest.mark.parametrize(
-    ("overlay", "versions", "mtu"),
-    [(None, (4, 6), 1500), (Overlay(), (4, 6), 1450), (Overlay(7, 4789), (6,), 1430)],
+    ("mode", "versions", "mtu"),
+    [(DIRECT, (4, 6), 1500), (VXLAN, (4, 6), 1450), (OTHER_VXLAN, (6,), 1430)],
     ids=["direct", "vxlan", "vxlan over IPv6"],
 )
 @sandboxed
 def test_packets_of_the_full_mtu_pass_and_longer_ones_are_refused_at_once(
-    overlay: Overlay | None, versions: tuple[int, ...], mtu: int
+    mode: Cluster, versions: tuple[int, ...], mtu: int
 ) -> None:
-    with SmallCluster(2, overlay, versions=versions) as cluster:
+    with SmallCluster(2, mode, versions=versions) as cluster:
         a, b = (machine.pod(name) for machine, name in zip(cluster.machines, "ab", strict=True))
         assert [interface["mtu"] for interface in a.result["interfaces"]] == [mtu, mtu]
         for version, header in ((4, 28), (6, 48)):
@@ -114,8 +116,8 @@ def test_the_mtu_follows_the_underlay() -> None:
 
 @OVERLAYS
 @sandboxed
-def test_traffic_that_leaves_the_cluster_bears_the_nodes_address(overlay: Overlay | None) -> None:
-    with SmallCluster(1, overlay) as cluster:
+def test_traffic_that_leaves_the_cluster_bears_the_nodes_address(mode: Cluster) -> None:
+    with SmallCluster(1, mode) as cluster:
         (node,) = cluster.machines
         pod = node.pod("a")
         for target, own in (("172.18.255.1", "172.18.0.2"), ("fd00:172:18::ff01", "fd00:172:18::2")):
@@ -127,7 +129,7 @@ def test_traffic_that_leaves_the_cluster_bears_the_nodes_address(overlay: Overla
 
 @sandboxed
 def test_no_masqueraded_source_port_is_the_vxlan_port() -> None:
-    with SmallCluster(1, Overlay(port=8472)) as cluster:
+    with SmallCluster(1, VXLAN) as cluster:
         (node,) = cluster.machines
         pod = node.pod("a")
         with (
@@ -170,7 +172,7 @@ def eventually_dropped(node: Machine, before: int) -> None:
 
 @sandboxed
 def test_a_node_that_is_gone_is_unreachable_at_once_and_leaves_nothing_behind() -> None:
-    with SmallCluster(2, Overlay()) as cluster:
+    with SmallCluster(2, VXLAN) as cluster:
         first, second = cluster.machines
         a, b = first.pod("a"), second.pod("b")
         assert udp_peer_seen(a, b, b.address(4)) == a.address(4)

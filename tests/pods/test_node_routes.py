@@ -8,18 +8,19 @@ from podwire.engine.reconcile import Reconciler
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import namespaces
+from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, Overlay
 from podwire.pods.node_routes import NodeRouteSink
 from podwire.pods.rows import NodeRouteRow, RouteRow, own_routes, peer_routes
-from tests.pods.cluster import RANGES
-from tests.pods.test_rows import network
+from tests.pods.cluster import DIRECT, RANGES, VXLAN
+from tests.pods.test_rows import UPLINK, network
 from tests.sandbox import Host, sandboxed
 
 
-def ways(overlay: Overlay | None, peers: int, mtu: int = 1450) -> set[NodeRouteRow]:
+def ways(cluster: Cluster, peers: int, mtu: int = 1450) -> set[NodeRouteRow]:
     """All rows of node-1 among this many peers."""
-    cluster, own = Cluster(RANGES, overlay), network(1)
-    rows = {row for number in range(2, 2 + peers) for row in peer_routes(network(number), own, cluster)}
+    own = network(1)
+    rows = {row for number in range(2, 2 + peers) for row in peer_routes(network(number), own, cluster, UPLINK)}
     return rows | set(own_routes(own, cluster, mtu))
 
 
@@ -58,18 +59,19 @@ async def make(rows: set[NodeRouteRow]) -> None:
 @sandboxed
 async def test_what_is_written_reads_back_and_each_mode_can_follow_each_other() -> None:
     host = node()
-    for overlay, peers in ((None, 2), (Overlay(), 2), (Overlay(), 1), (Overlay(5, 4789), 1), (None, 1), (None, 0)):
-        await make(ways(overlay, peers))
-        assert set(await NodeRouteSink().read()) == ways(overlay, peers)
+    other = Cluster(RANGES, Mode.VXLAN, vxlan=Overlay(5, 4789))
+    for cluster, peers in ((DIRECT, 2), (VXLAN, 2), (VXLAN, 1), (other, 1), (DIRECT, 1), (DIRECT, 0)):
+        await make(ways(cluster, peers))
+        assert set(await NodeRouteSink().read()) == ways(cluster, peers)
     assert "192.0.2.0/24 via 172.18.0.9" in host.run("ip", "route").stdout
 
 
 @sandboxed
 async def test_a_new_mtu_keeps_the_tunnel() -> None:
     host = node()
-    await make(ways(Overlay(), 1, 1450))
+    await make(ways(VXLAN, 1, 1450))
     before = host.run("ip", "-o", "link", "show", "podwire.vxlan").stdout.split(":")[0]
-    await make(ways(Overlay(), 1, 1350))
+    await make(ways(VXLAN, 1, 1350))
     after = host.run("ip", "-o", "link", "show", "podwire.vxlan").stdout
     assert after.split(":")[0] == before
     assert "mtu 1350" in after
@@ -79,15 +81,15 @@ async def test_a_new_mtu_keeps_the_tunnel() -> None:
 async def test_a_tunnel_with_a_foreign_setting_is_recreated() -> None:
     host = node()
     host.run("ip", "link", "add", "podwire.vxlan", "type", "vxlan", "id", "9", "dstport", "1234")
-    await make(ways(Overlay(), 1))
-    assert set(await NodeRouteSink().read()) == ways(Overlay(), 1)
+    await make(ways(VXLAN, 1))
+    assert set(await NodeRouteSink().read()) == ways(VXLAN, 1)
 
 
 @sandboxed
 async def test_one_impossible_route_stops_no_other_and_is_named() -> None:
     node()
     bad = RouteRow(ipaddress.ip_network("10.244.9.0/24"), ipaddress.ip_address("203.0.113.1"))
-    rows = ways(None, 1)
+    rows = ways(DIRECT, 1)
     with pytest.raises(SinkError, match=r"add route 10\.244\.9\.0/24: .*1 of \d+"):
         await NodeRouteSink().write(Delta((bad, *rows)))
     assert set(await NodeRouteSink().read()) == rows

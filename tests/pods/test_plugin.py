@@ -145,7 +145,7 @@ DAMAGES = (
     ("pod", "ip route del default", "route to 0.0.0.0/0 by eth0 is missing"),
     ("pod", "ip neighbour del fe80::1 dev eth0", "neighbour fe80::1 on eth0 is missing"),
     ("pod", "ip link set eth0 down", "eth0 in /run"),
-    ("pod", "ip link set eth0 mtu 1300", "mtu of 1300 instead of 1500"),
+    ("pod", "ip link set eth0 mtu 1600", "mtu of 1600 instead of 1500"),
     ("pod", "ip link set eth0 address 02:00:00:00:00:07", "hardware address 02:00:00:00:00:07 instead of"),
     ("node", "ip link del LINK", "is missing in the node"),
     ("node", "ip -6 route del V6/128", "/128 by pw"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from podwire.kernel.namespaces import enter_network, remove_network_namespace
 from podwire.kernel.sysctl_record import SysctlRecord
-from podwire.pods.model import Cluster, Overlay
+from podwire.pods.model import Cluster
 from podwire.pods.network import PodNetwork, Settings
 from podwire.pods.rows import TUNNEL
-from tests.pods.cluster import RANGES, FileGate, Machine, SmallCluster, eventually, finish
+from tests.pods.cluster import DIRECT, RANGES, VXLAN, FileGate, Machine, SmallCluster, eventually, finish
 from tests.pods.packets import opened, tcp_peer_seen, udp_peer_seen
 from tests.sandbox import Host, sandboxed
 
@@ -34,7 +34,7 @@ def restarted(cluster: SmallCluster, node: Machine) -> None:
 
 @sandboxed
 def test_established_and_new_connections_outlive_the_agent() -> None:
-    with SmallCluster(2, Overlay()) as cluster:
+    with SmallCluster(2, VXLAN) as cluster:
         first, second = cluster.machines
         a, b = first.pod("a"), second.pod("b")
         address = b.address(6)
@@ -76,15 +76,15 @@ def rules(node: Machine) -> str:
 
 @sandboxed
 def test_pods_keep_their_network_when_the_nodes_change_to_direct_routes_and_back() -> None:
-    with SmallCluster(2, Overlay()) as cluster:
+    with SmallCluster(2, VXLAN) as cluster:
         first, second = cluster.machines
         a, b = first.pod("a"), second.pod("b")
-        for overlay in (None, Overlay()):
+        for mode in (DIRECT, VXLAN):
             for machine in cluster.machines:
-                machine.settings = replace(machine.settings, cluster=Cluster(RANGES, overlay))
+                machine.settings = replace(machine.settings, cluster=mode)
                 restarted(cluster, machine)
-                assert (TUNNEL in machine.host.run("ip", "link").stdout) == (overlay is not None)
-                assert ("@peers4" in rules(machine)) == (overlay is not None)
+                assert (TUNNEL in machine.host.run("ip", "link").stdout) == (mode is VXLAN)
+                assert ("@peers4" in rules(machine)) == (mode is VXLAN)
             for version in (4, 6):
                 assert udp_peer_seen(a, b, b.address(version)) == a.address(version)
                 assert udp_peer_seen(b, a, a.address(version)) == b.address(version)

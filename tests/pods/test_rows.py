@@ -26,9 +26,10 @@ from podwire.pods.rows import (
     peer_routes,
     source_rows,
 )
-from tests.pods.cluster import RANGES, node_object
+from podwire.pods.uplink import Uplink
+from tests.pods.cluster import DIRECT, VXLAN, node_object
 
-DIRECT, TUNNEL = Cluster(RANGES), Cluster(RANGES, Overlay())
+UPLINK = Uplink(1500, subnets=(ipaddress.ip_network("172.18.0.0/16"), ipaddress.ip_network("fd00:172:18::/64")))
 IP, NET = ipaddress.ip_address, ipaddress.ip_network
 
 
@@ -39,7 +40,7 @@ def network(number: int) -> NodeNetwork:
 
 
 def test_direct_ways_lead_by_the_address_of_the_same_family() -> None:
-    assert set(peer_routes(network(2), network(1), DIRECT)) == {
+    assert set(peer_routes(network(2), network(1), DIRECT, UPLINK)) == {
         RouteRow(NET("10.244.2.0/24"), IP("172.18.0.3")),
         RouteRow(NET("fd00:10:244:2::/64"), IP("fd00:172:18::3")),
     }
@@ -51,14 +52,14 @@ def test_direct_ways_lead_by_the_address_of_the_same_family() -> None:
 def test_tunnelled_ways_need_a_neighbour_and_a_forwarding_entry() -> None:
     one, two = network(1), network(2)
     mac = two.tunnel_mac
-    assert set(peer_routes(two, one, TUNNEL)) == {
+    assert set(peer_routes(two, one, VXLAN, UPLINK)) == {
         ForwardingRow(mac, IP("172.18.0.3")),
         NeighbourRow(IP("10.244.2.1"), mac),
         NeighbourRow(IP("fd00:10:244:2::1"), mac),
         RouteRow(NET("10.244.2.0/24"), IP("10.244.2.1"), tunnel=True, source=IP("10.244.1.1")),
         RouteRow(NET("fd00:10:244:2::/64"), IP("fd00:10:244:2::1"), tunnel=True, source=IP("fd00:10:244:1::1")),
     }
-    own = set(own_routes(one, TUNNEL, 1450))
+    own = set(own_routes(one, VXLAN, 1450))
     assert TunnelRow(1, 8472, IP("172.18.0.2"), one.tunnel_mac, 1450) in own
     assert {TunnelAddressRow(IP("10.244.1.1")), TunnelAddressRow(IP("fd00:10:244:1::1"))} <= own
     assert one.tunnel_mac != mac
@@ -78,10 +79,10 @@ def test_members_of_the_rules() -> None:
         f"{name} . fd00:10:244:1::2",
     ]
     assert {row.collection for row in cluster_rows(DIRECT)} == {"ranges4", "ranges6"}
-    assert SetRow("ports", (8472,)) in set(cluster_rows(TUNNEL))
+    assert SetRow("ports", (8472,)) in set(cluster_rows(VXLAN))
     assert {row.collection for row in node_rows(network(2), "node-1", DIRECT)} == {"nodes4", "nodes6"}
-    assert SetRow("peers4", (IP("172.18.0.3"),)) in set(node_rows(network(2), "node-1", TUNNEL))
-    assert SetRow("peers4", (IP("172.18.0.2"),)) not in set(node_rows(network(1), "node-1", TUNNEL))
+    assert SetRow("peers4", (IP("172.18.0.3"),)) in set(node_rows(network(2), "node-1", VXLAN))
+    assert SetRow("peers4", (IP("172.18.0.2"),)) not in set(node_rows(network(1), "node-1", VXLAN))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_an_overlay_that_cannot_work_is_refused(identifier: int, port: int) -> N
         Overlay(identifier, port)
 
 
-@pytest.mark.parametrize("cluster", [DIRECT, TUNNEL], ids=["direct", "vxlan"])
+@pytest.mark.parametrize("cluster", [DIRECT, VXLAN], ids=["direct", "vxlan"])
 async def test_the_order_of_nodes_does_not_matter(cluster: Cluster) -> None:
     steps = [("node-1", 1), ("node-2", 2), ("node-3", 3), ("node-2", None)]
     outcomes = [
@@ -140,7 +141,7 @@ async def rows_after(steps: list[tuple[str, int | None]], cluster: Cluster, rest
         own, node = nodes.get("node-1"), nodes.get(name)
         if own is None or node is None:
             return []
-        return list(own_routes(own, cluster, 1450) if node is own else peer_routes(node, own, cluster))
+        return list(own_routes(own, cluster, 1450) if node is own else peer_routes(node, own, cluster, UPLINK))
 
     reconciler = Reconciler("ways", derive, sink)
     for number, (name, value) in enumerate(steps):

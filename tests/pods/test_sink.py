@@ -11,16 +11,15 @@ from podwire.engine.sink import SinkError
 from podwire.kernel.elements import Word
 from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
-from podwire.pods.model import Cluster, Overlay
 from podwire.pods.rows import SetRow, cluster_rows
 from podwire.pods.sink import SOURCES, TABLE, PodSetSink, load
-from tests.pods.cluster import RANGES
+from tests.pods.cluster import VXLAN
 from tests.sandbox import sandboxed
 
 IP = ipaddress.ip_address
 POD = SetRow("sources4", (Word("pw0123456789ab"), IP("10.244.1.2")))
 POD6 = SetRow("sources6", (Word("pw0123456789ab"), IP("fd00:10:244:1::2")))
-OTHERS = frozenset(cluster_rows(Cluster(RANGES, Overlay()))) | {
+OTHERS = frozenset(cluster_rows(VXLAN)) | {
     SetRow("nodes4", (IP("172.18.0.2"),)),
     SetRow("nodes4", (IP("172.18.0.3"),)),
     SetRow("peers6", (IP("fd00:172:18::3"),)),

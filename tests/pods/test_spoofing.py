@@ -10,8 +10,8 @@ from podwire.kernel import sysctl
 from podwire.kernel.links import pack_mac
 from podwire.kernel.namespaces import inside_network
 from podwire.pods.links import GATEWAYS, NODE_MAC
-from podwire.pods.model import Cluster, Overlay, read_node
-from tests.pods.cluster import RANGES, Machine, Pod, SmallCluster, eventually, node_object
+from podwire.pods.model import Cluster, read_node
+from tests.pods.cluster import RANGES, VXLAN, Machine, Pod, SmallCluster, eventually, node_object
 from tests.pods.packets import (
     SECONDS,
     ethernet,
@@ -156,7 +156,7 @@ def vxlan(inner: bytes, identifier: int = 1) -> bytes:
 
 @sandboxed
 def test_vxlan_counts_only_when_a_node_sent_it() -> None:
-    with SmallCluster(2, Overlay()) as cluster:
+    with SmallCluster(2, VXLAN) as cluster:
         first, second = cluster.machines
         a, b = first.pod("a"), second.pod("b")
         with opened(b, b.address(4), socket.SOCK_DGRAM, bound=9000) as receiver:
@@ -183,7 +183,7 @@ def test_vxlan_counts_only_when_a_node_sent_it() -> None:
 
 @sandboxed
 def test_a_pod_cannot_reach_the_vxlan_port_of_its_own_node() -> None:
-    with SmallCluster(2, Overlay()) as cluster:
+    with SmallCluster(2, VXLAN) as cluster:
         first, _ = cluster.machines
         a = first.pod("a")
         before = first.dropped()
@@ -195,7 +195,7 @@ def test_a_pod_cannot_reach_the_vxlan_port_of_its_own_node() -> None:
 
 @sandboxed
 def test_with_an_overlay_a_pods_address_counts_only_when_it_comes_through_the_tunnel() -> None:
-    with SmallCluster(2, Overlay()) as cluster:
+    with SmallCluster(2, VXLAN) as cluster:
         first, second = cluster.machines
         a, b = first.pod("a"), second.pod("b")
         cluster.outside.run("ip", "route", "add", "10.244.0.0/16", "via", "172.18.0.3")

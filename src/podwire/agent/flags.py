@@ -11,9 +11,9 @@ import click
 from podwire.agent import bgp_flags
 from podwire.agent.bgp_flags import bgp_options
 from podwire.agent.config import EVERYWHERE, METRICS_PORT, AgentConfig
+from podwire.agent.pod_network_flags import cluster, pod_network_options
 from podwire.component.flags import AddressList, RangeList, credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
-from podwire.pods.model import Cluster, Overlay
 from podwire.services.node_view import PRIMARY
 
 EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
@@ -53,14 +53,7 @@ class NodePortAddresses(click.ParamType[Any]):
     show_envvar=True,
     help="The Node whose network namespace this is.",
 )
-@click.option(
-    "--pod-cidrs",
-    type=RangeList(),
-    envvar="PODWIRE_POD_CIDRS",
-    required=True,
-    show_envvar=True,
-    help="The ranges of all pods of the cluster.",
-)
+@pod_network_options
 @click.option(
     "--service-cidrs",
     type=RangeList(),
@@ -68,14 +61,6 @@ class NodePortAddresses(click.ParamType[Any]):
     required=True,
     show_envvar=True,
     help="The ranges of Services.",
-)
-@click.option(
-    "--overlay",
-    type=click.Choice(["direct", "vxlan"]),
-    envvar="PODWIRE_OVERLAY",
-    default="direct",
-    show_default=True,
-    help="How packets travel between nodes: by routes, or in VXLAN where the network between them has none.",
 )
 @click.option(
     "--nodeport-addresses",
@@ -155,11 +140,10 @@ def command(**given: Any) -> None:
 def configuration(given: dict[str, Any]) -> AgentConfig:
     """The configuration of these flags. Raises click.UsageError."""
     api = credentials(given)
-    ranges = tuple(map(ipaddress.ip_network, given.pop("pod_cidrs")))
     return AgentConfig(
         node=given.pop("node_name"),
         credentials=api,
-        cluster=Cluster(ranges, Overlay() if given.pop("overlay") == "vxlan" else None),
+        cluster=cluster(given),
         service_ranges=given.pop("service_cidrs"),
         folder=given.pop("state_dir"),
         bgp=bgp_flags.settings(given),

@@ -111,6 +111,7 @@ class Agent:
             self._policies.attach(*identity(attachment), attachment.addresses, link_end(attachment))
         self._nodes.subscribe(self._network.node_changed)
         self._nodes.subscribe(self._health.node_changed)
+        self._slices.subscribe(self._network.slice_changed)
         changed = asyncio.Event()
         for listener in (self._proxy_metrics.service_changed, self._checks.service_changed, _setting(changed)):
             self._services.subscribe(listener)
@@ -134,6 +135,8 @@ class Agent:
             tasks.create_task(self._follow_proxy(changed))
             await self._nodes.synced.wait()
             self._network.nodes_complete()
+            await self._slices.synced.wait()
+            self._network.slices_complete()
 
     async def _become_ready(self) -> None:
         """Wait until every kind has been listed once and every capability is applied."""

@@ -15,7 +15,16 @@ import msgspec
 
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kernel.links import pack_mac, unpack_mac
-from podwire.kernel.netlink import NLM_F_CREATE, NLM_F_REPLACE, Netlink, Request, attribute, attributes, number
+from podwire.kernel.netlink import (
+    NLM_F_CREATE,
+    NLM_F_REPLACE,
+    Netlink,
+    NetlinkError,
+    Request,
+    attribute,
+    attributes,
+    number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +57,8 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 
 _GONE = frozenset({errno.ESRCH, errno.ENOENT, errno.ENODEV})
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES})
+"""What a look-up fails with where no route, or one of type unreachable, blackhole or prohibit, leads to the address."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -133,16 +144,35 @@ def routes(netlink: Netlink, version: int, protocol: int = 0) -> Iterator[Route]
             continue
         found = attributes(payload, _ROUTE.size)
         raw = found.get(_RTA_DST, bytes(4 if version == 4 else 16))
-        gateway, source = found.get(_RTA_GATEWAY), found.get(_RTA_PREFSRC)
-        unreachable = kind == _RTN_UNREACHABLE
-        yield Route(
-            destination=ipaddress.ip_network((raw, length)),
-            protocol=made_by,
-            link=0 if unreachable else struct.unpack("=I", found.get(_RTA_OIF, bytes(4)))[0],
-            gateway=None if gateway is None else ipaddress.ip_address(gateway),
-            source=None if source is None else ipaddress.ip_address(source),
-            onlink=bool(flags & _RTNH_F_ONLINK),
-        )
+        yield _decoded(found, ipaddress.ip_network((raw, length)), made_by, kind, flags)
+
+
+def lookup(netlink: Netlink, address: IPAddress) -> Route | None:
+    """The route that the kernel takes to an address now; None where it has none, or the address is its own."""
+    head = _ROUTE.pack(_family(address.version), address.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    body = head + attribute(_RTA_DST, address.packed)
+    try:
+        payload = netlink.get(_RTM_GETROUTE, body, f"find the route to {address}")
+    except NetlinkError as error:
+        if error.errno in _NO_ROUTE:
+            return None
+        raise
+    _, _, _, _, _, made_by, _, kind, flags = _ROUTE.unpack_from(payload)
+    if kind != _RTN_UNICAST:
+        return None
+    return _decoded(attributes(payload, _ROUTE.size), ipaddress.ip_network(address), made_by, kind, flags)
+
+
+def _decoded(found: dict[int, bytes], destination: IPNetwork, made_by: int, kind: int, flags: int) -> Route:
+    gateway, source = found.get(_RTA_GATEWAY), found.get(_RTA_PREFSRC)
+    return Route(
+        destination=destination,
+        protocol=made_by,
+        link=0 if kind == _RTN_UNREACHABLE else struct.unpack("=I", found.get(_RTA_OIF, bytes(4)))[0],
+        gateway=None if gateway is None else ipaddress.ip_address(gateway),
+        source=None if source is None else ipaddress.ip_address(source),
+        onlink=bool(flags & _RTNH_F_ONLINK),
+    )
 
 
 def replace_neighbour(neighbour: Neighbour) -> Request:

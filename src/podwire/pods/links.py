@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
@@ -24,6 +25,8 @@ from podwire.kernel.routes import Neighbour, Route
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.pods.attachment import LINK_PREFIX, Attachment
 from podwire.pods.uplink import Uplink
+
+log = logging.getLogger(__name__)
 
 GATEWAYS: dict[int, IPAddress] = {4: IPv4Address("169.254.1.1"), 6: IPv6Address("fe80::1")}
 """The next hop in every pod. No interface has these addresses: a permanent neighbour leads to the node's end."""
@@ -160,6 +163,39 @@ def _node_routes(attachment: Attachment, index: int, uplink: Uplink) -> Iterator
         yield Route(ipaddress.ip_network(address), ROUTE_PROTOCOL, index, source=uplink.source(address.version))
 
 
+def follow(attachments: Iterable[Attachment], uplink: Uplink) -> None:
+    """Give links that exist the uplink's mtu and the node's addresses as sources of its routes. Raises OSError.
+
+    A pod's end that a later plugin of the chain made smaller than the node's end keeps its size.
+    """
+    with Netlink() as node:
+        present = {link.name: link for link in links.links(node)}
+        routed = frozenset(route for version in (4, 6) for route in routes.routes(node, version, ROUTE_PROTOCOL))
+        requests: list[Request] = []
+        for attachment in attachments:
+            near = present.get(attachment.host_interface)
+            if near is None:
+                continue
+            if near.mtu != uplink.mtu:
+                _resize(attachment, near.mtu, uplink.mtu)
+                requests.append(links.set_mtu(near.name, uplink.mtu))
+            missing = (route for route in _node_routes(attachment, near.index, uplink) if route not in routed)
+            requests += map(routes.replace_route, missing)
+        node.run(requests)
+
+
+def _resize(attachment: Attachment, before: int, mtu: int) -> None:
+    """Change the pod's end where it has the size from before, or is too large."""
+    name = attachment.key.interface
+    try:
+        with Netlink(attachment.netns) as pod:
+            far = links.find(pod, name)
+            if far is not None and (far.mtu == before or far.mtu > mtu):
+                pod.run([links.set_mtu(name, mtu)])
+    except OSError as error:
+        log.warning("the link of %s keeps its mtu of %d: %s", attachment.pod, before, error)
+
+
 def remove(host_interface: str) -> None:
     """Remove a link, both ends, with its routes and neighbours. No error if it does not exist."""
     with Netlink() as node:
@@ -194,7 +230,8 @@ def differences(attachment: Attachment, uplink: Uplink) -> Iterator[str]:
             yield f"interface {link} is missing in {place}"
         elif not end.link.up:
             yield f"interface {link} in {place} is down"
-        elif end.link.mtu != uplink.mtu:
+        elif end.link.mtu > uplink.mtu or (end is node and end.link.mtu != uplink.mtu):
+            # A later plugin of the chain may have made the pod's end smaller.
             yield f"interface {link} in {place} has an mtu of {end.link.mtu} instead of {uplink.mtu}"
     if node.link is None or pod.link is None:
         return

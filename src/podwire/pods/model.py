@@ -12,6 +12,7 @@ import msgspec
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.addresses import usable
 from podwire.kube.core import Node
+from podwire.pods.mode import Mode
 
 VXLAN_OVERHEAD = {4: 50, 6: 70}
 """Bytes that VXLAN adds to a packet: Ethernet 14, VXLAN 8, UDP 8, and the outer IPv4 20 or IPv6 40 (RFC 7348)."""
@@ -37,10 +38,39 @@ class Overlay:
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """What holds for all nodes: the ranges of all pods, one for each IP version, and how nodes reach each other's."""
+    """What holds for all nodes.
+
+    Attributes:
+        ranges: the ranges of all pods, one for each IP version.
+        mode: how packets travel between nodes.
+        accepts: another mode in which packets are received too, while the nodes change from one to the other.
+        vxlan: the settings of the VXLAN device, for modes that have one.
+        access: who reaches pods under their own addresses beside pods and nodes.
+        underlay_mtu: the largest packet between nodes in bytes; None: that of the uplink.
+
+    """
 
     ranges: tuple[IPNetwork, ...]
-    overlay: Overlay | None = None
+    mode: Mode = Mode.DIRECT
+    accepts: Mode | None = None
+    vxlan: Overlay = Overlay()
+    access: tuple[IPNetwork, ...] = ()
+    underlay_mtu: int | None = None
+
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """Every mode in which packets may come."""
+        return frozenset(mode for mode in (self.mode, self.accepts) if mode is not None)
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """The VXLAN device's settings; None where this node has none."""
+        return self.vxlan if any(mode.has_tunnel for mode in self.modes) else None
+
+    @property
+    def requires_tunnel(self) -> bool:
+        """Whether a pod's address counts only when it comes through the tunnel, but for nodes of the same subnet."""
+        return all(mode.has_tunnel for mode in self.modes)
 
 
 class NodeNetwork(msgspec.Struct, frozen=True):
@@ -53,6 +83,10 @@ class NodeNetwork(msgspec.Struct, frozen=True):
     def address(self, version: int) -> IPAddress | None:
         """The first address of one IP version."""
         return next((address for address in self.addresses if address.version == version), None)
+
+    def addresses_of(self, version: int) -> tuple[IPAddress, ...]:
+        """All addresses of one IP version, in order."""
+        return tuple(address for address in self.addresses if address.version == version)
 
     @property
     def tunnel_mac(self) -> str:

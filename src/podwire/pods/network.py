@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,30 @@ from typing import Any
 import msgspec
 
 from podwire.engine.reconcile import Reconciler
+from podwire.kernel.elements import IPAddress
 from podwire.kernel.netlink import Netlink
 from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.core import Node
+from podwire.kube.discovery import EndpointSlice
 from podwire.kube.watch import Change
 from podwire.pods import links
 from podwire.pods.addresses import Ranges
+from podwire.pods.advice import NodeAdvice
 from podwire.pods.attachment import Attachment, Gate
+from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
 from podwire.pods.node_routes import NodeRouteSink, remove_tunnel
 from podwire.pods.operations import GATE_SECONDS, PodOperations
 from podwire.pods.ready_mark import ReadyMark
-from podwire.pods.rows import NodeRouteRow, SetRow, cluster_rows, node_rows, own_routes, peer_routes
+from podwire.pods.rows import NodeRouteRow, SetRow
 from podwire.pods.server import Server
 from podwire.pods.sink import PodSetSink
 from podwire.pods.store import Store
-from podwire.pods.uplink import Uplink, find_uplink
+from podwire.pods.uplink_reader import find_uplink, router
+from podwire.pods.uplink_watch import UplinkWatch
+from podwire.pods.view import CLUSTER, SERVERS, NetworkView
 
 log = logging.getLogger(__name__)
-
-_CLUSTER_OWNER = ""
-"""The owner of rows that belong to no Node; a Node's name is never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +53,26 @@ class Settings:
 class PodNetwork:
     """Serves CNI, and keeps routes and rules. Make and run it in the node's network namespace.
 
-    Subscribe `node_changed` to an informer of Nodes and call `nodes_complete` once it is synced. Nothing else is
-    needed: pods are known by their attachments.
+    Subscribe `node_changed` to an informer of Nodes and call `nodes_complete` once it is synced, and `slice_changed` to
+    one of EndpointSlices with `slices_complete`. Nothing else is needed: pods are known by their attachments.
     """
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
         self._settings = settings
-        self._nodes: dict[str, NodeNetwork] = {}
-        self._uplink: Uplink | None = None
+        self._view = NetworkView(settings.node, settings.cluster, router)
         self._store = Store(settings.store)
         overlay = settings.cluster.overlay is not None
         sources = PodSetSink.sources_here(overlay=overlay)
         self._operations = PodOperations(
-            self._store, sources, gate, lambda: self._uplink, ReadyMark(settings.socket), settings.gate_seconds
+            self._store, sources, gate, lambda: self._view.uplink, ReadyMark(settings.socket), settings.gate_seconds
         )
+        self._watch = UplinkWatch(self._reread_uplink, self._operations.follow)
         self._members: Reconciler[str, SetRow] = Reconciler(
-            "rules of pods", self._derive_members, PodSetSink.cluster_here(overlay=overlay)
+            "rules of pods", self._view.members, PodSetSink.cluster_here(overlay=overlay)
         )
-        self._routes: Reconciler[str, NodeRouteRow] = Reconciler("routes to pods", self._derive_routes, NodeRouteSink())
+        self._routes: Reconciler[str, NodeRouteRow] = Reconciler("routes to pods", self._view.routes, NodeRouteSink())
+        self._missing = {"Nodes", "EndpointSlices"}
+        self._advice = NodeAdvice(settings.node)
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -90,67 +95,95 @@ class PodNetwork:
         links.prepare_node(self._settings.sysctls.write)
         if self._settings.cluster.overlay is None:
             remove_tunnel()
-        self._members.touch(_CLUSTER_OWNER)
+        self._members.touch(CLUSTER)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._operations.run())
             tasks.create_task(self._members.run())
             await self._members.settle()
             tasks.create_task(self._routes.run())  # the tunnel only after the rules that guard it
             await self._operations.restore()
+            tasks.create_task(self._watch.run())
             tasks.create_task(Server(self._settings.socket, self._operations).run())
             tasks.create_task(self._operations.keep_mark())
 
     def node_changed(self, change: Change[Node]) -> None:
-        """Hear of a Node that is new, changed or gone."""
+        """Take over a Node that is new, changed or gone."""
         gone = change.new is None
         node = change.old if change.new is None else change.new
         assert node is not None, "a change has an object before or after it"
         network, faults = read_node(node, self._settings.cluster)
         name = network.name
-        if not gone and self._nodes.get(name) == network:
+        if not gone and self._view.nodes.get(name) == network:
             return
         for fault in faults:
             log.warning("%s; it is left out", fault)
         if gone:
-            self._nodes.pop(name, None)
+            self._view.nodes.pop(name, None)
         else:
-            self._nodes[name] = network
+            self._view.nodes[name] = network
         if name == self._settings.node:
             self._own_changed(network)
+        else:
+            self._advice.peer_changed(name, self._view, self._settings.cluster)
         self._members.touch(name)
         self._routes.touch(name)
 
     def nodes_complete(self) -> None:
         """Record that all Nodes have been received once: from now on routes and rules of no Node are removed."""
-        self._members.inputs_synced()
         self._routes.inputs_synced()
+        self._complete("Nodes")
+        self._advice.nodes_complete(self._view, self._settings.cluster)
+
+    def slice_changed(self, change: Change[EndpointSlice]) -> None:
+        """Take over the API servers' addresses where this is their EndpointSlice."""
+        found = change.old if change.new is None else change.new
+        assert found is not None, "a change has an object before or after it"
+        if self._view.slice_changed((found.metadata.namespace, found.metadata.name), change.new):
+            self._members.touch(SERVERS)
+
+    def slices_complete(self) -> None:
+        """Record that all EndpointSlices have been received once."""
+        self._complete("EndpointSlices")
 
     async def settle(self) -> None:
         """Wait until all changes received before this call are in the kernel."""
         await self._members.settle()
         await self._routes.settle()
 
+    def _complete(self, kind: str) -> None:
+        self._missing.discard(kind)
+        if not self._missing:
+            self._members.inputs_synced()
+
     def _own_changed(self, own: NodeNetwork) -> None:
         """Take over the ranges and addresses of this node itself: they are in every row that leads to a peer."""
-        if not own.ranges or not own.addresses:
-            return
-        self._store.use(Ranges(own.ranges))
+        self._advice.own_changed(own, self._settings.cluster)
+        if own.ranges:
+            self._store.use(Ranges(own.ranges))
+        self._watch.look()
+
+    def _reread_uplink(self, *, doubtful: bool = False, rerouted: bool = False) -> bool:
+        own = self._view.own
+        if own is None or not own.addresses:
+            return False
+        cluster = self._settings.cluster
         with Netlink() as netlink:
-            uplink = find_uplink(netlink, own.addresses)
-        self._uplink = msgspec.structs.replace(uplink, mtu=pod_mtu(uplink.mtu, own, self._settings.cluster.overlay))
-        self._operations.node_known()
-        self._routes.touch(*self._nodes)
+            found = find_uplink(netlink, own.addresses)
+        mtu = pod_mtu(cluster.underlay_mtu or found.mtu, own, cluster.overlay)
+        uplink = msgspec.structs.replace(found, mtu=mtu)
+        before, self._view.uplink = self._view.uplink, uplink
+        if own.ranges or cluster.mode is Mode.NONE:
+            self._operations.node_known()
+        if doubtful:
+            self._routes.read_again()
+        if doubtful or uplink != before or (rerouted and cluster.mode is Mode.ROUTED):
+            self._routes.touch(*self._view.nodes)
+        if uplink != before:
+            self._members.touch(*self._view.nodes)
+            if before is not None:
+                log.info("the uplink has changed: mtu of pods %d, addresses %s", mtu, _texts(uplink.addresses))
+        return doubtful or uplink != before
 
-    def _derive_members(self, owner: str) -> Iterator[SetRow]:
-        if owner == _CLUSTER_OWNER:
-            return cluster_rows(self._settings.cluster)
-        node = self._nodes.get(owner)
-        return node_rows(node, self._settings.node, self._settings.cluster) if node else iter(())
 
-    def _derive_routes(self, name: str) -> Iterator[NodeRouteRow]:
-        own, node = self._nodes.get(self._settings.node), self._nodes.get(name)
-        if own is None or node is None or self._uplink is None:
-            return iter(())
-        if name != own.name:
-            return peer_routes(node, own, self._settings.cluster)
-        return own_routes(own, self._settings.cluster, self._uplink.mtu)
+def _texts(addresses: Iterable[IPAddress]) -> str:
+    return ", ".join(map(str, addresses)) or "none"

@@ -21,6 +21,8 @@ _TUNNEL_END = {
     f"net/ipv6/conf/{TUNNEL}/accept_redirects": 0,
     f"net/ipv4/conf/{TUNNEL}/accept_redirects": 0,
     f"net/ipv4/conf/{TUNNEL}/send_redirects": 0,
+    # Loose: while nodes change their mode, what comes through the tunnel may have its answer sent directly.
+    f"net/ipv4/conf/{TUNNEL}/rp_filter": 2,
 }
 
 
@@ -77,7 +79,8 @@ def _standing(netlink: Netlink) -> Iterator[NodeRouteRow]:
     for version in (4, 6):
         for route in routes.routes(netlink, version, ROUTE_PROTOCOL):
             through = tunnel is not None and route.link == tunnel.index
-            yield RouteRow(route.destination, route.gateway, through, route.source)
+            link = route.link if route.onlink and not through else 0
+            yield RouteRow(route.destination, route.gateway, through, route.source, link)
 
 
 def _make_tunnel(netlink: Netlink, wanted: TunnelRow | None) -> tuple[Link | None, bool]:
@@ -135,8 +138,8 @@ def _route(row: RouteRow, tunnel: int) -> Route:
     return Route(
         destination=row.destination,
         protocol=ROUTE_PROTOCOL,
-        link=tunnel if row.tunnel else 0,
+        link=tunnel if row.tunnel else row.link,
         gateway=row.gateway,
         source=row.source,
-        onlink=row.tunnel,
+        onlink=row.tunnel or bool(row.link),
     )

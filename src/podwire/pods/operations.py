@@ -124,7 +124,20 @@ class PodOperations:
         except Exception as error:
             await self._undo(attachment)
             raise self._refusal(error, attachment) from error
-        return _result(attachment, uplink.mtu)
+        return _result(attachment, await self._mtu_now(uplink))
+
+    async def follow(self) -> None:
+        """Let the links of all pods follow the uplink as it is now. Raises OSError."""
+        uplink = self._uplink()
+        if uplink is not None:
+            await asyncio.to_thread(links.follow, self.attachments, uplink)
+
+    async def _mtu_now(self, used: Uplink) -> int:
+        """The mtu of a pod's new link; where the uplink has changed since it was made the link follows."""
+        uplink = self._uplink() or used
+        if uplink != used:
+            await self.follow()
+        return uplink.mtu
 
     async def _uplink_soon(self) -> Uplink:
         """Return the node's network; after a restart of the agent wait for it. Raises CniError."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part, Word
 from podwire.pods.attachment import Attachment
+from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, NodeNetwork, tunnel_address, tunnel_version
+from podwire.pods.uplink import Hop, Uplink, neighbour
 
 TUNNEL = "podwire.vxlan"
 """The VXLAN device; pods.nft knows it by this name."""
@@ -46,21 +48,33 @@ def source_rows(attachment: Attachment) -> Iterator[SetRow]:
 
 
 def cluster_rows(cluster: Cluster) -> Iterator[SetRow]:
-    """The pod ranges, and the tunnel's port."""
+    """The pod ranges, who reaches pods beside pods and nodes, and the tunnel's port."""
     for network in cluster.ranges:
         yield SetRow(f"ranges{network.version}", (network,))
-        if cluster.overlay:
+        if cluster.overlay and cluster.requires_tunnel:
             yield SetRow(f"tunnelled{network.version}", (network,))
+    for network in cluster.access:
+        yield SetRow(f"access{network.version}", (network,))
     if cluster.overlay:
         yield SetRow("ports", (cluster.overlay.port,))
 
 
-def node_rows(node: NodeNetwork, own: str, cluster: Cluster) -> Iterator[SetRow]:
+def api_server_rows(addresses: Iterable[IPAddress]) -> Iterator[SetRow]:
+    """Let these reach pods as nodes do."""
+    for address in addresses:
+        yield SetRow(f"servers{address.version}", (address,))
+
+
+def node_rows(node: NodeNetwork, own: str, cluster: Cluster, uplink: Uplink | None = None) -> Iterator[SetRow]:
     """What the rules know of one node."""
     for address in node.addresses:
         yield SetRow(f"nodes{address.version}", (address,))
         if cluster.overlay and node.name != own:
             yield SetRow(f"peers{address.version}", (address,))
+    if cluster.requires_tunnel and Mode.CROSS_SUBNET in cluster.modes and uplink is not None and node.name != own:
+        for network in node.ranges:
+            if neighbour(node, uplink, network.version) is not None:
+                yield SetRow(f"neighbours{network.version}", (network,))
 
 
 class TunnelRow(msgspec.Struct, frozen=True):
@@ -130,12 +144,16 @@ class ForwardingRow(msgspec.Struct, frozen=True):
 
 
 class RouteRow(msgspec.Struct, frozen=True):
-    """The route to a range of pods. Without a gateway it is unreachable: the sender gets an error at once."""
+    """The route to a range of pods. Without a gateway it is unreachable: the sender gets an error at once.
+
+    `link` is the index of the link that leads to the gateway where the gateway is a router; else the kernel finds it.
+    """
 
     destination: IPNetwork
     gateway: IPAddress | None = None
     tunnel: bool = False
     source: IPAddress | None = None
+    link: int = 0
     stage: int = 3
 
     @property
@@ -152,12 +170,21 @@ class RouteRow(msgspec.Struct, frozen=True):
 NodeRouteRow = TunnelRow | TunnelAddressRow | NeighbourRow | ForwardingRow | RouteRow
 
 
+Routers = Callable[[IPAddress], Hop | None]
+"""Returns the router that leads to an address; None where there is none."""
+
+
+def no_router(_: IPAddress) -> Hop | None:
+    """No address is behind a router."""
+    return None
+
+
 def own_routes(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[NodeRouteRow]:
     """What this node itself needs: its tunnel with the pods' mtu, and no way for addresses that no pod has.
 
     Without the unreachable routes a packet to a pod that is gone would follow the default route out of the cluster.
     """
-    for network in {*cluster.ranges, *own.ranges}:
+    for network in own.ranges if cluster.mode is Mode.NONE else {*cluster.ranges, *own.ranges}:
         yield RouteRow(network)
     if cluster.overlay is None:
         return
@@ -171,24 +198,37 @@ def own_routes(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[NodeRou
         yield TunnelAddressRow(tunnel_address(network))
 
 
-def peer_routes(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> Iterator[NodeRouteRow]:
-    """The ways to another node's pods: by its address, or through the tunnel."""
-    if cluster.overlay is not None:
-        yield from _tunnelled(peer, own)
-        return
+def peer_routes(
+    peer: NodeNetwork, own: NodeNetwork, cluster: Cluster, uplink: Uplink, routers: Routers = no_router
+) -> Iterator[NodeRouteRow]:
+    """The ways to another node's pods: by its address, by a router, or through the tunnel."""
+    tunnelled: list[IPNetwork] = []
     for network in peer.ranges:
-        gateway = peer.address(network.version)
-        if gateway is not None:
-            yield RouteRow(network, gateway)
+        near = neighbour(peer, uplink, network.version)
+        address = near or peer.address(network.version)
+        match cluster.mode:
+            case Mode.NONE:
+                pass
+            case Mode.VXLAN:
+                tunnelled.append(network)
+            case Mode.CROSS_SUBNET if near is None:
+                tunnelled.append(network)
+            case Mode.ROUTED if near is None and address is not None:
+                if (hop := routers(address)) is not None:
+                    yield RouteRow(network, hop.gateway, link=hop.link)
+            case _:
+                if address is not None:
+                    yield RouteRow(network, address)
+    yield from _tunnelled(peer, own, tunnelled)
 
 
-def _tunnelled(peer: NodeNetwork, own: NodeNetwork) -> Iterator[NodeRouteRow]:
+def _tunnelled(peer: NodeNetwork, own: NodeNetwork, networks: Sequence[IPNetwork]) -> Iterator[NodeRouteRow]:
     outer = peer.address(tunnel_version(own))
-    if outer is None or own.address(outer.version) is None:
+    if not networks or outer is None or own.address(outer.version) is None:
         return
     yield ForwardingRow(peer.tunnel_mac, outer)
     sources = {network.version: tunnel_address(network) for network in own.ranges}
-    for network in peer.ranges:
+    for network in networks:
         if network.version in sources:
             gateway = tunnel_address(network)
             yield NeighbourRow(gateway, peer.tunnel_mac)

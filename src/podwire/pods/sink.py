@@ -29,9 +29,9 @@ SOURCES = tuple(Collection(f"sources{version}", (Field.INTERFACE, field)) for ve
 
 def cluster_sets(*, overlay: bool) -> tuple[Collection, ...]:
     """The sets that follow the cluster's Nodes; those of vxlan.nft exist with an overlay only."""
-    names = ("ranges", "nodes", *(("tunnelled", "peers") if overlay else ()))
+    names = ("ranges", "nodes", "servers", "access", *(("tunnelled", "neighbours", "peers") if overlay else ()))
     by_address = (
-        Collection(f"{name}{version}", (field,), interval=name in {"ranges", "tunnelled"})
+        Collection(f"{name}{version}", (field,), interval=name in {"ranges", "access", "tunnelled", "neighbours"})
         for name in names
         for version, field in _ADDRESS.items()
     )

@@ -1,42 +1,50 @@
-"""What a pod's link takes over from the node's own network: the size of packets and the node's addresses."""
+"""What a pod's link takes over from the node's own network: the size of packets, the node's addresses. Pure."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-
 import msgspec
 
-from podwire.kernel import links
-from podwire.kernel.elements import IPAddress
-from podwire.kernel.netlink import Netlink
-
-log = logging.getLogger(__name__)
-
-DEFAULT_MTU = 1500
+from podwire.kernel.elements import IPAddress, IPNetwork
+from podwire.pods.model import NodeNetwork
 
 
 class Uplink(msgspec.Struct, frozen=True):
-    """The interface by which other nodes reach this one: its mtu in bytes, and the node's addresses that it has."""
+    """The interface by which other nodes reach this one.
+
+    Attributes:
+        mtu: the largest packet in bytes.
+        addresses: the node's InternalIPs that a link of it has.
+        subnets: the subnets of these addresses.
+
+    """
 
     mtu: int
     addresses: tuple[IPAddress, ...] = ()
+    subnets: tuple[IPNetwork, ...] = ()
 
     def source(self, version: int) -> IPAddress | None:
         """The node's address of one IP version."""
         return next((address for address in self.addresses if address.version == version), None)
 
 
-def find_uplink(netlink: Netlink, node_addresses: Iterable[IPAddress]) -> Uplink:
-    """The uplink, found by the node's InternalIPs: the smallest mtu of the links that bear them.
+class Hop(msgspec.Struct, frozen=True):
+    """A router, and the index of the link that leads to it."""
 
-    Where no link bears one (a cloud may translate them) it is taken to be 1500 bytes, without addresses.
+    gateway: IPAddress
+    link: int
+
+
+def neighbour(peer: NodeNetwork, uplink: Uplink, version: int) -> IPAddress | None:
+    """The peer's address in a subnet of this node's; None where they share none.
+
+    Of several the one in the lowest subnet, whatever their order: the peer chooses the same subnet for its answers.
     """
-    wanted = set(node_addresses)
-    held = [entry for entry in links.addresses(netlink) if entry.address in wanted]
-    bearers = [links.find(netlink, index=index) for index in {entry.link for entry in held}]
-    mtus = [link.mtu for link in bearers if link is not None]
-    if not mtus:
-        log.warning("no link of this node bears one of its InternalIPs: pods get an mtu of %d", DEFAULT_MTU)
-        return Uplink(DEFAULT_MTU)
-    return Uplink(min(mtus), tuple(sorted((entry.address for entry in held), key=lambda a: (a.version, a))))
+    for subnet in sorted((one for one in uplink.subnets if one.version == version), key=_position):
+        for address in sorted(peer.addresses_of(version), key=int):
+            if address in subnet:
+                return address
+    return None
+
+
+def _position(subnet: IPNetwork) -> tuple[int, int]:
+    return int(subnet.network_address), subnet.prefixlen

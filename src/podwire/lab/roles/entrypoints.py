@@ -39,7 +39,8 @@ from podwire.lab.roles import bootstrap as world_bootstrap
 from podwire.lab.roles.builtin_images import PROGRAMS
 from podwire.lab.roles.manifests import CREDENTIALS_FILES
 from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
-from podwire.pods.model import Cluster, Overlay
+from podwire.pods.mode import Mode
+from podwire.pods.model import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
     config = AgentConfig(
         node=node.name,
         credentials=_credentials(arguments, credentials.agent_of(node.name)),
-        cluster=Cluster((topology.pods4, topology.pods6), Overlay() if topology.overlay == "vxlan" else None),
+        cluster=Cluster((topology.pods4, topology.pods6), Mode(topology.overlay)),
         service_ranges=(str(topology.services4), str(topology.services6)),
         folder=paths.node(node.name),
         allow_external_ips=services.external_ips,

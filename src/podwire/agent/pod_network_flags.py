@@ -1,0 +1,82 @@
+"""The flags of `podwire agent` about the pods' network: ranges, and how packets travel between nodes."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from podwire.component.flags import RangeList
+from podwire.pods.mode import Mode
+from podwire.pods.model import Cluster
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+MODES = click.Choice([mode.value for mode in Mode])
+SMALLEST_MTU, LARGEST_MTU = 1350, 65535
+"""IPv6 needs 1280 bytes (RFC 8200), and VXLAN takes up to 70 of what is between nodes."""
+
+_OPTIONS = (
+    click.option(
+        "--pod-cidrs",
+        type=RangeList(),
+        envvar="PODWIRE_POD_CIDRS",
+        required=True,
+        show_envvar=True,
+        help="The ranges of all pods of the cluster.",
+    ),
+    click.option(
+        "--overlay",
+        type=MODES,
+        envvar="PODWIRE_OVERLAY",
+        default=Mode.DIRECT.value,
+        show_default=True,
+        help="How packets travel between nodes: by routes on their link (direct), also by routers that know all pod"
+        " ranges (routed), in VXLAN, in VXLAN to other subnets only (cross-subnet), or by another program (none).",
+    ),
+    click.option(
+        "--overlay-accept",
+        type=MODES,
+        envvar="PODWIRE_OVERLAY_ACCEPT",
+        show_envvar=True,
+        help="Receive packets of this mode as well, while the nodes change from one to the other.",
+    ),
+    click.option(
+        "--pod-access-cidrs",
+        type=RangeList(any_number=True),
+        envvar="PODWIRE_POD_ACCESS_CIDRS",
+        default=(),
+        show_envvar=True,
+        help="Hosts in these ranges reach pods directly, as nodes do: a control plane behind address translation.",
+    ),
+    click.option(
+        "--mtu",
+        type=click.IntRange(SMALLEST_MTU, LARGEST_MTU),
+        envvar="PODWIRE_MTU",
+        show_envvar=True,
+        help="The largest packet between nodes, in bytes; without it that of the node's link.",
+    ),
+)
+
+
+def pod_network_options(command: FunctionT) -> FunctionT:
+    """Add the flags of the pods' network to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def cluster(given: dict[str, Any]) -> Cluster:
+    """Take these flags out of `given`. Raises click.UsageError."""
+    mode, accepts = Mode(given.pop("overlay")), given.pop("overlay_accept")
+    if accepts is not None and Mode.NONE in {mode, Mode(accepts)}:
+        raise click.UsageError("--overlay-accept: there is no change from or to --overlay none that needs it")
+    return Cluster(
+        ranges=tuple(map(ipaddress.ip_network, given.pop("pod_cidrs"))),
+        mode=mode,
+        accepts=None if accepts is None else Mode(accepts),
+        access=tuple(map(ipaddress.ip_network, given.pop("pod_access_cidrs"))),
+        underlay_mtu=given.pop("mtu"),
+    )
