@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from podwire.kernel import namespaces, sysctl
 from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
@@ -113,6 +115,12 @@ class Machine:
     async def _serve(self, nodes: tuple[Node, ...]) -> None:
         network = PodNetwork(self.settings, FileGate(self.folder))
         running = asyncio.create_task(network.run())
+
+        def receive() -> None:
+            node = msgspec.json.decode((self.folder / "node.json").read_bytes(), type=Node)
+            network.node_changed(Change(None, node))
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, receive)
         for node in nodes:
             network.node_changed(Change(None, node))
         network.nodes_complete()
@@ -124,6 +132,11 @@ class Machine:
     def use(self, cluster: Cluster) -> None:
         """The next agent has these settings."""
         self.settings = replace(self.settings, cluster=cluster)
+
+    def readdress(self, number: int, *addresses: str) -> None:
+        """Let the running agent receive a Node with these InternalIPs."""
+        (self.folder / "node.json").write_bytes(msgspec.json.encode(node_with(number, *addresses)))
+        os.kill(self.agent, signal.SIGUSR1)
 
     def kill(self) -> None:
         """kill -9 the agent, if it runs."""
