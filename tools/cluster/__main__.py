@@ -51,6 +51,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     load = verbs.add_parser("load", parents=[named], help="import an image's archive on each node")
     load.add_argument("archive")
+    tests = verbs.add_parser("suite", parents=[named], help="run Kubernetes' own sig-network tests")
+    tests.add_argument("--focus", default="", metavar="RE", help="only tests whose name matches")
+    tests.add_argument("--skip", default="", metavar="RE", help="no tests whose name matches")
+    tests.add_argument("--procs", type=int, default=4, help="how many tests run at the same time (4)")
+    tests.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="the longest of a test (600)")
+    tests.add_argument("--whole-limit", type=float, default=5400.0, metavar="SECONDS", help="... and of the run (5400)")
     return whole
 
 
@@ -120,6 +126,7 @@ def execute(chosen: argparse.Namespace) -> int:
     if not words:
         raise ValueError("a command is needed: exec NODE -- COMMAND")
     command = enter.command(layout, chosen.host, words)
+    os.environ["PATH"] = f"{layout.programs}:{os.environ['PATH']}"
     os.execvp(command[0], command)
 
 
@@ -130,6 +137,19 @@ def load(chosen: argparse.Namespace) -> int:
     found = record.named(chosen.name)
     images.load(found.layout, found.built, os.path.abspath(chosen.archive))
     return 0
+
+
+def run_suite(chosen: argparse.Namespace) -> int:
+    """Run tests and print their table; 1 where one did not end as it should."""
+    from tools.cluster import suite
+    from tools.conformance.page import part
+    from tools.conformance.selection import Selection
+    from tools.conformance.suite import Limits
+
+    limits = Limits(chosen.procs, chosen.limit, chosen.whole_limit)
+    done = suite.run(record.named(chosen.name), Selection(chosen.focus, chosen.skip), limits)
+    print(part(done.results))
+    return int(done.has_surprise)
 
 
 def say(text: str) -> None:
@@ -147,6 +167,7 @@ VERBS = {
     "start": control_program,
     "exec": execute,
     "load": load,
+    "suite": run_suite,
 }
 
 

@@ -70,7 +70,7 @@ class Api:
         return content
 
 
-def wait(what: str, seconds: float, is_so: Callable[[], bool]) -> float:
+def wait(what: str, seconds: float, is_so: Callable[[], bool], poll: float = POLL_SECONDS) -> float:
     """Wait until it is so; return how long that took. Errors of a server that restarts count as not yet.
 
     Raises NotReadyError.
@@ -84,7 +84,7 @@ def wait(what: str, seconds: float, is_so: Callable[[], bool]) -> float:
             pass
         if time.monotonic() - began > seconds:
             raise NotReadyError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll)
 
 
 def _decoded(text: str) -> bytes:

@@ -61,7 +61,7 @@ def kubelet(layout: Layout, host: Host, resolv_conf: Path) -> str:
     )  # fmt: skip
 
 
-def containerd(runc: Path, shim: Path, sandbox_image: str) -> str:
+def containerd(runc: Path, sandbox_image: str) -> str:
     """containerd's configuration (version 3).
 
     Its internal loopback needs no plugin of that name; without CAP_SYS_RESOURCE no process may lower its own score.
@@ -86,7 +86,6 @@ restrict_oom_score_adj = true
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
-runtime_path = "{shim}"
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
 BinaryName = "{runc}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 
@@ -17,8 +18,8 @@ def command(layout: Layout, host: str, words: Sequence[str]) -> list[str]:
     Raises control.NotRunningError, LookupError.
     """
     first = control.first_process(layout.socket(host))
-    if host == OUTSIDE:
-        return ["nsenter", f"--target={first}", *NAMESPACES, "--wd=/", "--", *words]
+    if host == OUTSIDE:  # all files are the machine's: it stays in its folder, which ginkgo needs
+        return ["nsenter", f"--target={first}", *NAMESPACES, f"--wd={os.getcwd()}", "--", *words]
     entered = ["nsenter", f"--target={first}", *NAMESPACES, "--cgroup", "--wd=/", "--", *words]
     return cgroups.inside(layout.name, layout.host(host).name, entered)
 

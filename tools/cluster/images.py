@@ -6,22 +6,30 @@ from pathlib import Path
 
 from tools.cluster import enter
 from tools.cluster.layout import Layout
-from tools.cluster.programs import PAUSE, Programs
+from tools.cluster.programs import CALLER, PAUSE, Programs
 from tools.conformance import cache
 from tools.conformance.archive import File, Image, Settings, write
 
 PAUSE_IMAGE = "localhost/podwire-cluster-pause:1"
 """What holds each pod's namespaces."""
+CALLER_IMAGE = "localhost/podwire-cluster-caller:1"
 
 
-def pause(program: Path) -> Path:
+def pause(programs: Programs) -> Path:
     """The archive of the image with our own `pause`."""
-    image = Image(
-        (PAUSE_IMAGE,), Settings(entrypoint=(f"/{PAUSE.name}",)), files=(File(f"/{PAUSE.name}", program, 0o755),)
-    )
-    made = cache.product(
-        "image-cluster-pause", cache.key(str(program), PAUSE_IMAGE), lambda folder: write(image, folder / "image.tar")
-    )
+    return _one_program(PAUSE_IMAGE, programs[PAUSE.name])
+
+
+def caller(programs: Programs) -> Path:
+    """The archive of the image whose pods connect to an address as soon as they run."""
+    return _one_program(CALLER_IMAGE, programs[CALLER.name])
+
+
+def _one_program(name: str, program: Path) -> Path:
+    path = f"/{program.name}"
+    image = Image((name,), Settings(entrypoint=(path,)), files=(File(path, program, 0o755),))
+    key = cache.key(str(program), name)
+    made = cache.product(f"image-cluster-{program.name}", key, lambda folder: write(image, folder / "image.tar"))
     return made / "image.tar"
 
 

@@ -100,6 +100,11 @@ class Layout:
         return self.folder / "logs"
 
     @property
+    def programs(self) -> Path:
+        """Links to all programs: the first folder of their PATH, in which containerd looks for its shim."""
+        return self.folder / "bin"
+
+    @property
     def etcd(self) -> Path:
         """The objects."""
         return self.folder / "etcd"

@@ -6,6 +6,7 @@ standard input before it begins.
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ def main(folder: str, host: str) -> None:
         place_plugins(found.built)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    os.environ["PATH"] = f"{layout.programs}:{os.environ['PATH']}"
     programs = daemons.of(layout, layout.host(host), found.built)
     Supervisor(programs, layout.logs, f".{host}", layout.socket(host)).run()
 

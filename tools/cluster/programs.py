@@ -39,7 +39,8 @@ PLUGINS = tuple(
 """What distributions place in /opt/cni/bin: for chains, and to compare with."""
 
 PAUSE = Program("pause", "./pause")
-ALL = (*KUBERNETES, ETCD, *CONTAINERD, *PLUGINS, PAUSE)
+CALLER = Program("caller", "./caller")
+ALL = (*KUBERNETES, ETCD, *CONTAINERD, *PLUGINS, PAUSE, CALLER)
 RUNC = "runc"
 
 

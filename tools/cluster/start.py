@@ -58,7 +58,7 @@ def start(options: Options, report: Callable[[str], None]) -> Layout:
         api = Api(layout.kubeconfig)
         wait("the API server is ready", API_SECONDS, api.is_ready)
         report(f"the API server is ready after {time.monotonic() - began:.1f} s")
-        images.load(layout, built, images.pause(built[programs.PAUSE.name]))
+        images.load(layout, built, images.pause(built))
         wait("all nodes are registered", NODE_SECONDS, lambda: len(api.get("/api/v1/nodes")["items"]) == layout.nodes)
         wait("the default ServiceAccount exists", NODE_SECONDS, lambda: _has_service_account(api))
     except BaseException:
@@ -96,8 +96,11 @@ def check_free(layout: Layout) -> None:
 
 def _launch(layout: Layout, built: programs.Programs) -> None:
     """Write all files, start the first process, wait until it takes requests."""
-    layout.logs.mkdir(parents=True)
+    for folder in (layout.logs, layout.programs):
+        folder.mkdir(parents=True)
     layout.folder.chmod(0o700)
+    for name, path in built.paths.items():
+        layout.programs.joinpath(name).symlink_to(path)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = int(listener.getsockname()[1])
         credentials.make(layout, port)
@@ -137,7 +140,7 @@ def write_configuration(layout: Layout, built: programs.Programs) -> None:
         if host.is_node:
             folder = layout.of(host.name)
             folder.joinpath("kubelet.json").write_text(configuration.kubelet(layout, host, resolv_conf))
-            text = configuration.containerd(built[programs.RUNC], built["containerd-shim-runc-v2"], images.PAUSE_IMAGE)
+            text = configuration.containerd(built[programs.RUNC], images.PAUSE_IMAGE)
             folder.joinpath("containerd.toml").write_text(text)
         else:
             layout.of(host.name).mkdir(parents=True)

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from tools.conformance import cache, images, page, programs, records, suite, tables, userland, world
-from tools.conformance.results import Line, Result, first_line, judge
+from tools.conformance import images, page, programs, records, runs, suite, tables, userland, world
+from tools.conformance.results import Line, Result, judge
 from tools.conformance.selection import Selection
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md"
@@ -77,9 +75,9 @@ def main(argv: list[str]) -> int:
 
 def _run_and_report(chosen: argparse.Namespace, tests: Path, names: list[str], known: tables.Tables) -> int:
     selected = [name for name in names if known.runs(name)]
-    folder = _run_folder(chosen.world)
+    folder = runs.new_folder(chosen.world)
     record = records.begin(folder, f"at most {chosen.limit:.0f} s a test, {chosen.procs} tests at the same time")
-    say(f"{len(selected)} of {len(names)} tests to run; logs in {folder}")
+    runs.say(f"{len(selected)} of {len(names)} tests to run; logs in {folder}")
     lines = _run(chosen, tests, selected, folder) if selected else []
     results = judge(names, lines, known)
     folder.joinpath("report.md").write_text(page.part(results))
@@ -102,11 +100,9 @@ def _status(results: list[Result]) -> int:
 
 def _run(chosen: argparse.Namespace, tests: Path, selected: list[str], folder: Path) -> list[Line]:
     """Run the tests. Ctrl-C ends the run and the world; what ended before is returned."""
-    built = programs.build(programs.GINKGO)
     limits = suite.Limits(chosen.procs, chosen.limit, chosen.whole_limit)
     with _cluster(chosen, tests) as client:
-        against = suite.Suite(built, tests, world.PROGRAMS / "kubectl", client, chosen.nodes)
-        return suite.run(against, limits, selected, folder, progress(len(selected)))
+        return runs.run(client, chosen.nodes, limits, selected, folder)
 
 
 @contextlib.contextmanager
@@ -115,35 +111,9 @@ def _cluster(chosen: argparse.Namespace, tests: Path) -> Iterator[world.Client]:
         yield world.Client(chosen.kubeconfig)
         return
     archives = images.archives(tests)
-    say(f"world '{chosen.world}' with {chosen.nodes} nodes")
+    runs.say(f"world '{chosen.world}' with {chosen.nodes} nodes")
     with world.running(chosen.world, archives, chosen.nodes) as client:
         yield client
-
-
-def progress(total: int) -> Callable[[int, Line], None]:
-    """Return what prints each test as it ends."""
-    began = time.monotonic()
-
-    def show(count: int, line: Line) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - began), 60)
-        say(f"{minutes:3d}:{seconds:02d} {count:4d}/{total} {line.state:8} {line.seconds:5.0f} s  {line.name}")
-        if line.state not in ("passed", "skipped"):
-            say(f"       {first_line(line.message)} ({line.log})")
-
-    return show
-
-
-def say(text: str) -> None:
-    """Print a line of progress."""
-    print(text, flush=True)
-
-
-def _run_folder(name: str) -> Path:
-    """A new folder for the logs of this run."""
-    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = cache.root() / f"runs-{name}" / now
-    folder.mkdir(parents=True)
-    return folder
 
 
 if __name__ == "__main__":

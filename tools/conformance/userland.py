@@ -35,15 +35,16 @@ class MissingAptError(Exception):
     """The machine has no Debian archive to take packages from."""
 
 
-def tree() -> Path:
+def tree(name: str = "userland", packages: tuple[str, ...] = PACKAGES) -> Path:
     """The unpacked programs with their libraries; downloads about 40 MB when made for the first time.
 
-    Raises MissingAptError, CalledProcessError.
+    `name` is that of the product. Raises MissingAptError, CalledProcessError.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise MissingAptError(APT_GET_MISSING)
     release = Path("/etc/debian_version").read_text()
-    return cache.product("userland", cache.key(release, Path(__file__).read_bytes()), _unpack)
+    key = cache.key(release, Path(__file__).read_bytes(), *packages)
+    return cache.product(name, key, lambda folder: _unpack(packages, folder))
 
 
 def closure(wanted: Iterable[str], depends: Callable[[list[str]], str]) -> set[str]:
@@ -83,8 +84,8 @@ def extract(package: Path, folder: Path) -> None:
         raise subprocess.CalledProcessError(members.returncode, members.args)
 
 
-def _unpack(folder: Path) -> None:
-    packages = sorted(closure(PACKAGES, _depends))
+def _unpack(wanted: tuple[str, ...], folder: Path) -> None:
+    packages = sorted(closure(wanted, _depends))
     for name in MERGED:
         folder.joinpath("usr", name).mkdir(parents=True)
         folder.joinpath(name).symlink_to(f"usr/{name}")
@@ -102,7 +103,7 @@ def _unpack(folder: Path) -> None:
         shutil.rmtree(folder / unused, ignore_errors=True)
     for path, target in LINKS:
         link = folder / path
-        if not link.is_symlink() and not link.exists():
+        if not link.is_symlink() and not link.exists() and link.with_name(target).exists():
             link.symlink_to(target)
     for empty in ("tmp", "root", "proc", "sys", "dev", "run"):
         folder.joinpath(empty).mkdir(exist_ok=True)

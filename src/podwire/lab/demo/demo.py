@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import time
@@ -25,6 +26,9 @@ from podwire.lab.host.worlds import World
 SILENCE_SECONDS = 0.75
 """How long a denied connection is waited for: a TCP client sends its first packet, and waits 1 s to send it again."""
 PYTHON = "/usr/bin/python3"
+
+Kubectl = Callable[..., str]
+"""Runs kubectl with arguments and returns its output."""
 
 
 def shop_folder() -> Path:
@@ -98,17 +102,20 @@ def run_demo(name: str, nodes: int, clock: Clock) -> tuple[Line, ...]:
         with clock.step("wait until its Deployments are available"):
             _kubectl(world, "wait", "deployment", "--all", "-A", "--for=condition=Available", "--timeout=60s")
         with clock.step("send every probe with real packets"):
-            results = prove(world, probes())
+            results = prove(functools.partial(_kubectl, world), probes())
     finally:
         with clock.step("take the world down"):
             stop(world)
     return judge(results)
 
 
-def prove(world: World, plan: tuple[Probe, ...]) -> list[Result]:
-    """Send all probes, those of one pod by one program inside it, all pods at the same time."""
+def prove(run: Kubectl, plan: tuple[Probe, ...]) -> list[Result]:
+    """Send all probes, those of one pod by one program inside it, all pods at the same time.
+
+    `run` calls kubectl for the cluster that the shop is in; each pod that sends has a Python at PYTHON.
+    """
     workloads = {workload for probe in plan for workload in (probe.source, probe.target)}
-    pods = Pods.read(json.loads(_kubectl(world, "get", "pods", "-A", "-o", "json")), workloads)
+    pods = Pods.read(json.loads(run("get", "pods", "-A", "-o", "json")), workloads)
     by_pod: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for number, probe in enumerate(plan):
         question = _question(str(number), probe, pods)
@@ -116,7 +123,7 @@ def prove(world: World, plan: tuple[Probe, ...]) -> list[Result]:
             pod, target = question
             by_pod[probe.source.namespace, pod].append(target)
     with ThreadPoolExecutor(max_workers=len(by_pod)) as threads:
-        answers = threads.map(lambda item: _ask(world, *item), by_pod.items())
+        answers = threads.map(lambda item: _ask(run, *item), by_pod.items())
     attempts = {key: value for answer in answers for key, value in answer.items()}
     return [Result(probe, attempts.get(str(number), ())) for number, probe in enumerate(plan)]
 
@@ -140,11 +147,11 @@ def _question(number: str, probe: Probe, pods: Pods) -> tuple[str, dict[str, Any
     }
 
 
-def _ask(world: World, pod: tuple[str, str], targets: list[dict[str, Any]]) -> dict[str, tuple[Attempt, ...]]:
+def _ask(run: Kubectl, pod: tuple[str, str], targets: list[dict[str, Any]]) -> dict[str, tuple[Attempt, ...]]:
     """Run the prober in a pod."""
     program = resources.files("podwire.lab.demo").joinpath("prober.py").read_text()
     namespace, name = pod
-    answer = _kubectl(world, "-n", namespace, "exec", name, "--", PYTHON, "-c", program, json.dumps(targets))
+    answer = run("-n", namespace, "exec", name, "--", PYTHON, "-c", program, json.dumps(targets))
     return {
         key: tuple(Attempt(one["outcome"], one["by"], one["milliseconds"]) for one in attempts)
         for key, attempts in json.loads(answer).items()

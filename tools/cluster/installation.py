@@ -1,0 +1,74 @@
+"""podwire on a cluster: its image on each node, its own manifests, and the wait until all of it works."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.cluster import enter, images
+from tools.cluster.api import NotReadyError, wait
+from tools.cluster.kubectl import environment, is_ready, items
+from tools.cluster.kubectl import of as kubectl_of
+from tools.cluster.layout import DNS_ADDRESS, Layout
+from tools.cluster.record import Record
+from tools.cluster.start import REPOSITORY
+from tools.conformance.world import PROGRAMS
+
+PODWIRE = str(PROGRAMS / "podwire")
+READY_SECONDS = 180.0
+DNS_NAME = "kubernetes.default.svc.cluster.local"
+AGENTS = ("-n", "kube-system", "pods", "-l", "k8s-app=podwire-agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds from the start of the installation until ..."""
+
+    nodes_ready: float
+    dns_answers: float
+
+
+def install(record: Record, archive: Path, report: Callable[[str], None], *flags: str) -> Times:
+    """Import the image, run `podwire install`, wait until nodes are Ready and DNS answers on each of them.
+
+    Raises CalledProcessError, NotReadyError.
+    """
+    report(f"import {archive.name} on each node")
+    images.load(record.layout, record.built, archive)
+    report("podwire install")
+    began = time.monotonic()
+    podwire(record.layout, "install", *flags)
+    ready = wait("all nodes are Ready", READY_SECONDS, lambda: nodes_ready(record.layout))
+    for host in record.layout.hosts:
+        if host.is_node:
+            wait_for_dns(record.layout, host.name)
+    times = Times(ready, time.monotonic() - began)
+    report(f"nodes are Ready after {times.nodes_ready:.1f} s, DNS answers after {times.dns_answers:.1f} s")
+    return times
+
+
+def podwire(layout: Layout, *words: str) -> str:
+    """Run podwire against the cluster; what it reports goes to standard error. Raises CalledProcessError."""
+    done = subprocess.run(
+        [PODWIRE, *words], check=True, env=environment(layout.kubeconfig), stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+def nodes_ready(layout: Layout) -> bool:
+    """Whether every node is Ready."""
+    nodes = items(kubectl_of(layout.kubeconfig), "nodes")
+    return len(nodes) == layout.nodes and all(map(is_ready, nodes))
+
+
+def wait_for_dns(layout: Layout, host: str) -> None:
+    """Wait until DNS answers on a node by its Service's address. Raises NotReadyError."""
+    words = (sys.executable, f"{REPOSITORY}/tools/cluster/dns_answer.py", DNS_ADDRESS, DNS_NAME, str(READY_SECONDS))
+    try:
+        enter.run(layout, host, *words)
+    except subprocess.CalledProcessError as error:
+        raise NotReadyError(f"DNS at {DNS_ADDRESS} does not answer on {host}: see the pods of kube-system") from error

@@ -1,0 +1,52 @@
+"""An upgrade to another image and back under traffic, and an uninstallation that leaves the nodes as they were."""
+
+from __future__ import annotations
+
+from podwire import __version__
+from tools.cluster import enter
+from tools.cluster.api import wait
+from tools.cluster.installation import podwire
+from tools.cluster.kubectl import items
+from tools.cluster.proof import node_state
+from tools.cluster.proof.disturbances import LEAST_REQUESTS, described
+from tools.cluster.proof.subject import SETTLE_SECONDS, Subject
+from tools.cluster.traffic import Traffic
+
+UPGRADE, UNINSTALL = "upgrade", "uninstall"
+IMAGE = f"docker.io/library/podwire:{__version__}"
+NEXT = f"docker.io/library/podwire:{__version__}-next"
+SHOWN_DIFFERENCES = 5
+
+
+def upgrade_and_back(subject: Subject, traffic: Traffic) -> None:
+    """Upgrade every node to the same image under another name, one after the other, and go back to revision 1."""
+    for host in _nodes(subject):
+        words = (str(subject.record.built["ctr"]), "--namespace=k8s.io", "images", "tag", "--force", IMAGE, NEXT)
+        enter.run(subject.layout, host, *words)
+    traffic.take()
+    steps = {"podwire upgrade": ("--image", NEXT), "podwire upgrade --to-revision 1": ("--to-revision", "1")}
+    for name, flags in steps.items():
+        podwire(subject.layout, "upgrade", *flags)
+        subject.settle()
+        counts = traffic.take_after(LEAST_REQUESTS)
+        subject.check(UPGRADE, name, described(counts), counts.lost == 0)
+
+
+def uninstall(subject: Subject, before: dict[str, dict[str, str]]) -> None:
+    """Uninstall; each node is as it was before the installation. No pod with podwire's network may run."""
+    podwire(subject.layout, "uninstall")
+    wait("no agent is left", SETTLE_SECONDS, lambda: not _pods(subject))
+    for host in _nodes(subject):
+        found = node_state.differences(before[host], node_state.read(subject.layout, host))
+        shown = (
+            "; ".join(found[:SHOWN_DIFFERENCES]) or "rules, routes, links, sysctls, files as before the installation"
+        )
+        subject.check(UNINSTALL, host, shown, not found)
+
+
+def _pods(subject: Subject) -> bool:
+    return bool(items(subject.kubectl, "-n", "kube-system", "pods", "-l", "app.kubernetes.io/name=podwire"))
+
+
+def _nodes(subject: Subject) -> list[str]:
+    return [host.name for host in subject.layout.hosts if host.is_node]
