@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from podwire.insight import target
-from podwire.insight.target import Target, UnreachableError
+from podwire.insight.target import Choice, Target, UnreachableError
 from podwire.kube.credentials import Credentials, CredentialsError
 from podwire.kube.kinds import SERVICES
 from podwire.lab.base.proc_stat import start_time
@@ -43,7 +43,7 @@ def kubeconfig(folder: Path, current: str) -> None:
 
 def found(name: str | None = None) -> tuple[str, str]:
     """The name of the world, and the server."""
-    chosen = target.choose(name)
+    chosen = target.choose(Choice(name))
     return chosen.world.name if chosen.world is not None else "", chosen.credentials.server
 
 
@@ -70,6 +70,25 @@ def test_a_context_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
     kubeconfig(tmp_path, "podwire-gone")
     with pytest.raises(CredentialsError, match="contexts has no 'podwire-gone'"):
         found()
+
+
+def test_a_context_is_chosen_in_any_file_that_kubectl_reads(tmp_path: Path) -> None:
+    run("k")
+    kubeconfig(tmp_path, "podwire-k")
+    assert target.choose(Choice(context="prod")).credentials.server == "https://prod:6443"
+    assert not target.names_cluster(Choice())
+    assert target.names_cluster(Choice(context="prod"))
+    assert not target.names_cluster(Choice(name="k"))
+    with pytest.raises(CredentialsError, match="contexts has no 'other'"):
+        target.choose(Choice(context="other"))
+
+
+def test_a_kubeconfig_is_read_in_place_of_kubectls(tmp_path: Path) -> None:
+    kubeconfig(tmp_path, "prod")
+    (tmp_path / "kubeconfig").rename(tmp_path / "own")
+    assert target.choose(Choice(kubeconfig=str(tmp_path / "own"))).credentials.server == "https://prod:6443"
+    with pytest.raises(WorldError, match="no world is running"):
+        target.choose(Choice())
 
 
 def test_a_server_that_does_not_answer_is_named() -> None:

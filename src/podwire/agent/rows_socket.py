@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 
 Rows = Callable[[], Iterable[object]]
 
 READ_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+"""An agent that derives many rows sends nothing meanwhile."""
 
 
 @contextlib.asynccontextmanager
@@ -32,6 +35,15 @@ async def serving_rows(path: Path, capabilities: Mapping[str, Rows]) -> AsyncIte
     os.chmod(path, 0o600)
     async with server:
         yield
+
+
+def read(path: Path, capability: str) -> str:
+    """Return the rows that the agent with this socket wants, as text. Raises OSError where none is listening."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
+        agent.settimeout(ANSWER_SECONDS)
+        agent.connect(str(path))
+        agent.sendall(capability.encode() + b"\n")
+        return b"".join(iter(lambda: agent.recv(65536), b"")).decode()
 
 
 def text(name: str, capabilities: Mapping[str, Rows]) -> str:

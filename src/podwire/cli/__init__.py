@@ -10,14 +10,14 @@ import click
 VERBS = {
     "up": "Start a cluster network on this machine.",
     "down": "End a world and everything in it.",
-    "status": "Show the worlds, their nodes and where to reach them.",
+    "status": "Show a cluster or the worlds: nodes, and where to reach Services.",
     "kubectl": "Run kubectl against a world.",
     "exec": "Run a program in a pod's network, on a node or on the outside host.",
     "outside": "Run a program on the host outside of the cluster.",
     "node": "Switch a node off, as if its power failed, and on again.",
     "image": "Load container images from archives, list and remove them.",
     "logs": "Show the logs of podwire's own processes.",
-    "capture": "Write the packets of a pod as pcap.",
+    "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain a Service: its endpoints on each node, and what is wrong.",
     "rows": "Show the rows that the kernel should hold.",
     "install": "Install podwire as the network of a cluster.",
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         podwire.main(args=arguments, prog_name="podwire")
     except Exception as error:
-        from podwire.lab.host.user_errors import USER_ERRORS
+        from podwire.insight.user_errors import USER_ERRORS
 
         if not isinstance(error, USER_ERRORS):
             raise

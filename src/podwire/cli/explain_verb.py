@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from podwire.cli.options import name_option, output_option
+from podwire.cli.options import choice, output_option, target_options
 
 
 @click.group()
@@ -19,18 +19,20 @@ def command() -> None:
 
 
 @command.command()
-@name_option
+@target_options
 @click.argument("service", metavar="[NAMESPACE/]NAME")
 @click.option("-n", "--namespace", default="default", show_default=True, help="The namespace, where NAME has none.")
 @click.option("--node", default="", metavar="NODE", help="Explain this node only.")
-@click.option("--kernel", is_flag=True, help="Compare with what the kernels of the nodes hold; in a world only.")
+@click.option("--kernel", is_flag=True, help="Compare with what the kernels of the nodes hold.")
 @click.option("--allow-external-ips", is_flag=True, help="The agents of the cluster have this flag; known of a world.")
 @output_option
-def service(name: str | None, service: str, namespace: str, node: str, output: str, **more: bool) -> None:
+def service(
+    service: str, namespace: str, node: str, output: str, kernel: bool, allow_external_ips: bool, **chosen: str
+) -> None:
     """Show the addresses of a Service, which endpoints each node uses and why not the others, and what is wrong.
 
-    It reads the world of --name, else the cluster of kubectl's current context. The exit status is 0 whatever is found,
-    and 1 where there is no such Service or node.
+    It reads the world of --name, else the cluster of kubectl's current context; with --kernel the nodes too. The exit
+    status is 0 whatever is found, and 1 where there is no such Service or node.
 
     \b
     podwire explain service shop/web
@@ -43,9 +45,9 @@ def service(name: str | None, service: str, namespace: str, node: str, output: s
     from podwire.kube.meta import NamespacedName
 
     given, _, own = service.rpartition("/")
-    question = answer.Question(NamespacedName(given or namespace, own), node, **more)
+    question = answer.Question(NamespacedName(given or namespace, own), node, kernel, allow_external_ips)
     try:
-        text = answer.answer(question, target.choose(name), json=output == "json")
+        text = answer.answer(question, target.choose(choice(**chosen)), json=output == "json")
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
         sys.exit(1)

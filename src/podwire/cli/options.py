@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from podwire.insight.target import Choice
     from podwire.kube.credentials import Credentials
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -51,30 +52,53 @@ def output_option(command: CommandT) -> CommandT:
 
 
 def target_options(command: CommandT) -> CommandT:
-    """`--kubeconfig`, `--context` and `--name`: which cluster. `credentials_of` reads them."""
-    command = name_option(command)
-    command = click.option("--context", default="", help="A context of the kubeconfig.  [default: its current one]")(
-        command
-    )
+    """`--name`, `--context` and `--kubeconfig`: a world or a cluster, as `insight.target.choose` has the default."""
+    for option in (
+        click.option(
+            "--kubeconfig", default="", metavar="FILE", help="Read the context from this file only, not from kubectl's."
+        ),
+        click.option("--context", default="", help="A context of the kubeconfig.  [default: its current one]"),
+        click.option(
+            "--name",
+            default=None,
+            envvar="PODWIRE_NAME",
+            help="A world on this machine; else the cluster or world of kubectl's current context.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def nodes_option(command: CommandT) -> CommandT:
+    """`--node`, any number of times."""
     return click.option(
-        "--kubeconfig",
-        type=click.Path(exists=True, dir_okay=False),
-        help="The cluster's kubeconfig.  [default: that of kubectl]",
+        "--node", "nodes", multiple=True, metavar="NODE", help="This node only; may be repeated.  [default: all nodes]"
     )(command)
 
 
+def node_local_option(command: CommandT) -> CommandT:
+    """`--node-local`: how a verb runs in the pod of an agent."""
+    return click.option(
+        "--node-local", is_flag=True, help="Work on this machine, as in the pod of an agent; needs root."
+    )(command)
+
+
+def choice(name: str | None, context: str, kubeconfig: str) -> Choice:
+    """What `target_options` named. Raises click.UsageError."""
+    from podwire.insight.target import Choice
+
+    if name is not None and (context or kubeconfig):
+        if click.get_current_context().get_parameter_source("name") is not ParameterSource.ENVIRONMENT:
+            raise click.UsageError("--name chooses a world, --context and --kubeconfig a cluster: use one of them")
+        name = None
+    return Choice(name, context, kubeconfig)
+
+
 def credentials_of(name: str | None, kubeconfig: str | None, context: str) -> Credentials:
-    """The API server that these options choose: of a kubeconfig, else of a world.
-
-    Raises WorldError, KubeconfigError and CredentialsError.
-    """
+    """The API server that `target_options` choose. Raises WorldError, KubeconfigError and CredentialsError."""
     from podwire.insight import target
-    from podwire.kube import kubeconfig as file
-    from podwire.lab.host.kubeconfig import current_file
 
-    if kubeconfig or context:
-        return file.load(Path(kubeconfig) if kubeconfig else current_file(), context)
-    return target.choose(name).credentials
+    return target.choose(choice(name, context, kubeconfig or "")).credentials
 
 
 def patience_option(command: CommandT) -> CommandT:

@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
 from podwire.cli import prune
-from podwire.cli.options import output_option
+from podwire.cli.options import choice, output_option, target_options
+
+if TYPE_CHECKING:
+    from podwire.insight.target import Target
 
 
 @click.command()
-@click.option("--name", default=None, envvar="PODWIRE_NAME", help="The world's name; all worlds where none is given.")
+@target_options
 @output_option
-def command(name: str | None, output: str) -> None:
-    """Show the worlds of this user: nodes, pods, Services, and where to reach them.
+def command(output: str, **target: str) -> None:
+    """Show the cluster of kubectl's current context, or the worlds of this user.
 
-    Of a Service that clients outside of the cluster use, it shows each address and port there and on this machine.
+    Of a cluster: nodes with podwire's agents, its other programs, and load balancers. Of a world: nodes, pods, and for
+    each Service that clients outside of the cluster use, its addresses and ports there and on this machine.
 
     \b
     podwire status
     podwire status --name shop -o json
+    podwire status --context prod
     """
+    from podwire.insight import target as targets
+
+    chosen = choice(**target)
+    if targets.names_cluster(chosen):
+        _cluster(targets.choose(chosen), output)
+    else:
+        named = targets.choose(chosen).world if chosen.context or chosen.kubeconfig else None
+        _worlds(named.name if named is not None else chosen.name, output)
+
+
+def _cluster(target: Target, output: str) -> None:
+    import msgspec
+
+    from podwire.insight.status import reading, report
+    from podwire.lab.host import worlds
+
+    found = reading.of_cluster(target)
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    click.echo(report.text(found))
+    for world in worlds.living():
+        click.echo(f"World '{world.name}' runs too: 'podwire status --name {world.name}'.", err=True)
+
+
+def _worlds(name: str | None, output: str) -> None:
     import msgspec
 
     from podwire.lab.host import credentials, worlds

@@ -1,9 +1,10 @@
-"""Which API server an answer is read from: that of a world, or of kubectl's current context."""
+"""Which API server an answer is read from: that of a world, or of a context of a kubeconfig."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
@@ -22,17 +23,26 @@ class UnreachableError(Exception):
     """The API server does not answer, or refuses to. The text has its URL."""
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """What the flags of a command name: a world, or a context of a kubeconfig file; empty where they do not."""
+
+    name: str | None = None
+    context: str = ""
+    kubeconfig: str = ""
+
+
 class Target(msgspec.Struct, frozen=True):
     """An API server and, where it is a world's, the world."""
 
     credentials: Credentials
     world: World | None = None
+    context: str = ""
 
     def read(self, question: Callable[[Client], Awaitable[AnswerT]]) -> AnswerT:
         """Run a question against the API server. Raises UnreachableError, and what the question raises."""
 
         async def ask() -> AnswerT:
-            async with Client(self.credentials, "podwire-explain") as client:
+            async with Client(self.credentials, "podwire-insight") as client:
                 return await question(client)
 
         try:
@@ -41,15 +51,39 @@ class Target(msgspec.Struct, frozen=True):
             raise UnreachableError(f"{self.credentials.server}: {str(error) or type(error).__name__}") from error
 
 
-def choose(name: str | None) -> Target:
-    """Return the world of this name, else what kubectl's current context names, else the world that runs.
+def choose(choice: Choice) -> Target:
+    """Return the world of this name, else what a context names: by default kubectl's, else the world that runs.
 
     Raises WorldError, KubeconfigError and CredentialsError.
     """
-    context = kubeconfig.current() if name is None else ""
+    if choice.name is not None:
+        return _of_world(select_world.choose_ready(choice.name))
+    context = choice.context or _current(choice.kubeconfig)
+    if not context and not choice.kubeconfig:
+        return _of_world(select_world.choose_ready(None))
     known = next((world for world in worlds.living() if world.context == context), None)
-    if not context:
-        known = select_world.choose_ready(name)
     if known is not None:
-        return Target(credentials.of_host(known), known)
-    return Target(kubeconfig_file.load(kubeconfig.current_file(), context))
+        return _of_world(select_world.choose_ready(known.name))
+    return Target(kubeconfig_file.load(_file(choice), context), context=context)
+
+
+def names_cluster(choice: Choice) -> bool:
+    """Whether a context is named or current that is no running world's."""
+    if choice.name is not None:
+        return False
+    context = choice.context or _current(choice.kubeconfig)
+    return bool(context or choice.kubeconfig) and context not in {world.context for world in worlds.living()}
+
+
+def _of_world(world: World) -> Target:
+    return Target(credentials.of_host(world), world, world.context)
+
+
+def _current(file: str) -> str:
+    return kubeconfig.current_of(Path(file)) if file else kubeconfig.current()
+
+
+def _file(choice: Choice) -> Path:
+    if choice.kubeconfig:
+        return Path(choice.kubeconfig)
+    return kubeconfig.file_of(choice.context) if choice.context else kubeconfig.current_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import encodings.idna  # noqa: F401 TLS looks this codec up by its name, in a container too, where no file of Python is
 from datetime import datetime
 from http import HTTPStatus
@@ -34,6 +35,8 @@ APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
 PAGE = 500
 """Objects of one page of a list, as client-go's pager requests them: memory does not grow with the collection."""
 
+WEBSOCKET_HEARTBEAT = 30.0
+"""Seconds between two pings: a dead peer is noticed, and balancers do not end an idle connection."""
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 """The cause of a refusal to create an object in a namespace that is being deleted: no retry can succeed."""
@@ -240,6 +243,39 @@ class Client:
         """The body of any other path of the server, such as a discovery document."""
         return await self._call("GET", path)
 
+    async def stream(self, path: str, **parameters: str) -> AsyncIterator[bytes]:
+        """The body of any other path, piece by piece as it arrives, such as a log that is followed. Raises ApiError."""
+        timeout = self._deadlines.of_stream
+        async with self._request("GET", path, params=parameters, timeout=timeout) as response:
+            if response.status >= 400:
+                raise _error(response.status, await response.read())
+            async for piece in response.content.iter_any():
+                yield piece
+
+    @contextlib.asynccontextmanager
+    async def websocket(self, path: str, protocol: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket at this path, query included, that speaks this subprotocol.
+
+        Raises ApiError where the server refuses, with its reason.
+        """
+        options = self._secured()
+        try:
+            async with self._open().ws_connect(
+                path, protocols=(protocol,), heartbeat=WEBSOCKET_HEARTBEAT, max_msg_size=0, **options
+            ) as socket:
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            raise await self._refusal(path, error) from error
+
+    async def _refusal(self, path: str, error: aiohttp.WSServerHandshakeError) -> ApiError:
+        """Why no WebSocket was opened: the response is lost with its body, so a plain request gets the reason again."""
+        try:
+            await self._call("GET", path)
+        except ApiError as refusal:
+            if refusal.code == error.status:
+                return refusal
+        return ApiError(error.status, "Unknown", f"{path.partition('?')[0]}: no WebSocket: {error.message}")
+
     async def _call(
         self,
         method: str,
@@ -265,12 +301,21 @@ class Client:
 
     def _request(self, method: str, path: str, **options: Any) -> _RequestContextManager:
         """A request with the credentials as their files are now."""
+        secured = self._secured(options.pop("headers", {}))
+        return self._open().request(method, path, **secured, **options)
+
+    def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise RuntimeError("Client is used outside its 'async with' block")
-        headers = {**options.pop("headers", {}), **self._authentication.headers()}
-        name = self._credentials.server_name or None
-        secured = self._authentication.context()
-        return self._session.request(method, path, headers=headers, ssl=secured, server_hostname=name, **options)
+        return self._session
+
+    def _secured(self, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The options of a request that authenticate both ends."""
+        return {
+            "headers": {**(headers or {}), **self._authentication.headers()},
+            "ssl": self._authentication.context(),
+            "server_hostname": self._credentials.server_name or None,
+        }
 
 
 def read_response(path: str, body: bytes, kind: type[ValueT]) -> ValueT:

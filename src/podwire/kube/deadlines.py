@@ -48,6 +48,11 @@ class Deadlines(msgspec.Struct, frozen=True):
         """Limits of a watch stream."""
         return aiohttp.ClientTimeout(total=None, sock_connect=self.connect, sock_read=self.watch_silence)
 
+    @property
+    def of_stream(self) -> aiohttp.ClientTimeout:
+        """Limits of a stream that may be silent, such as a log."""
+        return aiohttp.ClientTimeout(total=None, sock_connect=self.connect)
+
     def watch_seconds(self) -> int:
         """How long the next watch shall last: random, so that clients do not all come back at once."""
         return round(self.watch_shortest * random.uniform(1, 2))  # noqa: S311 spreads load, no secret

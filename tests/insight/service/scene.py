@@ -6,15 +6,9 @@ from typing import Any
 
 import msgspec
 
+from podwire.insight.pod_reading import ContainerReading, PodReading, PodReadingStatus, StateReading, WaitingState
 from podwire.insight.service.explain import explain
-from podwire.insight.service.objects import (
-    ContainerReading,
-    PodReading,
-    PodReadingStatus,
-    ServiceObjects,
-    StateReading,
-    WaitingState,
-)
+from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.report import Report
 from podwire.kube.core import Container, ContainerPort, Node, NodeAddress, NodeStatus, PodSpec
 from podwire.kube.discovery import (

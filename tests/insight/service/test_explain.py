@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from podwire.insight.pod_reading import PodReading
 from podwire.insight.service.explain import explain
-from podwire.insight.service.objects import EventReading, PodReading, ServiceObjects
+from podwire.insight.service.objects import EventReading, ServiceObjects
 from podwire.insight.service.reading import missing
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.service.text import text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from podwire.insight.operations.programs import ClusterError
 from podwire.insight.service import access_findings, choices, reading
 from podwire.insight.service.explain import explain
 from podwire.insight.service.objects import ServiceObjects
@@ -14,10 +15,10 @@ from podwire.services.node_view import NodeView
 
 
 class NoAnswerError(Exception):
-    """The question names a node that does not exist, or a comparison that is not possible."""
+    """The question names a node that does not exist."""
 
 
-ANSWERLESS = (NoAnswerError, UnreachableError, reading.ServiceMissingError)
+ANSWERLESS = (NoAnswerError, ClusterError, UnreachableError, reading.ServiceMissingError)
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -32,20 +33,18 @@ class Question(msgspec.Struct, frozen=True):
 def answer(question: Question, target: Target, *, json: bool) -> str:
     """Return the report as text or JSON. Raises one of ANSWERLESS."""
     world = target.world
-    if question.kernel and world is None:
-        raise NoAnswerError("--kernel: reads the nodes of a world on this machine only; choose one with --name")
     objects = target.read(lambda client: reading.read(client, question.service))
     _check_node(question.node, objects)
     allowed = question.allow_external_ips or (world is not None and world.external_ips)
     settings = NodeView("", allow_external_ips=allowed)
     ranges = world.announced if world is not None else ()
     report = explain(objects, settings, question.node, ranges)
-    if question.kernel and world is not None and report.frontends:
+    if question.kernel and report.frontends:
         from podwire.insight.service import kernel_reading
 
         views = choices.views(objects, settings, question.node)
         taken = access_findings.taken(objects, settings)
-        found = tuple(kernel_reading.compare(world, objects, views, taken))
+        found = tuple(kernel_reading.compare(target, objects, views, taken))
         report = msgspec.structs.replace(report, kernel=found)
     return f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n" if json else text(report)
 

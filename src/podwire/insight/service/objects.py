@@ -4,66 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from podwire.kube.core import Node, PodSpec
+from podwire.insight.pod_reading import PodReading
+from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.kinds import Kind
-from podwire.kube.meta import Condition, Object, Struct
+from podwire.kube.meta import Object
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.services import Service
-
-
-class WaitingState(Struct, frozen=True):
-    """Why a container does not run yet."""
-
-    reason: str = ""
-    message: str = ""
-
-
-class TerminatedState(Struct, frozen=True):
-    """How a container ended."""
-
-    reason: str = ""
-    exit_code: int = 0
-
-
-class StateReading(Struct, frozen=True):
-    """The state of a container; a running one has neither field."""
-
-    waiting: WaitingState | None = None
-    terminated: TerminatedState | None = None
-
-
-class ContainerReading(Struct, frozen=True):
-    """What a pod's status reports of a container."""
-
-    name: str = ""
-    ready: bool = False
-    state: StateReading = StateReading()
-
-
-class PodReadingStatus(Struct, frozen=True):
-    """What a pod's status reports about readiness."""
-
-    phase: str = "Pending"
-    conditions: tuple[Condition, ...] = ()
-    container_statuses: tuple[ContainerReading, ...] = ()
-
-
-class PodReading(Object, frozen=True):
-    """A pod, as far as it explains why an endpoint is not ready."""
-
-    spec: PodSpec = PodSpec()
-    status: PodReadingStatus = PodReadingStatus()
-
-    @property
-    def ready(self) -> bool:
-        """The Ready condition."""
-        return any(one.type == "Ready" and one.status == "True" for one in self.status.conditions)
-
-    @property
-    def finished(self) -> bool:
-        """True when all containers have ended and none starts again."""
-        return self.status.phase in {"Succeeded", "Failed"}
 
 
 class EventReading(Object, frozen=True):
@@ -75,7 +22,6 @@ class EventReading(Object, frozen=True):
     last_timestamp: str | None = None
 
 
-PODS = Kind("v1", "Pod", "pods", PodReading)
 EVENTS = Kind("v1", "Event", "events", EventReading)
 
 

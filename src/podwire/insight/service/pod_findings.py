@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from podwire.insight.service.objects import PodReading, ServiceObjects
+from podwire.insight.pod_reading import PodReading, cause
+from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.report import Finding, Severity
 from podwire.kube.core import ContainerPort
 
@@ -79,23 +80,6 @@ def _unready(objects: ServiceObjects, live: Sequence[PodReading]) -> Iterator[Fi
             f" {'is' if len(found) == 1 else 'are'} not ready: {why}.",
             f"See 'kubectl -n {objects.service.metadata.namespace} describe pod {found[0]}'.",
         )
-
-
-def cause(pod: PodReading) -> str:
-    """Return why a pod is not ready: what its containers wait for, else what its conditions say."""
-    for container in pod.status.container_statuses:
-        waiting, ended = container.state.waiting, container.state.terminated
-        if waiting is not None and waiting.reason:
-            message = f" ({waiting.message.rstrip('.')})" if waiting.message else ""
-            return f"container {container.name} waits: {waiting.reason}{message}"
-        if ended is not None:
-            return f"container {container.name} ended with status {ended.exit_code}"
-    for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready"):
-        for condition in pod.status.conditions:
-            if condition.type == kind and condition.status != "True":
-                detail = ": ".join(filter(None, (condition.reason, condition.message))) or "no reason is given"
-                return f"condition {kind} is {condition.status} ({detail.rstrip('.')})"
-    return f"its phase is {pod.status.phase}"
 
 
 def _missing_ports(objects: ServiceObjects, live: Sequence[PodReading]) -> Iterator[Finding]:

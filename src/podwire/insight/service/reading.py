@@ -6,7 +6,8 @@ import asyncio
 from http import HTTPStatus
 from typing import TypeVar
 
-from podwire.insight.service.objects import EVENTS, PODS, ServiceObjects
+from podwire.insight.pod_reading import PODS
+from podwire.insight.service.objects import EVENTS, ServiceObjects
 from podwire.kube.client import ApiError, Client
 from podwire.kube.discovery import SERVICE_NAME_LABEL
 from podwire.kube.kinds import ENDPOINT_SLICES, NETWORK_POLICIES, NODES, SERVICES, Kind

@@ -77,13 +77,26 @@ def user_file() -> Path:
 
 def current() -> str:
     """kubectl's current context: that of the first file that has one; empty where none has. Raises KubeconfigError."""
-    contexts = (str(_read(path).get("current-context") or "") for path in user_files())
-    return next(filter(None, contexts), "")
+    return next(filter(None, map(current_of, user_files())), "")
+
+
+def current_of(path: Path) -> str:
+    """The current context of one file; empty where it has none. Raises KubeconfigError."""
+    return str(_read(path).get("current-context") or "")
 
 
 def current_file() -> Path:
     """The first file that has a current context, else the one that kubectl writes. Raises KubeconfigError."""
     return next((path for path in user_files() if _read(path).get("current-context")), user_file())
+
+
+def file_of(context: str) -> Path:
+    """The first file that has this context, else the one that kubectl writes. Raises KubeconfigError."""
+
+    def has(path: Path) -> bool:
+        return any(entry.get("name") == context for entry in _read(path).get("contexts") or [])
+
+    return next(filter(has, user_files()), user_file())
 
 
 def add(path: Path, access: Access) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from podwire.agent import rows_socket
 from podwire.kernel import namespaces
 from podwire.lab.base import paths
 from podwire.lab.host.manifests import kubectl
@@ -96,18 +96,18 @@ def use_resolver(path: str) -> None:
 
 
 def rows(world: World, node: str, capability: str) -> str:
-    """Return the rows that a node's agent wants in the kernel."""
+    """Return the rows that a node's agent wants in the kernel. Raises WorldError."""
     nodes = node_names(world)
     if node not in nodes:
         raise WorldError(f"--node {node}: is none of {', '.join(nodes)}")
-    enter(world, str(paths.network(node)))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
-        try:
-            agent.connect(str(paths.node(node) / "rows.sock"))
-        except OSError as error:
-            raise WorldError(f"the agent of {node} does not answer: {error}; see 'podwire logs agent-{node}'") from None
-        agent.sendall(capability.encode() + b"\n")
-        return b"".join(iter(lambda: agent.recv(65536), b"")).decode()
+    return computed(world, node, lambda: _wanted_rows(node, capability))
+
+
+def _wanted_rows(node: str, capability: str) -> str:
+    try:
+        return rows_socket.read(paths.node(node) / "rows.sock", capability)
+    except OSError as error:
+        raise WorldError(f"the agent of {node} does not answer: {error}; see 'podwire logs agent-{node}'") from None
 
 
 def computed(world: World, node: str, function: Callable[[], str]) -> str:
@@ -120,7 +120,7 @@ def computed(world: World, node: str, function: Callable[[], str]) -> str:
                 enter(world, str(paths.network(node)))
                 pipe.write(function())
             except BaseException as error:  # an interrupt too: this process must not go on as a second one
-                pipe.write(f"{type(error).__name__}: {error}")
+                pipe.write(str(error) if isinstance(error, WorldError) else f"{node}: {type(error).__name__}: {error}")
                 pipe.flush()
                 os._exit(1)
         os._exit(0)
@@ -129,7 +129,7 @@ def computed(world: World, node: str, function: Callable[[], str]) -> str:
         text = pipe.read()
     _, status = os.waitpid(pid, 0)
     if status:
-        raise WorldError(f"{node}: its kernel cannot be read: {text}")
+        raise WorldError(text)
     return text
 
 

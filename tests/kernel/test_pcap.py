@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from podwire.lab.network import pcap
+from podwire.kernel import pcap
 
 PING = bytes.fromhex(
     "ffffffffffff0242ac1200020800"  # Ethernet
