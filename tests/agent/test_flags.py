@@ -11,6 +11,7 @@ from podwire.agent import main
 from podwire.agent.config import EVERYWHERE, AgentConfig
 from podwire.announcement.bgp_settings import BgpPeer, BgpSettings
 from podwire.cli import podwire
+from podwire.pods.mode import Mode
 from podwire.pods.model import Overlay
 
 NEEDED = ("--server", "https://api:1", "--token-file", __file__, "--pod-cidrs", "10.244.0.0/16,fd00::/56")
@@ -128,7 +129,7 @@ def test_load_balancers_are_announced_in_given_ranges_and_by_bgp_to_given_peers(
     [
         (("--bgp-peer", "192.0.2.1:64513"), "--bgp-local-as and --bgp-peer need each other"),
         (("--bgp-local-as", "64512"), "--bgp-local-as and --bgp-peer need each other"),
-        (("--bgp-local-as", "64512", "--bgp-peer", "192.0.2.1:1"), "give the ranges of the addresses"),
+        (("--bgp-local-as", "64512", "--bgp-peer", "192.0.2.1:1"), "give what to announce too"),
         (("--bgp-local-as", "0"), "is no AS number"),
         (("--bgp-peer", "router"), "is no ADDRESS:AS"),
     ],
@@ -137,3 +138,42 @@ def test_incomplete_bgp_is_refused(monkeypatch: pytest.MonkeyPatch, given: tuple
     output = parsed(monkeypatch, *BGP_NEEDED, *given)
     assert isinstance(output, str)
     assert message in " ".join(output.split())
+
+
+def test_the_ways_between_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = (*NEEDED, "--node-name", "a", "--service-cidrs", "10.96.0.0/16")
+    more = (
+        "--overlay",
+        "cross-subnet",
+        "--overlay-accept",
+        "vxlan",
+        "--mtu",
+        "1400",
+        "--pod-access-cidrs",
+        "192.0.2.0/28",
+    )
+    config = parsed(monkeypatch, *needed, *more, "--pod-access-cidrs", "192.0.2.0/28")
+    assert isinstance(config, AgentConfig)
+    cluster = config.cluster
+    assert (cluster.mode, cluster.accepts, cluster.underlay_mtu) == (Mode.CROSS_SUBNET, Mode.VXLAN, 1400)
+    assert cluster.access == (ipaddress.ip_network("192.0.2.0/28"),)
+    assert cluster.requires_tunnel
+    for arguments, message in (
+        (("--overlay", "ipip"), "ipip"),
+        (("--mtu", "1280"), "1350"),
+        (("--overlay", "none", "--overlay-accept", "vxlan"), "there is no change"),
+    ):
+        assert message in str(parsed(monkeypatch, *needed, *arguments))
+
+
+def test_nodes_that_announce_their_pods_use_the_routers_to_other_subnets(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = (*NEEDED, "--node-name", "a", "--service-cidrs", "10.96.0.0/16")
+    bgp = ("--bgp-local-as", "64512", "--bgp-peer", "192.0.2.1:64513", "--bgp-announce-pod-cidrs")
+    for overlay, expected in (("direct", Mode.ROUTED), ("vxlan", Mode.VXLAN)):
+        config = parsed(monkeypatch, *needed, *bgp, "--overlay", overlay)
+        assert isinstance(config, AgentConfig)
+        assert config.bgp == BgpSettings(64512, (BgpPeer("192.0.2.1", 64513),), announce_pod_ranges=True)
+        assert config.cluster.mode is expected
+    assert "--bgp-local-as and --bgp-peer need each other" in str(
+        parsed(monkeypatch, *needed, "--bgp-announce-pod-cidrs")
+    )

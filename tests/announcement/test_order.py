@@ -60,7 +60,9 @@ DETOURS: tuple[Object, ...] = (
 class Targets(FakeSink[RouteRow]):
     """Routes in memory; the addresses of the node do not matter."""
 
-    def use(self, addresses: Iterable[Any]) -> None:
+    pod_ranges = ()
+
+    def use(self, addresses: Iterable[Any], node: Node) -> None:
         pass
 
     def begin(self) -> None:

@@ -21,6 +21,7 @@ import msgspec
 from podwire.kernel import namespaces, sysctl
 from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
+from podwire.kube.discovery import Endpoint, EndpointSlice
 from podwire.kube.meta import ObjectMeta
 from podwire.kube.watch import Change
 from podwire.pods.attachment import Attachment
@@ -120,7 +121,12 @@ class Machine:
             node = msgspec.json.decode((self.folder / "node.json").read_bytes(), type=Node)
             network.node_changed(Change(None, node))
 
+        def receive_slice() -> None:
+            found = msgspec.json.decode((self.folder / "slice.json").read_bytes(), type=EndpointSlice)
+            network.slice_changed(Change(None, found))
+
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, receive)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, receive_slice)
         for node in nodes:
             network.node_changed(Change(None, node))
         network.nodes_complete()
@@ -137,6 +143,14 @@ class Machine:
         """Let the running agent receive a Node with these InternalIPs."""
         (self.folder / "node.json").write_bytes(msgspec.json.encode(node_with(number, *addresses)))
         os.kill(self.agent, signal.SIGUSR1)
+
+    def publish(self, namespace: str, name: str, *addresses: str) -> None:
+        """Let the running agent receive an EndpointSlice."""
+        found = EndpointSlice(
+            metadata=ObjectMeta(namespace=namespace, name=name), endpoints=(Endpoint(addresses=addresses),)
+        )
+        (self.folder / "slice.json").write_bytes(msgspec.json.encode(found))
+        os.kill(self.agent, signal.SIGUSR2)
 
     def kill(self) -> None:
         """kill -9 the agent, if it runs."""

@@ -18,8 +18,10 @@ from podwire.component.metrics import Family, gauge
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel.link_events import LinkEvents
 from podwire.kernel.sysctl_record import WriteSysctls
-from podwire.kube.addresses import IPAddress
+from podwire.kube.addresses import IPAddress, IPNetwork
+from podwire.kube.core import Node
 from podwire.kube.services import Service
+from podwire.pods.model import read_node
 
 if TYPE_CHECKING:
     from podwire.announcement.bgp.speaker import BgpSpeaker
@@ -95,7 +97,7 @@ def announcing(
 
     `settled` waits until what is known of Services is in the kernel, `note` records events.
     """
-    if not config.announce_ranges:
+    if not config.announce_ranges and not _announces_pod_ranges(config):
         return ()
     ranges = tuple(map(ipaddress.ip_network, config.announce_ranges))
     beacon = Beacon()
@@ -110,12 +112,22 @@ def announcing(
     return (Announcing(announcements, beacon, sink, LinkEvents(), speaker),)
 
 
+def _announces_pod_ranges(config: AgentConfig) -> bool:
+    return config.bgp is not None and config.bgp.announce_pod_ranges
+
+
 def _speaker(config: AgentConfig) -> BgpSpeaker | None:
     if config.bgp is None:
         return None
     from podwire.announcement.bgp.speaker import BgpSpeaker  # most nodes have no peers
 
-    return BgpSpeaker(config.node, config.bgp, config.folder / "bgp")
+    def pod_ranges(node: Node) -> tuple[IPNetwork, ...]:
+        return read_node(node, config.cluster)[0].ranges
+
+    folder = config.folder / "bgp"
+    if not config.bgp.announce_pod_ranges:
+        return BgpSpeaker(config.node, config.bgp, folder)
+    return BgpSpeaker(config.node, config.bgp, folder, pod_ranges=pod_ranges)
 
 
 def of_announcements(addresses: int, gained: int, lost: int) -> Iterator[Family]:

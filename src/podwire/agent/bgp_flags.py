@@ -47,7 +47,15 @@ def bgp_options(command: FunctionT) -> FunctionT:
         multiple=True,
         envvar="PODWIRE_BGP_PEERS",
         show_envvar=True,
-        help="A router that the addresses of --announce-cidrs are announced to by BGP too; more than one if repeated.",
+        help="A router that gets routes by BGP, to the addresses of --announce-cidrs and to pods; several if repeated.",
+    )(command)
+    command = click.option(
+        "--bgp-announce-pod-cidrs",
+        "bgp_pod_ranges",
+        is_flag=True,
+        envvar="PODWIRE_BGP_ANNOUNCE_POD_CIDRS",
+        show_envvar=True,
+        help="Announce the node's pod ranges to these routers, so that they route pods' packets between the nodes.",
     )(command)
     return click.option(
         "--bgp-local-as",
@@ -60,15 +68,17 @@ def bgp_options(command: FunctionT) -> FunctionT:
 
 def settings(given: dict[str, Any]) -> BgpSettings | None:
     """Take these flags out of `given`. Raises click.UsageError where one is there without those that it needs."""
-    local_as, peers = given.pop("bgp_local_as"), given.pop("bgp_peers")
-    if local_as is None and not peers:
+    local_as, peers, pod_ranges = (given.pop(name) for name in ("bgp_local_as", "bgp_peers", "bgp_pod_ranges"))
+    if local_as is None and not peers and not pod_ranges:
         return None
     if local_as is None or not peers:
         raise click.UsageError(
             "--bgp-local-as and --bgp-peer need each other: give the AS of the nodes and their routers"
         )
-    if not given["announce_ranges"]:
-        raise click.UsageError("--bgp-peer: give the ranges of the addresses to announce too, --announce-cidrs")
+    if not given["announce_ranges"] and not pod_ranges:
+        raise click.UsageError(
+            "--bgp-peer: give what to announce too, --announce-cidrs RANGES or --bgp-announce-pod-cidrs"
+        )
     if len({one.address for one in peers}) != len(peers):
         raise click.UsageError("--bgp-peer: one address is given twice; give each router once")
-    return BgpSettings(local_as, tuple(peers))
+    return BgpSettings(local_as, tuple(peers), pod_ranges)

@@ -140,13 +140,14 @@ def command(**given: Any) -> None:
 def configuration(given: dict[str, Any]) -> AgentConfig:
     """The configuration of these flags. Raises click.UsageError."""
     api = credentials(given)
+    bgp = bgp_flags.settings(given)
     return AgentConfig(
         node=given.pop("node_name"),
         credentials=api,
-        cluster=cluster(given),
+        cluster=cluster(given, router_knows_pods=bgp is not None and bgp.announce_pod_ranges),
         service_ranges=given.pop("service_cidrs"),
         folder=given.pop("state_dir"),
-        bgp=bgp_flags.settings(given),
+        bgp=bgp,
         check_kernel=True,
         **given,
     )

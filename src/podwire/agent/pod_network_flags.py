@@ -68,9 +68,14 @@ def pod_network_options(command: FunctionT) -> FunctionT:
     return command
 
 
-def cluster(given: dict[str, Any]) -> Cluster:
-    """Take these flags out of `given`. Raises click.UsageError."""
+def cluster(given: dict[str, Any], *, router_knows_pods: bool) -> Cluster:
+    """Take these flags out of `given`. Raises click.UsageError.
+
+    Direct routes lead by the routers to nodes of other subnets where the nodes announce their ranges to these.
+    """
     mode, accepts = Mode(given.pop("overlay")), given.pop("overlay_accept")
+    if mode is Mode.DIRECT and router_knows_pods:
+        mode = Mode.ROUTED
     if accepts is not None and Mode.NONE in {mode, Mode(accepts)}:
         raise click.UsageError("--overlay-accept: there is no change from or to --overlay none that needs it")
     return Cluster(

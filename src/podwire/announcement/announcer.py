@@ -34,8 +34,13 @@ class Feeds(msgspec.Struct, frozen=True):
 class RouteTarget(Sink[RouteRow], Protocol):
     """What announces routes by BGP."""
 
-    def use(self, addresses: Iterable[IPAddress]) -> None:
-        """These are the node's addresses from now on."""
+    @property
+    def pod_ranges(self) -> tuple[IPNetwork, ...]:
+        """The ranges of the node's pods that are announced too."""
+        ...
+
+    def use(self, addresses: Iterable[IPAddress], node: Node) -> None:
+        """These are the node's addresses, and its Node, from now on."""
         ...
 
     def begin(self) -> None:
@@ -124,6 +129,8 @@ class Announcements:
         """Return all addresses that this node should announce, and those that are refused, as text."""
         for one in self.reconcilers:
             yield from one.lines()
+        if self._target is not None:
+            yield from (f"BGP {network}" for network in self._target.pod_ranges)
 
     def _slices(self) -> Iterable[EndpointSlice]:
         return self._feeds.slices.objects.values()
@@ -133,7 +140,7 @@ class Announcements:
         if change.new is not None and change.new.metadata.name == self._node:
             addresses = self._view.node_addresses(self._node)
             if self._target is not None:
-                self._target.use(addresses)
+                self._target.use(addresses, change.new)
             links = self._find_links(addresses)
             concerned |= frozenset(self._view.addresses) if links != self._links else frozenset()
             self._links = links

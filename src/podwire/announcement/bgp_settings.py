@@ -28,10 +28,14 @@ class BgpPeer(msgspec.Struct, frozen=True):
 
 
 class BgpSettings(msgspec.Struct, frozen=True):
-    """The AS number of the nodes, and their peers."""
+    """The AS number of the nodes, and their peers.
+
+    With `announce_pod_ranges` each node announces the ranges of its pods too.
+    """
 
     local_as: int
     peers: tuple[BgpPeer, ...]
+    announce_pod_ranges: bool = False
 
 
 def as_number(text: str) -> int:

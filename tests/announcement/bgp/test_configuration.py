@@ -16,6 +16,7 @@ graceful restart wait 10;
 protocol device { scan time 60; }
 protocol static announced4 {
   ipv4;
+  route 10.244.1.0/24 blackhole;
   route 192.0.2.9/32 blackhole;
   route 192.0.2.10/32 blackhole;
 }
@@ -44,7 +45,7 @@ protocol bgp peer_fd000000000000000000000000000001 {
 
 
 def test_every_peer_gets_the_routes_of_both_families() -> None:
-    routes = [ipaddress.ip_address(text) for text in ("192.0.2.10", "2001:db8::1", "192.0.2.9")]
+    routes = [ipaddress.ip_network(text) for text in ("192.0.2.10", "2001:db8::1", "10.244.1.0/24", "192.0.2.9")]
     text = configuration(BgpSettings(64512, PEERS), Speaker("a", {4: V4, 6: V6}), routes)
     assert text.startswith(WHOLE)
     assert text == configuration(BgpSettings(64512, PEERS), Speaker("a", {6: V6, 4: V4}), routes[::-1])

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import msgspec
 
 from podwire.announcement.bgp_settings import BgpPeer, BgpSettings
-from podwire.kube.addresses import IPAddress
+from podwire.kube.addresses import IPAddress, IPNetwork
 
 HOLD_SECONDS, KEEPALIVE_SECONDS = 9, 3
 """A node that is dead without a word is dropped by its peers after this time."""
@@ -38,8 +38,8 @@ class Speaker(msgspec.Struct, frozen=True):
         return ipaddress.IPv4Address(int.from_bytes(digest[:4]) | 1)
 
 
-def configuration(settings: BgpSettings, speaker: Speaker, routes: Collection[IPAddress]) -> str:
-    """Return the file for a node that announces these addresses to all peers of a family in which it has an address."""
+def configuration(settings: BgpSettings, speaker: Speaker, routes: Collection[IPNetwork]) -> str:
+    """Return the file for a node that announces these routes to all peers of a family in which it has an address."""
     return "\n".join(_lines(settings, speaker, routes)) + "\n"
 
 
@@ -48,7 +48,7 @@ def protocol_name(peer: BgpPeer) -> str:
     return f"peer_{int(ipaddress.ip_address(peer.address)):x}"
 
 
-def _lines(settings: BgpSettings, speaker: Speaker, routes: Collection[IPAddress]) -> Iterator[str]:
+def _lines(settings: BgpSettings, speaker: Speaker, routes: Collection[IPNetwork]) -> Iterator[str]:
     yield "log stderr all;"
     yield f"router id {speaker.router_id};"
     yield f"graceful restart wait {RECOVERY_SECONDS};"
@@ -56,9 +56,9 @@ def _lines(settings: BgpSettings, speaker: Speaker, routes: Collection[IPAddress
     for version in (4, 6):
         yield f"protocol static announced{version} {{"
         yield f"  ipv{version};"
-        for address in _sorted(routes, version):
+        for network in _sorted(routes, version):
             # bird's own table alone has this route, so nothing is dropped: its kind makes bird the next hop.
-            yield f"  route {address}/{address.max_prefixlen} blackhole;"
+            yield f"  route {network} blackhole;"
         yield "}"
     for peer in settings.peers:
         if (local := speaker.addresses.get(peer.version)) is not None:
@@ -80,5 +80,9 @@ def _peer(local_as: int, peer: BgpPeer, local: IPAddress, speaker: Speaker) -> I
     yield "}"
 
 
-def _sorted(routes: Iterable[IPAddress], version: int) -> list[IPAddress]:
-    return sorted((address for address in routes if address.version == version), key=int)
+def _sorted(routes: Iterable[IPNetwork], version: int) -> list[IPNetwork]:
+    return sorted((network for network in routes if network.version == version), key=_position)
+
+
+def _position(network: IPNetwork) -> tuple[int, int]:
+    return int(network.network_address), network.prefixlen

@@ -9,17 +9,24 @@ from pathlib import Path
 from podwire.announcement.bgp import control
 from podwire.announcement.bgp.bird import Bird
 from podwire.announcement.bgp.sessions import Sessions
-from podwire.announcement.bgp.sink import RouteSink
+from podwire.announcement.bgp.sink import PodRanges, RouteSink, no_pod_ranges
 from podwire.announcement.bgp_settings import BgpPeer, BgpSettings
 
 
 class BgpSpeaker:
     """Announces what is written to `sink` to all peers. Its files are in `folder`; for `launcher` see Bird."""
 
-    def __init__(self, node: str, settings: BgpSettings, folder: Path, launcher: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        node: str,
+        settings: BgpSettings,
+        folder: Path,
+        launcher: Sequence[str] = (),
+        pod_ranges: PodRanges = no_pod_ranges,
+    ) -> None:
         self._bird = Bird(folder, launcher)
         self._sessions = Sessions(settings.peers, lambda: control.request(self._bird.socket, "show protocols"))
-        self.sink = RouteSink(node, settings, self._bird.configure)
+        self.sink = RouteSink(node, settings, self._bird.configure, pod_ranges)
 
     @property
     def up(self) -> Mapping[BgpPeer, bool]:
