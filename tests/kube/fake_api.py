@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.kube.client import ApiError, Client
+from podwire.kube.client import STRATEGIC_MERGE_PATCH, ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName
@@ -141,7 +141,7 @@ class FakeApi(Client):
         parameters: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> bytes:
-        del parameters, content_type
+        del parameters
         await asyncio.sleep(0)
         if document := self._discovery(path):
             return document
@@ -150,7 +150,10 @@ class FakeApi(Client):
         self._changed.set()
         if refusal := self.refuse.get((method, address.resource)):
             raise refusal
-        answer = self._answer(method, address, msgspec.json.decode(body) if body else {})
+        content = msgspec.json.decode(body) if body else {}
+        if content_type == STRATEGIC_MERGE_PATCH:
+            content = _with_other_conditions(self._get(address.resource, address.key), content)
+        answer = self._answer(method, address, content)
         if self.lose_answers[method, address.resource]:
             self.lose_answers[method, address.resource] -= 1
             raise ConnectionResetError("the answer is lost")
@@ -305,6 +308,14 @@ def _merged(old: Any, patch: Any) -> Any:
         else:
             base[name] = _merged(base.get(name), value)
     return base
+
+
+def _with_other_conditions(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """A merge patch for a strategic one of `status.conditions`, which are merged by their type."""
+    new = patch["status"]["conditions"]
+    types = {one["type"] for one in new}
+    kept = [one for one in old.get("status", {}).get("conditions", []) if one["type"] not in types]
+    return {**patch, "status": {**patch["status"], "conditions": [*kept, *new]}}
 
 
 @contextlib.asynccontextmanager

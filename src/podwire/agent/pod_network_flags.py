@@ -21,7 +21,7 @@ SMALLEST_MTU, LARGEST_MTU = 1350, 65535
 _OPTIONS = (
     click.option(
         "--pod-cidrs",
-        type=RangeList(),
+        type=RangeList(any_number=True),
         envvar="PODWIRE_POD_CIDRS",
         required=True,
         show_envvar=True,

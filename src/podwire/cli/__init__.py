@@ -25,6 +25,7 @@ VERBS = {
     "uninstall": "Remove podwire from a cluster and restore its nodes.",
     "agent": "Run the agent of a node.",
     "dns": "Run the cluster's DNS server.",
+    "controller": "Run the controllers of a cluster: ranges of pods, load balancers.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
 }
 HIDDEN_VERBS = frozenset({"cni"})

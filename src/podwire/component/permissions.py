@@ -18,6 +18,7 @@ RECORD = ("create", "patch")
 
 AGENT = "podwire:agent"
 DNS = "podwire:dns"
+CONTROLLER = "podwire:controller"
 RELAY = "podwire:relay"
 """The process of a world that makes Services reachable from its host."""
 
@@ -34,6 +35,12 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     DNS: (
         ("", ("namespaces", "services"), READ),
         ("discovery.k8s.io", ("endpointslices",), READ),
+    ),
+    CONTROLLER: (
+        ("", ("nodes", "services"), (*READ, "patch")),
+        ("", ("nodes/status", "services/status"), ("patch",)),
+        ("coordination.k8s.io", ("leases",), ("get", "create", "patch")),
+        ("", ("events",), RECORD),
     ),
     RELAY: (
         ("", ("nodes", "services"), READ),

@@ -44,11 +44,13 @@ class AccessProblem(msgspec.Struct, frozen=True):
         return f"{self.message}: {self.remedy}"
 
 
-def access_problem(error: Exception, kind: Kind[Any], role: str = "") -> AccessProblem:
-    """What the error of a list or a watch means; `role` is the ClusterRole that this program needs."""
+def access_problem(
+    error: Exception, kind: Kind[Any], role: str = "", verbs: str = "get, list and watch"
+) -> AccessProblem:
+    """What the error of a request means; `role` is the ClusterRole of this program, `verbs` what it must allow."""
     resource = resource_name(kind)
     if isinstance(error, ApiError):
-        return _refused(error, kind, resource, role)
+        return _refused(error, kind, role, verbs)
     if isinstance(error, CredentialsError):
         return AccessProblem("Credentials", f"{resource}: {error}", "this program needs usable credentials")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
@@ -67,9 +69,10 @@ def resource_name(kind: Kind[Any]) -> str:
     return f"{kind.resource}.{group}" if group else kind.resource
 
 
-def _refused(error: ApiError, kind: Kind[Any], resource: str, role: str) -> AccessProblem:
+def _refused(error: ApiError, kind: Kind[Any], role: str, verbs: str) -> AccessProblem:
+    resource = resource_name(kind)
     if error.code == HTTPStatus.FORBIDDEN:
-        return _forbidden(error, resource, role)
+        return _forbidden(error, resource, role, verbs)
     if error.code == HTTPStatus.UNAUTHORIZED:
         remedy = "check that the token or client certificate is of this cluster and has not expired"
         return AccessProblem(
@@ -79,23 +82,23 @@ def _refused(error: ApiError, kind: Kind[Any], resource: str, role: str) -> Acce
         message = f"{resource}: the API server does not serve {kind.api_version} (404)"
         remedy = "install the CustomResourceDefinition or an API server that has it, and check the path of --server"
         return AccessProblem("NotServed", message, remedy)
-    message = f"{resource}: the API server refuses list or watch: {error.code} {error.reason}: {error}"
+    message = f"{resource}: the API server refuses a request: {error.code} {error.reason}: {error}"
     return AccessProblem("ServerError", message, "the log of the API server has more")
 
 
-def _forbidden(error: ApiError, resource: str, role: str) -> AccessProblem:
+def _forbidden(error: ApiError, resource: str, role: str, verbs: str) -> AccessProblem:
     """Without RBAC nothing of a kind is known: name the role, and the command that binds it to this account."""
     found = _FORBIDDEN.search(str(error))
     user = found["user"] if found else "this account"
     verb = found["verb"] if found else "list or watch"
     message = f"{resource}: {user} may not {verb} it (403), so nothing of it is known"
     if not role:
-        return AccessProblem("Forbidden", message, f"a role of {user} must allow get, list and watch of {resource}")
+        return AccessProblem("Forbidden", message, f"a role of {user} must allow {verbs} of {resource}")
     account = _ACCOUNT.fullmatch(user)
     subject = f"--serviceaccount={account['namespace']}:{account['name']}" if account else f"--user='{user}'"
     binding = f"kubectl create clusterrolebinding {role} --clusterrole={role} {subject}"
     remedy = (
-        f"ClusterRole {role} must allow get, list and watch of {resource} and be bound to {user}: `podwire install` "
+        f"ClusterRole {role} must allow {verbs} of {resource} and be bound to {user}: `podwire install` "
         f"writes both; if only the binding is missing: {binding}"
     )
     return AccessProblem("Forbidden", message, remedy)

@@ -31,6 +31,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 ValueT = TypeVar("ValueT")
 
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
 PAGE = 500
 """Objects of one page of a list, as client-go's pager requests them: memory does not grow with the collection."""
@@ -173,11 +174,16 @@ class Client:
         return read_response(path, await self._call("POST", path, msgspec.json.encode(body)), _TokenRequest).status
 
     async def patch(
-        self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], subresource: str = ""
+        self,
+        kind: Kind[ObjectT],
+        key: NamespacedName,
+        body: Mapping[str, Any],
+        subresource: str = "",
+        content_type: str = MERGE_PATCH,
     ) -> ObjectT:
-        """Merge the body into the object (RFC 7386)."""
+        """Merge the body into the object (RFC 7386); a strategic merge patch merges lists such as conditions by key."""
         path = kind.path(key.namespace, key.name, subresource)
-        answer = await self._call("PATCH", path, msgspec.json.encode(body), content_type=MERGE_PATCH)
+        answer = await self._call("PATCH", path, msgspec.json.encode(body), content_type=content_type)
         return read_response(path, answer, kind.type)
 
     async def apply(self, kind: Kind[ObjectT], key: NamespacedName, body: Mapping[str, Any], manager: str) -> ObjectT:

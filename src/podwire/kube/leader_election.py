@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from podwire.kube.access_problem import AccessProblem, access_problem
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import LEASES
 from podwire.kube.leases import Election, State, Timing, Write
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EXPECTED_REASONS = frozenset({"Conflict", "AlreadyExists", "NotFound"})
+"""Another candidate was faster, or the Lease is gone."""
 JITTER = 1.2
 """Followers try again after up to this times the retry period, so that they do not all write at once."""
 
@@ -35,6 +38,8 @@ class LeaderElector:
         self._identity = identity
         self._timing = timing or Timing()
         self._election = Election(identity, self._timing)
+        self.problem: AccessProblem | None = None
+        """Why the Lease cannot be read or written; None where it can."""
 
     @property
     def leading(self) -> bool:
@@ -101,12 +106,23 @@ class LeaderElector:
             write = self._election.next_write(started)
             if write is not None:
                 self._election.written(await self._put(write), started)
+            self.problem = None
         except ApiError as error:
-            log.debug("Lease %s: %s", self._lease, error)
+            self._failed(error)
             if error.reason in {"Conflict", "NotFound"} and self._election.state is State.LEADING:
                 await self._observe()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.debug("Lease %s: %r", self._lease, error)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Without rights nobody ever leads: that is logged at once, and once."""
+        log.debug("Lease %s: %r", self._lease, error)
+        if isinstance(error, ApiError) and error.reason in EXPECTED_REASONS:
+            return
+        before = self.problem
+        self.problem = access_problem(error, LEASES, self._client.role, "get, create and patch")
+        if self.problem.is_persistent and self.problem != before:
+            log.error("Lease %s: %s", self._lease, self.problem)
 
     async def _observe(self) -> None:
         """After a conflict: another one wrote, and leads if it took the Lease."""

@@ -51,6 +51,11 @@ class SharedInformers:
             task.cancel()
         store.clear()
 
+    @property
+    def informers(self) -> tuple[Informer[Any], ...]:
+        """Those of all kinds, for metrics and probes."""
+        return tuple(store.informer for store in self._stores.values())
+
     async def synced(self) -> None:
         """Return when every kind that was requested until now has been listed once."""
         for store in list(self._stores.values()):

@@ -41,7 +41,7 @@ class Cluster(msgspec.Struct, frozen=True):
     """What holds for all nodes.
 
     Attributes:
-        ranges: the ranges of all pods, one for each IP version.
+        ranges: the ranges of all pods, any number of each IP version.
         mode: how packets travel between nodes.
         accepts: another mode in which packets are received too, while the nodes change from one to the other.
         vxlan: the settings of the VXLAN device, for modes that have one.

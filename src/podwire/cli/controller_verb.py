@@ -1,0 +1,5 @@
+"""podwire controller"""
+
+from podwire.controllers.flags import command
+
+__all__ = ["command"]

@@ -1,0 +1,1 @@
+"""Ranges of pods: each Node gets its podCIDRs from pools."""
