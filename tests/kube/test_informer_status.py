@@ -46,6 +46,17 @@ def test_wrong_credentials_are_reported_at_once_and_once_a_minute(caplog: pytest
     assert "endpointslices.discovery.k8s.io: the API server does not accept the credentials" in caplog.text
 
 
+def test_a_right_that_was_there_before_is_missed_loudly_only_when_that_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    """A kube-apiserver that has just started refuses everything until it has read its roles."""
+    clock = Clock()
+    status = InformerStatus(CONFIG_MAPS, clock)
+    status.listed()
+    for seconds, reported in ((0, 0), (2, 0), (3, 1), (30, 1), (31, 2)):
+        clock.now += seconds
+        status.failed(ApiError(403, "Forbidden", "no"), 1.0)
+        assert errors(caplog) == reported
+
+
 def test_a_problem_is_known_until_the_server_is_followed_again_and_reported_as_it_is_logged() -> None:
     clock = Clock()
     status = InformerStatus(CONFIG_MAPS, clock, "podwire:agent")

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 10.0
 """A server that restarts is away for less; longer trouble is logged."""
+REFUSED_SECONDS = 5.0
+"""An API server that has just started knows no roles for a second or two, and refuses what it allowed before."""
 REPEAT_SECONDS = 60.0
 
 
@@ -81,13 +83,19 @@ class InformerStatus:
             self._failing_since = now
         self.problem = access_problem(error, self._kind, self._role)
         overdue = self._logged is None or now - self._logged >= REPEAT_SECONDS
-        if not overdue or not (self.problem.is_persistent or now - self._failing_since >= QUIET_SECONDS):
+        if not overdue or now - self._failing_since < self._quiet(self.problem):
             log.debug("%s: %r; again in %.2f s", self.resource, error, delay)
             return
         self._logged = now
         log.error("%s", self.problem)
         if self.reported is not None:
             self.reported(self.problem)
+
+    def _quiet(self, problem: AccessProblem) -> float:
+        """Return for how many seconds trouble is none yet: not at all for a kind that was never readable."""
+        if not problem.is_persistent:
+            return QUIET_SECONDS
+        return REFUSED_SECONDS if self.lists else 0.0
 
     def rejected(self, rejections: Iterable[Rejected]) -> None:
         """These objects, and no others, cannot be decoded now; each state of one is logged once."""
