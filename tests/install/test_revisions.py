@@ -99,3 +99,11 @@ def test_a_pod_that_restores_a_node_has_a_valid_name() -> None:
 )
 def test_the_outcome_of_such_a_pod(status: dict[str, Any], expected: str | None) -> None:
     assert restore_pods.outcome(msgspec.convert({"status": status}, PodState)) == expected
+
+
+def test_an_upgrade_within_a_release_keeps_the_image() -> None:
+    known = revisions.added(
+        {}, of_settings(changed(version=own_version(), image="registry.example.org/podwire@sha256:a"))
+    )
+    settings = installing.upgraded(known, {"overlay": "vxlan"}).settings
+    assert (settings.image, settings.overlay) == ("registry.example.org/podwire@sha256:a", "vxlan")

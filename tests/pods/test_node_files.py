@@ -24,6 +24,7 @@ def content(files: NodeFiles) -> dict[str, tuple[bytes, int]]:
 def test_files_are_placed_and_removed(files: NodeFiles) -> None:
     assert node_files.place(files) == []
     assert os.access(files.plugin, os.X_OK)
+    assert files.state.stat().st_mode & 0o777 == 0o700, "its sockets and stores are for root"
     assert str(files.socket) in files.configuration.read_text()
     assert sorted(content(files)) == sorted((str(files.plugin), str(files.configuration))), "no half files remain"
     assert node_files.remove(files) == [f"removed {files.configuration}", f"removed {files.plugin}"]

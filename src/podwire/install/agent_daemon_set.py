@@ -122,6 +122,9 @@ def agent_flags(settings: Settings) -> list[str]:
         f"--pod-cidrs={','.join(settings.pod_cidrs)}",
         f"--service-cidrs={','.join(settings.service_cidrs)}",
         f"--overlay={settings.overlay}",
+        *([f"--overlay-accept={settings.overlay_accept}"] if settings.overlay_accept else []),
+        *([f"--mtu={settings.mtu}"] if settings.mtu else []),
+        *([f"--pod-access-cidrs={','.join(settings.pod_access_cidrs)}"] if settings.pod_access_cidrs else []),
         *(["--replace-kube-proxy"] if settings.replace_kube_proxy else []),
         # Prometheus comes from other hosts.
         *([f"--metrics-bind-address=0.0.0.0:{METRICS_PORT},[::]:{METRICS_PORT}"] if settings.pod_monitors else []),

@@ -41,7 +41,7 @@ def deployment(settings: Settings) -> Manifest:
                 {"key": "CriticalAddonsOnly", "operator": "Exists"},
                 {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"},
             ],
-            "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_apart()]}},
+            "topologySpreadConstraints": [_spread()],
             "terminationGracePeriodSeconds": LINGER_SECONDS + 10,
             "securityContext": {
                 "runAsNonRoot": True,
@@ -62,10 +62,15 @@ def deployment(settings: Settings) -> Manifest:
     return manifest(DEPLOYMENTS, NAME, labels, spec=spec)
 
 
-def _apart() -> dict[str, Any]:
-    """Each pod on another node, where there are as many."""
-    selector = {"matchLabels": selecting_labels(COMPONENT)}
-    return {"weight": 100, "podAffinityTerm": {"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"}}
+def _spread() -> dict[str, Any]:
+    """On different nodes, where there are as many; during a rollout the new pods among themselves."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selecting_labels(COMPONENT)},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
 
 
 def _container(settings: Settings) -> dict[str, Any]:

@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from podwire.component.flags import RangeList
-from podwire.install.settings import OVERLAYS
+from podwire.pods.mode import Mode
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 FIXED = frozenset(
     {
         "certificate-authority", "client-certificate", "client-key", "context", "healthz-bind-address", "kubeconfig",
-        "metrics-bind-address", "node-name", "overlay", "pod-cidrs", "replace-kube-proxy", "server", "service-cidrs",
-        "state-dir", "token-file",
+        "metrics-bind-address", "mtu", "node-name", "overlay", "overlay-accept", "pod-access-cidrs", "pod-cidrs",
+        "replace-kube-proxy", "server", "service-cidrs", "state-dir", "token-file",
     }
 )  # fmt: skip
 """Flags of the agent that its manifest sets by itself."""
@@ -68,6 +68,8 @@ class AgentFlag(click.ParamType[Any]):
         return str(value)
 
 
+MODES = click.Choice([mode.value for mode in Mode])
+
 SETTINGS_FLAGS = (
     click.option("--image", metavar="IMAGE", help="The image of all programs.  [default: podwire:VERSION]"),
     click.option(
@@ -75,13 +77,24 @@ SETTINGS_FLAGS = (
         type=ServerUrl(),
         help="The API server as nodes reach it, not the Service 'kubernetes'.  [default: read from the cluster]",
     ),
-    click.option("--pod-cidrs", type=RangeList(), help="The ranges of all pods.  [default: read from the cluster]"),
+    click.option(
+        "--pod-cidrs", type=RangeList(any_number=True), help="The ranges of all pods.  [default: read from the cluster]"
+    ),
     click.option(
         "--service-cidrs",
         type=RangeList(any_number=True),
         help="The ranges of Services.  [default: read from the cluster]",
     ),
-    click.option("--overlay", type=click.Choice(OVERLAYS), help="How packets travel between nodes.  [default: direct]"),
+    click.option("--overlay", type=MODES, help="How packets travel between nodes.  [default: direct]"),
+    click.option("--overlay-accept", type=MODES, help="Receive this way too, while nodes change to the other."),
+    click.option(
+        "--mtu", type=click.IntRange(1350, 65535), help="The largest packet between nodes.  [default: the link's]"
+    ),
+    click.option(
+        "--pod-access-cidrs",
+        type=RangeList(any_number=True),
+        help="Hosts that reach pods directly, as nodes do, such as a control plane behind address translation.",
+    ),
     click.option(
         "--replace-kube-proxy/--keep-kube-proxy",
         default=None,
@@ -109,7 +122,8 @@ SETTINGS_FLAGS = (
     ),
 )
 SETTINGS = (
-    "image", "server", "pod_cidrs", "service_cidrs", "overlay", "replace_kube_proxy", "agent_flags",
+    "image", "server", "pod_cidrs", "service_cidrs", "overlay", "overlay_accept", "mtu", "pod_access_cidrs",
+    "replace_kube_proxy", "agent_flags",
     "dns", "dns_replicas", "domain", "upstreams", "pod_monitors",
 )  # fmt: skip
 

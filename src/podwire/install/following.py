@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import functools
+from collections.abc import Awaitable, Callable, Iterable
 
-from podwire.install import agent_daemon_set, dns_deployment, rollout
+from podwire.install import agent_daemon_set, rollout
 from podwire.install.applying import InstallError, Say
 from podwire.install.manifest import COMPONENT_LABEL, NAME, NAME_LABEL
 from podwire.install.pod_states import POD_STATES, PodState, Problem
 from podwire.install.rollout import Progress
-from podwire.install.settings import NAMESPACE, Settings
+from podwire.install.settings import NAMESPACE
 from podwire.kube.client import Client
 from podwire.kube.kinds import CONTROLLER_REVISIONS, DAEMON_SETS, DEPLOYMENTS, NODES
 from podwire.kube.meta import NamespacedName
@@ -20,21 +21,29 @@ HARD_SECONDS = 6.0
 """How long a problem that does not end by waiting has to last: kubelets report some for a moment."""
 
 
-async def follow(client: Client, settings: Settings, say: Say, patience: float) -> None:
-    """Return when every node that is up and DNS are ready.
+async def agents(client: Client, say: Say, patience: float) -> None:
+    """Return when every node that is up has its agent, and is Ready.
 
     Raises InstallError with all reasons, at once for what waiting does not help, else after `patience` seconds without
     progress.
     """
-    waiting = _Waiting(say, patience)
-    while True:
-        agents = await _agents(client)
-        parts = [agents, *([await _dns(client)] if settings.dns else [])]
-        if waiting.is_over(parts):
-            break
-        await asyncio.sleep(LOOK_SECONDS)
-    for name in agents.down:
+    progress = await _follow(lambda: _agents(client), _Waiting(say, patience))
+    for name in progress.down:
         say(f"node {name} is down: its agent starts when it is back")
+
+
+async def deployments(client: Client, keys: Iterable[NamespacedName], say: Say, patience: float) -> None:
+    """Return when all pods of these Deployments are ready. Raises InstallError as `agents` does."""
+    for key in keys:
+        await _follow(functools.partial(_deployment, client, key), _Waiting(say, patience))
+
+
+async def _follow(look: Callable[[], Awaitable[Progress]], waiting: _Waiting) -> Progress:
+    while True:
+        progress = await look()
+        if waiting.is_over(progress):
+            return progress
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 class _Waiting:
@@ -51,27 +60,25 @@ class _Waiting:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
-    def is_over(self, parts: list[Progress]) -> bool:
+    def is_over(self, progress: Progress) -> bool:
         """Report what is new. Raises InstallError where it does not go on."""
-        for name in (name for part in parts for name in part.done if name not in self._done):
+        for name in (name for name in progress.done if name not in self._done):
             self._done.add(name)
             self._moved = self._now()
             self._say(f"{name if ' ' in name else f'node {name}'}: ready")
-        problems = [one for part in parts for one in part.problems]
-        if not problems:
+        if progress.complete:
             return True
-        hard = [one for one in problems if one.hard]
+        hard = [one for one in progress.problems if one.hard]
         self._hard_since = (self._hard_since or self._now()) if hard else None
         if self._hard_since is not None and self._now() - self._hard_since > HARD_SECONDS:
-            raise InstallError(_text(hard, parts))
+            raise InstallError(_text(hard, progress))
         if self._now() - self._moved > self._patience:
-            raise InstallError(f"nothing has changed for {self._patience:.0f} s. {_text(problems, parts)}")
+            raise InstallError(f"nothing has changed for {self._patience:.0f} s. {_text(progress.problems, progress)}")
         return False
 
 
-def _text(problems: Iterable[Problem], parts: Iterable[Progress]) -> str:
-    blocked = (text for part in parts if (text := rollout.blocked_by(part)))
-    return "\n".join((*dict.fromkeys(map(str, problems)), *blocked))
+def _text(problems: Iterable[Problem], progress: Progress) -> str:
+    return "\n".join(filter(None, (*dict.fromkeys(map(str, problems)), rollout.blocked_by(progress))))
 
 
 async def _agents(client: Client) -> Progress:
@@ -85,10 +92,11 @@ async def _agents(client: Client) -> Progress:
     return rollout.of_agents(nodes.items, pods, rollout.newest_revision(revisions.items, daemon_set))
 
 
-async def _dns(client: Client) -> Progress:
-    key = NamespacedName(NAMESPACE, dns_deployment.NAME)
-    deployment, pods = await asyncio.gather(client.get(DEPLOYMENTS, key), pods_of(client, dns_deployment.COMPONENT))
-    return rollout.of_deployment(deployment, pods)
+async def _deployment(client: Client, key: NamespacedName) -> Progress:
+    deployment = await client.get(DEPLOYMENTS, key)
+    labels = ",".join(f"{name}={value}" for name, value in deployment.spec.selector.match_labels.items())
+    pods = await client.list(POD_STATES, key.namespace, labelSelector=labels)
+    return rollout.of_deployment(deployment, pods.items)
 
 
 async def pods_of(client: Client, component: str) -> list[PodState]:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from podwire.install import applying, changes, kube_proxy, revisions
+from podwire.install import applying, changes, following, kube_proxy, revisions
 from podwire.install.applying import InstallError, Say
-from podwire.install.following import follow
 from podwire.install.manifest import MANAGER_LABEL, Manifest
 from podwire.install.revisions import Revision, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, default_image, own_version
 from podwire.kube.client import ApiError, Client
-from podwire.kube.kinds import DAEMON_SETS
+from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS
 
 
 async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, patience: float) -> None:
@@ -24,10 +23,14 @@ async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, pa
     await applying.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
         await kube_proxy.end(client, say)
-    await applying.apply(client, wanted.manifests, say)
+    later = [one for one in wanted.manifests if one.kind == DEPLOYMENTS]
+    await applying.apply(client, (one for one in wanted.manifests if one not in later), say)
     if now is not None:
         await applying.delete(client, changes.removed(now.manifests, wanted.manifests), say)
-    await follow(client, wanted.settings, say, patience)
+    await following.agents(client, say, patience)
+    # Scheduled when all nodes are Ready, these pods are on different ones.
+    await applying.apply(client, later, say)
+    await following.deployments(client, [one.key for one in later], say, patience)
 
 
 async def _refuse_of_helm(client: Client, objects: Sequence[Manifest]) -> None:
@@ -65,7 +68,9 @@ def upgraded(known: Revisions, given: dict[str, object]) -> Revision:
 
 
 def _image(old: Settings, version: str) -> str:
-    """The same image of this release. Raises SettingsError where its name does not have the release."""
+    """The image of this release. Raises SettingsError where the old one's name does not have its release."""
+    if old.version == version:
+        return old.image
     name, _, tag = old.image.rpartition(":")
     if old.image == default_image(old.version) or (name and tag == old.version):
         return f"{name}:{version}"

@@ -62,9 +62,10 @@ class Status(Struct, frozen=True):
 
 
 class Spec(Struct, frozen=True):
-    """Where a pod runs."""
+    """Where a pod runs, and whether it has a network of its own."""
 
     node_name: str = ""
+    host_network: bool = False
 
 
 class PodState(Object, frozen=True):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from podwire.install import agent_daemon_set, applying, kube_proxy, restore_pods, revisions, rollout
+from podwire.install import agent_daemon_set, applying, dns_deployment, kube_proxy, restore_pods, revisions, rollout
 from podwire.install.applying import InstallError, Say
 from podwire.install.following import pods_of
-from podwire.install.manifest import APPLIED, MANAGER_LABEL, NAME, NAME_LABEL, Manifest, of_body
-from podwire.install.pod_states import PodState
+from podwire.install.manifest import APPLIED, COMPONENT_LABEL, MANAGER_LABEL, NAME, NAME_LABEL, Manifest, of_body
+from podwire.install.pod_states import POD_STATES, PodState
 from podwire.install.settings import NAMESPACE, default_image, own_version
 from podwire.install.waiting import PATIENCE_SECONDS, until
 from podwire.kube.client import ApiError, Client
 from podwire.kube.core import Node
-from podwire.kube.kinds import DAEMON_SETS, NODES
+from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, NODES, POD_DISRUPTION_BUDGETS, SERVICES
 from podwire.kube.meta import NamespacedName
+
+SERVED = (DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES)
+"""Kinds whose pods need an agent to end: their network has to be taken down by it."""
+DNS_SECONDS = 40.0
 
 
 async def found(client: Client) -> list[Manifest]:
@@ -54,15 +58,19 @@ async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
     of_helm = next((one for one in objects if _labels(one).get(MANAGER_LABEL) == "Helm"), None)
     if of_helm is not None:
         raise InstallError(f"{of_helm} belongs to a release of helm: run 'helm uninstall' first, then this again")
+    await _report_pods(client, say)
     await kube_proxy.start(client, say)
     agents = [one for one in objects if one.kind == DAEMON_SETS]
+    served = [one for one in objects if one.kind in SERVED]
+    await applying.delete(client, served, say)
+    await _dns_gone(client)
     await applying.delete(client, agents, say)
     nodes = (await client.list(NODES)).items
     up = [one for one in nodes if not rollout.is_down(one)]
     await _agents_gone(client, {one.metadata.name for one in up})
     left = [f"node {one.metadata.name}: is down" for one in nodes if rollout.is_down(one)]
     left += await _restore(client, up, image_name, say)
-    others = [one for one in objects if one.kind != DAEMON_SETS]
+    others = [one for one in objects if one not in (*agents, *served)]
     await applying.delete(client, (*others, revisions.config_map({})), say)
     return left
 
@@ -70,6 +78,22 @@ async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
 def _labels(one: Manifest) -> dict[str, str]:
     labels: dict[str, str] = one.body["metadata"].get("labels") or {}
     return labels
+
+
+async def _report_pods(client: Client, say: Say) -> None:
+    pods = (await client.list(POD_STATES)).items
+    losing = [one for one in pods if not one.spec.host_network and COMPONENT_LABEL not in one.metadata.labels]
+    if losing:
+        say(f"{len(losing)} pods lose their network, and end only when the cluster has another: {losing[0].key}, ...")
+
+
+async def _dns_gone(client: Client) -> None:
+    """Wait for the pods of DNS, for a time: those of a node that is down stay."""
+
+    async def gone() -> bool:
+        return not await pods_of(client, dns_deployment.COMPONENT)
+
+    await until(gone, DNS_SECONDS)
 
 
 async def _agents_gone(client: Client, nodes: set[str]) -> None:

@@ -13,8 +13,6 @@ RESOLV_CONF = "/etc/resolv.conf"
 DNS_INDEX = 10
 """The cluster DNS has the tenth address of the first Service range, as kubeadm and kubelets configure it."""
 
-OVERLAYS = ("direct", "vxlan")
-
 
 class SettingsError(Exception):
     """Settings that make no installation. The text has the flag and the remedy."""
@@ -27,9 +25,12 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         image: the image of all programs.
         version: the release of podwire, as a label of every object.
         server: the API server's URL as nodes reach it; never the Service `kubernetes`, which the agents make.
-        pod_cidrs: the ranges of all pods, at most one a family.
+        pod_cidrs: the ranges of all pods.
         service_cidrs: the ranges of Services.
-        overlay: how packets travel between nodes: one of OVERLAYS.
+        overlay: how packets travel between nodes: `--overlay` of the agent.
+        overlay_accept: a second way that is received, while nodes change from one to the other; empty: none.
+        mtu: the largest packet between nodes, in bytes; 0: that of each node's link.
+        pod_access_cidrs: hosts that reach pods directly, as nodes do.
         replace_kube_proxy: whether the agents remove what kube-proxy left on their nodes.
         agent_flags: more flags of `podwire agent`, such as `--announce-cidrs=192.0.2.0/24`.
         dns: whether podwire serves the cluster's DNS.
@@ -48,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     pod_cidrs: tuple[str, ...]
     service_cidrs: tuple[str, ...]
     overlay: str = "direct"
+    overlay_accept: str = ""
+    mtu: int = 0
+    pod_access_cidrs: tuple[str, ...] = ()
     replace_kube_proxy: bool = False
     agent_flags: tuple[str, ...] = ()
     dns: bool = True

@@ -54,6 +54,9 @@ def chart_values(settings: Settings) -> dict[str, Any]:
         "podCIDRs": list(settings.pod_cidrs),
         "serviceCIDRs": list(settings.service_cidrs),
         "overlay": settings.overlay,
+        "overlayAccept": settings.overlay_accept,
+        "mtu": settings.mtu,
+        "podAccessCIDRs": list(settings.pod_access_cidrs),
         "replaceKubeProxy": settings.replace_kube_proxy,
         "agentFlags": list(settings.agent_flags),
         "dns": {

@@ -51,6 +51,8 @@ class NodeFiles(msgspec.Struct, frozen=True):
 
 def place(files: NodeFiles) -> list[str]:
     """Write plugin, then configuration, each whole or not at all; return what a user should know. Raises OSError."""
+    files.state.mkdir(parents=True, exist_ok=True)
+    files.state.chmod(0o700)
     _keep(files)
     installation.install(files.plugin)
     installation.install_configuration(files.configuration, files.socket)
