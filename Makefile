@@ -1,11 +1,12 @@
 # make demo   brings up a small shop, proves its policies with real packets, takes it down
 # make test   everything that must hold, in about 5 minutes on 2 cores
-# make conformance FOCUS=DNS   Kubernetes' own tests against a world (conformance/README.md)
+# make conformance FOCUS=DNS   Kubernetes' own tests against a world (conformance/README.md), or against `make cluster` with CLUSTER=real
+# make cluster   a real Kubernetes of two nodes on this machine with podwire as its network (docs/how-to/real-cluster.md)
 
 # What Python compiles is kept, whatever the environment says: the tests start Python hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long check bench conformance image lock clean
+.PHONY: demo test test-long check bench conformance cluster cluster-down cluster-proof image lock clean
 SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json \
 	$(wildcard src/podwire-cni/*)
 
@@ -30,7 +31,18 @@ bench: .venv/ready-test
 
 # FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time.
 conformance: .venv/ready-run
-	.venv/bin/python -m tools.conformance --focus '$(FOCUS)' --skip '$(SKIP)' --procs $(or $(PROCS),4)
+	.venv/bin/python -m $(if $(filter real,$(CLUSTER)),tools.cluster suite,tools.conformance) --focus '$(FOCUS)' --skip '$(SKIP)' --procs $(or $(PROCS),4)
+
+# It stays until `make cluster-down`.
+cluster: image
+	.venv/bin/python -m tools.cluster up --shop
+
+cluster-down: .venv/ready-run
+	.venv/bin/python -m tools.cluster down
+
+# Some 40 minutes; writes docs/reference/cluster.md.
+cluster-proof: image
+	.venv/bin/python -m tools.cluster prove --name proof
 
 # dist/podwire-VERSION-MACHINE.oci.tar for container runtimes (docs/reference/image.md)
 image: .venv/ready-run

@@ -7,11 +7,19 @@ import os
 import subprocess
 import sys
 
-from tools.cluster import control, enter, record, start, stop
+from podwire.lab.demo import report
+from tools.cluster import control, enter, images, installation, kubectl, record, start, stop, suite
 from tools.cluster.api import NotReadyError
+from tools.cluster.arguments import parser
 from tools.cluster.cgroups import NoHierarchiesError
-from tools.cluster.layout import MAX_NODES, OUTSIDE, Layout, folder_of
+from tools.cluster.layout import OUTSIDE, Layout, folder_of
+from tools.cluster.proof import run as proof
+from tools.cluster.proof import shop
+from tools.cluster.proof.run import PARTS, Plan
+from tools.conformance.page import part
 from tools.conformance.programs import MissingGoError
+from tools.conformance.selection import Selection
+from tools.conformance.suite import Limits
 from tools.conformance.userland import MissingAptError
 
 FAULTS = (
@@ -22,54 +30,28 @@ FAULTS = (
     MissingAptError,
     control.NotRunningError,
     record.NoSuchClusterError,
+    installation.NoImageError,
+    kubectl.KubectlError,
     LookupError,
     ValueError,
 )
 """What is the machine's or the caller's: its text is the message."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    whole = argparse.ArgumentParser(prog="python -m tools.cluster", description=__doc__)
-    verbs = whole.add_subparsers(dest="verb", required=True)
-    named = argparse.ArgumentParser(add_help=False)
-    named.add_argument("--name", default="cluster", help="the cluster's name (default: %(default)s)")
-    up = verbs.add_parser("up", parents=[named], help="start a cluster; it stays until `down`")
-    up.add_argument("--nodes", type=int, default=2, choices=range(1, MAX_NODES + 1), metavar="N")
-    up.add_argument("--bare", action="store_true", required=True, help="install no network: nodes stay NotReady")
-    up.add_argument("--apart", action="store_true", help="the control plane on a host of its own that is no node")
-    up.add_argument("--no-pod-ranges", action="store_true", help="give nodes no podCIDRs")
-    verbs.add_parser("down", parents=[named], help="end the cluster and remove everything of it")
-    verbs.add_parser("status", parents=[named], help="hosts, their programs, the first process of each")
-    verbs.add_parser("kubeconfig", parents=[named], help="print the path of the kubeconfig")
-    for verb in ("kill", "stop", "start"):
-        control_verb = verbs.add_parser(verb, parents=[named], help=CONTROL_HELP[verb])
-        control_verb.add_argument("host", metavar="NODE")
-        control_verb.add_argument("program")
-    run = verbs.add_parser("exec", parents=[named], help=f"run a command on a node, or on `{OUTSIDE}` of all nodes")
-    run.add_argument("host", metavar="NODE")
-    run.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    load = verbs.add_parser("load", parents=[named], help="import an image's archive on each node")
-    load.add_argument("archive")
-    tests = verbs.add_parser("suite", parents=[named], help="run Kubernetes' own sig-network tests")
-    tests.add_argument("--focus", default="", metavar="RE", help="only tests whose name matches")
-    tests.add_argument("--skip", default="", metavar="RE", help="no tests whose name matches")
-    tests.add_argument("--procs", type=int, default=4, help="how many tests run at the same time (4)")
-    tests.add_argument("--limit", type=float, default=600.0, metavar="SECONDS", help="the longest of a test (600)")
-    tests.add_argument("--whole-limit", type=float, default=5400.0, metavar="SECONDS", help="... and of the run (5400)")
-    return whole
+NEXT_STEPS = """
+The cluster stays until `python -m tools.cluster down --name {name}`. Look around:
 
-
-CONTROL_HELP = {
-    "kill": "end a program with SIGKILL; it starts again by itself",
-    "stop": "end a program with SIGKILL until `start`",
-    "start": "start a program that was stopped",
-}
+  export KUBECONFIG={kubeconfig}
+  kubectl get nodes,pods -A -o wide
+  podwire status; podwire rows services; podwire doctor
+  python -m tools.cluster exec --name {name} node-1 -- nft list tables
+  python -m tools.cluster kill --name {name} node-1 kube-apiserver
+  python -m tools.cluster suite --name {name} --focus Services"""
 
 
 def main(argv: list[str]) -> int:
     """Run one verb; returns the exit status."""
-    chosen = parser().parse_args(argv)
+    chosen = parser(__doc__ or "").parse_args(argv)
     try:
         return VERBS[chosen.verb](chosen)
     except FAULTS as error:
@@ -83,10 +65,24 @@ def main(argv: list[str]) -> int:
 
 def up(chosen: argparse.Namespace) -> int:
     """Start a cluster."""
-    options = start.Options(chosen.name, chosen.nodes, chosen.apart, not chosen.no_pod_ranges)
+    archives = () if chosen.bare else (installation.image(),)
+    options = start.Options(chosen.name, chosen.nodes, chosen.apart, not chosen.no_pod_ranges, archives)
     layout = start.start(options, say)
-    print(f"export KUBECONFIG={layout.kubeconfig}")
-    return 0
+    if not chosen.bare:
+        installation.install(record.named(chosen.name), say)
+    lines = _prove_shop(chosen.name) if chosen.shop else ()
+    print(NEXT_STEPS.format(name=chosen.name, kubeconfig=layout.kubeconfig))
+    return int(not all(line.ok for line in lines))
+
+
+def _prove_shop(name: str) -> tuple[report.Line, ...]:
+    """Apply the shop and print its table."""
+    found = record.named(name)
+    run = kubectl.of(found.layout.kubeconfig)
+    shop.apply(found, run)
+    lines = shop.prove(run)
+    print(report.text(lines, ()))
+    return lines
 
 
 def down(chosen: argparse.Namespace) -> int:
@@ -132,8 +128,6 @@ def execute(chosen: argparse.Namespace) -> int:
 
 def load(chosen: argparse.Namespace) -> int:
     """Import an image."""
-    from tools.cluster import images
-
     found = record.named(chosen.name)
     images.load(found.layout, found.built, os.path.abspath(chosen.archive))
     return 0
@@ -141,15 +135,25 @@ def load(chosen: argparse.Namespace) -> int:
 
 def run_suite(chosen: argparse.Namespace) -> int:
     """Run tests and print their table; 1 where one did not end as it should."""
-    from tools.cluster import suite
-    from tools.conformance.page import part
-    from tools.conformance.selection import Selection
-    from tools.conformance.suite import Limits
-
-    limits = Limits(chosen.procs, chosen.limit, chosen.whole_limit)
-    done = suite.run(record.named(chosen.name), Selection(chosen.focus, chosen.skip), limits)
+    done = suite.run(record.named(chosen.name), Selection(chosen.focus, chosen.skip), _limits(chosen))
     print(part(done.results))
     return int(done.has_surprise)
+
+
+def prove(chosen: argparse.Namespace) -> int:
+    """Prove everything and write the page, or prove some parts; 1 where something did not hold."""
+    parts = tuple(part for part in PARTS if part in chosen.parts.split(","))
+    plan = Plan(chosen.name, chosen.nodes, parts, Selection(chosen.focus, chosen.skip), _limits(chosen))
+    folder = chosen.page or proof.prove(plan, say)
+    say(f"the evidence is in {folder}")
+    if chosen.page or parts == PARTS:
+        proof.write_page(folder)
+        say(f"written: {proof.DOCUMENT}")
+    return int(not proof.evidence_of(folder).ok)
+
+
+def _limits(chosen: argparse.Namespace) -> Limits:
+    return Limits(chosen.procs, chosen.limit, chosen.whole_limit)
 
 
 def say(text: str) -> None:
@@ -168,6 +172,7 @@ VERBS = {
     "exec": execute,
     "load": load,
     "suite": run_suite,
+    "prove": prove,
 }
 
 

@@ -120,7 +120,6 @@ def _controller_manager(layout: Layout) -> dict[str, str]:
         "root-ca-file": str(layout.pki / "ca.crt"),
         **_pair("cluster-signing-cert-file", "cluster-signing-key-file", layout.pki / "ca"),
         "service-cluster-ip-range": ",".join(SERVICE_RANGES),
-        "leader-elect": "false",
         "kube-api-qps": str(CONTROLLERS_QPS),
         "kube-api-burst": str(CONTROLLERS_BURST),
         **(ranges if layout.pod_ranges else {"allocate-node-cidrs": "false"}),
@@ -133,7 +132,6 @@ def _scheduler(layout: Layout) -> dict[str, str]:
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
         "authorization-kubeconfig": kubeconfig,
-        "leader-elect": "false",
     }
 
 

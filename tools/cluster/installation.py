@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.cluster import enter, images
+from podwire import __version__
+from tools.cluster import enter
 from tools.cluster.api import NotReadyError, wait
 from tools.cluster.kubectl import environment, is_ready, items
 from tools.cluster.kubectl import of as kubectl_of
@@ -24,6 +26,10 @@ DNS_NAME = "kubernetes.default.svc.cluster.local"
 AGENTS = ("-n", "kube-system", "pods", "-l", "k8s-app=podwire-agent")
 
 
+class NoImageError(Exception):
+    """The image is not built. The text has the remedy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """Seconds from the start of the installation until ..."""
@@ -32,17 +38,24 @@ class Times:
     dns_answers: float
 
 
-def install(record: Record, archive: Path, report: Callable[[str], None], *flags: str) -> Times:
-    """Import the image, run `podwire install`, wait until nodes are Ready and DNS answers on each of them.
+def image() -> Path:
+    """The archive of podwire's image, as `make image` writes it. Raises NoImageError."""
+    path = REPOSITORY / "dist" / f"podwire-{__version__}-{platform.machine()}.oci.tar"
+    if not path.exists():
+        raise NoImageError(f"{path} is not there: run `make image`")
+    return path
+
+
+def install(record: Record, report: Callable[[str], None], *flags: str) -> Times:
+    """Run `podwire install`, wait until nodes are Ready and DNS answers on each of them. The nodes have the image.
 
     Raises CalledProcessError, NotReadyError.
     """
-    report(f"import {archive.name} on each node")
-    images.load(record.layout, record.built, archive)
     report("podwire install")
     began = time.monotonic()
     podwire(record.layout, "install", *flags)
-    ready = wait("all nodes are Ready", READY_SECONDS, lambda: nodes_ready(record.layout))
+    wait("all nodes are Ready", READY_SECONDS, lambda: nodes_ready(record.layout))
+    ready = time.monotonic() - began
     for host in record.layout.hosts:
         if host.is_node:
             wait_for_dns(record.layout, host.name)
@@ -51,12 +64,9 @@ def install(record: Record, archive: Path, report: Callable[[str], None], *flags
     return times
 
 
-def podwire(layout: Layout, *words: str) -> str:
-    """Run podwire against the cluster; what it reports goes to standard error. Raises CalledProcessError."""
-    done = subprocess.run(
-        [PODWIRE, *words], check=True, env=environment(layout.kubeconfig), stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout
+def podwire(layout: Layout, *words: str) -> None:
+    """Run podwire against the cluster; its report is shown on standard error. Raises CalledProcessError."""
+    subprocess.run([PODWIRE, *words], check=True, env=environment(layout.kubeconfig), stdout=sys.stderr)
 
 
 def nodes_ready(layout: Layout) -> bool:

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.cluster import cgroups, configuration, control, credentials, images, programs, record, stop
+from tools.cluster import cgroups, configuration, control, credentials, enter, images, programs, record, stop
 from tools.cluster.api import Api, wait
 from tools.cluster.layout import OUTSIDE, Layout, folder_of
 
@@ -21,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FIRST_PROCESS_SECONDS = 20.0
 API_SECONDS = 120.0
 NODE_SECONDS = 120.0
+CONTAINERD_SECONDS = 60.0
 NEEDED = ("unshare", "nsenter", "mount", "ip", "nice")
 COVERED = ("/etc", "/opt", "/run", "/sys", "/var")
 """Folders of which a node sees its own: a cluster's files cannot be there."""
@@ -33,12 +35,14 @@ class UnsuitableMachineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `up` is called with; the fields are those of Layout."""
+    """What `up` is called with; the fields but the last are those of Layout."""
 
     name: str
     nodes: int
     apart: bool = False
     pod_ranges: bool = True
+    archives: tuple[Path, ...] = ()
+    """Images that every node gets, imported while the API server starts."""
 
 
 def start(options: Options, report: Callable[[str], None]) -> Layout:
@@ -55,10 +59,17 @@ def start(options: Options, report: Callable[[str], None]) -> Layout:
     began = time.monotonic()
     try:
         _launch(layout, built)
-        api = Api(layout.kubeconfig)
-        wait("the API server is ready", API_SECONDS, api.is_ready)
-        report(f"the API server is ready after {time.monotonic() - began:.1f} s")
-        images.load(layout, built, images.pause(built))
+        with ThreadPoolExecutor() as threads:
+            imported = [
+                threads.submit(_import_images, layout, built, host.name, options.archives)
+                for host in layout.hosts
+                if host.is_node
+            ]
+            api = Api(layout.kubeconfig)
+            wait("the API server is ready", API_SECONDS, api.is_ready)
+            report(f"the API server is ready after {time.monotonic() - began:.1f} s")
+            for one in imported:
+                one.result()
         wait("all nodes are registered", NODE_SECONDS, lambda: len(api.get("/api/v1/nodes")["items"]) == layout.nodes)
         wait("the default ServiceAccount exists", NODE_SECONDS, lambda: _has_service_account(api))
     except BaseException:
@@ -118,6 +129,22 @@ def _launch(layout: Layout, built: programs.Programs) -> None:
             )  # fmt: skip
     for host in (OUTSIDE, *(host.name for host in layout.hosts)):
         wait(f"{host}: see {layout.logs}/world.log", FIRST_PROCESS_SECONDS, functools.partial(_is_up, layout, host))
+
+
+def _import_images(layout: Layout, built: programs.Programs, host: str, archives: tuple[Path, ...]) -> None:
+    """Import the images of a node when its containerd takes requests."""
+    names = [str(built["ctr"]), "--connect-timeout=1s", "version"]
+    wait(f"containerd of {host}", CONTAINERD_SECONDS, lambda: _succeeds(layout, host, names))
+    for archive in (images.pause(built), *archives):
+        images.load_on(layout, host, built, archive)
+
+
+def _succeeds(layout: Layout, host: str, words: list[str]) -> bool:
+    try:
+        enter.run(layout, host, *words)
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
 def _is_up(layout: Layout, host: str) -> bool:

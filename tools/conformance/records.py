@@ -22,11 +22,16 @@ class Record(msgspec.Struct, frozen=True):
     limits: str
 
 
+def describe() -> tuple[str, str]:
+    """The commit that is tested, and the day."""
+    call = ["git", "describe", "--always", "--dirty"]
+    described = subprocess.run(call, check=False, capture_output=True, text=True).stdout.strip()
+    return described or "unknown", datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
 def begin(folder: Path, limits: str) -> Record:
     """Write the record of a run that begins now."""
-    describe = ["git", "describe", "--always", "--dirty"]
-    described = subprocess.run(describe, check=False, capture_output=True, text=True).stdout.strip()
-    record = Record(described or "unknown", datetime.datetime.now(datetime.UTC).date().isoformat(), limits)
+    record = Record(*describe(), limits)
     folder.joinpath(FILE).write_bytes(msgspec.json.encode(record))
     return record
 

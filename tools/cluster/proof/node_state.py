@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from tools.cluster import enter
 from tools.cluster.layout import Layout
@@ -45,10 +44,3 @@ def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 def _steady(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not VOLATILE.search(line))
-
-
-def write(path: Path, states: dict[str, dict[str, str]]) -> None:
-    """Write the states of all nodes, for a look at what differs."""
-    path.write_text(
-        "\n".join(f"== {host} {name}\n{text}" for host, state in states.items() for name, text in state.items())
-    )

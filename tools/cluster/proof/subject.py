@@ -44,6 +44,11 @@ class Subject:
         """Add a check and report it."""
         self.evidence.check(part, name, seen, ok, self.report)
 
+    @property
+    def has_shop(self) -> bool:
+        """Whether the shop was applied."""
+        return any(check.part == "shop" for check in self.evidence.checks)
+
     def settle(self) -> float:
         """Wait until programs, nodes and agents are as after the start; return the seconds. Raises NotReadyError."""
         return wait("the cluster is as after its start", SETTLE_SECONDS, self._is_settled)
