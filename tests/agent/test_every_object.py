@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from podwire.agent.config import AgentConfig
+from podwire.agent.inputs import Inputs
 from podwire.agent.node_agent import Agent
 from podwire.dns.server import DnsConfig, serve_objects
 from podwire.kube import kinds
@@ -98,9 +99,10 @@ async def test_an_agent_becomes_ready_and_follows_every_object(every: int, caplo
             healthz=(),
             metrics=(),
         )
-        agent = Agent(config, client)
+        inputs = Inputs(client)
+        agent = Agent(config, client, inputs)
         running = asyncio.create_task(agent.run())
-        for informer in agent._informers:
+        for informer in inputs.required:
             await informer.synced.wait()
             await server.delivered[informer.status.resource.partition(".")[0]].wait()
             await informer.wait_for(lambda informer=informer: any(key.name == "last" for key in informer.objects))  # type: ignore[misc]
@@ -109,8 +111,8 @@ async def test_an_agent_becomes_ready_and_follows_every_object(every: int, caplo
         assert not running.done()
         reconcilers = [one for capability in agent._capabilities for one in capability.reconcilers]
         assert {one.name: one.underivable for one in reconcilers if one.underivable} == {}
-        assert {informer.status.resource: len(informer.objects) for informer in agent._informers} == dict.fromkeys(
-            (informer.status.resource for informer in agent._informers), 1
+        assert {informer.status.resource: len(informer.objects) for informer in inputs.required} == dict.fromkeys(
+            (informer.status.resource for informer in inputs.required), 1
         )
         running.cancel()
     assert faults(caplog) == []

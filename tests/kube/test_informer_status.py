@@ -61,12 +61,16 @@ def test_a_problem_is_known_until_the_server_is_followed_again_and_reported_as_i
     clock = Clock()
     status = InformerStatus(CONFIG_MAPS, clock, "podwire:agent")
     reported: list[AccessProblem] = []
-    status.reported = reported.append
+    status.report(reported.append)
+    assert not reported
     for _ in range(2):
         status.failed(ApiError(403, "Forbidden", "no"), 1.0)
     assert status.problem is not None
     assert (status.problem.reason, reported) == ("Forbidden", [status.problem])
     assert "ClusterRole podwire:agent" in str(status.problem)
+    later: list[AccessProblem] = []
+    status.report(later.append)
+    assert later == reported, "what lasts is reported to a listener that comes later"
     status.well()
     assert status.problem is None
 

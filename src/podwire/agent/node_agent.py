@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
 from podwire.agent.dropped_packets import DroppedPackets
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
+from podwire.agent.inputs import Inputs
 from podwire.agent.kernel_features import KernelFeatures
 from podwire.agent.policy_gate import PolicyGate, identity, link_end
 from podwire.agent.proxy_health import ProxyHealth
@@ -32,10 +34,8 @@ from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.kube.access_problem import AccessProblem
 from podwire.kube.client import Client
 from podwire.kube.core import Node
-from podwire.kube.informer import Informer
-from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from podwire.kube.kinds import NODES, SERVICES
 from podwire.kube.meta import NamespacedName, ObjectMeta
-from podwire.kube.optional_informer import OptionalInformer
 from podwire.kube.recorder import Recorder
 from podwire.kube.services import Service
 from podwire.pods.network import PodNetwork, Settings
@@ -48,6 +48,10 @@ from podwire.services.sink import ServiceSink
 
 PROXY_MODE = "nftables"
 """kube-proxy's name of the mode in which Services are translated."""
+COLLECT_AFTER = 700
+"""Objects after which garbage is looked for once the agent is ready: Python's default."""
+CHECK_KERNEL_SECONDS = 3.0
+"""Longest time for which the first rows go before the look at what the kernel lacks."""
 
 
 class Capability(Protocol):
@@ -66,35 +70,33 @@ class Capability(Protocol):
 class Agent:
     """All capabilities of one node on one set of informers."""
 
-    def __init__(self, config: AgentConfig, client: Client) -> None:
+    def __init__(self, config: AgentConfig, client: Client, inputs: Inputs) -> None:
         self._config = config
-        self._nodes = Informer(client, NODES)
-        self._services, self._slices = Informer(client, SERVICES), Informer(client, ENDPOINT_SLICES)
-        pods, namespaces = Informer(client, PODS), Informer(client, NAMESPACES)
-        policies = Informer(client, NETWORK_POLICIES)
-        self._informers = (self._nodes, self._services, self._slices, pods, namespaces, policies)
+        self._inputs = inputs
+        nodes, services, slices, pods = inputs.nodes, inputs.services, inputs.slices, inputs.pods
         self._health = ProxyHealth(config.node)
         self._proxy_metrics = ProxyMetrics(self._health)
-        self._ready = False
+        self._ready = asyncio.Event()
         self._features = KernelFeatures()
         gate = PolicyGate()
         sysctls = SysctlRecord(config.sysctl_record)
         settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db", sysctls)
         self._network = PodNetwork(settings, gate)
         numbers = IdentityAllocator(config.folder / "identities.db")
-        self._policies = Policies(config.node, pods, namespaces, policies, PolicySink.here(sysctls.write), numbers)
+        self._policies = Policies(
+            config.node, pods, inputs.namespaces, inputs.policies, PolicySink.here(sysctls.write), numbers
+        )
         gate.guard(self._policies)
         sink = MeasuredSink(ServiceSink.here(self._proxy_metrics.ended), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)
-        self._service_cidrs = OptionalInformer(client, SERVICE_CIDRS)
-        host = HostFeeds(pods, self._nodes, self._service_cidrs)
-        self._proxy = ServiceProxy(self._services, self._slices, sink, view, host)
-        self._checks = ServiceChecks(config.node, self._proxy.reconciler, self._services, self._nodes)
+        host = HostFeeds(pods, nodes, inputs.service_cidrs)
+        self._proxy = ServiceProxy(services, slices, sink, view, host)
+        self._checks = ServiceChecks(config.node, self._proxy.reconciler, services, nodes)
         self._dropped = DroppedPackets()
         self._recorder = Recorder(client, "podwire-agent")
         place = Place(config.node, config.nodeport_addresses)
-        self._health_ports = HealthCheckPorts(place, self._services, self._slices, self._nodes, self._health)
-        feeds = Feeds(self._services, self._slices, self._nodes)
+        self._health_ports = HealthCheckPorts(place, services, slices, nodes, self._health)
+        feeds = Feeds(services, slices, nodes)
         self._announcing = announcing(config, feeds, self._proxy.settle, self._note, sysctls.write)
         self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
 
@@ -109,19 +111,18 @@ class Agent:
     async def _work(self) -> None:
         for attachment in self._network.attachments:
             self._policies.attach(*identity(attachment), attachment.addresses, link_end(attachment))
-        self._nodes.subscribe(self._network.node_changed)
-        self._nodes.subscribe(self._health.node_changed)
-        self._slices.subscribe(self._network.slice_changed)
+        self._inputs.nodes.subscribe(self._network.node_changed)
+        self._inputs.nodes.subscribe(self._health.node_changed)
+        self._inputs.slices.subscribe(self._network.slice_changed)
         changed = asyncio.Event()
         for listener in (self._proxy_metrics.service_changed, self._checks.service_changed, _setting(changed)):
-            self._services.subscribe(listener)
+            self._inputs.services.subscribe(listener)
         for slice_listener in (self._proxy_metrics.slice_changed, self._checks.slice_changed, _setting(changed)):
-            self._slices.subscribe(slice_listener)
+            self._inputs.slices.subscribe(slice_listener)
         async with asyncio.TaskGroup() as tasks:
-            for informer in self._informers:
-                informer.status.reported = self._report
-                tasks.create_task(informer.run())
-            tasks.create_task(self._service_cidrs.run())
+            for informer in self._inputs.required:
+                informer.status.report(self._report)
+            tasks.create_task(self._inputs.run())
             tasks.create_task(self._network.run())
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())
@@ -131,30 +132,37 @@ class Agent:
                 tasks.create_task(one.run())
             tasks.create_task(self._become_ready())
             if self._config.check_kernel:
-                tasks.create_task(self._features.check())
+                tasks.create_task(self._check_kernel())
             tasks.create_task(self._follow_proxy(changed))
-            await self._nodes.synced.wait()
+            await self._inputs.nodes.synced.wait()
             self._network.nodes_complete()
-            await self._slices.synced.wait()
+            await self._inputs.slices.synced.wait()
             self._network.slices_complete()
 
     async def _become_ready(self) -> None:
         """Wait until every kind has been listed once and every capability is applied."""
-        for informer in self._informers:
-            await informer.synced.wait()
+        await self._inputs.synced()
         for capability in self._capabilities:
             await capability.settle()
         if self._config.replace_kube_proxy:
             from podwire.agent import kube_proxy_leftovers
 
             await kube_proxy_leftovers.remove()
-        self._ready = True
+        self._ready.set()
+        gc.set_threshold(COLLECT_AFTER)
         memory.release()
+
+    async def _check_kernel(self) -> None:
+        """Look for what the kernel lacks: after the first rows, or while they do not come."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_KERNEL_SECONDS):
+                await self._ready.wait()
+        await self._features.check()
 
     async def _follow_proxy(self, changed: asyncio.Event) -> None:
         """Note each time that all changes of Services are applied, and report what is wrong with them then."""
-        await self._services.synced.wait()
-        await self._slices.synced.wait()
+        await self._inputs.services.synced.wait()
+        await self._inputs.slices.synced.wait()
         changed.set()
         while True:
             await changed.wait()
@@ -173,7 +181,7 @@ class Agent:
         """Record an event about this Node, as far as this account may still do that."""
         name = self._config.node
         # A kubelet's events about its own node have its name as uid too: the object need not be known.
-        node = self._nodes.objects.get(NamespacedName("", name), Node(metadata=ObjectMeta(name=name, uid=name)))
+        node = self._inputs.nodes.objects.get(NamespacedName("", name), Node(metadata=ObjectMeta(name=name, uid=name)))
         self._recorder.event(NODES, node, f"API{problem.reason}", f"podwire-agent: {problem}", warning=True)
 
     def _rows(self) -> Mapping[str, Callable[[], Iterable[object]]]:
@@ -197,18 +205,18 @@ class Agent:
         }
 
     def _readyz(self) -> Page:
-        return verdict(self._ready, (*self._features.obstacles(), *access_obstacles(self._informers)))
+        return verdict(self._ready.is_set(), (*self._features.obstacles(), *access_obstacles(self._inputs.required)))
 
     def _families(self) -> Iterator[Family]:
         yield from self._proxy_metrics.families()
         yield from self._checks.families()
-        yield from of_informers(self._informers)
+        yield from of_informers(self._inputs.required)
         yield from metrics.of_reconcilers([one for capability in self._capabilities for one in capability.reconcilers])
         for announced in self._announcing:
             yield from announced.families()
         yield from self._dropped.families()
         yield from self._features.families()
-        yield metrics.of_readiness(ready=self._ready)
+        yield metrics.of_readiness(ready=self._ready.is_set())
         yield from of_process()
 
 

@@ -32,7 +32,7 @@ class TrafficPolicy(enum.StrEnum):
     @classmethod
     def of(cls, value: str | None) -> TrafficPolicy:
         """Return the policy of a field's value; all but `Local` mean `Cluster`, an absent field too."""
-        return cls.LOCAL if value == cls.LOCAL else cls.CLUSTER
+        return cls.LOCAL if value == "Local" else cls.CLUSTER
 
 
 class Outcome(enum.StrEnum):

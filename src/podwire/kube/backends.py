@@ -53,7 +53,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
     def is_local(self, node: str) -> bool:
         """Whether it may be a pod of this node: its slice names this node, or none."""
-        return self.node in {"", node}
+        return self.node == node or not self.node
 
 
 class PortKey(msgspec.Struct, frozen=True):
@@ -91,9 +91,9 @@ def by_port(service: Service, slices: Iterable[EndpointSlice]) -> Mapping[PortKe
             if member is None:
                 continue
             for backends, port in ports:
-                backend = Backend(member.address, port)
-                known = backends.get(backend)
-                backends[backend] = member if known is None else merged(known, member)
+                known = backends.setdefault(Backend(member.address, port), member)
+                if known is not member:
+                    backends[Backend(member.address, port)] = merged(known, member)
     return found
 
 

@@ -32,7 +32,6 @@ class InformerStatus:
         failures: streams and lists that did not end in order.
         undecodable: how many objects cannot be decoded now.
         problem: why the server cannot be followed now; None where it can.
-        reported: called with each problem that is logged.
 
     """
 
@@ -41,7 +40,7 @@ class InformerStatus:
         self.failures = 0
         self.undecodable = 0
         self.problem: AccessProblem | None = None
-        self.reported: Callable[[AccessProblem], None] | None = None
+        self._report: Callable[[AccessProblem], None] | None = None
         self.resource = resource_name(kind)
         self._kind = kind
         self._role = role
@@ -55,6 +54,12 @@ class InformerStatus:
     def age(self) -> float | None:
         """Seconds since the server last sent anything of this kind, a bookmark too; None before the first list."""
         return None if self._heard is None else self._clock() - self._heard
+
+    def report(self, listener: Callable[[AccessProblem], None]) -> None:
+        """Call the listener with each problem that is logged, and now with one that was logged and still lasts."""
+        self._report = listener
+        if self.problem is not None and self._logged is not None:
+            listener(self.problem)
 
     def heard(self) -> None:
         """A watch stream sent something: the stream works."""
@@ -88,8 +93,8 @@ class InformerStatus:
             return
         self._logged = now
         log.error("%s", self.problem)
-        if self.reported is not None:
-            self.reported(self.problem)
+        if self._report is not None:
+            self._report(self.problem)
 
     def _quiet(self, problem: AccessProblem) -> float:
         """Return for how many seconds trouble is none yet: not at all for a kind that was never readable."""

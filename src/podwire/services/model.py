@@ -135,6 +135,8 @@ def _addresses(service: Service, node: NodeView) -> Mapping[str, Scope]:
     if not found:
         return found
     external = service.spec.external_ips if node.allow_external_ips else ()
+    if not external and not service.status.load_balancer.ingress:
+        return found
     # With ipMode Proxy the balancer is a proxy that connections must really pass (KEP-1860).
     balanced = [one.ip for one in service.status.load_balancer.ingress if one.ip_mode in {None, "VIP"}]
     for scope, addresses in ((Scope.LOAD_BALANCER, balanced), (Scope.EXTERNAL, external)):
@@ -163,8 +165,11 @@ class _Context:
 
     def local(self) -> tuple[str, ...]:
         """The addresses of backends chosen so far that may be this node's."""
+        local = {backend for backend, member in self._members.items() if member.is_local(self._place.node)}
+        if not local:  # the usual case: most endpoints are on other nodes
+            return ()
         chosen = dict.fromkeys([backend for pool in self._pools.values() for backend in pool.choice.backends])
-        return tuple([one.address for one in chosen if self._members[one].is_local(self._place.node)])
+        return tuple([one.address for one in chosen if one in local])
 
 
 def _port_entries(context: _Context, port: ServicePort, addresses: Sequence[tuple[str, Scope]]) -> Iterator[Entry]:

@@ -37,7 +37,7 @@ def place(
     previous: Sequence[Backend | None], backends: Iterable[Backend], *, affine: bool = False
 ) -> tuple[Backend, ...]:
     """The endpoint of each slot. An endpoint keeps its slots as long as there is room and the shares are even."""
-    wanted = sorted(set(backends))[: MOST_AFFINE_BACKENDS if affine else MOST_BACKENDS]
+    wanted = sorted(dict.fromkeys(backends))[: MOST_AFFINE_BACKENDS if affine else MOST_BACKENDS]
     if not wanted:
         return ()
     size = size_for(len(wanted), affine=affine)

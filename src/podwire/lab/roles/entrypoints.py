@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+import podwire.agent.node_agent  # noqa: F401 - an agent that is not forked imports it while it lists
 from podwire.agent import main as node_agent
 from podwire.agent.config import AgentConfig
 from podwire.announcement.bgp_settings import BgpSettings
