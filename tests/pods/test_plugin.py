@@ -243,7 +243,7 @@ BAD_INPUT: tuple[tuple[dict[str, str], dict[str, Any], int, str], ...] = (
     ({"CNI_COMMAND": "DESTROY"}, {}, 4, "DESTROY"),
     ({}, {"cniVersion": "9.9.9"}, 1, "9.9.9"),
     ({}, {"name": "../../etc"}, 7, "name"),
-    ({}, {"prevResult": {"ips": []}}, 7, "first plugin"),
+    ({}, {"prevResult": {"ips": []}}, 7, "behind the plugin that makes it"),
     ({}, {"prevResult": 7}, 7, "prevResult"),
     ({"CNI_COMMAND": "GC"}, {}, 7, "valid-attachments"),
     ({"CNI_COMMAND": "STATUS"}, {"cniVersion": "1.0.0"}, 1, "STATUS needs cniVersion 1.1.0"),

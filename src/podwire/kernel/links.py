@@ -37,15 +37,20 @@ _RTM_GETLINK = 18
 _RTM_NEWADDR = 20
 _RTM_DELADDR = 21
 _RTM_GETADDR = 22
+_RTM_NEWLINKPROP = 108
 
 _IFLA_ADDRESS = 1
 _IFLA_IFNAME = 3
 _IFLA_MTU = 4
+_IFLA_LINK = 5
+_IFLA_MASTER = 10
 _IFLA_OPERSTATE = 16
 _IFLA_LINKINFO = 18
 _IFLA_IFALIAS = 20
 _IFLA_GROUP = 27
 _IFLA_NET_NS_FD = 28
+_IFLA_PROP_LIST = 52
+_IFLA_ALT_IFNAME = 53
 _IFLA_INFO_KIND = 1
 _IFLA_INFO_DATA = 2
 _VETH_INFO_PEER = 1
@@ -62,6 +67,7 @@ _IFA_FLAGS = 8
 _IFA_F_NODAD = 0x02
 _IFA_F_NOPREFIXROUTE = 0x200
 
+_NLM_F_APPEND = 0x800
 IFF_UP = 0x1
 _OPERATIONAL = frozenset({0, 6})
 """IF_OPER_UNKNOWN, which lo has, and IF_OPER_UP."""
@@ -79,7 +85,10 @@ class Vxlan(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A link as the kernel has it. `mac` is text in lower case, empty where the link has none; `alias` is free text."""
+    """A link as the kernel has it. `mac` is text in lower case, empty where the link has none; `alias` is free text.
+
+    `peer` is the index of a veth's other end, in that one's namespace; `master` that of a bridge or bond, 0 for none.
+    """
 
     index: int
     name: str
@@ -91,6 +100,8 @@ class Link(msgspec.Struct, frozen=True):
     kind: str
     vxlan: Vxlan | None = None
     group: int = 0
+    peer: int = 0
+    master: int = 0
 
 
 class LinkAddress(msgspec.Struct, frozen=True):
@@ -178,6 +189,19 @@ def set_alias(name: str, alias: str) -> Request:
     return Request(_RTM_NEWLINK, 0, body, f"describe link {name}")
 
 
+def rename(index: int, name: str) -> Request:
+    """Give a link another name. Before Linux 6.2 one that is up is refused with EBUSY."""
+    body = _LINK.pack(0, 0, index, 0, 0) + text(_IFLA_IFNAME, name)
+    return Request(_RTM_NEWLINK, 0, body, f"name link {index} {name}")
+
+
+def add_alternative_name(index: int, name: str) -> Request:
+    """Let a link be found by this name too. No error if it is already."""
+    body = _LINK.pack(0, 0, index, 0, 0) + nested(_IFLA_PROP_LIST, text(_IFLA_ALT_IFNAME, name))
+    flags = NLM_F_CREATE | NLM_F_EXCL | _NLM_F_APPEND
+    return Request(_RTM_NEWLINKPROP, flags, body, f"name link {index} {name} too", frozenset({errno.EEXIST}))
+
+
 def set_group(index: int, group: int) -> Request:
     """Change the group of a link, a number that rules can read; 0 is the default. No error if it does not exist."""
     body = _LINK.pack(0, 0, index, 0, 0) + number(_IFLA_GROUP, group)
@@ -239,13 +263,20 @@ def _link(payload: bytes) -> Link:
         name=_text(found[_IFLA_IFNAME]),
         up=bool(flags & IFF_UP),
         operational=found.get(_IFLA_OPERSTATE, b"\0")[0] in _OPERATIONAL,
-        mtu=struct.unpack("=I", found.get(_IFLA_MTU, bytes(4)))[0],
+        mtu=_number(found, _IFLA_MTU),
         mac=unpack_mac(found.get(_IFLA_ADDRESS, b"")),
         alias=_text(found.get(_IFLA_IFALIAS, b"")),
         kind=kind,
         vxlan=_vxlan(attributes(info.get(_IFLA_INFO_DATA, b""))) if kind == "vxlan" else None,
-        group=struct.unpack("=I", found.get(_IFLA_GROUP, bytes(4)))[0],
+        group=_number(found, _IFLA_GROUP),
+        peer=_number(found, _IFLA_LINK) if kind == "veth" else 0,
+        master=_number(found, _IFLA_MASTER),
     )
+
+
+def _number(found: dict[int, bytes], kind: int) -> int:
+    """A 32-bit attribute; 0 where it is missing."""
+    return int(struct.unpack("=I", found.get(kind, bytes(4)))[0])
 
 
 def _vxlan(data: dict[int, bytes]) -> Vxlan | None:

@@ -54,12 +54,17 @@ NO_POD = PodIdentity()
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """An interface that a pod has or is about to have. `netns` is the path of the pod's network namespace."""
+    """An interface that a pod has or is about to have. `netns` is the path of the pod's network namespace.
+
+    Where an earlier plugin of the chain made it `adopted_mac` is the hardware address of its end in the pod; else it is
+    empty.
+    """
 
     key: AttachmentKey
     pod: PodIdentity
     netns: str
     addresses: tuple[IPAddress, ...]
+    adopted_mac: str = ""
 
     @property
     def host_interface(self) -> str:
@@ -67,9 +72,14 @@ class Attachment(msgspec.Struct, frozen=True):
         return self.key.host_interface
 
     @property
+    def is_adopted(self) -> bool:
+        """Whether an earlier plugin of the chain made the link."""
+        return bool(self.adopted_mac)
+
+    @property
     def mac(self) -> str:
         """The hardware address of the pod's end: locally administered, the same whenever the link is made again."""
-        return self.key.mac
+        return self.adopted_mac or self.key.mac
 
     def address(self, version: int) -> IPAddress | None:
         """The address of one IP version."""

@@ -116,14 +116,18 @@ class Configuration(msgspec.Struct, frozen=True, rename="camel"):
 
     cni_version: str = SUPPORTED_VERSIONS[0]
     name: str = ""
-    prev_result: Result | None = None
+    prev_result: msgspec.Raw = msgspec.Raw(b"null")
     valid_attachments: tuple[ValidAttachment, ...] | None = msgspec.field(
         default=None, name="cni.dev/valid-attachments"
     )
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A call of a runtime. `key` is set for ADD, DEL and CHECK; `valid` for GC."""
+    """A call of a runtime. `key` is set for ADD, DEL and CHECK; `valid` for GC.
+
+    `previous` is what earlier plugins, or the last ADD, answered; `raw_previous` has the keys that podwire does not
+    read too.
+    """
 
     command: Command
     version: str
@@ -131,6 +135,7 @@ class Request(msgspec.Struct, frozen=True):
     netns: str = ""
     pod: PodIdentity = NO_POD
     previous: Result | None = None
+    raw_previous: dict[str, Any] = msgspec.field(default_factory=dict)
     valid: frozenset[AttachmentKey] = frozenset()
 
 
@@ -152,7 +157,8 @@ def decode(frame: bytes) -> Request:
         key=key,
         netns=variables.get("CNI_NETNS", ""),
         pod=_pod(variables.get("CNI_ARGS", "")),
-        previous=configuration.prev_result,
+        previous=_read(configuration.prev_result, Result | None),
+        raw_previous=_read(configuration.prev_result, dict[str, Any] | None) or {},
         valid=_valid(configuration) if command is Command.GC else frozenset(),
     )
 
@@ -164,6 +170,13 @@ def _configuration(body: bytes) -> Configuration:
         raise CniError(Code.INVALID_CONFIGURATION, f"network configuration: {error}") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise CniError(Code.DECODE_FAILURE, "the network configuration is no JSON", str(error)) from None
+
+
+def _read(raw: msgspec.Raw, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise CniError(Code.INVALID_CONFIGURATION, f"prevResult: {error}") from None
 
 
 def _command(word: str, version: str) -> Command:

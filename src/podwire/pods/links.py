@@ -35,9 +35,10 @@ NODE_MAC = "ee:ee:ee:ee:ee:ee"
 ROUTE_PROTOCOL = 113
 """Marks the node's routes to its pods (rtnetlink(7), rtm_protocol); 112 marks those to other nodes."""
 _ALIAS = "podwire "
+_ADOPTED = "podwire adopted "
 _EVERYWHERE = {4: ipaddress.ip_network("0.0.0.0/0"), 6: ipaddress.ip_network("::/0")}
 
-_NODE_END = {
+NODE_END = {
     "net/ipv6/conf/{link}/addr_gen_mode": 1,
     "net/ipv6/conf/{link}/accept_ra": 0,
     "net/ipv6/conf/{link}/accept_redirects": 0,
@@ -80,7 +81,7 @@ def make(attachment: Attachment, mtu: int) -> None:
     far = VethEnd(attachment.key.interface, attachment.mac)
     near = VethEnd(name, NODE_MAC)
     with Netlink() as node, open(attachment.netns) as namespace:
-        _refuse_own_namespace(attachment.netns, namespace.fileno())
+        refuse_own_namespace(attachment.netns, namespace.fileno())
         node.run([links.delete(name)])
         try:
             node.run([links.veth(near, far, namespace.fileno(), mtu)])
@@ -88,12 +89,17 @@ def make(attachment: Attachment, mtu: int) -> None:
             if error.errno == errno.EEXIST:
                 raise ForeignLinkError(f"{far.name} exists already in {attachment.netns}") from None
             raise
-        node.run([links.set_alias(name, _ALIAS + str(attachment.pod))])
-    sysctl.write({path.format(link=name): value for path, value in _NODE_END.items()})
+        node.run([links.set_alias(name, alias_of(attachment))])
+    sysctl.write({path.format(link=name): value for path, value in NODE_END.items()})
     _furnish(attachment)
 
 
-def _refuse_own_namespace(path: str, namespace: int) -> None:
+def alias_of(attachment: Attachment) -> str:
+    """The text by which a link is known as podwire's, and its pod is shown."""
+    return (_ADOPTED if attachment.is_adopted else _ALIAS) + str(attachment.pod)
+
+
+def refuse_own_namespace(path: str, namespace: int) -> None:
     """A pod in the node's own namespace would get the node's routes replaced."""
     own, there = os.stat("/proc/thread-self/ns/net"), os.fstat(namespace)
     if there.st_dev != own.st_dev:
@@ -140,8 +146,8 @@ def connect(attachment: Attachment, uplink: Uplink) -> None:
         node.run(
             [
                 links.bring_up(attachment.host_interface),
-                *map(routes.replace_neighbour, _node_neighbours(attachment, index)),
-                *map(routes.replace_route, _node_routes(attachment, index, uplink)),
+                *map(routes.replace_neighbour, node_neighbours(attachment, index)),
+                *map(routes.replace_route, node_routes(attachment, index, uplink)),
             ]
         )
 
@@ -153,12 +159,14 @@ def is_live(attachment: Attachment) -> bool:
     return all(end is not None and end.operational for end in ends)
 
 
-def _node_neighbours(attachment: Attachment, index: int) -> Iterator[Neighbour]:
+def node_neighbours(attachment: Attachment, index: int) -> Iterator[Neighbour]:
+    """The pod's addresses on the node's end of its link."""
     for address in attachment.addresses:
         yield Neighbour(index, address, attachment.mac)
 
 
-def _node_routes(attachment: Attachment, index: int, uplink: Uplink) -> Iterator[Route]:
+def node_routes(attachment: Attachment, index: int, uplink: Uplink) -> Iterator[Route]:
+    """The node's routes to the pod."""
     for address in attachment.addresses:
         yield Route(ipaddress.ip_network(address), ROUTE_PROTOCOL, index, source=uplink.source(address.version))
 
@@ -176,10 +184,10 @@ def follow(attachments: Iterable[Attachment], uplink: Uplink) -> None:
             near = present.get(attachment.host_interface)
             if near is None:
                 continue
-            if near.mtu != uplink.mtu:
+            if near.mtu != uplink.mtu and not attachment.is_adopted:
                 _resize(attachment, near.mtu, uplink.mtu)
                 requests.append(links.set_mtu(near.name, uplink.mtu))
-            missing = (route for route in _node_routes(attachment, near.index, uplink) if route not in routed)
+            missing = (route for route in node_routes(attachment, near.index, uplink) if route not in routed)
             requests += map(routes.replace_route, missing)
         node.run(requests)
 
@@ -194,6 +202,14 @@ def _resize(attachment: Attachment, before: int, mtu: int) -> None:
                 pod.run([links.set_mtu(name, mtu)])
     except OSError as error:
         log.warning("the link of %s keeps its mtu of %d: %s", attachment.pod, before, error)
+
+
+def remove_unless_adopted(host_interface: str) -> None:
+    """Remove a link that nothing is known of, unless it is an earlier plugin's. No error if it does not exist."""
+    with Netlink() as node:
+        link = links.find(node, host_interface)
+        if link is not None and not link.alias.startswith(_ADOPTED):
+            node.run([links.delete(host_interface)])
 
 
 def remove(host_interface: str) -> None:
@@ -240,9 +256,9 @@ def differences(attachment: Attachment, uplink: Uplink) -> Iterator[str]:
     if pod.addresses != frozenset(attachment.addresses):
         held = ", ".join(sorted(map(str, pod.addresses))) or "none"
         yield f"interface {far} has the addresses {held} instead of {', '.join(map(str, attachment.addresses))}"
-    yield from _missing(node, _node_neighbours(attachment, node.link.index), name)
+    yield from _missing(node, node_neighbours(attachment, node.link.index), name)
     yield from _missing(pod, _pod_neighbours(attachment, pod.link.index), far)
-    yield from _missing(node, _node_routes(attachment, node.link.index, uplink), name)
+    yield from _missing(node, node_routes(attachment, node.link.index, uplink), name)
     yield from _missing(pod, _pod_routes(attachment, pod.link.index), far)
 
 

@@ -64,7 +64,13 @@ class PodNetwork:
         overlay = settings.cluster.overlay is not None
         sources = PodSetSink.sources_here(overlay=overlay)
         self._operations = PodOperations(
-            self._store, sources, gate, lambda: self._view.uplink, ReadyMark(settings.socket), settings.gate_seconds
+            self._store,
+            sources,
+            gate,
+            lambda: self._view.uplink,
+            settings.cluster,
+            ReadyMark(settings.socket),
+            settings.gate_seconds,
         )
         self._watch = UplinkWatch(self._reread_uplink, self._operations.follow)
         self._members: Reconciler[str, SetRow] = Reconciler(

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import SinkError
-from podwire.pods import cni, links
+from podwire.pods import adopted_links, chain, cni, links
 from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.cni import CniError, Code
+from podwire.pods.mode import Mode
+from podwire.pods.model import Cluster
 from podwire.pods.ready_mark import RENEW_SECONDS, ReadyMark
 from podwire.pods.rows import SetRow, source_rows
 from podwire.pods.sink import PodSetSink
-from podwire.pods.store import Store
+from podwire.pods.store import Entry, Store, TakenError
 from podwire.pods.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class PodOperations:
         sources: PodSetSink,
         gate: Gate,
         uplink: Callable[[], Uplink | None],
+        cluster: Cluster,
         mark: ReadyMark,
         gate_seconds: float = GATE_SECONDS,
     ) -> None:
@@ -56,6 +59,7 @@ class PodOperations:
         self._sink = sources
         self._gate = gate
         self._uplink = uplink
+        self._cluster = cluster
         self._mark = mark
         self._known = asyncio.Event()
         self._gate_seconds = gate_seconds
@@ -112,6 +116,8 @@ class PodOperations:
     async def add(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> cni.Result:
         """Give a container its interface. One that it has already from podwire is answered again."""
         uplink = await self._uplink_soon()
+        if self._store.ranges is None:
+            raise CniError(Code.TRY_AGAIN_LATER, UNKNOWN_NODE)
         entry = self._store.find(key)
         if entry is not None and entry.ready and not await self._differences(entry.attachment, netns, uplink):
             return _result(entry.attachment, uplink.mtu)
@@ -125,6 +131,33 @@ class PodOperations:
             await self._undo(attachment)
             raise self._refusal(error, attachment) from error
         return _result(attachment, await self._mtu_now(uplink))
+
+    async def adopt(self, key: AttachmentKey, pod: PodIdentity, netns: str, previous: cni.Result) -> frozenset[str]:
+        """Take over an interface that earlier plugins made; return the names that its end on the node had."""
+        uplink = await self._uplink_soon()
+        addresses = chain.pod_addresses(previous, key, self._cluster.ranges)
+        try:
+            ends = await asyncio.to_thread(adopted_links.find, netns, key.interface)
+            names = await asyncio.to_thread(adopted_links.host_names, ends, chain.node_interfaces(previous))
+        except adopted_links.UnsuitableLinkError as error:
+            raise CniError(Code.INVALID_CONFIGURATION, str(error)) from None
+        except OSError as error:
+            raise CniError(Code.INPUT_OUTPUT, f"the link of {pod} cannot be read: {error}") from error
+        attachment = Attachment(key, pod, netns, addresses, ends.far.mac)
+        entry = self._store.find(key)
+        if entry == Entry(attachment, True) and not await self._differences(attachment, netns, uplink):
+            return names
+        try:
+            self._store.adopt(attachment)
+        except TakenError as error:
+            raise CniError(Code.TRY_AGAIN_LATER, f"prevResult: {error}; it must be deleted first") from None
+        try:
+            await asyncio.to_thread(adopted_links.take_over, attachment, ends)
+            await self._admit(attachment, uplink)
+        except Exception as error:
+            await self._undo(attachment)
+            raise self._refusal(error, attachment) from error
+        return names
 
     async def follow(self) -> None:
         """Let the links of all pods follow the uplink as it is now. Raises OSError."""
@@ -146,13 +179,16 @@ class PodOperations:
                 async with asyncio.timeout(self._gate_seconds):
                     await self._known.wait()
         uplink = self._uplink()
-        if uplink is None or self._store.ranges is None:
+        if uplink is None:
             raise CniError(Code.TRY_AGAIN_LATER, UNKNOWN_NODE)
         return uplink
 
     async def _attach(self, attachment: Attachment, uplink: Uplink) -> None:
         """The pod's end first, then all that holds it in, last of all the node's end."""
         await asyncio.to_thread(links.make, attachment, uplink.mtu)
+        await self._admit(attachment, uplink)
+
+    async def _admit(self, attachment: Attachment, uplink: Uplink) -> None:
         async with asyncio.timeout(self._gate_seconds):
             await self._gate.admit(attachment)
             self._guarded[attachment.key] = attachment
@@ -163,10 +199,16 @@ class PodOperations:
         self._store.finish(attachment.key)
 
     async def delete(self, key: AttachmentKey) -> None:
-        """Take the interface away and give its addresses back, last of all."""
+        """Take the interface away and give its addresses back, last of all.
+
+        One that an earlier plugin made is closed and left to it.
+        """
         entry = self._store.find(key)
         try:
-            await asyncio.to_thread(links.remove, key.host_interface)
+            if entry is None:
+                await asyncio.to_thread(links.remove_unless_adopted, key.host_interface)
+            elif not entry.attachment.is_adopted:
+                await asyncio.to_thread(links.remove, key.host_interface)
             if entry is not None:
                 await self._give_back(entry.attachment)
         except TimeoutError as error:
@@ -200,7 +242,7 @@ class PodOperations:
             raise CniError(Code.TRY_AGAIN_LATER, "the addresses of this node are not known yet: waiting for its Node")
         found = await self._differences(entry.attachment, netns, uplink)
         if previous is not None:
-            found += _unlike(previous, _result(entry.attachment, uplink.mtu), key.interface)
+            found += _unlike(previous, entry.attachment)
         if found:
             raise CniError(
                 Code.DIFFERENT, f"the network of {entry.attachment.pod} is not as it was made", "; ".join(found)
@@ -210,7 +252,8 @@ class PodOperations:
         if netns != attachment.netns:
             return [f"the network namespace is {netns} instead of {attachment.netns}"]
         try:
-            found = await asyncio.to_thread(lambda: list(links.differences(attachment, uplink)))
+            compare = adopted_links.differences if attachment.is_adopted else links.differences
+            found = await asyncio.to_thread(lambda: list(compare(attachment, uplink)))
         except OSError as error:
             return [str(error)]
         missing = [row for row in source_rows(attachment) if not await self._sink.holds(row)]
@@ -218,11 +261,12 @@ class PodOperations:
 
     async def status(self) -> None:
         """Return when an ADD could be served now, or soon: while an agent that has restarted waits for the API."""
-        if self._uplink() is None or self._store.ranges is None:
+        needs_ranges = self._cluster.mode is not Mode.NONE
+        if self._uplink() is None or (needs_ranges and self._store.ranges is None):
             if self._mark.is_valid():
                 return
             raise CniError(Code.NOT_AVAILABLE, UNKNOWN_NODE)
-        if self._store.exhausted:
+        if self._store.ranges is not None and self._store.exhausted:
             raise CniError(Code.NOT_AVAILABLE, str(ExhaustedError(self._store.ranges)))
 
     async def collect(self, valid: frozenset[AttachmentKey], lock: ContainerLock) -> None:
@@ -296,15 +340,14 @@ def _result(attachment: Attachment, mtu: int) -> cni.Result:
     )
 
 
-def _unlike(previous: cni.Result, made: cni.Result, interface: str) -> list[str]:
+def _unlike(previous: cni.Result, attachment: Attachment) -> list[str]:
     """Return where prevResult differs. Later plugins of the chain may have added to it, so it may have more."""
     found: list[str] = []
-    known = {entry.address for entry in previous.ips}
-    missing = [entry.address for entry in made.ips if entry.address not in known]
+    missing = chain.lacking(previous, attachment.addresses)
     if missing:
         found.append(f"prevResult lacks the addresses {', '.join(missing)}")
-    if interface not in {entry.name for entry in previous.interfaces}:
-        found.append(f"prevResult lacks the interface {interface}")
+    if attachment.key.interface not in {entry.name for entry in previous.interfaces}:
+        found.append(f"prevResult lacks the interface {attachment.key.interface}")
     return found
 
 

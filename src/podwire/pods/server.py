@@ -8,11 +8,11 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Protocol
 
-from podwire.pods import cni
+from podwire.pods import chain, cni
 from podwire.pods.attachment import AttachmentKey, ContainerLock, PodIdentity
 from podwire.pods.cni import Code, Command
 
@@ -27,6 +27,10 @@ class Operations(Protocol):
 
     async def add(self, key: AttachmentKey, pod: PodIdentity, netns: str) -> cni.Result:
         """Give the container its interface."""
+        ...
+
+    async def adopt(self, key: AttachmentKey, pod: PodIdentity, netns: str, previous: cni.Result) -> Collection[str]:
+        """Take over an interface that earlier plugins made; return the names that its end on the node had."""
         ...
 
     async def delete(self, key: AttachmentKey) -> None:
@@ -126,7 +130,8 @@ class Server:
     async def _change(self, request: cni.Request, key: AttachmentKey) -> bytes:
         if request.command is Command.ADD:
             if request.previous is not None:
-                raise cni.CniError(Code.INVALID_CONFIGURATION, "podwire must be the first plugin of its list")
+                names = await self._operations.adopt(key, request.pod, request.netns, request.previous)
+                return chain.passed_on(request.raw_previous, names, key.host_interface, request.version)
             result = await self._operations.add(key, request.pod, request.netns)
             return cni.encode_result(result, request.version)
         if request.command is Command.DEL:

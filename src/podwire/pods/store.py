@@ -28,7 +28,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attachments (
     container TEXT NOT NULL, interface TEXT NOT NULL, netns TEXT NOT NULL,
     pod_namespace TEXT NOT NULL, pod_name TEXT NOT NULL, pod_uid TEXT NOT NULL,
-    ready INTEGER NOT NULL,
+    ready INTEGER NOT NULL, adopted_mac TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (container, interface)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS addresses (
@@ -37,8 +37,20 @@ CREATE TABLE IF NOT EXISTS addresses (
 CREATE INDEX IF NOT EXISTS addresses_of_attachment ON addresses (container, interface);
 CREATE TABLE IF NOT EXISTS freed (sequence INTEGER PRIMARY KEY AUTOINCREMENT, place INTEGER NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS pool (one INTEGER PRIMARY KEY CHECK (one = 1), ranges TEXT NOT NULL, fresh INTEGER NOT NULL);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 """
+
+
+_BEGIN = """
+INSERT OR REPLACE INTO attachments (container, interface, netns, pod_namespace, pod_name, pod_uid, ready, adopted_mac)
+VALUES (?, ?, ?, ?, ?, ?, 0, ?)
+"""
+_UPGRADE = "ALTER TABLE attachments ADD COLUMN adopted_mac TEXT NOT NULL DEFAULT ''"
+"""From version 1, which knew no links of other plugins."""
+
+
+class TakenError(Exception):
+    """An earlier plugin has given an address that another attachment has."""
 
 
 class StoreError(Exception):
@@ -62,6 +74,8 @@ class Store:
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
+            if self._database.execute("PRAGMA user_version").fetchone() == (1,):
+                self._database.execute(_UPGRADE)
             self._database.executescript(_SCHEMA)
         self._ranges: Ranges | None = None
 
@@ -92,14 +106,31 @@ class Store:
         """
         assert self._ranges is not None, "the ranges of the node are known before an address is allocated"
         with self._transaction():
-            self._database.execute(
-                "INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?, ?, ?, 0)",
-                (key.container, key.interface, netns, pod.namespace, pod.name, pod.uid),
-            )
+            self._database.execute(_BEGIN, (key.container, key.interface, netns, pod.namespace, pod.name, pod.uid, ""))
             addresses = self._addresses(key)
             if not addresses:
                 addresses = self._take(self._ranges, key)
         return Attachment(key, pod, netns, addresses)
+
+    def adopt(self, attachment: Attachment) -> None:
+        """Record an attachment whose addresses an earlier plugin of the chain gave, in place of what was known of it.
+
+        Raises TakenError where another attachment has one of them.
+        """
+        key, pod = attachment.key, attachment.pod
+        owner = (key.container, key.interface)
+        with self._transaction():
+            for address in attachment.addresses:
+                row = self._database.execute(
+                    "SELECT container, interface FROM addresses WHERE address = ?", (str(address),)
+                ).fetchone()
+                if row is not None and row != owner:
+                    raise TakenError(f"{address} is still the address of container {row[0]}")
+            self._database.execute(
+                _BEGIN, (*owner, attachment.netns, pod.namespace, pod.name, pod.uid, attachment.adopted_mac)
+            )
+            self._database.execute("DELETE FROM addresses WHERE container = ? AND interface = ?", owner)
+            self._insert(key, attachment.addresses)
 
     def finish(self, key: AttachmentKey) -> None:
         """Record that the attachment is complete: from now on it is kept over restarts."""
@@ -142,9 +173,9 @@ class Store:
             return True
         return False
 
-    def _entry(self, row: tuple[str, str, str, str, str, str, int]) -> Entry:
+    def _entry(self, row: tuple[str, str, str, str, str, str, int, str]) -> Entry:
         key = AttachmentKey(row[0], row[1])
-        return Entry(Attachment(key, PodIdentity(*row[3:6]), row[2], self._addresses(key)), bool(row[6]))
+        return Entry(Attachment(key, PodIdentity(*row[3:6]), row[2], self._addresses(key), row[7]), bool(row[6]))
 
     def _addresses(self, key: AttachmentKey) -> tuple[IPAddress, ...]:
         rows = self._database.execute(
@@ -161,13 +192,16 @@ class Store:
     def _take(self, ranges: Ranges, key: AttachmentKey) -> tuple[IPAddress, ...]:
         place = self._choose(ranges)
         addresses = ranges.addresses(place)
+        self._insert(key, addresses)
+        self._database.execute("DELETE FROM freed WHERE place = ?", (place,))
+        self._database.execute("UPDATE pool SET fresh = max(fresh, ?)", (place + 1,))
+        return addresses
+
+    def _insert(self, key: AttachmentKey, addresses: tuple[IPAddress, ...]) -> None:
         self._database.executemany(
             "INSERT INTO addresses (address, version, container, interface) VALUES (?, ?, ?, ?)",
             [(str(address), address.version, key.container, key.interface) for address in addresses],
         )
-        self._database.execute("DELETE FROM freed WHERE place = ?", (place,))
-        self._database.execute("UPDATE pool SET fresh = max(fresh, ?)", (place + 1,))
-        return addresses
 
     def _choose(self, ranges: Ranges) -> int:
         (fresh,) = self._database.execute("SELECT fresh FROM pool").fetchone()
