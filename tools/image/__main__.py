@@ -52,10 +52,12 @@ def write(machine: str, folder: Path) -> None:
     """Build, write, and report."""
     image = build.assemble(build.gather(machine))
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"podwire-{__version__}-{machine}.oci.tar"
-    making = target.with_name(f".{target.name}")
-    making.write_bytes(image.archive)
-    making.replace(target)
+    stem = f"{contents.NAME}-{__version__}-{machine}"
+    target = folder / f"{stem}.oci.tar"
+    for path, content in ((target, image.archive), (folder / f"{stem}.spdx.json", image.bill)):
+        making = path.with_name(f".{path.name}")
+        making.write_bytes(content)
+        making.replace(path)
     for name, size in image.layers:
         print(f"{size / 1e6:7.1f} MB  {name}")
     print(f"{len(image.archive) / 1e6:7.1f} MB  {target} (compressed), {image.digest}")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
 from podwire import __version__
-from tools.image import contents, plugin, wheels
+from tools.image import contents, plugin, spdx, wheels
 from tools.image.archive import ImageConfig, Layer, archive
-from tools.image.bytecode import add_bytecode
+from tools.image.bytecode import Compiler
 from tools.image.debian import Apt, members
-from tools.image.lock import ARCHITECTURES, DebianLock, Package
+from tools.image.elf import missing_libraries, without_symbols
+from tools.image.licences import of_debian
+from tools.image.lock import ARCHITECTURES, DebianLock, ImageError, Package
+from tools.image.spdx import Component, Subject
 from tools.image.tree import File, Folder, Link, Tree
 from tools.image.wheels import TOP, Wheel
 
@@ -37,6 +42,8 @@ class Image(msgspec.Struct, frozen=True):
 
     archive: bytes
     digest: str
+    bill: bytes
+    """SPDX 2.3 JSON."""
     layers: tuple[tuple[str, int], ...]
     """What each layer is, and its size unpacked."""
 
@@ -71,25 +78,51 @@ def assemble(parts: Parts) -> Image:
     debian, packages, own = debian_tree(parts), Tree(), Tree()
     for wheel in parts.wheels:
         wheel.unpack(packages)
+    bill = [*debian_components(parts, debian), *(wheel.component() for wheel in (*parts.wheels, parts.podwire))]
     parts.podwire.unpack(own)
     own[contents.PLUGIN] = File(parts.plugin, is_executable=True)
-    for tree in (debian, packages, own):
-        add_bytecode(tree, debian, parts.machine)
+    missing = missing_libraries(debian, packages, own)
+    if missing:
+        raise ImageError(f"libraries are missing, name their packages in tools/image/contents.py: {', '.join(missing)}")
+    python = Compiler(debian, parts.machine)
+    python.compile(own, keep_source=True)
+    for tree in (debian, packages):
+        python.compile(tree, keep_source=False)
     named = (("Debian packages and Python", debian), ("Python packages", packages), ("podwire and its CNI plugin", own))
     config = ImageConfig(
-        reference=f"podwire:{__version__}",
+        reference=f"{contents.NAME}:{__version__}",
         architecture=ARCHITECTURES[parts.machine],
         entrypoint=("/opt/podwire/bin/podwire",),
         environment=contents.ENVIRONMENT,
         labels={
-            "org.opencontainers.image.title": "podwire",
+            "org.opencontainers.image.title": contents.NAME,
             "org.opencontainers.image.version": __version__,
             "org.opencontainers.image.licenses": "Apache-2.0",
         },
         time=parts.time,
     )
     data, digest = archive(config, [Layer(tree.tar(parts.time), name) for name, tree in named])
-    return Image(data, digest, tuple((name, tree.size) for name, tree in named))
+    subject = Subject(contents.NAME, __version__, digest, ARCHITECTURES[parts.machine], parts.time)
+    return Image(data, digest, spdx.document(subject, bill), tuple((name, tree.size) for name, tree in named))
+
+
+def debian_components(parts: Parts, tree: Tree) -> Iterator[Component]:
+    """The Debian packages, for the bill of materials."""
+    for package, _ in parts.debian:
+        documents = f"usr/share/doc/{package.name}"
+        if documents in tree and isinstance(link := tree[documents], Link):
+            documents = f"usr/share/doc/{link.target}"
+        text = tree[f"{documents}/copyright"]
+        assert isinstance(text, File)
+        architecture = ARCHITECTURES[parts.machine]
+        yield Component(
+            name=package.name,
+            version=package.version,
+            sha256=package.sha256,
+            url=f"pkg:deb/debian/{package.name}@{quote(package.version)}?arch={architecture}",
+            licences=of_debian(package.name, text.content.decode("utf-8", "replace")),
+            supplier="Organization: Debian",
+        )
 
 
 def debian_tree(parts: Parts) -> Tree:
@@ -101,7 +134,7 @@ def debian_tree(parts: Parts) -> Tree:
             if not contents.is_taken(package.name, path):
                 continue
             if content is not None:
-                tree[path] = File(content, bool(member.mode & 0o100))
+                tree[path] = File(without_symbols(content), bool(member.mode & 0o100))
             elif member.issym():
                 tree[path] = Link(member.linkname)
     for path, text, mode in contents.own_files():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator
 
+NAME = "podwire"
 ROOT = "opt/podwire"
 """A Python environment: podwire, its dependencies, its programs."""
 SITE_PACKAGES = f"{ROOT}/lib/python3.11/site-packages"
@@ -26,7 +27,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     # of Python's modules
     "libbz2-1.0": (LIBRARIES,), "libcrypt1": (LIBRARIES,), "libexpat1": (LIBRARIES,), "libffi8": (LIBRARIES,),
     "liblzma5": (LIBRARIES,), "libsqlite3-0": (LIBRARIES,), "libssl3": (LIBRARIES,), "libuuid1": (LIBRARIES,),
-    "zlib1g": (LIBRARIES,), "libgcc-s1": (LIBRARIES,),
+    "zlib1g": (LIBRARIES,), "libgcc-s1": (LIBRARIES,), "gcc-12-base": (),
     # the kernel's rules
     "libnftables1": (LIBRARIES,), "libnftnl11": (LIBRARIES,), "libmnl0": (LIBRARIES,), "libgmp10": (LIBRARIES,),
     "libjansson4": (LIBRARIES,), "libxtables12": (LIBRARIES,),
@@ -45,7 +46,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 """Debian packages, and patterns of the files that are taken; each one's copyright file comes with it."""
 
 LEFT_OUT = (
-    # modules of Python for desktops, terminals, packagers and tests, or whose library is not here
+    # modules of Python for desktops, terminals, packagers, tests and old encodings, or whose library is not here
     *(f"usr/lib/python3.11/{name}/*" for name in (
         "curses", "dbm", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "test", "tkinter", "turtledemo",
         "unittest", "venv", "wsgiref", "xmlrpc", "config-*", "__phello__",
@@ -55,12 +56,20 @@ LEFT_OUT = (
         "_codecs_*", "_crypt", "_curses*", "_dbm", "_gdbm", "_test*", "_xx*", "audioop", "nis", "ossaudiodev",
         "readline", "_tkinter", "xxlimited*",
     )),
+    *(f"usr/lib/python3.11/encodings/{name}.py" for name in (
+        "big5*", "cp[0-35-9]*", "euc_*", "gb*", "hp_*", "hz", "iso2022*", "iso8859_[2-9]", "iso8859_1?", "johab",
+        "koi8*", "kz*", "mac_*", "palmos", "ptcp*", "shift_*", "tis_*",
+    )),
     "usr/lib/*/xtables/libarpt_*", "usr/lib/*/xtables/libebt_*", "usr/sbin/arptables*", "usr/sbin/ebtables*",
     "usr/sbin/*-translate", "usr/sbin/iptables-apply", "usr/sbin/nfnl_osf",
 )  # fmt: skip
 
-SITE_LEFT_OUT = ("*.pyi", "*.pyx", "*.pxd", "*.pxi", "*.c", "*.h", "*/tests/*", "*/py.typed", "*/RECORD", "*/INSTALLER")
-"""Of Python packages: sources of compiled modules, hints for type checkers, tests."""
+SITE_LEFT_OUT = (
+    *("*.pyi", "*.pyx", "*.pxd", "*.pxi", "*.c", "*.h", "*.hash", "*/tests/*", "*/py.typed", "*/RECORD", "*/INSTALLER"),
+    "frozenlist/_frozenlist.*.so",
+)
+"""Of Python packages: sources of compiled modules, hints for type checkers, tests; and a module that alone would need
+libstdc++, whose form in Python takes its place."""
 
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 """Debian's merged /usr: a package may name either path."""
@@ -98,8 +107,8 @@ def merged(path: str) -> str:
 
 def is_taken(package: str, path: str) -> bool:
     """Whether a file of a package (a merged path) belongs into the image."""
-    if path == f"usr/share/doc/{package}/copyright":
-        return True
+    if path in {f"usr/share/doc/{package}/copyright", f"usr/share/doc/{package}"}:
+        return True  # the folder may be a link to that of a package of the same source
     taken = any(fnmatch.fnmatchcase(path, pattern) for pattern in PACKAGES[package])
     return taken and not any(fnmatch.fnmatchcase(path, pattern) for pattern in LEFT_OUT)
 

@@ -101,12 +101,13 @@ def resolve(lock_release: str, apts: dict[str, Apt], names: Iterable[str]) -> De
 
 def members(file: Path) -> Iterator[tuple[tarfile.TarInfo, bytes | None]]:
     """Each member of a package, and a regular file's content. dpkg-deb decompresses; nothing of a package is run."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(file)], stdout=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+    try:
+        with (
+            subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(file)], stdout=subprocess.PIPE) as process,
+            tarfile.open(fileobj=process.stdout, mode="r|") as archive,
+        ):
             for member in archive:
                 content = archive.extractfile(member) if member.isreg() else None
                 yield member, content.read() if content is not None else None
-        assert process.stdout is not None
-        process.stdout.read()  # what pads the tar, so that dpkg-deb ends well
-    if process.returncode != 0:
-        raise ImageError(f"{file} is damaged: remove it, and build again")
+    except tarfile.TarError:
+        raise ImageError(f"{file} is damaged: remove it, and build again") from None

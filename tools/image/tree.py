@@ -46,6 +46,9 @@ class Tree:
     def __getitem__(self, path: str) -> Entry:
         return self._entries[path]
 
+    def __delitem__(self, path: str) -> None:
+        del self._entries[path]
+
     def __contains__(self, path: str) -> bool:
         return path in self._entries
 

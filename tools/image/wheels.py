@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import hashlib
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,7 +16,9 @@ import msgspec
 
 from tools.image import lock
 from tools.image.contents import PYTHON_VERSION, SITE_PACKAGES, is_taken_from_wheel
+from tools.image.elf import without_symbols
 from tools.image.lock import ImageError
+from tools.image.spdx import Component
 from tools.image.tree import File, Tree
 
 TOP = Path(__file__).resolve().parents[2]
@@ -43,14 +47,32 @@ class Wheel(msgspec.Struct, frozen=True):
         with zipfile.ZipFile(self.path) as archive:
             for info in archive.infolist():
                 if not info.is_dir() and ".data/" not in info.filename and is_taken_from_wheel(info.filename):
-                    tree[f"{SITE_PACKAGES}/{info.filename}"] = File(archive.read(info))
+                    tree[f"{SITE_PACKAGES}/{info.filename}"] = File(without_symbols(archive.read(info)))
+
+    def component(self) -> Component:
+        """For the bill of materials."""
+        fields = self.metadata()
+        name, version = str(fields["Name"]), str(fields["Version"])
+        return Component(
+            name=name,
+            version=version,
+            sha256=self.sha256,
+            url=f"pkg:pypi/{re.sub('[-_.]+', '-', name).lower()}@{version}",
+            licences=tuple(text for text in (fields["License"],) if text),
+            expression=str(fields["License-Expression"] or ""),
+        )
 
 
 def fetch(folder: Path, machine: str) -> list[Wheel]:
-    """The wheels of python.lock for a machine (x86_64, aarch64), by pip's own configured index. Raises ImageError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.whl"):
-        path.unlink()
+    """The wheels of python.lock for a machine (x86_64, aarch64), by pip's own configured index.
+
+    They stay in the folder for as long as the lock does. Raises ImageError.
+    """
+    made_of = folder / hashlib.sha256(lock.PYTHON.read_bytes()).hexdigest()
+    if made_of.exists():
+        return [Wheel(path) for path in sorted(folder.glob("*.whl"))]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(5, GLIBC_MINOR + 1)]
     platforms += [f"manylinux{name}_{machine}" for name in ("1", "2010", "2014")]
     major, minor = PYTHON_VERSION
@@ -61,6 +83,7 @@ def fetch(folder: Path, machine: str) -> list[Wheel]:
          "-r", str(lock.PYTHON), "-d", str(folder)],
         f"a version that {lock.PYTHON.name} pins cannot be had; write it again by '{lock.RENEWAL}'",
     )  # fmt: skip
+    made_of.touch()
     return [Wheel(path) for path in sorted(folder.glob("*.whl"))]
 
 
