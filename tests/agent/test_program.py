@@ -187,12 +187,15 @@ async def test_an_agent_that_replaces_kube_proxy_waits_for_its_end_and_removes_i
         await cluster.bind(client)
         await cluster.new_token(client)
         proxy = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 10249)
-        async with proxy, program(*arguments, *RANGES, "--replace-kube-proxy") as process:
-            _, log = await process.communicate()
-        assert process.returncode == 1
-        assert b"127.0.0.1:10249 is answered" in log
+        async with proxy:
+            for flags in (("--replace-kube-proxy",), ()):
+                async with program(*arguments, *RANGES, *flags) as process:
+                    _, log = await process.communicate()
+                assert process.returncode == 1
+                assert b"127.0.0.1:10249 is answered" in log
         async with program(*arguments, *RANGES) as process:
             await eventually("10256/readyz", 200)
+            await logged(process, b"kube-proxy's rules are on this node (nftables table ip kube-proxy, ")
             await ended_process(process)
         assert "kube-proxy" in await run_nft("list tables"), "it is removed only where that is asked for"
         async with program(*arguments, *RANGES, "--replace-kube-proxy") as process:
@@ -208,6 +211,14 @@ async def run_nft(commands: str) -> str:
     output, _ = await process.communicate()
     assert process.returncode == 0, commands
     return output.decode()
+
+
+async def logged(process: asyncio.subprocess.Process, words: bytes) -> None:
+    """Return when a line of the log has these words. Raises TimeoutError."""
+    assert process.stderr is not None, "it is a pipe"
+    async with asyncio.timeout(30):
+        while words not in await process.stderr.readline():
+            pass
 
 
 async def ended_process(process: asyncio.subprocess.Process) -> None:

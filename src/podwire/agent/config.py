@@ -34,6 +34,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         nodeport_addresses: where node ports answer: ranges, or PRIMARY for the node's InternalIPs; never loopback.
         allow_external_ips: whether `externalIPs` of Services have an effect.
         announce_ranges: load balancer addresses in these ranges are announced on the node's link; none: no address is.
+        expect_kube_proxy: whether kube-proxy may run on this node, or may have left rules there.
         replace_kube_proxy: whether what kube-proxy left on the node is removed.
         bgp: the routers to which those addresses are announced by BGP too; None: no BGP.
         folder: state that outlives the process, and the agent's sockets.
@@ -56,6 +57,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     allow_external_ips: bool = False
     announce_ranges: tuple[str, ...] = ()
     bgp: BgpSettings | None = None
+    expect_kube_proxy: bool = False
     replace_kube_proxy: bool = False
     check_kernel: bool = False
     log_format: LogFormat = "text"

@@ -148,6 +148,7 @@ def configuration(given: dict[str, Any]) -> AgentConfig:
         service_ranges=given.pop("service_cidrs"),
         folder=given.pop("state_dir"),
         bgp=bgp,
+        expect_kube_proxy=True,
         check_kernel=True,
         **given,
     )

@@ -1,4 +1,4 @@
-"""What kube-proxy leaves on a node, and its removal where podwire replaces it (`--replace-kube-proxy`).
+"""kube-proxy on a node of podwire: not beside it; what it left is removed with `--replace-kube-proxy`.
 
 Only what kube-proxy's own `--cleanup` removes: its nftables tables, and its chains of iptables with the rules that
 jump to them. Chains of the kubelet (KUBE-FIREWALL, KUBE-KUBELET-CANARY, KUBE-IPTABLES-HINT) and virtual servers of IPVS
@@ -46,9 +46,43 @@ async def refuse_beside_kube_proxy(ports: Iterable[int] = PORTS) -> None:
     for port in ports:
         if await _answers(port):
             raise StartRefusedError(
-                f"127.0.0.1:{port} is answered: kube-proxy, or another agent, runs on this node; end it first"
-                " ('kubectl -n kube-system delete daemonset kube-proxy'), or start without --replace-kube-proxy"
+                f"127.0.0.1:{port} is answered: kube-proxy, or another agent, runs on this node, and two programs would"
+                " translate Services; end it ('kubectl -n kube-system delete daemonset kube-proxy') and start with"
+                " --replace-kube-proxy, which removes its rules"
             )
+
+
+async def report() -> None:
+    """Log a warning where kube-proxy's rules are on this node, which nobody has asked to remove."""
+    try:
+        found = await asyncio.to_thread(_found)
+    except (OSError, NftablesError) as error:
+        log.debug("whether kube-proxy's rules are on this node is not known: %s", error)
+        return
+    if found:
+        log.warning(
+            "kube-proxy's rules are on this node (%s): they translate Services too, with old endpoints;"
+            " start with --replace-kube-proxy, or run 'kube-proxy --cleanup'", ", ".join(found),
+        )  # fmt: skip
+
+
+def _found() -> list[str]:
+    nftables = Nftables()
+    try:
+        found = [f"nftables table {table}" for table in present_tables(nftables)]
+    finally:
+        nftables.close()
+    for program in IPTABLES:
+        save = shutil.which(f"{program}-save")
+        if save is not None and any(removals(_run([save]).stdout)):
+            found.append(f"chains of {program}")
+    return found
+
+
+def present_tables(nftables: Transactions) -> list[str]:
+    """Return which tables of kube-proxy's nftables mode exist."""
+    listed = {line.removeprefix("table ").strip() for line in nftables.run("list tables").splitlines()}
+    return [table for table in TABLES if table in listed]
 
 
 async def remove() -> None:
@@ -76,8 +110,7 @@ def _remove_all() -> None:
 
 def remove_tables(nftables: Transactions) -> Sequence[str]:
     """Remove the tables of kube-proxy's nftables mode in one transaction; return those that existed."""
-    listed = {line.removeprefix("table ").strip() for line in nftables.run("list tables").splitlines()}
-    found = [table for table in TABLES if table in listed]
+    found = present_tables(nftables)
     if found:
         nftables.run("".join(f"delete table {table}\n" for table in found))
     return found

@@ -32,7 +32,7 @@ def main(config: AgentConfig) -> None:
 
 
 async def _serve(config: AgentConfig) -> None:
-    if config.replace_kube_proxy:
+    if config.expect_kube_proxy:
         from podwire.agent import kube_proxy_leftovers
 
         await kube_proxy_leftovers.refuse_beside_kube_proxy()

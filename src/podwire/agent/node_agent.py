@@ -151,6 +151,10 @@ class Agent:
         self._ready.set()
         gc.set_threshold(COLLECT_AFTER)
         memory.release()
+        if self._config.expect_kube_proxy and not self._config.replace_kube_proxy:
+            from podwire.agent import kube_proxy_leftovers
+
+            await kube_proxy_leftovers.report()
 
     async def _check_kernel(self) -> None:
         """Look for what the kernel lacks: after the first rows, or while they do not come."""
