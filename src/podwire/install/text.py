@@ -45,11 +45,8 @@ def _explained(text: str) -> str:
 
 def chart_values(settings: Settings) -> dict[str, Any]:
     """The values by which the chart in deploy/chart makes the same objects."""
-    repository, _, tag = settings.image.rpartition(":")
     return {
-        "image": {"repository": repository, "tag": tag}
-        if repository and "/" not in tag
-        else {"repository": settings.image},
+        "image": settings.image,
         "server": settings.server,
         "podCIDRs": list(settings.pod_cidrs),
         "serviceCIDRs": list(settings.service_cidrs),

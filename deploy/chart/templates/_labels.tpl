@@ -1,0 +1,19 @@
+{{- define "podwire.selector" -}}
+app.kubernetes.io/name: podwire
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+
+{{- define "podwire.podLabels" -}}
+{{ include "podwire.selector" .component }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion }}
+{{- end }}
+
+{{- define "podwire.labels" -}}
+{{ include "podwire.podLabels" . }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- define "podwire.image" -}}
+{{ .Values.image | default (printf "podwire:%s" .Chart.AppVersion) }}
+{{- end }}
