@@ -6,6 +6,8 @@ own are complete. The DaemonSet remains, so that going back needs nothing but th
 
 from __future__ import annotations
 
+from typing import Any
+
 from podwire.install import detection
 from podwire.install.applying import InstallError, Say
 from podwire.install.pod_states import POD_STATES, PodState
@@ -15,15 +17,12 @@ from podwire.kube.client import Client
 from podwire.kube.kinds import DAEMON_SETS
 from podwire.kube.meta import NamespacedName
 
-FIELD_MANAGER = "podwire-kube-proxy"
-
 
 async def end(client: Client, say: Say) -> None:
     """End every kube-proxy and wait until its pods are gone. Raises InstallError."""
     found = [one for one in await _daemon_sets(client) if not detection.replaced(one)]
     for one in found:
-        spec = {"template": {"spec": {"nodeSelector": {detection.REPLACED: "true"}}}}
-        await client.apply(DAEMON_SETS, one.key, {"metadata": _name(one.key), "spec": spec}, FIELD_MANAGER)
+        await client.patch(DAEMON_SETS, one.key, _selector("true"))
         say(f"daemonset {one.key} ended; its rules remain until podwire's are complete")
     for one in found:
         await _wait(client, one.key, running=False)
@@ -33,14 +32,15 @@ async def start(client: Client, say: Say) -> None:
     """Let every kube-proxy that podwire ended run again, and wait until its pods are ready. Raises InstallError."""
     found = [one for one in await _daemon_sets(client) if detection.replaced(one)]
     for one in found:
-        await client.apply(DAEMON_SETS, one.key, {"metadata": _name(one.key)}, FIELD_MANAGER)
+        await client.patch(DAEMON_SETS, one.key, _selector(None))
         say(f"daemonset {one.key} runs again")
     for one in found:
         await _wait(client, one.key, running=True)
 
 
-def _name(key: NamespacedName) -> dict[str, str]:
-    return {"name": key.name, "namespace": key.namespace}
+def _selector(value: str | None) -> dict[str, Any]:
+    """A merge patch: server-side apply would take the whole selector, which is one value for it."""
+    return {"spec": {"template": {"spec": {"nodeSelector": {detection.REPLACED: value}}}}}
 
 
 async def _daemon_sets(client: Client) -> list[DaemonSet]:

@@ -70,6 +70,7 @@ async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
     await _agents_gone(client, {one.metadata.name for one in up})
     left = [f"node {one.metadata.name}: is down" for one in nodes if rollout.is_down(one)]
     left += await _restore(client, up, image_name, say)
+    await _end_by_force(client, say)
     others = [one for one in objects if one not in (*agents, *served)]
     await applying.delete(client, (*others, revisions.config_map({})), say)
     return left
@@ -94,6 +95,13 @@ async def _dns_gone(client: Client) -> None:
         return not await pods_of(client, dns_deployment.COMPONENT)
 
     await until(gone, DNS_SECONDS)
+
+
+async def _end_by_force(client: Client, say: Say) -> None:
+    """Delete DNS pods that could not end, as no agent was left to take their network down ('helm uninstall')."""
+    for pod in await pods_of(client, dns_deployment.COMPONENT):
+        await client.delete(POD_STATES, pod.key, uid=pod.metadata.uid, grace_seconds=0)
+        say(f"pod {pod.key} deleted without waiting for its node: no agent was left to end its network")
 
 
 async def _agents_gone(client: Client, nodes: set[str]) -> None:
