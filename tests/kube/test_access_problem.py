@@ -77,3 +77,13 @@ async def test_an_untrusted_authority_and_another_name_have_different_remedies(t
 async def test_a_name_that_cannot_be_resolved_is_one_of_dns() -> None:
     problem = access_problem(await failure(Credentials("http://api.invalid:6443")), CONFIG_MAPS)
     assert (problem.reason, "must not depend on the cluster's DNS" in problem.remedy) == ("Unreachable", True)
+
+
+async def test_a_server_that_is_away_is_named_by_its_address() -> None:
+    listener = free_listener()
+    port = listener.getsockname()[1]
+    listener.close()
+    problem = access_problem(await failure(Credentials(f"https://127.0.0.1:{port}")), CONFIG_MAPS)
+    assert (problem.reason, problem.is_persistent) == ("Unreachable", False)
+    assert f"cannot be followed: 127.0.0.1:{port}: " in problem.message
+    assert "object at" not in problem.message

@@ -182,7 +182,9 @@ class Agent:
         self._recorder.event(SERVICES, service, reason, message, warning=True)
 
     def _report(self, problem: AccessProblem) -> None:
-        """Record an event about this Node, as far as this account may still do that."""
+        """Record an event about this Node where somebody must act, as far as this account may still do that."""
+        if not problem.is_persistent:
+            return
         name = self._config.node
         # A kubelet's events about its own node have its name as uid too: the object need not be known.
         node = self._inputs.nodes.objects.get(NamespacedName("", name), Node(metadata=ObjectMeta(name=name, uid=name)))

@@ -57,8 +57,8 @@ def access_problem(
         return AccessProblem("Certificate", f"{resource}: no TLS connection: {error}", _tls_remedy(error))
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         remedy = "give --server an address: the name of the API server must not depend on the cluster's DNS"
-        return AccessProblem("Unreachable", f"{resource}: {error}", remedy)
-    text = str(error) or type(error).__name__
+        return AccessProblem("Unreachable", f"{resource}: {_network_text(error)}", remedy)
+    text = _network_text(error)
     remedy = "check that the API server runs and that --server, or the kubeconfig, has its address"
     return AccessProblem("Unreachable", f"{resource}: the API server cannot be followed: {text}", remedy)
 
@@ -102,6 +102,13 @@ def _forbidden(error: ApiError, resource: str, role: str, verbs: str) -> AccessP
         f"writes both; if only the binding is missing: {binding}"
     )
     return AccessProblem("Forbidden", message, remedy)
+
+
+def _network_text(error: Exception) -> str:
+    """What happened; aiohttp's own text holds the address of an object in memory."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    return str(error) or type(error).__name__
 
 
 def _tls_remedy(error: Exception) -> str:
