@@ -3,9 +3,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from podwire.component.other_networks import REPLACED
 from podwire.install import detection
 from podwire.install.choosing import choose
-from podwire.install.detection import REPLACED
 from podwire.install.settings import SettingsError
 from podwire.kube.discovery import EndpointSlice
 from tests.install.cluster import cluster, daemon_set, dns_service, node

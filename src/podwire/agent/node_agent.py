@@ -12,7 +12,8 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from podwire.agent import metrics
+from podwire.agent import agent_status, metrics
+from podwire.agent.agent_status import AgentStatus
 from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
 from podwire.agent.dropped_packets import DroppedPackets
@@ -196,7 +197,12 @@ class Agent:
             "services": self._proxy.rows,
             "policy": self._policies.lines,
             "announcement": lambda: (line for one in self._announcing for line in one.rows()),
+            agent_status.CAPABILITY: lambda: agent_status.lines(self._status()),
         }
+
+    def _status(self) -> AgentStatus:
+        reconcilers = [one for capability in self._capabilities for one in capability.reconcilers]
+        return agent_status.status(self._config.node, self._inputs.required, reconcilers, ready=self._ready.is_set())
 
     def _healthz_pages(self) -> Pages:
         return {"/healthz": self._health.healthz, "/livez": self._health.livez, "/readyz": self._readyz}

@@ -19,6 +19,7 @@ VERBS = {
     "logs": "Show the logs of podwire's own processes.",
     "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain a Service: its endpoints on each node, and what is wrong.",
+    "doctor": "Check a cluster and its nodes, and name what to do.",
     "rows": "Show the rows that the kernel should hold.",
     "install": "Install podwire as the network of a cluster.",
     "upgrade": "Change an installation, one node at a time.",

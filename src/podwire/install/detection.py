@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from podwire.component.other_networks import NETWORKS, is_kube_proxy, replaced
 from podwire.install.dns_deployment import SERVICE_NAME
 from podwire.install.manifest import NAME, NAME_LABEL
 from podwire.install.settings import NAMESPACE, SettingsError
@@ -19,23 +20,6 @@ from podwire.kube.discovery import EndpointSlice
 from podwire.kube.networking import ServiceCIDR
 from podwire.kube.services import Service
 
-KUBE_PROXY = "kube-proxy"
-REPLACED = "podwire.dev/kube-proxy-replaced"
-"""A node selector that no node has: a kube-proxy with it runs nowhere, and without it everywhere again."""
-NETWORKS = {
-    "aws-node": "Amazon VPC CNI",
-    "antrea-agent": "Antrea",
-    "calico-node": "Calico",
-    "canal": "Canal",
-    "cilium": "Cilium",
-    "kindnet": "kindnet",
-    "kube-flannel-ds": "Flannel",
-    "kube-ovn-cni": "Kube-OVN",
-    "kube-router": "kube-router",
-    "ovnkube-node": "OVN-Kubernetes",
-    "weave-net": "Weave Net",
-}
-"""Pod networks by the names of their DaemonSets, as their own manifests have them."""
 USUAL_PREFIXES = {4: 16, 6: 56}
 """Sizes of the range of all pods where only those of nodes are known: the defaults of kubeadm, kind and k3s."""
 
@@ -192,16 +176,6 @@ def domain(cluster: Cluster) -> str:
 def kube_proxies(cluster: Cluster) -> list[DaemonSet]:
     """DaemonSets of kube-proxy that run somewhere."""
     return [one for one in cluster.daemon_sets if is_kube_proxy(one) and not replaced(one)]
-
-
-def is_kube_proxy(daemon_set: DaemonSet) -> bool:
-    """Whether its pods are kube-proxy, as kubeadm names and labels it."""
-    return KUBE_PROXY in {daemon_set.metadata.name, daemon_set.metadata.labels.get("k8s-app")}
-
-
-def replaced(daemon_set: DaemonSet) -> bool:
-    """Whether podwire keeps this kube-proxy from running."""
-    return REPLACED in (daemon_set.spec.template.spec.get("nodeSelector") or {})
 
 
 def other_networks(cluster: Cluster) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from podwire.install import detection
+from podwire.component import other_networks
 from podwire.install.applying import InstallError, Say
 from podwire.install.pod_states import POD_STATES, PodState
 from podwire.install.waiting import PATIENCE_SECONDS, until
@@ -20,7 +20,7 @@ from podwire.kube.meta import NamespacedName
 
 async def end(client: Client, say: Say) -> None:
     """End every kube-proxy and wait until its pods are gone. Raises InstallError."""
-    found = [one for one in await _daemon_sets(client) if not detection.replaced(one)]
+    found = [one for one in await _daemon_sets(client) if not other_networks.replaced(one)]
     for one in found:
         await client.patch(DAEMON_SETS, one.key, _selector("true"))
         say(f"daemonset {one.key} ended; its rules remain until podwire's are complete")
@@ -30,7 +30,7 @@ async def end(client: Client, say: Say) -> None:
 
 async def start(client: Client, say: Say) -> None:
     """Let every kube-proxy that podwire ended run again, and wait until its pods are ready. Raises InstallError."""
-    found = [one for one in await _daemon_sets(client) if detection.replaced(one)]
+    found = [one for one in await _daemon_sets(client) if other_networks.replaced(one)]
     for one in found:
         await client.patch(DAEMON_SETS, one.key, _selector(None))
         say(f"daemonset {one.key} runs again")
@@ -40,11 +40,11 @@ async def start(client: Client, say: Say) -> None:
 
 def _selector(value: str | None) -> dict[str, Any]:
     """A merge patch: server-side apply would take the whole selector, which is one value for it."""
-    return {"spec": {"template": {"spec": {"nodeSelector": {detection.REPLACED: value}}}}}
+    return {"spec": {"template": {"spec": {"nodeSelector": {other_networks.REPLACED: value}}}}}
 
 
 async def _daemon_sets(client: Client) -> list[DaemonSet]:
-    return [one for one in (await client.list(DAEMON_SETS)).items if detection.is_kube_proxy(one)]
+    return [one for one in (await client.list(DAEMON_SETS)).items if other_networks.is_kube_proxy(one)]
 
 
 async def _wait(client: Client, key: NamespacedName, *, running: bool) -> None:

@@ -106,6 +106,13 @@ def test_explain_compares_with_the_kernel_of_each_node(agents: Cluster) -> None:
     assert "node-2: its agent has another version" in shown
 
 
+def test_doctor_names_the_nodes_whose_facts_it_does_not_get(agents: Cluster) -> None:
+    examined = agents.run("doctor", check=False)
+    assert examined.returncode == 1
+    assert "error: node-2: its agent cannot be reached: pod kube-system/podwire-agent-node-2" not in examined.stdout
+    assert "node-2: its agent cannot be reached: no verb doctor" in examined.stdout
+
+
 def test_status_and_logs_are_read_from_the_pods(agents: Cluster) -> None:
     shown = agents.run("status").stdout
     assert shown.startswith("Cluster prod\n")

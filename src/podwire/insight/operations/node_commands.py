@@ -39,9 +39,9 @@ async def reached(client: Client, wanted: Sequence[str] = ()) -> Reach:
 
 
 async def run_on_all(
-    client: Client, found: Reach, words: Sequence[str], answered: Answered = lambda _: None
+    client: Client, found: Reach, words_for: Callable[[str], Sequence[str]], answered: Answered = lambda _: None
 ) -> list[NodeAnswer]:
-    """Run a verb on each node; return the answers by node, and pass each to `answered` as it comes.
+    """Run a verb on each node, with the words for it; return the answers by node, and pass each on as it comes.
 
     A node that cannot be reached has an error as its answer. Raises ClusterError where this account may run nothing.
     """
@@ -49,7 +49,7 @@ async def run_on_all(
 
     async def one(pod: ProgramPod) -> NodeAnswer:
         async with places:
-            answer = await _answer(client, pod, words)
+            answer = await _answer(client, pod, words_for(pod.node))
         answered(answer)
         return answer
 

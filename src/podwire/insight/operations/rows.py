@@ -26,7 +26,7 @@ def of_nodes(target: Target, capability: str, nodes: Sequence[str]) -> list[Node
         return _of_world(target.world, capability, nodes)
 
     async def question(client: Client) -> list[NodeAnswer]:
-        return await run_on_all(client, await reached(client, nodes), ("rows", capability))
+        return await run_on_all(client, await reached(client, nodes), lambda _: ("rows", capability))
 
     return target.read(question)
 

@@ -53,6 +53,6 @@ def _of_world(world: World, nodes: Sequence[str]) -> Iterator[NodeAnswer]:
 
 def _of_cluster(target: Target, nodes: Sequence[str]) -> list[NodeAnswer]:
     async def question(client: Client) -> list[NodeAnswer]:
-        return await run_on_all(client, await reached(client, nodes), ("rows", "services", "--held"))
+        return await run_on_all(client, await reached(client, nodes), lambda _: ("rows", "services", "--held"))
 
     return target.read(question)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from podwire.agent import rows_socket
 from podwire.kernel import namespaces
@@ -115,15 +116,7 @@ def computed(world: World, node: str, function: Callable[[], str]) -> str:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        with os.fdopen(writer, "w") as pipe:
-            try:
-                enter(world, str(paths.network(node)))
-                pipe.write(function())
-            except BaseException as error:  # an interrupt too: this process must not go on as a second one
-                pipe.write(str(error) if isinstance(error, WorldError) else f"{node}: {type(error).__name__}: {error}")
-                pipe.flush()
-                os._exit(1)
-        os._exit(0)
+        _compute(world, node, function, writer)
     os.close(writer)
     with os.fdopen(reader) as pipe:
         text = pipe.read()
@@ -131,6 +124,28 @@ def computed(world: World, node: str, function: Callable[[], str]) -> str:
     if status:
         raise WorldError(text)
     return text
+
+
+def _compute(world: World, node: str, function: Callable[[], str], writer: int) -> NoReturn:
+    """Enter and write the result or the error to a pipe. The function may start threads: so it runs in a second child.
+
+    A process that entered a pid namespace is not in it itself, and may make no thread (clone(2), CLONE_THREAD).
+    """
+    status = 1
+    try:
+        with os.fdopen(writer, "w") as pipe:
+            try:
+                enter(world, str(paths.network(node)))
+                pid = os.fork()
+                if pid:
+                    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                else:
+                    pipe.write(function())
+                    status = 0
+            except BaseException as error:  # an interrupt too: this process must not go on as a second one
+                pipe.write(str(error) if isinstance(error, WorldError) else f"{node}: {type(error).__name__}: {error}")
+    finally:
+        os._exit(status)
 
 
 def words_of(verb: str, program: Sequence[str], example: str) -> Sequence[str]:
