@@ -34,6 +34,10 @@ ALL = msgspec.structs.replace(
     dns_addresses=("10.96.0.10",),
     dns_replicas=3,
     upstreams=("192.0.2.53", "[fd00::53]:5353"),
+    pod_pools=("10.244.0.0/16,fd00:10:244::/56", "10.250.0.0/16:22@pool=large"),
+    lb_pool=("198.51.100.0/24", "fd00:99::/112"),
+    internal_lb_pool=("10.99.0.0/24",),
+    controller_replicas=1,
     pod_monitors=True,
 )
 WITHOUT_DNS = msgspec.structs.replace(SETTINGS, dns=False, dns_addresses=(), pod_monitors=True)

@@ -76,6 +76,14 @@ def test_a_server_that_nodes_cannot_reach_is_not_taken(url: str) -> None:
     assert detection.server(cluster(cluster_info=url), ("10.96.0.0/16",)).value == "https://192.0.2.10:6443"
 
 
+def test_pools_of_ranges_are_the_ranges_of_all_pods() -> None:
+    pools = ("10.7.0.0/16,fd07::/56", "10.8.0.0/16:22@pool=large")
+    choice = choose({"pod_pools": pools}, cluster(nodes=(node("a"),)))
+    assert choice.settings.pod_cidrs == ("10.7.0.0/16", "fd07::/56", "10.8.0.0/16")
+    assert choice.settings.controller_replicas == 1, "its port is one of the node's: one a node"
+    assert choose({}, cluster()).settings.controller_replicas == 2
+
+
 def test_one_of_several_api_servers_is_named_as_such() -> None:
     both = {"endpoints": [{"addresses": ["fd00::1"]}, {"addresses": ["fd00::2"]}], "ports": [{"port": 6443}]}
     found = detection.server(cluster(api_servers=(msgspec.convert(both, EndpointSlice),)), ())

@@ -32,6 +32,13 @@ def changed(**changes: Any) -> Settings:
     return msgspec.structs.replace(SETTINGS, **changes)
 
 
+def controller_configuration(flags: list[str], given: dict[str, Any]) -> dict[str, Any]:
+    """What `podwire controller` reads from these flags."""
+    from podwire.controllers.flags import command
+
+    return {**given, **command.make_context("controller", list(flags)).params}
+
+
 def test_accounts_and_rights_come_before_the_pods_that_use_them() -> None:
     order = [one.kind for one in manifests(SETTINGS)]
     assert order == sorted(order, key=APPLIED.index)
@@ -39,10 +46,12 @@ def test_accounts_and_rights_come_before_the_pods_that_use_them() -> None:
 
 
 def test_no_role_may_read_secrets_or_all_resources() -> None:
-    for one in manifests(SETTINGS):
+    for one in manifests(changed(lb_pool=("198.51.100.0/24",))):
         for rule in one.body.get("rules", ()):
             assert not {"*", "secrets", "configmaps"} & {*rule["resources"]}, one
-            assert not {"*", "create", "update", "delete"} & {*rule["verbs"]} or rule["resources"] == ["events"], one
+            if "controller" not in one.key.name:
+                written = {"*", "create", "update", "delete", "patch"} & {*rule["verbs"]}
+                assert not written or rule["resources"] == ["events"], one
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, changed(agent_flags=("--bgp-local-as=64512",))])
@@ -92,6 +101,17 @@ def test_the_dns_service_is_left_to_another_server() -> None:
     kinds = {one.kind.kind for one in manifests(changed(dns_addresses=()))}
     assert {"Service", "Deployment"} & kinds == {"Deployment"}
     assert {one.body["metadata"]["name"] for one in manifests(changed(dns=False))} == {"podwire-agent", "podwire:agent"}
+
+
+def test_the_controller_is_there_where_it_has_something_to_do() -> None:
+    assert "podwire-controller" not in {one.key.name for one in manifests(SETTINGS)}
+    found = body(changed(pod_pools=("10.244.0.0/16",)), "Deployment", "podwire-controller")
+    pod = found["spec"]["template"]["spec"]
+    assert (pod["hostNetwork"], pod["tolerations"]) == (True, [{"operator": "Exists"}])
+    flags = pod["containers"][0]["args"][1:]
+    assert flags == [f"--server={SETTINGS.server}", "--pod-pool=10.244.0.0/16"]
+    given = {"kubeconfig": None, "context": "", "certificate_authority": None, "client_certificate": None}
+    assert controller_configuration(flags, given)
 
 
 def test_metrics_of_agents_listen_beyond_the_node_only_for_a_monitor() -> None:

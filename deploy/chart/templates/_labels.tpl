@@ -14,6 +14,12 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
+{{- define "podwire.hasController" -}}
+{{- with .Values.controller }}
+{{- if or .podPools .lbPool .internalLbPool }}true{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "podwire.image" -}}
 {{ .Values.image | default (printf "podwire:%s" .Chart.AppVersion) }}
 {{- end }}

@@ -26,7 +26,11 @@ HOST_FOLDERS = {
     "netns": ("/var/run/netns", "/var/run/netns", "DirectoryOrCreate"),
     # A container's own /proc/sys is read-only; this one shows the namespace of the process that reads it (proc(5)).
     "sysctl": ("/proc/sys/net", f"{sysctl.NODE_ROOT}/net", "Directory"),
+    # iptables takes it before it changes rules, as --replace-kube-proxy does.
+    "xtables-lock": ("/run/xtables.lock", "/run/xtables.lock", "FileOrCreate"),
 }
+_OF_REPLACEMENT = "xtables-lock"
+"""The volume that --replace-kube-proxy alone needs."""
 HEALTH_PORT = 10256
 METRICS_PORT = 10249
 GRACE_SECONDS = 15
@@ -63,8 +67,12 @@ def _pod(settings: Settings) -> dict[str, Any]:
         "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": [_place_cni(settings)],
         "containers": [_agent(settings)],
-        "volumes": [host_volume(name) for name in HOST_FOLDERS],
+        "volumes": [host_volume(name) for name in _volumes(settings)],
     }
+
+
+def _volumes(settings: Settings) -> list[str]:
+    return [name for name in HOST_FOLDERS if settings.replace_kube_proxy or name != _OF_REPLACEMENT]
 
 
 def host_volume(name: str) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def _agent(settings: Settings) -> dict[str, Any]:
         "resources": {"requests": {"cpu": "50m", "memory": "100Mi"}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            *(host_mount(name) for name in ("state", "netns", "sysctl")),
+            *(host_mount(name) for name in _volumes(settings) if not name.startswith("cni")),
             *(host_mount(name, read_only=True) for name in ("cni-bin", "cni-conf")),  # for podwire doctor
         ],
     }

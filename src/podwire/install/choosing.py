@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from podwire.controllers.ranges.pools import pool
 from podwire.install import detection
 from podwire.install.detection import Cluster
 from podwire.install.settings import Settings, SettingsError, default_image, dns_addresses, own_version
@@ -32,12 +33,16 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
     """The settings; without a cluster all NEEDED ones must be given. Raises SettingsError."""
     values = {name: value for name, value in given.items() if value is not None}
     sources = []
+    if values.get("pod_pools") and not values.get("pod_cidrs"):
+        values["pod_cidrs"] = tuple(str(one.network) for text in values["pod_pools"] for one in pool(text).ranges)
     if cluster is not None:
         for name, found in _detected(values, cluster):
             values[name] = found.value
             shown = ",".join(found.value) if isinstance(found.value, tuple) else found.value
             sources.append(f"--{name.replace('_', '-')} {shown}: from {found.source}")
         values.setdefault("domain", detection.domain(cluster))
+        if len(cluster.nodes) == 1:
+            values.setdefault("controller_replicas", 1)
     version = own_version()
     values.setdefault("image", default_image(version))
     if values.get("dns", True):

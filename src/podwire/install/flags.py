@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from podwire.component.flags import RangeList
+from podwire.controllers.ranges.pools import PoolError, pool
 from podwire.pods.mode import Mode
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -43,6 +44,20 @@ class Upstreams(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002
         """The texts; `podwire dns` checks them."""
         return value if isinstance(value, tuple) else tuple(filter(None, value.split(",")))
+
+
+class PoolText(click.ParamType[Any]):
+    """A pool of ranges of nodes."""
+
+    name = "POOL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, if `podwire controller` takes it."""
+        try:
+            pool(str(value))
+        except PoolError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 class AgentFlag(click.ParamType[Any]):
@@ -116,6 +131,17 @@ SETTINGS_FLAGS = (
         help="DNS servers of other names, or files that have them.  [default: the node's /etc/resolv.conf]",
     ),
     click.option(
+        "--pod-pool",
+        "pod_pools",
+        type=PoolText(),
+        multiple=True,
+        help="Give nodes ranges of this pool, RANGE[:MASK],...[@LABEL=VALUE,...], where nothing else does.",
+    ),
+    click.option(
+        "--lb-pool", type=RangeList(any_number=True), help="Give Services of type LoadBalancer addresses of these."
+    ),
+    click.option("--internal-lb-pool", type=RangeList(any_number=True), help="Networks of internal load balancers."),
+    click.option(
         "--pod-monitors/--no-pod-monitors",
         default=None,
         help="PodMonitors of the Prometheus operator; agents' metrics then listen on all addresses of their nodes.",
@@ -124,7 +150,7 @@ SETTINGS_FLAGS = (
 SETTINGS = (
     "image", "server", "pod_cidrs", "service_cidrs", "overlay", "overlay_accept", "mtu", "pod_access_cidrs",
     "replace_kube_proxy", "agent_flags",
-    "dns", "dns_replicas", "domain", "upstreams", "pod_monitors",
+    "dns", "dns_replicas", "domain", "upstreams", "pod_pools", "lb_pool", "internal_lb_pool", "pod_monitors",
 )  # fmt: skip
 
 

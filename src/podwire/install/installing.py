@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from podwire.install import applying, changes, following, kube_proxy, revisions
+from podwire.install import applying, changes, dns_deployment, following, kube_proxy, revisions
 from podwire.install.applying import InstallError, Say
 from podwire.install.manifest import MANAGER_LABEL, Manifest
 from podwire.install.revisions import Revision, Revisions, of_settings
@@ -23,14 +23,15 @@ async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, pa
     await applying.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
         await kube_proxy.end(client, say)
-    later = [one for one in wanted.manifests if one.kind == DEPLOYMENTS]
+    later = [one for one in wanted.manifests if one.key.name == dns_deployment.NAME and one.kind == DEPLOYMENTS]
     await applying.apply(client, (one for one in wanted.manifests if one not in later), say)
     if now is not None:
         await applying.delete(client, changes.removed(now.manifests, wanted.manifests), say)
     await following.agents(client, say, patience)
     # Scheduled when all nodes are Ready, these pods are on different ones.
     await applying.apply(client, later, say)
-    await following.deployments(client, [one.key for one in later], say, patience)
+    pods = [one.key for one in wanted.manifests if one.kind == DEPLOYMENTS]
+    await following.deployments(client, pods, say, patience)
 
 
 async def _refuse_of_helm(client: Client, objects: Sequence[Manifest]) -> None:

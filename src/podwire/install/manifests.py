@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwire.install import agent_daemon_set, dns_deployment
+from podwire.install import agent_daemon_set, controller_deployment, dns_deployment
 from podwire.install.manifest import APPLIED, Manifest
 from podwire.install.pod_monitors import pod_monitor
 from podwire.install.rights import rights
@@ -15,6 +15,8 @@ def manifests(settings: Settings) -> tuple[Manifest, ...]:
     """Return every object, accounts and rights before the pods that use them."""
     order = {kind.kind: place for place, kind in enumerate(APPLIED)}
     found = [*_agent(settings), *(_dns(settings) if settings.dns else ())]
+    if settings.has_controller:
+        found += [*rights(settings, controller_deployment.COMPONENT), controller_deployment.deployment(settings)]
     return tuple(sorted(found, key=lambda one: order[one.kind.kind]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.component import permissions
-from podwire.install import agent_daemon_set, dns_deployment
+from podwire.install import agent_daemon_set, controller_deployment, dns_deployment
 from podwire.install.manifest import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, Manifest, common_labels, manifest
 from podwire.install.settings import NAMESPACE, Settings
 from podwire.kube.kinds import SERVICE_ACCOUNTS
@@ -14,6 +14,7 @@ PROGRAMS = (
     # component, ServiceAccount, ClusterRole
     (agent_daemon_set.COMPONENT, agent_daemon_set.NAME, permissions.AGENT),
     (dns_deployment.COMPONENT, dns_deployment.NAME, permissions.DNS),
+    (controller_deployment.COMPONENT, controller_deployment.NAME, permissions.CONTROLLER),
 )
 
 

@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         dns_replicas: how many pods serve DNS.
         domain: the cluster domain.
         upstreams: DNS servers of other names, or files like resolv.conf that have them.
+        pod_pools: pools of which nodes get ranges, as `podwire controller --pod-pool`; none: another allocates.
+        lb_pool: networks of which Services of type LoadBalancer get addresses.
+        internal_lb_pool: networks of internal load balancers.
+        controller_replicas: how many controllers there are; one leads.
         pod_monitors: whether there are PodMonitors of the Prometheus operator, and the agents' metrics listen on
             every address of the node.
 
@@ -59,7 +63,16 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     dns_replicas: int = 2
     domain: str = "cluster.local"
     upstreams: tuple[str, ...] = (RESOLV_CONF,)
+    pod_pools: tuple[str, ...] = ()
+    lb_pool: tuple[str, ...] = ()
+    internal_lb_pool: tuple[str, ...] = ()
+    controller_replicas: int = 2
     pod_monitors: bool = False
+
+    @property
+    def has_controller(self) -> bool:
+        """Whether the controller has anything to do."""
+        return bool(self.pod_pools or self.lb_pool or self.internal_lb_pool)
 
     @property
     def speaks_bgp(self) -> bool:

@@ -63,5 +63,11 @@ def chart_values(settings: Settings) -> dict[str, Any]:
             "domain": settings.domain,
             "upstreams": list(settings.upstreams),
         },
+        "controller": {
+            "podPools": list(settings.pod_pools),
+            "lbPool": list(settings.lb_pool),
+            "internalLbPool": list(settings.internal_lb_pool),
+            "replicas": settings.controller_replicas,
+        },
         "podMonitors": settings.pod_monitors,
     }
