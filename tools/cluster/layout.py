@@ -21,6 +21,11 @@ UNDERLAY4 = ipaddress.ip_network("172.30.0.0/24")
 UNDERLAY6 = ipaddress.ip_network("fd00:172:30::/64")
 POD_RANGES = ("10.244.0.0/16", "fd00:10:244::/56")
 SERVICE_RANGES = ("10.96.0.0/16", "fd00:10:96::/112")
+BALANCER_RANGES = ("172.31.254.0/24", "fd00:172:31:254::/112")
+"""Addresses of load balancers: `outside` finds them on the underlay, by ARP and neighbour discovery."""
+CLIENT4, CLIENT6 = "203.0.113.1", "2001:db8:113::1"
+"""What `outside` calls them from (RFC 5737, RFC 3849): the suite takes a client in the nodes' /16 for a masqueraded
+one."""
 DNS_ADDRESS = "10.96.0.10"
 API_SERVICE_ADDRESSES = ("10.96.0.1", "fd00:10:96::1")
 

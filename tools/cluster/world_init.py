@@ -14,7 +14,17 @@ from pathlib import Path
 
 from tools.cluster import cgroups, record
 from tools.cluster.daemons import Daemon
-from tools.cluster.layout import API_PORT, OUTSIDE, UNDERLAY4, UNDERLAY6, Host, Layout
+from tools.cluster.layout import (
+    API_PORT,
+    BALANCER_RANGES,
+    CLIENT4,
+    CLIENT6,
+    OUTSIDE,
+    UNDERLAY4,
+    UNDERLAY6,
+    Host,
+    Layout,
+)
 from tools.cluster.node_init import mount
 from tools.cluster.supervisor import Supervisor
 
@@ -62,6 +72,12 @@ def bridge_commands() -> list[str]:
         f"address add {UNDERLAY4[1]}/{UNDERLAY4.prefixlen} dev {BRIDGE}",
         f"address add {UNDERLAY6[1]}/{UNDERLAY6.prefixlen} dev {BRIDGE} nodad",
         f"link set {BRIDGE} up",
+        f"address add {CLIENT4}/32 dev lo",
+        f"address add {CLIENT6}/128 dev lo nodad",
+        *(
+            f"route add {balancers} dev {BRIDGE} src {client}"
+            for balancers, client in zip(BALANCER_RANGES, (CLIENT4, CLIENT6), strict=True)
+        ),
     ]
 
 

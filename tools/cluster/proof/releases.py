@@ -7,7 +7,7 @@ from tools.cluster import enter
 from tools.cluster.api import wait
 from tools.cluster.installation import podwire
 from tools.cluster.kubectl import items
-from tools.cluster.proof import node_state
+from tools.cluster.proof import node_state, shop
 from tools.cluster.proof.disturbances import LEAST_REQUESTS, described
 from tools.cluster.proof.subject import SETTLE_SECONDS, Subject
 from tools.cluster.traffic import Traffic
@@ -33,19 +33,17 @@ def upgrade_and_back(subject: Subject, traffic: Traffic) -> None:
 
 
 def uninstall(subject: Subject, before: dict[str, dict[str, str]]) -> None:
-    """Uninstall; each node is as it was before the installation. No pod with podwire's network may run."""
+    """Uninstall; each node is as it was before the installation. Pods that are no part of podwire are removed first."""
+    if subject.has_shop:
+        shop.remove(subject.kubectl)
     podwire(subject.layout, "uninstall")
-    wait("no agent is left", SETTLE_SECONDS, lambda: not _pods(subject))
+    wait("no pod is left", SETTLE_SECONDS, lambda: not items(subject.kubectl, "pods", "-A"))
     for host in _nodes(subject):
         found = node_state.differences(before[host], node_state.read(subject.layout, host))
         shown = (
             "; ".join(found[:SHOWN_DIFFERENCES]) or "rules, routes, links, sysctls, files as before the installation"
         )
         subject.check(UNINSTALL, host, shown, not found)
-
-
-def _pods(subject: Subject) -> bool:
-    return bool(items(subject.kubectl, "-n", "kube-system", "pods", "-l", "app.kubernetes.io/name=podwire"))
 
 
 def _nodes(subject: Subject) -> list[str]:
