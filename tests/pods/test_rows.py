@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import itertools
 
+import msgspec
 import pytest
 
 from podwire.engine.reconcile import Reconciler
@@ -11,6 +12,7 @@ from podwire.engine.sink import FakeSink
 from podwire.kube.core import Node, NodeAddress, NodeSpec, NodeStatus
 from podwire.kube.meta import ObjectMeta
 from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey
+from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, NodeNetwork, Overlay, pod_mtu, read_node
 from podwire.pods.rows import (
     ForwardingRow,
@@ -21,14 +23,17 @@ from podwire.pods.rows import (
     TunnelAddressRow,
     TunnelRow,
     cluster_rows,
+    no_router,
     node_rows,
     own_routes,
     peer_routes,
     source_rows,
 )
-from podwire.pods.uplink import Uplink
-from tests.pods.cluster import DIRECT, VXLAN, node_object
+from podwire.pods.uplink import Hop, Uplink
+from podwire.pods.view import NetworkView
+from tests.pods.cluster import DIRECT, RANGES, VXLAN, node_object
 
+CROSS_SUBNET, ROUTED, NONE = (Cluster(RANGES, mode) for mode in (Mode.CROSS_SUBNET, Mode.ROUTED, Mode.NONE))
 UPLINK = Uplink(1500, subnets=(ipaddress.ip_network("172.18.0.0/16"), ipaddress.ip_network("fd00:172:18::/64")))
 IP, NET = ipaddress.ip_address, ipaddress.ip_network
 
@@ -118,7 +123,7 @@ def test_an_overlay_that_cannot_work_is_refused(identifier: int, port: int) -> N
         Overlay(identifier, port)
 
 
-@pytest.mark.parametrize("cluster", [DIRECT, VXLAN], ids=["direct", "vxlan"])
+@pytest.mark.parametrize("cluster", [DIRECT, VXLAN, CROSS_SUBNET, ROUTED], ids=lambda cluster: cluster.mode.value)
 async def test_the_order_of_nodes_does_not_matter(cluster: Cluster) -> None:
     steps = [("node-1", 1), ("node-2", 2), ("node-3", 3), ("node-2", None)]
     outcomes = [
@@ -158,3 +163,78 @@ async def rows_after(steps: list[tuple[str, int | None]], cluster: Cluster, rest
     await reconciler.turn()
     await asyncio.sleep(0)
     return frozenset(sink.held.values())
+
+
+FAR = NodeNetwork("far", (NET("10.244.9.0/24"), NET("fd00:10:244:9::/64")), (IP("172.19.0.9"), IP("fd00:172:18::9")))
+"""A node in another subnet for IPv4, and in the same one for IPv6."""
+
+
+def test_each_ip_version_goes_its_own_way() -> None:
+    rows = set(peer_routes(FAR, network(1), CROSS_SUBNET, UPLINK))
+    mac = FAR.tunnel_mac
+    assert rows == {
+        ForwardingRow(mac, IP("172.19.0.9")),
+        NeighbourRow(IP("10.244.9.1"), mac),
+        RouteRow(NET("10.244.9.0/24"), IP("10.244.9.1"), tunnel=True, source=IP("10.244.1.1")),
+        RouteRow(NET("fd00:10:244:9::/64"), IP("fd00:172:18::9")),
+    }
+    members = set(node_rows(FAR, "node-1", CROSS_SUBNET, UPLINK))
+    assert SetRow("neighbours6", (NET("fd00:10:244:9::/64"),)) in members
+    assert not any(row.collection == "neighbours4" for row in members)
+
+
+def test_routers_lead_to_other_subnets_and_where_there_is_none_nothing_does() -> None:
+    hop = Hop(IP("172.18.255.1"), 7)
+    rows = set(peer_routes(FAR, network(1), ROUTED, UPLINK, {IP("172.19.0.9"): hop}.get))
+    assert rows == {
+        RouteRow(NET("10.244.9.0/24"), IP("172.18.255.1"), link=7),
+        RouteRow(NET("fd00:10:244:9::/64"), IP("fd00:172:18::9")),
+    }
+    nowhere = set(peer_routes(FAR, network(1), ROUTED, UPLINK))
+    assert nowhere == {RouteRow(NET("fd00:10:244:9::/64"), IP("fd00:172:18::9"))}
+
+
+def test_where_another_program_makes_the_routes_there_are_none() -> None:
+    assert set(peer_routes(network(2), network(1), NONE, UPLINK)) == set()
+    assert set(own_routes(network(1), NONE, 1500)) == {
+        RouteRow(NET("10.244.1.0/24")),
+        RouteRow(NET("fd00:10:244:1::/64")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "accepts", "strict"),
+    [
+        (Mode.VXLAN, None, True),
+        (Mode.CROSS_SUBNET, Mode.VXLAN, True),
+        (Mode.VXLAN, Mode.DIRECT, False),
+        (Mode.ROUTED, Mode.CROSS_SUBNET, False),
+        (Mode.DIRECT, None, False),
+    ],
+)
+def test_what_must_come_through_the_tunnel(mode: Mode, accepts: Mode | None, strict: bool) -> None:
+    cluster = Cluster(RANGES, mode, accepts)
+    assert any(row.collection == "tunnelled4" for row in cluster_rows(cluster)) == strict
+    assert (cluster.overlay is not None) == (mode is not Mode.DIRECT)
+
+
+async def test_of_two_nodes_that_claim_a_range_the_older_one_has_it() -> None:
+    view = NetworkView("node-1", DIRECT, no_router)
+    view.uplink = UPLINK
+    older = msgspec.structs.replace(network(2), name="zz", created="2026-01-01T00:00:00Z")
+    newer = msgspec.structs.replace(
+        network(2), name="aa", created="2026-02-02T00:00:00Z", addresses=(IP("172.18.0.99"),)
+    )
+    for order in ((older, newer), (newer, older)):
+        sink: FakeSink[NodeRouteRow] = FakeSink()
+        view.nodes = {"node-1": network(1)}
+        reconciler = Reconciler("ways", view.routes, sink, rank=view.rank)
+        for node in order:
+            view.nodes[node.name] = node
+            reconciler.touch(*view.nodes)
+            await reconciler.turn()
+        assert RouteRow(NET("10.244.2.0/24"), IP("172.18.0.3")) in sink.held.values()
+        del view.nodes["zz"]
+        reconciler.touch("zz")
+        await reconciler.turn()
+        assert RouteRow(NET("10.244.2.0/24"), IP("172.18.0.99")) in sink.held.values()

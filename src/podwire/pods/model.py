@@ -74,11 +74,15 @@ class Cluster(msgspec.Struct, frozen=True):
 
 
 class NodeNetwork(msgspec.Struct, frozen=True):
-    """A node: the ranges of its pods, at most one of each IP version, and its own addresses in the underlay."""
+    """A node: the ranges of its pods, at most one of each IP version, and its own addresses in the underlay.
+
+    `created` is when its Node was made (RFC 3339): of two that claim the same range the older one has it.
+    """
 
     name: str
     ranges: tuple[IPNetwork, ...] = ()
     addresses: tuple[IPAddress, ...] = ()
+    created: str = ""
 
     def address(self, version: int) -> IPAddress | None:
         """The first address of one IP version."""
@@ -107,8 +111,9 @@ def read_node(node: Node, cluster: Cluster) -> tuple[NodeNetwork, tuple[str, ...
             faults.append(f"InternalIP {text!r} is no address of a node")
         else:
             addresses.append(address)
-    name = node.metadata.name
-    return NodeNetwork(name, tuple(ranges), tuple(addresses)), tuple(f"node {name}: {fault}" for fault in faults)
+    name, created = node.metadata.name, node.metadata.creation_timestamp or ""
+    network = NodeNetwork(name, tuple(ranges), tuple(addresses), created)
+    return network, tuple(f"node {name}: {fault}" for fault in faults)
 
 
 def _ranges(texts: Sequence[str], allowed: Sequence[IPNetwork]) -> tuple[list[IPNetwork], list[str]]:

@@ -76,7 +76,9 @@ class PodNetwork:
         self._members: Reconciler[str, SetRow] = Reconciler(
             "rules of pods", self._view.members, PodSetSink.cluster_here(overlay=overlay)
         )
-        self._routes: Reconciler[str, NodeRouteRow] = Reconciler("routes to pods", self._view.routes, NodeRouteSink())
+        self._routes: Reconciler[str, NodeRouteRow] = Reconciler(
+            "routes to pods", self._view.routes, NodeRouteSink(), rank=self._view.rank
+        )
         self._missing = {"Nodes", "EndpointSlices"}
         self._advice = NodeAdvice(settings.node)
 

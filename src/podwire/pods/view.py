@@ -66,6 +66,11 @@ class NetworkView:
         node = self.nodes.get(owner)
         return node_rows(node, self._node, self._cluster, self.uplink) if node else iter(())
 
+    def rank(self, name: str) -> tuple[str, ...]:
+        """The seniority of a Node: of two that claim the same range of pods the older one has it."""
+        node = self.nodes.get(name)
+        return (node.created if node else "", name)
+
     def routes(self, name: str) -> Iterator[NodeRouteRow]:
         """The routes that lead to a node's pods. Raises OSError."""
         own, node = self.own, self.nodes.get(name)

@@ -1,0 +1,53 @@
+"""What is logged about Nodes that lack something, and when."""
+
+import ipaddress
+import logging
+
+import pytest
+
+from podwire.pods.advice import NodeAdvice, missing, unreachable
+from podwire.pods.mode import Mode
+from podwire.pods.model import Cluster, NodeNetwork
+from podwire.pods.rows import no_router
+from podwire.pods.view import NetworkView
+from tests.pods.cluster import DIRECT, RANGES, VXLAN
+from tests.pods.test_rows import network
+
+IP = ipaddress.ip_address
+BARE = NodeNetwork("node-1")
+SIX = NodeNetwork("six", network(2).ranges, (IP("fd00:172:18::3"),))
+
+
+def test_what_a_node_waits_for() -> None:
+    assert [text.partition(",")[0] for text in missing(BARE, DIRECT)] == [
+        "its Node has no InternalIP",
+        "its Node has no podCIDR inside --pod-cidrs",
+    ]
+    assert len(list(missing(BARE, Cluster(RANGES, Mode.NONE)))) == 1
+    assert list(missing(network(1), VXLAN)) == []
+
+
+def test_why_a_node_cannot_be_reached() -> None:
+    own = network(1)
+    assert unreachable(SIX, own, DIRECT) == "it has no IPv4 InternalIP that leads to its pods"
+    assert "no IPv4 InternalIP, and this node's tunnel" in unreachable(SIX, own, VXLAN)
+    assert unreachable(network(2), own, DIRECT) == unreachable(network(2), own, VXLAN) == ""
+
+
+def test_each_is_logged_when_it_changes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    advice, view = NodeAdvice("node-1"), NetworkView("node-1", DIRECT, no_router)
+    advice.nodes_complete(view, DIRECT)
+    for own in (BARE, BARE, network(1)):
+        view.nodes["node-1"] = own
+        advice.own_changed(own, DIRECT)
+    for peer in (SIX, SIX, network(2), SIX):
+        view.nodes["six"] = peer
+        advice.peer_changed("six", view, DIRECT)
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "Node node-1 does not exist yet",
+        "node node-1 waits",
+        "node node-1 has all that its pods need",
+        "pods of node six cannot be reached from here",
+        "pods of node six cannot be reached from here",
+    ]
