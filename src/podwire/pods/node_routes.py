@@ -49,8 +49,10 @@ class NodeRouteSink:
             with Netlink() as netlink:
                 wanted = next((row for row in delta.upserts if isinstance(row, TunnelRow)), None)
                 tunnel, renewed = _make_tunnel(netlink, wanted)
-                requests = [request for row in delta.replaced for request in _clear(row, tunnel)]
-                requests += [request for row in delta.upserts for request in _upsert(row, tunnel)]
+                before = {row.key: row for row in delta.replaced}
+                requests: list[Request] = []
+                for row in delta.upserts:
+                    requests += (*_clear(before.get(row.key), tunnel), *_upsert(row, tunnel))
                 requests += [request for row in delta.removals for request in _remove(row, tunnel)]
                 refused = netlink.attempt(requests)
         except OSError as error:
@@ -98,9 +100,12 @@ def _make_tunnel(netlink: Netlink, wanted: TunnelRow | None) -> tuple[Link | Non
     return links.find(netlink, TUNNEL), tunnel is not None
 
 
-def _clear(row: NodeRouteRow, tunnel: Link | None) -> Iterator[Request]:
-    """Old ways that go first: IPv6 refuses a gateway in the tunnel while a route leads to it elsewhere."""
-    if isinstance(row, RouteRow) and row.gateway is not None and not row.tunnel:
+def _clear(row: NodeRouteRow | None, tunnel: Link | None) -> Iterator[Request]:
+    """The old way that goes first: IPv6 refuses a gateway in the tunnel while a route leads to it elsewhere.
+
+    The new one follows at once. IPv4 routes are replaced without a gap.
+    """
+    if isinstance(row, RouteRow) and row.gateway is not None and not row.tunnel and row.destination.version == 6:
         yield from _remove(row, tunnel)
 
 
