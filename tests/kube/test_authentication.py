@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from aiohttp import web
 
 from podwire.apiserver.main import running
@@ -9,6 +10,7 @@ from podwire.kube.authentication import Authentication
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials, CredentialsError
 from podwire.kube.kinds import CONFIG_MAPS
+from podwire.kube.kubeconfig import load
 from tests.apiserver.conftest import configuration, free_listener, write_files
 from tests.kube.fake_server import connected, listing
 
@@ -109,3 +111,40 @@ async def _renewed_between_calls(client: Client, token: Path) -> None:
     token.write_text("new-1")
     os.utime(token, ns=(before.st_atime_ns, before.st_mtime_ns))
     await client.list(CONFIG_MAPS)
+
+
+async def test_a_kubeconfig_that_is_written_again_is_read_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        return listing(5)
+
+    def kubeconfig(server: str, user: dict[str, str]) -> str:
+        return yaml.safe_dump(
+            {
+                "current-context": "main",
+                "contexts": [{"name": "main", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": {"server": server}}],
+                "users": [{"name": "u", "user": user}],
+            }
+        )
+
+    path = tmp_path / "config"
+    async with connected(handler) as plain:
+        server = plain._credentials.server
+        path.write_text(kubeconfig(server, {"token": "first"}))
+        async with Client(load(path)) as client:
+            for text in (
+                kubeconfig("http://elsewhere.invalid", {"token": "renewed"}),
+                "half a file: [",
+                kubeconfig(server, {"token": "third"}),
+                kubeconfig(server, {}),
+            ):
+                await client.list(CONFIG_MAPS)
+                replaced(path, text)
+            await client.list(CONFIG_MAPS)
+    assert seen == ["first", "renewed", "renewed", "third", ""]
+    assert "remain as they were" in caplog.text

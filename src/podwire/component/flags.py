@@ -78,11 +78,13 @@ def credentials(given: dict[str, Any]) -> Credentials:
     except CredentialsError as error:
         raise click.UsageError(str(error)) from error
     proof = {"certificate_file": certificate or "", "key_file": key or "", "token_file": token or ""}
-    changes = proof if certificate or token else {}
+    changes: dict[str, Any] = {**proof, "command": None} if certificate or token else {}
     if server:
         changes["server"] = server
     if authority:
         changes["authority_file"] = authority
+    if changes.keys() - {"server"}:
+        changes["kubeconfig"] = None  # what a flag gives must not be replaced when the file changes
     return msgspec.structs.replace(found, **changes)
 
 

@@ -36,6 +36,7 @@ class Authentication:
         self._context_state: State | None = None
         self._token = ""
         self._token_state: State | None = None
+        self._kubeconfig_state = self._state_of_kubeconfig()
         self._status: ExecStatus | None = None
         self._running = asyncio.Lock()
 
@@ -44,6 +45,7 @@ class Authentication:
 
         Raises CredentialsError where the first one cannot be made.
         """
+        self._follow_kubeconfig()
         if not self._credentials.server.startswith("https:"):
             return True
         state = _state(self._credentials.files)
@@ -59,6 +61,7 @@ class Authentication:
 
     def headers(self) -> dict[str, str]:
         """The bearer token, where there is one. Raises CredentialsError where it could never be read."""
+        self._follow_kubeconfig()
         path = self._credentials.token_file
         if not path:
             return {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -71,6 +74,29 @@ class Authentication:
                     raise CredentialsError(f"{path}: {error.strerror}") from error
             self._token_state = state
         return {"Authorization": f"Bearer {self._token}"}
+
+    def _follow_kubeconfig(self) -> None:
+        """Read the kubeconfig again when it changes: `kubeadm certs renew` writes new certificates into it."""
+        state = self._state_of_kubeconfig()
+        if state == self._kubeconfig_state or self._credentials.kubeconfig is None:
+            return
+        self._kubeconfig_state = state
+        from podwire.kube import kubeconfig
+
+        path, context = self._credentials.kubeconfig
+        try:
+            found = kubeconfig.load(Path(path), context)
+        except CredentialsError as error:
+            log.warning("the credentials remain as they were: %s", error)
+            return
+        if found.command != self._credentials.command:
+            self._status = None
+        self._token = self._token if found.token_file or found.command else ""
+        self._credentials = msgspec.structs.replace(found, server=self._credentials.server)
+        self._context_state = self._token_state = None
+
+    def _state_of_kubeconfig(self) -> State:
+        return _state(self._credentials.kubeconfig[:1]) if self._credentials.kubeconfig else ()
 
     async def renew(self) -> None:
         """Run the command of the credentials, if they have one and its last result has expired.

@@ -44,6 +44,7 @@ class Credentials(msgspec.Struct, frozen=True):
         server_name: the name that the server's certificate must have, where it is not the host of the URL.
         insecure: accept any certificate of the server.
         command: what prints a token or a client certificate, in place of files.
+        kubeconfig: the file that all of this but `server` is read from again when it changes, and its context.
 
     """
 
@@ -55,6 +56,7 @@ class Credentials(msgspec.Struct, frozen=True):
     server_name: str = ""
     insecure: bool = False
     command: ExecCommand | None = None
+    kubeconfig: tuple[str, str] | None = None
 
     @property
     def files(self) -> tuple[str, ...]:

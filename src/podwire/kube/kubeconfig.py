@@ -43,6 +43,7 @@ def load(path: Path, context: str = "") -> Credentials:
         server_name=str(cluster.get("tls-server-name") or ""),
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
         command=_command(path, user, cluster),
+        kubeconfig=(str(path), name),
     )
 
 

@@ -40,6 +40,7 @@ class LeaderElector:
         self._election = Election(identity, self._timing)
         self.problem: AccessProblem | None = None
         """Why the Lease cannot be read or written; None where it can."""
+        self._reported: AccessProblem | None = None
 
     @property
     def leading(self) -> bool:
@@ -115,13 +116,17 @@ class LeaderElector:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        """Without rights nobody ever leads: that is logged at once, and once."""
+        """Without rights nobody ever leads: that is logged once, when it is still so at the next try.
+
+        A kube-apiserver that has just started refuses everything for a moment.
+        """
         log.debug("Lease %s: %r", self._lease, error)
         if isinstance(error, ApiError) and error.reason in EXPECTED_REASONS:
             return
         before = self.problem
         self.problem = access_problem(error, LEASES, self._client.role, "get, create and patch")
-        if self.problem.is_persistent and self.problem != before:
+        if self.problem.is_persistent and self.problem == before and self.problem != self._reported:
+            self._reported = self.problem
             log.error("Lease %s: %s", self._lease, self.problem)
 
     async def _observe(self) -> None:
