@@ -53,9 +53,11 @@ async def connected(handler: Handler, deadlines: Deadlines | None = None) -> Asy
 
 
 @asynccontextmanager
-async def served(handler: Handler, deadlines: Deadlines | None = None) -> AsyncIterator[Informer[ConfigMap]]:
+async def served(
+    handler: Handler, deadlines: Deadlines | None = None, *, streams: bool = False
+) -> AsyncIterator[Informer[ConfigMap]]:
     async with connected(handler, deadlines) as client:
-        informer = Informer(client, CONFIG_MAPS)
+        informer = Informer(client, CONFIG_MAPS, stream_initial=streams)
         task = asyncio.create_task(informer.run())
         try:
             yield informer

@@ -1,18 +1,27 @@
 """The informer against a small HTTP server that says what a test tells it to."""
 
 import asyncio
+import gzip
+import json
 import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
 
+from podwire.kube.client import Client, ListMeta, ObjectList
 from podwire.kube.core import ConfigMap
+from podwire.kube.credentials import Credentials
 from podwire.kube.deadlines import Deadlines
-from podwire.kube.informer import Informer, ListenerError
-from podwire.kube.kinds import CONFIG_MAPS
+from podwire.kube.informer import OBJECTS_A_SECOND, Informer, ListenerError
+from podwire.kube.kinds import CONFIG_MAPS, Kind
+from podwire.kube.meta import Object
 from podwire.kube.watch import Change
 from tests.kube.fake_server import connected, item, listing, names, served, stream
 
+ObjectT = TypeVar("ObjectT", bound=Object)
 BROKEN = item("broken", 4) | {"data": {"a": 1}}
 
 
@@ -62,7 +71,11 @@ async def test_an_expired_version_lists_again_and_reports_what_was_missed() -> N
     async with served(handler) as informer, asyncio.timeout(5):
         informer.subscribe(told.append)
         await informer.wait_for(lambda: names(informer) == ["b"])
-    assert (told[1].old is None, told[1].new is None) == (False, True)
+    assert [(change.old is None, change.new is None) for change in told] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 async def test_an_absent_server_is_tried_until_it_answers() -> None:
@@ -104,24 +117,27 @@ async def test_a_listener_that_raises_ends_it_even_with_what_looks_like_trouble_
             await informer.run()
 
 
-async def test_a_server_that_ends_each_stream_with_an_error_is_listed_less_and_less_often() -> None:
-    """Without growth a server in trouble gets a full list every 20 ms from every informer."""
+async def test_a_server_that_ends_each_stream_with_an_error_is_tried_less_often_and_seldom_listed() -> None:
+    """The position holds, so a list would be a load for nothing; but an event that cannot be sent is passed by."""
     lists: list[float] = []
+    opened: list[float] = []
     now = asyncio.get_running_loop().time
     done = asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
         if "watch" in request.query:
+            opened.append(now())
+            if len(opened) == 7:
+                done.set()
             return await stream(request, ("ERROR", {"kind": "Status", "code": 500, "message": "etcd is away"}))
         lists.append(now())
-        if len(lists) == 7:
-            done.set()
         return listing(5, item("a", 3))
 
     async with served(handler) as informer, asyncio.timeout(10):
         await done.wait()
-    assert lists[1] - lists[0] >= 0.02
-    assert lists[6] - lists[5] >= 0.6  # 0.02 s, doubled five times
+    assert opened[1] - opened[0] >= 0.02
+    assert opened[6] - opened[5] >= 0.6  # 0.02 s, doubled five times
+    assert len(lists) == 3, "again after each third error"
     assert informer.status.failures >= 6
 
 
@@ -278,3 +294,125 @@ async def test_a_missing_role_is_logged_at_once_with_the_remedy(caplog: pytest.L
     assert len(errors) == 1
     assert "must allow get, list and watch of configmaps" in errors[0]
     assert "configmaps: list and watch work again" in caplog.text
+
+
+def bookmark(version: int, *, end: bool) -> tuple[str, dict[str, Any]]:
+    annotations = {"k8s.io/initial-events-end": "true"} if end else {}
+    return "BOOKMARK", {"metadata": {"resourceVersion": str(version), "annotations": annotations}}
+
+
+async def test_a_streamed_state_is_whole_at_its_bookmark_and_resumed_without_it() -> None:
+    requests: list[dict[str, str]] = []
+    rest, forever = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        requests.append(dict(request.query))
+        if "sendInitialEvents" not in request.query:
+            response = await stream(request, ("DELETED", item("a", 9)))
+            await forever.wait()
+            return response
+        response = await stream(request, ("ADDED", item("a", 3)))
+        await rest.wait()
+        for kind, body in (("ADDED", item("b", 4)), bookmark(8, end=True)):
+            await response.write(json.dumps({"type": kind, "object": body}).encode() + b"\n")
+        return response
+
+    async with served(handler, streams=True) as informer, asyncio.timeout(5):
+        await informer.wait_for(lambda: names(informer) == ["a"])
+        assert not informer.synced.is_set(), "a part is not a state that the server had"
+        rest.set()
+        await informer.wait_for(lambda: names(informer) == ["b"])
+        assert informer.synced.is_set()
+    first, second = requests[:2]
+    assert (first["sendInitialEvents"], first["resourceVersionMatch"]) == ("true", "NotOlderThan")
+    assert first["allowWatchBookmarks"] == "true"
+    assert "resourceVersion" not in first
+    assert second["resourceVersion"] == "8"
+    assert len(requests) == 2, "and no list"
+
+
+async def test_a_streamed_state_in_gzip_members_is_read_to_its_end() -> None:
+    """The server ends a member with each flush (kubernetes `endpoints/handlers/watch.go`)."""
+    forever = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert "gzip" in request.headers["Accept-Encoding"]
+        response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
+        await response.prepare(request)
+        for kind, body in (("ADDED", item("a", 3)), ("ADDED", item("b", 4)), bookmark(8, end=True)):
+            await response.write(gzip.compress(json.dumps({"type": kind, "object": body}).encode() + b"\n"))
+        await forever.wait()
+        return response
+
+    async with served(handler, streams=True) as informer, asyncio.timeout(5):
+        await informer.synced.wait()
+        assert names(informer) == ["a", "b"]
+
+
+@pytest.mark.parametrize("status", [422, 200])
+async def test_a_server_without_initial_events_is_listed(status: int) -> None:
+    """One refuses the parameter, an older one does not know it and sends events without their end."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "sendInitialEvents" in request.query:
+            if status == 422:
+                return web.json_response({"reason": "Invalid", "message": "sendInitialEvents is forbidden"}, status=422)
+            return await stream(request, ("ADDED", item("old", 1)))
+        if "watch" in request.query:
+            return await stream(request, ("ADDED", item("b", 6)))
+        return listing(5, item("a", 3))
+
+    async with served(handler, streams=True) as informer, asyncio.timeout(5):
+        await informer.wait_for(lambda: names(informer) == ["a", "b"])
+
+
+async def test_a_busy_server_is_left_alone_for_as_long_as_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[float] = []
+    sleep = asyncio.sleep
+
+    async def shortened(seconds: float) -> None:
+        delays.append(seconds)
+        await sleep(0)
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        if not delays:
+            return web.json_response({"code": 429}, status=429, headers={"Retry-After": "3"})
+        return listing(5, item("a", 3))
+
+    monkeypatch.setattr("podwire.kube.informer.asyncio.sleep", shortened)
+    async with served(handler) as informer, asyncio.timeout(5):
+        await informer.synced.wait()
+    assert 3 <= delays[0] <= 4.5
+
+
+async def test_a_thousand_clients_of_a_restarted_server_read_their_states_again_spread_over_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All lose their position at once. Each waits a random time that grows with what it reads: no second has most."""
+    objects, clients, lost = 20_000, 1_000, b'{"type":"ERROR","object":{"code":410}}'
+    delays: list[float] = []
+
+    class Lost(Client):
+        """A server that has every state once, and then no position."""
+
+        async def pages(self, kind: Kind[ObjectT], namespace: str = "", **_: str) -> AsyncIterator[ObjectList[ObjectT]]:
+            del kind, namespace
+            yield ObjectList([], ListMeta("5"))
+
+        async def watch(self, kind: Kind[ObjectT], namespace: str = "", **_: str) -> AsyncIterator[bytes]:
+            del kind, namespace
+            yield lost
+
+    async def noted(seconds: float) -> None:
+        delays.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("podwire.kube.informer.asyncio.sleep", noted)
+    for _ in range(clients):
+        informer = Informer(Lost(Credentials("")), CONFIG_MAPS)
+        monkeypatch.setattr(Informer, "objects", range(objects))
+        with pytest.raises(asyncio.CancelledError):
+            await informer.run()
+    seconds = Counter(int(delay) for delay in delays)
+    assert sorted(seconds) == list(range(objects // OBJECTS_A_SECOND))
+    assert max(seconds.values()) < 2 * clients / len(seconds)

@@ -3,8 +3,8 @@ import json
 from podwire.kube.core import ConfigMap
 from podwire.kube.kinds import CONFIG_MAPS, NETWORK_POLICIES
 from podwire.kube.meta import NamespacedName, ObjectMeta
-from podwire.kube.networking import closed_policy
-from podwire.kube.watch import Change, ObjectCache, Phase, Rejected
+from podwire.kube.networking import NetworkPolicy, closed_policy
+from podwire.kube.watch import Change, ObjectCache, Phase, Refusal, Rejected
 
 A = NamespacedName("default", "a")
 
@@ -19,14 +19,21 @@ def event(kind: str, name: str, version: str, **data: str) -> bytes:
 
 
 def watching(*items: ConfigMap) -> ObjectCache[ConfigMap]:
-    cache = ObjectCache(CONFIG_MAPS)
-    cache.replace(items, "10")
+    cache: ObjectCache[ConfigMap] = ObjectCache(CONFIG_MAPS)
+    fill(cache, "10", *items)
     return cache
+
+
+def fill(
+    cache: ObjectCache[ConfigMap], version: str, *items: ConfigMap, rejected: tuple[Rejected, ...] = ()
+) -> list[Change[ConfigMap]]:
+    cache.begin()
+    return [*cache.take(items, rejected), *cache.complete(version)]
 
 
 def test_a_list_reports_only_differences() -> None:
     cache = watching(config_map("a", "1"), config_map("b", "2"), config_map("c", "3"))
-    changes = cache.replace([config_map("a", "1"), config_map("b", "5"), config_map("d", "6")], "20")
+    changes = fill(cache, "20", config_map("a", "1"), config_map("b", "5"), config_map("d", "6"))
     told = {(c.old and c.old.metadata.name, c.new and c.new.metadata.name) for c in changes}
     assert told == {("c", None), ("b", "b"), (None, "d")}
     assert cache.version == "20"
@@ -68,8 +75,9 @@ UNREADABLE_POLICY = b"""{"type": "ADDED", "object": {"metadata": {"name": "a", "
 
 
 def test_a_policy_that_cannot_be_decoded_closes_its_namespace() -> None:
-    cache = ObjectCache(NETWORK_POLICIES)
-    cache.replace([], "10")
+    cache: ObjectCache[NetworkPolicy] = ObjectCache(NETWORK_POLICIES)
+    cache.begin()
+    cache.complete("10")
     assert cache.apply(UNREADABLE_POLICY) == Change(None, closed_policy(A))
     assert cache.apply(UNREADABLE_POLICY) is None
     assert list(cache.rejected) == [A]
@@ -84,7 +92,56 @@ def test_a_policy_that_cannot_be_decoded_closes_its_namespace() -> None:
 
 
 def test_a_listed_policy_that_cannot_be_decoded_closes_its_namespace() -> None:
-    cache = ObjectCache(NETWORK_POLICIES)
-    changes = cache.replace([], "10", [Rejected(A, "9", "spec: Expected object")])
-    assert changes == [Change(None, closed_policy(A))]
-    assert cache.replace([], "11") == [Change(closed_policy(A), None)]
+    cache: ObjectCache[NetworkPolicy] = ObjectCache(NETWORK_POLICIES)
+    cache.begin()
+    assert cache.take((), [Rejected(A, "9", "spec: Expected object")]) == [Change(None, closed_policy(A))]
+    assert cache.complete("10") == []
+    cache.begin()
+    assert cache.complete("11") == [Change(closed_policy(A), None)]
+    assert cache.rejected == {}
+
+
+END = b"""{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "20",
+    "annotations": {"k8s.io/initial-events-end": "true"}}}}"""
+
+
+def test_initial_events_take_the_place_of_former_objects_until_their_end_removes_the_rest() -> None:
+    cache = watching(config_map("a", "1"), config_map("b", "2"), config_map("c", "3"))
+    cache.begin()
+    assert cache.apply(event("ADDED", "a", "1")) is None, "it is as it was"
+    assert cache.apply(event("ADDED", "b", "15")) == Change(config_map("b", "2"), config_map("b", "15"))
+    assert cache.apply(event("BOOKMARK", "", "19")) is None
+    assert (cache.phase, cache.version) == (Phase.FILLING, "10"), "not a position that a part can go on from"
+    assert cache.apply(END) is None
+    assert (cache.phase, cache.version) == (Phase.COMPLETE, "20")
+    assert cache.complete(cache.version) == [Change(config_map("c", "3"), None)]
+    assert [key.name for key in cache.objects] == ["a", "b"]
+
+
+def test_an_interrupted_whole_state_begins_again_and_removes_nothing_before_its_end() -> None:
+    cache = watching(config_map("a", "1"), config_map("b", "2"))
+    cache.begin()
+    cache.take([config_map("a", "5")])
+    cache.begin()
+    assert len(cache.objects) == 2
+    cache.take([config_map("b", "2")])
+    assert cache.complete("30") == [Change(config_map("a", "5"), None)]
+
+
+def test_an_error_that_is_no_expiry_keeps_the_position() -> None:
+    cache = watching(config_map("a", "1"))
+    assert cache.apply(b'{"type":"ERROR","object":{"code":500,"message":"etcd is away"}}') is None
+    assert cache.refusal == Refusal(500, "etcd is away")
+    assert (cache.phase, cache.version) == (Phase.WATCHING, "10")
+
+
+def test_what_is_kept_of_an_object_is_compared_and_nothing_kept_is_removed() -> None:
+    def keep(item: ConfigMap) -> ConfigMap | None:
+        return config_map(item.metadata.name, "", **item.data) if item.data else None
+
+    cache: ObjectCache[ConfigMap] = ObjectCache(CONFIG_MAPS, keep)
+    fill(cache, "10", config_map("a", "1", x="1"), config_map("b", "2"))
+    assert list(cache.objects) == [A]
+    assert cache.apply(event("MODIFIED", "a", "11", x="1")) is None, "what is kept is the same"
+    assert cache.version == "11"
+    assert cache.apply(event("MODIFIED", "a", "12")) == Change(config_map("a", "", x="1"), None)

@@ -38,6 +38,8 @@ PAGE = 500
 
 WEBSOCKET_HEARTBEAT = 30.0
 """Seconds between two pings: a dead peer is noticed, and balancers do not end an idle connection."""
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds; a proxy before the API server may name any number."""
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 """The cause of a refusal to create an object in a namespace that is being deleted: no retry can succeed."""
@@ -47,13 +49,17 @@ class ApiError(Exception):
     """The server refused, or its response cannot be decoded (code 502, reason UnreadableResponse).
 
     `reason` and `causes` are those of its Status object, such as NotFound, Conflict, NamespaceTerminating.
+    `retry_after` are the seconds that a server which is busy wants its clients to wait; 0 if it names none.
     """
 
-    def __init__(self, code: int, reason: str, message: str, causes: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, causes: frozenset[str] = frozenset(), retry_after: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.causes = causes
+        self.retry_after = retry_after
 
 
 class ListMeta(msgspec.Struct, rename="camel"):
@@ -129,16 +135,26 @@ class Client:
         Objects that cannot be decoded are in `rejected`. Raises ApiError with code 410 when the list became too old
         between two pages: start again.
         """
-        path = kind.path(namespace)
-        found = _list(path, await self._call("GET", path, parameters={"limit": str(PAGE), **parameters}), kind)
-        token = found.metadata.continue_ if "limit" not in parameters else ""
-        while token:
-            more = {"limit": str(PAGE), **parameters, "continue": token}
-            page = _list(path, await self._call("GET", path, parameters=more), kind)
+        pages = [page async for page in self.pages(kind, namespace, **parameters)]
+        found = pages[0]
+        for page in pages[1:]:
             found.items += page.items
             found.rejected += page.rejected
-            token = page.metadata.continue_
         return found
+
+    async def pages(
+        self, kind: Kind[ObjectT], namespace: str = "", **parameters: str
+    ) -> AsyncIterator[ObjectList[ObjectT]]:
+        """The pages of a list, each requested when the one before has been used. Raises ApiError as `list` does."""
+        path = kind.path(namespace)
+        token = ""
+        while True:
+            more = {"limit": str(PAGE), **parameters, **({"continue": token} if token else {})}
+            page = _list(path, await self._call("GET", path, parameters=more), kind)
+            token = page.metadata.continue_ if "limit" not in parameters else ""
+            yield page
+            if not token:
+                return
 
     async def get(self, kind: Kind[ObjectT], key: NamespacedName) -> ObjectT:
         """One object; raises ApiError with reason NotFound where there is none."""
@@ -240,7 +256,7 @@ class Client:
             if response.status == HTTPStatus.UNAUTHORIZED:
                 await self._authentication.refused()
             if response.status >= 400:
-                raise _error(response.status, await response.read())
+                raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
             async for piece in response.content.iter_any():
                 for line in lines.feed(piece):
                     yield line
@@ -254,7 +270,7 @@ class Client:
         timeout = self._deadlines.of_stream
         async with self._request("GET", path, params=parameters, timeout=timeout) as response:
             if response.status >= 400:
-                raise _error(response.status, await response.read())
+                raise _error(response.status, await response.read(), "")
             async for piece in response.content.iter_any():
                 yield piece
 
@@ -294,16 +310,16 @@ class Client:
         headers = {"Content-Type": content_type} if body is not None else {}
         await self._authentication.renew()
         request = {"data": body, "params": parameters, "headers": headers}
-        status, answer = await self._once(method, path, request)
+        status, answer, retry_after = await self._once(method, path, request)
         if status == HTTPStatus.UNAUTHORIZED and await self._authentication.refused():
-            status, answer = await self._once(method, path, request)
+            status, answer, retry_after = await self._once(method, path, request)
         if status >= 400:
-            raise _error(status, answer)
+            raise _error(status, answer, retry_after)
         return answer
 
-    async def _once(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
+    async def _once(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes, str]:
         async with self._request(method, path, **request) as response:
-            return response.status, await response.read()
+            return response.status, await response.read(), response.headers.get("Retry-After", "")
 
     def _request(self, method: str, path: str, **options: Any) -> _RequestContextManager:
         """A request with the credentials as their files are now."""
@@ -364,11 +380,12 @@ class _Status(msgspec.Struct):
     details: _Details | None = None
 
 
-def _error(code: int, body: bytes) -> ApiError:
+def _error(code: int, body: bytes, retry_after: str) -> ApiError:
     """The server's Status as an exception; of any other body its first 500 characters."""
+    seconds = min(float(retry_after), LONGEST_RETRY_AFTER) if retry_after.isdecimal() else 0.0
     try:
         status = msgspec.json.decode(body, type=_Status)
     except msgspec.DecodeError:
-        return ApiError(code, "Unknown", body.decode("utf-8", "replace")[:500])
+        return ApiError(code, "Unknown", body.decode("utf-8", "replace")[:500], retry_after=seconds)
     causes = frozenset(cause.reason for cause in status.details.causes) if status.details else frozenset()
-    return ApiError(code, status.reason, status.message, causes)
+    return ApiError(code, status.reason, status.message, causes, seconds)

@@ -11,6 +11,10 @@ PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 """A Service or a slice with this label belongs to another proxy."""
 NOT_PROXIED = frozenset({PROXY_NAME_LABEL, HEADLESS_LABEL})
 """Labels of Services and of slices that a proxy leaves out (k8s.io/kubernetes `cmd/kube-proxy/app/server.go`)."""
+PROXIED = ",".join(f"!{label}" for label in sorted(NOT_PROXIED))
+"""The selector of Services and slices that a proxy serves: servers send no others."""
+TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+"""An annotation of slices: when the pods or the Service changed that led to this state (RFC 3339)."""
 
 
 class EndpointConditions(Struct, frozen=True):

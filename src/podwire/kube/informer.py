@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Generic, TypeVar
+import random
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import aiohttp
 
@@ -12,7 +13,7 @@ from podwire.kube.backoff import Backoff
 from podwire.kube.client import ApiError
 from podwire.kube.informer_status import InformerStatus
 from podwire.kube.meta import NamespacedName, Object
-from podwire.kube.watch import Change, ObjectCache, Phase
+from podwire.kube.watch import EXPIRED, Change, Named, ObjectCache, Phase
 from podwire.kube.watch_lines import LineTooLongError
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
 
-ObjectT = TypeVar("ObjectT", bound=Object)
+ObjectT = TypeVar("ObjectT", bound=Named)
+KindT = TypeVar("KindT", bound=Object)
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,14 @@ RETRY_GROWTH = 1.5
 """Slow, as a server that starts beside its clients is there a moment later."""
 STEADY_SECONDS = 5.0
 """A stream that lasted this long was well, whatever ended it."""
+OBJECTS_A_SECOND = 2_000
+"""A lost position of so many objects is worth a second: the clients of a server that restarted read their states again
+at random times within it, small states first."""
+MOST_ERRORS = 3
+"""Streams that a server ends with an error at one position before the whole state is read again: an event that it
+cannot send would end each of them."""
+UNSUPPORTED = frozenset({400, 422})
+"""Answers of a server that sends no initial events (feature WatchList is off)."""
 
 
 class ListenerError(Exception):
@@ -44,33 +54,75 @@ class WatchError(Exception):
 
 
 class Informer(Generic[ObjectT]):
-    """Follows one kind. `objects` is always a state that the server had; `synced` is set after the first list.
+    """Follows one kind; `synced` is set when its whole state has been received once.
+
+    The whole state is read in pages or, with `stream_initial`, as the first events of the watch, where the server has
+    that. It is read again only when the server has lost the position (410); until that is complete, `objects` has
+    states of both times. `keep` returns what is kept of an object, None for nothing.
 
     Listeners are plain functions called in order for each change; they must be quick. One that raises ends `run` with
     ListenerError: to go on would lose the change for it and for those after it.
 
-    `status` has what `/metrics` shows.
+    `status` has what `/metrics` shows, under `name` where one process has several informers of a kind.
     """
 
-    def __init__(self, client: Client, kind: Kind[ObjectT], namespace: str = "", *, field_selector: str = "") -> None:
+    @overload
+    def __init__(
+        self: Informer[KindT],
+        client: Client,
+        kind: Kind[KindT],
+        *,
+        field_selector: str = "",
+        label_selector: str = "",
+        stream_initial: bool = False,
+        name: str = "",
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind[Any],
+        *,
+        field_selector: str = "",
+        label_selector: str = "",
+        keep: Callable[[Any], ObjectT | None],
+        stream_initial: bool = False,
+        name: str = "",
+    ) -> None: ...
+
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind[Any],
+        *,
+        field_selector: str = "",
+        label_selector: str = "",
+        keep: Callable[[Any], ObjectT | None] | None = None,
+        stream_initial: bool = False,
+        name: str = "",
+    ) -> None:
         self.synced = asyncio.Event()
-        self.status = InformerStatus(kind, role=client.role)
+        self.status = InformerStatus(kind, role=client.role, name=name)
         self._client = client
         self._kind = kind
-        self._namespace = namespace
-        self._selection = {"fieldSelector": field_selector} if field_selector else {}
-        self._cache: ObjectCache[ObjectT] = ObjectCache(kind)
+        selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
+        self._selection = {name: text for name, text in selectors.items() if text}
+        self._cache: ObjectCache[ObjectT] = ObjectCache(kind, keep)
+        self._streams = stream_initial
+        self._errors = 0
+        """Streams that the server ended with an error at the present position."""
         self._listeners: list[Callable[[Change[ObjectT]], None]] = []
         self._changed = asyncio.Event()
 
     @property
     def objects(self) -> Mapping[NamespacedName, ObjectT]:
-        """All objects by namespace and name. Do not keep it: a new list replaces it."""
+        """All objects by namespace and name, not a copy: it changes with each event."""
         return self._cache.objects
 
     @property
     def version(self) -> int:
-        """The position in the server's history up to which `objects` is known; 0 before the first list."""
+        """The position in the server's history up to which `objects` is known; 0 before the first whole state."""
         return int(self._cache.version or 0)
 
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
@@ -106,50 +158,82 @@ class Informer(Generic[ObjectT]):
                 if now() - started > STEADY_SECONDS:
                     backoff.reset()
                     self.status.well()
-                delay = backoff.step()
+                delay = max(backoff.step(), self._spread(), _requested(error))
                 self.status.failed(error, delay)
                 await asyncio.sleep(delay)
 
     async def _follow(self) -> None:
-        """One list, where needed, and one watch stream. Returns when a stream that was of use ended in order."""
-        if self._cache.phase is Phase.LISTING:
-            await self._list()
+        """One watch stream, after one list where needed. Returns when a stream that was of use ended in order."""
+        if self._cache.phase is not Phase.WATCHING:
+            self._cache.begin()
+            if not self._streams:
+                await self._list()
         version = self._cache.version
         try:
             await self._watch()
         except ApiError as error:
-            if error.code == 410:
+            if error.code == EXPIRED:
                 self._cache.expire()
+            if self._cache.phase is Phase.FILLING and error.code in UNSUPPORTED:
+                self._streams = False
             raise
         except LineTooLongError:
             self._cache.expire()
             raise
+        if self._cache.phase is Phase.FILLING:
+            self._streams = False
+            raise WatchError("the stream ended within the initial events")
         if self._cache.version == version:
             raise WatchError("the stream ended without an event")
 
     async def _list(self) -> None:
-        answer = await self._client.list(self._kind, self._namespace, **self._selection)
-        changes = self._cache.replace(answer.items, answer.metadata.resource_version, answer.rejected)
-        self.status.listed()
-        self.status.rejected(answer.rejected)
-        self._notify(changes)
-        self.synced.set()
+        version = ""
+        async for page in self._client.pages(self._kind, **self._selection):
+            version = page.metadata.resource_version
+            self._notify(self._cache.take(page.items, page.rejected))
+        self._notify(self._cache.complete(version))
+        self._complete()
 
     async def _watch(self) -> None:
-        parameters = {
-            "resourceVersion": self._cache.version,
-            "allowWatchBookmarks": "true",
-            **self._selection,
-        }
-        async for line in self._client.watch(self._kind, self._namespace, **parameters):
+        initial = self._cache.phase is Phase.FILLING
+        parameters = _INITIAL if initial else {"resourceVersion": self._cache.version}
+        parameters = {**parameters, "allowWatchBookmarks": "true", **self._selection}
+        async for line in self._client.watch(self._kind, **parameters):
             change = self._cache.apply(line)
             if (refusal := self._cache.refusal) is not None:
+                self._refused()
                 raise WatchError(f"{refusal.code or 'no event'}: {refusal.message}")
+            self._errors = 0
+            if initial and self._cache.phase is Phase.COMPLETE:
+                initial = False
+                self._notify(self._cache.complete(self._cache.version))
+                self._complete()
             self.status.heard()
             if len(self._cache.rejected) != self.status.undecodable or change is None:
                 self.status.rejected(self._cache.rejected.values())
             if change is not None:
                 self._notify([change])
+
+    def _complete(self) -> None:
+        """Record that the whole state is known."""
+        self.status.listed()
+        self.status.rejected(self._cache.rejected.values())
+        self.synced.set()
+        self._changed.set()
+
+    def _refused(self) -> None:
+        """Count an error at the end of a stream: after a few, the position is given up."""
+        self._cache.refusal = None
+        self._errors += 1
+        if self._errors >= MOST_ERRORS:
+            self._errors = 0
+            self._cache.expire()
+
+    def _spread(self) -> float:
+        """Seconds before a lost state is read again: random, longer for more objects. 0 for the first state."""
+        if self._cache.phase is Phase.WATCHING or not self.synced.is_set():
+            return 0.0
+        return random.uniform(0, len(self.objects) / OBJECTS_A_SECOND)  # noqa: S311 spreads load, no secret
 
     def _notify(self, changes: list[Change[ObjectT]]) -> None:
         for change in changes:
@@ -159,3 +243,13 @@ class Informer(Generic[ObjectT]):
                 except Exception as error:
                     raise ListenerError(f"a listener of {self._kind.resource} failed") from error
         self._changed.set()
+
+
+_INITIAL = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+"""The most recent state, and what follows it, in one stream."""
+
+
+def _requested(error: Exception) -> float:
+    """Seconds that the server asks to wait (Retry-After), half as much again at most: all clients got the same."""
+    seconds = error.retry_after if isinstance(error, ApiError) else 0.0
+    return seconds * random.uniform(1, 1.5)  # noqa: S311 spreads load, no secret

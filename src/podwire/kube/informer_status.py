@@ -35,13 +35,15 @@ class InformerStatus:
 
     """
 
-    def __init__(self, kind: Kind[Any], clock: Callable[[], float] = time.monotonic, role: str = "") -> None:
+    def __init__(
+        self, kind: Kind[Any], clock: Callable[[], float] = time.monotonic, role: str = "", name: str = ""
+    ) -> None:
         self.lists = 0
         self.failures = 0
         self.undecodable = 0
         self.problem: AccessProblem | None = None
         self._report: Callable[[AccessProblem], None] | None = None
-        self.resource = resource_name(kind)
+        self.resource = name or resource_name(kind)
         self._kind = kind
         self._role = role
         self._clock = clock

@@ -19,7 +19,7 @@ from tests.apiserver.http.sessions import config_map, session
 
 async def test_informers_follow(served: Served) -> None:
     async with Client(served.credentials) as client:
-        informer = Informer(client, CONFIG_MAPS, "default")
+        informer = Informer(client, CONFIG_MAPS, field_selector="metadata.namespace=default")
         task = asyncio.create_task(informer.run())
         await client.create(CONFIG_MAPS, config_map("a", x="1"), "default")
         async with asyncio.timeout(10):
