@@ -37,6 +37,12 @@ SERVED = (
 )
 
 
+INITIAL_END = (
+    "BOOKMARK",
+    {"metadata": {"resourceVersion": "5", "annotations": {"k8s.io/initial-events-end": "true"}}},
+)
+
+
 class StrangeServer:
     """Lists every mutant of each kind, then turns each into a whole object, into the mutant again, and deletes it."""
 
@@ -53,10 +59,14 @@ class StrangeServer:
             return web.json_response({"metadata": {"resourceVersion": "5"}, "items": self.objects[resource]})
         response = web.StreamResponse()
         await response.prepare(request)
-        if not self.delivered[resource].is_set():
-            for kind, body in self._events(resource):
-                await response.write(json.dumps({"type": kind, "object": body}).encode() + b"\n")
-            self.delivered[resource].set()
+        events: list[tuple[str, dict[str, Any]]] = []
+        if "sendInitialEvents" in request.query:
+            events += [*(("ADDED", body) for body in self.objects[resource]), INITIAL_END]
+        if not self.delivered[resource].is_set() or "!=" in request.query.get("fieldSelector", ""):
+            events += self._events(resource)
+        for kind, body in events:
+            await response.write(json.dumps({"type": kind, "object": body}).encode() + b"\n")
+        self.delivered[resource].set()
         await asyncio.Event().wait()
         return response
 
@@ -99,9 +109,10 @@ async def test_an_agent_becomes_ready_and_follows_every_object(every: int, caplo
             healthz=(),
             metrics=(),
         )
-        inputs = Inputs(client)
+        inputs = Inputs(client, config.node)
         agent = Agent(config, client, inputs)
         running = asyncio.create_task(agent.run())
+        inputs.peers.require()
         for informer in inputs.required:
             await informer.synced.wait()
             await server.delivered[informer.status.resource.partition(".")[0]].wait()
@@ -114,6 +125,7 @@ async def test_an_agent_becomes_ready_and_follows_every_object(every: int, caplo
         assert {informer.status.resource: len(informer.objects) for informer in inputs.required} == dict.fromkeys(
             (informer.status.resource for informer in inputs.required), 1
         )
+        await inputs.peers.informer.wait_for(lambda: {key.name for key in inputs.peers.informer.objects} <= {"last"})
         running.cancel()
     assert faults(caplog) == []
 

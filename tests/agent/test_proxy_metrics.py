@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from podwire.agent.proxy_health import ProxyHealth
-from podwire.agent.proxy_metrics import TRIGGER_TIME, MeasuredSink, ProxyMetrics
+from podwire.agent.proxy_metrics import MeasuredSink, ProxyMetrics
 from podwire.engine.row import Delta, Row
 from podwire.engine.sink import FakeSink, SinkError
-from podwire.kube.discovery import EndpointSlice
+from podwire.kube.discovery import TRIGGER_TIME, EndpointSlice
 from podwire.kube.meta import ObjectMeta
 from podwire.kube.services import Service
 from podwire.kube.watch import Change

@@ -15,6 +15,7 @@ from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.watch import Change
 from podwire.policy.model import Identity, IPAddress
+from podwire.policy.peers import PeerPod, PeerPodObject, PeerPods
 from podwire.policy.rows import ANY_POD, Row, rows
 from podwire.policy.verdict import Verdict, verdict
 from podwire.policy.view import Owner, View
@@ -56,6 +57,11 @@ def network_policy(key: str, spec: str) -> NetworkPolicy:
     return msgspec.convert(document, NetworkPolicy)
 
 
+def peer(reading: PeerPods, item: Pod) -> PeerPod | None:
+    """A pod of another node as its JSON is read."""
+    return reading.peer(msgspec.json.decode(msgspec.json.encode(item), type=PeerPodObject))
+
+
 class Counted:
     """Numbers in the order of asking: an allocation without a file."""
 
@@ -78,6 +84,8 @@ class Cluster:
         self.dirty: set[Owner] = set()
         self.rows: dict[Owner, frozenset[Row]] = {}
         self._known: dict[tuple[type, NamespacedName], Any] = {}
+        self._peers: dict[NamespacedName, PeerPod] = {}
+        self._reading = PeerPods()
 
     def add(self, *objects: Namespace | Pod | NetworkPolicy, attach: bool = True) -> None:
         """Objects are new or changed. Pods of this node are attached with the addresses of their status."""
@@ -140,9 +148,26 @@ class Cluster:
         if isinstance(item, Namespace):
             self._mark(self.view.namespace_changed(change))
         elif isinstance(item, Pod):
-            self._mark(self.view.pod_changed(change))
+            self._tell_pod(change)
         else:
             self._mark(self.view.policy_changed(change))
+
+    def _tell_pod(self, change: Change[Pod]) -> None:
+        """A pod of this node, or one of another as an agent knows those."""
+        old, new = (
+            one if one is not None and one.spec.node_name == self.view.node else None
+            for one in (change.old, change.new)
+        )
+        if old is not None or new is not None:
+            self._mark(self.view.pod_changed(Change(old, new)))
+        item = change.new or change.old
+        assert item is not None, "a change has an object before or after it"
+        before = self._peers.pop(item.key, None)
+        after = None if change.new is None or new is not None else peer(self._reading, change.new)
+        if after is not None:
+            self._peers[item.key] = after
+        if before != after:
+            self._mark(self.view.peer_changed(Change(before, after)))
 
     def _mark(self, owners: set[Owner]) -> None:
         self.dirty |= owners

@@ -19,9 +19,10 @@ from podwire.kube.watch import Change
 from podwire.policy import policies as policies_module
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.model import Direction
+from podwire.policy.peers import PeerPods
 from podwire.policy.policies import Policies
 from podwire.policy.rows import AddressRow, IsolatedRow, Row
-from tests.policy.cluster import address, namespace, network_policy, pod
+from tests.policy.cluster import address, namespace, network_policy, peer, pod
 
 
 class FakeFeed:
@@ -59,6 +60,17 @@ class FakeFeed:
             listener(change)
 
 
+class FakePeers(FakeFeed):
+    """Pods of other nodes, which the test sends when they are required."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.required = False
+
+    def require(self) -> None:
+        self.required = True
+
+
 def with_annotations(item: Pod, annotations: dict[str, str]) -> Pod:
     metadata = msgspec.structs.replace(item.metadata, annotations=annotations)
     return msgspec.structs.replace(item, metadata=metadata)
@@ -69,12 +81,13 @@ class Node:
 
     def __init__(self, folder: Path, kernel: FakeSink[Row]) -> None:
         self.pods, self.namespaces, self.policies = FakeFeed(), FakeFeed(), FakeFeed()
+        self.peers = FakePeers()
         self.numbers = IdentityAllocator(folder / "numbers.db")
         self.kernel = kernel
-        self.work = Policies("node-1", self.pods, self.namespaces, self.policies, kernel, self.numbers)
+        self.work = Policies("node-1", self.pods, self.namespaces, self.policies, kernel, self.numbers, self.peers)
 
-    def synced(self) -> None:
-        for feed in (self.pods, self.namespaces, self.policies):
+    def synced(self, *, peers: bool = True) -> None:
+        for feed in (self.pods, self.namespaces, self.policies, *([self.peers] if peers else [])):
             feed.synced.set()
 
     @contextlib.asynccontextmanager
@@ -303,3 +316,79 @@ async def test_what_cannot_be_derived_is_closed(
         await node.work.settle()
         isolated = {row.direction for row in kernel.held.values() if isinstance(row, IsolatedRow)}
         assert isolated == set(Direction)
+
+
+REMOTE = pod("y/client", "10.244.2.9", node="node-2", labels="app=client")
+ADMITTING = network_policy("x/admit", "{ingress: [{from: [{namespaceSelector: {}}]}]}")
+
+
+async def test_pods_of_other_nodes_are_required_by_policies_that_read_them_alone(
+    tmp_path: Path, kernel: FakeSink[Row]
+) -> None:
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced(peers=False)
+        for spec in ("{}", "{ingress: [{}]}", "{egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 80}]}]}"):
+            node.policies.say(network_policy("x/own", spec))
+            await quiet()
+            assert not node.peers.required, spec
+        node.policies.say(network_policy("x/own", "{egress: [{ports: [{port: web}]}]}"))
+        assert node.peers.required, "the destination gives the name its number"
+
+
+async def test_a_policy_is_applied_only_when_the_pods_that_it_admits_are_known(
+    tmp_path: Path, kernel: FakeSink[Row]
+) -> None:
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced(peers=False)
+        node.pods.say(A)
+        await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 5)
+        node.policies.say(ADMITTING, DENY)
+        await quiet()
+        assert not any(isinstance(row, IsolatedRow) for row in kernel.held.values())
+        late = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, [address("10.244.1.3")]))
+        await quiet()
+        assert not late.done(), "a new pod waits for policies"
+        node.peers.say(peer(PeerPods(), REMOTE))
+        node.peers.synced.set()
+        await asyncio.wait_for(late, 5)
+        assert any(isinstance(row, IsolatedRow) for row in kernel.held.values())
+        assert "10.244.2.9" in node.addresses()
+
+
+async def test_a_policy_isolates_after_a_while_though_other_pods_are_not_known(
+    tmp_path: Path, kernel: FakeSink[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies_module, "DEFER_SECONDS", 0.05)
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        node.synced(peers=False)
+        node.pods.say(A)
+        await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 5)
+        node.policies.say(ADMITTING)
+        await asyncio.wait_for(node.work.settle(), 5)
+        assert any(isinstance(row, IsolatedRow) for row in kernel.held.values())
+        node.peers.say(peer(PeerPods(), REMOTE))
+        await asyncio.wait_for(node.work.settle(), 5)
+        assert "10.244.2.9" in node.addresses()
+
+
+async def test_a_restart_removes_nothing_before_the_pods_that_policies_admit_are_known(
+    tmp_path: Path, kernel: FakeSink[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies_module, "DEFER_SECONDS", 0.0)
+    for restart in (False, True):
+        node = Node(tmp_path, kernel)
+        node.policies.say(ADMITTING)
+        node.pods.say(A)
+        async with node.running():
+            gate = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, IP))
+            node.synced(peers=False)
+            await quiet()
+            assert not gate.done()
+            assert ("10.244.2.9" in node.addresses()) is restart
+            node.peers.say(peer(PeerPods(), REMOTE))
+            node.peers.synced.set()
+            await asyncio.wait_for(gate, 5)
+            assert "10.244.2.9" in node.addresses()

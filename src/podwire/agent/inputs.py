@@ -1,27 +1,62 @@
-"""The objects that an agent follows: one informer a kind, shared by all capabilities."""
+"""The objects that an agent follows: one informer a kind, of pods two, shared by all capabilities.
+
+The server selects, so that what this node does not need is not sent: this node's pods in full, the pods of others only
+where some policy reads them, Services and EndpointSlices without those that no proxy serves.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from podwire.agent.kept_objects import KeptObjects
 from podwire.kube.client import Client
+from podwire.kube.core import Namespace, Node
+from podwire.kube.discovery import PROXIED, EndpointSlice
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from podwire.kube.on_demand_informer import OnDemandInformer
 from podwire.kube.optional_informer import OptionalInformer
+from podwire.kube.services import Service
+from podwire.policy.peers import PEER_PODS, PeerPod, PeerPods, peer_selector
+
+PEERS = "pods of other nodes"
 
 
 class Inputs:
     """The informers. They may run before their listeners exist, which receive each known object then."""
 
-    def __init__(self, client: Client) -> None:
-        self.nodes = Informer(client, NODES)
-        self.services, self.slices = Informer(client, SERVICES), Informer(client, ENDPOINT_SLICES)
-        self.pods, self.namespaces = Informer(client, PODS), Informer(client, NAMESPACES)
-        self.policies = Informer(client, NETWORK_POLICIES)
+    def __init__(self, client: Client, node: str) -> None:
+        kept = KeptObjects()
+        self.nodes: Informer[Node] = Informer(client, NODES, keep=kept.node, stream_initial=True)
+        self.services: Informer[Service] = Informer(
+            client, SERVICES, label_selector=PROXIED, keep=kept.service, stream_initial=True
+        )
+        self.slices: Informer[EndpointSlice] = Informer(
+            client, ENDPOINT_SLICES, label_selector=PROXIED, keep=kept.endpoint_slice, stream_initial=True
+        )
+        self.pods = Informer(client, PODS, field_selector=f"spec.nodeName={node}", stream_initial=True)
+        self.namespaces: Informer[Namespace] = Informer(client, NAMESPACES, keep=kept.namespace, stream_initial=True)
+        self.policies = Informer(client, NETWORK_POLICIES, stream_initial=True)
         self.service_cidrs = OptionalInformer(client, SERVICE_CIDRS)
         self.required = (self.nodes, self.services, self.slices, self.pods, self.namespaces, self.policies)
         """Those without which nothing is complete."""
+        self.peers: OnDemandInformer[PeerPod] = OnDemandInformer(
+            Informer(
+                client,
+                PEER_PODS,
+                field_selector=peer_selector(node),
+                keep=PeerPods().peer,
+                stream_initial=True,
+                name=PEERS,
+            )
+        )
         self._running: asyncio.Task[None] | None = None
+
+    @property
+    def followed(self) -> tuple[Informer[Any], ...]:
+        """Those that follow the server now."""
+        return (*self.required, self.peers.informer) if self.peers.required else self.required
 
     def start(self) -> None:
         """Begin to list; `run` returns or raises what comes of it."""
@@ -41,6 +76,6 @@ class Inputs:
 
     async def _follow(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            for informer in self.required:
+            for informer in (*self.required, self.peers):
                 tasks.create_task(informer.run())
             tasks.create_task(self.service_cidrs.run())

@@ -37,7 +37,7 @@ async def _serve(config: AgentConfig) -> None:
 
         await kube_proxy_leftovers.refuse_beside_kube_proxy()
     async with Client(config.credentials, "podwire-agent", role=permissions.AGENT) as client:
-        inputs = Inputs(client)
+        inputs = Inputs(client, config.node)
         inputs.start()
         await _import_capabilities()
         from podwire.agent.node_agent import Agent

@@ -85,7 +85,13 @@ class Agent:
         self._network = PodNetwork(settings, gate)
         numbers = IdentityAllocator(config.folder / "identities.db")
         self._policies = Policies(
-            config.node, pods, inputs.namespaces, inputs.policies, PolicySink.here(sysctls.write), numbers
+            config.node,
+            pods,
+            inputs.namespaces,
+            inputs.policies,
+            PolicySink.here(sysctls.write),
+            numbers,
+            inputs.peers,
         )
         gate.guard(self._policies)
         sink = MeasuredSink(ServiceSink.here(self._proxy_metrics.ended), self._proxy_metrics)
@@ -121,7 +127,7 @@ class Agent:
         for slice_listener in (self._proxy_metrics.slice_changed, self._checks.slice_changed, _setting(changed)):
             self._inputs.slices.subscribe(slice_listener)
         async with asyncio.TaskGroup() as tasks:
-            for informer in self._inputs.required:
+            for informer in (*self._inputs.required, self._inputs.peers.informer):
                 informer.status.report(self._report)
             tasks.create_task(self._inputs.run())
             tasks.create_task(self._network.run())
@@ -217,12 +223,12 @@ class Agent:
         }
 
     def _readyz(self) -> Page:
-        return verdict(self._ready.is_set(), (*self._features.obstacles(), *access_obstacles(self._inputs.required)))
+        return verdict(self._ready.is_set(), (*self._features.obstacles(), *access_obstacles(self._inputs.followed)))
 
     def _families(self) -> Iterator[Family]:
         yield from self._proxy_metrics.families()
         yield from self._checks.families()
-        yield from of_informers(self._inputs.required)
+        yield from of_informers(self._inputs.followed)
         yield from metrics.of_reconcilers([one for capability in self._capabilities for one in capability.reconcilers])
         for announced in self._announcing:
             yield from announced.families()

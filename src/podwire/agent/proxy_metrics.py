@@ -14,13 +14,10 @@ from podwire.agent.proxy_health import ProxyHealth
 from podwire.component.metrics import Family, Histogram, counter, gauge, histogram
 from podwire.engine.row import Delta, RowT
 from podwire.engine.sink import Sink
-from podwire.kube.discovery import EndpointSlice
+from podwire.kube.discovery import TRIGGER_TIME, EndpointSlice
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
-
-TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
-"""When the pods or the Service changed that led to this state of the slice (RFC 3339)."""
 
 SYNC_BOUNDS = tuple(0.001 * 2**step for step in range(15))
 PROGRAMMING_BOUNDS = (0.25, 0.5, *range(1, 60), *range(60, 120, 5), *range(120, 330, 30))

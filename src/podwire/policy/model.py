@@ -165,6 +165,12 @@ class Policy(msgspec.Struct, frozen=True):
         return any(True for _ in self._far_peers()) or any(r.names_ports and r.peers is None for r in self.egress or ())
 
     @property
+    def reads_peers(self) -> bool:
+        """Whether its rows depend on other pods than those that it selects; blocks of addresses alone do not."""
+        peers = (peer for rule in self.all_rules for peer in rule.peers or ())
+        return any(isinstance(peer, Pods) for peer in peers) or any(rule.names_ports for rule in self.egress or ())
+
+    @property
     def named_blocks(self) -> tuple[Block, ...]:
         """The blocks whose pods define the numbers of named ports: egress rules resolve the name at the destination."""
         rules = (rule for rule in self.egress or () if rule.names_ports)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.feed import Feed
 from podwire.kube.meta import NamespacedName, Object
-from podwire.policy.model import Identity
+from podwire.policy.model import Identity, policy
 from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows, who
 from podwire.policy.view import View
 
@@ -20,11 +20,17 @@ if TYPE_CHECKING:
     from podwire.kernel.link_end import LinkEnd
     from podwire.kube.core import Namespace, Pod
     from podwire.kube.networking import NetworkPolicy
+    from podwire.kube.watch import Change
     from podwire.policy.identities import Allocation, IdentityAllocator
     from podwire.policy.model import IPAddress
+    from podwire.policy.peers import PeerPod
     from podwire.policy.view import Owner
 
 log = logging.getLogger(__name__)
+
+DEFER_SECONDS = 10.0
+"""Longest delay of the first policies that read pods of other nodes: later they isolate, and admit no pod that is not
+known."""
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -37,11 +43,29 @@ class AwaitableFeed(Feed[ObjectT], Protocol[ObjectT]):
         ...
 
 
+class PeerFeed(Protocol):
+    """The pods of other nodes, which are followed only when they are required."""
+
+    synced: asyncio.Event
+
+    def require(self) -> None:
+        """Follow them from now on."""
+        ...
+
+    def subscribe(self, listener: Callable[[Change[PeerPod]], None]) -> None:
+        """Call the listener for every change."""
+        ...
+
+
 class Policies:
     """Keeps the table of this node equal to what the policies of the cluster mean for its pods.
 
     Nothing is derived, and so nothing changes in the kernel, before all three informers have seen everything once and
     every pod that the address store knows has been attached: with half of the objects a pod may look free.
+
+    `pods` are this node's. `peers` are those of others, which are required with the first policy that reads them: what
+    it isolates would lose its connections if it were applied before they are known, so it is applied after that, or
+    after DEFER_SECONDS without them. At the start there is no such limit: the kernel has what it had.
     """
 
     def __init__(
@@ -52,6 +76,7 @@ class Policies:
         policies: AwaitableFeed[NetworkPolicy],
         sink: Sink[Row],
         numbers: IdentityAllocator,
+        peers: PeerFeed,
     ) -> None:
         self.view = View(node)
         self._informers = (pods, namespaces, policies)
@@ -63,8 +88,16 @@ class Policies:
             "policy", self._derive, sink, self._restore, affected=self._affected
         )
         namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
-        policies.subscribe(lambda change: self._touch(self.view.policy_changed(change)))
+        policies.subscribe(self._policy_changed)
         pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
+        peers.subscribe(lambda change: self._touch(self.view.peer_changed(change)))
+        self._peers = peers
+        self._deferred: list[Change[NetworkPolicy]] = []
+        """Changes of policies, in order, that are applied when the pods of other nodes are known."""
+        self._applied = asyncio.Event()
+        self._applied.set()
+        self._deferring = asyncio.Event()
+        self._gave_up = False
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -94,6 +127,7 @@ class Policies:
         """
         self.attach(pod, uid, addresses, link)
         await self._pods.wait_for(lambda: self._is_known(pod, uid))
+        await self._applied.wait()
         await self._reconciler.settle(*self._owners(addresses))
 
     async def forget(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> None:
@@ -105,6 +139,8 @@ class Policies:
         """Return what `admit` and `forget` wait for now."""
         if not self._is_known(pod, uid):
             return f"the API server has not sent pod {pod} with uid {uid or 'of any value'}"
+        if self._deferred:
+            return "the API server has not sent the pods of other nodes, which policies name"
         if self._reconciler.failure:
             return f"its policies cannot be written: {self._reconciler.failure}"
         return "its policies are not written yet"
@@ -118,18 +154,56 @@ class Policies:
 
     async def settle(self) -> None:
         """Wait until all changes received before this call are in the kernel."""
+        await self._applied.wait()
         await self._reconciler.settle()
 
     async def run(self) -> None:
         """Work for ever."""
         for informer in self._informers:
             await informer.synced.wait()
+        if self._deferred:
+            await self._peers.synced.wait()
+            self._apply_deferred()
         self._departed.update(self._numbers.allocations())
         self._departure.set()
         self._reconciler.inputs_synced()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reconciler.run())
             tasks.create_task(self._release())
+            tasks.create_task(self._follow_deferred())
+
+    def _policy_changed(self, change: Change[NetworkPolicy]) -> None:
+        if not self._deferred and not self._is_early(change):
+            self._touch(self.view.policy_changed(change))
+            return
+        self._peers.require()
+        self._deferred.append(change)
+        self._applied.clear()
+        self._deferring.set()
+
+    def _is_early(self, change: Change[NetworkPolicy]) -> bool:
+        """Whether the policy reads pods that are not known yet."""
+        if self._gave_up or self._peers.synced.is_set() or change.new is None:
+            return False
+        return policy(change.new).reads_peers
+
+    async def _follow_deferred(self) -> None:
+        while True:
+            await self._deferring.wait()
+            self._deferring.clear()
+            try:
+                async with asyncio.timeout(DEFER_SECONDS):
+                    await self._peers.synced.wait()
+            except TimeoutError:
+                self._gave_up = True
+                log.warning("the pods of other nodes are not known yet: until they are, policies admit none of them")
+            self._apply_deferred()
+
+    def _apply_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, []
+        for change in deferred:
+            self._touch(self.view.policy_changed(change))
+        self._applied.set()
 
     def _derive(self, owner: Owner) -> Iterable[Row]:
         """The rows of an owner. What cannot be derived is closed: without rows, pods would not be isolated at all.

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName, Object
+from podwire.policy.claims import Bearer, Claims
 from podwire.policy.model import (
     EVERYTHING,
     Block,
@@ -26,9 +25,11 @@ from podwire.policy.model import (
     pods_match,
     policy,
 )
+from podwire.policy.peer_kinds import PeerKinds
+from podwire.policy.peers import PeerPod
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 
     from podwire.kernel.link_end import LinkEnd
     from podwire.kube.core import Namespace, Pod
@@ -38,17 +39,6 @@ if TYPE_CHECKING:
 Owner = IPAddress | Identity
 ObjectT = TypeVar("ObjectT", bound=Object)
 ObjectOrPolicyT = TypeVar("ObjectOrPolicyT")
-
-
-class Bearer(msgspec.Struct, frozen=True):
-    """A pod that has addresses. `created` is the API's time stamp, which sorts as text."""
-
-    identity: Identity
-    addresses: tuple[IPAddress, ...]
-    local: bool
-    node: str
-    uid: str
-    created: str
 
 
 class View:
@@ -74,7 +64,8 @@ class View:
         self._attached_to: dict[IPAddress, tuple[NamespacedName, str]] = {}
         self._links: dict[IPAddress, LinkEnd] = {}
         self._bearers: dict[NamespacedName, Bearer] = {}
-        self._claims: defaultdict[IPAddress, dict[NamespacedName, Bearer]] = defaultdict(dict)
+        self._peer_kinds = PeerKinds(self._keys)
+        self._claims = Claims()
         self._kinds: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
         self._subjects: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
 
@@ -85,11 +76,12 @@ class View:
 
         Of several pods whose status names the address, the youngest has it: the others are on their way out.
         """
-        claims = self._claims.get(address, {})
+        claimants = self._claims.of(address)
         if address in self._attached_to:
-            bearer = claims.get(self._attached_to[address][0])
-            return bearer if bearer is not None and bearer.local else None
-        return max(claims.values(), key=lambda bearer: (bearer.created, bearer.uid), default=None)
+            attached = self._bearers.get(self._attached_to[address][0])
+            return attached if attached is not None and attached.local and attached in claimants else None
+        found = max(claimants, key=lambda claimant: (claimant.created, claimant.uid), default=None)
+        return self._peer(found) if isinstance(found, PeerPod) else found
 
     def link(self, address: IPAddress) -> LinkEnd | None:
         """Return the link that leads to an address of this node's pods."""
@@ -134,7 +126,7 @@ class View:
     def pods_in(self, block: Block) -> dict[Identity, tuple[set[IPAddress], set[IPAddress]]]:
         """Return the pods' addresses inside and outside of a block, by identity."""
         found: defaultdict[Identity, tuple[set[IPAddress], set[IPAddress]]] = defaultdict(lambda: (set(), set()))
-        for address in self._claims:
+        for address in self._claims.addresses():
             bearer = self.bearer(address)
             if bearer is not None:
                 found[bearer.identity][0 if block.holds(address) else 1].add(address)
@@ -183,6 +175,18 @@ class View:
         else:
             self._pods[key.namespace][key.name] = change.new
         return self._refresh([key])
+
+    def peer_changed(self, change: Change[PeerPod]) -> set[Owner]:
+        """A pod of another node came, went, or is another one now."""
+        old = self._peer(change.old) if change.old else None
+        new = self._peer(change.new) if change.new else None
+        if change.old:
+            self._peer_kinds.remove(change.old.kind)
+            self._claims.remove(change.old)
+        if change.new:
+            self._peer_kinds.add(change.new.kind)
+            self._claims.add(change.new)
+        return self._moved([(old, new)])
 
     def attach(
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
@@ -248,31 +252,73 @@ class View:
         if not own:
             del self._own_keys[home]
         if set(far) != far_before:
-            return self._refresh([pod.key for pods in self._pods.values() for pod in pods.values()])
+            everyone = [pod.key for pods in self._pods.values() for pod in pods.values()]
+            return self._refresh(everyone) | self._refresh_peers(self._peer_kinds.namespaces())
         if own_after != own_before:
-            return self._refresh([pod.key for pod in self._pods.get(home, {}).values()])
+            return self._refresh([pod.key for pod in self._pods.get(home, {}).values()]) | self._refresh_peers([home])
         return set()
 
-    def _refresh(self, pods: Iterable[NamespacedName]) -> set[Owner]:
-        dirty: set[Owner] = set()
+    def _refresh_peers(self, namespaces: Iterable[str]) -> set[Owner]:
+        """Pods of other nodes in these namespaces may have another identity: looked at by kind."""
+        renamed = {one.kind: one for one in self._peer_kinds.keys_changed(namespaces)}
+        if not renamed:
+            return set()
         appeared: Counter[Identity] = Counter()
-        moved: set[IPAddress] = set()
+        for one in renamed.values():
+            appeared[one.old] -= one.pods
+            appeared[one.new] += one.pods
+        moved = {
+            address
+            for address in self._claims.addresses()
+            if any(isinstance(pod, PeerPod) and pod.kind in renamed for pod in self._claims.of(address))
+        }
+        return moved | self._readers_in_blocks(moved) | self._readers_of(appeared)
+
+    def _peer(self, pod: PeerPod) -> Bearer:
+        found = self._peer_kinds.identity(pod.kind)
+        return Bearer(pod.key, found, pod.addresses, False, pod.node, pod.uid, pod.created)
+
+    def _refresh(self, pods: Iterable[NamespacedName]) -> set[Owner]:
+        moves = []
         for key in pods:
             old, new = self._bearers.get(key), self._bearer(key)
             if old == new:
                 continue
             if old:
-                self._count(key, old, -1)
+                self._count(old, -1)
+            if new:
+                self._count(new, +1)
+            moves.append((old, new))
+        return self._moved(moves)
+
+    def _moved(self, moves: Iterable[tuple[Bearer | None, Bearer | None]]) -> set[Owner]:
+        """Return the owners that pods concern which came, went, or are others now: before and after."""
+        dirty: set[Owner] = set()
+        appeared: Counter[Identity] = Counter()
+        moved: set[IPAddress] = set()
+        for old, new in moves:
+            if old:
                 appeared[old.identity] -= 1
                 dirty.update(old.addresses, [old.identity] if old.local else [])
             if new:
-                self._count(key, new, +1)
                 appeared[new.identity] += 1
                 dirty.update(new.addresses, [new.identity] if new.local else [])
             moved.update(*(either.addresses for either in (old, new) if either))
+        return dirty | self._readers_in_blocks(moved) | self._readers_of(appeared)
+
+    def _readers_in_blocks(self, moved: Collection[IPAddress]) -> set[Owner]:
+        """Subjects with named ports on blocks that hold one of these addresses."""
+        dirty: set[Owner] = set()
         for found in self._naming_blocks.values():
             if any(block.holds(address) for block in found.named_blocks for address in moved):
                 dirty |= self._selected(found)
+        return dirty
+
+    def _readers_of(self, appeared: Counter[Identity]) -> set[Owner]:
+        """Count these differences; return subjects with rows that name an identity which they bring about or end."""
+        dirty: set[Owner] = set()
+        for kind, difference in appeared.items():
+            self._kinds[kind.namespace][kind] += difference
         for kind, difference in appeared.items():
             now = self._kinds[kind.namespace][kind]
             if (now > 0) != (now - difference > 0):
@@ -292,29 +338,25 @@ class View:
         addresses = attached if local else tuple(_addresses(pod.addresses))
         if not addresses:
             return None
-        keys = self._own_keys.get(key.namespace, Counter[str]()).keys() | self._far_keys.keys()
-        found = identity(pod, keys)
-        return Bearer(
-            found, addresses, local, pod.spec.node_name, pod.metadata.uid, pod.metadata.creation_timestamp or ""
-        )
+        found = identity(pod, self._keys(key.namespace))
+        created = pod.metadata.creation_timestamp or ""
+        return Bearer(key, found, addresses, local, pod.spec.node_name, pod.metadata.uid, created)
 
-    def _count(self, key: NamespacedName, bearer: Bearer, step: int) -> None:
+    def _keys(self, namespace: str) -> Set[str]:
+        """The keys of labels that policies read of pods of the namespace."""
+        return self._own_keys.get(namespace, Counter[str]()).keys() | self._far_keys.keys()
+
+    def _count(self, bearer: Bearer, step: int) -> None:
         kind = bearer.identity
-        self._kinds[kind.namespace][kind] += step
         if bearer.local:
             self._subjects[kind.namespace][kind] += step
             _drop_zero(self._subjects, kind)
         if step > 0:
-            self._bearers[key] = bearer
+            self._bearers[bearer.key] = bearer
+            self._claims.add(bearer)
         else:
-            del self._bearers[key]
-        for address in bearer.addresses:
-            if step > 0:
-                self._claims[address][key] = bearer
-            else:
-                del self._claims[address][key]
-                if not self._claims[address]:
-                    del self._claims[address]
+            del self._bearers[bearer.key]
+            self._claims.remove(bearer)
 
     def _readers(self, kind: Identity) -> set[Owner]:
         """Subjects on this node with rows that name this very identity."""
