@@ -26,6 +26,7 @@ from bench import (
     kubectl_get,
     proxies,
     services,
+    size,
     world,
 )
 from bench.figure import Figure
@@ -110,6 +111,7 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "proxies": lambda quick: proxies.figures(quick=quick),
     "churn": lambda quick: churn.figures(quick=quick),
     "endpoints": lambda quick: proxies.many_endpoints(quick=quick),
+    "size": lambda quick: size.figures(quick=quick),
 }
 
 

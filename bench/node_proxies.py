@@ -37,6 +37,7 @@ class NodeProxy:
     """A proxy that runs alone on its node."""
 
     host: Host
+    folder: Path
     process: subprocess.Popen[str]
     began: float
 
@@ -82,7 +83,7 @@ def node_proxy(served: Served, command: Command) -> Iterator[NodeProxy]:
         began = time.perf_counter()
         process = host.popen(*arguments, env=_environment(), stdout=log, stderr=log, preexec_fn=end_with_parent)
         try:
-            yield NodeProxy(host, process, began)
+            yield NodeProxy(host, folder, process, began)
         finally:
             process.terminate()
             process.wait()
