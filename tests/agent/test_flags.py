@@ -152,15 +152,27 @@ def test_the_ways_between_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
         "--pod-access-cidrs",
         "192.0.2.0/28",
     )
-    config = parsed(monkeypatch, *needed, *more, "--pod-access-cidrs", "192.0.2.0/28")
+    config = parsed(
+        monkeypatch,
+        *needed,
+        *more,
+        "--pod-access-cidrs",
+        "192.0.2.0/28",
+        "--vxlan-port",
+        "4789",
+        "--vxlan-over",
+        "ipv6",
+    )
     assert isinstance(config, AgentConfig)
     cluster = config.cluster
     assert (cluster.mode, cluster.accepts, cluster.underlay_mtu) == (Mode.CROSS_SUBNET, Mode.VXLAN, 1400)
     assert cluster.access == (ipaddress.ip_network("192.0.2.0/28"),)
     assert cluster.requires_tunnel
+    assert cluster.overlay == Overlay(port=4789, version=6)
     for arguments, message in (
         (("--overlay", "ipip"), "ipip"),
         (("--mtu", "1280"), "1350"),
+        (("--vxlan-port", "40000"), "32767"),
         (("--overlay", "none", "--overlay-accept", "vxlan"), "there is no change"),
     ):
         assert message in str(parsed(monkeypatch, *needed, *arguments))

@@ -7,7 +7,7 @@ import pytest
 
 from podwire.pods.advice import NodeAdvice, missing, unreachable
 from podwire.pods.mode import Mode
-from podwire.pods.model import Cluster, NodeNetwork
+from podwire.pods.model import Cluster, NodeNetwork, Overlay
 from podwire.pods.rows import no_router
 from podwire.pods.view import NetworkView
 from tests.pods.cluster import DIRECT, RANGES, VXLAN
@@ -25,12 +25,15 @@ def test_what_a_node_waits_for() -> None:
     ]
     assert len(list(missing(BARE, Cluster(RANGES, Mode.NONE)))) == 1
     assert list(missing(network(1), VXLAN)) == []
+    over = Cluster(RANGES, Mode.VXLAN, vxlan=Overlay(version=4))
+    assert list(missing(SIX, over)) == ["its Node has no IPv4 InternalIP, which --vxlan-over needs"]
 
 
 def test_why_a_node_cannot_be_reached() -> None:
     own = network(1)
     assert unreachable(SIX, own, DIRECT) == "it has no IPv4 InternalIP that leads to its pods"
     assert "no IPv4 InternalIP, and this node's tunnel" in unreachable(SIX, own, VXLAN)
+    assert unreachable(SIX, own, Cluster(RANGES, Mode.VXLAN, vxlan=Overlay(version=6))) == ""
     assert unreachable(network(2), own, DIRECT) == unreachable(network(2), own, VXLAN) == ""
 
 

@@ -12,6 +12,7 @@ from tests.pods.packets import SECONDS, opened, tcp_peer_seen, udp_peer_seen
 from tests.sandbox import Host, sandboxed
 
 OTHER_VXLAN = Cluster(RANGES, Mode.VXLAN, vxlan=Overlay(7, 4789))
+VXLAN_OVER_6 = Cluster(RANGES, Mode.VXLAN, vxlan=Overlay(version=6))
 OVERLAYS = pytest.mark.parametrize("mode", [DIRECT, VXLAN], ids=["direct", "vxlan"])
 
 
@@ -71,8 +72,8 @@ def test_pods_reach_nodes(mode: Cluster) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "versions", "mtu"),
-    [(DIRECT, (4, 6), 1500), (VXLAN, (4, 6), 1450), (OTHER_VXLAN, (6,), 1430)],
-    ids=["direct", "vxlan", "vxlan over IPv6"],
+    [(DIRECT, (4, 6), 1500), (VXLAN, (4, 6), 1450), (OTHER_VXLAN, (6,), 1430), (VXLAN_OVER_6, (4, 6), 1430)],
+    ids=["direct", "vxlan", "vxlan over IPv6", "vxlan over IPv6 of nodes with both"],
 )
 @sandboxed
 def test_packets_of_the_full_mtu_pass_and_longer_ones_are_refused_at_once(

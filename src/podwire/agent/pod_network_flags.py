@@ -10,10 +10,11 @@ import click
 
 from podwire.component.flags import RangeList
 from podwire.pods.mode import Mode
-from podwire.pods.model import Cluster
+from podwire.pods.model import MASQUERADE_PORTS, Cluster, Overlay
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
+VERSIONS = {"auto": 0, "ipv4": 4, "ipv6": 6}
 MODES = click.Choice([mode.value for mode in Mode])
 SMALLEST_MTU, LARGEST_MTU = 1350, 65535
 """IPv6 needs 1280 bytes (RFC 8200), and VXLAN takes up to 70 of what is between nodes."""
@@ -42,6 +43,22 @@ _OPTIONS = (
         envvar="PODWIRE_OVERLAY_ACCEPT",
         show_envvar=True,
         help="Receive packets of this mode as well, while the nodes change from one to the other.",
+    ),
+    click.option(
+        "--vxlan-port",
+        type=click.IntRange(1, MASQUERADE_PORTS.start - 1),
+        envvar="PODWIRE_VXLAN_PORT",
+        default=Overlay().port,
+        show_default=True,
+        help="The UDP port of VXLAN, the same on all nodes.",
+    ),
+    click.option(
+        "--vxlan-over",
+        type=click.Choice(list(VERSIONS)),
+        envvar="PODWIRE_VXLAN_OVER",
+        default="auto",
+        show_default=True,
+        help="The IP version that carries VXLAN, the same on all nodes; auto: IPv4 from nodes that have it.",
     ),
     click.option(
         "--pod-access-cidrs",
@@ -81,6 +98,7 @@ def cluster(given: dict[str, Any], *, router_knows_pods: bool) -> Cluster:
     return Cluster(
         ranges=tuple(map(ipaddress.ip_network, given.pop("pod_cidrs"))),
         mode=mode,
+        vxlan=Overlay(port=given.pop("vxlan_port"), version=VERSIONS[given.pop("vxlan_over")]),
         accepts=None if accepts is None else Mode(accepts),
         access=tuple(map(ipaddress.ip_network, given.pop("pod_access_cidrs"))),
         underlay_mtu=given.pop("mtu"),

@@ -50,6 +50,9 @@ def missing(own: NodeNetwork, cluster: Cluster) -> Iterator[str]:
     """Return what a node lacks to give pods a network."""
     if not own.addresses:
         yield "its Node has no InternalIP, which the kubelet (--node-ip) or the cloud's controller writes"
+    version = cluster.vxlan.version
+    if cluster.overlay is not None and version and own.addresses and own.address(version) is None:
+        yield f"its Node has no IPv{version} InternalIP, which --vxlan-over needs"
     if not own.ranges and cluster.mode is not Mode.NONE:
         yield (
             "its Node has no podCIDR inside --pod-cidrs, which kube-controller-manager writes"
@@ -64,7 +67,7 @@ def unreachable(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> str:
         return ""
     if not cluster.mode.has_tunnel:
         return f"it has no {' and no '.join(lacking)} InternalIP that leads to its pods" if lacking else ""
-    version = tunnel_version(own)
+    version = tunnel_version(own, cluster.vxlan)
     if peer.address(version) is not None:
         return ""
-    return f"it has no IPv{version} InternalIP, and this node's tunnel uses that version"
+    return f"it has no IPv{version} InternalIP, and this node's tunnel uses that version (see --vxlan-over)"

@@ -22,10 +22,14 @@ MASQUERADE_PORTS = range(32768, 65536)
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """VXLAN between the nodes: its network identifier and UDP port. Raises ValueError for ones that cannot work."""
+    """VXLAN between the nodes: its network identifier and UDP port. Raises ValueError for ones that cannot work.
+
+    `version` is the IP version of the packets that carry it; 0: IPv4 from nodes that have such an address.
+    """
 
     identifier: int = 1
     port: int = 8472
+    version: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.identifier < 1 << 24:
@@ -145,14 +149,14 @@ def _inside(network: IPNetwork, outer: IPNetwork) -> bool:
     )
 
 
-def tunnel_version(own: NodeNetwork) -> int:
-    """The IP version of the packets that carry VXLAN: IPv4 where the node has such an address."""
-    return 4 if own.address(4) is not None else 6
+def tunnel_version(own: NodeNetwork, overlay: Overlay) -> int:
+    """The IP version of the packets that carry VXLAN: where it is not set IPv4 if the node has such an address."""
+    return overlay.version or (4 if own.address(4) is not None else 6)
 
 
 def pod_mtu(underlay_mtu: int, own: NodeNetwork, overlay: Overlay | None) -> int:
     """The largest packet of a pod, in bytes."""
-    return underlay_mtu - (VXLAN_OVERHEAD[tunnel_version(own)] if overlay else 0)
+    return underlay_mtu - (VXLAN_OVERHEAD[tunnel_version(own, overlay)] if overlay else 0)
 
 
 def tunnel_address(network: IPNetwork) -> IPAddress:

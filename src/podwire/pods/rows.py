@@ -9,7 +9,7 @@ import msgspec
 from podwire.kernel.elements import Element, IPAddress, IPNetwork, Part, Word
 from podwire.pods.attachment import Attachment
 from podwire.pods.mode import Mode
-from podwire.pods.model import Cluster, NodeNetwork, tunnel_address, tunnel_version
+from podwire.pods.model import Cluster, NodeNetwork, Overlay, tunnel_address, tunnel_version
 from podwire.pods.uplink import Hop, Uplink, neighbour
 
 TUNNEL = "podwire.vxlan"
@@ -188,11 +188,10 @@ def own_routes(own: NodeNetwork, cluster: Cluster, mtu: int) -> Iterator[NodeRou
         yield RouteRow(network)
     if cluster.overlay is None:
         return
-    version = tunnel_version(own)
-    local = own.address(version)
+    overlay = cluster.overlay
+    local = own.address(tunnel_version(own, overlay))
     if local is None:
         return
-    overlay = cluster.overlay
     yield TunnelRow(overlay.identifier, overlay.port, local, own.tunnel_mac, mtu)
     for network in own.ranges:
         yield TunnelAddressRow(tunnel_address(network))
@@ -219,11 +218,13 @@ def peer_routes(
             case _:
                 if address is not None:
                     yield RouteRow(network, address)
-    yield from _tunnelled(peer, own, tunnelled)
+    yield from _tunnelled(peer, own, cluster.vxlan, tunnelled)
 
 
-def _tunnelled(peer: NodeNetwork, own: NodeNetwork, networks: Sequence[IPNetwork]) -> Iterator[NodeRouteRow]:
-    outer = peer.address(tunnel_version(own))
+def _tunnelled(
+    peer: NodeNetwork, own: NodeNetwork, overlay: Overlay, networks: Sequence[IPNetwork]
+) -> Iterator[NodeRouteRow]:
+    outer = peer.address(tunnel_version(own, overlay))
     if not networks or outer is None or own.address(outer.version) is None:
         return
     yield ForwardingRow(peer.tunnel_mac, outer)
