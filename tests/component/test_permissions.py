@@ -19,3 +19,19 @@ def test_no_program_reads_secrets_or_writes_anything_but_events() -> None:
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
             assert rule["resources"] == ["events"] or set(rule["verbs"]) <= set(permissions.READ)
+
+
+def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:
+    """Agents and DNS servers are many and not elected: none may write a status. The controller leads by a Lease."""
+    writes = {
+        role: {
+            resource
+            for _, resources, verbs in permissions.RULES[role]
+            for resource in resources
+            if set(verbs) - set(permissions.READ)
+        }
+        for role in permissions.RULES
+    }
+    assert writes[permissions.AGENT] == {"events"}
+    assert writes[permissions.DNS] == set()
+    assert "leases" in writes[permissions.CONTROLLER]
