@@ -5,6 +5,7 @@ import pytest
 
 from podwire.install import installing, restore_pods, revisions
 from podwire.install.changes import changes, removed
+from podwire.install.flags import unset
 from podwire.install.manifests import manifests
 from podwire.install.pod_states import PodState
 from podwire.install.revisions import KEPT, Revisions, of_settings
@@ -107,3 +108,27 @@ def test_an_upgrade_within_a_release_keeps_the_image() -> None:
     )
     settings = installing.upgraded(known, {"overlay": "vxlan"}).settings
     assert (settings.image, settings.overlay) == ("registry.example.org/podwire@sha256:a", "vxlan")
+
+
+def test_another_way_between_nodes_takes_three_steps() -> None:
+    known = revisions.added({}, of_settings(changed(version=own_version())))
+
+    def way(known: Revisions, **given: Any) -> list[tuple[str, str]]:
+        found = installing.steps(known, installing.upgraded(known, given))
+        return [(one.settings.overlay, one.settings.overlay_accept) for one in found]
+
+    assert way(known, overlay="vxlan") == [("direct", "vxlan"), ("vxlan", "direct"), ("vxlan", "")]
+    assert way(known, overlay="none") == [("none", "")]
+    assert way(known, mtu=1400) == [("direct", "")]
+    assert way(known, overlay="vxlan", overlay_accept="direct") == [("vxlan", "direct")], "the user knows the steps"
+    stopped = revisions.added(known, installing.steps(known, installing.upgraded(known, {"overlay": "vxlan"}))[0])
+    assert way(stopped, overlay="vxlan") == [("vxlan", "direct"), ("vxlan", "")], "it goes on where it stopped"
+    assert way(stopped, overlay="direct") == [("direct", "")], "or goes back"
+    older = revisions.added({}, of_settings(changed(version="0.0.1", image="podwire:0.0.1")))
+    assert way(older, overlay="vxlan") == [("vxlan", "")]
+
+
+def test_a_setting_can_be_taken_back() -> None:
+    settings = changed(version=own_version(), mtu=1400, agent_flags=("--allow-external-ips",))
+    known = revisions.added({}, of_settings(settings))
+    assert installing.upgraded(known, unset(("mtu", "agent-flag"))).settings == changed(version=own_version())

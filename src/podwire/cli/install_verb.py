@@ -94,7 +94,7 @@ def _install(credentials: Credentials, choice: Choice, known: Revisions, patienc
         click.echo("\n".join(installing.plan(known, of_settings(choice.settings))) or "nothing would change")
         return
     work = functools.partial(
-        installing.bring, wanted=of_settings(choice.settings), known=known, say=click.echo, patience=patience
+        installing.bring_in_steps, wanted=of_settings(choice.settings), known=known, say=click.echo, patience=patience
     )
     clusters.run(credentials, work)
     click.echo("podwire is the network of this cluster: every node that is up is ready")

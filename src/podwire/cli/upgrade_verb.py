@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from podwire.cli.options import credentials_of, installing, patience_option, target_options
-from podwire.install.flags import settings_flags, take_settings
+from podwire.install.flags import NOTHING, settings_flags, take_settings, unset
 
 if TYPE_CHECKING:
     from podwire.install.revisions import Revision, Revisions
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @target_options
 @settings_flags
+@click.option(
+    "--unset", "names", type=click.Choice(list(NOTHING)), multiple=True, help="Take a setting back; may be repeated."
+)
 @click.option("--to-revision", type=click.IntRange(1), metavar="N", help="Go back to an earlier installation.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and which revisions are kept.")
 @patience_option
@@ -26,6 +29,7 @@ def command(
     name: str | None,
     kubeconfig: str | None,
     context: str,
+    names: tuple[str, ...],
     to_revision: int | None,
     dry_run: bool,
     patience: float,
@@ -37,6 +41,8 @@ def command(
     it is ready again; connections go on meanwhile. It stops at the first node that does not become ready: the agents of
     the others remain as they are, and --to-revision goes back.
 
+    Another --overlay takes three such rounds: all nodes receive both ways, all send the new one, all close the old one.
+
     \b
     podwire upgrade --dry-run
     podwire upgrade
@@ -45,14 +51,14 @@ def command(
     """
     from podwire.install import applying, clusters
 
-    values = take_settings(given)
+    values = take_settings(given) | unset(names)
     if to_revision is not None and values:
         raise click.UsageError("--to-revision has its own settings: give no others")
     credentials = credentials_of(name, kubeconfig, context)
     known = clusters.run(credentials, applying.read_revisions)
     wanted = _wanted(known, values, to_revision)
-    changes = _show(known, wanted)
-    if changes and not dry_run:
+    _show(known, wanted)
+    if not dry_run:
         _upgrade(credentials, known, wanted, patience)
 
 
@@ -62,22 +68,20 @@ def _wanted(known: Revisions, values: dict[str, Any], number: int | None) -> Rev
     return installing.upgraded(known, values) if number is None else revisions.chosen(known, number)
 
 
-def _show(known: Revisions, wanted: Revision) -> bool:
-    """Print what changes; return whether anything does."""
+def _show(known: Revisions, wanted: Revision) -> None:
+    """Print the revisions, and what changes."""
     from podwire.install import installing
 
     for number, one in known.items():
         click.echo(f"revision {number}: {one.settings.image}, release {one.settings.version}")
-    changes = installing.plan(known, wanted)
-    click.echo("\n".join(changes) or "nothing to change")
-    return bool(changes)
+    click.echo("\n".join(installing.plan(known, wanted)) or "nothing to change")
 
 
 def _upgrade(credentials: Credentials, known: Revisions, wanted: Revision, patience: float) -> None:
     from podwire.install import clusters, installing
     from podwire.install.applying import InstallError
 
-    work = functools.partial(installing.bring, wanted=wanted, known=known, say=click.echo, patience=patience)
+    work = functools.partial(installing.bring_in_steps, wanted=wanted, known=known, say=click.echo, patience=patience)
     try:
         clusters.run(credentials, work)
     except InstallError as error:

@@ -78,7 +78,7 @@ def pod_cidrs(cluster: Cluster) -> Found:
         return Found(ranges, "the podCIDRs of the nodes, rounded up; give --pod-cidrs if the cluster's are others")
     raise SettingsError(
         "no ranges of pods are found (kubeadm's configuration, kube-controller-manager's --cluster-cidr, podCIDRs of "
-        "nodes): give them, --pod-cidrs 10.244.0.0/16"
+        "nodes): give them, --pod-cidrs 10.244.0.0/16, or let podwire give nodes ranges of them, --pod-pool"
     )
 
 

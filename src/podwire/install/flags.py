@@ -154,6 +154,18 @@ SETTINGS = (
 )  # fmt: skip
 
 
+NOTHING: dict[str, Any] = {
+    "agent-flag": (), "internal-lb-pool": (), "lb-pool": (), "mtu": 0, "pod-access-cidrs": (), "pod-pool": (),
+}  # fmt: skip
+"""What `--unset` makes of a setting."""
+
+
+def unset(names: tuple[str, ...]) -> dict[str, Any]:
+    """The settings of these flags as they are where none is given."""
+    fields = {"agent-flag": "agent_flags", "pod-pool": "pod_pools"}
+    return {fields.get(name, name.replace("-", "_")): NOTHING[name] for name in names}
+
+
 def settings_flags(command: CommandT) -> CommandT:
     """The flags of all settings. One that is not given is None, or an empty tuple."""
     for option in reversed(SETTINGS_FLAGS):

@@ -13,6 +13,9 @@ from podwire.install.revisions import Revision, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, default_image, own_version
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS
+from podwire.pods.mode import Mode
+
+NO_OVERLAY = Mode.NONE.value
 
 
 async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, patience: float) -> None:
@@ -54,6 +57,34 @@ def plan(known: Revisions, wanted: Revision) -> list[str]:
     return list(changes.changes(now.manifests if now is not None else (), wanted.manifests))
 
 
+def steps(known: Revisions, wanted: Revision) -> tuple[Revision, ...]:
+    """The installations on the way to this one, itself the last.
+
+    Another way between nodes takes three, so that no packet is lost: all nodes receive both, then send the new way,
+    then close the old one. Not to an installation of another release, whose agents may have other flags.
+    """
+    now = revisions.newest(known)
+    if now is None or now.settings.version != wanted.settings.version:
+        return (wanted,)
+    old, new = now.settings.overlay, wanted.settings.overlay
+    if old == new or NO_OVERLAY in {old, new} or wanted.settings.overlay_accept:
+        return (wanted,)
+    both = msgspec.structs.replace(wanted.settings, overlay=old, overlay_accept=new)
+    sending = msgspec.structs.replace(wanted.settings, overlay_accept=old)
+    return (*(of_settings(one) for one in (both, sending) if one != now.settings), wanted)
+
+
+async def bring_in_steps(client: Client, wanted: Revision, known: Revisions, say: Say, patience: float) -> None:
+    """As `bring`, by way of `steps`. Raises InstallError."""
+    way = steps(known, wanted)
+    for number, one in enumerate(way, 1):
+        if len(way) > 1:
+            accepts = f", received too: {one.settings.overlay_accept}" if one.settings.overlay_accept else ""
+            say(f"step {number} of {len(way)}: packets between nodes go {one.settings.overlay}{accepts}")
+        await bring(client, one, known, say, patience)
+        known = revisions.added(known, one)
+
+
 def upgraded(known: Revisions, given: dict[str, object]) -> Revision:
     """The newest installation as this release makes it, with these settings changed. Raises SettingsError."""
     now = revisions.newest(known)
@@ -64,7 +95,10 @@ def upgraded(known: Revisions, given: dict[str, object]) -> Revision:
         )
     version = own_version()
     image = given.get("image") or _image(now.settings, version)
-    settings = msgspec.structs.replace(now.settings, **{**given, "version": version, "image": image})
+    changed = {**given, "version": version, "image": image}
+    if "overlay" in given:
+        changed.setdefault("overlay_accept", "")
+    settings = msgspec.structs.replace(now.settings, **changed)
     return of_settings(settings)
 
 

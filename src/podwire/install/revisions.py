@@ -17,7 +17,7 @@ from podwire.kube.kinds import CONFIG_MAPS
 from podwire.kube.meta import NamespacedName
 
 KEY = NamespacedName(NAMESPACE, "podwire-revisions")
-KEPT = 5
+KEPT = 8
 
 
 class Revision(msgspec.Struct, frozen=True):
