@@ -144,12 +144,12 @@ def prove(chosen: argparse.Namespace) -> int:
     """Prove everything and write the page, or prove some parts; 1 where something did not hold."""
     parts = tuple(part for part in PARTS if part in chosen.parts.split(","))
     plan = Plan(chosen.name, chosen.nodes, parts, Selection(chosen.focus, chosen.skip), _limits(chosen))
-    folder = chosen.page or proof.prove(plan, say)
-    say(f"the evidence is in {folder}")
+    folders = chosen.page or [proof.prove(plan, say)]
+    say(f"the evidence is in {', '.join(map(str, folders))}")
     if chosen.page or parts == PARTS:
-        proof.write_page(folder)
+        proof.write_page(folders)
         say(f"written: {proof.DOCUMENT}")
-    return int(not proof.evidence_of(folder).ok)
+    return int(not all(proof.evidence_of(folder).ok for folder in folders))
 
 
 def _limits(chosen: argparse.Namespace) -> Limits:

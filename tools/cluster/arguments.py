@@ -44,7 +44,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     proof = verbs.add_parser("prove", parents=[named], help="prove everything in a cluster of its own; writes the page")
     proof.add_argument("--nodes", type=int, default=2, choices=range(2, MAX_NODES + 1), metavar="N")
     proof.add_argument("--parts", default=",".join(PARTS), help="comma-separated (default: %(default)s)")
-    proof.add_argument("--page", type=Path, metavar="FOLDER", help="only write the page of this finished proof")
+    proof.add_argument(
+        "--page", type=Path, nargs="+", metavar="FOLDER", help="only write the page of these finished proofs of parts"
+    )
     add_suite_flags(tests, "")
     add_suite_flags(proof, SUITE_FOCUS)
     return whole

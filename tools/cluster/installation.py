@@ -15,7 +15,7 @@ from tools.cluster import enter
 from tools.cluster.api import NotReadyError, wait
 from tools.cluster.kubectl import environment, is_ready, items
 from tools.cluster.kubectl import of as kubectl_of
-from tools.cluster.layout import DNS_ADDRESS, Layout
+from tools.cluster.layout import BALANCER_RANGES, DNS_ADDRESS, Layout
 from tools.cluster.record import Record
 from tools.cluster.start import REPOSITORY
 from tools.conformance.world import PROGRAMS
@@ -46,14 +46,17 @@ def image() -> Path:
     return path
 
 
-def install(record: Record, report: Callable[[str], None], *flags: str) -> Times:
+def install(record: Record, report: Callable[[str], None]) -> Times:
     """Run `podwire install`, wait until nodes are Ready and DNS answers on each of them. The nodes have the image.
+
+    Load balancers get addresses too: there is no cloud that would give them.
 
     Raises CalledProcessError, NotReadyError.
     """
     report("podwire install")
     began = time.monotonic()
-    podwire(record.layout, "install", *flags)
+    balancers = ",".join(BALANCER_RANGES)
+    podwire(record.layout, "install", "--lb-pool", balancers, f"--agent-flag=--announce-cidrs={balancers}")
     wait("all nodes are Ready", READY_SECONDS, lambda: nodes_ready(record.layout))
     ready = time.monotonic() - began
     for host in record.layout.hosts:

@@ -32,6 +32,15 @@ def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert run.evidence_of(tmp_path) == seen()
 
 
+def test_of_several_proofs_the_last_sight_of_a_check_counts() -> None:
+    again = Evidence("def456", "2026-11-30", "2 cores")
+    again.check("upgrade", "podwire upgrade", "0 of 900 requests lost", True, lambda _: None)
+    joined = evidence_file.joined([seen(), again])
+    assert joined.ok
+    assert joined.commit == "abc123, def456"
+    assert [check.part for check in joined.checks] == ["shop", "upgrade"]
+
+
 def test_another_folder_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no folder of a proof"):
         run.evidence_of(tmp_path)

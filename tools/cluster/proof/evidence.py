@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -52,6 +52,20 @@ class Evidence(msgspec.Struct):
         self.figures.append(figure)
         goal = f" (goal: {figure.goal})" if figure.goal else ""
         report(f"{'ok   ' if figure.ok else 'WRONG'}  {figure.name}: {figure.value}{goal}")
+
+
+def joined(all_evidence: Sequence[Evidence]) -> Evidence:
+    """One evidence of several proofs of parts: of a check or a figure that was seen several times the last counts."""
+    checks = {(check.part, check.name): check for one in all_evidence for check in one.checks}
+    figures = {figure.name: figure for one in all_evidence for figure in one.figures}
+    return Evidence(
+        commit=", ".join(dict.fromkeys(one.commit for one in all_evidence)),
+        date=", ".join(dict.fromkeys(one.date for one in all_evidence)),
+        machine=all_evidence[-1].machine,
+        checks=list(checks.values()),
+        figures=list(figures.values()),
+        suites=[folder for one in all_evidence for folder in one.suites],
+    )
 
 
 def save(path: Path, evidence: Evidence) -> None:

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tools.cluster.control import NotRunningError
 from tools.cluster.demo_image import archive as demo_archive
 from tools.cluster.kubectl import KubectlError
 from tools.cluster.proof import disturbances, node_state, page, pod_start, releases, shop, size
-from tools.cluster.proof.evidence import Evidence, Figure, load, save
+from tools.cluster.proof.evidence import Evidence, Figure, joined, load, save
 from tools.cluster.proof.subject import Subject
 from tools.cluster.start import REPOSITORY
 from tools.cluster.traffic import Traffic
@@ -131,9 +131,9 @@ def evidence_of(folder: Path) -> Evidence:
         raise ValueError(f"{folder}: no folder of a proof: {error}; proofs are in {folder.parent}") from error
 
 
-def write_page(folder: Path) -> None:
-    """Write the page of a finished proof. Raises ValueError for another folder."""
-    evidence = evidence_of(folder)
+def write_page(folders: Sequence[Path]) -> None:
+    """Write the page of a finished proof, or of several of parts. Raises ValueError for another folder."""
+    evidence = joined([evidence_of(folder) for folder in folders])
     _, lines = records.load(map(Path, evidence.suites))
     known = tables.load(suite.KNOWN)
     ran = {line.name for line in lines}
