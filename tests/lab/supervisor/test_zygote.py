@@ -136,12 +136,12 @@ def test_a_failed_fork_closes_the_connection_and_the_zygote_continues(tmp_path: 
     os.close(writer)
     try:
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(60)
             client.connect(str(tmp_path / "zygote.sock"))
             client.sendall(request("first"))
             assert client.makefile("rb").readline() == b""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(60)
             client.connect(str(tmp_path / "zygote.sock"))
             client.sendall(request("second"))
             assert json.loads(client.makefile("rb").readline())["pid"] > 0
