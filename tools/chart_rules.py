@@ -1,4 +1,4 @@
-"""Write the rules of the chart's ClusterRoles from podwire's own table: `python -m tools.chart_rules [--check]`."""
+"""Write the rules of the chart's roles from podwire's own table: `python -m tools.chart_rules [--check]`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ def files() -> dict[str, str]:
     """The files by name."""
     found = {}
     for component, _, role in PROGRAMS:
-        body = next(iter(permissions.objects({role: permissions.group("none")})))
-        found[f"{component}.yaml"] = dump(body["rules"])
+        for body in permissions.objects({role: permissions.group("none")}):
+            if "rules" in body:
+                parts = (component, body["metadata"].get("namespace", ""), "yaml")
+                found[".".join(filter(None, parts))] = dump(body["rules"])
     return found
 
 

@@ -12,8 +12,9 @@ from podwire.agent.proxy_metrics import ProxyMetrics
 from podwire.agent.service_checks import of_local_policies
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import of_process
-from podwire.component.permissions import AGENT, DNS, RULES
+from podwire.component.permissions import AGENT, DNS, RULES, RULES_IN
 from podwire.kernel.features import FEATURES
+from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.deadlines import Deadlines
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
@@ -40,6 +41,7 @@ def test_the_rights_are_those_of_the_role_in_a_world() -> None:
     described = re.findall(r"^\| `podwire (agent|dns)` \| (\S+) \| (.*) \| (.*) \|", PAGE, re.MULTILINE)
     for program, role in (("agent", AGENT), ("dns", DNS)):
         granted = {(group or "core", name, ", ".join(verbs)) for group, names, verbs in RULES[role] for name in names}
+        assert (f"| `podwire {program}`, in `{NODE_LEASES}` |" in PAGE) == (role in RULES_IN)
         rows = ((group, names, verbs) for name, group, names, verbs in described if name == program)
         assert {(group, name, verbs) for group, names, verbs in rows for name in names.split(", ")} == granted
 

@@ -5,7 +5,7 @@ from podwire.component import permissions
 
 def test_a_role_and_its_binding_for_each_subject() -> None:
     account = permissions.account("kube-system", "podwire-agent")
-    role, binding = permissions.objects({permissions.AGENT: account})
+    role, binding, *_ = permissions.objects({permissions.AGENT: account})
     assert (role["kind"], role["metadata"]["name"]) == ("ClusterRole", "podwire:agent")
     for rule in role["rules"]:
         written = rule["resources"] == ["events"]
@@ -14,8 +14,20 @@ def test_a_role_and_its_binding_for_each_subject() -> None:
     assert "apiGroup" not in account
 
 
-def test_no_program_reads_secrets_or_writes_anything_but_events() -> None:
+def test_agents_write_leases_among_the_heartbeats_of_nodes_and_nowhere_else() -> None:
+    account = permissions.account("kube-system", "podwire-agent")
+    *_, role, binding = permissions.objects({permissions.AGENT: account})
+    assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "kube-node-lease")
+    assert [rule["resources"] for rule in role["rules"]] == [["leases"]]
+    assert "delete" not in role["rules"][0]["verbs"]
+    assert (binding["kind"], binding["metadata"]) == ("RoleBinding", role["metadata"])
+    assert (binding["roleRef"]["kind"], binding["subjects"]) == ("Role", [account])
+
+
+def test_no_program_reads_secrets_or_writes_anything_but_events_in_all_namespaces() -> None:
     for obj in permissions.objects(permissions.CERTIFICATE_SUBJECTS):
+        if obj["kind"] == "Role":
+            continue
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
             assert rule["resources"] == ["events"] or set(rule["verbs"]) <= set(permissions.READ)

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 
 import pytest
 
@@ -63,3 +65,36 @@ def test_the_address_of_a_node_that_dies_moves_and_a_return_loses_nothing(fresh_
     assert returning.outcome.lost == ()
     events = world.jsonpath("events", "{.items[*].message}", "--field-selector=reason=NodeAssigned")
     assert all(f"node {node} answers for {addresses[0]}" in events for node in NODES)
+
+
+@pytest.mark.long
+def test_a_killed_agent_moves_nothing_and_one_that_stays_away_loses_its_addresses(fresh_world: StartWorld) -> None:
+    world = fresh_world(nodes=2)
+    world.apply(MANIFEST)
+    world.wait("default")
+    ingress = eventually(lambda: world.jsonpath("service web", "{.status.loadBalancer.ingress}"))
+    address = json.loads(ingress)[0]["ip"]
+    owner = eventually(lambda: next((node for node in NODES if announces(world, node, address)), ""))
+    other = next(node for node in NODES if node != owner)
+    leases = "{.items[*].spec.holderIdentity}"
+    held = ("lease", "-n", "kube-node-lease", "-l", "podwire.dev/heartbeat")
+    eventually(lambda: sorted(world.jsonpath(" ".join(held), leases).split()) == [*NODES], 30, "a Lease of each agent")
+    with client(world, "outside", "requests", address, 80) as served:
+        os.kill(agent(world, owner), signal.SIGKILL)
+        eventually(lambda: announces(world, owner, address), 30, "the agent again")
+        assert not announces(world, other, address)
+    assert served.outcome.lost == ()
+    with client(world, "outside", "requests", address, 80) as moved:
+        suspended = agent(world, owner)
+        os.kill(suspended, signal.SIGSTOP)
+        try:
+            eventually(lambda: announces(world, other, address), 60, "the other node")
+        finally:
+            os.kill(suspended, signal.SIGCONT)
+        eventually(lambda: announces(world, owner, address) and not announces(world, other, address), 60, "a return")
+    assert moved.outcome.gap < FAILOVER_SECONDS, "both nodes lead to the endpoints meanwhile"
+
+
+def agent(world: World, node: str) -> int:
+    """The process of the node's agent."""
+    return next(pid for pid, name in world.processes().items() if name == f"pw-agent-{node}"[:15])

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from podwire.agent.agent_heartbeat import AgentHeartbeat
 from podwire.agent.announcement_events import Note, ReportedMoves
 from podwire.agent.config import AgentConfig
 from podwire.announcement.announcer import Announcements, Feeds
@@ -19,6 +20,7 @@ from podwire.engine.reconcile import Reconciler
 from podwire.kernel.link_events import LinkEvents
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kube.addresses import IPAddress, IPNetwork
+from podwire.kube.client import Client
 from podwire.kube.core import Node
 from podwire.kube.services import Service
 from podwire.pods.model import read_node
@@ -36,12 +38,14 @@ class Announcing:
         beacon: Beacon,
         sink: ProxySink,
         links: LinkEvents,
+        heartbeat: AgentHeartbeat | None = None,
         speaker: BgpSpeaker | None = None,
     ) -> None:
         self._announcements = announcements
         self._beacon = beacon
         self._sink = sink
         self._links = links
+        self._heartbeat = heartbeat
         self._speaker = speaker
 
     @property
@@ -58,6 +62,8 @@ class Announcing:
                 tasks.create_task(self._beacon.run())
                 tasks.create_task(self._announcements.run())
                 tasks.create_task(self._repeat())
+                if self._heartbeat is not None:
+                    tasks.create_task(self._heartbeat.run(self._announcements))
                 if self._speaker is not None:
                     tasks.create_task(self._speaker.run())
         finally:
@@ -88,6 +94,7 @@ class Announcing:
 
 def announcing(
     config: AgentConfig,
+    client: Client,
     feeds: Feeds,
     settled: Callable[[], Awaitable[None]],
     note: Note,
@@ -109,7 +116,8 @@ def announcing(
     speaker = _speaker(config)
     routes = None if speaker is None else speaker.sink
     announcements = Announcements(config.node, ranges, feeds, sink, uplinks, settled, routes)
-    return (Announcing(announcements, beacon, sink, LinkEvents(), speaker),)
+    heartbeat = AgentHeartbeat(client, config.node, feeds.nodes)
+    return (Announcing(announcements, beacon, sink, LinkEvents(), heartbeat, speaker),)
 
 
 def _announces_pod_ranges(config: AgentConfig) -> bool:

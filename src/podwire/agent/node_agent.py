@@ -104,7 +104,7 @@ class Agent:
         place = Place(config.node, config.nodeport_addresses)
         self._health_ports = HealthCheckPorts(place, services, slices, nodes, self._health)
         feeds = Feeds(services, slices, nodes)
-        self._announcing = announcing(config, feeds, self._proxy.settle, self._note, sysctls.write)
+        self._announcing = announcing(config, client, feeds, self._proxy.settle, self._note, sysctls.write)
         self._capabilities: tuple[Capability, ...] = (self._network, self._proxy, self._policies, *self._announcing)
 
     async def run(self) -> None:

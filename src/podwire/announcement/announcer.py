@@ -10,12 +10,14 @@ import msgspec
 
 from podwire.announcement.after_rules import AfterRules
 from podwire.announcement.election import Elections
+from podwire.announcement.heartbeats import Heartbeats
 from podwire.announcement.model import IPNetwork, Link
 from podwire.announcement.rows import ProxyRow, RouteRow, proxy_rows, route_rows
 from podwire.announcement.view import AnnouncementView
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import Sink
 from podwire.kube.addresses import IPAddress
+from podwire.kube.coordination import Lease
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.feed import Feed
@@ -68,6 +70,10 @@ class Announcements:
     ) -> None:
         self.electorate_changed = asyncio.Event()
         """Set when a Node came, went or changed, or a link did: hosts may have learned another node meanwhile."""
+        self.heartbeats = Heartbeats(node)
+        """Leaves out nodes without an agent, once it has begun. BGP needs none: a session ends with its agent."""
+        self.needed = asyncio.Event()
+        """Set when there is an address to announce."""
         self._node = node
         self._feeds = feeds
         self._find_links = links
@@ -113,6 +119,23 @@ class Announcements:
             self._touch(frozenset(self._view.addresses))
             self.electorate_changed.set()
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is an address to announce now."""
+        return bool(self._view.addresses)
+
+    def lease_changed(self, change: Change[Lease]) -> None:
+        """Take a change of an agent's Lease.
+
+        What an agent wrote outlives it: a node without one still answers for its addresses. So the frames are
+        repeated as long as there is such a node.
+        """
+        if self.heartbeats.lease_changed(change):
+            self._proxies.touch(*self._view.addresses)
+        is_own = change.new is not None and change.new.spec.holder_identity == self._node
+        if is_own and any(self.heartbeats.dead & self._view.electorate(row.address) for row in self.proxies()):
+            self.electorate_changed.set()
+
     def services(self, address: IPAddress) -> list[Service]:
         """Return the Services that have this address."""
         return self._view.services(address)
@@ -149,11 +172,15 @@ class Announcements:
             self.electorate_changed.set()
 
     def _touch(self, addresses: frozenset[IPAddress]) -> None:
-        for one in self.reconcilers if addresses else ():
+        if not addresses:
+            return
+        self.needed.set()
+        for one in self.reconcilers:
             one.touch(*addresses)
 
     def _derive_proxies(self, address: IPAddress) -> Iterator[ProxyRow]:
-        elected = self._elections.elected(address, self._view.electorate(address))
+        electorate = self.heartbeats.living(self._view.electorate(address))
+        elected = self._elections.elected(address, electorate)
         return proxy_rows(address, self._links) if elected == self._node else iter(())
 
     def _derive_routes(self, address: IPAddress) -> Iterator[RouteRow]:

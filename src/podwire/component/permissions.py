@@ -6,8 +6,10 @@ cluster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from podwire.kube.coordination import NODE_LEASES
 
 Object = dict[str, Any]
 
@@ -50,6 +52,12 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 }
 """By role: what it may do."""
 
+RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
+    # Agents that announce load balancers' addresses know by Leases which of them work.
+    AGENT: (NODE_LEASES, (("coordination.k8s.io", ("leases",), (*READ, *RECORD)),)),
+}
+"""By role: a namespace, and what it may do only there."""
+
 AGENTS = "podwire:agents"
 """The group in the certificates of agents that have no ServiceAccount."""
 
@@ -74,16 +82,23 @@ CERTIFICATE_SUBJECTS: Mapping[str, Object] = {AGENT: group(AGENTS), DNS: user(DN
 
 
 def objects(subjects: Mapping[str, Object]) -> Iterator[Object]:
-    """The ClusterRole of each role that has a subject, and its binding to that."""
+    """The ClusterRole of each role that has a subject, and its binding to that; the Role too where it has one."""
     for name, subject in subjects.items():
-        rules = [
-            {"apiGroups": [found], "resources": [*names], "verbs": [*verbs]} for found, names, verbs in RULES[name]
-        ]
-        yield {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
-        yield {
-            "apiVersion": f"{GROUP}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": name},
-            "subjects": [subject],
-        }
+        yield from _bound("ClusterRole", {"name": name}, RULES[name], subject)
+        if name in RULES_IN:
+            namespace, rules = RULES_IN[name]
+            yield from _bound("Role", {"name": name, "namespace": namespace}, rules, subject)
+
+
+def _bound(kind: str, metadata: Mapping[str, str], rules: Iterable[Rule], subject: Object) -> Iterator[Object]:
+    """A role of this kind, and its binding to the subject."""
+    version = f"{GROUP}/v1"
+    listed = [{"apiGroups": [group], "resources": [*names], "verbs": [*verbs]} for group, names, verbs in rules]
+    yield {"apiVersion": version, "kind": kind, "metadata": {**metadata}, "rules": listed}
+    yield {
+        "apiVersion": version,
+        "kind": f"{kind}Binding",
+        "metadata": {**metadata},
+        "roleRef": {"apiGroup": GROUP, "kind": kind, "name": metadata["name"]},
+        "subjects": [subject],
+    }

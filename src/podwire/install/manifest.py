@@ -15,12 +15,16 @@ from podwire.kube.meta import NamespacedName, Object
 RBAC = "rbac.authorization.k8s.io/v1"
 CLUSTER_ROLES = Kind(RBAC, "ClusterRole", "clusterroles", Object, namespaced=False)
 CLUSTER_ROLE_BINDINGS = Kind(RBAC, "ClusterRoleBinding", "clusterrolebindings", Object, namespaced=False)
+ROLES = Kind(RBAC, "Role", "roles", Object)
+ROLE_BINDINGS = Kind(RBAC, "RoleBinding", "rolebindings", Object)
 POD_MONITORS = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", Object)
 
 APPLIED: tuple[Kind[Any], ...] = (
     kinds.SERVICE_ACCOUNTS,
     CLUSTER_ROLES,
     CLUSTER_ROLE_BINDINGS,
+    ROLES,
+    ROLE_BINDINGS,
     kinds.SERVICES,
     kinds.DAEMON_SETS,
     kinds.DEPLOYMENTS,
@@ -53,12 +57,17 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def manifest(
-    kind: Kind[Any], name: str, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None, **parts: Any
+    kind: Kind[Any],
+    name: str,
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+    namespace: str = NAMESPACE,
+    **parts: Any,
 ) -> Manifest:
-    """An object of this name, in podwire's namespace where its kind has one; `parts` are its other fields."""
+    """An object of this name, in the namespace where its kind has one; `parts` are its other fields."""
     metadata: dict[str, Any] = {"name": name}
     if kind.namespaced:
-        metadata["namespace"] = NAMESPACE
+        metadata["namespace"] = namespace
     metadata["labels"] = dict(labels)
     if annotations:
         metadata["annotations"] = dict(annotations)

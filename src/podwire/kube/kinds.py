@@ -25,10 +25,13 @@ class Kind(msgspec.Struct, Generic[ObjectT], frozen=True):
     type: type[ObjectT]
     namespaced: bool = True
     substitute: Callable[[NamespacedName], ObjectT] | None = None
+    within: str = ""
+    """The only namespace that is read where none is given."""
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of the collection, or of one object, or of its subresource."""
         root = "/apis/" if "/" in self.api_version else "/api/"
+        namespace = namespace or self.within
         scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         tail = "".join(f"/{part}" for part in (name, subresource) if part)
         return f"{root}{self.api_version}{scope}/{self.resource}{tail}"

@@ -35,11 +35,18 @@ NOT_SERVED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 class OptionalInformer(Generic[ObjectT]):
     """Follows a kind where it is served; elsewhere there are no objects. `synced` is set in both cases."""
 
-    def __init__(self, client: Client, kind: Kind[ObjectT], retry_seconds: float = RETRY_NOT_SERVED_SECONDS) -> None:
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind[ObjectT],
+        retry_seconds: float = RETRY_NOT_SERVED_SECONDS,
+        *,
+        label_selector: str = "",
+    ) -> None:
         self._retry_seconds = retry_seconds
         self._client = client
         self._kind = kind
-        self._informer = Informer(client, kind)
+        self._informer = Informer(client, kind, label_selector=label_selector)
         self.synced = self._informer.synced
 
     @property

@@ -42,7 +42,7 @@ def _ensure(transaction: Transaction, registry: Registry, wanted: Object, now: d
     resource = registry.by_kind(wanted["apiVersion"], wanted["kind"])
     if resource is None:
         raise LookupError(f"{wanted['kind']} of {GROUP} is not served")
-    key = Key(resource.storage, "", wanted["metadata"]["name"])
+    key = Key(resource.storage, wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"])
     present = transaction.get(key)
     if present is None:
         complete_new(resource, wanted, now)

@@ -1,7 +1,4 @@
-"""The node's heartbeat: a Lease in kube-node-lease that its kubelet renews.
-
-Source: kubernetes.io "Leases"; k8s.io/component-helpers `apimachinery/lease/controller.go`.
-"""
+"""The node's heartbeat: a Lease in kube-node-lease that its kubelet renews."""
 
 from __future__ import annotations
 
@@ -10,13 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import aiohttp
 
 from podwire.kube.client import ApiError, Client
 from podwire.kube.coordination import NODE_LEASES
-from podwire.kube.kinds import LEASES
+from podwire.kube.lease_heartbeat import Heartbeat
 from podwire.kube.meta import NamespacedName
 
 log = logging.getLogger(__name__)
@@ -36,6 +32,7 @@ class NodeLease:
         self._client = client
         self._node = node
         self._alive = alive
+        self._heartbeat = Heartbeat(NamespacedName(NODE_LEASES, node), node, DURATION_SECONDS)
 
     async def run(self) -> None:
         """Renew until cancelled."""
@@ -43,25 +40,12 @@ class NodeLease:
             started = time.monotonic()
             try:
                 if self._alive():
-                    await self._renew()
+                    await self._heartbeat.renew(self._client)
             except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.debug("lease of node %s: %s; again in %.1f s", self._node, error, RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 await asyncio.sleep(max(RETRY_SECONDS, started + RENEW_SECONDS - time.monotonic()))
-
-    async def _renew(self) -> None:
-        spec = {
-            "holderIdentity": self._node,
-            "leaseDurationSeconds": DURATION_SECONDS,
-            "renewTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
-        }
-        try:
-            await self._client.patch(LEASES, NamespacedName(NODE_LEASES, self._node), {"spec": spec})
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
-            await self._client.create(LEASES, {"metadata": {"name": self._node}, "spec": spec}, NODE_LEASES)
 
 
 class LeaseThread:
