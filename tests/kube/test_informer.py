@@ -416,3 +416,26 @@ async def test_a_thousand_clients_of_a_restarted_server_read_their_states_again_
     seconds = Counter(int(delay) for delay in delays)
     assert sorted(seconds) == list(range(objects // OBJECTS_A_SECOND))
     assert max(seconds.values()) < 2 * clients / len(seconds)
+
+
+async def test_an_open_stream_without_events_ends_the_trouble_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind that seldom changes would look lost until the next bookmark, a minute later."""
+    monkeypatch.setattr("podwire.kube.informer.STEADY_SECONDS", 0.05)
+    watches = []
+    forever = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return listing(5)
+        watches.append(1)
+        if len(watches) == 1:
+            return web.json_response({"reason": "Forbidden", "message": "no roles yet"}, status=403)
+        response = await stream(request)
+        await forever.wait()
+        return response
+
+    async with served(handler) as informer, asyncio.timeout(5):
+        well = asyncio.Event()
+        monkeypatch.setattr(informer.status, "heard", well.set)
+        await well.wait()
+        assert len(watches) == 2

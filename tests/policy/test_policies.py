@@ -40,6 +40,8 @@ class FakeFeed:
 
     def subscribe(self, listener: Callable[[Change[Any]], None]) -> None:
         self._listeners.append(listener)
+        for item in self._objects.values():
+            listener(Change(None, item))
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -79,8 +81,9 @@ def with_annotations(item: Pod, annotations: dict[str, str]) -> Pod:
 class Node:
     """The wiring of one node over a fake kernel and a real file of numbers, both of which outlive it."""
 
-    def __init__(self, folder: Path, kernel: FakeSink[Row]) -> None:
+    def __init__(self, folder: Path, kernel: FakeSink[Row], *known: Any) -> None:
         self.pods, self.namespaces, self.policies = FakeFeed(), FakeFeed(), FakeFeed()
+        self.policies.say(*known)
         self.peers = FakePeers()
         self.numbers = IdentityAllocator(folder / "numbers.db")
         self.kernel = kernel
@@ -379,8 +382,7 @@ async def test_a_restart_removes_nothing_before_the_pods_that_policies_admit_are
 ) -> None:
     monkeypatch.setattr(policies_module, "DEFER_SECONDS", 0.0)
     for restart in (False, True):
-        node = Node(tmp_path, kernel)
-        node.policies.say(ADMITTING)
+        node = Node(tmp_path, kernel, ADMITTING)  # the informers run before it
         node.pods.say(A)
         async with node.running():
             gate = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, IP))

@@ -208,7 +208,7 @@ class Agent:
 
     def _status(self) -> AgentStatus:
         reconcilers = [one for capability in self._capabilities for one in capability.reconcilers]
-        return agent_status.status(self._config.node, self._inputs.required, reconcilers, ready=self._ready.is_set())
+        return agent_status.status(self._config.node, self._inputs.followed, reconcilers, ready=self._ready.is_set())
 
     def _healthz_pages(self) -> Pages:
         return {"/healthz": self._health.healthz, "/livez": self._health.livez, "/readyz": self._readyz}

@@ -244,7 +244,7 @@ class Client:
         await self._call("DELETE", kind.path(namespace), msgspec.json.encode(options))
 
     async def watch(self, kind: Kind[ObjectT], namespace: str = "", **parameters: str) -> AsyncIterator[bytes]:
-        """The lines of a watch stream, each one JSON event, until the server ends it.
+        """The lines of a watch stream, each one JSON event, until the server ends it; first an empty one: it is open.
 
         Raises ApiError, LineTooLongError, and TimeoutError if nothing arrived for `watch_silence` seconds.
         """
@@ -257,6 +257,7 @@ class Client:
                 await self._authentication.refused()
             if response.status >= 400:
                 raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
+            yield b""
             async for piece in response.content.iter_any():
                 for line in lines.feed(piece):
                     yield line

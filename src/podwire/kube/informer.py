@@ -195,24 +195,34 @@ class Informer(Generic[ObjectT]):
         self._complete()
 
     async def _watch(self) -> None:
-        initial = self._cache.phase is Phase.FILLING
-        parameters = _INITIAL if initial else {"resourceVersion": self._cache.version}
+        parameters = _INITIAL if self._cache.phase is Phase.FILLING else {"resourceVersion": self._cache.version}
         parameters = {**parameters, "allowWatchBookmarks": "true", **self._selection}
-        async for line in self._client.watch(self._kind, **parameters):
-            change = self._cache.apply(line)
-            if (refusal := self._cache.refusal) is not None:
-                self._refused()
-                raise WatchError(f"{refusal.code or 'no event'}: {refusal.message}")
-            self._errors = 0
-            if initial and self._cache.phase is Phase.COMPLETE:
-                initial = False
-                self._notify(self._cache.complete(self._cache.version))
-                self._complete()
-            self.status.heard()
-            if len(self._cache.rejected) != self.status.undecodable or change is None:
-                self.status.rejected(self._cache.rejected.values())
-            if change is not None:
-                self._notify([change])
+        steady: asyncio.TimerHandle | None = None
+        try:
+            async for line in self._client.watch(self._kind, **parameters):
+                if line:
+                    self._take(line)
+                else:  # open: it works also while nothing changes, unless the server ends it at once
+                    steady = asyncio.get_running_loop().call_later(STEADY_SECONDS, self.status.heard)
+        finally:
+            if steady is not None:
+                steady.cancel()
+
+    def _take(self, line: bytes) -> None:
+        """Take one line of the stream. Raises WatchError where it ends the stream."""
+        change = self._cache.apply(line)
+        if (refusal := self._cache.refusal) is not None:
+            self._refused()
+            raise WatchError(f"{refusal.code or 'no event'}: {refusal.message}")
+        self._errors = 0
+        if self._cache.phase is Phase.COMPLETE:
+            self._notify(self._cache.complete(self._cache.version))
+            self._complete()
+        self.status.heard()
+        if len(self._cache.rejected) != self.status.undecodable or change is None:
+            self.status.rejected(self._cache.rejected.values())
+        if change is not None:
+            self._notify([change])
 
     def _complete(self) -> None:
         """Record that the whole state is known."""

@@ -87,10 +87,6 @@ class Policies:
         self._reconciler: Reconciler[Owner, Row] = Reconciler(
             "policy", self._derive, sink, self._restore, affected=self._affected
         )
-        namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
-        policies.subscribe(self._policy_changed)
-        pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
-        peers.subscribe(lambda change: self._touch(self.view.peer_changed(change)))
         self._peers = peers
         self._deferred: list[Change[NetworkPolicy]] = []
         """Changes of policies, in order, that are applied when the pods of other nodes are known."""
@@ -98,6 +94,10 @@ class Policies:
         self._applied.set()
         self._deferring = asyncio.Event()
         self._gave_up = False
+        namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
+        policies.subscribe(self._policy_changed)
+        pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
+        peers.subscribe(lambda change: self._touch(self.view.peer_changed(change)))
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:

@@ -66,6 +66,8 @@ async def first_names(client: Client, version: str, count: int) -> list[str]:
     seen: list[str] = []
     async with asyncio.timeout(10):
         async for line in client.watch(CONFIG_MAPS, "default", resourceVersion=version):
+            if not line:
+                continue
             seen.append(json.loads(line)["object"]["metadata"]["name"])
             if len(seen) == count:
                 break
