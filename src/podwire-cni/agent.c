@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +18,9 @@
 #define AWAY_SECONDS 30   /* how long ADD and DEL wait for an agent that restarts */
 #define TRIES_A_SECOND 10
 #define MARK_LIMIT 256
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 /* Connect to the agent. Returns the socket, or -1 with errno. */
 static int connect_agent(const char *path, int patience)
@@ -97,14 +102,26 @@ static bool read_line(const char *path, char text[MARK_LIMIT + 1])
     return true;
 }
 
+/* The number of this network namespace, which no other one has before the next boot: socket(7), SO_NETNS_COOKIE. */
+static bool read_namespace(uint64_t *cookie)
+{
+    socklen_t size = sizeof *cookie;
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return false;
+    bool result = getsockopt(probe, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &size) == 0;
+    close(probe);
+    return result;
+}
+
 /* Whether a mark `BOOT NETNS EXPIRY` is of this boot and this network namespace and has not expired. */
 static bool is_valid(char *mark)
 {
-    char boot[MARK_LIMIT + 1], namespace[64];
-    ssize_t length = readlink("/proc/self/ns/net", namespace, sizeof namespace - 1);
-    if (length < 0 || !read_line("/proc/sys/kernel/random/boot_id", boot))
+    char boot[MARK_LIMIT + 1], namespace[32];
+    uint64_t cookie;
+    if (!read_namespace(&cookie) || !read_line("/proc/sys/kernel/random/boot_id", boot))
         return false;
-    namespace[length] = 0;
+    size_t length = (size_t)snprintf(namespace, sizeof namespace, "%" PRIu64, cookie);
     size_t boot_length = strlen(boot);
     char *rest = mark + boot_length + 1 + length;
     if (strlen(mark) <= boot_length + 1 + length || memcmp(mark, boot, boot_length) != 0 ||

@@ -1,13 +1,13 @@
 """While no agent answers, a node that was set up stays ready for a while, and its runtime's calls wait."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from podwire.kernel import namespaces
 from podwire.pods import plugin
 from podwire.pods.ready_mark import VALID_SECONDS, ReadyMark
 from tests.pods.cluster import PLUGIN, Machine, SmallCluster, eventually, finish
@@ -29,14 +29,14 @@ def test_a_mark_is_valid_for_minutes_to_agent_and_plugin(tmp_path: Path) -> None
     assert plugin.is_marked(str(socket))
     boot, namespace, expiry = (tmp_path / "cni.sock.ready").read_text().split()
     assert boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert namespace == os.readlink("/proc/self/ns/net")
+    assert int(namespace) == plugin.network_number()
     assert int(expiry) == pytest.approx(now() + VALID_SECONDS, abs=2)
     assert [path.name for path in tmp_path.iterdir()] == ["cni.sock.ready"]
 
 
 OTHERS: dict[str, Callable[[str, str], str]] = {
     "another boot": lambda _, namespace: f"c0ffee00-0000-4000-8000-000000000000 {namespace} {now() + 60}",
-    "another node's namespace": lambda boot, _: f"{boot} net:[1] {now() + 60}",
+    "another node's namespace": lambda boot, _: f"{boot} 4711000 {now() + 60}",
     "expired": lambda boot, namespace: f"{boot} {namespace} {now()}",
     "no number": lambda boot, namespace: f"{boot} {namespace} soon",
     "nothing": lambda *_: "",
@@ -138,3 +138,15 @@ def test_an_agent_that_knows_no_node_yet_is_ready_only_after_one_that_did() -> N
         status, answer = node.cni("STATUS")
         assert (status, answer["code"]) == (1, 50)
         assert node.links() == []
+
+
+@sandboxed
+def test_a_node_that_was_off_is_not_ready_before_its_agent_is() -> None:
+    """Its next network namespace has the inode number of the one before, and nothing of it."""
+    numbers = []
+    for _ in range(2):
+        host = Host("node")
+        with namespaces.inside_network(host.path):
+            numbers.append(plugin.network_number())
+        namespaces.remove_network_namespace(host.path)
+    assert numbers[0] != numbers[1]

@@ -8,8 +8,8 @@ would more than double the start-up time. Where podwire's installation has it, t
 """
 
 import sys
-from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, socket
-from posix import environ, read, readlink, write
+from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, socket
+from posix import environ, read, write
 
 SUPPORTED_VERSIONS = ("0.3.1", "0.4.0", "1.0.0", "1.1.0")
 SOCKET_KEY = "podwire.socket"
@@ -21,6 +21,8 @@ STATUS_SECONDS = 10.0
 AWAY_SECONDS = 30.0
 """How long ADD and DEL wait for an agent that restarts."""
 RETRY_SECONDS = 0.1
+SO_NETNS_COOKIE = 71
+"""Linux 5.14 and later. Source: include/uapi/asm-generic/socket.h."""
 BAD_ENVIRONMENT = 4
 DECODE_FAILURE = 6
 INVALID_CONFIGURATION = 7
@@ -110,6 +112,15 @@ def ask(path: str, frame: bytes, patience: float) -> bytes:
     return b"".join(parts)
 
 
+def network_number() -> int:
+    """The number of this network namespace, which no other one has before the next boot. Raises OSError."""
+    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+    try:
+        return int.from_bytes(probe.getsockopt(SOL_SOCKET, SO_NETNS_COOKIE, 8), sys.byteorder)
+    finally:
+        probe.close()
+
+
 def is_marked(path: str) -> bool:
     """Whether the agent left the mark that this node's network is set up, and it is still valid (`ready_mark.py`)."""
     import time
@@ -118,7 +129,7 @@ def is_marked(path: str) -> bool:
         with open(path + ".ready") as file:
             place, _, expiry = file.read(256).strip().rpartition(" ")
         with open("/proc/sys/kernel/random/boot_id") as file:
-            here = file.read().strip() + " " + readlink("/proc/self/ns/net")
+            here = f"{file.read().strip()} {network_number()}"
         return place == here and int(expiry) > time.clock_gettime(time.CLOCK_BOOTTIME)
     except (OSError, ValueError):
         return False
