@@ -102,6 +102,7 @@ async def expect(cluster: TwoSubnets, routes: dict[str, str]) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.long
 @in_world
 async def test_routers_carry_pods_packets_by_what_the_nodes_announce_also_while_an_agent_restarts() -> None:
     nodes: FakeFeed[Node] = FakeFeed()

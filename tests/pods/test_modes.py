@@ -62,6 +62,7 @@ def test_vxlan_is_only_between_subnets_and_paths_are_symmetric() -> None:
         assert tunnelled(cluster.machines[2]) > before[2]
 
 
+@pytest.mark.long
 @sandboxed
 def test_nodes_and_pods_of_other_nodes_reach_each_other() -> None:
     with TwoSubnets(CROSS_SUBNET, strict=True) as cluster:

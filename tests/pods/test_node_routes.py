@@ -90,6 +90,6 @@ async def test_one_impossible_route_stops_no_other_and_is_named() -> None:
     node()
     bad = RouteRow(ipaddress.ip_network("10.244.9.0/24"), ipaddress.ip_address("203.0.113.1"))
     rows = ways(DIRECT, 1)
-    with pytest.raises(SinkError, match=r"add route 10\.244\.9\.0/24: .*1 of \d+"):
+    with pytest.raises(SinkError, match=r"add route 10\.244\.9\.0/24: .*1 of \d+.*needs --overlay routed"):
         await NodeRouteSink().write(Delta((bad, *rows)))
     assert set(await NodeRouteSink().read()) == rows

@@ -18,7 +18,7 @@ from tests.pods.flows import held
 from tests.pods.packets import opened, udp_peer_seen
 from tests.pods.subnets import TwoSubnets, addresses
 from tests.pods.test_rows import network
-from tests.sandbox import Host, sandboxed
+from tests.sandbox import Host, join, sandboxed
 
 IP, NET = ipaddress.ip_address, ipaddress.ip_network
 
@@ -127,6 +127,25 @@ def test_routed_ways_follow_the_default_route_to_another_uplink() -> None:
         assert udp_peer_seen(a, c, c.address(4)) == a.address(4)
 
 
+@sandboxed
+def test_a_second_uplink_makes_neighbours_of_nodes_in_its_subnet() -> None:
+    with TwoSubnets(Cluster(RANGES, Mode.CROSS_SUBNET), strict=True) as cluster:
+        first, _, third = cluster.machines
+        a, c = first.pod("a"), third.pod("c")
+        assert "10.244.3.0/24 via 10.244.3.1 dev podwire.vxlan" in first.host.run("ip", "route").stdout
+        join(first.host, cluster.underlay, "eth1", "node-1-2")
+        cluster.underlay.run("ip", "link", "set", "node-1-2", "master", "br2")
+        first.host.run("ip", "address", "add", "172.18.2.9/24", "dev", "eth1")
+        for machine in cluster.machines:
+            machine.readdress(1, *addresses(1), "172.18.2.9")
+        for machine, way in ((first, "10.244.3.0/24 via 172.18.2.4"), (third, "10.244.1.0/24 via 172.18.2.9")):
+            eventually(lambda m=machine, w=way: w in m.host.run("ip", "route").stdout)  # type: ignore[misc]
+        for version in (4, 6):
+            assert udp_peer_seen(a, c, c.address(version)) == a.address(version)
+            assert udp_peer_seen(c, a, a.address(version)) == c.address(version)
+
+
+@pytest.mark.long
 @sandboxed
 def test_a_packet_that_is_too_large_further_on_is_reported_to_the_pod() -> None:
     with TwoSubnets(Cluster(RANGES, Mode.ROUTED)) as cluster:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import errno
+from collections.abc import Iterable, Iterator, Sequence
 
 from podwire.engine.row import Delta
 from podwire.engine.sink import SinkError
 from podwire.kernel import links, routes, sysctl
 from podwire.kernel.links import Link, Vxlan
-from podwire.kernel.netlink import Netlink, Request
+from podwire.kernel.netlink import Netlink, NetlinkError, Request
 from podwire.kernel.routes import Forwarding, Neighbour, Route
 from podwire.pods.rows import TUNNEL, ForwardingRow, NeighbourRow, NodeRouteRow, RouteRow, TunnelAddressRow, TunnelRow
 
@@ -58,11 +59,20 @@ class NodeRouteSink:
         except OSError as error:
             raise SinkError(str(error)) from error
         if refused:
-            raise SinkError(f"{refused[0]}; {len(refused)} of {len(requests)} changes of routes were refused")
+            raise SinkError(_refusal(refused, len(requests)))
         if renewed:
             raise SinkError(
                 f"{TUNNEL} was made again with other settings; its addresses, neighbours and routes must follow"
             )
+
+
+def _refusal(refused: Sequence[NetlinkError], requests: int) -> str:
+    """The error of a batch, with the remedy where a node is not on the link."""
+    first = refused[0]
+    text = f"{first}; {len(refused)} of {requests} changes of routes were refused"
+    if first.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
+        text += "; a node that is not on this node's link needs --overlay routed, cross-subnet or vxlan"
+    return text
 
 
 def _standing(netlink: Netlink) -> Iterator[NodeRouteRow]:

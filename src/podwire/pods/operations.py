@@ -161,9 +161,9 @@ class PodOperations:
 
     async def follow(self) -> None:
         """Let the links of all pods follow the uplink as it is now. Raises OSError."""
-        uplink = self._uplink()
-        if uplink is not None:
-            await asyncio.to_thread(links.follow, self.attachments, uplink)
+        uplink, attachments = self._uplink(), self.attachments
+        if uplink is not None and attachments:
+            await asyncio.to_thread(links.follow, attachments, uplink)
 
     async def _mtu_now(self, used: Uplink) -> int:
         """The mtu of a pod's new link; where the uplink has changed since it was made the link follows."""

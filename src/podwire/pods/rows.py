@@ -218,15 +218,25 @@ def peer_routes(
             case _:
                 if address is not None:
                     yield RouteRow(network, address)
-    yield from _tunnelled(peer, own, cluster.vxlan, tunnelled)
+    outer = tunnel_end(peer, own, cluster.vxlan, uplink)
+    if tunnelled and outer is not None:
+        yield from _tunnelled(peer, own, outer, tunnelled)
+
+
+def tunnel_end(peer: NodeNetwork, own: NodeNetwork, overlay: Overlay, uplink: Uplink) -> IPAddress | None:
+    """The peer's address that VXLAN is sent to: one in a subnet of this node's own, as that is the nearest way.
+
+    On any other way strict reverse path filtering of the peer would drop it.
+    """
+    version = tunnel_version(own, overlay)
+    if own.address(version) is None:
+        return None
+    return neighbour(peer, uplink, version) or peer.address(version)
 
 
 def _tunnelled(
-    peer: NodeNetwork, own: NodeNetwork, overlay: Overlay, networks: Sequence[IPNetwork]
+    peer: NodeNetwork, own: NodeNetwork, outer: IPAddress, networks: Sequence[IPNetwork]
 ) -> Iterator[NodeRouteRow]:
-    outer = peer.address(tunnel_version(own, overlay))
-    if not networks or outer is None or own.address(outer.version) is None:
-        return
     yield ForwardingRow(peer.tunnel_mac, outer)
     sources = {network.version: tunnel_address(network) for network in own.ranges}
     for network in networks:
