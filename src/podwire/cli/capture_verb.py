@@ -11,6 +11,9 @@ import click
 
 from podwire.cli.options import choice, node_local_option, target_options
 
+MOST_PORTS = 24
+"""Of `kernel/packet_filter.py`, less those by which a capture travels."""
+
 if TYPE_CHECKING:
     from podwire.insight.target import Target
     from podwire.kernel.capture import Limits
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "-i", "--interface", default="", help="Interface in the pod, or of the node.  [default: eth0; a node's uplink]"
 )
+@click.option("--without-port", "without", type=int, multiple=True, help="Leave out packets of this TCP port.")
 @node_local_option
 def command(
     target: str | None,
@@ -33,12 +37,14 @@ def command(
     count: int | None,
     seconds: float | None,
     interface: str,
+    without: tuple[int, ...],
     node_local: bool,
     **chosen: str,
 ) -> None:
     """Write the packets of POD (or NAMESPACE/POD, or a node) as pcap, until Ctrl-C.
 
-    In a cluster the agent of the node captures them at the pod's link there. With --node-local POD is an address of a
+    In a cluster the agent of the node captures them at the pod's link there; of a node without the ports of kubelet and
+    API server, by which they travel. With --node-local POD is an address of a
     pod, and the capture ends with the end of standard input.
 
     \b
@@ -51,9 +57,11 @@ def command(
 
     if write is sys.stdout.buffer and sys.stdout.isatty():
         raise click.UsageError("pcap is no text: use -w FILE, or pipe it into 'tcpdump -nr -'")
+    if len(without) > MOST_PORTS:
+        raise click.UsageError(f"--without-port: at most {MOST_PORTS} ports")
     if target is None and not node_local:
         raise click.UsageError("name a pod or a node")
-    limits = Limits(count, seconds)
+    limits = Limits(count, seconds, without_ports=without)
     with suppress(KeyboardInterrupt, BrokenPipeError):
         if node_local:
             _on_this_node(target, interface, write, limits)
@@ -85,6 +93,8 @@ def _in_world(world: World, target: str, interface: str, write: BinaryIO, limits
 
 
 def _in_cluster(place: Target, target: str, interface: str, write: BinaryIO, limits: Limits) -> int:
+    import msgspec
+
     from podwire.insight.operations import packets
     from podwire.kube.client import Client
 
@@ -92,7 +102,12 @@ def _in_cluster(place: Target, target: str, interface: str, write: BinaryIO, lim
 
     async def stream(client: Client) -> int:
         found = await packets.place_of(client, target, interface)
-        return await packets.capture(client, found, limits, counted.output)
+        chosen = limits
+        if not found.address:
+            ports = packets.stream_ports(place.credentials.server)
+            chosen = msgspec.structs.replace(limits, without_ports=(*limits.without_ports, *ports))
+            click.echo(f"without TCP ports {', '.join(map(str, ports))}, by which the capture itself travels", err=True)
+        return await packets.capture(client, found, chosen, counted.output)
 
     try:
         return place.read(stream)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from podwire.kernel import pcap
+from podwire.kernel import packet_filter, pcap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +19,15 @@ ETH_P_ALL = 0x0003
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """When a capture ends: after this many packets, after this time, or at the end of what a descriptor reads."""
+    """When a capture ends: after this many packets, after this time, or at the end of what a descriptor reads.
+
+    Packets of TCP in `without_ports` are left out.
+    """
 
     count: int | None = None
     seconds: float | None = None
     until_end_of: int | None = None
+    without_ports: tuple[int, ...] = ()
 
 
 def capture(interface: str, output: BinaryIO, limits: Limits) -> int:
@@ -34,8 +38,11 @@ def capture(interface: str, output: BinaryIO, limits: Limits) -> int:
     """
     deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
     seen = 0
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as raw:
-        raw.bind((interface, 0))
+    # Without a protocol it receives nothing until it is bound: nothing comes past the filter.
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
+        if limits.without_ports:
+            packet_filter.attach(raw, packet_filter.leaving_out(limits.without_ports))
+        raw.bind((interface, ETH_P_ALL))
         output.write(pcap.header())
         output.flush()
         watched: Sequence[socket.socket | int] = [raw] if limits.until_end_of is None else [raw, limits.until_end_of]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from podwire.insight.operations.packets import Counted, Place, link_to, place_of, uplink, words
+from podwire.insight.operations.packets import Counted, Place, link_to, place_of, stream_ports, uplink, words
 from podwire.insight.operations.programs import ClusterError
 from podwire.kernel import links, pcap, routes
 from podwire.kernel.capture import Limits
@@ -77,6 +77,9 @@ def test_packets_are_counted_however_the_stream_is_cut(size: int) -> None:
 def test_limits_are_passed_on() -> None:
     assert words(Limits(3, 1.5)) == ("--count", "3", "--seconds", "1.5")
     assert words(Limits()) == ()
+    assert words(Limits(without_ports=(1, 2))) == ("--without-port", "1", "--without-port", "2")
+    assert stream_ports("https://192.0.2.1:8443/x") == (10250, 8443, 6443)
+    assert stream_ports("https://prod") == (10250, 443, 6443)
 
 
 @sandboxed

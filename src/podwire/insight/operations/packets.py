@@ -7,6 +7,7 @@ import ipaddress
 import sys
 from collections.abc import AsyncIterator
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -25,6 +26,8 @@ from podwire.kube.remote_command import Output
 from podwire.pods.links import ROUTE_PROTOCOL
 
 POD_INTERFACE = "eth0"
+KUBELET_PORT, API_PORT = 10250, 6443
+"""Where they listen unless configured otherwise (kubernetes.io "Ports and Protocols")."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -108,7 +111,16 @@ def words(limits: Limits) -> tuple[str, ...]:
     """Return limits as arguments of the verb."""
     count = () if limits.count is None else ("--count", str(limits.count))
     seconds = () if limits.seconds is None else ("--seconds", str(limits.seconds))
-    return (*count, *seconds)
+    return (*count, *seconds, *(word for port in limits.without_ports for word in ("--without-port", str(port))))
+
+
+def stream_ports(server: str) -> tuple[int, ...]:
+    """Return the TCP ports by which a capture leaves a node: to capture these too would be more each time.
+
+    Those of the kubelet and of the API server, which may be on that node, with `server` its URL.
+    """
+    url = urlsplit(server)
+    return tuple(dict.fromkeys((KUBELET_PORT, url.port or 443, API_PORT)))
 
 
 async def capture(client: Client, place: Place, limits: Limits, output: Output) -> int:
