@@ -24,11 +24,10 @@ def slice_of(*endpoints: Endpoint, ports: tuple[EndpointPort, ...] = (HTTP,), fa
     return EndpointSlice(address_type=family, endpoints=endpoints, ports=ports)
 
 
-def used(*endpoints: Endpoint, node: str = "") -> set[str]:
-    """The addresses that new connections go to; with a node, those of a traffic policy Local."""
+def used(*endpoints: Endpoint) -> set[str]:
+    """The addresses that new connections go to."""
     (found,) = by_port(SERVICE, [slice_of(*endpoints)]).values()
-    where = (lambda member: member.node == node) if node else None
-    return {backend.address for backend in receiving(found, where)}
+    return {backend.address for backend in receiving(found)}
 
 
 READY = endpoint("10.0.0.1", node="one")
@@ -49,12 +48,6 @@ def test_when_none_is_ready_those_that_serve_while_they_terminate_do() -> None:
 
 def test_when_none_serves_none_does() -> None:
     assert used(ENDED, UNREADY, STARTING) == set()
-
-
-def test_both_steps_look_at_local_endpoints_only_where_the_traffic_policy_is_local() -> None:
-    assert used(READY, ENDING, ENDED, node="two") == {"10.0.0.2"}
-    assert used(READY, ENDING, node="one") == {"10.0.0.1"}
-    assert used(READY, ENDED, node="two") == set()
 
 
 def test_absent_conditions_count_as_ready_serving_and_not_terminating() -> None:

@@ -125,12 +125,12 @@ def _hinted(topology: Topology, backends: Iterable[Backend]) -> Choice:
 
 def _terminating(members: Mapping[Backend, Member]) -> Choice:
     """Return those that still serve, where none is ready."""
-    backends = tuple(backend for backend, member in members.items() if member.serving and member.terminating)
+    backends = tuple(backend for backend, member in members.items() if member.serves_terminating)
     return Choice(backends, Outcome.USED, fallback=True) if backends else Choice((), Outcome.REFUSE)
 
 
 def _usable(member: Member) -> bool:
-    return member.ready or (member.serving and member.terminating)
+    return member.ready or member.serves_terminating
 
 
 def _topology(ready: Sequence[Member], place: Place) -> Topology:

@@ -6,7 +6,7 @@ Sources: k8s.io/api `discovery/v1` EndpointConditions; k8s.io/kubernetes `pkg/pr
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -50,6 +50,11 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     def family(self) -> int:
         """4 or 6."""
         return family_of(self.address)
+
+    @property
+    def serves_terminating(self) -> bool:
+        """Whether it still serves while it terminates: it is used where no other one is ready."""
+        return self.serving and self.terminating
 
     def is_local(self, node: str) -> bool:
         """Whether it may be a pod of this node: its slice names this node, or none."""
@@ -97,16 +102,13 @@ def by_port(service: Service, slices: Iterable[EndpointSlice]) -> Mapping[PortKe
     return found
 
 
-def receiving(members: Mapping[KeyT, Member], where: Callable[[Member], bool] | None = None) -> Mapping[KeyT, Member]:
-    """Return those that new connections go to, of the members that `where` admits.
+def receiving(members: Mapping[KeyT, Member]) -> Mapping[KeyT, Member]:
+    """Return those that new connections go to: the ready ones, and without any those that serve while they terminate.
 
-    These are the ready ones. When none is ready, they are those that still serve while they terminate: a rolling
-    update of a single replica would lose connections otherwise. A traffic policy `Local` passes its locality as
-    `where`, so that both steps see local endpoints only.
+    A rolling update of a single replica would lose connections otherwise.
     """
-    admitted = members if where is None else {key: member for key, member in members.items() if where(member)}
-    ready = {key: member for key, member in admitted.items() if member.ready}
-    return ready or {key: member for key, member in admitted.items() if member.serving and member.terminating}
+    ready = {key: member for key, member in members.items() if member.ready}
+    return ready or {key: member for key, member in members.items() if member.serves_terminating}
 
 
 def merged(one: Member | None, other: Member) -> Member:
