@@ -14,8 +14,8 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import SERVICES
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
+from podwire.lab.relay import ports, table
 from podwire.lab.relay import relay as relay_module
-from podwire.lab.relay import table
 from podwire.lab.relay.relay import Relay, RelayConfig
 from tests.lab.relay.loopback import DEADLINE, Binder, Loopback, until
 from tests.lab.relay.services import INTERNAL, service
@@ -55,7 +55,7 @@ class Services:
 @pytest.fixture
 def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
     config = RelayConfig(Credentials("https://127.0.0.1:1", "", "", ""), tmp_path, INTERNAL)
-    relay = Relay(config, cast("Client", SimpleNamespace()), (Binder(), Loopback()), {})
+    relay = Relay(config, cast("Client", SimpleNamespace(role="")), (Binder(), Loopback()), {})
     relay._ports.subnet = 201
     found = Services(relay)
     monkeypatch.setattr(relay._events, "event", found.event)
@@ -92,6 +92,25 @@ async def test_of_two_services_with_one_address_the_second_gets_it_when_the_firs
     assert [name.split()[0] for name in hosts(services)] == ["second"]
     await services.remove(second)
     assert hosts(services) == {}
+
+
+async def test_a_service_for_which_there_is_no_port_is_reported_once_and_gets_one_later(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "MOST_PORTS", 1)
+    first, second, third = (balanced(f"web{n}", 8080 + n, f"172.18.254.{n}") for n in (1, 2, 3))
+    await services.put(first)
+    for _ in range(2):
+        await services.put(second)
+    assert hosts(services)["web2 LoadBalancer/TCP/172.18.254.2/8082"] == ":0"
+    (event,) = services.events
+    assert event.startswith("web2 HostPortUnavailable")
+    assert ports.TOO_MANY in event
+    await services.put(third)
+    await services.remove(first)
+    assert sum(host != ":0" for host in hosts(services).values()) == 1
+    await services.remove(third)
+    assert hosts(services)["web2 LoadBalancer/TCP/172.18.254.2/8082"] == "127.201.254.2:8082"
 
 
 async def test_an_address_that_becomes_internal_has_no_port_any_more(services: Services) -> None:

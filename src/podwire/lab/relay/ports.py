@@ -19,6 +19,7 @@ from podwire.lab.relay.udp import UdpRelay
 log = logging.getLogger(__name__)
 
 MOST_PORTS = 1000
+TOO_MANY = f"a world has at most {MOST_PORTS} ports on this host"
 """Past it a Service has no port on the host, and an event about it."""
 
 NEEDS_ROOT = "ports below 1024 need root when the world starts"
@@ -67,6 +68,10 @@ class HostPorts:
         self.entries[forward.key] = entry
         return entry
 
+    def lacks_room(self, key: str) -> bool:
+        """Whether this forward is closed because the world has too many ports."""
+        return key not in self._open and key in self.entries and self.entries[key].note == TOO_MANY
+
     def change(self, forward: Forward) -> None:
         """Lead an open port to the same forward with other attributes."""
         entry = self.entries[forward.key]
@@ -112,4 +117,4 @@ def _reason(error: OSError, candidate: Address) -> str:
 
 
 def _too_many(forward: Forward) -> Entry:
-    return Entry(forward, note=f"a world has at most {MOST_PORTS} ports on this host")
+    return Entry(forward, note=TOO_MANY)

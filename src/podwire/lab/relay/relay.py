@@ -134,13 +134,18 @@ class Relay:
 
     async def _keep(self, key: NamespacedName, forward: Forward, before: Mapping[str, Forward]) -> None:
         """Open a forward's port, or leave it as it is. Another Service's with the same key has it until it goes."""
-        if forward.key in before:
+        lacked_room = self._ports.lacks_room(forward.key)
+        if forward.key in before and not lacked_room:
             self._ports.change(forward)
-        elif forward.key in self._ports.entries:
+        elif forward.key in self._ports.entries and forward.key not in before:
             self._unopened.add(key)
             return
         else:
-            self._report(await self._ports.open(forward))
+            entry = await self._ports.open(forward)
+            if self._ports.lacks_room(forward.key):
+                self._unopened.add(key)
+            if not (lacked_room and self._ports.lacks_room(forward.key)):
+                self._report(entry)
         self._of.setdefault(key, {})[forward.key] = forward
 
     def _report(self, entry: Entry) -> None:
