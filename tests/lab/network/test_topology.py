@@ -36,7 +36,12 @@ def test_nodes_are_in_the_zones_in_turn() -> None:
 @pytest.mark.parametrize("zone", ["", "a/b", "-a", "a" * 64, "ä"])
 def test_a_zone_is_the_value_of_a_label(zone: str) -> None:
     with pytest.raises(ValueError, match="--zones"):
-        Topology(nodes=1, zones=("a", zone))
+        Topology(nodes=2, zones=("a", zone))
+
+
+def test_a_zone_without_a_node_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 zones are more than 2 nodes"):
+        Topology(nodes=2, zones=("a", "b", "c"))
 
 
 def test_a_role_reads_the_same_topology_again() -> None:
