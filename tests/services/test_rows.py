@@ -1,3 +1,5 @@
+import msgspec
+
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import LoadBalancerIngress, Service
 from podwire.kube.watch import Change
@@ -60,6 +62,15 @@ def test_datagrams_to_a_node_port_are_flows_of_every_address_of_the_node() -> No
         "flows 10.96.0.1 . udp . 53 : { 10.244.1.2 . 53 }",
         "flows 172.18.0.2 . udp . 30053 : { 10.244.1.2 . 53 }",
     ]
+
+
+def test_where_node_ports_are_on_ranges_the_nodes_own_addresses_in_them_are_flows_too() -> None:
+    one = service("web", "10.96.0.1", ports=("udp:53",), node_ports=(30053,))
+    node = msgspec.structs.replace(NODE, nodeport_addresses=("172.18.0.0/16", "192.0.2.0/24"))
+    made = view(one, HERE, ports=("udp:53",), node=node)
+    assert [row.split()[1] for row in shown(made) if ". 30053" in row and row.startswith("flows")] == [
+        "172.18.0.2", "172.18.0.0/16", "192.0.2.0/24",
+    ]  # fmt: skip
 
 
 def test_a_balanced_address_with_local_policy_and_source_ranges() -> None:

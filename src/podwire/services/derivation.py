@@ -134,6 +134,8 @@ def _flows(entry: Entry, node: NodeView) -> Iterator[FlowsRow]:
     if not frontend.is_node_port:
         yield FlowsRow(frontend.address, frontend.port, backends)
         return
-    for destination in node.nodeport_ranges:
+    # A range holds addresses of other hosts too; of the node's own ones every flow to the port is to the node port.
+    own = [address for address in node.addresses if node.is_nodeport_address(address)]
+    for destination in dict.fromkeys((*own, *node.nodeport_ranges)):
         if (":" in destination) == (frontend.family == 6):
             yield FlowsRow(destination, frontend.port, backends)

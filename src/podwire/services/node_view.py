@@ -46,6 +46,11 @@ class NodeView(msgspec.Struct, frozen=True):
         primary = self.addresses if PRIMARY in self.nodeport_addresses else ()
         return disjoint([*primary, *(one for one in self.nodeport_addresses if one != PRIMARY)])
 
+    def is_nodeport_address(self, address: str) -> bool:
+        """Whether node ports are on this address."""
+        one = ipaddress.ip_address(address)
+        return any(one in ipaddress.ip_network(block) for block in self.nodeport_ranges)
+
     def followed(self, node: Node) -> NodeView:
         """The same node as its object describes it now."""
         addresses = tuple(address for address in map(canonical, node.internal_addresses) if address)
