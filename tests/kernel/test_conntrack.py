@@ -96,7 +96,8 @@ def addresses(family: Family) -> tuple[str, str, str]:
         return "127.0.0.1", "127.0.0.2", "127.0.0.3"
     found = ("fd00::1", "fd00::2", "fd00::3")
     for one in found:
-        subprocess.run(["ip", "address", "add", f"{one}/128", "dev", "lo"], check=True)
+        # Without nodad even an address of lo is tentative for a moment, and cannot be bound then.
+        subprocess.run(["ip", "address", "add", f"{one}/128", "dev", "lo", "nodad"], check=True)
     return found
 
 
