@@ -151,7 +151,11 @@ def test_open_connections_pass_all_through_a_change_from_each_mode_to_each_other
     walk((ROUTED, VXLAN, CROSS_SUBNET, ROUTED, CROSS_SUBNET, VXLAN, ROUTED))
 
 
-@pytest.mark.parametrize(("old", "new"), [(VXLAN, CROSS_SUBNET), (CROSS_SUBNET, VXLAN)], ids=["there", "back"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(VXLAN, CROSS_SUBNET), pytest.param(CROSS_SUBNET, VXLAN, marks=pytest.mark.long)],
+    ids=["there", "back"],
+)
 @sandboxed
 def test_a_change_at_once_fails_closed_between_and_open_connections_go_on_after_it(old: Cluster, new: Cluster) -> None:
     with TwoSubnets(old) as cluster:

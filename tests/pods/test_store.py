@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import signal
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from podwire.pods.addresses import FIRST_PLACE, ExhaustedError, Ranges
 from podwire.pods.attachment import NO_POD, Attachment, AttachmentKey, PodIdentity
-from podwire.pods.store import Store, StoreError
+from podwire.pods.store import Entry, Store, StoreError, TakenError
 
 SMALL = Ranges((ipaddress.ip_network("10.0.0.0/29"), ipaddress.ip_network("fd00::/64")))
 OTHER = Ranges((ipaddress.ip_network("10.0.0.0/28"),))
@@ -21,6 +22,37 @@ OTHER = Ranges((ipaddress.ip_network("10.0.0.0/28"),))
 
 def key(number: int) -> AttachmentKey:
     return AttachmentKey(f"c{number}", "eth0")
+
+
+def test_a_store_from_before_adopted_links_is_read(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cni.db")
+    store.use(SMALL)
+    attachment = store.reserve(key(1), NO_POD, "/run/netns/a")
+    store.close()
+    database = sqlite3.connect(tmp_path / "cni.db")
+    database.execute("ALTER TABLE attachments DROP COLUMN adopted_mac")
+    database.execute("PRAGMA user_version = 1")
+    database.commit()
+    database.close()
+    store = Store(tmp_path / "cni.db")
+    assert [entry.attachment for entry in store.entries()] == [attachment]
+    store.close()
+
+
+def test_an_address_of_another_attachment_cannot_be_adopted(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cni.db")
+    store.use(SMALL)
+    owner = store.reserve(key(1), NO_POD, "/run/netns/a")
+    other = Attachment(key(2), NO_POD, "/run/netns/b", owner.addresses, "02:00:00:00:00:01")
+    with pytest.raises(TakenError, match="is still the address of container c1"):
+        store.adopt(other)
+    store.release(key(1))
+    store.adopt(other)
+    store.adopt(other)
+    assert store.entries() == [Entry(other, False)]
+    store.use(SMALL)
+    assert not set(store.reserve(key(3), NO_POD, "/run/netns/c").addresses) & set(owner.addresses)
+    store.close()
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -5,7 +5,6 @@ Source: CNI specification 1.1.0, "prevResult".
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -59,9 +58,3 @@ def passed_on(previous: dict[str, Any], names: Collection[str], name: str, versi
         for one in previous.get("interfaces") or ()
     ]
     return json.dumps({**previous, "cniVersion": version, "interfaces": interfaces}).encode()
-
-
-def lacking(previous: Result, addresses: Collection[IPAddress]) -> list[str]:
-    """Return those of these addresses that a later prevResult has no more, as text."""
-    known = {entry.address.partition("/")[0] for entry in previous.ips}
-    return [str(ipaddress.ip_interface(address)) for address in addresses if str(address) not in known]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import SinkError
-from podwire.pods import adopted_links, chain, cni, links
+from podwire.pods import cni, links
 from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
 from podwire.pods.cni import CniError, Code
@@ -134,6 +134,8 @@ class PodOperations:
 
     async def adopt(self, key: AttachmentKey, pod: PodIdentity, netns: str, previous: cni.Result) -> frozenset[str]:
         """Take over an interface that earlier plugins made; return the names that its end on the node had."""
+        from podwire.pods import adopted_links, chain  # on most nodes podwire makes all links
+
         uplink = await self._uplink_soon()
         addresses = chain.pod_addresses(previous, key, self._cluster.ranges)
         try:
@@ -252,8 +254,7 @@ class PodOperations:
         if netns != attachment.netns:
             return [f"the network namespace is {netns} instead of {attachment.netns}"]
         try:
-            compare = adopted_links.differences if attachment.is_adopted else links.differences
-            found = await asyncio.to_thread(lambda: list(compare(attachment, uplink)))
+            found = await asyncio.to_thread(lambda: list(_compared(attachment, uplink)))
         except OSError as error:
             return [str(error)]
         missing = [row for row in source_rows(attachment) if not await self._sink.holds(row)]
@@ -340,10 +341,20 @@ def _result(attachment: Attachment, mtu: int) -> cni.Result:
     )
 
 
+def _compared(attachment: Attachment, uplink: Uplink) -> Iterator[str]:
+    """Return what of a pod's link is not as it was made. Raises OSError."""
+    if not attachment.is_adopted:
+        return links.differences(attachment, uplink)
+    from podwire.pods import adopted_links
+
+    return adopted_links.differences(attachment, uplink)
+
+
 def _unlike(previous: cni.Result, attachment: Attachment) -> list[str]:
     """Return where prevResult differs. Later plugins of the chain may have added to it, so it may have more."""
     found: list[str] = []
-    missing = chain.lacking(previous, attachment.addresses)
+    known = {entry.address.partition("/")[0] for entry in previous.ips}
+    missing = [f"{one}/{one.max_prefixlen}" for one in attachment.addresses if str(one) not in known]
     if missing:
         found.append(f"prevResult lacks the addresses {', '.join(missing)}")
     if attachment.key.interface not in {entry.name for entry in previous.interfaces}:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Protocol
 
-from podwire.pods import chain, cni
+from podwire.pods import cni
 from podwire.pods.attachment import AttachmentKey, ContainerLock, PodIdentity
 from podwire.pods.cni import Code, Command
 
@@ -130,6 +130,8 @@ class Server:
     async def _change(self, request: cni.Request, key: AttachmentKey) -> bytes:
         if request.command is Command.ADD:
             if request.previous is not None:
+                from podwire.pods import chain
+
                 names = await self._operations.adopt(key, request.pod, request.netns, request.previous)
                 return chain.passed_on(request.raw_previous, names, key.host_interface, request.version)
             result = await self._operations.add(key, request.pod, request.netns)
