@@ -3,13 +3,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.install import installing, restore_pods, revisions
+from podwire.install import balancer_cleanup, installing, restore_pods, revisions
 from podwire.install.changes import changes, removed
 from podwire.install.flags import unset
 from podwire.install.manifests import manifests
 from podwire.install.pod_states import PodState
 from podwire.install.revisions import KEPT, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, own_version
+from podwire.kube.services import Service
 from tests.install.cluster import SETTINGS
 
 
@@ -132,3 +133,17 @@ def test_a_setting_can_be_taken_back() -> None:
     settings = changed(version=own_version(), mtu=1400, agent_flags=("--allow-external-ips",))
     known = revisions.added({}, of_settings(settings))
     assert installing.upgraded(known, unset(("mtu", "agent-flag"))).settings == changed(version=own_version())
+
+
+def service(finalizers: list[str], load_balancer_class: str | None = None) -> Service:
+    return msgspec.convert(
+        {"metadata": {"finalizers": finalizers}, "spec": {"loadBalancerClass": load_balancer_class}}, Service
+    )
+
+
+def test_only_balancers_of_the_controller_are_released() -> None:
+    own = "service.kubernetes.io/load-balancer-cleanup"
+    assert balancer_cleanup.is_served(service([own]))
+    assert balancer_cleanup.is_served(service(["other", own], "podwire.dev/local"))
+    assert not balancer_cleanup.is_served(service([own], "example.org/cloud"))
+    assert not balancer_cleanup.is_served(service(["other"]))

@@ -12,6 +12,7 @@ def files(tmp_path: Path) -> NodeFiles:
     found = NodeFiles(tmp_path / "state", tmp_path / "bin", tmp_path / "net.d")
     found.plugins.mkdir()
     found.configurations.mkdir()
+    (found.plugins / "loopback").touch()
     return found
 
 
@@ -22,13 +23,15 @@ def content(files: NodeFiles) -> dict[str, tuple[bytes, int]]:
 
 
 def test_files_are_placed_and_removed(files: NodeFiles) -> None:
+    before = content(files)
     assert node_files.place(files) == []
     assert os.access(files.plugin, os.X_OK)
     assert files.state.stat().st_mode & 0o777 == 0o700, "its sockets and stores are for root"
     assert str(files.socket) in files.configuration.read_text()
-    assert sorted(content(files)) == sorted((str(files.plugin), str(files.configuration))), "no half files remain"
+    placed = content(files).keys() - before.keys()
+    assert placed == {str(files.plugin), str(files.configuration)}, "no half files remain"
     assert node_files.remove(files) == [f"removed {files.configuration}", f"removed {files.plugin}"]
-    assert content(files) == {}
+    assert content(files) == before
     assert node_files.remove(files) == []
 
 
@@ -46,11 +49,12 @@ def test_what_was_there_before_is_restored_after_several_starts(files: NodeFiles
 
 
 def test_own_files_are_not_taken_for_others_when_the_state_is_lost(files: NodeFiles) -> None:
+    before = content(files)
     node_files.place(files)
     files.state.rename(files.state.with_name("lost"))
     node_files.place(files)
     node_files.remove(files)
-    assert content(files) == {}
+    assert content(files) == before
 
 
 def test_files_of_others_are_not_removed_where_podwire_never_was(files: NodeFiles) -> None:
@@ -63,3 +67,8 @@ def test_a_configuration_that_runtimes_prefer_is_reported(files: NodeFiles) -> N
     (files.configurations / "00-multus.conf").write_text("{}")
     (files.configurations / "README").write_text("not a configuration")
     assert ["00-multus.conf comes before" in line for line in node_files.place(files)] == [True]
+
+
+def test_a_missing_plugin_of_the_runtime_is_reported(files: NodeFiles) -> None:
+    (files.plugins / "loopback").unlink()
+    assert ["loopback does not exist" in line for line in node_files.place(files)] == [True]

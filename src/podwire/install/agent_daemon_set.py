@@ -31,6 +31,14 @@ HOST_FOLDERS = {
 }
 _OF_REPLACEMENT = "xtables-lock"
 """The volume that --replace-kube-proxy alone needs."""
+NODE_SECURITY: dict[str, Any] = {
+    # The node's folders belong to root, and have labels that SELinux gives to no container. Without SELinux: no effect.
+    "runAsUser": 0,
+    "runAsGroup": 0,
+    "seLinuxOptions": {"level": "s0", "type": "spc_t"},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""Of pods that change the node."""
 HEALTH_PORT = 10256
 METRICS_PORT = 10249
 GRACE_SECONDS = 15
@@ -63,8 +71,7 @@ def _pod(settings: Settings) -> dict[str, Any]:
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"operator": "Exists"}],
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        # The node's folders belong to root.
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": NODE_SECURITY,
         "initContainers": [_place_cni(settings)],
         "containers": [_agent(settings)],
         "volumes": [host_volume(name) for name in _volumes(settings)],

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from podwire.install import agent_daemon_set, applying, dns_deployment, kube_proxy, restore_pods, revisions, rollout
+from podwire.install import (
+    agent_daemon_set,
+    applying,
+    balancer_cleanup,
+    controller_deployment,
+    dns_deployment,
+    kube_proxy,
+    restore_pods,
+    revisions,
+    rollout,
+)
 from podwire.install.applying import InstallError, Say
 from podwire.install.following import pods_of
-from podwire.install.manifest import APPLIED, COMPONENT_LABEL, MANAGER_LABEL, NAME, NAME_LABEL, Manifest, of_body
+from podwire.install.manifest import (
+    APPLIED,
+    COMPONENT_LABEL,
+    MANAGER_LABEL,
+    NAME,
+    NAME_LABEL,
+    Manifest,
+    manifest,
+    of_body,
+)
 from podwire.install.pod_states import POD_STATES, PodState
 from podwire.install.settings import NAMESPACE, default_image, own_version
 from podwire.install.waiting import PATIENCE_SECONDS, until
 from podwire.kube.client import ApiError, Client
 from podwire.kube.core import Node
-from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, NODES, POD_DISRUPTION_BUDGETS, SERVICES
+from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, LEASES, NODES, POD_DISRUPTION_BUDGETS, SERVICES
 from podwire.kube.meta import NamespacedName
 
 SERVED = (DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES)
 """Kinds whose pods need an agent to end: their network has to be taken down by it."""
 DNS_SECONDS = 40.0
+LEASE = manifest(LEASES, controller_deployment.NAME, {})
+"""The controllers' own object."""
 
 
 async def found(client: Client) -> list[Manifest]:
@@ -41,15 +62,15 @@ async def found(client: Client) -> list[Manifest]:
 
 
 async def image(client: Client) -> str:
-    """The image of the agents, which every node has; without agents that of this release."""
+    """The image of the agents, which nodes have; else that of the newest installation, or of this release."""
     try:
         agents = await client.get(DAEMON_SETS, NamespacedName(NAMESPACE, agent_daemon_set.NAME))
     except ApiError as error:
-        if error.code == 404:
-            return default_image(own_version())
-        raise
-    containers = agents.spec.template.spec["containers"]
-    return str(containers[0]["image"])
+        if error.code != 404:
+            raise
+        known = revisions.newest(await applying.read_revisions(client))
+        return known.settings.image if known is not None else default_image(own_version())
+    return str(agents.spec.template.spec["containers"][0]["image"])
 
 
 async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
@@ -71,8 +92,12 @@ async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
     left = [f"node {one.metadata.name}: is down" for one in nodes if rollout.is_down(one)]
     left += await _restore(client, up, image_name, say)
     await _end_by_force(client, say)
+    if any(one.key.name == controller_deployment.NAME for one in served):
+        await balancer_cleanup.release(client, say)
     others = [one for one in objects if one not in (*agents, *served)]
-    await applying.delete(client, (*others, revisions.config_map({})), say)
+    # With nodes left this is run again, and has to know the image then.
+    ending = () if left else (revisions.config_map({}), LEASE)
+    await applying.delete(client, (*others, *ending), say)
     return left
 
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from podwire.install import capabilities
-from podwire.install.agent_daemon_set import STATE_DIR, host_mount, host_volume
+from podwire.install.agent_daemon_set import NODE_SECURITY, STATE_DIR, host_mount, host_volume
 from podwire.install.manifest import Manifest, manifest, selecting_labels
 from podwire.install.pod_states import POD_STATES, PodState, problem
 
@@ -50,7 +50,7 @@ def restore_pod(node: str, image: str) -> Manifest:
         "priorityClassName": "system-node-critical",
         "tolerations": [{"operator": "Exists"}],
         "terminationGracePeriodSeconds": 5,
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": NODE_SECURITY,
         "containers": [container],
         "volumes": [
             {"name": "parent", "hostPath": {"path": "/var/lib", "type": "Directory"}},

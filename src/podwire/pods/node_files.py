@@ -56,8 +56,14 @@ def place(files: NodeFiles) -> list[str]:
     _keep(files)
     installation.install(files.plugin)
     installation.install_configuration(files.configuration, files.socket)
+    hints = []
+    if not (files.plugins / "loopback").exists():
+        hints.append(
+            f"{files.plugins / 'loopback'} does not exist: containerd needs it for every pod, unless its option "
+            "use_internal_loopback is true; install the plugins of containernetworking"
+        )
     earlier = sorted(one.name for one in files.configurations.iterdir() if one.suffix in SUFFIXES)
-    return [
+    return hints + [
         f"{files.configurations / name} comes before {CONFIGURATION_NAME}, so runtimes use that network: remove it"
         for name in earlier[: earlier.index(CONFIGURATION_NAME)][:1]
     ]
