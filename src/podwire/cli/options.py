@@ -102,7 +102,7 @@ def credentials_of(name: str | None, kubeconfig: str | None, context: str) -> Cr
 
 
 def patience_option(command: CommandT) -> CommandT:
-    """`--timeout` of a rollout."""
+    """`--timeout` of what is waited for."""
     return click.option(
         "--timeout",
         "patience",
@@ -110,7 +110,7 @@ def patience_option(command: CommandT) -> CommandT:
         default=300.0,
         show_default=True,
         metavar="SECONDS",
-        help="How long to wait without any progress.",
+        help="How long to wait for nodes without any progress.",
     )(command)
 
 

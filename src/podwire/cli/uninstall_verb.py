@@ -6,15 +6,18 @@ import sys
 
 import click
 
-from podwire.cli.options import credentials_of, installing, target_options
+from podwire.cli.options import credentials_of, installing, patience_option, target_options
 
 
 @click.command()
 @target_options
 @click.option("--image", metavar="IMAGE", help="The image that restores the nodes.  [default: that of the agents]")
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted.")
+@patience_option
 @installing
-def command(name: str | None, kubeconfig: str | None, context: str, image: str | None, dry_run: bool) -> None:
+def command(
+    name: str | None, kubeconfig: str | None, context: str, image: str | None, dry_run: bool, patience: float
+) -> None:
     """Remove podwire from a cluster, and restore every node: rules, routes, links, CNI files, sysctls.
 
     Pods that have podwire's network lose it, and new ones wait until the cluster has another network. A kube-proxy that
@@ -32,7 +35,7 @@ def command(name: str | None, kubeconfig: str | None, context: str, image: str |
 
     async def remove(client: Client) -> list[str]:
         chosen = image or await removal.image(client)
-        return await removal.uninstall(client, chosen, click.echo)
+        return await removal.uninstall(client, chosen, click.echo, patience)
 
     if dry_run:
         objects = clusters.run(credentials, removal.found)
@@ -40,7 +43,7 @@ def command(name: str | None, kubeconfig: str | None, context: str, image: str |
         return
     left = clusters.run(credentials, remove)
     for line in left:
-        click.echo(f"podwire: {line}; it is not restored: run this again when it is back", err=True)
+        click.echo(f"podwire: {line}; it is not restored: run this again", err=True)
     if left:
         sys.exit(1)
     click.echo("podwire is removed, and every node is restored")

@@ -29,9 +29,8 @@ from podwire.install.manifest import (
 )
 from podwire.install.pod_states import POD_STATES, PodState
 from podwire.install.settings import NAMESPACE, default_image, own_version
-from podwire.install.waiting import PATIENCE_SECONDS, until
+from podwire.install.waiting import until
 from podwire.kube.client import ApiError, Client
-from podwire.kube.core import Node
 from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, LEASES, NODES, POD_DISRUPTION_BUDGETS, SERVICES
 from podwire.kube.meta import NamespacedName
 
@@ -73,7 +72,7 @@ async def image(client: Client) -> str:
     return str(agents.spec.template.spec["containers"][0]["image"])
 
 
-async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
+async def uninstall(client: Client, image_name: str, say: Say, patience: float) -> list[str]:
     """Remove podwire; return the nodes that are not restored, each with the reason. Raises InstallError, ApiError."""
     objects = await found(client)
     of_helm = next((one for one in objects if _labels(one).get(MANAGER_LABEL) == "Helm"), None)
@@ -90,14 +89,16 @@ async def uninstall(client: Client, image_name: str, say: Say) -> list[str]:
     up = [one for one in nodes if not rollout.is_down(one)]
     await _agents_gone(client, {one.metadata.name for one in up})
     left = [f"node {one.metadata.name}: is down" for one in nodes if rollout.is_down(one)]
-    left += await _restore(client, up, image_name, say)
+    left += await _restore(
+        client, [restore_pods.restore_pod(one.metadata.name, image_name) for one in up], say, patience
+    )
     await _end_by_force(client, say)
+    await applying.delete(client, (one for one in objects if one not in (*agents, *served)), say)
     if any(one.key.name == controller_deployment.NAME for one in served):
+        # Without rights: a controller may go on running on a node that is down.
         await balancer_cleanup.release(client, say)
-    others = [one for one in objects if one not in (*agents, *served)]
-    # With nodes left this is run again, and has to know the image then.
-    ending = () if left else (revisions.config_map({}), LEASE)
-    await applying.delete(client, (*others, *ending), say)
+    if not left:  # else this is run again, and has to know the image then
+        await applying.delete(client, (LEASE, revisions.config_map({})), say)
     return left
 
 
@@ -126,7 +127,7 @@ async def _end_by_force(client: Client, say: Say) -> None:
     """Delete DNS pods that could not end, as no agent was left to take their network down ('helm uninstall')."""
     for pod in await pods_of(client, dns_deployment.COMPONENT):
         await client.delete(POD_STATES, pod.key, uid=pod.metadata.uid, grace_seconds=0)
-        say(f"pod {pod.key} deleted without waiting for its node: no agent was left to end its network")
+        say(f"pod {pod.key} deleted without waiting for its node")
 
 
 async def _agents_gone(client: Client, nodes: set[str]) -> None:
@@ -142,14 +143,14 @@ async def _agents_gone(client: Client, nodes: set[str]) -> None:
         raise InstallError(f"these agents do not end: {names}; see 'kubectl describe' of them, then run this again")
 
 
-async def _restore(client: Client, nodes: Sequence[Node], image_name: str, say: Say) -> list[str]:
-    """Run one pod on each node; return what failed. The pods are deleted, those that failed too."""
-    pods = [restore_pods.restore_pod(one.metadata.name, image_name) for one in nodes]
+async def _restore(client: Client, pods: Sequence[Manifest], say: Say, patience: float) -> list[str]:
+    """Run these pods, one on each node; return what failed. They are deleted, those that failed too."""
+    nodes = {one.body["spec"]["nodeName"] for one in pods}
     try:
         await applying.delete(client, pods, lambda _: None)
         await _gone(client, pods)
         await applying.apply(client, pods, lambda _: None)
-        return await _outcomes(client, {one.metadata.name for one in nodes}, say)
+        return await _outcomes(client, nodes, say, patience)
     finally:
         await applying.delete(client, pods, lambda _: None)
 
@@ -165,7 +166,7 @@ async def _gone(client: Client, pods: Iterable[Manifest]) -> None:
         raise InstallError(f"pods of an earlier attempt do not end: delete {', '.join(map(str, sorted(names)))}")
 
 
-async def _outcomes(client: Client, nodes: set[str], say: Say) -> list[str]:
+async def _outcomes(client: Client, nodes: set[str], say: Say, patience: float) -> list[str]:
     """Wait for the pod of each node; return what failed."""
     results: dict[str, str] = {}
 
@@ -179,6 +180,6 @@ async def _outcomes(client: Client, nodes: set[str], say: Say) -> list[str]:
                 say(f"node {node}: restored")
         return results.keys() >= nodes
 
-    await until(complete)
-    late = dict.fromkeys(sorted(nodes - results.keys()), f"its pod has not ended within {PATIENCE_SECONDS:.0f} s")
+    await until(complete, patience)
+    late = dict.fromkeys(sorted(nodes - results.keys()), f"its pod has not ended within {patience:.0f} s")
     return [f"node {node}: {result}" for node, result in (results | late).items() if result]
