@@ -108,7 +108,7 @@ def _controller_manager(layout: Layout) -> dict[str, str]:
     ranges = {
         "allocate-node-cidrs": "true",
         "cluster-cidr": ",".join(POD_RANGES),
-        "node-cidr-mask-size-ipv4": "24",
+        "node-cidr-mask-size-ipv4": "23",  # a /24 has room for 253 pods, and a node of the proof has more
         "node-cidr-mask-size-ipv6": "64",
     }
     return {

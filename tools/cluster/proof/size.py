@@ -19,6 +19,7 @@ MEMORY_GOAL, PROCESSOR_GOAL = 80.0, 2.0
 """MB, and percent of a core."""
 IDLE_SECONDS = 30.0
 START_SECONDS = 900.0
+REMOVE_SECONDS = 600.0
 CALLERS = 8
 """Requests at the same time."""
 
@@ -38,7 +39,7 @@ def measure(subject: Subject) -> None:
         last = agents.usage(subject.record, agent)
         percent = 100 * (last.processor - first.processor) / (time.monotonic() - began)
     finally:
-        subject.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+        subject.kubectl("delete", "namespace", NAMESPACE, "--wait=true", f"--timeout={REMOVE_SECONDS:.0f}s")
     megabytes = last.memory / 1e6
     with_what = f"at {SERVICES:,} Services and {ready} own pods"
     evidence = subject.evidence
