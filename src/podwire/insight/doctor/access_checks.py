@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -34,15 +35,12 @@ def agent(facts: NodeFacts) -> Iterator[Finding]:
         yield rules.AGENT_NOT_READY.found(facts.node, problem="its rows are not applied yet", node=facts.node)
     for one in problems:
         remedy = one.remedy or f"see 'podwire logs agent --node {facts.node}'"
-        yield rules.NOT_SYNCED.found(
-            facts.node, resource=one.resource, problem=one.problem or "no answer yet", remedy=remedy
-        )
+        problem = one.problem or f"{one.resource}: no answer yet"
+        yield rules.NOT_SYNCED.found(facts.node, problem=problem, remedy=remedy)
     for one in found.informers:
         if one.synced and one.problem:
             seconds = round(one.age or 0)
-            yield rules.NOT_FOLLOWED.found(
-                facts.node, resource=one.resource, seconds=seconds, problem=one.problem, remedy=one.remedy
-            )
+            yield rules.NOT_FOLLOWED.found(facts.node, seconds=seconds, problem=one.problem, remedy=one.remedy)
         if one.undecodable:
             yield rules.OBJECTS_SKIPPED.found(facts.node, count=one.undecodable, resource=one.resource, node=facts.node)
     for refused in found.refused:
@@ -68,8 +66,11 @@ def rights(facts: NodeFacts, role: str) -> Iterator[Finding]:
     """What the agent's account may not do."""
     if "rights" in facts.problems:
         yield rules.RIGHTS_UNKNOWN.found(facts.node, problem=facts.problems["rights"])
+    verbs: defaultdict[str, list[str]] = defaultdict(list)
     for right in facts.denied:
-        yield rules.RIGHT_MISSING.found(facts.node, verb=right.verb, resource=right.resource, role=role)
+        verbs[right.resource].append(right.verb)
+    for resource, missing in verbs.items():
+        yield rules.RIGHTS_MISSING.found(facts.node, verbs=", ".join(missing), resource=resource, role=role)
 
 
 def credentials(facts: NodeFacts) -> Iterator[Finding]:

@@ -152,8 +152,8 @@ AGENT_SILENT = _error(
     "see 'podwire logs agent --node {node}'",
 )
 AGENT_NOT_READY = _error("agent", "the agent is not ready: {problem}", "see 'podwire logs agent --node {node}'")
-NOT_SYNCED = _error("agent", "{resource} were never listed: {problem}", "{remedy}")
-NOT_FOLLOWED = _warning("agent", "{resource} cannot be followed since {seconds} s: {problem}", "{remedy}")
+NOT_SYNCED = _error("agent", "not listed yet: {problem}", "{remedy}")
+NOT_FOLLOWED = _warning("agent", "not followed for {seconds} s: {problem}", "{remedy}")
 OBJECTS_SKIPPED = _warning(
     "agent",
     "{count} objects of {resource} cannot be decoded and are skipped",
@@ -176,9 +176,9 @@ API_SLOW = _warning(
     "look for load of the API server and of etcd, and for loss on the way",
 )
 
-RIGHT_MISSING = _error(
+RIGHTS_MISSING = _error(
     "rights",
-    "the agent's account may not {verb} {resource}",
+    "the agent's account may not {verbs} {resource}",
     "apply ClusterRole {role} and its binding as 'podwire install -o yaml' prints them",
 )
 RIGHTS_UNKNOWN = _warning(

@@ -94,6 +94,6 @@ async def run_on(
 
 
 def _explained(pod: ProgramPod, error: str) -> str:
-    """The error with the pod and, where it is not ready, the reason."""
-    state = f"; {pod.trouble}" if pod.trouble else ""
-    return f"pod {pod.key} on {pod.node}: {error}{state}; see 'kubectl -n {NAMESPACE} describe pod {pod.key.name}'"
+    """The error with the pod. Where that is not ready, the reason is why no command runs in it."""
+    remedy = f"see 'kubectl -n {NAMESPACE} describe pod {pod.key.name}'"
+    return f"pod {pod.key} on {pod.node}: {pod.trouble or error}; {remedy}"
