@@ -115,6 +115,24 @@ def test_the_mtu_follows_the_underlay() -> None:
         assert node.pod("a").result["interfaces"][1]["mtu"] == 1400
 
 
+@sandboxed
+def test_a_node_that_gets_its_pod_ranges_later_waits_for_them() -> None:
+    with SmallCluster() as cluster:
+        (node,) = cluster.machines
+        node.kill()
+        node.mark.unlink()
+        (known,) = cluster.objects
+        node.start(type(known)(metadata=known.metadata, status=known.status))
+        pod = Pod("a")
+        for command, code in (("STATUS", 50), ("ADD", 11)):
+            status, answer = node.cni(command, None if command == "STATUS" else pod)
+            assert (status, answer["code"]) == (1, code)
+            assert "podCIDR" in answer["msg"]
+        node.readdress(1, *known.internal_addresses)
+        eventually(lambda: node.cni("STATUS")[0] == 0)
+        assert node.cni("ADD", pod)[0] == 0
+
+
 @OVERLAYS
 @sandboxed
 def test_traffic_that_leaves_the_cluster_bears_the_nodes_address(mode: Cluster) -> None:

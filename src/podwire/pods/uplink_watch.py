@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 FIRST_PROTOCOL, LAST_PROTOCOL = 112, 114
 """The protocol numbers of podwire's own routes: their changes are no news."""
 BURST_SECONDS = 0.1
+REST_SECONDS = 0.5
+"""After each reading: a routing daemon may change routes all the time."""
 RETRY_SECONDS = 2.0
 
 
@@ -83,6 +85,7 @@ class UplinkWatch:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._reports |= reports
                 self._reported.set()
+            await asyncio.sleep(REST_SECONDS)
 
     async def _let_pods_follow(self) -> None:
         while True:
