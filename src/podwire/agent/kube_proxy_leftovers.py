@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 
 from podwire.component.program import StartRefusedError
+from podwire.kernel import nft_tables
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 
 log = logging.getLogger(__name__)
@@ -67,11 +68,7 @@ async def report() -> None:
 
 
 def _found() -> list[str]:
-    nftables = Nftables()
-    try:
-        found = [f"nftables table {table}" for table in present_tables(nftables)]
-    finally:
-        nftables.close()
+    found = [f"nftables table {table}" for table in present_tables()]
     for program in IPTABLES:
         save = shutil.which(f"{program}-save")
         if save is not None and any(removals(_run([save]).stdout)):
@@ -79,9 +76,9 @@ def _found() -> list[str]:
     return found
 
 
-def present_tables(nftables: Transactions) -> list[str]:
+def present_tables() -> list[str]:
     """Return which tables of kube-proxy's nftables mode exist."""
-    listed = {line.removeprefix("table ").strip() for line in nftables.run("list tables").splitlines()}
+    listed = nft_tables.present()
     return [table for table in TABLES if table in listed]
 
 
@@ -110,7 +107,7 @@ def _remove_all() -> None:
 
 def remove_tables(nftables: Transactions) -> Sequence[str]:
     """Remove the tables of kube-proxy's nftables mode in one transaction; return those that existed."""
-    found = present_tables(nftables)
+    found = present_tables()
     if found:
         nftables.run("".join(f"delete table {table}\n" for table in found))
     return found

@@ -14,7 +14,7 @@ import msgspec
 
 from podwire.agent.config import SYSCTL_RECORD
 from podwire.announcement import sink as announcement
-from podwire.kernel import links, proxy_neighbours, routes
+from podwire.kernel import links, nft_tables, proxy_neighbours, routes
 from podwire.kernel.netlink import Netlink, NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.sysctl_record import SysctlRecord
@@ -57,8 +57,7 @@ def _files(files: NodeFiles) -> list[str]:
 
 def _tables(_: NodeFiles) -> list[str]:
     with contextlib.closing(Nftables()) as nftables:
-        listed = (line.removeprefix("table ").strip() for line in nftables.run("list tables").splitlines())
-        found = [table for table in listed if table.partition(" ")[2].startswith(TABLE_PREFIX)]
+        found = [table for table in nft_tables.present() if table.partition(" ")[2].startswith(TABLE_PREFIX)]
         nftables.run("".join(f"delete table {table}\n" for table in found))
     return [f"removed nftables table {table}" for table in found]
 
