@@ -111,6 +111,7 @@ def test_an_agent_may_read_pods_and_no_secrets(world: World) -> None:
         assert result.stdout.split()[0] == answer, question
 
 
+@pytest.mark.long
 def test_the_objects_of_helm_are_left_to_helm(world: World, tmp_path: Path) -> None:
     credentials = kubeconfig.load(world.kubeconfig)
     known = clusters.run(credentials, applying.read_revisions)

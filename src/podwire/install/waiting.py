@@ -9,10 +9,10 @@ LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0
 
 
-async def until(reached: Callable[[], Awaitable[bool]], patience: float = PATIENCE_SECONDS) -> bool:
-    """Return whether the state was reached within `patience` seconds."""
+async def until(reached: Callable[[], Awaitable[bool]], patience: float | None = None) -> bool:
+    """Return whether the state was reached within `patience` seconds, PATIENCE_SECONDS by default."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience
+    deadline = loop.time() + (PATIENCE_SECONDS if patience is None else patience)
     while not await reached():
         if loop.time() > deadline:
             return False

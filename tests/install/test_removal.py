@@ -1,0 +1,134 @@
+"""In which order an uninstall works, against a cluster of objects in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from podwire.install import applying, removal, revisions, waiting
+from podwire.install.manifest import Manifest
+from podwire.install.restore_pods import NAME_PREFIX
+from podwire.install.revisions import of_settings
+from podwire.kube.client import ApiError, Client, ObjectList
+from podwire.kube.kinds import Kind
+from podwire.kube.meta import NamespacedName
+from tests.install.cluster import SETTINGS
+
+Body = dict[str, Any]
+
+
+class MemoryCluster:
+    """The calls of a Client on objects in memory. Pods of an owner that is deleted are gone; `log` has all changes."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, NamespacedName], Body] = {}
+        self.log: list[str] = []
+        self.failing: set[str] = set()
+        """Nodes whose pods fail."""
+
+    def add(self, one: Manifest) -> None:
+        self.objects[one.kind.resource, one.key] = one.body
+
+    def pod(self, component: str, node: str) -> None:
+        labels = {"app.kubernetes.io/name": "podwire", "app.kubernetes.io/component": component}
+        key = NamespacedName("kube-system", f"podwire-{component}-{node}")
+        metadata = {"name": key.name, "namespace": key.namespace, "labels": labels}
+        self.objects["pods", key] = {"metadata": metadata, "spec": {"nodeName": node}}
+
+    async def list(self, kind: Kind[Any], _: str = "", labelSelector: str = "") -> ObjectList[Any]:  # noqa: N803
+        wanted = dict(word.split("=") for word in labelSelector.split(",") if word)
+        found = [
+            msgspec.convert(body, kind.type)
+            for (resource, _), body in self.objects.items()
+            if resource == kind.resource and wanted.items() <= (body["metadata"].get("labels") or {}).items()
+        ]
+        return ObjectList(found)
+
+    async def get(self, kind: Kind[Any], key: NamespacedName) -> Any:
+        if (kind.resource, key) not in self.objects:
+            raise ApiError(404, "NotFound", str(key))
+        return msgspec.convert(self.objects[kind.resource, key], kind.type)
+
+    async def apply(self, kind: Kind[Any], key: NamespacedName, body: Body, _: str) -> None:
+        self.log.append(f"apply {kind.resource} {key.name}")
+        node = body["spec"]["nodeName"]
+        state = {"terminated": {"message": "tables: denied"}}
+        failed = {"phase": "Failed", "containerStatuses": [{"name": "restore", "state": state}]}
+        self.objects[kind.resource, key] = {
+            **body,
+            "status": failed if node in self.failing else {"phase": "Succeeded"},
+        }
+
+    async def delete(self, kind: Kind[Any], key: NamespacedName, **_: Any) -> None:
+        if self.objects.pop((kind.resource, key), None) is None:
+            raise ApiError(404, "NotFound", str(key))
+        self.log.append(f"delete {kind.resource} {key.name}")
+        for other in [name for name in self.objects if name[0] == "pods" and name[1].name.startswith(f"{key.name}-")]:
+            del self.objects[other]
+
+
+def node(name: str, ready: str) -> Body:
+    return {"metadata": {"name": name}, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
+    """podwire on the nodes a and b, which are up."""
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
+    found = MemoryCluster()
+    known = revisions.added({}, of_settings(SETTINGS))
+    for one in (*of_settings(SETTINGS).manifests, revisions.config_map(known)):
+        found.add(one)
+    for name in ("a", "b"):
+        found.objects["nodes", NamespacedName("", name)] = node(name, "True")
+        found.pod("agent", name)
+    found.pod("dns", "a")
+    return found
+
+
+def uninstall(cluster: MemoryCluster) -> list[str]:
+    client = cast("Client", cluster)
+    return asyncio.run(removal.uninstall(client, "podwire:1", lambda _: None, 1.0))
+
+
+def place(cluster: MemoryCluster, matches: Callable[[str], bool]) -> int:
+    """Where the first change of this kind is in the log."""
+    return next(number for number, line in enumerate(cluster.log) if matches(line))
+
+
+def test_dns_ends_before_the_agents_and_nodes_are_restored_after_them(cluster: MemoryCluster) -> None:
+    assert uninstall(cluster) == []
+    dns = cluster.log.index("delete deployments podwire-dns")
+    agents = cluster.log.index("delete daemonsets podwire-agent")
+    restored = place(cluster, lambda line: line.startswith(f"apply pods {NAME_PREFIX}"))
+    rights = cluster.log.index("delete clusterroles podwire:agent")
+    assert dns < agents < restored < rights
+    assert {resource for resource, _ in cluster.objects} == {"nodes"}, "nothing of podwire is left"
+
+
+def test_nodes_that_are_down_or_fail_are_named_and_the_image_stays_known(cluster: MemoryCluster) -> None:
+    cluster.objects["nodes", NamespacedName("", "c")] = node("c", "Unknown")
+    cluster.failing = {"b"}
+    assert uninstall(cluster) == ["node c: is down", "node b: tables: denied"]
+    assert not any(f"{NAME_PREFIX}c" in line for line in cluster.log)
+    client = cast("Client", cluster)
+    assert asyncio.run(removal.image(client)) == SETTINGS.image, "for the next attempt"
+    cluster.objects["nodes", NamespacedName("", "c")] = node("c", "True")
+    cluster.failing = set()
+    assert uninstall(cluster) == []
+    assert {resource for resource, _ in cluster.objects} == {"nodes"}
+
+
+def test_an_agent_that_does_not_end_stops_it(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.05)
+    key = NamespacedName("kube-system", "stuck-agent")
+    labels = {"app.kubernetes.io/name": "podwire", "app.kubernetes.io/component": "agent"}
+    metadata = {"name": key.name, "namespace": key.namespace, "labels": labels}
+    cluster.objects["pods", key] = {"metadata": metadata, "spec": {"nodeName": "a"}}
+    with pytest.raises(applying.InstallError, match="kube-system/stuck-agent on a"):
+        uninstall(cluster)
+    assert not any(line.startswith("apply") for line in cluster.log), "no node is touched while an agent may write"
