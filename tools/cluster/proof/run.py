@@ -18,7 +18,7 @@ from tools.cluster.api import NotReadyError
 from tools.cluster.control import NotRunningError
 from tools.cluster.demo_image import archive as demo_archive
 from tools.cluster.kubectl import KubectlError
-from tools.cluster.proof import disturbances, node_state, page, pod_start, releases, shop, size
+from tools.cluster.proof import disturbances, node_state, operations, page, pod_start, releases, shop, size
 from tools.cluster.proof.evidence import Evidence, Figure, joined, load, save
 from tools.cluster.proof.subject import Subject
 from tools.cluster.start import REPOSITORY
@@ -31,7 +31,7 @@ from tools.conformance.selection import Selection
 
 DOCUMENT = REPOSITORY / "docs" / "reference" / "cluster.md"
 FILE = "evidence.json"
-PARTS = ("shop", "disturbances", "upgrade", "pod-start", "size", "suite", "uninstall")
+PARTS = ("shop", "operations", "disturbances", "upgrade", "pod-start", "size", "suite", "uninstall")
 FAULTS = (
     NotReadyError, NotRunningError, KubectlError, subprocess.CalledProcessError, OSError, ValueError,
     http.client.HTTPException,
@@ -82,6 +82,8 @@ def _run_part(subject: Subject, plan: Plan, part: str, before: dict[str, dict[st
             case "shop":
                 shop.apply(subject.record, subject.kubectl)
                 prove_shop(subject, "after the installation")
+            case "operations":
+                operations.run(subject)
             case "disturbances":
                 with_traffic(subject, disturbances.run)
             case "upgrade":
