@@ -4,18 +4,21 @@ import re
 from pathlib import Path
 
 from podwire.agent.announcing import of_announcements, of_bgp
+from podwire.agent.conntrack_metrics import of_conntrack
 from podwire.agent.dropped_packets import of_drops
 from podwire.agent.kernel_features import KernelFeatures
-from podwire.agent.metrics import of_readiness, of_reconcilers
+from podwire.agent.metrics import of_reconcilers
 from podwire.agent.proxy_health import ProxyHealth
 from podwire.agent.proxy_metrics import ProxyMetrics
 from podwire.agent.service_checks import of_local_policies
 from podwire.component.informer_metrics import of_informers
-from podwire.component.metrics import of_process
+from podwire.component.metrics import of_process, of_readiness
 from podwire.component.permissions import AGENT, DNS, RULES, RULES_IN
+from podwire.dns.measured import QueryMetrics, of_upstreams
 from podwire.kernel.features import FEATURES
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.deadlines import Deadlines
+from podwire.pods.requests import CniRequests
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
 
@@ -28,10 +31,15 @@ def test_every_metric_is_described_with_its_type() -> None:
         *of_reconcilers(()),
         *of_announcements(0, 0, 0),
         *of_bgp(0, {}),
-        *of_drops(0, 0),
+        *of_drops({}, {}),
+        *of_conntrack(None),
+        *CniRequests().families(),
         *KernelFeatures().families(),
         of_readiness(ready=True),
         *of_process(),
+        # podwire dns
+        *QueryMetrics().families(),
+        *of_upstreams({}, {}),
     )
     described = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \|", PAGE, re.MULTILINE)
     assert described == [(family.name, family.kind) for family in families]

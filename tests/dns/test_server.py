@@ -221,7 +221,7 @@ def test_it_needs_no_file_after_the_fork_and_ends_at_sigterm() -> None:
     child = os.fork()
     if child == 0:
         empty_root.enter()
-        vars(server)["Client"] = lambda _: PlainClient(url)
+        vars(server)["Client"] = lambda *_, **__: PlainClient(url)
         server.main(DnsConfig(NOBODY, upstreams=("192.0.2.9",), linger=0))
         sys.stdout.flush()
         os._exit(0)

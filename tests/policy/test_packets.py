@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 
 from podwire.engine.table import Table
+from podwire.kernel.counters import CounterDump
 from podwire.kernel.namespaces import enter_network, inside_network
 from podwire.kernel.nftables import Nftables
 from podwire.policy.rows import Row
-from podwire.policy.sink import PolicySink
+from podwire.policy.sink import TABLE_NAME, PolicySink
 from podwire.policy.view import Owner
 from tests.policy.cluster import Cluster, namespace, pod
 from tests.policy.netpol import CASES, KEYS, Case, addresses, model
@@ -113,6 +114,10 @@ async def test_the_node_the_pod_itself_and_the_world_outside() -> None:
             tcp("x/a", GATEWAY),
         ],
     )
+    dropped = CounterDump().packets(TABLE_NAME)
+    assert dropped["ingress"] >= len(HERE)
+    assert dropped["egress"] >= len((*OUTSIDE, GATEWAY))
+    assert dropped["closed"] == 0
     cluster.policy(
         "x/allow",
         "{podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress, Egress],"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from podwire.component.metrics import Family, counter
 from podwire.kernel.counters import CounterDump
 from podwire.policy.sink import TABLE_NAME as POLICY
 from podwire.services.ruleset import TABLE_NAME as SERVICES
+
+POLICY_REASONS = ("egress", "ingress", "closed")
+"""The pod's policies forbid to send it, or to receive it; the pod has no rules yet."""
 
 
 class DroppedPackets:
@@ -18,12 +21,14 @@ class DroppedPackets:
 
     def families(self) -> Iterator[Family]:
         """Read them from the kernel. Raises NetlinkError."""
-        invalid = self._dump.packets(POLICY).get("invalid", 0)
-        return of_drops(invalid, self._dump.packets(SERVICES).get("loopback", 0))
+        return of_drops(self._dump.packets(POLICY), self._dump.packets(SERVICES))
 
 
-def of_drops(invalid: int, loopback: int) -> Iterator[Family]:
-    """The metrics of these numbers."""
+def of_drops(policy: Mapping[str, int], services: Mapping[str, int]) -> Iterator[Family]:
+    """The metrics of the rulesets' counters, by their names."""
     name = "kubeproxy_iptables_ct_state_invalid_dropped_packets_total"
-    yield counter(name, "Packets of pods that connection tracking does not know.", invalid)
-    yield counter("podwire_loopback_dropped_packets_total", "Packets to loopback addresses from elsewhere.", loopback)
+    yield counter(name, "Packets of pods that connection tracking does not know.", policy.get("invalid", 0))
+    text = "Packets to loopback addresses from elsewhere."
+    yield counter("podwire_loopback_dropped_packets_total", text, services.get("loopback", 0))
+    samples = tuple(({"reason": reason}, policy.get(reason, 0)) for reason in POLICY_REASONS)
+    yield Family("podwire_policy_dropped_packets_total", "Packets of pods that policies drop.", "counter", samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from podwire.component.metrics import Family, Kind, gauge
+from podwire.component.metrics import Family, Kind
 from podwire.engine.reconcile import Reconciler
 
 
@@ -30,8 +30,3 @@ def _rows(reconcilers: Sequence[Reconciler[Any, Any]]) -> Family:
         for kind, count in sorted(one.table.held_by_type().items(), key=lambda item: item[0].__name__)
     )
     return Family("podwire_rows", "Rows that the kernel holds.", "gauge", samples)
-
-
-def of_readiness(*, ready: bool) -> Family:
-    """Whether /readyz returns 200."""
-    return gauge("podwire_ready", "1 when every capability is in sync once.", float(ready))

@@ -16,6 +16,7 @@ from podwire.agent import agent_status, metrics
 from podwire.agent.agent_status import AgentStatus
 from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
+from podwire.agent.conntrack_metrics import ConntrackState, of_conntrack
 from podwire.agent.dropped_packets import DroppedPackets
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.inputs import Inputs
@@ -28,7 +29,7 @@ from podwire.agent.service_checks import ServiceChecks
 from podwire.announcement.announcer import Feeds
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import access_obstacles, of_informers
-from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process, of_readiness
 from podwire.engine.reconcile import Reconciler
 from podwire.kernel import memory
 from podwire.kernel.sysctl_record import SysctlRecord
@@ -233,8 +234,10 @@ class Agent:
         for announced in self._announcing:
             yield from announced.families()
         yield from self._dropped.families()
+        yield from of_conntrack(ConntrackState.read())
+        yield from self._network.requests.families()
         yield from self._features.families()
-        yield metrics.of_readiness(ready=self._ready.is_set())
+        yield of_readiness(ready=self._ready.is_set())
         yield from of_process()
 
 

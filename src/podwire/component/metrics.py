@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from podwire import __version__
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -69,8 +71,13 @@ def exposition(families: Iterable[Family]) -> str:
     return "".join(f"{line}\n" for family in families for line in _lines(family))
 
 
+def of_readiness(*, ready: bool) -> Family:
+    """Whether /readyz returns 200."""
+    return gauge("podwire_ready", "1 while /readyz returns 200.", float(ready))
+
+
 def of_process() -> Iterator[Family]:
-    """The metrics that every program has: processor time, memory, start, descriptors."""
+    """The metrics that every program has: its version, processor time, memory, start, descriptors."""
     used = os.times()
     stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     boot = next(
@@ -78,6 +85,7 @@ def of_process() -> Iterator[Family]:
     )
     started = boot + int(stat[19]) / os.sysconf("SC_CLK_TCK")
     resident = int(stat[21]) * os.sysconf("SC_PAGE_SIZE")
+    yield gauge("podwire_build_info", "Always 1; the label is podwire's version.", 1, version=__version__)
     yield counter("process_cpu_seconds_total", "Processor time in seconds, user and system.", used.user + used.system)
     yield gauge("process_resident_memory_bytes", "Resident memory in bytes.", resident)
     yield gauge("process_start_time_seconds", "Start of the process, in seconds since 1970.", started)

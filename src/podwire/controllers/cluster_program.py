@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import msgspec
 
@@ -113,14 +113,17 @@ class ClusterControllers:
         return verdict(not obstacles, obstacles)
 
     def _families(self) -> Iterator[Family]:
-        yield Family(
-            "podwire_controller_leading", "1 while this process leads.", "gauge", (({}, self._elector.leading),)
-        )
         free = self._ranges.free if self._ranges is not None else {}
-        samples = tuple(({"range": name}, count) for name, count in free.items())
-        yield Family("podwire_controller_free_pod_ranges", "Ranges of nodes that are left.", "gauge", samples)
+        yield from of_controller(leading=self._elector.leading, free=free)
         yield from of_informers(self._informers.informers if self._informers is not None else ())
         yield from of_process()
+
+
+def of_controller(*, leading: bool, free: Mapping[str, int]) -> Iterator[Family]:
+    """Whether this process leads, and how many ranges are left for nodes, by the range that they are of."""
+    yield Family("podwire_controller_leading", "1 while this process leads.", "gauge", (({}, leading),))
+    samples = tuple(({"range": name}, count) for name, count in free.items())
+    yield Family("podwire_controller_free_pod_ranges", "Ranges of nodes that are left.", "gauge", samples)
 
 
 def main(config: ControllerConfig) -> None:

@@ -76,6 +76,9 @@ class Forwarder:
         self._upstreams = list(upstreams)
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._under_way: dict[Key, asyncio.Task[Reply | None]] = {}
+        self.answered = dict.fromkeys(map(_name, upstreams), 0)
+        self.failed = dict.fromkeys(map(_name, upstreams), 0)
+        """How often each server answered, and how often it failed: no answer in time, or one such as SERVFAIL."""
 
     def kept(self, query: Query) -> tuple[Reply, int] | None:
         """A reply that is still good, and its age in whole seconds."""
@@ -111,8 +114,10 @@ class Forwarder:
                     if reply is not None:
                         last = reply
                         if reply.rcode in {Rcode.NOERROR, Rcode.NXDOMAIN}:
+                            self.answered[_name(upstream)] += 1
                             self._keep(query, reply)
                             return reply
+                    self.failed[_name(upstream)] += 1
                     self._move_back(upstream)
         return last
 
@@ -141,6 +146,11 @@ class Forwarder:
         self._kept.move_to_end(key)
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
+
+
+def _name(upstream: Upstream) -> str:
+    bracketed = f"[{upstream.address}]" if upstream.address.version == 6 else str(upstream.address)
+    return f"{bracketed}:{upstream.port}"
 
 
 def _key(query: Query) -> Key:

@@ -13,10 +13,11 @@ from podwire.component import permissions, program
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
-from podwire.component.metrics import CONTENT_TYPE, exposition, of_process
+from podwire.component.metrics import CONTENT_TYPE, exposition, of_process, of_readiness
 from podwire.dns.authority import Authority
 from podwire.dns.forward import Forwarder
 from podwire.dns.listen import listening
+from podwire.dns.measured import MeasuredResponder, QueryMetrics, of_upstreams
 from podwire.dns.records import Record
 from podwire.dns.responder import ClusterResponder
 from podwire.dns.rows import DNS_SERVICE, DOMAIN, Domain, Owner, rows
@@ -151,7 +152,9 @@ async def serve_objects(client: Client, config: DnsConfig) -> None:
     domain = Domain(config.domain, config.cluster_ranges, config.ttl, config.service)
     servers = upstreams(config.upstreams)
     zone = Zone(config.ttl)
-    responder = ClusterResponder(Authority(zone, config.ttl), Forwarder(servers) if servers else None)
+    forwarder = Forwarder(servers) if servers else None
+    responder = ClusterResponder(Authority(zone, config.ttl), forwarder)
+    queries = QueryMetrics()
     view = LiveView(client)
     reconciler: Reconciler[Owner, Record] = Reconciler("dns", lambda owner: rows(owner, view, domain), zone)
     reconciler.touch(DOMAIN)
@@ -159,11 +162,11 @@ async def serve_objects(client: Client, config: DnsConfig) -> None:
     await reconciler.turn()
     view.feed(reconciler)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(listening(responder, config.addresses, config.port))
+        await stack.enter_async_context(listening(MeasuredResponder(responder, queries), config.addresses, config.port))
         for pages, port in (
             (_pages(lambda: True, "/health", "/healthz"), config.health_port),
             (_pages(lambda: responder.ready, "/ready", "/readyz", obstacles=view.obstacles), config.ready_port),
-            ({"/metrics": lambda: _metrics(view)}, config.metrics_port),
+            ({"/metrics": lambda: _metrics(view, responder, queries, forwarder)}, config.metrics_port),
         ):
             await stack.enter_async_context(serving(pages, ((address, port) for address in config.addresses)))
         async with asyncio.TaskGroup() as tasks:
@@ -178,8 +181,15 @@ def _pages(holds: Callable[[], bool], *paths: str, obstacles: Callable[[], tuple
     return dict.fromkeys(paths, lambda: verdict(holds(), obstacles()))
 
 
-def _metrics(view: LiveView) -> Page:
-    return Page(exposition((*of_informers(view.informers), *of_process())), content_type=CONTENT_TYPE)
+def _metrics(view: LiveView, responder: ClusterResponder, queries: QueryMetrics, forwarder: Forwarder | None) -> Page:
+    families = (
+        *queries.families(),
+        *of_upstreams(forwarder.answered if forwarder else {}, forwarder.failed if forwarder else {}),
+        *of_informers(view.informers),
+        of_readiness(ready=responder.ready),
+        *of_process(),
+    )
+    return Page(exposition(families), content_type=CONTENT_TYPE)
 
 
 async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], responder: ClusterResponder) -> None:

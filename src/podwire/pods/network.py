@@ -27,6 +27,7 @@ from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
 from podwire.pods.node_routes import NodeRouteSink, remove_tunnel
 from podwire.pods.operations import GATE_SECONDS, PodOperations
 from podwire.pods.ready_mark import ReadyMark
+from podwire.pods.requests import CniRequests
 from podwire.pods.rows import NodeRouteRow, SetRow
 from podwire.pods.server import Server
 from podwire.pods.sink import PodSetSink
@@ -81,6 +82,7 @@ class PodNetwork:
         )
         self._missing = {"Nodes", "EndpointSlices"}
         self._advice = NodeAdvice(settings.node)
+        self.requests = CniRequests()
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -111,7 +113,7 @@ class PodNetwork:
             tasks.create_task(self._routes.run())  # the tunnel only after the rules that guard it
             await self._operations.restore()
             tasks.create_task(self._watch.run())
-            tasks.create_task(Server(self._settings.socket, self._operations).run())
+            tasks.create_task(Server(self._settings.socket, self._operations, self.requests).run())
             tasks.create_task(self._operations.keep_mark())
 
     def node_changed(self, change: Change[Node]) -> None:

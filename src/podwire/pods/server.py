@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,7 @@ from typing import Protocol
 from podwire.pods import cni
 from podwire.pods.attachment import AttachmentKey, ContainerLock, PodIdentity
 from podwire.pods.cni import Code, Command
+from podwire.pods.requests import CniRequests
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +76,10 @@ class ContainerLocks:
 class Server:
     """Serves operations on a unix socket that only the owner of this process, and root, can use."""
 
-    def __init__(self, path: Path, operations: Operations) -> None:
+    def __init__(self, path: Path, operations: Operations, requests: CniRequests) -> None:
         self._path = path
         self._operations = operations
+        self._requests = requests
         self._locks = ContainerLocks()
 
     async def run(self) -> None:
@@ -103,18 +106,24 @@ class Server:
 
     async def answer(self, frame: bytes) -> bytes:
         """The exit status as one byte, then what the plugin prints."""
+        started, command, code = time.monotonic(), "", 0
         try:
             request = cni.decode(frame)
+            command = request.command.value
             return b"\0" + await self._serve(request)
         except cni.CniError as error:
+            code = error.code
             # A runtime repeats STATUS until its node is ready.
             level = logging.DEBUG if error.code == Code.NOT_AVAILABLE else logging.WARNING
             log.log(level, "CNI error %d: %s %s", error.code, error.message, error.details)
             return b"\1" + cni.encode_error(error, cni.version_of(frame))
         except Exception as error:  # a fault in one request must not end the service of all others
+            code = Code.INPUT_OUTPUT
             log.exception("a CNI request failed")
             failure = cni.CniError(Code.INPUT_OUTPUT, f"internal error: {error}; the agent's log has more")
             return b"\1" + cni.encode_error(failure, cni.version_of(frame))
+        finally:
+            self._requests.observe(command, code, time.monotonic() - started)
 
     async def _serve(self, request: cni.Request) -> bytes:
         if request.command is Command.STATUS:
