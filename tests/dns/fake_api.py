@@ -74,6 +74,12 @@ class FakeApi:
         self._watchers[request.path].append(queue)
         response = web.StreamResponse()
         await response.prepare(request)
+        if "sendInitialEvents" in request.query:
+            annotations = {"k8s.io/initial-events-end": "true"}
+            end = {"metadata": {"resourceVersion": str(self._version), "annotations": annotations}}
+            known = [("ADDED", item) for item in self._objects[request.path].values()]
+            for kind, body in (*known, ("BOOKMARK", end)):
+                await response.write(json.dumps({"type": kind, "object": body}).encode() + b"\n")
         while True:
             await response.write(await queue.get())
 

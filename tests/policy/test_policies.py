@@ -190,7 +190,7 @@ async def test_a_row_that_the_kernel_refuses_keeps_its_own_pod_out_with_the_reas
     tmp_path: Path, kernel: FakeSink[Row]
 ) -> None:
     node = Node(tmp_path, kernel)
-    kernel.refuses = {("address", IP[0])}
+    kernel.refuses = {IP[0]}
     async with node.running():
         node.synced()
         node.pods.say(A, pod("x/b", ""))

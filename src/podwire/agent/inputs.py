@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from podwire.agent.kept_objects import KeptObjects
 from podwire.kube.client import Client
 from podwire.kube.core import Namespace, Node
 from podwire.kube.discovery import PROXIED, EndpointSlice
 from podwire.kube.informer import Informer
+from podwire.kube.kept_objects import KeptObjects
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICE_CIDRS, SERVICES
 from podwire.kube.on_demand_informer import OnDemandInformer
 from podwire.kube.optional_informer import OptionalInformer

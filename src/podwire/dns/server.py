@@ -30,6 +30,7 @@ from podwire.kube.core import Namespace
 from podwire.kube.credentials import Credentials
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.informer import Informer
+from podwire.kube.kept_objects import KeptObjects
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 from podwire.kube.watch import Change
@@ -79,9 +80,14 @@ class LiveView:
     """The objects that records are made of, and the owners to derive again when one changes."""
 
     def __init__(self, client: Client) -> None:
-        self.services = Informer(client, kinds.SERVICES)
-        self.endpoint_slices = Informer(client, kinds.ENDPOINT_SLICES)
-        self.namespaces = Informer(client, kinds.NAMESPACES)
+        kept = KeptObjects()
+        self.services: Informer[Service] = Informer(client, kinds.SERVICES, keep=kept.service, stream_initial=True)
+        self.endpoint_slices: Informer[EndpointSlice] = Informer(
+            client, kinds.ENDPOINT_SLICES, keep=kept.endpoint_slice, stream_initial=True
+        )
+        self.namespaces: Informer[Namespace] = Informer(
+            client, kinds.NAMESPACES, keep=kept.namespace, stream_initial=True
+        )
         self.informers = (self.services, self.endpoint_slices, self.namespaces)
         self._by_service: dict[NamespacedName, dict[NamespacedName, EndpointSlice]] = {}
 

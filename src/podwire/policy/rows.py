@@ -67,8 +67,8 @@ class AddressRow:
 
     @property
     def key(self) -> Hashable:
-        """The address."""
-        return ("address", self.address)
+        """The address itself: there are as many as pods in the cluster."""
+        return self.address
 
     def __str__(self) -> str:
         return f"{self.address} is {who(self.identity)}"

@@ -1,4 +1,4 @@
-"""What an agent keeps of each object: the parts that its capabilities read. A large cluster's other parts cost nothing.
+"""What agents and DNS keep of each object: the parts that they read. A large cluster's other parts cost nothing.
 
 An object keeps its type; a part that is left out has its default. To read another part, add it here. Source of what is
 large: annotations (kubectl keeps the whole object in one), owner references, `targetRef` of each endpoint, conditions.
@@ -30,7 +30,7 @@ SLICE_LABELS = NOT_PROXIED | {SERVICE_NAME_LABEL}
 
 
 class KeptObjects:
-    """Keeps the objects of one agent, with one copy of what many endpoints have in common."""
+    """Keeps the objects of one process, with one copy of what many endpoints have in common."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
@@ -63,7 +63,7 @@ class KeptObjects:
         )
 
     def endpoint_slice(self, piece: EndpointSlice) -> EndpointSlice:
-        """Endpoints without the pods that they are made from, and without host names: those are for names."""
+        """Endpoints without the pods that they are made from."""
         metadata = _metadata(piece.metadata, SLICE_LABELS)
         trigger = piece.metadata.annotations.get(TRIGGER_TIME)
         if trigger:
@@ -81,6 +81,7 @@ class KeptObjects:
             conditions=_shared(self._conditions, endpoint.conditions),
             node_name=_shared(self._texts, endpoint.node_name),
             zone=_shared(self._texts, endpoint.zone),
+            hostname=endpoint.hostname,
             hints=endpoint.hints,
         )
 

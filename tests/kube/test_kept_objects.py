@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from podwire.agent.kept_objects import KeptObjects
 from podwire.announcement.model import announcer
 from podwire.kube.core import Namespace, Node
 from podwire.kube.discovery import TRIGGER_TIME, EndpointSlice
+from podwire.kube.kept_objects import KeptObjects
 from podwire.kube.services import Service
 from podwire.pods.model import Cluster, read_node
 from podwire.services import model
@@ -101,7 +101,7 @@ def test_a_service_and_its_endpoints_mean_the_same_to_the_proxy() -> None:
     assert whole
     assert list(model.entries(kept.service(service), small, view)) == whole
     first, second = small[0].endpoints
-    assert first.target_ref is None
+    assert (first.target_ref, first.hostname) == (None, "h")
     assert first.node_name is second.node_name
     assert dict(small[0].metadata.annotations) == {TRIGGER_TIME: "2026-01-01T00:00:00Z"}
     assert kept.service(service).status == service.status
