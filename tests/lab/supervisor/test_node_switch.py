@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from podwire.agent.config import AgentConfig
+from podwire.kube.credentials import Credentials
+from podwire.lab.base import paths
 from podwire.lab.supervisor import power
 from podwire.lab.supervisor.node_switch import OFF_SECONDS, NodeSwitch
 from podwire.lab.supervisor.power import PowerRequest
+from podwire.pods.model import Cluster
+from podwire.pods.ready_mark import SUFFIX
 
 
 class Roles:
@@ -96,3 +101,18 @@ def test_a_role_on_demand_is_started_by_its_name(tmp_path: Path, switch: NodeSwi
     with client(tmp_path / "power", power.role_request("nobody")) as connection:
         assert "nobody" in switch.accept(0.0)
         assert "error" in json.loads(connection.makefile("rb").readline())
+
+
+def test_a_node_that_is_switched_on_is_not_ready_by_the_mark_of_its_last_agent(
+    tmp_path: Path, switch: NodeSwitch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "NODES", tmp_path)
+    socket_path = AgentConfig("node-1", Credentials(""), Cluster(()), (), paths.node("node-1")).cni_socket
+    mark = paths.ready_mark("node-1")
+    assert mark.name == socket_path.name + SUFFIX
+    mark.parent.mkdir()
+    mark.touch()
+    for on, remains in ((False, True), (True, False)):
+        with client(tmp_path / "power", PowerRequest("node-1", on=on).encode()):
+            switch.accept(1)
+        assert mark.exists() == remains

@@ -32,6 +32,11 @@ def node(name: str) -> Path:
     return NODES / name
 
 
+def ready_mark(name: str) -> Path:
+    """The mark of a node's agent that the node's network is set up (podwire.pods.ready_mark)."""
+    return node(name) / "cni.sock.ready"
+
+
 def ephemeral(name: str) -> Path:
     """The folder for what pods of a node write: a tmpfs of its own, whose size bounds them all."""
     return WORLD / "ephemeral" / name

@@ -66,6 +66,9 @@ class NodeSwitch:
             return f"power switch: {type(error).__name__}: {error}"
         network = str(paths.network(request.node))
         if request.on:
+            # A machine has another boot id then, and the mark is invalid; a world's node keeps its namespace.
+            with contextlib.suppress(OSError):
+                paths.ready_mark(request.node).unlink()
             self._release(network)
             _answer(client, power.DONE)
         else:
