@@ -10,11 +10,11 @@ from tools.conformance.results import Outcome, Result
 
 
 def seen() -> Evidence:
-    found = Evidence("abc123", "2026-11-30", "2 cores")
+    found = Evidence("abc123", "2026-11-30", "2 cores", parts=["start", "shop", "upgrade", "size"])
     found.check("shop", "after the installation", "25 of 25 lines", True, lambda _: None)
     found.check("upgrade", "podwire upgrade", "1 of 900 requests lost", False, lambda _: None)
-    found.figure(Figure("agent, memory", "60 MB", "80 MB"), lambda _: None)
-    found.figure(Figure("start", "9 s"), lambda _: None)
+    found.figure(Figure("size", "memory", "60 MB", "80 MB"), lambda _: None)
+    found.figure(Figure("start", "of the cluster", "9 s"), lambda _: None)
     return found
 
 
@@ -23,7 +23,7 @@ def test_evidence_holds_when_everything_in_it_does() -> None:
     assert not found.ok
     found.checks = found.checks[:1]
     assert found.ok
-    found.figure(Figure("agent, memory", "90 MB", "80 MB", ok=False), lambda _: None)
+    found.figure(Figure("size", "memory", "90 MB", "80 MB", ok=False), lambda _: None)
     assert not found.ok
 
 
@@ -32,13 +32,14 @@ def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert run.evidence_of(tmp_path) == seen()
 
 
-def test_of_several_proofs_the_last_sight_of_a_check_counts() -> None:
-    again = Evidence("def456", "2026-11-30", "2 cores")
-    again.check("upgrade", "podwire upgrade", "0 of 900 requests lost", True, lambda _: None)
+def test_of_a_part_that_was_tried_again_only_the_last_try_counts() -> None:
+    again = Evidence("def456", "2026-11-30", "2 cores", parts=["upgrade"])
+    again.check("upgrade", "podwire upgrade --to-revision 1", "0 of 900 requests lost", True, lambda _: None)
     joined = evidence_file.joined([seen(), again])
     assert joined.ok
     assert joined.commit == "abc123, def456"
-    assert [check.part for check in joined.checks] == ["shop", "upgrade"]
+    assert [check.name for check in joined.checks] == ["after the installation", "podwire upgrade --to-revision 1"]
+    assert [figure.part for figure in joined.figures] == ["start", "size"]
 
 
 def test_another_folder_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -55,8 +56,8 @@ def test_the_page_has_each_part_each_figure_and_the_counts_of_the_suite() -> Non
     text = page.whole(seen(), "v1.37.2", results)
     assert "| after the installation | 25 of 25 lines | reached |" in text
     assert "| podwire upgrade | 1 of 900 requests lost | **missed** |" in text
-    assert "| agent, memory | 60 MB | 80 MB | reached |" in text
-    assert "| start | 9 s | reported |  |" in text
+    assert "| size: memory | 60 MB | 80 MB | reached |" in text
+    assert "| start: of the cluster | 9 s | reported |  |" in text
     assert "| [sig-network] [Conformance] | 1 passed |" in text
     assert "| [sig-network] NetworkPolicies | 1 failed |" in text
 

@@ -20,6 +20,7 @@ class Check(msgspec.Struct, frozen=True):
 class Figure(msgspec.Struct, frozen=True):
     """One measured value in words; `goal` is empty where there is none."""
 
+    part: str
     name: str
     value: str
     goal: str = ""
@@ -34,6 +35,8 @@ class Evidence(msgspec.Struct):
     machine: str
     checks: list[Check] = []
     figures: list[Figure] = []
+    parts: list[str] = []
+    """What was tried, in order."""
     suites: list[str] = []
     """Folders of runs (tools.conformance.records)."""
 
@@ -55,15 +58,15 @@ class Evidence(msgspec.Struct):
 
 
 def joined(all_evidence: Sequence[Evidence]) -> Evidence:
-    """One evidence of several proofs of parts: of a check or a figure that was seen several times the last counts."""
-    checks = {(check.part, check.name): check for one in all_evidence for check in one.checks}
-    figures = {figure.name: figure for one in all_evidence for figure in one.figures}
+    """One evidence of several proofs of parts: of a part that was tried several times the last one counts."""
+    last = {part: one for one in all_evidence for part in one.parts}
     return Evidence(
         commit=", ".join(dict.fromkeys(one.commit for one in all_evidence)),
         date=", ".join(dict.fromkeys(one.date for one in all_evidence)),
-        machine=all_evidence[-1].machine,
-        checks=list(checks.values()),
-        figures=list(figures.values()),
+        machine="; ".join(dict.fromkeys(one.machine for one in all_evidence)),
+        checks=[check for part, one in last.items() for check in one.checks if check.part == part],
+        figures=[figure for part, one in last.items() for figure in one.figures if figure.part == part],
+        parts=list(last),
         suites=[folder for one in all_evidence for folder in one.suites],
     )
 

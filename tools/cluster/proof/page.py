@@ -29,7 +29,10 @@ def whole(evidence: Evidence, release: str, results: Sequence[Result]) -> str:
 
 def figures(evidence: Evidence) -> str:
     """The table of figures, with their goals."""
-    rows = [(one.name, one.value, one.goal or "reported", _verdict(one.ok, bool(one.goal))) for one in evidence.figures]
+    rows = [
+        (f"{one.part}: {one.name}", one.value, one.goal or "reported", _verdict(one.ok, bool(one.goal)))
+        for one in evidence.figures
+    ]
     return table(("figure", "measured", "goal", ""), rows)
 
 

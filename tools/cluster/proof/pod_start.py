@@ -75,8 +75,8 @@ def measure(subject: Subject) -> None:
         )
     ours, theirs = (statistics.median(taken) for taken in seconds.values())
     value = f"{ours * 1000:.0f} ms; with the bridge plugin {theirs * 1000:.0f} ms"
-    name = f"pod created to its first packet, median of {ROUNDS}"
-    subject.evidence.figure(Figure(name, value, "not slower", ours <= theirs * TOLERANCE), subject.report)
+    name = f"a pod created to its first packet, median of {ROUNDS}"
+    subject.evidence.figure(Figure("pod-start", name, value, "not slower", ours <= theirs * TOLERANCE), subject.report)
 
 
 def pod(name: str, host: Host) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from tools.conformance.selection import Selection
 
 DOCUMENT = REPOSITORY / "docs" / "reference" / "cluster.md"
 FILE = "evidence.json"
+START = "start"
 PARTS = ("shop", "operations", "disturbances", "upgrade", "pod-start", "size", "suite", "uninstall")
 FAULTS = (
     NotReadyError, NotRunningError, KubectlError, subprocess.CalledProcessError, OSError, ValueError,
@@ -63,7 +64,8 @@ def prove(plan: Plan, report: Callable[[str], None]) -> Path:
         before = {host: node_state.read(layout, host) for host in hosts}
         installation.install(found, report)
         seconds = f"{time.monotonic() - began:.1f} s"
-        evidence.figure(Figure("start of the cluster until DNS answers on each node, images at hand", seconds), report)
+        evidence.parts.append(START)
+        evidence.figure(Figure(START, "of the cluster until DNS answers on each node, images at hand", seconds), report)
         subject = Subject(found, evidence, report)
         subject.settle()
         for part in plan.parts:
@@ -77,17 +79,18 @@ def prove(plan: Plan, report: Callable[[str], None]) -> Path:
 
 def _run_part(subject: Subject, plan: Plan, part: str, before: dict[str, dict[str, str]]) -> None:
     subject.report(f"-- {part}")
+    subject.evidence.parts.append(part)
     try:
         match part:
             case "shop":
                 shop.apply(subject.record, subject.kubectl)
-                prove_shop(subject, "after the installation")
+                prove_shop(subject, part)
             case "operations":
                 operations.run(subject)
             case "disturbances":
-                with_traffic(subject, disturbances.run)
+                with_traffic(subject, part, disturbances.run)
             case "upgrade":
-                with_traffic(subject, releases.upgrade_and_back)
+                with_traffic(subject, part, releases.upgrade_and_back)
             case "pod-start":
                 pod_start.measure(subject)
             case "size":
@@ -100,7 +103,7 @@ def _run_part(subject: Subject, plan: Plan, part: str, before: dict[str, dict[st
         subject.check(part, "the part as a whole", f"{type(error).__name__}: {error}", ok=False)
 
 
-def with_traffic(subject: Subject, act: Callable[[Subject, Traffic], None]) -> None:
+def with_traffic(subject: Subject, part: str, act: Callable[[Subject, Traffic], None]) -> None:
     """Run clients and servers meanwhile; afterwards the shop must be as before."""
     traffic = Traffic(subject.layout, subject.kubectl)
     traffic.start()
@@ -109,13 +112,13 @@ def with_traffic(subject: Subject, act: Callable[[Subject, Traffic], None]) -> N
     finally:
         traffic.stop()
     if subject.has_shop:
-        prove_shop(subject, f"after {act.__module__.rpartition('.')[2]}")
+        prove_shop(subject, part)
 
 
-def prove_shop(subject: Subject, when: str) -> None:
+def prove_shop(subject: Subject, part: str) -> None:
     """Check each allow and each deny of the shop."""
     lines = shop.prove(subject.kubectl)
-    subject.check("shop", when, shop.summary(lines), all(line.ok for line in lines))
+    subject.check(part, "the shop's allows and denies then", shop.summary(lines), all(line.ok for line in lines))
 
 
 def _run_suite(subject: Subject, plan: Plan) -> None:
@@ -143,6 +146,7 @@ def write_page(folders: Sequence[Path]) -> None:
 
 
 def machine() -> str:
-    """The machine in words."""
+    """The machine in words, and how busy it is: figures depend on that."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return f"{os.cpu_count()} cores, {memory:.0f} GB, Linux {platform.release()}"
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores, {memory:.0f} GB, Linux {platform.release()}, load {load:.0f} when it began"

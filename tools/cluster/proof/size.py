@@ -50,13 +50,18 @@ def measure(subject: Subject) -> None:
     evidence = subject.evidence
     evidence.figure(
         Figure(
-            f"agent, memory (PSS) {with_what}", f"{megabytes:.0f} MB", f"{MEMORY_GOAL:.0f} MB", megabytes <= MEMORY_GOAL
+            "size",
+            f"agent's memory (PSS) {with_what}",
+            f"{megabytes:.0f} MB",
+            f"{MEMORY_GOAL:.0f} MB",
+            megabytes <= MEMORY_GOAL,
         ),
         subject.report,
     )
     evidence.figure(
         Figure(
-            f"agent, processor time when idle, {with_what}",
+            "size",
+            f"agent's processor time when idle, {with_what}",
             f"{percent:.1f} % of a core",
             f"{PROCESSOR_GOAL:.0f} %",
             percent < PROCESSOR_GOAL,

@@ -47,7 +47,7 @@ class Subject:
     @property
     def has_shop(self) -> bool:
         """Whether the shop was applied."""
-        return any(check.part == "shop" for check in self.evidence.checks)
+        return "shop" in self.evidence.parts
 
     def settle(self) -> float:
         """Wait until programs, nodes and agents are as after the start; return the seconds. Raises NotReadyError."""
