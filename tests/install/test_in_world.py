@@ -82,13 +82,16 @@ def test_what_is_wrong_is_said_with_object_reason_and_remedy(world: World) -> No
     plan = podwire(world, "install", "--dry-run")
     assert "create daemonset kube-system/podwire-agent" in plan.stdout.splitlines()
     assert podwire(world, "upgrade").stderr.startswith("podwire: there is no ConfigMap kube-system/podwire-revisions")
-    result = podwire(world, "install", "--no-dns", "--timeout", "30")
+    result = podwire(world, "install", "--no-dns", "--timeout", "60")
     assert result.returncode == 1
     assert "daemonset kube-system/podwire-agent applied" in result.stdout.splitlines()
     assert "on node node-1: container agent: CreateContainerConfigError" in result.stderr
     assert "describe pod podwire-agent-" in result.stderr
     managers = "jsonpath={.metadata.managedFields[?(@.operation=='Apply')].manager}"
     assert world.kubectl("-n", "kube-system", "get", "daemonset", "podwire-agent", "-o", managers).stdout == "podwire"
+    again = podwire(world, "install", "--dry-run")
+    assert again.stdout == "nothing would change\n", "--no-dns stays"
+    assert "podwire is installed here" in again.stderr
     changed = podwire(world, "upgrade", "--dry-run", "--overlay", "vxlan")
     assert "revision 1: podwire:" in changed.stdout
     assert ".containers[agent].args: nothing -> --overlay=vxlan" in changed.stdout

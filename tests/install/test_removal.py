@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from podwire.install import applying, removal, revisions, waiting
-from podwire.install.manifest import Manifest
+from podwire.install.manifest import MANAGER_LABEL, Manifest
 from podwire.install.restore_pods import NAME_PREFIX
 from podwire.install.revisions import of_settings
 from podwire.kube.client import ApiError, Client, ObjectList
@@ -121,6 +121,18 @@ def test_nodes_that_are_down_or_fail_are_named_and_the_image_stays_known(cluster
     cluster.failing = set()
     assert uninstall(cluster) == []
     assert {resource for resource, _ in cluster.objects} == {"nodes"}
+
+
+def test_objects_that_helm_has_now_are_left_to_helm(cluster: MemoryCluster) -> None:
+    body = cluster.objects["daemonsets", NamespacedName("kube-system", "podwire-agent")]
+    labels = {**body["metadata"]["labels"], MANAGER_LABEL: "Helm"}
+    cluster.objects["daemonsets", NamespacedName("kube-system", "podwire-agent")] = {
+        **body,
+        "metadata": {**body["metadata"], "labels": labels},
+    }
+    with pytest.raises(applying.InstallError, match="helm uninstall"):
+        uninstall(cluster)
+    assert cluster.log == []
 
 
 def test_an_agent_that_does_not_end_stops_it(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> None:

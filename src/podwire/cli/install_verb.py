@@ -38,8 +38,9 @@ def command(
     """Install podwire as the network of a cluster, and wait until every node is ready.
 
     It reads the cluster's ranges and the address of its API server where they are not given, applies the manifests as
-    field manager 'podwire', and reports each node. Run again, it changes what differs. With -o nothing is changed; with
-    --server, --pod-cidrs and --service-cidrs too, no cluster is read.
+    field manager 'podwire', and reports each node. Run again, it changes the settings that are given.
+
+    With -o nothing is changed; with --server, --pod-cidrs and --service-cidrs too, no cluster is read.
 
     \b
     podwire install --dry-run
@@ -63,12 +64,15 @@ def command(
 
 
 def _read(values: dict[str, Any], credentials: Credentials) -> tuple[Choice, Revisions]:
-    from podwire.install import applying, choosing, clusters
+    from podwire.install import applying, choosing, clusters, installing
     from podwire.install.reading import read_cluster
 
     async def read(client: Client) -> tuple[Choice, Revisions]:
         cluster = await read_cluster(client, credentials.server)
-        return choosing.choose(values, cluster), await applying.read_revisions(client)
+        known = await applying.read_revisions(client)
+        if known:
+            return choosing.kept(installing.upgraded(known, values).settings, cluster), known
+        return choosing.choose(values, cluster), known
 
     return clusters.run(credentials, read)
 

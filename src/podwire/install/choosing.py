@@ -54,6 +54,13 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
     return Choice(settings, tuple(sources), found_hints)
 
 
+def kept(settings: Settings, cluster: Cluster) -> Choice:
+    """The settings of an installation that is there already. Raises SettingsError beside a kube-proxy."""
+    _refuse_beside_kube_proxy(settings, cluster)
+    source = "podwire is installed here: settings that are not given stay as they are"
+    return Choice(settings, (source,), tuple(detection.hints(cluster, dns=settings.dns)))
+
+
 def _detected(values: Mapping[str, Any], cluster: Cluster) -> Iterator[tuple[str, detection.Found]]:
     if not values.get("service_cidrs"):
         yield "service_cidrs", detection.service_cidrs(cluster)

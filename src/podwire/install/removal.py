@@ -55,7 +55,7 @@ async def found(client: Client) -> list[Manifest]:
         for one in labelled.items:
             metadata = {"name": one.metadata.name, "namespace": one.metadata.namespace, "labels": one.metadata.labels}
             body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
-            objects.setdefault((kind, one.key), Manifest(kind, body))
+            objects[kind, one.key] = Manifest(kind, body)  # with the labels that it has now
     order = {kind.kind: place for place, kind in enumerate(APPLIED)}
     return sorted(objects.values(), key=lambda one: -order[one.kind.kind])
 
