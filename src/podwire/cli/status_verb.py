@@ -44,13 +44,13 @@ def _cluster(target: Target, output: str) -> None:
     from podwire.insight.status import reading, report
     from podwire.lab.host import worlds
 
+    for world in worlds.living():
+        click.echo(f"World '{world.name}' runs too: 'podwire status --name {world.name}'.", err=True)
     found = reading.of_cluster(target)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
-        return
-    click.echo(report.text(found))
-    for world in worlds.living():
-        click.echo(f"World '{world.name}' runs too: 'podwire status --name {world.name}'.", err=True)
+    else:
+        click.echo(report.text(found))
 
 
 def _worlds(name: str | None, output: str) -> None:

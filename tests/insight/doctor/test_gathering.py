@@ -152,6 +152,9 @@ def test_configurations_are_read_in_the_order_of_runtimes(tmp_path: Path) -> Non
     (tmp_path / "podwire").write_text("")
     (tmp_path / "podwire").chmod(0o755)
     assert machine.plugin(tmp_path)[1]
+    (tmp_path / "calico").write_text("")
+    assert machine.other_plugins(tmp_path) == ("calico",)
+    assert machine.other_plugins(tmp_path / "absent") == ()
 
 
 @sandboxed

@@ -79,6 +79,7 @@ def test_a_machine_before_an_installation_need_not_be_set_up() -> None:
             "00-cilium.conf (cilium-cni) sorts",
         ),
         (checks.cni_configuration, {"cni_files": (OWN, BEHIND)}, Level.WARNING, "of flannel, portmap beside podwire's"),
+        (checks.cni_configuration, {"cni_others": ("calico",)}, Level.WARNING, "are on this node: calico"),
         (checks.cni_configuration, {"cni_plugin_works": False}, Level.ERROR, "/opt/cni/bin/podwire does not exist"),
         (
             checks.cni_configuration,

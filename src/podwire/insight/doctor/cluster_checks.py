@@ -39,7 +39,7 @@ def api(cluster: ClusterFacts) -> Iterator[Finding]:
 
 
 def credentials(cluster: ClusterFacts) -> Iterator[Finding]:
-    """The credentials of who runs this."""
+    """The credentials of this user."""
     yield from access_checks.ending(HERE, cluster.expiries, cluster.time)
 
 
@@ -134,7 +134,7 @@ def _within(block: IPNetwork, whole: IPNetwork) -> bool:
 
 
 def dns(cluster: ClusterFacts) -> Iterator[Finding]:
-    """Whether there is a DNS that pods are told of."""
+    """Whether the cluster has a DNS, and a pod of it is ready."""
     if cluster.dns is None:
         yield rules.DNS_ABSENT.found("Service kube-system/kube-dns")
         return

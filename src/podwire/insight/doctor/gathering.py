@@ -49,6 +49,7 @@ def gather(request: NodeRequest) -> NodeFacts:
     parts.add("links", machine.pod_links)
     parts.add("rules", machine.rules)
     parts.add("cni_files", lambda: tuple(machine.cni_files(folder)))
+    parts.add("cni_others", lambda: machine.other_plugins(Path(request.cni_plugins)))
     parts.add("probes", lambda: _probes(request, parts.facts.get("uplink")))
     parts.add("dns", lambda: tuple(dns_query.answers(request.dns)))
     foreign, dropping = parts.facts.pop("rules", ((), ()))

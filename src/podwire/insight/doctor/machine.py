@@ -21,6 +21,20 @@ FORWARDING = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 LOOSE = "net/netfilter/nf_conntrack_tcp_loose"
 PARAMETERS = (*FORWARDING, LOOSE)
 COUNT, LIMIT = "net/netfilter/nf_conntrack_count", "net/netfilter/nf_conntrack_max"
+OTHER_PLUGINS = frozenset(
+    {
+        "antrea",
+        "aws-cni",
+        "azure-vnet",
+        "calico",
+        "cilium-cni",
+        "flannel",
+        "kube-ovn",
+        "ovn-k8s-cni-overlay",
+        "weave-net",
+    }
+)
+"""Names that pod networks give their plugins; those of containernetworking/plugins belong to nobody."""
 CONFIGURATIONS = (".conf", ".conflist", ".json")
 """Endings of files that runtimes read. Source: containernetworking/cni `libcni`."""
 
@@ -87,6 +101,14 @@ def cni_files(folder: Path) -> Iterator[CniFile]:
             yield CniFile(name, tuple(str(plugin["type"]) for plugin in plugins))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             yield CniFile(name, problem=f"{type(error).__name__}: {error}")
+
+
+def other_plugins(folder: Path) -> tuple[str, ...]:
+    """Return the plugins of other pod networks in a folder of plugins."""
+    try:
+        return tuple(sorted(OTHER_PLUGINS & set(os.listdir(folder))))
+    except FileNotFoundError:
+        return ()
 
 
 def plugin(folder: Path) -> tuple[str, bool]:

@@ -101,6 +101,8 @@ def cni_configuration(facts: NodeFacts) -> Iterator[Finding]:
             yield rules.CNI_UNREADABLE.found(facts.node, file=path, problem=file.problem)
         elif PLUGIN_TYPE not in file.plugins:
             yield from _other_configuration(facts, file, own)
+    if facts.cni_others:
+        yield rules.CNI_LEFTOVERS.found(facts.node, plugins=", ".join(facts.cni_others))
     if not facts.installed:
         return
     if own is None:

@@ -134,6 +134,7 @@ class NodeFacts(msgspec.Struct, frozen=True):
     dropping: tuple[DroppingChain, ...] = ()
     cni_folder: str = ""
     cni_files: tuple[CniFile, ...] = ()
+    cni_others: tuple[str, ...] = ()
     cni_plugin: str = ""
     cni_plugin_works: bool = False
     agent: AgentStatus | None = None

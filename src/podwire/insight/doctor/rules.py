@@ -144,6 +144,13 @@ CNI_OTHERS = _warning(
     "remove it: a runtime uses it as soon as podwire's is not there",
 )
 
+CNI_LEFTOVERS = _warning(
+    "cni-configuration",
+    "plugins of other pod networks are on this node: {plugins}",
+    "where such a network is removed from the cluster, remove them and its configuration too; else its pods write both"
+    " again",
+)
+
 NO_AGENT = _error("agent", "{problem}", "let the DaemonSet podwire-agent run here")
 AGENT_UNREACHED = _error("agent", "its agent cannot be reached: {problem}", "see 'podwire logs agent --node {node}'")
 AGENT_SILENT = _error(
