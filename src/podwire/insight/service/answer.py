@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from podwire.insight.operations.programs import ClusterError
-from podwire.insight.service import access_findings, choices, reading
+from podwire.insight.service import access_findings, agent_settings, choices, reading
+from podwire.insight.service.agent_settings import AgentSettings
 from podwire.insight.service.explain import explain
 from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.text import text
@@ -35,10 +36,13 @@ def answer(question: Question, target: Target, *, json: bool) -> str:
     world = target.world
     objects = target.read(lambda client: reading.read(client, question.service))
     _check_node(question.node, objects)
-    allowed = question.allow_external_ips or (world is not None and world.external_ips)
-    settings = NodeView("", allow_external_ips=allowed)
-    ranges = world.announced if world is not None else ()
-    report = explain(objects, settings, question.node, ranges)
+    if world is None:
+        agents = target.read(agent_settings.read)
+    else:
+        agents = AgentSettings(allow_external_ips=world.external_ips, announced=world.announced)
+    allowed = question.allow_external_ips or agents.allow_external_ips
+    settings = NodeView("", nodeport_addresses=agents.nodeport_addresses, allow_external_ips=allowed)
+    report = explain(objects, settings, question.node, agents.announced)
     if question.kernel and report.frontends:
         from podwire.insight.service import kernel_reading
 
