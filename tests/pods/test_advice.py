@@ -1,5 +1,6 @@
 """What is logged about Nodes that lack something, and when."""
 
+import asyncio
 import ipaddress
 import logging
 
@@ -37,20 +38,44 @@ def test_why_a_node_cannot_be_reached() -> None:
     assert unreachable(network(2), own, DIRECT) == unreachable(network(2), own, VXLAN) == ""
 
 
-def test_each_is_logged_when_it_changes(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_a_node_lacks_is_logged_when_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    advice, view = NodeAdvice("node-1"), NetworkView("node-1", DIRECT, no_router)
+    advice, view = NodeAdvice("node-1", patience=0.0), NetworkView("node-1", DIRECT, no_router)
+    running = asyncio.create_task(advice.run())
     advice.nodes_complete(view, DIRECT)
-    for own in (BARE, BARE, network(1)):
-        view.nodes["node-1"] = own
+    async with asyncio.timeout(10):
+        for own, count in ((None, 1), (BARE, 2), (BARE, 2), (network(1), 3), (BARE, 4)):
+            advice.own_changed(own, DIRECT)
+            while len(caplog.records) < count:  # noqa: ASYNC110  a log is observed
+                await asyncio.sleep(0)
+    running.cancel()
+    assert [record.message.partition(",")[0] for record in caplog.records] == [
+        "pods get no network on node node-1: its Node does not exist; its kubelet makes it",
+        "pods get no network on node node-1: its Node has no InternalIP",
+        "node node-1 has all that its pods need",
+        "pods get no network on node node-1: its Node has no InternalIP",
+    ]
+
+
+async def test_what_is_there_in_time_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    advice = NodeAdvice("node-1", patience=30.0)
+    running = asyncio.create_task(advice.run())
+    for own in (None, BARE, network(1)):
         advice.own_changed(own, DIRECT)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    running.cancel()
+    assert not caplog.records
+
+
+def test_nodes_that_cannot_be_reached_are_logged_when_that_changes(caplog: pytest.LogCaptureFixture) -> None:
+    advice, view = NodeAdvice("node-1"), NetworkView("node-1", DIRECT, no_router)
+    view.nodes["node-1"] = network(1)
     for peer in (SIX, SIX, network(2), SIX):
         view.nodes["six"] = peer
         advice.peer_changed("six", view, DIRECT)
     assert [record.message.partition(":")[0] for record in caplog.records] == [
-        "Node node-1 does not exist yet",
-        "node node-1 waits",
-        "node node-1 has all that its pods need",
         "pods of node six cannot be reached from here",
         "pods of node six cannot be reached from here",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
 
@@ -11,29 +13,54 @@ from podwire.pods.view import NetworkView
 
 log = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 10.0
+NO_NODE = "its Node does not exist; its kubelet makes it"
+
 
 class NodeAdvice:
-    """Logs what the node with this name lacks and which nodes it cannot reach, each time that this changes."""
+    """Logs what the node with this name lacks and which nodes it cannot reach, each time that this changes.
 
-    def __init__(self, node: str) -> None:
+    What it lacks is logged when it has lasted for `patience` seconds: at a start the Node is made in steps.
+    """
+
+    def __init__(self, node: str, patience: float = PATIENCE_SECONDS) -> None:
         self._node = node
+        self._patience = patience
         self._missing: tuple[str, ...] = ()
+        self._changed = asyncio.Event()
         self._unreachable: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Log what the node lacks until cancelled."""
+        logged: tuple[str, ...] = ()
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._missing:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._patience):
+                        await self._changed.wait()
+                        continue
+            if self._missing != logged:
+                self._log()
+            logged = self._missing
+
+    def _log(self) -> None:
+        if self._missing:
+            log.warning("pods get no network on node %s: %s", self._node, "; ".join(self._missing))
+        else:
+            log.info("node %s has all that its pods need", self._node)
 
     def nodes_complete(self, view: NetworkView, cluster: Cluster) -> None:
         """All Nodes are known."""
-        if view.own is None:
-            log.warning("Node %s does not exist yet: no pod gets a network here until a kubelet makes it", self._node)
+        self.own_changed(view.own, cluster)
         for name in view.nodes:
             self.peer_changed(name, view, cluster)
 
-    def own_changed(self, own: NodeNetwork, cluster: Cluster) -> None:
-        """The node's own Node has changed."""
-        before, self._missing = self._missing, tuple(missing(own, cluster))
-        if self._missing and self._missing != before:
-            log.warning("node %s waits: %s", self._node, "; ".join(self._missing))
-        elif before and not self._missing:
-            log.info("node %s has all that its pods need: %s", self._node, ", ".join(map(str, own.ranges)))
+    def own_changed(self, own: NodeNetwork | None, cluster: Cluster) -> None:
+        """The node's own Node has changed; None: it does not exist."""
+        self._missing = (NO_NODE,) if own is None else tuple(missing(own, cluster))
+        self._changed.set()
 
     def peer_changed(self, name: str, view: NetworkView, cluster: Cluster) -> None:
         """Another Node has changed."""
@@ -63,7 +90,7 @@ def missing(own: NodeNetwork, cluster: Cluster) -> Iterator[str]:
 def unreachable(peer: NodeNetwork, own: NodeNetwork, cluster: Cluster) -> str:
     """Return why another node's pods cannot be reached from this one; the empty text where they can."""
     lacking = [f"IPv{network.version}" for network in peer.ranges if peer.address(network.version) is None]
-    if cluster.mode is Mode.NONE or not peer.ranges or not peer.addresses:
+    if cluster.mode is Mode.NONE or not peer.ranges or not peer.addresses or not own.addresses:
         return ""
     if not cluster.mode.has_tunnel:
         return f"it has no {' and no '.join(lacking)} InternalIP that leads to its pods" if lacking else ""

@@ -113,6 +113,7 @@ class PodNetwork:
             tasks.create_task(self._routes.run())  # the tunnel only after the rules that guard it
             await self._operations.restore()
             tasks.create_task(self._watch.run())
+            tasks.create_task(self._advice.run())
             tasks.create_task(Server(self._settings.socket, self._operations, self.requests).run())
             tasks.create_task(self._operations.keep_mark())
 
@@ -167,7 +168,7 @@ class PodNetwork:
 
     def _own_changed(self, own: NodeNetwork) -> None:
         """Take over the ranges and addresses of this node itself: they are in every row that leads to a peer."""
-        self._advice.own_changed(own, self._settings.cluster)
+        self._advice.own_changed(self._view.own, self._settings.cluster)
         if own.ranges:
             self._store.use(Ranges(own.ranges))
         self._watch.look()
