@@ -21,6 +21,7 @@ from podwire.pods.rows import TunnelRow
 from podwire.pods.sink import PodSetSink
 from podwire.policy.sink import PolicySink
 from podwire.services.sink import ServiceSink
+from podwire.testing import eventually
 from tests.announcement.test_sink import Silent
 from tests.sandbox import sandboxed
 
@@ -64,6 +65,13 @@ async def as_an_agent_leaves_it() -> None:
         netlink.run([routes.replace_route(Route(ipaddress.ip_network("10.244.0.0/24"), pod_links.ROUTE_PROTOCOL, 0))])
 
 
+def link_locals_are_complete() -> bool:
+    """Whether the kernel has made the routes to the links' own IPv6 addresses, which come later than these."""
+    command = ("ip", "-6", "route", "show", "table", "local")
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sum(line.startswith("local fe80:") for line in listed.splitlines()) == 2
+
+
 def prepare() -> None:
     """A node with an uplink, and rules and routes of its own."""
     for command in (
@@ -77,6 +85,7 @@ def prepare() -> None:
         "nft list table inet firewall",
     ):
         subprocess.run(command.split(), check=True, capture_output=True)
+    eventually(link_locals_are_complete, what="duplicate address detection of both links")
     sysctl.write({"net/ipv4/conf/all/accept_redirects": 0})
     for folder in (FILES.plugins, FILES.configurations):
         folder.mkdir()
