@@ -15,6 +15,18 @@ TOP = Path(__file__).parents[3]
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
+IMPORTS = """
+import importlib, pkgutil, podwire
+failed = []
+for module in pkgutil.walk_packages(podwire.__path__, "podwire."):
+    try:
+        importlib.import_module(module.name)
+    except (ImportError, SystemExit):
+        failed.append(module.name)
+print("not importable:", *sorted(failed))
+"""
+"""The program itself, and the plugin of pytest, are the two that nobody imports there."""
+
 PROGRAMS = {
     "version": (["podwire", "--version"], "podwire, version"),
     "agent": (["podwire", "agent", "--help"], "Run the agent of a node"),
@@ -29,6 +41,9 @@ PROGRAMS = {
         ],
         "loaded",
     ),
+    "controller": (["podwire", "controller", "--help"], "Usage: podwire controller"),
+    "doctor": (["podwire", "doctor", "--help"], "Usage: podwire doctor"),
+    "modules": (["python", "-c", IMPORTS], "not importable: podwire.__main__ podwire.testing.plugin\n"),
     "plugin": (["podwire-cni"], "CNI_COMMAND is not set"),
 }
 
