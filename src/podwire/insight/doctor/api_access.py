@@ -22,6 +22,7 @@ from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import SERVICE_ACCOUNT, Credentials, CredentialsError
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import Object, Struct
+from podwire.pki.validity import valid_until
 
 TRIES = 3
 WAIT_SECONDS = 5.0
@@ -133,10 +134,7 @@ def expiries(credentials: Credentials) -> Iterator[Expiry]:
             renewed = Path(credentials.token_file).is_relative_to(SERVICE_ACCOUNT)
             yield Expiry("token of the agent's ServiceAccount" if renewed else "token", expires, renewed)
     if credentials.certificate_file:
-        from cryptography import x509
-
-        certificate = x509.load_pem_x509_certificate(Path(credentials.certificate_file).read_bytes())
-        yield Expiry("client certificate", certificate.not_valid_after_utc.timestamp())
+        yield Expiry("client certificate", valid_until(Path(credentials.certificate_file).read_text()))
 
 
 def token_end(token: str) -> float | None:
