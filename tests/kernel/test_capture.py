@@ -15,7 +15,7 @@ from podwire.kernel.packet_filter import MOST_PORTS, leaving_out
 from tests.sandbox import sandboxed
 
 
-def knock(*addresses: tuple[str, int]) -> None:
+def try_ports(*addresses: tuple[str, int]) -> None:
     """Send a SYN to each closed port: a packet and its refusal."""
     for address, port in addresses:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as client:
@@ -24,7 +24,7 @@ def knock(*addresses: tuple[str, int]) -> None:
 
 def captured(limits: Limits, *addresses: tuple[str, int]) -> bytes:
     """What is captured on lo until a limit while these ports are tried, from the moment when it listens."""
-    thread = threading.Thread(target=knock, args=addresses)
+    thread = threading.Thread(target=try_ports, args=addresses)
 
     class Started(io.BytesIO):
         def flush(self) -> None:

@@ -113,17 +113,17 @@ def test_the_end_of_a_token_is_read_where_it_has_one(tmp_path: Path) -> None:
 
 
 async def test_rights_are_reviewed_one_by_one() -> None:
-    asked: list[dict[str, Any]] = []
+    reviewed: list[dict[str, Any]] = []
 
     async def handler(request: web.Request) -> web.Response:
         attributes = (await request.json())["spec"]["resourceAttributes"]
-        asked.append(attributes)
+        reviewed.append(attributes)
         allowed = (attributes["verb"], attributes["resource"]) != ("watch", "networkpolicies")
         return web.json_response({"status": {"allowed": allowed}}, status=201)
 
     async with connected(handler) as client:
         assert await api_access.denied(client, AGENT) == (Right("watch", "networkpolicies.networking.k8s.io"),)
-    assert len(asked) == sum(len(resources) * len(verbs) for _, resources, verbs in RULES[AGENT])
+    assert len(reviewed) == sum(len(resources) * len(verbs) for _, resources, verbs in RULES[AGENT])
 
 
 async def test_an_api_server_is_reached_or_is_not() -> None:

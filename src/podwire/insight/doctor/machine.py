@@ -69,7 +69,7 @@ def uplink(addresses: Iterable[str]) -> LinkFact | None:
 
 
 def pod_links() -> tuple[LinkFact, ...]:
-    """Return the links of pods and the tunnel. Of links with one mtu the first stands for all."""
+    """Return the links of pods and the tunnel. Of links with the same mtu only the first."""
     seen: dict[tuple[str, int], LinkFact] = {}
     with Netlink() as netlink:
         for link in links.links(netlink):
