@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -57,6 +57,10 @@ LARGE = Size(nodes=1_000, services=5_000, endpoints=10, namespaces=100, policies
 MIDDLE = Size(nodes=40, services=1_000, endpoints=10, namespaces=20, policies=40, own=250)
 SMALL = Size(nodes=40, services=300, endpoints=10, namespaces=20, policies=40, own=50)
 
+GOALS: Mapping[str, float] = {"memory": 80.0, "idle_share": 2.0}
+LARGE_GOALS: Mapping[str, float] = {"idle_share": 2.0}
+NO_GOALS: Mapping[str, float] = {}
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -73,6 +77,20 @@ class Sample:
     """Megabytes a second."""
 
     churn_memory: float
+
+
+CHURN = f"{PODS_A_SECOND} pods/s replaced elsewhere"
+FIELDS = {
+    "start_seconds": ("start to programmed", "s"),
+    "start_processor": ("processor time of the start", "s"),
+    "start_received": ("received at the start", "MB"),
+    "memory": ("memory", "MB"),
+    "peak": ("largest resident set", "MB"),
+    "idle_share": ("idle, share of a core", "%"),
+    "churn_share": (f"{CHURN}, share of a core", "%"),
+    "churn_received": (f"{CHURN}, received", "MB/s"),
+}
+"""How the figures of a sample are called, and their units."""
 
 
 @contextlib.contextmanager
@@ -240,30 +258,18 @@ def figures(*, quick: bool) -> Iterator[Figure]:
     """The agent at two sizes, and kube-proxy beside it. Raises MissingGoError, NotRootError."""
     kube_api_server.build()
     programs.build(programs.KUBE_PROXY)
-    if quick:
-        yield from _figures(SMALL, 1, None, None)
-        return
-    yield from _figures(MIDDLE, 1, 80.0, 2.0)
-    yield from _figures(LARGE, 1, None, 2.0)
+    for size, rounds, goals in ((SMALL, 1, NO_GOALS),) if quick else ((MIDDLE, 1, GOALS), (LARGE, 1, LARGE_GOALS)):
+        yield from of(size, in_root_sandbox(compare, size, rounds, (OURS, PEER)), goals)
 
 
-def _figures(size: Size, rounds: int, memory: float | None, idle: float | None) -> Iterator[Figure]:
-    found = in_root_sandbox(compare, size, rounds, (OURS, PEER))
+def of(size: Size, found: dict[str, list[Sample]], goals: Mapping[str, float]) -> Iterator[Figure]:
+    """The figures of these samples, the agent's with their goals by field."""
     where = f"{size.nodes:,} nodes, {size.services:,} Services, {size.pods:,} pods, {size.own} of them here"
     for name, samples in found.items():
         ours = name == OURS
-        for text, field, unit, goal in (
-            ("start to programmed", "start_seconds", "s", None),
-            ("processor time of the start", "start_processor", "s", None),
-            ("received at the start", "start_received", "MB", None),
-            ("memory", "memory", "MB", memory),
-            ("largest resident set", "peak", "MB", None),
-            ("idle, share of a core", "idle_share", "%", idle),
-            (f"{PODS_A_SECOND} pods/s replaced elsewhere, share of a core", "churn_share", "%", None),
-            (f"{PODS_A_SECOND} pods/s replaced elsewhere, received", "churn_received", "MB/s", None),
-        ):
+        for field, (text, unit) in FIELDS.items():
             value = statistics.median(getattr(one, field) for one in samples)
-            yield Figure(f"{where}: {name}, {text}", value, unit, goal if ours else None)
+            yield Figure(f"{where}: {name}, {text}", value, unit, goals.get(field) if ours else None)
 
 
 def main() -> None:
