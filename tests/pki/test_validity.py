@@ -20,10 +20,7 @@ def certificate(end: datetime) -> str:
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-@pytest.mark.parametrize(
-    "end",
-    [datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC), datetime(2049, 12, 31, tzinfo=UTC), datetime(2071, 1, 1, tzinfo=UTC)],
-)
+@pytest.mark.parametrize("year", [2031, 2049, 2050, 2071])
 def test_both_forms_of_a_time_are_read_and_the_first_certificate_counts(year: int) -> None:
     end = datetime(year, 2, 3, 4, 5, 6, tzinfo=UTC)
     other = certificate(datetime(2030, 1, 1, tzinfo=UTC))
