@@ -9,6 +9,8 @@ import pytest
 from podwire.agent import kube_proxy_leftovers
 from podwire.agent.kube_proxy_leftovers import refuse_beside_kube_proxy, removals, remove
 from podwire.component.program import StartRefusedError
+from podwire.kernel import bridges, links
+from podwire.kernel.netlink import Netlink
 from podwire.kernel.nftables import Nftables
 from tests.sandbox import sandboxed
 
@@ -83,6 +85,22 @@ async def test_its_tables_are_removed_and_others_remain(tmp_path: Path, monkeypa
     assert NAT.encode() in removed
     assert foreign.replace(b"-A", b"-D") in removed, "comments that are no UTF-8 are passed on as they are"
     await remove()
+
+
+@sandboxed
+async def test_the_link_with_the_addresses_of_services_is_removed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with Netlink() as netlink:
+        netlink.run([bridges.bridge(name, 1500) for name in ("kube-ipvs0", "kube-bridge")])
+        await kube_proxy_leftovers.report()
+        assert "link kube-ipvs0" in caplog.text
+        await remove()
+        assert {link.name for link in links.links(netlink)} == {"lo", "kube-bridge"}
+    caplog.clear()
+    await kube_proxy_leftovers.report()
+    assert not caplog.text
 
 
 def install(folder: Path, name: str, script: str) -> None:

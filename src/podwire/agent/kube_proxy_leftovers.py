@@ -1,8 +1,10 @@
 """kube-proxy on a node of podwire: not beside it; what it left is removed with `--replace-kube-proxy`.
 
-Only what kube-proxy's own `--cleanup` removes: its nftables tables, and its chains of iptables with the rules that
-jump to them. Chains of the kubelet (KUBE-FIREWALL, KUBE-KUBELET-CANARY, KUBE-IPTABLES-HINT) and virtual servers of IPVS
-are left alone. Sources: k8s.io/kubernetes `pkg/proxy/nftables/cleanup.go`, `pkg/proxy/iptables/cleanup.go`.
+Only what kube-proxy's own `--cleanup` removes: its nftables tables, its chains of iptables with the rules that jump to
+them, and the link that holds all addresses of Services in mode ipvs. Chains of the kubelet (KUBE-FIREWALL,
+KUBE-KUBELET-CANARY, KUBE-IPTABLES-HINT) are left alone, and virtual servers of IPVS: without that link they get no
+packets, as podwire's rules translate before. Sources: k8s.io/kubernetes `pkg/proxy/nftables/cleanup.go`,
+`pkg/proxy/iptables/cleanup.go`, `pkg/proxy/ipvs/proxier.go`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 
 from podwire.component.program import StartRefusedError
-from podwire.kernel import nft_tables
+from podwire.kernel import links, nft_tables
+from podwire.kernel.netlink import Netlink
 from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,7 @@ PORTS = (10256, 10249)
 ANSWER_SECONDS = 2.0
 
 TABLES = ("ip kube-proxy", "ip6 kube-proxy")
+IPVS_LINK = "kube-ipvs0"
 CHAINS = frozenset(
     {
         "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-FORWARD",
@@ -69,6 +73,8 @@ async def report() -> None:
 
 def _found() -> list[str]:
     found = [f"nftables table {table}" for table in present_tables()]
+    with Netlink() as netlink:
+        found += [f"link {IPVS_LINK}"] if _has_ipvs_link(netlink) else []
     for program in IPTABLES:
         save = shutil.which(f"{program}-save")
         if save is not None and any(removals(_run([save]).stdout)):
@@ -93,7 +99,20 @@ async def remove() -> None:
         log.warning("kube-proxy's leftovers cannot be removed: %s; run 'kube-proxy --cleanup' on this node", error)
 
 
+def _has_ipvs_link(netlink: Netlink) -> bool:
+    return any(link.name == IPVS_LINK for link in links.links(netlink))
+
+
+def _remove_ipvs_link() -> None:
+    """Addresses of Services on this link are the node's own, so that no Service's other ports are refused."""
+    with Netlink() as netlink:
+        if _has_ipvs_link(netlink):
+            netlink.run([links.delete(IPVS_LINK)])
+            log.info("removed kube-proxy's link %s", IPVS_LINK)
+
+
 def _remove_all() -> None:
+    _remove_ipvs_link()
     nftables = Nftables()
     try:
         for table in remove_tables(nftables):
