@@ -15,6 +15,7 @@ from podwire.kernel.routes import Route
 from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.pods import links as pod_links
 from podwire.pods import node_files
+from podwire.pods.attachment import LINK_PREFIX, Attachment, AttachmentKey, PodIdentity
 from podwire.pods.node_files import NodeFiles
 from podwire.pods.node_routes import NodeRouteSink
 from podwire.pods.rows import TunnelRow
@@ -125,3 +126,32 @@ async def test_a_step_that_fails_stops_no_other() -> None:
     assert result.failed[0].startswith("files: ")
     with Netlink() as netlink:
         assert links.find(netlink, "podwire.vxlan") is None
+
+
+def pod_link(name: str, adopted_mac: str, address: str) -> None:
+    """A link of a pod as the agent leaves it: with its mark, and the node's route to the pod."""
+    pod = PodIdentity("shop", "web", "uid")
+    attachment = Attachment(AttachmentKey(name, "eth0"), pod, "/run/netns/pod", (), adopted_mac)
+    for command in (
+        f"ip link add {name} type veth peer name x{name}",
+        f"ip link set {name} up",
+        f"ip link set x{name} up",
+        f"ip route add {address} dev {name} proto {pod_links.ROUTE_PROTOCOL}",
+    ):
+        subprocess.run(command.split(), check=True)
+    subprocess.run(["ip", "link", "set", name, "alias", pod_links.alias_of(attachment)], check=True)
+
+
+@sandboxed
+async def test_links_of_another_plugin_stay_with_the_routes_to_them() -> None:
+    prepare()
+    await as_an_agent_leaves_it()
+    own, other = f"{LINK_PREFIX}own", f"{LINK_PREFIX}other"
+    pod_link(own, "", "10.244.7.1")
+    pod_link(other, "02:00:00:00:00:02", "10.244.7.2")
+    node_restoration.restore(FILES)
+    with Netlink() as netlink:
+        assert links.find(netlink, own) is None
+        assert links.find(netlink, other) is not None
+        kept = [str(way.destination) for way in routes.routes(netlink, 4, pod_links.ROUTE_PROTOCOL)]
+    assert kept == ["10.244.7.2/32"]

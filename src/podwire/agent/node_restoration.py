@@ -1,7 +1,8 @@
 """A node without podwire: remove all that its agent changed, and restore what was there before.
 
 The list is the table "What the agent changes on its node" of docs/architecture.md. Every step may be repeated, and one
-that fails stops no other. Connections of the node's pods end, as their links do.
+that fails stops no other. Connections of the node's pods end, as their links do; links that another plugin of the chain
+made stay, with the routes to them, until that plugin removes them.
 """
 
 from __future__ import annotations
@@ -65,16 +66,19 @@ def _tables(_: NodeFiles) -> list[str]:
 def _links(_: NodeFiles) -> list[str]:
     with Netlink() as netlink:
         devices = [link.name for link in links.links(netlink) if link.name.startswith(LINK_PREFIX)]
-        pods = sorted(pod_links.present())
+        adopted = pod_links.adopted()
+        pods = [link.name for link in pod_links.present().values() if link.index not in adopted]
         netlink.run([links.delete(name) for name in (*devices, *pods)])
     return [*(f"removed link {name}" for name in devices), *([f"removed {len(pods)} links of pods"] if pods else [])]
 
 
 def _routes(_: NodeFiles) -> list[str]:
     with Netlink() as netlink:
-        found = [
-            route for protocol in PROTOCOLS for version in (4, 6) for route in routes.routes(netlink, version, protocol)
-        ]
+        made = (
+            way for protocol in PROTOCOLS for version in (4, 6) for way in routes.routes(netlink, version, protocol)
+        )
+        adopted = pod_links.adopted()
+        found = [way for way in made if way.link not in adopted]
         proxies = list(proxy_neighbours.proxy_neighbours(netlink, announcement.PROTOCOL))
         netlink.run([*map(routes.delete_route, found), *map(proxy_neighbours.delete, proxies)])
     return [*_counted(len(found), "routes"), *_counted(len(proxies), "announced addresses")]

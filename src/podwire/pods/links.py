@@ -228,6 +228,11 @@ def present() -> dict[str, Link]:
         }
 
 
+def adopted() -> frozenset[int]:
+    """The indices of the links that earlier plugins made and podwire took over."""
+    return frozenset(link.index for link in present().values() if link.alias.startswith(_ADOPTED))
+
+
 class _End(msgspec.Struct, frozen=True):
     """One namespace as CHECK sees it."""
 
