@@ -86,14 +86,12 @@ def _data_source() -> dict[str, Any]:
 
 
 def _node() -> dict[str, Any]:
-    query = "label_values(podwire_rows, node)"
     return {
         "name": "node",
         "label": "Node",
         "type": "query",
         "datasource": SOURCE,
-        "query": {"query": query, "refId": "node"},
-        "definition": query,
+        "query": {"query": "label_values(podwire_rows, node)", "refId": "node"},
         "refresh": 2,
         "sort": 1,
         "multi": True,
