@@ -10,6 +10,7 @@ from podwire.kube.authentication import Authentication
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials, CredentialsError, ExecCommand
 from podwire.kube.kinds import CONFIG_MAPS
+from podwire.kube.kubeconfig import load
 from tests.apiserver.conftest import write_files
 from tests.kube.fake_server import connected, listing
 
@@ -93,3 +94,35 @@ async def test_a_command_that_yields_no_credentials_is_named(tmp_path: Path, scr
 async def test_a_command_that_is_not_installed_comes_with_its_hint() -> None:
     with pytest.raises(CredentialsError, match="No such file or directory; install it"):
         await exec_credentials.run(ExecCommand(V1, ("/nonexistent/login",), (), "install it"))
+
+
+async def test_a_certificate_of_a_command_remains_when_the_kubeconfig_is_written_again(tmp_path: Path) -> None:
+    files = write_files(tmp_path)
+    proof = [(files.folder / f"admin.{end}").read_text() for end in ("crt", "key")]
+    (tmp_path / "out").write_text(credential(clientCertificateData=proof[0], clientKeyData=proof[1]))
+    path = tmp_path / "kubeconfig"
+
+    def write(folder: Path) -> None:
+        login = {"apiVersion": V1, "command": "cat", "args": [str(folder / "out")]}
+        # A certificate in files of the kubeconfig is no file of the command: it is not closed.
+        own = {"client-certificate": str(files.folder / "admin.crt"), "client-key": str(files.folder / "admin.key")}
+        document = {
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": "https://a"}}],
+            "users": [{"name": "u", "user": {"exec": login, **own}}],
+        }
+        path.write_text(json.dumps(document, indent=len(str(folder)) % 7))
+
+    write(tmp_path)
+    authentication = Authentication(load(path))
+    await authentication.renew()
+    authentication.context()
+    used = authentication._credentials.certificate_file
+    assert used.startswith("/proc/self/fd/")
+    path.touch()
+    authentication.context()
+    assert authentication._credentials.certificate_file == used
+    write(tmp_path / "elsewhere")
+    authentication.context()
+    assert authentication._credentials.certificate_file != used

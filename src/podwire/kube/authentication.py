@@ -38,6 +38,8 @@ class Authentication:
         self._token_state: State | None = None
         self._kubeconfig_state = self._state_of_kubeconfig()
         self._status: ExecStatus | None = None
+        self._descriptors: tuple[int, ...] = ()
+        """Of the files in memory with the certificate and the key of the command."""
         self._running = asyncio.Lock()
 
     def context(self) -> ssl.SSLContext | bool:
@@ -89,10 +91,13 @@ class Authentication:
         except CredentialsError as error:
             log.warning("the credentials remain as they were: %s", error)
             return
-        if found.command != self._credentials.command:
+        kept = {"server": self._credentials.server}
+        if found.command is None or found.command != self._credentials.command:
             self._status = None
-        self._token = self._token if found.token_file or found.command else ""
-        self._credentials = msgspec.structs.replace(found, server=self._credentials.server)
+            self._token = self._token if found.token_file else ""
+        elif self._descriptors:  # what the same command returned remains valid
+            kept |= {"certificate_file": self._credentials.certificate_file, "key_file": self._credentials.key_file}
+        self._credentials = msgspec.structs.replace(found, **kept)
         self._context_state = self._token_state = None
 
     def _state_of_kubeconfig(self) -> State:
@@ -137,12 +142,13 @@ class Authentication:
         before, self._status, self._token = self._status, status, status.token
         certificate = status.client_certificate_data
         if certificate and (before is None or certificate != before.client_certificate_data):
-            for file in filter(None, (self._credentials.certificate_file, self._credentials.key_file)):
-                os.close(int(Path(file).name))
+            for descriptor in self._descriptors:
+                os.close(descriptor)
             files = {
                 "certificate_file": in_memory("client-certificate", certificate.encode()),
                 "key_file": in_memory("client-key", status.client_key_data.encode()),
             }
+            self._descriptors = tuple(int(Path(file).name) for file in files.values())
             self._credentials = msgspec.structs.replace(self._credentials, **files)
             self._context = None
 
