@@ -5,7 +5,7 @@ import pytest
 
 from podwire.component.other_networks import REPLACED
 from podwire.install import detection
-from podwire.install.choosing import choose
+from podwire.install.choosing import choose, kept
 from podwire.install.settings import SettingsError
 from podwire.kube.discovery import EndpointSlice
 from tests.install.cluster import cluster, daemon_set, dns_service, node
@@ -122,3 +122,12 @@ def test_the_service_of_another_dns_server_stays_as_it_is(
 def test_a_service_range_without_a_tenth_address_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match="tenth"):
         choose(given, cluster())
+
+
+def test_dns_that_is_wanted_later_gets_its_addresses() -> None:
+    without = choose({"dns": False}, cluster()).settings
+    assert without.dns_addresses == ()
+    wanted = msgspec.structs.replace(without, dns=True)
+    assert kept(wanted, cluster()).settings.dns_addresses == ("10.96.0.10", "fd00:10:96::a")
+    assert kept(wanted, cluster(dns_service=dns_service({}, "10.96.0.10"))).settings.dns_addresses == (), "another's"
+    assert kept(without, cluster()).settings == without

@@ -135,6 +135,16 @@ def test_objects_that_helm_has_now_are_left_to_helm(cluster: MemoryCluster) -> N
     assert cluster.log == []
 
 
+def test_objects_of_others_remain(cluster: MemoryCluster) -> None:
+    dns = ("services", NamespacedName("kube-system", "kube-dns"))
+    own = ("deployments", NamespacedName("shop", "network-panel"))
+    cluster.objects[dns]["metadata"]["labels"] = {"k8s-app": "kube-dns"}
+    metadata = {"name": "network-panel", "namespace": "shop", "labels": {"app.kubernetes.io/name": "podwire"}}
+    cluster.objects[own] = {"metadata": metadata}
+    assert uninstall(cluster) == []
+    assert {dns, own} <= cluster.objects.keys(), "a Service of another DNS server, an object of another namespace"
+
+
 def test_an_agent_that_does_not_end_stops_it(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.05)
     key = NamespacedName("kube-system", "stuck-agent")

@@ -71,6 +71,14 @@ def test_an_upgrade_takes_the_same_image_of_this_release(image: str, expected: s
         assert (settings.image, settings.version, settings.overlay) == (expected, own_version(), "vxlan")
 
 
+def test_the_ranges_of_a_new_pool_are_ranges_of_pods() -> None:
+    known = revisions.added({}, of_settings(changed(version=own_version(), pod_cidrs=("10.244.0.0/16",))))
+    pools = ("10.244.0.0/16", "10.250.0.0/16:25@pool=small")
+    assert installing.upgraded(known, {"pod_pools": pools}).settings.pod_cidrs == ("10.244.0.0/16", "10.250.0.0/16")
+    given = {"pod_pools": pools, "pod_cidrs": ("10.0.0.0/8",)}
+    assert installing.upgraded(known, given).settings.pod_cidrs == ("10.0.0.0/8",)
+
+
 def test_an_upgrade_needs_an_installation() -> None:
     with pytest.raises(SettingsError, match="podwire install"):
         installing.upgraded({}, {})

@@ -64,7 +64,11 @@ def command(
 
 def _wanted(known: Revisions, values: dict[str, Any], number: int | None) -> Revision:
     from podwire.install import installing, revisions
+    from podwire.install.settings import SettingsError
 
+    now = revisions.newest(known)
+    if values.get("dns") and now is not None and not now.settings.dns:
+        raise SettingsError("--dns: run 'podwire install --dns', which reads what serves the cluster's DNS now")
     return installing.upgraded(known, values) if number is None else revisions.chosen(known, number)
 
 

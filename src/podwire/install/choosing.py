@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
     values = {name: value for name, value in given.items() if value is not None}
     sources = []
     if values.get("pod_pools") and not values.get("pod_cidrs"):
-        values["pod_cidrs"] = tuple(str(one.network) for text in values["pod_pools"] for one in pool(text).ranges)
+        values["pod_cidrs"] = pool_ranges(values["pod_pools"])
     if cluster is not None:
         for name, found in _detected(values, cluster):
             values[name] = found.value
@@ -57,8 +57,15 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
 def kept(settings: Settings, cluster: Cluster) -> Choice:
     """The settings of an installation that is there already. Raises SettingsError beside a kube-proxy."""
     _refuse_beside_kube_proxy(settings, cluster)
+    if settings.dns and not settings.dns_addresses:  # DNS was not wanted before, or the Service was another's
+        settings = msgspec.structs.replace(settings, dns_addresses=_dns_addresses(settings.service_cidrs, cluster))
     source = "podwire is installed here: settings that are not given stay as they are"
     return Choice(settings, (source,), tuple(detection.hints(cluster, dns=settings.dns)))
+
+
+def pool_ranges(pools: Iterable[str]) -> tuple[str, ...]:
+    """The ranges of pods of these pools of nodes. Raises PoolError."""
+    return tuple(str(one.network) for text in pools for one in pool(text).ranges)
 
 
 def _detected(values: Mapping[str, Any], cluster: Cluster) -> Iterator[tuple[str, detection.Found]]:

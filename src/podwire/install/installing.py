@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from podwire.install import applying, changes, dns_deployment, following, kube_proxy, revisions
 from podwire.install.applying import InstallError, Say
+from podwire.install.choosing import pool_ranges
 from podwire.install.manifest import MANAGER_LABEL, Manifest
 from podwire.install.revisions import Revision, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, default_image, own_version
@@ -22,7 +24,7 @@ async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, pa
     """Change a cluster from its newest revision to this one, and wait until all is ready. Raises InstallError."""
     await _refuse_of_helm(client, wanted.manifests)
     now = revisions.newest(known)
-    # What is recorded first is found by an uninstall, however far this gets.
+    # Recorded first, so that an upgrade can go back from it, however far this gets.
     await applying.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
         await kube_proxy.end(client, say)
@@ -85,8 +87,11 @@ async def bring_in_steps(client: Client, wanted: Revision, known: Revisions, say
         known = revisions.added(known, one)
 
 
-def upgraded(known: Revisions, given: dict[str, object]) -> Revision:
-    """The newest installation as this release makes it, with these settings changed. Raises SettingsError."""
+def upgraded(known: Revisions, given: dict[str, Any]) -> Revision:
+    """The newest installation as this release makes it, with these settings changed. Raises SettingsError.
+
+    The ranges of new pools are added to those of all pods, where others are not given.
+    """
     now = revisions.newest(known)
     if now is None:
         raise SettingsError(
@@ -98,6 +103,9 @@ def upgraded(known: Revisions, given: dict[str, object]) -> Revision:
     changed = {**given, "version": version, "image": image}
     if "overlay" in given:
         changed.setdefault("overlay_accept", "")
+    if "pod_pools" in given:
+        pools = pool_ranges(changed["pod_pools"])
+        changed.setdefault("pod_cidrs", tuple(dict.fromkeys((*now.settings.pod_cidrs, *pools))))
     settings = msgspec.structs.replace(now.settings, **changed)
     return of_settings(settings)
 

@@ -25,27 +25,31 @@ from podwire.install.manifest import (
     NAME_LABEL,
     Manifest,
     manifest,
-    of_body,
 )
 from podwire.install.pod_states import POD_STATES, PodState
 from podwire.install.settings import NAMESPACE, default_image, own_version
 from podwire.install.waiting import until
 from podwire.kube.client import ApiError, Client
+from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, LEASES, NODES, POD_DISRUPTION_BUDGETS, SERVICES
 from podwire.kube.meta import NamespacedName
 
 SERVED = (DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES)
 """Kinds whose pods need an agent to end: their network has to be taken down by it."""
+NAMESPACES = frozenset({"", NAMESPACE, NODE_LEASES})
+"""Where objects of podwire are; the first are those of the whole cluster."""
 DNS_SECONDS = 40.0
 LEASE = manifest(LEASES, controller_deployment.NAME, {})
 """The controllers' own object."""
 
 
 async def found(client: Client) -> list[Manifest]:
-    """Every object of podwire in the cluster, in the order in which they are deleted. Raises ApiError."""
-    recorded = (body for one in (await applying.read_revisions(client)).values() for body in one.objects)
-    objects = {(one.kind, one.key): one for one in map(of_body, recorded)}
-    for kind in APPLIED:
+    """Every object of podwire in the cluster, in the order in which they are deleted. Raises ApiError.
+
+    By its label: an object of a name that podwire once used may belong to another program now, as a Service `kube-dns`.
+    """
+    objects: list[Manifest] = []
+    for kind in reversed(APPLIED):
         try:
             labelled = await client.list(kind, labelSelector=f"{NAME_LABEL}={NAME}")
         except ApiError as error:
@@ -53,11 +57,12 @@ async def found(client: Client) -> list[Manifest]:
                 continue  # the kind of an operator that is not installed
             raise
         for one in labelled.items:
+            if one.metadata.namespace not in NAMESPACES:
+                continue
             metadata = {"name": one.metadata.name, "namespace": one.metadata.namespace, "labels": one.metadata.labels}
             body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
-            objects[kind, one.key] = Manifest(kind, body)  # with the labels that it has now
-    order = {kind.kind: place for place, kind in enumerate(APPLIED)}
-    return sorted(objects.values(), key=lambda one: -order[one.kind.kind])
+            objects.append(Manifest(kind, body))
+    return objects
 
 
 async def image(client: Client) -> str:
