@@ -64,7 +64,7 @@ async def test_a_log_is_written_once_and_one_that_cannot_be_read_is_reported() -
     written: list[bytes] = []
     async with connected(handler) as client:
         problems = await logs.write_all(client, LogRequest(Program.AGENT, tail=3), written.append)
-    assert b"".join(written) == b"x | one\nx | two\n"
+    assert b"".join(written) == b"x | one\nx | two\n", "in the order of one log"
     assert problems == ["pod kube-system/y on a: container agent waits"]
 
 
