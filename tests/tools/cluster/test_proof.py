@@ -29,7 +29,7 @@ def test_evidence_holds_when_everything_in_it_does() -> None:
 
 def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
     evidence_file.save(tmp_path / run.FILE, seen())
-    assert run.evidence_of(tmp_path) == seen()
+    assert run.evidence_of([tmp_path]) == seen()
 
 
 def test_of_a_part_that_was_tried_again_only_the_last_try_counts() -> None:
@@ -44,7 +44,7 @@ def test_of_a_part_that_was_tried_again_only_the_last_try_counts() -> None:
 
 def test_another_folder_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no folder of a proof"):
-        run.evidence_of(tmp_path)
+        run.evidence_of([tmp_path])
 
 
 def test_the_page_has_each_part_each_figure_and_the_counts_of_the_suite() -> None:

@@ -128,17 +128,20 @@ def _run_suite(subject: Subject, plan: Plan) -> None:
     subject.check("suite", "sig-network tests", counts(done.results), not failed)
 
 
-def evidence_of(folder: Path) -> Evidence:
-    """What a finished proof has seen. Raises ValueError for another folder."""
-    try:
-        return load(folder / FILE)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{folder}: no folder of a proof: {error}; proofs are in {folder.parent}") from error
+def evidence_of(folders: Sequence[Path]) -> Evidence:
+    """What a finished proof has seen, or several of parts. Raises ValueError for another folder."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(load(folder / FILE))
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ValueError(f"{folder}: no folder of a proof: {error}; proofs are in {folder.parent}") from error
+    return joined(found)
 
 
 def write_page(folders: Sequence[Path]) -> None:
     """Write the page of a finished proof, or of several of parts. Raises ValueError for another folder."""
-    evidence = joined([evidence_of(folder) for folder in folders])
+    evidence = evidence_of(folders)
     _, lines = records.load(map(Path, evidence.suites))
     known = tables.load(suite.KNOWN)
     ran = {line.name for line in lines}
