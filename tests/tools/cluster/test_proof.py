@@ -29,7 +29,7 @@ def test_evidence_holds_when_everything_in_it_does() -> None:
 
 def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
     evidence_file.save(tmp_path / run.FILE, seen())
-    assert run.evidence_of([tmp_path]) == seen()
+    assert evidence_file.load(tmp_path / run.FILE) == seen()
 
 
 def test_of_a_part_that_was_tried_again_only_the_last_try_counts() -> None:
