@@ -13,7 +13,7 @@ from podwire.component.other_networks import NETWORKS, is_kube_proxy, replaced
 from podwire.install.dns_deployment import SERVICE_NAME
 from podwire.install.manifest import NAME, NAME_LABEL
 from podwire.install.settings import NAMESPACE, SettingsError
-from podwire.kube.addresses import IPNetwork
+from podwire.kube.addresses import IPNetwork, parsed_network
 from podwire.kube.apps import DaemonSet
 from podwire.kube.core import Node, Pod
 from podwire.kube.discovery import EndpointSlice
@@ -100,7 +100,8 @@ def _first_of_each_family(text: str) -> tuple[str, ...]:
 
 
 def _around_nodes(cluster: Cluster) -> tuple[str, ...]:
-    blocks = [ipaddress.ip_network(text) for node in cluster.nodes for text in _node_ranges(node)]
+    texts = (text for node in cluster.nodes for text in _node_ranges(node))
+    blocks = [block for block in map(parsed_network, texts) if block is not None]
     families = dict.fromkeys(block.version for block in blocks)
     return tuple(str(_around([one for one in blocks if one.version == version])) for version in families)
 

@@ -100,6 +100,18 @@ READY = Condition(type="Ready", status="True")
             "its podCIDR 10.244.0.128/25 overlaps 10.244.0.0/24 of a",
         ),
         (
+            {
+                "nodes": (
+                    node("a", "10.244.0.0/20", "no address"),
+                    node("b", "10.244.1.0/24", "192.0.2.2"),
+                    node("c", "10.244.2.1/24", "192.0.2.3"),
+                )
+            },
+            Level.ERROR,
+            "c",
+            "its podCIDR 10.244.2.0/24 overlaps 10.244.0.0/20 of a",
+        ),
+        (
             {"nodes": (node("a", "10.244.0.0/24", "10.244.0.9"),)},
             Level.ERROR,
             "a",

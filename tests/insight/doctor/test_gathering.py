@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -137,6 +138,15 @@ async def test_an_api_server_is_reached_or_is_not() -> None:
     assert found.certificate_expires is None
     gone = await api_access.reached(client._credentials)
     assert "onnect" in gone.problem
+
+
+async def test_an_api_server_that_ends_the_connection_is_a_problem() -> None:
+    async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await api_access.reached(Credentials(f"http://127.0.0.1:{port}"))).problem
 
 
 def test_configurations_are_read_in_the_order_of_runtimes(tmp_path: Path) -> None:

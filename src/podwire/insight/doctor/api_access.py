@@ -53,7 +53,7 @@ async def reached(credentials: Credentials) -> ApiFact:
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 found = await _once(credentials)
-        except (OSError, ssl.SSLError, TimeoutError, CredentialsError, ValueError) as error:
+        except (OSError, EOFError, asyncio.LimitOverrunError, CredentialsError, ValueError) as error:
             return ApiFact(credentials.server, str(error) or f"no answer within {WAIT_SECONDS:g} s")
         if best is None or found.milliseconds < best.milliseconds:
             best = found

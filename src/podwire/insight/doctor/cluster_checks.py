@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from podwire.component.other_networks import NETWORKS, is_kube_proxy, replaced
 from podwire.insight.doctor import access_checks, rules
 from podwire.insight.doctor.cluster_facts import ClusterFacts
 from podwire.insight.doctor.report import Finding
 from podwire.insight.operations.programs import Program
-from podwire.kube.addresses import IPNetwork
+from podwire.kube.addresses import IPNetwork, parsed_network
 from podwire.kube.core import Node
 
 HERE = "this machine"
@@ -98,11 +96,11 @@ def _remedy(node: str, detail: str) -> str:
 
 def pod_ranges(cluster: ClusterFacts) -> Iterator[Finding]:
     """podCIDRs that are missing, outside of the cluster's, or overlap."""
-    ranges = [ipaddress.ip_network(text) for text in cluster.pod_ranges]
-    others = [(f"the range {text} of Services", ipaddress.ip_network(text)) for text in cluster.service_ranges]
+    ranges = list(_blocks(cluster.pod_ranges))
+    others = [(f"the range {block} of Services", block) for block in _blocks(cluster.service_ranges)]
     for node in cluster.nodes:
-        others += [(f"the address of {node.metadata.name}", _host(text)) for text in node.internal_addresses]
-    blocks = [(node.metadata.name, block) for node in cluster.nodes for block in _blocks(node)]
+        others += [(f"the address of {node.metadata.name}", block) for block in _blocks(node.internal_addresses)]
+    blocks = [(node.metadata.name, block) for node in cluster.nodes for block in _blocks(_pod_cidrs(node))]
     with_range = {name for name, _ in blocks}
     for node in cluster.nodes:
         if node.metadata.name not in with_range:
@@ -113,20 +111,27 @@ def pod_ranges(cluster: ClusterFacts) -> Iterator[Finding]:
         for what, other in others:
             if block.overlaps(other):
                 yield rules.RANGES_OVERLAP.found(name, block=block, other=what)
-    # In order of their first addresses, a block that overlaps any other overlaps one of its neighbours.
-    ordered = sorted(blocks, key=lambda one: (one[1].version, one[1].network_address, -one[1].prefixlen))
-    for (name, block), (second, other) in itertools.pairwise(ordered):
-        if block.version == other.version and block.overlaps(other):
-            yield rules.RANGES_OVERLAP.found(second, block=other, other=f"{block} of {name}")
+    yield from _overlaps(blocks)
 
 
-def _blocks(node: Node) -> Iterator[IPNetwork]:
-    texts = node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
-    return (ipaddress.ip_network(text) for text in texts)
+def _overlaps(blocks: Sequence[tuple[str, IPNetwork]]) -> Iterator[Finding]:
+    """Ranges of nodes that are within another's: of two that overlap one has the other."""
+    ordered = sorted(blocks, key=lambda one: (one[1].version, int(one[1].network_address), one[1].prefixlen))
+    widest: tuple[str, IPNetwork] | None = None
+    for name, block in ordered:
+        if widest is not None and widest[1].version == block.version and widest[1].overlaps(block):
+            yield rules.RANGES_OVERLAP.found(name, block=block, other=f"{widest[1]} of {widest[0]}")
+        else:
+            widest = (name, block)
 
 
-def _host(text: str) -> IPNetwork:
-    return ipaddress.ip_network(text)
+def _blocks(texts: Iterable[str]) -> Iterator[IPNetwork]:
+    """Addresses and ranges as networks; what a kubelet wrote may be neither."""
+    return (block for block in map(parsed_network, texts) if block is not None)
+
+
+def _pod_cidrs(node: Node) -> tuple[str, ...]:
+    return node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
 
 
 def _within(block: IPNetwork, whole: IPNetwork) -> bool:
