@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from podwire.component import permissions
-from podwire.install.rights import PROGRAMS
-from podwire.install.text import dump
+from podwire.install.manifests.rights import PROGRAMS
+from podwire.install.manifests.text import dump
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "chart" / "rules"
 

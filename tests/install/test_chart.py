@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from podwire import __version__
-from podwire.install import text
-from podwire.install.manifest import MANAGER_LABEL
-from podwire.install.manifests import manifests
+from podwire.install.manifests import text
+from podwire.install.manifests.manifest import MANAGER_LABEL
+from podwire.install.manifests.objects import manifests
 from podwire.install.settings import Settings
 from tests.install.cluster import SETTINGS
 from tools import chart_rules

@@ -5,7 +5,7 @@ import pytest
 
 from podwire.component.other_networks import REPLACED
 from podwire.install import detection
-from podwire.install.choosing import choose, kept
+from podwire.install.chosen_settings import choose, kept
 from podwire.install.settings import SettingsError
 from podwire.kube.discovery import EndpointSlice
 from tests.install.cluster import cluster, daemon_set, dns_service, node

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podwire.install import applying, clusters, kube_proxy, revisions
+from podwire.install import cluster_objects, connection, kube_proxy, revisions
 from podwire.kube import kubeconfig
 from podwire.testing import Home, World
 from tests.install.test_chart import CHART, helm
@@ -68,11 +68,11 @@ def test_a_kube_proxy_is_refused_or_ended_and_comes_back(world: World) -> None:
     assert "--replace-kube-proxy" in refused.stderr
     credentials = kubeconfig.load(world.kubeconfig)
     said: list[str] = []
-    clusters.run(credentials, functools.partial(kube_proxy.end, say=said.append))
+    connection.run(credentials, functools.partial(kube_proxy.end, say=said.append))
     assert not world.kubectl("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy", "-o", "name").stdout
-    clusters.run(credentials, functools.partial(kube_proxy.end, say=said.append))
+    connection.run(credentials, functools.partial(kube_proxy.end, say=said.append))
     assert len(said) == 1, "it is ended once"
-    clusters.run(credentials, functools.partial(kube_proxy.start, say=said.append))
+    connection.run(credentials, functools.partial(kube_proxy.start, say=said.append))
     assert world.kubectl("get", *AGENT_SELECTOR).stdout == '{"kubernetes.io/os":"linux"}'
     assert len(said) == 2
     world.kubectl("-n", "kube-system", "delete", "daemonset", "kube-proxy")
@@ -117,10 +117,10 @@ def test_an_agent_may_read_pods_and_no_secrets(world: World) -> None:
 @pytest.mark.long
 def test_the_objects_of_helm_are_left_to_helm(world: World, tmp_path: Path) -> None:
     credentials = kubeconfig.load(world.kubeconfig)
-    known = clusters.run(credentials, applying.read_revisions)
+    known = connection.run(credentials, cluster_objects.read_revisions)
     wanted = revisions.newest(known)
     assert wanted is not None
-    clusters.run(credentials, functools.partial(applying.delete, objects=wanted.manifests, say=lambda _: None))
+    connection.run(credentials, functools.partial(cluster_objects.delete, objects=wanted.manifests, say=lambda _: None))
     values = tmp_path / "values.yaml"
     values.write_text(podwire(world, "install", "-o", "helm").stdout)
     assert yaml.safe_load(values.read_text())["podCIDRs"]

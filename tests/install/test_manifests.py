@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from podwire.agent.config import HEALTHZ_PORT, METRICS_PORT, AgentConfig
 from podwire.cli import podwire
-from podwire.install import agent_daemon_set, capabilities, text
-from podwire.install.manifest import APPLIED, ROLES
-from podwire.install.manifests import manifests
+from podwire.install.manifests import agent_daemon_set, capabilities, text
+from podwire.install.manifests.manifest import APPLIED, ROLES
+from podwire.install.manifests.objects import manifests
 from podwire.install.settings import Settings
 from podwire.kernel import sysctl
 from tests.agent.test_flags import parsed

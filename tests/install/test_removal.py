@@ -9,8 +9,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from podwire.install import applying, removal, revisions, waiting
-from podwire.install.manifest import MANAGER_LABEL, Manifest
+from podwire.install import cluster_objects, condition, removal, revisions
+from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest
 from podwire.install.restore_pods import NAME_PREFIX
 from podwire.install.revisions import of_settings
 from podwire.kube.client import ApiError, Client, ObjectList
@@ -78,7 +78,7 @@ def node(name: str, ready: str) -> Body:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
     """podwire on the nodes a and b, which are up."""
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(condition, "LOOK_SECONDS", 0)
     found = MemoryCluster()
     known = revisions.added({}, of_settings(SETTINGS))
     for one in (*of_settings(SETTINGS).manifests, revisions.config_map(known)):
@@ -130,7 +130,7 @@ def test_objects_that_helm_has_now_are_left_to_helm(cluster: MemoryCluster) -> N
         **body,
         "metadata": {**body["metadata"], "labels": labels},
     }
-    with pytest.raises(applying.InstallError, match="helm uninstall"):
+    with pytest.raises(cluster_objects.InstallError, match="helm uninstall"):
         uninstall(cluster)
     assert cluster.log == []
 
@@ -146,11 +146,11 @@ def test_objects_of_others_remain(cluster: MemoryCluster) -> None:
 
 
 def test_an_agent_that_does_not_end_stops_it(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(condition, "PATIENCE_SECONDS", 0.05)
     key = NamespacedName("kube-system", "stuck-agent")
     labels = {"app.kubernetes.io/name": "podwire", "app.kubernetes.io/component": "agent"}
     metadata = {"name": key.name, "namespace": key.namespace, "labels": labels}
     cluster.objects["pods", key] = {"metadata": metadata, "spec": {"nodeName": "a"}}
-    with pytest.raises(applying.InstallError, match="kube-system/stuck-agent on a"):
+    with pytest.raises(cluster_objects.InstallError, match="kube-system/stuck-agent on a"):
         uninstall(cluster)
     assert not any(line.startswith("apply") for line in cluster.log), "no node is touched while an agent may write"

@@ -3,10 +3,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.install import balancer_cleanup, installing, restore_pods, revisions
+from podwire.install import balancer_cleanup, installation, restore_pods, revisions
 from podwire.install.changes import changes, removed
 from podwire.install.flags import unset
-from podwire.install.manifests import manifests
+from podwire.install.manifests.objects import manifests
 from podwire.install.pod_states import PodState
 from podwire.install.revisions import KEPT, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, own_version
@@ -64,24 +64,24 @@ def test_an_upgrade_takes_the_same_image_of_this_release(image: str, expected: s
     known = revisions.added({}, of_settings(changed(version="0.0.9", image=image, overlay="vxlan")))
     if expected is None:
         with pytest.raises(SettingsError, match="--image"):
-            installing.upgraded(known, {})
-        assert installing.upgraded(known, {"image": "podwire:x"}).settings.image == "podwire:x"
+            installation.upgraded(known, {})
+        assert installation.upgraded(known, {"image": "podwire:x"}).settings.image == "podwire:x"
     else:
-        settings = installing.upgraded(known, {}).settings
+        settings = installation.upgraded(known, {}).settings
         assert (settings.image, settings.version, settings.overlay) == (expected, own_version(), "vxlan")
 
 
 def test_the_ranges_of_a_new_pool_are_ranges_of_pods() -> None:
     known = revisions.added({}, of_settings(changed(version=own_version(), pod_cidrs=("10.244.0.0/16",))))
     pools = ("10.244.0.0/16", "10.250.0.0/16:25@pool=small")
-    assert installing.upgraded(known, {"pod_pools": pools}).settings.pod_cidrs == ("10.244.0.0/16", "10.250.0.0/16")
+    assert installation.upgraded(known, {"pod_pools": pools}).settings.pod_cidrs == ("10.244.0.0/16", "10.250.0.0/16")
     given = {"pod_pools": pools, "pod_cidrs": ("10.0.0.0/8",)}
-    assert installing.upgraded(known, given).settings.pod_cidrs == ("10.0.0.0/8",)
+    assert installation.upgraded(known, given).settings.pod_cidrs == ("10.0.0.0/8",)
 
 
 def test_an_upgrade_needs_an_installation() -> None:
     with pytest.raises(SettingsError, match="podwire install"):
-        installing.upgraded({}, {})
+        installation.upgraded({}, {})
 
 
 def test_a_pod_that_restores_a_node_has_a_valid_name() -> None:
@@ -115,7 +115,7 @@ def test_an_upgrade_within_a_release_keeps_the_image() -> None:
     known = revisions.added(
         {}, of_settings(changed(version=own_version(), image="registry.example.org/podwire@sha256:a"))
     )
-    settings = installing.upgraded(known, {"overlay": "vxlan"}).settings
+    settings = installation.upgraded(known, {"overlay": "vxlan"}).settings
     assert (settings.image, settings.overlay) == ("registry.example.org/podwire@sha256:a", "vxlan")
 
 
@@ -123,14 +123,14 @@ def test_another_way_between_nodes_takes_three_steps() -> None:
     known = revisions.added({}, of_settings(changed(version=own_version())))
 
     def way(known: Revisions, **given: Any) -> list[tuple[str, str]]:
-        found = installing.steps(known, installing.upgraded(known, given))
+        found = installation.steps(known, installation.upgraded(known, given))
         return [(one.settings.overlay, one.settings.overlay_accept) for one in found]
 
     assert way(known, overlay="vxlan") == [("direct", "vxlan"), ("vxlan", "direct"), ("vxlan", "")]
     assert way(known, overlay="none") == [("none", "")]
     assert way(known, mtu=1400) == [("direct", "")]
     assert way(known, overlay="vxlan", overlay_accept="direct") == [("vxlan", "direct")], "the user knows the steps"
-    stopped = revisions.added(known, installing.steps(known, installing.upgraded(known, {"overlay": "vxlan"}))[0])
+    stopped = revisions.added(known, installation.steps(known, installation.upgraded(known, {"overlay": "vxlan"}))[0])
     assert way(stopped, overlay="vxlan") == [("vxlan", "direct"), ("vxlan", "")], "it goes on where it stopped"
     assert way(stopped, overlay="direct") == [("direct", "")], "or goes back"
     older = revisions.added({}, of_settings(changed(version="0.0.1", image="podwire:0.0.1")))
@@ -140,7 +140,7 @@ def test_another_way_between_nodes_takes_three_steps() -> None:
 def test_a_setting_can_be_taken_back() -> None:
     settings = changed(version=own_version(), mtu=1400, agent_flags=("--allow-external-ips",))
     known = revisions.added({}, of_settings(settings))
-    assert installing.upgraded(known, unset(("mtu", "agent-flag"))).settings == changed(version=own_version())
+    assert installation.upgraded(known, unset(("mtu", "agent-flag"))).settings == changed(version=own_version())
 
 
 def service(finalizers: list[str], load_balancer_class: str | None = None) -> Service:

@@ -11,7 +11,7 @@ from podwire.cli.options import credentials_of, installing, patience_option, tar
 from podwire.install.flags import settings_flags, take_settings
 
 if TYPE_CHECKING:
-    from podwire.install.choosing import Choice
+    from podwire.install.chosen_settings import Choice
     from podwire.install.revisions import Revisions
     from podwire.kube.client import Client
     from podwire.kube.credentials import Credentials
@@ -49,11 +49,11 @@ def command(
     podwire install -o helm > values.yaml; helm install podwire deploy/chart -n kube-system -f values.yaml
     podwire install --replace-kube-proxy --overlay vxlan --image registry.example.org/podwire:0.1.0
     """
-    from podwire.install import choosing
+    from podwire.install import chosen_settings
 
     values = take_settings(given)
-    if output is not None and choosing.is_complete(values):
-        _print(choosing.choose(values, None), output)
+    if output is not None and chosen_settings.is_complete(values):
+        _print(chosen_settings.choose(values, None), output)
         return
     credentials = credentials_of(name, kubeconfig, context)
     choice, known = _read(values, credentials)
@@ -64,22 +64,22 @@ def command(
 
 
 def _read(values: dict[str, Any], credentials: Credentials) -> tuple[Choice, Revisions]:
-    from podwire.install import applying, choosing, clusters, installing
-    from podwire.install.reading import read_cluster
+    from podwire.install import chosen_settings, cluster_objects, connection, installation
+    from podwire.install.cluster_reading import read_cluster
 
     async def read(client: Client) -> tuple[Choice, Revisions]:
         cluster = await read_cluster(client, credentials.server)
-        known = await applying.read_revisions(client)
+        known = await cluster_objects.read_revisions(client)
         if known:
-            return choosing.kept(installing.upgraded(known, values).settings, cluster), known
-        return choosing.choose(values, cluster), known
+            return chosen_settings.kept(installation.upgraded(known, values).settings, cluster), known
+        return chosen_settings.choose(values, cluster), known
 
-    return clusters.run(credentials, read)
+    return connection.run(credentials, read)
 
 
 def _print(choice: Choice, output: str) -> None:
-    from podwire.install import text
-    from podwire.install.manifests import manifests
+    from podwire.install.manifests import text
+    from podwire.install.manifests.objects import manifests
 
     _explain(choice)
     objects = manifests(choice.settings)
@@ -90,17 +90,17 @@ def _print(choice: Choice, output: str) -> None:
 
 
 def _install(credentials: Credentials, choice: Choice, known: Revisions, patience: float | None) -> None:
-    from podwire.install import clusters, installing
+    from podwire.install import connection, installation
     from podwire.install.revisions import of_settings
 
     _explain(choice)
     if patience is None:
-        click.echo("\n".join(installing.plan(known, of_settings(choice.settings))) or "nothing would change")
+        click.echo("\n".join(installation.plan(known, of_settings(choice.settings))) or "nothing would change")
         return
     work = functools.partial(
-        installing.bring_in_steps, wanted=of_settings(choice.settings), known=known, say=click.echo, patience=patience
+        installation.bring_in_steps, wanted=of_settings(choice.settings), known=known, say=click.echo, patience=patience
     )
-    clusters.run(credentials, work)
+    connection.run(credentials, work)
     click.echo("podwire is the network of this cluster: every node that is up is ready")
 
 

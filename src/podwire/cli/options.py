@@ -119,7 +119,7 @@ def installing(command: CommandT) -> CommandT:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        from podwire.install.applying import InstallError
+        from podwire.install.cluster_objects import InstallError
         from podwire.install.settings import SettingsError
 
         try:

@@ -28,7 +28,7 @@ def command(
     podwire uninstall --dry-run
     podwire uninstall
     """
-    from podwire.install import clusters, removal
+    from podwire.install import connection, removal
     from podwire.kube.client import Client
 
     credentials = credentials_of(name, kubeconfig, context)
@@ -38,10 +38,10 @@ def command(
         return await removal.uninstall(client, chosen, click.echo, patience)
 
     if dry_run:
-        objects = clusters.run(credentials, removal.found)
+        objects = connection.run(credentials, removal.found)
         click.echo("\n".join(f"delete {one}" for one in objects) or "nothing of podwire is in this cluster")
         return
-    left = clusters.run(credentials, remove)
+    left = connection.run(credentials, remove)
     for line in left:
         click.echo(f"podwire: {line}; it is not restored: run this again", err=True)
     if left:

@@ -49,13 +49,13 @@ def command(
     podwire upgrade --image registry.example.org/podwire:0.2.0
     podwire upgrade --to-revision 1
     """
-    from podwire.install import applying, clusters
+    from podwire.install import cluster_objects, connection
 
     values = take_settings(given) | unset(names)
     if to_revision is not None and values:
         raise click.UsageError("--to-revision has its own settings: give no others")
     credentials = credentials_of(name, kubeconfig, context)
-    known = clusters.run(credentials, applying.read_revisions)
+    known = connection.run(credentials, cluster_objects.read_revisions)
     wanted = _wanted(known, values, to_revision)
     _show(known, wanted)
     if not dry_run:
@@ -63,31 +63,31 @@ def command(
 
 
 def _wanted(known: Revisions, values: dict[str, Any], number: int | None) -> Revision:
-    from podwire.install import installing, revisions
+    from podwire.install import installation, revisions
     from podwire.install.settings import SettingsError
 
     now = revisions.newest(known)
     if values.get("dns") and now is not None and not now.settings.dns:
         raise SettingsError("--dns: run 'podwire install --dns', which reads what serves the cluster's DNS now")
-    return installing.upgraded(known, values) if number is None else revisions.chosen(known, number)
+    return installation.upgraded(known, values) if number is None else revisions.chosen(known, number)
 
 
 def _show(known: Revisions, wanted: Revision) -> None:
     """Print the revisions, and what changes."""
-    from podwire.install import installing
+    from podwire.install import installation
 
     for number, one in known.items():
         click.echo(f"revision {number}: {one.settings.image}, release {one.settings.version}")
-    click.echo("\n".join(installing.plan(known, wanted)) or "nothing to change")
+    click.echo("\n".join(installation.plan(known, wanted)) or "nothing to change")
 
 
 def _upgrade(credentials: Credentials, known: Revisions, wanted: Revision, patience: float) -> None:
-    from podwire.install import clusters, installing
-    from podwire.install.applying import InstallError
+    from podwire.install import connection, installation
+    from podwire.install.cluster_objects import InstallError
 
-    work = functools.partial(installing.bring_in_steps, wanted=wanted, known=known, say=click.echo, patience=patience)
+    work = functools.partial(installation.bring_in_steps, wanted=wanted, known=known, say=click.echo, patience=patience)
     try:
-        clusters.run(credentials, work)
+        connection.run(credentials, work)
     except InstallError as error:
         back = f"to go back: podwire upgrade --to-revision {max(known)}"
         raise InstallError(f"{error}\nthe upgrade has stopped; {back}") from error

@@ -1,5 +1,5 @@
 """podwire in a cluster: the manifests of its agents, DNS and rights, applied, upgraded and removed.
 
-Pure: settings -> manifests -> text (`settings`, `manifests` and a file for each object, `text`, `detection`). Effects:
-`reading` finds settings in a cluster, `applying`, `rollout`, `upgrading` and `removal` change one.
+Pure: settings -> manifests (`detection`, `chosen_settings`, `manifests`, `revisions`, `changes`, `rollout`). Effects:
+`cluster_reading` finds settings in a cluster; `installation`, `readiness`, `kube_proxy` and `removal` change one.
 """

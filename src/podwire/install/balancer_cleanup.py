@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podwire.controllers.balancers.local_cloud import LOCAL_CLASS
 from podwire.controllers.balancers.service_controller import FINALIZER
-from podwire.install.applying import Say
+from podwire.install.cluster_objects import Say
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import SERVICES
 from podwire.kube.services import Service

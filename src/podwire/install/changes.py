@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from podwire.install.manifest import VERSION_LABEL, Manifest
+from podwire.install.manifests.manifest import VERSION_LABEL, Manifest
 
 _ABSENT = object()
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from podwire.component.other_networks import NETWORKS, is_kube_proxy, replaced
-from podwire.install.dns_deployment import SERVICE_NAME
-from podwire.install.manifest import NAME, NAME_LABEL
+from podwire.install.manifests.dns_deployment import SERVICE_NAME
+from podwire.install.manifests.manifest import NAME, NAME_LABEL
 from podwire.install.settings import NAMESPACE, SettingsError
 from podwire.kube.addresses import IPNetwork, parsed_network
 from podwire.kube.apps import DaemonSet

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from podwire.component import other_networks
-from podwire.install.applying import InstallError, Say
+from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.condition import PATIENCE_SECONDS, until
 from podwire.install.pod_states import POD_STATES, PodState
-from podwire.install.waiting import PATIENCE_SECONDS, until
 from podwire.kube.apps import DaemonSet
 from podwire.kube.client import Client
 from podwire.kube.kinds import DAEMON_SETS

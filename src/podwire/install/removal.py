@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from podwire.install import (
-    agent_daemon_set,
-    applying,
-    balancer_cleanup,
-    controller_deployment,
-    dns_deployment,
-    kube_proxy,
-    restore_pods,
-    revisions,
-    rollout,
-)
-from podwire.install.applying import InstallError, Say
-from podwire.install.following import pods_of
-from podwire.install.manifest import (
+from podwire.install import balancer_cleanup, cluster_objects, kube_proxy, restore_pods, revisions, rollout
+from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.condition import until
+from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment
+from podwire.install.manifests.manifest import (
     APPLIED,
     COMPONENT_LABEL,
     MANAGER_LABEL,
@@ -27,8 +18,8 @@ from podwire.install.manifest import (
     manifest,
 )
 from podwire.install.pod_states import POD_STATES, PodState
+from podwire.install.readiness import pods_of
 from podwire.install.settings import NAMESPACE, default_image, own_version
-from podwire.install.waiting import until
 from podwire.kube.client import ApiError, Client
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, LEASES, NODES, POD_DISRUPTION_BUDGETS, SERVICES
@@ -72,7 +63,7 @@ async def image(client: Client) -> str:
     except ApiError as error:
         if error.code != 404:
             raise
-        known = revisions.newest(await applying.read_revisions(client))
+        known = revisions.newest(await cluster_objects.read_revisions(client))
         return known.settings.image if known is not None else default_image(own_version())
     return str(agents.spec.template.spec["containers"][0]["image"])
 
@@ -87,9 +78,9 @@ async def uninstall(client: Client, image_name: str, say: Say, patience: float) 
     await kube_proxy.start(client, say)
     agents = [one for one in objects if one.kind == DAEMON_SETS]
     served = [one for one in objects if one.kind in SERVED]
-    await applying.delete(client, served, say)
+    await cluster_objects.delete(client, served, say)
     await _dns_gone(client)
-    await applying.delete(client, agents, say)
+    await cluster_objects.delete(client, agents, say)
     nodes = (await client.list(NODES)).items
     up = [one for one in nodes if not rollout.is_down(one)]
     await _agents_gone(client, {one.metadata.name for one in up})
@@ -98,12 +89,12 @@ async def uninstall(client: Client, image_name: str, say: Say, patience: float) 
         client, [restore_pods.restore_pod(one.metadata.name, image_name) for one in up], say, patience
     )
     await _end_by_force(client, say)
-    await applying.delete(client, (one for one in objects if one not in (*agents, *served)), say)
+    await cluster_objects.delete(client, (one for one in objects if one not in (*agents, *served)), say)
     if any(one.key.name == controller_deployment.NAME for one in served):
         # Without rights: a controller may go on running on a node that is down.
         await balancer_cleanup.release(client, say)
     if not left:  # else this is run again, and has to know the image then
-        await applying.delete(client, (LEASE, revisions.config_map({})), say)
+        await cluster_objects.delete(client, (LEASE, revisions.config_map({})), say)
     return left
 
 
@@ -152,12 +143,12 @@ async def _restore(client: Client, pods: Sequence[Manifest], say: Say, patience:
     """Run these pods, one on each node; return what failed. They are deleted, those that failed too."""
     nodes = {one.body["spec"]["nodeName"] for one in pods}
     try:
-        await applying.delete(client, pods, lambda _: None)
+        await cluster_objects.delete(client, pods, lambda _: None)
         await _gone(client, pods)
-        await applying.apply(client, pods, lambda _: None)
+        await cluster_objects.apply(client, pods, lambda _: None)
         return await _outcomes(client, nodes, say, patience)
     finally:
-        await applying.delete(client, pods, lambda _: None)
+        await cluster_objects.delete(client, pods, lambda _: None)
 
 
 async def _gone(client: Client, pods: Iterable[Manifest]) -> None:

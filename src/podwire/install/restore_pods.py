@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from podwire.install import capabilities
-from podwire.install.agent_daemon_set import NODE_SECURITY, STATE_DIR, host_mount, host_volume
-from podwire.install.manifest import Manifest, manifest, selecting_labels
+from podwire.install.manifests import capabilities
+from podwire.install.manifests.agent_daemon_set import NODE_SECURITY, STATE_DIR, host_mount, host_volume
+from podwire.install.manifests.manifest import Manifest, manifest, selecting_labels
 from podwire.install.pod_states import POD_STATES, PodState, problem
 
 COMPONENT = "restore"

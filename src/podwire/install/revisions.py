@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from podwire.install.manifest import Manifest, manifest, of_body, selecting_labels
-from podwire.install.manifests import manifests
+from podwire.install.manifests.manifest import Manifest, manifest, of_body, selecting_labels
+from podwire.install.manifests.objects import manifests
 from podwire.install.settings import NAMESPACE, Settings, SettingsError
 from podwire.kube.kinds import CONFIG_MAPS
 from podwire.kube.meta import NamespacedName

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from podwire.insight.service.agent_settings import AgentSettings, of_agents, read
-from podwire.install import agent_daemon_set
+from podwire.install.manifests import agent_daemon_set
 from podwire.kube.apps import DaemonSet
 from podwire.kube.kinds import DAEMON_SETS
 from tests.install.cluster import SETTINGS

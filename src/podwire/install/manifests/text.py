@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from podwire.install.capabilities import REASONS
-from podwire.install.manifest import Manifest
+from podwire.install.manifests.capabilities import REASONS
+from podwire.install.manifests.manifest import Manifest
 from podwire.install.settings import Settings
 
 _CAPABILITY = re.compile(rf"^( *- )({'|'.join(REASONS)})$", re.MULTILINE)

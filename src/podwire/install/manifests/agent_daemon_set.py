@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from podwire.install import capabilities
-from podwire.install.manifest import Manifest, common_labels, manifest, selecting_labels
+from podwire.install.manifests import capabilities
+from podwire.install.manifests.manifest import Manifest, common_labels, manifest, selecting_labels
 from podwire.install.settings import Settings
 from podwire.kernel import sysctl
 from podwire.kube.kinds import DAEMON_SETS

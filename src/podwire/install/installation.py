@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from podwire.install import applying, changes, dns_deployment, following, kube_proxy, revisions
-from podwire.install.applying import InstallError, Say
-from podwire.install.choosing import pool_ranges
-from podwire.install.manifest import MANAGER_LABEL, Manifest
+from podwire.install import changes, cluster_objects, kube_proxy, readiness, revisions
+from podwire.install.chosen_settings import pool_ranges
+from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.manifests import dns_deployment
+from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest
 from podwire.install.revisions import Revision, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, default_image, own_version
 from podwire.kube.client import ApiError, Client
@@ -25,18 +26,18 @@ async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, pa
     await _refuse_of_helm(client, wanted.manifests)
     now = revisions.newest(known)
     # Recorded first, so that an upgrade can go back from it, however far this gets.
-    await applying.record(client, revisions.added(known, wanted))
+    await cluster_objects.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
         await kube_proxy.end(client, say)
     later = [one for one in wanted.manifests if one.key.name == dns_deployment.NAME and one.kind == DEPLOYMENTS]
-    await applying.apply(client, (one for one in wanted.manifests if one not in later), say)
+    await cluster_objects.apply(client, (one for one in wanted.manifests if one not in later), say)
     if now is not None:
-        await applying.delete(client, changes.removed(now.manifests, wanted.manifests), say)
-    await following.agents(client, say, patience)
+        await cluster_objects.delete(client, changes.removed(now.manifests, wanted.manifests), say)
+    await readiness.agents(client, say, patience)
     # Scheduled when all nodes are Ready, these pods are on different ones.
-    await applying.apply(client, later, say)
+    await cluster_objects.apply(client, later, say)
     pods = [one.key for one in wanted.manifests if one.kind == DEPLOYMENTS]
-    await following.deployments(client, pods, say, patience)
+    await readiness.deployments(client, pods, say, patience)
 
 
 async def _refuse_of_helm(client: Client, objects: Sequence[Manifest]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podwire.install.manifest import POD_MONITORS, Manifest, common_labels, manifest, selecting_labels
+from podwire.install.manifests.manifest import POD_MONITORS, Manifest, common_labels, manifest, selecting_labels
 from podwire.install.settings import Settings
 
 

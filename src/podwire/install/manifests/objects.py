@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwire.install import agent_daemon_set, controller_deployment, dns_deployment
-from podwire.install.manifest import APPLIED, Manifest
-from podwire.install.pod_monitors import pod_monitor
-from podwire.install.rights import rights
+from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment
+from podwire.install.manifests.manifest import APPLIED, Manifest
+from podwire.install.manifests.pod_monitors import pod_monitor
+from podwire.install.manifests.rights import rights
 from podwire.install.settings import Settings
 
 

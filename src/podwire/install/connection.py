@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import aiohttp
 
-from podwire.install.applying import InstallError
+from podwire.install.cluster_objects import InstallError
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.component import permissions
-from podwire.install import agent_daemon_set, controller_deployment, dns_deployment
-from podwire.install.manifest import (
+from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment
+from podwire.install.manifests.manifest import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     ROLE_BINDINGS,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from podwire.install.detection import Cluster, controller_manager_flags
-from podwire.install.dns_deployment import SERVICE_NAME
+from podwire.install.manifests.dns_deployment import SERVICE_NAME
 from podwire.install.settings import NAMESPACE
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import CONFIG_MAPS, DAEMON_SETS, ENDPOINT_SLICES, NODES, PODS, SERVICE_CIDRS, SERVICES, Kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from podwire.install import revisions
-from podwire.install.manifest import POD_MONITORS, Manifest
+from podwire.install.manifests.manifest import POD_MONITORS, Manifest
 from podwire.install.revisions import Revisions
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import CONFIG_MAPS

@@ -6,9 +6,10 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Iterable
 
-from podwire.install import agent_daemon_set, rollout
-from podwire.install.applying import InstallError, Say
-from podwire.install.manifest import COMPONENT_LABEL, NAME, NAME_LABEL
+from podwire.install import rollout
+from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.manifests import agent_daemon_set
+from podwire.install.manifests.manifest import COMPONENT_LABEL, NAME, NAME_LABEL
 from podwire.install.pod_states import POD_STATES, PodState, Problem
 from podwire.install.rollout import Progress
 from podwire.install.settings import NAMESPACE
