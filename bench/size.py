@@ -142,7 +142,7 @@ def _sample(node: NodeProxy, cluster: Cluster, turn: int, *, attach: bool) -> Sa
 
 
 def _ready_seconds(node: NodeProxy) -> float:
-    """From the start of the agent's process until it says that everything is in the kernel."""
+    """From the start of the agent's process until it reports that everything is in the kernel."""
     while time.perf_counter() - node.began < PATIENCE_SECONDS:
         with namespaces.inside_network(node.host.path):
             connection = http.client.HTTPConnection("127.0.0.1", METRICS_PORT, timeout=5)

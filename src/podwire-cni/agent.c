@@ -70,9 +70,9 @@ static bool receive_all(int agent, struct buffer *answer)
     }
 }
 
-/* One try. Returns NULL, or what is wrong; *timed_out says whether the agent took too long. */
-static const char *ask(const char *path, const struct buffer *frame, int patience, struct buffer *answer,
-                       bool *timed_out)
+/* One try. Returns NULL, or what is wrong; *timed_out: whether the agent took too long. */
+static const char *exchange(const char *path, const struct buffer *frame, int patience, struct buffer *answer,
+                            bool *timed_out)
 {
     answer->length = 0;
     int agent = connect_agent(path, patience);
@@ -153,7 +153,7 @@ const char *request(const char *command, const char *path, const struct buffer *
     const struct timespec pause = {.tv_nsec = 1000000000 / TRIES_A_SECOND};
     for (int left = again ? AWAY_SECONDS * TRIES_A_SECOND : 0;; left--) {
         bool timed_out;
-        const char *error = ask(path, frame, status ? STATUS_SECONDS : PATIENCE_SECONDS, answer, &timed_out);
+        const char *error = exchange(path, frame, status ? STATUS_SECONDS : PATIENCE_SECONDS, answer, &timed_out);
         if (error == NULL)
             return NULL;
         bool marked = is_marked(path);

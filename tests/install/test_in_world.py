@@ -68,11 +68,11 @@ def test_a_kube_proxy_is_refused_or_ended_and_comes_back(world: World) -> None:
     assert "--replace-kube-proxy" in refused.stderr
     credentials = kubeconfig.load(world.kubeconfig)
     said: list[str] = []
-    connection.run(credentials, functools.partial(kube_proxy.end, say=said.append))
+    connection.run(credentials, functools.partial(kube_proxy.end, report=said.append))
     assert not world.kubectl("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy", "-o", "name").stdout
-    connection.run(credentials, functools.partial(kube_proxy.end, say=said.append))
+    connection.run(credentials, functools.partial(kube_proxy.end, report=said.append))
     assert len(said) == 1, "it is ended once"
-    connection.run(credentials, functools.partial(kube_proxy.start, say=said.append))
+    connection.run(credentials, functools.partial(kube_proxy.start, report=said.append))
     assert world.kubectl("get", *AGENT_SELECTOR).stdout == '{"kubernetes.io/os":"linux"}'
     assert len(said) == 2
     world.kubectl("-n", "kube-system", "delete", "daemonset", "kube-proxy")
@@ -120,7 +120,9 @@ def test_the_objects_of_helm_are_left_to_helm(world: World, tmp_path: Path) -> N
     known = connection.run(credentials, cluster_objects.read_revisions)
     wanted = revisions.newest(known)
     assert wanted is not None
-    connection.run(credentials, functools.partial(cluster_objects.delete, objects=wanted.manifests, say=lambda _: None))
+    connection.run(
+        credentials, functools.partial(cluster_objects.delete, objects=wanted.manifests, report=lambda _: None)
+    )
     values = tmp_path / "values.yaml"
     values.write_text(podwire(world, "install", "-o", "helm").stdout)
     assert yaml.safe_load(values.read_text())["podCIDRs"]

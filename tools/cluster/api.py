@@ -39,7 +39,7 @@ class Api:
         return json.loads(self._request("GET", path))
 
     def is_ready(self) -> bool:
-        """Whether the server says that all its parts are ready."""
+        """Whether the server reports that all its parts are ready."""
         try:
             self._request("GET", "/readyz")
         except (OSError, http.client.HTTPException, ValueError):

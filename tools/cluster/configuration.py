@@ -1,6 +1,6 @@
 """Configuration files of a node: kubelet and containerd. Pure.
 
-What differs from a usual node, and why, is said beside it: several nodes share one kernel, and the cgroup hierarchies
+What differs from a usual node has its reason beside it: several nodes share one kernel, and the cgroup hierarchies
 may be those of version 1.
 """
 

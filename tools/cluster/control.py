@@ -1,6 +1,6 @@
 """Requests to the first process of a host, or of the cluster: its programs' states, and kill, stop and start of one.
 
-A request and its answer are a line of JSON each. The kernel says which process listens (unix(7), SO_PEERCRED), in the
+A request and its answer are a line of JSON each. The kernel knows which process listens (unix(7), SO_PEERCRED), in the
 numbers of the caller's own pid namespace: so no file holds process numbers that may be outdated.
 """
 

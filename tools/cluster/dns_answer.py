@@ -21,7 +21,7 @@ def query(name: str) -> bytes:
 
 
 def has_answer(message: bytes) -> bool:
-    """Whether a message says no error and has at least one record."""
+    """Whether a message has no error and has at least one record."""
     if len(message) < 12:
         return False
     _, flags, _, answers, _, _ = struct.unpack("!6H", message[:12])

@@ -175,7 +175,7 @@ def accepts(address: str) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Whether a URL answers 200. The certificate is not verified: nothing that the answer says is used."""
+    """Whether a URL answers 200. The certificate is not verified: nothing of the answer is used."""
     parts = urlsplit(url)
     unverified = ssl.create_default_context()
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE

@@ -33,7 +33,7 @@ UNREADABLE = {
     "libkrb5-3": ("MIT",), "libkrb5support0": ("MIT",), "libpython3.11-minimal": ("PSF-2.0",),
     "python3.11-minimal": ("PSF-2.0",),
 }  # fmt: skip
-"""What the copyright files of these Debian packages say in plain words."""
+"""What the copyright files of these Debian packages have in plain words."""
 
 _FIELD = re.compile(r"^License: *(\S.*)$", re.MULTILINE)
 _WORD = re.compile(r"\s+(?:and|or|with)\s+|\s*,\s*|\s*/\s*", re.IGNORECASE)

@@ -58,7 +58,7 @@ async def refuse_beside_kube_proxy(ports: Iterable[int] = PORTS) -> None:
 
 
 async def report() -> None:
-    """Log a warning where kube-proxy's rules are on this node, which nobody has asked to remove."""
+    """Log a warning where kube-proxy's rules are on this node, which are not to be removed."""
     try:
         found = await asyncio.to_thread(_found)
     except (OSError, NftablesError) as error:

@@ -98,7 +98,11 @@ def _install(credentials: Credentials, choice: Choice, known: Revisions, patienc
         click.echo("\n".join(installation.plan(known, of_settings(choice.settings))) or "nothing would change")
         return
     work = functools.partial(
-        installation.bring_in_steps, wanted=of_settings(choice.settings), known=known, say=click.echo, patience=patience
+        installation.bring_in_steps,
+        wanted=of_settings(choice.settings),
+        known=known,
+        report=click.echo,
+        patience=patience,
     )
     connection.run(credentials, work)
     click.echo("podwire is the network of this cluster: every node that is up is ready")

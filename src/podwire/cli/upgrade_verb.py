@@ -85,7 +85,9 @@ def _upgrade(credentials: Credentials, known: Revisions, wanted: Revision, patie
     from podwire.install import connection, installation
     from podwire.install.cluster_objects import InstallError
 
-    work = functools.partial(installation.bring_in_steps, wanted=wanted, known=known, say=click.echo, patience=patience)
+    work = functools.partial(
+        installation.bring_in_steps, wanted=wanted, known=known, report=click.echo, patience=patience
+    )
     try:
         connection.run(credentials, work)
     except InstallError as error:

@@ -72,7 +72,7 @@ PODS = Kind("v1", "Pod", "pods", PodReading)
 
 
 def cause(pod: PodReading) -> str:
-    """Return why a pod is not ready: what its containers wait for, else what its conditions say."""
+    """Return why a pod is not ready: what its containers wait for, else the message of its conditions."""
     for container in _not_started(pod.status):
         waiting, ended = container.state.waiting, container.state.terminated
         if waiting is not None and waiting.reason:

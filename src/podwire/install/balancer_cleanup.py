@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from podwire.controllers.balancers.local_cloud import LOCAL_CLASS
 from podwire.controllers.balancers.service_controller import FINALIZER
-from podwire.install.cluster_objects import Say
+from podwire.install.cluster_objects import Report
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import SERVICES
 from podwire.kube.services import Service
 
 
-async def release(client: Client, say: Say) -> None:
+async def release(client: Client, report: Report) -> None:
     """Take addresses and finalizer from the Services that podwire's controller served. Call it when none runs."""
     for service in (await client.list(SERVICES)).items:
         if not is_served(service):
@@ -23,7 +23,7 @@ async def release(client: Client, say: Say) -> None:
             if error.code != 404:
                 raise
             continue
-        say(f"service {service.key} has no load balancer any more")
+        report(f"service {service.key} has no load balancer any more")
 
 
 def is_served(service: Service) -> bool:

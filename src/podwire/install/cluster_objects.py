@@ -11,7 +11,7 @@ from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import CONFIG_MAPS
 
 FIELD_MANAGER = "podwire"
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 """Where progress goes, a line at a time."""
 
 
@@ -19,14 +19,14 @@ class InstallError(Exception):
     """An installation that cannot go on. The text has the object, the reason and the remedy."""
 
 
-async def apply(client: Client, objects: Iterable[Manifest], say: Say) -> None:
+async def apply(client: Client, objects: Iterable[Manifest], report: Report) -> None:
     """Create or change each object, in order. Raises InstallError for one that is refused."""
     for one in objects:
         try:
             await client.apply(one.kind, one.key, one.body, FIELD_MANAGER)
         except ApiError as error:
             raise InstallError(f"{one}: {error}{_remedy(one, error)}") from error
-        say(f"{one} applied")
+        report(f"{one} applied")
 
 
 def _remedy(one: Manifest, error: ApiError) -> str:
@@ -37,7 +37,7 @@ def _remedy(one: Manifest, error: ApiError) -> str:
     return ""
 
 
-async def delete(client: Client, objects: Iterable[Manifest], say: Say) -> None:
+async def delete(client: Client, objects: Iterable[Manifest], report: Report) -> None:
     """Delete each object; no error if it does not exist. Raises InstallError."""
     for one in objects:
         try:
@@ -46,7 +46,7 @@ async def delete(client: Client, objects: Iterable[Manifest], say: Say) -> None:
             if error.code == 404:
                 continue
             raise InstallError(f"{one}: {error}") from error
-        say(f"{one} deleted")
+        report(f"{one} deleted")
 
 
 async def read_revisions(client: Client) -> Revisions:

@@ -9,7 +9,7 @@ import msgspec
 
 from podwire.install import changes, cluster_objects, kube_proxy, readiness, revisions
 from podwire.install.chosen_settings import pool_ranges
-from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.cluster_objects import InstallError, Report
 from podwire.install.manifests import dns_deployment
 from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest
 from podwire.install.revisions import Revision, Revisions, of_settings
@@ -21,23 +21,23 @@ from podwire.pods.mode import Mode
 NO_OVERLAY = Mode.NONE.value
 
 
-async def bring(client: Client, wanted: Revision, known: Revisions, say: Say, patience: float) -> None:
+async def bring(client: Client, wanted: Revision, known: Revisions, report: Report, patience: float) -> None:
     """Change a cluster from its newest revision to this one, and wait until all is ready. Raises InstallError."""
     await _refuse_of_helm(client, wanted.manifests)
     now = revisions.newest(known)
     # Recorded first, so that an upgrade can go back from it, however far this gets.
     await cluster_objects.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
-        await kube_proxy.end(client, say)
+        await kube_proxy.end(client, report)
     later = [one for one in wanted.manifests if one.key.name == dns_deployment.NAME and one.kind == DEPLOYMENTS]
-    await cluster_objects.apply(client, (one for one in wanted.manifests if one not in later), say)
+    await cluster_objects.apply(client, (one for one in wanted.manifests if one not in later), report)
     if now is not None:
-        await cluster_objects.delete(client, changes.removed(now.manifests, wanted.manifests), say)
-    await readiness.agents(client, say, patience)
+        await cluster_objects.delete(client, changes.removed(now.manifests, wanted.manifests), report)
+    await readiness.agents(client, report, patience)
     # Scheduled when all nodes are Ready, these pods are on different ones.
-    await cluster_objects.apply(client, later, say)
+    await cluster_objects.apply(client, later, report)
     pods = [one.key for one in wanted.manifests if one.kind == DEPLOYMENTS]
-    await readiness.deployments(client, pods, say, patience)
+    await readiness.deployments(client, pods, report, patience)
 
 
 async def _refuse_of_helm(client: Client, objects: Sequence[Manifest]) -> None:
@@ -77,14 +77,14 @@ def steps(known: Revisions, wanted: Revision) -> tuple[Revision, ...]:
     return (*(of_settings(one) for one in (both, sending) if one != now.settings), wanted)
 
 
-async def bring_in_steps(client: Client, wanted: Revision, known: Revisions, say: Say, patience: float) -> None:
+async def bring_in_steps(client: Client, wanted: Revision, known: Revisions, report: Report, patience: float) -> None:
     """As `bring`, by way of `steps`. Raises InstallError."""
     way = steps(known, wanted)
     for number, one in enumerate(way, 1):
         if len(way) > 1:
             accepts = f", received too: {one.settings.overlay_accept}" if one.settings.overlay_accept else ""
-            say(f"step {number} of {len(way)}: packets between nodes go {one.settings.overlay}{accepts}")
-        await bring(client, one, known, say, patience)
+            report(f"step {number} of {len(way)}: packets between nodes go {one.settings.overlay}{accepts}")
+        await bring(client, one, known, report, patience)
         known = revisions.added(known, one)
 
 

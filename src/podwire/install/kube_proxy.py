@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from podwire.component import other_networks
-from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.cluster_objects import InstallError, Report
 from podwire.install.condition import PATIENCE_SECONDS, until
 from podwire.install.pod_states import POD_STATES, PodState
 from podwire.kube.apps import DaemonSet
@@ -18,22 +18,22 @@ from podwire.kube.kinds import DAEMON_SETS
 from podwire.kube.meta import NamespacedName
 
 
-async def end(client: Client, say: Say) -> None:
+async def end(client: Client, report: Report) -> None:
     """End every kube-proxy and wait until its pods are gone. Raises InstallError."""
     found = [one for one in await _daemon_sets(client) if not other_networks.replaced(one)]
     for one in found:
         await client.patch(DAEMON_SETS, one.key, _selector("true"))
-        say(f"daemonset {one.key} ended; its rules remain until podwire's are complete")
+        report(f"daemonset {one.key} ended; its rules remain until podwire's are complete")
     for one in found:
         await _wait(client, one.key, running=False)
 
 
-async def start(client: Client, say: Say) -> None:
+async def start(client: Client, report: Report) -> None:
     """Let every kube-proxy that podwire ended run again, and wait until its pods are ready. Raises InstallError."""
     found = [one for one in await _daemon_sets(client) if other_networks.replaced(one)]
     for one in found:
         await client.patch(DAEMON_SETS, one.key, _selector(None))
-        say(f"daemonset {one.key} runs again")
+        report(f"daemonset {one.key} runs again")
     for one in found:
         await _wait(client, one.key, running=True)
 

@@ -119,8 +119,8 @@ def _of_containers(pod: PodState, name: str) -> Iterator[Problem]:
         if waiting is None or waiting.reason in {"", "PodInitializing", "ContainerCreating"}:
             continue
         last = one.last_state.terminated
-        said = (last.message.strip() if last is not None and last.message else waiting.message).strip()
-        reason = f"container {one.name}: {waiting.reason}" + (f": {_last_line(said)}" if said else "")
+        words = (last.message.strip() if last is not None and last.message else waiting.message).strip()
+        reason = f"container {one.name}: {waiting.reason}" + (f": {_last_line(words)}" if words else "")
         if waiting.reason in UNREADY_IMAGE:
             remedy = "load the image on that node ('ctr -n k8s.io images import FILE'), or give another one, --image"
         elif last is not None:

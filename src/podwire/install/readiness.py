@@ -7,7 +7,7 @@ import functools
 from collections.abc import Awaitable, Callable, Iterable
 
 from podwire.install import rollout
-from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.cluster_objects import InstallError, Report
 from podwire.install.manifests import agent_daemon_set
 from podwire.install.manifests.manifest import COMPONENT_LABEL, NAME, NAME_LABEL
 from podwire.install.pod_states import POD_STATES, PodState, Problem
@@ -22,21 +22,21 @@ HARD_SECONDS = 6.0
 """How long a problem that does not end by waiting has to last: kubelets report some for a moment."""
 
 
-async def agents(client: Client, say: Say, patience: float) -> None:
+async def agents(client: Client, report: Report, patience: float) -> None:
     """Return when every node that is up has its agent, and is Ready.
 
     Raises InstallError with all reasons, at once for what waiting does not help, else after `patience` seconds without
     progress.
     """
-    progress = await _follow(lambda: _agents(client), _Waiting(say, patience))
+    progress = await _follow(lambda: _agents(client), _Waiting(report, patience))
     for name in progress.down:
-        say(f"node {name} is down: its agent starts when it is back")
+        report(f"node {name} is down: its agent starts when it is back")
 
 
-async def deployments(client: Client, keys: Iterable[NamespacedName], say: Say, patience: float) -> None:
+async def deployments(client: Client, keys: Iterable[NamespacedName], report: Report, patience: float) -> None:
     """Return when all pods of these Deployments are ready. Raises InstallError as `agents` does."""
     for key in keys:
-        await _follow(functools.partial(_deployment, client, key), _Waiting(say, patience))
+        await _follow(functools.partial(_deployment, client, key), _Waiting(report, patience))
 
 
 async def _follow(look: Callable[[], Awaitable[Progress]], waiting: _Waiting) -> Progress:
@@ -50,8 +50,8 @@ async def _follow(look: Callable[[], Awaitable[Progress]], waiting: _Waiting) ->
 class _Waiting:
     """What was reported, and since when nothing has changed."""
 
-    def __init__(self, say: Say, patience: float) -> None:
-        self._say = say
+    def __init__(self, report: Report, patience: float) -> None:
+        self._report = report
         self._patience = patience
         self._done: set[str] = set()
         self._moved = self._now()
@@ -66,7 +66,7 @@ class _Waiting:
         for name in (name for name in progress.done if name not in self._done):
             self._done.add(name)
             self._moved = self._now()
-            self._say(f"{name if ' ' in name else f'node {name}'}: ready")
+            self._report(f"{name if ' ' in name else f'node {name}'}: ready")
         if progress.complete:
             return True
         hard = [one for one in progress.problems if one.hard]

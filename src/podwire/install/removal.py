@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from podwire.install import balancer_cleanup, cluster_objects, kube_proxy, restore_pods, revisions, rollout
-from podwire.install.cluster_objects import InstallError, Say
+from podwire.install.cluster_objects import InstallError, Report
 from podwire.install.condition import until
 from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment
 from podwire.install.manifests.manifest import (
@@ -68,33 +68,33 @@ async def image(client: Client) -> str:
     return str(agents.spec.template.spec["containers"][0]["image"])
 
 
-async def uninstall(client: Client, image_name: str, say: Say, patience: float) -> list[str]:
+async def uninstall(client: Client, image_name: str, report: Report, patience: float) -> list[str]:
     """Remove podwire; return the nodes that are not restored, each with the reason. Raises InstallError, ApiError."""
     objects = await found(client)
     of_helm = next((one for one in objects if _labels(one).get(MANAGER_LABEL) == "Helm"), None)
     if of_helm is not None:
         raise InstallError(f"{of_helm} belongs to a release of helm: run 'helm uninstall' first, then this again")
-    await _report_pods(client, say)
-    await kube_proxy.start(client, say)
+    await _report_pods(client, report)
+    await kube_proxy.start(client, report)
     agents = [one for one in objects if one.kind == DAEMON_SETS]
     served = [one for one in objects if one.kind in SERVED]
-    await cluster_objects.delete(client, served, say)
+    await cluster_objects.delete(client, served, report)
     await _dns_gone(client)
-    await cluster_objects.delete(client, agents, say)
+    await cluster_objects.delete(client, agents, report)
     nodes = (await client.list(NODES)).items
     up = [one for one in nodes if not rollout.is_down(one)]
     await _agents_gone(client, {one.metadata.name for one in up})
     left = [f"node {one.metadata.name}: is down" for one in nodes if rollout.is_down(one)]
     left += await _restore(
-        client, [restore_pods.restore_pod(one.metadata.name, image_name) for one in up], say, patience
+        client, [restore_pods.restore_pod(one.metadata.name, image_name) for one in up], report, patience
     )
-    await _end_by_force(client, say)
-    await cluster_objects.delete(client, (one for one in objects if one not in (*agents, *served)), say)
+    await _end_by_force(client, report)
+    await cluster_objects.delete(client, (one for one in objects if one not in (*agents, *served)), report)
     if any(one.key.name == controller_deployment.NAME for one in served):
         # Without rights: a controller may go on running on a node that is down.
-        await balancer_cleanup.release(client, say)
+        await balancer_cleanup.release(client, report)
     if not left:  # else this is run again, and has to know the image then
-        await cluster_objects.delete(client, (LEASE, revisions.config_map({})), say)
+        await cluster_objects.delete(client, (LEASE, revisions.config_map({})), report)
     return left
 
 
@@ -103,11 +103,13 @@ def _labels(one: Manifest) -> dict[str, str]:
     return labels
 
 
-async def _report_pods(client: Client, say: Say) -> None:
+async def _report_pods(client: Client, report: Report) -> None:
     pods = (await client.list(POD_STATES)).items
     losing = [one for one in pods if not one.spec.host_network and COMPONENT_LABEL not in one.metadata.labels]
     if losing:
-        say(f"{len(losing)} pods lose their network, and end only when the cluster has another: {losing[0].key}, ...")
+        report(
+            f"{len(losing)} pods lose their network, and end only when the cluster has another: {losing[0].key}, ..."
+        )
 
 
 async def _dns_gone(client: Client) -> None:
@@ -119,11 +121,11 @@ async def _dns_gone(client: Client) -> None:
     await until(gone, DNS_SECONDS)
 
 
-async def _end_by_force(client: Client, say: Say) -> None:
+async def _end_by_force(client: Client, report: Report) -> None:
     """Delete DNS pods that could not end, as no agent was left to take their network down ('helm uninstall')."""
     for pod in await pods_of(client, dns_deployment.COMPONENT):
         await client.delete(POD_STATES, pod.key, uid=pod.metadata.uid, grace_seconds=0)
-        say(f"pod {pod.key} deleted without waiting for its node")
+        report(f"pod {pod.key} deleted without waiting for its node")
 
 
 async def _agents_gone(client: Client, nodes: set[str]) -> None:
@@ -139,14 +141,14 @@ async def _agents_gone(client: Client, nodes: set[str]) -> None:
         raise InstallError(f"these agents do not end: {names}; see 'kubectl describe' of them, then run this again")
 
 
-async def _restore(client: Client, pods: Sequence[Manifest], say: Say, patience: float) -> list[str]:
+async def _restore(client: Client, pods: Sequence[Manifest], report: Report, patience: float) -> list[str]:
     """Run these pods, one on each node; return what failed. They are deleted, those that failed too."""
     nodes = {one.body["spec"]["nodeName"] for one in pods}
     try:
         await cluster_objects.delete(client, pods, lambda _: None)
         await _gone(client, pods)
         await cluster_objects.apply(client, pods, lambda _: None)
-        return await _outcomes(client, nodes, say, patience)
+        return await _outcomes(client, nodes, report, patience)
     finally:
         await cluster_objects.delete(client, pods, lambda _: None)
 
@@ -162,7 +164,7 @@ async def _gone(client: Client, pods: Iterable[Manifest]) -> None:
         raise InstallError(f"pods of an earlier attempt do not end: delete {', '.join(map(str, sorted(names)))}")
 
 
-async def _outcomes(client: Client, nodes: set[str], say: Say, patience: float) -> list[str]:
+async def _outcomes(client: Client, nodes: set[str], report: Report, patience: float) -> list[str]:
     """Wait for the pod of each node; return what failed."""
     results: dict[str, str] = {}
 
@@ -173,7 +175,7 @@ async def _outcomes(client: Client, nodes: set[str], say: Say, patience: float) 
                 continue
             results[node] = result
             if not result:
-                say(f"node {node}: restored")
+                report(f"node {node}: restored")
         return results.keys() >= nodes
 
     await until(complete, patience)

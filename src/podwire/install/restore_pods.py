@@ -66,7 +66,7 @@ def outcome(pod: PodState) -> str | None:
         return ""
     ended = next((one.state.terminated for one in pod.containers if one.state.terminated is not None), None)
     if pod.status.phase == "Failed":
-        said = ended.message.strip() if ended is not None and ended.message else pod.status.message
-        return said or pod.status.reason or "its pod failed"
+        words = ended.message.strip() if ended is not None and ended.message else pod.status.message
+        return words or pod.status.reason or "its pod failed"
     found = problem(pod)
     return f"{found.reason}; {found.remedy}" if found.hard else None

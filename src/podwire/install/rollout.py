@@ -64,7 +64,7 @@ def _of_agent(node: Node, pods: Mapping[str, PodState], revision: str) -> Proble
     pod = pods.get(node.metadata.name)
     if pod is None:
         return Problem(
-            name, "has no agent yet", "the DaemonSet's events say why ('kubectl -n kube-system describe ds')"
+            name, "has no agent yet", "the DaemonSet's events have the reason ('kubectl -n kube-system describe ds')"
         )
     if not revision or pod.metadata.labels.get(REVISION_LABEL) != revision:
         return Problem(name, "has its earlier agent", "it is replaced when the nodes before it are done")
@@ -72,8 +72,8 @@ def _of_agent(node: Node, pods: Mapping[str, PodState], revision: str) -> Proble
         return problem(pod)
     if not node.ready:
         condition = next((one for one in node.status.conditions if one.type == "Ready"), None)
-        said = condition.message if condition is not None else "no condition Ready"
-        return Problem(name, f"is not Ready: {said}", f"'kubectl describe node {node.metadata.name}' has more")
+        words = condition.message if condition is not None else "no condition Ready"
+        return Problem(name, f"is not Ready: {words}", f"'kubectl describe node {node.metadata.name}' has more")
     return None
 
 

@@ -36,7 +36,7 @@ class FeatureResult(msgspec.Struct, frozen=True):
 
 
 def check(features: Collection[Feature] = FEATURES) -> tuple[FeatureResult, ...]:
-    """Try each feature. Needs the rights of an agent; without them the results say so. Blocks some 30 ms."""
+    """Try each feature. Needs the rights of an agent; without them no feature works. Blocks some 30 ms."""
     results: list[FeatureResult] = []
 
     def in_new_namespace() -> None:

@@ -1,6 +1,6 @@
 """Changes of a node's own network, as the kernel reports them: links, addresses, and routes that others make.
 
-What belongs to pods is left out by a filter that runs in the kernel, so that a pod's coming and going wakes nobody.
+What belongs to pods is left out by a filter that runs in the kernel, so that pods that start and end wake no process.
 Sources: netlink(7), rtnetlink(7), socket(7) SO_ATTACH_FILTER, Documentation/networking/filter.rst of the kernel.
 """
 

@@ -66,8 +66,8 @@ class SysctlRecord:
     def restore(self) -> list[str]:
         """Set each parameter to the value before, and delete the record; return the names of those that changed.
 
-        One that has another value than was written belongs to whoever wrote it since, and a link's parameters may be
-        gone with it: both are left alone. Raises OSError.
+        One that has another value than was written was set by another program since, and a link's parameters may be
+        gone with it: both remain as they are. Raises OSError.
         """
         with self._lock:
             changes = self._read().changes

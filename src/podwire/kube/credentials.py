@@ -23,7 +23,7 @@ class CredentialsError(Exception):
 class ExecCommand(msgspec.Struct, frozen=True):
     """A command that prints credentials: its arguments and further variables of its environment.
 
-    `api_version` is that of the ExecCredential that it prints; `hint` says how to install it.
+    `api_version` is that of the ExecCredential that it prints; `hint` is how to install it.
     """
 
     api_version: str

@@ -260,6 +260,6 @@ _INITIAL = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 
 
 def _requested(error: Exception) -> float:
-    """Seconds that the server asks to wait (Retry-After), half as much again at most: all clients got the same."""
+    """Seconds that the server requests to wait (Retry-After), half as much again at most: all clients got the same."""
     seconds = error.retry_after if isinstance(error, ApiError) else 0.0
     return seconds * random.uniform(1, 1.5)  # noqa: S311 spreads load, no secret

@@ -116,7 +116,7 @@ class LeaderElector:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        """Without rights nobody ever leads: that is logged once, when it is still so at the next try.
+        """Without rights no candidate ever leads: that is logged once, when it is still so at the next try.
 
         A kube-apiserver that has just started refuses everything for a moment.
         """

@@ -1,4 +1,4 @@
-"""podwire as a later plugin of a list: what the earlier plugins' result says, and the result that is passed on. Pure.
+"""podwire as a later plugin of a list: what the earlier plugins' result has, and the result that is passed on. Pure.
 
 Source: CNI specification 1.1.0, "prevResult".
 """

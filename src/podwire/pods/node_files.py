@@ -87,7 +87,7 @@ def remove(files: NodeFiles) -> list[str]:
 
 
 def _is_ours(files: NodeFiles, file: Path) -> bool:
-    """Whether podwire wrote a file: it has been placed here, as the mark of `_keep` says."""
+    """Whether podwire wrote a file: it has been placed here, as the mark of `_keep` shows."""
     return _mark(files).exists() or (file == files.configuration and _names_podwire(file))
 
 

@@ -41,7 +41,7 @@ class PodOperations:
 
     `uplink` answers the node's network as it is now with the mtu of pods, or None while the node's addresses are not
     known yet. An attachment is in the store before anything of it is in the kernel, and leaves the store last.
-    `mark` says that an agent before this one had set the node's network up: while it is valid, STATUS succeeds and ADD
+    `mark` shows that an agent before this one had set the node's network up: while it is valid, STATUS succeeds and ADD
     waits until `node_known` is called.
     """
 

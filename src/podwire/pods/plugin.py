@@ -96,7 +96,7 @@ def text_of(configuration: dict[str, object], key: str) -> str:
     return value
 
 
-def ask(path: str, frame: bytes, patience: float) -> bytes:
+def exchange(path: str, frame: bytes, patience: float) -> bytes:
     """Send a request to the agent and return its answer, empty where it ended before. Raises OSError."""
     agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     agent.settimeout(patience)
@@ -146,7 +146,7 @@ def request(command: str, path: str, data: bytes) -> bytes:
     tries_left = round(AWAY_SECONDS / RETRY_SECONDS) if command in ("ADD", "DEL") else 0
     while True:
         try:
-            if answer := ask(path, frame, STATUS_SECONDS if command == "STATUS" else PATIENCE_SECONDS):
+            if answer := exchange(path, frame, STATUS_SECONDS if command == "STATUS" else PATIENCE_SECONDS):
                 return answer
             failure = "it ended before it had answered"
         except TimeoutError as error:

@@ -1,4 +1,4 @@
-"""Which pods have an address, by what the API and this node's attachments say. No I/O."""
+"""Which pods have an address, by the API and this node's attachments. No I/O."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Bearer(msgspec.Struct, frozen=True):
 
 
 Claimant = Bearer | PeerPod
-"""A pod that says that an address is its own: known in full, or as a peer."""
+"""A pod that claims an address: known in full, or as a peer."""
 
 
 class Claims:

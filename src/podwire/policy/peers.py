@@ -1,4 +1,4 @@
-"""Pods of other nodes as policies see them: addresses, and what tells kinds of pods apart. Everything else is left out.
+"""Pods of other nodes as policies see them: addresses, and what distinguishes kinds of pods. All else is left out.
 
 A cluster has thousands of pods of other nodes and few kinds of them, so a kind is one object for all of its pods.
 Pods without an address, of the node's network, or that have ended are no peers.

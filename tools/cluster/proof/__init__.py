@@ -1,1 +1,1 @@
-"""What is proven of podwire on a real cluster, and the page that says it: docs/reference/cluster.md."""
+"""What is proven of podwire on a real cluster, and its page: docs/reference/cluster.md."""

@@ -119,7 +119,7 @@ class PodRangeController:
         return True
 
     async def _write_condition(self, node: Node, status: str, reason: str, message: str) -> None:
-        """Set the condition; one that says that all is well only where another one was.
+        """Set the condition; one without a problem only where there was one.
 
         Other conditions are not touched: a Node's have fields that podwire does not read.
         """

@@ -71,7 +71,7 @@ class RangeLedger:
         return {str(one.network): one.count - len(usage.held) for one, usage in self._usages.items()}
 
     def hold(self, node: str, ranges: Iterable[IPNetwork]) -> tuple[str, ...]:
-        """Record that a node has these ranges, whoever gave them; return the nodes it shares them with."""
+        """Record that a node has these ranges, by this program or another; return the nodes it shares them with."""
         wanted = tuple(ranges)
         if self._nodes.get(node) == wanted:
             return ()

@@ -51,7 +51,7 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 def owner(name: str) -> str:
-    """Whose a table or a chain of this name is; empty where nobody is known."""
+    """Whose a table or a chain of this name is; empty where its program is not known."""
     return next((who for who, pattern in OWNERS if pattern.match(name)), "")
 
 

@@ -34,7 +34,7 @@ OTHER_PLUGINS = frozenset(
         "weave-net",
     }
 )
-"""Names that pod networks give their plugins; those of containernetworking/plugins belong to nobody."""
+"""Names that pod networks give their plugins; those of containernetworking/plugins are used by several of them."""
 CONFIGURATIONS = (".conf", ".conflist", ".json")
 """Endings of files that runtimes read. Source: containernetworking/cni `libcni`."""
 

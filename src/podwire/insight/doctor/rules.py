@@ -13,7 +13,7 @@ CHECKS: Mapping[str, str] = {
     "mtu": "links of pods, tunnel and uplink of each node, and that nodes agree",
     "path-mtu": "packets of the uplink's full size between nodes, which no router may fragment",
     "foreign-rules": "rules and tables of other plugins, of kube-proxy and of firewalls",
-    "cni-configuration": "the files that tell the container runtime which network plugin to use",
+    "cni-configuration": "the files by which the container runtime chooses its network plugin",
     "agent": "the agent of each node: its pod, its answer, what it follows and what the kernel refuses",
     "api": "the API server as each node reaches it",
     "rights": "what the agent's account may do, by reviews of the API server",

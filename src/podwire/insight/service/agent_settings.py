@@ -37,7 +37,7 @@ async def read(client: Client) -> AgentSettings:
 
 
 def of_agents(agents: DaemonSet) -> AgentSettings:
-    """Return what the arguments of the container say; what cannot be read has its default."""
+    """Return the settings in the arguments of the container; what cannot be read has its default."""
     given: dict[str, str] = {}
     for container in agents.spec.template.spec.get("containers", ()):
         if container.get("name") == CONTAINER:

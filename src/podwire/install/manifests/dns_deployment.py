@@ -21,7 +21,7 @@ DNS_PORT = 53
 METRICS_PORT = 9153
 HEALTH_PORT, READY_PORT = 8080, 8181
 USER = 65532
-"""Nobody's number on a node; the image needs no user of that name."""
+"""A number that no user of a node has; the image needs no user of that name."""
 LINGER_SECONDS = 5
 """Nodes learn of a pod's end later than the pod itself."""
 
