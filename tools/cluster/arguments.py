@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from tools.cluster.layout import MAX_NODES, OUTSIDE
 from tools.cluster.proof.run import PARTS
 
 SUITE_FOCUS = r"\[Conformance\]|Netpol|NetworkPolic|LoadBalancer|NodePort"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 CONTROL_HELP = {
     "kill": "end a program with SIGKILL; it starts again by itself",
     "stop": "end a program with SIGKILL until `start`",
@@ -21,7 +23,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="python -m tools.cluster", description=description)
     verbs = whole.add_subparsers(dest="verb", required=True)
     named = argparse.ArgumentParser(add_help=False)
-    named.add_argument("--name", default="cluster", help="the cluster's name (default: %(default)s)")
+    named.add_argument("--name", type=cluster_name, default="cluster", help="the cluster's name (default: %(default)s)")
     up = verbs.add_parser("up", parents=[named], help="start a cluster; it stays until `down`")
     up.add_argument("--nodes", type=int, default=2, choices=range(1, MAX_NODES + 1), metavar="N")
     up.add_argument("--bare", action="store_true", help="install no network: nodes stay NotReady")
@@ -50,6 +52,13 @@ def parser(description: str) -> argparse.ArgumentParser:
     add_suite_flags(tests, "")
     add_suite_flags(proof, SUITE_FOCUS)
     return whole
+
+
+def cluster_name(text: str) -> str:
+    """The text, which names folders and control groups. Raises ArgumentTypeError where it cannot."""
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: use up to 40 lower-case letters, digits and '-', no '-' at an end")
+    return text
 
 
 def add_suite_flags(verb: argparse.ArgumentParser, focus: str) -> None:
