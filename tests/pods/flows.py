@@ -46,6 +46,7 @@ def held(*pods: Pod) -> Iterator[list[HeldFlow]]:
                     listener = stack.enter_context(opened(server, address, socket.SOCK_STREAM, bound=0))
                     listener.listen()
                     near = stack.enter_context(opened(client, address, socket.SOCK_STREAM))
+                    near.settimeout(PATIENCE_SECONDS)
                     near.connect((address, listener.getsockname()[1]))
                     far, _ = listener.accept()
                     flows.append(HeldFlow(f"{client.name} to {address}", near, stack.enter_context(far)))
