@@ -40,7 +40,7 @@ from bench.node_proxies import (
 )
 from podwire.agent.config import METRICS_PORT
 from podwire.kernel import namespaces
-from podwire.pods import installation
+from podwire.pods.runtime import installation
 from tools.conformance import programs
 
 PEER, OURS = "kube-proxy", "podwire"

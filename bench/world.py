@@ -15,7 +15,7 @@ import msgspec
 from tests.world.harness import Home, World
 
 from podwire.lab.host import worlds
-from podwire.pods.installation import install
+from podwire.pods.runtime.installation import install
 
 BACKGROUND = """
 apiVersion: apps/v1

@@ -134,7 +134,7 @@ static bool is_valid(char *mark)
     return clock_gettime(CLOCK_BOOTTIME, &now) == 0 && strtoll(digits, NULL, 10) > now.tv_sec;
 }
 
-/* Whether the agent left the mark that this node's network is set up (src/podwire/pods/ready_mark.py). */
+/* Whether the agent left the mark that this node's network is set up (src/podwire/pods/runtime/ready_mark.py). */
 static bool is_marked(const char *path)
 {
     struct buffer name = {NULL, 0, 0};

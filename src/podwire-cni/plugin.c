@@ -1,5 +1,5 @@
 /* The CNI plugin of podwire, for nodes without Python: hands its environment and input to the node's agent and prints
- * the answer. It behaves as src/podwire/pods/plugin.py does; the same tests run over both.
+ * the answer. It behaves as src/podwire/pods/runtime/plugin.py does; the same tests run over both.
  * Source: CNI specification 1.1.0 (github.com/containernetworking/cni, SPEC.md). */
 #include "agent.h"
 #include "buffer.h"
@@ -94,7 +94,7 @@ static void decode(const struct buffer *input)
     fail(DECODE_FAILURE, "the network configuration on standard input is no JSON object", details);
 }
 
-/* The frame that `podwire.pods.cni` reads: the CNI variables as NAME=value with a zero byte between them, two zero
+/* The frame that `podwire.pods.runtime.cni` reads: the CNI variables as NAME=value with a zero byte between them, two zero
  * bytes, the input. Of several variables with one name the first counts, as for getenv(3). */
 static struct buffer frame(const struct buffer *input)
 {

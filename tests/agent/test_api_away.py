@@ -12,7 +12,7 @@ from typing import Any
 from podwire.kube.client import Client
 from podwire.kube.kinds import NAMESPACES, NODES, PODS
 from podwire.kube.meta import NamespacedName
-from podwire.pods.installation import configuration_list, install
+from podwire.pods.runtime.installation import configuration_list, install
 from tests.agent.test_program import Cluster, eventually, page, program
 from tests.sandbox import Host, sandboxed
 

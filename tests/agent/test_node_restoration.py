@@ -14,11 +14,11 @@ from podwire.kernel.netlink import Netlink
 from podwire.kernel.routes import Route
 from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.pods import links as pod_links
-from podwire.pods import node_files
 from podwire.pods.attachment import LINK_PREFIX, Attachment, AttachmentKey, PodIdentity
-from podwire.pods.node_files import NodeFiles
 from podwire.pods.node_routes import NodeRouteSink
 from podwire.pods.rows import TunnelRow
+from podwire.pods.runtime import node_files
+from podwire.pods.runtime.node_files import NodeFiles
 from podwire.pods.sink import PodSetSink
 from podwire.policy.sink import PolicySink
 from podwire.services.sink import ServiceSink

@@ -18,7 +18,7 @@ from podwire.dns.measured import QueryMetrics, of_upstreams
 from podwire.kernel.features import FEATURES
 from podwire.kube.coordination import NODE_LEASES
 from podwire.kube.deadlines import Deadlines
-from podwire.pods.requests import CniRequests
+from podwire.pods.runtime.requests import CniRequests
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/agent.md").read_text()
 

@@ -25,10 +25,10 @@ from podwire.kube.discovery import Endpoint, EndpointSlice
 from podwire.kube.meta import ObjectMeta
 from podwire.kube.watch import Change
 from podwire.pods.attachment import Attachment
-from podwire.pods.installation import configuration_list, install
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
 from podwire.pods.network import PodNetwork, Settings
+from podwire.pods.runtime.installation import configuration_list, install
 from tests.sandbox import Host, join
 
 PLUGIN = Path("/run/podwire/cni/bin/podwire")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tools.cni_plugin import compile_plugin
 
-from podwire.pods.installation import install_script
+from podwire.pods.runtime.installation import install_script
 
 
 def python_plugin(target: Path) -> None:

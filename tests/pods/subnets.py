@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from podwire.kernel import sysctl
 from podwire.kernel.namespaces import inside_network
-from podwire.pods.installation import install
 from podwire.pods.model import Cluster
+from podwire.pods.runtime.installation import install
 from tests.pods.cluster import PLUGIN, Machine, eventually, node_with, plug, start_all
 from tests.sandbox import Host, join
 

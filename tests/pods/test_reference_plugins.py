@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tools.conformance.programs import MissingGoError, Program, build
 
-from podwire.pods.installation import configuration_list
+from podwire.pods.runtime.installation import configuration_list
 from tests.pods.cluster import PLUGIN, Machine, Pod, SmallCluster
 from tests.pods.packets import opened, tcp_peer_seen, udp_peer_seen
 from tests.sandbox import Host, sandboxed

@@ -20,8 +20,9 @@ from podwire.kernel.netlink import Netlink, NetlinkError
 from podwire.kernel.nftables import Nftables, NftablesError
 from podwire.kernel.sysctl_record import SysctlRecord
 from podwire.pods import links as pod_links
-from podwire.pods import node_files, node_routes, ready_mark
-from podwire.pods.node_files import NodeFiles
+from podwire.pods import node_routes
+from podwire.pods.runtime import node_files, ready_mark
+from podwire.pods.runtime.node_files import NodeFiles
 
 TABLE_PREFIX = "podwire-"
 LINK_PREFIX = "podwire."

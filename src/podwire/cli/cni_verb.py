@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from podwire.pods.node_files import NodeFiles
+    from podwire.pods.runtime.node_files import NodeFiles
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -37,7 +37,7 @@ def command() -> None:
 @_folders
 def install(bin_dir: Path, conf_dir: Path, state_dir: Path) -> None:
     """Write plugin and network configuration; files that were there before are kept for 'remove'."""
-    from podwire.pods import node_files
+    from podwire.pods.runtime import node_files
 
     files = _files(bin_dir, conf_dir, state_dir)
     for line in node_files.place(files):
@@ -63,6 +63,6 @@ def remove(bin_dir: Path, conf_dir: Path, state_dir: Path) -> None:
 
 
 def _files(plugins: Path, configurations: Path, state: Path) -> NodeFiles:
-    from podwire.pods.node_files import NodeFiles
+    from podwire.pods.runtime.node_files import NodeFiles
 
     return NodeFiles(state, plugins, configurations)

@@ -26,10 +26,10 @@ from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster, NodeNetwork, pod_mtu, read_node
 from podwire.pods.node_routes import NodeRouteSink, remove_tunnel
 from podwire.pods.operations import GATE_SECONDS, PodOperations
-from podwire.pods.ready_mark import ReadyMark
-from podwire.pods.requests import CniRequests
 from podwire.pods.rows import NodeRouteRow, SetRow
-from podwire.pods.server import Server
+from podwire.pods.runtime.ready_mark import ReadyMark
+from podwire.pods.runtime.requests import CniRequests
+from podwire.pods.runtime.server import Server
 from podwire.pods.sink import PodSetSink
 from podwire.pods.store import Store
 from podwire.pods.uplink_reader import find_uplink, router

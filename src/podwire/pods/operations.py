@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 
 from podwire.engine.reconcile import Reconciler
 from podwire.engine.sink import SinkError
-from podwire.pods import cni, links
+from podwire.pods import links
 from podwire.pods.addresses import ExhaustedError
 from podwire.pods.attachment import Attachment, AttachmentKey, ContainerLock, Gate, PodIdentity
-from podwire.pods.cni import CniError, Code
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
-from podwire.pods.ready_mark import RENEW_SECONDS, ReadyMark
 from podwire.pods.rows import SetRow, source_rows
+from podwire.pods.runtime import cni
+from podwire.pods.runtime.cni import CniError, Code
+from podwire.pods.runtime.ready_mark import RENEW_SECONDS, ReadyMark
 from podwire.pods.sink import PodSetSink
 from podwire.pods.store import Entry, Store, TakenError
 from podwire.pods.uplink import Uplink
@@ -134,7 +135,8 @@ class PodOperations:
 
     async def adopt(self, key: AttachmentKey, pod: PodIdentity, netns: str, previous: cni.Result) -> frozenset[str]:
         """Take over an interface that earlier plugins made; return the names that its end on the node had."""
-        from podwire.pods import adopted_links, chain  # on most nodes podwire makes all links
+        from podwire.pods import adopted_links  # on most nodes podwire makes all links
+        from podwire.pods.runtime import chain
 
         uplink = await self._uplink_soon()
         addresses = chain.pod_addresses(previous, key, self._cluster.ranges)

@@ -15,7 +15,7 @@ from podwire.lab.supervisor import power
 from podwire.lab.supervisor.node_switch import OFF_SECONDS, NodeSwitch
 from podwire.lab.supervisor.power import PowerRequest
 from podwire.pods.model import Cluster
-from podwire.pods.ready_mark import SUFFIX
+from podwire.pods.runtime.ready_mark import SUFFIX
 
 
 class Roles:

@@ -14,8 +14,8 @@ from podwire.kernel import links, sysctl
 from podwire.kernel.netlink import Netlink
 from podwire.kernel.nftables import Nftables
 from podwire.pods.attachment import LINK_PREFIX
-from podwire.pods.installation import PLUGIN_TYPE
 from podwire.pods.rows import TUNNEL
+from podwire.pods.runtime.installation import PLUGIN_TYPE
 
 FORWARDING = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 LOOSE = "net/netfilter/nf_conntrack_tcp_loose"

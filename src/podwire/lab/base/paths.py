@@ -33,7 +33,7 @@ def node(name: str) -> Path:
 
 
 def ready_mark(name: str) -> Path:
-    """The mark of a node's agent that the node's network is set up (podwire.pods.ready_mark)."""
+    """The mark of a node's agent that the node's network is set up (podwire.pods.runtime.ready_mark)."""
     return node(name) / "cni.sock.ready"
 
 

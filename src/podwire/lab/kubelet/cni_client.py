@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from podwire.lab.base import run_program
-from podwire.pods.cni import Result
+from podwire.pods.runtime.cni import Result
 
 VERSION = "1.1.0"
 INTERFACE = "eth0"

@@ -39,9 +39,9 @@ from podwire.lab.relay.trigger import RelayTrigger
 from podwire.lab.roles import bootstrap as world_bootstrap
 from podwire.lab.roles.builtin_images import PROGRAMS
 from podwire.lab.roles.manifests import CREDENTIALS_FILES
-from podwire.pods.installation import PLUGIN_TYPE, install, install_configuration
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
+from podwire.pods.runtime.installation import PLUGIN_TYPE, install, install_configuration
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from podwire.pods.server import ContainerLocks
+from podwire.pods.runtime.server import ContainerLocks
 
 
 async def test_one_container_at_a_time_others_at_once() -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from podwire.pods import node_files
-from podwire.pods.node_files import NodeFiles
+from podwire.pods.runtime import node_files
+from podwire.pods.runtime.node_files import NodeFiles
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from podwire.pods.plugin import SOCKET_KEY, SUPPORTED_VERSIONS
+from podwire.pods.runtime.plugin import SOCKET_KEY, SUPPORTED_VERSIONS
 
 PLUGIN_TYPE = "podwire"
 """`type` in a network configuration: the name of the executable."""
@@ -43,7 +43,7 @@ def install_script(target: Path, interpreter: str) -> None:
     line = f"#!{interpreter} -IS\n"
     if any(character.isspace() for character in interpreter) or len(line) > 255:
         raise ValueError(f"interpreter {interpreter!r}: a path of at most 250 bytes without spaces is needed")
-    program = resources.files("podwire.pods").joinpath("plugin.py").read_bytes()
+    program = resources.files("podwire.pods.runtime").joinpath("plugin.py").read_bytes()
     _write(target, line.encode() + program, 0o755)
 
 

@@ -138,8 +138,8 @@ def is_marked(path: str) -> bool:
 def request(command: str, path: str, data: bytes) -> bytes:
     """The agent's answer. While it restarts, that to STATUS is success, and ADD and DEL are sent again.
 
-    The frame is what `podwire.pods.cni` reads: the CNI variables as NAME=value with a zero byte between them, two zero
-    bytes, the input.
+    The frame is what `cni.py` reads: the CNI variables as NAME=value with a zero byte between them, two zero bytes, the
+    input.
     """
     variables = [name + b"=" + value for name, value in environ.items() if name.startswith(b"CNI_")]
     frame = b"\0".join(variables) + b"\0\0" + data

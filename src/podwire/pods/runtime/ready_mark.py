@@ -13,7 +13,7 @@ import logging
 import time
 from pathlib import Path
 
-from podwire.pods.plugin import network_number
+from podwire.pods.runtime.plugin import network_number
 
 log = logging.getLogger(__name__)
 

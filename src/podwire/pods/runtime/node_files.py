@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from podwire.pods import installation
-from podwire.pods.installation import PLUGIN_TYPE
+from podwire.pods.runtime import installation
+from podwire.pods.runtime.installation import PLUGIN_TYPE
 
 BIN_DIR = Path("/opt/cni/bin")
 CONF_DIR = Path("/etc/cni/net.d")

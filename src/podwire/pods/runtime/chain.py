@@ -12,7 +12,7 @@ from typing import Any
 from podwire.kernel.elements import IPAddress, IPNetwork
 from podwire.kube.addresses import usable
 from podwire.pods.attachment import AttachmentKey
-from podwire.pods.cni import CniError, Code, Result
+from podwire.pods.runtime.cni import CniError, Code, Result
 
 
 def pod_addresses(previous: Result, key: AttachmentKey, ranges: Sequence[IPNetwork]) -> tuple[IPAddress, ...]:

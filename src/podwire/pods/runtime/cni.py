@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from podwire.pods.attachment import NO_POD, AttachmentKey, PodIdentity
-from podwire.pods.plugin import SUPPORTED_VERSIONS
+from podwire.pods.runtime.plugin import SUPPORTED_VERSIONS
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _INTERFACE = re.compile(r"[^/:\s]{1,15}")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from podwire.pods.plugin import SOCKET_KEY
+from podwire.pods.runtime.plugin import SOCKET_KEY
 from tests.pods.plugins import compiled_by_cc
 
 DEPTH_LIMIT = 900

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from podwire.kernel.namespaces import remove_network_namespace
-from podwire.pods.installation import (
+from podwire.pods.runtime.installation import (
     compiled_plugin,
     configuration_list,
     install,
     install_configuration,
     install_script,
 )
-from podwire.pods.plugin import SUPPORTED_VERSIONS, decode
+from podwire.pods.runtime.plugin import SUPPORTED_VERSIONS, decode
 from tests.pods.cluster import SmallCluster, eventually, finish
 from tests.pods.packets import udp_peer_seen
 from tests.pods.plugins import call

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.pods import cni
 from podwire.pods.attachment import AttachmentKey, PodIdentity
-from podwire.pods.cni import CniError, Code, Command
+from podwire.pods.runtime import cni
+from podwire.pods.runtime.cni import CniError, Code, Command
 
 
 def frame(config: object, **variables: str) -> bytes:

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Protocol
 
-from podwire.pods import cni
 from podwire.pods.attachment import AttachmentKey, ContainerLock, PodIdentity
-from podwire.pods.cni import Code, Command
-from podwire.pods.requests import CniRequests
+from podwire.pods.runtime import cni
+from podwire.pods.runtime.cni import Code, Command
+from podwire.pods.runtime.requests import CniRequests
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Server:
     async def _change(self, request: cni.Request, key: AttachmentKey) -> bytes:
         if request.command is Command.ADD:
             if request.previous is not None:
-                from podwire.pods import chain
+                from podwire.pods.runtime import chain
 
                 names = await self._operations.adopt(key, request.pod, request.netns, request.previous)
                 return chain.passed_on(request.raw_previous, names, key.host_interface, request.version)

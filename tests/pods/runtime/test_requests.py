@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from podwire.pods.cni import CniError, Code
-from podwire.pods.requests import CniRequests
-from podwire.pods.server import Server
+from podwire.pods.runtime.cni import CniError, Code
+from podwire.pods.runtime.requests import CniRequests
+from podwire.pods.runtime.server import Server
 
 
 class Refusing:

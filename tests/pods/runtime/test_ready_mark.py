@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from podwire.kernel import namespaces
-from podwire.pods import plugin
-from podwire.pods.ready_mark import VALID_SECONDS, ReadyMark
+from podwire.pods.runtime import plugin
+from podwire.pods.runtime.ready_mark import VALID_SECONDS, ReadyMark
 from tests.pods.cluster import PLUGIN, Machine, SmallCluster, eventually, finish
 from tests.pods.plugins import call, compiled_by_cc, python_plugin
 from tests.sandbox import Host, sandboxed
