@@ -57,13 +57,13 @@ def _of_this_machine() -> Report:
 
 
 def _of_target(nodes: tuple[str, ...], given: dict[str, str]) -> Report:
-    from podwire.insight.doctor import reading
+    from podwire.insight.doctor import cluster_survey
     from podwire.insight.doctor.examine import examine
     from podwire.insight.target import choose
 
     target = choose(choice(**given))
     where = f"World {target.world.name}" if target.world is not None else f"Cluster {target.context}"
-    return examine(where, reading.read(target, nodes, _Progress().answered))
+    return examine(where, cluster_survey.read(target, nodes, _Progress().answered))
 
 
 class _Progress:

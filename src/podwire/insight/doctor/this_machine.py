@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from podwire.insight.doctor import machine
-from podwire.insight.doctor.gathering import gather
 from podwire.insight.doctor.machine_checks import PLUGIN_TYPE
 from podwire.insight.doctor.node_facts import NodeFacts, NodeRequest
+from podwire.insight.doctor.node_survey import gather
 from podwire.kernel import links
 from podwire.kernel.netlink import Netlink
 from podwire.kernel.routes import routes

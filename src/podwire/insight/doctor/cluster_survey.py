@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from podwire.insight.doctor import api_access, gathering, requests
+from podwire.insight.doctor import api_access, node_survey, requests
 from podwire.insight.doctor.cluster_facts import ClusterFacts
 from podwire.insight.doctor.node_facts import NodeFacts, NodeRequest
 from podwire.insight.operations.node_commands import NodeAnswer, run_on_all
@@ -140,7 +140,7 @@ def _of_world(found: ClusterFacts, world: World, wanted: Sequence[str], answered
 
 def _world_node(world: World, node: str, request: NodeRequest) -> NodeAnswer:
     try:
-        text = nsenter.computed(world, node, lambda: msgspec.json.encode(gathering.gather(request)).decode())
+        text = nsenter.computed(world, node, lambda: msgspec.json.encode(node_survey.gather(request)).decode())
         return NodeAnswer(node, text.encode())
     except WorldError as error:
         return NodeAnswer(node, error=str(error))

@@ -19,7 +19,7 @@ import pytest
 from aiohttp import web
 
 from podwire.component.permissions import AGENT, RULES
-from podwire.insight.doctor import api_access, dns_query, gathering, machine, path_probe
+from podwire.insight.doctor import api_access, dns_query, machine, node_survey, path_probe
 from podwire.insight.doctor.api_access import clock_offset, token_end
 from podwire.insight.doctor.node_facts import CniFile, NodeFacts, NodeRequest, Peer, Right
 from podwire.kernel import namespaces
@@ -174,7 +174,7 @@ def test_facts_travel_as_json_and_a_part_that_fails_leaves_the_others() -> None:
     near.run("ip", "address", "add", "192.0.2.1/24", "dev", "eth0")
     request = NodeRequest("a", ("192.0.2.1",), rows_socket="/run/none.sock", dns=("no address",))
     with namespaces.inside_network(near.path):
-        facts = gathering.gather(request)
+        facts = node_survey.gather(request)
     assert msgspec.json.decode(msgspec.json.encode(facts), type=NodeFacts) == facts
     assert facts.uplink is not None
     assert (facts.uplink.name, facts.uplink.mtu) == ("eth0", 1500)
