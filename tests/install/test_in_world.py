@@ -14,8 +14,11 @@ import pytest
 import yaml
 
 from podwire.install import cluster_objects, connection, kube_proxy, revisions
+from podwire.install.manifests import agent_daemon_set
+from podwire.install.manifests.rights import rights
 from podwire.kube import kubeconfig
 from podwire.testing import Home, World
+from tests.install.cluster import SETTINGS
 from tests.install.test_chart import CHART, helm
 from tests.world.harness import PODWIRE, running
 
@@ -78,6 +81,7 @@ def test_a_kube_proxy_is_refused_or_ended_and_comes_back(world: World) -> None:
     world.kubectl("-n", "kube-system", "delete", "daemonset", "kube-proxy")
 
 
+@pytest.mark.long
 def test_what_is_wrong_is_said_with_object_reason_and_remedy(world: World) -> None:
     plan = podwire(world, "install", "--dry-run")
     assert "create daemonset kube-system/podwire-agent" in plan.stdout.splitlines()
@@ -98,7 +102,9 @@ def test_what_is_wrong_is_said_with_object_reason_and_remedy(world: World) -> No
 
 
 def test_an_agent_may_read_pods_and_no_secrets(world: World) -> None:
-    """After the test above, which binds the role to the account."""
+    objects = tuple(rights(SETTINGS, agent_daemon_set.COMPONENT))
+    applied = functools.partial(cluster_objects.apply, objects=objects, report=lambda _: None)
+    connection.run(kubeconfig.load(world.kubeconfig), applied)
     for question, answer in {
         "list pods": "yes",
         "watch networkpolicies": "yes",

@@ -22,6 +22,7 @@ def examined(world: World, status: int) -> Found:
     return {(one["level"], one["check"], one["object"]) for one in found}
 
 
+@pytest.mark.long
 def test_each_fault_of_a_node_is_found(world: World) -> None:
     world.kubectl("rollout", "status", "-n", "kube-system", "deployment/coredns")
     assert examined(world, 0) == set()

@@ -78,12 +78,18 @@ def test_status_succeeds_while_the_agent_restarts_and_fails_when_none_comes_back
     with SmallCluster() as cluster:
         (node,) = cluster.machines
         assert node.cni("STATUS") == (0, None)
-        node.kill()
+        kill(node)
         assert node.cni("STATUS") == (0, None)
         _expire(node)
         status, answer = node.cni("STATUS")
         assert (status, answer["code"]) == (1, 50)
         assert "does not answer" in answer["msg"]
+
+
+def kill(node: Machine) -> None:
+    """End the agent as soon as it has left its mark, which follows the first answers."""
+    eventually(node.mark.exists)
+    node.kill()
 
 
 def _expire(node: Machine) -> None:
@@ -98,7 +104,7 @@ def test_add_and_del_wait_for_the_next_agent(install: Callable[[Path], None]) ->
         install(PLUGIN)
         (node,) = cluster.machines
         pod = node.pod("a")
-        node.kill()
+        kill(node)
         deleting, adding = node.call("DEL", pod), node.call("ADD", Host("b"))
         node.start(*cluster.objects)
         assert finish(deleting) == (0, None)
@@ -116,7 +122,7 @@ def test_an_add_whose_agent_is_killed_is_served_by_the_next_one(install: Callabl
         (node.folder / "hold").touch()
         adding = node.call("ADD", Host("a"))
         eventually(lambda: bool(node.told) and bool(node.links()))
-        node.kill()
+        kill(node)
         (node.folder / "hold").unlink()
         node.start(*cluster.objects)
         status, result = finish(adding)
@@ -128,7 +134,7 @@ def test_an_agent_that_knows_no_node_yet_is_ready_only_after_one_that_did() -> N
     """As after its restart while the API server is away: ADD fails with the reason, it is never half done."""
     with SmallCluster(gate_seconds=0.2) as cluster:
         (node,) = cluster.machines
-        node.kill()
+        kill(node)
         node.start()
         assert node.cni("STATUS") == (0, None)
         status, answer = node.cni("ADD", Host("a"))
