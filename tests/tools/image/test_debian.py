@@ -14,7 +14,7 @@ if shutil.which("dpkg-deb") is None or shutil.which("apt-get") is None:
 
 APT = """#!/bin/sh
 case "$*" in
-  *download*)
+  *" download "*)
     echo "$@" >> {folder}/calls
     cp {folder}/offered/*.deb . ;;
 esac
