@@ -55,11 +55,11 @@ class Topology:
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= MOST_NODES:
             raise ValueError(f"--nodes {self.nodes}: a world has 1 to {MOST_NODES} nodes")
-        if len(self.zones) > self.nodes:
-            raise ValueError(f"--zones: {len(self.zones)} zones are more than {self.nodes} nodes: give --nodes too")
         for zone in self.zones:
             if not ZONE.fullmatch(zone):
                 raise ValueError(f"--zones: {zone!r} is no value of a label; write names such as a,b,c")
+        if len(self.zones) > self.nodes:
+            raise ValueError(f"--zones: {len(self.zones)} zones are more than {self.nodes} nodes: give --nodes too")
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Topology:
