@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from podwire.cli import prune
+
 if TYPE_CHECKING:
     from podwire.insight.target import Choice
     from podwire.kube.credentials import Credentials
@@ -84,9 +86,13 @@ def node_local_option(command: CommandT) -> CommandT:
 
 
 def choice(name: str | None, context: str, kubeconfig: str) -> Choice:
-    """What `target_options` named. Raises click.UsageError."""
+    """What `target_options` named. Raises click.UsageError.
+
+    Worlds that were killed are cleared away first: what is current in the kubeconfig must not be the context of one.
+    """
     from podwire.insight.target import Choice
 
+    prune.dead_worlds()
     if name is not None and (context or kubeconfig):
         if click.get_current_context().get_parameter_source("name") is not ParameterSource.ENVIRONMENT:
             raise click.UsageError("--name chooses a world, --context and --kubeconfig a cluster: use one of them")

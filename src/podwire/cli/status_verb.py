@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from podwire.cli import prune
 from podwire.cli.options import choice, output_option, target_options
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ def _worlds(name: str | None, output: str) -> None:
     from podwire.lab.host import credentials, worlds
     from podwire.lab.host import status as report
 
-    prune.dead_worlds()
     chosen = [worlds.find(name)] if name else worlds.living()
     ready = [world for world in chosen if not worlds.starting(world.name)]
     for world in chosen:
