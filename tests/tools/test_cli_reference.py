@@ -1,6 +1,8 @@
-from tools import cli_reference
+import subprocess
+import sys
 
 
-def test_the_page_says_what_the_programs_say() -> None:
-    shown = cli_reference.TARGET.read_text()
-    assert shown == cli_reference.page(), "run: python -m tools.cli_reference"
+def test_the_page_has_the_programs_help() -> None:
+    # In a process of its own: click keeps a command's help option with the names of its first run.
+    made = subprocess.run([sys.executable, "-m", "tools.cli_reference", "--check"], check=False)
+    assert made.returncode == 0, "run: python -m tools.cli_reference"
