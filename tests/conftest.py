@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ settings.load_profile("podwire")
 
 SLOWEST_FIRST = ("suite", "world", "testing", "clients", "kubectl", "policy", "pods", "services", "lab", "controllers")
 """Folders of tests that start worlds or wait for packets."""
+
+
+def pytest_configure() -> None:
+    """Let signals end the programs under test: nohup(1) and shells in the background start tests with some ignored."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

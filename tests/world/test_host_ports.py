@@ -240,12 +240,7 @@ def test_a_node_port_that_is_taken_on_the_host_is_another_one_there(world: World
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_client_outside_ends_with_the_command(
-    world: World, number: signal.Signals, request: pytest.FixtureRequest
-) -> None:
-    # A shell starts background commands with SIGINT ignored, which children inherit.
-    before = signal.signal(number, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(number, before))
+def test_a_client_outside_ends_with_the_command(world: World, number: signal.Signals) -> None:
     words = (PODWIRE, "outside", "--name", world.name, "--", "sh", "-c", "echo $$; exec sleep 1000")
     with subprocess.Popen(
         words, env=world.home.environment, stdout=subprocess.PIPE, text=True, start_new_session=True
