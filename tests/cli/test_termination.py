@@ -22,17 +22,16 @@ def stubborn(number: signal.Signals, cleared: list[str]) -> None:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_lets_the_program_clear_away(
-    number: signal.Signals, status: int, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    number: signal.Signals, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = signal.signal(number, signal.SIG_DFL)  # nohup(1) and others start programs with it ignored
-    request.addfinalizer(lambda: signal.signal(number, before))
+    before = signal.getsignal(number)
     cleared: list[str] = []
     with pytest.raises(Termination) as ended:
         stubborn(number, cleared)
     assert cleared == ["a"]
     assert ended.value.code == status
     assert capsys.readouterr().err == f"podwire: ended by {number.name}; nothing is left\n"
-    assert signal.getsignal(number) is signal.SIG_DFL
+    assert signal.getsignal(number) is before
 
 
 def test_the_outcome_is_reported_when_all_is_removed(capsys: pytest.CaptureFixture[str]) -> None:
