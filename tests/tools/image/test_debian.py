@@ -1,4 +1,4 @@
-"""Packages by apt: another apt stands for the machine's own, a real package is made by dpkg-deb."""
+"""Packages by apt: a script replaces the machine's own apt, a real package is made by dpkg-deb."""
 
 import hashlib
 import shutil

@@ -15,8 +15,6 @@ SOON_SECONDS = 14 * 86400
 """Before the end of a certificate or of a token that nothing renews."""
 RENEWAL_SECONDS = 120
 """A kubelet renews a token long before this."""
-SILENT_SECONDS = 120
-"""Without anything from a watch, whose bookmarks come each minute."""
 RENEWED = "the kubelet of this node renews it: see its log, and the node's clock"
 RENEW = "renew it, and write it to the same file: it is read again at once"
 RENEW_SERVER = "renew the API server's certificate ('kubeadm certs renew apiserver')"
