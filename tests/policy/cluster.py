@@ -15,7 +15,8 @@ from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.watch import Change
 from podwire.policy.model import Identity, IPAddress
-from podwire.policy.peers import PeerPod, PeerPodObject, PeerPods
+from podwire.policy.peer_objects import PeerPodObject
+from podwire.policy.peers import PeerPod, PeerPods
 from podwire.policy.rows import ANY_POD, Row, rows
 from podwire.policy.verdict import Verdict, verdict
 from podwire.policy.view import Owner, View

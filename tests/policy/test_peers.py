@@ -5,9 +5,9 @@ import gc
 import msgspec
 import pytest
 
-from podwire.kube.core import Pod
+from podwire.kube.core import FINISHED, Pod
 from podwire.policy.model import NamedPort
-from podwire.policy.peers import FINISHED, PeerPod, PeerPods, peer_selector
+from podwire.policy.peers import PeerPod, PeerPods, peer_selector
 from tests.policy.cluster import address, peer, pod
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from podwire.kube.core import PodIP, PodSpec
+from podwire.kube.core import FINISHED, PodIP, PodSpec
 from podwire.kube.kinds import Kind
 from podwire.kube.meta import Condition, Object, Struct
 
@@ -65,7 +65,7 @@ class PodReading(Object, frozen=True):
     @property
     def finished(self) -> bool:
         """True when all containers have ended and none starts again."""
-        return self.status.phase in {"Succeeded", "Failed"}
+        return self.status.phase in FINISHED
 
 
 PODS = Kind("v1", "Pod", "pods", PodReading)

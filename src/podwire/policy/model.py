@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from podwire.kube.core import Pod
     from podwire.kube.networking import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
+    from podwire.policy.peer_objects import PeerPodObject
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -204,13 +205,18 @@ def policy(source: NetworkPolicy) -> Policy:
 def identity(pod: Pod, keys: Iterable[str]) -> Identity:
     """The identity of a pod where policies read these label keys."""
     labels = pod.metadata.labels
-    sidecars = (c for c in pod.spec.init_containers if c.restart_policy == "Always")
-    ports = (p for c in (*pod.spec.containers, *sidecars) for p in c.ports if p.name)
     return Identity(
         pod.metadata.namespace,
         tuple(sorted((key, labels[key]) for key in keys if key in labels)),
-        tuple(sorted({NamedPort(p.name, p.protocol, p.container_port) for p in ports})),
+        named_ports(pod),
     )
+
+
+def named_ports(pod: Pod | PeerPodObject) -> tuple[NamedPort, ...]:
+    """The ports of a pod's containers that have a name, sidecars' too; sorted."""
+    sidecars = (c for c in pod.spec.init_containers if c.restart_policy == "Always")
+    ports = (p for c in (*pod.spec.containers, *sidecars) for p in c.ports if p.name)
+    return tuple(sorted({NamedPort(p.name, p.protocol, p.container_port) for p in ports}))
 
 
 def pods_match(

@@ -12,50 +12,14 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from podwire.kube.addresses import parsed
+from podwire.kube.core import FINISHED
 from podwire.kube.kinds import Kind
-from podwire.kube.meta import NamespacedName, Object, Struct
-from podwire.policy.model import Identity, IPAddress, NamedPort
+from podwire.kube.meta import NamespacedName
+from podwire.policy.model import Identity, IPAddress, NamedPort, named_ports
+from podwire.policy.peer_objects import PeerPodObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-FINISHED = ("Succeeded", "Failed")
-
-
-class _ContainerPort(Struct, frozen=True):
-    container_port: int = 0
-    name: str = ""
-    protocol: str = "TCP"
-
-
-class _Container(Struct, frozen=True):
-    ports: tuple[_ContainerPort, ...] = ()
-    restart_policy: str | None = None
-
-
-class _PodSpec(Struct, frozen=True):
-    containers: tuple[_Container, ...] = ()
-    init_containers: tuple[_Container, ...] = ()
-    node_name: str = ""
-    host_network: bool = False
-
-
-class _PodIP(Struct, frozen=True):
-    ip: str = ""
-
-
-class _PodStatus(Struct, frozen=True):
-    phase: str = "Pending"
-    pod_ip: str = msgspec.field(default="", name="podIP")
-    pod_ips: tuple[_PodIP, ...] = msgspec.field(default=(), name="podIPs")
-
-
-class PeerPodObject(Object, frozen=True):
-    """A Pod with the fields that a peer is made from; the decoder skips the others."""
-
-    spec: _PodSpec = _PodSpec()
-    status: _PodStatus = _PodStatus()
-
 
 PEER_PODS = Kind("v1", "Pod", "pods", PeerPodObject)
 
@@ -121,10 +85,7 @@ class PeerPods:
 
     def _kind(self, pod: PeerPodObject) -> PodKind:
         labels = tuple(sorted(pod.metadata.labels.items()))
-        sidecars = (one for one in pod.spec.init_containers if one.restart_policy == "Always")
-        named = (port for one in (*pod.spec.containers, *sidecars) for port in one.ports if port.name)
-        ports = tuple(sorted({NamedPort(port.name, port.protocol, port.container_port) for port in named}))
-        parts = (self._shared(pod.metadata.namespace), labels, ports)
+        parts = (self._shared(pod.metadata.namespace), labels, named_ports(pod))
         return self._kinds.get(parts) or self._kinds.setdefault(parts, PodKind(*parts))
 
     def _shared(self, text: str) -> str:

@@ -18,7 +18,6 @@ from podwire.services.model import Entry, Frontend, Pool, PoolKey, Protocol, Sco
 
 UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, never bound
 """Values of hostIP that mean every address of the node."""
-ENDED = frozenset({"Succeeded", "Failed"})
 
 
 class PodOwner(msgspec.Struct, frozen=True, order=True):
@@ -120,7 +119,7 @@ class HostPortsView:
         return frozenset(self._pods)
 
     def _has_host_ports(self, pod: Pod) -> bool:
-        if pod.spec.node_name != self._node or pod.spec.host_network or pod.status.phase in ENDED:
+        if pod.spec.node_name != self._node or pod.spec.host_network or pod.finished:
             return False
         containers = (*pod.spec.init_containers, *pod.spec.containers)
         return any(port.host_port for container in containers for port in container.ports)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from podwire.insight.operations.programs import Program, ProgramPod
-from podwire.kube.core import Node
+from podwire.kube.core import FINISHED, Node
 from podwire.kube.meta import Object, Struct
 from podwire.kube.services import Service
 from podwire.lab.base.text_columns import table
@@ -93,7 +93,7 @@ class ClusterObjects(msgspec.Struct, frozen=True):
 
 def status(context: str, api: str, objects: ClusterObjects) -> ClusterStatus:
     """Return the state of podwire in a cluster."""
-    living = [pod for pod in objects.pods if pod.status.phase not in {"Succeeded", "Failed"}]
+    living = [pod for pod in objects.pods if pod.status.phase not in FINISHED]
     counts = Counter(pod.spec.node_name for pod in living)
     agents = {pod.node: pod for pod in objects.programs if pod.program is Program.AGENT}
     key, value = PROXY_LABELS
