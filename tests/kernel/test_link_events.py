@@ -30,7 +30,7 @@ def test_a_link_that_comes_up_is_reported_and_one_that_is_down_is_not() -> None:
 @sandboxed
 def test_lost_reports_are_known_as_such() -> None:
     events = LinkEvents()
-    events._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least that the kernel allows
+    events._reports._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least that the kernel allows
     for number in range(10):
         ip("add", f"bridge{number}", "type", "bridge")
     assert events.read() is None

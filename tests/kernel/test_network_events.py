@@ -50,7 +50,7 @@ def test_links_addresses_and_routes_are_reported_but_for_pods_and_our_own() -> N
 @sandboxed
 def test_lost_reports_count_as_all_kinds() -> None:
     events = NetworkEvents("pw", 112, 114)
-    events._socket.setsockopt(1, 8, 1)  # SOL_SOCKET, SO_RCVBUF: the least that the kernel allows
+    events._reports._socket.setsockopt(1, 8, 1)  # SOL_SOCKET, SO_RCVBUF: the least that the kernel allows
     for number in range(10):
         ip(f"link add bridge{number} type bridge")
     assert events.drain() == frozenset(Report)

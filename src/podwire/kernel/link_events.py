@@ -5,10 +5,10 @@ Sources: netlink(7), rtnetlink(7), RTMGRP_LINK.
 
 from __future__ import annotations
 
-import socket
 import struct
 
-from podwire.kernel.netlink import NETLINK_ROUTE, attributes
+from podwire.kernel.netlink import attributes
+from podwire.kernel.netlink_reports import NetlinkReports
 
 _RTMGRP_LINK = 1
 _RTM_NEWLINK = 16
@@ -16,36 +16,30 @@ _IFLA_IFNAME = 3
 _HEADER = struct.Struct("=IHHII")
 _LINK = struct.Struct("=BxHiII")
 _IFF_UP = 0x1
-_RECEIVE = 1 << 16
 
 
 class LinkEvents:
     """The links that have come up or changed while up, in the namespace where this is made. It does not block."""
 
     def __init__(self) -> None:
-        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_ROUTE)
-        self._socket.bind((0, _RTMGRP_LINK))
+        self._reports = NetlinkReports(_RTMGRP_LINK)
 
     def fileno(self) -> int:
         """For the event loop: readable when something has changed."""
-        return self._socket.fileno()
+        return self._reports.fileno()
 
     def close(self) -> None:
         """Receive no more."""
-        self._socket.close()
+        self._reports.close()
 
     def read(self) -> frozenset[str] | None:
         """Return the names of links that are up and have changed; None where reports were lost: any may have."""
         names: set[str] = set()
-        while True:
-            try:
-                datagram = self._socket.recv(_RECEIVE)
-            except BlockingIOError:
-                return frozenset(names)
-            except OSError:  # ENOBUFS: more came than the socket holds
+        for datagram in self._reports.take():
+            if datagram is None:
                 return None
             names.update(_up(datagram))
+        return frozenset(names)
 
 
 def _up(datagram: bytes) -> list[str]:

@@ -1,18 +1,16 @@
 """Changes of a node's own network, as the kernel reports them: links, addresses, and routes that others make.
 
 What belongs to pods is left out by a filter that runs in the kernel, so that pods that start and end wake no process.
-Sources: netlink(7), rtnetlink(7), socket(7) SO_ATTACH_FILTER, Documentation/networking/filter.rst of the kernel.
+Sources: netlink(7), rtnetlink(7), Documentation/networking/filter.rst of the kernel.
 """
 
 from __future__ import annotations
 
-import ctypes
 import enum
-import socket
 import struct
 import sys
 
-from podwire.kernel.netlink import NETLINK_ROUTE
+from podwire.kernel.netlink_reports import NetlinkReports
 
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 """RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE."""
@@ -24,8 +22,6 @@ _TABLE, _PROTOCOL, _MAIN = 16 + 4, 16 + 5, 254
 _LINK_ATTRIBUTES, _IFLA_IFNAME = 16 + 16, 3
 _FIND_ATTRIBUTE = (-0x1000 + 12) & 0xFFFFFFFF
 """SKF_AD_OFF + SKF_AD_NLATTR: the place of the attribute of kind X from A on, 0 where there is none."""
-_SO_ATTACH_FILTER = 26
-_RECEIVE = 1 << 16
 
 _LOAD_BYTE, _LOAD_WORD, _LOAD_HALF_AT_X = 0x30, 0x20, 0x48
 _SET_A, _SET_X, _COPY_TO_X = 0x00, 0x01, 0x07
@@ -57,34 +53,25 @@ class NetworkEvents:
     """
 
     def __init__(self, prefix: str, first: int, last: int) -> None:
-        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_ROUTE)
-        self._filter = ctypes.create_string_buffer(_program(prefix, first, last))
-        count = len(self._filter.raw) // 8
-        program = struct.pack("HxxxxxxP", count, ctypes.addressof(self._filter))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-        self._socket.bind((0, _GROUPS))
+        self._reports = NetlinkReports(_GROUPS, _program(prefix, first, last))
 
     def fileno(self) -> int:
         """For the event loop: readable when something has changed."""
-        return self._socket.fileno()
+        return self._reports.fileno()
 
     def close(self) -> None:
         """Receive no more."""
-        self._socket.close()
+        self._reports.close()
 
     def drain(self) -> frozenset[Report]:
         """Take all reports that wait; return which kinds there were."""
         found: set[Report] = set()
-        while True:
-            try:
-                datagram = self._socket.recv(_RECEIVE)
-            except BlockingIOError:
-                return frozenset(found)
-            except OSError:  # ENOBUFS: more came than the socket holds
+        for datagram in self._reports.take():
+            if datagram is None:
                 found.update(Report)
-                continue
-            found.add(_KINDS.get(_HEADER.unpack_from(datagram)[1], Report.LINK))
+            else:
+                found.add(_KINDS.get(_HEADER.unpack_from(datagram)[1], Report.LINK))
+        return frozenset(found)
 
 
 def _program(prefix: str, first: int, last: int) -> bytes:
