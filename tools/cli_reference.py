@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from podwire.cli import VERBS, podwire
+from tools.generated_page import write_or_check
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 
@@ -39,13 +40,5 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main() -> int:
-    """Write the page, or with --check say whether it is up to date."""
-    if "--check" in sys.argv:
-        return 0 if TARGET.read_text() == page() else 1
-    TARGET.write_text(page())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(TARGET, page))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from podwire.insight.doctor.report import Rule
 from podwire.insight.doctor.rules import CHECKS, RULES
+from tools.generated_page import write_or_check
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference" / "doctor.md"
 INTRODUCTION = """# `podwire doctor`
@@ -48,13 +49,5 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def main() -> int:
-    """Write the page, or with --check return 1 where it is out of date."""
-    if "--check" in sys.argv:
-        return 0 if TARGET.read_text() == page() else 1
-    TARGET.write_text(page())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(TARGET, page))
