@@ -208,8 +208,11 @@ class Agent:
         }
 
     def _status(self) -> AgentStatus:
-        reconcilers = [one for capability in self._capabilities for one in capability.reconcilers]
-        return agent_status.status(self._config.node, self._inputs.followed, reconcilers, ready=self._ready.is_set())
+        ready = self._ready.is_set()
+        return agent_status.status(self._config.node, self._inputs.followed, self._reconcilers(), ready=ready)
+
+    def _reconcilers(self) -> list[Reconciler[Any, Any]]:
+        return [one for capability in self._capabilities for one in capability.reconcilers]
 
     def _healthz_pages(self) -> Pages:
         return {"/healthz": self._health.healthz, "/livez": self._health.livez, "/readyz": self._readyz}
@@ -230,7 +233,7 @@ class Agent:
         yield from self._proxy_metrics.families()
         yield from self._checks.families()
         yield from of_informers(self._inputs.followed)
-        yield from metrics.of_reconcilers([one for capability in self._capabilities for one in capability.reconcilers])
+        yield from metrics.of_reconcilers(self._reconcilers())
         for announced in self._announcing:
             yield from announced.families()
         yield from self._dropped.families()
