@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,16 @@ ROLES = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", Obje
 POOLS = ("--pod-pool", "10.244.0.0/16,fd00:10:244::/56", "--lb-pool", "198.51.100.0/24")
 
 
-async def role(client: Client) -> None:
-    """The ClusterRole of the table, as a manifest would make it."""
+@contextlib.asynccontextmanager
+async def authorised(folder: Path) -> AsyncIterator[tuple[Cluster, Client]]:
+    """A cluster with a token that has the ClusterRole of the table, as a manifest would make it."""
+    cluster = Cluster(folder, permissions.CONTROLLER)
     found = next(permissions.objects({permissions.CONTROLLER: permissions.account("kube-system", "podwire")}))
-    await client.create(ROLES, {"metadata": found["metadata"], "rules": found["rules"]})
+    async with cluster.on() as client:
+        await client.create(ROLES, {"metadata": found["metadata"], "rules": found["rules"]})
+        await cluster.bind(client)
+        await cluster.new_token(client)
+        yield cluster, client
 
 
 def controller(cluster: Cluster, port: int) -> Any:
@@ -51,11 +59,7 @@ async def ranges(client: Client, name: str) -> tuple[str, ...]:
 
 @sandboxed
 async def test_one_of_two_controllers_works_and_the_other_takes_over(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, permissions.CONTROLLER)
-    async with cluster.on() as client:
-        await role(client)
-        await cluster.bind(client)
-        await cluster.new_token(client)
+    async with authorised(tmp_path) as (cluster, client):
         await client.create(NODES, {"metadata": {"name": "a"}})
         async with controller(cluster, 10246) as first:
             assert await ranges(client, "a") == ("10.244.0.0/24", "fd00:10:244::/64")
