@@ -19,8 +19,12 @@ from podwire.lab.supervisor.zygote import Zygote
 
 RARELY_NEEDED = (
     "concurrent.futures.thread",
+    "envoy.",
+    "google.",
+    "grpc.",
     "podwire.announcement.bgp.",
     "podwire.cli",
+    "podwire.edge",
     "podwire.insight",
     "podwire.lab.demo",
     "podwire.lab.relay.relay",
