@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from podwire.edge.xds.resource import (
-    CLUSTER,
-    ENDPOINTS,
-    LISTENER,
-    ROUTES,
-    SECRET,
-    VIRTUAL_HOST,
-    Key,
-    Request,
-    Resource,
-    Response,
-)
+from podwire.edge.xds.messages import Request, Response
+from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, VIRTUAL_HOST, Key, Resource
 
 ONCE = "once"
 """A version that ends with this is refused."""

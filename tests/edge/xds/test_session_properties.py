@@ -5,19 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podwire.edge.xds.resource import (
-    CLUSTER,
-    ENDPOINTS,
-    LISTENER,
-    ROUTES,
-    SECRET,
-    VIRTUAL_HOST,
-    Key,
-    Resource,
-    Response,
-    Snapshot,
-)
+from podwire.edge.xds.messages import Response
+from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, VIRTUAL_HOST, Key, Resource
 from podwire.edge.xds.session import Session
+from podwire.edge.xds.snapshot import Snapshot
 from tests.edge.xds.fake_envoy import ONCE, FakeEnvoy, versioned
 
 CLUSTERS = ("a", "b", "c")

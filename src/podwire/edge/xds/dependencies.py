@@ -1,4 +1,4 @@
-"""Which resources one Envoy has in place, which it may still use, and which others wait for either."""
+"""Which resources one Envoy has in place, which it may still use, and which others wait for one of both."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from podwire.edge.xds.resource import VIRTUAL_HOST, Key, Resource
 
 
 class Dependencies:
-    """Follows the resources of one Envoy.
+    """The requirements between the resources of one Envoy.
 
-    A resource is *in place* once it and all that it warms are acknowledged. It stays so while a newer version of it is
-    on its way, as Envoy goes on with the older one. `is_wanted` is whether a resource is in the snapshot: what is not
-    wanted, or refused, is never waited for, so that nothing waits for ever.
+    A resource is *in place* once it and all that it warms are acknowledged. It stays in place while a newer version of
+    it is in flight, as Envoy serves with the older one until then. Nothing waits for a resource that is refused or not
+    in the snapshot (`is_wanted`).
     """
 
     def __init__(self, is_wanted: Callable[[Key], bool]) -> None:
@@ -21,33 +21,39 @@ class Dependencies:
         self._in_place: set[Key] = set()
         self._refused: set[Key] = set()
         self._warming: dict[Key, set[Key]] = {}
-        """By resource that is missing: those that it would complete."""
+        """By missing resource: the acknowledged ones that warm it."""
         self._missing: dict[Key, set[Key]] = {}
-        """The same the other way: what a resource that is being warmed still lacks."""
+        """By acknowledged resource: what it warms and Envoy lacks. The inverse of `_warming`."""
         self._waiting: dict[Key, set[Key]] = {}
         """By resource that is not in place: those that are sent after it."""
         self._users: dict[Key, set[tuple[Key, str]]] = {}
         """By resource: those that Envoy may hold, with their version, and that need it."""
-        self._awake: dict[Key, None] = {}
+        self._due: dict[Key, None] = {}
+        self._placed: dict[Key, None] = {}
 
-    def awake(self) -> tuple[Key, ...]:
-        """Resources to consider again since the last call: what they waited for has happened."""
-        found, self._awake = tuple(self._awake), {}
+    def due(self) -> tuple[Key, ...]:
+        """Return the resources that may be sent or removed now and could not at the last call."""
+        found, self._due = tuple(self._due), {}
+        return found
+
+    def placed(self) -> tuple[Key, ...]:
+        """Return the resources that are in place since the last call."""
+        found, self._placed = tuple(self._placed), {}
         return found
 
     def is_ready(self, resource: Resource) -> bool:
-        """Whether all that the resource requires is in place; else it is awake again as soon as that may be so."""
+        """Whether all that the resource requires is in place; if not, it becomes due once that may be so."""
         missing = [key for key in resource.requires if not self._is_settled(key)]
         for key in missing:
             self._waiting.setdefault(key, set()).add(resource.key)
         return not missing
 
     def is_in_place(self, key: Key) -> bool:
-        """Whether Envoy serves with it."""
+        """Whether Envoy serves with a version of it."""
         return key in self._in_place
 
     def is_used(self, key: Key) -> bool:
-        """Whether something that Envoy may hold needs it; then it is awake again when that is over."""
+        """Whether a resource that Envoy may hold needs it; if so, it becomes due when none does."""
         return bool(self._users.get(key))
 
     def sent(self, resource: Resource) -> None:
@@ -56,16 +62,16 @@ class Dependencies:
             self._users.setdefault(key, set()).add((resource.key, resource.version))
 
     def released(self, resource: Resource) -> None:
-        """Record that Envoy does not hold this version any more."""
+        """Record that Envoy no longer holds this version."""
         for key in (*resource.requires, *resource.warms):
             users = self._users.get(key, set())
             users.discard((resource.key, resource.version))
             if not users:
                 self._users.pop(key, None)
-                self._awake[key] = None
+                self._due[key] = None
 
     def acknowledged(self, key: Key, warms: Iterable[Key]) -> None:
-        """Record that Envoy has taken the resource, and needs these to use it."""
+        """Record that Envoy has accepted the resource, and needs these to use it."""
         self._refused.discard(key)
         self._acknowledged.add(key)
         self._complete(key)
@@ -79,7 +85,7 @@ class Dependencies:
             self._warming.setdefault(one, set()).add(key)
 
     def refused(self, key: Key) -> None:
-        """Record that Envoy refuses the resource: what waits for it goes on without it."""
+        """Record that Envoy refuses the resource: what waits for it is sent without it."""
         self._refused.add(key)
         self._settle(key)
 
@@ -93,13 +99,13 @@ class Dependencies:
         self._settle(key)
 
     def removed(self, key: Key) -> None:
-        """Record that Envoy has it no more."""
+        """Record that Envoy no longer holds it."""
         self._acknowledged.discard(key)
         self._in_place.discard(key)
         self._stop_warming(key)
 
     def lacking(self) -> bool:
-        """Whether anything that Envoy has taken still waits for what it warms."""
+        """Whether an acknowledged resource lacks something that it warms."""
         return bool(self._missing)
 
     def _is_settled(self, key: Key) -> bool:
@@ -109,12 +115,16 @@ class Dependencies:
         return key in self._acknowledged or key in self._refused or not self._is_expected(key)
 
     def _is_expected(self, key: Key) -> bool:
-        """Whether it will come; a route configuration's name stands for the first answer with its virtual hosts."""
+        """Whether it is still to be acknowledged.
+
+        A virtual host without a slash is the first response with the hosts of that route configuration, which Envoy
+        waits for even where there are none.
+        """
         return self._is_wanted(key) or (key[0] == VIRTUAL_HOST and "/" not in key[1])
 
     def _settle(self, key: Key) -> None:
         self._complete(key)
-        self._wake(key)
+        self._release_waiting(key)
 
     def _complete(self, key: Key) -> None:
         for user in self._warming.pop(key, ()):
@@ -127,10 +137,11 @@ class Dependencies:
     def _place(self, key: Key) -> None:
         if key not in self._in_place:
             self._in_place.add(key)
-            self._wake(key)
+            self._placed[key] = None
+            self._release_waiting(key)
 
-    def _wake(self, key: Key) -> None:
-        self._awake.update(dict.fromkeys(self._waiting.pop(key, ())))
+    def _release_waiting(self, key: Key) -> None:
+        self._due.update(dict.fromkeys(self._waiting.pop(key, ())))
 
     def _stop_warming(self, key: Key) -> None:
         for one in self._missing.pop(key, ()):

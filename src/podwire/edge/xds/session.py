@@ -10,73 +10,68 @@ from collections.abc import Iterable
 import msgspec
 
 from podwire.edge.xds.dependencies import Dependencies
-from podwire.edge.xds.resource import (
-    CLUSTER,
-    LISTENER,
-    ORDER,
-    USERS,
-    VIRTUAL_HOST,
-    Key,
-    Request,
-    Resource,
-    Response,
-    Snapshot,
-)
-from podwire.edge.xds.subscription import Held, Subscription
+from podwire.edge.xds.messages import Request, Response
+from podwire.edge.xds.resource import CLUSTER, LISTENER, ORDER, VIRTUAL_HOST, Key, Resource, configuration_of
+from podwire.edge.xds.resumption import Resumption
+from podwire.edge.xds.snapshot import Snapshot
+from podwire.edge.xds.subscription import WILDCARD, Held, Subscription
 
 RESPONSE_BYTES = 1 << 20
-"""Size after which the rest of a type waits for the next response."""
+"""A response has resources up to this size together, or one resource; gRPC clients accept 4 MiB by default."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What Envoy did with a resource: took this version, refused it for this reason, or removed it (no version)."""
+class Refusal(msgspec.Struct, frozen=True):
+    """A version that Envoy does not accept, and its reason."""
 
-    key: Key
     version: str
-    reason: str = ""
+    reason: str
 
 
 class Session:
     """What one Envoy subscribes to and holds, and what it may receive now.
 
-    There is at most one response of a type in flight. A resource is sent when all that it requires is in place, and
-    removed when nothing that Envoy may hold needs it. When a response with several resources is refused, its halves are
-    sent, until the resources at fault are known: these keep their acknowledged version until they change. On a stream
-    that continues an earlier one nothing is removed before it is known what Envoy's routes need.
+    At most one response of a type is in flight. A resource is sent when all that it requires is in place, and removed
+    when nothing that Envoy may hold needs it. When a response with several resources is refused, its halves are sent
+    until the resources at fault are known: these keep their acknowledged version until they change. On a stream that
+    continues an earlier one nothing is removed before it is known what Envoy's resources need.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._subscriptions: dict[str, Subscription] = {}
         self._dependencies = Dependencies(lambda key: snapshot.get(key) is not None)
-        self._refused: dict[Key, str] = {}
-        """The version that Envoy refuses, by resource."""
-        self._outcomes: list[Outcome] = []
+        self._resumption = Resumption()
+        self._refusals: dict[Key, Refusal] = {}
+        self._touched: dict[Key, None] = {}
         self._nonce = 0
-        self._is_resumed = False
-        self._unknown: dict[str, set[str]] = {}
-        """By type: names that Envoy holds from an earlier stream, in a version whose needs are not known."""
-        self._held_back: set[Key] = set()
-        """Removals that wait until that is known."""
 
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """What has happened to resources since the last call."""
-        found, self._outcomes = tuple(self._outcomes), []
+    def touched(self) -> tuple[Key, ...]:
+        """Return the resources for which is_current() or refusal() may have changed since the last call."""
+        self._touched.update(dict.fromkeys(self._dependencies.placed()))
+        found, self._touched = tuple(self._touched), {}
         return found
 
-    def holds(self, resource: Resource) -> bool:
-        """Whether Envoy serves with this version and with all that it warms."""
-        subscription = self._subscriptions.get(resource.type_url)
-        held = subscription.held.get(resource.name) if subscription else None
-        return held is not None and held.version == resource.version and self._dependencies.is_in_place(resource.key)
+    def is_current(self, key: Key) -> bool:
+        """Whether Envoy serves with the wanted version and all that it warms; if none is wanted, with no version."""
+        subscription = self._subscriptions.get(key[0])
+        wanted = self._snapshot.get(key)
+        if wanted is None:
+            return subscription is None or not subscription.may_hold(key[1])
+        return subscription is not None and subscription.holds(wanted) and self._dependencies.is_in_place(key)
+
+    def refusal(self, key: Key) -> str:
+        """Return Envoy's reason if it refuses the wanted version; else an empty string."""
+        wanted, refused = self._snapshot.get(key), self._refusals.get(key)
+        return refused.reason if wanted is not None and refused is not None and self._is_refused(wanted) else ""
 
     def changed(self, keys: Iterable[Key]) -> None:
-        """Consider these resources again: the snapshot has another version of them, or none."""
+        """Compare these resources again: the snapshot has another version of them, or none."""
         for key in keys:
             wanted = self._snapshot.get(key)
             if wanted is None:
+                self._refusals.pop(key, None)
                 self._dependencies.unwanted(key)
-            elif self._refused.get(key) == wanted.version:
+            elif self._is_refused(wanted):
                 self._dependencies.refused(key)
             else:
                 self._dependencies.changed(key)
@@ -84,23 +79,32 @@ class Session:
             self._open_configuration(key)
 
     def receive(self, request: Request) -> None:
-        """Take in a request: an acknowledgement or refusal, changes of the subscription, or both."""
+        """Apply a request: an acknowledgement or refusal, changes of the subscription, or both."""
         subscription = self._subscriptions.get(request.type_url)
         is_first = subscription is None
         if subscription is None:
             subscription = self._begin(request)
         elif request.nonce and subscription.in_flight and subscription.in_flight.nonce == request.nonce:
-            # Another nonce is that of a response before a reconnect: only the subscription counts.
+            # Of a request with another nonce only the subscription counts.
             self._answered(subscription, request.error)
-        kept, gone = subscription.unsubscribe(request.unsubscribe)
-        for name in gone:
-            self._forget(subscription, name)
+        kept, dropped = subscription.unsubscribe(request.unsubscribe)
+        for name in dropped:
+            self._drop(subscription, name)
         for name in (*kept, *subscription.subscribe(request.subscribe)):
             self._resend(subscription, name, repeat=not is_first)
+        if WILDCARD in request.subscribe:
+            subscription.open.update(dict.fromkeys(self._snapshot.names(request.type_url)))
 
     def responses(self) -> list[Response]:
-        """What may be sent now, in this order."""
+        """Return the responses that may be sent now, to be sent in this order."""
         self._reopen()
+        found = self._round()
+        while self._reopen():
+            found += self._round()
+        return found
+
+    def _round(self) -> list[Response]:
+        """Return at most one response of each type."""
         found = []
         for type_url in ORDER:
             subscription = self._subscriptions.get(type_url)
@@ -112,44 +116,41 @@ class Session:
         return found
 
     def _begin(self, request: Request) -> Subscription:
-        subscription = Subscription(request.type_url, request)
+        subscription = Subscription(request)
         self._subscriptions[request.type_url] = subscription
         for name, version in request.initial_versions.items():
-            self._is_resumed = True
             self._resume(subscription, name, version)
         subscription.open.update(dict.fromkeys(subscription.held))
-        if subscription.follows_all() or "*" in request.subscribe:
+        if subscription.covers_all():
             subscription.open.update(dict.fromkeys(self._snapshot.names(request.type_url)))
         return subscription
 
     def _resume(self, subscription: Subscription, name: str, version: str) -> None:
-        """Take over what Envoy holds from an earlier stream; of another version it is not known what it needs."""
-        wanted = self._snapshot.get((subscription.type_url, name))
-        known = wanted if wanted is not None and wanted.version == version else None
-        subscription.held[name] = Held(version)
-        self._unknown.setdefault(subscription.type_url, set()).add(name)
-        if known is not None:
-            self._recognise(subscription, known)
+        """Take over what Envoy holds from an earlier stream."""
+        key = (subscription.type_url, name)
+        self._resumption.reported(key)
+        wanted = self._snapshot.get(key)
+        if wanted is not None and wanted.version == version:
+            self._recognise(subscription, wanted)
         else:
-            self._dependencies.acknowledged((subscription.type_url, name), ())
+            self._dependencies.acknowledged(key, ())
         if subscription.type_url == VIRTUAL_HOST:
-            self._dependencies.acknowledged((VIRTUAL_HOST, name.partition("/")[0]), ())
+            self._dependencies.acknowledged((VIRTUAL_HOST, configuration_of(name)), ())
 
     def _recognise(self, subscription: Subscription, wanted: Resource) -> None:
-        """Note what the version needs that Envoy holds from an earlier stream, where it is the wanted one."""
+        """Record what the version needs that Envoy holds from an earlier stream, if it is the wanted one."""
         held = subscription.held.get(wanted.name)
         if held is not None and held.resource is None and held.version == wanted.version:
             subscription.held[wanted.name] = Held(wanted.version, wanted)
             self._dependencies.sent(wanted)
             self._dependencies.acknowledged(wanted.key, wanted.warms)
-            self._known(wanted.key)
+            self._resumption.known(wanted.key)
+            self._touched[wanted.key] = None
 
     def _resend(self, subscription: Subscription, name: str, *, repeat: bool) -> None:
         """Answer a subscription to a name; `repeat` also where Envoy holds it, as it may have dropped it."""
-        if subscription.type_url == VIRTUAL_HOST and "/" not in name:
-            for one in self._snapshot.names(VIRTUAL_HOST):
-                if one.startswith(f"{name}/"):
-                    subscription.open[one] = None
+        if subscription.type_url == VIRTUAL_HOST:
+            subscription.open.update(dict.fromkeys(self._snapshot.virtual_hosts(name)))
         subscription.open[name] = None
         if repeat and name in subscription.held:
             subscription.repeated.add(name)
@@ -162,30 +163,19 @@ class Session:
     def _open_configuration(self, key: Key) -> None:
         """Answer the subscription to a route configuration, where no virtual host of it has done so."""
         if key[0] == VIRTUAL_HOST:
-            configuration = key[1].partition("/")[0]
+            configuration = configuration_of(key[1])
             subscription = self._subscriptions.get(VIRTUAL_HOST)
             if subscription is not None and subscription.owes_absence(configuration):
                 subscription.open[configuration] = None
 
-    def _reopen(self) -> None:
-        for key in self._dependencies.awake():
+    def _reopen(self) -> bool:
+        """Open the resources whose time has come; returns whether there are any."""
+        if not self._resumption.is_complete() and self._is_caught_up():
+            self._resumption.complete()
+        due = (*self._dependencies.due(), *self._resumption.due())
+        for key in due:
             self._open(key)
-        if self._is_resumed and self._is_caught_up():
-            self._is_resumed = False
-            self._reopen_held_back()
-
-    def _reopen_held_back(self) -> None:
-        held_back, self._held_back = self._held_back, set()
-        for key in held_back:
-            self._open(key)
-
-    def _known(self, key: Key) -> None:
-        """Record that Envoy does not hold an unknown version of the resource any more."""
-        names = self._unknown.get(key[0])
-        if names and key[1] in names:
-            names.discard(key[1])
-            if not names:
-                self._reopen_held_back()
+        return bool(due)
 
     def _is_caught_up(self) -> bool:
         """Whether Envoy has acknowledged all that is wanted, so that it is known what it needs."""
@@ -193,18 +183,24 @@ class Session:
             CLUSTER in self._subscriptions
             and LISTENER in self._subscriptions
             and not self._dependencies.lacking()
-            and all(
-                one.in_flight is None
-                and not one.suspects
-                and not any(self._is_sendable(one, name) for name in one.open)
-                for one in self._subscriptions.values()
-            )
+            and not any(map(self._has_more, self._subscriptions.values()))
         )
+
+    def _has_more(self, subscription: Subscription) -> bool:
+        return bool(
+            subscription.in_flight is not None
+            or subscription.suspects
+            or any(self._is_sendable(subscription, name) for name in subscription.open)
+        )
+
+    def _is_refused(self, wanted: Resource) -> bool:
+        refused = self._refusals.get(wanted.key)
+        return refused is not None and refused.version == wanted.version
 
     def _is_sendable(self, subscription: Subscription, name: str) -> bool:
         """Whether Envoy is to receive the wanted version of this resource, now or later."""
         wanted = self._snapshot.get((subscription.type_url, name))
-        if wanted is None or not subscription.covers(name) or self._refused.get(wanted.key) == wanted.version:
+        if wanted is None or not subscription.covers(name) or self._is_refused(wanted):
             return False
         held = subscription.held.get(name)
         if held is None or held.version != wanted.version:
@@ -228,7 +224,7 @@ class Session:
         return Response(subscription.type_url, str(self._nonce), tuple(resources), tuple(removed))
 
     def _suspects(self, subscription: Subscription) -> tuple[list[Resource], list[str]]:
-        """The next group of which one resource or more is refused."""
+        """Return the next group of resources of a refused response."""
         while subscription.suspects:
             names = subscription.suspects.popleft()
             wanted = [self._snapshot.get((subscription.type_url, name)) for name in names]
@@ -245,7 +241,7 @@ class Session:
         return [], []
 
     def _batch(self, subscription: Subscription) -> tuple[list[Resource], list[str]]:
-        """What of the open names may be sent and removed; others stay open or wait until they are awake."""
+        """Return what may be sent and removed of the open names; others stay open, or wait until they are due."""
         resources: list[Resource] = []
         removed: list[str] = []
         size = 0
@@ -273,17 +269,12 @@ class Session:
         key = (subscription.type_url, name)
         if not subscription.may_hold(name):
             return subscription.owes_absence(name) and not self._has_virtual_hosts(key)
-        if self._is_resumed or any(self._unknown.get(one) for one in USERS[subscription.type_url]):
-            self._held_back.add(key)
-            return False
-        return not self._dependencies.is_used(key)
+        return not self._resumption.holds_back(key) and not self._dependencies.is_used(key)
 
     def _has_virtual_hosts(self, key: Key) -> bool:
         """Whether this is a route configuration whose hosts answer the subscription."""
-        type_url, name = key
-        return type_url == VIRTUAL_HOST and any(
-            one.startswith(f"{name}/") and (type_url, one) not in self._refused
-            for one in self._snapshot.names(VIRTUAL_HOST)
+        return key[0] == VIRTUAL_HOST and any(
+            (VIRTUAL_HOST, one) not in self._refusals for one in self._snapshot.virtual_hosts(key[1])
         )
 
     def _answered(self, subscription: Subscription, error: str) -> None:
@@ -296,17 +287,17 @@ class Session:
         for resource in response.resources:
             self._acknowledged(subscription, resource)
         for name in response.removed:
-            self._forget(subscription, name)
+            self._drop(subscription, name)
             self._open((subscription.type_url, name))
-            self._outcomes.append(Outcome((subscription.type_url, name), ""))
         if subscription.type_url == VIRTUAL_HOST:
-            for name in subscription.configurations():
+            for name in subscription.answered_configurations(response):
                 self._dependencies.acknowledged((VIRTUAL_HOST, name), ())
 
     def _acknowledged(self, subscription: Subscription, resource: Resource) -> None:
-        self._refused.pop(resource.key, None)
+        self._refusals.pop(resource.key, None)
         before = subscription.held.get(resource.name)
         self._resolve(subscription, resource)
+        self._touched[resource.key] = None
         if not subscription.covers(resource.name):
             self._dependencies.released(resource)
             return
@@ -314,51 +305,55 @@ class Session:
         if before is not None and before.resource is not None and before.resource != resource:
             self._dependencies.released(before.resource)
         self._dependencies.acknowledged(resource.key, resource.warms)
-        self._known(resource.key)
-        self._outcomes.append(Outcome(resource.key, resource.version))
+        self._resumption.known(resource.key)
 
     def _not_acknowledged(self, subscription: Subscription, response: Response, error: str) -> None:
-        names = [one.name for one in response.resources]
         for name in response.removed:
-            held = subscription.held.pop(name, None)
-            subscription.doubtful.setdefault(name, set()).add(held.resource if held else None)
             subscription.open[name] = None
-        if len(names) > 1:
-            # What they need stays in use until it is known which of them Envoy has taken.
-            for one in response.resources:
-                subscription.doubtful.setdefault(one.name, set()).add(one)
-            half = (len(names) + 1) // 2
-            subscription.suspects.extendleft((tuple(names[half:]), tuple(names[:half])))
+            if subscription.may_hold(name):
+                held = subscription.held.pop(name, None)
+                subscription.doubtful.setdefault(name, set()).add(held.resource if held else None)
+            else:
+                subscription.owe_absence(name)
+        if len(response.resources) == 1:
+            self._record_refusal(subscription, response.resources[0], error)
             return
-        resource = response.resources[0]
+        # What they need stays in use until it is known which of them Envoy has accepted.
+        for one in response.resources:
+            subscription.doubtful.setdefault(one.name, set()).add(one)
+        names = [one.name for one in response.resources]
+        half = (len(names) + 1) // 2
+        subscription.suspects.extendleft((tuple(names[half:]), tuple(names[:half])))
+
+    def _record_refusal(self, subscription: Subscription, resource: Resource, error: str) -> None:
         subscription.doubtful.get(resource.name, set()).discard(resource)
         held = subscription.held.get(resource.name)
         if held is None or held.resource != resource:
             self._dependencies.released(resource)
-        self._refused[resource.key] = resource.version
+        self._refusals[resource.key] = Refusal(resource.version, error)
+        self._touched[resource.key] = None
         if self._snapshot.get(resource.key) == resource:
             self._dependencies.refused(resource.key)
             self._open_configuration(resource.key)
-        self._outcomes.append(Outcome(resource.key, resource.version, error))
 
     def _resolve(self, subscription: Subscription, latest: Resource) -> None:
-        """It is known that Envoy holds this version, and none of the doubtful ones."""
+        """Record that Envoy holds this version, and none of the doubtful ones."""
         held = subscription.held.get(latest.name)
         for doubtful in subscription.doubtful.pop(latest.name, ()):
             if doubtful is not None and doubtful != latest and (held is None or held.resource != doubtful):
                 self._dependencies.released(doubtful)
 
-    def _forget(self, subscription: Subscription, name: str) -> None:
-        """Envoy does not hold the resource any more."""
+    def _drop(self, subscription: Subscription, name: str) -> None:
+        """Record that Envoy does not hold the resource any more."""
+        key = (subscription.type_url, name)
         held = subscription.held.pop(name, None)
         for doubtful in subscription.doubtful.pop(name, ()):
             if doubtful is not None:
                 self._dependencies.released(doubtful)
-        subscription.open.pop(name, None)
-        subscription.repeated.discard(name)
-        key = (subscription.type_url, name)
-        self._held_back.discard(key)
         if held is not None and held.resource is not None:
             self._dependencies.released(held.resource)
+        subscription.open.pop(name, None)
+        subscription.repeated.discard(name)
         self._dependencies.removed(key)
-        self._known(key)
+        self._resumption.removed(key)
+        self._touched[key] = None

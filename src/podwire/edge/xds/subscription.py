@@ -6,13 +6,14 @@ from collections import deque
 
 import msgspec
 
-from podwire.edge.xds.resource import VIRTUAL_HOST, Request, Resource, Response
+from podwire.edge.xds.messages import Request, Response
+from podwire.edge.xds.resource import VIRTUAL_HOST, Resource, configuration_of
 
 WILDCARD = "*"
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A version that Envoy has acknowledged; `resource` is None where it brought it along from an earlier stream."""
+    """An acknowledged version; `resource` is None where Envoy reported it as held from an earlier stream."""
 
     version: str
     resource: Resource | None = None
@@ -22,19 +23,19 @@ class Subscription:
     """One type of one stream.
 
     Attributes:
-        open: names to consider: what is wanted of them may not be what Envoy holds.
+        open: names to compare: the wanted version may not be the one that Envoy holds.
         waiting: names of resources that are sent once others are in place.
         repeated: names that are sent even in the version that Envoy holds, as it may have dropped it.
         held: acknowledged versions by name.
-        in_flight: the response that waits to be acknowledged; there is at most one.
+        in_flight: the response that is not yet acknowledged; there is at most one.
         doubtful: resources of refused responses, by name: Envoy may hold one of them. None: in an unknown version.
-        suspects: groups of names, one of which made Envoy refuse a response; each is sent on its own.
+        suspects: groups of names of a refused response; each group is sent on its own.
         owes_first: whether the first response of the type is due, which is sent even when it is empty.
 
     """
 
-    def __init__(self, type_url: str, first: Request) -> None:
-        self.type_url = type_url
+    def __init__(self, first: Request) -> None:
+        self.type_url = first.type_url
         self.open: dict[str, None] = {}
         self.waiting: set[str] = set()
         self.repeated: set[str] = set()
@@ -46,14 +47,18 @@ class Subscription:
         self._is_wildcard = not first.subscribe
         self._names: set[str] = set()
         self._owed: set[str] = set()
-        """Names whose absence is to be answered where they do not exist."""
+        """Names whose absence is reported where they do not exist."""
 
     def covers(self, name: str) -> bool:
-        """Whether Envoy wants to know of this name."""
+        """Whether Envoy subscribes to this name, by a wildcard or by its route configuration too."""
         return self._is_wildcard or name in self._names or self._configuration(name) in self._names
 
+    def covers_all(self) -> bool:
+        """Whether Envoy subscribes to every resource of the type."""
+        return self._is_wildcard
+
     def subscribe(self, names: tuple[str, ...]) -> list[str]:
-        """Take on names; returns those that are to be answered, held or not."""
+        """Add names; returns those that must be answered, held or not."""
         found = []
         for name in names:
             if name == WILDCARD:
@@ -65,12 +70,12 @@ class Subscription:
         return found
 
     def unsubscribe(self, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
-        """Give up names; returns those that a wildcard covers still, to be answered again, and those that are gone."""
-        kept, gone = [], []
+        """Remove names; returns those that a wildcard still covers, which must be answered, and those not covered."""
+        kept, dropped = [], []
         for name in names:
             if name == WILDCARD:
                 self._is_wildcard = False
-                gone += [one for one in self.held if not self.covers(one)]
+                dropped += [one for one in self.held if not self.covers(one)]
                 continue
             self._names.discard(name)
             self._owed.discard(name)
@@ -78,38 +83,53 @@ class Subscription:
                 self._owed.add(name)
                 kept.append(name)
             else:
-                gone += [name, *(one for one in self.held if self._configuration(one) == name)]
-        return kept, gone
-
-    def follows_all(self) -> bool:
-        """Whether Envoy wants every resource of the type."""
-        return self._is_wildcard
+                dropped += [name, *(one for one in self._hosts_held(name))]
+        return kept, dropped
 
     def may_hold(self, name: str) -> bool:
         """Whether Envoy has some version of this resource, or may have."""
-        return name in self.held or self.is_doubtful(name)
+        return name in self.held or self.is_doubtful(name) or self._is_in_flight(name)
 
     def is_doubtful(self, name: str) -> bool:
         """Whether it is not known which version Envoy holds."""
         return bool(self.doubtful.get(name))
 
+    def holds(self, resource: Resource) -> bool:
+        """Whether Envoy has acknowledged this version as the last one."""
+        held = self.held.get(resource.name)
+        return held is not None and held.version == resource.version and not self.is_doubtful(resource.name)
+
     def owes_empty(self) -> bool:
-        """Whether Envoy waits for the first response, though there is nothing to send (go-control-plane #1034)."""
+        """Whether the first response is due though there is nothing to send (go-control-plane #1034)."""
         return self.owes_first and self._is_wildcard and not self.open and not self.waiting
 
-    def configurations(self) -> frozenset[str]:
-        """Subscribed names of route configurations, where the type is that of virtual hosts."""
-        return frozenset(name for name in self._names if "/" not in name)
-
     def owes_absence(self, name: str) -> bool:
-        """Whether Envoy is to learn that this name does not exist."""
+        """Whether Envoy must be informed that this name does not exist."""
         return name in self._owed
+
+    def owe_absence(self, name: str) -> None:
+        """Record that Envoy must be informed that this name does not exist."""
+        self._owed.add(name)
 
     def sent(self, name: str) -> None:
         """Record that the name is in a response, as a resource or as removed."""
         self.repeated.discard(name)
         self._owed.discard(name)
 
+    def answered_configurations(self, response: Response) -> set[str]:
+        """Return the subscribed route configurations whose virtual hosts are in the response, or none of them is."""
+        names = {configuration_of(one.name) for one in response.resources}
+        names.update(configuration_of(name) for name in response.removed)
+        return names & self._names
+
+    def _is_in_flight(self, name: str) -> bool:
+        return self.in_flight is not None and any(one.name == name for one in self.in_flight.resources)
+
     def _configuration(self, name: str) -> str | None:
-        """The route configuration of a virtual host: Envoy subscribes to all of its hosts by that name (VHDS)."""
-        return name.partition("/")[0] if self.type_url == VIRTUAL_HOST else None
+        return configuration_of(name) if self.type_url == VIRTUAL_HOST else None
+
+    def _hosts_held(self, name: str) -> list[str]:
+        """Return the held virtual hosts of the route configuration with this name."""
+        if self.type_url != VIRTUAL_HOST:
+            return []
+        return [one for one in self.held if configuration_of(one) == name]
