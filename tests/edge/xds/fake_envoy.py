@@ -15,10 +15,16 @@ class FakeEnvoy:
     """What it holds, and the requests that it would send next.
 
     As Envoy does, it takes each good cluster and listener of a response that it refuses, and nothing of another type's.
+    Virtual hosts it subscribes to by wildcard, drops those of route configurations that it does not have, and reports
+    them as held nevertheless when it connects again.
     """
 
-    def __init__(self, held: dict[Key, Resource] | None = None) -> None:
-        self.held = dict(held or {})
+    def __init__(self, before: FakeEnvoy | None = None) -> None:
+        self.held: dict[Key, Resource] = dict(before.held) if before else {}
+        self.reported: dict[str, str] = dict(before.reported) if before else {}
+        """Versions of virtual hosts."""
+        self.answered: set[str] = set(before.answered) if before else set()
+        """Route configurations of which a response has had hosts, or their absence."""
         self.active: set[Key] = set(self.held)
         """What it serves with: a resource that was warm once, whatever newer version is being warmed."""
         self.subscribed: dict[str, set[str]] = {}
@@ -32,6 +38,8 @@ class FakeEnvoy:
 
     def _first(self, type_url: str, *names: str) -> Request:
         versions = {name: one.version for (kind, name), one in self.held.items() if kind == type_url}
+        if type_url == VIRTUAL_HOST:
+            versions = dict(self.reported)
         return Request(type_url, subscribe=names, initial_versions=versions)
 
     def receive(self, response: Response, excused: frozenset[Key]) -> None:
@@ -41,6 +49,8 @@ class FakeEnvoy:
         """
         bad = [one for one in response.resources if one.version.endswith(ONCE)]
         one_by_one = response.type_url in (CLUSTER, LISTENER)
+        if response.type_url == VIRTUAL_HOST and not bad:
+            self._take_hosts(response)
         for resource in response.resources:
             if resource not in bad and (one_by_one or not bad) and self._follows(resource):
                 self._check_required(resource, excused)
@@ -54,10 +64,20 @@ class FakeEnvoy:
         self.requests.append(Request(response.type_url, nonce=response.nonce, error=error))
         self._unsubscribe()
 
+    def _take_hosts(self, response: Response) -> None:
+        self.reported.update((one.name, one.version) for one in response.resources)
+        for name in response.removed:
+            self.reported.pop(name, None)
+        tables = {name.split("/")[0] for name in (*(one.name for one in response.resources), *response.removed)}
+        self.answered |= {one for one in tables if (ROUTES, one) in self.held}
+
     def _follows(self, resource: Resource) -> bool:
         """Whether it subscribes to this resource: a response may have crossed the end of a subscription."""
-        names = self.subscribed.get(resource.type_url, set())
-        return resource.type_url in (CLUSTER, LISTENER) or resource.name.split("/")[0] in names
+        if resource.type_url == VIRTUAL_HOST:
+            return (ROUTES, resource.name.split("/")[0]) in self.held
+        return resource.type_url in (CLUSTER, LISTENER) or resource.name in self.subscribed.get(
+            resource.type_url, set()
+        )
 
     def _check_required(self, resource: Resource, excused: frozenset[Key]) -> None:
         for key in resource.requires:
@@ -65,7 +85,10 @@ class FakeEnvoy:
                 assert key in self.active, f"{resource.key} before {key}"
 
     def _is_warm(self, key: Key) -> bool:
-        return all(one in self.held or one not in self.wanted for one in self.held[key].warms)
+        return all(
+            one[1] in self.answered if one[0] == VIRTUAL_HOST else one in self.held or one not in self.wanted
+            for one in self.held[key].warms
+        )
 
     def _remove(self, key: Key) -> None:
         users = [one.key for one in self.held.values() if key in (*one.requires, *one.warms)]
@@ -74,6 +97,11 @@ class FakeEnvoy:
 
     def _follow(self, resource: Resource) -> None:
         for kind, name in resource.warms:
+            if kind == VIRTUAL_HOST:
+                if kind not in self._begun:
+                    self._begun.add(kind)
+                    self.requests.append(self._first(kind))
+                continue
             names = self.subscribed.setdefault(kind, set())
             if name not in names:
                 first = kind not in {one.type_url for one in self.requests} and not names and kind not in self._begun
@@ -82,14 +110,19 @@ class FakeEnvoy:
                 self.requests.append(self._first(kind, name) if first else Request(kind, subscribe=(name,)))
 
     def _unsubscribe(self) -> None:
-        for kind in (ENDPOINTS, SECRET, ROUTES, VIRTUAL_HOST):
+        for kind in (ENDPOINTS, SECRET, ROUTES):
             needed = {key for one in self.held.values() for key in one.warms}
             for name in sorted(self.subscribed.get(kind, set())):
                 if (kind, name) not in needed:
                     self.subscribed[kind].discard(name)
                     self.requests.append(Request(kind, unsubscribe=(name,)))
-                    for key in [one for one in self.held if one[0] == kind and one[1].split("/")[0] == name]:
-                        del self.held[key]
+                    self.held.pop((kind, name), None)
+                    if kind == ROUTES:
+                        self.answered.discard(name)
+                        for key in [
+                            one for one in self.held if one[0] == VIRTUAL_HOST and one[1].split("/")[0] == name
+                        ]:
+                            del self.held[key]
 
 
 def versioned(resource: Resource, version: str) -> Resource:

@@ -62,7 +62,7 @@ class Rig:
         """Lose the stream; Envoy begins another one with what it holds."""
         self.wire.clear()
         self.session = Session(self.snapshot)
-        self.envoy = FakeEnvoy(self.envoy.held)
+        self.envoy = FakeEnvoy(self.envoy)
         self._note()
 
     def step(self, choice: int) -> bool:
@@ -139,4 +139,5 @@ def assert_ends_well(rig: Rig) -> None:
     )
     rig.finish()
     held = {key: one.version for key, one in rig.envoy.held.items()}
+    assert {name for kind, name in held if kind == ROUTES} == rig.envoy.answered
     assert held == rig.expected(), held.items() ^ rig.expected().items()

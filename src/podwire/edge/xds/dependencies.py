@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from podwire.edge.xds.resource import VIRTUAL_HOST, Key, Resource
+from podwire.edge.xds.resource import ROUTES, VIRTUAL_HOST, Key, Resource, configuration_of
 
 
 class Dependencies:
@@ -42,11 +42,22 @@ class Dependencies:
         return found
 
     def is_ready(self, resource: Resource) -> bool:
-        """Whether all that the resource requires is in place; if not, it becomes due once that may be so."""
+        """Whether all that the resource requires is in place; if not, it becomes due once that may be so.
+
+        A virtual host needs an acknowledged route configuration too: Envoy drops it if there is none (VHDS).
+        """
         missing = [key for key in resource.requires if not self._is_settled(key)]
+        if resource.type_url == VIRTUAL_HOST:
+            configuration = (ROUTES, configuration_of(resource.name))
+            if configuration not in self._acknowledged:
+                missing.append(configuration)
         for key in missing:
             self._waiting.setdefault(key, set()).add(resource.key)
         return not missing
+
+    def is_acknowledged(self, key: Key) -> bool:
+        """Whether Envoy has accepted a version of it."""
+        return key in self._acknowledged
 
     def is_in_place(self, key: Key) -> bool:
         """Whether Envoy serves with a version of it."""
@@ -75,6 +86,8 @@ class Dependencies:
         self._refused.discard(key)
         self._acknowledged.add(key)
         self._complete(key)
+        if key[0] == ROUTES:
+            self._release_waiting(key)
         missing = {one for one in warms if not self._has(one)}
         self._stop_warming(key)
         if not missing:

@@ -60,5 +60,10 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 def configuration_of(virtual_host: str) -> str:
-    """The route configuration of a virtual host; Envoy subscribes to all of its hosts by that name (VHDS)."""
+    """Return the route configuration of a virtual host."""
     return virtual_host.partition("/")[0]
+
+
+def no_host_of(configuration: str) -> str:
+    """Return a name that no virtual host has: its removal informs Envoy that the route configuration has no hosts."""
+    return f"{configuration}/"

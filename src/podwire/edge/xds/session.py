@@ -11,10 +11,20 @@ import msgspec
 
 from podwire.edge.xds.dependencies import Dependencies
 from podwire.edge.xds.messages import Request, Response
-from podwire.edge.xds.resource import CLUSTER, LISTENER, ORDER, VIRTUAL_HOST, Key, Resource, configuration_of
+from podwire.edge.xds.resource import (
+    CLUSTER,
+    LISTENER,
+    ORDER,
+    ROUTES,
+    VIRTUAL_HOST,
+    Key,
+    Resource,
+    configuration_of,
+)
 from podwire.edge.xds.resumption import Resumption
 from podwire.edge.xds.snapshot import Snapshot
 from podwire.edge.xds.subscription import WILDCARD, Held, Subscription
+from podwire.edge.xds.virtual_hosts import VirtualHosts
 
 RESPONSE_BYTES = 1 << 20
 """A response has resources up to this size together, or one resource; gRPC clients accept 4 MiB by default."""
@@ -41,6 +51,7 @@ class Session:
         self._subscriptions: dict[str, Subscription] = {}
         self._dependencies = Dependencies(lambda key: snapshot.get(key) is not None)
         self._resumption = Resumption()
+        self._hosts = VirtualHosts(snapshot, self._subscriptions, self._dependencies)
         self._refusals: dict[Key, Refusal] = {}
         self._touched: dict[Key, None] = {}
         self._nonce = 0
@@ -76,7 +87,7 @@ class Session:
             else:
                 self._dependencies.changed(key)
             self._open(key)
-            self._open_configuration(key)
+            self._hosts.changed(key)
 
     def receive(self, request: Request) -> None:
         """Apply a request: an acknowledgement or refusal, changes of the subscription, or both."""
@@ -123,6 +134,7 @@ class Session:
         subscription.open.update(dict.fromkeys(subscription.held))
         if subscription.covers_all():
             subscription.open.update(dict.fromkeys(self._snapshot.names(request.type_url)))
+        self._hosts.begun(request.type_url)
         return subscription
 
     def _resume(self, subscription: Subscription, name: str, version: str) -> None:
@@ -141,7 +153,7 @@ class Session:
         """Record what the version needs that Envoy holds from an earlier stream, if it is the wanted one."""
         held = subscription.held.get(wanted.name)
         if held is not None and held.resource is None and held.version == wanted.version:
-            subscription.held[wanted.name] = Held(wanted.version, wanted)
+            subscription.hold(wanted.name, Held(wanted.version, wanted))
             self._dependencies.sent(wanted)
             self._dependencies.acknowledged(wanted.key, wanted.warms)
             self._resumption.known(wanted.key)
@@ -149,8 +161,6 @@ class Session:
 
     def _resend(self, subscription: Subscription, name: str, *, repeat: bool) -> None:
         """Answer a subscription to a name; `repeat` also where Envoy holds it, as it may have dropped it."""
-        if subscription.type_url == VIRTUAL_HOST:
-            subscription.open.update(dict.fromkeys(self._snapshot.virtual_hosts(name)))
         subscription.open[name] = None
         if repeat and name in subscription.held:
             subscription.repeated.add(name)
@@ -159,14 +169,6 @@ class Session:
         subscription = self._subscriptions.get(key[0])
         if subscription is not None and (subscription.covers(key[1]) or subscription.may_hold(key[1])):
             subscription.open[key[1]] = None
-
-    def _open_configuration(self, key: Key) -> None:
-        """Answer the subscription to a route configuration, where no virtual host of it has done so."""
-        if key[0] == VIRTUAL_HOST:
-            configuration = configuration_of(key[1])
-            subscription = self._subscriptions.get(VIRTUAL_HOST)
-            if subscription is not None and subscription.owes_absence(configuration):
-                subscription.open[configuration] = None
 
     def _reopen(self) -> bool:
         """Open the resources whose time has come; returns whether there are any."""
@@ -268,14 +270,10 @@ class Session:
     def _is_removable(self, subscription: Subscription, name: str) -> bool:
         key = (subscription.type_url, name)
         if not subscription.may_hold(name):
-            return subscription.owes_absence(name) and not self._has_virtual_hosts(key)
+            return subscription.owes_absence(name) and not (self._hosts.are_sent_for(key, self._refusals))
+        if subscription.type_url == ROUTES or self._hosts.is_draining(key):
+            return False
         return not self._resumption.holds_back(key) and not self._dependencies.is_used(key)
-
-    def _has_virtual_hosts(self, key: Key) -> bool:
-        """Whether this is a route configuration whose hosts answer the subscription."""
-        return key[0] == VIRTUAL_HOST and any(
-            (VIRTUAL_HOST, one) not in self._refusals for one in self._snapshot.virtual_hosts(key[1])
-        )
 
     def _answered(self, subscription: Subscription, error: str) -> None:
         response = subscription.in_flight
@@ -290,28 +288,38 @@ class Session:
             self._drop(subscription, name)
             self._open((subscription.type_url, name))
         if subscription.type_url == VIRTUAL_HOST:
-            for name in subscription.answered_configurations(response):
-                self._dependencies.acknowledged((VIRTUAL_HOST, name), ())
+            self._hosts.acknowledged((*(one.name for one in response.resources), *response.removed))
 
     def _acknowledged(self, subscription: Subscription, resource: Resource) -> None:
         self._refusals.pop(resource.key, None)
         before = subscription.held.get(resource.name)
         self._resolve(subscription, resource)
         self._touched[resource.key] = None
-        if not subscription.covers(resource.name):
+        if not subscription.covers(resource.name) or self._hosts.is_ignored(resource):
             self._dependencies.released(resource)
             return
-        subscription.held[resource.name] = Held(resource.version, resource)
+        subscription.hold(resource.name, Held(resource.version, resource))
         if before is not None and before.resource is not None and before.resource != resource:
             self._dependencies.released(before.resource)
+        if resource.type_url == ROUTES and before is None:
+            self._drop_hosts(resource.name)
+            self._hosts.owe(resource.name)
         self._dependencies.acknowledged(resource.key, resource.warms)
         self._resumption.known(resource.key)
+
+    def _drop_hosts(self, configuration: str) -> None:
+        """Record that Envoy holds no hosts of this route configuration, which is new to it or removed."""
+        subscription = self._subscriptions.get(VIRTUAL_HOST)
+        if subscription is not None:
+            for name in self._hosts.of_dropped(configuration):
+                self._drop(subscription, name)
+            self._hosts.dropped(configuration)
 
     def _not_acknowledged(self, subscription: Subscription, response: Response, error: str) -> None:
         for name in response.removed:
             subscription.open[name] = None
             if subscription.may_hold(name):
-                held = subscription.held.pop(name, None)
+                held = subscription.unhold(name)
                 subscription.doubtful.setdefault(name, set()).add(held.resource if held else None)
             else:
                 subscription.owe_absence(name)
@@ -334,7 +342,7 @@ class Session:
         self._touched[resource.key] = None
         if self._snapshot.get(resource.key) == resource:
             self._dependencies.refused(resource.key)
-            self._open_configuration(resource.key)
+            self._hosts.changed(resource.key)
 
     def _resolve(self, subscription: Subscription, latest: Resource) -> None:
         """Record that Envoy holds this version, and none of the doubtful ones."""
@@ -346,7 +354,7 @@ class Session:
     def _drop(self, subscription: Subscription, name: str) -> None:
         """Record that Envoy does not hold the resource any more."""
         key = (subscription.type_url, name)
-        held = subscription.held.pop(name, None)
+        held = subscription.unhold(name)
         for doubtful in subscription.doubtful.pop(name, ()):
             if doubtful is not None:
                 self._dependencies.released(doubtful)
@@ -357,3 +365,5 @@ class Session:
         self._dependencies.removed(key)
         self._resumption.removed(key)
         self._touched[key] = None
+        if subscription.type_url == ROUTES and held is not None:
+            self._drop_hosts(name)

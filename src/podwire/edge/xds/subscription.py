@@ -39,7 +39,7 @@ class Subscription:
         self.open: dict[str, None] = {}
         self.waiting: set[str] = set()
         self.repeated: set[str] = set()
-        self.held = {name: Held(version) for name, version in first.initial_versions.items()}
+        self.held: dict[str, Held] = {}
         self.in_flight: Response | None = None
         self.doubtful: dict[str, set[Resource | None]] = {}
         self.suspects: deque[tuple[str, ...]] = deque()
@@ -48,10 +48,14 @@ class Subscription:
         self._names: set[str] = set()
         self._owed: set[str] = set()
         """Names whose absence is reported where they do not exist."""
+        self._hosts: dict[str, set[str]] = {}
+        """Held virtual hosts by route configuration."""
+        for name, version in first.initial_versions.items():
+            self.hold(name, Held(version))
 
     def covers(self, name: str) -> bool:
-        """Whether Envoy subscribes to this name, by a wildcard or by its route configuration too."""
-        return self._is_wildcard or name in self._names or self._configuration(name) in self._names
+        """Whether Envoy subscribes to this name, by a wildcard too."""
+        return self._is_wildcard or name in self._names
 
     def covers_all(self) -> bool:
         """Whether Envoy subscribes to every resource of the type."""
@@ -83,7 +87,7 @@ class Subscription:
                 self._owed.add(name)
                 kept.append(name)
             else:
-                dropped += [name, *(one for one in self._hosts_held(name))]
+                dropped.append(name)
         return kept, dropped
 
     def may_hold(self, name: str) -> bool:
@@ -116,20 +120,27 @@ class Subscription:
         self.repeated.discard(name)
         self._owed.discard(name)
 
-    def answered_configurations(self, response: Response) -> set[str]:
-        """Return the subscribed route configurations whose virtual hosts are in the response, or none of them is."""
-        names = {configuration_of(one.name) for one in response.resources}
-        names.update(configuration_of(name) for name in response.removed)
-        return names & self._names
+    def hold(self, name: str, held: Held) -> None:
+        """Record an acknowledged version."""
+        self.held[name] = held
+        if self.type_url == VIRTUAL_HOST:
+            self._hosts.setdefault(configuration_of(name), set()).add(name)
+
+    def unhold(self, name: str) -> Held | None:
+        """Remove what is held under the name; returns it."""
+        held = self.held.pop(name, None)
+        if held is not None and self.type_url == VIRTUAL_HOST:
+            configuration = configuration_of(name)
+            hosts = self._hosts[configuration]
+            hosts.discard(name)
+            if not hosts:
+                del self._hosts[configuration]
+        return held
+
+    def hosts_held(self, configuration: str) -> tuple[str, ...]:
+        """Return the virtual hosts of a route configuration that Envoy holds or may hold."""
+        doubtful = [name for name in self.doubtful if configuration_of(name) == configuration]
+        return (*self._hosts.get(configuration, ()), *doubtful)
 
     def _is_in_flight(self, name: str) -> bool:
         return self.in_flight is not None and any(one.name == name for one in self.in_flight.resources)
-
-    def _configuration(self, name: str) -> str | None:
-        return configuration_of(name) if self.type_url == VIRTUAL_HOST else None
-
-    def _hosts_held(self, name: str) -> list[str]:
-        """Return the held virtual hosts of the route configuration with this name."""
-        if self.type_url != VIRTUAL_HOST:
-            return []
-        return [one for one in self.held if configuration_of(one) == name]
