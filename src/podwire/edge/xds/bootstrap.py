@@ -13,13 +13,24 @@ import msgspec
 _TYPES = "type.googleapis.com/envoy"
 _ADS: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
 _CONTROL_PLANE = "xds"
+_CERTIFICATE, _CERTIFICATE_FILE = "xds-certificate", "xds-certificate.json"
+_AUTHORITY, _AUTHORITY_FILE = "xds-authority", "xds-authority.json"
 
 
 class ClientFiles(msgspec.Struct, frozen=True):
-    """Where an Envoy finds its client certificate: the folder of a mounted Secret, and the server's DNS name."""
+    """How an Envoy proves who it is.
+
+    Attributes:
+        folder: of the mounted Secret with its certificate.
+        server_name: the DNS name in the server's certificate.
+        sds_folder: of the files of sds_files(), beside the bootstrap configuration.
+        certificate: file name in `folder`, as `key` and `authority`.
+
+    """
 
     folder: str
     server_name: str
+    sds_folder: str
     certificate: str = "tls.crt"
     key: str = "tls.key"
     authority: str = "ca.crt"
@@ -103,8 +114,11 @@ def _control_plane(bootstrap: Bootstrap) -> dict[str, Any]:
     return cluster
 
 
-def _tls(client: ClientFiles) -> dict[str, Any]:
-    """Return TLS with certificates that are read again when the Secret's volume changes."""
+def sds_files(client: ClientFiles) -> dict[str, str]:
+    """Return the files that must be in `sds_folder`, by name.
+
+    Envoy reads certificates of a watched folder again, but only those that come by SDS.
+    """
     watched = {"path": client.folder}
     pair = {
         "certificate_chain": {"filename": f"{client.folder}/{client.certificate}"},
@@ -117,15 +131,32 @@ def _tls(client: ClientFiles) -> dict[str, Any]:
         "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": client.server_name}}],
     }
     return {
+        _CERTIFICATE_FILE: _sds_file(_CERTIFICATE, {"tls_certificate": pair}),
+        _AUTHORITY_FILE: _sds_file(_AUTHORITY, {"validation_context": validation}),
+    }
+
+
+def _sds_file(name: str, secret: dict[str, Any]) -> str:
+    resource = {"@type": f"{_TYPES}.extensions.transport_sockets.tls.v3.Secret", "name": name, **secret}
+    return json.dumps({"resources": [resource]}, indent=1)
+
+
+def _tls(client: ClientFiles) -> dict[str, Any]:
+    return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
             "@type": f"{_TYPES}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
             "sni": client.server_name,
             "common_tls_context": {
-                "tls_params": {"tls_minimum_protocol_version": "TLSv1_3"},
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
                 "alpn_protocols": ["h2"],
-                "tls_certificates": [pair],
-                "validation_context": validation,
+                "tls_certificate_sds_secret_configs": [_sds(client, _CERTIFICATE, _CERTIFICATE_FILE)],
+                "validation_context_sds_secret_config": _sds(client, _AUTHORITY, _AUTHORITY_FILE),
             },
         },
     }
+
+
+def _sds(client: ClientFiles, name: str, file: str) -> dict[str, Any]:
+    path = {"path": f"{client.sds_folder}/{file}"}
+    return {"name": name, "sds_config": {"path_config_source": path, "resource_api_version": "V3"}}
