@@ -311,8 +311,9 @@ class Session:
         """Record that Envoy holds no hosts of this route configuration, which is new to it or removed."""
         subscription = self._subscriptions.get(VIRTUAL_HOST)
         if subscription is not None:
-            for name in self._hosts.of_dropped(configuration):
+            for name in subscription.hosts_held(configuration):
                 self._drop(subscription, name)
+                self._hosts.owe_removal(name)
             self._hosts.dropped(configuration)
 
     def _not_acknowledged(self, subscription: Subscription, response: Response, error: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, KeysView
 
 from podwire.edge.xds.resource import VIRTUAL_HOST, Key, Resource, configuration_of
 
-_NONE: frozenset[str] = frozenset()
+_NONE: dict[str, None] = {}
 
 
 class Snapshot:
@@ -14,8 +14,8 @@ class Snapshot:
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         self._resources: dict[Key, Resource] = {}
-        self._names: dict[str, set[str]] = {}
-        self._hosts: dict[str, set[str]] = {}
+        self._names: dict[str, dict[str, None]] = {}
+        self._hosts: dict[str, dict[str, None]] = {}
         self.apply(resources)
 
     def apply(self, upserts: Iterable[Resource], removals: Iterable[Key] = ()) -> tuple[Key, ...]:
@@ -37,13 +37,13 @@ class Snapshot:
         """The wanted resource; None where there should be none."""
         return self._resources.get(key)
 
-    def names(self, type_url: str) -> Set[str]:
+    def names(self, type_url: str) -> KeysView[str]:
         """Names of all resources of a type: a view, valid until the next change."""
-        return self._names.get(type_url, _NONE)
+        return self._names.get(type_url, _NONE).keys()
 
-    def virtual_hosts(self, configuration: str) -> Set[str]:
+    def virtual_hosts(self, configuration: str) -> KeysView[str]:
         """Names of all virtual hosts of a route configuration: a view, valid until the next change."""
-        return self._hosts.get(configuration, _NONE)
+        return self._hosts.get(configuration, _NONE).keys()
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
@@ -53,16 +53,16 @@ class Snapshot:
 
     def _list(self, key: Key) -> None:
         type_url, name = key
-        self._names.setdefault(type_url, set()).add(name)
+        self._names.setdefault(type_url, {})[name] = None
         if type_url == VIRTUAL_HOST:
-            self._hosts.setdefault(configuration_of(name), set()).add(name)
+            self._hosts.setdefault(configuration_of(name), {})[name] = None
 
     def _unlist(self, key: Key) -> None:
         type_url, name = key
-        self._names[type_url].discard(name)
+        del self._names[type_url][name]
         if type_url == VIRTUAL_HOST:
             configuration = configuration_of(name)
             hosts = self._hosts[configuration]
-            hosts.discard(name)
+            del hosts[name]
             if not hosts:
                 del self._hosts[configuration]

@@ -59,13 +59,18 @@ class VirtualHosts:
             subscription.sent(no_host_of(configuration))
             self._dependencies.acknowledged((VIRTUAL_HOST, configuration), ())
 
-    def of_dropped(self, configuration: str) -> tuple[str, ...]:
-        """Return the names that Envoy does not hold without this route configuration."""
-        return (*self._subscriptions[VIRTUAL_HOST].hosts_held(configuration), no_host_of(configuration))
+    def owe_removal(self, name: str) -> None:
+        """Send the removal of a host that Envoy has dropped, if it is not wanted: it reports its version until then."""
+        subscription = self._subscriptions[VIRTUAL_HOST]
+        if self._snapshot.get((VIRTUAL_HOST, name)) is None:
+            subscription.owe_absence(name)
+            subscription.open[name] = None
 
     def dropped(self, configuration: str) -> None:
         """Record that Envoy holds no hosts of this route configuration."""
-        self._subscriptions[VIRTUAL_HOST].sent(no_host_of(configuration))
+        subscription, absence = self._subscriptions[VIRTUAL_HOST], no_host_of(configuration)
+        subscription.sent(absence)
+        subscription.open.pop(absence, None)
         self._dependencies.removed((VIRTUAL_HOST, configuration))
 
     def is_ignored(self, resource: Resource) -> bool:
@@ -83,6 +88,7 @@ class VirtualHosts:
 
     def are_sent_for(self, key: Key, refused: Container[Key]) -> bool:
         """Whether this is the absence of hosts of a route configuration that has some."""
-        return key[0] == VIRTUAL_HOST and any(
-            (VIRTUAL_HOST, one) not in refused for one in self._snapshot.virtual_hosts(configuration_of(key[1]))
+        configuration = configuration_of(key[1])
+        return key == (VIRTUAL_HOST, no_host_of(configuration)) and any(
+            (VIRTUAL_HOST, one) not in refused for one in self._snapshot.virtual_hosts(configuration)
         )
