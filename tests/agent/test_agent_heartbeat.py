@@ -14,7 +14,7 @@ from podwire.announcement.announcer import Announcements, Feeds
 from podwire.announcement.rows import ProxyRow
 from podwire.engine.sink import FakeSink
 from podwire.kube.client import ApiError
-from podwire.kube.coordination import NODE_LEASES
+from podwire.kube.coordination import AGENT_LEASES
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.kinds import LEASES, Kind
@@ -33,7 +33,7 @@ class Api(FakeApi):
     """An API server whose only namespace is that of Leases."""
 
     def watch(self, kind: Kind[Any], namespace: str = "", **parameters: str) -> AsyncIterator[bytes]:
-        assert kind.path(namespace).endswith("/namespaces/kube-node-lease/leases")
+        assert kind.path(namespace).endswith("/namespaces/podwire-node-lease/leases")
         assert parameters["labelSelector"] == "podwire.dev/heartbeat"
         return super().watch(kind, **parameters)
 
@@ -92,12 +92,12 @@ async def test_the_lease_is_renewed_and_a_node_without_one_has_no_agent(place: P
         await place.until_living("own")
         (lease,) = place.api.all(LEASES)
         assert lease["metadata"]["name"] == "podwire-agent-own"
-        assert lease["metadata"]["namespace"] == NODE_LEASES
+        assert lease["metadata"]["namespace"] == AGENT_LEASES
         assert lease["metadata"]["ownerReferences"][0]["name"] == "own"
         assert lease["metadata"]["labels"] == {"podwire.dev/heartbeat": "agent"}
         labels = {"labels": {"podwire.dev/heartbeat": "agent"}}
         spec = {"holderIdentity": "other", "renewTime": "2026-01-01T00:00:00.000000Z"}
-        place.api.put(LEASES, "podwire-agent-other", NODE_LEASES, metadata=labels, spec=spec)
+        place.api.put(LEASES, "podwire-agent-other", AGENT_LEASES, metadata=labels, spec=spec)
         await place.until_living("own", "other")
         await place.until_living("own")  # it is renewed no more
 

@@ -16,7 +16,7 @@ from podwire.component.metrics import of_process, of_readiness
 from podwire.component.permissions import AGENT, DNS, RULES, RULES_IN
 from podwire.dns.measured import QueryMetrics, of_upstreams
 from podwire.kernel.features import FEATURES
-from podwire.kube.coordination import NODE_LEASES
+from podwire.kube.coordination import AGENT_LEASES
 from podwire.kube.deadlines import Deadlines
 from podwire.pods.runtime.requests import CniRequests
 
@@ -49,7 +49,7 @@ def test_the_rights_are_those_of_the_role_in_a_world() -> None:
     described = re.findall(r"^\| `podwire (agent|dns)` \| (\S+) \| (.*) \| (.*) \|", PAGE, re.MULTILINE)
     for program, role in (("agent", AGENT), ("dns", DNS)):
         granted = {(group or "core", name, ", ".join(verbs)) for group, names, verbs in RULES[role] for name in names}
-        assert (f"| `podwire {program}`, in `{NODE_LEASES}` |" in PAGE) == (role in RULES_IN)
+        assert (f"| `podwire {program}`, in `{AGENT_LEASES}` |" in PAGE) == (role in RULES_IN)
         rows = ((group, names, verbs) for name, group, names, verbs in described if name == program)
         assert {(group, name, verbs) for group, names, verbs in rows for name in names.split(", ")} == granted
 

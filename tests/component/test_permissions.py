@@ -14,10 +14,10 @@ def test_a_role_and_its_binding_for_each_subject() -> None:
     assert "apiGroup" not in account
 
 
-def test_agents_write_leases_among_the_heartbeats_of_nodes_and_nowhere_else() -> None:
+def test_agents_write_leases_in_a_namespace_of_their_own_and_nowhere_else() -> None:
     account = permissions.account("kube-system", "podwire-agent")
     *_, role, binding = permissions.objects({permissions.AGENT: account})
-    assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "kube-node-lease")
+    assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "podwire-node-lease")
     assert [rule["resources"] for rule in role["rules"]] == [["leases"]]
     assert "delete" not in role["rules"][0]["verbs"]
     assert (binding["kind"], binding["metadata"]) == ("RoleBinding", role["metadata"])

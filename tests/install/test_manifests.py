@@ -13,6 +13,7 @@ from podwire.install.manifests.manifest import APPLIED, ROLES
 from podwire.install.manifests.objects import manifests
 from podwire.install.settings import Settings
 from podwire.kernel import sysctl
+from podwire.kube.kinds import NAMESPACES
 from tests.agent.test_flags import parsed
 from tests.install.cluster import SETTINGS
 
@@ -43,6 +44,11 @@ def test_accounts_and_rights_come_before_the_pods_that_use_them() -> None:
     order = [one.kind for one in manifests(SETTINGS)]
     assert order == sorted(order, key=APPLIED.index)
     assert len({(one.kind.kind, one.key) for one in manifests(SETTINGS)}) == len(order)
+
+
+def test_every_namespace_of_an_object_is_kube_systems_or_made_before() -> None:
+    made = {one.key.name for one in manifests(SETTINGS) if one.kind == NAMESPACES}
+    assert {one.key.namespace for one in manifests(SETTINGS) if one.kind.namespaced} == made | {"kube-system"}
 
 
 def test_no_role_may_read_secrets_or_all_resources() -> None:
@@ -100,7 +106,8 @@ def test_the_dns_service_is_left_to_another_server() -> None:
     assert body(SETTINGS, "Service", "kube-dns")["spec"]["clusterIPs"] == ["10.96.0.10", "fd00:10:96::a"]
     kinds = {one.kind.kind for one in manifests(changed(dns_addresses=()))}
     assert {"Service", "Deployment"} & kinds == {"Deployment"}
-    assert {one.body["metadata"]["name"] for one in manifests(changed(dns=False))} == {"podwire-agent", "podwire:agent"}
+    names = {one.body["metadata"]["name"] for one in manifests(changed(dns=False))}
+    assert names == {"podwire-agent", "podwire:agent", "podwire-node-lease"}
 
 
 def test_the_controller_is_there_where_it_has_something_to_do() -> None:

@@ -141,8 +141,17 @@ def test_objects_of_others_remain(cluster: MemoryCluster) -> None:
     cluster.objects[dns]["metadata"]["labels"] = {"k8s-app": "kube-dns"}
     metadata = {"name": "network-panel", "namespace": "shop", "labels": {"app.kubernetes.io/name": "podwire"}}
     cluster.objects[own] = {"metadata": metadata}
+    space = ("namespaces", NamespacedName("", "team-network"))
+    cluster.objects[space] = {"metadata": {"name": "team-network", "labels": metadata["labels"]}}
     assert uninstall(cluster) == []
-    assert {dns, own} <= cluster.objects.keys(), "a Service of another DNS server, an object of another namespace"
+    assert {dns, own, space} <= cluster.objects.keys(), (
+        "a Service of another DNS server, another namespace and its object"
+    )
+
+
+def test_the_agents_namespace_is_deleted_after_what_is_in_it_and_its_end_is_waited_for(cluster: MemoryCluster) -> None:
+    assert uninstall(cluster) == []
+    assert cluster.log.index("delete roles podwire:agent") < cluster.log.index("delete namespaces podwire-node-lease")
 
 
 def test_an_agent_that_does_not_end_stops_it(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_a_killed_agent_moves_nothing_and_one_that_stays_away_loses_its_addresse
     owner = eventually(lambda: next((node for node in NODES if announces(world, node, address)), ""))
     other = next(node for node in NODES if node != owner)
     leases = "{.items[*].spec.holderIdentity}"
-    held = ("lease", "-n", "kube-node-lease", "-l", "podwire.dev/heartbeat")
+    held = ("lease", "-n", "podwire-node-lease", "-l", "podwire.dev/heartbeat")
     eventually(lambda: sorted(world.jsonpath(" ".join(held), leases).split()) == [*NODES], 30, "a Lease of each agent")
     with client(world, "outside", "requests", address, 80) as served:
         os.kill(agent(world, owner), signal.SIGKILL)

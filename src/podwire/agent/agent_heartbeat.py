@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from podwire.announcement.announcer import Announcements
 from podwire.kube.access_problem import access_problem
 from podwire.kube.client import ApiError, Client
-from podwire.kube.coordination import NODE_LEASES
+from podwire.kube.coordination import AGENT_LEASES
 from podwire.kube.core import Node
 from podwire.kube.feed import Feed
 from podwire.kube.kinds import LEASES
@@ -25,8 +25,8 @@ from podwire.kube.optional_informer import OptionalInformer
 log = logging.getLogger(__name__)
 
 LABEL = "podwire.dev/heartbeat"
-"""Of the Leases of agents, apart from those of kubelets in the same namespace."""
-_LEASES = replace(LEASES, within=NODE_LEASES)
+"""Of the Leases of agents."""
+_LEASES = replace(LEASES, within=AGENT_LEASES)
 RENEW_SECONDS = 3.0
 DURATION_SECONDS = 12
 
@@ -74,5 +74,5 @@ class AgentHeartbeat:
         if node is not None:
             owner = {"apiVersion": "v1", "kind": "Node", "name": self._node, "uid": node.metadata.uid}
             metadata["ownerReferences"] = [owner]
-        key = NamespacedName(NODE_LEASES, f"podwire-agent-{self._node}")
+        key = NamespacedName(AGENT_LEASES, f"podwire-agent-{self._node}")
         return Heartbeat(key, self._node, DURATION_SECONDS, metadata)

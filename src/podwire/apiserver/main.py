@@ -205,7 +205,7 @@ class ApiServer:
 
     def _bootstrap_objects(self) -> Iterator[BootstrapObject]:
         config = self._config
-        kept = [bootstrap_objects.namespace(name) for name in bootstrap_objects.NAMESPACES]
+        kept = [bootstrap_objects.namespace(name) for name in bootstrap_objects.namespaces(config.roles)]
         kept += bootstrap_objects.priority_classes()
         kept.append(bootstrap_objects.service_cidr(CLUSTER_RANGES, config.service_ranges))
         kept.append(bootstrap_objects.service(config.cluster_addresses, config.port))

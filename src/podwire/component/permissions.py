@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from podwire.kube.coordination import NODE_LEASES
+from podwire.kube.coordination import AGENT_LEASES
 
 Object = dict[str, Any]
 
@@ -54,9 +54,9 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 
 RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
     # Agents that announce load balancers' addresses know by Leases which of them work.
-    AGENT: (NODE_LEASES, (("coordination.k8s.io", ("leases",), (*READ, *RECORD)),)),
+    AGENT: (AGENT_LEASES, (("coordination.k8s.io", ("leases",), (*READ, *RECORD)),)),
 }
-"""By role: a namespace, and what it may do only there."""
+"""By role: a namespace of its own, which has to exist, and what it may do only there."""
 
 AGENTS = "podwire:agents"
 """The group in the certificates of agents that have no ServiceAccount."""

@@ -20,14 +20,15 @@ from podwire.install.manifests.manifest import (
 from podwire.install.pod_states import POD_STATES, PodState
 from podwire.install.readiness import pods_of
 from podwire.install.settings import NAMESPACE, default_image, own_version
+from podwire.kube import kinds
 from podwire.kube.client import ApiError, Client
-from podwire.kube.coordination import NODE_LEASES
+from podwire.kube.coordination import AGENT_LEASES
 from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, LEASES, NODES, POD_DISRUPTION_BUDGETS, SERVICES
 from podwire.kube.meta import NamespacedName
 
 SERVED = (DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES)
 """Kinds whose pods need an agent to end: their network has to be taken down by it."""
-NAMESPACES = frozenset({"", NAMESPACE, NODE_LEASES})
+NAMESPACES = frozenset({"", NAMESPACE, AGENT_LEASES})
 """Where objects of podwire are; the first are those of the whole cluster."""
 DNS_SECONDS = 40.0
 LEASE = manifest(LEASES, controller_deployment.NAME, {})
@@ -50,6 +51,8 @@ async def found(client: Client) -> list[Manifest]:
         for one in labelled.items:
             if one.metadata.namespace not in NAMESPACES:
                 continue
+            if kind == kinds.NAMESPACES and one.metadata.name != AGENT_LEASES:
+                continue  # whatever its label says, what is in it may be another's
             metadata = {"name": one.metadata.name, "namespace": one.metadata.namespace, "labels": one.metadata.labels}
             body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
             objects.append(Manifest(kind, body))
@@ -90,6 +93,7 @@ async def uninstall(client: Client, image_name: str, report: Report, patience: f
     )
     await _end_by_force(client, report)
     await cluster_objects.delete(client, (one for one in objects if one not in (*agents, *served)), report)
+    await _namespace_gone(client)
     if any(one.key.name == controller_deployment.NAME for one in served):
         # Without rights: a controller may go on running on a node that is down.
         await balancer_cleanup.release(client, report)
@@ -139,6 +143,21 @@ async def _agents_gone(client: Client, nodes: set[str]) -> None:
     if not await until(gone):
         names = ", ".join(f"{one.key} on {one.spec.node_name}" for one in agents)
         raise InstallError(f"these agents do not end: {names}; see 'kubectl describe' of them, then run this again")
+
+
+async def _namespace_gone(client: Client) -> None:
+    """Wait for the end of the agents' namespace, for a time: no object can be made there meanwhile."""
+
+    async def gone() -> bool:
+        try:
+            await client.get(kinds.NAMESPACES, NamespacedName("", AGENT_LEASES))
+        except ApiError as error:
+            if error.code == 404:
+                return True
+            raise
+        return False
+
+    await until(gone)
 
 
 async def _restore(client: Client, pods: Sequence[Manifest], report: Report, patience: float) -> list[str]:

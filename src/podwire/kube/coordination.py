@@ -6,6 +6,8 @@ from podwire.kube.meta import Object, Struct
 
 NODE_LEASES = "kube-node-lease"
 """The namespace where each node has a Lease of its name."""
+AGENT_LEASES = "podwire-node-lease"
+"""The namespace of the Leases of podwire's agents: who may write there may not write those of kubelets."""
 
 
 class LeaseSpec(Struct, frozen=True):

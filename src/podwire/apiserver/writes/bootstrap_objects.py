@@ -10,7 +10,7 @@ from podwire.apiserver.validation.records import SYSTEM_PRIORITIES
 from podwire.apiserver.writes.metadata import complete_new
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from podwire.apiserver.kinds.resources import Registry, Resource
@@ -21,6 +21,12 @@ Object = dict[str, Any]
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SERVICE_LABELS = {"component": "apiserver", "provider": "kubernetes"}
 PORT_NAME = "https"
+
+
+def namespaces(roles: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The names of those that every cluster has, and of those that these roles grant something in."""
+    granted = (role["metadata"].get("namespace") for role in roles)
+    return tuple(dict.fromkeys((*NAMESPACES, *filter(None, granted))))
 
 
 def namespace(name: str) -> Object:

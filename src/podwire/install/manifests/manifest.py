@@ -20,6 +20,7 @@ ROLE_BINDINGS = Kind(RBAC, "RoleBinding", "rolebindings", Object)
 POD_MONITORS = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", Object)
 
 APPLIED: tuple[Kind[Any], ...] = (
+    kinds.NAMESPACES,
     kinds.SERVICE_ACCOUNTS,
     CLUSTER_ROLES,
     CLUSTER_ROLE_BINDINGS,

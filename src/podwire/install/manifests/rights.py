@@ -1,4 +1,4 @@
-"""ServiceAccounts, and the roles and bindings of `component/permissions.py` for them."""
+"""ServiceAccounts, the namespaces of their own, and the roles and bindings of `component/permissions.py` for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from podwire.install.manifests.manifest import (
     manifest,
 )
 from podwire.install.settings import NAMESPACE, Settings
-from podwire.kube.kinds import SERVICE_ACCOUNTS
+from podwire.kube.kinds import NAMESPACES, SERVICE_ACCOUNTS
 
 PROGRAMS = (
     # component, ServiceAccount, ClusterRole
@@ -29,9 +29,11 @@ KINDS = (CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS)
 
 
 def rights(settings: Settings, component: str) -> Iterator[Manifest]:
-    """The account of a component, its roles and their bindings."""
+    """The account of a component, its roles and their bindings, and the namespace that it writes to."""
     account, role = next((account, role) for name, account, role in PROGRAMS if name == component)
     labels = common_labels(settings, component)
+    if role in permissions.RULES_IN:
+        yield manifest(NAMESPACES, permissions.RULES_IN[role][0], labels)
     yield manifest(SERVICE_ACCOUNTS, account, labels)
     for body in permissions.objects({role: permissions.account(NAMESPACE, account)}):
         kind = next(kind for kind in KINDS if kind.kind == body["kind"])
