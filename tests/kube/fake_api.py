@@ -45,6 +45,7 @@ KINDS = {
     "networkpolicies": "NetworkPolicy",
     "customresourcedefinitions": "CustomResourceDefinition",
     "widgets": "Widget",
+    "gateways": "Gateway",
     "events": "Event",
 }
 CLUSTER_SCOPED = {"nodes", "namespaces", "customresourcedefinitions"}

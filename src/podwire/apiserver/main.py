@@ -17,6 +17,7 @@ import msgspec
 from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.base.authentication import tls_context
 from podwire.apiserver.definitions.controller import Definitions
+from podwire.apiserver.definitions.on_demand import OnDemandDefinitions
 from podwire.apiserver.documents import health, openapi
 from podwire.apiserver.documents.nonresource import ServerDocuments, Version
 from podwire.apiserver.handlers.router import Api
@@ -60,7 +61,8 @@ class ApiServerConfig(msgspec.Struct, frozen=True):
     makes the dialer of nodes. `roles` are ClusterRoles and bindings beside the default ones. `durable` makes writes
     survive the machine's death too, at one fsync a commit. `token_key_file`, `issuer`, `audit_file`: see AccessConfig.
     Node ports are given from `node_port_range`, its first and last. `allow_external_ips` admits externalIPs of
-    Services, by which their author can receive the traffic to any address.
+    Services, by which their author can receive the traffic to any address. `gateway_api` is the channel of Gateway API
+    whose kinds are served, standard or experimental; empty: none.
     """
 
     store: str
@@ -76,6 +78,7 @@ class ApiServerConfig(msgspec.Struct, frozen=True):
     port: int = 6443
     node_port_range: tuple[int, int] = (30000, 32767)
     allow_external_ips: bool = False
+    gateway_api: str = ""
     roles: tuple[Mapping[str, Any], ...] = ()
     token_key_file: str = ""
     issuer: str = "https://kubernetes.default.svc.cluster.local"
@@ -110,6 +113,7 @@ class ApiServer:
         self.access = self._make_access()
         undo.callback(self.access.close)
         self._definitions = Definitions(self.store, self.registry, self.hub, _now)
+        self._on_demand = OnDemandDefinitions(config.gateway_api, self.store, self.registry, self.hub)
         self._ranges = ServiceCIDRController(
             self.store, self.registry, self._addresses, IPAddresses(self.registry, _now), _now
         )
@@ -125,6 +129,7 @@ class ApiServer:
         self._addresses.restore(services)
         self.store.subscribe(self._release_addresses)
         self._definitions.start(self._writer)
+        self._on_demand.start(self._writer)
         self._ranges.start(self._writer)
         self._priority.start()
         await self.access.start(self.registry)
@@ -147,6 +152,7 @@ class ApiServer:
         await self._bootstrap.stop()
         await self._ranges.stop()
         await self.access.stop()
+        await self._on_demand.stop()
         await self._definitions.stop()
         await self.store.close()
 
@@ -189,7 +195,7 @@ class ApiServer:
             metrics.gauge(*gauge)
         dialer = config.dial_nodes(self._find_node)
         subresources = Subresources(reader, self._writer, dialer, _now, self.access.token_requests.answer)
-        return Api(self.registry, documents, reader, self._writer, subresources, self.access)
+        return Api(self.registry, documents, reader, self._writer, subresources, self.access, self._on_demand)
 
     def _find_node(self, name: str) -> dict[str, Any] | None:
         found = self.store.get(Key("nodes", "", name))

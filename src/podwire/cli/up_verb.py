@@ -57,6 +57,13 @@ from podwire.cli.termination import cleanup_on_signal
     is_flag=True,
     help="Announce load balancers by BGP too, to a router on the outside host; needs bird (apt-get install bird2).",
 )
+@click.option(
+    "--gateway-api",
+    type=click.Choice(["standard", "experimental", "none"]),
+    default="standard",
+    show_default=True,
+    help="The release channel of Gateway API whose kinds the API server serves.",
+)
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
 @click.option(

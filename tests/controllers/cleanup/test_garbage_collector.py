@@ -159,3 +159,15 @@ async def test_the_informer_of_a_deleted_custom_resource_ends_and_a_new_scope_is
         api.cluster_scoped.add("widgets")
         api.put(definition, "widgets.example.com")
         await until(lambda: followed() == {False})
+
+
+async def test_gateways_are_followed_once_their_definition_exists(api: FakeApi) -> None:
+    definition = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", Object, False)
+    api.served = {"/apis/gateway.networking.k8s.io/v1": ("gateways",), **api.served}
+    family(api)
+    async with at_work(api):
+        await api.delete(DEPLOYMENTS, WEB)
+        await api.until(lambda: left(api) == {"configmaps"})
+        assert not api.calls["GET", "gateways"]
+        api.put(definition, "gateways.gateway.networking.k8s.io")
+        await api.until(lambda: api.calls["GET", "gateways"] > 0)

@@ -4,7 +4,11 @@ from podwire.lab.host.service_options import ServiceOptions, parse_range
 
 
 def test_a_role_reads_the_same_options_again() -> None:
-    for options in (ServiceOptions(), ServiceOptions((31000, 31000), external_ips=True), ServiceOptions(bgp=True)):
+    for options in (
+        ServiceOptions(),
+        ServiceOptions((31000, 31000), external_ips=True),
+        ServiceOptions(bgp=True, gateway_api=""),
+    ):
         assert ServiceOptions.read(options.arguments()) == options
 
 

@@ -131,9 +131,7 @@ class Definitions:
             self._run(f"delete {name}", self._delete_objects(name))
 
     def _serve(self, stored: Stored, found: Definition) -> None:
-        from podwire.apiserver.definitions import (
-            serving,  # schemas and all: most worlds have no definition when they start
-        )
+        from podwire.apiserver.definitions import serving
 
         name, mark = stored.key.name, serving.fingerprint(found)
         known, before = self._served.get(name, ("", ()))

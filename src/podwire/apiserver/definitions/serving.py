@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.apiserver.custom.kind import CustomKind
 from podwire.apiserver.kinds.builtin import SCALE
 from podwire.apiserver.kinds.resources import STANDARD_VERBS, Resource, Subresource
 
 if TYPE_CHECKING:
     from podwire.apiserver.custom.definition import Definition, Version
+    from podwire.apiserver.kinds.custom_resource import CustomResource
 
 _WRITE = ("get", "patch", "update")
 
@@ -30,13 +30,16 @@ def fingerprint(definition: Definition) -> str:
 
 def resources(definition: Definition, since: int) -> tuple[Resource, ...]:
     """A resource for each served version; objects stored after `since` were written under this definition."""
+    from podwire.apiserver.custom.kind import CustomKind  # schemas and all: names alone are served without it
+
     mark = fingerprint(definition)
     return tuple(
-        _resource(definition, version, CustomKind(definition, version, mark, since)) for version in definition.served
+        resource(definition, version, CustomKind(definition, version, mark, since)) for version in definition.served
     )
 
 
-def _resource(definition: Definition, version: Version, custom: CustomKind) -> Resource:
+def resource(definition: Definition, version: Version, custom: CustomResource | None) -> Resource:
+    """The resource of one version; without behaviour it has names and verbs only."""
     spec = definition.spec
     names = spec.names
     return Resource(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.access.attributes import Attributes
     from podwire.apiserver.base.authentication import User
     from podwire.apiserver.base.requests import Request
+    from podwire.apiserver.definitions.on_demand import OnDemandDefinitions
     from podwire.apiserver.documents.nonresource import ServerDocuments
     from podwire.apiserver.handlers.subresources import Subresources
     from podwire.apiserver.kinds.resources import Registry, Resource
@@ -72,7 +73,9 @@ class Api:
         writer: Writer,
         subresources: Subresources,
         access: Access,
+        on_demand: OnDemandDefinitions,
     ) -> None:
+        self._on_demand = on_demand
         self._registry = registry
         self._documents = documents
         self._reader = reader
@@ -113,6 +116,7 @@ class Api:
         if route is not None:
             context.attributes = request_attributes.on_resource(context.request, route)
         request = context.request = self._access.auth_filter.admit(context.request, context.user, context.attributes)
+        await self._on_demand.prepare(request, route)
         resource = self._registry.find(route.group, route.version, route.plural) if route else None
         context.resource = resource
         if route is None or resource is None:

@@ -44,7 +44,9 @@ def before_create(resource: Resource, obj: Object) -> None:
     """
     if "status" in resource.subresources and resource.kind != "Node":
         obj.pop("status", None)
-        if resource.custom is None:
+        if resource.custom is not None:
+            resource.custom.complete(obj)  # a status that the schema has a default for is read at once
+        else:
             obj["status"] = deepcopy(INITIAL_STATUS.get((resource.group, resource.kind), {}))
     match resource.group, resource.kind:
         case "", "Namespace":

@@ -17,6 +17,7 @@ from podwire.controllers.cleanup.owner_graph import (
     decide,
 )
 from podwire.controllers.machinery import owner_references
+from podwire.kube import gateway_api
 from podwire.kube.api_discovery import discover
 from podwire.kube.client import ApiError
 from podwire.kube.kinds import Kind
@@ -49,6 +50,7 @@ class GarbageCollector:
         self._informers = informers
         self._graph = Graph()
         self._kinds: dict[tuple[str, str], Kind[Object]] = {}
+        self._definitions: set[str] = set()
         self._rediscover = asyncio.Event()
         self._queue: WorkQueue[str] = WorkQueue("garbage", self.sync)
 
@@ -81,7 +83,7 @@ class GarbageCollector:
     async def _follow(self) -> None:
         """Follow new kinds and stop removed ones. One after the other: a world that starts has more urgent work."""
         found = await discover(self._client)
-        served = {_group_kind(kind): kind for kind in found.kinds if kind.resource not in IGNORED}
+        served = {_group_kind(kind): kind for kind in found.kinds if self._has_objects(kind)}
         if not found.errors:
             self._stop([kind for name, kind in self._kinds.items() if served.get(name) != kind])
         for name, kind in served.items():
@@ -96,6 +98,12 @@ class GarbageCollector:
             except TimeoutError:
                 log.warning("no list of %s within %.0f s", kind.resource, SYNC_SECONDS)
 
+    def _has_objects(self, kind: Kind[Object]) -> bool:
+        """Whether to follow a kind: those of Gateway API have no object before their definitions are stored."""
+        group = kind.api_version.partition("/")[0]
+        undefined = group in gateway_api.GROUPS and f"{kind.resource}.{group}" not in self._definitions
+        return kind.resource not in IGNORED and not undefined
+
     def _stop(self, kinds: Sequence[Kind[Object]]) -> None:
         """End the informers of kinds that are no longer served, or now in another version or scope."""
         for kind in kinds:
@@ -104,9 +112,11 @@ class GarbageCollector:
             self._informers.stop(kind)
 
     def _changed(self, kind: Kind[Object], change: Change[Object]) -> None:
-        if kind.kind == "CustomResourceDefinition":
-            self._rediscover.set()
         old, new = change.old, change.new
+        if kind.kind == "CustomResourceDefinition":
+            self._definitions -= {old.metadata.name} if old is not None else set()
+            self._definitions |= {new.metadata.name} if new is not None else set()
+            self._rediscover.set()
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             self._gone(old.metadata.uid)
         if new is None:

@@ -1,4 +1,4 @@
-"""The options of `podwire up` about Services, as roles get them. Pure."""
+"""The options of `podwire up` about Services and Gateways, as roles get them. Pure."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ DEFAULT_PORTS = (30000, 32767)
 
 
 class ServiceOptions(msgspec.Struct, frozen=True):
-    """The first and last node port, whether externalIPs are allowed, fixed host ports, and whether nodes speak BGP."""
+    """The first and last node port, whether externalIPs are allowed, fixed host ports, and whether nodes speak BGP.
+
+    `gateway_api` is the release channel of Gateway API; empty: its kinds are not served.
+    """
 
     node_ports: tuple[int, int] = DEFAULT_PORTS
     external_ips: bool = False
     published: tuple[PublishedPort, ...] = ()
     bgp: bool = False
+    gateway_api: str = "standard"
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> ServiceOptions:
         """The options of a role's arguments, as `arguments` made them."""
         published = parse_all(filter(None, arguments["published"].split(",")))
         node_ports = parse_range(arguments["node_ports"])
-        return cls(node_ports, bool(arguments["external_ips"]), published, bool(arguments["bgp"]))
+        external, bgp = (bool(arguments[name]) for name in ("external_ips", "bgp"))
+        return cls(node_ports, external, published, bgp, arguments["gateway_api"])
 
     def arguments(self) -> dict[str, str]:
         """The options for the arguments of a role."""
@@ -35,6 +40,7 @@ class ServiceOptions(msgspec.Struct, frozen=True):
             "external_ips": "yes" if self.external_ips else "",
             "published": ",".join(map(str, self.published)),
             "bgp": "yes" if self.bgp else "",
+            "gateway_api": self.gateway_api,
         }
 
 

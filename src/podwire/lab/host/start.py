@@ -33,7 +33,7 @@ class UpOptions:
     """The options of `podwire up`. Times are seconds.
 
     `lifeline` is the read end of a pipe: the world ends when its other end is closed. `zones` and `lb_pool` are lists
-    with commas.
+    with commas. `gateway_api` is a release channel, or none.
     """
 
     name: str
@@ -48,6 +48,7 @@ class UpOptions:
     allow_external_ips: bool = False
     publish: tuple[str, ...] = ()
     bgp: bool = False
+    gateway_api: str = "standard"
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
@@ -134,7 +135,8 @@ def _services(options: UpOptions) -> ServiceOptions:
         if options.bgp:
             bird.find()
         node_ports, published = parse_range(options.service_node_port_range), parse_all(options.publish)
-        return ServiceOptions(node_ports, options.allow_external_ips, published, options.bgp)
+        channel = "" if options.gateway_api == "none" else options.gateway_api
+        return ServiceOptions(node_ports, options.allow_external_ips, published, options.bgp, channel)
     except FileNotFoundError as error:
         raise launch.LaunchError(f"--bgp: {error}") from None
     except ValueError as error:

@@ -85,6 +85,7 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
         endpoint_addresses=addresses,
         node_port_range=services.node_ports,
         allow_external_ips=services.external_ips,
+        gateway_api=services.gateway_api,
     )
     try:
         run(api_server.serve(config))

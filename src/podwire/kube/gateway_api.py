@@ -1,0 +1,16 @@
+"""Names of the Gateway API that several parts of podwire share.
+
+Source: github.com/kubernetes-sigs/gateway-api v1.6.3.
+"""
+
+from __future__ import annotations
+
+GROUP = "gateway.networking.k8s.io"
+EXPERIMENTAL_GROUP = "gateway.networking.x-k8s.io"
+GROUPS = frozenset({GROUP, EXPERIMENTAL_GROUP})
+
+CONTROLLER_NAME = "podwire.io/gateway-controller"
+"""`spec.controllerName` of the GatewayClasses that podwire's gateway controller acts on."""
+
+CLASSES = ("podwire", "contour")
+"""The GatewayClasses of a new world; the second so that manifests that name it apply unchanged."""
