@@ -1,0 +1,91 @@
+"""Where requests go: the ports of Services, and how a connection to them is made."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from podwire.edge.model.filters import HeaderChanges, Redirect, Rewrite
+from podwire.edge.model.tls import BackendTls
+
+
+class Transport(enum.StrEnum):
+    """What the proxy speaks to a backend."""
+
+    HTTP1 = "http1"
+    H2C = "h2c"  # HTTP/2 with prior knowledge; over TLS: HTTP/2 by ALPN
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class ServicePort(msgspec.Struct, frozen=True, order=True):
+    """A port of a Service: its endpoints are one EDS resource, whatever leads to them."""
+
+    namespace: str
+    service: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.service}:{self.port}"
+
+
+class Endpoint(msgspec.Struct, frozen=True, order=True):
+    """One address of a backend that may get connections. `zone` and `node` are empty where unknown."""
+
+    address: str
+    port: int
+    zone: str = ""
+    node: str = ""
+    weight: int = 1
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """The endpoints of a port of a Service: those that are ready; where none is, those that serve and terminate."""
+
+    port: ServicePort
+    endpoints: tuple[Endpoint, ...]
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    """A port of a Service over one kind of connection. One for all routes that lead to it.
+
+    Attributes:
+        is_sticky: whether some route keeps the sessions of its clients.
+
+    """
+
+    port: ServicePort
+    transport: Transport
+    tls: BackendTls | None = None
+    is_sticky: bool = False
+
+    @property
+    def name(self) -> str:
+        """Unique among the clusters of a proxy; differs where the kind of connection does."""
+        parts = [self.port.namespace, self.port.service, str(self.port.port), self.transport]
+        if self.tls:
+            parts.append(f"tls-{self.tls.version}")
+        if self.is_sticky:
+            parts.append("sticky")
+        return "/".join(parts)
+
+
+class WeightedBackend(msgspec.Struct, frozen=True):
+    """A share of a route's requests.
+
+    Attributes:
+        cluster: name of a `Cluster`; empty: there is none, and this share is answered by 500 (gRPC: UNAVAILABLE; TCP
+            and TLS: refused; UDP: dropped).
+        weight: relative to the others; 0: no requests.
+        problem: why there is no cluster, for answers to users; empty where there is one.
+
+    """
+
+    cluster: str
+    weight: int = 1
+    request_headers: HeaderChanges = HeaderChanges()
+    response_headers: HeaderChanges = HeaderChanges()
+    rewrite: Rewrite | None = None
+    redirect: Redirect | None = None
+    problem: str = ""

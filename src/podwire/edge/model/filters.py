@@ -1,0 +1,150 @@
+"""What is done to a request and its response on the way."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header's name and value."""
+
+    name: str
+    value: str
+
+
+class HeaderChanges(msgspec.Struct, frozen=True):
+    """Headers are set (replaced), added (appended) and removed. One change a name, the name in any case."""
+
+    set: tuple[Header, ...] = ()
+    add: tuple[Header, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Rewrite(msgspec.Struct, frozen=True):
+    """The request goes on with another host or path.
+
+    Attributes:
+        hostname: the new Host; empty: as it came.
+        full_path: the new path; None: as it came.
+        prefix: what replaces the path prefix that matched; None: nothing does. `/foo/bar`, matched by `/foo`, becomes
+            `/xyz/bar` with `/xyz` and with `/xyz/`.
+
+    """
+
+    hostname: str = ""
+    full_path: str | None = None
+    prefix: str | None = None
+
+
+class Redirect(msgspec.Struct, frozen=True):
+    """The request is answered by a redirect.
+
+    Attributes:
+        scheme: empty: as the request's.
+        hostname: empty: as the request's.
+        port: of the answer's Location; 0: as the request's. Gateway API's rules for an absent port are applied before.
+        full_path, prefix: as in `Rewrite`.
+        status: 301, 302, 303, 307 or 308.
+
+    """
+
+    scheme: str = ""
+    hostname: str = ""
+    port: int = 0
+    full_path: str | None = None
+    prefix: str | None = None
+    status: int = 302
+
+
+class Mirror(msgspec.Struct, frozen=True):
+    """A copy of requests goes to one endpoint of a cluster; its answer is ignored."""
+
+    cluster: str
+    numerator: int = 100
+    denominator: int = 100
+
+
+class Cors(msgspec.Struct, frozen=True):
+    """Cross-origin requests (GEP-1767; Fetch Standard, 3.2).
+
+    Attributes:
+        origins: `*`, `https://app.example.com` or `https://*.example.com`.
+        methods, headers, expose: names, or `*` alone.
+        max_age: seconds.
+
+    """
+
+    origins: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age: int = 5
+
+
+class ExternalAuth(msgspec.Struct, frozen=True):
+    """Each request is first sent to an authorization service (GEP-1494).
+
+    Attributes:
+        cluster: name of the cluster of the service; empty: there is none, and requests are answered by 500.
+        protocol: `GRPC` (Envoy's ext_authz) or `HTTP`.
+        path: prefix of the path for HTTP.
+        request_headers: headers of the request that are sent; for HTTP, Host, method and path always are.
+        response_headers: headers of the answer that are added to the request.
+        max_body: bytes of the body that are sent; 0: none.
+
+    """
+
+    cluster: str
+    protocol: str
+    path: str = ""
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
+    max_body: int = 0
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """Seconds; 0: no limit.
+
+    Attributes:
+        request: from the request's end to the response's end, all tries together.
+        backend: of one try.
+
+    """
+
+    request: float = 0.0
+    backend: float = 0.0
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Further tries after a failed one (GEP-1731).
+
+    Attributes:
+        attempts: further tries after the first.
+        codes: statuses after which another try is made.
+        backoff: least seconds between tries.
+        on_connection_error: whether a connection that failed is tried again too.
+
+    """
+
+    attempts: int = 1
+    codes: tuple[int, ...] = ()
+    backoff: float = 0.025
+    on_connection_error: bool = True
+
+
+class SessionPersistence(msgspec.Struct, frozen=True):
+    """Requests of one session go to one endpoint (GEP-1619).
+
+    Attributes:
+        kind: `Cookie` or `Header`.
+        name: of the cookie or the header.
+        absolute_timeout: seconds until the session ends; 0: with the client's session.
+        path: of the cookie.
+
+    """
+
+    kind: str
+    name: str
+    absolute_timeout: float = 0.0
+    path: str = "/"

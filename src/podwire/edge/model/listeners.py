@@ -1,0 +1,108 @@
+"""Ports on which a proxy receives connections, and what it does with each by its SNI."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from podwire.edge.model.routes import StreamRoute
+from podwire.edge.model.tls import ServerTls
+
+
+class GatewayPort(msgspec.Struct, frozen=True, order=True):
+    """A port of a Gateway: one listener of its proxy. `protocol` is `TCP` or `UDP`."""
+
+    namespace: str
+    gateway: str
+    port: int
+    protocol: str = "TCP"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.gateway}/{self.port}/{self.protocol}"
+
+
+class HttpChain(msgspec.Struct, frozen=True, tag=True):
+    """Requests, routed by a route table.
+
+    Attributes:
+        table: name of the route table, which its `VirtualHost`s have too; it has no slash.
+
+    """
+
+    table: str
+
+
+class StreamChain(msgspec.Struct, frozen=True, tag=True):
+    """Connections or datagrams, passed on as they are; without a route they are refused."""
+
+    route: StreamRoute | None
+
+
+class FilterChain(msgspec.Struct, frozen=True):
+    """What is done with the connections of some server names.
+
+    Attributes:
+        name: unique in its listener: the Gateway's own listener name, or the port's for plain HTTP.
+        server_names: SNI: hostnames and wildcards; empty: all that no other chain has.
+        tls: how TLS is terminated; None: plain text, or TLS that passes through (where server names are inspected).
+
+    """
+
+    name: str
+    action: HttpChain | StreamChain
+    server_names: tuple[str, ...] = ()
+    tls: ServerTls | None = None
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """One port of a Gateway.
+
+    Attributes:
+        port: which port.
+        proxy_port: the port on which the proxy itself listens.
+        chains: for plain HTTP, TCP and UDP one; for TLS one a hostname.
+        inspects_tls: whether the chain is chosen by SNI.
+        http3: whether HTTP/3 is served on the UDP port of the same number.
+
+    """
+
+    port: GatewayPort
+    proxy_port: int
+    chains: tuple[FilterChain, ...]
+    inspects_tls: bool = False
+    http3: bool = False
+
+
+class LogFormat(enum.StrEnum):
+    """Form of access logs."""
+
+    JSON = "json"
+    TEXT = "text"
+    NONE = "none"
+
+
+class Tracing(msgspec.Struct, frozen=True):
+    """Spans of requests are sent to a collector: `otlp` (gRPC) or `zipkin` (HTTP), with percent of requests sampled."""
+
+    provider: str
+    cluster: str
+    percent: float = 100.0
+
+
+class ProxyOptions(msgspec.Struct, frozen=True):
+    """What holds for all listeners of one proxy.
+
+    Attributes:
+        trusted_hops: proxies in front whose X-Forwarded-For is believed; 0: none, a stranger's header is replaced.
+        proxy_protocol: whether connections start with a PROXY header.
+
+    """
+
+    access_log: LogFormat = LogFormat.JSON
+    tracing: Tracing | None = None
+    trusted_hops: int = 0
+    proxy_protocol: bool = False
+    http3: bool = False
+    max_request_bytes: int = 0
+    idle_timeout: float = 3600.0

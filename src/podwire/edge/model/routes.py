@@ -1,0 +1,100 @@
+"""Routes of requests, and the virtual hosts that hold them; routes of connections."""
+
+from __future__ import annotations
+
+import msgspec
+
+from podwire.edge.model.backends import WeightedBackend
+from podwire.edge.model.filters import (
+    Cors,
+    ExternalAuth,
+    HeaderChanges,
+    Mirror,
+    Redirect,
+    Retry,
+    Rewrite,
+    SessionPersistence,
+    Timeouts,
+)
+from podwire.edge.model.matches import Match
+
+
+class RouteName(msgspec.Struct, frozen=True, order=True):
+    """The object and rule that a route comes from: for access logs, metrics, refusals and answers.
+
+    Attributes:
+        rule: index of the rule; `rule_name` is its own name, empty where it has none.
+        match: index of the match in the rule.
+
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    rule: int = 0
+    match: int = 0
+    rule_name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.lower()}/{self.namespace}/{self.name}/rule/{self.rule}/match/{self.match}"
+
+
+class Forward(msgspec.Struct, frozen=True, tag=True):
+    """Requests go to backends by weight; all weights 0 or no backends at all: 500."""
+
+    backends: tuple[WeightedBackend, ...]
+    rewrite: Rewrite | None = None
+    mirrors: tuple[Mirror, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    retry: Retry | None = None
+    session: SessionPersistence | None = None
+    is_websocket: bool = True
+    """Whether a request may upgrade its connection."""
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """Requests are answered by the proxy itself."""
+
+    status: int
+    body: str = ""
+
+
+class RedirectTo(msgspec.Struct, frozen=True, tag=True):
+    """Requests are answered by a redirect."""
+
+    redirect: Redirect
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What one match of a rule does. The first route of a virtual host that matches is taken."""
+
+    name: RouteName
+    match: Match
+    action: Forward | Answer | RedirectTo
+    request_headers: HeaderChanges = HeaderChanges()
+    response_headers: HeaderChanges = HeaderChanges()
+    cors: Cors | None = None
+    auth: ExternalAuth | None = None
+
+
+class VirtualHost(msgspec.Struct, frozen=True):
+    """The routes of one domain in one route table; a request that none matches is answered by 404.
+
+    Attributes:
+        table: name of the route table; it has no slash.
+        domain: a hostname, a wildcard or `*`; a request is for the most specific domain of the table.
+        misdirected: requests are answered by 421, as another listener of the port fits this host better.
+
+    """
+
+    table: str
+    domain: str
+    routes: tuple[Route, ...] = ()
+    misdirected: bool = False
+
+
+class StreamRoute(msgspec.Struct, frozen=True):
+    """Connections (TCP, TLS) or datagrams (UDP) go to backends by weight; a share without cluster is refused."""
+
+    name: RouteName
+    backends: tuple[WeightedBackend, ...]
