@@ -6,18 +6,23 @@
 # What Python compiles is kept, whatever the environment says: the tests start Python hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-long check bench conformance cluster cluster-down cluster-proof image lock clean
+.PHONY: demo test test-long compiled check bench conformance cluster cluster-down cluster-proof image lock clean
 SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json \
 	$(wildcard src/podwire-cni/*)
 
 demo: .venv/ready-run
 	.venv/bin/podwire demo
 
-test: check
+test: .venv/ready-test
+	$(MAKE) -j 2 check compiled
 	.venv/bin/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: .venv/ready-test
 	.venv/bin/pytest -q -m long
+
+# What pytest makes of the tests' asserts, once, beside mypy: else each of its processes does it again.
+compiled: .venv/ready-test
+	.venv/bin/pytest -q --collect-only -m "not long" >.venv/collected || { cat .venv/collected; exit 1; }
 
 check: .venv/ready-test
 	.venv/bin/ruff format --check -q .

@@ -155,6 +155,7 @@ def test_an_operator_continues_after_the_api_server_was_killed(operator: World) 
     eventually(lambda: bed(operator, "asters").get("flower") == "dahlia", 40, "the change after the death")
 
 
+@pytest.mark.long
 @pytest.mark.proves("client-kopf")
 def test_a_new_operator_continues_where_a_killed_one_was(operator: World, running: Operator) -> None:
     operator.apply(garden("irises", "iris"))

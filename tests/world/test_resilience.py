@@ -48,7 +48,13 @@ metadata: {name: closed}
 spec: {podSelector: {matchLabels: {app: closed}}}
 """
 
-ROLES = ["pw-apiserver", "pw-controllers", "pw-agent-node-1", "pw-runtime-node-", "pw-upstream", "pw-zygote"]
+ROLES = [
+    "pw-apiserver",
+    "pw-agent-node-1",
+    "pw-zygote",
+    # Kept by the same loop of pid 1 (tests/lab/supervisor), and nothing of them is in a packet's way.
+    *(pytest.param(role, marks=pytest.mark.long) for role in ("pw-controllers", "pw-runtime-node-", "pw-upstream")),
+]
 
 
 @pytest.fixture(scope="module")

@@ -180,6 +180,7 @@ def test_a_drain_waits_for_the_disruption_budget(workloads: World) -> None:
     workloads.kubectl("uncordon", "node-2")
 
 
+@pytest.mark.long
 @pytest.mark.proves("evictions")
 def test_a_node_that_dies_loses_its_pods_and_comes_back_clean(workloads: World) -> None:
     workloads.kubectl("scale", "deployment", "web", "--replicas=4")
