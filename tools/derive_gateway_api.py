@@ -32,7 +32,7 @@ CHANNEL = "gateway.networking.k8s.io/channel"
 def definitions(texts: Iterable[str], channel: str) -> list[Object]:
     """The definitions in these YAML texts, by name; raises ValueError where one is of another channel."""
     documents = (document for text in texts for document in yaml.safe_load_all(text) if document)
-    found = [document for document in documents if document["kind"] == "CustomResourceDefinition"]
+    found = [document for document in documents if document.get("kind") == "CustomResourceDefinition"]
     for definition in found:
         if definition["metadata"]["annotations"][CHANNEL] != channel:
             raise ValueError(f"{definition['metadata']['name']} is not of the {channel} channel")
