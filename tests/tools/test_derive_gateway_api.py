@@ -28,9 +28,7 @@ def definition(channel: str = "standard") -> dict[str, Any]:
 
 
 def test_names_have_neither_schemas_nor_columns(tmp_path: Path) -> None:
-    found = derive_gateway_api.definitions(
-        [f"---\n{yaml.safe_dump(definition())}---\nresources: []\n"], "standard"
-    )
+    found = derive_gateway_api.definitions([f"---\n{yaml.safe_dump(definition())}---\nresources: []\n"], "standard")
     pack(derive_gateway_api.members({"standard": found}), tmp_path / "out.zip")
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert json.loads(archive.read("standard/definitions.json")) == [definition()]

@@ -90,6 +90,8 @@ class Expression:
         """Its value; raises EvaluationError."""
         try:
             return self.program.execute(_engine().Context({**_CONSTANTS, **variables}, _functions()))
+        except KeyError as error:
+            raise EvaluationError(f"no such key: {error.args[0]}") from error
         except Exception as error:
             raise EvaluationError(str(error).partition("\n")[0]) from error
 

@@ -129,7 +129,7 @@ def _evaluate(rule: Rule, expression: Expression, variables: dict[str, Any], pla
             return
         detail = _message(rule, variables)
     except cel.EvaluationError as error:
-        detail = f"rule: {rule.rule}: {error}"
+        detail = f"{error} evaluating rule: {rule.message.strip() or rule.rule.strip()}"
     reason = rule.reason or "FieldValueInvalid"
     word = _REASONS.get(reason, "Invalid value")
     if reason in {"FieldValueInvalid", "FieldValueDuplicate"} and not isinstance(shown, dict | list):
