@@ -1,4 +1,4 @@
-// CoreDNS with the few plugins that the suite's Corefiles name; the images of the suite have it at /coredns.
+// CoreDNS with the few plugins that the Corefiles of the suites name; images of both have it at /coredns.
 package main
 
 import (
@@ -9,9 +9,10 @@ import (
 	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/log"
+	_ "github.com/coredns/coredns/plugin/whoami"
 )
 
 func main() {
-	dnsserver.Directives = []string{"errors", "log", "hosts", "forward"}
+	dnsserver.Directives = []string{"errors", "log", "hosts", "forward", "whoami"}
 	coremain.Run()
 }

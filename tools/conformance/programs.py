@@ -108,11 +108,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
 
 
-def module_folder(path: str) -> Path:
-    """The source folder of a module that conformance/go.mod requires. Raises CalledProcessError."""
+def module_folder(path: str, folder: str = ".") -> Path:
+    """The source folder of a module that a go.mod below conformance/ requires. Raises CalledProcessError."""
     found = subprocess.run(
-        [go(), "mod", "download", "-json", f"{path}@{release()}"],
-        check=True, capture_output=True, text=True, cwd=MODULE, env=environment(),
+        [go(), "mod", "download", "-json", f"{path}@{required(path, folder)}"],
+        check=True, capture_output=True, text=True, cwd=MODULE / folder, env=environment(),
     )  # fmt: skip
     directory = re.search(r'"Dir": "([^"]+)"', found.stdout)
     assert directory is not None, "go mod download says where a module is"

@@ -12,6 +12,7 @@ import msgspec
 from tools.conformance.results import Line, read
 
 FILE = "run.json"
+ENDS = "results.jsonl"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -36,6 +37,11 @@ def begin(folder: Path, limits: str) -> Record:
     return record
 
 
+def write(folder: Path, lines: Iterable[Line]) -> None:
+    """Write the ends of a run's tests, where the suite itself does not."""
+    folder.joinpath(ENDS).write_bytes(msgspec.json.Encoder().encode_lines(list(lines)))
+
+
 def load(folders: Iterable[Path]) -> tuple[list[Record], list[Line]]:
     """The records of several runs and the ends of their tests, in this order. Raises ValueError for other folders."""
     found: list[Record] = []
@@ -45,5 +51,5 @@ def load(folders: Iterable[Path]) -> tuple[list[Record], list[Line]]:
             found.append(msgspec.json.decode(folder.joinpath(FILE).read_bytes(), type=Record))
         except (OSError, msgspec.MsgspecError) as error:
             raise ValueError(f"{folder}: no folder of a run: {error}; runs are in {folder.parent}") from error
-        lines += read(folder / "results.jsonl")
+        lines += read(folder / ENDS)
     return found, lines

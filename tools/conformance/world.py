@@ -63,17 +63,17 @@ class Held(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def running(name: str, images: list[Path], nodes: int = NODES) -> Iterator[Client]:
+def running(name: str, images: list[Path], nodes: int = NODES, options: tuple[str, ...] = OPTIONS) -> Iterator[Client]:
     """Start a world with these images, for programs outside of it. It ends with the block, or with this process.
 
-    Raises CalledProcessError where podwire does not start it; podwire has said why.
+    `options` are those of `podwire up`. Raises CalledProcessError where it does not start; podwire has said why.
     """
     state = state_folder(name)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     podwire, settings = str(PROGRAMS / "podwire"), environment(state)
     _load(podwire, images, settings)
     held, lifeline = os.pipe()
-    up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(nodes), "--lifeline", str(held), *OPTIONS]
+    up = [podwire, "up", "--quiet", "--name", name, "--nodes", str(nodes), "--lifeline", str(held), *options]
     try:
         subprocess.run(up, check=True, env=settings, pass_fds=[held])
         client = Client(outside(state / "kubeconfig"), (podwire, "outside", "--name", name, "--"), settings)

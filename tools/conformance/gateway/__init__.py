@@ -1,0 +1,1 @@
+"""Gateway API's own conformance suite against a world."""
