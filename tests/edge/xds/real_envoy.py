@@ -19,7 +19,7 @@ from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
-from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from google.protobuf import json_format
 
 from podwire.edge.xds import bootstrap
@@ -30,7 +30,7 @@ _T = "type.googleapis.com/envoy."
 _HCM = f"{_T}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = f"{_T}extensions.filters.http.router.v3.Router"
 _ADS = {"ads": {}, "resource_api_version": "V3"}
-_IMPORTED = (http_connection_manager_pb2, router_pb2)  # messages inside Any
+_IMPORTED = (http_connection_manager_pb2, router_pb2, tls_pb2)  # messages inside Any
 
 
 def _resource(type_url: str, name: str, message: Any, values: Mapping[str, Any], **needs: tuple[Key, ...]) -> Resource:
@@ -94,7 +94,7 @@ def secret(name: str, certificate: bytes, key: bytes) -> Resource:
             "private_key": {"inline_string": key.decode()},
         },
     }
-    return _resource(SECRET, name, tls_pb2.Secret(), values)
+    return _resource(SECRET, name, secret_pb2.Secret(), values)
 
 
 class Envoy:
@@ -133,19 +133,22 @@ async def request(socket: Path, domain: str, path: str = "/", **tls: Any) -> tup
     reader, writer = await asyncio.open_unix_connection(str(socket), **tls)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n".encode())
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        return await response(reader)
     finally:
         writer.close()
-    if b"chunked" in head:
-        body = _unchunked(body)
-    return int(head.split()[1]), body
 
 
-def _unchunked(body: bytes) -> bytes:
-    found = b""
-    while (parts := body.split(b"\r\n", 1)) and len(parts) == 2 and (size := int(parts[0], 16)):
-        found, body = found + parts[1][:size], parts[1][size + 2 :]
-    return found
+async def response(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Read one response; returns status and body."""
+    status, *lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+    fields = dict(one.split(b": ", 1) for one in lines if one)
+    if fields.get(b"transfer-encoding") == b"chunked":
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += (await reader.readexactly(size + 2))[:size]
+    else:
+        body = await reader.readexactly(int(fields.get(b"content-length", 0)))
+    return int(status.split()[1]), body
 
 
 class Backend:

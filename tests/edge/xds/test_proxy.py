@@ -34,10 +34,13 @@ class Fleet:
 
 
 def settle(*connections: Connection, error: str = "") -> None:
+    """Answer everything; with an error, refuse clusters."""
     for connection in connections:
         while responses := connection.responses():
             for one in responses:
-                connection.receive(Request(one.type_url, nonce=one.nonce, error=error))
+                connection.receive(
+                    Request(one.type_url, nonce=one.nonce, error=error if one.type_url == CLUSTER else "")
+                )
 
 
 def test_an_envoy_lacks_what_it_has_not_acknowledged() -> None:

@@ -164,9 +164,14 @@ def test_an_old_cluster_stays_until_the_route_that_left_it_is_acknowledged() -> 
     assert script.acknowledge(CLUSTER) == ["EDS -c"]
 
 
-def test_a_changed_cluster_is_in_place_all_the_time() -> None:
+def test_a_changed_cluster_serves_all_the_time_and_is_warmed_by_its_endpoints() -> None:
+    """envoy #31535: Envoy warms it until another response with its endpoints, or for 15 seconds."""
     script = served(*SHOP)
-    assert script.change(cluster("c", "2"), host("t/b", "c")) == ["CDS c=2", "VHDS t/b=1"]
+    assert script.change(cluster("c", "2"), host("t/b", "c")) == ["CDS c=2", "EDS c=1", "VHDS t/b=1"]
+    assert script.acknowledge(CLUSTER) == []
+    assert not script.session.is_current((CLUSTER, "c"))
+    assert script.acknowledge(ENDPOINTS) == []
+    assert script.session.is_current((CLUSTER, "c"))
 
 
 def test_a_route_to_a_cluster_that_does_not_exist_is_sent() -> None:
@@ -180,6 +185,7 @@ def test_what_is_removed_while_subscribed_comes_back_when_it_exists_again() -> N
     assert script.acknowledge(CLUSTER) == ["EDS -c"]
     assert script.acknowledge(ENDPOINTS) == []
     assert script.change(cluster("c"), endpoints("c")) == ["CDS c=1", "EDS c=1"]
+    assert script.settle() == []
 
 
 def test_hosts_follow_the_acknowledgement_of_their_table() -> None:

@@ -37,7 +37,7 @@ class Dependencies:
         return found
 
     def placed(self) -> tuple[Key, ...]:
-        """Return the resources that are in place since the last call."""
+        """Return the resources that are complete since the last call."""
         found, self._placed = tuple(self._placed), {}
         return found
 
@@ -59,9 +59,9 @@ class Dependencies:
         """Whether Envoy has accepted a version of it."""
         return key in self._acknowledged
 
-    def is_in_place(self, key: Key) -> bool:
-        """Whether Envoy serves with a version of it."""
-        return key in self._in_place
+    def is_complete(self, key: Key) -> bool:
+        """Whether Envoy serves with its last acknowledged version."""
+        return key in self._in_place and key not in self._missing
 
     def is_used(self, key: Key) -> bool:
         """Whether a resource that Envoy may hold needs it; if so, it becomes due when none does."""
@@ -96,6 +96,10 @@ class Dependencies:
         self._missing[key] = missing
         for one in missing:
             self._warming.setdefault(one, set()).add(key)
+
+    def unacknowledged(self, key: Key) -> None:
+        """Record that what warms the resource waits for another response with it."""
+        self._acknowledged.discard(key)
 
     def refused(self, key: Key) -> None:
         """Record that Envoy refuses the resource: what waits for it is sent without it."""
@@ -148,9 +152,9 @@ class Dependencies:
                 self._place(user)
 
     def _place(self, key: Key) -> None:
+        self._placed[key] = None
         if key not in self._in_place:
             self._in_place.add(key)
-            self._placed[key] = None
             self._release_waiting(key)
 
     def _release_waiting(self, key: Key) -> None:

@@ -13,6 +13,7 @@ from podwire.edge.xds.dependencies import Dependencies
 from podwire.edge.xds.messages import Request, Response
 from podwire.edge.xds.resource import (
     CLUSTER,
+    ENDPOINTS,
     LISTENER,
     ORDER,
     ROUTES,
@@ -68,7 +69,7 @@ class Session:
         wanted = self._snapshot.get(key)
         if wanted is None:
             return subscription is None or not subscription.may_hold(key[1])
-        return subscription is not None and subscription.holds(wanted) and self._dependencies.is_in_place(key)
+        return subscription is not None and subscription.holds(wanted) and self._dependencies.is_complete(key)
 
     def refusal(self, key: Key) -> str:
         """Return Envoy's reason if it refuses the wanted version; else an empty string."""
@@ -218,12 +219,23 @@ class Session:
         subscription.owes_first = False
         for resource in resources:
             self._dependencies.sent(resource)
+            if resource.type_url == CLUSTER:
+                self._repeat_endpoints(resource)
         for name in removed:
             self._dependencies.removed((subscription.type_url, name))
         for name in (*(one.name for one in resources), *removed):
             subscription.sent(name)
         self._nonce += 1
         return Response(subscription.type_url, str(self._nonce), tuple(resources), tuple(removed))
+
+    def _repeat_endpoints(self, cluster: Resource) -> None:
+        """Send the endpoints of a cluster that Envoy has already: a changed one is warmed by another response only."""
+        subscription = self._subscriptions.get(ENDPOINTS)
+        for key in cluster.warms:
+            if key[0] == ENDPOINTS and subscription is not None and key[1] in subscription.held:
+                subscription.open[key[1]] = None
+                subscription.repeated.add(key[1])
+                self._dependencies.unacknowledged(key)
 
     def _suspects(self, subscription: Subscription) -> tuple[list[Resource], list[str]]:
         """Return the next group of resources of a refused response."""
