@@ -23,6 +23,7 @@ from bench import (
     connections,
     endpoint_change,
     figure,
+    gateway,
     kubectl_get,
     proxies,
     services,
@@ -112,6 +113,7 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "churn": lambda quick: churn.figures(quick=quick),
     "endpoints": lambda quick: proxies.many_endpoints(quick=quick),
     "size": lambda quick: size.figures(quick=quick),
+    "gateway": lambda quick: gateway.figures(quick=quick),
 }
 
 

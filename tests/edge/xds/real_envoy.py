@@ -119,6 +119,11 @@ class Envoy:
             self._process.wait()
             self._process = None
 
+    def resident_bytes(self) -> int:
+        assert self._process is not None
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def log(self) -> str:
         return self._log.read_text()
 

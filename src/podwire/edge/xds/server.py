@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 REQUEST_BYTES = 64 << 20
 """The first request of a type that an Envoy sends on another stream has each name and version that it holds."""
 
+STOP_SECONDS = 1.0
+
 OPTIONS = (
     ("grpc.max_receive_message_length", REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
@@ -74,10 +76,12 @@ class DiscoveryServer:
         await self._server.start()
         return int(port)
 
-    async def stop(self, grace_seconds: float = 0.0) -> None:
-        """Close the listener and end all streams after the grace period."""
+    async def stop(self) -> None:
+        """Close the listener and end all streams; those that do not end within a second are cancelled."""
         if self._server is not None:
-            await self._server.stop(grace_seconds)
+            for proxy in self._proxies.all():
+                proxy.close()
+            await self._server.stop(STOP_SECONDS)
 
 
 class _Service(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # generated without types
