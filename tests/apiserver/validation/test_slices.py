@@ -1,3 +1,4 @@
+import copy
 from typing import Any
 
 import pytest
@@ -84,3 +85,16 @@ def test_wrong_values_are_reported_in_upstreams_words(name: str, path: str, valu
 )
 def test_what_may_not_change_is_refused(name: str, path: str, value: Any, expected: str) -> None:
     assert expected in problems(name, {path: value}, make(name))
+
+
+def test_endpoints_that_stay_as_they_were_are_not_checked_again() -> None:
+    """They were right when they were stored; those that differ in any field are checked."""
+    name = "discovery.k8s.io/v1 EndpointSlice"
+    old = make(name, {"endpoints": [{"addresses": ["127.0.0.1"]}, {"addresses": ["10.1.1.1"]}]})
+    shifted = [{"addresses": ["10.1.1.1"]}, {"addresses": ["127.0.0.1"]}]
+    assert problems(name, {"endpoints": shifted}, copy.deepcopy(old)) == []
+    for wrong in ({"addresses": ["127.0.0.1"], "hostname": "A"}, {"addresses": ["127.0.0.2"]}):
+        found = problems(name, {"endpoints": [*shifted, wrong]}, copy.deepcopy(old))
+        assert any("endpoints[2].addresses[0]" in cause for cause in found)
+    found = problems(name, {"addressType": "IPv6", "endpoints": shifted}, copy.deepcopy(old))
+    assert any("must be an IPv6 address" in cause for cause in found), "of another type each is checked"

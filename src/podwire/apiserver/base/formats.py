@@ -54,6 +54,7 @@ _VARIABLE_TEXT = "a valid environment variable name must consist only of printab
 
 _NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _NOT_A_RANGE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_LINK_LOCAL_MULTICAST = IPv4Network("224.0.0.0/24")
 
 
 def dns_label(value: str) -> list[str]:
@@ -287,7 +288,7 @@ def parse_network(value: str) -> IPv4Network | IPv6Network | None:
 
 def _link_local_multicast(parsed: IPv4Address | IPv6Address) -> bool:
     if isinstance(parsed, IPv4Address):
-        return parsed in IPv4Network("224.0.0.0/24")
+        return parsed in _LINK_LOCAL_MULTICAST
     return parsed.is_multicast and parsed.packed[1] & 0x0F == 0x02
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base import field_errors, formats
 from podwire.apiserver.validation.services import PROTOCOLS, family_of
@@ -27,9 +27,16 @@ def validate(slice_: Field, old: Field | None) -> Iterator[Cause]:
         if len(slice_[part]) > LARGEST[part]:
             yield field_errors.too_many(part, len(slice_[part]), LARGEST[part])
             return
+    checked = {} if old is None or old["addressType"].value != slice_["addressType"].value else _by_addresses(old)
     for endpoint in slice_["endpoints"]:
-        yield from _endpoint(endpoint, slice_["addressType"].text)
+        if checked.get(tuple(endpoint["addresses"].value or ())) != endpoint.value:
+            yield from _endpoint(endpoint, slice_["addressType"].text)
     yield from _ports(slice_["ports"])
+
+
+def _by_addresses(slice_: Field) -> dict[tuple[str, ...], Any]:
+    """The endpoints that were checked when they were stored: most updates change one of many."""
+    return {tuple(endpoint["addresses"].value or ()): endpoint.value for endpoint in slice_["endpoints"]}
 
 
 def _endpoint(endpoint: Field, address_type: str) -> Iterator[Cause]:
