@@ -25,6 +25,7 @@ from podwire.apiserver.writes.admission import Write
 from podwire.apiserver.writes.decoding import check_form, decode_error
 from podwire.apiserver.writes.omitempty import drop_empty
 from podwire.apiserver.writes.parts import STATUS, WHOLE, configured
+from podwire.kube import gateway_api
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class Writer:
         self._admit(write)
         _refuse(resource, obj, validation.validate(resource, obj, complete=complete))
         _keep_entries(obj, entries)
-        return Written(write.transaction.put(key, obj), warnings.of_write(resource, obj, None))
+        return Written(write.transaction.put(key, obj), self._warnings(write, None))
 
     def _replace(self, write: Write, current: tuple[Object, Key], part: Part, track: Track) -> Written:
         """Put the successor of a stored object, or remove it when it waited only for its last finalizer."""
@@ -213,10 +214,18 @@ class Writer:
         if deletion.complete(obj):
             self._removal(write.transaction, resource, obj)
             return Written(write.transaction.remove(key, obj), gone=True)
-        found = warnings.of_write(resource, obj, old) if part is WHOLE else ()
+        found = self._warnings(write, old) if part is WHOLE else ()
         if part is STATUS:
             found = warnings.of_status(resource, obj)
         return Written(write.transaction.put(key, obj), found)
+
+    def _warnings(self, write: Write, old: Object | None) -> tuple[str, ...]:
+        if write.resource.group != gateway_api.GROUP:
+            return warnings.of_write(write.resource, write.obj, old)
+        from podwire.apiserver.writes import gateway_warnings  # most worlds have no Gateway
+        from podwire.apiserver.writes.gateway_warnings.existing import Existing
+
+        return gateway_warnings.of_write(write.obj, old, Existing(self._store, write.transaction))
 
     def _author(self, resource: Resource, options: WriteOptions) -> Author:
         now = timestamp(self._clock())

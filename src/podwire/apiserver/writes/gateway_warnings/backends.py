@@ -1,0 +1,66 @@
+"""Warnings of references to Services and certificates of backends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.writes.gateway_warnings import grants
+from podwire.apiserver.writes.gateway_warnings.existing import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.base.field_path import Field
+    from podwire.apiserver.writes.gateway_warnings.existing import Existing
+
+Object = dict[str, Any]
+
+_PROTOCOLS = {"UDPRoute": "UDP"}
+"""By kind of route: the protocol of its backends, where it is not TCP."""
+
+
+def of_route(obj: Field, existing: Existing) -> Iterator[str]:
+    """The warnings of a route's backends, those of its mirrors included."""
+    for rule in obj["spec"]["rules"]:
+        yield from _mirrors(obj, rule["filters"], existing)
+        for backend in rule["backendRefs"]:
+            yield from _backend(obj, backend, existing)
+            yield from _mirrors(obj, backend["filters"], existing)
+
+
+def of_policy(obj: Field, existing: Existing) -> Iterator[str]:
+    """The warnings of a BackendTLSPolicy: the Services that it is for, its authority's certificates."""
+    namespace = obj["metadata"]["namespace"].text
+    for target in obj["spec"]["targetRefs"]:
+        wanted = reference(target, "", "Service", namespace)
+        if wanted.known and existing.find(wanted) is None:
+            yield f"{target.path}: {wanted} does not exist: create it, or correct the name"
+    for authority in obj["spec"]["validation"]["caCertificateRefs"]:
+        wanted = reference(authority, "", "ConfigMap", namespace)
+        found = existing.find(wanted) if wanted.known else None
+        if wanted.known and found is None:
+            yield f"{authority.path}: {wanted} does not exist: create it with the certificates in key ca.crt"
+        elif found is not None and "ca.crt" not in (found.get("data") or {}):
+            yield f"{authority.path}: {wanted} has no key ca.crt: put the authority's certificates there"
+
+
+def _mirrors(obj: Field, filters: Field, existing: Existing) -> Iterator[str]:
+    for one in filters:
+        if one["requestMirror"].given:
+            yield from _backend(obj, one["requestMirror"]["backendRef"], existing)
+
+
+def _backend(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
+    wanted = reference(field, "", "Service", obj["metadata"]["namespace"].text)
+    if (wanted.group, wanted.kind) != ("", "Service"):
+        return
+    yield from grants.missing(field, obj.value, wanted, existing)
+    service = existing.find(wanted)
+    if service is None:
+        yield f"{field.path}: {wanted} does not exist: create it, or correct name and namespace"
+        return
+    protocol = _PROTOCOLS.get(obj["kind"].text, "TCP")
+    ports = [one["port"] for one in service.get("spec", {}).get("ports", ()) if one.get("protocol", "TCP") == protocol]
+    if field["port"].number not in ports:
+        there = f"it has {', '.join(map(str, ports))}" if ports else "it has none"
+        yield f"{field['port'].path}: {wanted} has no {protocol} port {field['port'].number}: {there}"

@@ -1,0 +1,67 @@
+"""Warnings of a Gateway or a ListenerSet: its class, its parent, its certificates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podwire.apiserver.writes.gateway_warnings import grants
+from podwire.apiserver.writes.gateway_warnings.existing import Reference, reference
+from podwire.kube import gateway_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podwire.apiserver.base.field_path import Field
+    from podwire.apiserver.writes.gateway_warnings.existing import Existing
+
+Object = dict[str, Any]
+
+TLS_SECRET = "kubernetes.io/tls"  # noqa: S105  (a type)
+_SECURE = frozenset({"HTTPS", "TLS"})
+
+
+def of_gateway(obj: Field, existing: Existing) -> Iterator[str]:
+    """The warnings of a Gateway."""
+    chosen = obj["spec"]["gatewayClassName"]
+    if existing.find(Reference(gateway_api.GROUP, "GatewayClass", "", chosen.text)) is None:
+        known = sorted(one["metadata"]["name"] for one in existing.all(gateway_api.GROUP, "GatewayClass"))
+        there = f"use one of: {', '.join(known)}" if known else "create one"
+        yield f'{chosen.path}: GatewayClass "{chosen.text}" does not exist: {there}'
+    yield from _listeners(obj, existing)
+
+
+def of_listener_set(obj: Field, existing: Existing) -> Iterator[str]:
+    """The warnings of a ListenerSet."""
+    parent = obj["spec"]["parentRef"]
+    wanted = reference(parent, gateway_api.GROUP, "Gateway", obj["metadata"]["namespace"].text)
+    if wanted.known and (gateway := existing.find(wanted)) is None:
+        yield f"{parent.path}: {wanted} does not exist: create it, or correct name and namespace"
+    elif wanted.known and gateway is not None and _lets_in_none(gateway):
+        yield f"{parent.path}: {wanted} lets in no ListenerSet: set its spec.allowedListeners.namespaces.from"
+    yield from _listeners(obj, existing)
+
+
+def _lets_in_none(gateway: Object) -> bool:
+    allowed = gateway.get("spec", {}).get("allowedListeners", {}).get("namespaces", {})
+    return bool(allowed.get("from", "None") == "None")
+
+
+def _listeners(obj: Field, existing: Existing) -> Iterator[str]:
+    for listener in obj["spec"]["listeners"]:
+        if listener["protocol"].text in _SECURE and listener["tls"]["mode"].text != "Passthrough":
+            for certificate in listener["tls"]["certificateRefs"]:
+                yield from _certificate(obj, certificate, existing)
+
+
+def _certificate(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
+    wanted = reference(field, "", "Secret", obj["metadata"]["namespace"].text)
+    if (wanted.group, wanted.kind) != ("", "Secret"):
+        yield f"{field.path}: a certificate is a Secret, not a {wanted.kind}: name a Secret of type {TLS_SECRET}"
+        return
+    yield from grants.missing(field, obj.value, wanted, existing)
+    secret = existing.find(wanted)
+    if secret is None:
+        yield f"{field.path}: {wanted} does not exist: create it with type {TLS_SECRET}"
+    elif secret.get("type") != TLS_SECRET:
+        found = secret.get("type", "Opaque")
+        yield f"{field.path}: {wanted} is of type {found}: create it again with type {TLS_SECRET}"
