@@ -24,7 +24,7 @@ _PROTOCOLS = {
     "HTTPRoute": ("HTTP", "HTTPS"),
     "GRPCRoute": ("HTTP", "HTTPS"),
     "TLSRoute": ("TLS",),
-    "TCPRoute": ("TCP", "TLS"),
+    "TCPRoute": ("TCP",),
     "UDPRoute": ("UDP",),
 }
 """By kind of route: the protocols of listeners that it can attach to."""
