@@ -79,6 +79,7 @@ def test_the_name_of_a_controller_cannot_change(channel: str, name: str) -> None
     assert "Value is immutable" in problems(kind, {"controllerName": "example.com/other"}, spec)
 
 
+@pytest.mark.proves("gateway-api-served")
 @pytest.mark.parametrize("channel", bundle.CHANNELS)
 def test_no_rule_is_without_a_case(channel: str) -> None:
     refused = {case.message for case in cases()} | {"Value is immutable"}

@@ -15,7 +15,7 @@ from podwire.apiserver.main import running
 from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.writes.options import WriteOptions
 from podwire.kube import gateway_api
-from tests.apiserver.conftest import Files, Talk, configuration, until
+from tests.apiserver.conftest import Files, Served, Talk, configuration, free_listener, until
 from tests.apiserver.custom.widgets import DEFINITIONS
 
 APPLY = "application/apply-patch+yaml"
@@ -40,6 +40,7 @@ def stored(talk: Talk) -> int:
     return talk.server.store.counts().get("customresourcedefinitions.apiextensions.k8s.io", 0)
 
 
+@pytest.mark.proves("gateway-api-served")
 async def test_discovery_names_the_kinds_and_costs_no_definition(gateways: Talk) -> None:
     found = {one["name"]: one for one in (await gateways.ok("GET", KINDS))["resources"]}
     assert {"gateways", "gateways/status", "httproutes", "listenersets", "referencegrants"} <= found.keys()
@@ -138,6 +139,20 @@ async def test_a_channel_has_its_own_kinds(files: Files, channel: str, served: b
         assert code == (200 if served else 404)
 
 
+@pytest.mark.proves("gateway-api-served")
+async def test_kubectl_shows_and_explains_the_kinds_as_the_first_requests(files: Files) -> None:
+    listener = free_listener()
+    async with running(configuration(files, sockets=(listener,), gateway_api="standard")) as server:
+        served = Served(server, listener.getsockname()[1], files)
+        assert "Hostnames defines a set of hostnames" in await served.kubectl("explain", "httproute.spec.hostnames")
+        shown = await served.kubectl("get", "gatewayclass,gateway,httproute", "-o", "wide")
+        assert [line.split()[:3] for line in shown.splitlines()[1:]] == [
+            [f"gatewayclass.{gateway_api.GROUP}/{name}", gateway_api.CONTROLLER_NAME, "Unknown"]
+            for name in sorted(gateway_api.CLASSES)
+        ]
+
+
+@pytest.mark.proves("gateway-api-served")
 @pytest.mark.parametrize("channel", bundle.CHANNELS)
 async def test_another_channel_is_applied_over_it_without_conflicts(gateways: Talk, channel: str) -> None:
     for body in bundle.definitions(channel):

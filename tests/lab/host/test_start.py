@@ -50,3 +50,11 @@ def test_a_world_that_was_begun_ends_with_its_start(tmp_path: Path, monkeypatch:
         contexts = yaml.safe_load((tmp_path / "kubeconfig").read_text())["contexts"]
         assert [context["name"] for context in contexts] == ["podwire-other"]
         other.kill()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "channel"), [("standard", "standard"), ("experimental", "experimental"), ("none", "")]
+)
+def test_the_api_server_gets_the_channel_of_gateway_api(chosen: str, channel: str) -> None:
+    options = start.UpOptions("none", nodes=1, overlay="direct", api_port=0, timeout=1, gateway_api=chosen)
+    assert start._services(options).gateway_api == channel

@@ -153,6 +153,7 @@ WITHOUT_TRAFFIC = (
 )
 
 
+@pytest.mark.proves("gateway-api-warnings")
 async def test_routes_that_get_no_traffic(world: World) -> None:
     await world.write("gateways", GATEWAY)
     for number, (spec, namespace, text) in enumerate(WITHOUT_TRAFFIC):
