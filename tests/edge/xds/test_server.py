@@ -111,6 +111,23 @@ async def test_what_cannot_be_served_ends_the_stream(
         assert served.envoys() == frozenset()
 
 
+async def test_an_envoy_that_does_not_answer_holds_up_no_other(tmp_path: Path) -> None:
+    proxies, proxy = edge()
+    async with serving(tmp_path, proxies) as address, grpc.aio.insecure_channel(address) as channel:
+        silent, other = Client(channel, "edge", "silent"), Client(channel, "edge", "other")
+        for client in (silent, other):
+            await client.send(ENDPOINTS, resource_names_subscribe=["c"])
+        for version in ("2", "3", "4"):
+            response = await other.receive()
+            await other.send(ENDPOINTS, response_nonce=response.nonce)
+            proxy.apply([endpoints("c", version)])
+        assert [one.version for one in (await other.receive()).resources] == ["4"]
+        assert proxy.lacking([(ENDPOINTS, "c")]) == {"silent", "other"}
+        await silent.receive()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(silent.receive(), 0.05)
+
+
 async def test_a_removed_proxy_ends_the_stream(tmp_path: Path) -> None:
     proxies, _ = edge()
     async with serving(tmp_path, proxies) as address, grpc.aio.insecure_channel(address) as channel:

@@ -30,9 +30,10 @@ STOP_SECONDS = 1.0
 OPTIONS = (
     ("grpc.max_receive_message_length", REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
-    # An Envoy that has vanished is disconnected within 15 seconds.
+    # An Envoy that has vanished is disconnected within 15 seconds; gRPC's ping timeout alone is a minute.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # Envoys send pings of their own (podwire.edge.xds.bootstrap).
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
