@@ -70,24 +70,24 @@ def test_quiet_says_nothing_and_down_chooses_the_world_that_is_left(fresh_home: 
 
 
 @pytest.mark.proves("warning-headers")
-def test_an_object_without_effect_gives_a_warning(world: World) -> None:
-    made = world.kubectl("create", "ingress", "web", "--rule=a.example/*=web:80")
+def test_an_object_without_effect_gives_a_warning(quarter: World) -> None:
+    made = quarter.kubectl("create", "ingress", "web", "--rule=a.example/*=web:80")
     assert "Warning: podwire stores this Ingress and does not act on it: nothing listens for it" in made.stderr
-    quota = world.kubectl("create", "quota", "few", "--hard=pods=1")
+    quota = quarter.kubectl("create", "quota", "few", "--hard=pods=1")
     assert "Warning: podwire stores this ResourceQuota" in quota.stderr
-    assert "Warning" not in world.kubectl("create", "service", "nodeport", "door", "--tcp=80").stderr
-    assert "Warning" not in world.kubectl("get", "ingress,quota").stderr
-    assert "Warning" not in world.kubectl("create", "configmap", "plain").stderr
+    assert "Warning" not in quarter.kubectl("create", "service", "nodeport", "door", "--tcp=80").stderr
+    assert "Warning" not in quarter.kubectl("get", "ingress,quota").stderr
+    assert "Warning" not in quarter.kubectl("create", "configmap", "plain").stderr
 
 
-def test_status_says_what_runs_and_what_does_not(world: World) -> None:
-    world.kubectl("run", "missing", "--image=busybox", "--command", "--", "not-there")
-    world.kubectl("run", "shell", "--image=busybox", "--", "sleep", "1000")
-    world.kubectl("wait", "pod/shell", "--for=condition=Ready", "--timeout=60s")
+def test_status_says_what_runs_and_what_does_not(quarter: World) -> None:
+    quarter.kubectl("run", "missing", "--image=busybox", "--command", "--", "not-there")
+    quarter.kubectl("run", "shell", "--image=busybox", "--", "sleep", "1000")
+    quarter.kubectl("wait", "pod/shell", "--for=condition=Ready", "--timeout=60s")
 
     def runs(pod: str) -> str:
-        lines = world.home.podwire("status", "--name", world.name).stdout.splitlines()
-        return next(line for line in lines if f"default/{pod} " in line)
+        lines = quarter.home.podwire("status", "--name", quarter.name).stdout.splitlines()
+        return next(line for line in lines if f"{quarter.namespace}/{pod} " in line)
 
     eventually(lambda: runs("missing").endswith("nothing: CrashLoopBackOff"), 60, "the refusal in status")
     assert runs("shell").endswith("this machine's programs")
