@@ -123,3 +123,15 @@ def test_rules_that_cannot_be_compiled_are_named_and_not_evaluated() -> None:
     [found] = rules.unusable(convert(schema), "v1")
     assert (found.path, found.rule) == ("v1.spec.n", "self.?x.hasValue()")
     assert told(schema, {"spec": {"n": 1}}) == ["spec.n: Invalid value: 1: too low"]
+
+
+def test_parts_that_did_not_change_are_not_evaluated_again() -> None:
+    schema = convert({"type": "object", "properties": dict.fromkeys(("one", "other"), LIMITS["properties"]["spec"])})
+    wrong, right = {"low": 2, "high": 1}, {"low": 1, "high": 2}
+    old = {"one": wrong, "other": right}
+    again = {"one": dict(reversed(wrong.items())), "other": right}
+    assert list(rules.problems(schema, {**old, "other": {"low": 1, "high": 3}}, old, transitions=False)) == []
+    [found] = rules.problems(schema, {**old, "other": wrong}, old, transitions=False)
+    assert found.field == "other"
+    assert len(list(rules.problems(schema, again, old, transitions=False))) == 1, "as it was not, byte by byte"
+    assert len(list(rules.problems(schema, old, old))) == 1, "a rule may read the former value"

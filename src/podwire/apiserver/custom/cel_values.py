@@ -6,6 +6,7 @@ Source: kubernetes.io "Validation rules", tables "type mapping" and "escaping".
 from __future__ import annotations
 
 import binascii
+import functools
 import re
 from typing import Any
 
@@ -33,6 +34,7 @@ def to_cel(schema: Structural, value: Any, *, root: bool = False) -> Any:
     return int(value) if schema.type == "integer" and isinstance(value, float) else value
 
 
+@functools.lru_cache(maxsize=4096)
 def escaped(name: str) -> str:
     """A field's name as expressions write it."""
     if name in _RESERVED:

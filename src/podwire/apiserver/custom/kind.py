@@ -108,7 +108,7 @@ class CustomKind:
             return found
         if any(cause.reason in checking.BLOCKING for cause in found):
             return [*found, Cause("<nil>", "FieldValueInvalid", f'Invalid value: "null": {NOT_CHECKED}')]
-        return [*found, *rules.problems(self._structural, obj, old)]
+        return [*found, *rules.problems(self._structural, obj, old, transitions=self._has_transitions)]
 
     def to_storage(self, obj: Object) -> Object:
         """The form that is stored: conversion strategy None changes the apiVersion only."""
@@ -138,3 +138,7 @@ class CustomKind:
     @functools.cached_property
     def _has_rules(self) -> bool:
         return b"x-kubernetes-validations" in bytes(self._version.schema.schema)
+
+    @functools.cached_property
+    def _has_transitions(self) -> bool:
+        return rules.OLD.encode() in bytes(self._version.schema.schema)

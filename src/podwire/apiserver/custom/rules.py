@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from podwire.apiserver.base.encoding import encode
 from podwire.apiserver.base.field_errors import Cause
 from podwire.apiserver.custom import cel
 from podwire.apiserver.custom.cel_values import to_cel
@@ -47,9 +48,13 @@ class Unusable:
         return f"{self.path}: {self.rule}: {self.why}"
 
 
-def problems(schema: Structural, value: Any, old: Any, path: str = "", *, root: bool = True) -> Iterator[Cause]:
-    """Return what the rules refuse in a value that its schema allows; `old` is the former one or None."""
-    return _problems(schema, value, _ABSENT if old is None else old, path, root=root)
+def problems(schema: Structural, value: Any, old: Any, *, transitions: bool = True) -> Iterator[Cause]:
+    """Return what the rules refuse in an object that its schema allows; `old` is the former one or None.
+
+    `transitions`: whether some rule reads the former value. Without any, parts that did not change are left out: they
+    were accepted (KEP-4008).
+    """
+    return _problems(schema, value, _ABSENT if old is None else old, "", (True, transitions))
 
 
 def unusable(schema: Structural, path: str) -> Iterator[Unusable]:
@@ -68,8 +73,10 @@ def unusable(schema: Structural, path: str) -> Iterator[Unusable]:
         yield from unusable(schema.additional, f"{path}.additionalProperties")
 
 
-def _problems(schema: Structural, value: Any, old: Any, path: str, *, root: bool = False) -> Iterator[Cause]:
-    if value is None:
+def _problems(schema: Structural, value: Any, old: Any, path: str, of: tuple[bool, bool]) -> Iterator[Cause]:
+    """`of`: whether the value is the object itself, and whether some rule reads the former value."""
+    root, transitions = of
+    if value is None or (not transitions and _unchanged(value, old)):
         return
     if schema.rules:
         yield from _own(schema, value, old, path, root=root)
@@ -78,12 +85,18 @@ def _problems(schema: Structural, value: Any, old: Any, path: str, *, root: bool
         for name, inner in value.items():
             declared = schema.child(name)
             if declared is not None:
-                yield from _problems(declared, inner, before.get(name, _ABSENT), f"{path}.{name}" if path else name)
+                inner_path = f"{path}.{name}" if path else name
+                yield from _problems(declared, inner, before.get(name, _ABSENT), inner_path, (False, transitions))
     elif isinstance(value, list) and schema.items is not None:
         before = _correlated(schema, old)
         for position, item in enumerate(value):
             former = before.get(item_key(schema, item), _ABSENT) if before else _ABSENT
-            yield from _problems(schema.items, item, former, f"{path}[{position}]")
+            yield from _problems(schema.items, item, former, f"{path}[{position}]", (False, transitions))
+
+
+def _unchanged(value: Any, old: Any) -> bool:
+    """Whether a value is the former one; in Python alone 1 is True too."""
+    return type(value) is type(old) and value == old and encode(value) == encode(old)
 
 
 def _correlated(schema: Structural, old: Any) -> dict[str, Any]:
@@ -94,9 +107,8 @@ def _correlated(schema: Structural, old: Any) -> dict[str, Any]:
 
 
 def _own(schema: Structural, value: Any, old: Any, path: str, *, root: bool) -> Iterator[Cause]:
-    variables = {"self": to_cel(schema, value, root=root)}
+    scopes = _Scopes(to_cel(schema, value, root=root), None if old is _ABSENT else to_cel(schema, old, root=root))
     longest = _longest(value)
-    former = None if old is _ABSENT else to_cel(schema, old, root=root)
     for rule in schema.rules:
         try:
             expression = _expression(rule.rule)
@@ -105,15 +117,31 @@ def _own(schema: Structural, value: Any, old: Any, path: str, *, root: bool) -> 
         if not expression.affordable(longest):
             yield Cause(path or "<nil>", "FieldValueInvalid", f"Invalid value: {_TOO_DEAR}: {rule.rule}")
             continue
+        known = scopes.of(rule, expression)
+        if known is not None:
+            yield from _evaluate(rule, expression, known, _place(value, path, rule))
+
+
+class _Scopes:
+    """The variables of the rules of one value, each combination made once."""
+
+    def __init__(self, value: Any, former: Any) -> None:
+        self._value = value
+        self._former = former
+        self._made: dict[str, Any] = {}
+
+    def of(self, rule: Rule, expression: Expression) -> Any:
+        """The variables of a rule; None for a transition rule of a value that is new."""
         if rule.optional_old_self:
-            bound = {**variables, OLD: cel.optional(former)}
-        elif OLD in expression.variables:
-            if former is None:
-                continue
-            bound = {**variables, OLD: former}
-        else:
-            bound = variables
-        yield from _evaluate(rule, expression, bound, _place(value, path, rule))
+            return self._scope("optional", {OLD: cel.optional(self._former)})
+        if OLD not in expression.variables:
+            return self._scope("", {})
+        return None if self._former is None else self._scope("former", {OLD: self._former})
+
+    def _scope(self, name: str, more: dict[str, Any]) -> Any:
+        if name not in self._made:
+            self._made[name] = cel.scope({"self": self._value, **more})
+        return self._made[name]
 
 
 def _longest(value: Any) -> int:
@@ -122,12 +150,12 @@ def _longest(value: Any) -> int:
     return max(len(inner), max(map(_longest, inner), default=0))
 
 
-def _evaluate(rule: Rule, expression: Expression, variables: dict[str, Any], place: tuple[str, Any]) -> Iterator[Cause]:
+def _evaluate(rule: Rule, expression: Expression, known: Any, place: tuple[str, Any]) -> Iterator[Cause]:
     path, shown = place
     try:
-        if expression.evaluate(variables) is True:
+        if expression.evaluate_in(known) is True:
             return
-        detail = _message(rule, variables)
+        detail = _message(rule, known)
     except cel.EvaluationError as error:
         detail = f"{error} evaluating rule: {rule.message.strip() or rule.rule.strip()}"
     reason = rule.reason or "FieldValueInvalid"
@@ -137,10 +165,10 @@ def _evaluate(rule: Rule, expression: Expression, variables: dict[str, Any], pla
     yield Cause(path, reason, f"{word}: {detail}")
 
 
-def _message(rule: Rule, variables: dict[str, Any]) -> str:
+def _message(rule: Rule, known: Any) -> str:
     if rule.message_expression:
         try:
-            text = _expression(rule.message_expression).evaluate(variables)
+            text = _expression(rule.message_expression).evaluate_in(known)
         except (cel.EvaluationError, cel.NotCompiledError) as error:
             log.info("the messageExpression %r is not used: %s", rule.message_expression, error)
         else:
