@@ -1,0 +1,45 @@
+"""Access logs on standard output, a line a request or connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.accesslog.v3 import accesslog_pb2
+from envoy.extensions.access_loggers.stream.v3 import stream_pb2
+from google.protobuf import struct_pb2
+
+from podwire.edge.envoy.message import packed
+from podwire.edge.model.listeners import LogFormat
+
+FIELDS = {
+    "time": "%START_TIME%",
+    "method": "%REQUEST_HEADER(:METHOD)%",
+    "host": "%REQUEST_HEADER(:AUTHORITY)%",
+    "path": "%REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "status": "%RESPONSE_CODE%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "route": "%ROUTE_NAME%",
+    "cluster": "%UPSTREAM_CLUSTER%",
+    "endpoint": "%UPSTREAM_HOST%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "server_name": "%REQUESTED_SERVER_NAME%",
+    "received_bytes": "%BYTES_RECEIVED%",
+    "sent_bytes": "%BYTES_SENT%",
+    "milliseconds": "%DURATION%",
+    "request_id": "%REQUEST_HEADER(X-REQUEST-ID)%",
+    "user_agent": "%REQUEST_HEADER(USER-AGENT)%",
+}
+"""Names of fields and Envoy's commands for them."""
+
+
+def access_log(form: LogFormat) -> list[Any]:
+    """Return the access logs of a listener."""
+    if form is LogFormat.NONE:
+        return []
+    made = stream_pb2.StdoutAccessLog()
+    if form is LogFormat.JSON:
+        fields = {name: struct_pb2.Value(string_value=command) for name, command in FIELDS.items()}
+        made.log_format.json_format.CopyFrom(struct_pb2.Struct(fields=fields))
+    return [accesslog_pb2.AccessLog(name="envoy.access_loggers.stdout", typed_config=packed(made))]

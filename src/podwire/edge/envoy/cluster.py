@@ -1,0 +1,72 @@
+"""A port of a Service as a cluster, its endpoints by EDS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.core.v3 import health_check_pb2, protocol_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+
+from podwire.edge.envoy import tls
+from podwire.edge.envoy.message import ads, duration, packed, resource, transport_socket
+from podwire.edge.model.backends import Cluster, Transport
+from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, Key, Resource
+
+CONNECT_SECONDS = 5.0
+MOST = 1_000_000
+"""Connections, and requests at the same time, to one port: Envoy's own limit of 1,024 shows as 503 under load."""
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+BUFFER_BYTES = 32_768
+ALPN = {Transport.HTTP1: ("http/1.1",), Transport.H2C: ("h2",)}
+
+
+def cluster(row: Cluster) -> Resource:
+    """Return the resource; an Envoy requests its endpoints and secrets."""
+    limits = circuit_breaker_pb2.CircuitBreakers.Thresholds(
+        **{name: {"value": MOST} for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
+    )
+    made = cluster_pb2.Cluster(
+        name=row.name,
+        type=cluster_pb2.Cluster.EDS,
+        eds_cluster_config=cluster_pb2.Cluster.EdsClusterConfig(eds_config=ads(), service_name=str(row.port)),
+        connect_timeout=duration(CONNECT_SECONDS),
+        per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
+        lb_policy=_policy(row),
+        circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
+        ignore_health_on_host_removal=True,
+    )
+    if options := _http(row.transport):
+        made.typed_extension_protocol_options[HTTP_OPTIONS].CopyFrom(packed(options))
+    if row.is_sticky:
+        status = health_check_pb2.HealthStatusSet(
+            statuses=[health_check_pb2.HEALTHY, health_check_pb2.DEGRADED, health_check_pb2.DRAINING]
+        )
+        made.common_lb_config.override_host_status.CopyFrom(status)
+    warms: tuple[Key, ...] = ((ENDPOINTS, str(row.port)),)
+    if row.tls:
+        made.transport_socket.CopyFrom(transport_socket(tls.backend(row.tls, ALPN.get(row.transport, ()))))
+        warms += tls.secrets_of_backend(row.tls)
+    return resource(CLUSTER, row.name, made, warms=warms)
+
+
+def key(row: Cluster) -> Key:
+    """Return type and name of the resource."""
+    return CLUSTER, row.name
+
+
+def _policy(row: Cluster) -> Any:
+    if row.transport in (Transport.TCP, Transport.UDP):
+        return cluster_pb2.Cluster.RANDOM
+    return cluster_pb2.Cluster.LEAST_REQUEST
+
+
+def _http(transport: Transport) -> Any:
+    explicit = http_protocol_options_pb2.HttpProtocolOptions.ExplicitHttpConfig
+    if transport is Transport.H2C:
+        given = explicit(http2_protocol_options=protocol_pb2.Http2ProtocolOptions())
+    elif transport is Transport.HTTP1:
+        given = explicit(http_protocol_options=protocol_pb2.Http1ProtocolOptions())
+    else:
+        return None
+    return http_protocol_options_pb2.HttpProtocolOptions(explicit_http_config=given)

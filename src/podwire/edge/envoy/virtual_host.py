@@ -1,0 +1,108 @@
+"""A virtual host with its routes: a resource of its own (VHDS)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.filters.http.cors.v3 import cors_pb2
+from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
+from envoy.extensions.http.stateful_session.cookie.v3 import cookie_pb2
+from envoy.extensions.http.stateful_session.header.v3 import header_pb2
+from envoy.type.http.v3 import cookie_pb2 as http_cookie_pb2
+from envoy.type.matcher.v3 import regex_pb2, string_pb2
+
+from podwire.edge.envoy import headers, route_action
+from podwire.edge.envoy.message import duration, extension, packed, resource
+from podwire.edge.envoy.route_match import route_match
+from podwire.edge.model.filters import Cors, SessionPersistence
+from podwire.edge.model.matches import Match
+from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route, VirtualHost
+from podwire.edge.xds.resource import CLUSTER, VIRTUAL_HOST, Key, Resource
+
+CORS_FILTER = "envoy.filters.http.cors"
+SESSION_FILTER = "envoy.filters.http.stateful_session"
+MISDIRECTED = 421
+
+
+def virtual_host(host: VirtualHost) -> Resource:
+    """Return the resource; it requires the clusters that its routes lead to."""
+    name = key(host)[1]
+    routes = [_route(one) for one in host.routes]
+    if host.misdirected:
+        everything = route_match(Match())
+        routes = [route_components_pb2.Route(match=everything, **route_action.answer(Answer(MISDIRECTED)))]
+    message = route_components_pb2.VirtualHost(name=name, domains=[host.domain], routes=routes)
+    found = sorted({one for route in host.routes for one in _clusters(route) if one})
+    return resource(VIRTUAL_HOST, name, message, requires=tuple((CLUSTER, one) for one in found))
+
+
+def key(host: VirtualHost) -> Key:
+    """Return type and name of the resource."""
+    return VIRTUAL_HOST, f"{host.table}/{host.domain}"
+
+
+def _clusters(route: Route) -> Iterator[str]:
+    if isinstance(route.action, Forward):
+        yield from (one.cluster for one in route.action.backends)
+        yield from (one.cluster for one in route.action.mirrors)
+    if route.auth:
+        yield route.auth.cluster
+
+
+def _route(route: Route) -> Any:
+    made = route_components_pb2.Route(
+        name=str(route.name),
+        match=route_match(route.match),
+        **_action(route),
+        **headers.request(route.request_headers),
+        **headers.response(route.response_headers),
+    )
+    if route.cors:
+        made.typed_per_filter_config[CORS_FILTER].CopyFrom(packed(_cors(route.cors)))
+    if isinstance(route.action, Forward) and route.action.session:
+        made.typed_per_filter_config[SESSION_FILTER].CopyFrom(packed(_session(route.action.session)))
+    return made
+
+
+def _action(route: Route) -> dict[str, Any]:
+    if isinstance(route.action, Forward):
+        return route_action.forward(route.action, route.match, route.request_headers)
+    if isinstance(route.action, RedirectTo):
+        return route_action.redirect(route.action.redirect, route.match)
+    return route_action.answer(route.action)
+
+
+def _cors(cors: Cors) -> Any:
+    """Envoy itself repeats what was requested for `*`."""
+    made = cors_pb2.CorsPolicy(
+        allow_origin_string_match=[_origin(one) for one in cors.origins],
+        allow_methods=", ".join(cors.methods),
+        allow_headers=", ".join(cors.headers),
+        expose_headers=", ".join(cors.expose),
+        max_age=str(cors.max_age),
+    )
+    made.allow_credentials.value = cors.credentials
+    return made
+
+
+def _origin(origin: str) -> Any:
+    if origin == "*" or "*" not in origin:
+        return string_pb2.StringMatcher(exact=origin)
+    before, _, after = origin.partition("*")
+    pattern = f"{re.escape(before)}.+{re.escape(after)}"
+    return string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=pattern))
+
+
+def _session(session: SessionPersistence) -> Any:
+    if session.kind == "Header":
+        state = extension("envoy.http.stateful_session.header", header_pb2.HeaderBasedSessionState(name=session.name))
+    else:
+        cookie = http_cookie_pb2.Cookie(name=session.name, path=session.path)
+        if session.absolute_timeout:
+            cookie.ttl.CopyFrom(duration(session.absolute_timeout))
+        state = extension("envoy.http.stateful_session.cookie", cookie_pb2.CookieBasedSessionState(cookie=cookie))
+    whole = stateful_session_pb2.StatefulSession(session_state=state)
+    return stateful_session_pb2.StatefulSessionPerRoute(stateful_session=whole)
