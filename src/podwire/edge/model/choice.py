@@ -1,8 +1,8 @@
 """Which chain, virtual host and route a request gets, and why not another: what Envoy does with the same model. Pure.
 
 Source: Envoy's `source/common/router/config_impl.cc` and `source/common/http/header_utility.cc`: the first route that
-matches is taken; values of a repeated header are joined by commas; of a repeated query parameter the first counts, as
-it was sent, not decoded.
+matches is taken; of a repeated header any one value may match (Envoy 1.40, tried); of a repeated query parameter the
+first counts, as it was sent, not decoded.
 """
 
 from __future__ import annotations
@@ -38,14 +38,13 @@ class Request(msgspec.Struct, frozen=True):
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[Header, ...] = ()
 
-    def header(self, name: str) -> str | None:
-        """Return the value of a header, several joined by commas; None where there is none."""
-        values = [one.value for one in self.headers if one.name.lower() == name.lower()]
-        return ",".join(values) if values else None
+    def header(self, name: str) -> tuple[str, ...]:
+        """Return the values of a header."""
+        return tuple([one.value for one in self.headers if one.name.lower() == name.lower()])
 
-    def parameter(self, name: str) -> str | None:
-        """Return the first value of a query parameter; None where there is none."""
-        return next((value for other, value in self.query if other == name), None)
+    def parameter(self, name: str) -> tuple[str, ...]:
+        """Return the first value of a query parameter; nothing where there is none."""
+        return tuple([value for other, value in self.query if other == name][:1])
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -93,14 +92,14 @@ def mismatches(match: Match, request: Request) -> Iterator[str]:
         yield f"path {request.path}: {_PATHS[match.path.type]} {match.path.value}{_CASES[match.path.ignore_case]}"
     if match.method and match.method != request.method:
         yield f"method {request.method}: is not {match.method}"
-    if match.is_grpc and not _is_grpc(request.header("content-type") or ""):
+    if match.is_grpc and not any(map(_is_grpc, request.header("content-type"))):
         yield f"header content-type: is not {GRPC}"
     for one in match.headers:
-        if not _value_matches(one, value := request.header(one.name)):
-            yield f"header {one.name}: {_difference(one, value)}"
+        if not _value_matches(one, values := request.header(one.name)):
+            yield f"header {one.name}: {_difference(one, values)}"
     for one in match.query:
-        if not _value_matches(one, value := request.parameter(one.name)):
-            yield f"query parameter {one.name}: {_difference(one, value)}"
+        if not _value_matches(one, values := request.parameter(one.name)):
+            yield f"query parameter {one.name}: {_difference(one, values)}"
 
 
 _PATHS = {
@@ -122,24 +121,25 @@ def _path_matches(match: PathMatch, path: str) -> bool:
     return wanted in ("/", path) or path.startswith(f"{wanted}/")
 
 
-def _value_matches(match: ValueMatch, value: str | None) -> bool:
+def _value_matches(match: ValueMatch, values: tuple[str, ...]) -> bool:
     match match.type:
         case ValueType.PRESENT:
-            return value is not None
+            return bool(values)
         case ValueType.ABSENT:
-            return value is None
+            return not values
         case ValueType.EXACT:
-            return value == match.value
+            return match.value in values
         case ValueType.REGEX:
-            return value is not None and _fits(match.value, value)
+            return any(_fits(match.value, value) for value in values)
 
 
-def _difference(match: ValueMatch, value: str | None) -> str:
-    if value is None:
+def _difference(match: ValueMatch, values: tuple[str, ...]) -> str:
+    if not values:
         return "is absent"
+    text = " and ".join(values)
     if match.type is ValueType.ABSENT:
-        return f"is there: {value}"
-    return f"{value} {'is not' if match.type is ValueType.EXACT else 'does not match'} {match.value}"
+        return f"is there: {text}"
+    return f"{text} {'is not' if match.type is ValueType.EXACT else 'does not match'} {match.value}"
 
 
 def _fits(expression: str, text: str) -> bool:
