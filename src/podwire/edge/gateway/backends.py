@@ -1,0 +1,70 @@
+"""What a reference to a backend leads to: a cluster, or a reason why there is none. Pure.
+
+Source: gateway-api v1.6.3 `httproute_types.go` HTTPBackendRef and `shared_types.go` RouteReasonBackendNotFound.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from podwire.edge.gateway import grants
+from podwire.edge.gateway.grants import Referrer
+from podwire.edge.gateway.kinds.references import BackendObjectReference
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.model.backends import Cluster, ServicePort, Transport
+from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
+
+HTTP_PROTOCOLS = {
+    "": Transport.HTTP1,
+    "http": Transport.HTTP1,
+    "kubernetes.io/ws": Transport.HTTP1,
+    "kubernetes.io/h2c": Transport.H2C,
+    "h2c": Transport.H2C,
+    "http2": Transport.H2C,
+    "grpc": Transport.H2C,
+}
+"""What the proxy speaks to a port of a Service by its appProtocol, for HTTPRoutes."""
+
+
+class Unresolved(msgspec.Struct, frozen=True):
+    """Why a backend is not used: reason and message of ResolvedRefs=False."""
+
+    reason: str
+    message: str
+
+
+def resolve(
+    reference: BackendObjectReference, field: str, referrer: Referrer, objects: Objects
+) -> Cluster | Unresolved:
+    """Return the cluster of a backend, or why there is none: its message names field, object and remedy."""
+    if not reference.is_service:
+        kind = f"{reference.backend_group or 'core'}/{reference.backend_kind}"
+        return Unresolved("InvalidKind", f"{field}: kind {kind} is not supported: refer to a Service")
+    key = reference.key(referrer.namespace)
+    if not grants.permits(objects.grants_of(key.namespace), referrer, "Service", key):
+        remedy = grants.remedy(referrer, "Service", key)
+        return Unresolved("RefNotPermitted", f"{field}: Service {key} is in another namespace: {remedy}")
+    service = objects.services.get(key)
+    if service is None:
+        return Unresolved("BackendNotFound", f"{field}: Service {key} does not exist: create it or change the name")
+    return _port(service, key, reference.port, field)
+
+
+def _port(service: Service, key: NamespacedName, port: int | None, field: str) -> Cluster | Unresolved:
+    if service.spec.type == "ExternalName":
+        text = (
+            "is of type ExternalName, which could lead anywhere: refer to a Service with a selector or EndpointSlices"
+        )
+        return Unresolved("BackendNotFound", f"{field}: Service {key} {text}")
+    found = next((one for one in service.spec.ports if one.port == port), None)
+    if found is None:
+        ports = ", ".join(str(one.port) for one in service.spec.ports) or "none"
+        return Unresolved("BackendNotFound", f"{field}.port: Service {key} has no port {port}: its ports are {ports}")
+    protocol = (found.app_protocol or "").lower()
+    transport = HTTP_PROTOCOLS.get(protocol) if found.protocol == "TCP" else None
+    if transport is None:
+        text = f"port {port} of Service {key} has protocol {found.protocol}, appProtocol {protocol or 'none'}"
+        remedy = "an HTTPRoute needs TCP and appProtocol http, kubernetes.io/h2c or kubernetes.io/ws"
+        return Unresolved("UnsupportedProtocol", f"{field}: {text}: {remedy}")
+    return Cluster(ServicePort(key.namespace, key.name, found.port), transport)

@@ -1,0 +1,185 @@
+"""An HTTPRoute in the terms of the model. Pure.
+
+Source: gateway-api v1.6.3 `httproute_types.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from podwire.edge.gateway.backends import Unresolved, resolve
+from podwire.edge.gateway.durations import seconds
+from podwire.edge.gateway.grants import Referrer
+from podwire.edge.gateway.http_filters import Filters, Unsupported, filters_of
+from podwire.edge.gateway.http_matches import matches_of
+from podwire.edge.gateway.kinds.http_route import (
+    HTTPBackendRef,
+    HTTPRequestMirrorFilter,
+    HTTPRoute,
+    HTTPRouteRetry,
+    HTTPRouteRule,
+    HTTPRouteTimeouts,
+    SessionPersistence,
+)
+from podwire.edge.gateway.kinds.references import BackendObjectReference
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.model import filters as model
+from podwire.edge.model.backends import Cluster, WeightedBackend
+from podwire.edge.model.matches import PathType
+from podwire.edge.model.routes import Forward, RedirectTo, Route, RouteName
+
+_BACKOFF = 0.025
+
+
+class Translated(msgspec.Struct, frozen=True):
+    """An HTTPRoute in the terms of the model.
+
+    Attributes:
+        routes: in the order of the rules and their matches.
+        clusters: those that the routes lead to.
+        unresolved: references that lead nowhere, in the order of the rules.
+        unsupported: why the route is not accepted, whatever its parents; it has no routes then.
+        unsupported_reason: the reason of that.
+        dropped: why some rules are left out, while others are served: the message of PartiallyInvalid.
+
+    """
+
+    routes: tuple[Route, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+    unsupported: str = ""
+    unsupported_reason: str = ""
+    dropped: str = ""
+
+
+def translated(route: HTTPRoute, objects: Objects, listener_port: int = 80) -> Translated:
+    """Return the route's part of the model. A redirect without port and scheme leads to `listener_port`."""
+    work = _Translation(route, objects, listener_port)
+    found: list[Route] = []
+    refused: list[Unsupported] = []
+    for index, rule in enumerate(route.spec.rules):
+        try:
+            found.extend(work.rule(rule, index))
+        except Unsupported as problem:
+            refused.append(problem)
+    unresolved, messages = tuple(work.unresolved), "; ".join(one.message for one in refused)
+    if refused and (not found or any(one.rejects_route for one in refused)):
+        first = next((one for one in refused if one.rejects_route), refused[0])
+        return Translated(unresolved=unresolved, unsupported=messages, unsupported_reason=first.reason)
+    dropped = f"Dropped Rule: {messages}" if refused else ""
+    return Translated(tuple(found), tuple(work.clusters), unresolved, dropped=dropped)
+
+
+class _Translation:
+    """Clusters and unresolved references are collected while rules are translated."""
+
+    def __init__(self, route: HTTPRoute, objects: Objects, listener_port: int) -> None:
+        self._route = route
+        self._objects = objects
+        self._port = listener_port
+        self._referrer = Referrer("HTTPRoute", route.metadata.namespace)
+        self.clusters: dict[Cluster, None] = {}
+        self.unresolved: list[Unresolved] = []
+
+    def rule(self, rule: HTTPRouteRule, index: int) -> Iterator[Route]:
+        """Yield a route for each match. Raises Unsupported."""
+        field = f"spec.rules[{index}]"
+        filters = filters_of(rule.filters, f"{field}.filters")
+        _check_prefix(rule, filters, field)
+        action = self._redirect(filters.redirect) if filters.redirect else self._forward(rule, filters, field)
+        for number, match in enumerate(matches_of(rule)):
+            key = self._route.key
+            yield Route(
+                name=RouteName("HTTPRoute", key.namespace, key.name, index, number, rule.name or ""),
+                match=match,
+                action=action,
+                request_headers=filters.request_headers,
+                response_headers=filters.response_headers,
+                cors=filters.cors,
+            )
+
+    def _redirect(self, redirect: model.Redirect) -> RedirectTo:
+        return RedirectTo(msgspec.structs.replace(redirect, port=redirect.port or self._port))
+
+    def _forward(self, rule: HTTPRouteRule, filters: Filters, field: str) -> Forward:
+        session = _session(rule.session_persistence, self._route.key.name, field)
+        sticky = session is not None
+        shares = [
+            self._share(one, f"{field}.backendRefs[{index}]", sticky) for index, one in enumerate(rule.backend_refs)
+        ]
+        mirrors = [self._mirror(one, f"{field}.filters") for one in filters.mirrors]
+        return Forward(
+            backends=tuple(shares),
+            rewrite=filters.rewrite,
+            mirrors=tuple(one for one in mirrors if one is not None),
+            timeouts=_timeouts(rule.timeouts),
+            retry=_retry(rule.retry),
+            session=session,
+        )
+
+    def _share(self, backend: HTTPBackendRef, field: str, sticky: bool) -> WeightedBackend:
+        filters = filters_of(backend.filters, f"{field}.filters")
+        if filters.mirrors or filters.cors or filters.redirect:
+            raise Unsupported("UnsupportedValue", f"{field}.filters: only headers and URLRewrite are supported here")
+        cluster, problem = self._cluster(backend, field, sticky)
+        return WeightedBackend(
+            cluster=cluster,
+            weight=backend.weight,
+            request_headers=filters.request_headers,
+            response_headers=filters.response_headers,
+            rewrite=filters.rewrite,
+            problem=problem,
+        )
+
+    def _mirror(self, mirror: HTTPRequestMirrorFilter, field: str) -> model.Mirror | None:
+        """Return None where the backend is not resolved: its copies are not sent."""
+        cluster, _ = self._cluster(mirror.backend_ref, f"{field}.requestMirror.backendRef", sticky=False)
+        if not cluster:
+            return None
+        if mirror.fraction:
+            return model.Mirror(cluster, mirror.fraction.numerator, mirror.fraction.denominator)
+        return model.Mirror(cluster, 100 if mirror.percent is None else mirror.percent)
+
+    def _cluster(self, reference: BackendObjectReference, field: str, sticky: bool) -> tuple[str, str]:
+        """Return the cluster's name, or empty and what is wrong."""
+        found = resolve(reference, field, self._referrer, self._objects)
+        if isinstance(found, Unresolved):
+            self.unresolved.append(found)
+            return "", found.message
+        cluster = msgspec.structs.replace(found, is_sticky=sticky)
+        self.clusters[cluster] = None
+        return cluster.name, ""
+
+
+def _check_prefix(rule: HTTPRouteRule, filters: Filters, field: str) -> None:
+    replaced = [one.prefix for one in (filters.redirect, filters.rewrite) if one is not None]
+    if all(one is None for one in replaced):
+        return
+    if any(one.path.type is not PathType.PREFIX for one in matches_of(rule)):
+        message = f"{field}: ReplacePrefixMatch needs matches of type PathPrefix only: change the matches or the filter"
+        raise Unsupported("UnsupportedValue", message, rejects_route=True)
+
+
+def _timeouts(timeouts: HTTPRouteTimeouts | None) -> model.Timeouts:
+    if timeouts is None:
+        return model.Timeouts()
+    return model.Timeouts(seconds(timeouts.request), seconds(timeouts.backend_request))
+
+
+def _retry(retry: HTTPRouteRetry | None) -> model.Retry | None:
+    if retry is None:
+        return None
+    attempts = 1 if retry.attempts is None else retry.attempts
+    return model.Retry(attempts, retry.codes, seconds(retry.backoff, _BACKOFF)) if attempts > 0 else None
+
+
+def _session(session: SessionPersistence | None, route: str, field: str) -> model.SessionPersistence | None:
+    if session is None:
+        return None
+    if session.idle_timeout is not None:
+        message = f"{field}.sessionPersistence.idleTimeout is not supported: use absoluteTimeout"
+        raise Unsupported("UnsupportedValue", message)
+    name = session.session_name or f"podwire-session-{route}"
+    return model.SessionPersistence(session.type, name, seconds(session.absolute_timeout))
