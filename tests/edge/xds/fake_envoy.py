@@ -25,6 +25,8 @@ class FakeEnvoy:
         """Versions of virtual hosts."""
         self.answered: set[str] = set(before.answered) if before else set()
         """Route configurations of which a response has had hosts, or their absence."""
+        self.cold: dict[Key, set[Key]] = {}
+        """By cluster: endpoints without which it is not warm, as they came before it."""
         self.active: set[Key] = set(self.held)
         """What it serves with: a resource that was warm once, whatever newer version is being warmed."""
         self.subscribed: dict[str, set[str]] = {}
@@ -54,6 +56,7 @@ class FakeEnvoy:
         for resource in response.resources:
             if resource not in bad and (one_by_one or not bad) and self._follows(resource):
                 self._check_required(resource, excused)
+                self._warm(resource)
                 self.held[resource.key] = resource
                 self._follow(resource)
         if not bad or one_by_one:
@@ -63,6 +66,12 @@ class FakeEnvoy:
         error = ", ".join(f"{one.name}: bad" for one in bad)
         self.requests.append(Request(response.type_url, nonce=response.nonce, error=error))
         self._unsubscribe()
+
+    def _warm(self, resource: Resource) -> None:
+        if resource.type_url == CLUSTER and self.held.get(resource.key) != resource:
+            self.cold[resource.key] = {one for one in resource.warms if one[0] == ENDPOINTS and one in self.wanted}
+        for missing in self.cold.values():
+            missing.discard(resource.key)
 
     def _take_hosts(self, response: Response) -> None:
         self.reported.update((one.name, one.version) for one in response.resources)
@@ -85,15 +94,18 @@ class FakeEnvoy:
                 assert key in self.active, f"{resource.key} before {key}"
 
     def _is_warm(self, key: Key) -> bool:
-        return all(
+        return not self.cold.get(key) and all(
             one[1] in self.answered if one[0] == VIRTUAL_HOST else one in self.held or one not in self.wanted
             for one in self.held[key].warms
         )
 
     def _remove(self, key: Key) -> None:
+        for missing in self.cold.values():
+            missing.discard(key)  # a cluster is warm without endpoints where there are none
         users = [one.key for one in self.held.values() if key in (*one.requires, *one.warms)]
         assert not users or key not in self.held, f"{key} is removed while {users} need it"
         self.held.pop(key, None)
+        self.cold.pop(key, None)
 
     def _follow(self, resource: Resource) -> None:
         for kind, name in resource.warms:

@@ -174,6 +174,24 @@ def test_a_changed_cluster_serves_all_the_time_and_is_warmed_by_its_endpoints() 
     assert script.session.is_current((CLUSTER, "c"))
 
 
+def test_two_clusters_of_the_same_endpoints_are_both_warmed_after_them() -> None:
+    second = Resource(CLUSTER, "d", "1", b"", warms=((ENDPOINTS, "c"),))
+    script = served(*SHOP)
+    assert script.change(second, host("t/a", "d", version="2")) == ["CDS d=1", "EDS c=1"]
+    assert script.acknowledge(CLUSTER) == []
+    assert script.acknowledge(ENDPOINTS) == ["VHDS t/a=2"]
+
+
+def test_endpoints_in_flight_before_a_cluster_do_not_warm_it() -> None:
+    second = Resource(CLUSTER, "d", "1", b"", warms=((ENDPOINTS, "c"),))
+    script = served(*SHOP)
+    assert script.change(endpoints("c", "2")) == ["EDS c=2"]
+    assert script.change(second, host("t/a", "d", version="2")) == ["CDS d=1"]
+    assert script.acknowledge(CLUSTER) == []
+    assert script.acknowledge(ENDPOINTS) == ["EDS c=2"]
+    assert script.acknowledge(ENDPOINTS) == ["VHDS t/a=2"]
+
+
 def test_a_route_to_a_cluster_that_does_not_exist_is_sent() -> None:
     script = served(*SHOP)
     assert script.change(host("t/a", "invalid", version="2")) == ["VHDS t/a=2"]

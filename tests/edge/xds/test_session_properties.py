@@ -140,4 +140,5 @@ def assert_ends_well(rig: Rig) -> None:
     rig.finish()
     held = {key: one.version for key, one in rig.envoy.held.items()}
     assert {name for kind, name in held if kind == ROUTES} == rig.envoy.answered
+    assert not any(rig.envoy.cold.values())
     assert held == rig.expected(), held.items() ^ rig.expected().items()

@@ -55,6 +55,8 @@ class Session:
         self._hosts = VirtualHosts(snapshot, self._subscriptions, self._dependencies)
         self._refusals: dict[Key, Refusal] = {}
         self._touched: dict[Key, None] = {}
+        self._repeated_endpoints: set[str] = set()
+        """Endpoints of clusters that were sent before Envoy has subscribed to endpoints on this stream."""
         self._nonce = 0
 
     def touched(self) -> tuple[Key, ...]:
@@ -135,6 +137,9 @@ class Session:
         subscription.open.update(dict.fromkeys(subscription.held))
         if subscription.covers_all():
             subscription.open.update(dict.fromkeys(self._snapshot.names(request.type_url)))
+        if request.type_url == ENDPOINTS:
+            for name in self._repeated_endpoints.intersection(subscription.held):
+                self._repeat(subscription, name)
         self._hosts.begun(request.type_url)
         return subscription
 
@@ -229,13 +234,20 @@ class Session:
         return Response(subscription.type_url, str(self._nonce), tuple(resources), tuple(removed))
 
     def _repeat_endpoints(self, cluster: Resource) -> None:
-        """Send the endpoints of a cluster that Envoy has already: a changed one is warmed by another response only."""
+        """Send endpoints again that Envoy has before the cluster: it is warmed by those that come after it only."""
         subscription = self._subscriptions.get(ENDPOINTS)
-        for key in cluster.warms:
-            if key[0] == ENDPOINTS and subscription is not None and key[1] in subscription.held:
-                subscription.open[key[1]] = None
-                subscription.repeated.add(key[1])
-                self._dependencies.unacknowledged(key)
+        for type_url, name in cluster.warms:
+            if type_url != ENDPOINTS:
+                continue
+            if subscription is None:
+                self._repeated_endpoints.add(name)
+            elif subscription.may_hold(name):
+                self._repeat(subscription, name)
+
+    def _repeat(self, subscription: Subscription, name: str) -> None:
+        subscription.open[name] = None
+        subscription.repeated.add(name)
+        self._dependencies.unacknowledged((subscription.type_url, name))
 
     def _suspects(self, subscription: Subscription) -> tuple[list[Resource], list[str]]:
         """Return the next group of resources of a refused response."""
@@ -316,8 +328,9 @@ class Session:
         if resource.type_url == ROUTES and before is None:
             self._drop_hosts(resource.name)
             self._hosts.owe(resource.name)
-        self._dependencies.acknowledged(resource.key, resource.warms)
         self._resumption.known(resource.key)
+        if resource.name not in subscription.repeated:
+            self._dependencies.acknowledged(resource.key, resource.warms)
 
     def _drop_hosts(self, configuration: str) -> None:
         """Record that Envoy holds no hosts of this route configuration, which is new to it or removed."""
