@@ -26,6 +26,9 @@ HTTP_PROTOCOLS = {
 }
 """What the proxy speaks to a port of a Service by its appProtocol, for HTTPRoutes."""
 
+STREAM_PROTOCOLS = {Transport.TCP: "TCP", Transport.UDP: "UDP"}
+"""The protocol that a Service's port must have."""
+
 
 class Unresolved(msgspec.Struct, frozen=True):
     """Why a backend is not used: reason and message of ResolvedRefs=False."""
@@ -35,9 +38,16 @@ class Unresolved(msgspec.Struct, frozen=True):
 
 
 def resolve(
-    reference: BackendObjectReference, field: str, referrer: Referrer, objects: Objects
+    reference: BackendObjectReference,
+    field: str,
+    referrer: Referrer,
+    objects: Objects,
+    stream: Transport | None = None,
 ) -> Cluster | Unresolved:
-    """Return the cluster of a backend, or why there is none: its message names field, object and remedy."""
+    """Return the cluster of a backend, or why there is none: its message names field, object and remedy.
+
+    `stream` is what a route of connections or datagrams speaks; None: HTTP, by the port's appProtocol.
+    """
     if not reference.is_service:
         kind = f"{reference.backend_group or 'core'}/{reference.backend_kind}"
         return Unresolved("InvalidKind", f"{field}: kind {kind} is not supported: refer to a Service")
@@ -48,19 +58,24 @@ def resolve(
     service = objects.services.get(key)
     if service is None:
         return Unresolved("BackendNotFound", f"{field}: Service {key} does not exist: create it or change the name")
-    return _port(service, key, reference.port, field)
+    return _port(service, key, reference.port, field, stream)
 
 
-def _port(service: Service, key: NamespacedName, port: int | None, field: str) -> Cluster | Unresolved:
+def _port(
+    service: Service, key: NamespacedName, port: int | None, field: str, stream: Transport | None
+) -> Cluster | Unresolved:
     if service.spec.type == "ExternalName":
         text = (
             "is of type ExternalName, which could lead anywhere: refer to a Service with a selector or EndpointSlices"
         )
         return Unresolved("BackendNotFound", f"{field}: Service {key} {text}")
-    found = next((one for one in service.spec.ports if one.port == port), None)
+    ports_of = [one for one in service.spec.ports if stream is None or one.protocol == STREAM_PROTOCOLS[stream]]
+    found = next((one for one in ports_of if one.port == port), None)
     if found is None:
-        ports = ", ".join(str(one.port) for one in service.spec.ports) or "none"
+        ports = ", ".join(str(one.port) for one in ports_of) or "none"
         return Unresolved("BackendNotFound", f"{field}.port: Service {key} has no port {port}: its ports are {ports}")
+    if stream is not None:
+        return Cluster(ServicePort(key.namespace, key.name, found.port), stream)
     protocol = (found.app_protocol or "").lower()
     transport = HTTP_PROTOCOLS.get(protocol) if found.protocol == "TCP" else None
     if transport is None:
