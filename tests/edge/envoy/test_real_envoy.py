@@ -16,6 +16,7 @@ from podwire.edge.envoy import rows
 from podwire.edge.model.backends import Cluster, Endpoint, Endpoints, ServicePort, Transport, WeightedBackend
 from podwire.edge.model.filters import (
     Cors,
+    ExternalAuth,
     Header,
     HeaderChanges,
     Mirror,
@@ -92,6 +93,11 @@ ROUTES = (
     route("/slow-try", forward(timeouts=Timeouts(backend=0.2))),
     route("/tried", forward(retry=Retry(2, (500,), 0.001), mirrors=(Mirror(SHOP.name, 1, 4),))),
     route("/session", forward(session=SessionPersistence("Cookie", "s", 60))),
+    route("/guarded", forward(), auth=ExternalAuth(SHOP.name, "HTTP", "/check", ("x-sent",), ("x-user",))),
+    route("/guarded-answer", Answer(200, "secret"), auth=ExternalAuth(SHOP.name, "HTTP", "/check")),
+    route("/unguarded", forward(), auth=ExternalAuth("", "HTTP")),
+    route("/guard-fails", forward(), auth=ExternalAuth("shop/none/1/http1", "HTTP")),
+    route("/grpc-guard-fails", forward(), auth=ExternalAuth("shop/none/1/h2c", "GRPC", max_body=100)),
     route("/session-header", forward(session=SessionPersistence("Header", "x-s"))),
 )
 HOSTS = (
@@ -144,7 +150,7 @@ def moved(one: Resource, folder: Path) -> Resource:
 
 
 class Echo:
-    """A backend that returns the head of each request; `/tried` fails twice, `/slow` waits."""
+    """A backend that returns the head of each request; `/tried` fails twice, `/slow` waits, `/check` authorizes."""
 
     def __init__(self) -> None:
         self.tries = 0
@@ -156,9 +162,13 @@ class Echo:
                 if head.startswith(b"GET /tried"):
                     self.tries += 1
                     status = 500 if self.tries < 3 else 200
+                extra = b""
+                if head.startswith(b"GET /check"):
+                    status, extra = (200, b"x-user: checked\r\n") if b"x-sent: permit" in head else (403, b"")
                 if head.startswith(b"GET /slow"):
                     await asyncio.sleep(1)
-                writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(head), head))
+                length = b"Content-Length: %d\r\n" % len(head)
+                writer.write(b"HTTP/1.1 %d X\r\n%b%b\r\n%b" % (status, extra, length, head))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -292,3 +302,26 @@ async def test_times_are_limited_and_failures_tried_again(edge: Edge) -> None:
 async def test_a_session_is_kept_by_a_cookie_or_a_header(edge: Edge) -> None:
     assert "set-cookie: s=" in (await edge.get("/session"))[1]
     assert "x-s: " in (await edge.get("/session-header"))[1]
+
+
+async def test_an_authorization_service_lets_requests_through_or_refuses_them(edge: Edge) -> None:
+    status, text = await edge.get("/guarded/a?q=1", "x-permit: yes", "x-sent: permit", "x-user: forged")
+    assert status == 200
+    assert "x-user: checked" in text, "the header of the service"
+    assert "forged" not in text
+    assert (await edge.get("/guarded/a", "x-sent: no"))[0] == 403
+    assert (await edge.get("/guarded-answer", "x-sent: permit"))[0] == 403, "this route names no further header"
+
+
+async def test_no_request_passes_without_its_authorization_service(edge: Edge) -> None:
+    for path in ("/unguarded", "/guard-fails", "/grpc-guard-fails"):
+        assert (await edge.get(path))[0] == 500
+
+
+async def test_what_a_client_forges_does_not_reach_the_backend(edge: Edge) -> None:
+    status, text = await edge.get("//plain//a/../b", "x-forwarded-for: 10.9.9.9", "x-envoy-original-path: /forged")
+    assert status == 200
+    assert "get /plain/b http" in text
+    assert "forged" not in text
+    assert (await edge.get("/plain", "x_under: 1"))[0] == 400
+    assert (await edge.get("/plain%2fb"))[0] == 307

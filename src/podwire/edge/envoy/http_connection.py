@@ -12,6 +12,7 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
+from podwire.edge.envoy import external_auth
 from podwire.edge.envoy.access_log import access_log
 from podwire.edge.envoy.message import ads, duration, packed, resource
 from podwire.edge.envoy.virtual_host import CORS_FILTER, SESSION_FILTER
@@ -32,7 +33,10 @@ def http_filter(table: str, options: ProxyOptions) -> Any:
         rds=http_connection_manager_pb2.Rds(route_config_name=table, config_source=ads()),
         use_remote_address={"value": True},
         xff_num_trusted_hops=options.trusted_hops,
+        internal_address_config=_MANAGER.InternalAddressConfig(),
+        server_header_transformation=_MANAGER.PASS_THROUGH,
         normalize_path={"value": True},
+        merge_slashes=True,
         path_with_escaped_slashes_action=_MANAGER.UNESCAPE_AND_REDIRECT,
         request_headers_timeout=duration(HEADERS_SECONDS),
         common_http_protocol_options=protocol_pb2.HttpProtocolOptions(
@@ -48,6 +52,7 @@ def http_filter(table: str, options: ProxyOptions) -> Any:
         access_log=access_log(options.access_log),
         http_filters=[
             _filter(CORS_FILTER, cors_pb2.Cors()),
+            *external_auth.filters(),
             _filter(SESSION_FILTER, stateful_session_pb2.StatefulSession()),
             _filter("envoy.filters.http.router", router_pb2.Router()),
         ],

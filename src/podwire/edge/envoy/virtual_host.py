@@ -14,7 +14,7 @@ from envoy.extensions.http.stateful_session.header.v3 import header_pb2
 from envoy.type.http.v3 import cookie_pb2 as http_cookie_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 
-from podwire.edge.envoy import headers, route_action
+from podwire.edge.envoy import external_auth, headers, route_action
 from podwire.edge.envoy.message import duration, extension, packed, resource
 from podwire.edge.envoy.route_match import route_match
 from podwire.edge.model.filters import Cors, SessionPersistence
@@ -62,12 +62,17 @@ def _route(route: Route) -> Any:
     )
     if route.cors:
         made.typed_per_filter_config[CORS_FILTER].CopyFrom(packed(_cors(route.cors)))
+    if route.auth and route.auth.cluster:
+        name, settings = external_auth.per_route(route.auth)
+        made.typed_per_filter_config[name].CopyFrom(packed(settings))
     if isinstance(route.action, Forward) and route.action.session:
         made.typed_per_filter_config[SESSION_FILTER].CopyFrom(packed(_session(route.action.session)))
     return made
 
 
 def _action(route: Route) -> dict[str, Any]:
+    if route.auth and not route.auth.cluster:
+        return route_action.answer(Answer(503 if route.match.is_grpc else 500))
     if isinstance(route.action, Forward):
         return route_action.forward(route.action, route.match, route.request_headers)
     if isinstance(route.action, RedirectTo):
