@@ -26,6 +26,14 @@ HTTP_PROTOCOLS = {
 }
 """What the proxy speaks to a port of a Service by its appProtocol, for HTTPRoutes."""
 
+GRPC_PROTOCOLS = dict.fromkeys(("", "http", "http2", "grpc", "h2c", "kubernetes.io/h2c"), Transport.H2C)
+"""The same for GRPCRoutes."""
+
+_BY_KIND = {
+    "HTTPRoute": (HTTP_PROTOCOLS, "kubernetes.io/h2c or kubernetes.io/ws"),
+    "GRPCRoute": (GRPC_PROTOCOLS, "grpc or kubernetes.io/h2c"),
+}
+
 STREAM_PROTOCOLS = {Transport.TCP: "TCP", Transport.UDP: "UDP"}
 """The protocol that a Service's port must have."""
 
@@ -58,11 +66,11 @@ def resolve(
     service = objects.services.get(key)
     if service is None:
         return Unresolved("BackendNotFound", f"{field}: Service {key} does not exist: create it or change the name")
-    return _port(service, key, reference.port, field, stream)
+    return _port(referrer.kind, service, key, reference.port, field, stream)
 
 
 def _port(
-    service: Service, key: NamespacedName, port: int | None, field: str, stream: Transport | None
+    kind: str, service: Service, key: NamespacedName, port: int | None, field: str, stream: Transport | None
 ) -> Cluster | Unresolved:
     if service.spec.type == "ExternalName":
         text = (
@@ -77,9 +85,10 @@ def _port(
     if stream is not None:
         return Cluster(ServicePort(key.namespace, key.name, found.port), stream)
     protocol = (found.app_protocol or "").lower()
-    transport = HTTP_PROTOCOLS.get(protocol) if found.protocol == "TCP" else None
+    protocols, wanted = _BY_KIND[kind]
+    transport = protocols.get(protocol) if found.protocol == "TCP" else None
     if transport is None:
         text = f"port {port} of Service {key} has protocol {found.protocol}, appProtocol {protocol or 'none'}"
-        remedy = "an HTTPRoute needs TCP and appProtocol http, kubernetes.io/h2c or kubernetes.io/ws"
+        remedy = f"needs TCP and appProtocol http, {wanted} for this kind of route"
         return Unresolved("UnsupportedProtocol", f"{field}: {text}: {remedy}")
     return Cluster(ServicePort(key.namespace, key.name, found.port), transport)

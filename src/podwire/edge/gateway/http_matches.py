@@ -16,6 +16,11 @@ def matches_of(rule: HTTPRouteRule) -> tuple[Match, ...]:
     return tuple(_match(one) for one in rule.matches or (HTTPRouteMatch(),))
 
 
+def headers_of(headers: Iterable[HTTPValueMatch]) -> tuple[ValueMatch, ...]:
+    """Return matches of headers, whose names ignore case."""
+    return tuple(_values((one.name.lower(), one) for one in headers))
+
+
 def _match(match: HTTPRouteMatch) -> Match:
     kind = PathType(match.path.type)
     value = match.path.value
@@ -24,7 +29,7 @@ def _match(match: HTTPRouteMatch) -> Match:
     return Match(
         path=PathMatch(kind, value),
         method=match.method or "",
-        headers=tuple(_values((one.name.lower(), one) for one in match.headers)),
+        headers=headers_of(match.headers),
         query=tuple(_values((one.name, one) for one in match.query_params)),
     )
 

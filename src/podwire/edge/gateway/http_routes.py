@@ -5,7 +5,7 @@ Source: gateway-api v1.6.3 `httproute_types.go`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -25,16 +25,17 @@ from podwire.edge.gateway.kinds.http_route import (
 )
 from podwire.edge.gateway.kinds.references import BackendObjectReference
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.model import filters as model
 from podwire.edge.model.backends import Cluster, WeightedBackend
-from podwire.edge.model.matches import PathType
+from podwire.edge.model.matches import Match, PathType
 from podwire.edge.model.routes import Forward, RedirectTo, Route, RouteName
 
 _BACKOFF = 0.025
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """An HTTPRoute in the terms of the model.
+    """An HTTPRoute or GRPCRoute in the terms of the model.
 
     Attributes:
         routes: in the order of the rules and their matches.
@@ -56,12 +57,20 @@ class Translated(msgspec.Struct, frozen=True):
 
 def translated(route: HTTPRoute, objects: Objects, listener_port: int = 80) -> Translated:
     """Return the route's part of the model. A redirect without port and scheme leads to `listener_port`."""
+    rules = [(rule, matches_of(rule)) for rule in route.spec.rules]
+    return translated_rules(owner("HTTPRoute", route.key), rules, objects, listener_port)
+
+
+def translated_rules(
+    route: Owner, rules: Iterable[tuple[HTTPRouteRule, tuple[Match, ...]]], objects: Objects, listener_port: int = 80
+) -> Translated:
+    """Return the part of the model of an HTTPRoute or GRPCRoute, from its rules and their matches."""
     work = _Translation(route, objects, listener_port)
     found: list[Route] = []
     refused: list[Unsupported] = []
-    for index, rule in enumerate(route.spec.rules):
+    for index, (rule, matches) in enumerate(rules):
         try:
-            found.extend(work.rule(rule, index))
+            found.extend(work.rule(rule, matches, index))
         except Unsupported as problem:
             refused.append(problem)
     unresolved, messages = tuple(work.unresolved), "; ".join(one.message for one in refused)
@@ -75,24 +84,25 @@ def translated(route: HTTPRoute, objects: Objects, listener_port: int = 80) -> T
 class _Translation:
     """Clusters and unresolved references are collected while rules are translated."""
 
-    def __init__(self, route: HTTPRoute, objects: Objects, listener_port: int) -> None:
+    def __init__(self, route: Owner, objects: Objects, listener_port: int) -> None:
         self._route = route
         self._objects = objects
         self._port = listener_port
-        self._referrer = Referrer("HTTPRoute", route.metadata.namespace)
+        self._referrer = Referrer(route.kind, route.namespace)
         self.clusters: dict[Cluster, None] = {}
         self.unresolved: list[Unresolved] = []
 
-    def rule(self, rule: HTTPRouteRule, index: int) -> Iterator[Route]:
+    def rule(self, rule: HTTPRouteRule, matches: tuple[Match, ...], index: int) -> Iterator[Route]:
         """Yield a route for each match. Raises Unsupported."""
         field = f"spec.rules[{index}]"
         filters = filters_of(rule.filters, f"{field}.filters")
-        _check_prefix(rule, filters, field)
+        _check_prefix(matches, filters, field)
         action = self._redirect(filters.redirect) if filters.redirect else self._forward(rule, filters, field)
-        for number, match in enumerate(matches_of(rule)):
-            key = self._route.key
+        for number, match in enumerate(matches):
             yield Route(
-                name=RouteName("HTTPRoute", key.namespace, key.name, index, number, rule.name or ""),
+                name=RouteName(
+                    self._route.kind, self._route.namespace, self._route.name, index, number, rule.name or ""
+                ),
                 match=match,
                 action=action,
                 request_headers=filters.request_headers,
@@ -104,7 +114,7 @@ class _Translation:
         return RedirectTo(msgspec.structs.replace(redirect, port=redirect.port or self._port))
 
     def _forward(self, rule: HTTPRouteRule, filters: Filters, field: str) -> Forward:
-        session = _session(rule.session_persistence, self._route.key.name, field)
+        session = _session(rule.session_persistence, self._route.name, field)
         sticky = session is not None
         shares = [
             self._share(one, f"{field}.backendRefs[{index}]", sticky) for index, one in enumerate(rule.backend_refs)
@@ -117,6 +127,7 @@ class _Translation:
             timeouts=_timeouts(rule.timeouts),
             retry=_retry(rule.retry),
             session=session,
+            is_websocket=self._route.kind == "HTTPRoute",
         )
 
     def _share(self, backend: HTTPBackendRef, field: str, sticky: bool) -> WeightedBackend:
@@ -153,11 +164,11 @@ class _Translation:
         return cluster.name, ""
 
 
-def _check_prefix(rule: HTTPRouteRule, filters: Filters, field: str) -> None:
+def _check_prefix(matches: tuple[Match, ...], filters: Filters, field: str) -> None:
     replaced = [one.prefix for one in (filters.redirect, filters.rewrite) if one is not None]
     if all(one is None for one in replaced):
         return
-    if any(one.path.type is not PathType.PREFIX for one in matches_of(rule)):
+    if any(one.path.type is not PathType.PREFIX for one in matches):
         message = f"{field}: ReplacePrefixMatch needs matches of type PathPrefix only: change the matches or the filter"
         raise Unsupported("UnsupportedValue", message, rejects_route=True)
 
