@@ -16,6 +16,7 @@ from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import NODES, PODS
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
+from podwire.lab.images.resolver import InHouse
 from podwire.lab.kubelet.kubelet import Kubelet, KubeletConfig
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
 from podwire.lab.network.topology import NodeAddresses
@@ -189,7 +190,7 @@ def _plugin() -> None:
 
 
 @contextlib.asynccontextmanager
-async def node(**in_house: str) -> AsyncIterator[NodeOfTest]:
+async def node(**in_house: InHouse) -> AsyncIterator[NodeOfTest]:
     """Everything started; call it inside a test that is `in_world`."""
     server, credentials = _keys()
     _plugin()

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from podwire.kube.coordination import AGENT_LEASES
+from podwire.kube.gateway_api import GROUP as GATEWAY_API
+from podwire.kube.gateway_api import PROXIES
 
 Object = dict[str, Any]
 
@@ -23,9 +25,25 @@ DNS = "podwire:dns"
 CONTROLLER = "podwire:controller"
 RELAY = "podwire:relay"
 """The process of a world that makes Services reachable from its host."""
+GATEWAY = "podwire:gateway-controller"
 
 Rule = tuple[str, tuple[str, ...], tuple[str, ...]]
 """API group, resources, verbs."""
+
+_STATUSES = tuple(
+    f"{kind}/status"
+    for kind in (
+        "gatewayclasses",
+        "gateways",
+        "listenersets",
+        "httproutes",
+        "grpcroutes",
+        "tlsroutes",
+        "tcproutes",
+        "udproutes",
+        "backendtlspolicies",
+    )
+)
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     AGENT: (
@@ -49,10 +67,31 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ("discovery.k8s.io", ("endpointslices",), READ),
         ("", ("events",), RECORD),
     ),
+    GATEWAY: (
+        (GATEWAY_API, ("*",), READ),
+        (GATEWAY_API, _STATUSES, ("patch",)),
+        (GATEWAY_API, ("gatewayclasses",), ("patch",)),  # the finalizer of a class in use
+        # Certificates are in any namespace. It lists none: it watches single objects that a Gateway refers to.
+        ("", ("secrets", "configmaps"), ("get", "list", "watch")),
+        ("", ("namespaces", "pods"), READ),
+        ("", ("services",), (*READ, "create", "patch", "delete")),
+        ("discovery.k8s.io", ("endpointslices",), (*READ, "create", "patch", "delete")),
+        # To own an object whose owner may not be deleted before it (OwnerReferencesPermissionEnforcement).
+        (GATEWAY_API, ("gateways/finalizers",), ("update",)),
+        ("", ("events",), RECORD),
+    ),
 }
 """By role: what it may do."""
 
 RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
+    GATEWAY: (
+        PROXIES,
+        (
+            ("", ("secrets",), ("create", "patch")),
+            ("apps", ("deployments",), (*READ, "create", "patch", "delete")),
+            ("coordination.k8s.io", ("leases",), ("get", "create", "patch")),
+        ),
+    ),
     # Agents that announce load balancers' addresses know by Leases which of them work.
     AGENT: (AGENT_LEASES, (("coordination.k8s.io", ("leases",), (*READ, *RECORD)),)),
 }
@@ -77,7 +116,12 @@ def account(namespace: str, name: str) -> Object:
     return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
 
 
-CERTIFICATE_SUBJECTS: Mapping[str, Object] = {AGENT: group(AGENTS), DNS: user(DNS), RELAY: user(RELAY)}
+CERTIFICATE_SUBJECTS: Mapping[str, Object] = {
+    AGENT: group(AGENTS),
+    DNS: user(DNS),
+    RELAY: user(RELAY),
+    GATEWAY: user(GATEWAY),
+}
 """Subjects where each program proves itself by a client certificate."""
 
 

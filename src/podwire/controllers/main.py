@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -34,9 +35,8 @@ from podwire.controllers.workloads.replicaset import ReplicaSets
 from podwire.controllers.workloads.statefulset import StatefulSets
 from podwire.kube.client import Client
 from podwire.kube.credentials import Credentials
-from podwire.kube.kinds import REPLICATION_CONTROLLERS, SERVICES
+from podwire.kube.kinds import REPLICATION_CONTROLLERS, Kind
 from podwire.kube.recorder import Recorder
-from podwire.kube.services import Service
 from podwire.kube.shared_informers import SharedInformers
 from podwire.kube.watch import Change
 
@@ -60,7 +60,7 @@ COMPONENTS = (
 
 
 class ControllersConfig(msgspec.Struct, frozen=True):
-    """`credentials` are those of system:kube-controller-manager. `service_listener` receives every change of a Service.
+    """`credentials` are those of system:kube-controller-manager. `listeners` receive every change of a kind.
 
     Without `balancer_pools` no provider serves Services of type LoadBalancer.
     """
@@ -68,7 +68,7 @@ class ControllersConfig(msgspec.Struct, frozen=True):
     credentials: Credentials
     node_health: NodeHealth = NodeHealth()
     balancer_pools: BalancerPools | None = None
-    service_listener: Callable[[Change[Service]], None] | None = None
+    listeners: tuple[tuple[Kind[Any], Callable[[Change[Any]], None]], ...] = ()
 
 
 async def run(config: ControllersConfig) -> None:
@@ -102,8 +102,8 @@ async def run(config: ControllersConfig) -> None:
         if config.balancer_pools is not None:
             cloud = LocalCloud(config.balancer_pools)
             loops[SERVICE_CONTROLLER] = ServiceController(*parts, events[SERVICE_CONTROLLER], cloud).run
-        if config.service_listener is not None:
-            informers.of(SERVICES).informer.subscribe(config.service_listener)
+        for kind, listener in config.listeners:
+            informers.of(kind).informer.subscribe(listener)
         collector = GarbageCollector(client, informers)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(informers.run())

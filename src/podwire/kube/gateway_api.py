@@ -14,3 +14,6 @@ CONTROLLER_NAME = "podwire.io/gateway-controller"
 
 CLASSES = ("podwire", "contour")
 """The GatewayClasses of a new world; the second so that manifests that name it apply unchanged."""
+
+PROXIES = "podwire-system"
+"""The namespace of the Envoys that serve Gateways, and of what they need."""

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from podwire.kube import apps, batch, coordination, core, discovery, disruption, endpoints, networking, services
+from podwire.kube.gateway_api import GROUP as GATEWAY_API
 from podwire.kube.meta import NamespacedName, Object
 
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -44,6 +45,8 @@ SERVICES = Kind("v1", "Service", "services", services.Service)
 CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", core.ConfigMap)
 SECRETS = Kind("v1", "Secret", "secrets", core.Secret)
 SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts", Object)
+GATEWAY_CLASSES = Kind(f"{GATEWAY_API}/v1", "GatewayClass", "gatewayclasses", Object, namespaced=False)
+"""By their names only: for who must know whether there are any."""
 EVENTS = Kind("v1", "Event", "events", Object)
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments", apps.Deployment)
 REPLICA_SETS = Kind("apps/v1", "ReplicaSet", "replicasets", apps.ReplicaSet)

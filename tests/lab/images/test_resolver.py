@@ -10,16 +10,17 @@ import pytest
 
 from podwire.kube.core import Pod
 from podwire.kube.services import Service
-from podwire.lab.container.plan import Call, Execute, Refuse
+from podwire.lab.container.plan import Call, Execute, Mount, Refuse
 from podwire.lab.images import loading
 from podwire.lab.images.resolution import Machine
-from podwire.lab.images.resolver import Catalog, Resolution
+from podwire.lab.images.resolver import Catalog, InHouse, Resolution
 from podwire.lab.images.store import Store
 from podwire.lab.standin import server
 from podwire.lab.standin.port import Port
 from tests.lab.images.building import Image, entry, oci, tar
 
-CATALOG = Catalog(Machine(lambda path: path in {"/bin/sh", "/usr/bin/env"}), {"podwire/dns": "a.b:main"})
+OWN = InHouse("a.b:main", {"/opt/x": "/files/x"})
+CATALOG = Catalog(Machine(lambda path: path in {"/bin/sh", "/usr/bin/env"}), {"podwire/dns": OWN})
 
 
 def find(container: dict[str, Any], *services: dict[str, Any]) -> Resolution:
@@ -71,6 +72,7 @@ def test_a_program_in_a_volume_is_looked_for_when_the_container_starts(command: 
 def test_our_own_images_take_named_arguments() -> None:
     found = find({"image": "podwire/dns", "args": ["--domain=cluster.local", "--empty="]})
     assert found.program == Call(function="a.b:main", arguments={"domain": "cluster.local", "empty": ""})
+    assert found.mounts == (Mount(source="/files/x", target="/opt/x", read_only=True),)
     assert isinstance(find({"image": "podwire/dns", "args": ["domain"]}).program, Refuse)
 
 

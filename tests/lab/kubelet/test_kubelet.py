@@ -16,6 +16,7 @@ from podwire.kube.kinds import CONFIG_MAPS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
 from podwire.lab.base.spawn import SpawnRequest
+from podwire.lab.images.resolver import InHouse
 from podwire.lab.shim import messages
 from podwire.lab.shim.client import ShimClient
 from tests.lab.nodes import PODS_FOLDER, is_ready, log_of, node, shell, state_of
@@ -347,7 +348,7 @@ async def test_a_network_that_is_not_ready_is_tried_again() -> None:
 
 @in_world
 async def test_images_of_our_own() -> None:
-    async with node(**{"podwire/test": "tests.lab.kubelet.test_kubelet:own_image"}) as home:
+    async with node(**{"podwire/test": InHouse("tests.lab.kubelet.test_kubelet:own_image")}) as home:
         await home.create("own", {"name": "main", "image": "podwire/test", "args": ["--word=hello"]})
         pod = await home.when("own", lambda p: state_of(p, key="lastState").get("terminated"))
         assert "stdout F hello" in log_of(pod)

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from podwire.kube.watch import Change
-from podwire.lab.relay import trigger
 from podwire.lab.relay.trigger import RelayTrigger
-from podwire.lab.supervisor import power
+from podwire.lab.supervisor import demand, power
 from tests.lab.relay.loopback import until
 from tests.lab.relay.services import HTTP, service
 
@@ -56,7 +55,7 @@ async def test_each_service_that_comes_for_outside_clients_requests_the_relay(sw
 
 
 async def test_a_request_that_fails_is_sent_again(switch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trigger, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(demand, "RETRY_SECONDS", 0.01)
     RelayTrigger("relay", switch)(WEB)
     await asyncio.sleep(0)
     with listening(switch) as listener:

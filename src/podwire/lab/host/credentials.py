@@ -18,6 +18,7 @@ ADMIN = "admin"
 CONTROLLERS = "controllers"
 DNS = "dns"
 RELAY = "relay"
+GATEWAY = "gateway"
 SERVER = "server"
 TOKENS = "tokens.key"
 """The key that signs the tokens of ServiceAccounts."""
@@ -45,6 +46,7 @@ def clients(topology: Topology) -> dict[str, tuple[str, tuple[str, ...]]]:
         CONTROLLERS: ("system:kube-controller-manager", ()),
         DNS: (permissions.DNS, ()),
         RELAY: (permissions.RELAY, ()),
+        GATEWAY: (permissions.GATEWAY, ()),
         **{runtime_of(node): (f"system:node:{node}", ("system:nodes",)) for node in nodes},
         **{agent_of(node): (f"{permissions.AGENT}:{node}", (permissions.AGENTS,)) for node in nodes},
     }

@@ -14,6 +14,7 @@ UNDERLAY = "underlay"
 API_SERVER = "apiserver"
 BOOTSTRAP = "bootstrap"
 RELAY = "relay"
+GATEWAY_CONTROLLER = "gateway-controller"
 LOW_PORTS = "low-ports"
 """The name of the descriptor that leads to the process for ports below 1024."""
 
@@ -51,6 +52,14 @@ def world_roles(
             str(paths.network("outside")),
             arguments,
             after=(UNDERLAY,),
+        ),
+        RoleSpec(
+            GATEWAY_CONTROLLER,
+            "podwire.lab.roles.entrypoints:gateway_controller",
+            underlay,
+            arguments,
+            after=(BOOTSTRAP,),
+            on_demand=True,
         ),
         *_router(services, arguments),
         *(role for node in topology.all_nodes() for role in _node_roles(node, arguments)),

@@ -13,7 +13,7 @@ from msgspec.structs import replace as replace_struct
 
 from podwire.kube.core import Container, Pod
 from podwire.kube.services import Service
-from podwire.lab.container.plan import REPORT, Call, Execute, Program, Refuse
+from podwire.lab.container.plan import REPORT, Call, Execute, Mount, Program, Refuse
 from podwire.lab.images import busybox as applets
 from podwire.lab.images import image_config, resolution
 from podwire.lab.images.errors import ImageError
@@ -31,6 +31,19 @@ VISIBLE = ("/usr/", "/bin/", "/sbin/")
 """Folders of the host in which a container sees programs."""
 
 
+class InHouse(msgspec.Struct, frozen=True):
+    """An image of podwire's own.
+
+    Attributes:
+        function: what runs, as "module:name".
+        files: files of the world, by their path in the container.
+
+    """
+
+    function: str
+    files: Mapping[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What runs for a container's image. `stand_in` describes what listens in its place; empty without a stand-in.
@@ -38,6 +51,7 @@ class Resolution:
     `image` and `image_root`: the image of the store and the folder of its files, where it is loaded. `trouble` is
     upstream's reason why it cannot be tried, beside the refusal's message. `applets` is the node's folder of links to
     busybox, for a container of the machine's programs; with `applets_first` they come before those on its PATH.
+    `mounts` are files of podwire's own images.
     """
 
     program: Program
@@ -49,6 +63,7 @@ class Resolution:
     trouble: str = ""
     applets: str = ""
     applets_first: bool = False
+    mounts: tuple[Mount, ...] = ()
 
 
 def this_machine() -> resolution.Machine:
@@ -81,13 +96,13 @@ def _is_program(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Finds what to run. `in_house` are podwire's own images: the function behind each, as "module:name".
+    """Finds what to run. `in_house` are podwire's own images.
 
     `applets` is the node's folder of links to busybox.
     """
 
     machine: resolution.Machine
-    in_house: Mapping[str, str]
+    in_house: Mapping[str, InHouse]
     store: Store | None = None
     applets: str = ""
 
@@ -169,7 +184,7 @@ def _never_pulled(container: Container) -> Resolution:
     return Resolution(Refuse(message=message), "", trouble=NEVER_PULLED)
 
 
-def _in_house(container: Container, function: str) -> Resolution:
+def _in_house(container: Container, image: InHouse) -> Resolution:
     """Arguments of podwire's own images all have the form `--name=value`."""
     image_id = f"podwire://in-house/{container.image}"
     arguments = {}
@@ -178,7 +193,8 @@ def _in_house(container: Container, function: str) -> Resolution:
         if not name.startswith("--") or not equals:
             return Resolution(Refuse(message=f"args {word!r}: {container.image} takes --name=value only"), image_id)
         arguments[name.removeprefix("--")] = value
-    return Resolution(Call(function=function, arguments=arguments), image_id)
+    mounts = tuple(Mount(source=file, target=path, read_only=True) for path, file in image.files.items())
+    return Resolution(Call(function=image.function, arguments=arguments), image_id, mounts=mounts)
 
 
 def _stand_in(pod: Pod, name: str, image: str, ports: tuple[Port, ...], addresses: tuple[str, ...]) -> Resolution:

@@ -50,8 +50,7 @@ NO_IMAGES = Path("/nonexistent")
 class KubeletConfig(msgspec.Struct, frozen=True):
     """Settings of the kubelet of one node. Its process must be in the node's network namespace.
 
-    `in_house` maps podwire's own images to the functions that run in their containers ("module:name"); `images` is
-    the folder of the user's image store, which need not exist.
+    `in_house` has podwire's own images by name; `images` is the folder of the user's image store, which need not exist.
     """
 
     node: NodeAddresses
@@ -66,7 +65,7 @@ class KubeletConfig(msgspec.Struct, frozen=True):
     dns_service: tuple[str, ...]
     upstream: tuple[str, ...]
     domain: str = "cluster.local"
-    in_house: Mapping[str, str] = msgspec.field(default_factory=dict)
+    in_house: Mapping[str, resolver.InHouse] = msgspec.field(default_factory=dict)
     images: Path = NO_IMAGES
 
 

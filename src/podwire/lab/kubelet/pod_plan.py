@@ -101,7 +101,7 @@ def container_plan(
         environment={**base, **image_config.environment(config), **values},
         folder=container.working_dir or config.working_dir or "/",
         identity=who,
-        mounts=(*links, *_mounts(pod, container, values, place), *_termination_file(container, place)),
+        mounts=(*links, *found.mounts, *_mounts(pod, container, values, place), *_termination_file(container, place)),
         restart="Never" if ephemeral else _restart(pod, container, init=init),
         init=init,
         ephemeral=ephemeral,

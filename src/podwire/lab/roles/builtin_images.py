@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Mapping
-from types import MappingProxyType
+
+import msgspec
 
 from podwire.dns import server
+from podwire.edge.instance import process as envoy_process
+from podwire.edge.instance.configuration import Instance
 from podwire.kube.credentials import Credentials
+from podwire.lab.images.resolver import InHouse
 from podwire.lab.roles.manifests import CREDENTIALS_PATH, DNS_IMAGE
 
-PROGRAMS: Mapping[str, str] = MappingProxyType({DNS_IMAGE: "podwire.lab.roles.builtin_images:dns"})
-"""For each image the function behind it; its arguments are the container's `args`, `--name=value` each."""
+ENVOY_IMAGE = "podwire/envoy"
+ENVOY_PROGRAM = "/opt/envoy/envoy"
 
 DNS_OPTIONS = frozenset({"server", "domain", "upstream", "cluster-ranges"})
+
+
+def programs() -> dict[str, InHouse]:
+    """For each image what runs; the function's arguments are the container's `args`, `--name=value` each."""
+    module = "podwire.lab.roles.builtin_images"
+    envoy = envoy_file()
+    return {
+        DNS_IMAGE: InHouse(f"{module}:dns"),
+        ENVOY_IMAGE: InHouse(f"{module}:envoy", {ENVOY_PROGRAM: envoy} if envoy else {}),
+    }
+
+
+def envoy_file() -> str:
+    """Return the path of Envoy's executable in the installed package; empty where `podwire[gateway]` is missing."""
+    found = importlib.util.find_spec("envoy")
+    folders = found.submodule_search_locations if found is not None else None
+    files = (f"{folder}/_bin/envoy" for folder in folders or ())
+    return next((file for file in files if os.access(file, os.X_OK)), "")
+
+
+def envoy(arguments: Mapping[str, str]) -> None:
+    """An Envoy of a Gateway. Raises SystemExit with Envoy's status."""
+    raise SystemExit(envoy_process.main(envoy_instance(arguments)))
+
+
+def envoy_instance(arguments: Mapping[str, str]) -> Instance:
+    """Read the options, which are the fields of Instance. Raises SystemExit for one that is not known or missing."""
+    given = {name.replace("-", "_"): value for name, value in arguments.items()}
+    defaults = {"program": ENVOY_PROGRAM, "address": envoy_process.listening_address()}
+    try:
+        return msgspec.convert({**defaults, **given}, Instance, strict=False)
+    except msgspec.ValidationError as error:
+        raise SystemExit(f"args: {error}") from None
 
 
 def dns(arguments: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from podwire.controllers import main as controllers_main
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.nodes.health import NodeHealth
 from podwire.kube.credentials import Credentials
+from podwire.kube.kinds import GATEWAY_CLASSES, SERVICES, Kind
+from podwire.kube.watch import Change
 from podwire.lab.base import paths
 from podwire.lab.base.zygote_client import ZygoteSpawner
 from podwire.lab.host import credentials
-from podwire.lab.host.role_specs import LOW_PORTS, RELAY
+from podwire.lab.host.role_specs import GATEWAY_CONTROLLER, LOW_PORTS, RELAY
 from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.kubelet import kubelet as node_runtime
 from podwire.lab.kubelet.node_dialer import UnixSocketDialer
@@ -37,8 +39,9 @@ from podwire.lab.network import underlay as world_underlay
 from podwire.lab.network.topology import Topology
 from podwire.lab.relay.trigger import RelayTrigger
 from podwire.lab.roles import bootstrap as world_bootstrap
-from podwire.lab.roles.builtin_images import PROGRAMS
+from podwire.lab.roles.builtin_images import ENVOY_IMAGE, programs
 from podwire.lab.roles.manifests import CREDENTIALS_FILES
+from podwire.lab.supervisor.demand import Demand
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
 from podwire.pods.runtime.installation import PLUGIN_TYPE, install, install_configuration
@@ -98,10 +101,38 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
     """All controllers."""
     topology = Topology.read(arguments)
     pools = BalancerPools(tuple(map(str, topology.public)), tuple(map(str, topology.internal)))
+    listeners: list[tuple[Kind[Any], Callable[[Change[Any]], None]]] = [(SERVICES, RelayTrigger(RELAY))]
+    if ServiceOptions.read(arguments).gateway_api != "none":
+        listeners.append((GATEWAY_CLASSES, _first_use(Demand(GATEWAY_CONTROLLER))))
     config = controllers_main.ControllersConfig(
-        _credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools, RelayTrigger(RELAY)
+        _credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools, tuple(listeners)
     )
     run(controllers_main.run(config))
+
+
+def _first_use(demand: Demand) -> Callable[[Change[Any]], None]:
+    """A world's GatewayClasses are created by the first request of a user for a kind of the Gateway API."""
+
+    def changed(change: Change[Any]) -> None:
+        if change.old is None:
+            demand.require()
+
+    return changed
+
+
+def gateway_controller(arguments: Arguments, _: Descriptors) -> None:
+    """The controller of the Gateway API, with its xDS server on the underlay."""
+    from podwire.edge.controller import main as gateway  # late: with gRPC, which a world without Gateways never needs
+
+    topology = Topology.read(arguments)
+    config = gateway.GatewayConfig(
+        credentials=_credentials(arguments, credentials.GATEWAY),
+        identity=GATEWAY_CONTROLLER,
+        server=str(topology.control4.ip),
+        bind=str(topology.control4.ip),
+        image=ENVOY_IMAGE,
+    )
+    run(gateway.run(config))
 
 
 def relay(arguments: Arguments, descriptors: Descriptors) -> None:
@@ -175,7 +206,7 @@ def runtime(arguments: Arguments, _: Descriptors) -> None:
         dns_service=topology.dns_service[:1],
         upstream=(str(topology.outside4.ip),),
         domain=topology.domain,
-        in_house=PROGRAMS,
+        in_house=programs(),
         images=Path(arguments["images"]),
     )
     run(node_runtime.run(config, ZygoteSpawner(paths.ZYGOTE_SOCKET)))

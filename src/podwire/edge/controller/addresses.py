@@ -1,0 +1,62 @@
+"""Keep the Service and the EndpointSlices of each Gateway, and read its addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from podwire.edge.controller import gateway_service
+from podwire.edge.controller.gateway_service import GATEWAY_LABEL, GatewayFront
+from podwire.kube.gateway_api import GROUP
+from podwire.kube.kinds import ENDPOINT_SLICES, SERVICES
+from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.services import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from podwire.edge.controller.live_objects import LiveObjects
+    from podwire.edge.controller.owned_objects import OwnedObjects
+    from podwire.kube.core import Pod
+
+
+def owner_of(item: Object) -> NamespacedName | None:
+    """Return the Gateway that owns a generated object; None for any other object."""
+    name = item.metadata.labels.get(GATEWAY_LABEL, "")
+    for owner in item.metadata.owner_references:
+        if owner.controller and owner.kind == "Gateway" and owner.api_version.startswith(f"{GROUP}/"):
+            return NamespacedName(item.metadata.namespace, owner.name) if owner.name == name else None
+    return None
+
+
+def addresses_of(service: Service | None) -> tuple[str, ...]:
+    """Return the addresses that the provider of load balancers gave to the Service: IP addresses and host names."""
+    if service is None:
+        return ()
+    return tuple(filter(None, (one.ip or one.hostname for one in service.status.load_balancer.ingress)))
+
+
+class Addresses:
+    """The Services of all Gateways, written by the leader."""
+
+    def __init__(self, objects: LiveObjects, owned: OwnedObjects) -> None:
+        self._objects = objects
+        self._owned = owned
+
+    def service(self, key: NamespacedName) -> Service | None:
+        """Return a Service."""
+        return self._objects.services.get(key)
+
+    async def provide(self, front: GatewayFront, pods: Iterable[Pod]) -> None:
+        """Create the Service and the EndpointSlices, or give them their form. Raises ApiError."""
+        key = gateway_service.name_of(front)
+        await self._owned.apply(SERVICES, key, gateway_service.service(front), self.service(key))
+        existing = self._objects.objects.endpoint_slices
+        for name, body in gateway_service.slices(front, pods).items():
+            slice_key = NamespacedName(key.namespace, name)
+            await self._owned.apply(ENDPOINT_SLICES, slice_key, body, existing.get(slice_key))
+
+    async def remove(self, gateway: NamespacedName, keep: NamespacedName | None = None) -> None:
+        """Delete the Services of a Gateway but the one to keep; their slices go with them. Raises ApiError."""
+        for key, service in tuple(self._objects.services.items()):
+            if key != keep and owner_of(service) == gateway:
+                await self._owned.delete(SERVICES, service)

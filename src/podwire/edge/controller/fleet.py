@@ -1,0 +1,138 @@
+"""The objects of a proxy: a Deployment of Envoys and the Secret by which they prove who they are. Pure."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.meta import NamespacedName
+
+PROXY_LABEL = "gateway.podwire.io/proxy"
+"""On Envoys' pods: the proxy that they are of."""
+CREDENTIALS_PATH, FILES_PATH = "/etc/envoy/credentials", "/run/envoy"
+PROBE_PORT = 19001
+USER = 65532
+"""No user of any image."""
+
+
+class FleetSettings(msgspec.Struct, frozen=True):
+    """What all Envoys of this controller have in common.
+
+    Attributes:
+        image: of Envoy's container.
+        server, port: where Envoys find the xDS server.
+        server_name: DNS name in its certificate.
+        replicas: Envoys of a proxy.
+        drain_seconds: longest time for which an Envoy that ends serves its connections.
+        cpu, memory: requested, and the limit of memory.
+
+    """
+
+    image: str
+    server: str
+    port: int
+    server_name: str
+    replicas: int = 1
+    drain_seconds: int = 30
+    workers: int = 2
+    cpu: str = "100m"
+    memory: str = "128Mi"
+    memory_limit: str = "1Gi"
+
+
+def name_of(proxy: str) -> NamespacedName:
+    """Return the name of the proxy's Deployment and Secret."""
+    return NamespacedName(PROXIES, f"envoy-{proxy}")
+
+
+def labels(proxy: str) -> dict[str, str]:
+    """Return the labels of its pods."""
+    return {"app.kubernetes.io/name": "envoy", "app.kubernetes.io/managed-by": "podwire", PROXY_LABEL: proxy}
+
+
+def secret(proxy: str, files: dict[str, bytes]) -> dict[str, Any]:
+    """Return the Secret with its certificate, its key and the authority of the xDS server."""
+    data = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    return {"metadata": {"name": name_of(proxy).name, "labels": labels(proxy)}, "data": data}
+
+
+def deployment(proxy: str, settings: FleetSettings) -> dict[str, Any]:
+    """Return the Deployment. An Envoy that ends is replaced first, and drains then."""
+    selector = {PROXY_LABEL: proxy}
+    template = {"metadata": {"labels": labels(proxy)}, "spec": _pod(proxy, settings, selector)}
+    return {
+        "metadata": {"name": name_of(proxy).name, "labels": labels(proxy)},
+        "spec": {
+            "replicas": settings.replicas,
+            "selector": {"matchLabels": selector},
+            "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": template,
+        },
+    }
+
+
+def _pod(proxy: str, settings: FleetSettings, selector: dict[str, str]) -> dict[str, Any]:
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selector},
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": settings.drain_seconds + 5,
+        "topologySpreadConstraints": [spread],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(proxy, settings)],
+        "volumes": [
+            {"name": "credentials", "secret": {"secretName": name_of(proxy).name, "defaultMode": 0o440}},
+            {"name": "files", "emptyDir": {}},
+        ],
+    }
+
+
+def _container(proxy: str, settings: FleetSettings) -> dict[str, Any]:
+    arguments = {
+        "node": "$(POD_NAME)",
+        "proxy": proxy,
+        "server": settings.server,
+        "port": settings.port,
+        "server-name": settings.server_name,
+        "credentials": CREDENTIALS_PATH,
+        "folder": FILES_PATH,
+        "probe-port": PROBE_PORT,
+        "workers": settings.workers,
+        "drain-seconds": settings.drain_seconds,
+    }
+    probe = {"httpGet": {"path": "/ready", "port": PROBE_PORT}, "periodSeconds": 1, "failureThreshold": 2}
+    return {
+        "name": "envoy",
+        "image": settings.image,
+        "args": [f"--{name}={value}" for name, value in arguments.items()],
+        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
+        "readinessProbe": probe,
+        "resources": {
+            "requests": {"cpu": settings.cpu, "memory": settings.memory},
+            "limits": {"memory": settings.memory_limit},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "credentials", "mountPath": CREDENTIALS_PATH, "readOnly": True},
+            {"name": "files", "mountPath": FILES_PATH},
+        ],
+    }

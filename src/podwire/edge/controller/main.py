@@ -1,0 +1,146 @@
+"""The gateway controller of one process: every one serves xDS, the leader writes to the API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+
+import aiohttp
+import msgspec
+
+from podwire.component import permissions, program
+from podwire.component.endpoints import Page, Pages, serving, verdict
+from podwire.component.informer_metrics import access_obstacles, of_informers
+from podwire.component.logs import LogFormat
+from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.edge.controller import identity as identities
+from podwire.edge.controller.fleet import FleetSettings
+from podwire.edge.controller.gateway_loop import GatewayLoop
+from podwire.edge.controller.live_objects import LiveObjects
+from podwire.edge.controller.translation import Translation
+from podwire.edge.xds import metrics as xds_metrics
+from podwire.edge.xds.proxy import Proxies
+from podwire.edge.xds.server import DiscoveryServer
+from podwire.kube import tls_buffers
+from podwire.kube.client import ApiError, Client
+from podwire.kube.credentials import Credentials
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.leader_election import LeaderElector
+from podwire.kube.meta import NamespacedName
+
+log = logging.getLogger(__name__)
+
+LEASE = "podwire-gateway-controller"
+NAME = "podwire-gateway-controller"
+PORT, XDS_PORT = 10247, 18000
+RETRY_SECONDS = 1.0
+
+
+class GatewayConfig(msgspec.Struct, frozen=True):
+    """Everything that a gateway controller is configured with.
+
+    Attributes:
+        credentials: the API server, and how to authenticate there.
+        identity: who leads, as its Lease names it; differs between all processes.
+        server: host name or address where Envoys find this program's xDS server.
+        image: of Envoy's containers.
+        bind: address of the xDS server.
+        xds_port: its port.
+        replicas: Envoys of each proxy.
+        drain_seconds: longest time for which an Envoy that ends serves its connections.
+        addresses: where `/healthz`, `/readyz` and `/metrics` answer.
+        log_format: text or json.
+        verbosity: 0 to 2.
+
+    """
+
+    credentials: Credentials
+    identity: str
+    server: str
+    image: str
+    bind: str = "0.0.0.0"  # noqa: S104 Envoys are pods of any node
+    xds_port: int = XDS_PORT
+    replicas: int = 1
+    drain_seconds: int = 30
+    addresses: tuple[tuple[str, int], ...] = ()
+    log_format: LogFormat = "text"
+    verbosity: int = 0
+
+    @property
+    def fleet(self) -> FleetSettings:
+        """What its Envoys have in common."""
+        return FleetSettings(self.image, self.server, self.xds_port, SERVER_NAME, self.replicas, self.drain_seconds)
+
+
+SERVER_NAME = f"{NAME}.{PROXIES}.svc"
+
+
+class GatewayController:
+    """One process."""
+
+    def __init__(self, config: GatewayConfig, client: Client) -> None:
+        self._config = config
+        self._client = client
+        self._objects = LiveObjects(client)
+        self._proxies = Proxies(lambda report: self._loop.reported(report))
+        self._translation = Translation(self._objects)
+        self._loop = GatewayLoop(client, self._objects, self._translation, self._proxies, config.fleet)
+        self._elector = LeaderElector(client, NamespacedName(PROXIES, LEASE), config.identity)
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises OSError where an address is taken."""
+        async with serving(self._pages(), self._config.addresses), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._objects.run())
+            identity = await _until_answered(lambda: identities.establish(self._client, SERVER_NAME))
+            server = DiscoveryServer(self._proxies, identity.server_credentials)
+            await server.start(f"{self._config.bind}:{self._config.xds_port}")
+            await self._objects.synced()
+            log.info("all kinds are known; starting to work")
+            tasks.create_task(self._loop.follow())
+            try:
+                await self._elector.run(lambda: self._loop.lead(identity))
+            finally:
+                await server.stop()
+
+    def _pages(self) -> Pages:
+        return {
+            "/healthz": lambda: Page("ok"),
+            "/readyz": self._readyz,
+            "/metrics": lambda: Page(exposition(self._families()), content_type=CONTENT_TYPE),
+        }
+
+    def _readyz(self) -> Page:
+        """Ready is who leads: Envoys connect to the process that judges what they have acknowledged."""
+        problem = self._elector.problem
+        obstacles = (*([str(problem)] if problem else ()), *access_obstacles(self._objects.informers))
+        return verdict(self._elector.leading and not obstacles, obstacles)
+
+    def _families(self) -> Iterator[Family]:
+        leading = (({}, float(self._elector.leading)),)
+        yield Family("podwire_gateway_leading", "1 while this process leads.", "gauge", leading)
+        yield from xds_metrics.families(self._proxies)
+        yield from of_informers(self._objects.informers)
+        yield from of_process()
+
+
+async def run(config: GatewayConfig) -> None:
+    """Serve until cancelled."""
+    async with Client(config.credentials, NAME, role=permissions.GATEWAY) as client:
+        await GatewayController(config, client).run()
+
+
+def main(config: GatewayConfig) -> None:
+    """Serve until SIGTERM or SIGINT; then another process leads at once."""
+    tls_buffers.shrink()
+    program.run(run(config), log_format=config.log_format, verbosity=config.verbosity)
+
+
+async def _until_answered(call: Callable[[], Awaitable[identities.Identity]]) -> identities.Identity:
+    """Return what the API server answers; a refusal or its absence is logged and the call repeated."""
+    while True:
+        try:
+            return await call()
+        except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("the authority of Envoys is not known: %s; again in %g s", error, RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)

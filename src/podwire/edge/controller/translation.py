@@ -1,0 +1,3 @@
+class Translation:
+    def __init__(self, objects):
+        pass

@@ -1,0 +1,148 @@
+"""The files of one Envoy: its bootstrap configuration with the listener for probes and metrics. Pure.
+
+Sources: envoy/config/bootstrap/v3/bootstrap.proto; Envoy's "Configuring Envoy as an edge proxy" and "Administration
+interface".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from podwire.edge.xds import bootstrap
+
+READY_PATH, METRICS_PATH = "/ready", "/metrics"
+CONFIGURATION_FILE = "envoy.json"
+ADMIN_SOCKET = "admin.sock"
+
+_TYPES = "type.googleapis.com/envoy"
+_ADMIN = "admin"
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """One Envoy.
+
+    Attributes:
+        program: path of Envoy's executable.
+        node: the pod's name: its node.id.
+        proxy: its node.cluster, and the common name of its certificate.
+        server: host name or address of the xDS server.
+        port: of the xDS server.
+        server_name: DNS name in the certificate of the xDS server.
+        credentials: folder with `tls.crt`, `tls.key` and `ca.crt`.
+        folder: an empty folder for its files, of this process only.
+        address: where it listens for probes.
+        probe_port: of `/ready` and `/metrics`.
+        workers: threads that serve connections.
+        drain_seconds: longest time from SIGTERM to the end, while clients finish their requests.
+        heap_bytes: memory at which it takes no further connections; 0: no limit.
+
+    """
+
+    program: str
+    node: str
+    proxy: str
+    server: str
+    port: int
+    server_name: str
+    credentials: str
+    folder: str
+    address: str = "::"
+    probe_port: int = 19001
+    workers: int = 2
+    drain_seconds: float = 30.0
+    heap_bytes: int = 0
+
+    @property
+    def admin_socket(self) -> str:
+        """Path of the admin interface."""
+        return f"{self.folder}/{ADMIN_SOCKET}"
+
+
+def files(instance: Instance) -> dict[str, str]:
+    """Return the files of its folder, by name."""
+    client = bootstrap.ClientFiles(instance.credentials, instance.server_name, instance.folder)
+    settings = bootstrap.Bootstrap(
+        instance.node, instance.proxy, instance.server, instance.port, instance.admin_socket, client
+    )
+    whole = bootstrap.configuration(settings)
+    resources = whole["static_resources"]
+    resources["clusters"].append(_admin_cluster(instance))
+    resources["listeners"] = [_probe_listener(instance)]
+    if instance.heap_bytes:
+        whole["overload_manager"] = _overload_manager(instance.heap_bytes)
+    return {CONFIGURATION_FILE: json.dumps(whole, indent=1), **bootstrap.sds_files(client)}
+
+
+def arguments(instance: Instance) -> tuple[str, ...]:
+    """Return the command line of Envoy."""
+    return (
+        instance.program,
+        "--config-path",
+        f"{instance.folder}/{CONFIGURATION_FILE}",
+        "--concurrency",
+        str(instance.workers),
+        "--log-level",
+        "warning",
+        "--disable-hot-restart",
+        # Connections of listeners that change are ended within this time.
+        "--drain-time-s",
+        str(max(1, int(instance.drain_seconds))),
+        "--drain-strategy",
+        "immediate",
+    )
+
+
+def _admin_cluster(instance: Instance) -> dict[str, Any]:
+    address = {"pipe": {"path": instance.admin_socket}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    assignment = {"cluster_name": _ADMIN, "endpoints": endpoints}
+    return {"name": _ADMIN, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
+
+
+def _probe_listener(instance: Instance) -> dict[str, Any]:
+    """Two paths of the admin interface for GET, and nothing else of it."""
+    method = {"name": ":method", "string_match": {"exact": "GET"}}
+    paths = {READY_PATH: "/ready", METRICS_PATH: "/stats/prometheus"}
+    routes = [
+        {"match": {"path": path, "headers": [method]}, "route": {"cluster": _ADMIN, "prefix_rewrite": target}}
+        for path, target in paths.items()
+    ]
+    manager = {
+        "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "probes",
+        "route_config": {"virtual_hosts": [{"name": "probes", "domains": ["*"], "routes": routes}]},
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{_TYPES}.extensions.filters.http.router.v3.Router"},
+            }
+        ],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    address: dict[str, Any] = {"address": instance.address, "port_value": instance.probe_port}
+    if ":" in instance.address:
+        address["ipv4_compat"] = True
+    return {
+        "name": "probes",
+        "stat_prefix": "probes",
+        "address": {"socket_address": address},
+        "filter_chains": [{"filters": filters}],
+        "ignore_global_conn_limit": True,
+    }
+
+
+def _overload_manager(heap_bytes: int) -> dict[str, Any]:
+    heap = f"{_TYPES}.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig"
+    monitor = "envoy.resource_monitors.fixed_heap"
+    actions = {"envoy.overload_actions.shrink_heap": 0.95, "envoy.overload_actions.stop_accepting_requests": 0.98}
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [{"name": monitor, "typed_config": {"@type": heap, "max_heap_size_bytes": heap_bytes}}],
+        "actions": [
+            {"name": name, "triggers": [{"name": monitor, "threshold": {"value": value}}]}
+            for name, value in actions.items()
+        ],
+    }
