@@ -1,1 +1,1 @@
-"""The program `podwire gateway-controller`: Gateways in, Envoys with their configuration and the objects' status out."""
+"""The program `podwire gateway-controller`: Gateways in, configured Envoys and status out."""

@@ -43,20 +43,26 @@ class LiveObjects:
     ) -> None:
         self.objects = Objects()
         self._changed = changed
-        pods, fleets = (msgspec.structs.replace(kind, within=PROXIES) for kind in (PODS, DEPLOYMENTS))
+        pods, fleets = (
+            msgspec.structs.replace(PODS, within=PROXIES),
+            msgspec.structs.replace(DEPLOYMENTS, within=PROXIES),
+        )
         self._pods: Informer[Pod] = Informer(client, pods, label_selector=PROXY_LABEL)
         self._deployments: Informer[Deployment] = Informer(client, fleets, label_selector=PROXY_LABEL)
         self._services: Informer[Service] = Informer(client, SERVICES)
         namespaces = Informer(client, NAMESPACES, keep=KeptObjects().namespace)
         slices = Informer(client, ENDPOINT_SLICES)
-        for kind, informer in ((SERVICES, self._services), (NAMESPACES, namespaces), (ENDPOINT_SLICES, slices)):
-            informer.subscribe(self._listener(kind))
+        self._services.subscribe(self._listener(SERVICES))
+        namespaces.subscribe(self._listener(NAMESPACES))
+        slices.subscribe(self._listener(ENDPOINT_SLICES))
         for fleet_informer in (self._pods, self._deployments):
             fleet_informer.subscribe(lambda _: fleet_changed())
         self.informers: tuple[Informer[Any], ...] = (
             self._pods, self._deployments, self._services, namespaces, slices,
         )  # fmt: skip
-        self._optional = {kind: OptionalInformer(client, kind, retry_seconds=NOT_SERVED_SECONDS) for kind in KINDS}
+        self._optional: dict[Kind[Any], OptionalInformer[Any]] = {
+            kind: OptionalInformer(client, kind, retry_seconds=NOT_SERVED_SECONDS) for kind in KINDS
+        }
         for kind, optional in self._optional.items():
             optional.subscribe(self._listener(kind))
         self._secrets: NamedObjects[Secret] = NamedObjects(client, SECRETS, self._listener(SECRETS))
@@ -84,8 +90,10 @@ class LiveObjects:
 
     async def synced(self) -> None:
         """Return when every kind is known, and each object that something refers to."""
-        for feed in (*self.informers, *self._optional.values()):
-            await feed.synced.wait()
+        for informer in self.informers:
+            await informer.synced.wait()
+        for optional in self._optional.values():
+            await optional.synced.wait()
         self.follow_references()
         await self._secrets.synced()
         await self._config_maps.synced()
@@ -93,8 +101,12 @@ class LiveObjects:
     async def run(self) -> None:
         """Follow the API server until cancelled. Raises ListenerError."""
         async with asyncio.TaskGroup() as tasks:
-            for feed in (*self.informers, *self._optional.values(), self._secrets, self._config_maps):
-                tasks.create_task(feed.run())
+            for informer in self.informers:
+                tasks.create_task(informer.run())
+            for optional in self._optional.values():
+                tasks.create_task(optional.run())
+            tasks.create_task(self._secrets.run())
+            tasks.create_task(self._config_maps.run())
 
     def _listener(self, kind: Kind[Any]) -> Callable[[Change[Any]], None]:
         def changed(change: Change[Any]) -> None:

@@ -17,10 +17,8 @@ from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_proce
 from podwire.edge.controller import identity as identities
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
-from podwire.edge.controller.live_objects import LiveObjects
-from podwire.edge.controller.translation import Translation
 from podwire.edge.xds import metrics as xds_metrics
-from podwire.edge.xds.proxy import Proxies
+from podwire.edge.xds.proxy import Proxies, Report
 from podwire.edge.xds.server import DiscoveryServer
 from podwire.kube import tls_buffers
 from podwire.kube.client import ApiError, Client
@@ -82,11 +80,13 @@ class GatewayController:
     def __init__(self, config: GatewayConfig, client: Client) -> None:
         self._config = config
         self._client = client
-        self._objects = LiveObjects(client)
-        self._proxies = Proxies(lambda report: self._loop.reported(report))
-        self._translation = Translation(self._objects)
-        self._loop = GatewayLoop(client, self._objects, self._translation, self._proxies, config.fleet)
+        self._proxies = Proxies(self._reported)
+        self._loop = GatewayLoop(client, self._proxies, config.fleet)
+        self._objects = self._loop.live
         self._elector = LeaderElector(client, NamespacedName(PROXIES, LEASE), config.identity)
+
+    def _reported(self, report: Report) -> None:
+        self._loop.reported(report)
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError where an address is taken."""
@@ -117,7 +117,7 @@ class GatewayController:
         return verdict(self._elector.leading and not obstacles, obstacles)
 
     def _families(self) -> Iterator[Family]:
-        leading = (({}, float(self._elector.leading)),)
+        leading: tuple[tuple[dict[str, str], float], ...] = (({}, float(self._elector.leading)),)
         yield Family("podwire_gateway_leading", "1 while this process leads.", "gauge", leading)
         yield from xds_metrics.families(self._proxies)
         yield from of_informers(self._objects.informers)
