@@ -7,10 +7,11 @@ import pytest
 from aiohttp import web
 
 from podwire.kube.client import ApiError
+from podwire.kube.conditions import with_condition
 from podwire.kube.core import Node
 from podwire.kube.kinds import NODES
 from podwire.kube.meta import Condition
-from podwire.kube.status_writer import StatusWriter, with_condition
+from podwire.kube.status_writer import StatusWriter
 from tests.kube.fake_server import connected
 
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)

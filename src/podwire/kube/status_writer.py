@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from podwire.kube.backoff import Backoff
 from podwire.kube.client import ApiError
-from podwire.kube.meta import Condition, Object, timestamp
+from podwire.kube.meta import Object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
@@ -72,24 +71,3 @@ class StatusWriter(Generic[ObjectT]):
             if error.reason != "NotFound":
                 raise
             return None
-
-
-def with_condition(conditions: Iterable[Condition], new: Condition, now: datetime) -> tuple[Condition, ...]:
-    """The conditions with this one in place of the one of its type, or at the end.
-
-    The transition time changes with the status only. Source: k8s.io/apimachinery `api/meta/conditions.go`.
-    """
-    before = tuple(conditions)
-    old = next((one for one in before if one.type == new.type), None)
-    same = old is not None and old.status == new.status and old.last_transition_time
-    stamped = Condition(
-        type=new.type,
-        status=new.status,
-        reason=new.reason,
-        message=new.message,
-        observed_generation=new.observed_generation,
-        last_transition_time=old.last_transition_time if same and old is not None else timestamp(now),
-    )
-    if old is None:
-        return (*before, stamped)
-    return tuple(stamped if one.type == new.type else one for one in before)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from podwire.kube.watch import Change
+from podwire.lab.relay import demand
 from podwire.lab.relay.trigger import RelayTrigger
-from podwire.lab.supervisor import demand, power
+from podwire.lab.supervisor import power
 from tests.lab.relay.loopback import until
 from tests.lab.relay.services import HTTP, service
 

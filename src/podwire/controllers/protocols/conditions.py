@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from podwire.kube.conditions import with_condition
 from podwire.kube.meta import Condition
-from podwire.kube.status_writer import with_condition
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -16,9 +16,9 @@ import msgspec
 from podwire.controllers.ranges.ledger import RangeError, RangeLedger
 from podwire.kube.cache import changed_key
 from podwire.kube.client import STRATEGIC_MERGE_PATCH, ApiError
+from podwire.kube.conditions import with_condition
 from podwire.kube.kinds import NODES
 from podwire.kube.meta import Condition, NamespacedName
-from podwire.kube.status_writer import with_condition
 from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:

@@ -14,16 +14,22 @@ from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.kinds.gateway_class import GatewayClass
 from podwire.edge.gateway.kinds.http_route import HTTPRoute
+from podwire.kube.conditions import with_condition
 from podwire.kube.gateway_api import CONTROLLER_NAME, GROUP
 from podwire.kube.meta import Condition
-from podwire.kube.status_writer import with_condition
 
 FEATURES = (
     "Gateway",
     "GatewayPort8080",
     "HTTPRoute",
+    "HTTPRoute303RedirectStatusCode",
+    "HTTPRoute307RedirectStatusCode",
+    "HTTPRoute308RedirectStatusCode",
+    "HTTPRouteBackendProtocolH2C",
+    "HTTPRouteBackendProtocolWebSocket",
     "HTTPRouteBackendRequestHeaderModification",
     "HTTPRouteBackendTimeout",
+    "HTTPRouteCORS",
     "HTTPRouteHostRewrite",
     "HTTPRouteMethodMatching",
     "HTTPRouteNamedRouteRule",
@@ -116,7 +122,8 @@ def route_status(
     for one in found:
         reason, message = one.reason, one.message
         if reason == "Accepted" and (translated.unsupported or refusal):
-            reason, message = "UnsupportedValue", translated.unsupported or refusal
+            reason = translated.unsupported_reason or "UnsupportedValue"
+            message = translated.unsupported or refusal
         conditions = [_condition("Accepted", reason == "Accepted", reason, message, generation)]
         bad = translated.unresolved[0] if translated.unresolved else None
         messages = "; ".join(each.message for each in translated.unresolved)

@@ -7,7 +7,7 @@ from pathlib import Path
 from podwire.kube.services import EXPOSED_TYPES, Service
 from podwire.kube.watch import Change
 from podwire.lab.base import paths
-from podwire.lab.supervisor.demand import Demand
+from podwire.lab.relay.demand import Demand
 
 
 class RelayTrigger:

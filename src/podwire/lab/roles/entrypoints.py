@@ -37,11 +37,11 @@ from podwire.lab.kubelet.node_dialer import UnixSocketDialer
 from podwire.lab.network import external_network, upstream_dns
 from podwire.lab.network import underlay as world_underlay
 from podwire.lab.network.topology import Topology
+from podwire.lab.relay.demand import Demand
 from podwire.lab.relay.trigger import RelayTrigger
 from podwire.lab.roles import bootstrap as world_bootstrap
 from podwire.lab.roles.builtin_images import ENVOY_IMAGE, programs
 from podwire.lab.roles.manifests import CREDENTIALS_FILES
-from podwire.lab.supervisor.demand import Demand
 from podwire.pods.mode import Mode
 from podwire.pods.model import Cluster
 from podwire.pods.runtime.installation import PLUGIN_TYPE, install, install_configuration
