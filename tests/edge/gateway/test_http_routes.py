@@ -12,7 +12,17 @@ from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.edge.gateway.kinds.reference_grant import ReferenceGrant
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.model.backends import Transport
-from podwire.edge.model.filters import Cors, Header, HeaderChanges, Mirror, Redirect, Retry, Rewrite, Timeouts
+from podwire.edge.model.filters import (
+    Cors,
+    ExternalAuth,
+    Header,
+    HeaderChanges,
+    Mirror,
+    Redirect,
+    Retry,
+    Rewrite,
+    Timeouts,
+)
 from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch, ValueType
 from podwire.edge.model.routes import Forward, RedirectTo
 from podwire.kube.services import Service
@@ -281,3 +291,69 @@ def test_rule_that_is_not_supported_is_dropped() -> None:
 def test_route_without_any_supported_rule_is_refused() -> None:
     found = of({"filters": [{"type": "ExtensionRef"}]})
     assert (found.unsupported_reason, found.routes, found.dropped) == ("UnsupportedValue", (), "")
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_supported"),
+    [
+        ("/a/[0-9]{1,3}(?:/b)?", True),
+        ("(?i)/a", True),
+        ("(?P<name>a)+", True),
+        ("a{1000}", True),
+        ("a(?=b)", False),
+        ("(?<!a)b", False),
+        (r"(a)\1", False),
+        ("a++", False),
+        (r"\*+[*+]+", True),
+        (r"\\\\1", True),
+        (r"[\1]", False),
+        (r"\u0041", False),
+        ("(?x)a", False),
+        ("(a", False),
+        ("(a{100}){100}", False),
+        ("a{1001}", False),
+    ],
+)
+def test_expression_that_a_proxy_refuses_drops_its_rule_only(expression: str, is_supported: bool) -> None:
+    path = {"path": {"type": "RegularExpression", "value": expression}}
+    header = {"headers": [{"name": "a", "type": "RegularExpression", "value": expression}]}
+    for match in (path, header):
+        found = of({"matches": [match]}, {"name": "good"})
+        assert [one.name.rule_name for one in found.routes] == (["", "good"] if is_supported else ["good"])
+        assert bool(found.dropped) is not is_supported
+
+
+@pytest.mark.parametrize(("value", "is_supported"), [("a b\tc", True), ("a\nb", False), ("a\x00", False)])
+def test_value_with_control_characters_drops_its_rule(value: str, is_supported: bool) -> None:
+    filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "A", "value": value}]}}]
+    assert bool(of({"filters": filters}).routes) is is_supported
+
+
+@pytest.mark.parametrize(
+    ("path", "is_supported"), [(None, True), ({"type": "ReplaceFullPath", "replaceFullPath": "/x"}, False)]
+)
+def test_rewrite_of_one_backend_is_of_its_hostname(path: dict[str, Any] | None, is_supported: bool) -> None:
+    rewrite = {"type": "URLRewrite", "urlRewrite": {"hostname": "a.org", "path": path}}
+    found = of({"backendRefs": [{"name": "web", "port": 80, "filters": [rewrite]}]})
+    assert bool(found.routes) is is_supported
+    assert ("spec.rules[0].backendRefs[0].filters" in found.unsupported) is not is_supported
+
+
+def test_external_authorization() -> None:
+    auth = {"protocol": "HTTP", "backendRef": {"name": "db", "port": 80}, "http": {"path": "/check"}}
+    found = of({"filters": [{"type": "ExternalAuth", "externalAuth": {**auth, "forwardBody": {"maxSize": 9}}}]})
+    assert found.routes[0].auth == ExternalAuth("shop/db/80/http1", "HTTP", "/check", max_body=9)
+    assert [one.name for one in found.clusters] == ["shop/db/80/http1"]
+
+
+def test_external_authorization_over_grpc_speaks_http2() -> None:
+    auth = {"protocol": "GRPC", "backendRef": {"name": "db", "port": 80}}
+    found = of({"filters": [{"type": "ExternalAuth", "externalAuth": auth}]})
+    assert [one.name for one in found.clusters] == ["shop/db/80/h2c"]
+
+
+def test_external_authorization_without_its_service_is_kept() -> None:
+    auth = {"protocol": "GRPC", "backendRef": {"name": "no", "port": 80}}
+    found = of({"filters": [{"type": "ExternalAuth", "externalAuth": auth}]})
+    assert found.routes[0].auth == ExternalAuth("", "GRPC")
+    assert [one.reason for one in found.unresolved] == ["BackendNotFound"]

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from podwire.edge.gateway.expressions import has_control_characters
 from podwire.edge.gateway.kinds.http_route import (
     HTTPCORSFilter,
+    HTTPExternalAuthFilter,
     HTTPHeader,
     HTTPHeaderFilter,
     HTTPPathModifier,
@@ -46,6 +48,7 @@ class Filters(msgspec.Struct, frozen=True):
     redirect: Redirect | None = None
     cors: Cors | None = None
     mirrors: tuple[HTTPRequestMirrorFilter, ...] = ()
+    auth: HTTPExternalAuthFilter | None = None
 
 
 def filters_of(filters: Iterable[HTTPRouteFilter], field: str) -> Filters:
@@ -53,6 +56,7 @@ def filters_of(filters: Iterable[HTTPRouteFilter], field: str) -> Filters:
     found = Filters()
     for index, one in enumerate(filters):
         found = _with(found, one, f"{field}[{index}]")
+    _check_texts(found, field)
     if found.redirect and found.rewrite:
         message = f"{field}: URLRewrite and RequestRedirect exclude each other: remove one of them"
         raise Unsupported("IncompatibleFilters", message, rejects_route=True)
@@ -72,8 +76,20 @@ def _with(found: Filters, one: HTTPRouteFilter, field: str) -> Filters:
         return msgspec.structs.replace(found, rewrite=_rewrite(one.url_rewrite))
     if one.type == "CORS" and one.cors:
         return msgspec.structs.replace(found, cors=_cors(one.cors))
+    if one.type == "ExternalAuth" and one.external_auth:
+        return msgspec.structs.replace(found, auth=one.external_auth)
     message = f"{field}.type: filter {one.type} is not supported: remove it"
     raise Unsupported("UnsupportedValue", message)
+
+
+def _check_texts(found: Filters, field: str) -> None:
+    """Raise Unsupported where a value would make the proxy refuse the routes of the whole domain."""
+    changes = (found.request_headers, found.response_headers)
+    texts = [one.value for each in changes for one in (*each.set, *each.add)]
+    for path in (found.rewrite, found.redirect):
+        texts += [text for text in (path.full_path, path.prefix) if text] if path else []
+    if any(has_control_characters(one) for one in texts):
+        raise Unsupported("UnsupportedValue", f"{field}: a value has control characters: remove them")
 
 
 def _changes(changes: HTTPHeaderFilter) -> HeaderChanges:

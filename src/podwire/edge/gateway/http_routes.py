@@ -11,11 +11,15 @@ import msgspec
 
 from podwire.edge.gateway.backends import Unresolved, resolve
 from podwire.edge.gateway.durations import seconds
+from podwire.edge.gateway.expressions import expression_problem
 from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.http_filters import Filters, Unsupported, filters_of
 from podwire.edge.gateway.http_matches import matches_of
 from podwire.edge.gateway.kinds.http_route import (
+    GRPCAuth,
+    HTTPAuth,
     HTTPBackendRef,
+    HTTPExternalAuthFilter,
     HTTPRequestMirrorFilter,
     HTTPRoute,
     HTTPRouteRetry,
@@ -27,8 +31,8 @@ from podwire.edge.gateway.kinds.references import BackendObjectReference
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.model import filters as model
-from podwire.edge.model.backends import Cluster, WeightedBackend
-from podwire.edge.model.matches import Match, PathType
+from podwire.edge.model.backends import Cluster, Transport, WeightedBackend
+from podwire.edge.model.matches import Match, PathType, ValueType
 from podwire.edge.model.routes import Forward, RedirectTo, Route, RouteName
 
 _BACKOFF = 0.025
@@ -97,6 +101,8 @@ class _Translation:
         field = f"spec.rules[{index}]"
         filters = filters_of(rule.filters, f"{field}.filters")
         _check_prefix(matches, filters, field)
+        _check_expressions(matches, field)
+        auth = self._auth(filters.auth, f"{field}.filters") if filters.auth else None
         action = self._redirect(filters.redirect) if filters.redirect else self._forward(rule, filters, field)
         for number, match in enumerate(matches):
             yield Route(
@@ -108,6 +114,7 @@ class _Translation:
                 request_headers=filters.request_headers,
                 response_headers=filters.response_headers,
                 cors=filters.cors,
+                auth=auth,
             )
 
     def _redirect(self, redirect: model.Redirect) -> RedirectTo:
@@ -132,8 +139,11 @@ class _Translation:
 
     def _share(self, backend: HTTPBackendRef, field: str, sticky: bool) -> WeightedBackend:
         filters = filters_of(backend.filters, f"{field}.filters")
-        if filters.mirrors or filters.cors or filters.redirect:
-            raise Unsupported("UnsupportedValue", f"{field}.filters: only headers and URLRewrite are supported here")
+        path = filters.rewrite and (filters.rewrite.full_path, filters.rewrite.prefix) != (None, None)
+        if filters.mirrors or filters.cors or filters.redirect or filters.auth or path:
+            remedy = "move the others to the rule's filters"
+            message = f"{field}.filters: a backend may have changes of headers and of the hostname: {remedy}"
+            raise Unsupported("UnsupportedValue", message)
         cluster, problem = self._cluster(backend, field, sticky)
         return WeightedBackend(
             cluster=cluster,
@@ -146,22 +156,48 @@ class _Translation:
 
     def _mirror(self, mirror: HTTPRequestMirrorFilter, field: str) -> model.Mirror | None:
         """Return None where the backend is not resolved: its copies are not sent."""
-        cluster, _ = self._cluster(mirror.backend_ref, f"{field}.requestMirror.backendRef", sticky=False)
+        cluster, _ = self._cluster(mirror.backend_ref, f"{field}.requestMirror.backendRef")
         if not cluster:
             return None
         if mirror.fraction:
             return model.Mirror(cluster, mirror.fraction.numerator, mirror.fraction.denominator)
         return model.Mirror(cluster, 100 if mirror.percent is None else mirror.percent)
 
-    def _cluster(self, reference: BackendObjectReference, field: str, sticky: bool) -> tuple[str, str]:
-        """Return the cluster's name, or empty and what is wrong."""
+    def _auth(self, auth: HTTPExternalAuthFilter, field: str) -> model.ExternalAuth:
+        """Without a cluster, requests are answered by 500."""
+        transport = Transport.H2C if auth.protocol == "GRPC" else None
+        cluster, _ = self._cluster(auth.backend_ref, f"{field}.externalAuth.backendRef", transport=transport)
+        http, grpc = auth.http or HTTPAuth(), auth.grpc or GRPCAuth()
+        return model.ExternalAuth(
+            cluster=cluster,
+            protocol=auth.protocol,
+            path=http.path,
+            request_headers=http.allowed_headers if auth.protocol == "HTTP" else grpc.allowed_headers,
+            response_headers=http.allowed_response_headers,
+            max_body=auth.forward_body.max_size if auth.forward_body else 0,
+        )
+
+    def _cluster(
+        self, reference: BackendObjectReference, field: str, sticky: bool = False, transport: Transport | None = None
+    ) -> tuple[str, str]:
+        """Return the cluster's name, or empty and what is wrong. `transport` replaces that of the appProtocol."""
         found = resolve(reference, field, self._referrer, self._objects)
         if isinstance(found, Unresolved):
             self.unresolved.append(found)
             return "", found.message
-        cluster = msgspec.structs.replace(found, is_sticky=sticky)
+        cluster = msgspec.structs.replace(found, is_sticky=sticky, transport=transport or found.transport)
         self.clusters[cluster] = None
         return cluster.name, ""
+
+
+def _check_expressions(matches: Iterable[Match], field: str) -> None:
+    """A proxy would refuse all routes of the domain for one expression that is not of RE2."""
+    for match in matches:
+        found = [match.path.value] if match.path.type is PathType.REGEX else []
+        found += [one.value for one in (*match.headers, *match.query) if one.type is ValueType.REGEX]
+        for problem in filter(None, map(expression_problem, found)):
+            message = f"{field}.matches: the regular expression {problem}: write one of RE2"
+            raise Unsupported("UnsupportedValue", message)
 
 
 def _check_prefix(matches: tuple[Match, ...], filters: Filters, field: str) -> None:
