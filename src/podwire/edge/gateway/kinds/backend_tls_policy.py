@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from podwire.edge.gateway.kinds.references import CORE, LocalObjectReference, ParentReference
 from podwire.kube.gateway_api import GROUP
 from podwire.kube.kinds import Kind
@@ -34,7 +36,7 @@ class BackendTLSPolicyValidation(Struct, frozen=True):
     """How a backend's certificate is verified."""
 
     ca_certificate_refs: tuple[LocalObjectReference, ...] = ()
-    well_known_ca_certificates: str | None = None
+    well_known_ca_certificates: str | None = msgspec.field(default=None, name="wellKnownCACertificates")
     hostname: str = ""
     subject_alt_names: tuple[SubjectAltName, ...] = ()
 
