@@ -266,6 +266,8 @@ async def test_hosts_are_wildcards_with_any_port_and_may_be_misdirected(edge: Ed
     assert (await edge.get("/", host="wild.test"))[0] == 404
     assert (await edge.get("/plain", host="shop.test:1234"))[0] == 200
     assert (await edge.get("/plain", host="elsewhere.test"))[0] == 421
+    assert (await edge.get("/plain", host="elsewhere.test."))[0] == 421, "the same name, written in full"
+    assert (await edge.get("/plain", host="shop.test.:1234"))[0] == 200
 
 
 async def test_headers_are_set_added_and_removed(edge: Edge) -> None:

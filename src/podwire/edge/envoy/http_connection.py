@@ -37,6 +37,7 @@ def http_filter(table: str, options: ProxyOptions) -> Any:
         server_header_transformation=_MANAGER.PASS_THROUGH,
         normalize_path={"value": True},
         merge_slashes=True,
+        strip_trailing_host_dot=True,
         path_with_escaped_slashes_action=_MANAGER.UNESCAPE_AND_REDIRECT,
         request_headers_timeout=duration(HEADERS_SECONDS),
         common_http_protocol_options=protocol_pb2.HttpProtocolOptions(
