@@ -16,10 +16,11 @@ from podwire.edge.controller.gateway_service import GatewayFront, is_ready
 from podwire.edge.controller.live_objects import LiveObjects
 from podwire.edge.controller.owned_objects import OwnedObjects
 from podwire.edge.controller.proxy_ports import ProxyPorts
-from podwire.edge.controller.translation import Translation, ports_of
+from podwire.edge.controller.translation import REQUEST_ROUTES, Translation, ports_of
 from podwire.edge.gateway import statuses
 from podwire.edge.gateway.kinds.gateway import GATEWAYS, Gateway
 from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
+from podwire.edge.gateway.kinds.grpc_route import GRPC_ROUTES, GRPCRoute
 from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES, HTTPRoute
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.xds.resource import VIRTUAL_HOST, Key
@@ -113,7 +114,7 @@ class GatewayLoop:
         if self._queue is not None:
             for one in dirty:
                 self._queue.add(one)
-                if one.kind == "HTTPRoute":  # its parents count it
+                if one.kind in REQUEST_ROUTES:  # its parents count it
                     for attachment in self._translation.attachments(one):
                         self._queue.add(owner("Gateway", attachment.gateway))
 
@@ -140,7 +141,7 @@ class GatewayLoop:
                 await self._class(key)
             case "Gateway":
                 await self._gateway(key)
-            case "HTTPRoute":
+            case "HTTPRoute" | "GRPCRoute":
                 await self._route(key)
             case _ if key.kind == PROXY and self._identity is not None:
                 await self._fleets.provide(self._identity, key.name)
@@ -189,13 +190,17 @@ class GatewayLoop:
 
     async def _route(self, key: Owner) -> None:
         item = self._objects.routes.get(key)
-        if not isinstance(item, HTTPRoute):
+        if not isinstance(item, HTTPRoute | GRPCRoute):
             return
         found, rules = self._translation.attachments(key), self._translation.translated(key)
         refusal = self._refusal(found)
         now = datetime.now(UTC)
-        writer = StatusWriter(self._client, HTTP_ROUTES)
-        await writer.write(item, lambda one: statuses.route_status(one, found, rules, refusal, now))
+        if isinstance(item, GRPCRoute):
+            grpc = StatusWriter(self._client, GRPC_ROUTES)
+            await grpc.write(item, lambda one: statuses.route_status(one, found, rules, refusal, now))
+            return
+        http = StatusWriter(self._client, HTTP_ROUTES)
+        await http.write(item, lambda one: statuses.route_status(one, found, rules, refusal, now))
 
     def _refusal(self, found: Iterable[Any]) -> str:
         """Return why an Envoy refuses a virtual host that the route is in; empty where none does."""

@@ -12,14 +12,15 @@ import msgspec
 
 from podwire.edge.controller.proxy_ports import ProxyPorts
 from podwire.edge.envoy import rows
-from podwire.edge.gateway import virtual_hosts
+from podwire.edge.gateway import grpc_routes, http_routes, virtual_hosts
 from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.attachment import Attachment, attachments
 from podwire.edge.gateway.certificates import certificate
 from podwire.edge.gateway.domains import base_domains
 from podwire.edge.gateway.endpoints import endpoints
 from podwire.edge.gateway.grants import Referrer
-from podwire.edge.gateway.http_routes import Translated, translated
+from podwire.edge.gateway.http_routes import Translated
+from podwire.edge.gateway.kinds.grpc_route import GRPCRoute
 from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.edge.gateway.kinds.references import SecretObjectReference
 from podwire.edge.gateway.listeners import listener_states
@@ -31,6 +32,9 @@ from podwire.edge.model.routes import VirtualHost
 from podwire.edge.model.tls import Certificate
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
+
+REQUEST_ROUTES = frozenset(("HTTPRoute", "GRPCRoute"))
+"""Kinds of routes whose rules are for requests."""
 
 Host = tuple[str, str]
 """Route table and domain."""
@@ -106,12 +110,12 @@ class Translation:
     def rows_of(self, owners: Iterable[Owner]) -> dict[str, Difference]:
         """Derive these owners again; return what is different by proxy."""
         gateways = {one.key for one in owners if one.kind == "Gateway"}
-        routes = {one for one in owners if one.kind == "HTTPRoute"}
+        routes = {one for one in owners if one.kind in REQUEST_ROUTES}
         proxies: set[str] = set()
         hosts: set[Host] = set()
         for key in sorted(gateways):
             hosts |= self._derive_gateway(key, proxies)
-            routes |= {owner for owner, _ in self._objects.routes_of("Gateway", key) if owner.kind == "HTTPRoute"}
+            routes |= {owner for owner, _ in self._objects.routes_of("Gateway", key) if owner.kind in REQUEST_ROUTES}
         for owner in sorted(routes):
             hosts |= self._derive_route(owner)
         changed = {one.key for one in owners if one.kind == "Service"}
@@ -188,14 +192,14 @@ class Translation:
             self._of_host[host].discard(owner)
         self._translated.pop(owner, None)
         route = self._objects.routes.get(owner)
-        if not isinstance(route, HTTPRoute):
+        if not isinstance(route, HTTPRoute | GRPCRoute):
             return hosts
         found = attachments(route, owner, route.spec.hostnames, self._objects, self.states)
         if not found:
             return hosts
         self._attached[owner] = found
         ports = [there.state.port for one in found for there in one.listeners]
-        self._translated[owner] = translated(route, self._objects, ports[0] if ports else 80)
+        self._translated[owner] = self._rules(route, ports[0] if ports else 80)
         for attachment in found:
             for there in attachment.listeners:
                 if there.state.is_usable:
@@ -203,6 +207,11 @@ class Translation:
                         self._of_host[there.state.table, domain].add(owner)
                         hosts.add((there.state.table, domain))
         return hosts
+
+    def _rules(self, route: HTTPRoute | GRPCRoute, port: int) -> Translated:
+        if isinstance(route, GRPCRoute):
+            return grpc_routes.translated(route, self._objects)
+        return http_routes.translated(route, self._objects, port)
 
     def _write(self, hosts: set[Host], services: set[NamespacedName], proxies: set[str]) -> dict[str, Difference]:
         """Bring the rows of the proxies up to date."""

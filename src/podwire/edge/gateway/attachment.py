@@ -13,6 +13,7 @@ import msgspec
 from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.domains import domains_of
 from podwire.edge.gateway.kinds.references import ParentReference
+from podwire.edge.model.hostnames import ANY, intersection
 from podwire.kube.gateway_api import GROUP
 from podwire.kube.meta import NamespacedName
 
@@ -25,7 +26,7 @@ States = Callable[[NamespacedName], tuple[ListenerState, ...]]
 
 
 class AttachedListener(msgspec.Struct, frozen=True):
-    """A listener with the domains that the route has there; none for streams."""
+    """A listener with the domains that the route has there; none for streams, or where others fit them better."""
 
     state: ListenerState
     domains: tuple[str, ...] = ()
@@ -100,5 +101,7 @@ def _attached(
     if state.protocol not in {"HTTP", "HTTPS"}:
         return AttachedListener(state)
     port = [one for one in states if one.gateway_port == state.gateway_port and one.is_accepted]
-    domains = domains_of(state, port or [state], hostnames)
-    return AttachedListener(state, domains) if domains else None
+    wanted = hostnames or (ANY,)
+    if all(intersection(state.hostname, one.lower()) is None for one in wanted):
+        return None
+    return AttachedListener(state, domains_of(state, port or [state], hostnames))

@@ -13,6 +13,7 @@ from podwire.edge.gateway.attachment import Attachment
 from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.kinds.gateway_class import GatewayClass
+from podwire.edge.gateway.kinds.grpc_route import GRPCRoute
 from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.kube.conditions import with_condition
 from podwire.kube.gateway_api import CONTROLLER_NAME, GROUP
@@ -108,7 +109,7 @@ def gateway_status(
 
 
 def route_status(
-    item: HTTPRoute, found: tuple[Attachment, ...], translated: Translated, refusal: str, now: datetime
+    item: HTTPRoute | GRPCRoute, found: tuple[Attachment, ...], translated: Translated, refusal: str, now: datetime
 ) -> Mapping[str, Any]:
     """Return what is to be merged into the status of a route; entries of other controllers stay."""
     ours = {
@@ -130,7 +131,11 @@ def route_status(
         conditions.append(
             _condition("ResolvedRefs", bad is None, bad.reason if bad else "ResolvedRefs", messages, generation)
         )
-        before = ours.get(msgspec.json.encode(one.reference), ())
+        before = list(ours.get(msgspec.json.encode(one.reference), ()))
+        if reason == "Accepted" and translated.dropped:
+            conditions.append(_condition("PartiallyInvalid", True, "UnsupportedValue", translated.dropped, generation))
+        else:  # it must not be there
+            before = [each for each in before if each.type != "PartiallyInvalid"]
         entries.append(
             {
                 "parentRef": msgspec.to_builtins(one.reference),

@@ -31,6 +31,13 @@ def virtual_host(
 
 
 def precedence(match: Match) -> Any:
-    """Sort key: exact path, then the longest; a method; most headers; most query parameters."""
+    """Sort key: exact path, then the longest; a method; most headers; most query parameters.
+
+    A gRPC method of any service, which is an expression, comes after the methods of one service, and before `/`.
+    """
     path = match.path
-    return (_ORDER[path.type], -len(path.value), not match.method, -len(match.headers), -len(match.query))
+    length = 0 if path.value == "/" else -len(path.value)
+    place = (_ORDER[path.type], length)
+    if match.is_grpc and path.type is PathType.REGEX:
+        place = (_ORDER[PathType.PREFIX], -1)
+    return (*place, not match.method, -len(match.headers), -len(match.query))
