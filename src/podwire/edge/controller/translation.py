@@ -91,6 +91,7 @@ class Translation:
                 for there in one.listeners
             )
             for owner in owners
+            if not self.translated(owner).unsupported
         )
 
     def keys_of(self, state: ListenerState) -> tuple[Key, ...]:
