@@ -26,11 +26,23 @@ def test_agents_write_leases_in_a_namespace_of_their_own_and_nowhere_else() -> N
 
 def test_no_program_reads_secrets_or_writes_anything_but_events_in_all_namespaces() -> None:
     for obj in permissions.objects(permissions.CERTIFICATE_SUBJECTS):
-        if obj["kind"] == "Role":
+        if obj["kind"] == "Role" or obj["metadata"]["name"] == permissions.GATEWAY:
             continue
         for rule in obj.get("rules", ()):
             assert not {"secrets", "*"} & set(rule["resources"])
             assert rule["resources"] == ["events"] or set(rule["verbs"]) <= set(permissions.READ)
+
+
+def test_the_gateway_controller_writes_no_secret_of_another_namespace_and_no_kind_that_is_not_named() -> None:
+    """Certificates of Gateways are Secrets of any namespace, so it alone reads them; it writes what a Gateway gets."""
+    rules = permissions.RULES[permissions.GATEWAY]
+    written = {
+        resource for _, resources, verbs in rules if set(verbs) - set(permissions.READ) for resource in resources
+    }
+    objects = {one for one in written if "/" not in one}
+    assert objects == {"services", "endpointslices", "events"}
+    assert all("*" not in (*resources, *verbs) for _, resources, verbs in rules)
+    assert {one.partition("/")[2] for one in written - objects} == {"status", "finalizers"}
 
 
 def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:

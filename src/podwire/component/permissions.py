@@ -30,20 +30,18 @@ GATEWAY = "podwire:gateway-controller"
 Rule = tuple[str, tuple[str, ...], tuple[str, ...]]
 """API group, resources, verbs."""
 
-_STATUSES = tuple(
-    f"{kind}/status"
-    for kind in (
-        "gatewayclasses",
-        "gateways",
-        "listenersets",
-        "httproutes",
-        "grpcroutes",
-        "tlsroutes",
-        "tcproutes",
-        "udproutes",
-        "backendtlspolicies",
-    )
+_WITH_STATUS = (
+    "gatewayclasses",
+    "gateways",
+    "listenersets",
+    "httproutes",
+    "grpcroutes",
+    "tlsroutes",
+    "tcproutes",
+    "udproutes",
+    "backendtlspolicies",
 )
+"""Kinds of the Gateway API whose status its controller writes."""
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     AGENT: (
@@ -68,12 +66,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ("", ("events",), RECORD),
     ),
     GATEWAY: (
-        (GATEWAY_API, ("*",), READ),
-        (GATEWAY_API, _STATUSES, ("patch",)),
-        (GATEWAY_API, ("gatewayclasses",), ("patch",)),  # the finalizer of a class in use
-        # Certificates are in any namespace. It lists none: it watches single objects that a Gateway refers to.
-        ("", ("secrets", "configmaps"), ("get", "list", "watch")),
-        ("", ("namespaces", "pods"), READ),
+        (GATEWAY_API, (*_WITH_STATUS, "referencegrants"), READ),
+        (GATEWAY_API, tuple(f"{kind}/status" for kind in _WITH_STATUS), ("patch",)),
+        # Certificates may be in any namespace, and rules cannot follow references. It requests single objects by name.
+        ("", ("secrets", "configmaps"), READ),
+        ("", ("namespaces",), READ),
         ("", ("services",), (*READ, "create", "patch", "delete")),
         ("discovery.k8s.io", ("endpointslices",), (*READ, "create", "patch", "delete")),
         # To own an object whose owner may not be deleted before it (OwnerReferencesPermissionEnforcement).
@@ -87,6 +84,7 @@ RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
     GATEWAY: (
         PROXIES,
         (
+            ("", ("pods",), READ),
             ("", ("secrets",), ("create", "patch")),
             ("apps", ("deployments",), (*READ, "create", "patch", "delete")),
             ("coordination.k8s.io", ("leases",), ("get", "create", "patch")),
