@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.edge.gateway.http_routes import Translated, translated
+from podwire.edge.gateway.http_routes import Translated, at_port, translated
 from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.edge.gateway.kinds.reference_grant import ReferenceGrant
 from podwire.edge.gateway.objects import Objects
@@ -54,10 +54,10 @@ def objects(*grants: dict[str, Any]) -> Objects:
     return found
 
 
-def of(*rules: dict[str, Any], known: Objects | None = None, port: int = 80) -> Translated:
+def of(*rules: dict[str, Any], known: Objects | None = None) -> Translated:
     """Return the translation of a route of namespace shop with these rules."""
     route = {"metadata": {"name": "route", "namespace": "shop"}, "spec": {"rules": list(rules)}}
-    return translated(msgspec.convert(route, HTTPRoute), known or objects(), port)
+    return translated(msgspec.convert(route, HTTPRoute), known or objects())
 
 
 def forwards(**rule: Any) -> Forward:
@@ -191,8 +191,8 @@ def test_header_filters() -> None:
     ],
 )
 def test_redirect(redirect: dict[str, Any], expected: Redirect) -> None:
-    found = of({"filters": [{"type": "RequestRedirect", "requestRedirect": redirect}]}, port=8080)
-    assert found.routes[0].action == RedirectTo(expected)
+    found = of({"filters": [{"type": "RequestRedirect", "requestRedirect": redirect}]})
+    assert at_port(found.routes[0], 8080).action == RedirectTo(expected)
 
 
 def test_rewrite() -> None:

@@ -199,8 +199,7 @@ class Translation:
         if not found:
             return hosts
         self._attached[owner] = found
-        ports = [there.state.port for one in found for there in one.listeners]
-        self._translated[owner] = self._rules(route, ports[0] if ports else 80)
+        self._translated[owner] = self._rules(route)
         for attachment in found:
             for there in attachment.listeners:
                 if there.state.is_usable:
@@ -209,10 +208,10 @@ class Translation:
                         hosts.add((there.state.table, domain))
         return hosts
 
-    def _rules(self, route: HTTPRoute | GRPCRoute, port: int) -> Translated:
+    def _rules(self, route: HTTPRoute | GRPCRoute) -> Translated:
         if isinstance(route, GRPCRoute):
             return grpc_routes.translated(route, self._objects)
-        return http_routes.translated(route, self._objects, port)
+        return http_routes.translated(route, self._objects)
 
     def _write(self, hosts: set[Host], services: set[NamespacedName], proxies: set[str]) -> dict[str, Difference]:
         """Bring the rows of the proxies up to date."""
@@ -254,10 +253,11 @@ class Translation:
         return wanted
 
     def _virtual_host(self, host: Host) -> VirtualHost:
-        shares = []
+        shares, port = [], int(host[0].split(":")[2])
         for owner in self._of_host.get(host, ()):
             created = self._objects.routes[owner].metadata.creation_timestamp or ""
-            shares.append(((created, owner.namespace, owner.name), self._translated[owner].routes))
+            routes = tuple(http_routes.at_port(one, port) for one in self._translated[owner].routes)
+            shares.append(((created, owner.namespace, owner.name), routes))
         misdirected = self._bases[host][1] if host in self._bases else False
         return virtual_hosts.virtual_host(*host, shares, misdirected=misdirected)
 

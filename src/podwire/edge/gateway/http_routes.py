@@ -59,17 +59,25 @@ class Translated(msgspec.Struct, frozen=True):
     dropped: str = ""
 
 
-def translated(route: HTTPRoute, objects: Objects, listener_port: int = 80) -> Translated:
-    """Return the route's part of the model. A redirect without port and scheme leads to `listener_port`."""
+def translated(route: HTTPRoute, objects: Objects) -> Translated:
+    """Return the route's part of the model, with what is wrong with it; `at_port` completes its redirects."""
     rules = [(rule, matches_of(rule)) for rule in route.spec.rules]
-    return translated_rules(owner("HTTPRoute", route.key), rules, objects, listener_port)
+    return translated_rules(owner("HTTPRoute", route.key), rules, objects)
+
+
+def at_port(route: Route, port: int) -> Route:
+    """Return the route at a listener's port, which a redirect without port and scheme leads to."""
+    if not isinstance(route.action, RedirectTo) or route.action.redirect.port:
+        return route
+    redirect = msgspec.structs.replace(route.action.redirect, port=port)
+    return msgspec.structs.replace(route, action=RedirectTo(redirect))
 
 
 def translated_rules(
-    route: Owner, rules: Iterable[tuple[HTTPRouteRule, tuple[Match, ...]]], objects: Objects, listener_port: int = 80
+    route: Owner, rules: Iterable[tuple[HTTPRouteRule, tuple[Match, ...]]], objects: Objects
 ) -> Translated:
     """Return the part of the model of an HTTPRoute or GRPCRoute, from its rules and their matches."""
-    work = _Translation(route, objects, listener_port)
+    work = _Translation(route, objects)
     found: list[Route] = []
     refused: list[Unsupported] = []
     for index, (rule, matches) in enumerate(rules):
@@ -88,10 +96,9 @@ def translated_rules(
 class _Translation:
     """Clusters and unresolved references are collected while rules are translated."""
 
-    def __init__(self, route: Owner, objects: Objects, listener_port: int) -> None:
+    def __init__(self, route: Owner, objects: Objects) -> None:
         self._route = route
         self._objects = objects
-        self._port = listener_port
         self._referrer = Referrer(route.kind, route.namespace)
         self.clusters: dict[Cluster, None] = {}
         self.unresolved: list[Unresolved] = []
@@ -103,7 +110,7 @@ class _Translation:
         _check_prefix(matches, filters, field)
         _check_expressions(matches, field)
         auth = self._auth(filters.auth, f"{field}.filters") if filters.auth else None
-        action = self._redirect(filters.redirect) if filters.redirect else self._forward(rule, filters, field)
+        action = RedirectTo(filters.redirect) if filters.redirect else self._forward(rule, filters, field)
         for number, match in enumerate(matches):
             yield Route(
                 name=RouteName(
@@ -116,9 +123,6 @@ class _Translation:
                 cors=filters.cors,
                 auth=auth,
             )
-
-    def _redirect(self, redirect: model.Redirect) -> RedirectTo:
-        return RedirectTo(msgspec.structs.replace(redirect, port=redirect.port or self._port))
 
     def _forward(self, rule: HTTPRouteRule, filters: Filters, field: str) -> Forward:
         session = _session(rule.session_persistence, self._route.name, field)
