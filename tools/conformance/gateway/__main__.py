@@ -92,12 +92,15 @@ def _run_and_report(chosen: argparse.Namespace, suite: Path, found: Catalog, sel
     records.begin(folder, f"{chosen.channel} channel, {chosen.procs} tests at the same time")
     runs.say(f"{len(selected)} of {len(found.of_gateways())} tests to run; logs in {folder}")
     with _cluster(chosen) as client:
+        run.await_class(client, chosen.gateway_class)
         lines = run.run(client, suite, _plan(chosen, found, selected), folder, runs.progress(len(found.tests)))
     lines = [line for line in lines if NOT_SELECTED not in line.message]
     records.write(folder, lines)
     results = judge(selected, lines, Tables())
     folder.joinpath("report.md").write_text(table.part(results))
     print(table.part(results))
+    if not lines:
+        runs.say("\n".join(["the suite ended before its first test:", *run.ending(folder)]))
     if len(selected) == len(select(found, arguments(["--channel", chosen.channel]))) and lines:
         write_page(found, [folder])
     return _status(results)

@@ -14,7 +14,7 @@ from tools.conformance import programs
 from tools.conformance.gateway import transcript
 from tools.conformance.gateway.catalog import Profile
 from tools.conformance.results import Line
-from tools.conformance.world import Client
+from tools.conformance.world import PROGRAMS, Client
 
 SUITE = programs.Program("gateway.test", ".", module="gateway", is_test=True)
 TEST = "TestGatewayAPI"
@@ -22,6 +22,11 @@ TRANSCRIPT = "suite.log"
 REPORT = "report.yaml"
 GRACE_SECONDS = 30.0
 """How long the suite may go on after Ctrl-C; the world ends anyway."""
+
+CLASS_SECONDS = 180
+"""How long the suite itself waits for its class; before that it reads the features from the class' status."""
+
+ENDING_LINES = 15
 
 WAITS = (
     "GatewayMustHaveAddress", "GatewayMustHaveCondition", "GatewayStatusMustHaveListeners",
@@ -71,6 +76,21 @@ def command(suite: Path, plan: Plan, folder: Path) -> list[str]:
     }
     flags = [f"-{name}={value}" for name, value in given.items() if value]
     return [str(suite), "-test.v", f"-test.run=^{TEST}$", "-test.timeout=0", f"-test.parallel={plan.parallel}", *flags]
+
+
+def await_class(client: Client, name: str) -> None:
+    """Wait until the GatewayClass is accepted: its status names the features that are tested.
+
+    Raises CalledProcessError where it is not in time.
+    """
+    wait = ["wait", "--for=condition=Accepted", f"gatewayclass/{name}", f"--timeout={CLASS_SECONDS}s"]
+    call = [*client.prefix, str(PROGRAMS / "kubectl"), f"--kubeconfig={client.kubeconfig}", *wait]
+    subprocess.run(call, check=True, env={**os.environ, **client.environment}, stdout=subprocess.DEVNULL)
+
+
+def ending(folder: Path) -> list[str]:
+    """Return the last lines of the suite's output: why it ended."""
+    return folder.joinpath(TRANSCRIPT).read_text(errors="replace").splitlines()[-ENDING_LINES:]
 
 
 def run(client: Client, suite: Path, plan: Plan, folder: Path, show: Callable[[int, Line], None]) -> list[Line]:

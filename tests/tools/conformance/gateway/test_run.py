@@ -1,9 +1,10 @@
+import subprocess
 from pathlib import Path
 
 import pytest
 from tools.conformance.archive import Settings
 from tools.conformance.gateway.catalog import Profile
-from tools.conformance.gateway.run import REPORT, Plan, command, run
+from tools.conformance.gateway.run import REPORT, TRANSCRIPT, Plan, await_class, command, ending, run
 from tools.conformance.world import Client
 
 from podwire.apiserver.definitions import bundle
@@ -70,3 +71,21 @@ def test_the_suite_is_of_the_release_of_the_definitions() -> None:
         for definition in bundle.definitions("standard")
     }
     assert found == {release}
+
+
+def test_the_class_is_awaited_where_the_suite_runs(tmp_path: Path) -> None:
+    prefix = tmp_path / "outside"
+    prefix.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/call\nexit $STATUS\n')
+    prefix.chmod(0o755)
+    client = Client(tmp_path / "kubeconfig", (str(prefix),), {"STATUS": "0"})
+    await_class(client, "podwire")
+    call = (tmp_path / "call").read_text()
+    assert f"--kubeconfig={tmp_path / 'kubeconfig'} wait --for=condition=Accepted gatewayclass/podwire" in call
+    with pytest.raises(subprocess.CalledProcessError):
+        await_class(Client(tmp_path / "kubeconfig", (str(prefix),), {"STATUS": "1"}), "podwire")
+
+
+def test_why_the_suite_ended_is_in_its_last_lines(tmp_path: Path) -> None:
+    (tmp_path / TRANSCRIPT).write_text("first\n" + "line\n" * 20 + "FAIL\n")
+    assert ending(tmp_path)[-1] == "FAIL"
+    assert "first" not in ending(tmp_path)
