@@ -3,12 +3,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from podwire.edge.gateway.backend_tls import policy_for, policy_state
+from podwire.edge.gateway.backend_tls import authorities_of, policy_for, policy_state
+from podwire.edge.gateway.backends import Unresolved, resolve
+from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.backend_tls_policy import BackendTLSPolicy
+from podwire.edge.gateway.kinds.references import BackendObjectReference
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.model.backends import Cluster
 from podwire.edge.model.tls import SubjectName
 from podwire.kube.core import ConfigMap
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
 from podwire.pki.certificates import Authority
 
 DB = NamespacedName("shop", "db")
@@ -78,3 +83,30 @@ def test_names_to_verify_and_the_system_s_authorities() -> None:
     assert plain is not None
     assert plain.authorities == ""
     assert plain.version != tls.version
+
+
+def reached(*policies: BackendTLSPolicy, bundle: str = BUNDLE) -> tuple[Cluster | Unresolved, Objects]:
+    known = objects(*policies, bundle=bundle)
+    service = {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 443}]}}
+    known.put("Service", msgspec.convert(service, Service))
+    reference = BackendObjectReference("db", port=443)
+    return resolve(reference, "field", Referrer("HTTPRoute", "shop"), known), known
+
+
+def test_a_backend_with_a_policy_is_reached_by_tls() -> None:
+    found, known = reached(policy("one"))
+    assert isinstance(found, Cluster)
+    assert found.tls is not None
+    assert authorities_of(DB, found.tls.authorities, known) is not None
+
+
+def test_a_backend_whose_policy_is_not_valid_is_not_reached() -> None:
+    found, _ = reached(policy("one"), bundle="")
+    assert isinstance(found, Unresolved)
+    assert "BackendTLSPolicy shop/one" in found.message
+
+
+def test_a_backend_without_a_policy_is_reached_in_plain_text() -> None:
+    found, _ = reached()
+    assert isinstance(found, Cluster)
+    assert found.tls is None

@@ -15,6 +15,7 @@ from podwire.edge.envoy import rows
 from podwire.edge.gateway import grpc_routes, http_routes, virtual_hosts
 from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.attachment import Attachment, attachments
+from podwire.edge.gateway.backend_tls import authorities_of
 from podwire.edge.gateway.certificates import certificate
 from podwire.edge.gateway.domains import base_domains
 from podwire.edge.gateway.endpoints import endpoints
@@ -29,7 +30,7 @@ from podwire.edge.gateway.owners import Owner
 from podwire.edge.model.backends import Cluster, Endpoints, ServicePort
 from podwire.edge.model.listeners import FilterChain, GatewayPort, HttpChain, Listener
 from podwire.edge.model.routes import VirtualHost
-from podwire.edge.model.tls import Certificate
+from podwire.edge.model.tls import Authorities, Certificate
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
 
@@ -38,7 +39,7 @@ REQUEST_ROUTES = frozenset(("HTTPRoute", "GRPCRoute"))
 
 Host = tuple[str, str]
 """Route table and domain."""
-Row = Listener | VirtualHost | Cluster | Endpoints | Certificate
+Row = Listener | VirtualHost | Cluster | Endpoints | Certificate | Authorities
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -248,9 +249,17 @@ class Translation:
         for owner in owners:
             for cluster in self._translated[owner].clusters:
                 add(cluster)
+                if (authorities := self._authorities(cluster)) is not None:
+                    add(authorities)
         for port in {row.port for row in wanted.values() if isinstance(row, Cluster)}:
             add(endpoints(port, self._objects))
         return wanted
+
+    def _authorities(self, cluster: Cluster) -> Authorities | None:
+        if cluster.tls is None or not cluster.tls.authorities:
+            return None
+        service = NamespacedName(cluster.port.namespace, cluster.port.service)
+        return authorities_of(service, cluster.tls.authorities, self._objects)
 
     def _virtual_host(self, host: Host) -> VirtualHost:
         shares, port = [], int(host[0].split(":")[2])

@@ -63,6 +63,16 @@ def policy_state(policy: BackendTLSPolicy, objects: Objects) -> PolicyState:
     return PolicyState(tls=_tls(policy, found), authorities=tuple(filter(None, (found,))))
 
 
+def authorities_of(service: NamespacedName, name: str, objects: Objects) -> Authorities | None:
+    """Return the authorities that a policy of a Service names; None where no valid one does."""
+    for policy in objects.policies_of(service):
+        if isinstance(policy, BackendTLSPolicy):
+            for one in policy_state(policy, objects).authorities:
+                if one.name == name:
+                    return one
+    return None
+
+
 def _targets(policy: BackendTLSPolicy) -> tuple[tuple[str, str], ...]:
     return tuple((one.name, one.section_name or "") for one in policy.spec.target_refs if one.is_service)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from podwire.edge.gateway import grants
+from podwire.edge.gateway.backend_tls import policy_for, policy_state
 from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.references import BackendObjectReference
 from podwire.edge.gateway.objects import Objects
@@ -66,7 +67,20 @@ def resolve(
     service = objects.services.get(key)
     if service is None:
         return Unresolved("BackendNotFound", f"{field}: Service {key} does not exist: create it or change the name")
-    return _port(referrer.kind, service, key, reference.port, field, stream)
+    found = _port(referrer.kind, service, key, reference.port, field, stream)
+    return found if isinstance(found, Unresolved) or stream is not None else _encrypted(found, service, field, objects)
+
+
+def _encrypted(cluster: Cluster, service: Service, field: str, objects: Objects) -> Cluster | Unresolved:
+    """Return the cluster with the TLS of its BackendTLSPolicy; a policy that is not valid lets no request through."""
+    name = next((one.name for one in service.spec.ports if one.port == cluster.port.port), "")
+    policy = policy_for(service.key, name, objects)
+    if policy is None:
+        return cluster
+    state = policy_state(policy, objects)
+    if state.tls is None:
+        return Unresolved(state.resolved, f"{field}: BackendTLSPolicy {policy.key}: {state.message}")
+    return msgspec.structs.replace(cluster, tls=state.tls)
 
 
 def _port(
