@@ -7,7 +7,8 @@ from typing import Any
 
 from podwire.edge.instance.configuration import CONFIGURATION_FILE, Instance, arguments, files
 from podwire.edge.instance.process import open_connections
-from podwire.lab.roles.builtin_images import envoy_file, envoy_instance
+from podwire.lab.roles.builtin_images import envoy_file
+from podwire.lab.roles.envoy_instance import envoy_instance
 from podwire.pki.certificates import Authority
 
 INSTANCE = Instance("envoy", "pod-1", "podwire", "192.0.2.1", 18000, "xds.example", "/certs", "/run/envoy")

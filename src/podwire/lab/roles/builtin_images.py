@@ -6,17 +6,14 @@ import importlib.util
 import os
 from collections.abc import Mapping
 
-import msgspec
-
 from podwire.dns import server
-from podwire.edge.instance import process as envoy_process
-from podwire.edge.instance.configuration import Instance
 from podwire.kube.credentials import Credentials
 from podwire.lab.images.resolver import InHouse
 from podwire.lab.roles.manifests import CREDENTIALS_PATH, DNS_IMAGE
 
 ENVOY_IMAGE = "podwire/envoy"
 ENVOY_PROGRAM = "/opt/envoy/envoy"
+"""Where the executable is in the container."""
 
 DNS_OPTIONS = frozenset({"server", "domain", "upstream", "cluster-ranges"})
 
@@ -27,7 +24,7 @@ def programs() -> dict[str, InHouse]:
     envoy = envoy_file()
     return {
         DNS_IMAGE: InHouse(f"{module}:dns"),
-        ENVOY_IMAGE: InHouse(f"{module}:envoy", {ENVOY_PROGRAM: envoy} if envoy else {}),
+        ENVOY_IMAGE: InHouse("podwire.lab.roles.envoy_instance:envoy", {ENVOY_PROGRAM: envoy} if envoy else {}),
     }
 
 
@@ -37,21 +34,6 @@ def envoy_file() -> str:
     folders = found.submodule_search_locations if found is not None else None
     files = (f"{folder}/_bin/envoy" for folder in folders or ())
     return next((file for file in files if os.access(file, os.X_OK)), "")
-
-
-def envoy(arguments: Mapping[str, str]) -> None:
-    """An Envoy of a Gateway. Raises SystemExit with Envoy's status."""
-    raise SystemExit(envoy_process.main(envoy_instance(arguments)))
-
-
-def envoy_instance(arguments: Mapping[str, str]) -> Instance:
-    """Read the options, which are the fields of Instance. Raises SystemExit for one that is not known or missing."""
-    given = {name.replace("-", "_"): value for name, value in arguments.items()}
-    defaults = {"program": ENVOY_PROGRAM, "address": envoy_process.listening_address()}
-    try:
-        return msgspec.convert({**defaults, **given}, Instance, strict=False)
-    except msgspec.ValidationError as error:
-        raise SystemExit(f"args: {error}") from None
 
 
 def dns(arguments: Mapping[str, str]) -> None:

@@ -34,6 +34,7 @@ WARM_MODULES = (
     "podwire.lab.shim.server",
     "podwire.lab.standin.server",
     "podwire.lab.roles.builtin_images",
+    "podwire.lab.roles.envoy_instance",
 )
 
 
