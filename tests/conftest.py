@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from podwire.testing.namespaces import fresh_namespace, remove
 from tests.world.harness import Home, running
 
 pytest_plugins = ["pytester"]
+
+# gRPC starts threads in each child of a process that uses it; a process with threads cannot enter a user namespace.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 settings.register_profile("podwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("podwire")

@@ -191,6 +191,7 @@ async def test_the_bootstrap_objects_exist(talk: Talk) -> None:
         "kube-public",
         "kube-system",
         "podwire-node-lease",
+        "podwire-system",
     ]
     assert all(space["status"]["phase"] == "Active" for space in spaces["items"])
     service = await talk.ok("GET", "/api/v1/namespaces/default/services/kubernetes")
