@@ -13,6 +13,7 @@ from podwire.pods.links import NODE_MAC
 from tests.sandbox import Host
 
 SECONDS = 3.0
+TRIES = 6
 
 
 def family(address: str) -> socket.AddressFamily:
@@ -52,15 +53,22 @@ def tcp_peer_seen(client: Host, server: Host, address: str, port: int = 8080, si
 
 
 def udp_peer_seen(client: Host, server: Host, address: str, *, payload: bytes = b"hello", port: int = 9000) -> str:
-    """Send one datagram and answer the sender's address as the receiver saw it. Raises OSError."""
+    """Send a datagram until one arrives; answer the sender's address as the receiver saw it. Raises OSError.
+
+    A single one may be lost while a route or a neighbour is changing.
+    """
     with (
         opened(server, address, socket.SOCK_DGRAM, bound=port) as receiver,
         opened(client, address, socket.SOCK_DGRAM) as sender,
     ):
-        sender.sendto(payload, (address, port))
-        data, peer = receiver.recvfrom(65536)
-        assert data == payload
-        return str(peer[0])
+        receiver.settimeout(SECONDS / TRIES)
+        for _ in range(TRIES):
+            sender.sendto(payload, (address, port))
+            with contextlib.suppress(TimeoutError):
+                data, peer = receiver.recvfrom(65536)
+                assert data == payload
+                return str(peer[0])
+        raise TimeoutError(f"none of {TRIES} datagrams to {address} arrived")
 
 
 def checksum(data: bytes) -> int:
