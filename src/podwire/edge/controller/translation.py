@@ -27,7 +27,7 @@ from podwire.edge.gateway.kinds.references import SecretObjectReference
 from podwire.edge.gateway.listeners import listener_states
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
-from podwire.edge.model.backends import Cluster, Endpoints, ServicePort
+from podwire.edge.model.backends import Cluster, Endpoints
 from podwire.edge.model.listeners import FilterChain, GatewayPort, HttpChain, Listener
 from podwire.edge.model.routes import VirtualHost
 from podwire.edge.model.tls import Authorities, Certificate
@@ -299,11 +299,6 @@ class Translation:
 def ports_of(states: Iterable[ListenerState]) -> frozenset[GatewayPort]:
     """Return the ports that a Gateway's Service has: those of its usable listeners."""
     return frozenset(one.gateway_port for one in states if one.is_usable)
-
-
-def services_of(clusters: Iterable[Cluster]) -> frozenset[ServicePort]:
-    """Return the ports of Services that clusters lead to."""
-    return frozenset(one.port for one in clusters)
 
 
 def _chain(state: ListenerState) -> FilterChain:

@@ -102,11 +102,6 @@ class Objects:
         owners = sorted(self._needs.owners(needs.of(kind, parent)))
         return tuple((one, self.routes[one]) for one in owners if one.kind in ROUTES)
 
-    def routes_to(self, service: NamespacedName) -> tuple[tuple[Owner, AnyRoute], ...]:
-        """Return the routes with this Service among their backends, by name."""
-        owners = sorted(self._needs.owners(needs.of("Service", service)))
-        return tuple((one, self.routes[one]) for one in owners if one.kind in ROUTES)
-
     def policies_of(self, service: NamespacedName) -> tuple[AnyPolicy, ...]:
         """Return the BackendTLSPolicies of a Service: the oldest first, then by name."""
         owners = self._needs.owners(needs.of("Service", service))

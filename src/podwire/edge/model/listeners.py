@@ -63,7 +63,6 @@ class Listener(msgspec.Struct, frozen=True):
         proxy_port: the port on which the proxy itself listens.
         chains: for plain HTTP, TCP and UDP one; for TLS one a hostname.
         inspects_tls: whether the chain is chosen by SNI.
-        http3: whether HTTP/3 is served on the UDP port of the same number.
 
     """
 
@@ -71,7 +70,6 @@ class Listener(msgspec.Struct, frozen=True):
     proxy_port: int
     chains: tuple[FilterChain, ...]
     inspects_tls: bool = False
-    http3: bool = False
 
 
 class LogFormat(enum.StrEnum):
@@ -80,14 +78,6 @@ class LogFormat(enum.StrEnum):
     JSON = "json"
     TEXT = "text"
     NONE = "none"
-
-
-class Tracing(msgspec.Struct, frozen=True):
-    """Spans of requests are sent to a collector: `otlp` (gRPC) or `zipkin` (HTTP), with percent of requests sampled."""
-
-    provider: str
-    cluster: str
-    percent: float = 100.0
 
 
 class ProxyOptions(msgspec.Struct, frozen=True):
@@ -100,9 +90,6 @@ class ProxyOptions(msgspec.Struct, frozen=True):
     """
 
     access_log: LogFormat = LogFormat.JSON
-    tracing: Tracing | None = None
     trusted_hops: int = 0
     proxy_protocol: bool = False
-    http3: bool = False
-    max_request_bytes: int = 0
     idle_timeout: float = 3600.0
