@@ -13,8 +13,8 @@ import msgspec
 from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.domains import domains_of
 from podwire.edge.gateway.kinds.references import ParentReference
-from podwire.edge.model.hostnames import ANY, intersection
 from podwire.kube.gateway_api import GROUP
+from podwire.kube.hostnames import ANY, intersection
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from podwire.edge.gateway.attached_listeners import ListenerState
-from podwire.edge.model.hostnames import intersection, most_specific
+from podwire.kube.hostnames import intersection, most_specific
 
 
 def domain_owner(domain: str, hostnames: Iterable[str]) -> str | None:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from podwire.edge.model.filters import Header
-from podwire.edge.model.hostnames import most_specific
 from podwire.edge.model.listeners import FilterChain, Listener
 from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch, ValueType
 from podwire.edge.model.routes import Route, VirtualHost
+from podwire.kube.hostnames import most_specific
 
 GRPC = "application/grpc"
 

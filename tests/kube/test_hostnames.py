@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.edge.model.hostnames import contains, intersection, most_specific, precedence
+from podwire.kube.hostnames import contains, intersection, most_specific, precedence
 
 
 @pytest.mark.parametrize(
