@@ -1,0 +1,71 @@
+"""What a Gateway's listeners and routes come to in its proxy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from podwire.edge.gateway import serving
+from podwire.edge.gateway.attachment import attachments
+from podwire.edge.gateway.kinds.all_kinds import KINDS
+from podwire.edge.gateway.listeners import listener_states
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.gateway.owners import owner
+from podwire.edge.model.routes import RedirectTo
+from podwire.kube.gateway_api import CONTROLLER_NAME
+from podwire.kube.meta import NamespacedName
+
+GATEWAY = NamespacedName("shop", "gw")
+REDIRECT = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "b.org"}}]}
+
+
+def objects(*listeners: dict[str, Any]) -> Objects:
+    """Return a Gateway with these listeners, and two routes for a.org of which `older` was created first."""
+    found, types = Objects(), {one.kind: one.type for one in KINDS}
+
+    def put(kind: str, name: str, created: str = "", **spec: Any) -> None:
+        namespace = "" if kind == "GatewayClass" else "shop"
+        metadata = {"name": name, "namespace": namespace, "creationTimestamp": created}
+        found.put(kind, msgspec.convert({"metadata": metadata, "spec": spec}, types[kind]))
+
+    put("GatewayClass", "edge", controllerName=CONTROLLER_NAME)
+    put("Gateway", "gw", gatewayClassName="edge", listeners=listeners)
+    for name, created in (("older", "2026-01-01T00:00:00Z"), ("newer", "2026-01-02T00:00:00Z")):
+        put("HTTPRoute", name, created, parentRefs=[{"name": "gw"}], hostnames=["a.org"], rules=[REDIRECT])
+    return found
+
+
+def states(found: Objects) -> Any:
+    return listener_states(found.gateways[GATEWAY], found)
+
+
+def test_the_older_route_of_a_host_is_tried_first_and_a_redirect_leads_to_the_port_of_the_listener() -> None:
+    found = objects({"name": "http", "port": 8080, "protocol": "HTTP"})
+    shares = []
+    for name in ("newer", "older"):
+        key = owner("HTTPRoute", NamespacedName("shop", name))
+        route: Any = found.routes[key]
+        attached = attachments(route, key, route.spec.hostnames, found, lambda _: states(found))
+        assert serving.hosts_of(attached) == (("shop:gw:8080", "a.org"),)
+        shares.append((route, serving.translated(route, found)))
+    host = serving.virtual_host(("shop:gw:8080", "a.org"), shares)
+    assert [one.name.name for one in host.routes] == ["older", "newer"]
+    assert all(isinstance(one.action, RedirectTo) and one.action.redirect.port == 8080 for one in host.routes)
+
+
+def test_each_hostname_of_a_port_for_plain_http_has_a_host_of_its_own() -> None:
+    plain = objects(*({"name": one, "hostname": one, "port": 80, "protocol": "HTTP"} for one in ("a.org", "*.b.org")))
+    assert serving.bases(states(plain)) == {("shop:gw:80", "a.org"): False, ("shop:gw:80", "*.b.org"): False}
+
+
+def test_a_port_without_a_number_and_a_listener_that_is_not_usable_have_no_row() -> None:
+    found = states(
+        objects(
+            {"name": "one", "port": 80, "protocol": "HTTP"},
+            {"name": "two", "port": 81, "protocol": "HTTP"},
+            {"name": "three", "port": 443, "protocol": "HTTPS"},  # it has no certificate
+        )
+    )
+    rows = tuple(serving.listener_rows(found, lambda one: {80: 10000, 443: 10001}.get(one.port)))
+    assert [(one.port.port, one.proxy_port) for one in rows] == [(80, 10000)]
