@@ -88,6 +88,7 @@ ROUTES = (
             (Header("x-set", "100%"), Header("Host", "set.test")), (Header("x-add", "two"),), ("x-gone",)
         ),
     ),
+    route("/cors-one", forward(), cors=Cors(("https://one.test",), ("GET",), (), (), False, 60)),
     route("/cors", forward(), cors=Cors(("https://*.bar.test", "*"), ("*",), ("*",), ("x-a", "x-b"), True, 60)),
     route("/slow", forward(timeouts=Timeouts(request=0.2))),
     route("/slow-try", forward(timeouts=Timeouts(backend=0.2))),
@@ -293,6 +294,17 @@ async def test_a_preflight_gets_what_it_requested(edge: Edge) -> None:
         "access-control-max-age: 60",
     ):
         assert f"{line}\r\n" in text
+
+
+async def test_a_preflight_of_another_origin_is_answered_without_permission(edge: Edge) -> None:
+    asked = "Access-Control-Request-Method: GET"
+    assert "access-control-allow-origin: https://one.test\r\n" in (
+        await edge.get("/cors-one", "Origin: https://one.test", asked, method="OPTIONS")
+    )[1]
+    status, text = await edge.get("/cors-one", "Origin: https://two.test", asked, method="OPTIONS")
+    assert status == 200
+    assert "access-control-allow-origin" not in text
+    assert "options /cors-one" not in text, "the backend repeats what it received"
 
 
 async def test_times_are_limited_and_failures_tried_again(edge: Edge) -> None:

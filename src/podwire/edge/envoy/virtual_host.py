@@ -81,7 +81,7 @@ def _action(route: Route) -> dict[str, Any]:
 
 
 def _cors(cors: Cors) -> Any:
-    """Envoy itself repeats what was requested for `*`."""
+    """Envoy itself repeats what was requested for `*`, and answers preflights of other origins."""
     made = cors_pb2.CorsPolicy(
         allow_origin_string_match=[_origin(one) for one in cors.origins],
         allow_methods=", ".join(cors.methods),
@@ -90,6 +90,7 @@ def _cors(cors: Cors) -> Any:
         max_age=str(cors.max_age),
     )
     made.allow_credentials.value = cors.credentials
+    made.forward_not_matching_preflights.value = False
     return made
 
 
