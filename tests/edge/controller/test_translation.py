@@ -11,9 +11,11 @@ from podwire.edge.controller.proxy_ports import ProxyPorts
 from podwire.edge.controller.translation import Translation
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.gateway.owners import Owner
 from podwire.edge.model.listeners import GatewayPort
 from podwire.edge.xds.resource import VIRTUAL_HOST
 from podwire.kube.gateway_api import CONTROLLER_NAME
+from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 
 PORTS = (80, 8080)
@@ -46,6 +48,27 @@ def test_a_redirect_leads_to_the_port_of_its_listener() -> None:
     assert found["shop:gw:8080/a.org"].routes[0].redirect.port_redirect == 8080
     assert found["shop:gw:80/a.org"].routes[0].redirect.port_redirect == 0
     assert not found["shop:gw:80/*"].routes
+
+
+def test_a_host_whose_last_route_is_gone_does_not_hide_a_wildcard() -> None:
+    objects, ports, types = Objects(), ProxyPorts(), {one.kind: one.type for one in KINDS}
+
+    def put(kind: str, name: str, **spec: Any) -> tuple[Owner, ...]:
+        value = {"metadata": {"name": name, "namespace": "" if kind == "GatewayClass" else "shop"}, "spec": spec}
+        return objects.put(kind, msgspec.convert(value, types[kind]))
+
+    owners = {*put("GatewayClass", "edge", controllerName=CONTROLLER_NAME)}
+    owners.update(put("Gateway", "gw", gatewayClassName="edge", listeners=LISTENERS))
+    owners.update(put("HTTPRoute", "any", parentRefs=[{"name": "gw"}], rules=[REDIRECT]))
+    ports.require(GatewayPort("shop", "gw", one) for one in PORTS)
+    translation = Translation(objects, lambda _: ports)
+    translation.rows_of(owners)
+    before = {one.key for one in translation.resources("edge")}
+    translation.rows_of(put("HTTPRoute", "web", parentRefs=[{"name": "gw"}], hostnames=["a.org"], rules=[REDIRECT]))
+    assert (VIRTUAL_HOST, "shop:gw:80/a.org") in {one.key for one in translation.resources("edge")}
+    difference = translation.rows_of(objects.remove("HTTPRoute", NamespacedName("shop", "web")))["edge"]
+    assert (VIRTUAL_HOST, "shop:gw:80/a.org") in difference.removals
+    assert {one.key for one in translation.resources("edge")} == before
 
 
 def test_a_grpc_route_is_served_over_http2() -> None:

@@ -192,6 +192,8 @@ class Translation:
         }
         for host in hosts:
             self._of_host[host].discard(owner)
+            if not self._of_host[host]:  # an empty host would hide a wildcard host of the same table
+                del self._of_host[host]
         self._translated.pop(owner, None)
         route = self._objects.routes.get(owner)
         if not isinstance(route, HTTPRoute | GRPCRoute):
