@@ -1,4 +1,4 @@
-"""Conditions of a Gateway itself: its addresses, its certificate for backends, insecure modes. Pure.
+"""Conditions of a Gateway itself: its parameters and addresses, its certificate for backends, insecure modes. Pure.
 
 Source: gateway-api v1.6.3 `gateway_types.go`.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from podwire.edge.gateway import needs
 from podwire.edge.gateway.attached_listeners import Problem
 from podwire.edge.gateway.certificates import Unresolved, certificate
+from podwire.edge.gateway.gateway_proxy import gateway_proxy
 from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.objects import Objects
@@ -21,7 +22,9 @@ IP_ADDRESS = "IPAddress"
 
 def gateway_problems(gateway: Gateway, objects: Objects) -> tuple[Problem, ...]:
     """Return the conditions of the Gateway that are not in order whatever its listeners are; one a type."""
-    return (*_addresses(gateway), *_client_certificate(gateway, objects), *_insecure(gateway))
+    parameters = gateway_proxy(gateway, objects).problem
+    accepted = (parameters,) if parameters is not None else _addresses(gateway)
+    return (*accepted, *_client_certificate(gateway, objects), *_insecure(gateway))
 
 
 def backend_certificate(gateway: Gateway, objects: Objects) -> Certificate | Unresolved | None:

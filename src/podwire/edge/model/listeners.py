@@ -8,6 +8,7 @@ import msgspec
 
 from podwire.edge.model.routes import StreamRoute
 from podwire.edge.model.tls import ServerTls
+from podwire.edge.model.tracing import Tracing
 
 
 class GatewayPort(msgspec.Struct, frozen=True, order=True):
@@ -55,23 +56,6 @@ class FilterChain(msgspec.Struct, frozen=True):
     tls: ServerTls | None = None
 
 
-class Listener(msgspec.Struct, frozen=True):
-    """One port of a Gateway.
-
-    Attributes:
-        port: which port.
-        proxy_port: the port on which the proxy itself listens.
-        chains: for plain HTTP, TCP and UDP one; for TLS one a hostname.
-        inspects_tls: whether the chain is chosen by SNI.
-
-    """
-
-    port: GatewayPort
-    proxy_port: int
-    chains: tuple[FilterChain, ...]
-    inspects_tls: bool = False
-
-
 class LogFormat(enum.StrEnum):
     """Form of access logs."""
 
@@ -84,8 +68,14 @@ class ProxyOptions(msgspec.Struct, frozen=True):
     """What holds for all listeners of one proxy.
 
     Attributes:
+        access_log: on standard output.
         trusted_hops: proxies in front whose X-Forwarded-For is believed; 0: none, a stranger's header is replaced.
         proxy_protocol: whether connections start with a PROXY header.
+        idle_timeout: seconds after which a connection without requests or bytes is closed.
+        max_request_bytes: of a request's body, which is buffered then; larger ones are answered by 413; 0: no limit.
+        forwards_client_certificate: whether backends get X-Forwarded-Client-Cert of a client that showed one.
+        http3: whether ports with TLS are served over QUIC too, where no certificate of clients is verified.
+        tracing: None: no spans.
 
     """
 
@@ -93,3 +83,26 @@ class ProxyOptions(msgspec.Struct, frozen=True):
     trusted_hops: int = 0
     proxy_protocol: bool = False
     idle_timeout: float = 3600.0
+    max_request_bytes: int = 0
+    forwards_client_certificate: bool = False
+    http3: bool = False
+    tracing: Tracing | None = None
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """One port of a Gateway.
+
+    Attributes:
+        port: which port.
+        proxy_port: the port on which the proxy itself listens.
+        chains: for plain HTTP, TCP and UDP one; for TLS one a hostname.
+        inspects_tls: whether the chain is chosen by SNI.
+        options: what holds for all listeners of the proxy.
+
+    """
+
+    port: GatewayPort
+    proxy_port: int
+    chains: tuple[FilterChain, ...]
+    inspects_tls: bool = False
+    options: ProxyOptions = ProxyOptions()
