@@ -31,7 +31,7 @@ def page() -> str:
         f"```\n{help_text(podwire, 'podwire')}\n```",
     ]
     for verb in VERBS:
-        command = importlib.import_module(f"podwire.cli.{verb}_verb").command
+        command = importlib.import_module(f"podwire.cli.{verb.replace('-', '_')}_verb").command
         parts.append(f"## podwire {verb}\n\n```\n{help_text(command, f'podwire {verb}')}\n```")
         if isinstance(command, click.Group):
             for name, part in command.commands.items():

@@ -27,9 +27,10 @@ VERBS = {
     "agent": "Run the agent of a node.",
     "dns": "Run the cluster's DNS server.",
     "controller": "Run the controllers of a cluster: ranges of pods, load balancers.",
+    "gateway-controller": "Run the controller of the Gateway API, which configures Envoys.",
     "demo": "Bring up a small shop, prove its policies with real packets, take it down.",
 }
-HIDDEN_VERBS = frozenset({"cni"})
+HIDDEN_VERBS = frozenset({"cni", "envoy"})
 """Verbs that pods of podwire run, not users."""
 
 
@@ -44,7 +45,7 @@ class LazyVerbs(click.Group):
         """Import the verb's module."""
         if cmd_name not in VERBS and cmd_name not in HIDDEN_VERBS:
             return None
-        module = importlib.import_module(f"podwire.cli.{cmd_name}_verb")
+        module = importlib.import_module(f"podwire.cli.{cmd_name.replace('-', '_')}_verb")
         command = module.command
         assert isinstance(command, click.Command)
         return command

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from podwire.edge.instance.configuration import CONFIGURATION_FILE, Instance, arguments, files
+from podwire.edge.instance.executable import envoy_file
 from podwire.edge.instance.process import open_connections
-from podwire.lab.roles.builtin_images import envoy_file
 from podwire.lab.roles.envoy_instance import envoy_instance
 from podwire.pki.certificates import Authority
 

@@ -28,6 +28,7 @@ class FleetSettings(msgspec.Struct, frozen=True):
         replicas: Envoys of a proxy.
         drain_seconds: longest time for which an Envoy that ends serves its connections.
         cpu, memory: requested, and the limit of memory.
+        command: words before the flags of the container.
 
     """
 
@@ -41,6 +42,7 @@ class FleetSettings(msgspec.Struct, frozen=True):
     cpu: str = "100m"
     memory: str = "128Mi"
     memory_limit: str = "1Gi"
+    command: tuple[str, ...] = ()
 
 
 def name_of(proxy: str) -> NamespacedName:
@@ -118,7 +120,7 @@ def _container(proxy: str, settings: FleetSettings) -> dict[str, Any]:
     return {
         "name": "envoy",
         "image": settings.image,
-        "args": [f"--{name}={value}" for name, value in arguments.items()],
+        "args": [*settings.command, *(f"--{name}={value}" for name, value in arguments.items())],
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
         "readinessProbe": probe,

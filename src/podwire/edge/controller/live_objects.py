@@ -88,6 +88,12 @@ class LiveObjects:
         self._secrets.require(self.objects.referenced("Secret"))
         self._config_maps.require(self.objects.referenced("ConfigMap"))
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether every kind is known."""
+        known = (*(one.synced for one in self.informers), *(one.synced for one in self._optional.values()))
+        return all(one.is_set() for one in known)
+
     async def synced(self) -> None:
         """Return when every kind is known, and each object that something refers to."""
         for informer in self.informers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -15,8 +16,10 @@ from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
 from podwire.edge.controller import identity as identities
+from podwire.edge.controller import own_class, xds_endpoint
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
+from podwire.edge.controller.xds_endpoint import SERVICE, XDS_PORT, XDS_SERVER
 from podwire.edge.xds import metrics as xds_metrics
 from podwire.edge.xds.proxy import Proxies, Report
 from podwire.edge.xds.server import DiscoveryServer
@@ -29,10 +32,10 @@ from podwire.kube.meta import NamespacedName
 
 log = logging.getLogger(__name__)
 
-LEASE = "podwire-gateway-controller"
-NAME = "podwire-gateway-controller"
-PORT, XDS_PORT = 10247, 18000
-RETRY_SECONDS = 1.0
+NAME = LEASE = SERVICE
+RETRY_SECONDS, NOT_SERVED_SECONDS = 1.0, 10.0
+
+ResultT = TypeVar("ResultT")
 
 
 class GatewayConfig(msgspec.Struct, frozen=True):
@@ -43,6 +46,9 @@ class GatewayConfig(msgspec.Struct, frozen=True):
         identity: who leads, as its Lease names it; differs between all processes.
         server: host name or address where Envoys find this program's xDS server.
         image: of Envoy's containers.
+        envoy_command: the words before the flags of Envoy's containers.
+        own_addresses: of this pod, the endpoints of the xDS server's Service while it leads; none: there is no Service.
+        creates_class: whether it creates a GatewayClass where there is none of its own.
         bind: address of the xDS server.
         xds_port: its port.
         replicas: Envoys of each proxy.
@@ -57,6 +63,9 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     identity: str
     server: str
     image: str
+    envoy_command: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = ()
+    creates_class: bool = False
     bind: str = "0.0.0.0"  # noqa: S104 Envoys are pods of any node
     xds_port: int = XDS_PORT
     replicas: int = 1
@@ -68,10 +77,15 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     @property
     def fleet(self) -> FleetSettings:
         """What its Envoys have in common."""
-        return FleetSettings(self.image, self.server, self.xds_port, SERVER_NAME, self.replicas, self.drain_seconds)
-
-
-SERVER_NAME = f"{NAME}.{PROXIES}.svc"
+        return FleetSettings(
+            self.image,
+            self.server,
+            self.xds_port,
+            XDS_SERVER,
+            self.replicas,
+            self.drain_seconds,
+            command=self.envoy_command,
+        )
 
 
 class GatewayController:
@@ -92,16 +106,39 @@ class GatewayController:
         """Serve until cancelled. Raises OSError where an address is taken."""
         async with serving(self._pages(), self._config.addresses), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._objects.run())
-            identity = await _until_answered(lambda: identities.establish(self._client, SERVER_NAME))
-            server = DiscoveryServer(self._proxies, identity.server_credentials)
-            await server.start(f"{self._config.bind}:{self._config.xds_port}")
+            authority = "the authority of Envoys"
+            identity = await _until_done(authority, lambda: identities.establish(self._client, XDS_SERVER))
             await self._objects.synced()
             log.info("all kinds are known; starting to work")
             tasks.create_task(self._loop.follow())
-            try:
-                await self._elector.run(lambda: self._loop.lead(identity))
-            finally:
-                await server.stop()
+            await self._elector.run(lambda: self._lead(identity))
+
+    async def _lead(self, identity: identities.Identity) -> None:
+        """Serve xDS and write to the API, until cancelled. Raises OSError where the address is taken."""
+        server = DiscoveryServer(self._proxies, identity.server_credentials)
+        await server.start(f"{self._config.bind}:{self._config.xds_port}")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                if self._config.own_addresses:
+                    tasks.create_task(_until_done("the endpoint of xDS", self._publish))
+                if self._config.creates_class:
+                    tasks.create_task(self._provide_class())
+                tasks.create_task(self._loop.lead(identity))
+        finally:
+            await server.stop()
+
+    async def _publish(self) -> None:
+        config = self._config
+        await xds_endpoint.publish(self._client, config.own_addresses, config.xds_port)
+
+    async def _provide_class(self) -> None:
+        classes = self._objects.objects.gateway_classes
+
+        async def provide() -> bool:
+            return await own_class.provide(self._client, tuple(classes.values()))
+
+        while not await _until_done("the GatewayClass", provide):  # noqa: ASYNC110 the kind may be served later
+            await asyncio.sleep(NOT_SERVED_SECONDS)
 
     def _pages(self) -> Pages:
         return {
@@ -111,10 +148,10 @@ class GatewayController:
         }
 
     def _readyz(self) -> Page:
-        """Ready is who leads: Envoys connect to the process that judges what they have acknowledged."""
+        """Ready is also a process that another one goes before, as long as it can read all kinds and the Lease."""
         problem = self._elector.problem
         obstacles = (*([str(problem)] if problem else ()), *access_obstacles(self._objects.informers))
-        return verdict(self._elector.leading and not obstacles, obstacles)
+        return verdict(self._objects.is_synced and not obstacles, obstacles)
 
     def _families(self) -> Iterator[Family]:
         leading: tuple[tuple[dict[str, str], float], ...] = (({}, float(self._elector.leading)),)
@@ -136,11 +173,11 @@ def main(config: GatewayConfig) -> None:
     program.run(run(config), log_format=config.log_format, verbosity=config.verbosity)
 
 
-async def _until_answered(call: Callable[[], Awaitable[identities.Identity]]) -> identities.Identity:
-    """Return what the API server answers; a refusal or its absence is logged and the call repeated."""
+async def _until_done(what: str, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Return what the call returns; a refusal or the absence of the API server is logged and the call repeated."""
     while True:
         try:
             return await call()
         except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.warning("the authority of Envoys is not known: %s; again in %g s", error, RETRY_SECONDS)
+            log.warning("%s: %s; again in %g s", what, error, RETRY_SECONDS)
             await asyncio.sleep(RETRY_SECONDS)

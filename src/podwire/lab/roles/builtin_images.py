@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Mapping
 
 from podwire.dns import server
+from podwire.edge.instance.executable import envoy_file
 from podwire.kube.credentials import Credentials
 from podwire.lab.images.resolver import InHouse
 from podwire.lab.roles.manifests import CREDENTIALS_PATH, DNS_IMAGE
@@ -26,14 +25,6 @@ def programs() -> dict[str, InHouse]:
         DNS_IMAGE: InHouse(f"{module}:dns"),
         ENVOY_IMAGE: InHouse("podwire.lab.roles.envoy_instance:envoy", {ENVOY_PROGRAM: envoy} if envoy else {}),
     }
-
-
-def envoy_file() -> str:
-    """Return the path of Envoy's executable in the installed package; empty where `podwire[gateway]` is missing."""
-    found = importlib.util.find_spec("envoy")
-    folders = found.submodule_search_locations if found is not None else None
-    files = (f"{folder}/_bin/envoy" for folder in folders or ())
-    return next((file for file in files if os.access(file, os.X_OK)), "")
 
 
 def dns(arguments: Mapping[str, str]) -> None:

