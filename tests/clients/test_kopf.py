@@ -73,7 +73,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     operator = Operator(world, tmp_path_factory.mktemp("operator") / "log")
     operator.start()
     yield operator
-    world.kubectl("delete", "gardens", "--all", "--timeout=40s")
+    world.kubectl("delete", "gardens", "--all", "--timeout=60s")
     operator.kill()
     world.kubectl("delete", "-f", "-", stdin=CRD)
 
@@ -104,7 +104,7 @@ def bed(world: World, name: str) -> dict[str, str]:
 @pytest.mark.proves("client-kopf")
 def test_handlers_retry_and_write_their_result_to_the_status(operator: World) -> None:
     operator.apply(garden("roses", "rose"))
-    eventually(lambda: status(operator, "roses").get("plant"), 40, "the handler's result")
+    eventually(lambda: status(operator, "roses").get("plant"), 60, "the handler's result")
     assert status(operator, "roses")["plant"] == {"bed": "roses", "tries": 2}
     assert bed(operator, "roses") == {"flower": "rose"}
     owner = operator.kubectl.json("configmap", "roses")["metadata"]["ownerReferences"][0]
@@ -112,28 +112,28 @@ def test_handlers_retry_and_write_their_result_to_the_status(operator: World) ->
     assert operator.jsonpath("garden roses", "{.metadata.finalizers}") == '["gardens.example.com/kopf"]'
     assert "kopf.zalando.org/last-handled-configuration" in operator.jsonpath("garden roses", "{.metadata.annotations}")
     events = ("events", "--for", "garden/roses")
-    eventually(lambda: "rose is planted" in operator.kubectl(*events).stdout, 20, "the event of the operator")
+    eventually(lambda: "rose is planted" in operator.kubectl(*events).stdout, 60, "the event of the operator")
 
 
 @pytest.mark.proves("client-kopf")
 def test_an_update_is_handled_and_timers_go_on(operator: World) -> None:
     operator.apply(garden("tulips", "tulip"))
-    eventually(lambda: bed(operator, "tulips"), 40, "the bed")
+    eventually(lambda: bed(operator, "tulips"), 60, "the bed")
     operator.apply(garden("tulips", "lily"))
-    eventually(lambda: bed(operator, "tulips") == {"flower": "lily", "before": "tulip"}, 20, "the new flower")
-    eventually(lambda: status(operator, "tulips").get("flower") == "lily", 20, "the status")
+    eventually(lambda: bed(operator, "tulips") == {"flower": "lily", "before": "tulip"}, 60, "the new flower")
+    eventually(lambda: status(operator, "tulips").get("flower") == "lily", 60, "the status")
     days = status(operator, "tulips").get("days", 0)
-    eventually(lambda: status(operator, "tulips").get("days", 0) > days + 1, 20, "two more days")
+    eventually(lambda: status(operator, "tulips").get("days", 0) > days + 1, 60, "two more days")
     assert "lily" in operator.kubectl("get", "gd", "tulips").stdout
 
 
 @pytest.mark.proves("client-kopf")
 def test_a_deletion_waits_for_its_handler_and_removes_dependents(operator: World) -> None:
     operator.apply(garden("daisies", "daisy"))
-    eventually(lambda: bed(operator, "daisies"), 40, "the bed")
-    operator.kubectl("delete", "garden", "daisies", "--timeout=40s")
+    eventually(lambda: bed(operator, "daisies"), 60, "the bed")
+    operator.kubectl("delete", "garden", "daisies", "--timeout=60s")
     assert operator.kubectl("get", "configmap", "daisies-was-cleared").returncode == 0
-    eventually(lambda: not bed(operator, "daisies"), 20, "the end of what the garden owned")
+    eventually(lambda: not bed(operator, "daisies"), 60, "the end of what the garden owned")
 
 
 @pytest.mark.proves("client-kopf")
@@ -142,17 +142,17 @@ def test_events_of_built_in_kinds_are_watched_by_label(operator: World) -> None:
         operator.kubectl("create", "configmap", name)
         operator.kubectl("label", "configmap", name, f"weed={answer}")
     gone = ("get", "configmap", "nettle", "--ignore-not-found", "-o", "name")
-    eventually(lambda: not operator.kubectl(*gone).stdout, 40, "the end of the nettle")
+    eventually(lambda: not operator.kubectl(*gone).stdout, 60, "the end of the nettle")
     assert operator.kubectl("get", "configmap", "herb").returncode == 0
 
 
 @pytest.mark.proves("client-kopf", "watch-resume-after-restart")
 def test_an_operator_continues_after_the_api_server_was_killed(operator: World) -> None:
     operator.apply(garden("asters", "aster"))
-    eventually(lambda: bed(operator, "asters"), 40, "the bed")
+    eventually(lambda: bed(operator, "asters"), 60, "the bed")
     operator.kill("apiserver")
     operator.apply(garden("asters", "dahlia"))
-    eventually(lambda: bed(operator, "asters").get("flower") == "dahlia", 40, "the change after the death")
+    eventually(lambda: bed(operator, "asters").get("flower") == "dahlia", 60, "the change after the death")
 
 
 @pytest.mark.long
@@ -162,14 +162,14 @@ def test_a_new_operator_continues_where_a_killed_one_was(operator: World, runnin
     operator.apply(garden("doomed", "weed"))
     planted = "{.items[?(@.status.plant)].metadata.name}"
     wanted = {"irises", "doomed"}
-    eventually(lambda: wanted <= set(operator.jsonpath("gardens", planted).split()), 40, "the handlers' results")
+    eventually(lambda: wanted <= set(operator.jsonpath("gardens", planted).split()), 60, "the handlers' results")
     running.kill()
     operator.apply(garden("irises", "crocus"))
     operator.kubectl("delete", "garden", "doomed", "--wait=false")
     assert bed(operator, "irises") == {"flower": "iris"}
     assert operator.jsonpath("garden doomed", "{.metadata.deletionTimestamp}"), "nobody has let it go yet"
     running.start()
-    eventually(lambda: bed(operator, "irises").get("before") == "iris", 40, "the change that was missed")
+    eventually(lambda: bed(operator, "irises").get("before") == "iris", 60, "the change that was missed")
     gone = ("get", "garden", "doomed", "--ignore-not-found", "-o", "name")
-    eventually(lambda: not operator.kubectl(*gone).stdout, 40, "the deletion that was missed")
+    eventually(lambda: not operator.kubectl(*gone).stdout, 60, "the deletion that was missed")
     assert operator.kubectl("get", "configmap", "doomed-was-cleared").returncode == 0
