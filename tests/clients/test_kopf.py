@@ -72,9 +72,11 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     world.kubectl.wait("crd/gardens.example.com", "condition=Established")
     operator = Operator(world, tmp_path_factory.mktemp("operator") / "log")
     operator.start()
-    yield operator
-    world.kubectl("delete", "gardens", "--all", "--timeout=60s")
-    operator.kill()
+    try:
+        yield operator
+        world.kubectl("delete", "gardens", "--all", "--timeout=60s")
+    finally:
+        operator.kill()
     world.kubectl("delete", "-f", "-", stdin=CRD)
 
 

@@ -25,6 +25,8 @@ from google.protobuf import json_format
 from podwire.edge.xds import bootstrap
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, VIRTUAL_HOST, Key, Resource
 
+DRAIN_SECONDS = 1
+"""For which a removed listener serves the connections that it has."""
 BINARY = str(importlib.resources.files("envoy") / "_bin" / "envoy")
 _T = "type.googleapis.com/envoy."
 _HCM = f"{_T}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -109,7 +111,8 @@ class Envoy:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        arguments = ["--concurrency", "1", "-l", "warning", "--disable-hot-restart", "--drain-time-s", "1"]
+        arguments = ["--concurrency", "1", "-l", "warning", "--disable-hot-restart"]
+        arguments += ["--drain-time-s", str(DRAIN_SECONDS)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([BINARY, "-c", str(self._configuration), *arguments], stderr=log)
 
@@ -180,7 +183,7 @@ class Backend:
             writer.close()
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until the condition is true; raises AssertionError after that many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
