@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tools.conformance import page as table
@@ -93,8 +94,8 @@ def _run_and_report(chosen: argparse.Namespace, suite: Path, found: Catalog, sel
     runs.say(f"{len(selected)} of {len(found.of_gateways())} tests to run; logs in {folder}")
     with _cluster(chosen) as client:
         run.await_class(client, chosen.gateway_class)
-        lines = run.run(client, suite, _plan(chosen, found, selected), folder, runs.progress(len(found.tests)))
-    lines = [line for line in lines if NOT_SELECTED not in line.message]
+        lines = run.run(client, suite, _plan(chosen, found, selected), folder, _shown(len(selected)))
+    lines = [line for line in lines if _is_selected(line)]
     records.write(folder, lines)
     results = judge(selected, lines, Tables())
     folder.joinpath("report.md").write_text(table.part(results))
@@ -104,6 +105,17 @@ def _run_and_report(chosen: argparse.Namespace, suite: Path, found: Catalog, sel
     if len(selected) == len(select(found, arguments(["--channel", chosen.channel]))) and lines:
         write_page(found, [folder])
     return _status(results)
+
+
+def _shown(total: int) -> Callable[[int, Line], None]:
+    """Return what prints each selected test as it ends."""
+    ended = itertools.count(1)
+    show = runs.progress(total)
+    return lambda _, line: show(next(ended), line) if _is_selected(line) else None
+
+
+def _is_selected(line: Line) -> bool:
+    return NOT_SELECTED not in line.message
 
 
 def _plan(chosen: argparse.Namespace, found: Catalog, selected: Sequence[str]) -> run.Plan:
@@ -139,6 +151,9 @@ def write_page(found: Catalog, folders: Sequence[Path]) -> int:
     ends: list[Line] = [line for line in lines if line.state != "skipped" or line.name not in ran]
     results = judge((test.name for test in found.of_gateways()), ends, Tables())
     reports = [page.Run(record, whole_report(folder)) for record, folder in zip(past, folders, strict=True)]
+    for one in reports:
+        if one.report:
+            DOCUMENT.with_name(one.name).write_text(one.report)
     DOCUMENT.write_text(page.whole(programs.required(images.MODULE, "gateway"), reports, found, results))
     print(f"{table.counts(results)}\nwritten: {DOCUMENT}")
     return _status(results)

@@ -1,7 +1,8 @@
-"""docs/reference/gateway-conformance.md: profiles, features, tests, and the reports as implementations publish them."""
+"""docs/reference/gateway-conformance.md: profiles, features, tests; the suite's own reports are files beside it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,15 +17,24 @@ FAILED = frozenset({Outcome.FAILED, Outcome.EXPECTED_FAILURE})
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: its record, and the report that the suite itself wrote (YAML), if it ran everything."""
+    """A finished run: its record, and the report that the suite itself wrote (YAML), if it ran everything.
+
+    `name` is that of the report's file, which implementations publish in this form.
+    """
 
     record: Record
     report: str = ""
 
+    @property
+    def name(self) -> str:
+        """The file's name: by channel and mode, as in gateway-api's conformance/reports."""
+        found = re.search(r"^gatewayAPIChannel: (\S+)$", self.report, re.MULTILINE)
+        return f"gateway-conformance-{found[1] if found else 'unknown'}-default-report.yaml"
+
 
 def whole(release: str, runs: Sequence[Run], catalog: Catalog, results: Sequence[Result]) -> str:
     """The page of these runs, whose ends of tests are `results`."""
-    reports = "\n\n".join(f"```yaml\n{run.report.strip()}\n```" for run in runs if run.report)
+    reports = "\n".join(f"- [{run.name}]({run.name})" for run in runs if run.report)
     return PAGE.format(
         release=release,
         runs="; ".join(f"{run.record.commit} on {run.record.date} ({run.record.limits})" for run in runs),
@@ -109,6 +119,8 @@ count for GATEWAY-HTTP.
 {passed}
 
 ## Reports of the suite
+
+In the form in which implementations publish them (gateway-api, conformance/reports).
 
 {reports}
 """

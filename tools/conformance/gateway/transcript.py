@@ -14,6 +14,8 @@ STATES = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
 MESSAGE = re.compile(r"^\s+(?:Error|Messages):\s*(.*)$")
 """What testify prints of a failed requirement; the lines below it are indented deeper than its labels."""
 LABEL = re.compile(r"^\s+(?:(?:Error Trace|Test):|\S+\.go:\d+: )")
+UNMET = re.compile(r"^\s+\S+\.go:\d+: .*not ready yet: (.*?)\.?(?: CRes: .*| \(after \S+\))?$")
+"""What a request still lacks when a test gives up on it; such a test prints no requirement."""
 SKIPPED = re.compile(r"^\s+\S+\.go:\d+: (.+)$")
 
 
@@ -50,7 +52,12 @@ def reason(log: Iterable[str], state: str) -> str:
     """Why a test failed or was skipped, in one line; nothing for one that passed."""
     if state == "skipped":
         return next((found[1] for text in reversed(list(log)) if (found := SKIPPED.match(text))), "")
-    return " | ".join(_messages(log)) if state == "failed" else ""
+    if state != "failed":
+        return ""
+    printed = list(log)
+    return " | ".join(_messages(printed)) or next(
+        (found[1] for text in reversed(printed) if (found := UNMET.match(text))), ""
+    )
 
 
 def _messages(log: Iterable[str]) -> list[str]:

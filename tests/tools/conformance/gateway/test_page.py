@@ -49,10 +49,13 @@ def test_channels_choose_tests() -> None:
     assert [test.name for test in CATALOG.of_gateways()] == ["Simple", "Cors", "Retry", "Udp"]
 
 
-def test_the_page_names_what_failed_and_has_the_report_of_whole_runs() -> None:
-    runs = [Run(Record("abc", "2026-11-30", "standard channel"), "kind: ConformanceReport\n")]
+def test_the_page_names_what_failed_and_links_the_report_of_whole_runs() -> None:
+    runs = [
+        Run(Record("abc", "2026-11-30", "standard channel"), "gatewayAPIChannel: standard\nkind: ConformanceReport\n")
+    ]
     page = whole("v1.6.3", runs, CATALOG, RESULTS)
     assert "| Cors | failed | no header |" in page
-    assert "```yaml\nkind: ConformanceReport\n```" in page
+    name = "gateway-conformance-standard-default-report.yaml"
+    assert f"[{name}]({name})" in page
     assert "abc on 2026-11-30 (standard channel)" in page
     assert "No run of everything yet." in whole("v1.6.3", [], CATALOG, RESULTS)

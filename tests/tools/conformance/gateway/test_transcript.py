@@ -47,6 +47,23 @@ def test_each_test_ends_with_its_first_failed_requirement() -> None:
     ]  # fmt: skip
 
 
+def test_a_request_that_never_succeeds_is_the_reason() -> None:
+    printed = """\
+=== RUN   TestGatewayAPI/Redirect/https
+    tls.go:89: 2026-11-30: Response expectation failed for request: {Host: a.org} \
+ not ready yet: expected status code to be one of [302], got 404. CRes: &{404 0 HTTP/1.1} (after 18.2s)
+    http.go:306: 2026-11-30: timeout while waiting after 30 attempts, 0/3 successes
+    --- FAIL: TestGatewayAPI/Redirect (0.3s)
+=== RUN   TestGatewayAPI/Cors
+    http.go:1: 2026-11-30: Response expectation failed, not ready yet: expected path to be /, got /a (after 9.1s)
+    --- FAIL: TestGatewayAPI/Cors (0.3s)
+""".splitlines(keepends=True)
+    assert [one.message for one in lines(printed, ROOT)] == [
+        "expected status code to be one of [302], got 404",
+        "expected path to be /, got /a",
+    ]
+
+
 def test_the_log_of_a_test_has_its_subtests_and_no_other_test() -> None:
     printed = "\n".join(log(PRINTED, ROOT, "Mirror"))
     assert "Applying tests/mirror.yaml" in printed
