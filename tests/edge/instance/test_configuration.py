@@ -7,7 +7,6 @@ from typing import Any
 
 from podwire.edge.instance.configuration import CONFIGURATION_FILE, Instance, arguments, files
 from podwire.edge.instance.executable import envoy_file
-from podwire.edge.instance.process import open_connections
 from podwire.lab.roles.envoy_instance import envoy_instance
 from podwire.pki.certificates import Authority
 
@@ -56,18 +55,6 @@ def test_a_real_envoy_takes_the_configuration(tmp_path: Path) -> None:
     done = subprocess.run([*arguments(instance), "--mode", "validate"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-
-
-def test_connections_of_all_listeners_count_but_those_of_envoy_itself() -> None:
-    stats = (
-        "listener.[__]_10000.downstream_cx_active: 3\n"
-        "listener.[__]_10000.worker_0.downstream_cx_active: 2\n"
-        "listener.probes.downstream_cx_active: 1\n"
-        "listener.admin.downstream_cx_active: 1\n"
-    )
-
-    assert open_connections(stats) == 3
-    assert open_connections("") == 0
 
 
 def _given() -> dict[str, str]:
