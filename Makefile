@@ -50,7 +50,7 @@ cluster-down: .venv/ready-run
 cluster-proof: image
 	.venv/bin/python -m tools.cluster prove --name proof
 
-# dist/podwire-VERSION-MACHINE.oci.tar for container runtimes (docs/reference/image.md)
+# dist/podwire-VERSION-MACHINE.oci.tar and podwire-gateway-... for container runtimes (docs/reference/image.md)
 image: .venv/ready-run
 	.venv/bin/python -m tools.image
 

@@ -1,7 +1,7 @@
-"""Build podwire's container image: an OCI archive and its SBOM in dist/, without Docker and without root.
+"""Build podwire's container images: OCI archives and their SBOMs in dist/, without Docker and without root.
 
-`python -m tools.image` builds from the locks in tools/image; `python -m tools.image lock` renews the locks from what
-apt's and pip's sources have now.
+`python -m tools.image` builds both, or one with --only, from the locks in tools/image; `python -m tools.image lock`
+renews the locks from what apt's and pip's sources have now.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from podwire import __version__
-from tools.image import build, contents, debian, lock
+from tools.image import build, debian, lock
 from tools.image.lock import ARCHITECTURES, ImageError
+from tools.image.variants import PACKAGES, VARIANTS, Variant
 from tools.image.wheels import TOP
 
 
@@ -24,6 +25,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         prog="python -m tools.image", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("action", nargs="?", choices=("build", "lock"), default="build")
+    parser.add_argument("--only", choices=tuple(VARIANTS), help="one of the images (both)")
     parser.add_argument(
         "--machine",
         choices=tuple(ARCHITECTURES),
@@ -41,18 +43,19 @@ def main(argv: list[str]) -> int:
         if chosen.action == "lock":
             renew()
         else:
-            write(chosen.machine, chosen.output)
+            for name in (chosen.only,) if chosen.only else VARIANTS:
+                write(VARIANTS[name], chosen.machine, chosen.output)
     except ImageError as error:
         print(f"no image: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def write(machine: str, folder: Path) -> None:
+def write(variant: Variant, machine: str, folder: Path) -> None:
     """Build, write, and report."""
-    image = build.assemble(build.gather(machine))
+    image = build.assemble(build.gather(variant, machine))
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{contents.NAME}-{__version__}-{machine}"
+    stem = f"{variant.name}-{__version__}-{machine}"
     target = folder / f"{stem}.oci.tar"
     for path, content in ((target, image.archive), (folder / f"{stem}.spdx.json", image.bill)):
         making = path.with_name(f".{path.name}")
@@ -64,10 +67,10 @@ def write(machine: str, folder: Path) -> None:
 
 
 def renew() -> None:
-    """Write the three locks again."""
+    """Write the locks again."""
     apts = {each: debian.Apt(build.FOLDER / f"apt-{each}", each) for each in ARCHITECTURES.values()}
     release = next(line for line in Path("/etc/os-release").read_text().splitlines() if line.startswith("PRETTY_NAME="))
-    debian.resolve(release.partition("=")[2].strip('"'), apts, contents.PACKAGES).write()
+    debian.resolve(release.partition("=")[2].strip('"'), apts, PACKAGES).write()
     compile_lock = [
         str(Path(sys.prefix) / "bin/uv"),
         "pip",
@@ -79,6 +82,7 @@ def renew() -> None:
     ]
     for source, target in (
         ([str(lock.FOLDER / "python.in"), "-c", "requirements.lock"], lock.PYTHON),
+        ([str(lock.FOLDER / "python-gateway.in"), "-c", "requirements.lock"], lock.PYTHON_GATEWAY),
         ([str(lock.FOLDER / "compiler.in")], lock.COMPILER),
     ):
         command = [*compile_lock, "--python-version", "3.11", *source, "-o", str(target)]

@@ -1,4 +1,4 @@
-"""The image, from locks to archive."""
+"""An image, from locks to archive."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tools.image.licences import of_debian
 from tools.image.lock import ARCHITECTURES, DebianLock, ImageError, Package
 from tools.image.spdx import Component, Subject
 from tools.image.tree import File, Folder, Link, Tree
+from tools.image.variants import Variant
 from tools.image.wheels import TOP, Wheel
 
 FOLDER = TOP / "build" / "image"
@@ -29,11 +30,12 @@ FOLDER = TOP / "build" / "image"
 class Parts(msgspec.Struct, frozen=True):
     """What an image is made of."""
 
+    variant: Variant
     machine: str
     debian: tuple[tuple[Package, Path], ...]
     wheels: tuple[Wheel, ...]
     podwire: Wheel
-    plugin: bytes
+    plugin: bytes | None
     time: int
 
 
@@ -48,17 +50,19 @@ class Image(msgspec.Struct, frozen=True):
     """What each layer is, and its size unpacked."""
 
 
-def gather(machine: str) -> Parts:
+def gather(variant: Variant, machine: str) -> Parts:
     """Download and compile what is not here yet. Raises ImageError."""
     architecture = ARCHITECTURES[machine]
-    packages = DebianLock.read().packages[architecture]
+    pinned = DebianLock.read().packages[architecture]
+    packages = tuple(package for package in pinned if package.name in variant.packages)
     files = Apt(FOLDER / f"apt-{architecture}", architecture).fetch(packages)
     return Parts(
+        variant=variant,
         machine=machine,
         debian=tuple((package, files[package.name]) for package in packages),
-        wheels=tuple(wheels.fetch(FOLDER / f"wheels-{machine}", machine)),
+        wheels=tuple(wheels.fetch(FOLDER / f"wheels-{variant.name}-{machine}", machine, variant.python)),
         podwire=wheels.podwire(FOLDER / "podwire"),
-        plugin=plugin.plugin(FOLDER, machine),
+        plugin=plugin.plugin(FOLDER, machine) if variant.has_plugin else None,
         time=build_time(),
     )
 
@@ -80,7 +84,8 @@ def assemble(parts: Parts) -> Image:
         wheel.unpack(packages)
     bill = [*debian_components(parts, debian), *(wheel.component() for wheel in (*parts.wheels, parts.podwire))]
     parts.podwire.unpack(own)
-    own[contents.PLUGIN] = File(parts.plugin, is_executable=True)
+    if parts.plugin is not None:
+        own[contents.PLUGIN] = File(parts.plugin, is_executable=True)
     missing = missing_libraries(debian, packages, own)
     if missing:
         raise ImageError(f"libraries are missing, name their packages in tools/image/contents.py: {', '.join(missing)}")
@@ -88,21 +93,22 @@ def assemble(parts: Parts) -> Image:
     python.compile(own, keep_source=True)
     for tree in (debian, packages):
         python.compile(tree, keep_source=False)
-    named = (("Debian packages and Python", debian), ("Python packages", packages), ("podwire and its CNI plugin", own))
+    own_name = "podwire and its CNI plugin" if parts.plugin is not None else "podwire"
+    named = (("Debian packages and Python", debian), ("Python packages", packages), (own_name, own))
     config = ImageConfig(
-        reference=f"{contents.NAME}:{__version__}",
+        reference=f"{parts.variant.name}:{__version__}",
         architecture=ARCHITECTURES[parts.machine],
         entrypoint=("/opt/podwire/bin/podwire",),
         environment=contents.ENVIRONMENT,
         labels={
-            "org.opencontainers.image.title": contents.NAME,
+            "org.opencontainers.image.title": parts.variant.name,
             "org.opencontainers.image.version": __version__,
             "org.opencontainers.image.licenses": "Apache-2.0",
         },
         time=parts.time,
     )
     data, digest = archive(config, [Layer(tree.tar(parts.time), name) for name, tree in named])
-    subject = Subject(contents.NAME, __version__, digest, ARCHITECTURES[parts.machine], parts.time)
+    subject = Subject(parts.variant.name, __version__, digest, ARCHITECTURES[parts.machine], parts.time)
     return Image(data, digest, spdx.document(subject, bill), tuple((name, tree.size) for name, tree in named))
 
 
@@ -131,7 +137,7 @@ def debian_tree(parts: Parts) -> Tree:
     for package, file in parts.debian:
         for member, content in members(file):
             path = contents.merged(member.name)
-            if not contents.is_taken(package.name, path):
+            if not contents.is_taken(package.name, path, parts.variant.packages[package.name]):
                 continue
             if content is not None:
                 tree[path] = File(without_symbols(content), bool(member.mode & 0o100))

@@ -1,9 +1,9 @@
-"""What the image holds of which Debian package, and the few files of its own."""
+"""What the images hold of which Debian package, and the few files of their own."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 NAME = "podwire"
 ROOT = "opt/podwire"
@@ -14,7 +14,7 @@ PYTHON = "usr/bin/python3.11"
 PYTHON_VERSION = (3, 11)
 
 LIBRARIES = "usr/lib/*/*.so*"
-PACKAGES: dict[str, tuple[str, ...]] = {
+BASE: dict[str, tuple[str, ...]] = {
     "base-files": ("etc/os-release", "etc/debian_version", "usr/lib/os-release"),
     "libc6": ("usr/lib*/ld-linux-*.so*", "usr/lib/*/ld-linux-*.so*", *(
         f"usr/lib/*/{name}.so.*" for name in (
@@ -28,6 +28,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "libbz2-1.0": (LIBRARIES,), "libcrypt1": (LIBRARIES,), "libexpat1": (LIBRARIES,), "libffi8": (LIBRARIES,),
     "liblzma5": (LIBRARIES,), "libsqlite3-0": (LIBRARIES,), "libssl3": (LIBRARIES,), "libuuid1": (LIBRARIES,),
     "zlib1g": (LIBRARIES,), "libgcc-s1": (LIBRARIES,), "gcc-12-base": (),
+}  # fmt: skip
+"""Debian packages of every image, and patterns of the files that are taken; each one's copyright file comes with it."""
+
+NODE: dict[str, tuple[str, ...]] = {
     # the kernel's rules
     "libnftables1": (LIBRARIES,), "libnftnl11": (LIBRARIES,), "libmnl0": (LIBRARIES,), "libgmp10": (LIBRARIES,),
     "libjansson4": (LIBRARIES,), "libxtables12": (LIBRARIES,),
@@ -43,7 +47,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "libip4tc2": (LIBRARIES,), "libip6tc2": (LIBRARIES,), "libnetfilter-conntrack3": (LIBRARIES,),
     "libnfnetlink0": (LIBRARIES,), "netbase": ("etc/protocols", "etc/services"),
 }  # fmt: skip
-"""Debian packages, and patterns of the files that are taken; each one's copyright file comes with it."""
+"""Those of the image that nodes need."""
+
+GATEWAY: dict[str, tuple[str, ...]] = {"libstdc++6": (LIBRARIES,)}
+"""Those of the image of gateways: of gRPC's compiled modules."""
 
 LEFT_OUT = (
     # modules of Python for desktops, terminals, packagers, tests and old encodings, or whose library is not here
@@ -105,11 +112,11 @@ def merged(path: str) -> str:
     return f"{LINKS[top]}/{rest}" if top in LINKS and rest else path
 
 
-def is_taken(package: str, path: str) -> bool:
-    """Whether a file of a package (a merged path) belongs into the image."""
+def is_taken(package: str, path: str, patterns: Iterable[str]) -> bool:
+    """Whether a file of a package (a merged path) belongs into an image that takes these files of it."""
     if path in {f"usr/share/doc/{package}/copyright", f"usr/share/doc/{package}"}:
         return True  # the folder may be a link to that of a package of the same source
-    taken = any(fnmatch.fnmatchcase(path, pattern) for pattern in PACKAGES[package])
+    taken = any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
     return taken and not any(fnmatch.fnmatchcase(path, pattern) for pattern in LEFT_OUT)
 
 

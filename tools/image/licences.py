@@ -27,6 +27,7 @@ NAMES = {
 
 UNREADABLE = {
     "gcc-12-base": ("GCC Runtime Library",), "libgcc-s1": ("GCC Runtime Library",),
+    "libstdc++6": ("GCC Runtime Library",),
     "libpython3.11-stdlib": ("PSF-2.0",),
     "base-files": ("GPL-2+",), "libc6": ("LGPL-2.1+", "GPL-2+"), "libcrypt1": ("LGPL-2.1+",),
     "libgcrypt20": ("LGPL-2.1+", "GPL-2+"), "libgssapi-krb5-2": ("MIT",), "libk5crypto3": ("MIT",),

@@ -9,9 +9,10 @@ import msgspec
 FOLDER = Path(__file__).parent
 DEBIAN = FOLDER / "debian.lock"
 PYTHON = FOLDER / "python.lock"
+PYTHON_GATEWAY = FOLDER / "python-gateway.lock"
 COMPILER = FOLDER / "compiler.lock"
 RENEWAL = "python -m tools.image lock"
-"""The command that writes all three again."""
+"""The command that writes all of them again."""
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """The kernel's and Python's names, and Debian's and OCI's."""

@@ -47,7 +47,8 @@ class Wheel(msgspec.Struct, frozen=True):
         with zipfile.ZipFile(self.path) as archive:
             for info in archive.infolist():
                 if not info.is_dir() and ".data/" not in info.filename and is_taken_from_wheel(info.filename):
-                    tree[f"{SITE_PACKAGES}/{info.filename}"] = File(without_symbols(archive.read(info)))
+                    content = without_symbols(archive.read(info))
+                    tree[f"{SITE_PACKAGES}/{info.filename}"] = File(content, is_program(info))
 
     def component(self) -> Component:
         """For the bill of materials."""
@@ -63,12 +64,17 @@ class Wheel(msgspec.Struct, frozen=True):
         )
 
 
-def fetch(folder: Path, machine: str) -> list[Wheel]:
-    """The wheels of python.lock for a machine (x86_64, aarch64), by pip's own configured index.
+def is_program(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is a file that is executed; shared libraries often have that mode too."""
+    return bool(info.external_attr >> 16 & 0o100) and ".so" not in Path(info.filename).suffixes
+
+
+def fetch(folder: Path, machine: str, pins: Path) -> list[Wheel]:
+    """The wheels of a lock for a machine (x86_64, aarch64), by pip's own configured index.
 
     They stay in the folder for as long as the lock does. Raises ImageError.
     """
-    made_of = folder / hashlib.sha256(lock.PYTHON.read_bytes()).hexdigest()
+    made_of = folder / hashlib.sha256(pins.read_bytes()).hexdigest()
     if made_of.exists():
         return [Wheel(path) for path in sorted(folder.glob("*.whl"))]
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,8 +86,8 @@ def fetch(folder: Path, machine: str) -> list[Wheel]:
         [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--require-hashes",
          "--only-binary=:all:", f"--python-version={major}.{minor}", "--implementation=cp",
          f"--abi=cp{major}{minor}", "--abi=abi3", "--abi=none", *(f"--platform={each}" for each in platforms),
-         "-r", str(lock.PYTHON), "-d", str(folder)],
-        f"a version that {lock.PYTHON.name} pins cannot be had; write it again by '{lock.RENEWAL}'",
+         "-r", str(pins), "-d", str(folder)],
+        f"a version that {pins.name} pins cannot be had; write it again by '{lock.RENEWAL}'",
     )  # fmt: skip
     made_of.touch()
     return [Wheel(path) for path in sorted(folder.glob("*.whl"))]

@@ -5,8 +5,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tools.image.contents import PACKAGES, is_taken, is_taken_from_wheel, merged
+from tools.image.contents import is_taken, is_taken_from_wheel, merged
 from tools.image.lock import ARCHITECTURES, DebianLock, ImageError
+from tools.image.variants import GATEWAY, NODE, PACKAGES, Variant
 
 from tools.image import lock
 
@@ -34,7 +35,7 @@ def pins(path: Path) -> dict[str, str]:
     ],
 )
 def test_files_of_debian_packages(package: str, path: str, *, taken: bool) -> None:
-    assert is_taken(package, merged(path)) == taken
+    assert is_taken(package, merged(path), NODE.packages[package]) == taken
 
 
 @pytest.mark.parametrize(
@@ -52,14 +53,26 @@ def test_the_locks_pin_each_package_for_each_architecture() -> None:
         assert all(re.fullmatch("[0-9a-f]{64}", package.sha256) for package in each)
 
 
-def test_python_packages_are_those_that_podwire_is_tested_with() -> None:
-    image, tested = pins(lock.PYTHON), pins(TOP / "requirements.lock")
+@pytest.mark.parametrize(
+    ("variant", "absent"),
+    [(NODE, {"common-expression-language", "cryptography"}), (GATEWAY, {"common-expression-language"})],
+)
+def test_python_packages_are_those_that_podwire_is_tested_with(variant: Variant, absent: set[str]) -> None:
+    image, tested = pins(variant.python), pins(TOP / "requirements.lock")
     assert image.items() <= tested.items()
-    wanted = {name.strip() for name in (lock.FOLDER / "python.in").read_text().splitlines() if not name.startswith("#")}
-    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["dependencies"]
-    declared = {re.split("[><=]", each)[0] for each in project}
-    assert declared - wanted == {"common-expression-language", "cryptography"}
+    wanted = {one for one in variant.python.with_suffix(".in").read_text().splitlines() if not one.startswith("#")}
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    declared = {re.split("[><=]", each)[0] for each in project["dependencies"]}
+    assert declared - wanted == absent
+    extra = {re.split("[><=]", each)[0] for each in project["optional-dependencies"]["gateway"]}
+    assert wanted & extra == (extra if variant is GATEWAY else set())
     assert wanted <= image.keys()
+
+
+def test_the_image_of_gateways_can_change_no_node() -> None:
+    """What strangers send requests to has neither rules of the kernel nor BGP nor the CNI plugin beside it."""
+    assert not {"libnftables1", "iptables", "bird2", "util-linux"} & GATEWAY.packages.keys()
+    assert (GATEWAY.has_plugin, NODE.has_plugin) == (False, True)
 
 
 def test_a_lock_that_cannot_be_read_names_the_command_that_renews_it(tmp_path: Path) -> None:
@@ -69,5 +82,5 @@ def test_a_lock_that_cannot_be_read_names_the_command_that_renews_it(tmp_path: P
 
 
 def test_no_lock_names_a_registry() -> None:
-    for path in (lock.DEBIAN, lock.PYTHON, lock.COMPILER):
+    for path in (lock.DEBIAN, lock.PYTHON, lock.PYTHON_GATEWAY, lock.COMPILER):
         assert "://" not in path.read_text()
