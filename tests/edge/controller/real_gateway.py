@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from envoy.config.endpoint.v3 import endpoint_pb2
-from envoy.config.listener.v3 import listener_pb2
 
 from podwire.edge.controller.proxy_ports import ProxyPorts
 from podwire.edge.controller.translation import Translation, ports_of
@@ -19,13 +17,13 @@ from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.xds import bootstrap
 from podwire.edge.xds.proxy import Proxies, Proxy
-from podwire.edge.xds.resource import ENDPOINTS, LISTENER, Resource
 from podwire.edge.xds.server import DiscoveryServer
 from podwire.kube.core import ConfigMap, Secret
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.gateway_api import CONTROLLER_NAME
 from podwire.kube.services import Service
 from podwire.pki.certificates import KeyPair
+from tests.edge.envoy.unix_sockets import moved
 from tests.edge.xds.real_envoy import Envoy, until
 
 CLASS, NAMESPACE = "edge", "shop"
@@ -87,25 +85,9 @@ class RealGateway:
             self._dirty.add(Owner("Gateway", gateway.namespace, gateway.name))
         self.translation.rows_of(self._dirty)
         self._dirty.clear()
-        wanted = {one.key: self._moved(one) for one in self.translation.resources(CLASS)}
+        wanted = {one.key: moved(one, self.folder) for one in self.translation.resources(CLASS)}
         self.proxy.apply(wanted.values(), {one.key for one in self.proxy.snapshot} - wanted.keys())
         await until(lambda: bool(self.proxy.envoys()) and not self.proxy.lacking(wanted), "acknowledged")
-
-    def _moved(self, one: Resource) -> Resource:
-        """Put listeners and endpoints on unix sockets."""
-        if one.type_url == LISTENER:
-            listener = listener_pb2.Listener.FromString(one.body)
-            _, gateway, port, _ = one.name.split("/")
-            listener.address.pipe.path = str(self.folder / f"{gateway}-{port}")
-            return msgspec.structs.replace(one, body=listener.SerializeToString())
-        if one.type_url == ENDPOINTS:
-            found = endpoint_pb2.ClusterLoadAssignment.FromString(one.body)
-            for locality in found.endpoints:
-                for each in locality.lb_endpoints:
-                    name = one.name.partition("/")[2].partition(":")[0]
-                    each.endpoint.address.pipe.path = str(self.folder / name)
-            return msgspec.structs.replace(one, body=found.SerializeToString())
-        return one
 
 
 @contextlib.asynccontextmanager

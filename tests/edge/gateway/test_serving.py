@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 
 from podwire.edge.gateway import serving
+from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.attachment import attachments
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.listeners import listener_states
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import owner
+from podwire.edge.model.listeners import ProxyOptions
 from podwire.edge.model.routes import RedirectTo
+from podwire.edge.model.tls import ServerTls
 from podwire.kube.gateway_api import CONTROLLER_NAME
 from podwire.kube.meta import NamespacedName
 
@@ -69,3 +72,33 @@ def test_a_port_without_a_number_and_a_listener_that_is_not_usable_have_no_row()
     )
     rows = tuple(serving.listener_rows(found, lambda one: {80: 10000, 443: 10001}.get(one.port)))
     assert [(one.port.port, one.proxy_port) for one in rows] == [(80, 10000)]
+
+
+def secure(name: str, port: int, maximum: str = "", authorities: str = "") -> ListenerState:
+    tls = ServerTls(("Secret/shop/tls",), authorities, maximum=maximum)
+    return ListenerState(GATEWAY, owner("Gateway", GATEWAY), name, port, "HTTPS", mode="Terminate", tls=tls)
+
+
+def test_http3_is_served_where_tls_is_new_enough_and_no_clients_certificate_is_verified() -> None:
+    found = (
+        secure("one", 443),
+        secure("old", 1443, maximum="1.2"),
+        secure("clients", 2443, authorities="ConfigMap/shop/ca"),
+        secure("used", 3443),
+        ListenerState(GATEWAY, owner("Gateway", GATEWAY), "udp", 3443, "UDP"),
+        ListenerState(GATEWAY, owner("Gateway", GATEWAY), "plain", 80, "HTTP"),
+    )
+    plain, http3 = serving.ports_of(found), serving.ports_of(found, ProxyOptions(http3=True))
+    assert [str(one) for one in http3 - plain] == ["shop/gw/443/UDP"]
+    rows = tuple(serving.listener_rows(found, lambda one: one.port, ProxyOptions(http3=True)))
+    assert [(str(one.port), one.is_quic) for one in rows if one.announces_http3 or one.is_quic] == [
+        ("shop/gw/443/TCP", False),
+        ("shop/gw/443/UDP", True),
+    ]
+    tcp, quic = (one for one in rows if one.port.port == 443)
+    assert tcp.chains == quic.chains
+    unallocated = serving.listener_rows(
+        found, lambda one: one.port if one.protocol == "TCP" else None, ProxyOptions(http3=True)
+    )
+    assert not any(one.announces_http3 for one in unallocated), "a port that the Service does not have yet"
+    assert not any(one.is_quic or one.announces_http3 for one in serving.listener_rows(found, lambda one: one.port))

@@ -108,13 +108,15 @@ class Envoy:
         self._configuration = folder / f"{settings.node}.json"
         self._configuration.write_text(bootstrap.text(settings))
         self._log = folder / f"{settings.node}.log"
+        self._requests = folder / f"{settings.node}.requests"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         arguments = ["--concurrency", "1", "-l", "warning", "--disable-hot-restart"]
-        arguments += ["--drain-time-s", str(DRAIN_SECONDS)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen([BINARY, "-c", str(self._configuration), *arguments], stderr=log)
+        arguments += ["--drain-time-s", str(DRAIN_SECONDS), "--file-flush-interval-msec", "50"]
+        with self._log.open("ab") as log, self._requests.open("ab") as requests:
+            command = [BINARY, "-c", str(self._configuration), *arguments]
+            self._process = subprocess.Popen(command, stdout=requests, stderr=log)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -129,6 +131,10 @@ class Envoy:
 
     def log(self) -> str:
         return self._log.read_text()
+
+    def access_log(self) -> list[str]:
+        """Return the whole lines that are written by now; Envoy writes them within a second."""
+        return self._requests.read_text().split("\n")[:-1]
 
     async def statistic(self, name: str) -> int:
         """Return the value of a counter or gauge."""

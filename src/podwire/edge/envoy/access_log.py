@@ -9,7 +9,7 @@ from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 from google.protobuf import struct_pb2
 
 from podwire.edge.envoy.message import packed
-from podwire.edge.model.listeners import LogFormat
+from podwire.edge.model.listeners import GatewayPort, LogFormat
 
 FIELDS = {
     "time": "%START_TIME%",
@@ -34,12 +34,13 @@ FIELDS = {
 """Names of fields and Envoy's commands for them."""
 
 
-def access_log(form: LogFormat) -> list[Any]:
-    """Return the access logs of a listener."""
+def access_log(form: LogFormat, port: GatewayPort) -> list[Any]:
+    """Return the access logs of a listener, whose Gateway and port are in each line of JSON."""
     if form is LogFormat.NONE:
         return []
     made = stream_pb2.StdoutAccessLog()
     if form is LogFormat.JSON:
-        fields = {name: struct_pb2.Value(string_value=command) for name, command in FIELDS.items()}
+        own = {"gateway": f"{port.namespace}/{port.gateway}", "port": str(port.port)}
+        fields = {name: struct_pb2.Value(string_value=value) for name, value in (*FIELDS.items(), *own.items())}
         made.log_format.json_format.CopyFrom(struct_pb2.Struct(fields=fields))
     return [accesslog_pb2.AccessLog(name="envoy.access_loggers.stdout", typed_config=packed(made))]

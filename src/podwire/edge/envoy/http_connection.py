@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from envoy.config.core.v3 import protocol_pb2
+from envoy.config.core.v3 import base_pb2, protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2
 from envoy.config.route.v3 import route_pb2
+from envoy.extensions.filters.http.buffer.v3 import buffer_pb2
 from envoy.extensions.filters.http.cors.v3 import cors_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
@@ -15,19 +16,24 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from podwire.edge.envoy import external_auth
 from podwire.edge.envoy.access_log import access_log
 from podwire.edge.envoy.message import ads, duration, packed, resource
-from podwire.edge.envoy.virtual_host import CORS_FILTER, SESSION_FILTER
-from podwire.edge.model.listeners import ProxyOptions
+from podwire.edge.envoy.request_metrics import request_metrics
+from podwire.edge.envoy.tracing import tracing
+from podwire.edge.envoy.virtual_host import BUFFER_FILTER, CORS_FILTER, SESSION_FILTER
+from podwire.edge.model.listeners import Listener
+from podwire.edge.model.tls import ClientValidation, ServerTls
 from podwire.edge.xds.resource import ROUTES, VIRTUAL_HOST, Resource
 
 HEADERS_SECONDS = 10.0
 STREAMS = 100
 STREAM_WINDOW_BYTES = 65_536
 CONNECTION_WINDOW_BYTES = 1_048_576
+ALTERNATIVE_SECONDS = 86_400
 _MANAGER = http_connection_manager_pb2.HttpConnectionManager
 
 
-def http_filter(table: str, options: ProxyOptions) -> Any:
-    """Return the filter that reads requests and routes them by this table."""
+def http_filter(table: str, row: Listener, tls: ServerTls | None) -> Any:
+    """Return the filter that reads requests of a chain of a listener and routes them by this table."""
+    options = row.options
     made = _MANAGER(
         stat_prefix="http",
         rds=http_connection_manager_pb2.Rds(route_config_name=table, config_source=ads()),
@@ -44,28 +50,76 @@ def http_filter(table: str, options: ProxyOptions) -> Any:
             idle_timeout=duration(options.idle_timeout),
             headers_with_underscores_action=protocol_pb2.HttpProtocolOptions.REJECT_REQUEST,
         ),
-        http2_protocol_options=protocol_pb2.Http2ProtocolOptions(
-            max_concurrent_streams={"value": STREAMS},
-            initial_stream_window_size={"value": STREAM_WINDOW_BYTES},
-            initial_connection_window_size={"value": CONNECTION_WINDOW_BYTES},
-        ),
-        upgrade_configs=[_MANAGER.UpgradeConfig(upgrade_type="websocket")],
-        access_log=access_log(options.access_log),
-        http_filters=[
-            _filter(CORS_FILTER, cors_pb2.Cors()),
-            *external_auth.filters(),
-            _filter(SESSION_FILTER, stateful_session_pb2.StatefulSession()),
-            _filter("envoy.filters.http.router", router_pb2.Router()),
-        ],
+        access_log=[*access_log(options.access_log, row.port), request_metrics(row.port)],
+        **_protocol(row),
+        **_filters(options.max_request_bytes),
     )
+    if options.tracing is not None:
+        made.tracing.CopyFrom(tracing(options.tracing, row.port))
+    if options.forwards_client_certificate and tls is not None and tls.authorities:
+        _forward_certificate(made, tls)
     return listener_components_pb2.Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=packed(made)
     )
 
 
-def table(name: str) -> Resource:
-    """Return the route table without hosts, which are resources of their own. A port in Host is ignored."""
+def _protocol(row: Listener) -> dict[str, Any]:
+    """Return the limits of what the listener speaks: HTTP/3, or HTTP/1.1 and HTTP/2 as the client chooses."""
+    if row.is_quic:
+        limits = protocol_pb2.QuicProtocolOptions(
+            max_concurrent_streams={"value": STREAMS},
+            initial_stream_window_size={"value": STREAM_WINDOW_BYTES},
+            initial_connection_window_size={"value": CONNECTION_WINDOW_BYTES},
+        )
+        http3 = protocol_pb2.Http3ProtocolOptions(quic_protocol_options=limits)
+        return {"codec_type": _MANAGER.HTTP3, "http3_protocol_options": http3}
+    http2 = protocol_pb2.Http2ProtocolOptions(
+        max_concurrent_streams={"value": STREAMS},
+        initial_stream_window_size={"value": STREAM_WINDOW_BYTES},
+        initial_connection_window_size={"value": CONNECTION_WINDOW_BYTES},
+    )
+    return {"http2_protocol_options": http2}
+
+
+def _filters(max_request_bytes: int) -> dict[str, Any]:
+    """Return the filters of requests; a WebSocket, which has no end, is not buffered."""
+    first = [
+        _filter(CORS_FILTER, cors_pb2.Cors()),
+        *external_auth.filters(),
+    ]
+    last = [
+        _filter(SESSION_FILTER, stateful_session_pb2.StatefulSession()),
+        _filter("envoy.filters.http.router", router_pb2.Router()),
+    ]
+    upgrade = _MANAGER.UpgradeConfig(upgrade_type="websocket")
+    if not max_request_bytes:
+        return {"http_filters": [*first, *last], "upgrade_configs": [upgrade]}
+    limit = _filter(BUFFER_FILTER, buffer_pb2.Buffer(max_request_bytes={"value": max_request_bytes}))
+    upgrade.filters.extend([*first, *last])
+    return {"http_filters": [*first, limit, *last], "upgrade_configs": [upgrade]}
+
+
+def _forward_certificate(made: Any, tls: ServerTls) -> None:
+    """Pass on the client's certificate; its names only where they are verified. A client's own header is removed."""
+    made.forward_client_cert_details = _MANAGER.SANITIZE_SET
+    details = made.set_current_client_cert_details
+    details.cert = True
+    if tls.validation is ClientValidation.REQUIRED:
+        details.subject.value = details.dns = details.uri = True
+
+
+def table(name: str, http3_port: int = 0) -> Resource:
+    """Return the route table without hosts, which are resources of their own. A port in Host is ignored.
+
+    Responses announce HTTP/3 at this port (RFC 7838); 0: none.
+    """
     made = route_pb2.RouteConfiguration(name=name, ignore_port_in_host_matching=True)
+    if http3_port:
+        value = base_pb2.HeaderValue(key="alt-svc", value=f'h3=":{http3_port}"; ma={ALTERNATIVE_SECONDS}')
+        option = base_pb2.HeaderValueOption(
+            header=value, append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+        )
+        made.response_headers_to_add.append(option)
     made.vhds.config_source.CopyFrom(ads())
     return resource(ROUTES, name, made, warms=((VIRTUAL_HOST, name),))
 

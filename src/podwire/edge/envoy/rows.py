@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from podwire.edge.envoy import cluster, endpoints, listener, secret, virtual_host
+from podwire.edge.envoy import cluster, endpoints, listener, secret, tracing, virtual_host
 from podwire.edge.model.backends import Cluster, Endpoints
-from podwire.edge.model.listeners import Listener, ProxyOptions
+from podwire.edge.model.listeners import Listener
 from podwire.edge.model.routes import VirtualHost
 from podwire.edge.model.tls import Authorities, Certificate
+from podwire.edge.model.tracing import Collector
 from podwire.edge.xds.resource import Key, Resource
 
-Row = Listener | VirtualHost | Cluster | Endpoints | Certificate | Authorities
-
-DEFAULTS = ProxyOptions()
+Row = Listener | VirtualHost | Cluster | Endpoints | Certificate | Authorities | Collector
 
 
-def resources(row: Row, options: ProxyOptions = DEFAULTS) -> tuple[Resource, ...]:
+def resources(row: Row) -> tuple[Resource, ...]:
     """Return the resources of a row: of a listener itself and its route tables, of others one."""
     match row:
         case Listener():
-            return listener.listener(row, options)
+            return listener.listener(row)
         case VirtualHost():
             return (virtual_host.virtual_host(row),)
         case Cluster():
@@ -29,6 +28,8 @@ def resources(row: Row, options: ProxyOptions = DEFAULTS) -> tuple[Resource, ...
             return (secret.certificate(row),)
         case Authorities():
             return (secret.authorities(row),)
+        case Collector():
+            return (tracing.collector(row),)
 
 
 def keys(row: Row) -> tuple[Key, ...]:
@@ -44,3 +45,5 @@ def keys(row: Row) -> tuple[Key, ...]:
             return (endpoints.key(row),)
         case Certificate() | Authorities():
             return (secret.key(row),)
+        case Collector():
+            return (tracing.key(row),)

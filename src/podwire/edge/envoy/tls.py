@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from envoy.config.core.v3 import base_pb2
+from envoy.extensions.transport_sockets.quic.v3 import quic_transport_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, secret_pb2, tls_pb2
 from envoy.type.matcher.v3 import string_pb2
 
-from podwire.edge.envoy.message import ads
+from podwire.edge.envoy.message import ads, packed
 from podwire.edge.model.tls import BackendTls, ClientValidation, ServerTls, SubjectName
 from podwire.edge.xds.resource import SECRET, Key
 
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+HTTP3 = ("h3",)
 VERSIONS = {
     "": common_pb2.TlsParameters.TLS_AUTO,
     "1.0": common_pb2.TlsParameters.TLSv1_0,
@@ -47,6 +50,14 @@ def server(tls: ServerTls, protocols: tuple[str, ...]) -> Any:
     context = tls_pb2.DownstreamTlsContext(common_tls_context=common)
     context.require_client_certificate.value = required
     return context
+
+
+def quic(tls: ServerTls) -> Any:
+    """Return the transport socket of a listener for HTTP/3, which is always TLS 1.3 (RFC 9001)."""
+    context = server(msgspec.structs.replace(tls, minimum="", maximum="", cipher_suites=()), HTTP3)
+    message = quic_transport_pb2.QuicDownstreamTransport(downstream_tls_context=context)
+    message.enable_early_data.value = False
+    return base_pb2.TransportSocket(name="envoy.transport_sockets.quic", typed_config=packed(message))
 
 
 def backend(tls: BackendTls, protocols: tuple[str, ...]) -> Any:

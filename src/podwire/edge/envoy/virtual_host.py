@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.filters.http.buffer.v3 import buffer_pb2
 from envoy.extensions.filters.http.cors.v3 import cors_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.http.stateful_session.cookie.v3 import cookie_pb2
@@ -23,6 +24,7 @@ from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route, Virtua
 from podwire.edge.xds.resource import CLUSTER, VIRTUAL_HOST, Key, Resource
 
 CORS_FILTER = "envoy.filters.http.cors"
+BUFFER_FILTER = "envoy.filters.http.buffer"
 SESSION_FILTER = "envoy.filters.http.stateful_session"
 MISDIRECTED = 421
 
@@ -60,6 +62,8 @@ def _route(route: Route) -> Any:
         **headers.request(route.request_headers),
         **headers.response(route.response_headers),
     )
+    if route.match.is_grpc:  # its streams have no end that could be waited for
+        made.typed_per_filter_config[BUFFER_FILTER].CopyFrom(packed(buffer_pb2.BufferPerRoute(disabled=True)))
     if route.cors:
         made.typed_per_filter_config[CORS_FILTER].CopyFrom(packed(_cors(route.cors)))
     if route.auth and route.auth.cluster:

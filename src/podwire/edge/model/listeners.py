@@ -98,6 +98,7 @@ class Listener(msgspec.Struct, frozen=True):
         chains: for plain HTTP, TCP and UDP one; for TLS one a hostname.
         inspects_tls: whether the chain is chosen by SNI.
         options: what holds for all listeners of the proxy.
+        announces_http3: whether there is a listener of the same port for QUIC.
 
     """
 
@@ -106,3 +107,9 @@ class Listener(msgspec.Struct, frozen=True):
     chains: tuple[FilterChain, ...]
     inspects_tls: bool = False
     options: ProxyOptions = ProxyOptions()
+    announces_http3: bool = False
+
+    @property
+    def is_quic(self) -> bool:
+        """Whether it receives requests in datagrams (HTTP/3)."""
+        return self.port.protocol == "UDP" and any(isinstance(one.action, HttpChain) for one in self.chains)
