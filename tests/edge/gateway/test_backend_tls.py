@@ -9,7 +9,7 @@ from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.backend_tls_policy import BackendTLSPolicy
 from podwire.edge.gateway.kinds.references import BackendObjectReference
 from podwire.edge.gateway.objects import Objects
-from podwire.edge.model.backends import Cluster
+from podwire.edge.model.backends import Cluster, Transport
 from podwire.edge.model.tls import SubjectName
 from podwire.kube.core import ConfigMap
 from podwire.kube.meta import NamespacedName
@@ -110,3 +110,31 @@ def test_a_backend_without_a_policy_is_reached_in_plain_text() -> None:
     found, _ = reached()
     assert isinstance(found, Cluster)
     assert found.tls is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "protocol", "transport"),
+    [
+        ("HTTPRoute", "https", Transport.HTTP1),
+        ("HTTPRoute", "kubernetes.io/wss", Transport.HTTP1),
+        ("GRPCRoute", "https", Transport.H2C),
+    ],
+)
+def test_a_port_of_an_encrypted_protocol_needs_a_policy(kind: str, protocol: str, transport: Transport) -> None:
+    made = {
+        "metadata": {"name": "db", "namespace": "shop"},
+        "spec": {"ports": [{"name": "tls", "port": 443, "appProtocol": protocol}]},
+    }
+    reference = msgspec.convert({"name": "db", "port": 443}, BackendObjectReference)
+    for policies in ((policy("p"),), ()):
+        known = objects(*policies)
+        known.put("Service", msgspec.convert(made, Service))
+        found = resolve(reference, "spec.rules[0].backendRefs[0]", Referrer(kind, "shop"), known)
+        if policies:
+            assert isinstance(found, Cluster)
+            assert found.transport is transport
+            assert found.tls is not None
+        else:
+            assert isinstance(found, Unresolved)
+            assert found.reason == "UnsupportedProtocol"
+            assert "BackendTLSPolicy" in found.message

@@ -20,6 +20,8 @@ HTTP_PROTOCOLS = {
     "": Transport.HTTP1,
     "http": Transport.HTTP1,
     "kubernetes.io/ws": Transport.HTTP1,
+    "https": Transport.HTTP1,
+    "kubernetes.io/wss": Transport.HTTP1,
     "kubernetes.io/h2c": Transport.H2C,
     "h2c": Transport.H2C,
     "http2": Transport.H2C,
@@ -27,8 +29,11 @@ HTTP_PROTOCOLS = {
 }
 """What the proxy speaks to a port of a Service by its appProtocol, for HTTPRoutes."""
 
-GRPC_PROTOCOLS = dict.fromkeys(("", "http", "http2", "grpc", "h2c", "kubernetes.io/h2c"), Transport.H2C)
+GRPC_PROTOCOLS = dict.fromkeys(("", "http", "http2", "grpc", "h2c", "kubernetes.io/h2c", "https"), Transport.H2C)
 """The same for GRPCRoutes."""
+
+ENCRYPTED_PROTOCOLS = frozenset(("https", "kubernetes.io/wss"))
+"""Those that need a BackendTLSPolicy, which has the name and the authorities of the certificate."""
 
 _BY_KIND = {
     "HTTPRoute": (HTTP_PROTOCOLS, "kubernetes.io/h2c or kubernetes.io/ws"),
@@ -73,8 +78,11 @@ def resolve(
 
 def _encrypted(cluster: Cluster, service: Service, field: str, objects: Objects) -> Cluster | Unresolved:
     """Return the cluster with the TLS of its BackendTLSPolicy; a policy that is not valid lets no request through."""
-    name = next((one.name for one in service.spec.ports if one.port == cluster.port.port), "")
-    policy = policy_for(service.key, name, objects)
+    port = next(one for one in service.spec.ports if one.port == cluster.port.port)
+    policy = policy_for(service.key, port.name, objects)
+    if policy is None and (port.app_protocol or "").lower() in ENCRYPTED_PROTOCOLS:
+        text = f"port {port.port} of Service {service.key} has appProtocol {port.app_protocol}"
+        return Unresolved("UnsupportedProtocol", f"{field}: {text}: create a BackendTLSPolicy for the Service")
     if policy is None:
         return cluster
     state = policy_state(policy, objects)
