@@ -10,6 +10,9 @@ from podwire.kube.meta import Condition, Object, Struct
 EXPOSED_TYPES = frozenset({"NodePort", "LoadBalancer"})
 """Types of Services that clients outside of the cluster use."""
 
+BALANCER_IPS = "podwire.dev/load-balancer-ips"
+"""Annotation: addresses that a load balancer of podwire gives to the Service, at most one of each family."""
+
 
 class ServicePort(Struct, frozen=True):
     """One port of a Service. An absent targetPort is the port itself."""

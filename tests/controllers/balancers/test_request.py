@@ -12,11 +12,11 @@ from podwire.controllers.balancers.request import (
     AWS_SCHEME,
     AWS_TYPE,
     AZURE_INTERNAL,
-    BALANCER_IPS,
     GKE_TYPES,
     is_internal,
     request,
 )
+from podwire.kube.services import BALANCER_IPS
 from tests.controllers.balancers.build import balanced
 
 BOTH = ["IPv4", "IPv6"]

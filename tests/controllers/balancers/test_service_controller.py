@@ -9,14 +9,13 @@ import pytest
 from podwire.controllers.balancers.local_cloud import LOCAL_CLASS, LocalCloud
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.balancers.provider import BalancerError, Ensured, Provider
-from podwire.controllers.balancers.request import BALANCER_IPS
 from podwire.controllers.balancers.service_controller import FINALIZER, ServiceController
 from podwire.kube.client import ApiError
 from podwire.kube.core import EXCLUDE_FROM_LOAD_BALANCERS, Node
 from podwire.kube.kinds import EVENTS, NODES, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
-from podwire.kube.services import LoadBalancerIngress, Service
+from podwire.kube.services import BALANCER_IPS, LoadBalancerIngress, Service
 from podwire.kube.shared_informers import SharedInformers
 from tests.kube.fake_api import FakeApi, running
 

@@ -38,6 +38,7 @@ def test_the_service_is_the_gateways_own_and_selects_nothing() -> None:
     assert "selector" not in body["spec"]
     assert {one["port"]: one["targetPort"] for one in body["spec"]["ports"]} == {80: 10000, 53: 10001}
     assert "loadBalancerIP" not in body["spec"]
+    assert body["spec"]["ipFamilyPolicy"] == "PreferDualStack"
     assert owner_of(msgspec.convert(body, Service)) == FRONT.key
 
 
@@ -48,9 +49,19 @@ def test_a_label_of_a_user_does_not_replace_the_one_that_names_the_gateway() -> 
 
 
 def test_a_static_address_is_requested() -> None:
-    body = gateway_service.service(msgspec.structs.replace(FRONT, address="192.0.2.7"))
+    body = gateway_service.service(msgspec.structs.replace(FRONT, addresses=("192.0.2.7",)))
 
     assert body["spec"]["loadBalancerIP"] == "192.0.2.7"
+    assert body["spec"]["ipFamilyPolicy"] == "SingleStack"
+    assert body["spec"]["ipFamilies"] == ["IPv4"]
+
+
+def test_addresses_of_both_families_are_requested_together() -> None:
+    body = gateway_service.service(msgspec.structs.replace(FRONT, addresses=("192.0.2.7", "2001:db8::7")))
+
+    assert body["metadata"]["annotations"] == {"note": "x", "podwire.dev/load-balancer-ips": "192.0.2.7,2001:db8::7"}
+    assert body["spec"]["ipFamilyPolicy"] == "RequireDualStack"
+    assert "ipFamilies" not in body["spec"]
 
 
 def test_names_are_valid_and_differ_for_long_gateways() -> None:

@@ -7,8 +7,10 @@ from podwire.edge.gateway.backend_tls import authorities_of, policy_for, policy_
 from podwire.edge.gateway.backends import Unresolved, resolve
 from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.backend_tls_policy import BackendTLSPolicy
+from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.edge.gateway.kinds.references import BackendObjectReference
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.gateway.owners import Owner
 from podwire.edge.model.backends import Cluster, Transport
 from podwire.edge.model.tls import SubjectName
 from podwire.kube.core import ConfigMap
@@ -138,3 +140,16 @@ def test_a_port_of_an_encrypted_protocol_needs_a_policy(kind: str, protocol: str
             assert isinstance(found, Unresolved)
             assert found.reason == "UnsupportedProtocol"
             assert "BackendTLSPolicy" in found.message
+
+
+def test_a_route_that_gains_or_loses_a_backend_concerns_its_policy() -> None:
+    known = objects(policy("a"))
+    named = {"metadata": {"name": "web", "namespace": "shop"}}
+    route = msgspec.convert({**named, "spec": {"rules": [{"backendRefs": [{"name": "db"}]}]}}, HTTPRoute)
+    other = msgspec.convert({**named, "spec": {"rules": [{"backendRefs": [{"name": "cache"}]}]}}, HTTPRoute)
+    found, ours = Owner("BackendTLSPolicy", "shop", "a"), Owner("HTTPRoute", "shop", "web")
+    assert found in known.put("HTTPRoute", route)
+    assert known.routes_to(DB) == (ours,)
+    assert found in known.put("HTTPRoute", other)
+    assert known.routes_to(DB) == ()
+    assert found not in known.put("HTTPRoute", other)

@@ -34,6 +34,13 @@ def test_addresses_of_other_types_are_not_supported(addresses: list[dict[str, st
     assert found == (["UnsupportedAddress"] if problem else [])
 
 
+def test_parameters_of_a_kind_that_is_not_known_are_invalid() -> None:
+    reference = {"group": "invalid.io", "kind": "InvalidParameters", "name": "invalid"}
+    (found,) = gateway_problems(gateway(infrastructure={"parametersRef": reference}), Objects())
+    assert (found.type, found.status, found.reason) == ("Accepted", "False", "InvalidParameters")
+    assert gateway_problems(gateway(infrastructure={"labels": {"a": "b"}}), Objects()) == ()
+
+
 @pytest.mark.parametrize(
     ("assigned", "problem"),
     [(("172.18.254.201",), True), (("172.18.254.201", "192.0.2.1"), False), ((), True)],

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from podwire.controllers.balancers.provider import BalancerError
-from podwire.controllers.balancers.request import BALANCER_IPS, AddressRequest, allocation_error
+from podwire.controllers.balancers.request import AddressRequest, allocation_error
+from podwire.kube.services import BALANCER_IPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

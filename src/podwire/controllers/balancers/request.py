@@ -14,13 +14,13 @@ import msgspec
 from podwire.controllers.balancers.provider import BalancerError
 from podwire.kube.addresses import IPAddress, usable
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import BALANCER_IPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from podwire.kube.services import Service
 
-BALANCER_IPS = "podwire.dev/load-balancer-ips"
 ALLOW_SHARED_IP = "podwire.dev/allow-shared-ip"
 AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 AWS_SCHEME = f"{AWS}scheme"

@@ -41,15 +41,32 @@ class Addresses:
     def __init__(self, objects: LiveObjects, owned: OwnedObjects) -> None:
         self._objects = objects
         self._owned = owned
+        self._gateways: dict[NamespacedName, NamespacedName] = {}
+        """Of each Service that this process wrote: its Gateway."""
+
+    def gateway_of(self, service: NamespacedName) -> NamespacedName | None:
+        """Return the Gateway of a Service, also of a deleted one; None where this process did not write it."""
+        return self._gateways.get(service)
 
     def service(self, key: NamespacedName) -> Service | None:
         """Return a Service."""
         return self._objects.services.get(key)
 
     async def provide(self, front: GatewayFront, pods: Iterable[Pod]) -> None:
-        """Create the Service and the EndpointSlices, or give them their form. Raises ApiError."""
+        """Create the Service and the EndpointSlices, or give them their form. Raises ApiError.
+
+        The first family of a Service cannot be changed: a Service with another than the Gateway's is deleted here, and
+        created when its deletion has been seen.
+        """
         key = gateway_service.name_of(front)
-        await self._owned.apply(SERVICES, key, gateway_service.service(front), self.service(key))
+        self._gateways[key] = front.key
+        current, only = self.service(key), gateway_service.only_family(front)
+        if current is not None and current.metadata.deletion_timestamp:
+            return
+        if current is not None and only and current.spec.ip_families[:1] != (only,):
+            await self._owned.delete(SERVICES, current)
+            return
+        await self._owned.apply(SERVICES, key, gateway_service.service(front), current)
         existing = self._objects.objects.endpoint_slices
         for name, body in gateway_service.slices(front, pods).items():
             slice_key = NamespacedName(key.namespace, name)
@@ -59,4 +76,5 @@ class Addresses:
         """Delete the Services of a Gateway but the one to keep; their slices go with them. Raises ApiError."""
         for key, service in tuple(self._objects.services.items()):
             if key != keep and owner_of(service) == gateway:
+                self._gateways.pop(key, None)
                 await self._owned.delete(SERVICES, service)

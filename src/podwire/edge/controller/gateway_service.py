@@ -16,6 +16,7 @@ from podwire.kube.core import Pod
 from podwire.kube.discovery import SERVICE_NAME_LABEL
 from podwire.kube.gateway_api import CONTROLLER_NAME, GROUP
 from podwire.kube.meta import NamespacedName
+from podwire.kube.services import BALANCER_IPS
 
 GATEWAY_LABEL = f"{GROUP}/gateway-name"
 CLASS_LABEL = f"{GROUP}/gateway-class-name"
@@ -27,13 +28,13 @@ Ports = Mapping[tuple[int, str], int]
 
 
 class GatewayFront(msgspec.Struct, frozen=True):
-    """What of a Gateway its Service is made from."""
+    """What of a Gateway its Service is made from. `addresses`: those that it must have; empty: any of each family."""
 
     key: NamespacedName
     uid: str
     gateway_class: str
     ports: Ports
-    address: str = ""
+    addresses: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
 
@@ -55,14 +56,22 @@ def service(front: GatewayFront) -> dict[str, Any]:
     ]
     spec: dict[str, Any] = {
         "type": "LoadBalancer",
-        "ipFamilyPolicy": "PreferDualStack",
         "allocateLoadBalancerNodePorts": False,
         "externalTrafficPolicy": "Cluster",
         "ports": ports,
     }
-    if front.address:
-        spec["loadBalancerIP"] = front.address
-    return {"metadata": _metadata(front, name_of(front).name, {}), "spec": spec}
+    metadata = _metadata(front, name_of(front).name, {})
+    if front.addresses:
+        spec["loadBalancerIP"] = front.addresses[0]
+    if len(front.addresses) > 1:  # more than the field can hold
+        metadata.setdefault("annotations", {})[BALANCER_IPS] = ",".join(front.addresses)
+    return {"metadata": metadata, "spec": spec | _families(front)}
+
+
+def only_family(front: GatewayFront) -> str:
+    """Return the one family that the Service must have; empty where it has both or any."""
+    found = {"IPv6" if ":" in one else "IPv4" for one in front.addresses}
+    return found.pop() if len(found) == 1 else ""
 
 
 def slices(front: GatewayFront, pods: Iterable[Pod]) -> dict[str, dict[str, Any]]:
@@ -92,6 +101,12 @@ def slices(front: GatewayFront, pods: Iterable[Pod]) -> dict[str, dict[str, Any]
 def is_ready(pod: Pod) -> bool:
     """Whether the pod's readiness probe succeeds."""
     return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+
+
+def _families(front: GatewayFront) -> dict[str, Any]:
+    if only := only_family(front):
+        return {"ipFamilyPolicy": "SingleStack", "ipFamilies": [only]}
+    return {"ipFamilyPolicy": "RequireDualStack" if front.addresses else "PreferDualStack"}
 
 
 def _endpoint(pod: Pod, address: str) -> dict[str, Any]:

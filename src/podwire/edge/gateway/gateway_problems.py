@@ -22,9 +22,8 @@ IP_ADDRESS = "IPAddress"
 
 def gateway_problems(gateway: Gateway, objects: Objects) -> tuple[Problem, ...]:
     """Return the conditions of the Gateway that are not in order whatever its listeners are; one a type."""
-    parameters = gateway_proxy(gateway, objects).problem
-    accepted = (parameters,) if parameters is not None else _addresses(gateway)
-    return (*accepted, *_client_certificate(gateway, objects), *_insecure(gateway))
+    accepted = gateway_proxy(gateway, objects).problem or next(_addresses(gateway), None)
+    return (*((accepted,) if accepted else ()), *_client_certificate(gateway, objects), *_insecure(gateway))
 
 
 def backend_certificate(gateway: Gateway, objects: Objects) -> Certificate | Unresolved | None:
@@ -37,7 +36,10 @@ def backend_certificate(gateway: Gateway, objects: Objects) -> Certificate | Unr
 
 
 def wanted_addresses(gateway: Gateway) -> tuple[str, ...]:
-    """Return the addresses that the Gateway must have, in canonical form; empty: any."""
+    """Return the addresses that the Gateway must have, in canonical form; empty: any.
+
+    An address without value is satisfied by any address.
+    """
     values = (one.value for one in gateway.spec.addresses if one.type in (None, IP_ADDRESS) and one.value)
     return tuple(str(ipaddress.ip_address(one)) for one in values if _is_address(one))
 

@@ -4,7 +4,7 @@
 
 - a GatewayClass: itself and its Gateways;
 - a Gateway or ListenerSet: itself, the Gateway, its sets, the routes of all of them, and the class;
-- a route: itself. Its parents' counts of routes follow from its own derivation;
+- a route: itself, and the policies of its backends. Its parents' counts of routes follow from its own derivation;
 - a ReferenceGrant: Gateways (of sets too) and routes that refer into its namespace;
 - a Secret or ConfigMap: the classes, Gateways and policies that refer to it, and the Services and routes behind those;
 - a Service: itself (its endpoints), its policies, and the routes that refer to it; an EndpointSlice: the Service;
@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from podwire.edge.gateway import needs
@@ -102,6 +102,10 @@ class Objects:
         owners = sorted(self._needs.owners(needs.of(kind, parent)))
         return tuple((one, self.routes[one]) for one in owners if one.kind in ROUTES)
 
+    def routes_to(self, service: NamespacedName) -> tuple[Owner, ...]:
+        """Return the routes that refer to a Service, by name."""
+        return tuple(sorted(one for one in self._needs.owners(needs.of("Service", service)) if one.kind in ROUTES))
+
     def policies_of(self, service: NamespacedName) -> tuple[AnyPolicy, ...]:
         """Return the BackendTLSPolicies of a Service: the oldest first, then by name."""
         owners = self._needs.owners(needs.of("Service", service))
@@ -173,7 +177,12 @@ class Objects:
             case "BackendTLSPolicy":
                 return {changed, *self._of_policy(changed)}
             case _:
-                return {changed}
+                return {changed, *self._policies_of_route(changed)}
+
+    def _policies_of_route(self, route: Owner) -> Iterator[Owner]:
+        found = self.routes.get(route)
+        for key in {one.key(route.namespace) for one in found.backends if one.is_service} if found else ():
+            yield from (one for one in self._needs.owners(needs.of("Service", key)) if one.kind == "BackendTLSPolicy")
 
     def _of_gateway(self, changed: Owner) -> set[Owner]:
         """The Gateway (of a ListenerSet: its parent), its class, its sets, and the routes of them all."""

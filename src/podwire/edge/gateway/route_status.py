@@ -1,0 +1,90 @@
+"""The status of a route of any kind: one entry for each reference to a parent of this controller. Pure.
+
+Source: gateway-api v1.6.3 `shared_types.go` (RouteStatus).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from podwire.edge.gateway.attached_listeners import Problem
+from podwire.edge.gateway.attachment import Attachment
+from podwire.edge.gateway.backends import Unresolved
+from podwire.edge.gateway.conditions import changed, condition, merged
+from podwire.edge.gateway.kinds.http_route import RouteStatus
+from podwire.kube.gateway_api import CONTROLLER_NAME
+from podwire.kube.meta import ObjectMeta
+
+LONGEST = 32
+"""Entries that a status can have."""
+
+
+class RouteOfStatus(Protocol):
+    """A route of any kind."""
+
+    @property
+    def metadata(self) -> ObjectMeta:
+        """Its metadata."""
+
+    @property
+    def status(self) -> RouteStatus:
+        """Its status."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the rules of a route come to.
+
+    Attributes:
+        refused: reason of Accepted=False whatever the parent is; empty where the rules can be served.
+        message: why, with field and remedy.
+        dropped: the rules that are left out, and why; empty for none.
+        unresolved: references to backends that lead to nothing.
+
+    """
+
+    refused: str = ""
+    message: str = ""
+    dropped: str = ""
+    unresolved: tuple[Unresolved, ...] = ()
+
+
+def route_status(
+    item: RouteOfStatus, found: Iterable[Attachment], verdict: Verdict, now: datetime
+) -> Mapping[str, Any]:
+    """Return what is to be merged into the status of a route; entries of other controllers stay."""
+    parents = item.status.parents
+    ours = {_name(one.parent_ref): one.conditions for one in parents if one.controller_name == CONTROLLER_NAME}
+    others = [msgspec.to_builtins(one) for one in parents if one.controller_name != CONTROLLER_NAME]
+    generation = item.metadata.generation
+    entries = [
+        {
+            "parentRef": msgspec.to_builtins(one.reference),
+            "controllerName": CONTROLLER_NAME,
+            "conditions": merged(ours.get(_name(one.reference), ()), _conditions(one, verdict), generation, now),
+        }
+        for one in found
+    ]
+    return changed(item.status, {"parents": [*others, *entries][:LONGEST]})
+
+
+def _conditions(one: Attachment, verdict: Verdict) -> Iterator[Problem]:
+    attached = one.reason == "Accepted"
+    if attached and verdict.refused:
+        yield condition("Accepted", False, verdict.refused, verdict.message)
+    else:
+        yield condition("Accepted", attached, one.reason, one.message)
+    if verdict.unresolved:
+        messages = "; ".join(each.message for each in verdict.unresolved)
+        yield condition("ResolvedRefs", False, verdict.unresolved[0].reason, messages)
+    else:
+        yield condition("ResolvedRefs", True, "ResolvedRefs")
+    if attached and not verdict.refused and verdict.dropped:
+        yield condition("PartiallyInvalid", True, "UnsupportedValue", verdict.dropped)
+
+
+def _name(reference: Any) -> bytes:
+    return msgspec.json.encode(reference)
