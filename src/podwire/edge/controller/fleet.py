@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from podwire.edge.gateway.parameters import Parameters
+from podwire.kube import quantities
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.meta import NamespacedName
 
@@ -14,6 +17,8 @@ PROXY_LABEL = "gateway.podwire.io/proxy"
 """On Envoys' pods: the proxy that they are of."""
 CREDENTIALS_PATH, FILES_PATH = "/etc/envoy/credentials", "/run/envoy"
 PROBE_PORT = 19001
+HEAP_SHARE = Decimal("0.9")
+"""Of the limit of memory: above it an Envoy takes no further requests, so that the kernel does not end it."""
 USER = 65532
 """No user of any image."""
 
@@ -27,7 +32,8 @@ class FleetSettings(msgspec.Struct, frozen=True):
         server_name: DNS name in its certificate.
         replicas: Envoys of a proxy.
         drain_seconds: longest time for which an Envoy that ends serves its connections.
-        cpu, memory: requested, and the limit of memory.
+        cpu, memory: requested, and the limit of memory, both as quantities.
+        connections: of clients to one Envoy at the same time; further ones are closed.
         command: words before the flags of the container.
 
     """
@@ -42,7 +48,20 @@ class FleetSettings(msgspec.Struct, frozen=True):
     cpu: str = "100m"
     memory: str = "128Mi"
     memory_limit: str = "1Gi"
+    connections: int = 10_000
     command: tuple[str, ...] = ()
+
+
+def settings_of(settings: FleetSettings, parameters: Parameters) -> FleetSettings:
+    """Return the settings of one proxy: what its parameters have, and the controller's for the rest."""
+    given = {name: getattr(parameters, name) for name in ("replicas", "cpu", "memory", "memory_limit", "connections")}
+    made = msgspec.structs.replace(settings, **{name: value for name, value in given.items() if value})
+    least, limit = quantities.number(made.memory), quantities.number(made.memory_limit)
+    if least <= limit:
+        return made
+    # Only one of the two is given: the other follows.
+    larger = made.memory if parameters.memory else made.memory_limit
+    return msgspec.structs.replace(made, memory=larger, memory_limit=larger)
 
 
 def name_of(proxy: str) -> NamespacedName:
@@ -114,6 +133,8 @@ def _container(proxy: str, settings: FleetSettings) -> dict[str, Any]:
         "folder": FILES_PATH,
         "probe-port": PROBE_PORT,
         "workers": settings.workers,
+        "connections": settings.connections,
+        "heap-bytes": int(quantities.number(settings.memory_limit) * HEAP_SHARE),
         "drain-seconds": settings.drain_seconds,
     }
     probe = {"httpGet": {"path": "/ready", "port": PROBE_PORT}, "periodSeconds": 1, "failureThreshold": 2}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from podwire.edge.controller import fleet
-from podwire.edge.controller.identity import Identity, provide_client
+from podwire.edge.controller.identity import Identity, provide_client, remove_client
+from podwire.edge.gateway.parameters import Parameters
 from podwire.kube.core import Pod
 from podwire.kube.kinds import DEPLOYMENTS
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from podwire.edge.controller.live_objects import LiveObjects
     from podwire.edge.controller.owned_objects import OwnedObjects
     from podwire.kube.client import Client
+
+DEFAULTS = Parameters()
 
 
 class Fleets:
@@ -33,18 +37,20 @@ class Fleets:
             if pod.metadata.labels.get(fleet.PROXY_LABEL) == proxy and pod.status.pod_ips and not has_ended(pod)
         )
 
-    async def provide(self, identity: Identity, proxy: str) -> None:
+    async def provide(self, identity: Identity, proxy: str, parameters: Parameters = DEFAULTS) -> None:
         """Create the Secret and the Deployment, or give them their form. Raises ApiError."""
         await provide_client(self._client, identity, proxy)
         key = fleet.name_of(proxy)
-        current = self._objects.deployments.get(key)
-        await self._owned.apply(DEPLOYMENTS, key, fleet.deployment(proxy, self._settings), current)
+        wanted = fleet.deployment(proxy, fleet.settings_of(self._settings, parameters))
+        await self._owned.apply(DEPLOYMENTS, key, wanted, self._objects.deployments.get(key))
 
-    async def remove(self, proxy: str) -> None:
-        """Delete the Deployment; its pods drain. Raises ApiError."""
-        current = self._objects.deployments.get(fleet.name_of(proxy))
-        if current is not None:
-            await self._owned.delete(DEPLOYMENTS, current)
+    async def keep(self, wanted: Collection[str]) -> None:
+        """Delete the objects of all proxies of Gateways but these; their Envoys drain. Raises ApiError."""
+        for deployment in tuple(self._objects.deployments.values()):
+            proxy = deployment.metadata.labels.get(fleet.PROXY_LABEL, "")
+            if proxy not in wanted and not deployment.metadata.deletion_timestamp:
+                await self._owned.delete(DEPLOYMENTS, deployment)
+                await remove_client(self._client, proxy)
 
 
 def has_ended(pod: Pod) -> bool:

@@ -68,6 +68,15 @@ async def provide_client(client: Client, identity: Identity, proxy: str) -> None
     await client.apply(SECRETS, key, fleet.secret(proxy, files), "podwire-gateway-controller")
 
 
+async def remove_client(client: Client, proxy: str) -> None:
+    """Delete the Secret of a proxy's Envoys. No error where there is none. Raises ApiError."""
+    try:
+        await client.delete(SECRETS, fleet.name_of(proxy))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+
+
 def data_of(secret: Secret) -> dict[str, bytes]:
     """Return the data of a Secret; values that are no base64 are left out."""
     found = {}

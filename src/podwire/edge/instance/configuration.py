@@ -37,7 +37,8 @@ class Instance(msgspec.Struct, frozen=True):
         probe_port: of `/ready` and `/metrics`.
         workers: threads that serve connections.
         drain_seconds: longest time from SIGTERM to the end, while clients finish their requests.
-        heap_bytes: memory at which it takes no further connections; 0: no limit.
+        heap_bytes: memory near which it takes no further requests; 0: no limit.
+        connections: of clients at the same time, of which further ones are closed; 0: no limit.
 
     """
 
@@ -54,6 +55,7 @@ class Instance(msgspec.Struct, frozen=True):
     workers: int = 2
     drain_seconds: float = 30.0
     heap_bytes: int = 0
+    connections: int = 0
 
     @property
     def admin_socket(self) -> str:
@@ -71,8 +73,8 @@ def files(instance: Instance) -> dict[str, str]:
     resources = whole["static_resources"]
     resources["clusters"].append(_admin_cluster(instance))
     resources["listeners"] = [_probe_listener(instance)]
-    if instance.heap_bytes:
-        whole["overload_manager"] = _overload_manager(instance.heap_bytes)
+    if instance.heap_bytes or instance.connections:
+        whole["overload_manager"] = _overload_manager(instance)
     return {CONFIGURATION_FILE: json.dumps(whole, indent=1), **bootstrap.sds_files(client)}
 
 
@@ -134,15 +136,27 @@ def _probe_listener(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _overload_manager(heap_bytes: int) -> dict[str, Any]:
-    heap = f"{_TYPES}.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig"
-    monitor = "envoy.resource_monitors.fixed_heap"
-    actions = {"envoy.overload_actions.shrink_heap": 0.95, "envoy.overload_actions.stop_accepting_requests": 0.98}
+def _overload_manager(instance: Instance) -> dict[str, Any]:
+    """Return the limits of the process. Clients that connect beyond the limit are closed, probes are not."""
+    monitors: list[dict[str, Any]] = []
+    actions: dict[str, float] = {}
+    if instance.heap_bytes:
+        monitors.append(
+            _monitor("fixed_heap", "fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=instance.heap_bytes)
+        )
+        actions = {"envoy.overload_actions.shrink_heap": 0.95, "envoy.overload_actions.stop_accepting_requests": 0.98}
+    if instance.connections:
+        config = "downstream_connections.v3.DownstreamConnectionsConfig"
+        name = "global_downstream_max_connections"
+        monitors.append(_monitor(name, config, max_active_downstream_connections=instance.connections))
+    triggers = {name: [{"name": monitors[0]["name"], "threshold": {"value": value}}] for name, value in actions.items()}
     return {
         "refresh_interval": "0.25s",
-        "resource_monitors": [{"name": monitor, "typed_config": {"@type": heap, "max_heap_size_bytes": heap_bytes}}],
-        "actions": [
-            {"name": name, "triggers": [{"name": monitor, "threshold": {"value": value}}]}
-            for name, value in actions.items()
-        ],
+        "resource_monitors": monitors,
+        "actions": [{"name": name, "triggers": found} for name, found in triggers.items()],
     }
+
+
+def _monitor(name: str, config: str, **values: int) -> dict[str, Any]:
+    whole = {"@type": f"{_TYPES}.extensions.resource_monitors.{config}", **values}
+    return {"name": f"envoy.resource_monitors.{name}", "typed_config": whole}
