@@ -11,10 +11,11 @@ from podwire.cli.options import choice, output_option, target_options
 
 @click.group()
 def command() -> None:
-    """Explain what objects mean on each node, from the same model that the agents program.
+    """Explain what objects mean, from the same model that agents and proxies are programmed with.
 
     \b
     podwire explain service shop/web
+    podwire explain url https://app.example.com/login
     """
 
 
@@ -48,6 +49,67 @@ def service(
     question = answer.Question(NamespacedName(given or namespace, own), node, kernel, allow_external_ips)
     try:
         text = answer.answer(question, target.choose(choice(**chosen)), json=output == "json")
+    except answer.ANSWERLESS as error:
+        click.echo(f"podwire: {error}", err=True)
+        sys.exit(1)
+    click.echo(text, nl=False)
+
+
+@command.command()
+@target_options
+@click.argument("url")
+@click.option(
+    "--from",
+    "client",
+    default="outside",
+    show_default=True,
+    metavar="CLIENT",
+    help="Who sends it: outside, NAMESPACE/POD, NAMESPACE/WORKLOAD or an IP address.",
+)
+@click.option("--method", default="GET", show_default=True, help="Its method.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; may be repeated.")
+@click.option("--gateway", default="", metavar="NAMESPACE/NAME", help="The Gateway, where several are for the host.")
+@click.option(
+    "-f",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Read the objects from files and folders, not from an API server; '-' is standard input.",
+)
+@output_option
+def url(
+    url: str,
+    client: str,
+    method: str,
+    headers: tuple[str, ...],
+    gateway: str,
+    files: tuple[str, ...],
+    output: str,
+    **chosen: str,
+) -> None:
+    """Show what becomes of a request: Gateway, listener, each route and why it is not taken, backends, policies.
+
+    It reads the world of --name, else the cluster of kubectl's current context; with -f no API server at all. The exit
+    status is 0 whatever is found, 1 where the client or the API server is not there, and 2 for wrong arguments or
+    files.
+
+    \b
+    podwire explain url https://app.example.com/login --from outside
+    podwire explain url http://app.example.com/ --from shop/frontend -H 'X-Version: v2'
+    podwire explain url https://app.example.com/ -f examples/gateway -o json
+    """
+    import msgspec
+
+    from podwire.insight import target
+    from podwire.insight.url import answer, question
+
+    try:
+        wanted = question.question(url, client, method, headers)
+        wanted = msgspec.structs.replace(wanted, gateway=gateway)
+        objects = answer.of_files(files) if files else answer.of_target(target.choose(choice(**chosen)))
+        text = answer.answer(wanted, objects, json=output == "json")
+    except answer.UNREADABLE as error:
+        raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
         sys.exit(1)

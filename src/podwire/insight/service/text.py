@@ -48,7 +48,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield "FINDINGS"
         for finding in report.findings:
-            yield from _finding(finding)
+            yield from finding_lines(finding)
     if report.kernel is not None:
         yield ""
         yield "KERNEL"
@@ -115,7 +115,8 @@ def _endpoint(one: EndpointLine) -> tuple[str, ...]:
     return f"{address}:{one.port}", one.pod or "-", one.node or "-", one.zone or "-", one.state, *one.reasons
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def finding_lines(finding: Finding) -> Iterator[str]:
+    """Yield the lines of a finding: what is so, and what to do."""
     yield f"  {finding.severity:<7}  {finding.text}"
     if finding.remedy:
         yield f"           {finding.remedy}"

@@ -1,0 +1,52 @@
+"""Paths as a proxy at the edge has them: normalised before they are matched, and replaced where a route does so. Pure.
+
+Source: RFC 3986, 5.2.4 and 6.2.2; Envoy's `source/common/http/path_utility.cc` (normalize_path, merge_slashes).
+"""
+
+from __future__ import annotations
+
+import re
+
+from podwire.edge.model.matches import PathMatch, PathType
+
+_ESCAPED_SLASH = re.compile("%(2f|5c)", re.IGNORECASE)
+_ESCAPED = re.compile("%([0-9a-fA-F]{2})")
+_UNRESERVED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+
+
+def has_escaped_slash(path: str) -> bool:
+    """Whether the path is answered by a redirect to the one with real slashes."""
+    return _ESCAPED_SLASH.search(path) is not None
+
+
+def normalised(path: str) -> str:
+    """Return the path without dot segments, repeated slashes and needless escapes. `path` begins with a slash."""
+    path = _ESCAPED.sub(_unescaped, path.replace("\\", "/"))
+    found: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            found = found[:-1]
+        elif segment != ".":
+            found.append(segment)
+    if segments[-1:] in (["."], [".."]):
+        found.append("")
+    return re.sub("/+", "/", f"/{'/'.join(found)}")
+
+
+def replaced(path: str, match: PathMatch, full: str | None, prefix: str | None) -> str:
+    """Return the path after a replacement of all of it, or of the prefix that matched; as it is where both are None."""
+    if full is not None:
+        return full
+    if prefix is None or match.type is not PathType.PREFIX:
+        return path
+    rest = path[len(match.value.rstrip("/")) :].lstrip("/")
+    wanted = prefix.rstrip("/")
+    if not rest and wanted and not path.endswith("/"):
+        return wanted
+    return f"{wanted}/{rest}"
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if character in _UNRESERVED else found[0]

@@ -1,0 +1,59 @@
+"""The shares of a route's requests, with the endpoints that get them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.edge.gateway.endpoints import endpoints
+from podwire.edge.model.backends import ServicePort, WeightedBackend
+from podwire.edge.model.routes import Forward
+from podwire.insight.service.choices import state
+from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.report import BackendLine, EndpointLine
+from podwire.insight.url.served import Served
+from podwire.kube import backends
+from podwire.kube.meta import NamespacedName
+
+NO_BACKEND, NO_ENDPOINT = 500, 503
+
+
+def backend_lines(action: Forward, gateway: Served, objects: UrlObjects) -> tuple[BackendLine, ...]:
+    """Return a line for each backend of the rule, in its order."""
+    total = sum(one.weight for one in action.backends)
+    return tuple(_line(one, 100 * one.weight / total if total else 0.0, gateway, objects) for one in action.backends)
+
+
+def port_of(share: WeightedBackend, gateway: Served) -> ServicePort | None:
+    """Return the port of a Service that a share goes to; None where there is none."""
+    found = gateway.clusters.get(share.cluster)
+    return found.port if found is not None else None
+
+
+def _line(share: WeightedBackend, percent: float, gateway: Served, objects: UrlObjects) -> BackendLine:
+    port = port_of(share, gateway)
+    if port is None:
+        return BackendLine("", share.weight, percent, share.problem, NO_BACKEND)
+    lines = tuple(_endpoints(port, objects))
+    used = sum(one.is_used for one in lines)
+    cluster = gateway.clusters[share.cluster]
+    over = f"{cluster.transport}{' over TLS' if cluster.tls else ''}"
+    count = f"{used} of {len(lines)} endpoints" if used != len(lines) else f"{used} endpoint{'' if used == 1 else 's'}"
+    return BackendLine(
+        f"{port.namespace}/{port.service}:{port.port}", share.weight, percent, f"{over}, {count}",
+        0 if used else NO_ENDPOINT, lines,
+    )  # fmt: skip
+
+
+def _endpoints(port: ServicePort, objects: UrlObjects) -> Iterator[EndpointLine]:
+    """All endpoints of the port, in all families: those that get requests are those of the proxy."""
+    key = NamespacedName(port.namespace, port.service)
+    service = objects.edge.services[key]
+    name = next(one.name for one in service.spec.ports if one.port == port.port)
+    used = {(one.address, one.port) for one in endpoints(port, objects.edge).endpoints}
+    families = {6 if ":" in address else 4 for address, _ in used} or {4, 6}
+    by_port = backends.by_port(service, objects.edge.slices_of(key))
+    for family in sorted(families):
+        for one, member in sorted(by_port.get(backends.PortKey(name, "TCP", family), {}).items()):
+            place = f"[{one.address}]:{one.port}" if ":" in one.address else f"{one.address}:{one.port}"
+            is_used = (one.address, one.port) in used
+            yield EndpointLine(place, str(member.pod or ""), member.node, state(member), is_used)

@@ -1,0 +1,161 @@
+"""The connections on the way of a request, and whether NetworkPolicies allow them, by the agents' own model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.question import OUTSIDE, Question, is_address
+from podwire.insight.url.report import BackendLine, PolicyLine
+from podwire.kube.addresses import parsed
+from podwire.kube.core import Pod
+from podwire.kube.meta import NamespacedName
+from podwire.kube.watch import Change
+from podwire.policy.model import Direction, Party
+from podwire.policy.verdict import Judgement, Verdict, verdict
+from podwire.policy.view import View
+
+DNS_LABEL = ("k8s-app", "kube-dns")
+
+
+class End(msgspec.Struct, frozen=True):
+    """One end of a connection, with the name that it has in answers."""
+
+    name: str
+    party: Party
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """A connection with the policies of both ends."""
+
+    source: End
+    destination: End
+    protocol: str
+    port: int
+    verdict: Verdict
+
+    @property
+    def line(self) -> PolicyLine:
+        """What of it is shown."""
+        where = f"{self.destination.name} {self.protocol} {self.port}"
+        return PolicyLine(self.source.name, where, self.verdict.allowed, "; ".join(_reasons(self.verdict)))
+
+    @property
+    def denied(self) -> tuple[Direction, tuple[NamespacedName, ...]] | None:
+        """The direction in which no policy admits it, with the policies that isolate that end."""
+        for direction, found in ((Direction.EGRESS, self.verdict.egress), (Direction.INGRESS, self.verdict.ingress)):
+            if not found.allowed:
+                return direction, found.isolated_by
+        return None
+
+
+def view_of(objects: UrlObjects) -> View:
+    """Return all pods, namespaces and policies as policies see them."""
+    view = View("")
+    for namespace in objects.edge.namespaces.values():
+        view.namespace_changed(Change(None, namespace))
+    for policy in objects.policies:
+        view.policy_changed(Change(None, policy))
+    for pod in objects.pods:
+        view.pod_changed(Change(None, pod))
+    return view
+
+
+def clients(question: Question, objects: UrlObjects) -> tuple[Pod, ...]:
+    """Return the pods that the client names, by their name or that of their workload; none for other clients."""
+    if question.client == OUTSIDE or is_address(question.client):
+        return ()
+    namespace, _, name = question.client.partition("/")
+    pods = [one for one in objects.pods if one.metadata.namespace == namespace and not one.finished]
+    exact = [one for one in pods if one.metadata.name == name]
+    return tuple(exact or [one for one in pods if name in _workloads(one)])
+
+
+def to_gateway(
+    question: Question, envoys: Iterable[Pod], port: int, local: bool, objects: UrlObjects, view: View
+) -> Iterator[Connection]:
+    """Yield the connections to the Envoys. `local`: the client's address is kept, as externalTrafficPolicy is Local."""
+    pods = clients(question, objects)
+    for envoy in envoys:
+        for source in _pod_ends(pods, view) if pods else _outside_ends(question, local, objects):
+            yield from _between(source, _pod_end(envoy, view), "TCP", port, view)
+
+
+def to_dns(question: Question, objects: UrlObjects, view: View) -> Iterator[Connection]:
+    """Yield the connections of a pod to the cluster's DNS; none where no name is looked up."""
+    if question.is_address:
+        return
+    servers = [one for one in objects.pods if one.metadata.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]]
+    for source in _pod_ends(clients(question, objects), view):
+        for server in servers:
+            yield from _between(source, _pod_end(server, view), "UDP", 53, view)
+
+
+def to_endpoints(envoys: Iterable[Pod], line: BackendLine, view: View) -> Iterator[Connection]:
+    """Yield the connections of Envoys to the endpoints of a backend that are used."""
+    for endpoint in line.endpoints:
+        address, _, port = endpoint.address.rpartition(":")
+        found = parsed(address.strip("[]"))
+        if found is None or not endpoint.is_used:
+            continue
+        destination = End(endpoint.pod or address, view.party(found))
+        for envoy in envoys:
+            yield from _between(_pod_end(envoy, view), destination, "TCP", int(port), view)
+
+
+def _between(source: End, destination: End, protocol: str, port: int, view: View) -> Iterator[Connection]:
+    if source.party.address.version == destination.party.address.version:
+        judged = verdict(view, source.party, destination.party, protocol, port)
+        yield Connection(source, destination, protocol, port, judged)
+
+
+def _pod_ends(pods: Iterable[Pod], view: View) -> Iterator[End]:
+    return (_pod_end(one, view) for one in pods if one.addresses)
+
+
+def _pod_end(pod: Pod, view: View) -> End:
+    address = parsed(pod.addresses[0]) if pod.addresses else None
+    assert address is not None, "only pods with an address are ends of connections"
+    return End(str(pod.key), view.party(address))
+
+
+def _outside_ends(question: Question, local: bool, objects: UrlObjects) -> Iterator[End]:
+    """A client from outside, or each node, which such connections come from where its address is not kept."""
+    if local or not objects.nodes:
+        given = (question.client,) if is_address(question.client) else objects.outside
+        yield from (End(question.client, Party(one)) for one in map(parsed, given) if one is not None)
+        return
+    for node in objects.nodes:
+        name = node.metadata.name
+        for address in map(parsed, node.internal_addresses):
+            if address is not None:
+                yield End(f"{question.client} through {name}", Party(address, node=name))
+
+
+def _workloads(pod: Pod) -> Iterator[str]:
+    """The names of a pod's workloads: of a ReplicaSet that a Deployment made, the Deployment's too."""
+    for one in pod.metadata.owner_references:
+        yield one.name
+        if one.kind == "ReplicaSet":
+            yield one.name.rpartition("-")[0]
+
+
+def _reasons(found: Verdict) -> Iterator[str]:
+    if found.exempt:
+        yield found.exempt
+        return
+    named = (("egress", found.egress), ("ingress", found.ingress))
+    parts = [text for direction, one in named for text in _judged(direction, one)]
+    yield from parts or ["no policy applies"]
+
+
+def _judged(direction: str, found: Judgement) -> Iterator[str]:
+    """A policy admits the connection or does not; none of them denies it."""
+    admitting = {one.policy for one in found.admitted_by}
+    for rule in found.admitted_by:
+        yield f"{rule.policy} admits it (spec.{direction}[{rule.index}])"
+    for policy in found.isolated_by:
+        if policy not in admitting:
+            yield f"{policy} does not admit it ({direction})"

@@ -1,0 +1,110 @@
+"""The explanation of a URL from objects. Pure. What the proxy does comes from the functions that configure it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from podwire.edge.gateway.kinds.gateway import Gateway
+from podwire.edge.model.routes import Forward
+from podwire.insight.service.report import Finding, Severity
+from podwire.insight.url import backend_lines, certificates, connections, findings, gateways
+from podwire.insight.url.connections import Connection
+from podwire.insight.url.gateway_lines import dns_line, gateway_line, listener_lines
+from podwire.insight.url.gateways import Chosen
+from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.outcome import outcome
+from podwire.insight.url.question import Question
+from podwire.insight.url.report import BackendLine, Kind, Outcome, Report
+from podwire.insight.url.route_lines import route_lines
+from podwire.insight.url.steps import steps
+from podwire.policy.view import View
+
+_ORDER = tuple(Severity)
+
+
+def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
+    """Return what becomes of the request, at every step, and why."""
+    chosen = gateways.chosen(question, objects)
+    if chosen is not None:
+        return _explained(question, objects, chosen, now)
+    return Report(
+        question.url,
+        question.request.method,
+        question.client,
+        Outcome(Kind.UNKNOWN, "no Gateway gets the request"),
+        dns_line(question, None, objects),
+        findings=_sorted([*findings.of_no_gateway(question, objects), *findings.of_reading(objects)]),
+        is_planned=objects.is_planned,
+    )
+
+
+def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: datetime) -> Report:
+    served, way = chosen.served, chosen.passage
+    view = connections.view_of(objects)
+    to_gateway = tuple(_to_gateway(question, served.gateway, objects, view))
+    lines, to_endpoints = _backends(chosen, objects, view)
+    found = [
+        *findings.of_gateway(served.gateway, objects, chosen.others),
+        *findings.of_listeners(served, way, question.port),
+        *certificates.of_listener(question, served, way, objects, now),
+        *findings.of_routes(question, served, way, objects),
+        *findings.of_backends(way, lines, objects),
+        *findings.of_connections((*to_gateway, *to_endpoints)),
+        *findings.of_reading(objects),
+    ]
+    return Report(
+        question.url,
+        question.request.method,
+        question.client,
+        outcome(question, way, lines, to_gateway),
+        dns_line(question, served.gateway, objects),
+        gateway_line(served.gateway, objects),
+        tuple(listener_lines(question, served, way)),
+        way.host.domain if way.host is not None else "",
+        route_lines(question, served, way, objects),
+        tuple(steps(way.taken.route, question)) if way.taken is not None else (),
+        tuple(map(_without_addresses, lines)) if objects.is_planned else lines,
+        tuple(dict.fromkeys(one.line for one in (*to_gateway, *to_endpoints))),
+        _sorted(found),
+        objects.is_planned,
+    )
+
+
+def _to_gateway(question: Question, gateway: Gateway, objects: UrlObjects, view: View) -> Iterator[Connection]:
+    service = gateways.service_of(gateway, objects.edge)
+    local = service is not None and service.spec.external_traffic_policy == "Local"
+    port = gateways.proxy_port(question.port, service)
+    yield from connections.to_dns(question, objects, view)
+    yield from connections.to_gateway(question, gateways.envoys(gateway, objects.pods), port, local, objects, view)
+
+
+def _backends(
+    chosen: Chosen, objects: UrlObjects, view: View
+) -> tuple[tuple[BackendLine, ...], tuple[Connection, ...]]:
+    """Return the shares of the route that is taken, and the connections to their endpoints."""
+    taken = chosen.passage.taken
+    if taken is None or not isinstance(taken.route.action, Forward):
+        return (), ()
+    envoys = gateways.envoys(chosen.served.gateway, objects.pods)
+    lines: list[BackendLine] = []
+    found: list[Connection] = []
+    for line in backend_lines.backend_lines(taken.route.action, chosen.served, objects):
+        own = tuple(connections.to_endpoints(envoys, line, view)) if line.weight else ()
+        found += own
+        cut_off = bool(own) and not any(one.verdict.allowed for one in own)
+        status = backend_lines.NO_ENDPOINT if cut_off else line.status
+        lines.append(msgspec.structs.replace(line, status=status, is_cut_off=cut_off))
+    return tuple(lines), tuple(found)
+
+
+def _without_addresses(line: BackendLine) -> BackendLine:
+    """Leave out addresses that are made up: the port is right."""
+    endpoints = (msgspec.structs.replace(one, address=f":{one.address.rpartition(':')[2]}") for one in line.endpoints)
+    return msgspec.structs.replace(line, endpoints=tuple(endpoints))
+
+
+def _sorted(found: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: _ORDER.index(one.severity)))

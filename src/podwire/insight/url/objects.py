@@ -1,0 +1,41 @@
+"""The objects that the explanation of a URL is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.gateway.owners import Owner
+from podwire.kube.core import Node, Pod
+from podwire.kube.networking import NetworkPolicy
+
+
+class UrlObjects(msgspec.Struct, frozen=True):
+    """All objects that have to do with requests.
+
+    Attributes:
+        edge: what Gateways are made from, Services and EndpointSlices.
+        pods, nodes, policies: all of them.
+        outside: addresses that clients outside of the cluster have, as far as they are known.
+        places: where an object is written, such as `web.yaml:12`; empty for objects of an API server.
+        is_planned: whether the objects come from files: addresses are not assigned yet, and pods that workloads will
+            have are made up, with addresses of 198.18.0.0/15 (RFC 2544).
+        unreadable: what this account may not list.
+
+    """
+
+    edge: Objects
+    pods: tuple[Pod, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    policies: tuple[NetworkPolicy, ...] = ()
+    outside: tuple[str, ...] = ()
+    places: Mapping[Owner, str] = {}
+    is_planned: bool = False
+    unreadable: tuple[str, ...] = ()
+
+    def place(self, one: Owner) -> str:
+        """Return where the object is written, in brackets after a space; empty where that is not known."""
+        found = self.places.get(one)
+        return f" ({found})" if found else ""
