@@ -18,7 +18,7 @@ VERBS = {
     "image": "Load container images from archives, list and remove them.",
     "logs": "Show the logs of podwire's own processes.",
     "capture": "Write the packets of a pod or a node as pcap.",
-    "explain": "Explain a Service: its endpoints on each node, and what is wrong.",
+    "explain": "Explain a Service on each node, or what becomes of a request, and what is wrong.",
     "doctor": "Check a cluster and its nodes, and name what to do.",
     "rows": "Show the rows that the kernel should hold.",
     "install": "Install podwire as the network of a cluster.",

@@ -14,9 +14,10 @@ _ESCAPED = re.compile("%([0-9a-fA-F]{2})")
 _UNRESERVED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 
 
-def has_escaped_slash(path: str) -> bool:
-    """Whether the path is answered by a redirect to the one with real slashes."""
-    return _ESCAPED_SLASH.search(path) is not None
+def without_escaped_slashes(path: str) -> str | None:
+    """Return the path to which a client is redirected; None where the path has no escaped slash."""
+    found = _ESCAPED_SLASH.sub(lambda one: "/" if one[1].lower() == "2f" else "\\", path)
+    return normalised(found) if found != path else None
 
 
 def normalised(path: str) -> str:

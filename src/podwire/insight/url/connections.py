@@ -18,6 +18,8 @@ from podwire.policy.verdict import Judgement, Verdict, verdict
 from podwire.policy.view import View
 
 DNS_LABEL = ("k8s-app", "kube-dns")
+NO_NODE = "-"
+"""No pod is attached here: addresses are those of the pods' status. No node can have this name."""
 
 
 class End(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class Connection(msgspec.Struct, frozen=True):
 
 def view_of(objects: UrlObjects) -> View:
     """Return all pods, namespaces and policies as policies see them."""
-    view = View("")
+    view = View(NO_NODE)
     for namespace in objects.edge.namespaces.values():
         view.namespace_changed(Change(None, namespace))
     for policy in objects.policies:

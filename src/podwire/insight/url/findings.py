@@ -116,7 +116,8 @@ def of_routes(question: Question, gateway: Served, way: Passage, objects: UrlObj
             yield split(Severity.ERROR, rules.unsupported_reason, f"{name} is not accepted: {rules.unsupported}")
         for one in found:
             if one.reason != "Accepted":
-                text = f"{name}, parentRef {one.reference.name}: {one.message}."
+                message = one.message.removesuffix(": see its allowedRoutes")
+                text = f"{name}, parentRef {one.reference.name}: {message}."
                 yield Finding(Severity.ERROR, one.reason, text, ATTACHMENT_REMEDIES.get(one.reason, ""))
         if rules.dropped:
             yield split(Severity.WARNING, "PartiallyInvalid", f"{name}: {rules.dropped}")
@@ -149,7 +150,7 @@ def of_backends(way: Passage, lines: tuple[BackendLine, ...], objects: UrlObject
             continue
         if not one.backend:
             yield split(severity, "BackendNotResolved", f"{where}: {one.text}")
-        elif one.status:
+        elif one.status and not one.is_cut_off:
             service = one.backend.rpartition(":")[0]
             text = f"Service {service} has no endpoint that is ready: {one.percent:g} % of the requests are answered by"
             yield Finding(severity, "NoEndpoint", f"{text} 503.", f"See 'podwire explain service {service}'.")

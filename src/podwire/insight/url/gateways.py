@@ -8,6 +8,7 @@ import msgspec
 
 from podwire.edge.controller.fleet import PROXY_LABEL
 from podwire.edge.controller.gateway_service import GATEWAY_LABEL
+from podwire.edge.gateway.gateway_proxy import proxy_name
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.objects import Objects
 from podwire.insight.url.objects import UrlObjects
@@ -63,7 +64,7 @@ def service_of(gateway: Gateway, objects: Objects) -> Service | None:
 
 def envoys(gateway: Gateway, pods: Iterable[Pod]) -> tuple[Pod, ...]:
     """Return the pods of the Gateway's proxy, by name."""
-    proxy = gateway.spec.gateway_class_name
+    proxy = proxy_name(gateway)
     found = (
         one
         for one in pods

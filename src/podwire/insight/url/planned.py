@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from podwire.edge.controller import fleet
+from podwire.edge.gateway.gateway_proxy import proxy_name
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
@@ -55,7 +56,7 @@ def objects_of(manifests: Iterable[Manifest]) -> UrlObjects:
             pods.add(value, one.place)
         elif one.kind[1] in WORKLOADS:
             pods.add_workload(value, one.kind[1], one.place)
-    for name in {one.spec.gateway_class_name for one in edge.gateways.values()}:
+    for name in sorted(set(map(proxy_name, edge.gateways.values()))):
         pods.add({"metadata": {"name": f"envoy-{name}", "namespace": PROXIES, "labels": fleet.labels(name)}}, "")
     _add_namespaces(edge, pods.found)
     for service in tuple(edge.services.values()):

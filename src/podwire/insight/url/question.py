@@ -48,6 +48,11 @@ class Question(msgspec.Struct, frozen=True):
         return is_address(self.host)
 
     @property
+    def query(self) -> str:
+        """Return the query as it is sent, without its question mark."""
+        return "&".join(f"{name}={value}" if value else name for name, value in self.request.query)
+
+    @property
     def is_tls(self) -> bool:
         """Whether the connection begins with a TLS handshake."""
         return self.scheme == "https"

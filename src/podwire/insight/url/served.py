@@ -26,7 +26,7 @@ from podwire.edge.model import choice
 from podwire.edge.model.backends import Cluster
 from podwire.edge.model.choice import Tried
 from podwire.edge.model.listeners import FilterChain, HttpChain, Listener
-from podwire.edge.model.paths import has_escaped_slash
+from podwire.edge.model.paths import without_escaped_slashes
 from podwire.edge.model.routes import VirtualHost
 from podwire.insight.url.question import Question
 from podwire.insight.url.report import Kind, Outcome
@@ -156,9 +156,11 @@ def _early(question: Question) -> End | None:
     if names:
         text = f"header {names[0]} has an underscore, which the proxy refuses"
         return _answered("HeaderUnderscore", 400, text, "Use a hyphen in its name.")
-    if has_escaped_slash(question.raw_path):
-        text = "the path has an escaped slash: the client is redirected to the path with a real one"
-        return _answered("EscapedSlash", 307, text, "Use a real slash.")
+    if (path := without_escaped_slashes(question.raw_path)) is not None:
+        query = question.query
+        target = f"{path}{'?' if query else ''}{query}"
+        text = f"the path has an escaped slash: redirect to {target}"
+        return End("EscapedSlash", Outcome(Kind.ANSWERED, f"307: {text}", 307, target), "Use a real slash.")
     return None
 
 

@@ -32,7 +32,7 @@ def location(route: Route, redirect: Redirect, question: Question) -> str:
     host = redirect.hostname or question.request.host
     port = redirect.port or question.port
     path = replaced(question.request.path, route.match.path, redirect.full_path, redirect.prefix)
-    query = "&".join(f"{name}={value}" for name, value in question.request.query)
+    query = question.query
     place = f"[{host}]" if ":" in host else host
     shown = "" if port == PORTS.get(scheme) else f":{port}"
     return f"{scheme}://{place}{shown}{path}{f'?{query}' if query else ''}"
