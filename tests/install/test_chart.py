@@ -38,9 +38,12 @@ ALL = msgspec.structs.replace(
     lb_pool=("198.51.100.0/24", "fd00:99::/112"),
     internal_lb_pool=("10.99.0.0/24",),
     controller_replicas=1,
+    gateway_api="standard",
+    envoys=3,
     pod_monitors=True,
 )
 WITHOUT_DNS = msgspec.structs.replace(SETTINGS, dns=False, dns_addresses=(), pod_monitors=True)
+GATEWAY = msgspec.structs.replace(SETTINGS, gateway_api="experimental", gateway_image="example.org/envoys:2")
 OTHER_DNS = msgspec.structs.replace(SETTINGS, dns_addresses=())
 
 
@@ -64,7 +67,7 @@ def by_name(bodies: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "settings", [SETTINGS, ALL, WITHOUT_DNS, OTHER_DNS], ids=["dual", "all", "no dns", "other dns"]
+    "settings", [SETTINGS, ALL, WITHOUT_DNS, OTHER_DNS, GATEWAY], ids=["dual", "all", "no dns", "other dns", "gateway"]
 )
 def test_every_object_is_that_of_podwire_install(settings: Settings, tmp_path: Path) -> None:
     result = rendered(tmp_path, text.chart_values(settings))
@@ -80,6 +83,14 @@ def test_every_object_is_that_of_podwire_install(settings: Settings, tmp_path: P
 def test_the_default_image_is_that_of_the_release(tmp_path: Path) -> None:
     values = {**text.chart_values(SETTINGS), "image": ""}
     assert f"image: podwire:{__version__}" in rendered(tmp_path, values).stdout
+
+
+@pytest.mark.parametrize(
+    "image", ["podwire:1", "example.org:5000/a/podwire", "example.org:5000/podwire:1.2", "podwire"]
+)
+def test_the_image_of_gateways_is_found_as_podwire_install_finds_it(image: str, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(SETTINGS, image=image, gateway_api="standard")
+    assert f"--envoy-image={settings.envoy_image}\n" in rendered(tmp_path, text.chart_values(settings)).stdout
 
 
 @pytest.mark.parametrize(

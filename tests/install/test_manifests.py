@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,10 +9,12 @@ from click.testing import CliRunner
 
 from podwire.agent.config import HEALTHZ_PORT, METRICS_PORT, AgentConfig
 from podwire.cli import podwire
+from podwire.component import permissions
+from podwire.edge.controller import flags
 from podwire.install.manifests import agent_daemon_set, capabilities, text
 from podwire.install.manifests.manifest import APPLIED, ROLES
 from podwire.install.manifests.objects import manifests
-from podwire.install.settings import Settings
+from podwire.install.settings import Settings, SettingsError
 from podwire.kernel import sysctl
 from podwire.kube.kinds import NAMESPACES
 from tests.agent.test_flags import parsed
@@ -40,6 +43,13 @@ def controller_configuration(flags: list[str], given: dict[str, Any]) -> dict[st
     return {**given, **command.make_context("controller", list(flags)).params}
 
 
+def gateway_configuration(tmp_path: Path, *arguments: str) -> Any:
+    """What `podwire gateway-controller` reads from these flags."""
+    (tmp_path / "token").write_text("secret")
+    words = [*arguments, "--token-file", str(tmp_path / "token")]
+    return flags.configuration(dict(flags.command.make_context("gateway-controller", words).params))
+
+
 def test_accounts_and_rights_come_before_the_pods_that_use_them() -> None:
     order = [one.kind for one in manifests(SETTINGS)]
     assert order == sorted(order, key=APPLIED.index)
@@ -47,12 +57,15 @@ def test_accounts_and_rights_come_before_the_pods_that_use_them() -> None:
 
 
 def test_every_namespace_of_an_object_is_kube_systems_or_made_before() -> None:
-    made = {one.key.name for one in manifests(SETTINGS) if one.kind == NAMESPACES}
-    assert {one.key.namespace for one in manifests(SETTINGS) if one.kind.namespaced} == made | {"kube-system"}
+    for settings in (SETTINGS, changed(gateway_api="standard", pod_monitors=True)):
+        made = {one.key.name for one in manifests(settings) if one.kind == NAMESPACES}
+        assert {one.key.namespace for one in manifests(settings) if one.kind.namespaced} == made | {"kube-system"}
 
 
 def test_no_role_may_read_secrets_or_all_resources() -> None:
-    for one in manifests(changed(lb_pool=("198.51.100.0/24",))):
+    for one in manifests(changed(lb_pool=("198.51.100.0/24",), gateway_api="standard")):
+        if one.key.name == permissions.GATEWAY:
+            continue  # certificates of Gateways may be in any namespace
         for rule in one.body.get("rules", ()):
             assert not {"*", "secrets", "configmaps"} & {*rule["resources"]}, one
             if "controller" not in one.key.name and one.kind != ROLES:
@@ -119,6 +132,28 @@ def test_the_controller_is_there_where_it_has_something_to_do() -> None:
     assert flags == [f"--server={SETTINGS.server}", "--pod-pool=10.244.0.0/16"]
     given = {"kubeconfig": None, "context": "", "certificate_authority": None, "client_certificate": None}
     assert controller_configuration(flags, given)
+
+
+def test_the_gateway_controller_takes_the_flags_of_its_manifest(tmp_path: Path) -> None:
+    assert "podwire-gateway-controller" not in {one.key.name for one in manifests(SETTINGS)}
+    settings = changed(gateway_api="standard", envoys=3, image="example.org/podwire:1")
+    pod = body(settings, "Deployment", "podwire-gateway-controller")["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    config = gateway_configuration(tmp_path, *container["args"][1:])
+    assert (config.image, config.replicas) == ("example.org/podwire-gateway:1", 3)
+    assert config.addresses[0][1] == container["readinessProbe"]["httpGet"]["port"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert {one["name"] for one in container["env"]} == {"POD_NAME", "POD_IPS"}
+    service = body(settings, "Service", "podwire-gateway-controller")
+    assert f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc" == config.server
+    assert "selector" not in service["spec"], "the controller that leads is its only endpoint"
+    assert service["spec"]["ports"][0]["port"] == config.xds_port
+
+
+def test_an_image_by_digest_does_not_name_that_of_gateways() -> None:
+    with pytest.raises(SettingsError, match="--gateway-image"):
+        manifests(changed(gateway_api="standard", image="podwire@sha256:00"))
+    assert manifests(changed(gateway_api="standard", image="podwire@sha256:00", gateway_image="a"))
 
 
 def test_metrics_of_agents_listen_beyond_the_node_only_for_a_monitor() -> None:

@@ -9,12 +9,16 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from podwire.install import cluster_objects, condition, removal, revisions
-from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest
+from podwire.edge.controller import fleet
+from podwire.edge.controller.gateway_service import GATEWAY_LABEL, MANAGED_BY_LABEL
+from podwire.install import cluster_objects, condition, gateway_cleanup, removal, revisions
+from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest, manifest, selecting_labels
 from podwire.install.restore_pods import NAME_PREFIX
 from podwire.install.revisions import of_settings
 from podwire.kube.client import ApiError, Client, ObjectList
-from podwire.kube.kinds import Kind
+from podwire.kube.discovery import SERVICE_NAME_LABEL
+from podwire.kube.gateway_api import CONTROLLER_NAME, PROXIES
+from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES, Kind
 from podwire.kube.meta import NamespacedName
 from tests.install.cluster import SETTINGS
 
@@ -163,3 +167,34 @@ def test_an_agent_that_does_not_end_stops_it(cluster: MemoryCluster, monkeypatch
     with pytest.raises(cluster_objects.InstallError, match="kube-system/stuck-agent on a"):
         uninstall(cluster)
     assert not any(line.startswith("apply") for line in cluster.log), "no node is touched while an agent may write"
+
+
+def test_envoys_end_after_their_controller_and_before_the_agents(cluster: MemoryCluster) -> None:
+    settings = msgspec.structs.replace(SETTINGS, gateway_api="standard")
+    for one in of_settings(settings).manifests:
+        cluster.add(one)
+    envoys = manifest(DEPLOYMENTS, "envoy-podwire", fleet.labels("podwire"), namespace=PROXIES)
+    own = {SERVICE_NAME_LABEL: "public-podwire", MANAGED_BY_LABEL: CONTROLLER_NAME.replace("/", ".")}
+    others = manifest(SERVICES, "public-other", {GATEWAY_LABEL: "public"}, namespace="shop")
+    for one in (
+        envoys,
+        manifest(SERVICES, "public-podwire", {GATEWAY_LABEL: "public"}, namespace="shop"),
+        manifest(ENDPOINT_SLICES, "public-podwire-ipv4", own, namespace="shop"),
+        manifest(gateway_cleanup.CLASSES, "podwire", selecting_labels("gateway-controller")),
+        manifest(gateway_cleanup.CLASSES, "other", {}),
+        others,
+    ):
+        cluster.add(one)
+    assert uninstall(cluster) == []
+    order = [
+        "delete deployments podwire-gateway-controller",
+        "delete deployments envoy-podwire",
+        "delete services public-podwire",
+        "delete gatewayclasses podwire",
+        "delete daemonsets podwire-agent",
+        "delete roles podwire:gateway-controller",
+        "delete namespaces podwire-system",
+    ]
+    assert [line for line in cluster.log if line in order] == order
+    assert ("services", others.key) in cluster.objects, "a Gateway of another controller keeps its Service"
+    assert ("gatewayclasses", NamespacedName("", "other")) in cluster.objects

@@ -20,6 +20,17 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{- define "podwire.gatewayImage" -}}
+{{- $image := include "podwire.image" . }}
+{{- if .Values.gateway.image }}
+{{- .Values.gateway.image }}
+{{- else if contains "@" $image }}
+{{- fail "image has a digest: give gateway.image too" }}
+{{- else }}
+{{- regexReplaceAll "^(.*/)?([^/:]+)(:[^/]*)?$" $image "${1}${2}-gateway${3}" }}
+{{- end }}
+{{- end }}
+
 {{- define "podwire.image" -}}
 {{ .Values.image | default (printf "podwire:%s" .Chart.AppVersion) }}
 {{- end }}

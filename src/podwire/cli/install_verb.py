@@ -11,7 +11,10 @@ from podwire.cli.options import credentials_of, installing, patience_option, tar
 from podwire.install.flags import settings_flags, take_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from podwire.install.chosen_settings import Choice
+    from podwire.install.gateway_definitions import Definition
     from podwire.install.revisions import Revisions
     from podwire.kube.client import Client
     from podwire.kube.credentials import Credentials
@@ -45,7 +48,8 @@ def command(
     \b
     podwire install --dry-run
     podwire install
-    podwire install -o yaml | kubectl apply -f -
+    podwire install --gateway-api standard
+    podwire install -o yaml | kubectl apply --server-side -f -
     podwire install -o helm > values.yaml; helm install podwire deploy/chart -n kube-system -f values.yaml
     podwire install --replace-kube-proxy --overlay vxlan --image registry.example.org/podwire:0.1.0
     """
@@ -53,50 +57,69 @@ def command(
 
     values = take_settings(given)
     if output is not None and chosen_settings.is_complete(values):
-        _print(chosen_settings.choose(values, None), output)
+        _print(chosen_settings.choose(values, None), (), output)
         return
     credentials = credentials_of(name, kubeconfig, context)
-    choice, known = _read(values, credentials)
+    choice, known, definitions = _read(values, credentials)
     if output is not None:
-        _print(choice, output)
+        _print(choice, definitions, output)
+    elif dry_run:
+        _show(choice, known, definitions)
     else:
-        _install(credentials, choice, known, patience=None if dry_run else patience)
+        _install(credentials, choice, known, patience)
 
 
-def _read(values: dict[str, Any], credentials: Credentials) -> tuple[Choice, Revisions]:
-    from podwire.install import chosen_settings, cluster_objects, connection, installation
+def _read(values: dict[str, Any], credentials: Credentials) -> tuple[Choice, Revisions, list[Definition]]:
+    from podwire.install import chosen_settings, cluster_objects, connection, gateway_definitions, installation
     from podwire.install.cluster_reading import read_cluster
 
-    async def read(client: Client) -> tuple[Choice, Revisions]:
+    async def read(client: Client) -> tuple[Choice, Revisions, list[Definition]]:
         cluster = await read_cluster(client, credentials.server)
         known = await cluster_objects.read_revisions(client)
         if known:
-            return chosen_settings.kept(installation.upgraded(known, values).settings, cluster), known
-        return chosen_settings.choose(values, cluster), known
+            choice = chosen_settings.kept(installation.upgraded(known, values).settings, cluster)
+        else:
+            choice = chosen_settings.choose(values, cluster)
+        return choice, known, await gateway_definitions.read(client) if choice.settings.has_gateway else []
 
     return connection.run(credentials, read)
 
 
-def _print(choice: Choice, output: str) -> None:
+def _print(choice: Choice, existing: Sequence[Definition], output: str) -> None:
+    from podwire.install import gateway_definitions
     from podwire.install.manifests import text
     from podwire.install.manifests.objects import manifests
 
     _explain(choice)
-    objects = manifests(choice.settings)
+    plan = gateway_definitions.plan_of(choice.settings.gateway_api, existing)
+    if plan.note:
+        click.echo(f"note: {plan.note}", err=True)
+    if plan.applied and output == "helm":
+        click.echo(f"note: {gateway_definitions.BESIDE_THE_CHART}", err=True)
+    objects = (*plan.manifests, *manifests(choice.settings))
     if output == "helm":
         click.echo(text.dump(text.chart_values(choice.settings)), nl=False)
     else:
         click.echo(text.as_yaml(objects) if output == "yaml" else text.as_json(objects), nl=False)
 
 
-def _install(credentials: Credentials, choice: Choice, known: Revisions, patience: float | None) -> None:
+def _show(choice: Choice, known: Revisions, existing: Sequence[Definition]) -> None:
+    from podwire.install import gateway_definitions, installation
+    from podwire.install.revisions import of_settings
+
+    _explain(choice)
+    plan = gateway_definitions.plan_of(choice.settings.gateway_api, existing)
+    if plan.note:
+        click.echo(f"note: {plan.note}", err=True)
+    lines = (*plan.changes(existing), *installation.plan(known, of_settings(choice.settings)))
+    click.echo("\n".join(lines) or "nothing would change")
+
+
+def _install(credentials: Credentials, choice: Choice, known: Revisions, patience: float) -> None:
     from podwire.install import connection, installation
     from podwire.install.revisions import of_settings
 
     _explain(choice)
-    if patience is None:
-        click.echo("\n".join(installation.plan(known, of_settings(choice.settings))) or "nothing would change")
-        return
     work = functools.partial(
         installation.bring_in_steps,
         wanted=of_settings(choice.settings),

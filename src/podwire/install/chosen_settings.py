@@ -43,11 +43,14 @@ def choose(given: Mapping[str, Any], cluster: Cluster | None) -> Choice:
         values.setdefault("domain", detection.domain(cluster))
         if len(cluster.nodes) == 1:
             values.setdefault("controller_replicas", 1)
+            values.setdefault("envoys", 1)
     version = own_version()
     values.setdefault("image", default_image(version))
     if values.get("dns", True):
         values["dns_addresses"] = _dns_addresses(values["service_cidrs"], cluster)
     settings = Settings(version=version, **values)
+    if settings.has_gateway:
+        _ = settings.envoy_image
     found_hints = tuple(detection.hints(cluster, dns=settings.dns)) if cluster is not None else ()
     if cluster is not None:
         _refuse_beside_kube_proxy(settings, cluster)

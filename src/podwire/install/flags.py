@@ -83,6 +83,7 @@ class AgentFlag(click.ParamType[Any]):
         return str(value)
 
 
+GATEWAY_CHOICES = ("none", "standard", "experimental")
 MODES = click.Choice([mode.value for mode in Mode])
 
 SETTINGS_FLAGS = (
@@ -142,6 +143,18 @@ SETTINGS_FLAGS = (
     ),
     click.option("--internal-lb-pool", type=RangeList(any_number=True), help="Networks of internal load balancers."),
     click.option(
+        "--gateway-api",
+        type=click.Choice(GATEWAY_CHOICES),
+        help="Serve Gateways, with the kinds of this channel of the Gateway API where the cluster has none.  "
+        "[default: none]",
+    ),
+    click.option(
+        "--gateway-image",
+        metavar="IMAGE",
+        help="The image of the gateway controller and of Envoys.  [default: podwire-gateway, beside --image]",
+    ),
+    click.option("--envoys", type=click.IntRange(1), help="Envoys of each GatewayClass.  [default: 2]"),
+    click.option(
         "--pod-monitors/--no-pod-monitors",
         default=None,
         help="PodMonitors of the Prometheus operator; agents' metrics then listen on all addresses of their nodes.",
@@ -150,12 +163,14 @@ SETTINGS_FLAGS = (
 SETTINGS = (
     "image", "server", "pod_cidrs", "service_cidrs", "overlay", "overlay_accept", "mtu", "pod_access_cidrs",
     "replace_kube_proxy", "agent_flags",
-    "dns", "dns_replicas", "domain", "upstreams", "pod_pools", "lb_pool", "internal_lb_pool", "pod_monitors",
+    "dns", "dns_replicas", "domain", "upstreams", "pod_pools", "lb_pool", "internal_lb_pool",
+    "gateway_api", "gateway_image", "envoys", "pod_monitors",
 )  # fmt: skip
 
 
 NOTHING: dict[str, Any] = {
-    "agent-flag": (), "internal-lb-pool": (), "lb-pool": (), "mtu": 0, "pod-access-cidrs": (), "pod-pool": (),
+    "agent-flag": (), "gateway-image": "", "internal-lb-pool": (), "lb-pool": (), "mtu": 0, "pod-access-cidrs": (),
+    "pod-pool": (),
 }  # fmt: skip
 """What `--unset` makes of a setting."""
 

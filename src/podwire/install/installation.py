@@ -7,10 +7,18 @@ from typing import Any
 
 import msgspec
 
-from podwire.install import changes, cluster_objects, kube_proxy, readiness, revisions
+from podwire.install import (
+    changes,
+    cluster_objects,
+    gateway_cleanup,
+    gateway_definitions,
+    kube_proxy,
+    readiness,
+    revisions,
+)
 from podwire.install.chosen_settings import pool_ranges
 from podwire.install.cluster_objects import InstallError, Report
-from podwire.install.manifests import dns_deployment
+from podwire.install.manifests import dns_deployment, gateway_deployment
 from podwire.install.manifests.manifest import MANAGER_LABEL, Manifest
 from podwire.install.revisions import Revision, Revisions, of_settings
 from podwire.install.settings import Settings, SettingsError, default_image, own_version
@@ -19,6 +27,8 @@ from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS
 from podwire.pods.mode import Mode
 
 NO_OVERLAY = Mode.NONE.value
+IN_PODS = frozenset({dns_deployment.NAME, gateway_deployment.NAME})
+"""Deployments whose pods have a network of their own."""
 
 
 async def bring(client: Client, wanted: Revision, known: Revisions, report: Report, patience: float) -> None:
@@ -29,9 +39,12 @@ async def bring(client: Client, wanted: Revision, known: Revisions, report: Repo
     await cluster_objects.record(client, revisions.added(known, wanted))
     if wanted.settings.replace_kube_proxy:
         await kube_proxy.end(client, report)
-    later = [one for one in wanted.manifests if one.key.name == dns_deployment.NAME and one.kind == DEPLOYMENTS]
+    await gateway_definitions.bring(client, wanted.settings.gateway_api, report)
+    later = [one for one in wanted.manifests if one.key.name in IN_PODS and one.kind == DEPLOYMENTS]
     await cluster_objects.apply(client, (one for one in wanted.manifests if one not in later), report)
     if now is not None:
+        if now.settings.has_gateway and not wanted.settings.has_gateway:
+            await gateway_cleanup.remove(client, report)
         await cluster_objects.delete(client, changes.removed(now.manifests, wanted.manifests), report)
     await readiness.agents(client, report, patience)
     # Scheduled when all nodes are Ready, these pods are on different ones.
@@ -100,24 +113,26 @@ def upgraded(known: Revisions, given: dict[str, Any]) -> Revision:
             "the flags of this cluster; it takes over objects that 'kubectl apply' made"
         )
     version = own_version()
-    image = given.get("image") or _image(now.settings, version)
+    image = given.get("image") or _image(now.settings, version, now.settings.image, "--image")
     changed = {**given, "version": version, "image": image}
     if "overlay" in given:
         changed.setdefault("overlay_accept", "")
     if "pod_pools" in given:
         pools = pool_ranges(changed["pod_pools"])
         changed.setdefault("pod_cidrs", tuple(dict.fromkeys((*now.settings.pod_cidrs, *pools))))
+    if now.settings.gateway_image and "gateway_image" not in given:
+        changed["gateway_image"] = _image(now.settings, version, now.settings.gateway_image, "--gateway-image")
     settings = msgspec.structs.replace(now.settings, **changed)
     return of_settings(settings)
 
 
-def _image(old: Settings, version: str) -> str:
+def _image(old: Settings, version: str, image: str, flag: str) -> str:
     """The image of this release. Raises SettingsError where the old one's name does not have its release."""
     if old.version == version:
-        return old.image
-    name, _, tag = old.image.rpartition(":")
-    if old.image == default_image(old.version) or (name and tag == old.version):
+        return image
+    name, _, tag = image.rpartition(":")
+    if image == default_image(old.version) or (name and tag == old.version):
         return f"{name}:{version}"
     raise SettingsError(
-        f"--image: the image {old.image} does not have the release {old.version} as its tag; give the new one"
+        f"{flag}: the image {image} does not have the release {old.version} as its tag; give the new one"
     )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from podwire.install import balancer_cleanup, cluster_objects, kube_proxy, restore_pods, revisions, rollout
+from podwire.install import (
+    balancer_cleanup,
+    cluster_objects,
+    gateway_cleanup,
+    kube_proxy,
+    restore_pods,
+    revisions,
+    rollout,
+)
 from podwire.install.cluster_objects import InstallError, Report
 from podwire.install.condition import until
 from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment
@@ -23,12 +31,14 @@ from podwire.install.settings import NAMESPACE, default_image, own_version
 from podwire.kube import kinds
 from podwire.kube.client import ApiError, Client
 from podwire.kube.coordination import AGENT_LEASES
+from podwire.kube.gateway_api import PROXIES
 from podwire.kube.kinds import DAEMON_SETS, DEPLOYMENTS, LEASES, NODES, POD_DISRUPTION_BUDGETS, SERVICES
 from podwire.kube.meta import NamespacedName
 
 SERVED = (DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES)
 """Kinds whose pods need an agent to end: their network has to be taken down by it."""
-NAMESPACES = frozenset({"", NAMESPACE, AGENT_LEASES})
+OWN_NAMESPACES = (AGENT_LEASES, PROXIES)
+NAMESPACES = frozenset({"", NAMESPACE, *OWN_NAMESPACES})
 """Where objects of podwire are; the first are those of the whole cluster."""
 DNS_SECONDS = 40.0
 LEASE = manifest(LEASES, controller_deployment.NAME, {})
@@ -51,7 +61,7 @@ async def found(client: Client) -> list[Manifest]:
         for one in labelled.items:
             if one.metadata.namespace not in NAMESPACES:
                 continue
-            if kind == kinds.NAMESPACES and one.metadata.name != AGENT_LEASES:
+            if kind == kinds.NAMESPACES and one.metadata.name not in OWN_NAMESPACES:
                 continue  # whatever its label says, what is in it may be another's
             metadata = {"name": one.metadata.name, "namespace": one.metadata.namespace, "labels": one.metadata.labels}
             body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
@@ -79,6 +89,7 @@ async def uninstall(client: Client, image_name: str, report: Report, patience: f
         raise InstallError(f"{of_helm} belongs to a release of helm: run 'helm uninstall' first, then this again")
     await _report_pods(client, report)
     await kube_proxy.start(client, report)
+    await gateway_cleanup.remove(client, report)
     agents = [one for one in objects if one.kind == DAEMON_SETS]
     served = [one for one in objects if one.kind in SERVED]
     await cluster_objects.delete(client, served, report)
@@ -146,16 +157,18 @@ async def _agents_gone(client: Client, nodes: set[str]) -> None:
 
 
 async def _namespace_gone(client: Client) -> None:
-    """Wait for the end of the agents' namespace, for a time: no object can be made there meanwhile."""
+    """Wait for the end of podwire's namespaces, for a time: no object can be made there meanwhile."""
 
     async def gone() -> bool:
-        try:
-            await client.get(kinds.NAMESPACES, NamespacedName("", AGENT_LEASES))
-        except ApiError as error:
-            if error.code == 404:
-                return True
-            raise
-        return False
+        for name in OWN_NAMESPACES:
+            try:
+                await client.get(kinds.NAMESPACES, NamespacedName("", name))
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+            else:
+                return False
+        return True
 
     await until(gone)
 

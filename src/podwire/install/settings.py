@@ -42,6 +42,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         lb_pool: networks of which Services of type LoadBalancer get addresses.
         internal_lb_pool: networks of internal load balancers.
         controller_replicas: how many controllers there are; one leads.
+        gateway_api: the channel of the Gateway API whose kinds are installed and served; none: no gateway controller.
+        gateway_image: the image of the gateway controller and of Envoys; empty: that of `image` with `-gateway` in its
+            name.
+        envoys: how many Envoys each GatewayClass has.
         pod_monitors: whether there are PodMonitors of the Prometheus operator, and the agents' metrics listen on
             every address of the node.
 
@@ -67,12 +71,25 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     lb_pool: tuple[str, ...] = ()
     internal_lb_pool: tuple[str, ...] = ()
     controller_replicas: int = 2
+    gateway_api: str = "none"
+    gateway_image: str = ""
+    envoys: int = 2
     pod_monitors: bool = False
 
     @property
     def has_controller(self) -> bool:
         """Whether the controller has anything to do."""
         return bool(self.pod_pools or self.lb_pool or self.internal_lb_pool)
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether Gateways are served."""
+        return self.gateway_api != "none"
+
+    @property
+    def envoy_image(self) -> str:
+        """The image of the gateway controller and of Envoys. Raises SettingsError for a digest without a name."""
+        return self.gateway_image or gateway_image_of(self.image)
 
     @property
     def speaks_bgp(self) -> bool:
@@ -88,6 +105,17 @@ def own_version() -> str:
 def default_image(version: str) -> str:
     """The image of a release, as `make image` names it."""
     return f"podwire:{version}"
+
+
+def gateway_image_of(image: str) -> str:
+    """The image of gateways of the same release: `podwire-gateway:1` for `podwire:1`. Raises SettingsError."""
+    if "@" in image:
+        raise SettingsError(
+            f"--image {image}: has a digest, which the image of gateways does not: give --gateway-image"
+        )
+    folder, slash, last = image.rpartition("/")
+    name, colon, tag = last.partition(":")
+    return f"{folder}{slash}{name}-gateway{colon}{tag}"
 
 
 def dns_addresses(service_cidrs: Iterable[str]) -> tuple[str, ...]:

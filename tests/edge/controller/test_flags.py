@@ -13,6 +13,7 @@ from podwire.cli import podwire
 from podwire.edge.controller import flags, fleet
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.main import GatewayConfig
+from podwire.edge.controller.xds_service import PROBE_PORT
 from podwire.edge.instance import process
 from podwire.edge.instance.configuration import Instance
 
@@ -32,7 +33,7 @@ def test_image_addresses_and_identity(tmp_path: Path) -> None:
     assert (config.image, config.own_addresses, config.identity) == ("envoys:1", ("10.0.0.1", "fd00::1"), "one")
     assert config.fleet.replicas == 3
     assert config.fleet.server == "podwire-gateway-controller.podwire-system.svc"
-    assert config.addresses == (("0.0.0.0", flags.PORT), ("::", flags.PORT))
+    assert config.addresses == (("0.0.0.0", PROBE_PORT), ("::", PROBE_PORT))
     assert config.creates_class
     assert not given(tmp_path, "--envoy-image", "a", "--no-create-class").creates_class
 

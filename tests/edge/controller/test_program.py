@@ -10,7 +10,7 @@ from typing import Any
 
 from podwire.apiserver.definitions import bundle
 from podwire.component import permissions
-from podwire.edge.controller.xds_endpoint import SERVICE
+from podwire.edge.controller.xds_service import SERVICE
 from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
 from podwire.kube.client import ApiError, Client
 from podwire.kube.gateway_api import PROXIES

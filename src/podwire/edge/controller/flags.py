@@ -10,10 +10,9 @@ import click
 
 from podwire.component.flags import AddressList, credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
-from podwire.edge.controller.xds_endpoint import XDS_PORT, XDS_SERVER
+from podwire.edge.controller.xds_service import PROBE_PORT, XDS_PORT, XDS_SERVER
 
-PORT = 10247
-BIND_ADDRESS = f"0.0.0.0:{PORT},[::]:{PORT}"
+BIND_ADDRESS = f"0.0.0.0:{PROBE_PORT},[::]:{PROBE_PORT}"
 ENVOY_VERB = "envoy"
 
 

@@ -16,10 +16,10 @@ from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
 from podwire.edge.controller import identity as identities
-from podwire.edge.controller import own_class, xds_endpoint
+from podwire.edge.controller import own_class, xds_service
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
-from podwire.edge.controller.xds_endpoint import SERVICE, XDS_PORT, XDS_SERVER
+from podwire.edge.controller.xds_service import SERVICE, XDS_PORT, XDS_SERVER
 from podwire.edge.xds import metrics as xds_metrics
 from podwire.edge.xds.proxy import Proxies, Report
 from podwire.edge.xds.server import DiscoveryServer
@@ -27,6 +27,7 @@ from podwire.kube import tls_buffers
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.gateway_api import PROXIES
+from podwire.kube.kinds import ENDPOINT_SLICES
 from podwire.kube.leader_election import LeaderElector
 from podwire.kube.meta import NamespacedName
 
@@ -128,8 +129,9 @@ class GatewayController:
             await server.stop()
 
     async def _publish(self) -> None:
-        config = self._config
-        await xds_endpoint.publish(self._client, config.own_addresses, config.xds_port)
+        """Write the EndpointSlices, in place of those of an earlier leader."""
+        for name, body in xds_service.slices(self._config.own_addresses, self._config.xds_port).items():
+            await self._client.apply(ENDPOINT_SLICES, NamespacedName(PROXIES, name), body, SERVICE)
 
     async def _provide_class(self) -> None:
         classes = self._objects.objects.gateway_classes

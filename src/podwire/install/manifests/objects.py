@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment
+from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment, gateway_deployment
 from podwire.install.manifests.manifest import APPLIED, Manifest
 from podwire.install.manifests.pod_monitors import pod_monitor
 from podwire.install.manifests.rights import rights
@@ -17,6 +17,8 @@ def manifests(settings: Settings) -> tuple[Manifest, ...]:
     found = [*_agent(settings), *(_dns(settings) if settings.dns else ())]
     if settings.has_controller:
         found += [*rights(settings, controller_deployment.COMPONENT), controller_deployment.deployment(settings)]
+    if settings.has_gateway:
+        found += _gateway(settings)
     return tuple(sorted(found, key=lambda one: order[one.kind.kind]))
 
 
@@ -25,6 +27,16 @@ def _agent(settings: Settings) -> Iterator[Manifest]:
     yield agent_daemon_set.daemon_set(settings)
     if settings.pod_monitors:
         yield pod_monitor(settings, agent_daemon_set.NAME, agent_daemon_set.COMPONENT)
+
+
+def _gateway(settings: Settings) -> Iterator[Manifest]:
+    yield from rights(settings, gateway_deployment.COMPONENT)
+    yield gateway_deployment.service(settings)
+    yield gateway_deployment.deployment(settings)
+    yield gateway_deployment.disruption_budget(settings)
+    if settings.pod_monitors:
+        yield pod_monitor(settings, gateway_deployment.NAME, gateway_deployment.COMPONENT)
+        yield gateway_deployment.envoy_monitor(settings)
 
 
 def _dns(settings: Settings) -> Iterator[Manifest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.component import permissions
-from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment
+from podwire.install.manifests import agent_daemon_set, controller_deployment, dns_deployment, gateway_deployment
 from podwire.install.manifests.manifest import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -23,6 +23,7 @@ PROGRAMS = (
     (agent_daemon_set.COMPONENT, agent_daemon_set.NAME, permissions.AGENT),
     (dns_deployment.COMPONENT, dns_deployment.NAME, permissions.DNS),
     (controller_deployment.COMPONENT, controller_deployment.NAME, permissions.CONTROLLER),
+    (gateway_deployment.COMPONENT, gateway_deployment.NAME, permissions.GATEWAY),
 )
 
 KINDS = (CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS)

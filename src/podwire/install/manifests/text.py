@@ -69,5 +69,10 @@ def chart_values(settings: Settings) -> dict[str, Any]:
             "internalLbPool": list(settings.internal_lb_pool),
             "replicas": settings.controller_replicas,
         },
+        "gateway": {
+            "enabled": settings.has_gateway,
+            "image": settings.gateway_image,
+            "envoys": settings.envoys,
+        },
         "podMonitors": settings.pod_monitors,
     }

@@ -1,26 +1,21 @@
 """Which process Envoys connect to: the leader is the only endpoint of the xDS server's Service.
 
 The Service has no selector. Readiness of pods does not decide: both pods of a Deployment must be ready, or its rollout
-and its PodDisruptionBudget would wait without end for the one that does not lead.
+and its PodDisruptionBudget would wait without end for the one that does not lead. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podwire.kube.discovery import SERVICE_NAME_LABEL
 from podwire.kube.gateway_api import CONTROLLER_NAME, PROXIES
-from podwire.kube.kinds import ENDPOINT_SLICES
-from podwire.kube.meta import NamespacedName
-
-if TYPE_CHECKING:
-    from podwire.kube.client import Client
 
 SERVICE = "podwire-gateway-controller"
 """The Service by which Envoys find the xDS server of the leader."""
 XDS_SERVER = f"{SERVICE}.{PROXIES}.svc"
-XDS_PORT = 18000
+XDS_PORT, PROBE_PORT = 18000, 10247
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
 PORT_NAME = "xds"
 
@@ -40,9 +35,3 @@ def slices(addresses: Iterable[str], port: int) -> dict[str, dict[str, Any]]:
         }
         for family, own in found.items()
     }
-
-
-async def publish(client: Client, addresses: Iterable[str], port: int) -> None:
-    """Write the EndpointSlices, in place of those of an earlier leader. Raises ApiError."""
-    for name, body in slices(addresses, port).items():
-        await client.apply(ENDPOINT_SLICES, NamespacedName(PROXIES, name), body, SERVICE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podwire.edge.controller.xds_endpoint import SERVICE, slices
+from podwire.edge.controller.xds_service import SERVICE, slices
 
 
 def addresses(*own: str) -> dict[str, list[str]]:

@@ -1,0 +1,79 @@
+"""Gateways without their controller: their Envoys end while agents can take their network down, and leave nothing.
+
+Gateways, routes and the definitions of their kinds are users' and stay.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podwire.edge.controller import fleet
+from podwire.edge.controller.gateway_service import MANAGED_BY_LABEL
+from podwire.install import cluster_objects
+from podwire.install.cluster_objects import Report
+from podwire.install.condition import until
+from podwire.install.manifests import gateway_deployment
+from podwire.install.manifests.manifest import NAME, NAME_LABEL, Manifest, manifest
+from podwire.install.pod_states import POD_STATES
+from podwire.install.readiness import pods_of
+from podwire.install.settings import NAMESPACE
+from podwire.kube.client import ApiError, Client
+from podwire.kube.discovery import SERVICE_NAME_LABEL
+from podwire.kube.gateway_api import CONTROLLER_NAME, GROUP, PROXIES
+from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES, Kind
+from podwire.kube.meta import Object
+
+ENVOYS = ",".join(f"{name}={value}" for name, value in fleet.labels("").items() if value)
+"""Selects the Deployments and pods of all proxies."""
+OWN_SLICES = f"{MANAGED_BY_LABEL}={CONTROLLER_NAME.replace('/', '.')}"
+CLASSES = Kind(f"{GROUP}/v1", "GatewayClass", "gatewayclasses", Object, namespaced=False)
+END_SECONDS = 60.0
+"""Envoys drain for half a minute."""
+
+
+async def remove(client: Client, report: Report) -> None:
+    """End the controller, then its Envoys; delete the Services of Gateways and the class.
+
+    What is in the namespace of Envoys besides is deleted with it. Raises InstallError, ApiError.
+    """
+    controller = manifest(DEPLOYMENTS, gateway_deployment.NAME, {}, namespace=NAMESPACE)
+    await cluster_objects.delete(client, (controller,), report)
+    await until(lambda: _controllers_gone(client), END_SECONDS)
+    fleets = await client.list(DEPLOYMENTS, PROXIES, labelSelector=ENVOYS)
+    await cluster_objects.delete(client, [_named(DEPLOYMENTS, one) for one in fleets.items], report)
+    if fleets.items:
+        await until(lambda: _envoys_gone(client), END_SECONDS)
+    await cluster_objects.delete(client, await _services(client), report)
+    await cluster_objects.delete(client, [_named(CLASSES, one) for one in await _classes(client)], report)
+
+
+async def _services(client: Client) -> list[Manifest]:
+    """The Services of Gateways: other controllers label theirs in the same way, but not the slices of podwire's."""
+    slices = (await client.list(ENDPOINT_SLICES, labelSelector=OWN_SLICES)).items
+    keys = {(one.metadata.namespace, one.metadata.labels.get(SERVICE_NAME_LABEL, "")) for one in slices}
+    return [
+        manifest(SERVICES, name, {}, namespace=namespace)
+        for namespace, name in sorted(keys)
+        if name and namespace != PROXIES
+    ]
+
+
+def _named(kind: Kind[Any], one: Object) -> Manifest:
+    return manifest(kind, one.metadata.name, {}, namespace=one.metadata.namespace)
+
+
+async def _classes(client: Client) -> list[Object]:
+    try:
+        return (await client.list(CLASSES, labelSelector=f"{NAME_LABEL}={NAME}")).items
+    except ApiError as error:
+        if error.code == 404:
+            return []  # nobody has installed the kinds
+        raise
+
+
+async def _controllers_gone(client: Client) -> bool:
+    return not await pods_of(client, gateway_deployment.COMPONENT)
+
+
+async def _envoys_gone(client: Client) -> bool:
+    return not (await client.list(POD_STATES, PROXIES, labelSelector=ENVOYS)).items

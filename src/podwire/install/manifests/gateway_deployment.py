@@ -1,0 +1,135 @@
+"""The gateway controller: its Deployment and PodDisruptionBudget, and the Service by which Envoys find the leader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podwire.edge.controller.fleet import PROXY_LABEL
+from podwire.edge.controller.xds_service import PORT_NAME, PROBE_PORT, SERVICE, XDS_PORT
+from podwire.install.manifests import capabilities
+from podwire.install.manifests.manifest import (
+    POD_MONITORS,
+    Manifest,
+    common_labels,
+    manifest,
+    selecting_labels,
+)
+from podwire.install.settings import Settings
+from podwire.kube.gateway_api import PROXIES
+from podwire.kube.kinds import DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES
+
+NAME = SERVICE
+COMPONENT = "gateway-controller"
+CONTAINER = "gateway-controller"
+USER = 65532
+ENVOYS = "podwire-envoys"
+
+
+def deployment(settings: Settings) -> Manifest:
+    """The Deployment: its pods have a network of their own, where Envoys reach them."""
+    labels = {"k8s-app": NAME, **common_labels(settings, COMPONENT)}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selecting_labels(COMPONENT)},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+    pod = {
+        "serviceAccountName": NAME,
+        "dnsPolicy": "Default",
+        "enableServiceLinks": False,
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [
+            {"key": "CriticalAddonsOnly", "operator": "Exists"},
+            {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"},
+        ],
+        "topologySpreadConstraints": [spread],
+        "terminationGracePeriodSeconds": 15,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(settings)],
+    }
+    spec = {
+        "replicas": settings.controller_replicas,
+        "selector": {"matchLabels": selecting_labels(COMPONENT)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    return manifest(DEPLOYMENTS, NAME, labels, spec=spec)
+
+
+def service(settings: Settings) -> Manifest:
+    """The Service of the xDS server. It has no selector: the controller that leads writes its endpoint."""
+    spec = {
+        "ipFamilyPolicy": "PreferDualStack",
+        "ports": [{"name": PORT_NAME, "port": XDS_PORT, "protocol": "TCP", "targetPort": XDS_PORT}],
+    }
+    return manifest(SERVICES, SERVICE, common_labels(settings, COMPONENT), namespace=PROXIES, spec=spec)
+
+
+def disruption_budget(settings: Settings) -> Manifest:
+    """The PodDisruptionBudget: at most one controller is drained at a time."""
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": selecting_labels(COMPONENT)}}
+    return manifest(POD_DISRUPTION_BUDGETS, NAME, common_labels(settings, COMPONENT), spec=spec)
+
+
+def envoy_monitor(settings: Settings) -> Manifest:
+    """A PodMonitor of all Envoys; series have the names of the node and of the proxy."""
+    own = PROXY_LABEL.replace(".", "_").replace("/", "_")
+    relabelings = [
+        {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node", "action": "replace"},
+        {"sourceLabels": [f"__meta_kubernetes_pod_label_{own}"], "targetLabel": "proxy", "action": "replace"},
+    ]
+    spec = {
+        "selector": {"matchExpressions": [{"key": PROXY_LABEL, "operator": "Exists"}]},
+        "podMetricsEndpoints": [{"port": "probes", "path": "/metrics", "relabelings": relabelings}],
+    }
+    return manifest(POD_MONITORS, ENVOYS, common_labels(settings, COMPONENT), namespace=PROXIES, spec=spec)
+
+
+def _container(settings: Settings) -> dict[str, Any]:
+    return {
+        "name": CONTAINER,
+        "image": settings.envoy_image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["gateway-controller", *gateway_flags(settings)],
+        "env": [_of_pod("POD_NAME", "metadata.name"), _of_pod("POD_IPS", "status.podIPs")],
+        "ports": [
+            {"name": "metrics", "containerPort": PROBE_PORT, "protocol": "TCP"},
+            {"name": PORT_NAME, "containerPort": XDS_PORT, "protocol": "TCP"},
+        ],
+        "livenessProbe": _probe("/healthz", period=10, delay=10),
+        "readinessProbe": _probe("/readyz", period=2, delay=0),
+        "securityContext": capabilities.security_context(),
+        "resources": {"requests": {"cpu": "50m", "memory": "120Mi"}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def gateway_flags(settings: Settings) -> list[str]:
+    """The flags of `podwire gateway-controller`."""
+    return [
+        f"--server={settings.server}",
+        f"--envoy-image={settings.envoy_image}",
+        f"--envoys={settings.envoys}",
+    ]
+
+
+def _of_pod(name: str, field: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}}
+
+
+def _probe(path: str, *, period: int, delay: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": PROBE_PORT},
+        "initialDelaySeconds": delay,
+        "periodSeconds": period,
+        "timeoutSeconds": 2,
+        "failureThreshold": 3,
+    }
