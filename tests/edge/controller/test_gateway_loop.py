@@ -1,0 +1,178 @@
+"""The loop of the gateway controller: from objects to what the leader writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podwire.edge.controller.fleet import name_of
+from podwire.edge.gateway.kinds.gateway import GATEWAYS
+from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
+from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES
+from podwire.kube.meta import NamespacedName
+from tests.edge.controller.fake_gateway_api import CLASS, NAMESPACE, GatewayApi, add_envoy, at_work
+
+SERVICE = f"gw-{CLASS}"
+HTTP = {"name": "http", "port": 80, "protocol": "HTTP"}
+
+
+def gateway(api: GatewayApi, name: str = "gw", **spec: Any) -> None:
+    api.user("Gateway", name, spec={"gatewayClassName": CLASS, "listeners": [HTTP], **spec})
+
+
+def route(api: GatewayApi, *parents: str, service: str = "web") -> None:
+    references = [{"name": one} for one in parents]
+    api.user(
+        "HTTPRoute", "web", spec={"parentRefs": references, "rules": [{"backendRefs": [{"name": service, "port": 80}]}]}
+    )
+
+
+def is_programmed(api: GatewayApi, name: str = "gw") -> bool:
+    return api.conditions("Gateway", name).get("Programmed") == "True Programmed"
+
+
+async def test_a_gateway_is_programmed_when_its_envoy_has_acknowledged_and_its_address_is_there() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        await api.until(lambda: bool(api.found("Service", SERVICE)), 30)
+        await api.until(lambda: api.conditions("Gateway", "gw").get("Programmed") == "False AddressNotAssigned", 30)
+        api.balance(SERVICE, "192.0.2.1")
+        await api.until(lambda: api.conditions("Gateway", "gw").get("Programmed") == "False Pending", 30)
+        add_envoy(api)
+        await api.until(lambda: is_programmed(api), 30)
+        assert api.conditions("Gateway", "gw") == {
+            "Accepted": "True Accepted",
+            "Programmed": "True Programmed",
+            "ResolvedRefs": "True ResolvedRefs",
+        }
+        assert api.found("Gateway", "gw")["status"]["addresses"] == [{"type": "IPAddress", "value": "192.0.2.1"}]
+        slices = api.objects[ENDPOINT_SLICES.resource]
+        (endpoint,) = slices[NamespacedName(NAMESPACE, f"{SERVICE}-ipv4")]["endpoints"]
+        assert endpoint["addresses"] == ["10.0.0.1"]
+        assert name_of(CLASS) in api.objects[DEPLOYMENTS.resource]
+
+
+async def test_no_state_of_a_gateway_has_conditions_of_two_generations() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        add_envoy(api)
+        gateway(api)
+        await api.until(lambda: bool(api.found("Service", SERVICE)), 30)
+        api.balance(SERVICE, "192.0.2.1")
+        await api.until(lambda: is_programmed(api), 30)
+        for port in (81, 82, 83):
+            gateway(api, listeners=[HTTP, {"name": "more", "port": port, "protocol": "HTTP"}])
+        await api.until(lambda: is_programmed(api), 30)
+        ports = {one["port"]: one["targetPort"] for one in api.found("Service", SERVICE)["spec"]["ports"]}
+        assert set(ports) == {80, 83}
+        for state in api.history(GATEWAYS):
+            listeners = state.get("status", {}).get("listeners", [])
+            found = [
+                *state.get("status", {}).get("conditions", []),
+                *(c for one in listeners for c in one["conditions"]),
+            ]
+            assert len({one["observedGeneration"] for one in found}) <= 1
+
+
+async def test_a_gateway_that_is_not_accepted_keeps_the_service_that_it_has() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        await api.until(lambda: bool(api.found("Service", SERVICE)), 30)
+        uid = api.found("Service", SERVICE)["metadata"]["uid"]
+        gateway(api, addresses=[{"type": "example.com/other", "value": "x"}])
+        gateway(api, "new", addresses=[{"type": "example.com/other", "value": "x"}])
+        for name in ("gw", "new"):
+            await api.until(
+                lambda name=name: api.conditions("Gateway", name).get("Accepted") == "False UnsupportedAddress",  # type: ignore[misc]
+                30,
+            )
+        assert api.found("Service", SERVICE)["metadata"]["uid"] == uid
+        assert not api.found("Service", f"new-{CLASS}")
+
+
+async def test_a_service_that_somebody_deletes_is_there_again() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        await api.until(lambda: bool(api.found("Service", SERVICE)), 30)
+        uid = api.found("Service", SERVICE)["metadata"]["uid"]
+        api.remove(SERVICES, NamespacedName(NAMESPACE, SERVICE))
+        await api.until(lambda: api.found("Service", SERVICE).get("metadata", {}).get("uid", uid) != uid, 30)
+
+
+async def test_a_given_address_of_another_family_makes_the_service_again() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        await api.until(lambda: bool(api.found("Service", SERVICE)), 30)
+        spec = api.found("Service", SERVICE)["spec"]
+        api.put(SERVICES, SERVICE, NAMESPACE, spec={**spec, "ipFamilies": ["IPv4"]})
+        gateway(api, addresses=[{"type": "IPAddress", "value": "2001:db8::7"}])
+        await api.until(lambda: api.found("Service", SERVICE).get("spec", {}).get("ipFamilies") == ["IPv6"], 30)
+        assert api.found("Service", SERVICE)["spec"]["loadBalancerIP"] == "2001:db8::7"
+
+
+async def test_a_route_and_the_gateways_that_count_it_follow_its_parents() -> None:
+    def counts() -> list[int]:
+        found = [api.found("Gateway", name).get("status", {}).get("listeners", [{}]) for name in ("gw", "other")]
+        return [one[0].get("attachedRoutes", -1) for one in found]
+
+    def parents() -> list[str]:
+        entries = api.found("HTTPRoute", "web").get("status", {}).get("parents", [])
+        return [one["parentRef"]["name"] for one in entries]
+
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        gateway(api, "other")
+        route(api, "gw")
+        await api.until(lambda: counts() == [1, 0] and parents() == ["gw"], 30)
+        route(api, "other")
+        await api.until(lambda: counts() == [0, 1] and parents() == ["other"], 30)
+
+
+async def test_a_listener_set_is_attached_and_counted_while_the_gateway_admits_it() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api, allowedListeners={"namespaces": {"from": "Same"}})
+        listeners = [{"name": "more", "port": 8080, "protocol": "HTTP"}]
+        api.user("ListenerSet", "set", spec={"parentRef": {"name": "gw"}, "listeners": listeners})
+        await api.until(lambda: api.conditions("ListenerSet", "set").get("Accepted") == "True Accepted", 30)
+        await api.until(lambda: api.found("Gateway", "gw")["status"].get("attachedListenerSets") == 1, 30)
+        gateway(api, allowedListeners={})
+        await api.until(lambda: api.conditions("ListenerSet", "set").get("Accepted") == "False NotAllowed", 30)
+        await api.until(lambda: "attachedListenerSets" not in api.found("Gateway", "gw")["status"], 30)
+
+
+async def test_a_policy_names_the_gateways_whose_routes_lead_to_its_target() -> None:
+    def ancestors() -> list[str]:
+        entries = api.found("BackendTLSPolicy", "tls").get("status", {}).get("ancestors", [])
+        return [one["ancestorRef"]["name"] for one in entries]
+
+    api = GatewayApi()
+    validation = {"hostname": "web.example.com", "wellKnownCACertificates": "System"}
+    targets = [{"group": "", "kind": "Service", "name": "web"}]
+    async with at_work(api):
+        gateway(api)
+        api.user("Service", "web", spec={"ports": [{"port": 80}]})
+        api.user("BackendTLSPolicy", "tls", spec={"targetRefs": targets, "validation": validation})
+        route(api, "gw")
+        await api.until(lambda: ancestors() == ["gw"], 30)
+        route(api, "gw", service="apart")
+        await api.until(lambda: ancestors() == [], 30)
+
+
+async def test_a_class_has_the_features_of_its_channel() -> None:
+    def features() -> set[str]:
+        found = api.objects[GATEWAY_CLASSES.resource][NamespacedName("", CLASS)].get("status", {})
+        return {one["name"] for one in found.get("supportedFeatures", [])}
+
+    api = GatewayApi()
+    async with at_work(api):
+        await api.until(lambda: "HTTPRoute" in features(), 30)
+        assert "HTTPRouteRetry" not in features()
+    api = GatewayApi()
+    api.experimental = True
+    async with at_work(api):
+        await api.until(lambda: "HTTPRouteRetry" in features(), 30)
