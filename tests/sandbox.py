@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import ipaddress
 import os
 import pickle
 import signal
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 RUN_BYTES = 4 << 30
 """Tests keep images there too, which are not loaded where they would fill a disk."""
+
+_RTF_LOCAL = 0x80000000
+"""Of linux/ipv6_route.h."""
 
 FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
 
@@ -167,6 +171,27 @@ def _reap_until(body: int) -> None:
         exits.add(pid, status, time.time_ns())
 
 
+def add_addresses(link: str, *addresses: str) -> None:
+    """Give a link of this network namespace addresses, each with the length of its prefix; packets reach them at once.
+
+    The kernel adds the local route of an IPv6 address later, even with nodad (addrconf_dad_work, net/ipv6/addrconf.c);
+    until then it drops what is sent there. The link must be up.
+    """
+    lines = "".join(f"address add {one} dev {link}{' nodad' if ':' in one else ''}\n" for one in addresses)
+    subprocess.run(["ip", "-batch", "-"], input=lines, text=True, check=True)
+    wanted = {ipaddress.ip_interface(one).ip.packed.hex() for one in addresses if ":" in one}
+    deadline = time.monotonic() + 30
+    while not wanted <= _local_addresses():
+        assert time.monotonic() < deadline, f"no local route to {', '.join(addresses)}"
+        time.sleep(0.001)
+
+
+def _local_addresses() -> set[str]:
+    """The IPv6 addresses with a local route in this thread's network namespace, as digits (proc_net(5))."""
+    rows = [line.split() for line in Path("/proc/thread-self/net/ipv6_route").read_text().splitlines()]
+    return {destination for destination, *_, flags, _ in rows if int(flags, 16) & _RTF_LOCAL}
+
+
 class Host:
     """One machine of a test: a network namespace with a name, and programs run in it."""
 
@@ -176,12 +201,17 @@ class Host:
         namespaces.new_network_namespace(self.path)
         self.run("ip", "link", "set", "lo", "up")
 
+    def add_addresses(self, link: str, *addresses: str) -> None:
+        """Give a link of this host addresses, each with the length of its prefix; packets reach them at once."""
+        with namespaces.inside_network(self.path):
+            add_addresses(link, *addresses)
+
     def popen(self, *command: str, **options: Any) -> subprocess.Popen[str]:
         """Start a program on this host."""
         with namespaces.inside_network(self.path):
             return subprocess.Popen(command, text=True, **options)
 
-    def run(self, *command: str, check: bool = True, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a program on this host to its end; standard output and error are in the result."""
         with namespaces.inside_network(self.path):
             return subprocess.run(

@@ -57,7 +57,7 @@ class Place:
     async def working(self) -> AsyncIterator[None]:
         task = asyncio.create_task(self.heartbeat.run(self.announcements))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 yield
             assert not task.done()
         finally:

@@ -23,7 +23,7 @@ from tests.announcement.objects import FakeFeed, balanced, endpoint, node, slice
 from tests.sandbox import sandboxed
 
 ADDRESSES = ("172.18.0.2", "fd00:172:18::2")
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 class Proxy:

@@ -128,7 +128,7 @@ async def page(url: str) -> tuple[int, str]:
 
 
 async def eventually(url: str, status: int, text: str = "") -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found, body = await page(url)
             if found == status and text in body:
@@ -216,7 +216,7 @@ async def run_nft(commands: str) -> str:
 async def logged(process: asyncio.subprocess.Process, words: bytes) -> None:
     """Return when a line of the log has these words. Raises TimeoutError."""
     assert process.stderr is not None, "it is a pipe"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while words not in await process.stderr.readline():
             pass
 
@@ -261,7 +261,7 @@ async def test_an_agent_without_its_role_says_so_in_log_probe_metrics_and_an_eve
             await eventually("10249/readyz", 503, remedy)
             problem = 'podwire_informer_problem{resource="networkpolicies.networking.k8s.io",reason="Forbidden"} 1'
             await eventually("10249/metrics", 200, problem)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not [one for one in await events(client) if one.reason == "APIForbidden"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             await cluster.bind(client)

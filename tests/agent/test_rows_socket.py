@@ -8,7 +8,7 @@ from podwire.agent.rows_socket import serving_rows
 async def ask(path: Path, line: bytes) -> str:
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(line)
-    answer = (await asyncio.wait_for(reader.read(), 5)).decode()
+    answer = (await asyncio.wait_for(reader.read(), 60)).decode()
     writer.close()
     return answer
 

@@ -28,7 +28,7 @@ from tests.sandbox import Host
 
 PORT = 80
 RANGES = (ipaddress.ip_network("172.18.254.0/24"), ipaddress.ip_network("fd00:172:18::fe:0/112"))
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 0.4
 
 RULES = """table inet t {
@@ -53,9 +53,8 @@ class Machine(Host):
         switch.run("ip", "link", "set", self.name, "master", "br0", "up")
         ipv4, ipv6 = self.addresses
         self.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-        self.run("ip", "address", "add", f"{ipv4}/16", "dev", "eth0")
-        self.run("ip", "address", "add", f"{ipv6}/64", "dev", "eth0", "nodad")
         self.run("ip", "link", "set", "eth0", "up")
+        self.add_addresses("eth0", f"{ipv4}/16", f"{ipv6}/64")
 
     def mac(self) -> str:
         return str(json.loads(self.run("ip", "-j", "link", "show", "eth0").stdout)[0]["address"])

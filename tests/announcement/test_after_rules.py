@@ -54,7 +54,7 @@ async def test_rules_that_are_late_leave_no_address_out(monkeypatch: pytest.Monk
     reconciler.touch("every address")
     running = asyncio.create_task(reconciler.run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while reconciler.counters.failures < 3:  # noqa: ASYNC110  the counter sets no event; then rows are searched
                 await asyncio.sleep(0.01)
             rules.set()

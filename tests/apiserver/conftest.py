@@ -68,7 +68,7 @@ def configuration(files: Files, store: str = ":memory:", **changes: Any) -> ApiS
     return ApiServerConfig(**{**chosen, **named, **changes})
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Return when the condition holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  (other processes change it: there is no event to wait for)
@@ -169,7 +169,7 @@ class Served:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, error = await asyncio.wait_for(process.communicate(stdin.encode()), 30)
+        out, error = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
         assert bool(process.returncode) is fails, (arguments, process.returncode, out, error)
         return (error if fails else out).decode()
 

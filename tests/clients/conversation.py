@@ -21,5 +21,5 @@ def converse(api: CoreV1Api, namespace: str, pod: str, container: str) -> tuple[
         _preload_content=False,
     )
     run.write_stdin("it\n")
-    run.run_forever(timeout=20)
+    run.run_forever(timeout=60)
     return run.read_stdout(), run.read_stderr(), run.returncode

@@ -84,7 +84,7 @@ def test_an_informer_receives_each_change_once_across_a_restart(world: World) ->
         assert heard(process) == ("add", "during")
         world.kill("apiserver")
         until(process, "connect")
-        eventually(lambda: kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 30, "the server is back")
+        eventually(lambda: kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 60, "the server is back")
         kubectl("patch", "configmap", "during", "-p", '{"data": {"a": "2"}}')
         assert heard(process) == ("update", "during")
         kubectl("label", "configmap", "before", "seen-")

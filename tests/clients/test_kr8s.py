@@ -107,7 +107,7 @@ def test_a_pod_is_entered_read_and_forwarded(api: Any, place: Namespace) -> None
     eventually(lambda: list(pod.logs(container="main")) == ["begun"], what="the log")
     with (
         pod.portforward(remote_port=80, local_port="auto") as port,
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer,
     ):
         assert b"stand-in for nginx" in answer.read()
 
@@ -150,7 +150,7 @@ def test_kinds_are_found_by_plain_discovery(api: Any, place: Namespace, tmp_path
     path.write_text(CRD)
     (definition,) = objects_from_files(str(path), api=api)
     definition.create()
-    definition.wait("condition=Established", timeout=20)
+    definition.wait("condition=Established", timeout=60)
     kinds = {one["name"]: one for one in api.api_resources()}
     assert kinds["deployments"]["shortNames"] == ["deploy"]
     kettle_class = new_class("Kettle", "example.com/v1", asyncio=False)

@@ -190,7 +190,7 @@ def test_an_informer_keeps_its_copy_over_the_servers_death(client: ApiClient, na
         namespace.world.kill("apiserver")
         core.create_namespaced_config_map(namespace.name, config_map("after"))
         core.delete_namespaced_config_map("before", namespace.name)
-        eventually(lambda: names() == ["after"], 30, "what happened after the death")
+        eventually(lambda: names() == ["after"], 60, "what happened after the death")
         assert deleted == ["before"]
     finally:
         informer.stop()
@@ -206,7 +206,7 @@ def test_ports_are_forwarded_and_errors_reported(client: ApiClient, shell: World
     core = api.CoreV1Api(client)
     forward = portforward(core.connect_get_namespaced_pod_portforward, "shell", shell.namespace, ports="80,7999")
     connection = forward.socket(80)
-    connection.settimeout(20)
+    connection.settimeout(60)
     connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
     answer = b""
     with contextlib.suppress(TimeoutError):
@@ -257,7 +257,7 @@ def test_the_dynamic_client_learns_a_custom_kind(client: ApiClient, namespace: N
         lamps.server_side_apply(
             body={**body, "spec": {"colour": "green"}}, namespace=namespace.name, field_manager="you"
         )
-    events = lamps.watch(namespace=namespace.name, timeout=20)
+    events = lamps.watch(namespace=namespace.name, timeout=60)
     assert next(event["object"].spec.colour for event in events) == "blue"
     lamps.delete(name="a", namespace=namespace.name)
     with pytest.raises(NotFoundError):
@@ -281,5 +281,5 @@ def test_one_of_two_candidates_leads(client: ApiClient, namespace: Namespace) ->
     assert first.try_acquire_or_renew(), "renewed"
     lease = api.CoordinationV1Api(client).read_namespaced_lease("leader", namespace.name)
     assert lease.spec.holder_identity == "first"
-    eventually(second.try_acquire_or_renew, 20, "the second one's turn, when the first one has been quiet")
+    eventually(second.try_acquire_or_renew, 60, "the second one's turn, when the first one has been quiet")
     assert not first.election_config.lock.update("leader", namespace.name, first.observed_record), "409 on a stale one"

@@ -197,10 +197,10 @@ async def test_exec_gives_streams_and_the_exit_code(config: Any, place: Namespac
     command = ["sh", "-c", "cat; echo no >&2; exit 3"]
     async with AsyncClient(config, namespace=place.name) as client:
         await client.wait(Pod, "shell", for_conditions=["Ready"])
-        ran = await client.exec("shell", command=command, stdin="it\n", stdout=True, stderr=True, timeout=20)
+        ran = await client.exec("shell", command=command, stdin="it\n", stdout=True, stderr=True, timeout=60)
         assert (ran.stdout, ran.stderr, ran.exit_code) == ("it\n", "no\n", 3), "the input ended: v5 can say so"
         with pytest.raises(ApiError, match="exit status 3"):
-            await client.exec("shell", command=["sh", "-c", "exit 3"], raise_on_error=True, timeout=20)
+            await client.exec("shell", command=["sh", "-c", "exit 3"], raise_on_error=True, timeout=60)
         with pytest.raises(httpx2.ReadTimeout):
             await client.exec("shell", command=["sleep", "60"], timeout=0.2)
         with pytest.raises(WebSocketUpgradeError) as error:

@@ -62,7 +62,7 @@ async def test_an_endless_head_ends_the_connection() -> None:
     listener = free_listener()
     port = listener.getsockname()[1]
     listener.close()
-    async with serving(PAGES, [("127.0.0.1", port)]), asyncio.timeout(5):
+    async with serving(PAGES, [("127.0.0.1", port)]), asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /good HTTP/1.1\r\nX: " + b"a" * 20000)
         assert await reader.read() == b""

@@ -41,7 +41,7 @@ def controller(cluster: Cluster, port: int) -> Any:
 async def first_error(process: asyncio.subprocess.Process) -> str:
     """The message of the first error that a process logs."""
     assert process.stderr is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for text in process.stderr:
             line = json.loads(text)
             if line["level"] == "error":
@@ -51,7 +51,7 @@ async def first_error(process: asyncio.subprocess.Process) -> str:
 
 async def ranges(client: Client, name: str) -> tuple[str, ...]:
     """The ranges of a node, as soon as it has some."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (found := await client.get(NODES, NamespacedName("", name))).spec.pod_cidrs:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return found.spec.pod_cidrs
@@ -84,7 +84,7 @@ async def served(client: Client) -> None:
     spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
     await client.create(SERVICES, {"metadata": {"name": "web"}, "spec": spec}, "default")
     key = NamespacedName("default", "web")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (found := await client.get(SERVICES, key)).status.load_balancer.ingress:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         assert [entry.ip for entry in found.status.load_balancer.ingress] == ["198.51.100.1"]

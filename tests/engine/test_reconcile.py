@@ -11,7 +11,7 @@ from podwire.engine.row import Delta
 from podwire.engine.sink import FakeSink, RefusedError, SinkError
 from tests.engine.test_table import Fact
 
-DEADLINE_SECONDS = 5
+DEADLINE_SECONDS = 30
 
 
 class World:

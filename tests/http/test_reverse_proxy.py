@@ -91,19 +91,19 @@ async def test_links_of_a_page_lead_back_through_the_proxy(client: aiohttp.Clien
 
 
 async def test_an_answer_comes_as_it_is_made(client: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(20), client.get("/stream") as answer:
+    async with asyncio.timeout(60), client.get("/stream") as answer:
         assert await answer.content.readexactly(5) == b"first"
 
 
 @pytest.mark.parametrize("path", ["/cut", "/cut?length=10"])
 async def test_an_answer_that_is_cut_off_does_not_look_whole(client: aiohttp.ClientSession, path: str) -> None:
-    async with asyncio.timeout(20), client.get(path) as answer:
+    async with asyncio.timeout(60), client.get(path) as answer:
         with pytest.raises(aiohttp.ClientError):
             await answer.read()
 
 
 async def test_messages_pass_both_ways_and_so_does_the_end(client: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(20), client.ws_connect("/messages", protocols=["two", "one"]) as socket:
+    async with asyncio.timeout(60), client.ws_connect("/messages", protocols=["two", "one"]) as socket:
         assert socket.protocol == "one"
         for text in ("a", "bye"):
             await socket.send_str(text)
@@ -115,7 +115,7 @@ async def test_messages_pass_both_ways_and_so_does_the_end(client: aiohttp.Clien
 async def test_a_message_too_big_for_the_client_ends_the_connection_with_its_code(
     client: aiohttp.ClientSession,
 ) -> None:
-    async with asyncio.timeout(20), client.ws_connect("/messages", max_msg_size=0) as socket:
+    async with asyncio.timeout(60), client.ws_connect("/messages", max_msg_size=0) as socket:
         await socket.send_str("much")
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
@@ -126,7 +126,7 @@ async def test_a_message_that_the_client_announces_as_too_big_is_refused_before_
     upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
     reader, writer = await asyncio.open_unix_connection(str(tmp_path / "hop"))
     writer.write(f"GET /messages HTTP/1.1\r\nHost: hop\r\n{upgrade}{'A' * 22}==\r\n\r\n".encode())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
         writer.write(b"\x82\xff" + struct.pack("!Q", MESSAGE_BYTES) + b"mask")
         (_, _, code) = struct.unpack("!BBH", await reader.readexactly(4))
@@ -138,6 +138,6 @@ async def test_a_message_that_the_client_announces_as_too_big_is_refused_before_
 async def test_the_dots_of_a_path_lead_nowhere_else(client: aiohttp.ClientSession, path: str) -> None:
     """Resolved on the way, they would open what the client was not let into: another pod's exec."""
     target = URL(f"http://hop{path}", encoded=True)
-    async with asyncio.timeout(20), client.ws_connect(target) as socket:
+    async with asyncio.timeout(60), client.ws_connect(target) as socket:
         await socket.send_str("path")
         assert (await socket.receive()).data == path

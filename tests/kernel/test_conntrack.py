@@ -1,12 +1,11 @@
 import ipaddress
 import socket
-import subprocess
 
 import pytest
 
 from podwire.kernel.conntrack import Conntrack, Family, FlowProtocol
 from podwire.kernel.nftables import Nftables
-from tests.sandbox import sandboxed
+from tests.sandbox import add_addresses, sandboxed
 
 LOOPBACK = {Family.IPV4: "127.0.0.1", Family.IPV6: "::1"}
 TRACKING = "table inet t { chain c { type filter hook output priority 0; ct state new accept; }; }"
@@ -15,7 +14,7 @@ TRACKING = "table inet t { chain c { type filter hook output priority 0; ct stat
 def send(family: Family, port: int, kind: int = socket.SOCK_DGRAM) -> int:
     """Send one datagram, or try to connect, to a port of this host; answers the port that it was sent from."""
     with socket.socket(family, kind) as client:
-        client.settimeout(5)
+        client.settimeout(30)
         client.bind((LOOPBACK[family], 0))
         if kind == socket.SOCK_DGRAM:
             client.sendto(b"hello", (LOOPBACK[family], port))
@@ -95,9 +94,7 @@ def addresses(family: Family) -> tuple[str, str, str]:
     if family == Family.IPV4:
         return "127.0.0.1", "127.0.0.2", "127.0.0.3"
     found = ("fd00::1", "fd00::2", "fd00::3")
-    for one in found:
-        # Without nodad even an address of lo is tentative for a moment, and cannot be bound then.
-        subprocess.run(["ip", "address", "add", f"{one}/128", "dev", "lo", "nodad"], check=True)
+    add_addresses("lo", *(f"{one}/128" for one in found))
     return found
 
 

@@ -19,7 +19,7 @@ async def test_calls_run_in_one_thread_which_rests_after_the_last(monkeypatch: p
     loop = asyncio.get_running_loop()
     worked = Worker("test", rest)
     called = [await worked.run(threading.get_ident) for _ in range(3)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await rested.wait()
     assert set(threads) == set(called)
     assert threading.get_ident() not in threads

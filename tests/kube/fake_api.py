@@ -22,7 +22,7 @@ from podwire.kube.kinds import Kind
 from podwire.kube.meta import NamespacedName
 from podwire.kube.shared_informers import SharedInformers
 
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 60
 CREATED = "2026-01-01T00:00:00Z"
 SERVED = {
     "/api/v1": ("pods", "services", "configmaps", "serviceaccounts", "nodes", "namespaces", "secrets"),

@@ -72,7 +72,7 @@ class Candidate:
 @asynccontextmanager
 async def leases() -> AsyncIterator[tuple[Leases, Client]]:
     server = Leases()
-    async with connected(server.handle) as client, asyncio.timeout(10):
+    async with connected(server.handle) as client, asyncio.timeout(60):
         yield server, client
 
 

@@ -19,7 +19,7 @@ async def test_nothing_is_read_before_it_is_required() -> None:
             return listing(5, item("a", 3))
         return await stream(request, ("ADDED", item(f"m{len(requests)}", 5 + len(requests))))
 
-    async with connected(handler) as client, asyncio.timeout(5):
+    async with connected(handler) as client, asyncio.timeout(60):
         informer = OnDemandInformer(Informer(client, CONFIG_MAPS))
         names: list[str] = []
         informer.subscribe(lambda change: names.append(change.new.key.name if change.new else ""))

@@ -23,7 +23,7 @@ async def test_a_kind_that_is_not_served_counts_as_known_and_empty(
         tried.release()
         return web.json_response({"kind": "Status", "code": code, "reason": "NotFound", "message": "no"}, status=code)
 
-    async with connected(handler) as client, asyncio.timeout(10):
+    async with connected(handler) as client, asyncio.timeout(60):
         informer = OptionalInformer(client, CONFIG_MAPS, retry_seconds=0.01)
         task = asyncio.create_task(informer.run())
         await informer.synced.wait()
@@ -45,7 +45,7 @@ async def test_a_kind_that_is_served_later_is_followed_then() -> None:
             return listing(5, item("a", 3))
         return await stream(request)
 
-    async with connected(handler) as client, asyncio.timeout(10):
+    async with connected(handler) as client, asyncio.timeout(60):
         informer = OptionalInformer(client, CONFIG_MAPS, retry_seconds=0.01)
         seen = asyncio.Queue[str]()
         informer.subscribe(lambda change: seen.put_nowait(change.new.metadata.name if change.new else ""))
@@ -72,7 +72,7 @@ async def test_a_kind_that_is_served_is_followed_after_errors(caplog: pytest.Log
         seen = asyncio.Queue[str]()
         informer.subscribe(lambda change: seen.put_nowait(change.new.metadata.name if change.new else ""))
         task = asyncio.create_task(informer.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert [await seen.get(), await seen.get()] == ["a", "b"]
         assert informer.synced.is_set()
         task.cancel()

@@ -31,7 +31,7 @@ class Events:
 
     async def when(self, count: int) -> list[dict[str, Any]]:
         """The Events as a list has them, by name, as soon as they count so many notices."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while sum(event["count"] for event in self.stand.values()) < count:  # noqa: ASYNC110 - a fake sets no events
                 await asyncio.sleep(0.001)
         return [self.stand[name] for name in sorted(self.stand)]

@@ -135,7 +135,7 @@ async def test_a_command_of_a_world_gets_its_input_and_ends_with_its_client(quar
         assert await run(client, RemoteCommand(pod, "shell", script), sink.output, pieces(b"abc")) == 5
         assert (sink.stdout, sink.stderr) == (b"abc", b"err\n")
         waiting = asyncio.ensure_future(_until_cancelled(client, pod))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await _until(client, pod, "pgrep -f 'unique-nam[e]'")
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)

@@ -56,7 +56,7 @@ def ready(node: Node) -> Mapping[str, Any]:
 
 
 async def write(server: Nodes) -> Node | None:
-    async with connected(server.handle) as client, asyncio.timeout(5):
+    async with connected(server.handle) as client, asyncio.timeout(60):
         item = (await client.get(NODES, Node().key)) if not server.gone else Node()
         return await StatusWriter(client, NODES).write(item, ready)
 
@@ -93,7 +93,7 @@ async def test_an_object_that_is_gone_or_was_made_again_is_left_alone() -> None:
         replaced.uid = "another"
         return ready(node)
 
-    async with connected(replaced.handle) as client, asyncio.timeout(5):
+    async with connected(replaced.handle) as client, asyncio.timeout(60):
         item = await client.get(NODES, Node().key)
         assert await StatusWriter(client, NODES).write(item, renamed) is None
     assert len(replaced.patches) == 1

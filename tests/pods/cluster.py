@@ -36,7 +36,7 @@ RANGES = (ipaddress.ip_network("10.244.0.0/16"), ipaddress.ip_network("fd00:10:2
 DIRECT, VXLAN = Cluster(RANGES), Cluster(RANGES, Mode.VXLAN)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -84,7 +84,7 @@ class FileGate:
 class Machine:
     """A node: its namespace in the underlay, and an agent that can be killed and started again."""
 
-    def __init__(self, number: int, cluster: Cluster, gate_seconds: float = 5.0) -> None:
+    def __init__(self, number: int, cluster: Cluster, gate_seconds: float = 60.0) -> None:
         self.name = f"node-{number}"
         self.host = Host(self.name)
         self.folder = Path("/run/podwire/nodes") / self.name
@@ -216,7 +216,7 @@ class Machine:
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, Any]:
     """Exit status and output of a plugin."""
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=60)
     assert not errors, errors
     return process.returncode, json.loads(output) if output else None
 
@@ -238,8 +238,7 @@ def plug(host: Host, underlay: Host, name: str, *addresses: str, bridge: str = "
         sysctl.write({"net/ipv6/conf/default/accept_dad": 0})
     join(host, underlay, "eth0", name)
     underlay.run("ip", "link", "set", name, "master", bridge)
-    for address in addresses:
-        host.run("ip", "address", "add", address, "dev", "eth0", "nodad")
+    host.add_addresses("eth0", *addresses)
 
 
 def default_route(host: Host) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tests.pods.cluster import Pod
 from tests.pods.packets import opened
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0
 """Long enough for TCP to send again what was lost while two nodes did not accept each other's packets."""
 
 

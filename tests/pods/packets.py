@@ -12,8 +12,8 @@ from podwire.kernel.namespaces import inside_network
 from podwire.pods.links import NODE_MAC
 from tests.sandbox import Host
 
-SECONDS = 3.0
-TRIES = 6
+SECONDS = 30.0
+TRIES = 60
 
 
 def family(address: str) -> socket.AddressFamily:

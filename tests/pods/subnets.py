@@ -34,8 +34,7 @@ class TwoSubnets:
             self.underlay.run("ip", "link", "set", f"br{subnet}", "up")
             join(self.router, self.underlay, f"subnet{subnet}", f"router{subnet}")
             self.underlay.run("ip", "link", "set", f"router{subnet}", "master", f"br{subnet}")
-            for address in (f"172.18.{subnet}.1/24", f"fd00:172:18:{subnet}::1/64"):
-                self.router.run("ip", "address", "add", address, "dev", f"subnet{subnet}", "nodad")
+            self.router.add_addresses(f"subnet{subnet}", f"172.18.{subnet}.1/24", f"fd00:172:18:{subnet}::1/64")
         self.objects = [node_with(number, *addresses(number)) for number in SUBNETS]
         self.machines = [Machine(number, cluster) for number in SUBNETS]
         for number, machine in zip(SUBNETS, self.machines, strict=True):

@@ -18,8 +18,7 @@ def outside(cluster: SmallCluster) -> Host:
     """The outside host with all these addresses, and routes to the pods of node 1."""
     host = cluster.outside
     for addresses in (SERVER, STRANGER, OFFICE):
-        for address in addresses.values():
-            host.run("ip", "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        host.add_addresses("eth0", *addresses.values())
     host.run("ip", "route", "add", "10.244.1.0/24", "via", "172.18.0.2")
     host.run("ip", "-6", "route", "add", "fd00:10:244:1::/64", "via", "fd00:172:18::2")
     return host

@@ -43,7 +43,7 @@ async def test_what_a_node_lacks_is_logged_when_it_lasts(caplog: pytest.LogCaptu
     advice, view = NodeAdvice("node-1", patience=0.0), NetworkView("node-1", DIRECT, no_router)
     running = asyncio.create_task(advice.run())
     advice.nodes_complete(view, DIRECT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for own, count in ((None, 1), (BARE, 2), (BARE, 2), (network(1), 3), (BARE, 4)):
             advice.own_changed(own, DIRECT)
             while len(caplog.records) < count:  # noqa: ASYNC110  a log is observed

@@ -23,11 +23,10 @@ def point_to_point(node: Machine, pod: Host, end: str, ipv4: str, ipv6: str) -> 
     node.host.run("ip", "link", "set", end, "up")
     for gateway, address in (("10.244.1.1", ipv4), ("fd00:10:244:1::1", ipv6)):
         family = "-6" if ":" in address else "-4"
-        nodad = ("nodad",) if family == "-6" else ()
-        pod.run("ip", "address", "add", address, "dev", "eth0", *nodad)
+        pod.add_addresses("eth0", address)
         pod.run("ip", family, "route", "add", gateway, "dev", "eth0")
         pod.run("ip", family, "route", "add", "default", "via", gateway, "dev", "eth0")
-        node.host.run("ip", "address", "add", gateway, "dev", end, *nodad)
+        node.host.add_addresses(end, gateway)
         node.host.run("ip", family, "route", "append", address, "dev", end)
     return {
         "cniVersion": "1.0.0",

@@ -55,7 +55,7 @@ def test_running_pods_follow_the_mtu_of_the_uplink(mode: Cluster, less: int) -> 
                 if mode is VXLAN:
                     eventually(lambda s=size: mtu(first.host, "podwire.vxlan") == s - less)  # type: ignore[misc]
                 for flow in flows:
-                    assert flow.passes(5.0, 200_000), flow.name
+                    assert flow.passes(size=200_000), flow.name
 
 
 @sandboxed
@@ -157,7 +157,7 @@ def test_a_packet_that_is_too_large_further_on_is_reported_to_the_pod() -> None:
             third.host.run("ip", "link", "set", "eth0", "mtu", "1400")
             eventually(lambda: ends(third, c) == (1400, 1400))
             for flow in flows:
-                assert flow.passes(5.0, 200_000), flow.name
+                assert flow.passes(size=200_000), flow.name
         for version, option in ((4, (socket.IPPROTO_IP, 10)), (6, (socket.IPPROTO_IPV6, 23))):
             address = c.address(version)
             with opened(a, address, socket.SOCK_DGRAM) as sender:

@@ -205,9 +205,9 @@ async def test_an_established_connection_lives_on_when_a_policy_comes_but_no_new
     with inside_network(wire.hosts["x/a"].path):
         server = socket.create_server((HERE[0], 90))
     with inside_network(wire.hosts["x/b"].path):
-        client = socket.create_connection((HERE[0], 90), timeout=5)
+        client = socket.create_connection((HERE[0], 90), timeout=30)
     accepted, _ = server.accept()
-    accepted.settimeout(5)
+    accepted.settimeout(30)
     cluster.policy("x/deny", "{policyTypes: [Ingress, Egress]}")
     await kernel.enforce(cluster)
     client.send(b"to the server")
@@ -248,7 +248,7 @@ async def test_the_first_packets_of_a_new_pod_go_only_where_its_policies_let_the
     await asyncio.sleep(0)
     cluster.add(pod("x/new", "10.0.1.9 fd00:1::9", labels="app=new"))
     await kernel.enforce(cluster)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not wire.arrivals("x/b"):
         assert time.monotonic() < deadline, "what is allowed never came through"
         await asyncio.sleep(0)
@@ -331,7 +331,7 @@ def conversation(wire: Wire, target: str) -> Callable[[], bool]:
 
     def talk() -> bool:
         server.settimeout(1)
-        client.settimeout(5)
+        client.settimeout(30)
         client.send(b"hello")
         try:
             _, sender = server.recvfrom(64)

@@ -137,7 +137,7 @@ async def test_the_gate_opens_when_the_rows_of_the_pod_stand(tmp_path: Path, ker
         assert not gate.done(), "the pod is not known yet"
         assert node.addresses() == set()
         node.pods.say(A)
-        await asyncio.wait_for(gate, 5)
+        await asyncio.wait_for(gate, 60)
         assert node.addresses() == {"10.244.1.2", "fd00::2"}
         numbers = {row.identity for row in kernel.held.values() if isinstance(row, AddressRow)}
         assert {IsolatedRow(Direction.INGRESS, number) for number in numbers} <= set(kernel.held.values())
@@ -152,7 +152,7 @@ async def test_the_gate_does_not_open_for_another_pod_of_that_name(tmp_path: Pat
         await quiet()
         assert not gate.done()
         node.pods.say(A)
-        await asyncio.wait_for(gate, 5)
+        await asyncio.wait_for(gate, 60)
 
 
 @pytest.mark.parametrize("annotation", ["kubernetes.io/config.mirror", "kubernetes.io/config.hash"])
@@ -163,13 +163,13 @@ async def test_the_gate_opens_for_a_static_pod(tmp_path: Path, kernel: FakeSink[
         node.synced()
         node.pods.say(with_annotations(A, {annotation: "hash-of-the-file"}))
         other = asyncio.create_task(node.work.admit(A.key, "another hash", [address("10.244.1.9")]))
-        await asyncio.wait_for(node.work.admit(A.key, "hash-of-the-file", IP), 5)
+        await asyncio.wait_for(node.work.admit(A.key, "hash-of-the-file", IP), 60)
         assert node.addresses() == {"10.244.1.2", "fd00::2"}
         await quiet()
         assert not other.done()
         other.cancel()
         node.work.detach(A.key, "another hash", [address("10.244.1.9")])
-        await asyncio.wait_for(node.work.forget(A.key, "hash-of-the-file", IP), 5)
+        await asyncio.wait_for(node.work.forget(A.key, "hash-of-the-file", IP), 60)
         assert node.addresses() == set()
 
 
@@ -179,10 +179,10 @@ async def test_a_runtime_that_passes_no_uid_means_the_pod_of_that_name(tmp_path:
     async with node.running():
         node.synced()
         node.pods.say(A, b)
-        await asyncio.wait_for(node.work.admit(A.key, "", IP), 5)
-        await asyncio.wait_for(node.work.admit(b.key, "", [address("10.244.1.3")]), 5)
+        await asyncio.wait_for(node.work.admit(A.key, "", IP), 60)
+        await asyncio.wait_for(node.work.admit(b.key, "", [address("10.244.1.3")]), 60)
         assert node.addresses() == {"10.244.1.2", "fd00::2", "10.244.1.3"}
-        await asyncio.wait_for(node.work.forget(A.key, "", IP), 5)
+        await asyncio.wait_for(node.work.forget(A.key, "", IP), 60)
         assert node.addresses() == {"10.244.1.3"}
 
 
@@ -195,8 +195,8 @@ async def test_a_row_that_the_kernel_refuses_keeps_its_own_pod_out_with_the_reas
         node.synced()
         node.pods.say(A, pod("x/b", ""))
         with pytest.raises(RefusedError, match=r"policy: 10\.244\.1\.2 is .* is refused: the fake sink refuses"):
-            await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 5)
-        await asyncio.wait_for(node.work.admit(NamespacedName("x", "b"), "uid-x/b", [address("10.244.1.3")]), 5)
+            await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 60)
+        await asyncio.wait_for(node.work.admit(NamespacedName("x", "b"), "uid-x/b", [address("10.244.1.3")]), 60)
         assert any(line.startswith("refused: 10.244.1.2") for line in node.work.lines())
 
 
@@ -205,7 +205,7 @@ async def test_a_pod_that_the_kernel_refuses_to_isolate_is_closed_until_it_can(
 ) -> None:
     monkeypatch.setattr(reconcile, "RETRY_REFUSED_SECONDS", 0.01)
     node = Node(tmp_path, kernel)
-    async with node.running(), asyncio.timeout(10):
+    async with node.running(), asyncio.timeout(60):
         node.synced()
         node.pods.say(A)
         await node.work.admit(A.key, A.metadata.uid, IP)
@@ -238,7 +238,7 @@ async def test_the_gate_stays_closed_while_the_kernel_refuses(tmp_path: Path, ke
         gate = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, IP))
         await quiet()
         assert not gate.done()
-        await asyncio.wait_for(gate, 5)
+        await asyncio.wait_for(gate, 60)
         assert node.addresses() == {"10.244.1.2", "fd00::2"}
 
 
@@ -346,7 +346,7 @@ async def test_a_policy_is_applied_only_when_the_pods_that_it_admits_are_known(
     async with node.running():
         node.synced(peers=False)
         node.pods.say(A)
-        await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 5)
+        await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 60)
         node.policies.say(ADMITTING, DENY)
         await quiet()
         assert not any(isinstance(row, IsolatedRow) for row in kernel.held.values())
@@ -355,7 +355,7 @@ async def test_a_policy_is_applied_only_when_the_pods_that_it_admits_are_known(
         assert not late.done(), "a new pod waits for policies"
         node.peers.say(peer(PeerPods(), REMOTE))
         node.peers.synced.set()
-        await asyncio.wait_for(late, 5)
+        await asyncio.wait_for(late, 60)
         assert any(isinstance(row, IsolatedRow) for row in kernel.held.values())
         assert "10.244.2.9" in node.addresses()
 
@@ -368,12 +368,12 @@ async def test_a_policy_isolates_after_a_while_though_other_pods_are_not_known(
     async with node.running():
         node.synced(peers=False)
         node.pods.say(A)
-        await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 5)
+        await asyncio.wait_for(node.work.admit(A.key, A.metadata.uid, IP), 60)
         node.policies.say(ADMITTING)
-        await asyncio.wait_for(node.work.settle(), 5)
+        await asyncio.wait_for(node.work.settle(), 60)
         assert any(isinstance(row, IsolatedRow) for row in kernel.held.values())
         node.peers.say(peer(PeerPods(), REMOTE))
-        await asyncio.wait_for(node.work.settle(), 5)
+        await asyncio.wait_for(node.work.settle(), 60)
         assert "10.244.2.9" in node.addresses()
 
 
@@ -392,5 +392,5 @@ async def test_a_restart_removes_nothing_before_the_pods_that_policies_admit_are
             assert ("10.244.2.9" in node.addresses()) is restart
             node.peers.say(peer(PeerPods(), REMOTE))
             node.peers.synced.set()
-            await asyncio.wait_for(gate, 5)
+            await asyncio.wait_for(gate, 60)
             assert "10.244.2.9" in node.addresses()

@@ -21,7 +21,7 @@ _BOOT = 3
 """The protocol of routes that ip-route(8) makes (rtnetlink(7))."""
 CLOSED_SECONDS = 0.12
 """A connection that has not come about after this long, when all the expected ones have, is taken as denied."""
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,11 @@ class Wire:
         host = self.hosts[key] = Host(key.replace("/", "-"))
         join(self.node, host, interface, "eth0")
         lines = ["route add 169.254.1.1 dev eth0 scope link", "route add default via 169.254.1.1"]
+        host.add_addresses("eth0", *addresses.split())
         for text in addresses.split():
             bits = 32 if ipaddress.ip_address(text).version == 4 else 128
-            lines.insert(0, f"address add {text}/{bits} dev eth0 nodad")
             self.node.run("ip", "route", "add", f"{text}/{bits}", "dev", interface)
-        self.node.run("ip", "address", "add", "169.254.1.1/32", "dev", interface)
-        self.node.run("ip", "address", "add", "fe80::1/64", "dev", interface, "nodad")
+        self.node.add_addresses(interface, "169.254.1.1/32", "fe80::1/64")
         for line in [*lines, "route add default via fe80::1 dev eth0"]:
             host.run("ip", *line.split())
         self.serve(key, *addresses.split())

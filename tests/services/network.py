@@ -21,10 +21,10 @@ from podwire.services.node_view import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.rows import Row
 from podwire.services.sink import ServiceSink
-from tests.sandbox import Host
+from tests.sandbox import Host, add_addresses
 from tests.services.objects import NODE, FakeFeed, node_at
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 0.5
 """How long to wait for an answer that must not come."""
 
@@ -56,8 +56,7 @@ class Outside:
         ip("link", "add", "eth0", "type", "veth", "peer", "name", "node", "netns", str(self._host.path))
         ip("link", "set", "eth0", "up")
         self.run("link", "set", "node", "up")
-        self.run("address", "add", f"{self.address4}/16", "dev", "node")
-        self.run("address", "add", f"{self.address6}/64", "dev", "node", "nodad")
+        self._host.add_addresses("node", f"{self.address4}/16", f"{self.address6}/64")
 
     def run(self, *words: str) -> None:
         """Change its network."""
@@ -86,18 +85,18 @@ class Pod:
         self._servers: list[asyncio.AbstractServer | asyncio.BaseTransport] = []
         link = f"pw{name}"
         ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(self._host.path))
-        ip("address", "add", "169.254.1.1/32", "dev", link)
-        ip("address", "add", "fe80::1/64", "dev", link, "nodad")
         ip("link", "set", link, "up")
+        self._host.run("ip", "link", "set", "eth0", "up")
+        add_addresses(link, "169.254.1.1/32", "fe80::1/64")
         ip("route", "add", self.address4, "dev", link)
         ip("route", "add", self.address6, "dev", link)
         self.add_address(self.address4, self.address6)
-        inside = "link set eth0 up\nroute add 169.254.1.1 dev eth0\nroute add default via 169.254.1.1\n"
+        inside = "route add 169.254.1.1 dev eth0\nroute add default via 169.254.1.1\n"
         inside += "route add default via fe80::1 dev eth0\n"
         self._batch(inside)
 
     def add_address(self, *addresses: str) -> None:
-        self._batch("".join(f"address add {one} dev eth0{' nodad' if ':' in one else ''}\n" for one in addresses))
+        self._host.add_addresses("eth0", *addresses)
 
     def route_loopback(self) -> None:
         """Send what is for loopback addresses to the node, and take answers from there."""
@@ -202,8 +201,7 @@ class Node:
         Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
         self._pods = 0
         self.outside = Outside()
-        ip("address", "add", f"{NODE_ADDRESS4}/16", "dev", "eth0")
-        ip("address", "add", f"{NODE_ADDRESS6}/64", "dev", "eth0", "nodad")
+        add_addresses("eth0", f"{NODE_ADDRESS4}/16", f"{NODE_ADDRESS6}/64")
         ip("route", "add", "default", "via", "172.18.0.1")
         ip("route", "add", "default", "via", "fd00:172:18::1")
         self.services: FakeFeed[Service] = FakeFeed()
@@ -222,8 +220,7 @@ class Node:
 
     def add_address(self, *addresses: str) -> None:
         """Give the node more addresses, with the lengths of their prefixes."""
-        for address in addresses:
-            ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        add_addresses("eth0", *addresses)
 
     def add_route(self, network: str, gateway: str) -> None:
         """From now on the node sends what is for this network to the gateway."""

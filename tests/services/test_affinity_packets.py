@@ -96,7 +96,7 @@ async def test_it_ends_some_time_after_the_last_connection_and_not_after_the_fir
     nft = Nftables()
     async with node.proxy():
         for address in (WEB4, WEB6):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 seen = {await only(client, address, times=1)}
                 while len(seen) < 2:
                     await _forgotten(nft)

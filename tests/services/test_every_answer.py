@@ -163,7 +163,7 @@ class Bench:
         found = set()
         for _ in range(1 if DROPPED in expected else TRIES):
             try:
-                answer = await request(client, address, port, seconds=DROPPED_SECONDS if DROPPED in expected else 10)
+                answer = await request(client, address, port, seconds=DROPPED_SECONDS if DROPPED in expected else 30)
             except ConnectionRefusedError:
                 found.add(REFUSED)
             except TimeoutError:

@@ -239,7 +239,7 @@ def test_no_world_outlives_its_test_process(pytester: pytest.Pytester, notes: Pa
         assert not gone(pid)
         running.send_signal(how)
         running.communicate(timeout=60)
-    eventually(lambda: gone(pid), 20, "the end of the world")
+    eventually(lambda: gone(pid), 60, "the end of the world")
     assert folder.exists() == (how is not signal.SIGINT)
     sweep()
     assert not folder.exists()

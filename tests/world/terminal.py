@@ -46,7 +46,7 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
-    def until(self, text: str, seconds: float = 20) -> str:
+    def until(self, text: str, seconds: float = 60) -> str:
         """Everything shown since the last call, as soon as it has the text; fails after a deadline."""
         deadline = time.monotonic() + seconds
         while text not in self.shown:

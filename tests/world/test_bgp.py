@@ -50,7 +50,7 @@ def test_routes_survive_an_agent_and_are_withdrawn_with_the_endpoints(world: Wor
     world.apply(MANIFEST)
     world.wait("default")
     address = eventually(lambda: world.jsonpath("service web", "{.status.loadBalancer.ingress[0].ip}"))
-    eventually(lambda: gateways(world, address) == {"node-1", "node-2"}, 30, "a route to both nodes")
+    eventually(lambda: gateways(world, address) == {"node-1", "node-2"}, 60, "a route to both nodes")
     with client(world, "outside", "requests", address, 80) as requests:
         world.kill("agent-node-1")
         metrics = ("curl", "-s", "http://127.0.0.1:10249/metrics")

@@ -54,14 +54,14 @@ def test_the_address_of_a_node_that_dies_moves_and_a_return_loses_nothing(fresh_
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(client(world, "outside", "requests", address, 80)) for address in addresses]
         world.home.podwire("node", "stop", "--name", world.name, owner)
-        eventually(lambda: all(announces(world, other, address) for address in addresses), 30, "another announcer")
+        eventually(lambda: all(announces(world, other, address) for address in addresses), 60, "another announcer")
         world.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     assert all(one.outcome.gap < GRACE_SECONDS + FAILOVER_SECONDS for one in clients)
     assert any(one.outcome.gap > 1 for one in clients)
     with client(world, "outside", "requests", addresses[0], 80) as returning:
         world.home.podwire("node", "start", "--name", world.name, owner)
         world.kubectl("wait", f"node/{owner}", "--for=condition=Ready", "--timeout=30s")
-        eventually(lambda: announces(world, owner, addresses[0]), 30, "the first announcer again")
+        eventually(lambda: announces(world, owner, addresses[0]), 60, "the first announcer again")
     assert returning.outcome.lost == ()
     events = world.jsonpath("events", "{.items[*].message}", "--field-selector=reason=NodeAssigned")
     assert all(f"node {node} answers for {addresses[0]}" in events for node in NODES)
@@ -78,10 +78,10 @@ def test_a_killed_agent_moves_nothing_and_one_that_stays_away_loses_its_addresse
     other = next(node for node in NODES if node != owner)
     leases = "{.items[*].spec.holderIdentity}"
     held = ("lease", "-n", "podwire-node-lease", "-l", "podwire.dev/heartbeat")
-    eventually(lambda: sorted(world.jsonpath(" ".join(held), leases).split()) == [*NODES], 30, "a Lease of each agent")
+    eventually(lambda: sorted(world.jsonpath(" ".join(held), leases).split()) == [*NODES], 60, "a Lease of each agent")
     with client(world, "outside", "requests", address, 80) as served:
         os.kill(agent(world, owner), signal.SIGKILL)
-        eventually(lambda: announces(world, owner, address), 30, "the agent again")
+        eventually(lambda: announces(world, owner, address), 60, "the agent again")
         assert not announces(world, other, address)
     assert served.outcome.lost == ()
     with client(world, "outside", "requests", address, 80) as moved:

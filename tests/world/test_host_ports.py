@@ -82,7 +82,7 @@ def world(home: Home, published: tuple[int, int, int]) -> Iterator[World]:
 def fetch(port: int, address: str = "127.0.0.1") -> str:
     """The answer to an HTTP request from the host; empty where the connection is reset or refused."""
     try:
-        with socket.create_connection((address, port), timeout=10) as client:
+        with socket.create_connection((address, port), timeout=60) as client:
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return client.makefile("rb").read().decode()
     except (ConnectionResetError, ConnectionRefusedError):
@@ -97,7 +97,7 @@ def lines(world: World, kind: str, name: str) -> list[dict[str, Any]]:
 
 def test_a_published_port_leads_to_its_service(published: tuple[int, int, int]) -> None:
     web, nobody, _ = published
-    eventually(lambda: "stand-in for nginx" in fetch(web), 30, "the published Service answers")
+    eventually(lambda: "stand-in for nginx" in fetch(web), 60, "the published Service answers")
     assert fetch(nobody) == "", "no pod serves this one"
 
 
@@ -109,7 +109,7 @@ def test_datagrams_are_published_too(published: tuple[int, int, int]) -> None:
             client.sendto(QUERY, ("127.0.0.1", published[2]))
             return client.recv(512)[:2] == QUERY[:2]
 
-        eventually(answered, 30, "the cluster's DNS answers on the host")
+        eventually(answered, 60, "the cluster's DNS answers on the host")
 
 
 def test_status_shows_where_each_port_leads(world: World, published: tuple[int, int, int]) -> None:
@@ -125,7 +125,7 @@ def test_the_ports_are_open_again_after_a_crash(world: World, published: tuple[i
     (relay,) = (pid for pid, name in before.items() if name == "pw-relay")
     os.kill(relay, signal.SIGKILL)
     assert "stand-in for nginx" in fetch(published[0]), "a connection waits for the next process"
-    eventually(lambda: "pw-relay" in world.processes().values(), 10, "pid 1 starts it again")
+    eventually(lambda: "pw-relay" in world.processes().values(), 60, "pid 1 starts it again")
 
 
 def test_nodes_have_the_zones_in_turn(world: World) -> None:
@@ -176,7 +176,7 @@ def test_a_load_balancer_is_reached_from_outside_and_from_the_host(world: World)
     assert world.allowed("outside", inside)
     assert source(fetch(int(port), address)) != OUTSIDE, "with policy Cluster a node's address is the source"
     world.kubectl("delete", "service", "public")
-    eventually(lambda: is_closed(int(port), address), 30, "the port of a Service that is gone is closed")
+    eventually(lambda: is_closed(int(port), address), 60, "the port of a Service that is gone is closed")
     assert world.outside.run("curl", "-s", "-m2", inside, check=False).returncode != 0
 
 
@@ -188,7 +188,7 @@ def test_the_source_is_the_outside_host_where_the_policy_is_local(world: World) 
     address, _, port = world.outside.host_address("kept").partition(":")
     assert source(fetch(int(port), address)) == OUTSIDE
     world.kill("relay")
-    eventually(lambda: fetch(int(port), address), 20, "the next process opens the same port")
+    eventually(lambda: fetch(int(port), address), 60, "the next process opens the same port")
 
 
 def test_datagrams_reach_a_node_port_where_its_endpoint_is(world: World) -> None:
@@ -203,13 +203,13 @@ def test_datagrams_reach_a_node_port_where_its_endpoint_is(world: World) -> None
             except OSError:
                 return ""
 
-        assert source(eventually(answer, 20, "an answer to a datagram")) == OUTSIDE
+        assert source(eventually(answer, 60, "an answer to a datagram")) == OUTSIDE
 
 
 def test_an_internal_load_balancer_is_reached_from_nodes_only(world: World) -> None:
     world.apply(balanced("inner", annotation=INTERNAL))
     path = "{.status.loadBalancer.ingress[0].ip}"
-    address = eventually(lambda: world.jsonpath("service inner", path), 20, "an internal address")
+    address = eventually(lambda: world.jsonpath("service inner", path), 60, "an internal address")
     assert world.allowed("node-1", f"{address}:80")
     world.outside.run("ip", "route", "replace", f"{address}/32", "via", "172.18.0.2")
     assert world.outside.run("curl", "-s", "-m2", address, check=False).returncode != 0
@@ -240,11 +240,11 @@ def test_a_node_port_that_is_taken_on_the_host_is_another_one_there(world: World
         world.apply(json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "taken"}, "spec": spec}))
         host = world.outside.host_address("taken")
         assert host != f"127.0.0.1:{port}"
-        eventually(lambda: "stand-in for nginx" in fetch(int(host.partition(":")[2])), 20, "it answers there")
+        eventually(lambda: "stand-in for nginx" in fetch(int(host.partition(":")[2])), 60, "it answers there")
     (line,) = lines(world, "NodePort", "taken")
     assert line["note"] == f"127.0.0.1:{port} is taken on this host"
     events = ("events", "--field-selector", "reason=HostPortUnavailable", "-o", "name")
-    eventually(lambda: world.kubectl("get", *events).stdout, 20, "an event about it")
+    eventually(lambda: world.kubectl("get", *events).stdout, 60, "an event about it")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -257,7 +257,7 @@ def test_a_client_outside_ends_with_the_command(world: World, number: signal.Sig
         assert command.stdout.readline().strip().isdecimal()
         os.killpg(command.pid, number)  # as a terminal sends it to a whole group
         assert command.wait(20) == (130 if number == signal.SIGINT else -number)
-    eventually(lambda: "sleep" not in world.processes().values(), 20, "the program has ended")
+    eventually(lambda: "sleep" not in world.processes().values(), 60, "the program has ended")
 
 
 def test_a_client_outside_gets_input_and_its_exit_status_is_passed_on(world: World) -> None:

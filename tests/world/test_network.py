@@ -76,7 +76,7 @@ def network(request: pytest.FixtureRequest, home: Home) -> Iterator[World]:
 
 
 def wait_for_names(world: World) -> None:
-    eventually(lambda: len(lookup(world, "headless", "A")) == 1, 20, "the headless Service's name")
+    eventually(lambda: len(lookup(world, "headless", "A")) == 1, 60, "the headless Service's name")
 
 
 def addresses(world: World, pod: str) -> list[str]:

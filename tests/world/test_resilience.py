@@ -116,8 +116,8 @@ def test_a_killed_role_comes_back_and_no_pod_notices(pods: World, flow: "subproc
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     assert not answers(pods, address_of_closed(pods)), "a closed pod answered while a role was away"
-    eventually(lambda: bool(set(victims(pods, role)) - set(killed)), 20, f"the return of {role}")
-    eventually(lambda: answers(pods, service_address(pods)), 20, "the Service's answer")
+    eventually(lambda: bool(set(victims(pods, role)) - set(killed)), 60, f"the return of {role}")
+    eventually(lambda: answers(pods, service_address(pods)), 60, "the Service's answer")
     assert not answers(pods, address_of_closed(pods))
     assert state(pods) == before
     assert flow.stdin is not None
@@ -141,7 +141,7 @@ def test_agents_and_api_servers_that_die_lose_no_request(pods: World) -> None:
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
             eventually(lambda role=role, killed=killed: bool(set(victims(pods, role)) - set(killed)), 20, role)  # type: ignore[misc]
-        eventually(lambda: pods.kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 30)
+        eventually(lambda: pods.kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 60)
     assert [one.outcome.lost for one in clients] == [()] * len(clients)
     assert all(sum(one.outcome.by.values()) > 20 for one in clients)
 
@@ -163,9 +163,9 @@ def test_killed_shims_come_back_with_their_containers_running_and_their_output_w
     assert shims
     for pid in shims:
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: len(set(victims(pods, "pw-shim")) - set(shims)) == len(shims), 20, "the return of all shims")
+    eventually(lambda: len(set(victims(pods, "pw-shim")) - set(shims)) == len(shims), 60, "the return of all shims")
     last = ticks(pods)[-1]
-    eventually(lambda: ticks(pods)[-1] > last + 3, 20, "new output of a running container")
+    eventually(lambda: ticks(pods)[-1] > last + 3, 60, "new output of a running container")
     seen = ticks(pods)
     assert seen == list(range(1, len(seen) + 1)), "output was lost or doubled"
     assert state(pods) == before
@@ -208,7 +208,7 @@ def test_full_file_systems_stop_neither_pods_nor_the_api_nor_new_pods(
     killed = [*victims(pods, "pw-shim"), *victims(pods, "pw-zygote"), *victims(pods, "pw-apiserver")]
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: pods.kubectl("create", "configmap", "full", check=False).returncode == 0, 30)
+    eventually(lambda: pods.kubectl("create", "configmap", "full", check=False).returncode == 0, 60)
     pods.kubectl("run", "during", "--image=nginx", "--port=80")
     eventually(lambda: pods.jsonpath("pod during", "{.status.containerStatuses[0].ready}") == "true", 60)
     assert answers(pods, address(pods, "during"))

@@ -15,7 +15,7 @@ for what in ("pods", "secrets"):
     url = f"https://kubernetes.default/api/v1/namespaces/{namespace}/{what}"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     try:
-        print(what, urllib.request.urlopen(request, context=trusted, timeout=10).status)
+        print(what, urllib.request.urlopen(request, context=trusted, timeout=60).status)
     except urllib.error.HTTPError as refusal:
         print(what, refusal.code)
 """

@@ -38,5 +38,5 @@ def test_each_port_of_a_shared_address_leads_to_its_own_service(quarter: World) 
         assert f"/{name}-" in quarter.outside.run("curl", "-s", "-m5", place).stdout
     change = '[{"op": "replace", "path": "/spec/ports/0/port", "value": 8080}]'
     quarter.kubectl("patch", "service", "shop", "--type=json", "-p", change)
-    eventually(lambda: quarter.outside.address("shop").rpartition(":")[0] != address, 20, "another address")
+    eventually(lambda: quarter.outside.address("shop").rpartition(":")[0] != address, 60, "another address")
     assert quarter.outside.address("web") == places["web"], "who changes its port moves, not the other"

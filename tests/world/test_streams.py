@@ -107,7 +107,7 @@ def forwarding(world: World, target: str, port: int) -> Iterator[tuple[int, Path
 
 def ask(port: int, request: bytes) -> bytes:
     """Everything that comes back until the other side ends; our side ends after the request."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
 
         def send() -> None:
             connection.sendall(request)
@@ -184,7 +184,7 @@ def test_the_python_client_runs_commands_and_forwards(pods: World) -> None:
     api = python_client(pods)  # each call changes its client for good
     forward = portforward(api.connect_get_namespaced_pod_portforward, "tools", "default", ports="7000,7999")
     connection = forward.socket(7000)
-    connection.settimeout(20)
+    connection.settimeout(60)
     connection.sendall(b"x" * 100_000)
     received = b""
     while len(received) < 100_000 and (data := connection.recv(65536)):
@@ -293,7 +293,7 @@ def test_kubectl_proxy_passes_bodies_and_status_on(pods: World) -> None:
         eventually(lambda: "Starting to serve on" in said.read_text(), what="kubectl proxy")
         url = f"http://{said.read_text().split()[-1]}/api/v1/namespaces/default/services/web:8080/proxy/"
         request = urllib.request.Request(url, data=b"body", method="PUT")
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert b"method: PUT" in answer.read()
             assert answer.headers["X-Podwire-Stand-In"] == "nginx"
     finally:

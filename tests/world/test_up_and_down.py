@@ -47,7 +47,7 @@ def processes_of(world: World) -> list[int]:
 
 
 def assert_nothing_is_left(home: Home, processes: list[int], mounts: str) -> None:
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), 5, "the end of all processes")
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), 60, "the end of all processes")
     assert Path("/proc/self/mounts").read_text() == mounts
     assert home.podwire("status").stdout.startswith("No world is running")
     assert folders(home) == []
@@ -100,10 +100,10 @@ def first_processes() -> set[int]:
 def test_an_interrupted_up_leaves_nothing(fresh_home: Home, how: signal.Signals, status: int, words: str) -> None:
     first, starting = begun(fresh_home)
     starting.send_signal(how)
-    _, said = starting.communicate(timeout=20)
+    _, said = starting.communicate(timeout=60)
     assert starting.returncode == status
     assert words in said
-    eventually(lambda: first not in first_processes(), 20, "the end of the first process")
+    eventually(lambda: first not in first_processes(), 60, "the end of the first process")
     assert folders(fresh_home) == []
 
 
@@ -132,7 +132,7 @@ def test_a_world_that_is_up_stays_when_its_manifests_are_given_up(fresh_home: Ho
     assert applying.stderr is not None
     assert any("waiting for Deployments" in line for line in applying.stderr)
     applying.terminate()
-    _, said = applying.communicate(timeout=20)
+    _, said = applying.communicate(timeout=60)
     assert applying.returncode == 143
     assert "podwire: ended by SIGTERM; world 'a' is up; 'podwire down --name a' ends it" in said
     assert World(fresh_home, "a").kubectl("get", "deployments").stdout.count("never") == 1
@@ -142,8 +142,8 @@ def test_a_world_that_is_up_stays_when_its_manifests_are_given_up(fresh_home: Ho
 def test_down_clears_away_what_a_killed_up_left(fresh_home: Home) -> None:
     first, starting = begun(fresh_home)
     starting.kill()
-    starting.communicate(timeout=20)
-    eventually(lambda: first not in first_processes(), 20, "the end of the first process")
+    starting.communicate(timeout=60)
+    eventually(lambda: first not in first_processes(), 60, "the end of the first process")
     assert folders(fresh_home) == ["a"]
     cleared = fresh_home.podwire("down", "--name", "a")
     assert "World 'a' was dead; what it left is cleared away." in cleared.stderr
@@ -162,7 +162,7 @@ def begun(home: Home) -> tuple[int, subprocess.Popen[str]]:
     assert starting.stderr is not None
     assert any("first process" in line for line in starting.stderr), "a warning may come before it"
     record = home.folder / "state" / "worlds" / "a" / "world.json"
-    eventually(record.exists, 20, "the record of the world")
+    eventually(record.exists, 60, "the record of the world")
     first = int(json.loads(record.read_text())["pid"])
-    eventually(lambda: first in first_processes(), 20, "the name of the first process")
+    eventually(lambda: first in first_processes(), 60, "the name of the first process")
     return first, starting

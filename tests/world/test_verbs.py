@@ -58,7 +58,7 @@ def test_the_next_up_clears_away_what_a_killed_world_left(fresh_home: Home) -> N
     fresh_home.podwire("up", "--quiet", "--name", "a")
     first = World(fresh_home, "a").pid
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: start_time(first) is None, 5, "the end of the first process")
+    eventually(lambda: start_time(first) is None, 60, "the end of the first process")
     fresh_home.podwire("up", "--quiet", "--name", "b")
     try:
         assert folders(fresh_home) == ["b"]

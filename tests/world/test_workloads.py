@@ -98,7 +98,7 @@ def answers(world: World) -> bool:
 def test_a_stateful_sets_pods_have_names_that_dns_knows(workloads: World) -> None:
     assert workloads.jsonpath("pods", "{.items[*].metadata.name}", "-l", "app=db") == "db-0 db-1"
     command = ("exec", "db-0", "--", "getent", "hosts", "db-1.dbs")
-    eventually(lambda: workloads.kubectl(*command, check=False).returncode == 0, 10, "the name of db-1")
+    eventually(lambda: workloads.kubectl(*command, check=False).returncode == 0, 60, "the name of db-1")
     found = workloads.kubectl(*command).stdout
     assert "db-1.dbs.default.svc.cluster.local" in found
     assert workloads.kubectl("exec", "db-0", "--", "getent", "hosts", "db-7.dbs", check=False).returncode
@@ -114,7 +114,7 @@ def test_each_node_has_one_pod_of_a_daemon_set_through_an_update_and_back(worklo
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["1", "2"]
     workloads.kubectl("rollout", "undo", "daemonset/log")
     workloads.kubectl("rollout", "status", "daemonset/log", "--timeout=40s")
-    eventually(lambda: images(workloads, "log") == ["nginx"] * 2, 10, "the old image")
+    eventually(lambda: images(workloads, "log") == ["nginx"] * 2, 60, "the old image")
     places = workloads.jsonpath("pods", PLACES, "-l", "app=log").split()
     assert sorted(places) == ["node-1", "node-2"]
 
@@ -142,15 +142,15 @@ def test_a_cron_job_runs_by_the_clock_and_by_hand(workloads: World) -> None:
         "echo tick $(hostname)",
     )
     made = '{.items[?(@.metadata.ownerReferences[0].name=="tick")].metadata.name}'
-    eventually(lambda: workloads.jsonpath("jobs", made).split(), 20, "a job by the clock")
+    eventually(lambda: workloads.jsonpath("jobs", made).split(), 60, "a job by the clock")
     workloads.kubectl("patch", "cronjob", "tick", "-p", '{"spec": {"suspend": true}}')
     workloads.kubectl("create", "job", "by-hand", "--from=cronjob/tick")
     workloads.kubectl("wait", "job/by-hand", "--for=condition=Complete", "--timeout=40s")
     assert workloads.kubectl("logs", "job/by-hand").stdout.startswith("tick by-hand")
-    eventually(lambda: workloads.jsonpath("cronjob tick", "{.status.active}") == "", 20, "no job that runs")
+    eventually(lambda: workloads.jsonpath("cronjob tick", "{.status.active}") == "", 60, "no job that runs")
     assert workloads.jsonpath("cronjob tick", "{.status.lastScheduleTime}")
     workloads.kubectl("delete", "cronjob", "tick")
-    eventually(lambda: "by-hand" not in workloads.jsonpath("jobs", "{.items[*].metadata.name}"), 20, "its jobs to go")
+    eventually(lambda: "by-hand" not in workloads.jsonpath("jobs", "{.items[*].metadata.name}"), 60, "its jobs to go")
 
 
 def test_endpoints_are_shown_as_older_clients_want_them(workloads: World) -> None:
@@ -159,7 +159,7 @@ def test_endpoints_are_shown_as_older_clients_want_them(workloads: World) -> Non
     def listed() -> list[str]:
         return workloads.jsonpath("endpoints web", "{.subsets[*].addresses[*].ip}").split()
 
-    eventually(lambda: sorted(listed()) == sorted(pods), 10, "the addresses of all pods")
+    eventually(lambda: sorted(listed()) == sorted(pods), 60, "the addresses of all pods")
 
 
 @pytest.mark.proves("kubectl-drain", "evictions", "kubectl-cordon")
@@ -198,7 +198,7 @@ def test_a_node_that_dies_loses_its_pods_and_comes_back_clean(workloads: World) 
     assert answers(workloads)
     workloads.home.podwire("node", "start", "--name", workloads.name, "node-2")
     workloads.kubectl("wait", "node/node-2", "--for=condition=Ready", "--timeout=30s")
-    eventually(lambda: not workloads.jsonpath("node node-2", "{.spec.taints}"), 10, "a node without taints")
+    eventually(lambda: not workloads.jsonpath("node node-2", "{.spec.taints}"), 60, "a node without taints")
     workloads.kubectl("rollout", "status", "daemonset/log", "--timeout=40s")
     assert (
         "none of node-1, node-2"

@@ -58,10 +58,8 @@ class Network(Neighbourhood):
         self.customer = Host("customer")
         join(self.customer, self.router, "eth0", "eth1")
         for block in ("198.51.100.{}/24", "2001:db8:51::{}/64"):
-            nodad = ("nodad",) if ":" in block else ()
-            self.router.run("ip", "address", "add", block.format(1), "dev", "eth1", *nodad)
-            for number in CUSTOMERS:
-                self.customer.run("ip", "address", "add", block.format(number), "dev", "eth0", *nodad)
+            self.router.add_addresses("eth1", block.format(1))
+            self.customer.add_addresses("eth0", *map(block.format, CUSTOMERS))
             self.customer.run("ip", "route", "add", "default", "via", block.format(1).partition("/")[0])
         self.customer.run("sysctl", "-qw", "net.ipv6.auto_flowlabels=0")  # they change, and the router's choice with it
         for machine in self.nodes:

@@ -45,7 +45,7 @@ async def kubectl(served: Served, *arguments: str, fails: bool = False) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, error = await asyncio.wait_for(process.communicate(), 30)
+    out, error = await asyncio.wait_for(process.communicate(), 60)
     assert bool(process.returncode) is fails, (arguments, process.returncode, out, error)
     return (error if fails else out).decode()
 

@@ -22,10 +22,10 @@ async def test_informers_follow(served: Served) -> None:
         informer = Informer(client, CONFIG_MAPS, field_selector="metadata.namespace=default")
         task = asyncio.create_task(informer.run())
         await client.create(CONFIG_MAPS, config_map("a", x="1"), "default")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await informer.wait_for(lambda: NamespacedName("default", "a") in informer.objects)
         await client.delete(CONFIG_MAPS, NamespacedName("default", "a"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await informer.wait_for(lambda: NamespacedName("default", "a") not in informer.objects)
         task.cancel()
         with pytest.raises(ApiError) as refused:

@@ -53,7 +53,7 @@ async def answer(served: Served, request: bytes) -> tuple[int, bytes]:
     reader, writer = await connected(served)
     try:
         writer.write(request)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             line = await reader.readline()
             if not line:
                 return 0, b""
@@ -128,7 +128,7 @@ async def test_headers_that_do_not_arrive_end_the_connection(served: Served, mon
     for _, writer in slow:
         writer.write(b"GET /api HTTP/1.1\r\nHost: loc")
     await works(served)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         for reader, writer in slow:
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await reader.readexactly(1)

@@ -26,7 +26,7 @@ asyncio.run(serve(configuration(Files(folder), str(folder / "store.db"), listen=
 async def start(files: Files, port: int) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVER, str(files.folder), str(port))
     context = files.credentials("").ssl_context()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 if await connect(f"https://127.0.0.1:{port}", context) == 200:
@@ -38,7 +38,7 @@ async def start(files: Files, port: int) -> asyncio.subprocess.Process:
 async def kill(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.kill()
-    await asyncio.wait_for(process.wait(), 10)
+    await asyncio.wait_for(process.wait(), 60)
 
 
 @pytest.mark.proves("watch-resumes")
@@ -64,7 +64,7 @@ async def test_a_watch_resumes_where_it_was_after_kill_9(files: Files) -> None:
 
 async def first_names(client: Client, version: str, count: int) -> list[str]:
     seen: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for line in client.watch(CONFIG_MAPS, "default", resourceVersion=version):
             if not line:
                 continue

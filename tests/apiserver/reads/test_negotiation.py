@@ -305,7 +305,7 @@ def session(served: Served, **options: Any) -> aiohttp.ClientSession:
 async def test_what_is_no_http_is_refused_and_the_next_is_served(served: Served, request_line: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=served.credentials.ssl_context())
     writer.write(request_line)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     writer.close()
     assert answer.split()[1] == b"400"

@@ -140,7 +140,7 @@ async def test_the_informer_of_a_deleted_custom_resource_ends_and_a_new_scope_is
     informers = SharedInformers(api)
 
     async def until(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - an informer that ends sets no event
                 await asyncio.sleep(0.001)
 

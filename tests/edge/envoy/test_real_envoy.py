@@ -186,7 +186,7 @@ class Edge:
         reader, writer = await asyncio.open_unix_connection(str(self.folder / "http"))
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
         writer.write("\r\n".join([*lines, "", ""]).encode())
-        text = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode().lower()
+        text = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode().lower()
         length = text.partition("content-length: ")[2].partition("\r\n")[0]
         text += (await reader.readexactly(int(length or 0))).decode().lower()
         writer.close()

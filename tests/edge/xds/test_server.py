@@ -20,7 +20,7 @@ from podwire.pki.certificates import Authority
 from tests.edge.xds.envoy_script import cluster, endpoints
 
 SERVER_NAME = "xds.podwire-system.svc"
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Client:

@@ -34,7 +34,7 @@ class Traffic:
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         self._is_over = True
-        await asyncio.wait_for(asyncio.gather(*self._clients), 20)
+        await asyncio.wait_for(asyncio.gather(*self._clients), 60)
         assert kind is not None or not self.failures, self.failures
 
     async def more(self, count: int = 20) -> None:

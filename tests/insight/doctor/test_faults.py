@@ -41,7 +41,7 @@ def test_each_fault_of_a_node_is_found(world: World) -> None:
         found.update(examined(world, 1))  # the API server follows roles
         return ("error", "rights", "node-2") in found
 
-    eventually(lost, 30, "the loss of rights")
+    eventually(lost, 60, "the loss of rights")
     assert found >= {
         ("error", "sysctls", "node-2"),
         ("error", "path-mtu", "node-1"),

@@ -33,8 +33,7 @@ def test_packets_of_full_size_show_a_network_that_carries_less() -> None:
     near, far = Host("near"), Host("far")
     join(near, far, "eth0", "eth0")
     for host, number in ((near, 1), (far, 2)):
-        host.run("ip", "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
-        host.run("ip", "address", "add", f"fd00::{number}/64", "dev", "eth0", "nodad")
+        host.add_addresses("eth0", f"192.0.2.{number}/24", f"fd00::{number}/64")
     peers = (Peer("far", "192.0.2.2"), Peer("far", "fd00::2"), Peer("gone", "192.0.2.9"))
 
     def probed() -> dict[str, tuple[bool, bool]]:

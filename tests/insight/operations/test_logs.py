@@ -82,7 +82,7 @@ async def test_a_log_that_is_followed_is_opened_again(monkeypatch: pytest.Monkey
         return web.Response(body=b"line\n")
 
     written: list[bytes] = []
-    async with connected(handler) as client, asyncio.timeout(10):
+    async with connected(handler) as client, asyncio.timeout(60):
         request = LogRequest(Program.AGENT, follow=True, tail=1)
         following = asyncio.ensure_future(logs.write_all(client, request, written.append))
         await again.wait()

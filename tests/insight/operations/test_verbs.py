@@ -132,12 +132,12 @@ def test_the_end_of_a_capture_ends_it_on_the_node(agents: Cluster, tmp_path: Pat
     with subprocess.Popen(
         [*command, "--kubeconfig", str(agents.kubeconfig)], env=environment, stderr=subprocess.PIPE, text=True
     ) as capturing:
-        eventually(lambda: "podwire" in agents.programs("node-2"), 30, "the program on the node")
-        eventually(lambda: (tmp_path / "pcap").stat().st_size == 45, 10, "the packet")
+        eventually(lambda: "podwire" in agents.programs("node-2"), 60, "the program on the node")
+        eventually(lambda: (tmp_path / "pcap").stat().st_size == 45, 60, "the packet")
         capturing.send_signal(how)
-        _, complaint = capturing.communicate(timeout=20)
+        _, complaint = capturing.communicate(timeout=60)
     assert how is signal.SIGKILL or complaint.endswith("1 packets\n")
-    eventually(lambda: "podwire" not in agents.programs("node-2"), 20, "the end on the node")
+    eventually(lambda: "podwire" not in agents.programs("node-2"), 60, "the end on the node")
     called = agents.in_pod("node-2", "tail", "-1", "/tmp/calls")
     assert called.startswith("capture --interface eth0 --without-port 10250 ")
     assert called.endswith(" --node-local\n")

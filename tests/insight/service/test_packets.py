@@ -183,7 +183,7 @@ def meets(here: World, report: dict[str, Any], node: str, urls: dict[str, str]) 
 
 
 def test_a_guarded_load_balancer_answers_the_clients_that_are_explained(here: World) -> None:
-    eventually(lambda: len(explained(here, "guarded")["frontends"]) == 2, 20, "an address of the load balancer")
+    eventually(lambda: len(explained(here, "guarded")["frontends"]) == 2, 60, "an address of the load balancer")
     report = explained(here, "guarded", "--kernel")
     (line,) = [one for one in report["frontends"] if one["kind"] == "load balancer IP"]
     assert (line["sources"], line["announcer"] in {"node-1", "node-2"}, report["kernel"]) == (
@@ -221,7 +221,7 @@ def test_of_two_services_over_one_address_the_older_one_answers_and_the_other_ha
     metadata = [one["metadata"] for one in here.kubectl.json("services", "-l", "rival=yes")["items"]]
     older, younger = (one["name"] for one in sorted(metadata, key=lambda one: (one["creationTimestamp"], one["uid"])))
     words = f"192.0.2.50 TCP 80: connections go to Service {here.namespace}/{older}"
-    eventually(lambda: words in here.kubectl("events", "--for", f"service/{younger}").stdout, 20, "an event PortTaken")
+    eventually(lambda: words in here.kubectl("events", "--for", f"service/{younger}").stdout, 60, "an event PortTaken")
     report = explained(here, younger, "--kernel")
     assert [one["severity"] for one in report["findings"] if one["reason"] == "AddressConflict"] == ["error"]
     assert report["kernel"] == []

@@ -4,7 +4,7 @@ import socket
 
 from podwire.lab.base.seqpacket import Packets
 
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 30.0
 
 
 def connected() -> tuple[Packets, socket.socket]:

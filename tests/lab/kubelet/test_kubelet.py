@@ -241,7 +241,7 @@ async def test_a_stand_in_is_labelled_and_receives_service_variables() -> None:
         service = {"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 8123}]}}
         await home.client.create(SERVICES, service, "default")
         answer = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not answer:
                 try:
                     answer = await _get("10.244.1.10", 8123)

@@ -16,7 +16,7 @@ from podwire.lab.kubelet import node_lease
 from podwire.lab.kubelet.node_lease import LeaseThread, NodeLease
 from tests.kube.fake_api import FakeApi
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Server(Client):

@@ -122,7 +122,7 @@ async def test_startup_comes_before_the_others_and_liveness_ends_the_container()
     assert initial_health(container) == Health(started=False, ready=False)
     watch = ContainerProbes(Prober(container, "", execute), Listeners(heard.append, tell, kill))
     task = asyncio.ensure_future(watch.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await ended.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

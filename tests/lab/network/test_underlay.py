@@ -6,10 +6,11 @@ import ipaddress
 import os
 import subprocess
 
+from podwire.kernel.namespaces import inside_network
 from podwire.lab.base import paths
 from podwire.lab.network import underlay
 from podwire.lab.network.topology import Topology
-from tests.sandbox import in_world
+from tests.sandbox import add_addresses, in_world
 
 PUBLIC4, PUBLIC6 = "203.0.113.7", "2001:db8::7"
 INTERNAL4, INTERNAL6 = "172.18.253.7", "fd00:172:18::fd:7"
@@ -23,8 +24,8 @@ def built() -> None:
         underlay.build(TOPOLOGY)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-    for address in (f"{PUBLIC4}/32", f"{PUBLIC6}/128", f"{INTERNAL4}/32", f"{INTERNAL6}/128"):
-        inside("node-1", "ip", "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+    with inside_network(paths.network("node-1")):
+        add_addresses("eth0", f"{PUBLIC4}/32", f"{PUBLIC6}/128", f"{INTERNAL4}/32", f"{INTERNAL6}/128")
 
 
 def inside(host: str, *command: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from podwire.lab.relay import low_ports
 from podwire.lab.relay.targets import Target
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -18,7 +18,7 @@ def test_it_binds_low_ports_of_loopback_for_others() -> None:
     server, pid = started()
     with low_ports.request(server, "TCP", "127.9.8.7", 80) as listener:
         assert listener.getsockname() == ("127.9.8.7", 80)
-        with socket.create_connection(("127.9.8.7", 80), timeout=5):
+        with socket.create_connection(("127.9.8.7", 80), timeout=30):
             pass
         with low_ports.request(server, "UDP", "127.9.8.7", 53) as udp:
             assert udp.type == socket.SOCK_DGRAM

@@ -25,7 +25,7 @@ async def test_what_cannot_be_read_ends_neither_the_follower_nor_leaves_a_connec
     seen = asyncio.Event()
     follower = asyncio.create_task(ShimClient(tmp_path, NoSpawner(), "").follow(lambda _: seen.set()))
     before = 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         for packet in (b"?", b"?", messages.encode(messages.PodState(records=(), stopping=False, finished=False))):
             connection, _ = await loop.sock_accept(listener)
             peer = Packets(connection)

@@ -115,7 +115,7 @@ def test_http_in_json_over_ipv6_with_other_methods_and_a_kept_connection() -> No
 
 @sandboxed
 def test_bad_http_is_refused_and_labelled() -> None:
-    with running() as one, socket.create_connection(connect(one), timeout=5) as client:
+    with running() as one, socket.create_connection(connect(one), timeout=30) as client:
         client.sendall(b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
         answer = client.makefile("rb").read()
         assert answer.startswith(b"HTTP/1.1 400 ")
@@ -133,7 +133,7 @@ def test_plain_tcp_is_greeted_at_its_first_bytes_or_its_silence_and_then_echoed(
     with running() as one:
         where = connect(one)
         for first in (b"PING\r\n", b""):
-            with socket.create_connection(where, timeout=5) as client:
+            with socket.create_connection(where, timeout=30) as client:
                 client.sendall(first)
                 lines = client.makefile("rb")
                 greeting = lines.readline()
@@ -150,7 +150,7 @@ def test_each_datagram_is_answered_on_both_families() -> None:
         one.line("listening on UDP 53")
         for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
             with socket.socket(family, socket.SOCK_DGRAM) as client:
-                client.settimeout(5)
+                client.settimeout(30)
                 client.connect((address, 53))
                 for payload in (b"", b"who are you"):
                     client.send(payload)
@@ -191,7 +191,7 @@ def test_it_serves_without_a_reader_of_its_log_or_a_writer_of_its_orders() -> No
         one.line("listening on UDP 53")
         os.close(one.control)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(5)
+            client.settimeout(30)
             client.connect(("127.0.0.1", 53))
             for _ in range(3000):
                 client.send(b"x")
@@ -208,7 +208,7 @@ def has_ended(one: Running, within: float) -> bool:
 
 @sandboxed
 def test_it_ends_at_once_where_nothing_but_probes_came() -> None:
-    with running() as one, socket.create_connection(connect(one), timeout=5):
+    with running() as one, socket.create_connection(connect(one), timeout=30):
         curl("-A", "kube-probe/1.37", "http://127.0.0.1/healthz")
         os.kill(one.pid, signal.SIGTERM)
         assert has_ended(one, within=drain.QUIET_SECONDS * 0.9)
@@ -217,12 +217,12 @@ def test_it_ends_at_once_where_nothing_but_probes_came() -> None:
 
 @sandboxed
 def test_it_serves_until_no_client_comes_any_more_even_with_open_connections() -> None:
-    with running() as one, socket.create_connection(connect(one), timeout=5) as client:
+    with running() as one, socket.create_connection(connect(one), timeout=30) as client:
         client.sendall(b"PING\n")
         client.recv(10)
         os.kill(one.pid, signal.SIGTERM)
         for _ in range(30):
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", timeout=5)) as web:
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", timeout=30)) as web:
                 web.request("GET", "/")
                 assert web.getresponse().status == 200
             assert not has_ended(one, within=drain.QUIET_SECONDS / 20)
@@ -234,7 +234,7 @@ def test_it_serves_until_no_client_comes_any_more_even_with_open_connections() -
 
 @sandboxed
 def test_it_reports_its_start_when_it_listens() -> None:
-    with running(), socket.create_connection(("127.0.0.1", 80), timeout=5):
+    with running(), socket.create_connection(("127.0.0.1", 80), timeout=30):
         pass
 
 
@@ -270,7 +270,7 @@ def test_grpc_health_checks_are_answered_beside_http() -> None:
         assert curl("http://127.0.0.1/").startswith("podwire stand-in")
         with socket.create_connection(("127.0.0.1", 80), 5) as broken:
             broken.sendall(http2.PREFACE + b"\xff" * 100)
-            broken.settimeout(5)
+            broken.settimeout(30)
             while broken.recv(4096):
                 pass
 

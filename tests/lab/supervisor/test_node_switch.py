@@ -36,7 +36,7 @@ class Roles:
 
 def client(path: Path, line: bytes) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(5)
+    connection.settimeout(30)
     connection.connect(str(path))
     connection.sendall(line)
     return connection

@@ -35,7 +35,7 @@ def test_each_new_request_has_a_connection_of_its_own(listener: socket.socket) -
     thread = answer_connections(listener, 2)
     outcomes = client.attempts("new", "127.0.0.1", port_of(listener))
     assert [next(outcomes), next(outcomes)] == ["", ""]
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive()
 
 
