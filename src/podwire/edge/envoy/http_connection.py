@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envoy.config.core.v3 import base_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2, protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.http.buffer.v3 import buffer_pb2
@@ -39,7 +39,7 @@ def http_filter(table: str, row: Listener, tls: ServerTls | None) -> Any:
         rds=http_connection_manager_pb2.Rds(route_config_name=table, config_source=ads()),
         use_remote_address={"value": True},
         xff_num_trusted_hops=options.trusted_hops,
-        internal_address_config=_MANAGER.InternalAddressConfig(),
+        internal_address_config=_nobody_internal(),
         server_header_transformation=_MANAGER.PASS_THROUGH,
         normalize_path={"value": True},
         merge_slashes=True,
@@ -61,6 +61,15 @@ def http_filter(table: str, row: Listener, tls: ServerTls | None) -> Any:
     return listener_components_pb2.Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=packed(made)
     )
+
+
+def _nobody_internal() -> Any:
+    """Return the addresses whose x-envoy headers are believed: none.
+
+    Without any range Envoy believes private addresses (CVE-2024-45806). This one is of no client (RFC 1122, 3.2.1.3).
+    """
+    nobody = address_pb2.CidrRange(address_prefix="255.255.255.255", prefix_len={"value": 32})
+    return _MANAGER.InternalAddressConfig(cidr_ranges=[nobody])
 
 
 def _protocol(row: Listener) -> dict[str, Any]:
