@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from podwire.edge.controller.proxy_ports import ProxyPorts
-from podwire.edge.controller.translation import Translation, ports_of
+from podwire.edge.controller.translation import Translation
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
+from podwire.edge.gateway.port_listeners import ports_of
 from podwire.edge.xds import bootstrap
 from podwire.edge.xds.proxy import Proxies, Proxy
+from podwire.edge.xds.resource import LISTENER
 from podwire.edge.xds.server import DiscoveryServer
 from podwire.kube.core import ConfigMap, Secret
 from podwire.kube.discovery import EndpointSlice
@@ -86,8 +88,10 @@ class RealGateway:
         self.translation.rows_of(self._dirty)
         self._dirty.clear()
         wanted = {one.key: moved(one, self.folder) for one in self.translation.resources(CLASS)}
-        self.proxy.apply(wanted.values(), {one.key for one in self.proxy.snapshot} - wanted.keys())
-        await until(lambda: bool(self.proxy.envoys()) and not self.proxy.lacking(wanted), "acknowledged")
+        removed = {one.key for one in self.proxy.snapshot} - wanted.keys()
+        self.proxy.apply(wanted.values(), removed)
+        keys = (*wanted, *(one for one in removed if one[0] == LISTENER))  # its hosts stay until it has drained
+        await until(lambda: bool(self.proxy.envoys()) and not self.proxy.lacking(keys), "acknowledged")
 
 
 @contextlib.asynccontextmanager

@@ -38,7 +38,7 @@ def hosts(kind: str, *rules: dict[str, Any]) -> dict[str, Any]:
     put(kind, "web", parentRefs=[{"name": "gw"}], hostnames=["a.org"], rules=rules)
     ports.require(GatewayPort("shop", "gw", one) for one in PORTS)
     translation = Translation(objects, lambda _: ports)
-    upserts = translation.rows_of(owners)["edge"].upserts
+    upserts = translation.rows_of(owners).proxies["edge"].upserts
     found = [route_components_pb2.VirtualHost.FromString(one.body) for one in upserts if one.type_url == VIRTUAL_HOST]
     return {one.name: one for one in found}
 
@@ -66,7 +66,7 @@ def test_a_host_whose_last_route_is_gone_does_not_hide_a_wildcard() -> None:
     before = {one.key for one in translation.resources("edge")}
     translation.rows_of(put("HTTPRoute", "web", parentRefs=[{"name": "gw"}], hostnames=["a.org"], rules=[REDIRECT]))
     assert (VIRTUAL_HOST, "shop:gw:80/a.org") in {one.key for one in translation.resources("edge")}
-    difference = translation.rows_of(objects.remove("HTTPRoute", NamespacedName("shop", "web")))["edge"]
+    difference = translation.rows_of(objects.remove("HTTPRoute", NamespacedName("shop", "web"))).proxies["edge"]
     assert (VIRTUAL_HOST, "shop:gw:80/a.org") in difference.removals
     assert {one.key for one in translation.resources("edge")} == before
 

@@ -6,20 +6,22 @@ from typing import Any
 
 import msgspec
 
-from podwire.edge.gateway import serving
-from podwire.edge.gateway.attached_listeners import ListenerState
+from podwire.edge.gateway import port_listeners, serving
+from podwire.edge.gateway.attached_listeners import Host, ListenerState
 from podwire.edge.gateway.attachment import attachments
+from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.listeners import listener_states
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import owner
-from podwire.edge.model.listeners import ProxyOptions
-from podwire.edge.model.routes import RedirectTo
+from podwire.edge.model.listeners import GatewayPort, ProxyOptions
+from podwire.edge.model.routes import RedirectTo, RouteName, StreamRoute
 from podwire.edge.model.tls import ServerTls
 from podwire.kube.gateway_api import CONTROLLER_NAME
 from podwire.kube.meta import NamespacedName
 
 GATEWAY = NamespacedName("shop", "gw")
+PLAIN, HOST = GatewayPort("shop", "gw", 80), Host(GatewayPort("shop", "gw", 8080), "", "a.org")
 REDIRECT = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "b.org"}}]}
 
 
@@ -50,16 +52,29 @@ def test_the_older_route_of_a_host_is_tried_first_and_a_redirect_leads_to_the_po
         key = owner("HTTPRoute", NamespacedName("shop", name))
         route: Any = found.routes[key]
         attached = attachments(route, key, route.spec.hostnames, found, lambda _: states(found))
-        assert serving.hosts_of(attached) == (("shop:gw:8080", "a.org"),)
-        shares.append((route, serving.translated(route, found)))
-    host = serving.virtual_host(("shop:gw:8080", "a.org"), shares)
+        assert serving.hosts_of(attached) == (HOST,)
+        shares.append((route, serving.translated("HTTPRoute", route, found)))
+    host = serving.virtual_host(HOST, shares)
+    assert (host.table, host.domain) == ("shop:gw:8080", "a.org")
     assert [one.name.name for one in host.routes] == ["older", "newer"]
     assert all(isinstance(one.action, RedirectTo) and one.action.redirect.port == 8080 for one in host.routes)
 
 
 def test_each_hostname_of_a_port_for_plain_http_has_a_host_of_its_own() -> None:
     plain = objects(*({"name": one, "hostname": one, "port": 80, "protocol": "HTTP"} for one in ("a.org", "*.b.org")))
-    assert serving.bases(states(plain)) == {("shop:gw:80", "a.org"): False, ("shop:gw:80", "*.b.org"): False}
+    assert serving.bases(states(plain)) == {Host(PLAIN, "", "a.org"): False, Host(PLAIN, "", "*.b.org"): False}
+
+
+def test_the_connections_of_a_host_get_the_route_of_the_oldest_object() -> None:
+    found = objects()
+    shares = []
+    for name in ("newer", "older"):
+        route = found.routes[owner("HTTPRoute", NamespacedName("shop", name))]
+        shares.append((route, Translated(stream=StreamRoute(RouteName("TCPRoute", "shop", name), ()))))
+    oldest = serving.stream(shares)
+    assert oldest is not None
+    assert oldest.name.name == "older"
+    assert serving.stream(()) is None
 
 
 def test_a_port_without_a_number_and_a_listener_that_is_not_usable_have_no_row() -> None:
@@ -70,7 +85,7 @@ def test_a_port_without_a_number_and_a_listener_that_is_not_usable_have_no_row()
             {"name": "three", "port": 443, "protocol": "HTTPS"},  # it has no certificate
         )
     )
-    rows = tuple(serving.listener_rows(found, lambda one: {80: 10000, 443: 10001}.get(one.port)))
+    rows = tuple(port_listeners.listener_rows(found, lambda one: {80: 10000, 443: 10001}.get(one.port)))
     assert [(one.port.port, one.proxy_port) for one in rows] == [(80, 10000)]
 
 
@@ -88,17 +103,19 @@ def test_http3_is_served_where_tls_is_new_enough_and_no_clients_certificate_is_v
         ListenerState(GATEWAY, owner("Gateway", GATEWAY), "udp", 3443, "UDP"),
         ListenerState(GATEWAY, owner("Gateway", GATEWAY), "plain", 80, "HTTP"),
     )
-    plain, http3 = serving.ports_of(found), serving.ports_of(found, ProxyOptions(http3=True))
+    plain, http3 = port_listeners.ports_of(found), port_listeners.ports_of(found, ProxyOptions(http3=True))
     assert [str(one) for one in http3 - plain] == ["shop/gw/443/UDP"]
-    rows = tuple(serving.listener_rows(found, lambda one: one.port, ProxyOptions(http3=True)))
+    rows = tuple(port_listeners.listener_rows(found, lambda one: one.port, ProxyOptions(http3=True)))
     assert [(str(one.port), one.is_quic) for one in rows if one.announces_http3 or one.is_quic] == [
         ("shop/gw/443/TCP", False),
         ("shop/gw/443/UDP", True),
     ]
     tcp, quic = (one for one in rows if one.port.port == 443)
     assert tcp.chains == quic.chains
-    unallocated = serving.listener_rows(
+    unallocated = port_listeners.listener_rows(
         found, lambda one: one.port if one.protocol == "TCP" else None, ProxyOptions(http3=True)
     )
     assert not any(one.announces_http3 for one in unallocated), "a port that the Service does not have yet"
-    assert not any(one.is_quic or one.announces_http3 for one in serving.listener_rows(found, lambda one: one.port))
+    assert not any(
+        one.is_quic or one.announces_http3 for one in port_listeners.listener_rows(found, lambda one: one.port)
+    )

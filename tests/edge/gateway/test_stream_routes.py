@@ -39,12 +39,13 @@ def objects(protocol: str, *namespaces: str) -> Objects:
 )
 def test_a_share_has_a_cluster_of_its_protocol_or_a_problem(kind: str, protocol: str, transport: Transport) -> None:
     made = translated(kind, ROUTE, objects(protocol, "shop", "other"))
-    first, second, third = made.route.backends
+    assert made.stream is not None
+    first, second, third = made.stream.backends
     assert first == WeightedBackend(f"shop/db/53/{transport}", 3)
     assert (second.cluster, second.weight) == ("", 1)
     assert (third.cluster, third.weight) == ("", 0)
     assert [one.reason for one in made.unresolved] == ["BackendNotFound", "RefNotPermitted"]
-    assert [one.port for one in made.clusters] == [ServicePort("shop", "db", 53)]
+    assert [one.port for one in made.clusters] == [ServicePort("shop", "db", 53, protocol)]
 
 
 def test_a_grant_permits_another_namespace() -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from podwire.edge.controller import gateway_service
 from podwire.edge.controller.addresses import Addresses, addresses_of
 from podwire.edge.controller.gateway_service import GatewayFront, is_ready
-from podwire.edge.controller.translation import ports_of
 from podwire.edge.gateway.gateway_problems import wanted_addresses
 from podwire.edge.gateway.owners import Owner, owner
+from podwire.edge.gateway.port_listeners import ports_of
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ class GatewayLoop:
     """Made before the informers run. `follow` runs in every replica, `lead` in the leader."""
 
     def __init__(self, client: Client, proxies: Proxies, settings: FleetSettings) -> None:
-        self.live = LiveObjects(client, self._touch, self._fleet_changed)
+        self.live = LiveObjects(client, self._touch, self._written, self._fleet_changed)
         self._objects = self.live.objects
         self._ports: dict[str, ProxyPorts] = defaultdict(ProxyPorts)
         self._translation = Translation(self._objects, self._ports.__getitem__)
@@ -85,6 +85,11 @@ class GatewayLoop:
         self._dirty.update(owners)
         self._changed.set()
 
+    def _written(self, one: Owner) -> None:
+        """Compare a status that was written: by this program, or by another one that may have damaged it."""
+        if self._queue is not None:
+            self._queue.add(one)
+
     def _fleet_changed(self) -> None:
         if self._queue is not None:
             for gateway in self._objects.gateways.values():
@@ -96,24 +101,24 @@ class GatewayLoop:
         dirty, self._dirty = self._dirty, set()
         dirty |= self._restore_ports(dirty)
         self.live.follow_references()
-        for proxy, difference in self._translation.rows_of(dirty).items():
+        changes = self._translation.rows_of(dirty)
+        for proxy, difference in changes.proxies.items():
             found = self._proxies.get(proxy)
             if found is not None:
                 found.apply(difference.upserts, difference.removals)
             else:
                 self._proxies.add(proxy, self._translation.resources(proxy))
         if self._queue is not None:
-            for one in dirty | self._concerned(dirty):
+            for one in changes.owners | self._policies(changes.owners):
                 self._queue.add(one)
 
-    def _concerned(self, dirty: Iterable[Owner]) -> set[Owner]:
-        """Return whose status reports of these routes: Gateways count them, policies name the Gateways."""
+    def _policies(self, owners: Iterable[Owner]) -> set[Owner]:
+        """Return the policies of the backends of these routes: their status names the routes' Gateways."""
         found: set[Owner] = set()
-        for one in dirty:
+        for one in owners:
             route = self._objects.routes.get(one) if one.kind in ROUTE_KINDS else None
             if route is None:
                 continue
-            found.update(owner("Gateway", each.gateway) for each in self._translation.attachments(one))
             services = {each.key(one.namespace) for each in route.backends if each.is_service}
             found.update(
                 owner("BackendTLSPolicy", each.key) for key in services for each in self._objects.policies_of(key)

@@ -28,7 +28,7 @@ from podwire.edge.gateway.listeners import admits_set
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.gateway.policy_status import policy_status
 from podwire.edge.gateway.route_status import Verdict, route_status
-from podwire.edge.xds.resource import VIRTUAL_HOST
+from podwire.edge.xds.resource import LISTENER, VIRTUAL_HOST
 from podwire.kube.meta import Object
 from podwire.kube.status_writer import StatusWriter
 
@@ -170,7 +170,11 @@ class Leader:
             gateway = self._objects.gateways.get(attachment.gateway)
             proxy = self._proxies.get(gateway.spec.gateway_class_name) if gateway is not None else None
             for there in attachment.listeners:
-                keys = [(VIRTUAL_HOST, f"{there.state.table}/{domain}") for domain in there.domains]
+                state = there.state
+                if state.table:
+                    keys = [(VIRTUAL_HOST, f"{state.table}/{domain}") for domain in there.domains]
+                else:
+                    keys = [(LISTENER, str(state.gateway_port))]
                 if reason := programming.refusal(proxy, keys):
                     return reason
         return ""

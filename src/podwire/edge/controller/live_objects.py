@@ -12,7 +12,7 @@ from podwire.edge.controller.fleet import PROXY_LABEL
 from podwire.edge.controller.named_objects import NamedObjects
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
-from podwire.edge.gateway.owners import Owner
+from podwire.edge.gateway.owners import Owner, owner
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.informer import Informer
 from podwire.kube.kept_objects import KeptObjects
@@ -35,14 +35,20 @@ NOT_SERVED_SECONDS = 10.0
 class LiveObjects:
     """Informers of whole kinds; Secrets and ConfigMaps by name. `run` must run once.
 
-    `changed` receives the owners to derive again; `fleet_changed` each change of Envoys' pods and Deployments.
+    `changed` receives the owners to derive again, `written` an object of which nothing but the status has changed;
+    `fleet_changed` each change of Envoys' pods and Deployments.
     """
 
     def __init__(
-        self, client: Client, changed: Callable[[Iterable[Owner]], None], fleet_changed: Callable[[], None]
+        self,
+        client: Client,
+        changed: Callable[[Iterable[Owner]], None],
+        written: Callable[[Owner], None],
+        fleet_changed: Callable[[], None],
     ) -> None:
         self.objects = Objects()
         self._changed = changed
+        self._written = written
         pods, fleets = (
             msgspec.structs.replace(PODS, within=PROXIES),
             msgspec.structs.replace(DEPLOYMENTS, within=PROXIES),
@@ -124,5 +130,7 @@ class LiveObjects:
                 return
             if owners:
                 self._changed(owners)
+            elif change.new is not None:
+                self._written(owner(kind.kind, change.new.key))
 
         return changed

@@ -48,7 +48,7 @@ def listener(row: Listener) -> tuple[Resource, ...]:
         LISTENER,
         str(row.port),
         made,
-        requires=((CLUSTER, collector),) if collector else (),
+        requires=tuple((CLUSTER, name) for name in sorted({*_clusters(row), collector}) if name),
         warms=(*tables, *dict.fromkeys(secrets)),
     )
     announced = row.port.port if row.announces_http3 else 0
@@ -69,6 +69,11 @@ def _udp(row: Listener) -> Any:
     if row.is_quic:
         made.quic_options.SetInParent()
     return made
+
+
+def _clusters(row: Listener) -> set[str]:
+    streams = (one.action.route for one in row.chains if isinstance(one.action, StreamChain) and one.action.route)
+    return {share.cluster for route in streams for share in route.backends}
 
 
 def _datagrams(row: Listener) -> Any:

@@ -31,6 +31,31 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
 
 
+class Host(msgspec.Struct, frozen=True, order=True):
+    """A domain of a port of a Gateway: what routes share, or have one after the other.
+
+    Attributes:
+        listener: hostname of the listener; empty for HTTP, where those of a port share one route table.
+        domain: a hostname, a wildcard or `*`.
+
+    """
+
+    port: GatewayPort
+    listener: str
+    domain: str
+
+    @property
+    def gateway(self) -> NamespacedName:
+        """Return the Gateway."""
+        return NamespacedName(self.port.namespace, self.port.gateway)
+
+    @property
+    def table(self) -> str:
+        """Return the name of the route table, of HTTP and HTTPS."""
+        port = f"{self.port.namespace}:{self.port.gateway}:{self.port.port}"
+        return f"{port}:{self.listener}" if self.listener else port
+
+
 class ListenerState(msgspec.Struct, frozen=True):
     """One listener.
 
@@ -93,8 +118,11 @@ class ListenerState(msgspec.Struct, frozen=True):
     @property
     def table(self) -> str:
         """Return the name of its route table: one a port for HTTP, its own for HTTPS; empty for other protocols."""
-        port = f"{self.gateway.namespace}:{self.gateway.name}:{self.port}"
-        return {"HTTP": port, "HTTPS": f"{port}:{self.hostname}"}.get(self.protocol, "")
+        return self.host(self.hostname).table if self.protocol in ("HTTP", "HTTPS") else ""
+
+    def host(self, domain: str) -> Host:
+        """Return what the routes of a domain are found by."""
+        return Host(self.gateway_port, "" if self.protocol == "HTTP" else self.hostname, domain)
 
     @property
     def chain(self) -> str:

@@ -26,7 +26,7 @@ States = Callable[[NamespacedName], tuple[ListenerState, ...]]
 
 
 class AttachedListener(msgspec.Struct, frozen=True):
-    """A listener with the domains that the route has there; none for streams, or where others fit them better."""
+    """A listener with the domains that the route has there; none where other listeners fit them better."""
 
     state: ListenerState
     domains: tuple[str, ...] = ()
@@ -98,8 +98,8 @@ def _attachment(
 def _attached(
     state: ListenerState, states: tuple[ListenerState, ...], hostnames: tuple[str, ...]
 ) -> AttachedListener | None:
-    if state.protocol not in {"HTTP", "HTTPS"}:
-        return AttachedListener(state)
+    if state.protocol in ("TCP", "UDP"):
+        return AttachedListener(state, (ANY,))
     port = [one for one in states if one.gateway_port == state.gateway_port and one.is_accepted]
     wanted = hostnames or (ANY,)
     if all(intersection(state.hostname, one.lower()) is None for one in wanted):

@@ -78,7 +78,8 @@ def resolve(
 
 def _encrypted(cluster: Cluster, service: Service, field: str, objects: Objects) -> Cluster | Unresolved:
     """Return the cluster with the TLS of its BackendTLSPolicy; a policy that is not valid lets no request through."""
-    port = next(one for one in service.spec.ports if one.port == cluster.port.port)
+    wanted = (cluster.port.port, cluster.port.protocol)
+    port = next(one for one in service.spec.ports if (one.port, one.protocol) == wanted)
     policy = policy_for(service.key, port.name, objects)
     if policy is None and (port.app_protocol or "").lower() in ENCRYPTED_PROTOCOLS:
         text = f"port {port.port} of Service {service.key} has appProtocol {port.app_protocol}"
@@ -99,18 +100,20 @@ def _port(
             "is of type ExternalName, which could lead anywhere: refer to a Service with a selector or EndpointSlices"
         )
         return Unresolved("BackendNotFound", f"{field}: Service {key} {text}")
-    ports_of = [one for one in service.spec.ports if stream is None or one.protocol == STREAM_PROTOCOLS[stream]]
-    found = next((one for one in ports_of if one.port == port), None)
+    wanted = STREAM_PROTOCOLS[stream] if stream is not None else "TCP"
+    ports_of = [one for one in service.spec.ports if stream is None or one.protocol == wanted]
+    same = [one for one in ports_of if one.port == port]  # TCP and UDP may have one number
+    found = next((one for one in same if one.protocol == wanted), same[0] if same else None)
     if found is None:
         ports = ", ".join(str(one.port) for one in ports_of) or "none"
         return Unresolved("BackendNotFound", f"{field}.port: Service {key} has no port {port}: its ports are {ports}")
     if stream is not None:
-        return Cluster(ServicePort(key.namespace, key.name, found.port), stream)
+        return Cluster(ServicePort(key.namespace, key.name, found.port, found.protocol), stream)
     protocol = (found.app_protocol or "").lower()
-    protocols, wanted = _BY_KIND[kind]
+    protocols, names = _BY_KIND[kind]
     transport = protocols.get(protocol) if found.protocol == "TCP" else None
     if transport is None:
         text = f"port {port} of Service {key} has protocol {found.protocol}, appProtocol {protocol or 'none'}"
-        remedy = f"needs TCP and appProtocol http, {wanted} for this kind of route"
+        remedy = f"needs TCP and appProtocol http, {names} for this kind of route"
         return Unresolved("UnsupportedProtocol", f"{field}: {text}: {remedy}")
     return Cluster(ServicePort(key.namespace, key.name, found.port), transport)

@@ -36,5 +36,5 @@ def base_domains(listener: ListenerState, port: Iterable[ListenerState]) -> Mapp
     """
     if listener.protocol == "HTTP":
         return {one.hostname: False for one in port if one.protocol == "HTTP"}
-    others = {one.hostname: True for one in port if one.protocol == "HTTPS"}
+    others = {one.hostname: True for one in port if one.protocol in ("HTTPS", "TLS")}
     return {**others, listener.hostname: False}

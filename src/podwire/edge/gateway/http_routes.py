@@ -33,21 +33,22 @@ from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.model import filters as model
 from podwire.edge.model.backends import Cluster, Transport, WeightedBackend
 from podwire.edge.model.matches import Match, PathType, ValueType
-from podwire.edge.model.routes import Forward, RedirectTo, Route, RouteName
+from podwire.edge.model.routes import Forward, RedirectTo, Route, RouteName, StreamRoute
 
 _BACKOFF = 0.025
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """An HTTPRoute or GRPCRoute in the terms of the model.
+    """A route of any kind in the terms of the model.
 
     Attributes:
-        routes: in the order of the rules and their matches.
+        routes: of an HTTPRoute or GRPCRoute, in the order of the rules and their matches.
         clusters: those that the routes lead to.
         unresolved: references that lead nowhere, in the order of the rules.
         unsupported: why the route is not accepted, whatever its parents; it has no routes then.
         unsupported_reason: the reason of that.
         dropped: why some rules are left out, while others are served: the message of PartiallyInvalid.
+        stream: of a TLSRoute, TCPRoute or UDPRoute, which has nothing else but clusters and unresolved references.
 
     """
 
@@ -57,6 +58,7 @@ class Translated(msgspec.Struct, frozen=True):
     unsupported: str = ""
     unsupported_reason: str = ""
     dropped: str = ""
+    stream: StreamRoute | None = None
 
 
 def translated(route: HTTPRoute, objects: Objects) -> Translated:

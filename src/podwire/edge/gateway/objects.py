@@ -3,7 +3,7 @@
 `put` and `remove` return the owners to derive again, by these rules:
 
 - a GatewayClass: itself and its Gateways;
-- a Gateway or ListenerSet: itself, the Gateway, its sets, the routes of all of them, and the class;
+- a Gateway or ListenerSet: itself, the Gateway, its sets, and the class; routes follow where listeners differ;
 - a route: itself, and the policies of its backends. Its parents' counts of routes follow from its own derivation;
 - a ReferenceGrant: Gateways (of sets too) and routes that refer into its namespace;
 - a Secret or ConfigMap: the classes, Gateways and policies that refer to it, and the Services and routes behind those;
@@ -27,10 +27,12 @@ from podwire.edge.gateway.owners import AnyPolicy, AnyRoute, Owner, owner
 from podwire.kube.core import ConfigMap, Namespace, Secret
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.gateway_api import CONTROLLER_NAME
-from podwire.kube.meta import NamespacedName, Object
+from podwire.kube.meta import NamespacedName, Object, ObjectMeta
 from podwire.kube.services import Service
 
 ROUTES = ("GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
+_WITH_STATUS = frozenset((*ROUTES, "BackendTLSPolicy", "Gateway", "GatewayClass", "ListenerSet"))
+"""Kinds whose status this controller writes."""
 _CONTENTS = ("ConfigMap", "Secret")
 
 
@@ -69,7 +71,8 @@ class Objects:
     def put(self, kind: str, value: Object) -> tuple[Owner, ...]:
         """Add or replace an object of a kind, such as `Gateway`; return the owners to derive again.
 
-        Raises KeyError for a kind that the translation does not read.
+        There are none where a status has changed that this controller writes. Raises KeyError for a kind that the
+        translation does not read.
         """
         return self._change(owner(kind, value.key), value)
 
@@ -138,6 +141,9 @@ class Objects:
         if changed.kind == "Namespace" and old and value and old.metadata.labels == value.metadata.labels:
             self.namespaces[changed.key] = value
             return ()
+        if changed.kind in _WITH_STATUS and _is_same(old, value):
+            self._set(changed, value)
+            return ()
         before = self._affected(changed)
         self._set(changed, value)
         needed = tuple(needs.of_object(changed.kind, value)) if value else ()
@@ -185,16 +191,14 @@ class Objects:
             yield from (one for one in self._needs.owners(needs.of("Service", key)) if one.kind == "BackendTLSPolicy")
 
     def _of_gateway(self, changed: Owner) -> set[Owner]:
-        """The Gateway (of a ListenerSet: its parent), its class, its sets, and the routes of them all."""
+        """The Gateway (of a ListenerSet: its parent), its class, and its sets."""
         affected = {changed}
         for gateway in [changed] if changed.kind == "Gateway" else self._gateways([changed]):
             affected.add(gateway)
             if found := self.gateways.get(gateway.key):
                 affected.add(Owner("GatewayClass", "", found.spec.gateway_class_name))
-            affected.update(self._needs.owners(needs.of("Gateway", gateway.key)))
-        for one in tuple(affected):
-            if one.kind == "ListenerSet":
-                affected.update(self._needs.owners(needs.of("ListenerSet", one.key)))
+            sets = self._needs.owners(needs.of("Gateway", gateway.key))
+            affected.update(one for one in sets if one.kind == "ListenerSet")
         return affected
 
     def _of_content(self, changed: Owner) -> set[Owner]:
@@ -231,3 +235,22 @@ class Objects:
             elif one.kind == "ListenerSet" and (value := self.listener_sets.get(one.key)):
                 found.add(owner("Gateway", value.spec.parent_ref.key(one.namespace)))
         return found
+
+
+def _is_same(old: Any, value: Any) -> bool:
+    """Whether both are there, and differ by their status or by managed fields at most."""
+    if old is None or value is None:
+        return False
+    return bool(old.spec == value.spec and _meaning(old.metadata) == _meaning(value.metadata))
+
+
+def _meaning(metadata: ObjectMeta) -> object:
+    """Return what of the metadata the translation or a status depends on."""
+    return (
+        metadata.uid,
+        metadata.generation,
+        metadata.creation_timestamp,
+        metadata.deletion_timestamp,
+        metadata.labels,
+        metadata.annotations,
+    )

@@ -5,10 +5,9 @@ Source: gateway-api v1.6.3 `apis/v1/{tls,tcp,udp}route_types.go`.
 
 from __future__ import annotations
 
-import msgspec
-
 from podwire.edge.gateway.backends import Unresolved, resolve
 from podwire.edge.gateway.grants import Referrer
+from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.kinds.stream_routes import StreamRoute
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.model import routes as model
@@ -19,16 +18,8 @@ TRANSPORTS = {"TLSRoute": Transport.TCP, "TCPRoute": Transport.TCP, "UDPRoute": 
 """What the proxy speaks to a backend by the kind of the route."""
 
 
-class TranslatedStream(msgspec.Struct, frozen=True):
-    """A route of connections or datagrams, the clusters that it leads to, and what is not resolved."""
-
-    route: model.StreamRoute
-    clusters: tuple[Cluster, ...] = ()
-    unresolved: tuple[Unresolved, ...] = ()
-
-
-def translated(kind: str, route: StreamRoute, objects: Objects) -> TranslatedStream:
-    """Return the route of the model; the API allows one rule. `kind` is TLSRoute, TCPRoute or UDPRoute."""
+def translated(kind: str, route: StreamRoute, objects: Objects) -> Translated:
+    """Return the route's part of the model; the API allows one rule. `kind` is TLSRoute, TCPRoute or UDPRoute."""
     key, referrer = route.key, Referrer(kind, route.metadata.namespace)
     backends: list[WeightedBackend] = []
     clusters: dict[str, Cluster] = {}
@@ -43,4 +34,5 @@ def translated(kind: str, route: StreamRoute, objects: Objects) -> TranslatedStr
                 clusters[found.name] = found
                 backends.append(WeightedBackend(found.name, one.weight))
     name = RouteName(kind, key.namespace, key.name)
-    return TranslatedStream(model.StreamRoute(name, tuple(backends)), tuple(clusters.values()), tuple(unresolved))
+    stream = model.StreamRoute(name, tuple(backends))
+    return Translated(stream=stream, clusters=tuple(clusters.values()), unresolved=tuple(unresolved))

@@ -22,12 +22,12 @@ def virtual_host(
 ) -> VirtualHost:
     """Return the virtual host with the routes of all objects."""
     found = [
-        (precedence(route.match), age, route.name.rule, route.name.match, route)
+        (precedence(route.match), age, route.name.kind, route.name.rule, route.name.match, route)
         for age, routes in shares
         for route in routes
     ]
-    found.sort(key=lambda one: one[:4])
-    return VirtualHost(table, domain, tuple(one[4] for one in found), misdirected=misdirected and not found)
+    found.sort(key=lambda one: one[:5])
+    return VirtualHost(table, domain, tuple(one[5] for one in found), misdirected=misdirected and not found)
 
 
 def precedence(match: Match) -> Any:

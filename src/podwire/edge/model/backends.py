@@ -20,14 +20,15 @@ class Transport(enum.StrEnum):
 
 
 class ServicePort(msgspec.Struct, frozen=True, order=True):
-    """A port of a Service: its endpoints are one EDS resource, whatever leads to them."""
+    """A port of a Service: its endpoints are one EDS resource, whatever leads to them. `protocol` is TCP or UDP."""
 
     namespace: str
     service: str
     port: int
+    protocol: str = "TCP"
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}:{self.port}"
+        return f"{self.namespace}/{self.service}:{self.port}/{self.protocol}"
 
 
 class Endpoint(msgspec.Struct, frozen=True, order=True):

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from podwire.edge.gateway import serving
-from podwire.edge.gateway.attached_listeners import ListenerState
+from podwire.edge.gateway import port_listeners, serving
+from podwire.edge.gateway.attached_listeners import Host, ListenerState
 from podwire.edge.gateway.attachment import Attachment, attachments
 from podwire.edge.gateway.backend_identity import with_identity
 from podwire.edge.gateway.gateway_secrets import identity_of
@@ -21,7 +21,6 @@ from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.edge.gateway.listeners import listener_states
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
-from podwire.edge.gateway.serving import Host
 from podwire.edge.model import choice
 from podwire.edge.model.backends import Cluster
 from podwire.edge.model.choice import Tried
@@ -87,7 +86,7 @@ def served(gateway: Gateway, objects: Objects) -> Served:
         found = tuple(one for one in every if one.gateway == gateway.key)
         if found:
             attached[owner] = found
-            rules[owner] = with_identity(serving.translated(route, objects), identity)
+            rules[owner] = with_identity(serving.translated(owner.kind, route, objects), identity)
             for host in serving.hosts_of(found):
                 shares.setdefault(host, []).append((route, rules[owner]))
     bases = serving.bases(states)
@@ -95,7 +94,8 @@ def served(gateway: Gateway, objects: Objects) -> Served:
         host: serving.virtual_host(host, shares.get(host, ()), misdirected=bases.get(host, False))
         for host in {*bases, *shares}
     }
-    return Served(gateway, states, tuple(serving.listener_rows(states, lambda _: 0)), hosts, attached, rules)
+    ports = tuple(port_listeners.listener_rows(serving.http_listeners(states), lambda _: 0))
+    return Served(gateway, states, ports, hosts, attached, rules)
 
 
 def passage(question: Question, gateway: Served) -> Passage:
