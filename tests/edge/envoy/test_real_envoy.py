@@ -55,6 +55,8 @@ from tests.edge.xds.real_envoy import Envoy, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOP = Cluster(ServicePort("shop", "web", 80), Transport.HTTP1)
+HALF = Cluster(ServicePort("shop", "half", 80), Transport.HTTP1)
+"""Its second endpoint refuses connections."""
 NAME = RouteName("HTTPRoute", "shop", "web")
 
 
@@ -93,6 +95,9 @@ ROUTES = (
     route("/slow", forward(timeouts=Timeouts(request=0.2))),
     route("/slow-try", forward(timeouts=Timeouts(backend=0.2))),
     route("/tried", forward(retry=Retry(2, (500,), 0.001), mirrors=(Mirror(SHOP.name, 1, 4),))),
+    route("/half", forward(WeightedBackend(HALF.name))),
+    route("/half-timed", forward(WeightedBackend(HALF.name), timeouts=Timeouts(backend=5))),
+    route("/half-once", forward(WeightedBackend(HALF.name), retry=Retry(1, (500,), 0.001))),
     route("/session", forward(session=SessionPersistence("Cookie", "s", 60))),
     route("/guarded", forward(), auth=ExternalAuth(SHOP.name, "HTTP", "/check", ("x-sent",), ("x-user",))),
     route("/guarded-answer", Answer(200, "secret"), auth=ExternalAuth(SHOP.name, "HTTP", "/check")),
@@ -133,7 +138,8 @@ def wanted(folder: Path, authority: Authority) -> list[Resource]:
         msgspec.structs.replace(SHOP, tls=BackendTls("shop.test", version="2")),
     )
     found = Endpoints(SHOP.port, (Endpoint("127.0.0.1", 1),))
-    everything: list[rows.Row] = [pair, bundle, *clusters, found, *listeners, *HOSTS]
+    half = Endpoints(HALF.port, (Endpoint("127.0.0.1", 1), Endpoint("127.0.0.1", 2)))
+    everything: list[rows.Row] = [pair, bundle, *clusters, HALF, found, half, *listeners, *HOSTS]
     return [moved(one, folder) for row in everything for one in rows.resources(row)]
 
 
@@ -340,3 +346,9 @@ async def test_what_a_client_forges_does_not_reach_the_backend(edge: Edge) -> No
     assert "forged" not in text
     assert (await edge.get("/plain", "x_under: 1"))[0] == 400
     assert (await edge.get("/plain%2fb"))[0] == 307
+
+
+async def test_a_request_that_no_backend_has_seen_is_tried_at_another_endpoint(edge: Edge) -> None:
+    for path in ("/half", "/half-timed"):
+        assert {(await edge.get(path, method="POST"))[0] for _ in range(25)} == {200}
+    assert 503 in {(await edge.get("/half-once"))[0] for _ in range(25)}, "a route with its own retries has no others"

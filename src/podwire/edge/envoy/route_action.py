@@ -8,10 +8,10 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.type.v3 import percent_pb2
 
-from podwire.edge.envoy import headers, path_rewrite
+from podwire.edge.envoy import headers, path_rewrite, retries
 from podwire.edge.envoy.message import INVALID_CLUSTER, duration
 from podwire.edge.model.backends import WeightedBackend
-from podwire.edge.model.filters import HeaderChanges, Mirror, Redirect, Retry, Rewrite, Timeouts
+from podwire.edge.model.filters import HeaderChanges, Mirror, Redirect, Rewrite
 from podwire.edge.model.matches import Match
 from podwire.edge.model.routes import Answer, Forward
 
@@ -26,9 +26,6 @@ _STATUS = {
 }
 _USUAL_PORTS = {"http": (80,), "https": (443,), "": (80, 443)}
 _MILLION = 1_000_000
-_MOST_BACKOFFS = 10
-_ON_CONNECTION_ERROR = ("connect-failure", "refused-stream", "reset-before-request")
-_GATEWAY_TIMEOUT = 504
 
 
 def forward(action: Forward, match: Match, changes: HeaderChanges) -> dict[str, Any]:
@@ -46,7 +43,7 @@ def forward(action: Forward, match: Match, changes: HeaderChanges) -> dict[str, 
         **_clusters(shares),
         **_rewrite(action.rewrite, match, headers.host(changes)),
     )
-    if policy := _retries(action.retry, action.timeouts):
+    if policy := retries.of_route(action.retry, action.timeouts):
         made.retry_policy.CopyFrom(policy)
     if not action.is_websocket:
         made.upgrade_configs.append(_ACTION.UpgradeConfig(upgrade_type="websocket", enabled={"value": False}))
@@ -121,25 +118,4 @@ def _mirror(mirror: Mirror) -> Any:
     made.runtime_fraction.default_value.CopyFrom(
         percent_pb2.FractionalPercent(numerator=share, denominator=percent_pb2.FractionalPercent.MILLION)
     )
-    return made
-
-
-def _retries(retry: Retry | None, timeouts: Timeouts) -> Any:
-    """Return the policy of further tries, which holds the limit of one try too; None: neither is given."""
-    if retry is None and not timeouts.backend:
-        return None
-    made = route_components_pb2.RetryPolicy()
-    made.num_retries.value = 0
-    if timeouts.backend:
-        made.per_try_timeout.CopyFrom(duration(timeouts.backend))
-    if retry:
-        conditions = ["retriable-status-codes", *(_ON_CONNECTION_ERROR if retry.on_connection_error else ())]
-        if _GATEWAY_TIMEOUT in retry.codes and timeouts.backend:
-            conditions.append("reset")  # a try that is over its limit is no response with a status
-        made.retry_on = ",".join(conditions)
-        made.num_retries.value = retry.attempts
-        made.retriable_status_codes.extend(retry.codes)
-        least = max(retry.backoff, 0.001)
-        made.retry_back_off.base_interval.CopyFrom(duration(least))
-        made.retry_back_off.max_interval.CopyFrom(duration(least * _MOST_BACKOFFS))
     return made
