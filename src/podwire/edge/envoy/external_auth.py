@@ -1,67 +1,65 @@
-"""Authorization of requests by a service (GEP-1494): off in a listener, on in the routes that have it.
+"""Authorization of requests by a service (GEP-1494): nothing in a listener, a whole filter in the routes that have it.
 
-Envoy chooses the headers that are sent by filter and not by route, so there are three filters: over gRPC all headers
-are sent; over HTTP method, path, Host and Authorization, and all headers where a route names further ones.
+Envoy's own settings by route have no lists of headers, so a route has its filter inside a composite filter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from envoy.config.core.v3 import grpc_service_pb2, http_uri_pb2
+from envoy.config.core.v3 import extension_pb2, grpc_service_pb2, http_uri_pb2
+from envoy.extensions.common.matching.v3 import extension_matcher_pb2
+from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from envoy.type.v3 import http_status_pb2
+from xds.core.v3 import extension_pb2 as xds_extension_pb2
+from xds.type.matcher.v3 import matcher_pb2
 
-from podwire.edge.envoy.message import INVALID_CLUSTER, duration, packed
+from podwire.edge.envoy.message import duration, packed
 from podwire.edge.model.filters import ExternalAuth
 
-GRPC_FILTER = "podwire.ext_authz.grpc"
-HTTP_FILTER = "podwire.ext_authz.http"
-HTTP_HEADERS_FILTER = "podwire.ext_authz.http_headers"
-_HOP_BY_HOP = ("connection", "content-length", "keep-alive", "te", "transfer-encoding", "upgrade")
+FILTER = "podwire.ext_authz"
+FRAMING = ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+"""Of one connection or message (RFC 9110, 7.6.1): never copied to another one."""
 SECONDS = 10.0
 """Until a service that does not respond has failed: the request is refused then."""
+_Matcher = matcher_pb2.Matcher
 
 
 def filters() -> list[Any]:
-    """Return the filters of a listener. A service that fails refuses the request by 500."""
-    http = _http(ExternalAuth(INVALID_CLUSTER, "HTTP"))
-    everything = string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=".*"))
-    return [
-        _filter(GRPC_FILTER, grpc_service=_grpc(INVALID_CLUSTER)),
-        _filter(HTTP_FILTER, http_service=http),
-        _filter(
-            HTTP_HEADERS_FILTER,
-            http_service=http,
-            allowed_headers=string_pb2.ListStringMatcher(patterns=[everything]),
-            disallowed_headers=_names(_HOP_BY_HOP),
-        ),
-    ]
+    """Return the filter of a listener: routes have what it does."""
+    composite = extension_pb2.TypedExtensionConfig(name=FILTER, typed_config=packed(composite_pb2.Composite()))
+    made = extension_matcher_pb2.ExtensionWithMatcher(extension_config=composite, xds_matcher=_Matcher())
+    return [http_connection_manager_pb2.HttpFilter(name=FILTER, typed_config=packed(made))]
 
 
 def per_route(auth: ExternalAuth) -> tuple[str, Any]:
-    """Return the name of the filter and its configuration for a route."""
-    settings = ext_authz_pb2.CheckSettings()
-    name = HTTP_HEADERS_FILTER if auth.request_headers else HTTP_FILTER
-    if auth.protocol == "GRPC":
-        name = GRPC_FILTER
-        settings.grpc_service.CopyFrom(_grpc(auth.cluster))
-    else:
-        settings.http_service.CopyFrom(_http(auth))
-    if auth.max_body:
-        settings.with_request_body.CopyFrom(ext_authz_pb2.BufferSettings(max_request_bytes=auth.max_body))
-    return name, ext_authz_pb2.ExtAuthzPerRoute(check_settings=settings)
+    """Return the name of the filter and its configuration for a route. A service that fails refuses by 500."""
+    own = extension_pb2.TypedExtensionConfig(name="envoy.filters.http.ext_authz", typed_config=packed(_filter(auth)))
+    action = composite_pb2.ExecuteFilterAction(typed_config=own)
+    whole = xds_extension_pb2.TypedExtensionConfig(name="composite-action", typed_config=packed(action))
+    matcher = _Matcher(on_no_match=_Matcher.OnMatch(action=whole))
+    return FILTER, extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher)
 
 
-def _filter(name: str, **service: Any) -> Any:
-    message = ext_authz_pb2.ExtAuthz(
+def _filter(auth: ExternalAuth) -> Any:
+    made = ext_authz_pb2.ExtAuthz(
         transport_api_version="V3",
         status_on_error=http_status_pb2.HttpStatus(code=http_status_pb2.InternalServerError),
-        **service,
+        disallowed_headers=_names(FRAMING),
     )
-    return http_connection_manager_pb2.HttpFilter(name=name, typed_config=packed(message), disabled=True)
+    if auth.protocol == "GRPC":
+        made.grpc_service.CopyFrom(_grpc(auth.cluster))
+    else:
+        made.http_service.CopyFrom(_http(auth))
+    if auth.request_headers:
+        made.allowed_headers.CopyFrom(_names(auth.request_headers))
+    if auth.max_body:
+        made.with_request_body.CopyFrom(ext_authz_pb2.BufferSettings(max_request_bytes=auth.max_body))
+    return made
 
 
 def _grpc(cluster: str) -> Any:
@@ -70,14 +68,32 @@ def _grpc(cluster: str) -> Any:
 
 
 def _http(auth: ExternalAuth) -> Any:
+    """Return the service over HTTP. Without list all headers of its response are added, but none of framing or Host."""
     uri = http_uri_pb2.HttpUri(uri="http://authorization", cluster=auth.cluster, timeout=duration(SECONDS))
     made = ext_authz_pb2.HttpService(server_uri=uri, path_prefix=auth.path.rstrip("/"))
     if auth.response_headers:
-        made.authorization_response.allowed_upstream_headers.CopyFrom(_names(auth.response_headers))
+        added = _names(one for one in auth.response_headers if one.lower() not in FRAMING)
+    else:
+        expressions = [regex_pb2.RegexMatcher(regex=one) for one in all_but((*FRAMING, "host"))]
+        added = string_pb2.ListStringMatcher(patterns=[string_pb2.StringMatcher(safe_regex=one) for one in expressions])
+    made.authorization_response.allowed_upstream_headers.CopyFrom(added)
     return made
 
 
-def _names(names: tuple[str, ...]) -> Any:
+def all_but(words: Collection[str]) -> tuple[str, ...]:
+    """Return expressions of which one matches each name of a header but these.
+
+    RE2 has no exclusion, and Envoy bounds the size of one expression: so one for each way to differ from a word.
+    """
+    found = []
+    for start in sorted({word[:length] for word in words for length in range(len(word) + 1)}):
+        others = "".join(sorted({one[len(start)] for one in words if one.startswith(start) and one != start}))
+        further = f"[^:{others}].*"
+        found.append(f"{start}{further}" if start in words or not start else f"{start}({further})?")
+    return tuple(found)
+
+
+def _names(names: Iterable[str]) -> Any:
     return string_pb2.ListStringMatcher(
         patterns=[string_pb2.StringMatcher(exact=one, ignore_case=True) for one in names]
     )
