@@ -17,13 +17,13 @@ from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
 from podwire.edge.xds.proxy import Proxies, Report
 from podwire.kube.client import ApiError
 from podwire.kube.gateway_api import CONTROLLER_NAME, EXPERIMENTAL_GROUP, PROXIES
-from podwire.kube.kinds import PODS, SERVICES, Kind
+from podwire.kube.kinds import CONFIG_MAPS, PODS, SERVICES, Kind
 from podwire.kube.meta import NamespacedName
 from tests.edge.xds.fake_envoy import FakeEnvoy
 from tests.kube.fake_api import FakeApi, parse
 
 CLASS, NAMESPACE, NODE = "edge", "shop", "envoy-1"
-OF_KIND = {one.kind: one for one in (*KINDS, SERVICES)}
+OF_KIND = {one.kind: one for one in (*KINDS, SERVICES, CONFIG_MAPS)}
 
 
 class GatewayApi(FakeApi):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from podwire.edge.controller.fleet import name_of
+import pytest
+
+from podwire.edge.controller import gateway_fronts, unused_proxies
+from podwire.edge.controller.fleet import PROXY_LABEL, name_of
 from podwire.edge.gateway.kinds.gateway import GATEWAYS
 from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
-from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES
+from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
 from tests.edge.controller.fake_gateway_api import CLASS, NAMESPACE, GatewayApi, add_envoy, at_work
+from tests.edge.xds.real_envoy import until
 
 SERVICE = f"gw-{CLASS}"
 HTTP = {"name": "http", "port": 80, "protocol": "HTTP"}
@@ -161,6 +165,54 @@ async def test_a_policy_names_the_gateways_whose_routes_lead_to_its_target() -> 
         await api.until(lambda: ancestors() == ["gw"], 30)
         route(api, "gw", service="apart")
         await api.until(lambda: ancestors() == [], 30)
+
+
+async def test_ports_of_removed_listeners_and_gateways_are_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_fronts, "RELEASE_SECONDS", 0.01)
+    api = GatewayApi()
+    async with at_work(api) as loop:
+        add_envoy(api)
+        gateway(api, listeners=[HTTP, {"name": "more", "port": 81, "protocol": "HTTP"}])
+        key = NamespacedName(NAMESPACE, "gw")
+
+        def ports() -> set[int]:
+            return {one.port for one in loop.ports(CLASS).of_gateway(key)}
+
+        await api.until(lambda: ports() == {80, 81}, 30)
+        gateway(api)
+        await api.until(lambda: ports() == {80}, 30)
+        api.remove(GATEWAYS, key)
+        await until(lambda: not ports(), "no port is used")
+
+
+async def test_envoys_of_no_gateway_end_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unused_proxies, "UNUSED_SECONDS", 0.05)
+    api = GatewayApi()
+    ingress = name_of("podwire-ingress")
+    async with at_work(api):
+        api.put(DEPLOYMENTS, ingress.name, ingress.namespace, metadata={"labels": {PROXY_LABEL: "podwire-ingress"}})
+        gateway(api)
+        gateway(api, "other")
+        await api.until(lambda: name_of(CLASS) in api.objects.get(DEPLOYMENTS.resource, {}), 30)
+        api.remove(GATEWAYS, NamespacedName(NAMESPACE, "gw"))
+        api.remove(GATEWAYS, NamespacedName(NAMESPACE, "other"))
+        await api.until(lambda: name_of(CLASS) not in api.objects[DEPLOYMENTS.resource], 30)
+        await api.until(lambda: name_of(CLASS) not in api.objects[SECRETS.resource], 30)
+        assert ingress in api.objects[DEPLOYMENTS.resource]
+
+
+async def test_parameters_decide_the_traffic_policy_of_the_service() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        await api.until(lambda: bool(api.found("Service", SERVICE)), 30)
+        assert api.found("Service", SERVICE)["spec"]["externalTrafficPolicy"] == "Cluster"
+        api.user("ConfigMap", "local", data={"external-traffic-policy": "Local", "replicas": "2"})
+        gateway(api, infrastructure={"parametersRef": {"group": "", "kind": "ConfigMap", "name": "local"}})
+        await api.until(lambda: api.found("Service", SERVICE)["spec"]["externalTrafficPolicy"] == "Local", 30)
+        own = [one for one in api.all(DEPLOYMENTS) if one["spec"]["replicas"] == 2]
+        assert len(own) == 1
+        assert own[0]["metadata"]["name"] != name_of(CLASS).name
 
 
 async def test_a_class_has_the_features_of_its_channel() -> None:

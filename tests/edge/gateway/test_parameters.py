@@ -8,6 +8,7 @@ import pytest
 from podwire.edge.gateway.parameters import ParameterError, Parameters, parse
 from podwire.edge.model.listeners import LogFormat, ProxyOptions
 from podwire.edge.model.tracing import Collector, CollectorKind, Tracing
+from podwire.kube.backend_choice import TrafficPolicy
 
 OTLP = Collector(CollectorKind.OTLP, "collector.tracing.svc", 4317)
 
@@ -18,6 +19,7 @@ OTLP = Collector(CollectorKind.OTLP, "collector.tracing.svc", 4317)
         ({}, Parameters()),
         ({"replicas": "3"}, Parameters(replicas=3)),
         ({"connections": " 5000\n"}, Parameters(connections=5000)),
+        ({"external-traffic-policy": "Local"}, Parameters(external_traffic_policy=TrafficPolicy.LOCAL)),
         ({"cpu": "500m"}, Parameters(cpu="500m")),
         ({"memory": "128Mi", "memory-limit": "1Gi"}, Parameters(memory="128Mi", memory_limit="1Gi")),
     ],
@@ -55,6 +57,7 @@ def test_settings_of_the_listeners(data: dict[str, str], expected: ProxyOptions)
     ("key", "value"),
     [
         ("replica", "2"),
+        ("external-traffic-policy", "local"),
         ("Replicas", "2"),
         ("replicas", "0"),
         ("replicas", "-1"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from podwire.edge.controller import fleet
@@ -44,13 +43,17 @@ class Fleets:
         wanted = fleet.deployment(proxy, fleet.settings_of(self._settings, parameters))
         await self._owned.apply(DEPLOYMENTS, key, wanted, self._objects.deployments.get(key))
 
-    async def keep(self, wanted: Collection[str]) -> None:
-        """Delete the objects of all proxies of Gateways but these; their Envoys drain. Raises ApiError."""
-        for deployment in tuple(self._objects.deployments.values()):
-            proxy = deployment.metadata.labels.get(fleet.PROXY_LABEL, "")
-            if proxy not in wanted and not deployment.metadata.deletion_timestamp:
-                await self._owned.delete(DEPLOYMENTS, deployment)
-                await remove_client(self._client, proxy)
+    def proxies(self) -> frozenset[str]:
+        """Return the proxies of Gateways that have a Deployment."""
+        found = (one for one in self._objects.deployments.values() if not one.metadata.deletion_timestamp)
+        return frozenset(one.metadata.labels.get(fleet.PROXY_LABEL, "") for one in found) - {fleet.INGRESS}
+
+    async def remove(self, proxy: str) -> None:
+        """Delete the objects of a proxy; its Envoys drain. Raises ApiError."""
+        deployment = self._objects.deployments.get(fleet.name_of(proxy))
+        if deployment is not None:
+            await self._owned.delete(DEPLOYMENTS, deployment)
+        await remove_client(self._client, proxy)
 
 
 def has_ended(pod: Pod) -> bool:

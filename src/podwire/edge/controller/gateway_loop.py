@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from podwire.edge.controller.addresses import Addresses, owner_of
 from podwire.edge.controller.fleets import Fleets
 from podwire.edge.controller.gateway_fronts import GatewayFronts
-from podwire.edge.controller.leader import PROXY, ROUTE_KINDS, Leader
+from podwire.edge.controller.leader import ROUTE_KINDS, UNUSED, Leader
 from podwire.edge.controller.live_objects import LiveObjects
 from podwire.edge.controller.owned_objects import OwnedObjects
 from podwire.edge.controller.proxy_ports import ProxyPorts
 from podwire.edge.controller.translation import Translation
+from podwire.edge.gateway.gateway_proxy import proxy_name
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.xds.resource import VIRTUAL_HOST
 from podwire.kube.work_queue import WorkQueue
@@ -39,17 +40,23 @@ class GatewayLoop:
         self.live = LiveObjects(client, self._touch, self._written, self._fleet_changed)
         self._objects = self.live.objects
         self._ports: dict[str, ProxyPorts] = defaultdict(ProxyPorts)
-        self._translation = Translation(self._objects, self._ports.__getitem__)
+        self._translation = Translation(self._objects, self.ports)
         self._proxies = proxies
         owned = OwnedObjects(client)
         self._addresses = Addresses(self.live, owned)
         fleets = Fleets(client, self.live, owned, settings)
-        fronts = GatewayFronts(self._translation, self._ports, fleets, self._addresses, self._touch)
+        fronts = GatewayFronts(
+            self._objects, self._translation, proxies, self._ports, fleets, self._addresses, self._touch
+        )
         self._leader = Leader(client, self.live, self._translation, proxies, fronts)
         self._dirty: set[Owner] = set()
         self._changed = asyncio.Event()
         self._queue: WorkQueue[Owner] | None = None
         self._identity: Identity | None = None
+
+    def ports(self, proxy: str) -> ProxyPorts:
+        """Return the ports of a proxy."""
+        return self._ports[proxy]
 
     async def follow(self) -> None:
         """Derive what changed and pass it to the proxies, until cancelled."""
@@ -76,8 +83,9 @@ class GatewayLoop:
             return
         hosts = {name.partition("/")[0] for kind, name in report.keys if kind == VIRTUAL_HOST}
         if report.envoys_changed or any(kind != VIRTUAL_HOST for kind, _ in report.keys):
-            for gateway in self._objects.gateways_of_class(report.proxy):
-                self._queue.add(owner("Gateway", gateway.key))
+            for gateway in self._objects.gateways.values():
+                if proxy_name(gateway) == report.proxy:
+                    self._queue.add(owner("Gateway", gateway.key))
         for table in hosts:
             self._queue.add(Owner("Gateway", *table.split(":")[:2]))
 
@@ -94,8 +102,7 @@ class GatewayLoop:
         if self._queue is not None:
             for gateway in self._objects.gateways.values():
                 self._queue.add(owner("Gateway", gateway.key))
-            for name in {one.spec.gateway_class_name for one in self._objects.gateways.values()}:
-                self._queue.add(Owner(PROXY, "", name))
+            self._queue.add(UNUSED)
 
     def _derive(self) -> None:
         dirty, self._dirty = self._dirty, set()
@@ -111,6 +118,8 @@ class GatewayLoop:
         if self._queue is not None:
             for one in changes.owners | self._policies(changes.owners):
                 self._queue.add(one)
+            if any(one.kind in {"Gateway", "GatewayClass"} for one in dirty):
+                self._queue.add(UNUSED)
 
     def _policies(self, owners: Iterable[Owner]) -> set[Owner]:
         """Return the policies of the backends of these routes: their status names the routes' Gateways."""
@@ -137,11 +146,12 @@ class GatewayLoop:
             if gateway is None or not self._objects.is_ours(gateway):
                 continue
             if service is not None:
-                self._ports[gateway.spec.gateway_class_name].restore(gateway.key, service)
+                self._ports[proxy_name(gateway)].restore(gateway.key, service)
             changed.add(owner("Gateway", gateway.key))
         return changed
 
     def _all_owners(self) -> Iterable[Owner]:
+        yield UNUSED
         yield from (owner("GatewayClass", key) for key in self._objects.gateway_classes)
         yield from (owner("Gateway", key) for key in self._objects.gateways)
         yield from tuple(self._objects.routes)
@@ -150,4 +160,6 @@ class GatewayLoop:
     async def _handle(self, key: Owner) -> None:
         assert self._identity is not None, "lead() is running"
         if key not in self._dirty:  # else what is derived is older than the object; it is queued again after that
-            await self._leader.handle(key, self._identity)
+            again = await self._leader.handle(key, self._identity)
+            if again is not None and self._queue is not None:
+                self._queue.add(key, again)

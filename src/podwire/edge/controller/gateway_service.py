@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from podwire.kube.backend_choice import TrafficPolicy
 from podwire.kube.core import Pod
 from podwire.kube.discovery import SERVICE_NAME_LABEL
 from podwire.kube.gateway_api import CONTROLLER_NAME, GROUP
@@ -37,6 +38,7 @@ class GatewayFront(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
+    external_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
 
 
 def name_of(front: GatewayFront) -> NamespacedName:
@@ -57,7 +59,7 @@ def service(front: GatewayFront) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "type": "LoadBalancer",
         "allocateLoadBalancerNodePorts": False,
-        "externalTrafficPolicy": "Cluster",
+        "externalTrafficPolicy": str(front.external_traffic_policy),
         "ports": ports,
     }
     metadata = _metadata(front, name_of(front).name, {})

@@ -15,7 +15,7 @@ from podwire.edge.gateway.class_status import class_status
 from podwire.edge.gateway.conditions import condition
 from podwire.edge.gateway.features import supported
 from podwire.edge.gateway.gateway_problems import gateway_problems
-from podwire.edge.gateway.gateway_proxy import class_problem
+from podwire.edge.gateway.gateway_proxy import class_problem, proxy_name
 from podwire.edge.gateway.gateway_status import gateway_status
 from podwire.edge.gateway.kinds.all_kinds import ROUTES
 from podwire.edge.gateway.kinds.backend_tls_policy import BACKEND_TLS_POLICIES, BackendTLSPolicy
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from podwire.kube.meta import NamespacedName
 
 ROUTE_KINDS: Mapping[str, Kind[Any]] = {one.kind: one for one in ROUTES}
-PROXY = "Proxy"
-"""Kind of the owners that are proxies."""
+UNUSED = Owner("Proxy", "", "")
+"""Stands for all proxies that no Gateway uses."""
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
@@ -66,21 +66,22 @@ class Leader:
         self._proxies = proxies
         self._fronts = fronts
 
-    async def handle(self, key: Owner, identity: Identity) -> None:
-        """Write what follows from an object, or from a proxy's pods. Raises ApiError."""
+    async def handle(self, key: Owner, identity: Identity) -> float | None:
+        """Write what follows from an object; return in how many seconds to call again, None: never. Raises ApiError."""
         match key.kind:
             case "GatewayClass":
                 await self._class(key)
             case "Gateway":
-                await self._gateway(key, identity)
+                return await self._gateway(key, identity)
             case "ListenerSet":
-                await self._parent(key, identity)
+                return await self._parent(key, identity)
             case "BackendTLSPolicy":
                 await self._policy(key)
             case _ if key.kind in ROUTE_KINDS:
                 await self._route(key)
-            case _ if key.kind == PROXY:
-                await self._fronts.provide_proxy(key.name, identity)
+            case _ if key == UNUSED:
+                return await self._fronts.remove_unused()
+        return None
 
     async def _write(self, kind: Kind[ObjectT], item: ObjectT, desired: Callable[[ObjectT], Mapping[str, Any]]) -> None:
         """Write a status that follows from this generation of the object; that of a newer one follows later."""
@@ -97,21 +98,23 @@ class Leader:
         problem = condition("Accepted", False, "InvalidParameters", message) if message else None
         await self._write(GATEWAY_CLASSES, item, lambda one: class_status(one, problem, features, now))
 
-    async def _parent(self, key: Owner, identity: Identity) -> None:
+    async def _parent(self, key: Owner, identity: Identity) -> float | None:
         """Write a Gateway with its ListenerSets; of a ListenerSet of no Gateway of this controller nothing."""
         item = self._objects.listener_sets.get(key.key)
-        if item is not None:
-            await self._gateway(owner("Gateway", item.spec.parent_ref.key(key.namespace)), identity)
+        if item is None:
+            return None
+        return await self._gateway(owner("Gateway", item.spec.parent_ref.key(key.namespace)), identity)
 
-    async def _gateway(self, key: Owner, identity: Identity) -> None:
+    async def _gateway(self, key: Owner, identity: Identity) -> float | None:
         item = self._objects.gateways.get(key.key)
-        if item is None or not self._objects.is_ours(item) or item.metadata.deletion_timestamp:
-            return
+        if item is None or not self._objects.is_ours(item):
+            return self._fronts.release(key.key)
+        if item.metadata.deletion_timestamp:
+            return None
         problems = gateway_problems(item, self._objects)
         is_accepted = all(one.type != "Accepted" for one in problems)
-        if is_accepted:
-            await self._fronts.provide(item, identity)
-        proxy = item.spec.gateway_class_name
+        again = await self._fronts.provide(item, identity) if is_accepted else None
+        proxy = proxy_name(item)
         found = self._fronts.addresses(item)
         listeners = [self._served(proxy, one) for one in self._translation.states(item.key)]
         sets: dict[NamespacedName, list[ServedListener]] = defaultdict(list)
@@ -121,6 +124,7 @@ class Leader:
         attached, now = sum(map(is_attached, sets.values())) if is_accepted else 0, datetime.now(UTC)
         await self._write(GATEWAYS, item, lambda one: gateway_status(one, problems, listeners, found, attached, now))
         await self._listener_sets(item, sets, is_accepted=is_accepted)
+        return again
 
     async def _listener_sets(
         self, gateway: Gateway, sets: Mapping[NamespacedName, list[ServedListener]], *, is_accepted: bool
@@ -168,7 +172,7 @@ class Leader:
         """Return why an Envoy refuses a virtual host that the route is in; empty where none does."""
         for attachment in found:
             gateway = self._objects.gateways.get(attachment.gateway)
-            proxy = self._proxies.get(gateway.spec.gateway_class_name) if gateway is not None else None
+            proxy = self._proxies.get(proxy_name(gateway)) if gateway is not None else None
             for there in attachment.listeners:
                 state = there.state
                 if state.table:

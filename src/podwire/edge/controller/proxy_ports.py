@@ -17,6 +17,7 @@ class ProxyPorts:
     def __init__(self) -> None:
         self._ports: dict[GatewayPort, int] = {}
         self._used: dict[int, GatewayPort] = {}
+        self._of: dict[NamespacedName, set[GatewayPort]] = {}
         self._next = FIRST
 
     def restore(self, gateway: NamespacedName, service: Service) -> None:
@@ -25,7 +26,7 @@ class ProxyPorts:
             key = GatewayPort(gateway.namespace, gateway.name, port.port, port.protocol)
             target = port.target_port
             if isinstance(target, int) and key not in self._ports and target not in self._used:
-                self._ports[key], self._used[target] = target, key
+                self._take(key, target)
 
     def of(self, port: GatewayPort) -> int | None:
         """Return the port of Envoy; None where it has none."""
@@ -40,18 +41,26 @@ class ProxyPorts:
 
     def of_gateway(self, gateway: NamespacedName) -> tuple[GatewayPort, ...]:
         """Return the ports of a Gateway that have one of Envoy."""
-        return tuple(one for one in self._ports if (one.namespace, one.gateway) == (gateway.namespace, gateway.name))
+        return tuple(sorted(self._of.get(gateway, ())))
 
     def release(self, port: GatewayPort) -> None:
         """Free a port. No error where it has none."""
         number = self._ports.pop(port, None)
         if number is not None:
             del self._used[number]
+            gateway = NamespacedName(port.namespace, port.gateway)
+            self._of[gateway].discard(port)
+            if not self._of[gateway]:
+                del self._of[gateway]
+
+    def _take(self, port: GatewayPort, number: int) -> None:
+        self._ports[port], self._used[number] = number, port
+        self._of.setdefault(NamespacedName(port.namespace, port.gateway), set()).add(port)
 
     def _allocate(self, port: GatewayPort) -> int:
         for _ in range(LAST - FIRST + 1):
             number, self._next = self._next, FIRST if self._next == LAST else self._next + 1
             if number not in self._used:
-                self._ports[port], self._used[number] = number, port
+                self._take(port, number)
                 return number
         raise LookupError(f"listener port {port.port}: all {LAST - FIRST + 1} ports of the proxy are in use")

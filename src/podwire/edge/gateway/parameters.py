@@ -16,6 +16,7 @@ import msgspec
 from podwire.edge.model.listeners import LogFormat, ProxyOptions
 from podwire.edge.model.tracing import Collector, CollectorKind, Tracing
 from podwire.kube import quantities
+from podwire.kube.backend_choice import TrafficPolicy
 
 MOST_REPLICAS = 100
 MOST_HOPS = 16
@@ -37,6 +38,7 @@ class Parameters(msgspec.Struct, frozen=True):
         cpu, memory: requested of each, as quantities.
         memory_limit: a quantity; at nine tenths of it an Envoy takes no further requests.
         connections: of clients to one Envoy at the same time; further ones are closed.
+        external_traffic_policy: of the Services of its Gateways.
 
     """
 
@@ -46,6 +48,7 @@ class Parameters(msgspec.Struct, frozen=True):
     memory: str = ""
     memory_limit: str = ""
     connections: int | None = None
+    external_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
 
 
 class ParameterError(ValueError):
@@ -117,6 +120,13 @@ def _log_format(text: str) -> LogFormat:
         raise ValueError(f"is none of {', '.join(LogFormat)}") from None
 
 
+def _traffic_policy(text: str) -> TrafficPolicy:
+    try:
+        return TrafficPolicy(text)
+    except ValueError:
+        raise ValueError(f"is none of {', '.join(TrafficPolicy)}") from None
+
+
 def _quantity(text: str) -> Decimal:
     found = quantities.parse(text)
     if found is None or found <= 0:
@@ -170,6 +180,7 @@ _SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "access-log": (_log_format, "access_log"),
     "connections": (_whole(1, MOST_CONNECTIONS), "connections"),
     "cpu": (_cpu, "cpu"),
+    "external-traffic-policy": (_traffic_policy, "external_traffic_policy"),
     "forward-client-certificate": (_boolean, "forwards_client_certificate"),
     "http3": (_boolean, "http3"),
     "max-request-size": (_size, "max_request_bytes"),
