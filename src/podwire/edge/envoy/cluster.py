@@ -13,7 +13,6 @@ from podwire.edge.envoy.message import ads, duration, packed, resource, transpor
 from podwire.edge.model.backends import Cluster, Transport
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, Key, Resource
 
-CONNECT_SECONDS = 5.0
 MOST = 1_000_000
 """Connections, and requests at the same time, to one port: Envoy's own limit of 1,024 shows as 503 under load."""
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -30,7 +29,7 @@ def cluster(row: Cluster) -> Resource:
         name=row.name,
         type=cluster_pb2.Cluster.EDS,
         eds_cluster_config=cluster_pb2.Cluster.EdsClusterConfig(eds_config=ads(), service_name=str(row.port)),
-        connect_timeout=duration(CONNECT_SECONDS),
+        connect_timeout=duration(row.connect_timeout),
         per_connection_buffer_limit_bytes={"value": BUFFER_BYTES},
         lb_policy=_policy(row),
         circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),

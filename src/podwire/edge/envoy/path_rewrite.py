@@ -7,12 +7,20 @@ from typing import Any
 
 from envoy.type.matcher.v3 import regex_pb2
 
+from podwire.edge.model.filters import Substitution
 from podwire.edge.model.matches import PathMatch, PathType
 
 
 def whole(path: str) -> Any:
     """Return the replacement of the whole path; the query stays."""
     return _replace("^/.*$", path)
+
+
+def substituted(substitution: Substitution) -> Any:
+    """Return the replacement by an expression of RE2."""
+    return regex_pb2.RegexMatchAndSubstitute(
+        pattern=regex_pb2.RegexMatcher(regex=substitution.expression), substitution=substitution.replacement
+    )
 
 
 def prefix(match: PathMatch, replacement: str) -> dict[str, Any]:

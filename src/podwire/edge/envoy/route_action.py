@@ -43,6 +43,8 @@ def forward(action: Forward, match: Match, changes: HeaderChanges) -> dict[str, 
         **_clusters(shares),
         **_rewrite(action.rewrite, match, headers.host(changes)),
     )
+    if action.timeouts.idle:
+        made.idle_timeout.CopyFrom(duration(action.timeouts.idle))
     if policy := retries.of_route(action.retry, action.timeouts):
         made.retry_policy.CopyFrom(policy)
     if not action.is_websocket:
@@ -71,6 +73,10 @@ def redirect(action: Redirect, match: Match) -> dict[str, Any]:
         given["path_redirect"] = action.full_path
     elif action.prefix is not None:
         given |= path_rewrite.prefix(match.path, action.prefix)
+    elif action.substitution is not None:
+        given["regex_rewrite"] = path_rewrite.substituted(action.substitution)
+    if not action.keeps_query:
+        given["strip_query"] = True
     return {"redirect": _REDIRECT(**given)}
 
 
@@ -109,6 +115,8 @@ def _rewrite(rewrite: Rewrite | None, match: Match, host: str) -> dict[str, Any]
         given["regex_rewrite"] = path_rewrite.whole(rewrite.full_path)
     elif rewrite and rewrite.prefix is not None:
         given |= path_rewrite.prefix(match.path, rewrite.prefix)
+    elif rewrite and rewrite.substitution is not None:
+        given["regex_rewrite"] = path_rewrite.substituted(rewrite.substitution)
     return given
 
 

@@ -31,6 +31,8 @@ def _path(path: PathMatch) -> dict[str, Any]:
         return {"path": path.value}
     if path.type is PathType.REGEX:
         return {"safe_regex": regex_pb2.RegexMatcher(regex=path.value)}
+    if path.type is PathType.TEXT:
+        return {"prefix": path.value}
     if path.value in ("", "/"):
         return {"prefix": "/"}
     return {"path_separated_prefix": path.value.rstrip("/")}

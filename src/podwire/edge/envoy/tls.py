@@ -62,6 +62,9 @@ def quic(tls: ServerTls) -> Any:
 
 def backend(tls: BackendTls, protocols: tuple[str, ...]) -> Any:
     """Return the context of a cluster."""
+    if not tls.is_verified:
+        plain = tls_pb2.CommonTlsContext(alpn_protocols=protocols)
+        return tls_pb2.UpstreamTlsContext(common_tls_context=plain, sni=tls.hostname)
     names = tls.subject_names or (SubjectName("DNS", tls.hostname),)
     checked = common_pb2.CertificateValidationContext(
         match_typed_subject_alt_names=[

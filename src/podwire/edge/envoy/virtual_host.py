@@ -15,7 +15,7 @@ from envoy.extensions.http.stateful_session.header.v3 import header_pb2
 from envoy.type.http.v3 import cookie_pb2 as http_cookie_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 
-from podwire.edge.envoy import external_auth, headers, retries, route_action
+from podwire.edge.envoy import client_ranges, external_auth, headers, retries, route_action
 from podwire.edge.envoy.message import duration, extension, packed, resource
 from podwire.edge.envoy.route_match import route_match
 from podwire.edge.model.filters import Cors, SessionPersistence
@@ -66,6 +66,10 @@ def _route(route: Route) -> Any:
     )
     if route.match.is_grpc:  # its streams have no end that could be waited for
         made.typed_per_filter_config[BUFFER_FILTER].CopyFrom(packed(buffer_pb2.BufferPerRoute(disabled=True)))
+    if route.describes_client:
+        made.request_headers_to_add.extend(headers.of_client())
+    if route.clients:
+        made.typed_per_filter_config[client_ranges.FILTER].CopyFrom(packed(client_ranges.per_route(route.clients)))
     if route.cors:
         made.typed_per_filter_config[CORS_FILTER].CopyFrom(packed(_cors(route.cors)))
     if route.auth and route.auth.cluster:

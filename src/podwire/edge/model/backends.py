@@ -9,6 +9,8 @@ import msgspec
 from podwire.edge.model.filters import HeaderChanges, Redirect, Rewrite
 from podwire.edge.model.tls import BackendTls
 
+CONNECT_SECONDS = 5.0
+
 
 class Transport(enum.StrEnum):
     """What the proxy speaks to a backend."""
@@ -53,6 +55,7 @@ class Cluster(msgspec.Struct, frozen=True):
 
     Attributes:
         is_sticky: whether some route keeps the sessions of its clients.
+        connect_timeout: seconds.
 
     """
 
@@ -60,6 +63,7 @@ class Cluster(msgspec.Struct, frozen=True):
     transport: Transport
     tls: BackendTls | None = None
     is_sticky: bool = False
+    connect_timeout: float = CONNECT_SECONDS
 
     @property
     def name(self) -> str:
@@ -69,6 +73,8 @@ class Cluster(msgspec.Struct, frozen=True):
             parts.append(f"tls-{self.tls.version}")
         if self.is_sticky:
             parts.append("sticky")
+        if self.connect_timeout != CONNECT_SECONDS:
+            parts.append(f"connect-{self.connect_timeout:g}")
         return "/".join(parts)
 
 

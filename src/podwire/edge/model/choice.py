@@ -19,6 +19,7 @@ from podwire.edge.model.routes import Route, VirtualHost
 from podwire.kube.hostnames import most_specific
 
 GRPC = "application/grpc"
+AUTHORITY = ":authority"
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -40,6 +41,8 @@ class Request(msgspec.Struct, frozen=True):
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return the values of a header."""
+        if name == AUTHORITY:
+            return (self.host,)
         return tuple([one.value for one in self.headers if one.name.lower() == name.lower()])
 
     def parameter(self, name: str) -> tuple[str, ...]:
@@ -105,6 +108,7 @@ def mismatches(match: Match, request: Request) -> Iterator[str]:
 _PATHS = {
     PathType.EXACT: "is not",
     PathType.PREFIX: "does not begin with the elements of",
+    PathType.TEXT: "does not begin with",
     PathType.REGEX: "does not match",
 }
 _CASES = {False: "", True: " in any case"}
@@ -118,6 +122,8 @@ def _path_matches(match: PathMatch, path: str) -> bool:
         wanted, path = wanted.lower(), path.lower()
     if match.type is PathType.EXACT:
         return path == wanted
+    if match.type is PathType.TEXT:
+        return path.startswith(wanted)
     return wanted in ("/", path) or path.startswith(f"{wanted}/")
 
 

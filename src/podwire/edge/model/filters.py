@@ -20,6 +20,13 @@ class HeaderChanges(msgspec.Struct, frozen=True):
     remove: tuple[str, ...] = ()
 
 
+class Substitution(msgspec.Struct, frozen=True):
+    """A new path from the one that an expression (RE2) matches whole. The replacement is a substitution of RE2."""
+
+    expression: str
+    replacement: str
+
+
 class Rewrite(msgspec.Struct, frozen=True):
     """The request goes on with another host or path.
 
@@ -28,12 +35,14 @@ class Rewrite(msgspec.Struct, frozen=True):
         full_path: the new path; None: as it came.
         prefix: what replaces the path prefix that matched; None: nothing does. `/foo/bar`, matched by `/foo`, becomes
             `/xyz/bar` with `/xyz` and with `/xyz/`.
+        substitution: makes the new path from the old; None: nothing does.
 
     """
 
     hostname: str = ""
     full_path: str | None = None
     prefix: str | None = None
+    substitution: Substitution | None = None
 
 
 class Redirect(msgspec.Struct, frozen=True):
@@ -43,8 +52,9 @@ class Redirect(msgspec.Struct, frozen=True):
         scheme: empty: as the request's.
         hostname: empty: as the request's.
         port: of the answer's Location; 0: as the request's. Gateway API's rules for an absent port are applied before.
-        full_path, prefix: as in `Rewrite`.
+        full_path, prefix, substitution: as in `Rewrite`.
         status: 301, 302, 303, 307 or 308.
+        keeps_query: whether the request's query follows.
 
     """
 
@@ -54,6 +64,8 @@ class Redirect(msgspec.Struct, frozen=True):
     full_path: str | None = None
     prefix: str | None = None
     status: int = 302
+    substitution: Substitution | None = None
+    keeps_query: bool = True
 
 
 class Mirror(msgspec.Struct, frozen=True):
@@ -109,11 +121,26 @@ class Timeouts(msgspec.Struct, frozen=True):
     Attributes:
         request: from the request's end to the response's end, all tries together.
         backend: of one try.
+        idle: without a byte in either direction.
 
     """
 
     request: float = 0.0
     backend: float = 0.0
+    idle: float = 0.0
+
+
+class ClientRanges(msgspec.Struct, frozen=True):
+    """Which clients a route is for, by their address: others are answered by 403.
+
+    Attributes:
+        allowed: ranges of addresses; empty: all.
+        denied: ranges that are refused, also where they are allowed.
+
+    """
+
+    allowed: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
 
 
 class Retry(msgspec.Struct, frozen=True):

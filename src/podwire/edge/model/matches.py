@@ -12,6 +12,7 @@ class PathType(enum.StrEnum):
 
     EXACT = "Exact"
     PREFIX = "PathPrefix"  # by path element: /foo matches /foo and /foo/bar, not /foobar
+    TEXT = "TextPrefix"  # by character: /foo matches /foobar too
     REGEX = "RegularExpression"  # RE2, the whole path
 
 

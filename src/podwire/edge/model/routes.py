@@ -6,6 +6,7 @@ import msgspec
 
 from podwire.edge.model.backends import WeightedBackend
 from podwire.edge.model.filters import (
+    ClientRanges,
     Cors,
     ExternalAuth,
     HeaderChanges,
@@ -75,6 +76,9 @@ class Route(msgspec.Struct, frozen=True):
     response_headers: HeaderChanges = HeaderChanges()
     cors: Cors | None = None
     auth: ExternalAuth | None = None
+    clients: ClientRanges | None = None
+    describes_client: bool = False
+    """Whether the backend gets X-Real-IP, X-Scheme, X-Forwarded-For, -Host and -Scheme as of an nginx at the edge."""
 
 
 class VirtualHost(msgspec.Struct, frozen=True):

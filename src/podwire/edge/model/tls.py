@@ -73,6 +73,7 @@ class BackendTls(msgspec.Struct, frozen=True):
         certificate: name of the `Certificate` that the proxy shows; empty: none.
         version: text that differs where any of what the names lead to is another kind of connection. It becomes part
             of the cluster's name, as an Envoy cannot change a cluster between TLS and plain text (envoy #26749).
+        is_verified: whether the backend's certificate is; Ingress does not by default.
 
     """
 
@@ -81,3 +82,4 @@ class BackendTls(msgspec.Struct, frozen=True):
     subject_names: tuple[SubjectName, ...] = ()
     certificate: str = ""
     version: str = ""
+    is_verified: bool = True
