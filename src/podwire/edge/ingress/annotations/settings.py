@@ -1,0 +1,134 @@
+"""What the annotations of an Ingress ask for, and what of them is not honoured. Pure.
+
+Each field has the name of its annotation; its default is that of ingress-nginx (`internal/ingress/controller/config`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from podwire.edge.ingress.annotations.grammar import LONGEST, InvalidValueError, Location
+from podwire.edge.ingress.annotations.table import PREFIXES, REMEDY, TABLE, Support
+
+DENIES = frozenset(("denylist-source-range", "allowlist-source-range", "whitelist-source-range"))
+"""Annotations that protect: a location whose value is not valid answers 503."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Values by annotation. Seconds and bytes are whole; empty texts are absent annotations."""
+
+    app_root: str = ""
+    rewrite_target: str = ""
+    use_regex: bool = False
+    x_forwarded_prefix: str = ""
+    ssl_redirect: bool = True
+    force_ssl_redirect: bool = False
+    permanent_redirect: Location | None = None
+    permanent_redirect_code: int = 301
+    temporal_redirect: Location | None = None
+    temporal_redirect_code: int = 302
+    from_to_www_redirect: bool = False
+    enable_cors: bool = False
+    cors_allow_origin: tuple[str, ...] = ("*",)
+    cors_allow_methods: tuple[str, ...] = ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS")
+    cors_allow_headers: tuple[str, ...] = (
+        "DNT", "Keep-Alive", "User-Agent", "X-Requested-With", "If-Modified-Since", "Cache-Control", "Content-Type",
+        "Range", "Authorization",
+    )  # fmt: skip
+    cors_expose_headers: tuple[str, ...] = ()
+    cors_allow_credentials: bool = True
+    cors_max_age: int = 1_728_000
+    canary: bool = False
+    canary_by_header: str = ""
+    canary_by_header_value: str = ""
+    canary_by_header_pattern: str = ""
+    canary_by_cookie: str = ""
+    canary_weight: int = 0
+    canary_weight_total: int = 100
+    proxy_connect_timeout: float = 5.0
+    proxy_read_timeout: float = 60.0
+    proxy_send_timeout: float = 60.0
+    proxy_next_upstream: tuple[str, ...] = ("error", "timeout")
+    proxy_next_upstream_tries: int = 3
+    backend_protocol: str = "HTTP"
+    upstream_vhost: str = ""
+    server_alias: tuple[str, ...] = ()
+    affinity: str = ""
+    session_cookie_name: str = "INGRESSCOOKIE"
+    session_cookie_path: str = "/"
+    session_cookie_max_age: int = 0
+    allowlist_source_range: tuple[str, ...] = ()
+    denylist_source_range: tuple[str, ...] = ()
+
+
+DEFAULTS = Settings()
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An annotation that is not honoured, or not as it is written.
+
+    Attributes:
+        annotation: its whole name.
+        reason: of an event: UnknownAnnotation, UnsupportedAnnotation or InvalidAnnotation.
+        message: what is wrong, and the remedy.
+
+    """
+
+    annotation: str
+    reason: str
+    message: str
+
+
+class Read(msgspec.Struct, frozen=True):
+    """The annotations of one Ingress.
+
+    Attributes:
+        denied: why all its paths answer 503: a value that protects them is not valid. Empty: they do not.
+
+    """
+
+    settings: Settings = DEFAULTS
+    problems: tuple[Problem, ...] = ()
+    denied: str = ""
+
+
+def read(annotations: Mapping[str, str]) -> Read:
+    """Return what the annotations ask for. An annotation that is not valid has its default, as in ingress-nginx."""
+    values: dict[str, object] = {}
+    problems: list[Problem] = []
+    denied = ""
+    for whole, name, text in _own(annotations):
+        problem = _read_one(whole, name, text, values)
+        if problem is not None:
+            problems.append(problem)
+            if name in DENIES and not denied:
+                denied = problem.message
+    return Read(Settings(**values), tuple(problems), denied)  # type: ignore[arg-type]
+
+
+def _own(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield those with a prefix of this controller; of one under both prefixes the first prefix's."""
+    seen = set()
+    for prefix in PREFIXES:
+        for whole in sorted(annotations):
+            name = whole.removeprefix(prefix)
+            if name != whole and name not in seen:
+                seen.add(name)
+                yield whole, name, annotations[whole]
+
+
+def _read_one(whole: str, name: str, text: str, values: dict[str, object]) -> Problem | None:
+    row = TABLE.get(name)
+    if row is None:
+        return Problem(whole, "UnknownAnnotation", f"{whole} is not known: remove it, or correct its name")
+    if row.support is Support.REFUSED or row.grammar is None:
+        return Problem(whole, "UnsupportedAnnotation", f"{whole} has no effect: {row.note}")
+    if len(text) > LONGEST:
+        return Problem(whole, "InvalidAnnotation", f"{whole}: at most {LONGEST} characters are expected: {REMEDY}")
+    try:
+        values[row.field] = row.grammar(text.strip())
+    except InvalidValueError as error:
+        return Problem(whole, "InvalidAnnotation", f"{whole}: {error}: {REMEDY}")
+    return None

@@ -1,0 +1,65 @@
+"""Which certificate a host has: that of the Secret which the oldest Ingress names for it. Pure.
+
+Source: Kubernetes "Ingress", TLS; kubernetes/ingress-nginx `controller.go`, extractTLSSecretName.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from podwire.edge.gateway import certificates
+from podwire.edge.gateway.certificates import Unresolved
+from podwire.edge.gateway.grants import Referrer
+from podwire.edge.gateway.kinds.references import SecretObjectReference
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress.servers import ANY_HOST, Claim
+from podwire.edge.model.tls import Certificate
+from podwire.kube.hostnames import most_specific
+from podwire.kube.meta import NamespacedName
+
+
+class Unusable(msgspec.Struct, frozen=True):
+    """A Secret of an Ingress from which no certificate comes: its hosts get the default certificate."""
+
+    ingress: NamespacedName
+    message: str
+
+
+class HostCertificates(msgspec.Struct, frozen=True):
+    """The certificates by host, also of wildcards."""
+
+    by_host: Mapping[str, Certificate] = {}
+    unusable: tuple[Unusable, ...] = ()
+
+    def of(self, host: str) -> Certificate | None:
+        """Return the certificate of a host; that of a wildcard where it has no own; None: the default one."""
+        best = most_specific(host, (one for one in self.by_host if one != ANY_HOST))
+        return None if best is None or host == ANY_HOST else self.by_host[best]
+
+
+def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertificates:
+    """Return the certificates of all hosts, and what cannot be used."""
+    found: dict[str, Certificate] = {}
+    unusable: list[Unusable] = []
+    for claim in sorted(claims, key=lambda one: one.age):
+        for hosts, secret in _named(claim):
+            reference = SecretObjectReference(name=secret)
+            certificate = certificates.certificate(
+                reference, Referrer("Ingress", claim.item.metadata.namespace), objects
+            )
+            if isinstance(certificate, Unresolved):
+                unusable.append(Unusable(claim.item.key, f"spec.tls: {certificate.message}"))
+                continue
+            for host in hosts:
+                found.setdefault(host, certificate)
+    return HostCertificates(found, tuple(unusable))
+
+
+def _named(claim: Claim) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield hosts and their Secret; without hosts those of the rules."""
+    for tls in claim.item.spec.tls:
+        if tls.secret_name:
+            hosts = tuple(one.lower() for one in tls.hosts if one) or claim.hosts
+            yield tuple(one for one in hosts if one != ANY_HOST), tls.secret_name

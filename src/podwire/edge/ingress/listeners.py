@@ -1,0 +1,39 @@
+"""The two ports of the proxy of Ingresses: plain HTTP, and HTTPS with a chain for each certified host. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.edge.ingress.certificates import HostCertificates
+from podwire.edge.ingress.virtual_hosts import HTTP_TABLE, HTTPS_TABLE
+from podwire.edge.model.listeners import FilterChain, GatewayPort, HttpChain, Listener
+from podwire.edge.model.tls import Certificate, ServerTls
+
+NAMESPACE, NAME = "podwire-system", "ingress"
+HTTP, HTTPS = 80, 443
+PROXY_PORTS = {HTTP: 10080, HTTPS: 10443}
+"""Ports on which the proxy itself listens."""
+OLDEST_TLS = "1.2"
+
+
+def listeners(certificates: HostCertificates, default: Certificate) -> tuple[Listener, Listener]:
+    """Return both listeners. A name without a certificate, and a client without SNI, gets the default one."""
+    plain = FilterChain("http", HttpChain(HTTP_TABLE))
+    return (
+        Listener(_port(HTTP), PROXY_PORTS[HTTP], (plain,)),
+        Listener(_port(HTTPS), PROXY_PORTS[HTTPS], tuple(_chains(certificates, default)), inspects_tls=True),
+    )
+
+
+def _chains(certificates: HostCertificates, default: Certificate) -> Iterator[FilterChain]:
+    for host, certificate in sorted(certificates.by_host.items()):
+        yield FilterChain(host, HttpChain(HTTPS_TABLE), (host,), _tls(certificate))
+    yield FilterChain("default", HttpChain(HTTPS_TABLE), (), _tls(default))
+
+
+def _tls(certificate: Certificate) -> ServerTls:
+    return ServerTls((certificate.name,), minimum=OLDEST_TLS)
+
+
+def _port(number: int) -> GatewayPort:
+    return GatewayPort(NAMESPACE, NAME, number)

@@ -1,0 +1,116 @@
+"""The virtual hosts of a server: one on the port of plain HTTP, one on that of HTTPS. Pure.
+
+Source: Kubernetes "Ingress", hostname wildcards: `*` is one label, where a domain of Envoy has any number of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from podwire.edge.ingress import location_routes
+from podwire.edge.ingress.backends import NoBackend
+from podwire.edge.ingress.location_routes import PERMANENT_REDIRECT, Resolve
+from podwire.edge.ingress.servers import ANY_HOST, Server
+from podwire.edge.model.backends import Cluster
+from podwire.edge.model.choice import AUTHORITY
+from podwire.edge.model.filters import Redirect
+from podwire.edge.model.matches import Match, ValueMatch, ValueType
+from podwire.edge.model.routes import RedirectTo, Route, RouteName, VirtualHost
+from podwire.kube.meta import NamespacedName
+
+HTTP_TABLE, HTTPS_TABLE = "ingress:http", "ingress:https"
+TABLES = (HTTP_TABLE, HTTPS_TABLE)
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A backend of an Ingress that gets no requests."""
+
+    ingress: NamespacedName
+    backend: NoBackend
+
+
+class Hosts(msgspec.Struct, frozen=True):
+    """The virtual hosts of a server, the clusters that they lead to, and what is missing."""
+
+    hosts: tuple[VirtualHost, ...]
+    clusters: tuple[Cluster, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+def virtual_hosts(server: Server, resolve: Resolve, *, has_certificate: bool, others: Server | None = None) -> Hosts:
+    """Return the hosts of a server; `others` is the server of any host, which further labels of a wildcard go to."""
+    plain, encrypted = _Table(resolve), _Table(resolve)
+    plain.add(server, has_certificate=has_certificate, is_plain=True)
+    encrypted.add(server, has_certificate=has_certificate, is_plain=False)
+    if server.host.startswith("*.") and others is not None:
+        plain.add(others, has_certificate=False, is_plain=True)
+        encrypted.add(others, has_certificate=False, is_plain=False)
+    hosts = (
+        VirtualHost(HTTP_TABLE, server.host, tuple(plain.routes)),
+        VirtualHost(HTTPS_TABLE, server.host, tuple(encrypted.routes)),
+    )
+    return Hosts(hosts, tuple(plain.clusters | encrypted.clusters), tuple(plain.missing | encrypted.missing))
+
+
+def further_names(server: Server) -> tuple[str, ...]:
+    """Return the names that have the same as the host, or are redirected to it, where no Ingress has them."""
+    names = dict.fromkeys(one for location in server.locations for one in location.settings.server_alias)
+    if (other := www_name(server)) and other not in names:
+        names[other] = None
+    names.pop(server.host, None)
+    return tuple(names)
+
+
+def www_name(server: Server) -> str:
+    """Return the name with or without `www.` that is redirected to the host; empty: no Ingress wants it."""
+    wanted = any(one.settings.from_to_www_redirect for one in server.locations)
+    if not wanted or "*" in server.host:
+        return ""
+    return server.host.removeprefix("www.") if server.host.startswith("www.") else f"www.{server.host}"
+
+
+def virtual_hosts_of_name(server: Server, found: Hosts, name: str) -> tuple[VirtualHost, ...]:
+    """Return the virtual hosts of a further name of a server."""
+    if name != www_name(server):
+        return tuple(msgspec.structs.replace(one, domain=name) for one in found.hosts)
+    first = server.locations[0].ingress
+    redirect = RedirectTo(Redirect(hostname=server.host, status=PERMANENT_REDIRECT))
+    route = Route(RouteName("Ingress", first.namespace, first.name, -1, -1), Match(), redirect)
+    return tuple(VirtualHost(table, name, (route,)) for table in TABLES)
+
+
+class _Table:
+    """The routes of one table, collected."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self.routes: list[Route] = []
+        self.clusters: dict[Cluster, None] = {}
+        self.missing: dict[Missing, None] = {}
+
+    def add(self, server: Server, *, has_certificate: bool, is_plain: bool) -> None:
+        for location in server.locations:
+            to_https = is_plain and location_routes.redirects_to_https(
+                location.settings, has_certificate=has_certificate
+            )
+            found = location_routes.routes(
+                location, self._resolve, by_expression=server.by_expression, to_https=to_https
+            )
+            self.routes += _of_one_label(found.routes, server.host)
+            self.clusters |= dict.fromkeys(found.clusters)
+            self.missing |= dict.fromkeys(Missing(location.ingress, one) for one in found.missing)
+
+
+def _of_one_label(routes: Iterable[Route], host: str) -> Iterator[Route]:
+    """The routes of a wildcard match hosts with exactly one further label."""
+    if host == ANY_HOST or not host.startswith("*."):
+        yield from routes
+        return
+    pattern = rf"(?i:[^.]+{re.escape(host[1:])})(?::[0-9]+)?"
+    authority = ValueMatch(AUTHORITY, ValueType.REGEX, pattern)
+    for route in routes:
+        match = msgspec.structs.replace(route.match, headers=(*route.match.headers, authority))
+        yield msgspec.structs.replace(route, match=match)
