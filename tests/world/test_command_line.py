@@ -71,12 +71,10 @@ def test_quiet_says_nothing_and_down_chooses_the_world_that_is_left(fresh_home: 
 
 @pytest.mark.proves("warning-headers")
 def test_an_object_without_effect_gives_a_warning(quarter: World) -> None:
-    made = quarter.kubectl("create", "ingress", "web", "--rule=a.example/*=web:80")
-    assert "Warning: podwire stores this Ingress and does not act on it: nothing listens for it" in made.stderr
     quota = quarter.kubectl("create", "quota", "few", "--hard=pods=1")
     assert "Warning: podwire stores this ResourceQuota" in quota.stderr
     assert "Warning" not in quarter.kubectl("create", "service", "nodeport", "door", "--tcp=80").stderr
-    assert "Warning" not in quarter.kubectl("get", "ingress,quota").stderr
+    assert "Warning" not in quarter.kubectl("get", "quota").stderr
     assert "Warning" not in quarter.kubectl("create", "configmap", "plain").stderr
 
 

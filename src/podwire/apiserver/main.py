@@ -62,7 +62,8 @@ class ApiServerConfig(msgspec.Struct, frozen=True):
     survive the machine's death too, at one fsync a commit. `token_key_file`, `issuer`, `audit_file`: see AccessConfig.
     Node ports are given from `node_port_range`, its first and last. `allow_external_ips` admits externalIPs of
     Services, by which their author can receive the traffic to any address. `gateway_api` is the channel of Gateway API
-    whose kinds are served, standard or experimental; empty: none.
+    whose kinds are served, standard or experimental; empty: none. `ingress_classes` are names of IngressClasses that
+    always exist, with their controllers.
     """
 
     store: str
@@ -79,6 +80,7 @@ class ApiServerConfig(msgspec.Struct, frozen=True):
     node_port_range: tuple[int, int] = (30000, 32767)
     allow_external_ips: bool = False
     gateway_api: str = ""
+    ingress_classes: tuple[tuple[str, str], ...] = ()
     roles: tuple[Mapping[str, Any], ...] = ()
     token_key_file: str = ""
     issuer: str = "https://kubernetes.default.svc.cluster.local"
@@ -213,6 +215,7 @@ class ApiServer:
         config = self._config
         kept = [bootstrap_objects.namespace(name) for name in bootstrap_objects.namespaces(config.roles)]
         kept += bootstrap_objects.priority_classes()
+        kept += [bootstrap_objects.ingress_class(*one) for one in config.ingress_classes]
         kept.append(bootstrap_objects.service_cidr(CLUSTER_RANGES, config.service_ranges))
         kept.append(bootstrap_objects.service(config.cluster_addresses, config.port))
         renewed = bootstrap_objects.endpoint_slices(config.endpoint_addresses, config.port)

@@ -68,6 +68,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     GATEWAY: (
         (GATEWAY_API, (*_WITH_STATUS, "referencegrants"), READ),
         (GATEWAY_API, tuple(f"{kind}/status" for kind in _WITH_STATUS), ("patch",)),
+        ("networking.k8s.io", ("ingresses", "ingressclasses"), READ),
+        ("networking.k8s.io", ("ingresses/status",), ("patch",)),
         # The class of an installation.
         (GATEWAY_API, ("gatewayclasses",), ("create",)),
         # Certificates may be in any namespace, and rules cannot follow references. It requests single objects by name.

@@ -46,7 +46,8 @@ CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", core.ConfigMap)
 SECRETS = Kind("v1", "Secret", "secrets", core.Secret)
 SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts", Object)
 GATEWAY_CLASSES = Kind(f"{GATEWAY_API}/v1", "GatewayClass", "gatewayclasses", Object, namespaced=False)
-"""By their names only: for who must know whether there are any."""
+INGRESSES = Kind("networking.k8s.io/v1", "Ingress", "ingresses", Object)
+"""Both by their names only: for who must know whether there are any."""
 EVENTS = Kind("v1", "Event", "events", Object)
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments", apps.Deployment)
 REPLICA_SETS = Kind("apps/v1", "ReplicaSet", "replicasets", apps.ReplicaSet)

@@ -75,13 +75,18 @@ class Authority:
             raise ValueError("the authority's key is no EC key: create a new authority")  # noqa: TRY004
         return cls(x509.load_pem_x509_certificate(pair.certificate), key)
 
-    def server(self, names: Iterable[str] = SERVER_NAMES, addresses: Iterable[str] = LOOPBACK) -> KeyPair:
+    def server(
+        self,
+        names: Iterable[str] = SERVER_NAMES,
+        addresses: Iterable[str] = LOOPBACK,
+        common_name: str = "kube-apiserver",
+    ) -> KeyPair:
         """A certificate for a server that is reached by these names and addresses."""
         from cryptography import x509
 
         subjects: list[x509.GeneralName] = [x509.DNSName(name) for name in dict.fromkeys(names)]
         subjects.extend(x509.IPAddress(one) for one in dict.fromkeys(map(ipaddress.ip_address, addresses)))
-        return self._issue(_name("kube-apiserver", ()), x509.SubjectAlternativeName(subjects), server=True)
+        return self._issue(_name(common_name, ()), x509.SubjectAlternativeName(subjects), server=True)
 
     def client(self, user: str, groups: Sequence[str] = ()) -> KeyPair:
         """A certificate that proves to be a user in some groups."""

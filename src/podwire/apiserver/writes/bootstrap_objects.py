@@ -53,6 +53,16 @@ def priority_classes() -> list[Object]:
     ]
 
 
+def ingress_class(name: str, controller: str) -> Object:
+    """An IngressClass of the controller."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": name},
+        "spec": {"controller": controller},
+    }
+
+
 def service(cluster_addresses: Sequence[str], target_port: int) -> Object:
     """Service default/kubernetes, by which pods reach this server."""
     families = [f"IPv{ipaddress.ip_address(one).version}" for one in cluster_addresses]

@@ -13,7 +13,6 @@ _NOTHING_DONE = {
     ("", "PersistentVolumeClaim"): "it stays Pending, and no pod gets a volume from it",
     ("", "ResourceQuota"): "nothing is counted or refused",
     ("autoscaling", "HorizontalPodAutoscaler"): "nothing is scaled, as there are no metrics",
-    ("networking.k8s.io", "Ingress"): "nothing listens for it: reach its Services by 'kubectl port-forward'",
     ("scheduling.k8s.io", "PriorityClass"): "pods get its number, and none is ended to make room for another",
     ("storage.k8s.io", "StorageClass"): "it makes no volumes",
 }

@@ -61,6 +61,7 @@ class LiveObjects:
         self._services.subscribe(self._listener(SERVICES))
         namespaces.subscribe(self._listener(NAMESPACES))
         slices.subscribe(self._listener(ENDPOINT_SLICES))
+        self._slices = slices
         for fleet_informer in (self._pods, self._deployments):
             fleet_informer.subscribe(lambda _: fleet_changed())
         self.informers: tuple[Informer[Any], ...] = (
@@ -88,6 +89,13 @@ class LiveObjects:
     def deployments(self) -> Mapping[NamespacedName, Deployment]:
         """The Deployments of all proxies: a view that changes."""
         return self._deployments.objects
+
+    def subscribe(self, listener: Callable[[Kind[Any], Change[Any]], None], fleet_changed: Callable[[], None]) -> None:
+        """Call these with changes of Services and EndpointSlices, and after those of Envoys; before `run`."""
+        for fleet_informer in (self._pods, self._deployments):
+            fleet_informer.subscribe(lambda _: fleet_changed())
+        self._services.subscribe(lambda change: listener(SERVICES, change))
+        self._slices.subscribe(lambda change: listener(ENDPOINT_SLICES, change))
 
     def follow_references(self) -> None:
         """Follow the Secrets and ConfigMaps that something refers to now, and no others."""

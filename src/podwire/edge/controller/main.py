@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -19,6 +19,7 @@ from podwire.edge.controller import identity as identities
 from podwire.edge.controller import own_class, xds_service
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
+from podwire.edge.controller.ingress_loop import IngressLoop, IngressSettings
 from podwire.edge.controller.xds_service import SERVICE, XDS_PORT, XDS_SERVER
 from podwire.edge.xds import metrics as xds_metrics
 from podwire.edge.xds.proxy import Proxies, Report
@@ -27,6 +28,7 @@ from podwire.kube import tls_buffers
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.gateway_api import PROXIES
+from podwire.kube.informer import Informer
 from podwire.kube.kinds import ENDPOINT_SLICES
 from podwire.kube.leader_election import LeaderElector
 from podwire.kube.meta import NamespacedName
@@ -50,6 +52,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
         envoy_command: the words before the flags of Envoy's containers.
         own_addresses: of this pod, the endpoints of the xDS server's Service while it leads; none: there is no Service.
         creates_class: whether it creates a GatewayClass where there is none of its own.
+        ingress: which Ingresses are served.
         bind: address of the xDS server.
         xds_port: its port.
         replicas: Envoys of each proxy.
@@ -67,6 +70,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     envoy_command: tuple[str, ...] = ()
     own_addresses: tuple[str, ...] = ()
     creates_class: bool = False
+    ingress: IngressSettings = IngressSettings()
     bind: str = "0.0.0.0"  # noqa: S104 Envoys are pods of any node
     xds_port: int = XDS_PORT
     replicas: int = 1
@@ -98,20 +102,29 @@ class GatewayController:
         self._proxies = Proxies(self._reported)
         self._loop = GatewayLoop(client, self._proxies, config.fleet)
         self._objects = self._loop.live
+        self._ingresses = IngressLoop(client, self._objects, self._proxies, config.fleet, config.ingress)
         self._elector = LeaderElector(client, NamespacedName(PROXIES, LEASE), config.identity)
+
+    @property
+    def _informers(self) -> tuple[Informer[Any], ...]:
+        return (*self._objects.informers, *self._ingresses.objects.informers)
 
     def _reported(self, report: Report) -> None:
         self._loop.reported(report)
+        self._ingresses.reported(report)
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError where an address is taken."""
         async with serving(self._pages(), self._config.addresses), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._objects.run())
+            tasks.create_task(self._ingresses.objects.run())
             authority = "the authority of Envoys"
             identity = await _until_done(authority, lambda: identities.establish(self._client, XDS_SERVER))
             await self._objects.synced()
             log.info("all kinds are known; starting to work")
+            await self._ingresses.objects.synced()
             tasks.create_task(self._loop.follow())
+            tasks.create_task(self._ingresses.follow())
             await self._elector.run(lambda: self._lead(identity))
 
     async def _lead(self, identity: identities.Identity) -> None:
@@ -125,6 +138,7 @@ class GatewayController:
                 if self._config.creates_class:
                     tasks.create_task(self._provide_class())
                 tasks.create_task(self._loop.lead(identity))
+                tasks.create_task(self._ingresses.lead(identity))
         finally:
             await server.stop()
 
@@ -152,14 +166,14 @@ class GatewayController:
     def _readyz(self) -> Page:
         """Ready is also a process that another one goes before, as long as it can read all kinds and the Lease."""
         problem = self._elector.problem
-        obstacles = (*([str(problem)] if problem else ()), *access_obstacles(self._objects.informers))
+        obstacles = (*([str(problem)] if problem else ()), *access_obstacles(self._informers))
         return verdict(self._objects.is_synced and not obstacles, obstacles)
 
     def _families(self) -> Iterator[Family]:
         leading: tuple[tuple[dict[str, str], float], ...] = (({}, float(self._elector.leading)),)
         yield Family("podwire_gateway_leading", "1 while this process leads.", "gauge", leading)
         yield from xds_metrics.families(self._proxies)
-        yield from of_informers(self._objects.informers)
+        yield from of_informers(self._informers)
         yield from of_process()
 
 

@@ -24,8 +24,9 @@ from podwire.component.program import trimmed
 from podwire.controllers import main as controllers_main
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.nodes.health import NodeHealth
+from podwire.kube import ingress
 from podwire.kube.credentials import Credentials
-from podwire.kube.kinds import GATEWAY_CLASSES, SERVICES, Kind
+from podwire.kube.kinds import GATEWAY_CLASSES, INGRESSES, SERVICES, Kind
 from podwire.kube.watch import Change
 from podwire.lab.base import paths
 from podwire.lab.base.zygote_client import ZygoteSpawner
@@ -89,6 +90,7 @@ def apiserver(arguments: Arguments, descriptors: Descriptors) -> None:
         node_port_range=services.node_ports,
         allow_external_ips=services.external_ips,
         gateway_api=services.gateway_api,
+        ingress_classes=ingress.CLASSES,
     )
     try:
         run(api_server.serve(config))
@@ -102,8 +104,10 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
     topology = Topology.read(arguments)
     pools = BalancerPools(tuple(map(str, topology.public)), tuple(map(str, topology.internal)))
     listeners: list[tuple[Kind[Any], Callable[[Change[Any]], None]]] = [(SERVICES, RelayTrigger(RELAY))]
+    demand = Demand(GATEWAY_CONTROLLER)
+    listeners.append((INGRESSES, _first_use(demand)))
     if ServiceOptions.read(arguments).gateway_api != "none":
-        listeners.append((GATEWAY_CLASSES, _first_use(Demand(GATEWAY_CONTROLLER))))
+        listeners.append((GATEWAY_CLASSES, _first_use(demand)))
     config = controllers_main.ControllersConfig(
         _credentials(arguments, credentials.CONTROLLERS), NODE_HEALTH, pools, tuple(listeners)
     )
@@ -111,7 +115,7 @@ def controllers(arguments: Arguments, _: Descriptors) -> None:
 
 
 def _first_use(demand: Demand) -> Callable[[Change[Any]], None]:
-    """A world's GatewayClasses are created by the first request of a user for a kind of the Gateway API."""
+    """The first Ingress, or a GatewayClass: the first request of a user for a kind of the Gateway API creates those."""
 
     def changed(change: Change[Any]) -> None:
         if change.old is None:
@@ -121,8 +125,9 @@ def _first_use(demand: Demand) -> Callable[[Change[Any]], None]:
 
 
 def gateway_controller(arguments: Arguments, _: Descriptors) -> None:
-    """The controller of the Gateway API, with its xDS server on the underlay."""
-    from podwire.edge.controller import main as gateway  # late: with gRPC, which a world without Gateways never needs
+    """The controller of Gateways and Ingresses, with its xDS server on the underlay."""
+    from podwire.edge.controller import main as gateway  # late: with gRPC, which few worlds need
+    from podwire.edge.controller.ingress_loop import IngressSettings
 
     topology = Topology.read(arguments)
     config = gateway.GatewayConfig(
@@ -131,6 +136,7 @@ def gateway_controller(arguments: Arguments, _: Descriptors) -> None:
         server=str(topology.control4.ip),
         bind=str(topology.control4.ip),
         image=ENVOY_IMAGE,
+        ingress=IngressSettings(tuple(controller for _, controller in ingress.CLASSES), without_class=True),
     )
     run(gateway.run(config))
 

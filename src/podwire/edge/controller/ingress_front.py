@@ -1,0 +1,46 @@
+"""The Service through which the proxy of Ingresses is reached, and what Ingresses report of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from podwire.edge.controller.fleet import PROXY_LABEL
+from podwire.edge.ingress.kinds import Ingress
+from podwire.edge.ingress.listeners import HTTP, HTTPS, NAME, NAMESPACE, PROXY_PORTS
+from podwire.kube.meta import NamespacedName
+from podwire.kube.services import Service
+
+PROXY = "podwire-ingress"
+"""Name of the proxy."""
+KEY = NamespacedName(NAMESPACE, NAME)
+_PORT_NAMES = {HTTP: "http", HTTPS: "https"}
+
+
+def service() -> dict[str, Any]:
+    """Return the Service. Nodes without an Envoy do not announce its address, so Envoys see the clients' own."""
+    ports = [
+        {"name": _PORT_NAMES[port], "port": port, "protocol": "TCP", "targetPort": envoy_port}
+        for port, envoy_port in sorted(PROXY_PORTS.items())
+    ]
+    spec = {
+        "type": "LoadBalancer",
+        "ipFamilyPolicy": "PreferDualStack",
+        "externalTrafficPolicy": "Local",
+        "selector": {PROXY_LABEL: PROXY},
+        "ports": ports,
+    }
+    return {"metadata": {"name": NAME, "labels": {"app.kubernetes.io/managed-by": "podwire"}}, "spec": spec}
+
+
+def addresses_of(found: Service | None) -> tuple[Mapping[str, Any], ...]:
+    """Return the addresses of the Service in the form of an Ingress's status."""
+    entries = found.status.load_balancer.ingress if found is not None else ()
+    return tuple({"ip": one.ip} if one.ip else {"hostname": one.hostname} for one in entries)
+
+
+def status(item: Ingress, addresses: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the status to merge; empty where it is so already."""
+    wanted = list(addresses)
+    known = [{"ip": one.ip} if one.ip else {"hostname": one.hostname} for one in item.status.load_balancer.ingress]
+    return {} if wanted == known else {"loadBalancer": {"ingress": wanted or None}}

@@ -1,0 +1,199 @@
+"""The work of the controller for Ingresses: changed objects to resources, the proxy's objects, status and events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from podwire.edge.controller import ingress_front, programming
+from podwire.edge.controller.fleets import Fleets
+from podwire.edge.controller.gateway_service import is_ready
+from podwire.edge.controller.ingress_front import PROXY
+from podwire.edge.controller.ingress_objects import IngressObjects
+from podwire.edge.controller.ingress_translation import IngressTranslation
+from podwire.edge.controller.owned_objects import OwnedObjects
+from podwire.edge.envoy import rows
+from podwire.edge.ingress.ingresses import Ingresses
+from podwire.edge.ingress.kinds import INGRESSES
+from podwire.edge.ingress.listeners import listeners
+from podwire.edge.ingress.servers import Refused
+from podwire.edge.ingress.virtual_hosts import Missing
+from podwire.edge.model.tls import Certificate
+from podwire.kube.ingress import CONTROLLER_NAME
+from podwire.kube.kinds import SERVICES
+from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
+from podwire.kube.status_writer import StatusWriter
+from podwire.kube.work_queue import WorkQueue
+from podwire.pki.certificates import Authority
+
+if TYPE_CHECKING:
+    from podwire.edge.controller.fleet import FleetSettings
+    from podwire.edge.controller.identity import Identity
+    from podwire.edge.controller.live_objects import LiveObjects
+    from podwire.edge.xds.proxy import Proxies, Report
+    from podwire.kube.client import Client
+
+SETTLE_SECONDS = 0.002
+"""Changes that come together are derived together."""
+FRONT = NamespacedName("", "front")
+"""Key of the queue for the proxy and its Service."""
+DEFAULT_NAME = "ingress.podwire.dev"
+"""Name in the certificate of hosts that have none."""
+
+
+class IngressSettings(msgspec.Struct, frozen=True):
+    """Which Ingresses are served.
+
+    Attributes:
+        controllers: names in the classes that are served.
+        without_class: whether an Ingress that names no class is served.
+
+    """
+
+    controllers: tuple[str, ...] = (CONTROLLER_NAME,)
+    without_class: bool = False
+
+
+class IngressLoop:
+    """Made before the informers run. `follow` runs in every replica, `lead` in the leader."""
+
+    def __init__(
+        self, client: Client, live: LiveObjects, proxies: Proxies, fleet: FleetSettings, settings: IngressSettings
+    ) -> None:
+        ingresses = Ingresses(settings.controllers, without_class=settings.without_class)
+        self.objects = IngressObjects(client, live, ingresses, self._touch, self._front_changed)
+        self._client = client
+        self._live = live
+        self._proxies = proxies
+        self._certificate = default_certificate()
+        self._translation = IngressTranslation(ingresses, self.objects.objects, self._certificate)
+        self._owned = OwnedObjects(client)
+        self._fleets = Fleets(client, live, self._owned, fleet)
+        self._changed = asyncio.Event()
+        self._recorder = Recorder(client, "podwire-ingress-controller")
+        self._recorded: dict[NamespacedName, frozenset[tuple[str, str]]] = {}
+        self._problems: dict[str, tuple[Refused | Missing, ...]] = {}
+        self._queue: WorkQueue[NamespacedName] | None = None
+        self._identity: Identity | None = None
+
+    async def follow(self) -> None:
+        """Derive what changed and pass it to the proxy, until cancelled."""
+        self._changed.set()
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(SETTLE_SECONDS)
+            self._changed.clear()
+            self._derive()
+
+    async def lead(self, identity: Identity) -> None:
+        """Write the proxy's objects, every status and events, until cancelled."""
+        self._identity = identity
+        queue = self._queue = WorkQueue("ingress controller", self._handle)
+        try:
+            self._add((FRONT, *self.objects.ingresses.claims))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._recorder.run())
+                tasks.create_task(queue.run())
+        finally:
+            self._queue = None
+
+    def reported(self, report: Report) -> None:
+        """Take what an Envoy acknowledged, or that one came or went."""
+        if report.proxy == PROXY:
+            self._add((FRONT,))
+
+    def _front_changed(self) -> None:
+        self._add((FRONT,))
+
+    def _touch(self) -> None:
+        self._changed.set()
+
+    def _derive(self) -> None:
+        dirty = self.objects.take()
+        if not dirty or not (self.objects.ingresses.claims or self._translation.resources()):
+            return
+        self.objects.follow_references()
+        difference = self._translation.difference(dirty.hosts, dirty.services, certificates=dirty.certificates)
+        found = self._proxies.get(PROXY)
+        if found is not None:
+            found.apply(difference.upserts, difference.removals)
+        else:
+            self._proxies.add(PROXY, self._translation.resources())
+        for host in dirty.hosts:
+            self._problems[host] = tuple(self._translation.problems((host,)))
+        self._add((FRONT, *self.objects.ingresses.claims) if dirty.certificates else self._of_hosts(dirty.hosts))
+
+    def _of_hosts(self, hosts: Iterable[str]) -> Iterator[NamespacedName]:
+        yield FRONT
+        for host in hosts:
+            yield from (one.item.key for one in self.objects.ingresses.of_host(host))
+
+    def _add(self, keys: Iterable[NamespacedName]) -> None:
+        if self._queue is not None:
+            for key in keys:
+                self._queue.add(key)
+
+    async def _handle(self, key: NamespacedName) -> None:
+        if key == FRONT:
+            await self._front()
+        else:
+            await self._ingress(key)
+
+    async def _front(self) -> None:
+        """Provide the proxy and its Service; Ingresses report new addresses. Raises ApiError."""
+        if not self.objects.ingresses.claims or self._identity is None:
+            return
+        await self._fleets.provide(self._identity, PROXY)
+        current = self._live.services.get(ingress_front.KEY)
+        await self._owned.apply(SERVICES, ingress_front.KEY, ingress_front.service(), current)
+        self._add(self.objects.ingresses.claims)
+
+    async def _ingress(self, key: NamespacedName) -> None:
+        claim = self.objects.ingresses.claims.get(key)
+        if claim is None:
+            self._recorded.pop(key, None)
+            return
+        self._record(key)
+        addresses = ingress_front.addresses_of(self._live.services.get(ingress_front.KEY))
+        if self._pending():
+            return
+        writer = StatusWriter(self._client, INGRESSES)
+        await writer.write(claim.item, lambda one: ingress_front.status(one, addresses))
+
+    def _pending(self) -> str:
+        """Return why the listeners are not served by every ready Envoy; empty where they are."""
+        pods = self._fleets.pods(PROXY)
+        ready = {one.metadata.name for one in pods if is_ready(one) and not one.metadata.deletion_timestamp}
+        keys = [one for row in listeners(self._translation.certificates, self._certificate) for one in rows.keys(row)]
+        return programming.pending(self._proxies.get(PROXY), ready, keys)
+
+    def _record(self, key: NamespacedName) -> None:
+        """Record an event for each problem that the Ingress did not have before."""
+        claim = self.objects.ingresses.claims[key]
+        found = defaultdict[str, set[str]](set)
+        for problem in claim.read.problems:
+            found[problem.reason].add(problem.message)
+        for unusable in self._translation.certificates.unusable:
+            if unusable.ingress == key:
+                found["UnusableCertificate"].add(unusable.message)
+        for host in claim.hosts:
+            for one in self._problems.get(host, ()):
+                if one.ingress == key:
+                    entry = one.backend if isinstance(one, Missing) else one
+                    found[entry.reason].add(entry.message)
+        now = frozenset((reason, message) for reason, messages in found.items() for message in messages)
+        for reason, message in sorted(now - self._recorded.get(key, frozenset())):
+            self._recorder.event(INGRESSES, claim.item, reason, message, warning=True)
+        self._recorded[key] = now
+
+
+def default_certificate() -> Certificate:
+    """Return a certificate of its own for hosts that have none; clients must not trust it."""
+    authority = Authority.create(DEFAULT_NAME)
+    pair = authority.server(names=(DEFAULT_NAME,), addresses=(), common_name=DEFAULT_NAME)
+    return Certificate("ingress/default", pair.certificate.decode(), pair.key.decode())

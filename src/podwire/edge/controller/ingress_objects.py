@@ -1,0 +1,134 @@
+"""What the hosts of Ingresses are made from, kept up to date, and what of it is different."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from podwire.edge.controller import ingress_front
+from podwire.edge.controller.named_objects import NamedObjects
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress.ingresses import Ingresses
+from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, Ingress, IngressClass
+from podwire.kube.informer import Informer
+from podwire.kube.kinds import ENDPOINT_SLICES, SECRETS, SERVICES
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from podwire.edge.controller.live_objects import LiveObjects
+    from podwire.kube.client import Client
+    from podwire.kube.core import Secret
+    from podwire.kube.kinds import Kind
+    from podwire.kube.watch import Change
+
+
+class Dirty(msgspec.Struct):
+    """What is to be derived again."""
+
+    hosts: set[str] = msgspec.field(default_factory=set)
+    services: set[NamespacedName] = msgspec.field(default_factory=set)
+    certificates: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.hosts or self.services or self.certificates)
+
+
+class IngressObjects:
+    """Informers of Ingresses and their classes; Secrets by name. `run` must run once.
+
+    `changed` is called after each change of what is derived, `front_changed` after one of the proxy or its Service.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        live: LiveObjects,
+        ingresses: Ingresses,
+        changed: Callable[[], None],
+        front_changed: Callable[[], None],
+    ) -> None:
+        self.ingresses = ingresses
+        self.objects = Objects()
+        self._changed = changed
+        self._dirty = Dirty(certificates=True)
+        self._items: Informer[Ingress] = Informer(client, INGRESSES)
+        self._classes: Informer[IngressClass] = Informer(client, INGRESS_CLASSES)
+        self._secrets: NamedObjects[Secret] = NamedObjects(client, SECRETS, self._secret)
+        self.informers: tuple[Informer[Any], ...] = (self._classes, self._items)
+        self._items.subscribe(self._item)
+        self._classes.subscribe(self._class)
+        self._front_changed = front_changed
+        live.subscribe(self._backend, front_changed)
+
+    def take(self) -> Dirty:
+        """Return what is different since the last call."""
+        dirty, self._dirty = self._dirty, Dirty()
+        return dirty
+
+    def follow_references(self) -> None:
+        """Follow the Secrets that Ingresses name now, and no others."""
+        self._secrets.require(self.ingresses.referenced("Secret"))
+
+    async def synced(self) -> None:
+        """Return when every kind is known, and each Secret that an Ingress names."""
+        for informer in self.informers:
+            await informer.synced.wait()
+        self.follow_references()
+        await self._secrets.synced()
+
+    async def run(self) -> None:
+        """Follow the API server until cancelled. Raises ListenerError."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self.informers:
+                tasks.create_task(informer.run())
+            tasks.create_task(self._secrets.run())
+
+    def _item(self, change: Change[Ingress]) -> None:
+        if change.new is not None:
+            hosts = self.ingresses.put(change.new)
+            has_tls = bool(change.new.spec.tls)
+        else:
+            assert change.old is not None, "a change has an object"
+            hosts = self.ingresses.remove(change.old.key)
+            has_tls = False
+        if hosts:
+            self._dirty.hosts |= hosts
+            self._dirty.certificates |= has_tls or bool(change.old and change.old.spec.tls)
+            self._changed()
+
+    def _class(self, change: Change[IngressClass]) -> None:
+        if change.new is not None:
+            hosts = self.ingresses.put_class(change.new)
+        else:
+            assert change.old is not None, "a change has an object"
+            hosts = self.ingresses.remove_class(change.old.metadata.name)
+        if hosts:
+            self._dirty.hosts |= hosts
+            self._dirty.certificates = True
+            self._changed()
+
+    def _secret(self, change: Change[Secret]) -> None:
+        self._store(SECRETS, change)
+        self._dirty.certificates = True
+        self._changed()
+
+    def _backend(self, kind: Kind[Any], change: Change[Any]) -> None:
+        self._store(kind, change)
+        if kind is SERVICES and ingress_front.KEY in {one.key for one in (change.old, change.new) if one}:
+            self._front_changed()
+        for item in filter(None, (change.old, change.new)):
+            key = item.service if kind is ENDPOINT_SLICES else item.key
+            if kind is not ENDPOINT_SLICES:
+                self._dirty.hosts |= self.ingresses.hosts_that_need("Service", key)
+            if self.ingresses.hosts_that_need("Service", key):
+                self._dirty.services.add(key)
+                self._changed()
+
+    def _store(self, kind: Kind[Any], change: Change[Any]) -> None:
+        if change.new is not None:
+            self.objects.put(kind.kind, change.new)
+        elif change.old is not None:
+            self.objects.remove(kind.kind, change.old.key)

@@ -1,0 +1,197 @@
+"""From changed hosts of Ingresses to the resources of their proxy: only what depends on them is derived again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from podwire.edge.envoy import rows
+from podwire.edge.envoy.rows import Row
+from podwire.edge.gateway.endpoints import endpoints
+from podwire.edge.gateway.index import Index
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress import backends
+from podwire.edge.ingress.annotations.settings import Settings
+from podwire.edge.ingress.certificates import HostCertificates, host_certificates
+from podwire.edge.ingress.ingresses import Ingresses
+from podwire.edge.ingress.kinds import IngressBackend
+from podwire.edge.ingress.listeners import listeners
+from podwire.edge.ingress.servers import ANY_HOST, Refused, Server, server
+from podwire.edge.ingress.virtual_hosts import Hosts, Missing, further_names, virtual_hosts, virtual_hosts_of_name
+from podwire.edge.model.backends import Cluster, ServicePort
+from podwire.edge.model.tls import Certificate
+from podwire.edge.xds.resource import Key, Resource
+from podwire.kube.meta import NamespacedName
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What is different in the proxy."""
+
+    upserts: tuple[Resource, ...]
+    removals: tuple[Key, ...]
+
+
+class _Derived(msgspec.Struct, frozen=True):
+    """What a host comes to. `names` are further hosts that have the same or lead to it."""
+
+    server: Server
+    hosts: Hosts
+    names: tuple[str, ...] = ()
+
+
+class IngressTranslation:
+    """All rows of the proxy, by the hosts that they come from."""
+
+    def __init__(self, ingresses: Ingresses, objects: Objects, default: Certificate) -> None:
+        self._ingresses = ingresses
+        self._objects = objects
+        self._default = default
+        self._derived: dict[str, _Derived] = {}
+        self._names: Index[str, str] = Index()
+        """From a further name to the hosts that claim it."""
+        self._clusters: Counter[Cluster] = Counter()
+        self._ports: Counter[ServicePort] = Counter()
+        self._made: dict[Key, tuple[Row, tuple[Resource, ...]]] = {}
+        self.certificates = HostCertificates()
+
+    def difference(self, hosts: Iterable[str], services: Iterable[NamespacedName], *, certificates: bool) -> Difference:
+        """Derive these hosts again, and the endpoints of these Services; return what is different.
+
+        `certificates`: those of all hosts are derived again too.
+        """
+        changes = _Changes(self._made)
+        dirty = set(hosts)
+        if certificates:
+            dirty |= self._take_certificates(changes)
+        self._derive(dirty, changes)
+        touched = set(services)
+        for port in tuple(self._ports):
+            if NamespacedName(port.namespace, port.service) in touched:
+                changes.put(endpoints(port, self._objects))
+        return changes.difference()
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return all resources."""
+        return tuple(one for _, found in self._made.values() for one in found)
+
+    def problems(self, hosts: Iterable[str]) -> Iterator[Refused | Missing]:
+        """Yield what of the Ingresses of these hosts has no effect."""
+        for host in hosts:
+            if (derived := self._derived.get(host)) is not None:
+                yield from derived.server.refused
+                yield from derived.hosts.missing
+
+    def _take_certificates(self, changes: _Changes) -> set[str]:
+        """Return the hosts that have a certificate or none, other than before."""
+        before, now = self.certificates, host_certificates(self._ingresses.claims.values(), self._objects)
+        self.certificates = now
+        used = {one.name: one for one in (self._default, *now.by_host.values())}
+        for name in {one.name for one in before.by_host.values()} - used.keys():
+            changes.remove(rows.keys(Certificate(name, "", ""))[0])
+        for one in used.values():
+            changes.put(one)
+        for listener in listeners(now, self._default):
+            changes.put(listener)
+        return {one for one in self._ingresses.hosts if (before.of(one) is None) != (now.of(one) is None)}
+
+    def _derive(self, dirty: set[str], changes: _Changes) -> None:
+        """Derive hosts again, with those that share a name with them."""
+        hosts = self._with_dependents(dirty, self._take_names(dirty))
+        old = {host: self._derived.pop(host) for host in hosts if host in self._derived}
+        for host in sorted(hosts):
+            if claims := self._ingresses.of_host(host):
+                self._derived[host] = self._host(server(host, claims))
+        new = {host: self._derived[host] for host in hosts if host in self._derived}
+        rows_of = {rows.keys(one)[0]: one for found in new.values() for one in found.hosts.hosts}
+        for found in old.values():
+            for one in found.hosts.hosts:
+                if (key := rows.keys(one)[0]) not in rows_of:
+                    changes.remove(key)
+        for row in rows_of.values():
+            changes.put(row)
+        self._count(_clusters(old), _clusters(new), changes)
+
+    def _take_names(self, hosts: Iterable[str]) -> set[str]:
+        """Take the further names of hosts; return those that these hosts had or have."""
+        touched: set[str] = set()
+        for host in hosts:
+            touched.update(self._derived[host].names if host in self._derived else ())
+            names = further_names(server(host, self._ingresses.of_host(host)))
+            touched.update(names)
+            self._names.replace(host, names)
+        return touched
+
+    def _with_dependents(self, hosts: set[str], names: set[str]) -> set[str]:
+        """Hosts that claim these names, or the name of one of these hosts; wildcards where any host is different."""
+        found = hosts | {owner for name in hosts | names for owner in self._names.owners(name)}
+        if ANY_HOST in hosts:
+            found |= {one for one in self._ingresses.hosts if one.startswith("*.")}
+        return found
+
+    def _host(self, found: Server) -> _Derived:
+        host = found.host
+        others = server(ANY_HOST, self._ingresses.of_host(ANY_HOST)) if host.startswith("*.") else None
+        certificate = self.certificates.of(host)
+        hosts = virtual_hosts(found, self._resolve, has_certificate=certificate is not None, others=others)
+        names = further_names(found)
+        own = [one for one in names if self._owner(one) == host]
+        further = [one for name in own for one in virtual_hosts_of_name(found, hosts, name)]
+        return _Derived(found, msgspec.structs.replace(hosts, hosts=(*hosts.hosts, *further)), names)
+
+    def _owner(self, name: str) -> str:
+        """Return the host that a name belongs to: itself where an Ingress has it, else the first that claims it."""
+        return name if self._ingresses.of_host(name) else min(self._names.owners(name))
+
+    def _resolve(self, backend: IngressBackend, namespace: str, settings: Settings) -> Cluster | backends.NoBackend:
+        return backends.cluster(backend, namespace, settings, self._objects)
+
+    def _count(self, old: Iterable[Cluster], new: Iterable[Cluster], changes: _Changes) -> None:
+        """Clusters and endpoints exist while some host uses them."""
+        for one in new:
+            self._clusters[one] += 1
+            self._ports[one.port] += 1
+            changes.put(one)
+            changes.put(endpoints(one.port, self._objects))
+        for one in old:
+            self._clusters[one] -= 1
+            self._ports[one.port] -= 1
+            if not self._clusters[one]:
+                del self._clusters[one]
+                changes.remove(rows.keys(one)[0])
+            if not self._ports[one.port]:
+                del self._ports[one.port]
+                changes.remove(rows.keys(endpoints(one.port, self._objects))[0])
+
+
+class _Changes:
+    """Rows that are made or removed in one step, by the names of their resources."""
+
+    def __init__(self, made: dict[Key, tuple[Row, tuple[Resource, ...]]]) -> None:
+        self._made = made
+        self._upserts: dict[Key, Resource] = {}
+        self._removals: dict[Key, None] = {}
+
+    def put(self, row: Row) -> None:
+        key = rows.keys(row)[0]
+        before = self._made.get(key)
+        if before is not None and before[0] == row:
+            return
+        made = rows.resources(row)
+        self._made[key] = (row, made)
+        for one in made:
+            self._upserts[one.key] = one
+            self._removals.pop(one.key, None)
+
+    def remove(self, key: Key) -> None:
+        for one in self._made.pop(key, (None, ()))[1]:
+            self._upserts.pop(one.key, None)
+            self._removals[one.key] = None
+
+    def difference(self) -> Difference:
+        return Difference(tuple(self._upserts.values()), tuple(self._removals))
+
+
+def _clusters(derived: Mapping[str, _Derived]) -> Iterator[Cluster]:
+    return (one for found in derived.values() for one in found.hosts.clusters)
