@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import queue
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -22,20 +23,32 @@ PATIENCE_SECONDS = 60.0
 class Load:
     """Clients that run. `counts` are what they have seen, once they have ended."""
 
-    process: subprocess.Popen[str]
     clients: int
+    lines: queue.Queue[str] = field(default_factory=queue.Queue)
     counts: list[Count] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
 
     def wait_for_all(self) -> None:
         """Return when each client has had an answer. Raises AssertionError."""
         waiting = set(range(self.clients))
-        stream = self.process.stdout
-        assert stream is not None
         while waiting:
-            assert select.select([stream], [], [], PATIENCE_SECONDS)[0], f"clients {waiting} have no answer"
-            word, index, *_ = (stream.readline() or "ended - -").split()
-            assert word == "answered", "the clients have ended"
-            waiting.discard(int(index))
+            index, _ = self._next()
+            waiting.discard(index)
+
+    def wait_for(self, backends: set[str]) -> None:
+        """Return when each of these has answered some client. Raises AssertionError."""
+        while backends - self.seen:
+            self._next()
+
+    def _next(self) -> tuple[int, str]:
+        """Return a client and a backend that has answered it for the first time."""
+        try:
+            word, index, backend = self.lines.get(timeout=PATIENCE_SECONDS).split()
+        except queue.Empty:
+            raise AssertionError(f"no other backend has answered within {PATIENCE_SECONDS} s") from None
+        assert word == "answered", "the clients have ended"
+        self.seen.add(backend)
+        return int(index), backend
 
     @property
     def lost(self) -> list[str]:
@@ -58,10 +71,23 @@ def load(world: World, targets: Sequence[Target], kinds: Sequence[str] = ("kept"
     """Send requests from the outside host by one client of each kind for each target; HTTP/2 is always kept."""
     clients = [Client(kind, one) for one in targets for kind in (("h2",) if one.h2 else kinds)]
     with running(world, "outside", "load_program", msgspec.json.encode(clients).decode()) as process:
-        found = Load(process, len(clients))
+        found = Load(len(clients))
+        reading = threading.Thread(target=read, args=(process, found))
+        reading.start()
         found.wait_for_all()
         yield found
-        printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
-        lines = [line for line in printed.splitlines() if line.startswith("{")]
-        found.counts = [msgspec.json.decode(line, type=Count) for line in lines]
+        assert process.stdin is not None
+        process.stdin.close()
+        reading.join(PATIENCE_SECONDS)
         assert len(found.counts) == len(clients), "a client has no count"
+
+
+def read(process: subprocess.Popen[str], found: Load) -> None:
+    """Read what the clients print, until they end."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("{"):
+            found.counts.append(msgspec.json.decode(line, type=Count))
+        else:
+            found.lines.put(line)
+    found.lines.put("ended - -")
