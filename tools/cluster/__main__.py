@@ -66,11 +66,11 @@ def main(argv: list[str]) -> int:
 
 def up(chosen: argparse.Namespace) -> int:
     """Start a cluster."""
-    archives = () if chosen.bare else (installation.image(),)
+    archives = () if chosen.bare else installation.images(chosen.gateway_api)
     options = start.Options(chosen.name, chosen.nodes, chosen.apart, not chosen.no_pod_ranges, archives)
     layout = start.start(options, say)
     if not chosen.bare:
-        installation.install(record.named(chosen.name), say)
+        installation.install(record.named(chosen.name), chosen.gateway_api, say)
     lines = _prove_shop(chosen.name) if chosen.shop else ()
     print(NEXT_STEPS.format(name=chosen.name, kubeconfig=layout.kubeconfig))
     return int(not all(line.ok for line in lines))

@@ -1,4 +1,4 @@
-"""The agents' containers on the nodes: end them with SIGKILL, and measure their processes.
+"""The containers of agents and of others on the nodes: end them with SIGKILL, and measure their processes.
 
 It is done by containerd, so that the API server may be away.
 """
@@ -28,7 +28,7 @@ print(json.dumps(found))
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent's container on its node."""
+    """A container on its node, such as an agent's."""
 
     node: str
     container: str
@@ -44,11 +44,16 @@ class Usage:
 
 def agents(kubectl: Kubectl) -> list[Agent]:
     """The running agents, in the order of their nodes' names. Raises KubectlError."""
+    return running(kubectl, "agent", *AGENTS)
+
+
+def running(kubectl: Kubectl, name: str, *where: str) -> list[Agent]:
+    """The running containers of this name in the pods of `kubectl get WHERE`. Raises KubectlError."""
     found = [
         Agent(pod["spec"]["nodeName"], status["containerID"].removeprefix("containerd://"))
-        for pod in items(kubectl, *AGENTS)
+        for pod in items(kubectl, *where)
         for status in pod["status"].get("containerStatuses", ())
-        if status["name"] == "agent" and "running" in status["state"]
+        if status["name"] == name and "running" in status["state"]
     ]
     return sorted(found, key=lambda agent: agent.node)
 

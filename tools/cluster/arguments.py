@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from tools.cluster.installation import GATEWAY_CHOICES
 from tools.cluster.layout import MAX_NODES, OUTSIDE
 from tools.cluster.proof.run import PARTS
 
@@ -30,6 +31,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     up.add_argument("--shop", action="store_true", help="prove each allow and deny of examples/shop too")
     up.add_argument("--apart", action="store_true", help="the control plane on a host of its own that is no node")
     up.add_argument("--no-pod-ranges", action="store_true", help="give nodes no podCIDRs")
+    up.add_argument(
+        "--gateway-api", choices=GATEWAY_CHOICES, default=GATEWAY_CHOICES[0], help="kinds of Gateways (%(default)s)"
+    )
     verbs.add_parser("down", parents=[named], help="end the cluster and remove everything of it")
     verbs.add_parser("status", parents=[named], help="hosts, their programs, the first process of each")
     verbs.add_parser("kubeconfig", parents=[named], help="print the path of the kubeconfig")

@@ -22,6 +22,8 @@ from tools.conformance.world import PROGRAMS
 
 PODWIRE = str(PROGRAMS / "podwire")
 READY_SECONDS = 180.0
+NO_GATEWAYS = "none"
+GATEWAY_CHOICES = ("standard", "experimental", NO_GATEWAYS)
 DNS_NAME = "kubernetes.default.svc.cluster.local"
 AGENTS = ("-n", "kube-system", "pods", "-l", "k8s-app=podwire-agent")
 
@@ -38,16 +40,18 @@ class Times:
     dns_answers: float
 
 
-def image() -> Path:
-    """The archive of podwire's image, as `make image` writes it. Raises NoImageError."""
-    path = REPOSITORY / "dist" / f"podwire-{__version__}-{platform.machine()}.oci.tar"
-    if not path.exists():
-        raise NoImageError(f"{path} is not there: run `make image`")
-    return path
+def images(gateway_api: str) -> tuple[Path, ...]:
+    """The archives of podwire's images, as `make image` writes them. Raises NoImageError."""
+    names = ("podwire",) if gateway_api == NO_GATEWAYS else ("podwire", "podwire-gateway")
+    paths = tuple(REPOSITORY / "dist" / f"{name}-{__version__}-{platform.machine()}.oci.tar" for name in names)
+    for path in paths:
+        if not path.exists():
+            raise NoImageError(f"{path} is not there: run `make image`")
+    return paths
 
 
-def install(record: Record, report: Callable[[str], None]) -> Times:
-    """Run `podwire install`, wait until nodes are Ready and DNS answers on each of them. The nodes have the image.
+def install(record: Record, gateway_api: str, report: Callable[[str], None]) -> Times:
+    """Run `podwire install`, wait until nodes are Ready and DNS answers on each of them. The nodes have the images.
 
     Load balancers get addresses too: there is no cloud that would give them.
 
@@ -58,7 +62,7 @@ def install(record: Record, report: Callable[[str], None]) -> Times:
     balancers = ",".join(BALANCER_RANGES)
     # Kubernetes' own tests use external IPs, which are refused by default.
     flags = [f"--agent-flag=--announce-cidrs={balancers}", "--agent-flag=--allow-external-ips"]
-    podwire(record.layout, "install", "--lb-pool", balancers, *flags)
+    podwire(record.layout, "install", "--lb-pool", balancers, "--gateway-api", gateway_api, *flags)
     wait("all nodes are Ready", READY_SECONDS, lambda: nodes_ready(record.layout))
     ready = time.monotonic() - began
     for host in record.layout.hosts:

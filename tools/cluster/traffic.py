@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,12 +104,15 @@ class Traffic:
         self._reports: tuple[str, ...] = ()
         self._seen: dict[str, dict[str, Any]] = {}
 
-    def start(self) -> None:
-        """Start servers and clients; returns when each client has had answers. Raises KubectlError, NotReadyError."""
+    def start(self, more: Callable[[], tuple[str, ...]] = tuple) -> None:
+        """Start servers and clients; returns when each client has had answers. Raises KubectlError, NotReadyError.
+
+        `more` is called when the servers run, and returns further targets.
+        """
         self._apply(manifest())
         self._wait_for("server", SERVERS)
         service = json.loads(self._kubectl("get", "service", "server", "-n", NAMESPACE, "-o", "json"))
-        self._apply(clients(targets_of(service, self._pods("server"))))
+        self._apply(clients((*targets_of(service, self._pods("server")), *more())))
         self._wait_for("client", self._layout.nodes)
         self._reports = tuple(pod["status"]["podIP"] for pod in self._pods("client"))
         wait("every client has answers", READY_SECONDS, self._all_have_answers)

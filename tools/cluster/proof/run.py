@@ -17,8 +17,9 @@ from tools.cluster import installation, record, start, stop, suite
 from tools.cluster.api import NotReadyError
 from tools.cluster.control import NotRunningError
 from tools.cluster.demo_image import archive as demo_archive
+from tools.cluster.installation import GATEWAY_CHOICES
 from tools.cluster.kubectl import KubectlError
-from tools.cluster.proof import disturbances, node_state, operations, page, pod_start, releases, shop, size
+from tools.cluster.proof import disturbances, gateway, node_state, operations, page, pod_start, releases, shop, size
 from tools.cluster.proof.evidence import Evidence, Figure, joined, load, save
 from tools.cluster.proof.subject import Subject
 from tools.cluster.start import REPOSITORY
@@ -32,7 +33,7 @@ from tools.conformance.selection import Selection
 DOCUMENT = REPOSITORY / "docs" / "reference" / "cluster.md"
 FILE = "evidence.json"
 START = "start"
-PARTS = ("shop", "operations", "disturbances", "upgrade", "pod-start", "size", "suite", "uninstall")
+PARTS = ("shop", "operations", "disturbances", "gateway", "upgrade", "pod-start", "size", "suite", "uninstall")
 FAULTS = (
     NotReadyError, NotRunningError, KubectlError, subprocess.CalledProcessError, OSError, ValueError,
     http.client.HTTPException,
@@ -55,14 +56,14 @@ def prove(plan: Plan, report: Callable[[str], None]) -> Path:
     """Start, prove, end; returns the folder with the evidence. Raises what start.start and installation.image raise."""
     folder = runs.new_folder(f"proof-{plan.name}")
     evidence = Evidence(*records.describe(), machine())
-    archives = (installation.image(), demo_archive(shop.SHOP.glob("*.yaml")))
+    archives = (*installation.images(GATEWAY_CHOICES[0]), demo_archive(shop.SHOP.glob("*.yaml")))
     began = time.monotonic()
     layout = start.start(start.Options(plan.name, plan.nodes, archives=archives), report)
     try:
         found = record.named(plan.name)
         hosts = [host.name for host in layout.hosts if host.is_node]
         before = {host: node_state.read(layout, host) for host in hosts}
-        installation.install(found, report)
+        installation.install(found, GATEWAY_CHOICES[0], report)
         seconds = f"{time.monotonic() - began:.1f} s"
         evidence.parts.append(START)
         evidence.figure(Figure(START, "of the cluster until DNS answers on each node, images at hand", seconds), report)
@@ -89,6 +90,8 @@ def _run_part(subject: Subject, plan: Plan, part: str, before: dict[str, dict[st
                 operations.run(subject)
             case "disturbances":
                 with_traffic(subject, part, disturbances.run)
+            case "gateway":
+                with_traffic(subject, part, gateway.run, lambda: gateway.targets(subject))
             case "upgrade":
                 with_traffic(subject, part, releases.upgrade_and_back)
             case "pod-start":
@@ -103,10 +106,15 @@ def _run_part(subject: Subject, plan: Plan, part: str, before: dict[str, dict[st
         subject.check(part, "the part as a whole", f"{type(error).__name__}: {error}", ok=False)
 
 
-def with_traffic(subject: Subject, part: str, act: Callable[[Subject, Traffic], None]) -> None:
-    """Run clients and servers meanwhile; afterwards the shop must be as before."""
+def with_traffic(
+    subject: Subject,
+    part: str,
+    act: Callable[[Subject, Traffic], None],
+    targets: Callable[[], tuple[str, ...]] = tuple,
+) -> None:
+    """Run clients and servers meanwhile, also to more targets; afterwards the shop must be as before."""
     traffic = Traffic(subject.layout, subject.kubectl)
-    traffic.start()
+    traffic.start(targets)
     try:
         act(subject, traffic)
     finally:
