@@ -50,8 +50,8 @@ def refusals(host: str, port: int) -> Iterator[str]:
             yield ""
 
 
-def request(connection: socket.socket) -> None:
-    """Send a request and read its answer. Raises OSError."""
+def request(connection: socket.socket) -> bool:
+    """Send a request and read its answer; return whether the connection may be used again. Raises OSError."""
     connection.sendall(REQUEST)
     received = b""
     while b"pod: " not in received or not received.endswith(b"\n"):
@@ -59,6 +59,7 @@ def request(connection: socket.socket) -> None:
         if not chunk:
             raise ConnectionError("the connection was closed")
         received += chunk
+    return b"\r\nconnection: close\r\n" not in received.lower()
 
 
 def attempts(kind: str, host: str, port: int) -> Iterator[str]:
@@ -68,11 +69,10 @@ def attempts(kind: str, host: str, port: int) -> Iterator[str]:
         try:
             if kept is None:
                 kept = connect(host, port)
-            request(kept)
-            outcome = ""
+            is_open, outcome = request(kept), ""
         except OSError as error:
-            outcome = f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {error}"
-        if kept is not None and (outcome or kind != "kept"):
+            is_open, outcome = False, f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {error}"
+        if kept is not None and not (is_open and kind == "kept"):
             with contextlib.suppress(OSError):
                 kept.close()
             kept = None

@@ -51,6 +51,8 @@ class GatewayLoop:
         self._leader = Leader(client, self.live, self._translation, proxies, fronts)
         self._dirty: set[Owner] = set()
         self._changed = asyncio.Event()
+        self.is_derived = False
+        """Whether all objects that were known at the start are in the proxies."""
         self._queue: WorkQueue[Owner] | None = None
         self._identity: Identity | None = None
 
@@ -109,6 +111,7 @@ class GatewayLoop:
         dirty |= self._restore_ports(dirty)
         self.live.follow_references()
         changes = self._translation.rows_of(dirty)
+        self.is_derived = True
         for proxy, difference in changes.proxies.items():
             found = self._proxies.get(proxy)
             if found is not None:

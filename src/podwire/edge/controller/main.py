@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
 from podwire.edge.controller import identity as identities
-from podwire.edge.controller import own_class, xds_service
+from podwire.edge.controller import own_class, take_over, xds_service
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
 from podwire.edge.controller.ingress_loop import IngressLoop, IngressSettings
@@ -99,6 +100,7 @@ class GatewayController:
     def __init__(self, config: GatewayConfig, client: Client) -> None:
         self._config = config
         self._client = client
+        self._heard = asyncio.Event()
         self._proxies = Proxies(self._reported)
         self._loop = GatewayLoop(client, self._proxies, config.fleet)
         self._objects = self._loop.live
@@ -110,6 +112,7 @@ class GatewayController:
         return (*self._objects.informers, *self._ingresses.objects.informers)
 
     def _reported(self, report: Report) -> None:
+        self._heard.set()
         self._loop.reported(report)
         self._ingresses.reported(report)
 
@@ -137,10 +140,19 @@ class GatewayController:
                     tasks.create_task(_until_done("the endpoint of xDS", self._publish))
                 if self._config.creates_class:
                     tasks.create_task(self._provide_class())
+                await self._envoys_connected()
                 tasks.create_task(self._loop.lead(identity))
                 tasks.create_task(self._ingresses.lead(identity))
         finally:
             await server.stop()
+
+    async def _envoys_connected(self) -> None:
+        """Return when it is known what the Envoys of an earlier leader serve, or after `take_over.SECONDS`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(take_over.SECONDS):
+                while take_over.awaited(self._objects.pods.values(), self._proxies, is_derived=self._loop.is_derived):
+                    self._heard.clear()
+                    await self._heard.wait()
 
     async def _publish(self) -> None:
         """Write the EndpointSlices, in place of those of an earlier leader."""
