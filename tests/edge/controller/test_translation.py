@@ -77,3 +77,32 @@ def test_a_grpc_route_is_served_over_http2() -> None:
     )
     (route,) = found["shop:gw:80/a.org"].routes
     assert route.route.cluster == "shop/web/80/h2c"
+
+
+def test_of_an_http_and_a_grpc_route_with_one_hostname_the_older_is_served() -> None:
+    objects, ports, types = Objects(), ProxyPorts(), {one.kind: one.type for one in KINDS}
+
+    def put(kind: str, name: str, day: int = 1, **spec: Any) -> tuple[Owner, ...]:
+        namespace = "" if kind == "GatewayClass" else "shop"
+        metadata = {"name": name, "namespace": namespace, "creationTimestamp": f"2026-01-0{day}T00:00:00Z"}
+        return objects.put(kind, msgspec.convert({"metadata": metadata, "spec": spec}, types[kind]))
+
+    owners = {*put("GatewayClass", "edge", controllerName=CONTROLLER_NAME)}
+    owners.update(put("Gateway", "gw", gatewayClassName="edge", listeners=LISTENERS))
+    ports.require(GatewayPort("shop", "gw", one) for one in PORTS)
+    translation = Translation(objects, lambda _: ports)
+    route = {"parentRefs": [{"name": "gw"}], "hostnames": ["a.org"]}
+    owners.update(put("GRPCRoute", "rpc", 2, rules=[{}], **route))
+    translation.rows_of(owners)
+    rpc, web = Owner("GRPCRoute", "shop", "rpc"), Owner("HTTPRoute", "shop", "web")
+    state = translation.states(NamespacedName("shop", "gw"))[0]
+    changed = translation.rows_of(put("HTTPRoute", "web", 1, rules=[REDIRECT], **route))
+    assert {rpc, web, Owner("Gateway", "shop", "gw")} <= changed.owners
+    assert [one.reason for one in translation.attachments(rpc)] == ["HostnameConflict"]
+    assert translation.attached_routes(state) == 1
+    (served,) = [one for one in changed.proxies["edge"].upserts if one.name == "shop:gw:80/a.org"]
+    (kept,) = route_components_pb2.VirtualHost.FromString(served.body).routes
+    assert kept.redirect.host_redirect == "b.org"
+    translation.rows_of(objects.remove("HTTPRoute", web.key))
+    assert [one.reason for one in translation.attachments(rpc)] == ["Accepted"]
+    assert translation.attached_routes(state) == 1

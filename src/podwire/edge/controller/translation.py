@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 
+from podwire.edge.controller.contests import Contests
 from podwire.edge.controller.proxy_ports import ProxyPorts
 from podwire.edge.controller.route_shares import NONE, RouteShares, Share, parents_of, share
 from podwire.edge.controller.row_table import Difference, RowTable, Source
@@ -92,6 +93,7 @@ class Translation:
         self._objects = objects
         self._ports = ports
         self._gateways: dict[NamespacedName, GatewayPart] = {}
+        self._contests = Contests()
         self._routes = RouteShares()
         self._tables: dict[str, RowTable] = {}
         self._sources: dict[NamespacedName, set[Source]] = {}
@@ -137,6 +139,7 @@ class Translation:
                 dirty.routes.update(self._routes_with(one))
         for key in sorted(dirty.gateways):
             self._derive_gateway(key, dirty)
+        self._attach(dirty)
         for route in sorted(dirty.routes):
             self._derive_route(route, dirty)
         for host in dirty.hosts:
@@ -188,6 +191,18 @@ class Translation:
     def _routes_with(self, parent: Owner) -> Iterator[Owner]:
         return (route for route, _ in self._objects.routes_of(parent.kind, parent.key))
 
+    def _attach(self, dirty: _Dirty) -> None:
+        """Find where the routes are attached; others of the Gateways may be attached or not by that."""
+        for route in dirty.routes:
+            item = self._objects.routes.get(route)
+            created = item.metadata.creation_timestamp if item is not None else ""
+            self._contests.replace(route, created or "", self._alone(route, item) if item is not None else ())
+        dirty.routes |= self._contests.settle()
+
+    def _alone(self, route: Owner, item: AnyRoute) -> tuple[Attachment, ...]:
+        hostnames = cast("serving.Route", item).spec.hostnames
+        return attachments(item, route, hostnames, self._objects, self.states)
+
     def _derive_route(self, route: Owner, dirty: _Dirty) -> None:
         item, old = self._objects.routes.get(route), self._routes.of(route)
         new = self._share(route, item) if item is not None else NONE
@@ -199,13 +214,11 @@ class Translation:
             dirty.owners |= {route, *(owner("Gateway", one) for one in parents_of((old, new)))}
 
     def _share(self, route: Owner, item: AnyRoute) -> Share:
-        found = cast("serving.Route", item)
-        attached = attachments(found, route, found.spec.hostnames, self._objects, self.states)
+        attached = self._contests.attachments(route)
         if not attached:
             return NONE
-        return share(
-            found.metadata.creation_timestamp or "", attached, serving.translated(route.kind, found, self._objects)
-        )
+        rules = serving.translated(route.kind, cast("serving.Route", item), self._objects)
+        return share(item.metadata.creation_timestamp or "", attached, rules)
 
     def _backends(self, translated: Translated) -> Iterator[Row]:
         for cluster in translated.clusters:

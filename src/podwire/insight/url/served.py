@@ -13,6 +13,7 @@ from podwire.edge.gateway import port_listeners, serving
 from podwire.edge.gateway.attached_listeners import Host, ListenerState
 from podwire.edge.gateway.attachment import Attachment, attachments
 from podwire.edge.gateway.backend_identity import with_identity
+from podwire.edge.gateway.contested_hostnames import Contender, settled
 from podwire.edge.gateway.gateway_secrets import identity_of
 from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.kinds.gateway import Gateway
@@ -76,19 +77,21 @@ class Passage(msgspec.Struct, frozen=True):
 def served(gateway: Gateway, objects: Objects) -> Served:
     """Return the Gateway with all that its proxy has for it."""
     states, identity = listener_states(gateway, objects), identity_of(gateway, objects)
-    attached: dict[Owner, tuple[Attachment, ...]] = {}
+    routes: dict[Owner, serving.RequestRoute] = {}
+    alone = []
+    for owner, route in sorted(objects.routes.items()):
+        if isinstance(route, HTTPRoute | GRPCRoute):
+            routes[owner] = route
+            every = attachments(route, owner, route.spec.hostnames, objects, lambda _: states)
+            found = tuple(one for one in every if one.gateway == gateway.key)
+            alone.append(Contender(owner, route.metadata.creation_timestamp or "", found))
+    attached = {owner: found for owner, found in settled(alone).items() if found}
     rules: dict[Owner, Translated] = {}
     shares: dict[Host, list[tuple[serving.RequestRoute, Translated]]] = {}
-    for owner, route in sorted(objects.routes.items()):
-        if not isinstance(route, HTTPRoute | GRPCRoute):
-            continue
-        every = attachments(route, owner, route.spec.hostnames, objects, lambda _: states)
-        found = tuple(one for one in every if one.gateway == gateway.key)
-        if found:
-            attached[owner] = found
-            rules[owner] = with_identity(serving.translated(owner.kind, route, objects), identity)
-            for host in serving.hosts_of(found):
-                shares.setdefault(host, []).append((route, rules[owner]))
+    for owner, found in sorted(attached.items()):
+        rules[owner] = with_identity(serving.translated(owner.kind, routes[owner], objects), identity)
+        for host in serving.hosts_of(found):
+            shares.setdefault(host, []).append((routes[owner], rules[owner]))
     bases = serving.bases(states)
     hosts = {
         host: serving.virtual_host(host, shares.get(host, ()), misdirected=bases.get(host, False))
