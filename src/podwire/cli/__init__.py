@@ -19,6 +19,7 @@ VERBS = {
     "logs": "Show the logs of podwire's own processes.",
     "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain a Service on each node, or what becomes of a request, and what is wrong.",
+    "trace": "Send a request, and show what each hop did with it.",
     "doctor": "Check a cluster and its nodes, and name what to do.",
     "rows": "Show the rows that the kernel should hold.",
     "install": "Install podwire as the network of a cluster.",

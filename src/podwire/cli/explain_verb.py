@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from podwire.cli.options import choice, output_option, target_options
+from podwire.cli.request_options import question_of, request_options
 
 
 @click.group()
@@ -58,17 +60,7 @@ def service(
 @command.command()
 @target_options
 @click.argument("url")
-@click.option(
-    "--from",
-    "client",
-    default="outside",
-    show_default=True,
-    metavar="CLIENT",
-    help="Who sends it: outside, NAMESPACE/POD, NAMESPACE/WORKLOAD or an IP address.",
-)
-@click.option("--method", default="GET", show_default=True, help="Its method.")
-@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; may be repeated.")
-@click.option("--gateway", default="", metavar="NAMESPACE/NAME", help="The Gateway, where several are for the host.")
+@request_options
 @click.option(
     "-f",
     "files",
@@ -77,16 +69,7 @@ def service(
     help="Read the objects from files and folders, not from an API server; '-' is standard input.",
 )
 @output_option
-def url(
-    url: str,
-    client: str,
-    method: str,
-    headers: tuple[str, ...],
-    gateway: str,
-    files: tuple[str, ...],
-    output: str,
-    **chosen: str,
-) -> None:
+def url(url: str, files: tuple[str, ...], output: str, **given: Any) -> None:
     """Show what becomes of a request: Gateway, listener, each route and why it is not taken, backends, policies.
 
     It reads the world of --name, else the cluster of kubectl's current context; with -f no API server at all. The exit
@@ -98,17 +81,15 @@ def url(
     podwire explain url http://app.example.com/ --from shop/frontend -H 'X-Version: v2'
     podwire explain url https://app.example.com/ -f examples/gateway -o json
     """
-    import msgspec
-
     from podwire.insight import target
-    from podwire.insight.url import answer, question
+    from podwire.insight.manifests import ManifestError
+    from podwire.insight.url import answer
 
+    wanted = question_of(url, given)
     try:
-        wanted = question.question(url, client, method, headers)
-        wanted = msgspec.structs.replace(wanted, gateway=gateway)
-        objects = answer.of_files(files) if files else answer.of_target(target.choose(choice(**chosen)))
+        objects = answer.of_files(files) if files else answer.of_target(target.choose(choice(**given)))
         text = answer.answer(wanted, objects, json=output == "json")
-    except answer.UNREADABLE as error:
+    except ManifestError as error:
         raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)

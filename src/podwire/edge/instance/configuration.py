@@ -14,6 +14,7 @@ import msgspec
 from podwire.edge.xds import bootstrap
 
 READY_PATH, METRICS_PATH = "/ready", "/metrics"
+LOG_FLUSH_MILLISECONDS = 1000
 CONFIGURATION_FILE = "envoy.json"
 ADMIN_SOCKET = "admin.sock"
 
@@ -89,6 +90,9 @@ def arguments(instance: Instance) -> tuple[str, ...]:
         "--log-level",
         "warning",
         "--disable-hot-restart",
+        # A line of the access log is readable after this time at most; by default after 10 s.
+        "--file-flush-interval-msec",
+        str(LOG_FLUSH_MILLISECONDS),
         # Connections of listeners that change are ended within this time.
         "--drain-time-s",
         str(max(1, int(instance.drain_seconds))),

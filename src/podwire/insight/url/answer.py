@@ -13,7 +13,7 @@ from podwire.insight.target import Target, UnreachableError
 from podwire.insight.url import connections, planned, reading
 from podwire.insight.url.explain import explain
 from podwire.insight.url.objects import UrlObjects
-from podwire.insight.url.question import OUTSIDE, Question, QuestionError, is_address
+from podwire.insight.url.question import OUTSIDE, Question, is_address
 from podwire.insight.url.text import text
 from podwire.kube.client import Client
 from podwire.lab.network.topology import Topology
@@ -24,8 +24,6 @@ class NoAnswerError(Exception):
 
 
 ANSWERLESS = (NoAnswerError, ClusterError, UnreachableError)
-UNREADABLE = (QuestionError, manifests.ManifestError)
-"""The arguments are wrong."""
 
 
 def of_files(names: Iterable[str]) -> UrlObjects:

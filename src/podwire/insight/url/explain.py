@@ -44,6 +44,7 @@ def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
 def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: datetime) -> Report:
     served, way = chosen.served, chosen.passage
     view = connections.view_of(objects)
+    to_dns = tuple(connections.to_dns(question, objects, view))
     to_gateway = tuple(_to_gateway(question, served.gateway, objects, view))
     lines, to_endpoints = _backends(chosen, objects, view)
     found = [
@@ -52,7 +53,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         *certificates.of_listener(question, served, way, objects, now),
         *findings.of_routes(question, served, way, objects),
         *findings.of_backends(way, lines, objects),
-        *findings.of_connections((*to_gateway, *to_endpoints)),
+        *findings.of_connections((*to_dns, *to_gateway, *to_endpoints)),
         *findings.of_reading(objects),
     ]
     return Report(
@@ -67,7 +68,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         route_lines(question, served, way, objects),
         tuple(steps(way.taken.route, question)) if way.taken is not None else (),
         tuple(map(_without_addresses, lines)) if objects.is_planned else lines,
-        tuple(dict.fromkeys(one.line for one in (*to_gateway, *to_endpoints))),
+        tuple(dict.fromkeys(one.line for one in (*to_dns, *to_gateway, *to_endpoints))),
         _sorted(found),
         objects.is_planned,
     )
@@ -77,7 +78,6 @@ def _to_gateway(question: Question, gateway: Gateway, objects: UrlObjects, view:
     service = gateways.service_of(gateway, objects.edge)
     local = service is not None and service.spec.external_traffic_policy == "Local"
     port = gateways.proxy_port(question.port, service)
-    yield from connections.to_dns(question, objects, view)
     yield from connections.to_gateway(question, gateways.envoys(gateway, objects.pods), port, local, objects, view)
 
 

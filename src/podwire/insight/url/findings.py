@@ -160,13 +160,13 @@ def of_backends(way: Passage, lines: tuple[BackendLine, ...], objects: UrlObject
 
 
 def of_connections(found: Iterable[Connection]) -> Iterator[Finding]:
-    """Connections that no policy admits, once for each pair of policies and direction."""
+    """Connections that no policy admits, once for each port, direction and set of policies."""
     seen = set()
     for one in found:
         denied = one.denied
-        if denied is None or denied in seen:
+        if denied is None or (denied, one.protocol, one.port) in seen:
             continue
-        seen.add(denied)
+        seen.add((denied, one.protocol, one.port))
         direction, policies = denied
         names = ", ".join(map(str, policies))
         text = f"{one.source.name} -> {one.destination.name} {one.protocol} {one.port}: NetworkPolicy {names} isolates"

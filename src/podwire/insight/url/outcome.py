@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from podwire.edge.model.routes import Answer, RedirectTo, Route
 from podwire.insight.url.connections import Connection
 from podwire.insight.url.question import Question
@@ -15,11 +13,11 @@ NO_BACKEND = 500
 
 
 def outcome(
-    question: Question, way: Passage, lines: tuple[BackendLine, ...], arriving: Iterable[Connection]
+    question: Question, way: Passage, lines: tuple[BackendLine, ...], arriving: tuple[Connection, ...]
 ) -> Outcome:
-    """Return it. `arriving`: the connections of the client to Envoys, and to the DNS."""
+    """Return it. `arriving`: the connections of the client to Envoys."""
     denied = [one for one in arriving if not one.verdict.allowed]
-    if denied and len(denied) == len(tuple(arriving)):
+    if denied and len(denied) == len(arriving):
         names = f"{denied[0].source.name} -> {denied[0].destination.name}"
         return Outcome(Kind.CLOSED, f"no answer: NetworkPolicy does not allow {names}")
     if way.ends is not None:

@@ -53,6 +53,11 @@ class Question(msgspec.Struct, frozen=True):
         return "&".join(f"{name}={value}" if value else name for name, value in self.request.query)
 
     @property
+    def is_default_port(self) -> bool:
+        """Whether a Host header has no port."""
+        return self.port == PORTS[self.scheme]
+
+    @property
     def is_tls(self) -> bool:
         """Whether the connection begins with a TLS handshake."""
         return self.scheme == "https"

@@ -111,12 +111,16 @@ def _wanted_rows(node: str, capability: str) -> str:
         raise WorldError(f"the agent of {node} does not answer: {error}; see 'podwire logs agent-{node}'") from None
 
 
-def computed(world: World, node: str, function: Callable[[], str]) -> str:
-    """Return what a function returns in the network of a node. It runs in a child. Raises WorldError."""
+def computed(world: World, target: str, function: Callable[[], str]) -> str:
+    """Return what a function returns in the network of a target, with its resolver. It runs in a child.
+
+    Raises WorldError.
+    """
+    place = place_of(world, target)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _compute(world, node, function, writer)
+        _compute(world, target, place, function, writer)
     os.close(writer)
     with os.fdopen(reader) as pipe:
         text = pipe.read()
@@ -126,7 +130,7 @@ def computed(world: World, node: str, function: Callable[[], str]) -> str:
     return text
 
 
-def _compute(world: World, node: str, function: Callable[[], str], writer: int) -> NoReturn:
+def _compute(world: World, target: str, place: Place, function: Callable[[], str], writer: int) -> NoReturn:
     """Enter and write the result or the error to a pipe. The function may start threads: so it runs in a second child.
 
     A process that entered a pid namespace is not in it itself, and may make no thread (clone(2), CLONE_THREAD).
@@ -135,7 +139,8 @@ def _compute(world: World, node: str, function: Callable[[], str], writer: int) 
     try:
         with os.fdopen(writer, "w") as pipe:
             try:
-                enter(world, str(paths.network(node)))
+                enter(world, place.network)
+                use_resolver(place.resolver)
                 pid = os.fork()
                 if pid:
                     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -143,7 +148,9 @@ def _compute(world: World, node: str, function: Callable[[], str], writer: int) 
                     pipe.write(function())
                     status = 0
             except BaseException as error:  # an interrupt too: this process must not go on as a second one
-                pipe.write(str(error) if isinstance(error, WorldError) else f"{node}: {type(error).__name__}: {error}")
+                pipe.write(
+                    str(error) if isinstance(error, WorldError) else f"{target}: {type(error).__name__}: {error}"
+                )
     finally:
         os._exit(status)
 
