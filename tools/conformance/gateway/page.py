@@ -118,6 +118,8 @@ count for GATEWAY-HTTP.
 
 {passed}
 
+Those whose names end in `NotSupported` check nothing where the class claims the feature.
+
 ## Reports of the suite
 
 In the form in which implementations publish them (gateway-api, conformance/reports).
