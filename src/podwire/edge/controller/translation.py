@@ -23,6 +23,7 @@ from podwire.edge.gateway.attachment import Attachment, attachments
 from podwire.edge.gateway.backend_identity import with_identity
 from podwire.edge.gateway.backend_tls import authorities_of
 from podwire.edge.gateway.endpoints import endpoints
+from podwire.edge.gateway.gateway_proxy import gateway_proxy
 from podwire.edge.gateway.gateway_secrets import gateway_secrets, identity_of
 from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.kinds.gateway import Gateway
@@ -67,7 +68,7 @@ class GatewayPart(msgspec.Struct, frozen=True):
     identity: str
     bases: dict[Host, bool]
     ports: dict[GatewayPort, Sequence[ListenerState]]
-    options: ProxyOptions = ProxyOptions()
+    options: ProxyOptions
 
 
 Port = tuple[NamespacedName, int]
@@ -163,7 +164,8 @@ class Translation:
                 self._table(old.proxy).replace(source, ())
         if new is not None:
             self._gateways[key] = new
-            self._write(key, owner("Gateway", key), new.secrets)
+            tracing = new.options.tracing
+            self._write(key, owner("Gateway", key), (*new.secrets, *((tracing.collector,) if tracing else ())))
         for one in filter(None, (old, new)):
             dirty.ports |= {(key, port.port) for port in one.ports}
             dirty.hosts |= one.bases.keys()
@@ -173,14 +175,16 @@ class Translation:
             dirty.hosts |= {host for route in routes for host in self._routes.of(route).hosts}
 
     def _gateway_part(self, gateway: Gateway) -> GatewayPart:
-        states = listener_states(gateway, self._objects)
+        states, proxy = listener_states(gateway, self._objects), gateway_proxy(gateway, self._objects)
+        served = () if proxy.problem else states
         return GatewayPart(
-            proxy=gateway.spec.gateway_class_name,
+            proxy=proxy.name,
             states=states,
-            secrets=gateway_secrets(gateway, states, self._objects),
+            secrets=gateway_secrets(gateway, served, self._objects),
             identity=identity_of(gateway, self._objects),
-            bases=serving.bases(states),
-            ports=port_listeners.by_port(states),
+            bases=serving.bases(served),
+            ports=port_listeners.by_port(served),
+            options=proxy.parameters.options,
         )
 
     def _routes_of(self, gateway: NamespacedName) -> Iterator[Owner]:
