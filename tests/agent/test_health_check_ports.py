@@ -69,7 +69,7 @@ class Checked:
 
 async def curl(url: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        "curl", "-sig", "--max-time", "5", url, stdout=asyncio.subprocess.PIPE
+        "curl", "-sig", "--max-time", "30", url, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     text = output.decode()

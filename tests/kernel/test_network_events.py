@@ -41,7 +41,7 @@ def test_links_addresses_and_routes_are_reported_but_for_pods_and_our_own() -> N
         ip(command)
         found = set(events.drain())
         while not expected <= found:  # IPv6 reports an address from a work queue
-            assert select.select([events], [], [], 5.0)[0], (command, found)
+            assert select.select([events], [], [], 30.0)[0], (command, found)
             found |= events.drain()
         assert bool(expected) == bool(found), (command, found)
     events.close()

@@ -45,9 +45,9 @@ def test_files_are_the_owner_s_alone(tmp_path: Path) -> None:
 
 def test_a_world_s_certificates_are_made_in_no_time() -> None:
     certificates.Authority.create()
-    started = time.perf_counter()
+    started = time.process_time()
     authority = certificates.Authority.create()
     authority.server()
     for count in range(6):
         authority.client(f"role-{count}")
-    assert time.perf_counter() - started < 0.25  # about 3 ms; the margin is for busy machines
+    assert time.process_time() - started < 0.25  # about 3 ms; the margin is for slow machines

@@ -59,8 +59,8 @@ def web(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def test_a_program_of_this_machine_runs_in_a_pods_network_with_its_names(web: World) -> None:
-    assert "pod: web/" in web.run_in("asker", "curl", "-sS", "-m", "5", "http://web:8080/").stdout
-    assert "pod: web/" in web.run_in("deploy/web", "curl", "-sS", "-m", "5", "http://web:8080/").stdout
+    assert "pod: web/" in web.run_in("asker", "curl", "-sS", "-m", "30", "http://web:8080/").stdout
+    assert "pod: web/" in web.run_in("deploy/web", "curl", "-sS", "-m", "30", "http://web:8080/").stdout
     assert "web.svc.cluster.local" in web.run_in("asker", "cat", "/etc/resolv.conf").stdout
     node = web.jsonpath("pod asker", "{.spec.nodeName}")
     assert "10.244." in web.run_in(node, "ip", "route").stdout

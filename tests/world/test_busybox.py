@@ -69,18 +69,18 @@ def test_an_init_container_waits_with_nc_and_a_probe_and_a_hook_use_it(pods: Wor
     ("command", "code", "words"),
     [
         ("nc -z web 80", 0, ""),
-        ("nc -zv -w 2 localhost 81", 0, "open"),
-        ("nc -w 2 -z localhost 82", 1, "refused"),
+        ("nc -zv -w 30 localhost 81", 0, "open"),
+        ("nc -w 30 -z localhost 82", 1, "refused"),
         ("sh -c 'nc -z localhost 82 || nc -z web 80'", 0, ""),
-        ("sh -c 'wget -qO- web | grep -q stand-in && echo | nc -w 5 web 80'", 0, ""),
+        ("sh -c 'wget -qO- web | grep -q stand-in && echo | nc -w 30 web 80'", 0, ""),
         ("telnet", 1, "BusyBox"),
-        ("sh -c 'wget -qO- --timeout=2 http://web | grep -q stand-in'", 0, ""),
-        ("wget -q -O /dev/null -T 5 web", 0, ""),
-        ("wget --spider -T 5 web", 0, "remote file exists"),
+        ("sh -c 'wget -qO- --timeout=30 http://web | grep -q stand-in'", 0, ""),
+        ("wget -q -O /dev/null -T 30 web", 0, ""),
+        ("wget --spider -T 30 web", 0, "remote file exists"),
         ("wget -qO- --timeout=1 http://closed", 1, "download timed out"),
         ("wget -qO- -T1 closed", 1, "download timed out"),
         ("wget --spider --timeout=1 http://closed", 1, "download timed out"),
-        ("wget -qO /dev/null -T 5 https://kubernetes.default/version", 0, ""),
+        ("wget -qO /dev/null -T 30 https://kubernetes.default/version", 0, ""),
         ("nc -zv -w 1 closed 80", 1, "timed out"),
         ("timeout 1 nc closed 80", 143, ""),
         ("timeout -t 1 nc closed 80", 143, ""),
@@ -136,12 +136,12 @@ def test_copies_go_through_its_tar(pods: World) -> None:
 
 
 @pytest.mark.proves("image-busybox")
-@pytest.mark.parametrize(("image", "tool"), [("busybox", "wget -qO- --timeout=2"), ("curlimages/curl", "-s -m 2")])
+@pytest.mark.parametrize(("image", "tool"), [("busybox", "wget -qO- --timeout={}"), ("curlimages/curl", "-s -m {}")])
 def test_the_command_of_all_tutorials_shows_what_a_policy_lets_through(pods: World, image: str, tool: str) -> None:
     name = image.rpartition("/")[2]
-    asks = ("run", f"asks-{name}", f"--image={image}", "--rm", "-i", "--restart=Never", "--", *tool.split())
-    assert "stand-in for nginx" in pods.kubectl(*asks, "http://web").stdout
-    closed = pods.kubectl(*asks, "http://closed", check=False)
+    asks = ("run", f"asks-{name}", f"--image={image}", "--rm", "-i", "--restart=Never", "--")
+    assert "stand-in for nginx" in pods.kubectl(*asks, *tool.format(30).split(), "http://web").stdout
+    closed = pods.kubectl(*asks, *tool.format(2).split(), "http://closed", check=False)
     assert closed.returncode != 0
     assert "stand-in" not in closed.stdout
 
@@ -155,7 +155,7 @@ def test_root_traces_and_lists_what_networks_have(pods: World) -> None:
 
 def test_a_stand_in_has_the_tools_of_busybox_after_those_of_the_machine(pods: World) -> None:
     inside = ("exec", "web", "--", "sh", "-c")
-    assert "stand-in" in pods.kubectl(*inside, "wget -qO- --timeout=5 http://web").stdout
+    assert "stand-in" in pods.kubectl(*inside, "wget -qO- --timeout=30 http://web").stdout
     assert pods.kubectl(*inside, "command -v busybox vi").stdout.count("/") >= 2
 
 

@@ -274,7 +274,7 @@ def test_containers_live_on_when_runtime_and_shims_are_killed(world: World, web:
         for pid, found in world.processes().items():
             if found.startswith(name):
                 os.kill(pid, signal.SIGKILL)
-    said = world.run_in("default/web", "curl", "-s", "--max-time", "5", "http://127.0.0.1:8080/").stdout
+    said = world.run_in("default/web", "curl", "-s", "--max-time", "30", "http://127.0.0.1:8080/").stdout
     assert said == "hello from the image\n"
 
     def answers() -> bool:

@@ -11,7 +11,7 @@ from tests.world.harness import eventually
 
 def curl(world: World, url: str, where: str = "node-1") -> tuple[int, str]:
     """Status and body; 0 where nobody answers."""
-    result = world.run_in(where, "curl", "-s", "-m", "5", "-w", "\n%{http_code}", url, check=False)
+    result = world.run_in(where, "curl", "-s", "-m", "30", "-w", "\n%{http_code}", url, check=False)
     body, _, code = result.stdout.rpartition("\n")
     return int(code), body
 

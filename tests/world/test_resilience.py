@@ -140,7 +140,7 @@ def test_agents_and_api_servers_that_die_lose_no_request(pods: World) -> None:
             killed = victims(pods, role)
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
-            eventually(lambda role=role, killed=killed: bool(set(victims(pods, role)) - set(killed)), 20, role)  # type: ignore[misc]
+            eventually(lambda role=role, killed=killed: bool(set(victims(pods, role)) - set(killed)), 60, role)  # type: ignore[misc]
         eventually(lambda: pods.kubectl("get", "--raw", "/readyz", check=False).returncode == 0, 60)
     assert [one.outcome.lost for one in clients] == [()] * len(clients)
     assert all(sum(one.outcome.by.values()) > 20 for one in clients)

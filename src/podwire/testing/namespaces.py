@@ -54,7 +54,7 @@ class Namespace:
         """Wait until every workload is rolled out and every pod is ready; `timeout` is in seconds."""
         self.world.wait(self.name, timeout)
 
-    def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 30) -> Result:
+    def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 60) -> Result:
         """Run a program of this machine in the network of a target."""
         return self.world.run_in(target, *command, check=check, timeout=timeout)
 
@@ -62,11 +62,11 @@ class Namespace:
         """Run a program inside a container."""
         return self.world.exec(target, *command, container=container, stdin=stdin)
 
-    def allowed(self, source: str, target: str, *, protocol: str = "TCP", within: float = 10) -> Verdict:
+    def allowed(self, source: str, target: str, *, protocol: str = "TCP", within: float = 30) -> Verdict:
         """Whether a connection is answered; see World.allowed."""
         return self.world.allowed(source, target, protocol=protocol, within=within)
 
-    def denied(self, source: str, target: str, *, protocol: str = "TCP", within: float = 10) -> Verdict:
+    def denied(self, source: str, target: str, *, protocol: str = "TCP", within: float = 30) -> Verdict:
         """Whether a connection gets no reaction at all; see World.denied."""
         return self.world.denied(source, target, protocol=protocol, within=within)
 

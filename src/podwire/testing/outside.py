@@ -28,7 +28,7 @@ class Outside:
     namespace: str
     run_in: Callable[..., Result]
 
-    def run(self, *command: str, check: bool = True, timeout: float = 30) -> Result:
+    def run(self, *command: str, check: bool = True, timeout: float = 60) -> Result:
         """Run a program of this machine there, as `podwire outside` does. Raises CommandError where it fails."""
         return self.run_in("outside", *command, check=check, timeout=timeout)
 

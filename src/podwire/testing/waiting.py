@@ -15,7 +15,7 @@ SHORTEST_PAUSE = 0.01
 LONGEST_PAUSE = 0.2
 
 
-def eventually(condition: Callable[[], T], seconds: float = 20, what: str = "the condition") -> T:
+def eventually(condition: Callable[[], T], seconds: float = 60, what: str = "the condition") -> T:
     """Call the condition until it is true and return its value. Raises AssertionError after `seconds`.
 
     A condition that raises AssertionError is not true yet; the last one's text becomes that of the error.

@@ -102,7 +102,7 @@ class World:
 
         eventually(ready, timeout, f"'everything is ready in {namespace or 'all namespaces'}'")
 
-    def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 30) -> Result:
+    def run_in(self, target: str, *command: str, check: bool = True, timeout: float = 60) -> Result:
         """Run a program of this machine in the network of a target, with a pod's names, as `podwire exec` does."""
         network, resolver = self.place(target)
         enter = [f"--{kind}=/proc/{self.pid}/ns/{file}" for kind, file in ENTERED.items()]
@@ -121,7 +121,7 @@ class World:
         name = f"{one.kind}/{one.name}"
         return self.kubectl("exec", f"--namespace={one.namespace}", name, *options, "--", *command, stdin=stdin)
 
-    def allowed(self, source: str, target: str, *, protocol: str = "TCP", within: float = 10) -> Verdict:
+    def allowed(self, source: str, target: str, *, protocol: str = "TCP", within: float = 30) -> Verdict:
         """Whether a connection from the source to HOST:PORT is answered; tried again for `within` seconds.
 
         HOST is a name as the source resolves it, an address, or a pod or workload with a `/`, such as
@@ -130,7 +130,7 @@ class World:
         """
         return self._judge(source, target, protocol, (OPEN, within))
 
-    def denied(self, source: str, target: str, *, protocol: str = "TCP", within: float = 10) -> Verdict:
+    def denied(self, source: str, target: str, *, protocol: str = "TCP", within: float = 30) -> Verdict:
         """Whether a connection from the source to HOST:PORT gets no reaction at all, which is the effect of a policy.
 
         A refusal or an unknown name is no denial: such a test would prove nothing. Over UDP silence must be seen twice,

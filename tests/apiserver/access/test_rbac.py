@@ -146,7 +146,7 @@ def test_bindings_of_other_subjects_are_not_read(index: Index) -> None:
     for number in range(5000):
         index.put(ROLE_BINDINGS, binding(f"b{number}", "reader", user(f"user-{number}")), "ns")
     assert index.may("eve")
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(1000):
         index.may("eve")
-    assert (time.perf_counter() - began) / 1000 < 200e-6
+    assert (time.process_time() - began) / 1000 < 200e-6

@@ -77,7 +77,7 @@ spec:
   selector: {{app: web}}
   ports: [{{name: http, port: 80}}]
 """
-CURL = ("curl", "-sS", "--max-time", "2", "-H", "Accept: application/json")
+CURL = ("curl", "-sS", "-H", "Accept: application/json", "--max-time")
 TRIES = 40
 REFUSED, SILENT = 7, 28
 """Exit statuses of curl."""
@@ -99,7 +99,7 @@ def here(quarter: World) -> World:
     quarter.wait(quarter.namespace)
     eventually(
         lambda: _endpoints(quarter) == {"both": 2, "guarded": 2, "local": 1, "sticky": 2},
-        20,
+        60,
         "endpoints of all Services",
     )
     return quarter
@@ -137,8 +137,9 @@ def tried(world: World, client: str, url: str, expected: frozenset[str]) -> tupl
     """What connections meet: an outcome, the pods that answered, the clients that they saw. Ends when all have."""
     pods: set[str] = set()
     clients: set[str] = set()
+    seconds = "30" if expected else "2"
     for _ in range(TRIES):
-        answer = world.run_in(client, *CURL, url, check=False)
+        answer = world.run_in(client, *CURL, seconds, url, check=False)
         if answer.returncode:
             return OUTCOMES.get(answer.returncode, answer.stderr), frozenset(pods), frozenset(clients)
         facts = json.loads(answer.stdout)

@@ -87,5 +87,5 @@ def test_a_zygote_that_takes_no_requests_blocks_no_client() -> None:
     assert waiting
     before = time.monotonic()
     init._start_roles()
-    assert time.monotonic() - before < 5, "a blocking connect would wait for ever"
+    assert time.monotonic() - before < 60, "a blocking connect would wait for ever"
     assert init._supervision.state("role") is State.WAITING
