@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from podwire.apiserver.base.requests import Response
 from podwire.apiserver.main import running
+from podwire.apiserver.writes.gateway_warnings import rules
+from podwire.edge.gateway.http_filters import Unsupported, filters_of
+from podwire.edge.gateway.kinds.http_route import HTTPRouteFilter
 from podwire.kube import gateway_api
 from tests.apiserver.conftest import Files, Talk, configuration
 
@@ -23,10 +27,11 @@ LISTENERS = [
     {"name": "tcp", "port": 9000, "protocol": "TCP"},
 ]
 GATEWAY = {"gatewayClassName": "podwire", "listeners": LISTENERS}
+RULE: Object = {"backendRefs": [{"name": "app", "port": 80}]}
 ROUTE = {
     "parentRefs": [{"name": "web", "sectionName": "http"}],
     "hostnames": ["app.example.com"],
-    "rules": [{"backendRefs": [{"name": "app", "port": 80}]}],
+    "rules": [RULE],
 }
 GRANT = {
     "from": [{"group": gateway_api.GROUP, "kind": "HTTPRoute", "namespace": "shop"}],
@@ -46,6 +51,9 @@ class World:
             ports = [{"name": "http", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}]
             service = {"metadata": {"name": "app"}, "spec": {"ports": ports}}
             await self.talk.ok("POST", f"/api/v1/namespaces/{name}/services", service)
+        external = {"type": "ExternalName", "externalName": "example.com"}
+        elsewhere = {"metadata": {"name": "elsewhere"}, "spec": external}
+        await self.talk.ok("POST", "/api/v1/namespaces/shop/services", elsewhere)
         await self.secret("cert", "kubernetes.io/tls")
 
     async def secret(self, name: str, kind: str) -> None:
@@ -82,6 +90,9 @@ async def test_what_fits_has_no_warning(world: World) -> None:
     assert await world.write("httproutes", ROUTE) == []
     everywhere = [{"name": "web", "namespace": "shop", "sectionName": "https"}]
     assert await world.write("httproutes", route(parentRefs=everywhere), "other") == []
+    assert await world.write("httproutes", route(rules=[{"filters": [REDIRECT]}]), name="redirect") == []
+    some = [{"name": "app", "port": 80, "weight": 0}, {"name": "app", "port": 80}]
+    assert await world.write("httproutes", route(rules=[{"backendRefs": some}]), name="some") == []
     udp = {"rules": [{"backendRefs": [{"name": "app", "port": 53}]}]}
     assert await world.write("udproutes", udp) == []
 
@@ -107,6 +118,11 @@ async def test_a_certificate_that_cannot_be_used(world: World, reference: Object
     assert first.startswith("spec.listeners[0].tls.certificateRefs[0]: ")
     assert text in first
 
+
+EXTENSION = {"type": "ExtensionRef", "extensionRef": {"group": "example.com", "kind": "Limit", "name": "a"}}
+REWRITE = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/a"}}}
+MIRROR = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "app", "port": 80}}}
+REDIRECT = {"type": "RequestRedirect", "requestRedirect": {"hostname": "a.example.com"}}
 
 WITHOUT_TRAFFIC = (
     (route(parentRefs=[{"name": "none"}]), "shop", "spec.parentRefs[0]: Gateway shop/none does not exist"),
@@ -146,6 +162,37 @@ WITHOUT_TRAFFIC = (
         "spec.rules[0].backendRefs[0].port: Service shop/app has no TCP port 53: it has 80",
     ),
     (
+        backend(weight=0),
+        "shop",
+        "spec.rules[0].backendRefs: every weight is 0, and requests are answered by 500: give one a weight above 0",
+    ),
+    (route(rules=[{}]), "shop", "spec.rules[0]: there is no backend, and requests are answered by 500: add"),
+    (
+        backend(group="example.com", kind="Bucket", port=None),
+        "shop",
+        "spec.rules[0].backendRefs[0]: a backend is a Service, and Bucket shop/app gets no traffic: name a Service",
+    ),
+    (
+        backend(name="elsewhere"),
+        "shop",
+        "spec.rules[0].backendRefs[0]: Service shop/elsewhere is of type ExternalName and gets no traffic: name one",
+    ),
+    (
+        route(rules=[{**RULE, "filters": [EXTENSION]}]),
+        "shop",
+        "spec.rules[0].filters[0].type: filter ExtensionRef is not served here, and the rule is left out: use one of",
+    ),
+    (
+        backend(filters=[REWRITE]),
+        "shop",
+        "spec.rules[0].backendRefs[0].filters[0].urlRewrite.path: a single backend's path is not rewritten, and",
+    ),
+    (
+        backend(filters=[MIRROR]),
+        "shop",
+        "spec.rules[0].backendRefs[0].filters[0].type: filter RequestMirror is not served here, and the rule is left",
+    ),
+    (
         backend(namespace="other"),
         "shop",
         "spec.rules[0].backendRefs[0]: Service other/app is in another namespace: a ReferenceGrant in other must",
@@ -167,6 +214,37 @@ async def test_a_mirror_is_a_backend_too(world: World) -> None:
     spec = route(rules=[{"filters": [mirror], "backendRefs": [{"name": "app", "port": 80}]}])
     [text] = await world.write("httproutes", spec)
     assert text.startswith("spec.rules[0].filters[0].requestMirror.backendRef: Service shop/none does not exist")
+
+
+async def test_parameters_and_certificates_of_a_gateway(world: World) -> None:
+    parameters = {"group": "", "kind": "ConfigMap", "name": "kube-root-ca.crt"}
+    own = {**GATEWAY, "infrastructure": {"parametersRef": parameters}}
+    assert await world.write("gateways", own) == []
+    for number, (changed, text) in enumerate(
+        (({"name": "none"}, "ConfigMap shop/none does not exist"), ({"kind": "Proxy"}, "not a Proxy: name a ConfigMap"))
+    ):
+        spec = {**GATEWAY, "infrastructure": {"parametersRef": {**parameters, **changed}}}
+        [found] = await world.write("gateways", spec, name=f"own-{number}")
+        assert found.startswith("spec.infrastructure.parametersRef: ")
+        assert text in found
+    shown = {**GATEWAY, "tls": {"backend": {"clientCertificateRef": {"name": "none"}}}}
+    [found] = await world.write("gateways", shown, name="shown")
+    assert found.startswith("spec.tls.backend.clientCertificateRef: Secret shop/none does not exist")
+
+
+def test_the_filters_without_a_warning_are_those_that_are_served() -> None:
+    types = (*rules.FILTERS, "ExtensionRef", "Other")
+    assert [one for one in types if is_served(one, "spec.rules[0].filters")] == list(rules.FILTERS)
+
+
+def is_served(kind: str, field: str) -> bool:
+    """Whether the gateway controller translates a filter of this type."""
+    name = {"URLRewrite": "urlRewrite", "CORS": "cors"}.get(kind, kind[0].lower() + kind[1:])
+    try:
+        filters_of([msgspec.convert({"type": kind, name: {}}, HTTPRouteFilter)], field)
+    except Unsupported:
+        return False
+    return True
 
 
 async def test_a_grant_allows_what_it_names(world: World) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.writes.gateway_warnings import backends, gateways, parents
+from podwire.apiserver.writes.gateway_warnings import backends, gateways, parents, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ def _found(obj: Field, existing: Existing) -> Iterator[str]:
         case "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute" | "UDPRoute":
             yield from parents.of_route(obj, existing)
             yield from backends.of_route(obj, existing)
+            yield from rules.of_route(obj)
         case "BackendTLSPolicy":
             yield from backends.of_policy(obj, existing)
         case _:

@@ -53,11 +53,15 @@ def _mirrors(obj: Field, filters: Field, existing: Existing) -> Iterator[str]:
 def _backend(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
     wanted = reference(field, "", "Service", obj["metadata"]["namespace"].text)
     if (wanted.group, wanted.kind) != ("", "Service"):
+        yield f"{field.path}: a backend is a Service, and {wanted} gets no traffic: name a Service"
         return
     yield from grants.missing(field, obj.value, wanted, existing)
     service = existing.find(wanted)
     if service is None:
         yield f"{field.path}: {wanted} does not exist: create it, or correct name and namespace"
+        return
+    if service.get("spec", {}).get("type") == "ExternalName":
+        yield f"{field.path}: {wanted} is of type ExternalName and gets no traffic: name one with a selector"
         return
     protocol = _PROTOCOLS.get(obj["kind"].text, "TCP")
     ports = [one["port"] for one in service.get("spec", {}).get("ports", ()) if one.get("protocol", "TCP") == protocol]

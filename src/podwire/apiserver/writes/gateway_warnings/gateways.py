@@ -27,7 +27,11 @@ def of_gateway(obj: Field, existing: Existing) -> Iterator[str]:
         known = sorted(one["metadata"]["name"] for one in existing.all(gateway_api.GROUP, "GatewayClass"))
         there = f"use one of: {', '.join(known)}" if known else "create one"
         yield f'{chosen.path}: GatewayClass "{chosen.text}" does not exist: {there}'
+    yield from _parameters(obj, existing)
     yield from _listeners(obj, existing)
+    backend = obj["spec"]["tls"]["backend"]["clientCertificateRef"]
+    if backend.given:
+        yield from _certificate(obj, backend, existing)
 
 
 def of_listener_set(obj: Field, existing: Existing) -> Iterator[str]:
@@ -39,6 +43,16 @@ def of_listener_set(obj: Field, existing: Existing) -> Iterator[str]:
     elif wanted.known and gateway is not None and _lets_in_none(gateway):
         yield f"{parent.path}: {wanted} lets in no ListenerSet: set its spec.allowedListeners.namespaces.from"
     yield from _listeners(obj, existing)
+
+
+def _parameters(obj: Field, existing: Existing) -> Iterator[str]:
+    """The ConfigMap with the parameters of a proxy of its own."""
+    field = obj["spec"]["infrastructure"]["parametersRef"]
+    wanted = reference(field, "", "", obj["metadata"]["namespace"].text)
+    if field.given and (wanted.group, wanted.kind) != ("", "ConfigMap"):
+        yield f"{field.path}: parameters are in a ConfigMap, not a {wanted.kind}: name a ConfigMap"
+    elif field.given and existing.find(wanted) is None:
+        yield f"{field.path}: {wanted} does not exist, and the Gateway is not served without it: create it"
 
 
 def _lets_in_none(gateway: Object) -> bool:
