@@ -88,11 +88,18 @@ class Authority:
         subjects.extend(x509.IPAddress(one) for one in dict.fromkeys(map(ipaddress.ip_address, addresses)))
         return self._issue(_name(common_name, ()), x509.SubjectAlternativeName(subjects), server=True)
 
-    def client(self, user: str, groups: Sequence[str] = ()) -> KeyPair:
+    def client(self, user: str, groups: Sequence[str] = (), lifetime: timedelta = LIFETIME) -> KeyPair:
         """A certificate that proves to be a user in some groups."""
-        return self._issue(_name(user, groups), None, server=False)
+        return self._issue(_name(user, groups), None, server=False, lifetime=lifetime)
 
-    def _issue(self, subject: x509.Name, names: x509.SubjectAlternativeName | None, *, server: bool) -> KeyPair:
+    def _issue(
+        self,
+        subject: x509.Name,
+        names: x509.SubjectAlternativeName | None,
+        *,
+        server: bool,
+        lifetime: timedelta = LIFETIME,
+    ) -> KeyPair:
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -100,7 +107,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = (
-            _builder(subject, self._certificate.subject, key)
+            _builder(subject, self._certificate.subject, key, lifetime)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -109,6 +116,16 @@ class Authority:
         if names is not None:
             builder = builder.add_extension(names, critical=False)
         return KeyPair(_certificate_pem(_sign(builder, key, self._key)), _key_pem(key))
+
+
+def issued_at(certificate: bytes) -> datetime | None:
+    """Return when a certificate (PEM) was made by `Authority`; None for what is no certificate."""
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(certificate).not_valid_before_utc + CLOCK_SKEW
+    except ValueError:
+        return None
 
 
 def write(folder: Path, name: str, pair: KeyPair) -> None:
@@ -135,7 +152,9 @@ def _name(common: str, organizations: Iterable[str]) -> x509.Name:
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, lifetime: timedelta = LIFETIME
+) -> x509.CertificateBuilder:
     from cryptography import x509
 
     now = datetime.now(UTC)
@@ -146,7 +165,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + lifetime)
     )
 
 

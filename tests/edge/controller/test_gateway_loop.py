@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from podwire.edge.controller import gateway_fronts, unused_proxies
+from podwire.edge.controller import fleets, gateway_fronts, unused_proxies
 from podwire.edge.controller.fleet import PROXY_LABEL, name_of
 from podwire.edge.gateway.kinds.gateway import GATEWAYS
 from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
@@ -199,6 +199,17 @@ async def test_envoys_of_no_gateway_end_after_a_delay(monkeypatch: pytest.Monkey
         await api.until(lambda: name_of(CLASS) not in api.objects[DEPLOYMENTS.resource], 30)
         await api.until(lambda: name_of(CLASS) not in api.objects[SECRETS.resource], 30)
         assert ingress in api.objects[DEPLOYMENTS.resource]
+
+
+async def test_the_secret_of_envoys_that_somebody_deletes_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleets, "CERTIFY_SECONDS", 0.05)
+    monkeypatch.setattr(gateway_fronts, "CERTIFY_SECONDS", 0.05)
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        await api.until(lambda: name_of(CLASS) in api.objects.get(DEPLOYMENTS.resource, {}), 30)
+        api.remove(SECRETS, name_of(CLASS))
+        await api.until(lambda: name_of(CLASS) in api.objects[SECRETS.resource], 30)
 
 
 async def test_parameters_decide_the_traffic_policy_of_the_service() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from podwire.edge.controller import fleet
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from podwire.edge.controller.owned_objects import OwnedObjects
     from podwire.kube.client import Client
 
+CERTIFY_SECONDS = 60.0
+"""Between two looks at a proxy's Secret, which somebody may have deleted or whose certificate becomes old."""
 DEFAULTS = Parameters()
 
 
@@ -27,6 +32,7 @@ class Fleets:
         self._objects = objects
         self._owned = owned
         self._settings = settings
+        self._certified: dict[str, float] = {}
 
     def pods(self, proxy: str) -> tuple[Pod, ...]:
         """Return the proxy's pods that have an address."""
@@ -38,10 +44,24 @@ class Fleets:
 
     async def provide(self, identity: Identity, proxy: str, parameters: Parameters = DEFAULTS) -> None:
         """Create the Secret and the Deployment, or give them their form. Raises ApiError."""
-        await provide_client(self._client, identity, proxy)
+        await self._certify(identity, proxy)
         key = fleet.name_of(proxy)
         wanted = fleet.deployment(proxy, fleet.settings_of(self._settings, parameters))
         await self._owned.apply(DEPLOYMENTS, key, wanted, self._objects.deployments.get(key))
+
+    async def certify(self, identity: Identity) -> None:
+        """Replace the certificates of all proxies that are at half of their life. Raises ApiError."""
+        for one in tuple(self._objects.deployments.values()):
+            if not one.metadata.deletion_timestamp:
+                await self._certify(identity, one.metadata.labels.get(fleet.PROXY_LABEL, ""))
+
+    async def _certify(self, identity: Identity, proxy: str) -> None:
+        """Read a proxy's Secret at most once in CERTIFY_SECONDS."""
+        now = time.monotonic()
+        if now < self._certified.get(proxy, -math.inf) + CERTIFY_SECONDS:
+            return
+        await provide_client(self._client, identity, proxy, datetime.now(UTC))
+        self._certified[proxy] = now
 
     def proxies(self) -> frozenset[str]:
         """Return the proxies of Gateways that have a Deployment."""
@@ -53,6 +73,7 @@ class Fleets:
         deployment = self._objects.deployments.get(fleet.name_of(proxy))
         if deployment is not None:
             await self._owned.delete(DEPLOYMENTS, deployment)
+        self._certified.pop(proxy, None)
         await remove_client(self._client, proxy)
 
 

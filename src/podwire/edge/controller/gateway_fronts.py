@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from podwire.edge.controller import gateway_service
 from podwire.edge.controller.addresses import Addresses, addresses_of
+from podwire.edge.controller.fleets import CERTIFY_SECONDS
 from podwire.edge.controller.gateway_service import GatewayFront, is_ready
 from podwire.edge.controller.unused_proxies import UnusedProxies
 from podwire.edge.gateway.gateway_problems import wanted_addresses
@@ -97,13 +98,17 @@ class GatewayFronts:
         pods = self._fleets.pods(proxy)
         return frozenset(one.metadata.name for one in pods if is_ready(one) and not one.metadata.deletion_timestamp)
 
-    async def remove_unused(self) -> float | None:
-        """Delete the Envoys of proxies that no Gateway uses any more; return when to call again. Raises ApiError."""
+    async def tend(self, identity: Identity) -> float:
+        """Delete the Envoys of proxies that no Gateway uses any more, and replace certificates at half of their life.
+
+        Returns in how many seconds to call again. Raises ApiError.
+        """
         used = {proxy_name(one) for one in self._objects.gateways.values() if self._objects.is_ours(one)}
         due, again = self._unused.due(self._fleets.proxies(), used)
         for proxy in due:
             await self._fleets.remove(proxy)
-        return again
+        await self._fleets.certify(identity)
+        return CERTIFY_SECONDS if again is None else min(again, CERTIFY_SECONDS)
 
 
 def _front(item: Gateway, ports: gateway_service.Ports, policy: TrafficPolicy = TrafficPolicy.CLUSTER) -> GatewayFront:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from podwire.edge.controller.addresses import Addresses, owner_of
 from podwire.edge.controller.fleets import Fleets
 from podwire.edge.controller.gateway_fronts import GatewayFronts
-from podwire.edge.controller.leader import ROUTE_KINDS, UNUSED, Leader
+from podwire.edge.controller.leader import FLEETS, ROUTE_KINDS, Leader
 from podwire.edge.controller.live_objects import LiveObjects
 from podwire.edge.controller.owned_objects import OwnedObjects
 from podwire.edge.controller.proxy_ports import ProxyPorts
@@ -104,7 +104,7 @@ class GatewayLoop:
         if self._queue is not None:
             for gateway in self._objects.gateways.values():
                 self._queue.add(owner("Gateway", gateway.key))
-            self._queue.add(UNUSED)
+            self._queue.add(FLEETS)
 
     def _derive(self) -> None:
         dirty, self._dirty = self._dirty, set()
@@ -122,7 +122,7 @@ class GatewayLoop:
             for one in changes.owners | self._policies(changes.owners):
                 self._queue.add(one)
             if any(one.kind in {"Gateway", "GatewayClass"} for one in dirty):
-                self._queue.add(UNUSED)
+                self._queue.add(FLEETS)
 
     def _policies(self, owners: Iterable[Owner]) -> set[Owner]:
         """Return the policies of the backends of these routes: their status names the routes' Gateways."""
@@ -154,7 +154,7 @@ class GatewayLoop:
         return changed
 
     def _all_owners(self) -> Iterable[Owner]:
-        yield UNUSED
+        yield FLEETS
         yield from (owner("GatewayClass", key) for key in self._objects.gateway_classes)
         yield from (owner("Gateway", key) for key in self._objects.gateways)
         yield from tuple(self._objects.routes)

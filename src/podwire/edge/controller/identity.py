@@ -6,6 +6,7 @@ The Secret of the authority is created once and shared by all replicas; nobody e
 from __future__ import annotations
 
 import base64
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,13 +17,15 @@ from podwire.kube.client import ApiError
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.kinds import SECRETS
 from podwire.kube.meta import NamespacedName
-from podwire.pki.certificates import Authority, KeyPair
+from podwire.pki.certificates import Authority, KeyPair, issued_at
 
 if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.core import Secret
 
 AUTHORITY = NamespacedName(PROXIES, "podwire-gateway-controller")
+CLIENT_LIFETIME = timedelta(hours=24)
+"""Of an Envoy's certificate."""
 _FILES = {"ca.crt", "ca.key"}
 
 
@@ -52,8 +55,11 @@ async def establish(client: Client, server_name: str) -> Identity:
     return Identity(authority, authority.server(names=(server_name,), addresses=()))
 
 
-async def provide_client(client: Client, identity: Identity, proxy: str) -> None:
-    """Create the Secret of a proxy's Envoys, or replace it where another authority made it. Raises ApiError."""
+async def provide_client(client: Client, identity: Identity, proxy: str, now: datetime) -> timedelta:
+    """Create the Secret of a proxy's Envoys; replace it at half of its life, or where another authority made it.
+
+    Envoys follow the files and keep their connection. Returns the time until the next replacement. Raises ApiError.
+    """
     key, ours = fleet.name_of(proxy), identity.authority.pair.certificate
     try:
         found = data_of(await client.get(SECRETS, key))
@@ -62,10 +68,13 @@ async def provide_client(client: Client, identity: Identity, proxy: str) -> None
             raise
         found = {}
     if found.get("ca.crt") == ours and found.keys() >= {"tls.crt", "tls.key"}:
-        return
-    pair = identity.authority.client(proxy)
+        made = issued_at(found["tls.crt"])
+        if made is not None and timedelta() <= now - made < CLIENT_LIFETIME / 2:
+            return made + CLIENT_LIFETIME / 2 - now
+    pair = identity.authority.client(proxy, lifetime=CLIENT_LIFETIME)
     files = {"ca.crt": ours, "tls.crt": pair.certificate, "tls.key": pair.key}
     await client.apply(SECRETS, key, fleet.secret(proxy, files), "podwire-gateway-controller")
+    return CLIENT_LIFETIME / 2
 
 
 async def remove_client(client: Client, proxy: str) -> None:

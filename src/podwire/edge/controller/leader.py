@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from podwire.kube.meta import NamespacedName
 
 ROUTE_KINDS: Mapping[str, Kind[Any]] = {one.kind: one for one in ROUTES}
-UNUSED = Owner("Proxy", "", "")
-"""Stands for all proxies that no Gateway uses."""
+FLEETS = Owner("Proxy", "", "")
+"""All proxies: unused ones end, certificates are replaced in time."""
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
@@ -79,8 +79,8 @@ class Leader:
                 await self._policy(key)
             case _ if key.kind in ROUTE_KINDS:
                 await self._route(key)
-            case _ if key == UNUSED:
-                return await self._fronts.remove_unused()
+            case _ if key == FLEETS:
+                return await self._fronts.tend(identity)
         return None
 
     async def _write(self, kind: Kind[ObjectT], item: ObjectT, desired: Callable[[ObjectT], Mapping[str, Any]]) -> None:
