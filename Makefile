@@ -37,7 +37,8 @@ bench: .venv/ready-test
 # FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time. SUITE=gateway is Gateway API's.
 ONE_SUITE = $(if $(filter gateway,$(SUITE)),tools.conformance.gateway,$(if $(filter real,$(CLUSTER)),tools.cluster suite,tools.conformance))
 conformance: .venv/ready-run
-	.venv/bin/python -m $(ONE_SUITE) --focus '$(FOCUS)' --skip '$(SKIP)' --procs $(or $(PROCS),4) $(if $(CHANNEL),--channel $(CHANNEL))
+	.venv/bin/python -m $(ONE_SUITE) --focus '$(FOCUS)' --skip '$(SKIP)' --procs $(or $(PROCS),4) $(if $(CHANNEL),--channel $(CHANNEL)) \
+		$(if $(filter gatewayreal,$(SUITE)$(CLUSTER)),--cluster cluster)
 
 # It stays until `make cluster-down`.
 cluster: image

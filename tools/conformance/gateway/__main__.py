@@ -1,4 +1,4 @@
-"""`make conformance SUITE=gateway`: Gateway API's own conformance suite against a world.
+"""`make conformance SUITE=gateway`: Gateway API's own conformance suite against a world, or a real cluster.
 
 Builds what is missing, runs, reports. A whole run writes docs/reference/gateway-conformance.md; a part of it (--focus,
 --skip) prints its table. Exits with 1 where a test fails; with 2 where nothing could be run.
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tools.cluster import record, suite
 from tools.conformance import page as table
 from tools.conformance import programs, records, runs, world
 from tools.conformance.gateway import catalog as catalogs
@@ -28,8 +29,9 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "reference" / "gateway
 NAME = "gateway"
 NODES = 2
 USABLE = "172.18.254.201"
+USABLE_OF_CLUSTER = "172.31.254.201"
 UNUSABLE = "192.0.2.1"
-"""Addresses of Gateways: one of the world's pool, and one that no world has (RFC 5737)."""
+"""Addresses of Gateways: one of the world's or the cluster's pool, and one that none has (RFC 5737)."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -49,6 +51,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--gateway-class", default="podwire", help="the GatewayClass (podwire)")
     parser.add_argument("--kubeconfig", type=Path, help="a cluster that exists; else a world is started and ended")
+    parser.add_argument(
+        "--cluster", metavar="NAME", help="a cluster of `python -m tools.cluster up --gateway-api standard`"
+    )
     parser.add_argument("--keep", action="store_true", help="... and keep the suite's base objects in it")
     parser.add_argument("--nodes", type=int, default=NODES, help="how many nodes the world has")
     parser.add_argument("--world", default=NAME, help="the name of the world")
@@ -63,16 +68,16 @@ def main(argv: list[str]) -> int:
     """Build, run, report. Returns the exit status."""
     chosen = arguments(argv)
     try:
-        suite = programs.build(run.SUITE)
-        found = catalogs.read(suite)
+        program = programs.build(run.SUITE)
+        found = catalogs.read(program)
         if chosen.report:
             return write_page(found, chosen.report)
         selected = select(found, chosen)
         if chosen.list:
             print("\n".join(selected))
             return 0
-        return _run_and_report(chosen, suite, found, selected)
-    except (programs.MissingGoError, ValueError, re.error) as error:
+        return _run_and_report(chosen, program, found, selected)
+    except (programs.MissingGoError, record.NoSuchClusterError, ValueError, re.error) as error:
         print(f"conformance: {error}", file=sys.stderr)
     except subprocess.CalledProcessError as error:
         print(f"conformance: {' '.join(map(str, error.cmd))} failed with status {error.returncode}", file=sys.stderr)
@@ -90,13 +95,13 @@ def select(found: Catalog, chosen: argparse.Namespace) -> list[str]:
     return [test.name for test in kept if set(test.features) <= set(channel)]
 
 
-def _run_and_report(chosen: argparse.Namespace, suite: Path, found: Catalog, selected: Sequence[str]) -> int:
+def _run_and_report(chosen: argparse.Namespace, program: Path, found: Catalog, selected: Sequence[str]) -> int:
     folder = runs.new_folder(chosen.world)
     records.begin(folder, f"{chosen.channel} channel, {chosen.procs} tests at the same time")
     runs.say(f"{len(selected)} of {len(found.of_gateways())} tests to run; logs in {folder}")
     with _cluster(chosen) as client:
         run.await_class(client, chosen.gateway_class)
-        lines = run.run(client, suite, _plan(chosen, found, selected), folder, _shown(selected))
+        lines = run.run(client, program, _plan(chosen, found, selected), folder, _shown(selected))
     lines = [line for line in lines if line.name in selected]
     records.write(folder, lines)
     results = judge(selected, lines, Tables())
@@ -104,7 +109,7 @@ def _run_and_report(chosen: argparse.Namespace, suite: Path, found: Catalog, sel
     print(table.part(results))
     if not lines:
         runs.say("\n".join(["the suite ended before its first test:", *run.ending(folder)]))
-    if lines and not chosen.focus and not chosen.skip:
+    if lines and not (chosen.focus or chosen.skip or chosen.cluster or chosen.kubeconfig):
         write_page(found, [folder])
     return _status(results)
 
@@ -124,7 +129,7 @@ def _plan(chosen: argparse.Namespace, found: Catalog, selected: Sequence[str]) -
         features=tuple(found.features_of(chosen.channel)) if chosen.all_features else (),
         parallel=chosen.procs,
         wait_seconds=chosen.wait,
-        usable_address=USABLE,
+        usable_address=USABLE_OF_CLUSTER if chosen.cluster else USABLE,
         unusable_address=UNUSABLE,
         version=records.describe()[0],
         keep=chosen.keep,
@@ -137,6 +142,11 @@ def _cluster(chosen: argparse.Namespace) -> Iterator[world.Client]:
         yield world.Client(chosen.kubeconfig)
         return
     archives = images.archives()
+    if chosen.cluster:
+        found = record.named(chosen.cluster)
+        suite.import_images(found, archives)
+        yield suite.client(found.layout)
+        return
     runs.say(f"world '{chosen.world}' with {chosen.nodes} nodes")
     with world.running(chosen.world, archives, chosen.nodes, ("--gateway-api", chosen.channel)) as client:
         yield client
