@@ -6,7 +6,7 @@ not the bare domain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 ANY = "*"
 
@@ -23,6 +23,16 @@ def intersection(one: str, other: str) -> str | None:
     if contains(one, other):
         return other
     return one if contains(other, one) else None
+
+
+def wildcards(hostname: str) -> Iterator[str]:
+    """Yield the wildcards that contain a hostname, the narrowest first; not the hostname itself."""
+    rest = hostname.removeprefix("*.")
+    while "." in rest:
+        rest = rest.partition(".")[2]
+        yield f"*.{rest}"
+    if hostname != ANY:
+        yield ANY
 
 
 def precedence(hostname: str) -> tuple[int, int]:

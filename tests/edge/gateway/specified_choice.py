@@ -71,7 +71,8 @@ def candidates(route: Object, request: Request) -> Iterator[tuple[Any, Rule]]:
     metadata = route["metadata"]
     age = metadata["creationTimestamp"], f"{metadata['namespace']}/{metadata['name']}"
     for index, rule in enumerate(route["spec"]["rules"]):
-        for match in rule.get("matches") or ({},):
+        matches: list[Object] = rule.get("matches") or [{}]
+        for match in matches:
             rank = (grpc_rank if route["kind"] == "GRPCRoute" else http_rank)(match, request)
             if rank is not None:
                 place = Rule(route["kind"], metadata["namespace"], metadata["name"], index)

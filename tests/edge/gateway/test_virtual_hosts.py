@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from podwire.edge.gateway.virtual_hosts import virtual_host
+from podwire.edge.gateway.virtual_hosts import Part, virtual_host
 from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch, ValueType
 from podwire.edge.model.routes import Answer, Route, RouteName
 
@@ -38,7 +38,10 @@ def route(match: Match, name: str = "web", rule: int = 0) -> Route:
 def test_more_specific_matches_come_first() -> None:
     for matches in (IN_ORDER, GRPC_IN_ORDER):
         for one, other in itertools.combinations(matches, 2):
-            shares = [(("2026", "shop", "new"), (route(one, rule=9),)), (("2020", "shop", "old"), (route(other),))]
+            shares = [
+                Part(("2026", "shop", "new"), (route(one, rule=9),)),
+                Part(("2020", "shop", "old"), (route(other),)),
+            ]
             assert [each.match for each in virtual_host("t", "a.org", shares).routes] == [one, other]
 
 
@@ -47,9 +50,9 @@ def test_equal_matches_are_ordered_by_age_name_and_rule() -> None:
         route(Match(), name, rule) for name, rule in (("z", 0), ("a", 0), ("b", 0), ("b", 1))
     )
     shares = [
-        (("2026", "shop", "b"), (third, fourth)),
-        (("2026", "shop", "a"), (second,)),
-        (("2020", "shop", "z"), (first,)),
+        Part(("2026", "shop", "b"), (third, fourth)),
+        Part(("2026", "shop", "a"), (second,)),
+        Part(("2020", "shop", "z"), (first,)),
     ]
     for order in itertools.permutations(shares):
         assert virtual_host("t", "a.org", order).routes == (first, second, third, fourth)
@@ -57,4 +60,15 @@ def test_equal_matches_are_ordered_by_age_name_and_rule() -> None:
 
 def test_host_with_routes_is_not_misdirected() -> None:
     assert virtual_host("t", "a.org", (), misdirected=True).misdirected
-    assert not virtual_host("t", "a.org", [(("", "", ""), (route(Match()),))], misdirected=True).misdirected
+    assert not virtual_host("t", "a.org", [Part(("", "", ""), (route(Match()),))], misdirected=True).misdirected
+
+
+def test_rules_of_a_more_specific_hostname_come_before_better_matches() -> None:
+    exact, prefix = route(IN_ORDER[0]), route(Match())
+    parts = [
+        Part(("2020", "shop", "any"), (exact,)),
+        Part(("2020", "shop", "wide"), (exact,), "*.org"),
+        Part(("2026", "shop", "new"), (prefix,), "a.org"),
+    ]
+    for order in itertools.permutations(parts):
+        assert virtual_host("t", "a.org", order).routes == (prefix, exact, exact)

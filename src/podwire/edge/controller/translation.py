@@ -31,8 +31,10 @@ from podwire.edge.gateway.listeners import listener_states
 from podwire.edge.gateway.objects import ROUTES, Objects
 from podwire.edge.gateway.owners import AnyRoute, Owner, owner
 from podwire.edge.model.listeners import GatewayPort, Listener, ProxyOptions
+from podwire.edge.model.routes import StreamRoute
 from podwire.edge.model.tls import Authorities, Certificate
 from podwire.edge.xds.resource import Key, Resource
+from podwire.kube.hostnames import ANY, contains
 from podwire.kube.meta import NamespacedName
 
 
@@ -143,7 +145,7 @@ class Translation:
         self._attach(dirty)
         for route in sorted(dirty.routes):
             self._derive_route(route, dirty)
-        for host in dirty.hosts:
+        for host in self._with_narrower(dirty.hosts):
             self._derive_host(host, dirty)
         for port in dirty.ports:
             self._derive_port(port)
@@ -243,7 +245,9 @@ class Translation:
             dirty.ports.add((host.gateway, host.port.port))
         elif host in gateway.bases or self._routes.owners(host):
             misdirected = gateway.bases.get(host, False)
-            found = (serving.virtual_host(host, self._shares(host), misdirected=misdirected),)
+            routes = self._routes.owners(host) if misdirected else self._tried_for(host, states)
+            shares = self._shares(host.gateway, routes)
+            found = (serving.virtual_host(host, shares, misdirected=misdirected),)
         self._write(host.gateway, host, found)
 
     def _derive_port(self, port: Port) -> None:
@@ -253,14 +257,34 @@ class Translation:
         states = [one for known, found in gateway.ports.items() if known.port == port[1] for one in found]
         places = {one.gateway_port for one in states if not one.table}
         hosts = (host for place in places for host in self._routes.hosts(place))
-        streams = {host: found for host in hosts if (found := serving.stream(self._shares(host))) is not None}
+        streams = {host: found for host in hosts if (found := self._stream(host)) is not None}
         number = self._ports(gateway.proxy).of
         self._write(port[0], port, port_listeners.listener_rows(states, number, gateway.options, streams))
 
-    def _shares(self, host: Host) -> Iterator[tuple[AnyRoute, Translated]]:
-        identity = self._identity(host.gateway)
-        for route in self._routes.owners(host):
-            yield self._objects.routes[route], with_identity(self._routes.of(route).translated, identity)
+    def _tried_for(self, host: Host, states: Iterable[ListenerState]) -> frozenset[Owner]:
+        return serving.owners_of(host, states, self._routes.owners, lambda one: self._routes.of(one).translated)
+
+    def _with_narrower(self, hosts: Iterable[Host]) -> frozenset[Host]:
+        """Add the hosts for which the routes of wildcards are tried too."""
+        found = set(hosts)
+        for one in tuple(found):
+            if one.domain.startswith(ANY):
+                others = self._routes.hosts(one.port)
+                found.update(
+                    each for each in others if each.listener == one.listener and contains(one.domain, each.domain)
+                )
+        return frozenset(found)
+
+    def _stream(self, host: Host) -> StreamRoute | None:
+        return serving.stream(self._shares(host.gateway, self._routes.owners(host)))
+
+    def _shares(self, gateway: NamespacedName, routes: Iterable[Owner]) -> Iterator[tuple[serving.Route, Translated]]:
+        identity = self._identity(gateway)
+        for route in routes:
+            yield (
+                cast("serving.Route", self._objects.routes[route]),
+                with_identity(self._routes.of(route).translated, identity),
+            )
 
     def _identity(self, gateway: NamespacedName) -> str:
         found = self._gateways.get(gateway)

@@ -5,7 +5,7 @@ The controller and `podwire explain url` have their answers from here; ports wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from podwire.edge.gateway import grpc_routes, http_routes, stream_routes, virtual_hosts
 from podwire.edge.gateway.attached_listeners import Host, ListenerState
@@ -16,10 +16,13 @@ from podwire.edge.gateway.kinds.grpc_route import GRPCRoute
 from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.edge.gateway.kinds.stream_routes import StreamRoute
 from podwire.edge.gateway.objects import Objects
-from podwire.edge.gateway.owners import AnyRoute
+from podwire.edge.gateway.owners import AnyRoute, Owner
 from podwire.edge.gateway.port_listeners import by_port
+from podwire.edge.gateway.virtual_hosts import Part
 from podwire.edge.model import routes as model
+from podwire.edge.model.matches import Match
 from podwire.edge.model.routes import VirtualHost
+from podwire.kube.hostnames import ANY, contains, most_specific, wildcards
 
 RequestRoute = HTTPRoute | GRPCRoute
 """A route whose rules are for requests."""
@@ -66,12 +69,40 @@ def translated(kind: str, route: Route, objects: Objects) -> Translated:
             return stream_routes.translated(kind, route, objects)
 
 
-def virtual_host(
-    host: Host, shares: Iterable[tuple[AnyRoute, Translated]], *, misdirected: bool = False
-) -> VirtualHost:
+def owners_of(
+    host: Host,
+    states: Iterable[ListenerState],
+    owners: Callable[[Host], Iterable[Owner]],
+    rules: Callable[[Owner], Translated],
+) -> frozenset[Owner]:
+    """Return the routes that are tried for a host: its own, and those of wider hosts unless its own take all requests.
+
+    `states` are the listeners that the host is of, `owners` the routes with a share in a host.
+    """
+    own = frozenset(owners(host))
+    if any(one.match == Match() for route in own for one in rules(route).routes):
+        return own
+    return own.union(*(owners(one) for one in wider(host, states)))
+
+
+def wider(host: Host, states: Iterable[ListenerState]) -> tuple[Host, ...]:
+    """Return the hosts of the same listener whose domains contain that of this one, the narrowest first."""
+    listener = most_specific(host.domain, [one.hostname for one in states])
+    found = (one for one in wildcards(host.domain) if listener is not None and contains(listener, one))
+    return tuple(Host(host.port, host.listener, one) for one in found)
+
+
+def hostname_of(route: Route, domain: str) -> str:
+    """Return that of the route's hostnames which fits the domain best."""
+    return most_specific(domain, [one.lower() for one in route.spec.hostnames]) or ANY
+
+
+def virtual_host(host: Host, shares: Iterable[tuple[Route, Translated]], *, misdirected: bool = False) -> VirtualHost:
     """Return a host of requests with the routes of all objects that have a share in it."""
+    port = host.port.port
     found = [
-        (age(route), tuple(http_routes.at_port(one, host.port.port) for one in rules.routes)) for route, rules in shares
+        Part(age(one), tuple(http_routes.at_port(each, port) for each in rules.routes), hostname_of(one, host.domain))
+        for one, rules in shares
     ]
     return virtual_hosts.virtual_host(host.table, host.domain, found, misdirected=misdirected)
 

@@ -1,6 +1,6 @@
 """The routes of one domain in the order in which they are tried. Pure.
 
-Source: gateway-api v1.6.3 `httproute_types.go`, HTTPRouteRule.matches: precedence.
+Source: gateway-api v1.6.3 `httproute_types.go`, HTTPRouteSpec.hostnames and HTTPRouteRule.matches: precedence.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from podwire.edge.model.matches import Match, PathType
 from podwire.edge.model.routes import Route, VirtualHost
+from podwire.kube import hostnames
 
 _ORDER = {PathType.EXACT: 0, PathType.REGEX: 1, PathType.PREFIX: 2}
 
@@ -17,17 +20,31 @@ Age = tuple[str, str, str]
 """When a route object was created, its namespace and its name."""
 
 
-def virtual_host(
-    table: str, domain: str, shares: Iterable[tuple[Age, tuple[Route, ...]]], *, misdirected: bool = False
-) -> VirtualHost:
+class Part(msgspec.Struct, frozen=True):
+    """What one object has in a host. `hostname` is that of the object's hostnames that fits the domain best."""
+
+    age: Age
+    routes: tuple[Route, ...]
+    hostname: str = hostnames.ANY
+
+
+def virtual_host(table: str, domain: str, parts: Iterable[Part], *, misdirected: bool = False) -> VirtualHost:
     """Return the virtual host with the routes of all objects."""
     found = [
-        (precedence(route.match), age, route.name.kind, route.name.rule, route.name.match, route)
-        for age, routes in shares
-        for route in routes
+        (
+            hostnames.precedence(part.hostname),
+            precedence(route.match),
+            part.age,
+            route.name.kind,
+            route.name.rule,
+            route.name.match,
+            route,
+        )
+        for part in parts
+        for route in part.routes
     ]
-    found.sort(key=lambda one: one[:5])
-    return VirtualHost(table, domain, tuple(one[5] for one in found), misdirected=misdirected and not found)
+    found.sort(key=lambda one: one[:-1])
+    return VirtualHost(table, domain, tuple(one[-1] for one in found), misdirected=misdirected and not found)
 
 
 def precedence(match: Match) -> Any:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
+from podwire.edge.gateway.kinds.grpc_route import GRPCRoute
+from podwire.edge.gateway.kinds.http_route import HTTPRoute
 from podwire.edge.gateway.owners import Owner
+from podwire.edge.gateway.serving import hostname_of
 from podwire.edge.gateway.virtual_hosts import precedence
 from podwire.edge.model.choice import Tried
 from podwire.edge.model.matches import Match, PathType, ValueMatch, ValueType
@@ -13,7 +17,7 @@ from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import Question
 from podwire.insight.url.report import RouteLine
 from podwire.insight.url.served import Passage, Served
-from podwire.kube.hostnames import contains
+from podwire.kube.hostnames import ANY, contains
 
 _BEFORE = (
     "an exact path comes first, then an expression, then a prefix",
@@ -52,23 +56,33 @@ def _tried(way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
         route, name = one.route, one.route.name
         place = objects.places.get(owner_of(route), "")
         rule = name.rule_name or str(name.rule)
-        text = _result(one, taken)
+        text = _result(one, taken, partial(_hostname, way, objects))
         yield RouteLine(
             f"{name.kind} {name.namespace}/{name.name}", rule, wants(route.match), text, one.is_taken, place
         )
 
 
-def _result(one: Tried, taken: Tried | None) -> str:
+def _hostname(way: Passage, objects: UrlObjects, route: Route) -> str:
+    """Return that of the hostnames of a route's object which fits the host."""
+    found = objects.edge.routes.get(owner_of(route))
+    if way.host is None or not isinstance(found, HTTPRoute | GRPCRoute):
+        return ANY
+    return hostname_of(found, way.host.domain)
+
+
+def _result(one: Tried, taken: Tried | None, hostname: Callable[[Route], str]) -> str:
     if one.is_taken:
         return "taken"
     if one.mismatches:
         return "; ".join(one.mismatches)
     assert taken is not None, "a route that matches comes after the one that is taken"
-    return f"matches too, and comes later: {_order(taken.route, one.route)}"
+    return f"matches too, and comes later: {_order(taken.route, one.route, hostname)}"
 
 
-def _order(first: Route, later: Route) -> str:
+def _order(first: Route, later: Route, hostname: Callable[[Route], str]) -> str:
     """Why one of two routes that match comes before the other."""
+    if hostname(first) != hostname(later):
+        return f"hostname {hostname(first)} is more specific than {hostname(later)}"
     parts = zip(precedence(first.match), precedence(later.match), _BEFORE, strict=True)
     different = next((text for a, b, text in parts if a != b), "")
     if different:

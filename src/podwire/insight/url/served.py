@@ -87,16 +87,19 @@ def served(gateway: Gateway, objects: Objects) -> Served:
             alone.append(Contender(owner, route.metadata.creation_timestamp or "", found))
     attached = {owner: found for owner, found in settled(alone).items() if found}
     rules: dict[Owner, Translated] = {}
-    shares: dict[Host, list[tuple[serving.RequestRoute, Translated]]] = {}
+    owners: dict[Host, list[Owner]] = {}
     for owner, found in sorted(attached.items()):
         rules[owner] = with_identity(serving.translated(owner.kind, routes[owner], objects), identity)
         for host in serving.hosts_of(found):
-            shares.setdefault(host, []).append((routes[owner], rules[owner]))
+            owners.setdefault(host, []).append(owner)
+    hosts = {}
     bases = serving.bases(states)
-    hosts = {
-        host: serving.virtual_host(host, shares.get(host, ()), misdirected=bases.get(host, False))
-        for host in {*bases, *shares}
-    }
+    for host in {*bases, *owners}:
+        misdirected = bases.get(host, False)
+        there = () if misdirected else tuple(one for one in states if one.table and one.host(host.domain) == host)
+        tried = serving.owners_of(host, there, lambda one: owners.get(one, ()), rules.__getitem__)
+        shares = ((routes[one], rules[one]) for one in tried)
+        hosts[host] = serving.virtual_host(host, shares, misdirected=misdirected)
     ports = tuple(port_listeners.listener_rows(serving.http_listeners(states), lambda _: 0))
     return Served(gateway, states, ports, hosts, attached, rules)
 
