@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, cast
 
 from podwire.edge.controller.addresses import Addresses, owner_of
 from podwire.edge.controller.fleets import Fleets
 from podwire.edge.controller.gateway_fronts import GatewayFronts
 from podwire.edge.controller.leader import FLEETS, ROUTE_KINDS, Leader
 from podwire.edge.controller.live_objects import LiveObjects
-from podwire.edge.controller.owned_objects import OwnedObjects
+from podwire.edge.controller.owned_objects import MANAGER, OwnedObjects
 from podwire.edge.controller.proxy_ports import ProxyPorts
+from podwire.edge.controller.refusals import Refusals
 from podwire.edge.controller.translation import Translation
 from podwire.edge.gateway.gateway_proxy import proxy_name
+from podwire.edge.gateway.kinds.gateway import GATEWAYS
 from podwire.edge.gateway.owners import Owner, owner
-from podwire.edge.xds.resource import VIRTUAL_HOST
+from podwire.edge.xds.resource import LISTENER, ROUTES, SECRET
+from podwire.kube.meta import NamespacedName
+from podwire.kube.recorder import Recorder
 from podwire.kube.work_queue import WorkQueue
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from podwire.edge.controller.identity import Identity
     from podwire.edge.xds.proxy import Proxies, Report
     from podwire.kube.client import Client
+    from podwire.kube.meta import Object
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +53,9 @@ class GatewayLoop:
         fronts = GatewayFronts(
             self._objects, self._translation, proxies, self._ports, fleets, self._addresses, self._touch
         )
-        self._leader = Leader(client, self.live, self._translation, proxies, fronts)
+        self._recorder = Recorder(client, MANAGER)
+        self._refusals = Refusals(self._refused)
+        self._leader = Leader(client, self.live, self._translation, proxies, fronts, self._refusals)
         self._dirty: set[Owner] = set()
         self._changed = asyncio.Event()
         self.is_derived = False
@@ -75,21 +82,41 @@ class GatewayLoop:
         try:
             for one in self._all_owners():
                 queue.add(one)
-            await queue.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._recorder.run())
+                tasks.create_task(queue.run())
         finally:
             self._queue = None
 
     def reported(self, report: Report) -> None:
         """Take what an Envoy acknowledged, refused, or that one came or went."""
+        proxy = self._proxies.get(report.proxy)
+        table = self._translation.table(report.proxy)
+        different = self._refusals.take(report, proxy, table) if proxy is not None else frozenset()
         if self._queue is None:
             return
-        hosts = {name.partition("/")[0] for kind, name in report.keys if kind == VIRTUAL_HOST}
-        if report.envoys_changed or any(kind != VIRTUAL_HOST for kind, _ in report.keys):
+        for one in (*different, *self._gateways_of(report)):
+            self._queue.add(one)
+
+    def _gateways_of(self, report: Report) -> Iterator[Owner]:
+        """Yield the Gateways whose listeners a report is about."""
+        if report.envoys_changed or any(kind == SECRET for kind, _ in report.keys):
             for gateway in self._objects.gateways.values():
                 if proxy_name(gateway) == report.proxy:
-                    self._queue.add(owner("Gateway", gateway.key))
-        for table in hosts:
-            self._queue.add(Owner("Gateway", *table.split(":")[:2]))
+                    yield owner("Gateway", gateway.key)
+        for kind, name in report.keys:
+            if kind in (LISTENER, ROUTES):
+                found = NamespacedName(*name.split("/" if kind == LISTENER else ":")[:2])
+                if found in self._objects.gateways:
+                    yield owner("Gateway", found)
+
+    def _refused(self, one: Owner, reason: str) -> None:
+        """Record an event about an object that an Envoy refuses the configuration of."""
+        kind = GATEWAYS if one.kind == "Gateway" else ROUTE_KINDS.get(one.kind)
+        item = self._objects.gateways.get(one.key) if one.kind == "Gateway" else self._objects.routes.get(one)
+        if self._queue is not None and kind is not None and item is not None:
+            text = f"Envoy refuses it: {reason}. It serves the configuration before it: change what this names"
+            self._recorder.event(kind, cast("Object", item), "RefusedByEnvoy", text, warning=True)
 
     def _touch(self, owners: Iterable[Owner]) -> None:
         self._dirty.update(owners)

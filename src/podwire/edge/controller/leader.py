@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +28,6 @@ from podwire.edge.gateway.listeners import admits_set
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.gateway.policy_status import policy_status
 from podwire.edge.gateway.route_status import Verdict, route_status
-from podwire.edge.xds.resource import LISTENER, VIRTUAL_HOST
 from podwire.kube.meta import Object
 from podwire.kube.status_writer import StatusWriter
 
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
     from podwire.edge.controller.gateway_fronts import GatewayFronts
     from podwire.edge.controller.identity import Identity
     from podwire.edge.controller.live_objects import LiveObjects
+    from podwire.edge.controller.refusals import Refusals
     from podwire.edge.controller.translation import Translation
-    from podwire.edge.gateway.attachment import Attachment
     from podwire.edge.xds.proxy import Proxies
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
@@ -59,12 +58,14 @@ class Leader:
         translation: Translation,
         proxies: Proxies,
         fronts: GatewayFronts,
+        refusals: Refusals,
     ) -> None:
         self._client = client
         self._objects = live.objects
         self._translation = translation
         self._proxies = proxies
         self._fronts = fronts
+        self._refusals = refusals
 
     async def handle(self, key: Owner, identity: Identity) -> float | None:
         """Write what follows from an object; return in how many seconds to call again, None: never. Raises ApiError."""
@@ -156,32 +157,18 @@ class Leader:
         if item is None or item.metadata.deletion_timestamp:
             return
         found, now = self._translation.attachments(key), datetime.now(UTC)
-        verdict = self._verdict(key, found)
+        verdict = self._verdict(key)
         await self._write(ROUTE_KINDS[key.kind], item, lambda one: route_status(one, found, verdict, now))
 
-    def _verdict(self, key: Owner, found: Iterable[Attachment]) -> Verdict:
+    def _verdict(self, key: Owner) -> Verdict:
         rules = self._translation.translated(key)
         if rules.unsupported:
             return Verdict(
                 rules.unsupported_reason or "UnsupportedValue", rules.unsupported, unresolved=rules.unresolved
             )
-        refusal = self._refusal(found)
-        return Verdict("UnsupportedValue" if refusal else "", refusal, rules.dropped, rules.unresolved)
-
-    def _refusal(self, found: Iterable[Attachment]) -> str:
-        """Return why an Envoy refuses a virtual host that the route is in; empty where none does."""
-        for attachment in found:
-            gateway = self._objects.gateways.get(attachment.gateway)
-            proxy = self._proxies.get(proxy_name(gateway)) if gateway is not None else None
-            for there in attachment.listeners:
-                state = there.state
-                if state.table:
-                    keys = [(VIRTUAL_HOST, f"{state.table}/{domain}") for domain in there.domains]
-                else:
-                    keys = [(LISTENER, str(state.gateway_port))]
-                if reason := programming.refusal(proxy, keys):
-                    return reason
-        return ""
+        refusal = self._refusals.of(key)
+        message = f"Envoy refuses it: {refusal}: change what this names" if refusal else ""
+        return Verdict("UnsupportedValue" if refusal else "", message, rules.dropped, rules.unresolved)
 
     async def _policy(self, key: Owner) -> None:
         item = self._objects.policies.get(key.key)

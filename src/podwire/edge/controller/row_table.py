@@ -42,6 +42,8 @@ class RowTable:
         self._sources: dict[Key, dict[Source, None]] = {}
         self._made: dict[Key, _Made] = {}
         self._touched: dict[Key, None] = {}
+        self._before: dict[Key, Row | None] = {}
+        """Of rows that not every Envoy has acknowledged: the last one that was."""
         self._clusters: dict[ServicePort, set[Key]] = defaultdict(set)
         self._ports: dict[NamespacedName, set[ServicePort]] = defaultdict(set)
 
@@ -70,6 +72,23 @@ class RowTable:
         """Return the rows of a source."""
         return tuple(self._rows.get(source, {}).values())
 
+    def sources_of(self, key: Key) -> tuple[Source, ...]:
+        """Return what a row comes from."""
+        return tuple(self._sources.get(key, ()))
+
+    def row(self, key: Key) -> Row | None:
+        """Return a row; None where there is none."""
+        made = self._made.get(key)
+        return made.row if made is not None else None
+
+    def acknowledged_row(self, key: Key) -> Row | None:
+        """Return the row that all Envoys had last; None where they had none."""
+        return self._before.get(key, self.row(key))
+
+    def acknowledge(self, key: Key) -> None:
+        """Record that every Envoy has the row as it is."""
+        self._before.pop(key, None)
+
     def resources(self) -> tuple[Resource, ...]:
         """Return all resources, as of the last `difference`."""
         return tuple(one for made in self._made.values() for one in made.resources)
@@ -83,6 +102,7 @@ class RowTable:
             old, row = self._made.get(key), self._row(key)
             if old is not None and old.row == row:
                 continue
+            self._before.setdefault(key, old.row if old is not None else None)
             made = rows.resources(row) if row is not None else ()
             upserts.update((one.key, one) for one in made)
             removals.update((one.key, None) for one in (old.resources if old else ()))

@@ -124,7 +124,7 @@ class Translation:
         gateway = self._gateways.get(state.gateway)
         if gateway is None:
             return ()
-        found = self._table(gateway.proxy).rows_of((state.gateway, state.port))
+        found = self.table(gateway.proxy).rows_of((state.gateway, state.port))
         listeners = [one for one in found if isinstance(one, Listener) and _is_of(one, state)]
         names = {*state.tls.certificates, state.tls.authorities} if state.tls else set()
         needed = (*listeners, *(one for one in gateway.secrets if one.name in names))
@@ -132,7 +132,11 @@ class Translation:
 
     def resources(self, proxy: str) -> tuple[Resource, ...]:
         """Return all resources of a proxy."""
-        return self._table(proxy).resources()
+        return self.table(proxy).resources()
+
+    def table(self, proxy: str) -> RowTable:
+        """Return the rows of a proxy, with what they come from."""
+        return self._tables.setdefault(proxy, RowTable(lambda port: endpoints(port, self._objects)))
 
     def rows_of(self, owners: Iterable[Owner]) -> Changes:
         """Derive these owners again; return what is different."""
@@ -163,7 +167,7 @@ class Translation:
         new = self._gateway_part(gateway) if gateway is not None and self._objects.is_ours(gateway) else None
         if old is not None and (new is None or new.proxy != old.proxy):
             for source in self._sources.pop(key, ()):
-                self._table(old.proxy).replace(source, ())
+                self.table(old.proxy).replace(source, ())
         if new is not None:
             self._gateways[key] = new
             tracing = new.options.tracing
@@ -295,14 +299,11 @@ class Translation:
         found, made = self._gateways.get(gateway), tuple(wanted)
         if found is None:
             return
-        self._table(found.proxy).replace(source, made)
+        self.table(found.proxy).replace(source, made)
         sources = self._sources.setdefault(gateway, set())
         sources.add(source)
         if not made:
             sources.discard(source)
-
-    def _table(self, proxy: str) -> RowTable:
-        return self._tables.setdefault(proxy, RowTable(lambda port: endpoints(port, self._objects)))
 
 
 def _is_of(row: Listener, state: ListenerState) -> bool:

@@ -1,0 +1,110 @@
+"""What Envoys refuse, and the routes and Gateways that caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from podwire.edge.gateway.owners import Owner, owner
+from podwire.edge.model.listeners import Listener, StreamChain
+from podwire.edge.model.routes import RouteName, VirtualHost
+from podwire.kube.meta import NamespacedName
+
+if TYPE_CHECKING:
+    from podwire.edge.controller.row_table import RowTable
+    from podwire.edge.envoy.rows import Row
+    from podwire.edge.xds.proxy import Report
+    from podwire.edge.xds.resource import Key
+
+_Place = tuple[str, "Key"]
+"""Proxy and resource."""
+
+
+class Acknowledgements(Protocol):
+    """What the Envoys of a proxy have answered."""
+
+    def refusal(self, key: Key) -> str:
+        """Return the reason of an Envoy that refuses the wanted version; else an empty string."""
+
+    def lacking(self, keys: Iterable[Key]) -> frozenset[str]:
+        """Return the Envoys that do not have all of these yet."""
+
+
+class Refusals:
+    """Refused resources by owner. `found` is called with each owner whose configuration is refused, and why."""
+
+    def __init__(self, found: Callable[[Owner, str], None]) -> None:
+        self._found = found
+        self._refused: dict[_Place, tuple[str, frozenset[Owner]]] = {}
+        self._of: dict[Owner, set[_Place]] = {}
+
+    def of(self, one: Owner) -> str:
+        """Return why an Envoy refuses what comes from an object; empty where none does."""
+        return min((self._refused[place][0] for place in self._of.get(one, ())), default="")
+
+    def take(self, report: Report, proxy: Acknowledgements, table: RowTable) -> frozenset[Owner]:
+        """Take what Envoys acknowledged or refused; return the owners whose status is different by that."""
+        different: set[Owner] = set()
+        for key in report.keys:
+            place, reason = (report.proxy, key), proxy.refusal(key)
+            before, owners = self._refused.pop(place, ("", frozenset()))
+            if not reason and not proxy.lacking((key,)):
+                table.acknowledge(key)
+            now = frozenset(culprits(key, table)) if reason else frozenset()
+            self._replace(place, owners, reason, now)
+            if reason != before or owners != now:
+                different |= owners | now
+                for one in now:
+                    self._found(one, reason)
+        return frozenset(different)
+
+    def _replace(self, place: _Place, old: Iterable[Owner], reason: str, new: frozenset[Owner]) -> None:
+        for one in old:
+            self._of[one].discard(place)
+            if not self._of[one]:
+                del self._of[one]
+        if reason:
+            self._refused[place] = (reason, new)
+        for one in new:
+            self._of.setdefault(one, set()).add(place)
+
+
+def culprits(key: Key, table: RowTable) -> Iterator[Owner]:
+    """Return the objects that a refused resource comes from.
+
+    Of many routes: those that are different from what every Envoy had last; where none is, all.
+    """
+    row, good = table.row(key), table.acknowledged_row(key)
+    if row is None:
+        return
+    now, before = _routes(row), _routes(good)
+    changed = [one for one, part in now.items() if before.get(one) != part]
+    if changed or now:
+        yield from changed or now
+    else:
+        yield from filter(None, map(_owner, table.sources_of(key)))
+
+
+def _owner(source: object) -> Owner | None:
+    """Return the object of a source of rows: a Gateway or one of its ports, or a route in a Gateway."""
+    first = source[0] if isinstance(source, tuple) and source else source
+    if isinstance(first, NamespacedName):
+        return owner("Gateway", first)
+    return first if isinstance(first, Owner) else None
+
+
+def _routes(row: Row | None) -> dict[Owner, list[object]]:
+    """Return the parts of a row by the route that each comes from."""
+    found: dict[Owner, list[object]] = {}
+    if isinstance(row, VirtualHost):
+        for route in row.routes:
+            found.setdefault(_of(route.name), []).append(route)
+    elif isinstance(row, Listener):
+        for chain in row.chains:
+            if isinstance(chain.action, StreamChain) and chain.action.route is not None:
+                found.setdefault(_of(chain.action.route.name), []).append(chain)
+    return found
+
+
+def _of(name: RouteName) -> Owner:
+    return Owner(name.kind, name.namespace, name.name)
