@@ -25,8 +25,8 @@ from podwire.kube.discovery import EndpointSlice
 from podwire.kube.gateway_api import CONTROLLER_NAME
 from podwire.kube.services import Service
 from podwire.pki.certificates import KeyPair
-from tests.edge.envoy.unix_sockets import moved
-from tests.edge.xds.real_envoy import Envoy, until
+from tests.edge.envoy.unix_sockets import moved, sockets
+from tests.edge.xds.real_envoy import Envoy, is_listening, until
 
 CLASS, NAMESPACE = "edge", "shop"
 TYPES: dict[str, Any] = {
@@ -92,6 +92,7 @@ class RealGateway:
         self.proxy.apply(wanted.values(), removed)
         keys = (*wanted, *(one for one in removed if one[0] == LISTENER))  # its hosts stay until it has drained
         await until(lambda: bool(self.proxy.envoys()) and not self.proxy.lacking(keys), "acknowledged")
+        await until(lambda: all(is_listening(one) for one in sockets(wanted.values(), self.folder)), "listening")
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,7 @@ from podwire.edge.model.routes import Answer, Route, RouteName, VirtualHost
 from podwire.edge.model.tls import Certificate, ServerTls
 from podwire.pki.certificates import Authority
 from tests.edge.envoy.unix_sockets import envoy_with
-from tests.edge.xds.real_envoy import BINARY, request, until
+from tests.edge.xds.real_envoy import BINARY, is_listening, request, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -108,7 +108,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
     async with envoy_with(folder, wanted(port)):
         try:
             clients.extend(started(folder / f"{host}.json", client(folder, host, port)) for host in HOSTS)
-            await until(lambda: all((folder / f"client-{host}").exists() for host in HOSTS), "clients", 60)
+            await until(lambda: all(is_listening(folder / f"client-{host}") for host in HOSTS), "clients", 60)
             yield folder
         finally:
             for one in clients:

@@ -16,7 +16,7 @@ from podwire.edge.xds import bootstrap
 from podwire.edge.xds.proxy import Proxies, Proxy
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, LISTENER, Resource
 from podwire.edge.xds.server import DiscoveryServer
-from tests.edge.xds.real_envoy import Envoy, until
+from tests.edge.xds.real_envoy import Envoy, is_listening, until
 
 
 def moved(one: Resource, folder: Path) -> Resource:
@@ -42,6 +42,12 @@ def moved(one: Resource, folder: Path) -> Resource:
     return one
 
 
+def sockets(resources: Iterable[Resource], folder: Path) -> list[Path]:
+    """Return the unix sockets that an Envoy with these listens on."""
+    names = (one.name.split("/") for one in resources if one.type_url == LISTENER)
+    return [folder / f"{gateway}-{port}" for _, gateway, port, protocol in names if protocol == "TCP"]
+
+
 def _move_endpoints(found: endpoint_pb2.ClusterLoadAssignment, socket: Path) -> None:
     for locality in found.endpoints:
         for each in locality.lb_endpoints:
@@ -65,6 +71,7 @@ async def envoy_with(folder: Path, wanted: Iterable[rows.Row]) -> AsyncIterator[
             "acknowledged",
         )
         assert {key: proxy.refusal(key) for key in keys if proxy.refusal(key)} == {}
+        await until(lambda: all(is_listening(one) for one in sockets(resources, folder)), "listening", 60)
         yield envoy, proxy
     finally:
         envoy.kill()

@@ -7,6 +7,7 @@ import hashlib
 import importlib.resources
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -187,6 +188,12 @@ class Backend:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(name), name))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+
+def is_listening(path: Path) -> bool:
+    """Whether a unix socket takes connections: its file exists before Envoy listens."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
