@@ -23,6 +23,7 @@ a namespace that is thrown away, and each node sends pings to the next three.
 
 Exit status: 0 without errors (there may be warnings), 1 with an error or where the cluster cannot be read. It needs
 an account that may list nodes, pods, services, servicecidrs and daemonsets, and create `pods/exec` in kube-system;
+Gateways are checked where it may list them and get their Secrets;
 `--node-local` needs root.
 
 In JSON each check has its `level` (ok, warning, error) and its `findings`: `level`, `object`, `finding`, `remedy`.

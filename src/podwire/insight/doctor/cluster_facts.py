@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from podwire.insight.doctor.gateway_facts import GatewayFacts
 from podwire.insight.doctor.node_facts import ApiFact, Expiry, NodeFacts
 from podwire.insight.operations.programs import ProgramPod
 from podwire.kube.apps import DaemonSet
@@ -27,6 +28,7 @@ class ClusterFacts(msgspec.Struct, frozen=True):
         agents_are_pods: false in a world, whose agents are processes.
         api: the API server as this machine reaches it.
         expiries: of this user's credentials.
+        gateways: what was read of the Gateway API; None where it was not.
 
     """
 
@@ -43,3 +45,4 @@ class ClusterFacts(msgspec.Struct, frozen=True):
     agents_are_pods: bool = True
     api: ApiFact | None = None
     expiries: tuple[Expiry, ...] = ()
+    gateways: GatewayFacts | None = None

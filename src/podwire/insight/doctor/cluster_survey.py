@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from podwire.insight.doctor import api_access, node_survey, requests
+from podwire.insight.doctor import api_access, gateway_survey, node_survey, requests
 from podwire.insight.doctor.cluster_facts import ClusterFacts
 from podwire.insight.doctor.node_facts import NodeFacts, NodeRequest
 from podwire.insight.operations.node_commands import NodeAnswer, run_on_all
@@ -86,6 +86,8 @@ async def _of_cluster(
     client: Client, credentials: Credentials, wanted: Sequence[str], answered: Answered
 ) -> ClusterFacts:
     found = await _objects(client, credentials)
+    is_installed = any(pod.program is Program.GATEWAY for pod in found.pods)
+    found = msgspec.structs.replace(found, gateways=await gateway_survey.read(client, is_installed=is_installed))
     agents = [pod for pod in found.pods if pod.program is Program.AGENT]
     reached = _reach(found.nodes, agents, wanted)
     server = next((pod.flag("server") for pod in agents if pod.flag("server")), "")

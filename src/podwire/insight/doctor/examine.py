@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from podwire.insight.doctor import access_checks, cluster_checks, machine_checks
+from podwire.insight.doctor import access_checks, cluster_checks, gateway_checks, machine_checks
 from podwire.insight.doctor.cluster_facts import ClusterFacts
 from podwire.insight.doctor.node_facts import NodeFacts
 from podwire.insight.doctor.report import Finding, Level, Report, Verdict
@@ -36,6 +36,7 @@ OF_THE_CLUSTER: Mapping[str, ClusterCheck] = {
     "nodes": cluster_checks.nodes,
     "pod-ranges": cluster_checks.pod_ranges,
     "programs": cluster_checks.programs,
+    "gateways": gateway_checks.gateways,
     "other-networks": cluster_checks.other_networks,
 }
 SEVERITY = (Level.OK, Level.WARNING, Level.ERROR)

@@ -23,6 +23,7 @@ CHECKS: Mapping[str, str] = {
     "nodes": "conditions and addresses of the Nodes",
     "pod-ranges": "podCIDRs: each node has them, and they overlap with nothing",
     "programs": "podwire's other pods, their images, and equal versions",
+    "gateways": "kinds of the Gateway API, classes, Gateways, routes and Envoys of podwire, and ends of certificates",
     "other-networks": "other pod networks and kube-proxy in the cluster",
 }
 """Each check and what it looks at."""
@@ -248,6 +249,46 @@ IMAGE_TROUBLE = _error(
 RESTARTS = _warning("programs", "it was restarted {count} times", "see 'kubectl -n kube-system logs {pod} --previous'")
 VERSIONS_DIFFER = _warning(
     "programs", "it has version {version}, most have {usual}", "end the upgrade: 'podwire upgrade', or take it back"
+)
+
+NO_DEFINITIONS = _error(
+    "gateways",
+    "its kinds are not served, and the gateway controller waits for them",
+    "install them: 'podwire install --gateway-api standard'",
+)
+MIXED_DEFINITIONS = _warning(
+    "gateways",
+    "its definitions are of several releases or channels ({releases})",
+    "apply all of one release with 'kubectl apply --server-side'",
+)
+OTHER_DEFINITIONS = _warning(
+    "gateways",
+    "its definitions are of {release}, podwire is made for {own}: kinds and fields that they lack are not served",
+    "apply those of {own} with 'kubectl apply --server-side', unless another program needs these",
+)
+NO_CLASS = _error(
+    "gateways",
+    "no GatewayClass has the controller {controller}",
+    "create one with it; the controller makes one only where it may: see 'kubectl -n kube-system logs -l"
+    " k8s-app=podwire-gateway-controller'",
+)
+CLASS_REFUSED = _error("gateways", "it is not accepted: {problem}", "mend it as the reason says")
+ENVOY_TROUBLE = _error(
+    "gateways", "this Envoy is not ready: {problem}", "see 'kubectl -n podwire-system describe pod {pod}' and its log"
+)
+GATEWAY_REFUSED = _error("gateways", "it is not accepted, so it is not served: {problem}", "mend it as the reason says")
+GATEWAY_PENDING = _error(
+    "gateways",
+    "it is not programmed: {problem}",
+    "without an address: see its Service of type LoadBalancer; else the Envoys in podwire-system",
+)
+LISTENER_REFUSED = _warning(
+    "gateways", "its listener {listener} is not served: {problem}", "mend the listener as the reason says"
+)
+ROUTE_REFUSED = _warning(
+    "gateways",
+    "it is not served at {parent}, or only in part: {problem}",
+    "mend the route as the reason says, or delete it",
 )
 
 NETWORK_INSTALLED = _error(

@@ -27,6 +27,7 @@ class Program(enum.StrEnum):
     AGENT = "agent"
     DNS = "dns"
     CONTROLLER = "controller"
+    GATEWAY = "gateway-controller"
 
     @property
     def selector(self) -> str:
