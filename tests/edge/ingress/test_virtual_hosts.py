@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from podwire.edge.ingress.annotations.settings import Settings
-from podwire.edge.ingress.backends import NoBackend
-from podwire.edge.ingress.kinds import Ingress, IngressBackend
+import msgspec
+
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress.kinds import Ingress
+from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import server
 from podwire.edge.ingress.virtual_hosts import HTTP_TABLE, HTTPS_TABLE, virtual_hosts, www_name
-from podwire.edge.model.backends import Cluster, ServicePort, Transport
 from podwire.edge.model.choice import Request, tried, virtual_host_of
 from podwire.edge.model.filters import ClientRanges, Header, Redirect
 from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route
+from podwire.kube.services import Service
 from tests.edge.ingress.objects import claim, ingress, path
 
 HOST = "app.example.com"
 HTTPS = RedirectTo(Redirect(scheme="https", status=308))
 
 
-def resolve(backend: IngressBackend, namespace: str, _: Settings) -> Cluster | NoBackend:
-    assert backend.service is not None
-    if backend.service.name == "none":
-        return NoBackend("ServiceNotFound", "no such Service")
-    return Cluster(ServicePort(namespace, backend.service.name, 80), Transport.HTTP1)
+def references() -> References:
+    """Services web, new and other exist."""
+    objects = Objects()
+    for name in ("web", "new", "other"):
+        body = {"metadata": {"name": name, "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
+        objects.put("Service", msgspec.convert(body, Service))
+    return References(objects)
 
 
 def route(request: Request, *items: Ingress, table: str = HTTP_TABLE, certificate: bool = False) -> Route | None:
     """The route that a request gets; None: 404."""
-    claims = [claim(one) for one in items]
+    claims, known = [claim(one) for one in items], references()
     servers = {host: server(host, [one for one in claims if host in one.hosts]) for one in claims for host in one.hosts}
     hosts = [
         one
         for found in servers.values()
-        for one in virtual_hosts(found, resolve, has_certificate=certificate, others=servers.get("*")).hosts
+        for one in virtual_hosts(found, known, has_certificate=certificate, others=servers.get("*")).hosts
     ]
     host = virtual_host_of(hosts, table, request.host)
     return next((one.route for one in tried(host, request) if one.is_taken), None) if host else None

@@ -21,7 +21,7 @@ from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESSES
 from podwire.edge.ingress.listeners import listeners
 from podwire.edge.ingress.servers import Refused
-from podwire.edge.ingress.virtual_hosts import Missing
+from podwire.edge.ingress.virtual_hosts import Unmet
 from podwire.edge.model.tls import Certificate
 from podwire.kube.ingress import CONTROLLER_NAME
 from podwire.kube.kinds import SERVICES
@@ -77,7 +77,7 @@ class IngressLoop:
         self._changed = asyncio.Event()
         self._recorder = Recorder(client, "podwire-ingress-controller")
         self._recorded: dict[NamespacedName, frozenset[tuple[str, str]]] = {}
-        self._problems: dict[str, tuple[Refused | Missing, ...]] = {}
+        self._problems: dict[str, tuple[Refused | Unmet, ...]] = {}
         self._queue: WorkQueue[NamespacedName] | None = None
         self._identity: Identity | None = None
 
@@ -184,7 +184,7 @@ class IngressLoop:
         for host in claim.hosts:
             for one in self._problems.get(host, ()):
                 if one.ingress == key:
-                    entry = one.backend if isinstance(one, Missing) else one
+                    entry = one.missing if isinstance(one, Unmet) else one
                     found[entry.reason].add(entry.message)
         now = frozenset((reason, message) for reason, messages in found.items() for message in messages)
         for reason, message in sorted(now - self._recorded.get(key, frozenset())):

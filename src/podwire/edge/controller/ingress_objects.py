@@ -14,13 +14,13 @@ from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, Ingress, IngressClass
 from podwire.kube.informer import Informer
-from podwire.kube.kinds import ENDPOINT_SLICES, SECRETS, SERVICES
+from podwire.kube.kinds import CONFIG_MAPS, ENDPOINT_SLICES, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
     from podwire.edge.controller.live_objects import LiveObjects
     from podwire.kube.client import Client
-    from podwire.kube.core import Secret
+    from podwire.kube.core import ConfigMap, Secret
     from podwire.kube.kinds import Kind
     from podwire.kube.watch import Change
 
@@ -58,6 +58,7 @@ class IngressObjects:
         self._classes: Informer[IngressClass] = Informer(client, INGRESS_CLASSES)
         self._secrets: NamedObjects[Secret] = NamedObjects(client, SECRETS, self._secret)
         self.informers: tuple[Informer[Any], ...] = (self._classes, self._items)
+        self._config_maps: NamedObjects[ConfigMap] = NamedObjects(client, CONFIG_MAPS, self._config_map)
         self._items.subscribe(self._item)
         self._classes.subscribe(self._class)
         self._front_changed = front_changed
@@ -69,8 +70,9 @@ class IngressObjects:
         return dirty
 
     def follow_references(self) -> None:
-        """Follow the Secrets that Ingresses name now, and no others."""
+        """Follow the Secrets and ConfigMaps that Ingresses name now, and no others."""
         self._secrets.require(self.ingresses.referenced("Secret"))
+        self._config_maps.require(self.ingresses.referenced("ConfigMap"))
 
     async def synced(self) -> None:
         """Return when every kind is known, and each Secret that an Ingress names."""
@@ -78,6 +80,7 @@ class IngressObjects:
             await informer.synced.wait()
         self.follow_references()
         await self._secrets.synced()
+        await self._config_maps.synced()
 
     async def run(self) -> None:
         """Follow the API server until cancelled. Raises ListenerError."""
@@ -85,6 +88,7 @@ class IngressObjects:
             for informer in self.informers:
                 tasks.create_task(informer.run())
             tasks.create_task(self._secrets.run())
+            tasks.create_task(self._config_maps.run())
 
     def _item(self, change: Change[Ingress]) -> None:
         if change.new is not None:
@@ -113,6 +117,15 @@ class IngressObjects:
     def _secret(self, change: Change[Secret]) -> None:
         self._store(SECRETS, change)
         self._dirty.certificates = True
+        self._needed("Secret", change)
+
+    def _config_map(self, change: Change[ConfigMap]) -> None:
+        self._store(CONFIG_MAPS, change)
+        self._needed("ConfigMap", change)
+
+    def _needed(self, kind: str, change: Change[Any]) -> None:
+        for item in filter(None, (change.old, change.new)):
+            self._dirty.hosts |= self.ingresses.hosts_that_need(kind, item.key)
         self._changed()
 
     def _backend(self, kind: Kind[Any], change: Change[Any]) -> None:

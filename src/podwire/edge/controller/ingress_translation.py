@@ -12,14 +12,12 @@ from podwire.edge.envoy.rows import Row
 from podwire.edge.gateway.endpoints import endpoints
 from podwire.edge.gateway.index import Index
 from podwire.edge.gateway.objects import Objects
-from podwire.edge.ingress import backends
-from podwire.edge.ingress.annotations.settings import Settings
 from podwire.edge.ingress.certificates import HostCertificates, host_certificates
 from podwire.edge.ingress.ingresses import Ingresses
-from podwire.edge.ingress.kinds import IngressBackend
 from podwire.edge.ingress.listeners import listeners
+from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import ANY_HOST, Refused, Server, server
-from podwire.edge.ingress.virtual_hosts import Hosts, Missing, further_names, virtual_hosts, virtual_hosts_of_name
+from podwire.edge.ingress.virtual_hosts import Hosts, Unmet, further_names, virtual_hosts, virtual_hosts_of_name
 from podwire.edge.model.backends import Cluster, ServicePort
 from podwire.edge.model.tls import Certificate
 from podwire.edge.xds.resource import Key, Resource
@@ -47,6 +45,7 @@ class IngressTranslation:
     def __init__(self, ingresses: Ingresses, objects: Objects, default: Certificate) -> None:
         self._ingresses = ingresses
         self._objects = objects
+        self._references = References(objects)
         self._default = default
         self._derived: dict[str, _Derived] = {}
         self._names: Index[str, str] = Index()
@@ -76,7 +75,7 @@ class IngressTranslation:
         """Return all resources."""
         return tuple(one for _, found in self._made.values() for one in found)
 
-    def problems(self, hosts: Iterable[str]) -> Iterator[Refused | Missing]:
+    def problems(self, hosts: Iterable[str]) -> Iterator[Refused | Unmet]:
         """Yield what of the Ingresses of these hosts has no effect."""
         for host in hosts:
             if (derived := self._derived.get(host)) is not None:
@@ -134,7 +133,7 @@ class IngressTranslation:
         host = found.host
         others = server(ANY_HOST, self._ingresses.of_host(ANY_HOST)) if host.startswith("*.") else None
         certificate = self.certificates.of(host)
-        hosts = virtual_hosts(found, self._resolve, has_certificate=certificate is not None, others=others)
+        hosts = virtual_hosts(found, self._references, has_certificate=certificate is not None, others=others)
         names = further_names(found)
         own = [one for one in names if self._owner(one) == host]
         further = [one for name in own for one in virtual_hosts_of_name(found, hosts, name)]
@@ -143,9 +142,6 @@ class IngressTranslation:
     def _owner(self, name: str) -> str:
         """Return the host that a name belongs to: itself where an Ingress has it, else the first that claims it."""
         return name if self._ingresses.of_host(name) else min(self._names.owners(name))
-
-    def _resolve(self, backend: IngressBackend, namespace: str, settings: Settings) -> Cluster | backends.NoBackend:
-        return backends.cluster(backend, namespace, settings, self._objects)
 
     def _count(self, old: Iterable[Cluster], new: Iterable[Cluster], changes: _Changes) -> None:
         """Clusters and endpoints exist while some host uses them."""

@@ -13,7 +13,7 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
-from podwire.edge.envoy import client_ranges, external_auth
+from podwire.edge.envoy import basic_auth, client_ranges, external_auth, rate_limit
 from podwire.edge.envoy.access_log import access_log
 from podwire.edge.envoy.message import ads, duration, packed, resource
 from podwire.edge.envoy.request_metrics import request_metrics
@@ -94,7 +94,9 @@ def _filters(max_request_bytes: int) -> dict[str, Any]:
     """Return the filters of requests; a WebSocket, which has no end, is not buffered."""
     first = [
         _filter(CORS_FILTER, cors_pb2.Cors()),
+        _filter(rate_limit.FILTER, rate_limit.listener_filter()),
         _filter(client_ranges.FILTER, client_ranges.listener_filter()),
+        basic_auth.listener_filter(),
         *external_auth.filters(),
     ]
     last = [

@@ -15,7 +15,7 @@ from envoy.extensions.http.stateful_session.header.v3 import header_pb2
 from envoy.type.http.v3 import cookie_pb2 as http_cookie_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 
-from podwire.edge.envoy import client_ranges, external_auth, headers, retries, route_action
+from podwire.edge.envoy import basic_auth, client_ranges, external_auth, headers, rate_limit, retries, route_action
 from podwire.edge.envoy.message import duration, extension, packed, resource
 from podwire.edge.envoy.route_match import route_match
 from podwire.edge.model.filters import Cors, SessionPersistence
@@ -64,20 +64,36 @@ def _route(route: Route) -> Any:
         **headers.request(route.request_headers),
         **headers.response(route.response_headers),
     )
-    if route.match.is_grpc:  # its streams have no end that could be waited for
-        made.typed_per_filter_config[BUFFER_FILTER].CopyFrom(packed(buffer_pb2.BufferPerRoute(disabled=True)))
     if route.describes_client:
         made.request_headers_to_add.extend(headers.of_client())
-    if route.clients:
-        made.typed_per_filter_config[client_ranges.FILTER].CopyFrom(packed(client_ranges.per_route(route.clients)))
-    if route.cors:
-        made.typed_per_filter_config[CORS_FILTER].CopyFrom(packed(_cors(route.cors)))
-    if route.auth and route.auth.cluster:
-        name, settings = external_auth.per_route(route.auth)
+    for name, settings in _filters(route):
         made.typed_per_filter_config[name].CopyFrom(packed(settings))
-    if isinstance(route.action, Forward) and route.action.session:
-        made.typed_per_filter_config[SESSION_FILTER].CopyFrom(packed(_session(route.action.session)))
     return made
+
+
+def _filters(route: Route) -> Iterator[tuple[str, Any]]:
+    """Yield the configurations of filters for this route, by the filters' names."""
+    if route.match.is_grpc or route.max_body is not None:
+        yield BUFFER_FILTER, _buffer(0 if route.match.is_grpc else route.max_body or 0)
+    if route.clients:
+        yield client_ranges.FILTER, client_ranges.per_route(route.clients)
+    if route.rate:
+        yield rate_limit.FILTER, rate_limit.per_route(route.rate)
+    if route.users:
+        yield basic_auth.FILTER, basic_auth.per_route(route.users)
+    if route.cors:
+        yield CORS_FILTER, _cors(route.cors)
+    if route.auth and route.auth.cluster:
+        yield external_auth.per_route(route.auth)
+    if isinstance(route.action, Forward) and route.action.session:
+        yield SESSION_FILTER, _session(route.action.session)
+
+
+def _buffer(most: int) -> Any:
+    """The streams of gRPC have no end that could be waited for."""
+    if not most:
+        return buffer_pb2.BufferPerRoute(disabled=True)
+    return buffer_pb2.BufferPerRoute(buffer=buffer_pb2.Buffer(max_request_bytes={"value": most}))
 
 
 def _action(route: Route) -> dict[str, Any]:

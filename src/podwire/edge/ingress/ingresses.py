@@ -94,7 +94,7 @@ class Ingresses:
         if new is not None:
             self._claims[key] = new
         self._hosts.replace(key, new.hosts if new else ())
-        self._needs.replace(key, _needs(new.item) if new else ())
+        self._needs.replace(key, _needs(new) if new else ())
         if old is not None and new is not None and _is_alike(old, new):
             return frozenset()
         return frozenset((*(old.hosts if old else ()), *(new.hosts if new else ())))
@@ -105,8 +105,12 @@ def _is_alike(old: Claim, new: Claim) -> bool:
     return (old.item.spec, old.read, old.age) == (new.item.spec, new.read, new.age)
 
 
-def _needs(item: Ingress) -> Iterator[Need]:
+def _needs(claim: Claim) -> Iterator[Need]:
+    item, settings = claim.item, claim.settings
     namespace = item.metadata.namespace
+    for kind, named in (("Secret", settings.auth_secret), ("ConfigMap", settings.custom_headers)):
+        if named is not None and named.namespace in {"", namespace}:
+            yield kind, NamespacedName(namespace, named.name)
     for tls in item.spec.tls:
         if tls.secret_name:
             yield "Secret", NamespacedName(namespace, tls.secret_name)

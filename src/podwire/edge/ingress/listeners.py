@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from podwire.edge.ingress.annotations.settings import DEFAULTS
 from podwire.edge.ingress.certificates import HostCertificates
 from podwire.edge.ingress.virtual_hosts import HTTP_TABLE, HTTPS_TABLE
-from podwire.edge.model.listeners import FilterChain, GatewayPort, HttpChain, Listener
+from podwire.edge.model.listeners import FilterChain, GatewayPort, HttpChain, Listener, ProxyOptions
 from podwire.edge.model.tls import Certificate, ServerTls
 
 NAMESPACE, NAME = "podwire-system", "ingress"
@@ -14,14 +15,17 @@ HTTP, HTTPS = 80, 443
 PROXY_PORTS = {HTTP: 10080, HTTPS: 10443}
 """Ports on which the proxy itself listens."""
 OLDEST_TLS = "1.2"
+OPTIONS = ProxyOptions(max_request_bytes=DEFAULTS.proxy_body_size)
 
 
 def listeners(certificates: HostCertificates, default: Certificate) -> tuple[Listener, Listener]:
     """Return both listeners. A name without a certificate, and a client without SNI, gets the default one."""
     plain = FilterChain("http", HttpChain(HTTP_TABLE))
     return (
-        Listener(_port(HTTP), PROXY_PORTS[HTTP], (plain,)),
-        Listener(_port(HTTPS), PROXY_PORTS[HTTPS], tuple(_chains(certificates, default)), inspects_tls=True),
+        Listener(_port(HTTP), PROXY_PORTS[HTTP], (plain,), options=OPTIONS),
+        Listener(
+            _port(HTTPS), PROXY_PORTS[HTTPS], tuple(_chains(certificates, default)), inspects_tls=True, options=OPTIONS
+        ),
     )
 
 

@@ -7,21 +7,22 @@ redirect comes before the redirect to HTTPS, that before access control.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from podwire.edge.ingress.annotations import expression, grammar
 from podwire.edge.ingress.annotations.settings import Settings
-from podwire.edge.ingress.backends import NoBackend
 from podwire.edge.ingress.kinds import IngressBackend
 from podwire.edge.ingress.locations import Location, path_match
+from podwire.edge.ingress.references import Missing, References
 from podwire.edge.model.backends import Cluster, WeightedBackend
 from podwire.edge.model.filters import (
     ClientRanges,
     Cors,
     Header,
     HeaderChanges,
+    RateLimit,
     Redirect,
     Retry,
     Rewrite,
@@ -32,14 +33,13 @@ from podwire.edge.model.filters import (
 from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch, ValueType
 from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route, RouteName
 
-Resolve = Callable[[IngressBackend, str, Settings], Cluster | NoBackend]
-"""From a backend, its namespace and settings to its cluster."""
-
 ACME = "/.well-known/acme-challenge"
 """Paths that certificates are proven by: they are never redirected to HTTPS (RFC 8555, 8.3)."""
 PERMANENT_REDIRECT = 308
 NO_BACKEND = 503
 MOST_TRIES = 100
+MOST_BUFFERED = 16 << 20
+"""Bytes."""
 _ANY_URI = r"^(/.*)$"
 
 
@@ -48,10 +48,10 @@ class Routes(msgspec.Struct, frozen=True):
 
     routes: tuple[Route, ...]
     clusters: tuple[Cluster, ...] = ()
-    missing: tuple[NoBackend, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
-def routes(location: Location, resolve: Resolve, *, by_expression: bool, to_https: bool) -> Routes:
+def routes(location: Location, references: References, *, by_expression: bool, to_https: bool) -> Routes:
     """Return the routes of a location; `to_https`: requests came in plain text and are redirected."""
     match = Match(path_match(location, by_expression=by_expression))
     base = Route(_name(location), match, Answer(NO_BACKEND), describes_client=True)
@@ -60,7 +60,7 @@ def routes(location: Location, resolve: Resolve, *, by_expression: bool, to_http
     first = tuple(_app_root(base, location))
     if location.denied:
         return Routes((*first, base))
-    work = _Forwarding(location, resolve)
+    work = _Forwarding(location, references)
     forwarded = tuple(work.routes(base))
     if to_https:
         https = RedirectTo(Redirect(scheme="https", status=PERMANENT_REDIRECT))
@@ -116,22 +116,21 @@ def _acme(forwarded: tuple[Route, ...], path: PathMatch) -> Iterator[Route]:
 class _Forwarding:
     """Clusters and missing backends are collected while routes are made."""
 
-    def __init__(self, location: Location, resolve: Resolve) -> None:
+    def __init__(self, location: Location, references: References) -> None:
         self._location = location
         self._settings = location.settings
-        self._resolve = resolve
+        self._references = references
         self.clusters: dict[Cluster, None] = {}
-        self.missing: list[NoBackend] = []
+        self.missing: list[Missing] = []
 
     def routes(self, base: Route) -> Iterator[Route]:
         """Yield the routes in the order in which they are tried: those of a canary's headers come first."""
         settings = self._settings
-        base = msgspec.structs.replace(
-            base,
-            cors=_cors(settings),
-            clients=_clients(settings),
-            request_headers=HeaderChanges(set=tuple(_request_headers(settings, self._location))),
-        )
+        checked = self._protected(base)
+        if checked is None:
+            yield base
+            return
+        base = checked
         main = self._cluster(self._location.backend, settings)
         canary = self._location.canary
         if canary is None:
@@ -146,12 +145,37 @@ class _Forwarding:
         yield msgspec.structs.replace(base, action=self._action((main, total - weight), (other, weight)))
 
     def _cluster(self, backend: IngressBackend, settings: Settings) -> Cluster | None:
-        found = self._resolve(backend, self._location.ingress.namespace, settings)
-        if isinstance(found, NoBackend):
+        found = self._references.cluster(backend, self._location.ingress.namespace, settings)
+        if isinstance(found, Missing):
             self.missing.append(found)
             return None
         self.clusters[found] = None
         return found
+
+    def _protected(self, base: Route) -> Route | None:
+        """Return the route with what is checked before a backend; None where a check is not possible."""
+        settings, namespace = self._settings, self._location.ingress.namespace
+        users = self._references.users(namespace, settings)
+        headers = self._references.response_headers(namespace, settings)
+        if isinstance(headers, Missing):
+            self.missing.append(headers)
+            headers = ()
+        if isinstance(users, Missing):
+            self.missing.append(users)
+            return None
+        return msgspec.structs.replace(
+            base,
+            cors=_cors(settings),
+            clients=_clients(settings),
+            rate=_rate(settings),
+            users=users,
+            max_body=_max_body(settings),
+            request_headers=HeaderChanges(
+                set=tuple(_request_headers(settings, self._location)),
+                remove=("Authorization",) if users else (),
+            ),
+            response_headers=HeaderChanges(set=headers),
+        )
 
     def _action(self, *shares: tuple[Cluster | None, int]) -> Forward | Answer:
         """A share without a backend is left to the others; without any the answer is 503."""
@@ -218,6 +242,20 @@ def _session(settings: Settings) -> SessionPersistence | None:
     return SessionPersistence(
         "Cookie", settings.session_cookie_name, float(settings.session_cookie_max_age), settings.session_cookie_path
     )
+
+
+def _rate(settings: Settings) -> RateLimit | None:
+    """The limit by the second counts where both are given: it is the tighter one in practice."""
+    if settings.limit_rps:
+        return RateLimit(settings.limit_rps, 1.0, settings.limit_rps * settings.limit_burst_multiplier)
+    if settings.limit_rpm:
+        return RateLimit(settings.limit_rpm, 60.0, settings.limit_rpm * settings.limit_burst_multiplier)
+    return None
+
+
+def _max_body(settings: Settings) -> int:
+    """Bodies within a limit are kept in memory, so larger limits than `MOST_BUFFERED` are none."""
+    return settings.proxy_body_size if settings.proxy_body_size <= MOST_BUFFERED else 0
 
 
 def _clients(settings: Settings) -> ClientRanges | None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from podwire.edge.ingress import location_routes
-from podwire.edge.ingress.backends import NoBackend
-from podwire.edge.ingress.location_routes import PERMANENT_REDIRECT, Resolve
+from podwire.edge.ingress.location_routes import PERMANENT_REDIRECT
+from podwire.edge.ingress.references import Missing, References
 from podwire.edge.ingress.servers import ANY_HOST, Server
 from podwire.edge.model.backends import Cluster
 from podwire.edge.model.choice import AUTHORITY
@@ -25,11 +25,11 @@ HTTP_TABLE, HTTPS_TABLE = "ingress:http", "ingress:https"
 TABLES = (HTTP_TABLE, HTTPS_TABLE)
 
 
-class Missing(msgspec.Struct, frozen=True):
-    """A backend of an Ingress that gets no requests."""
+class Unmet(msgspec.Struct, frozen=True):
+    """A reference of an Ingress that leads to nothing."""
 
     ingress: NamespacedName
-    backend: NoBackend
+    missing: Missing
 
 
 class Hosts(msgspec.Struct, frozen=True):
@@ -37,12 +37,14 @@ class Hosts(msgspec.Struct, frozen=True):
 
     hosts: tuple[VirtualHost, ...]
     clusters: tuple[Cluster, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[Unmet, ...] = ()
 
 
-def virtual_hosts(server: Server, resolve: Resolve, *, has_certificate: bool, others: Server | None = None) -> Hosts:
+def virtual_hosts(
+    server: Server, references: References, *, has_certificate: bool, others: Server | None = None
+) -> Hosts:
     """Return the hosts of a server; `others` is the server of any host, which further labels of a wildcard go to."""
-    plain, encrypted = _Table(resolve), _Table(resolve)
+    plain, encrypted = _Table(references), _Table(references)
     plain.add(server, has_certificate=has_certificate, is_plain=True)
     encrypted.add(server, has_certificate=has_certificate, is_plain=False)
     if server.host.startswith("*.") and others is not None:
@@ -85,11 +87,11 @@ def virtual_hosts_of_name(server: Server, found: Hosts, name: str) -> tuple[Virt
 class _Table:
     """The routes of one table, collected."""
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
+    def __init__(self, references: References) -> None:
+        self._references = references
         self.routes: list[Route] = []
         self.clusters: dict[Cluster, None] = {}
-        self.missing: dict[Missing, None] = {}
+        self.missing: dict[Unmet, None] = {}
 
     def add(self, server: Server, *, has_certificate: bool, is_plain: bool) -> None:
         for location in server.locations:
@@ -97,11 +99,11 @@ class _Table:
                 location.settings, has_certificate=has_certificate
             )
             found = location_routes.routes(
-                location, self._resolve, by_expression=server.by_expression, to_https=to_https
+                location, self._references, by_expression=server.by_expression, to_https=to_https
             )
             self.routes += _of_one_label(found.routes, server.host)
             self.clusters |= dict.fromkeys(found.clusters)
-            self.missing |= dict.fromkeys(Missing(location.ingress, one) for one in found.missing)
+            self.missing |= dict.fromkeys(Unmet(location.ingress, one) for one in found.missing)
 
 
 def _of_one_label(routes: Iterable[Route], host: str) -> Iterator[Route]:

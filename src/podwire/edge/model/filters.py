@@ -143,6 +143,28 @@ class ClientRanges(msgspec.Struct, frozen=True):
     denied: tuple[str, ...] = ()
 
 
+class RateLimit(msgspec.Struct, frozen=True):
+    """How many requests a client, by its address, may send in a route.
+
+    Attributes:
+        requests, seconds: so many in so many seconds, on average.
+        burst: so many at once.
+        status: of the answer to further ones.
+
+    """
+
+    requests: int
+    seconds: float
+    burst: int
+    status: int = 503
+
+
+class BasicAuth(msgspec.Struct, frozen=True):
+    """Users that a route is for: `name:{SHA}digest` each, the digest of SHA-1 in base64 (htpasswd -s)."""
+
+    users: tuple[str, ...]
+
+
 class Retry(msgspec.Struct, frozen=True):
     """Further tries after a failed one (GEP-1731).
 

@@ -6,11 +6,13 @@ import msgspec
 
 from podwire.edge.model.backends import WeightedBackend
 from podwire.edge.model.filters import (
+    BasicAuth,
     ClientRanges,
     Cors,
     ExternalAuth,
     HeaderChanges,
     Mirror,
+    RateLimit,
     Redirect,
     Retry,
     Rewrite,
@@ -77,6 +79,10 @@ class Route(msgspec.Struct, frozen=True):
     cors: Cors | None = None
     auth: ExternalAuth | None = None
     clients: ClientRanges | None = None
+    rate: RateLimit | None = None
+    users: BasicAuth | None = None
+    max_body: int | None = None
+    """Bytes of a request's body where the listener limits it; None: the listener's; 0: no limit."""
     describes_client: bool = False
     """Whether the backend gets X-Real-IP, X-Scheme, X-Forwarded-For, -Host and -Scheme as of an nginx at the edge."""
 

@@ -54,13 +54,13 @@ REFUSED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "auth-keepalive-timeout", "enable-global-auth",
         ),
     ),
-    ("basic auth", _NOT_THERE, ("auth-type", "auth-secret", "auth-secret-type", "auth-realm", "satisfy")),
+    ("basic auth", "all of addresses and users must fit, and the realm is Envoy's", ("auth-realm", "satisfy")),
     (
         "limits",
         _NOT_THERE,
         (
-            "limit-connections", "limit-rate", "limit-rate-after", "limit-rps", "limit-rpm",
-            "limit-burst-multiplier", "limit-allowlist", "limit-whitelist",
+            "limit-connections", "limit-rate", "limit-rate-after",
+            "limit-allowlist", "limit-whitelist",
         ),
     ),
     (
@@ -81,12 +81,11 @@ REFUSED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     ("upstream", "requests go to the ready endpoints themselves: remove it", ("service-upstream",)),
-    ("body", _NOT_THERE, ("proxy-body-size",)),
     (
         "answers",
         _NOT_THERE,
         (
-            "custom-headers", "custom-http-errors", "disable-proxy-intercept-errors", "proxy-cookie-domain",
+            "custom-http-errors", "disable-proxy-intercept-errors", "proxy-cookie-domain",
             "proxy-cookie-path", "proxy-redirect-from", "proxy-redirect-to", "connection-proxy-header",
         ),
     ),

@@ -11,8 +11,12 @@ import msgspec
 
 from podwire.edge.ingress.annotations.grammar import LONGEST, InvalidValueError, Location
 from podwire.edge.ingress.annotations.table import PREFIXES, REMEDY, TABLE, Support
+from podwire.kube.meta import NamespacedName
 
-DENIES = frozenset(("denylist-source-range", "allowlist-source-range", "whitelist-source-range"))
+DENIES = frozenset(
+    ("denylist-source-range", "allowlist-source-range", "whitelist-source-range", "auth-type", "auth-secret",
+     "auth-secret-type")
+)  # fmt: skip
 """Annotations that protect: a location whose value is not valid answers 503."""
 
 
@@ -61,6 +65,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_cookie_max_age: int = 0
     allowlist_source_range: tuple[str, ...] = ()
     denylist_source_range: tuple[str, ...] = ()
+    auth_type: str = ""
+    auth_secret: NamespacedName | None = None
+    auth_secret_type: str = "auth-file"  # noqa: S105 a form of Secrets
+    limit_rps: int = 0
+    limit_rpm: int = 0
+    limit_burst_multiplier: int = 5
+    proxy_body_size: int = 1 << 20
+    custom_headers: NamespacedName | None = None
 
 
 DEFAULTS = Settings()

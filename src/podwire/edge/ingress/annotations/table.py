@@ -70,6 +70,7 @@ def _annotations() -> Iterator[Annotation]:
     yield from _paths()
     yield from _redirects()
     yield from _access()
+    yield from _protection()
     yield from _traffic()
     yield from _backends()
     yield from _answers()
@@ -104,6 +105,19 @@ def _access() -> Iterator[Annotation]:
     yield Annotation(
         "whitelist-source-range", "addresses", Support.EXACT, grammar.networks, note, "allowlist-source-range"
     )
+
+
+def _protection() -> Iterator[Annotation]:
+    yield _differs("basic auth", "auth-type", one_of("basic"), "digest authentication is refused")
+    namespace = "a Secret of the Ingress's own namespace; passwords are digests of SHA-1 (`htpasswd -s`)"
+    yield _differs("basic auth", "auth-secret", grammar.object_name, namespace)
+    yield from _exact("basic auth", auth_secret_type=one_of("auth-file", "auth-map"))
+    counted = "counted for each path of the Ingress, in each Envoy; of both rates the one by the second counts"
+    yield _differs("limits", "limit-rps", integer(0, _MOST), counted)
+    yield _differs("limits", "limit-rpm", integer(0, _MOST), counted)
+    yield from _exact("limits", limit_burst_multiplier=integer(1, 1000))
+    buffered = "a body is kept in memory until it is complete; limits over 16m are none"
+    yield _differs("body", "proxy-body-size", grammar.size, buffered)
 
 
 def _traffic() -> Iterator[Annotation]:
@@ -142,6 +156,8 @@ def _backends() -> Iterator[Annotation]:
 
 
 def _answers() -> Iterator[Annotation]:
+    note = "a ConfigMap of the Ingress's own namespace; all its headers are added"
+    yield _differs("answers", "custom-headers", grammar.object_name, note)
     yield from _exact(
         "cors",
         enable_cors=boolean,
