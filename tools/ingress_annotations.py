@@ -1,0 +1,45 @@
+"""Write docs/reference/ingress-annotations.md from the table of annotations: `python -m tools.ingress_annotations`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from podwire.edge.ingress.annotations.table import TABLE, Annotation, Support
+from tools.generated_page import write_or_check
+
+TARGET = Path(__file__).parents[1] / "docs" / "reference" / "ingress-annotations.md"
+INTRODUCTION = """# Annotations of Ingresses
+
+Every annotation of ingress-nginx v1.15.1, which is archived. Each may be written with the prefix
+`nginx.ingress.kubernetes.io/` or `podwire.dev/`; of both the first counts. A value is read by a grammar of its own,
+with bounds; no value becomes a part of a configuration's text. One that is not honoured, not known or not valid is an
+event on the Ingress:
+
+    kubectl describe ingress NAME
+
+An annotation that is not valid has its default, as in ingress-nginx; where it protects (addresses, users) all paths of
+the Ingress answer 503.
+
+Exact: as ingress-nginx documents it. Differs: how is said. Refused: it has no effect, and why.
+
+Made from the table of annotations by `python -m tools.ingress_annotations`; a test keeps it true.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    counts = {one: sum(row.support is one for row in TABLE.values()) for one in Support}
+    parts = [INTRODUCTION, f"{', '.join(f'{count} {name}' for name, count in counts.items())}.\n"]
+    for area in dict.fromkeys(row.area for row in TABLE.values()):
+        rows = "".join(_row(row) for row in TABLE.values() if row.area == area)
+        parts.append(f"## {area}\n\n| annotation | support | |\n|---|---|---|\n{rows}")
+    return "\n".join(parts)
+
+
+def _row(row: Annotation) -> str:
+    return f"| `{row.name}` | {row.support} | {row.note.replace('|', '&#124;')} |\n"
+
+
+if __name__ == "__main__":
+    sys.exit(write_or_check(TARGET, page))
