@@ -10,7 +10,7 @@ from podwire.edge.controller import fleets, gateway_fronts, unused_proxies
 from podwire.edge.controller.fleet import PROXY_LABEL, name_of
 from podwire.edge.gateway.kinds.gateway import GATEWAYS
 from podwire.edge.gateway.kinds.gateway_class import GATEWAY_CLASSES
-from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SECRETS, SERVICES
+from podwire.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, EVENTS, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
 from tests.edge.controller.fake_gateway_api import CLASS, NAMESPACE, GatewayApi, add_envoy, at_work
 from tests.edge.xds.real_envoy import until
@@ -239,3 +239,20 @@ async def test_a_class_has_the_features_of_its_channel() -> None:
     api.experimental = True
     async with at_work(api):
         await api.until(lambda: "HTTPRouteRetry" in features(), 30)
+
+
+async def test_what_is_wrong_with_a_route_is_an_event_about_it_once() -> None:
+    api = GatewayApi()
+    async with at_work(api):
+        gateway(api)
+        route(api, "gw", service="none")
+        await api.until(lambda: bool(api.objects.get(EVENTS.resource)), 30)
+        gateway(api, listeners=[HTTP, {"name": "more", "port": 81, "protocol": "HTTP"}])
+        await api.until(lambda: len(api.found("Gateway", "gw").get("status", {}).get("listeners", ())) == 2, 30)
+        (event,) = api.objects[EVENTS.resource].values()
+    assert (event["type"], event["reason"], event["involvedObject"]["kind"]) == (
+        "Warning",
+        "BackendNotFound",
+        "HTTPRoute",
+    )
+    assert event["message"].startswith(f"spec.rules[0].backendRefs[0]: Service {NAMESPACE}/none does not exist")

@@ -55,7 +55,7 @@ class GatewayLoop:
         )
         self._recorder = Recorder(client, MANAGER)
         self._refusals = Refusals(self._refused)
-        self._leader = Leader(client, self.live, self._translation, proxies, fronts, self._refusals)
+        self._leader = Leader(client, self.live, self._translation, proxies, fronts, self._refusals, self._recorder)
         self._dirty: set[Owner] = set()
         self._changed = asyncio.Event()
         self.is_derived = False
@@ -76,7 +76,7 @@ class GatewayLoop:
             self._derive()
 
     async def lead(self, identity: Identity) -> None:
-        """Write the objects of Gateways and every status, until cancelled."""
+        """Write the objects of Gateways, every status and events, until cancelled."""
         self._identity = identity
         queue = self._queue = WorkQueue("gateway controller", self._handle)
         try:

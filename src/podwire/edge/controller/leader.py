@@ -27,6 +27,7 @@ from podwire.edge.gateway.listener_status import ServedListener
 from podwire.edge.gateway.listeners import admits_set
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.gateway.policy_status import policy_status
+from podwire.edge.gateway.problem_events import problem_events
 from podwire.edge.gateway.route_status import Verdict, route_status
 from podwire.kube.meta import Object
 from podwire.kube.status_writer import StatusWriter
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
     from podwire.kube.meta import NamespacedName
+    from podwire.kube.recorder import Recorder
 
 ROUTE_KINDS: Mapping[str, Kind[Any]] = {one.kind: one for one in ROUTES}
 FLEETS = Owner("Proxy", "", "")
@@ -59,7 +61,9 @@ class Leader:
         proxies: Proxies,
         fronts: GatewayFronts,
         refusals: Refusals,
+        recorder: Recorder,
     ) -> None:
+        self._recorder = recorder
         self._client = client
         self._objects = live.objects
         self._translation = translation
@@ -88,7 +92,16 @@ class Leader:
         """Write a status that follows from this generation of the object; that of a newer one follows later."""
         generation = item.metadata.generation
         writer = StatusWriter(self._client, kind)
-        await writer.write(item, lambda one: desired(one) if one.metadata.generation == generation else {})
+        written = await writer.write(item, lambda one: desired(one) if one.metadata.generation == generation else {})
+        if written is not None and written is not item:
+            self._record(kind, item, written)
+
+    def _record(self, kind: Kind[ObjectT], before: ObjectT, after: ObjectT) -> None:
+        """Record events about what is not in order now; what an Envoy refuses has an event already."""
+        refusal = self._refusals.of(owner(kind.kind, after.key))
+        for event in problem_events(before, after):
+            if not refusal or refusal not in event.message:
+                self._recorder.event(kind, after, event.reason, event.message, warning=True)
 
     async def _class(self, key: Owner) -> None:
         item = self._objects.gateway_classes.get(key.key)
