@@ -35,13 +35,14 @@ class Run:
 def whole(release: str, runs: Sequence[Run], catalog: Catalog, results: Sequence[Result]) -> str:
     """The page of these runs, whose ends of tests are `results`."""
     reports = "\n".join(f"- [{run.name}]({run.name})" for run in runs if run.report)
+    rest = [result for result in results if result.outcome not in PASSED]
     return PAGE.format(
         release=release,
         runs="; ".join(f"{run.record.commit} on {run.record.date} ({run.record.limits})" for run in runs),
         counts=counts(results),
         profiles=profiles(catalog, results),
         features=features(catalog, results),
-        rest=tests(result for result in results if result.outcome not in PASSED),
+        rest=tests(rest) if rest else "Nothing.",
         passed=", ".join(f"`{result.name}`" for result in results if result.outcome in PASSED) or "none",
         reports=reports or "No run of everything yet.",
     )
