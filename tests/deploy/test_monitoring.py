@@ -17,11 +17,14 @@ from tools.monitoring.panels import SECTIONS
 from podwire.agent.announcing import of_announcements, of_bgp
 from podwire.component.metrics import exposition
 from podwire.controllers.cluster_program import of_controller
+from podwire.edge.controller.metrics import of_controller as of_gateway_controller
+from podwire.edge.xds.metrics import families
+from podwire.edge.xds.proxy import Proxies
 from podwire.testing import World
 
 RULES = TARGET.with_name("alerts.yaml")
-SCRAPE_LABELS = {"job", "instance", "node", "pod", "namespace", "container"}
-"""Labels that Prometheus adds to each series."""
+SCRAPE_LABELS = {"job", "instance", "node", "pod", "namespace", "container", "proxy"}
+"""Labels that Prometheus adds to each series; the last one to those of Envoys."""
 VARIABLES = {"$__rate_interval": "5m", "$node": ".*"}
 
 
@@ -44,6 +47,16 @@ def tree(expression: str) -> str:
         expression = expression.replace(name, value)
     return repr(promql_parser.parse(expression))
 
+
+ENVOY = """\
+# TYPE envoy_gateway_requests counter
+envoy_gateway_requests{gateway="a/b",port="80",route="c",backend="d",code="200"} 1
+# TYPE envoy_gateway_duration_milliseconds histogram
+envoy_gateway_duration_milliseconds_bucket{gateway="a/b",port="80",backend="d",le="+Inf"} 1
+envoy_gateway_duration_milliseconds_sum{gateway="a/b",port="80",backend="d"} 1
+envoy_gateway_duration_milliseconds_count{gateway="a/b",port="80",backend="d"} 1
+"""
+"""What an Envoy 1.40 exports of requests, as far as it is used here."""
 
 Exposition = Mapping[str, tuple[str, frozenset[str]]]
 """Type and labels of each series by its name."""
@@ -72,7 +85,12 @@ def exported(cluster: World) -> Exposition:
     others = exposition(
         (*of_announcements(1, 1, 1), *of_bgp(1, {}), *of_controller(leading=True, free={"10.0.0.0/8": 1}))
     )
-    return {**series(others), **series(dns), **series(agent)}
+    proxies = Proxies(lambda _: None)
+    proxy = proxies.add("podwire", ())
+    proxy.measured.refusals["CLUSTER"] += 1
+    proxy.measured.acknowledged(0.1)
+    gateways = exposition((*of_gateway_controller(leading=True), *families(proxies)))
+    return {**series(ENVOY), **series(gateways), **series(others), **series(dns), **series(agent)}
 
 
 def test_the_file_is_what_the_table_of_panels_makes() -> None:

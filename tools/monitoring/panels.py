@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 AGENT = 'job=~".*podwire-agent",node=~"$node"'
+GATEWAY = 'job=~".*podwire-gateway-controller"'
+ENVOY = 'job=~".*podwire-envoys"'
 DNS = 'job=~".*podwire-dns"'
 
 Kind = Literal["timeseries", "stat"]
@@ -200,6 +202,44 @@ SECTIONS = (
             ),
             Panel(
                 "Pod ranges left", "", "none", (Query("podwire_controller_free_pod_ranges", "{{range}}"),),
+            ),
+        ),
+    ),
+    Section(
+        "Gateways",
+        (
+            Panel(
+                "Requests", "Of each Gateway, by status of the response.", "reqps",
+                (Query(rate("envoy_gateway_requests", ENVOY, "gateway", "code"), "{{gateway}} {{code}}"),),
+            ),
+            Panel(
+                "Failed requests of routes", "Responses of status 500 and above, by route and backend.", "reqps",
+                (
+                    Query(
+                        rate("envoy_gateway_requests", f'{ENVOY},code=~"5.."', "route", "backend"),
+                        "{{route}} {{backend}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Time of requests", "From their start to the end of the response, by backend.", "ms",
+                quantiles("envoy_gateway_duration_milliseconds", ENVOY, "backend"),
+            ),
+            Panel(
+                "Connected Envoys", "To the controller that leads.", "none",
+                (Query("sum by (proxy) (podwire_xds_connected_envoys)", "{{proxy}}"),),
+            ),
+            Panel(
+                "Change to Envoys", "From a changed object to the last Envoy that serves by it.", "s",
+                quantiles("podwire_xds_acknowledgement_seconds", GATEWAY, "proxy"),
+            ),
+            Panel(
+                "Refused configuration", "The condition of the Gateway or route has the reason.", "none",
+                (Query(rate("podwire_xds_refusals_total", GATEWAY, "proxy", "type"), "{{proxy}} {{type}}"),),
+            ),
+            Panel(
+                "Gateway controllers that lead", "1, where Gateways are served.", "none",
+                (Query("sum(podwire_gateway_leading)", "leading"),),
             ),
         ),
     ),

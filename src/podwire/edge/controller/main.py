@@ -17,7 +17,7 @@ from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
 from podwire.edge.controller import identity as identities
-from podwire.edge.controller import own_class, take_over, xds_service
+from podwire.edge.controller import metrics, own_class, take_over, xds_service
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
 from podwire.edge.controller.ingress_loop import IngressLoop, IngressSettings
@@ -182,8 +182,7 @@ class GatewayController:
         return verdict(self._objects.is_synced and not obstacles, obstacles)
 
     def _families(self) -> Iterator[Family]:
-        leading: tuple[tuple[dict[str, str], float], ...] = (({}, float(self._elector.leading)),)
-        yield Family("podwire_gateway_leading", "1 while this process leads.", "gauge", leading)
+        yield from metrics.of_controller(leading=self._elector.leading)
         yield from xds_metrics.families(self._proxies)
         yield from of_informers(self._informers)
         yield from of_process()
