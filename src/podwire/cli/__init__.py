@@ -20,6 +20,7 @@ VERBS = {
     "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain a Service on each node, or what becomes of a request, and what is wrong.",
     "trace": "Send a request, and show what each hop did with it.",
+    "migrate": "Show what Ingresses become here, line by line, or convert them to Gateway API.",
     "doctor": "Check a cluster and its nodes, and name what to do.",
     "rows": "Show the rows that the kernel should hold.",
     "install": "Install podwire as the network of a cluster.",

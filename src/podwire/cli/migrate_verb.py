@@ -1,0 +1,64 @@
+"""podwire migrate"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """Show what objects that were written for other programs become here.
+
+    \b
+    podwire migrate ingress manifests/
+    podwire migrate ingress manifests/ -o gateway
+    """
+
+
+@command.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "gateway"]),
+    default="text",
+    show_default=True,
+    help="The report, or objects of Gateway API as YAML, with what they cannot have as comments.",
+)
+@click.option(
+    "--gateway-class",
+    default="podwire",
+    show_default=True,
+    metavar="NAME",
+    help="The class of the Gateway with -o gateway.",
+)
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where something is lost.")
+def ingress(files: tuple[str, ...], output: str, gateway_class: str, *, exit_code: bool) -> None:
+    """Report line by line which annotations and paths of Ingresses behave as with ingress-nginx.
+
+    It reads files and folders, '-' is standard input; no cluster is needed. Each line is same, differs (how is below
+    it) or lost (why, and what replaces it). The exit status is 0, and 2 for wrong arguments or files.
+
+    \b
+    podwire migrate ingress examples/ingress
+    kubectl get ingress -A -o yaml | podwire migrate ingress -
+    podwire migrate ingress examples/ingress -o gateway > gateway.yaml
+    """
+    from podwire.insight import manifests
+    from podwire.insight.migration import gateway_routes, ingresses, report
+
+    try:
+        objects = manifests.read(files)
+        found = ingresses.written(objects)
+    except manifests.ManifestError as error:
+        raise click.UsageError(str(error)) from None
+    lines = report.report(found)
+    if output == "gateway":
+        ports = gateway_routes.named_ports(ingresses.services(objects))
+        click.echo(gateway_routes.text(gateway_routes.converted(found, gateway_class, ports)), nl=False)
+    else:
+        click.echo(report.json(lines) if output == "json" else report.text(lines), nl=False)
+    if exit_code and lines.count(report.LOST):
+        sys.exit(1)
