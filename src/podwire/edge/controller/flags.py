@@ -10,6 +10,7 @@ import click
 
 from podwire.component.flags import AddressList, credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
+from podwire.edge.controller import missing_packages
 from podwire.edge.controller.xds_service import PROBE_PORT, XDS_PORT, XDS_SERVER
 
 BIND_ADDRESS = f"0.0.0.0:{PROBE_PORT},[::]:{PROBE_PORT}"
@@ -88,6 +89,8 @@ def command(**given: Any) -> None:
     \b
     podwire gateway-controller --server https://192.0.2.10:6443 --envoy-image podwire-gateway:0.1.0
     """
+    if lacking := missing_packages.missing():
+        raise click.ClickException(missing_packages.remedy(lacking))
     with lasting(), without_authorities():
         from podwire.edge.controller.main import main
 

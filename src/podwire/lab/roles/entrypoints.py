@@ -126,6 +126,11 @@ def _first_use(demand: Demand) -> Callable[[Change[Any]], None]:
 
 def gateway_controller(arguments: Arguments, _: Descriptors) -> None:
     """The controller of Gateways and Ingresses, with its xDS server on the underlay."""
+    from podwire.edge.controller import missing_packages
+
+    if lacking := missing_packages.missing_here():
+        run(missing_packages.run(_credentials(arguments, credentials.GATEWAY), lacking))
+        return
     from podwire.edge.controller import main as gateway  # late: with gRPC, which few worlds need
     from podwire.edge.controller.ingress_loop import IngressSettings
 
