@@ -34,7 +34,7 @@ from podwire.edge.model.listeners import GatewayPort, Listener, ProxyOptions
 from podwire.edge.model.routes import StreamRoute
 from podwire.edge.model.tls import Authorities, Certificate
 from podwire.edge.xds.resource import Key, Resource
-from podwire.kube.hostnames import ANY, contains
+from podwire.kube.hostnames import ANY, wildcards
 from podwire.kube.meta import NamespacedName
 
 
@@ -271,12 +271,14 @@ class Translation:
     def _with_narrower(self, hosts: Iterable[Host]) -> frozenset[Host]:
         """Add the hosts for which the routes of wildcards are tried too."""
         found = set(hosts)
-        for one in tuple(found):
+        wide: dict[tuple[GatewayPort, str], set[str]] = {}
+        for one in found:
             if one.domain.startswith(ANY):
-                others = self._routes.hosts(one.port)
-                found.update(
-                    each for each in others if each.listener == one.listener and contains(one.domain, each.domain)
-                )
+                wide.setdefault((one.port, one.listener), set()).add(one.domain)
+        for port in {port for port, _ in wide}:
+            for one in self._routes.hosts(port):
+                if not wide.get((port, one.listener), frozenset()).isdisjoint(wildcards(one.domain)):
+                    found.add(one)
         return frozenset(found)
 
     def _stream(self, host: Host) -> StreamRoute | None:
