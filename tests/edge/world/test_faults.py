@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 
+import msgspec
 import pytest
 
 from podwire.pki.certificates import Authority, KeyPair
@@ -22,6 +23,7 @@ HOST = "app.example.com"
 AUTHORITY = Authority.create()
 ROLLED_OUT_SECONDS = 180
 ENVOYS = "gateway.podwire.io/proxy=podwire"
+OTHER_ENVOYS = "gateway.podwire.io/proxy,gateway.podwire.io/proxy!=podwire"
 SYSTEM = "podwire-system"
 
 
@@ -169,6 +171,22 @@ def test_deletion_of_the_only_envoy(world: World, edge: tuple[Target, ...]) -> N
         wait_for_rollout(world, "envoy-podwire", SYSTEM)
     assert found.lost == []
     assert before not in names(world, ENVOYS, SYSTEM)
+
+
+def test_deletion_of_one_of_two_envoys(world: World, edge: tuple[Target, ...]) -> None:
+    """By a Gateway with Envoys of its own."""
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "twins"}, "data": {"replicas": "2"}}
+    own = {"parametersRef": {"group": "", "kind": "ConfigMap", "name": "twins"}}
+    twins = gateways.gateway("twins", gateways.http(), infrastructure=own)
+    apply(world, settings, twins, route("twins", "twins", HOST, rule("/", "web")))
+    eventually(lambda: len(names(world, OTHER_ENVOYS, SYSTEM)) == 2, ROLLED_OUT_SECONDS, "two Envoys")
+    found = addresses(world, "twins")
+    answered(world, [(get(one, HOST), "200") for one in found])
+    with load(world, [msgspec.structs.replace(edge[0], address=one) for one in found]) as clients:
+        for name in sorted(names(world, OTHER_ENVOYS, SYSTEM)):
+            world.kubectl("delete", "pod", name, "--namespace", SYSTEM, "--timeout=90s", timeout=100)
+        eventually(lambda: addresses(world, "twins"), ROLLED_OUT_SECONDS, "both Envoys serve")
+    assert clients.lost == []
 
 
 def test_the_load_reports_what_fails(world: World, edge: tuple[Target, ...]) -> None:
