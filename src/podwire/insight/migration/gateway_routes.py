@@ -302,4 +302,5 @@ def text(found: Converted) -> str:
 
     comments = "".join(f"# {one}\n" for one in found.unsaid)
     head = f"# Not in the objects below:\n{comments}---\n" if comments else ""
-    return head + yaml.safe_dump_all(found.objects, sort_keys=False)
+    plain = msgspec.json.decode(msgspec.json.encode(found.objects))  # no part is shared, so YAML has no aliases
+    return head + yaml.safe_dump_all(plain, sort_keys=False)
