@@ -96,8 +96,8 @@ class Wire:
                 for server in servers:
                     if server.type == socket.SOCK_DGRAM:
                         selector.register(server, selectors.EVENT_READ, None)
-            for number, probe in enumerate(probes):
-                client = stack.enter_context(self._attempt(probe, number))
+            for number, (probe, client) in enumerate(zip(probes, self._opened(probes, stack), strict=True)):
+                _attempt(client, probe, number)
                 if probe.protocol == "TCP":
                     selector.register(client, selectors.EVENT_WRITE, probe)
             start = time.monotonic()
@@ -120,17 +120,16 @@ class Wire:
     def _enough(self, seconds: float, open_ones: set[Probe], expected: set[Probe]) -> bool:
         return seconds > (CLOSED_SECONDS if expected <= open_ones else PATIENCE_SECONDS)
 
-    def _attempt(self, probe: Probe, number: int) -> socket.socket:
-        kind = socket.SOCK_STREAM if probe.protocol == "TCP" else socket.SOCK_DGRAM
-        with inside_network(self.hosts[probe.source].path):
-            client = _socket(probe.target, kind)
-        if probe.bind:
-            client.bind((probe.bind, 0))
-        with contextlib.suppress(BlockingIOError):
-            client.connect((probe.target, probe.port))
-        if kind == socket.SOCK_DGRAM:
-            client.send(str(number).encode())
-        return client
+    def _opened(self, probes: list[Probe], stack: contextlib.ExitStack) -> list[socket.socket]:
+        """A socket of each probe's host; each host's network is entered once."""
+        made: dict[int, socket.socket] = {}
+        for source in {probe.source for probe in probes}:
+            with inside_network(self.hosts[source].path):
+                for number, probe in enumerate(probes):
+                    if probe.source == source:
+                        kind = socket.SOCK_STREAM if probe.protocol == "TCP" else socket.SOCK_DGRAM
+                        made[number] = stack.enter_context(_socket(probe.target, kind))
+        return [made[number] for number in range(len(probes))]
 
     def _forget_arrivals(self) -> None:
         for servers in self._servers.values():
@@ -141,6 +140,16 @@ class Wire:
                     with contextlib.suppress(BlockingIOError):
                         while True:
                             server.accept()[0].close()
+
+
+def _attempt(client: socket.socket, probe: Probe, number: int) -> None:
+    """Connect, or send the probe's number."""
+    if probe.bind:
+        client.bind((probe.bind, 0))
+    with contextlib.suppress(BlockingIOError):
+        client.connect((probe.target, probe.port))
+    if probe.protocol != "TCP":
+        client.send(str(number).encode())
 
 
 def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
