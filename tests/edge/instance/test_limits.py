@@ -37,7 +37,7 @@ async def test_connections_beyond_the_limit_are_closed_and_probes_are_served(tmp
             link = await asyncio.open_unix_connection(str(tmp_path / name))
             links.append(link)
             try:
-                return " 200 " in await head(*link)
+                return await head(*link) != ""
             except (asyncio.IncompleteReadError, ConnectionError):
                 return False
 
