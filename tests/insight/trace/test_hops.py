@@ -46,6 +46,8 @@ def received(status: int, location: str = "") -> Received:
         (explained(Kind.FORWARDED, backends=SHARES), received(500), None, True),
         (explained(Kind.FORWARDED, backends=SHARES), received(503), UNREACHED, False),
         (explained(Kind.FORWARDED, backends=SHARES), received(0), None, False),
+        (explained(Kind.PASSED_ON), received(200), None, True),
+        (explained(Kind.PASSED_ON), received(0), None, False),
         (explained(Kind.UNKNOWN), received(0), None, True),
     ],
 )

@@ -30,6 +30,8 @@ LISTENERS = [
      "tls": {"certificateRefs": [{"name": "server"}]}},
     {"name": "secure", "port": 443, "protocol": "HTTPS", "hostname": "secure.example.org",
      "tls": {"certificateRefs": [{"name": "server"}]}},
+    {"name": "stream", "port": 9000, "protocol": "TCP"},
+    {"name": "unused", "port": 9001, "protocol": "TCP"},
     {"name": "broken", "port": 444, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "absent"}]}},
 ]  # fmt: skip
 
@@ -107,6 +109,8 @@ CASES = [
     Case("http://app.example.org:443/"),
     Case("https://app.example.org:80/"),
     Case("http://app.example.org:444/"),
+    Case("http://any.org:9000/stream"),
+    Case("http://any.org:9001/stream"),
 ]  # fmt: skip
 
 
@@ -156,6 +160,9 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rea
             "HTTPRoute", "secure",
             spec={"parentRefs": [{"name": "gw", "sectionName": "secure"}], "rules": [to("api")]},
         )  # fmt: skip
+        found.put(
+            "TCPRoute", "stream", spec={"parentRefs": [{"name": "gw", "sectionName": "stream"}], "rules": [to("web")]}
+        )
         await found.apply()
         yield found
 
@@ -199,7 +206,7 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, w
 def explained(gateway: RealGateway, wanted: Question) -> Answer:
     report = explain(wanted, UrlObjects(gateway.objects), datetime.now(UTC))
     outcome = report.outcome
-    if outcome.kind is not Kind.FORWARDED:
+    if outcome.kind not in {Kind.FORWARDED, Kind.PASSED_ON}:
         return Answer(outcome.status if outcome.kind is Kind.ANSWERED else 0, outcome.location)
     (share,) = [one for one in report.backends if one.weight]
     rewritten = [one.rpartition(" becomes ")[2] for one in report.steps if one.startswith("rewrite: path")]

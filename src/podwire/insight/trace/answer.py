@@ -17,6 +17,7 @@ from podwire.insight.url import answer, connections, gateways
 from podwire.insight.url.explain import explain
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question
+from podwire.insight.url.report import Kind
 from podwire.kube.client import Client
 from podwire.kube.core import Pod
 from podwire.lab.host import nsenter
@@ -41,7 +42,9 @@ def trace(question: Question, target: Target, objects: UrlObjects, protocols: Pr
     explained = explain(question, objects, datetime.now(UTC))
     envoys = gateways.envoys(gateway, objects.pods) if gateway is not None else ()
     response = received.response
-    line = _logged(target, envoys, sending, response.status) if response is not None and envoys else None
+    line = None
+    if response is not None and envoys and explained.outcome.kind is not Kind.PASSED_ON:
+        line = _logged(target, envoys, sending, response.status)
     pods = {address: str(one.key) for one in objects.pods if not one.finished for address in one.addresses}
     return hops.trace(question, sending, received, line, explained, pods)
 

@@ -41,6 +41,8 @@ def agrees(explained: Report, received: Received, line: LogLine | None) -> bool:
         return True
     if response is None:
         return outcome.kind is Kind.CLOSED
+    if outcome.kind is Kind.PASSED_ON:
+        return True
     if outcome.kind is Kind.ANSWERED:
         return outcome.status == response.status and outcome.location in {"", response.header("location")}
     if outcome.kind is Kind.CLOSED:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from podwire.edge.gateway.endpoints import endpoints
 from podwire.edge.model.backends import ServicePort, WeightedBackend
-from podwire.edge.model.routes import Forward
 from podwire.insight.service.choices import state
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.report import BackendLine, EndpointLine
@@ -17,10 +16,10 @@ from podwire.kube.meta import NamespacedName
 NO_BACKEND, NO_ENDPOINT = 500, 503
 
 
-def backend_lines(action: Forward, gateway: Served, objects: UrlObjects) -> tuple[BackendLine, ...]:
-    """Return a line for each backend of the rule, in its order."""
-    total = sum(one.weight for one in action.backends)
-    return tuple(_line(one, 100 * one.weight / total if total else 0.0, gateway, objects) for one in action.backends)
+def backend_lines(shares: tuple[WeightedBackend, ...], gateway: Served, objects: UrlObjects) -> tuple[BackendLine, ...]:
+    """Return a line for each backend of a rule, in its order."""
+    total = sum(one.weight for one in shares)
+    return tuple(_line(one, 100 * one.weight / total if total else 0.0, gateway, objects) for one in shares)
 
 
 def port_of(share: WeightedBackend, gateway: Served) -> ServicePort | None:

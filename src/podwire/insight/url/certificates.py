@@ -11,8 +11,9 @@ from podwire.edge.gateway.gateway_secrets import gateway_secrets
 from podwire.edge.model.tls import Certificate
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.passage import Passage
 from podwire.insight.url.question import Question
-from podwire.insight.url.served import Passage, Served
+from podwire.insight.url.served import Served
 
 
 class Facts(msgspec.Struct, frozen=True):

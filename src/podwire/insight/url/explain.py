@@ -8,7 +8,6 @@ from datetime import datetime
 import msgspec
 
 from podwire.edge.gateway.kinds.gateway import Gateway
-from podwire.edge.model.routes import Forward
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import backend_lines, certificates, connections, findings, gateways
 from podwire.insight.url.connections import Connection
@@ -85,13 +84,13 @@ def _backends(
     chosen: Chosen, objects: UrlObjects, view: View
 ) -> tuple[tuple[BackendLine, ...], tuple[Connection, ...]]:
     """Return the shares of the route that is taken, and the connections to their endpoints."""
-    taken = chosen.passage.taken
-    if taken is None or not isinstance(taken.route.action, Forward):
+    way = chosen.passage
+    if way.shares is None:
         return (), ()
     envoys = gateways.envoys(chosen.served.gateway, objects.pods)
     lines: list[BackendLine] = []
     found: list[Connection] = []
-    for line in backend_lines.backend_lines(taken.route.action, chosen.served, objects):
+    for line in backend_lines.backend_lines(way.shares, chosen.served, objects):
         own = tuple(connections.to_endpoints(envoys, line, view)) if line.weight else ()
         found += own
         cut_off = bool(own) and not any(one.verdict.allowed for one in own)

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator
 from podwire.edge.gateway.gateway_problems import gateway_problems, unusable_addresses
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.owners import AnyRoute
-from podwire.edge.gateway.serving import RequestRoute
-from podwire.edge.model.routes import Forward
+from podwire.edge.gateway.serving import Route
 from podwire.edge.model.tls import ClientValidation
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import gateways
 from podwire.insight.url.connections import Connection
 from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.passage import Passage
 from podwire.insight.url.question import Question
 from podwire.insight.url.report import BackendLine
 from podwire.insight.url.route_lines import owner_of
-from podwire.insight.url.served import Passage, Served
+from podwire.insight.url.served import Served
 from podwire.kube.hostnames import contains
 from podwire.kube.meta import Condition
 from podwire.policy.model import Direction, Party
@@ -125,24 +125,24 @@ def of_routes(question: Question, gateway: Served, way: Passage, objects: UrlObj
         text = way.ends.outcome.text
         yield Finding(Severity.ERROR, way.ends.reason, f"{text[0].upper()}{text[1:]}.", way.ends.remedy)
         yield from _parents(question, gateway, objects)
-    taken = way.taken
-    if taken is not None:
-        mine = owner_of(taken.route)
+    if way.name is not None:
+        mine = owner_of(way.name)
         route = objects.edge.routes[mine]
-        for parent in route.status.parents if isinstance(route, RequestRoute) else ():
+        for parent in route.status.parents if isinstance(route, Route) else ():
             if parent.controller_name == objects.edge.controller and not gateway.rules[mine].unsupported:
                 yield from _conditions(f"{mine.kind} {mine.key}", parent.conditions, ("Accepted",))
 
 
 def of_backends(way: Passage, lines: tuple[BackendLine, ...], objects: UrlObjects) -> Iterator[Finding]:
     """Shares that nobody answers."""
-    taken = way.taken
-    if taken is None or not isinstance(taken.route.action, Forward):
+    if way.name is None or way.shares is None:
         return
-    mine, rule = owner_of(taken.route), taken.route.name.rule
+    mine, rule = owner_of(way.name), way.name.rule
+    is_stream = way.stream is not None
     where = f"{mine.kind} {mine.key}{objects.place(mine)}"
     if not any(one.weight for one in lines):
-        text = f"{where}, spec.rules[{rule}]: {'every weight is 0' if lines else 'there is no backend'}: 500."
+        end = "connections are closed" if is_stream else "500"
+        text = f"{where}, spec.rules[{rule}]: {'every weight is 0' if lines else 'there is no backend'}: {end}."
         yield Finding(Severity.ERROR, "NoBackend", text, "Give backendRefs with a weight above 0.")
     for one in lines:
         severity = Severity.ERROR if one.percent >= ALL else Severity.WARNING
@@ -152,8 +152,9 @@ def of_backends(way: Passage, lines: tuple[BackendLine, ...], objects: UrlObject
             yield split(severity, "BackendNotResolved", f"{where}: {one.text}")
         elif one.status and not one.is_cut_off:
             service = one.backend.rpartition(":")[0]
-            text = f"Service {service} has no endpoint that is ready: {one.percent:g} % of the requests are answered by"
-            yield Finding(severity, "NoEndpoint", f"{text} 503.", f"See 'podwire explain service {service}'.")
+            end = "connections are closed" if is_stream else "requests are answered by 503"
+            text = f"Service {service} has no endpoint that is ready: {one.percent:g} % of the {end}."
+            yield Finding(severity, "NoEndpoint", text, f"See 'podwire explain service {service}'.")
         elif not any("terminating" not in each.state for each in one.endpoints if each.is_used):
             text = f"{one.backend}: no endpoint is ready; those that still serve while they terminate are used."
             yield Finding(Severity.WARNING, "OnlyTerminating", text, "Start other pods before the last one ends.")
@@ -184,14 +185,14 @@ def _peer(party: Party) -> str:
 
 
 def _is_for(host: str, route: AnyRoute) -> bool:
-    hostnames = route.spec.hostnames if isinstance(route, RequestRoute) else ()
+    hostnames = route.spec.hostnames if isinstance(route, Route) else ()
     return not hostnames or any(contains(one.lower(), host) for one in hostnames)
 
 
 def _parents(question: Question, gateway: Served, objects: UrlObjects) -> Iterator[Finding]:
     """Routes for the host by name whose parents do not exist."""
     for key, route in sorted(objects.edge.routes.items()):
-        if key in gateway.attached or not isinstance(route, RequestRoute) or not route.spec.hostnames:
+        if key in gateway.attached or not isinstance(route, Route) or not route.spec.hostnames:
             continue
         for index, one in enumerate(route.parents if _is_for(question.request.host, route) else ()):
             parent = one.key(key.namespace)

@@ -9,9 +9,10 @@ from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.owners import owner
 from podwire.insight.url import gateways
 from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.passage import Passage
 from podwire.insight.url.question import OUTSIDE, Question
 from podwire.insight.url.report import DnsLine, GatewayLine, ListenerLine
-from podwire.insight.url.served import Passage, Served
+from podwire.insight.url.served import Served
 
 
 def dns_line(question: Question, gateway: Gateway | None, objects: UrlObjects) -> DnsLine:
@@ -59,8 +60,6 @@ def _result(question: Question, state: ListenerState, way: Passage) -> str:
         return f"not in use: {problem.reason if problem is not None else 'it has no certificate'}"
     if state.port != question.port:
         return "another port"
-    if state.protocol not in {"HTTP", "HTTPS"}:
-        return f"protocol {state.protocol}: requests are not read"
-    if (state.protocol == "HTTPS") is not question.is_tls:
+    if state.protocol == "UDP" or (state.protocol != "TCP" and (state.protocol != "HTTP") is not question.is_tls):
         return f"the client does not speak {state.protocol}"
     return f"{'another' if way.state is None else 'a less fitting'} hostname"

@@ -12,8 +12,9 @@ from podwire.edge.gateway.gateway_proxy import proxy_name
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.objects import Objects
 from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.passage import Passage, passage
 from podwire.insight.url.question import Question
-from podwire.insight.url.served import Passage, Served, passage, served
+from podwire.insight.url.served import Served, served
 from podwire.kube.core import Pod
 from podwire.kube.gateway_api import PROXIES
 from podwire.kube.meta import NamespacedName
@@ -100,6 +101,8 @@ def _names(gateway: Gateway, objects: Objects) -> set[str]:
 
 def _rank(way: Passage) -> int:
     """How well the Gateway fits; the least is the best."""
+    if way.stream is not None:
+        return 0
     if way.taken is not None:
         return 0 if way.host is not None and way.host.domain != "*" else 1
     if way.host is not None and not way.host.misdirected:

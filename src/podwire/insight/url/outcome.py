@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from podwire.edge.model.routes import Answer, RedirectTo, Route
 from podwire.insight.url.connections import Connection
+from podwire.insight.url.passage import Passage
 from podwire.insight.url.question import Question
 from podwire.insight.url.report import BackendLine, Kind, Outcome
-from podwire.insight.url.served import Passage
 from podwire.insight.url.steps import location
 
 NO_BACKEND = 500
@@ -22,9 +22,23 @@ def outcome(
         return Outcome(Kind.CLOSED, f"no answer: NetworkPolicy does not allow {names}")
     if way.ends is not None:
         return way.ends.outcome
+    if way.stream is not None:
+        return _of_stream(lines)
     taken = way.taken
     assert taken is not None, "a passage without an end has a route"
     return _of_route(question, taken.route, lines)
+
+
+def _of_stream(lines: tuple[BackendLine, ...]) -> Outcome:
+    """Connections are passed on, or closed; requests are between the client and the backend."""
+    shares = [one for one in lines if one.weight]
+    parts = [
+        f"{f'closed: {_why(one)}' if one.status else f'passed on to {one.backend}'}"
+        f"{f' ({one.percent:.3g} %)' if len(shares) > 1 else ''}"
+        for one in shares
+    ]
+    text = f"the connection is {', '.join(parts) or 'closed: every weight is 0'}"
+    return Outcome(Kind.PASSED_ON if any(not one.status for one in shares) else Kind.CLOSED, text)
 
 
 def _of_route(question: Question, route: Route, lines: tuple[BackendLine, ...]) -> Outcome:

@@ -12,6 +12,8 @@ class Kind(enum.StrEnum):
 
     FORWARDED = "forwarded"
     """A backend answers."""
+    PASSED_ON = "passed on"
+    """The connection, or the TLS in it, goes to a backend as it is."""
     ANSWERED = "answered"
     """The proxy answers itself: an error, or a redirect."""
     CLOSED = "closed"

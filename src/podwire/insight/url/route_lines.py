@@ -12,11 +12,12 @@ from podwire.edge.gateway.serving import hostname_of
 from podwire.edge.gateway.virtual_hosts import precedence
 from podwire.edge.model.choice import Tried
 from podwire.edge.model.matches import Match, PathType, ValueMatch, ValueType
-from podwire.edge.model.routes import Route
+from podwire.edge.model.routes import Route, RouteName
 from podwire.insight.url.objects import UrlObjects
+from podwire.insight.url.passage import Passage
 from podwire.insight.url.question import Question
 from podwire.insight.url.report import RouteLine
-from podwire.insight.url.served import Passage, Served
+from podwire.insight.url.served import Served
 from podwire.kube.hostnames import ANY, contains
 
 _BEFORE = (
@@ -32,12 +33,19 @@ _PATHS = {PathType.EXACT: "path ", PathType.PREFIX: "path prefix ", PathType.REG
 
 def route_lines(question: Question, gateway: Served, way: Passage, objects: UrlObjects) -> tuple[RouteLine, ...]:
     """Return the routes of the host in the order in which they are tried, then those that are not tried, with why."""
-    return (*_tried(way, objects), *_untried(question, gateway, way, objects))
+    return (*_stream(way, objects), *_tried(way, objects), *_untried(question, gateway, way, objects))
 
 
-def owner_of(route: Route) -> Owner:
+def _stream(way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
+    if way.stream is not None:
+        owner = owner_of(way.stream.name)
+        place = objects.places.get(owner, "")
+        yield RouteLine(f"{owner.kind} {owner.key}", "0", "connections", "taken", is_taken=True, place=place)
+
+
+def owner_of(name: RouteName) -> Owner:
     """Return the object that a route comes from."""
-    return Owner(route.name.kind, route.name.namespace, route.name.name)
+    return Owner(name.kind, name.namespace, name.name)
 
 
 def wants(match: Match) -> str:
@@ -54,7 +62,7 @@ def _tried(way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
     taken = way.taken
     for one in way.tried:
         route, name = one.route, one.route.name
-        place = objects.places.get(owner_of(route), "")
+        place = objects.places.get(owner_of(route.name), "")
         rule = name.rule_name or str(name.rule)
         text = _result(one, taken, partial(_hostname, way, objects))
         yield RouteLine(
@@ -64,7 +72,7 @@ def _tried(way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
 
 def _hostname(way: Passage, objects: UrlObjects, route: Route) -> str:
     """Return that of the hostnames of a route's object which fits the host."""
-    found = objects.edge.routes.get(owner_of(route))
+    found = objects.edge.routes.get(owner_of(route.name))
     if way.host is None or not isinstance(found, HTTPRoute | GRPCRoute):
         return ANY
     return hostname_of(found, way.host.domain)
@@ -87,14 +95,16 @@ def _order(first: Route, later: Route, hostname: Callable[[Route], str]) -> str:
     different = next((text for a, b, text in parts if a != b), "")
     if different:
         return different
-    if owner_of(first) != owner_of(later):
+    if owner_of(first.name) != owner_of(later.name):
         return "the older route comes first"
     return "the earlier rule comes first" if first.name.rule != later.name.rule else "another match of the same rule"
 
 
 def _untried(question: Question, gateway: Served, way: Passage, objects: UrlObjects) -> Iterator[RouteLine]:
     """Routes of this Gateway that have no share in the host, with why."""
-    present = {owner_of(one.route) for one in way.tried}
+    present = {owner_of(one.route.name) for one in way.tried}
+    if way.stream is not None:
+        present.add(owner_of(way.stream.name))
     for owner, attached in gateway.attached.items():
         if owner in present:
             continue
@@ -114,6 +124,8 @@ def _untried(question: Question, gateway: Served, way: Passage, objects: UrlObje
 
 def _elsewhere(way: Passage, owner: Owner, gateway: Served) -> str:
     names = sorted({there.state.name for one in gateway.attached[owner] for there in one.listeners})
+    if way.stream is not None and way.state is not None and way.state.name in names:
+        return "an older route has the connections"
     if way.state is not None and way.state.name in names and way.host is not None:
         return f"its hostname is less specific than {way.host.domain}, which other routes have"
     return f"attached to listener {', '.join(names)}"
