@@ -40,7 +40,7 @@ def test_the_gateway_controller_writes_no_secret_of_another_namespace_and_no_kin
         resource for _, resources, verbs in rules if set(verbs) - set(permissions.READ) for resource in resources
     }
     objects = {one for one in written if "/" not in one}
-    assert objects == {"services", "endpointslices", "events", "gatewayclasses"}
+    assert objects == {"services", "endpointslices", "events", "gatewayclasses", "ingressclasses"}
     assert [verbs for _, resources, verbs in rules if resources == ("gatewayclasses",)] == [("create",)]
     assert all("*" not in (*resources, *verbs) for _, resources, verbs in rules)
     assert {one.partition("/")[2] for one in written - objects} == {"status", "finalizers"}

@@ -70,7 +70,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         (GATEWAY_API, tuple(f"{kind}/status" for kind in _WITH_STATUS), ("patch",)),
         ("networking.k8s.io", ("ingresses", "ingressclasses"), READ),
         ("networking.k8s.io", ("ingresses/status",), ("patch",)),
-        # The class of an installation.
+        # The classes of an installation.
+        ("networking.k8s.io", ("ingressclasses",), ("create",)),
         (GATEWAY_API, ("gatewayclasses",), ("create",)),
         # Certificates may be in any namespace, and rules cannot follow references. It requests single objects by name.
         ("", ("secrets", "configmaps"), READ),

@@ -29,7 +29,8 @@ class Cluster:
     def __init__(self) -> None:
         self.ingresses = Ingresses((CONTROLLER,), without_class=True)
         self.objects = Objects()
-        self.translation = IngressTranslation(self.ingresses, self.objects, DEFAULT)
+        self.translation = IngressTranslation(self.ingresses, self.objects)
+        self.translation.default = DEFAULT
         self.resources: dict[Key, Resource] = {}
         self.hosts: set[str] = set()
         self.services: set[NamespacedName] = set()

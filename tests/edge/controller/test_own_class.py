@@ -10,6 +10,8 @@ import pytest
 
 from podwire.edge.controller import own_class
 from podwire.edge.gateway.kinds.gateway_class import GatewayClass, GatewayClassSpec
+from podwire.edge.ingress.kinds import IngressClass, IngressClassSpec
+from podwire.kube import ingress
 from podwire.kube.client import ApiError
 from podwire.kube.gateway_api import CONTROLLER_NAME
 from podwire.kube.meta import ObjectMeta
@@ -42,6 +44,16 @@ def test_it_is_created_beside_classes_of_others_only() -> None:
     assert [one["spec"]["controllerName"] for one in server.created] == [CONTROLLER_NAME]
     assert provided(server, of(CONTROLLER_NAME))
     assert len(server.created) == 1
+
+
+def test_a_class_of_ingresses_is_created_too() -> None:
+    server = Server()
+    client: Any = server
+    ours = IngressClass(spec=IngressClassSpec(controller=ingress.CONTROLLER_NAME))
+    assert asyncio.run(own_class.provide_ingress_class(client, (ours,)))
+    assert not server.created
+    assert asyncio.run(own_class.provide_ingress_class(client, (IngressClass(),)))
+    assert [one["kind"] for one in server.created] == ["IngressClass"]
 
 
 def test_a_class_of_this_name_stays_as_it_is() -> None:

@@ -19,7 +19,6 @@ from podwire.edge.controller.owned_objects import OwnedObjects
 from podwire.edge.envoy import rows
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESSES
-from podwire.edge.ingress.listeners import listeners
 from podwire.edge.ingress.servers import Refused
 from podwire.edge.ingress.virtual_hosts import Unmet
 from podwire.edge.model.tls import Certificate
@@ -29,7 +28,6 @@ from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.kube.status_writer import StatusWriter
 from podwire.kube.work_queue import WorkQueue
-from podwire.pki.certificates import Authority
 
 if TYPE_CHECKING:
     from podwire.edge.controller.fleet import FleetSettings
@@ -42,8 +40,6 @@ SETTLE_SECONDS = 0.002
 """Changes that come together are derived together."""
 FRONT = NamespacedName("", "front")
 """Key of the queue for the proxy and its Service."""
-DEFAULT_NAME = "ingress.podwire.dev"
-"""Name in the certificate of hosts that have none."""
 
 
 class IngressSettings(msgspec.Struct, frozen=True):
@@ -70,8 +66,7 @@ class IngressLoop:
         self._client = client
         self._live = live
         self._proxies = proxies
-        self._certificate = default_certificate()
-        self._translation = IngressTranslation(ingresses, self.objects.objects, self._certificate)
+        self._translation = IngressTranslation(ingresses, self.objects.objects)
         self._owned = OwnedObjects(client)
         self._fleets = Fleets(client, live, self._owned, fleet)
         self._changed = asyncio.Event()
@@ -81,8 +76,9 @@ class IngressLoop:
         self._queue: WorkQueue[NamespacedName] | None = None
         self._identity: Identity | None = None
 
-    async def follow(self) -> None:
-        """Derive what changed and pass it to the proxy, until cancelled."""
+    async def follow(self, default: Certificate) -> None:
+        """Derive what changed and pass it to the proxy, until cancelled; `default` is for hosts without certificate."""
+        self._translation.default = default
         self._changed.set()
         while True:
             await self._changed.wait()
@@ -169,7 +165,7 @@ class IngressLoop:
         """Return why the listeners are not served by every ready Envoy; empty where they are."""
         pods = self._fleets.pods(PROXY)
         ready = {one.metadata.name for one in pods if is_ready(one) and not one.metadata.deletion_timestamp}
-        keys = [one for row in listeners(self._translation.certificates, self._certificate) for one in rows.keys(row)]
+        keys = [one for row in self._translation.listeners() for one in rows.keys(row)]
         return programming.pending(self._proxies.get(PROXY), ready, keys)
 
     def _record(self, key: NamespacedName) -> None:
@@ -190,10 +186,3 @@ class IngressLoop:
         for reason, message in sorted(now - self._recorded.get(key, frozenset())):
             self._recorder.event(INGRESSES, claim.item, reason, message, warning=True)
         self._recorded[key] = now
-
-
-def default_certificate() -> Certificate:
-    """Return a certificate of its own for hosts that have none; clients must not trust it."""
-    authority = Authority.create(DEFAULT_NAME)
-    pair = authority.server(names=(DEFAULT_NAME,), addresses=(), common_name=DEFAULT_NAME)
-    return Certificate("ingress/default", pair.certificate.decode(), pair.key.decode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -63,6 +63,11 @@ class IngressObjects:
         self._classes.subscribe(self._class)
         self._front_changed = front_changed
         live.subscribe(self._backend, front_changed)
+
+    @property
+    def classes(self) -> Mapping[NamespacedName, IngressClass]:
+        """All IngressClasses: a view that changes."""
+        return self._classes.objects
 
     def take(self) -> Dirty:
         """Return what is different since the last call."""

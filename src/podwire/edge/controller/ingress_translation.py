@@ -19,6 +19,7 @@ from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import ANY_HOST, Refused, Server, server
 from podwire.edge.ingress.virtual_hosts import Hosts, Unmet, further_names, virtual_hosts, virtual_hosts_of_name
 from podwire.edge.model.backends import Cluster, ServicePort
+from podwire.edge.model.listeners import Listener
 from podwire.edge.model.tls import Certificate
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
@@ -42,11 +43,12 @@ class _Derived(msgspec.Struct, frozen=True):
 class IngressTranslation:
     """All rows of the proxy, by the hosts that they come from."""
 
-    def __init__(self, ingresses: Ingresses, objects: Objects, default: Certificate) -> None:
+    def __init__(self, ingresses: Ingresses, objects: Objects) -> None:
         self._ingresses = ingresses
         self._objects = objects
         self._references = References(objects)
-        self._default = default
+        self.default = Certificate("", "", "")
+        """Of hosts that have none; to be set before the first derivation."""
         self._derived: dict[str, _Derived] = {}
         self._names: Index[str, str] = Index()
         """From a further name to the hosts that claim it."""
@@ -71,6 +73,10 @@ class IngressTranslation:
                 changes.put(endpoints(port, self._objects))
         return changes.difference()
 
+    def listeners(self) -> tuple[Listener, ...]:
+        """Return both ports of the proxy."""
+        return listeners(self.certificates, self.default)
+
     def resources(self) -> tuple[Resource, ...]:
         """Return all resources."""
         return tuple(one for _, found in self._made.values() for one in found)
@@ -86,12 +92,12 @@ class IngressTranslation:
         """Return the hosts that have a certificate or none, other than before."""
         before, now = self.certificates, host_certificates(self._ingresses.claims.values(), self._objects)
         self.certificates = now
-        used = {one.name: one for one in (self._default, *now.by_host.values())}
+        used = {one.name: one for one in (self.default, *now.by_host.values())}
         for name in {one.name for one in before.by_host.values()} - used.keys():
             changes.remove(rows.keys(Certificate(name, "", ""))[0])
         for one in used.values():
             changes.put(one)
-        for listener in listeners(now, self._default):
+        for listener in self.listeners():
             changes.put(listener)
         return {one for one in self._ingresses.hosts if (before.of(one) is None) != (now.of(one) is None)}
 

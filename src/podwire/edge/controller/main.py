@@ -16,8 +16,8 @@ from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import access_obstacles, of_informers
 from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.edge.controller import default_certificate, metrics, own_class, take_over, xds_service
 from podwire.edge.controller import identity as identities
-from podwire.edge.controller import metrics, own_class, take_over, xds_service
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
 from podwire.edge.controller.ingress_loop import IngressLoop, IngressSettings
@@ -127,7 +127,9 @@ class GatewayController:
             log.info("all kinds are known; starting to work")
             await self._ingresses.objects.synced()
             tasks.create_task(self._loop.follow())
-            tasks.create_task(self._ingresses.follow())
+            certificate = "the default certificate of Ingresses"
+            default = await _until_done(certificate, lambda: default_certificate.provide(self._client))
+            tasks.create_task(self._ingresses.follow(default))
             await self._elector.run(lambda: self._lead(identity))
 
     async def _lead(self, identity: identities.Identity) -> None:
@@ -165,6 +167,12 @@ class GatewayController:
         async def provide() -> bool:
             return await own_class.provide(self._client, tuple(classes.values()))
 
+        classes_of_ingresses = self._ingresses.objects.classes
+
+        async def provide_ingress_class() -> bool:
+            return await own_class.provide_ingress_class(self._client, tuple(classes_of_ingresses.values()))
+
+        await _until_done("the IngressClass", provide_ingress_class)
         while not await _until_done("the GatewayClass", provide):  # noqa: ASYNC110 the kind may be served later
             await asyncio.sleep(NOT_SERVED_SECONDS)
 
