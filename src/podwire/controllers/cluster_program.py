@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from podwire.component import permissions, program
-from podwire.component.endpoints import Page, Pages, serving, verdict
-from podwire.component.informer_metrics import access_obstacles, of_informers
+from podwire.component.endpoints import serving
+from podwire.component.leader_pages import leader_pages
 from podwire.component.logs import LogFormat
-from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.component.metrics import Family
 from podwire.controllers.balancers.local_cloud import LocalCloud
 from podwire.controllers.balancers.pools import BalancerPools
 from podwire.controllers.balancers.service_controller import NAME as SERVICE_CONTROLLER
@@ -28,6 +29,9 @@ from podwire.kube.leader_election import LeaderElector
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.kube.shared_informers import SharedInformers
+
+if TYPE_CHECKING:
+    from podwire.kube.informer import Informer
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +77,7 @@ class ClusterControllers:
 
     async def run(self) -> None:
         """Work whenever this process leads, until cancelled. Raises OSError where an address is taken."""
-        async with serving(self._pages(), self._config.addresses):
+        async with serving(leader_pages(self._elector, self._following, self._families), self._config.addresses):
             await self._elector.run(self._work)
 
     async def _work(self) -> None:
@@ -98,25 +102,12 @@ class ClusterControllers:
         finally:
             self._informers = self._ranges = None
 
-    def _pages(self) -> Pages:
-        return {
-            "/healthz": lambda: Page("ok"),
-            "/readyz": self._readyz,
-            "/metrics": lambda: Page(exposition(self._families()), content_type=CONTENT_TYPE),
-        }
-
-    def _readyz(self) -> Page:
-        """Ready is also a process that another one goes before, as long as it can read the Lease."""
-        problem = self._elector.problem
-        following = self._informers.informers if self._informers is not None else ()
-        obstacles = (*([str(problem)] if problem else ()), *access_obstacles(following))
-        return verdict(not obstacles, obstacles)
+    def _following(self) -> Sequence[Informer[Any]]:
+        return self._informers.informers if self._informers is not None else ()
 
     def _families(self) -> Iterator[Family]:
         free = self._ranges.free if self._ranges is not None else {}
         yield from of_controller(leading=self._elector.leading, free=free)
-        yield from of_informers(self._informers.informers if self._informers is not None else ())
-        yield from of_process()
 
 
 def of_controller(*, leading: bool, free: Mapping[str, int]) -> Iterator[Family]:

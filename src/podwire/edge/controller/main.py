@@ -12,10 +12,10 @@ import aiohttp
 import msgspec
 
 from podwire.component import permissions, program
-from podwire.component.endpoints import Page, Pages, serving, verdict
-from podwire.component.informer_metrics import access_obstacles, of_informers
+from podwire.component.endpoints import serving
+from podwire.component.leader_pages import leader_pages
 from podwire.component.logs import LogFormat
-from podwire.component.metrics import CONTENT_TYPE, Family, exposition, of_process
+from podwire.component.metrics import Family
 from podwire.edge.controller import default_certificate, metrics, own_class, take_over, xds_service
 from podwire.edge.controller import identity as identities
 from podwire.edge.controller.fleet import FleetSettings
@@ -118,7 +118,8 @@ class GatewayController:
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError where an address is taken."""
-        async with serving(self._pages(), self._config.addresses), asyncio.TaskGroup() as tasks:
+        pages = leader_pages(self._elector, lambda: self._informers, self._families, lambda: self._objects.is_synced)
+        async with serving(pages, self._config.addresses), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._objects.run())
             tasks.create_task(self._ingresses.objects.run())
             authority = "the authority of Envoys"
@@ -176,24 +177,9 @@ class GatewayController:
         while not await _until_done("the GatewayClass", provide):  # noqa: ASYNC110 the kind may be served later
             await asyncio.sleep(NOT_SERVED_SECONDS)
 
-    def _pages(self) -> Pages:
-        return {
-            "/healthz": lambda: Page("ok"),
-            "/readyz": self._readyz,
-            "/metrics": lambda: Page(exposition(self._families()), content_type=CONTENT_TYPE),
-        }
-
-    def _readyz(self) -> Page:
-        """Ready is also a process that another one goes before, as long as it can read all kinds and the Lease."""
-        problem = self._elector.problem
-        obstacles = (*([str(problem)] if problem else ()), *access_obstacles(self._informers))
-        return verdict(self._objects.is_synced and not obstacles, obstacles)
-
     def _families(self) -> Iterator[Family]:
         yield from metrics.of_controller(leading=self._elector.leading)
         yield from xds_metrics.families(self._proxies)
-        yield from of_informers(self._informers)
-        yield from of_process()
 
 
 async def run(config: GatewayConfig) -> None:

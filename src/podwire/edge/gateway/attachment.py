@@ -47,7 +47,7 @@ def attachments(
 ) -> tuple[Attachment, ...]:
     """Return the route's references to Gateways and ListenerSets of this controller, in their order."""
     found = []
-    for reference in route.parents:
+    for reference in route.spec.parent_refs:
         gateway = _gateway(reference, owner.namespace, objects)
         if gateway is not None:
             found.append(_attachment(reference, owner, hostnames, objects, states(gateway), gateway))

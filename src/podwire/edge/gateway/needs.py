@@ -109,7 +109,7 @@ def _of_policy(value: AnyPolicy) -> Iterator[Need]:
 def _of_route(value: AnyRoute) -> Iterator[Need]:
     namespace = value.metadata.namespace
     yield Need("in", namespace, "")
-    for parent in value.parents:
+    for parent in value.spec.parent_refs:
         if parent.parent_group == GROUP:
             yield of(parent.parent_kind, parent.key(namespace))
     for backend in value.backends:

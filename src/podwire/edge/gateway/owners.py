@@ -31,6 +31,18 @@ def owner(kind: str, key: NamespacedName) -> Owner:
     return Owner(kind, key.namespace, key.name)
 
 
+class AnyRouteSpec(Protocol):
+    """What routes of all kinds have."""
+
+    @property
+    def parent_refs(self) -> tuple[ParentReference, ...]:
+        """What it is attached to, as written."""
+
+    @property
+    def hostnames(self) -> tuple[str, ...]:
+        """The hosts that it is for; none: all."""
+
+
 class AnyRoute(Protocol):
     """A route of any kind."""
 
@@ -43,8 +55,8 @@ class AnyRoute(Protocol):
         """Its name."""
 
     @property
-    def parents(self) -> tuple[ParentReference, ...]:
-        """What it is attached to, as written."""
+    def spec(self) -> AnyRouteSpec:
+        """What is wanted."""
 
     @property
     def backends(self) -> tuple[BackendObjectReference, ...]:

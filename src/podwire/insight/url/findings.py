@@ -194,7 +194,7 @@ def _parents(question: Question, gateway: Served, objects: UrlObjects) -> Iterat
     for key, route in sorted(objects.edge.routes.items()):
         if key in gateway.attached or not isinstance(route, Route) or not route.spec.hostnames:
             continue
-        for index, one in enumerate(route.parents if _is_for(question.request.host, route) else ()):
+        for index, one in enumerate(route.spec.parent_refs if _is_for(question.request.host, route) else ()):
             parent = one.key(key.namespace)
             known = objects.edge.listener_sets if one.parent_kind == "ListenerSet" else objects.edge.gateways
             if parent not in known:

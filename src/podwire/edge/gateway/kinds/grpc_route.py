@@ -55,11 +55,6 @@ class GRPCRoute(Object, frozen=True):
     status: RouteStatus = RouteStatus()
 
     @property
-    def parents(self) -> tuple[ParentReference, ...]:
-        """What it is attached to, as written."""
-        return self.spec.parent_refs
-
-    @property
     def backends(self) -> tuple[BackendObjectReference, ...]:
         """All backends of its rules and mirrors, as written."""
         found: list[BackendObjectReference] = []

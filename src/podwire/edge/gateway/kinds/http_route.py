@@ -231,11 +231,6 @@ class HTTPRoute(Object, frozen=True):
     status: RouteStatus = RouteStatus()
 
     @property
-    def parents(self) -> tuple[ParentReference, ...]:
-        """What it is attached to, as written."""
-        return self.spec.parent_refs
-
-    @property
     def backends(self) -> tuple[BackendObjectReference, ...]:
         """All backends of its rules, mirrors and authorization services, as written."""
         found: list[BackendObjectReference] = []

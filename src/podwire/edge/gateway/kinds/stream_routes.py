@@ -37,11 +37,6 @@ class StreamRoute(Object, frozen=True):
     status: RouteStatus = RouteStatus()
 
     @property
-    def parents(self) -> tuple[ParentReference, ...]:
-        """What it is attached to, as written."""
-        return self.spec.parent_refs
-
-    @property
     def backends(self) -> tuple[BackendObjectReference, ...]:
         """All backends of its rules, as written."""
         return tuple(one for rule in self.spec.rules for one in rule.backend_refs)
