@@ -23,6 +23,7 @@ from podwire.edge.xds.server import DiscoveryServer
 from podwire.kube.core import ConfigMap, Secret
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.gateway_api import CONTROLLER_NAME
+from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 from podwire.pki.certificates import KeyPair
 from tests.edge.envoy.unix_sockets import moved, sockets
@@ -59,6 +60,10 @@ class RealGateway:
         metadata = {"name": name, "namespace": "" if kind == "GatewayClass" else NAMESPACE}
         value = {"metadata": metadata, **fields}
         self._dirty.update(self.objects.put(kind, msgspec.convert(value, TYPES[kind])))
+
+    def remove(self, kind: str, name: str) -> None:
+        """Remove an object; it has an effect after apply()."""
+        self._dirty.update(self.objects.remove(kind, NamespacedName(NAMESPACE, name)))
 
     def put_pair(self, name: str, pair: KeyPair) -> None:
         """Add a Secret with a certificate and its key."""

@@ -326,6 +326,26 @@ async def test_no_request_is_smuggled_by_a_downgrade_from_http_2(edge: Edge) -> 
     assert [one for one in edge.backend.heads if b"\r\nX: y" in one or b"\0" in one] == []
 
 
+@pytest.mark.long
+async def test_a_client_that_never_ends_its_headers_is_closed(edge: Edge) -> None:
+    """Slowloris: each connection would be held for hours by a byte now and then."""
+    reader, writer = await asyncio.open_unix_connection(str(edge.socket))
+    writer.write(b"GET / HTTP/1.1\r\nHost: a.test\r\n")
+
+    async def drip() -> None:
+        for number in range(SECONDS):
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"x-%d: y\r\n" % number)
+            await asyncio.sleep(1)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), SECONDS)
+    finally:
+        dripping.cancel()
+        writer.close()
+
+
 async def test_headers_are_bounded_in_number_and_size(edge: Edge) -> None:
     assert await edge.get("/", *(f"x-{number}: y" for number in range(60))) == 200
     assert await edge.get("/", *(f"x-{number}: y" for number in range(110))) == 431
