@@ -193,3 +193,6 @@ class GatewayLoop:
             again = await self._leader.handle(key, self._identity)
             if again is not None and self._queue is not None:
                 self._queue.add(key, again)
+            if key == FLEETS and self._queue is not None:  # each minute: another channel may be served by now
+                for name in self._objects.gateway_classes:
+                    self._queue.add(owner("GatewayClass", name))

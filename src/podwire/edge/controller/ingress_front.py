@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from podwire.edge.controller.fleet import PROXY_LABEL
+from podwire.edge.controller.fleet import INGRESS, PROXY_LABEL
 from podwire.edge.ingress.kinds import Ingress
 from podwire.edge.ingress.listeners import HTTP, HTTPS, NAME, NAMESPACE, PROXY_PORTS
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 
-PROXY = "podwire-ingress"
+PROXY = INGRESS
 """Name of the proxy."""
 KEY = NamespacedName(NAMESPACE, NAME)
 _PORT_NAMES = {HTTP: "http", HTTPS: "https"}
