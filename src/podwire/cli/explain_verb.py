@@ -11,13 +11,27 @@ from podwire.cli.options import choice, output_option, target_options
 from podwire.cli.request_options import question_of, request_options
 
 
-@click.group()
+class Explanations(click.Group):
+    """Subcommands; two words of which the second is a URL are a request: `FROM URL`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take `CLIENT URL ...` as `url URL --from CLIENT ...`."""
+        if len(args) > 1 and args[0] not in self.commands and "://" in args[1]:
+            args = ["url", args[1], "--from", args[0], *args[2:]]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Explanations)
 def command() -> None:
     """Explain what objects mean, from the same model that agents and proxies are programmed with.
 
     \b
     podwire explain service shop/web
     podwire explain url https://app.example.com/login
+    podwire explain shop/frontend https://app.example.com/
+    podwire explain shop/frontend http://backend:8080/
     """
 
 

@@ -146,6 +146,10 @@ CASES = [
     Case(f"{HTTP}:443/", 0),
     Case(f"{HTTPS}:80/", 0),
     Case(f"{HTTP}/", 0, "locked/mute"),
+    Case("http://web/", 200, "shop/client"),
+    Case("http://api.shop/", 0, "shop/client"),
+    Case("http://pay.payments.svc.cluster.local/", 0, "locked/mute"),
+    Case("http://empty/", 0, "shop/client"),
 ]  # fmt: skip
 
 

@@ -32,27 +32,31 @@ def _line(share: WeightedBackend, percent: float, gateway: Served, objects: UrlO
     port = port_of(share, gateway)
     if port is None:
         return BackendLine("", share.weight, percent, share.problem, NO_BACKEND)
-    lines = tuple(_endpoints(port, objects))
-    used = sum(one.is_used for one in lines)
+    lines = tuple(endpoint_lines(port, objects))
     cluster = gateway.clusters[share.cluster]
     over = f"{cluster.transport}{' over TLS' if cluster.tls else ''}"
-    count = f"{used} of {len(lines)} endpoints" if used != len(lines) else f"{used} endpoint{'' if used == 1 else 's'}"
     return BackendLine(
-        f"{port.namespace}/{port.service}:{port.port}", share.weight, percent, f"{over}, {count}",
-        0 if used else NO_ENDPOINT, lines,
+        f"{port.namespace}/{port.service}:{port.port}", share.weight, percent, f"{over}, {counted(lines)}",
+        0 if any(one.is_used for one in lines) else NO_ENDPOINT, lines,
     )  # fmt: skip
 
 
-def _endpoints(port: ServicePort, objects: UrlObjects) -> Iterator[EndpointLine]:
-    """All endpoints of the port, in all families: those that get requests are those of the proxy."""
+def counted(lines: tuple[EndpointLine, ...]) -> str:
+    """Return how many endpoints are used, of how many, in words."""
+    used = sum(one.is_used for one in lines)
+    return f"{used} of {len(lines)} endpoints" if used != len(lines) else f"{used} endpoint{'' if used == 1 else 's'}"
+
+
+def endpoint_lines(port: ServicePort, objects: UrlObjects) -> Iterator[EndpointLine]:
+    """Yield all endpoints of a port, in the family that is used; the used ones are those of a proxy's model."""
     key = NamespacedName(port.namespace, port.service)
     service = objects.edge.services[key]
-    name = next(one.name for one in service.spec.ports if one.port == port.port)
+    name = next(one.name for one in service.spec.ports if (one.port, one.protocol) == (port.port, port.protocol))
     used = {(one.address, one.port) for one in endpoints(port, objects.edge).endpoints}
     families = {6 if ":" in address else 4 for address, _ in used} or {4, 6}
     by_port = backends.by_port(service, objects.edge.slices_of(key))
     for family in sorted(families):
-        for one, member in sorted(by_port.get(backends.PortKey(name, "TCP", family), {}).items()):
+        for one, member in sorted(by_port.get(backends.PortKey(name, port.protocol, family), {}).items()):
             place = f"[{one.address}]:{one.port}" if ":" in one.address else f"{one.address}:{one.port}"
             is_used = (one.address, one.port) in used
             yield EndpointLine(place, str(member.pod or ""), member.node, state(member), is_used)

@@ -45,12 +45,11 @@ class Connection(msgspec.Struct, frozen=True):
         return PolicyLine(self.source.name, where, self.verdict.allowed, "; ".join(_reasons(self.verdict)))
 
     @property
-    def denied(self) -> tuple[Direction, tuple[NamespacedName, ...]] | None:
-        """The direction in which no policy admits it, with the policies that isolate that end."""
+    def denied(self) -> Iterator[tuple[Direction, tuple[NamespacedName, ...]]]:
+        """Each direction in which no policy admits it, with the policies that isolate that end."""
         for direction, found in ((Direction.EGRESS, self.verdict.egress), (Direction.INGRESS, self.verdict.ingress)):
             if not found.allowed:
-                return direction, found.isolated_by
-        return None
+                yield direction, found.isolated_by
 
 
 def view_of(objects: UrlObjects) -> View:

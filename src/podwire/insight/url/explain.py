@@ -9,7 +9,7 @@ import msgspec
 
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.insight.service.report import Finding, Severity
-from podwire.insight.url import backend_lines, certificates, connections, findings, gateways
+from podwire.insight.url import backend_lines, certificates, connections, findings, gateways, service_way
 from podwire.insight.url.connections import Connection
 from podwire.insight.url.gateway_lines import dns_line, gateway_line, listener_lines
 from podwire.insight.url.gateways import Chosen
@@ -29,6 +29,9 @@ def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
     chosen = gateways.chosen(question, objects)
     if chosen is not None:
         return _explained(question, objects, chosen, now)
+    service = service_way.service_of(question, objects) if not question.gateway else None
+    if service is not None:
+        return _shown(service_way.report(question, service, objects))
     return Report(
         question.url,
         question.request.method,
@@ -55,7 +58,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         *findings.of_connections((*to_dns, *to_gateway, *to_endpoints)),
         *findings.of_reading(objects),
     ]
-    return Report(
+    whole = Report(
         question.url,
         question.request.method,
         question.client,
@@ -66,11 +69,12 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         way.host.domain if way.host is not None else "",
         route_lines(question, served, way, objects),
         tuple(steps(way.taken.route, question)) if way.taken is not None else (),
-        tuple(map(_without_addresses, lines)) if objects.is_planned else lines,
+        lines,
         tuple(dict.fromkeys(one.line for one in (*to_dns, *to_gateway, *to_endpoints))),
         _sorted(found),
         objects.is_planned,
     )
+    return _shown(whole)
 
 
 def _to_gateway(question: Question, gateway: Gateway, objects: UrlObjects, view: View) -> Iterator[Connection]:
@@ -97,6 +101,13 @@ def _backends(
         status = backend_lines.NO_ENDPOINT if cut_off else line.status
         lines.append(msgspec.structs.replace(line, status=status, is_cut_off=cut_off))
     return tuple(lines), tuple(found)
+
+
+def _shown(whole: Report) -> Report:
+    """Leave out what is made up."""
+    if not whole.is_planned:
+        return whole
+    return msgspec.structs.replace(whole, backends=tuple(map(_without_addresses, whole.backends)))
 
 
 def _without_addresses(line: BackendLine) -> BackendLine:

@@ -22,7 +22,7 @@ from podwire.insight.url.report import BackendLine
 from podwire.insight.url.route_lines import owner_of
 from podwire.insight.url.served import Served
 from podwire.kube.hostnames import contains
-from podwire.kube.meta import Condition
+from podwire.kube.meta import Condition, NamespacedName
 from podwire.policy.model import Direction, Party
 
 ALL = 99.5
@@ -162,20 +162,21 @@ def of_backends(way: Passage, lines: tuple[BackendLine, ...], objects: UrlObject
 
 def of_connections(found: Iterable[Connection]) -> Iterator[Finding]:
     """Connections that no policy admits, once for each port, direction and set of policies."""
-    seen = set()
-    for one in found:
-        denied = one.denied
-        if denied is None or (denied, one.protocol, one.port) in seen:
-            continue
-        seen.add((denied, one.protocol, one.port))
-        direction, policies = denied
-        names = ", ".join(map(str, policies))
-        text = f"{one.source.name} -> {one.destination.name} {one.protocol} {one.port}: NetworkPolicy {names} isolates"
-        end, other = (one.source, one.destination) if direction is Direction.EGRESS else (one.destination, one.source)
-        text += f" {end.name}, and no rule admits the connection."
-        word = "to" if direction is Direction.EGRESS else "from"
-        remedy = f"Add an {direction.value} rule to {policies[0]}: {word} {_peer(other.party)}, port {one.port}."
-        yield Finding(Severity.ERROR, "PolicyDenies", text, remedy)
+    first = {(denied, one.protocol, one.port): one for one in reversed(tuple(found)) for denied in one.denied}
+    for (denied, _, _), one in reversed(first.items()):
+        yield _denied(one, *denied)
+
+
+def _denied(one: Connection, direction: Direction, policies: tuple[NamespacedName, ...]) -> Finding:
+    outwards = direction is Direction.EGRESS
+    end, other = (one.source, one.destination) if outwards else (one.destination, one.source)
+    where = f"{one.source.name} -> {one.destination.name} {one.protocol} {one.port}"
+    several = len(policies) > 1
+    names = f"{'NetworkPolicies' if several else 'NetworkPolicy'} {', '.join(map(str, policies))}"
+    text = f"{where}: {names} isolate{'' if several else 's'} {end.name}, and no {direction.value} rule admits it."
+    word, place = ("to" if outwards else "from"), "one of them" if several else str(policies[0])
+    remedy = f"Add an {direction.value} rule to {place}: {word} {_peer(other.party)}, port {one.port}."
+    return Finding(Severity.ERROR, "PolicyDenies", text, remedy)
 
 
 def _peer(party: Party) -> str:

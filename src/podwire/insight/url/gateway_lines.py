@@ -19,7 +19,7 @@ def dns_line(question: Question, gateway: Gateway | None, objects: UrlObjects) -
     """Return what a resolver has to answer. The cluster's DNS has the names of Services, and no others."""
     if question.is_address:
         return DnsLine(question.host, (question.host,), "an address: no name is looked up")
-    service = gateways.cluster_name(question.host, objects.edge)
+    service = gateways.cluster_name(question, objects.edge)
     if service is not None:
         text = "a name that only pods can look up" if question.client == OUTSIDE else "a name of the cluster's DNS"
         return DnsLine(question.host, service.addresses, text)

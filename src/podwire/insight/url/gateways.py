@@ -37,8 +37,10 @@ def chosen(question: Question, objects: UrlObjects) -> Chosen | None:
     ours = [one for _, one in sorted(objects.edge.gateways.items()) if objects.edge.is_ours(one)]
     if question.gateway:
         ours = [one for one in ours if str(one.key) == question.gateway]
-    elif question.is_address or cluster_name(question.host, objects.edge) is not None:
-        ours = [one for one in ours if question.host in _names(one, objects.edge)]
+    elif (named := cluster_name(question, objects.edge)) is not None:
+        ours = [one for one in ours if service_of(one, objects.edge) == named]
+    elif question.is_address:
+        ours = [one for one in ours if question.host in _addresses(one, objects.edge)]
     found = []
     for gateway in ours:
         one = served(gateway, objects.edge)
@@ -81,22 +83,23 @@ def proxy_port(port: int, service: Service | None) -> int:
     return found if isinstance(found, int) else port
 
 
-def cluster_name(host: str, objects: Objects) -> Service | None:
-    """Return the Service that a name of cluster.local means; None for any other name."""
-    labels = host.removesuffix(".cluster.local").split(".")
+def cluster_name(question: Question, objects: Objects) -> Service | None:
+    """Return the Service that the host means as a name of cluster.local; None for any other name.
+
+    A name alone, or with its namespace, is completed by a pod's resolver.
+    """
+    labels = question.host.removesuffix(".cluster.local").split(".")
+    if len(labels) == 1 and "/" in question.client:
+        labels.append(question.client.partition("/")[0])
     if len(labels) == 2 or (len(labels) == 3 and labels[2] == "svc"):
         return objects.services.get(NamespacedName(labels[1], labels[0]))
     return None
 
 
-def _names(gateway: Gateway, objects: Objects) -> set[str]:
-    """The addresses and the names of the cluster that lead to a Gateway."""
-    found = set(addresses(gateway))
+def _addresses(gateway: Gateway, objects: Objects) -> set[str]:
+    """The addresses that lead to a Gateway, those of its Service in the cluster too."""
     service = service_of(gateway, objects)
-    if service is not None:
-        name = f"{service.metadata.name}.{service.metadata.namespace}"
-        found |= {*service.addresses, name, f"{name}.svc", f"{name}.svc.cluster.local"}
-    return found
+    return {*addresses(gateway), *(service.addresses if service is not None else ())}
 
 
 def _rank(way: Passage) -> int:
