@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
+import pytest
 
 from podwire.edge.controller.contests import Contests
 from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.attachment import AttachedListener, Attachment
+from podwire.edge.gateway.contested_hostnames import Contender, settled
 from podwire.edge.gateway.kinds.references import ParentReference
 from podwire.edge.gateway.owners import Owner
 from podwire.kube.meta import NamespacedName
 
+DOMAINS = ("*", "a.org", "*.a.org", "x.a.org", "*.x.a.org", "y.x.a.org", "b.org")
 OLD, NEW = Owner("GRPCRoute", "shop", "old"), Owner("HTTPRoute", "shop", "new")
 
 
@@ -54,4 +59,25 @@ def test_a_change_that_settles_nothing_touches_no_other_route() -> None:
     contests.replace(NEW, "2", (at("one", "a.org"),))
     contests.settle()
     contests.replace(NEW, "2", (at("one", "c.org"),))
-    assert contests.settle() == {NEW}
+    assert contests.settle() == set()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_change_after_another_comes_to_what_all_at_once_does(seed: int) -> None:
+    choose = random.Random(seed)
+    routes = [Owner(kind, "shop", name) for kind in ("HTTPRoute", "GRPCRoute") for name in "abcd"]
+    contests, alone = Contests(), dict[Owner, Contender]()
+    for _ in range(60):
+        changed = choose.choice(routes)
+        before = {one: contests.attachments(one) for one in routes}
+        gateways = choose.sample(("one", "two"), choose.randint(0, 2))
+        attachments = tuple(at(one, *choose.sample(DOMAINS, choose.randint(1, 2))) for one in gateways)
+        created = choose.choice("12")
+        contests.replace(changed, created, attachments)
+        alone.pop(changed, None)
+        if attachments:
+            alone[changed] = Contender(changed, created, attachments)
+        reported = contests.settle() | {changed}
+        expected = settled(alone.values())
+        assert {one: contests.attachments(one) for one in routes if one in alone} == expected
+        assert {one for one in routes if contests.attachments(one) != before[one]} <= reported
