@@ -182,6 +182,8 @@ def test_envoys_end_after_their_controller_and_before_the_agents(cluster: Memory
         manifest(ENDPOINT_SLICES, "public-podwire-ipv4", own, namespace="shop"),
         manifest(gateway_cleanup.CLASSES, "podwire", selecting_labels("gateway-controller")),
         manifest(gateway_cleanup.CLASSES, "other", {}),
+        manifest(gateway_cleanup.INGRESS_CLASSES, "podwire", selecting_labels("gateway-controller")),
+        manifest(SERVICES, "ingress", {MANAGER_LABEL: "podwire"}, namespace=PROXIES),
         others,
     ):
         cluster.add(one)
@@ -190,7 +192,9 @@ def test_envoys_end_after_their_controller_and_before_the_agents(cluster: Memory
         "delete deployments podwire-gateway-controller",
         "delete deployments envoy-podwire",
         "delete services public-podwire",
+        "delete services ingress",
         "delete gatewayclasses podwire",
+        "delete ingressclasses podwire",
         "delete daemonsets podwire-agent",
         "delete roles podwire:gateway-controller",
         "delete namespaces podwire-system",

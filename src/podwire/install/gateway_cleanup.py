@@ -13,7 +13,7 @@ from podwire.install import cluster_objects
 from podwire.install.cluster_objects import Report
 from podwire.install.condition import until
 from podwire.install.manifests import gateway_deployment
-from podwire.install.manifests.manifest import NAME, NAME_LABEL, Manifest, manifest
+from podwire.install.manifests.manifest import MANAGER_LABEL, NAME, NAME_LABEL, Manifest, manifest
 from podwire.install.pod_states import POD_STATES
 from podwire.install.readiness import pods_of
 from podwire.install.settings import NAMESPACE
@@ -27,12 +27,13 @@ ENVOYS = ",".join(f"{name}={value}" for name, value in fleet.labels("").items() 
 """Selects the Deployments and pods of all proxies."""
 OWN_SLICES = f"{MANAGED_BY_LABEL}={CONTROLLER_NAME.replace('/', '.')}"
 CLASSES = Kind(f"{GROUP}/v1", "GatewayClass", "gatewayclasses", Object, namespaced=False)
+INGRESS_CLASSES = Kind("networking.k8s.io/v1", "IngressClass", "ingressclasses", Object, namespaced=False)
 END_SECONDS = 60.0
 """Envoys drain for half a minute."""
 
 
 async def remove(client: Client, report: Report) -> None:
-    """End the controller, then its Envoys; delete the Services of Gateways and the class.
+    """End the controller, then its Envoys; delete the Services of Gateways and of Ingresses, and the classes.
 
     What is in the namespace of Envoys besides is deleted with it. Raises InstallError, ApiError.
     """
@@ -44,17 +45,22 @@ async def remove(client: Client, report: Report) -> None:
     if fleets.items:
         await until(lambda: _envoys_gone(client), END_SECONDS)
     await cluster_objects.delete(client, await _services(client), report)
-    await cluster_objects.delete(client, [_named(CLASSES, one) for one in await _classes(client)], report)
+    for kind in (CLASSES, INGRESS_CLASSES):
+        await cluster_objects.delete(client, [_named(kind, one) for one in await _classes(client, kind)], report)
 
 
 async def _services(client: Client) -> list[Manifest]:
-    """The Services of Gateways: other controllers label theirs in the same way, but not the slices of podwire's."""
+    """The Services of Gateways and of Ingresses.
+
+    Other controllers label those of Gateways in the same way, but not the slices of podwire's.
+    """
+    of_ingresses = (await client.list(SERVICES, PROXIES, labelSelector=f"{MANAGER_LABEL}={NAME}")).items
     slices = (await client.list(ENDPOINT_SLICES, labelSelector=OWN_SLICES)).items
     keys = {(one.metadata.namespace, one.metadata.labels.get(SERVICE_NAME_LABEL, "")) for one in slices}
+    of_gateways = [(namespace, name) for namespace, name in sorted(keys) if name and namespace != PROXIES]
     return [
-        manifest(SERVICES, name, {}, namespace=namespace)
-        for namespace, name in sorted(keys)
-        if name and namespace != PROXIES
+        *(manifest(SERVICES, name, {}, namespace=namespace) for namespace, name in of_gateways),
+        *(_named(SERVICES, one) for one in of_ingresses),
     ]
 
 
@@ -62,9 +68,9 @@ def _named(kind: Kind[Any], one: Object) -> Manifest:
     return manifest(kind, one.metadata.name, {}, namespace=one.metadata.namespace)
 
 
-async def _classes(client: Client) -> list[Object]:
+async def _classes(client: Client, kind: Kind[Object]) -> list[Object]:
     try:
-        return (await client.list(CLASSES, labelSelector=f"{NAME_LABEL}={NAME}")).items
+        return (await client.list(kind, labelSelector=f"{NAME_LABEL}={NAME}")).items
     except ApiError as error:
         if error.code == 404:
             return []  # nobody has installed the kinds

@@ -104,10 +104,10 @@ async def uninstall(client: Client, image_name: str, report: Report, patience: f
     )
     await _end_by_force(client, report)
     await cluster_objects.delete(client, (one for one in objects if one not in (*agents, *served)), report)
-    await _namespace_gone(client)
     if any(one.key.name == controller_deployment.NAME for one in served):
         # Without rights: a controller may go on running on a node that is down.
         await balancer_cleanup.release(client, report)
+    await _namespace_gone(client)  # which waits for load balancers in it
     if not left:  # else this is run again, and has to know the image then
         await cluster_objects.delete(client, (LEASE, revisions.config_map({})), report)
     return left
