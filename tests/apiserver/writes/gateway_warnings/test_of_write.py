@@ -232,6 +232,26 @@ async def test_parameters_and_certificates_of_a_gateway(world: World) -> None:
     assert found.startswith("spec.tls.backend.clientCertificateRef: Secret shop/none does not exist")
 
 
+async def test_authorities_of_clients(world: World) -> None:
+    known = {"group": "", "kind": "ConfigMap", "name": "kube-root-ca.crt"}
+    default = {"validation": {"caCertificateRefs": [known]}}
+    assert await world.write("gateways", {**GATEWAY, "tls": {"frontend": {"default": default}}}) == []
+    wrong = [{**known, "name": "none"}, {**known, "kind": "Secret"}]
+    per_port = {"validation": {"caCertificateRefs": wrong[:1], "mode": "AllowInsecureFallback"}}
+    frontend = {
+        "default": {"validation": {"caCertificateRefs": wrong[1:]}},
+        "perPort": [{"port": 443, "tls": per_port}],
+    }
+    found = await world.write("gateways", {**GATEWAY, "tls": {"frontend": frontend}}, name="wrong")
+    assert [one.partition(": ")[0] for one in found] == [
+        "spec.tls.frontend.default.validation.caCertificateRefs[0]",
+        "spec.tls.frontend.perPort[0].tls.validation.caCertificateRefs[0]",
+        "spec.tls.frontend.perPort[0].tls.validation.mode",
+    ]
+    assert "not a Secret: name a ConfigMap" in found[0]
+    assert "ConfigMap shop/none does not exist" in found[1]
+
+
 def test_the_filters_without_a_warning_are_those_that_are_served() -> None:
     types = (*rules.FILTERS, "ExtensionRef", "Other")
     assert [one for one in types if is_served(one, "spec.rules[0].filters")] == list(rules.FILTERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.writes.gateway_warnings import grants
+from podwire.apiserver.writes.gateway_warnings.authorities import of_authority
 from podwire.apiserver.writes.gateway_warnings.existing import reference
 
 if TYPE_CHECKING:
@@ -36,12 +37,7 @@ def of_policy(obj: Field, existing: Existing) -> Iterator[str]:
         if wanted.known and existing.find(wanted) is None:
             yield f"{target.path}: {wanted} does not exist: create it, or correct the name"
     for authority in obj["spec"]["validation"]["caCertificateRefs"]:
-        wanted = reference(authority, "", "ConfigMap", namespace)
-        found = existing.find(wanted) if wanted.known else None
-        if wanted.known and found is None:
-            yield f"{authority.path}: {wanted} does not exist: create it with the certificates in key ca.crt"
-        elif found is not None and "ca.crt" not in (found.get("data") or {}):
-            yield f"{authority.path}: {wanted} has no key ca.crt: put the authority's certificates there"
+        yield from of_authority(obj, authority, existing)
 
 
 def _mirrors(obj: Field, filters: Field, existing: Existing) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""Warnings of a Gateway or a ListenerSet: its class, its parent, its certificates."""
+"""Warnings of a Gateway or a ListenerSet: its class, its parent, its certificates and authorities."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.writes.gateway_warnings import grants
+from podwire.apiserver.writes.gateway_warnings.authorities import of_authority
 from podwire.apiserver.writes.gateway_warnings.existing import Reference, reference
 from podwire.kube import gateway_api
 
@@ -32,6 +33,10 @@ def of_gateway(obj: Field, existing: Existing) -> Iterator[str]:
     backend = obj["spec"]["tls"]["backend"]["clientCertificateRef"]
     if backend.given:
         yield from _certificate(obj, backend, existing)
+    frontend = obj["spec"]["tls"]["frontend"]
+    yield from _validation(obj, frontend["default"]["validation"], existing)
+    for port in frontend["perPort"]:
+        yield from _validation(obj, port["tls"]["validation"], existing)
 
 
 def of_listener_set(obj: Field, existing: Existing) -> Iterator[str]:
@@ -53,6 +58,14 @@ def _parameters(obj: Field, existing: Existing) -> Iterator[str]:
         yield f"{field.path}: parameters are in a ConfigMap, not a {wanted.kind}: name a ConfigMap"
     elif field.given and existing.find(wanted) is None:
         yield f"{field.path}: {wanted} does not exist, and the Gateway is not served without it: create it"
+
+
+def _validation(obj: Field, field: Field, existing: Existing) -> Iterator[str]:
+    """How clients' certificates are verified."""
+    for authority in field["caCertificateRefs"]:
+        yield from of_authority(obj, authority, existing)
+    if field["mode"].text == "AllowInsecureFallback":
+        yield f"{field['mode'].path}: clients without a valid certificate are served too: use AllowValidOnly"
 
 
 def _lets_in_none(gateway: Object) -> bool:
