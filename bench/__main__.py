@@ -7,6 +7,7 @@ the API server is a new server on an empty store. `--page` writes what was measu
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from bench import (
     endpoint_change,
     figure,
     gateway,
+    gateway_path,
     kubectl_get,
     proxies,
     services,
@@ -113,7 +115,7 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "churn": lambda quick: churn.figures(quick=quick),
     "endpoints": lambda quick: proxies.many_endpoints(quick=quick),
     "size": lambda quick: size.figures(quick=quick),
-    "gateway": lambda quick: gateway.figures(quick=quick),
+    "gateway": lambda quick: itertools.chain(gateway_path.figures(quick=quick), gateway.figures(quick=quick)),
 }
 
 

@@ -1,0 +1,189 @@
+"""The whole path of a route: from its write to the API server to an answer through its Gateway, in a world.
+
+Writer and client are one process on the world's outside host; the Gateway has an address of a load balancer, its Envoy
+is a pod, its controller a process of the world. Each route has a hostname of its own; 20 Services share one pod.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tests.edge.world.gateways import Object, addresses, apply, gateway, http, route, rule, service, workload
+from tests.edge.xds.real_envoy import response
+from tests.world.harness import Home, World
+
+from bench.figure import Figure
+from bench.world import record, running_world
+from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
+from podwire.kube.client import Client
+from podwire.kube.meta import NamespacedName
+from podwire.lab.base import paths
+from podwire.lab.host import credentials, nsenter, worlds
+
+NAMESPACE, GATEWAY = "default", "public"
+SERVICES, WRITERS = 20, 16
+CHURN_SECONDS = 1 / 50
+PATIENCE_SECONDS = 120.0
+PEERS = "agentgateway 10-30 ms, Istio 120-300, Envoy Gateway about 600"
+
+
+def figures(*, quick: bool) -> Iterator[Figure]:
+    """One route at a time without and with other changes, 1,000 at once, and the memory of many."""
+    count, changes, attached, most = (300, 20, 100, 500) if quick else (3_000, 150, 1_000, 5_000)
+    with tempfile.TemporaryDirectory(prefix="podwire-bench-") as folder:
+        home = Home(Path(folder))
+        with running_world(home, nodes=1) as world:
+            found = _measured(world, count, changes, attached, most)
+    name = f"{count:,} routes, API write to traffic"
+    for load, goal in (("idle", 50.0), ("50 changes/s", 150.0)):
+        taken = found[load]
+        yield Figure(f"{name}, {load}, median", statistics.median(taken), "ms")
+        yield Figure(f"{name}, {load}, p99", _p99(taken), "ms", goal, PEERS)
+    peers = "Cilium 1 s, Istio 2, Envoy Gateway 23"
+    yield Figure(f"{attached:,} more attached, last write to accepted and served", found["attached"], "s", 2.0, peers)
+    yield Figure(f"{most:,} routes: memory of Envoy", found["envoy"], "MB", 600.0, "published: 1-2 GB")
+    yield Figure(f"{most:,} routes: memory of the controller", found["controller"], "MB", 300.0)
+
+
+def _measured(world: World, *sizes: int) -> dict[str, Any]:
+    apply(world, *workload("web"), *(service(f"web-{one}", app="web") for one in range(SERVICES)))
+    apply(world, gateway(GATEWAY, http()))
+    address = addresses(world, GATEWAY)[0]
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_inside, args=(record(world), address, sizes, there))
+    process.start()
+    found: dict[str, Any] = here.recv()
+    found["envoy"] = max(_resident(world, lambda comm: "envoy" in comm))
+    found["controller"] = max(_resident(world, lambda comm: comm == "pw-gateway-controller"[:15]))
+    here.send(None)
+    process.join()
+    return found
+
+
+def _resident(world: World, chosen: Callable[[str], bool]) -> Iterator[float]:
+    """Proportional set sizes, in MB."""
+    for pid, comm in world.processes().items():
+        if chosen(comm):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    yield int(line.split()[1]) / 1024
+
+
+def _inside(world: worlds.World, address: str, sizes: tuple[int, ...], pipe: Connection[Any, Any]) -> None:
+    """On the outside host."""
+    folder = world.folder / "pki"
+    nsenter.enter(world, str(paths.network("outside")))
+    proof = credentials.of_folder(folder, credentials.ADMIN, "https://172.18.0.1:6443")
+
+    async def measure() -> dict[str, Any]:
+        async with Client(proof) as client:
+            return await _Bench(client, address).measure(*sizes)
+
+    pipe.send(asyncio.run(measure()))
+    pipe.recv()
+
+
+class _Bench:
+    """The API server, and one kept connection to the Gateway."""
+
+    def __init__(self, client: Client, address: str) -> None:
+        self._client = client
+        self._address = address
+        self._numbers = itertools.count()
+
+    async def measure(self, count: int, changes: int, attached: int, most: int) -> dict[str, Any]:
+        self._reader, self._writer = await asyncio.open_connection(self._address, 80)
+        found: dict[str, Any] = {}
+        await self._attach(count)
+        found["idle"] = [await self._change() for _ in range(changes)]
+        churn = asyncio.create_task(self._churn(count))
+        found["50 changes/s"] = [await self._change() for _ in range(changes)]
+        churn.cancel()
+        found["attached"] = await self._attach(attached)
+        await self._attach(most - next(self._numbers))
+        return found
+
+    async def _change(self) -> float:
+        """Create a route; returns the milliseconds from the request to the first answer of its backend."""
+        number = next(self._numbers)
+        started = time.perf_counter()
+        writing = asyncio.create_task(self._create(number))
+        await self._until_served(number)
+        taken = (time.perf_counter() - started) * 1e3
+        await writing
+        return taken
+
+    async def _attach(self, count: int) -> float:
+        """Create routes; returns the seconds from the last write until all are accepted and served."""
+        numbers = [next(self._numbers) for _ in range(count)]
+        left = iter(numbers)
+
+        async def write() -> None:
+            for number in left:
+                await self._create(number)
+
+        await asyncio.gather(*(write() for _ in range(WRITERS)))
+        started = time.perf_counter()
+        await self._until_accepted(numbers)
+        for number in reversed(numbers):
+            await self._until_served(number)
+        return time.perf_counter() - started
+
+    async def _until_accepted(self, numbers: Iterable[int]) -> None:
+        wanted = {_name(one) for one in numbers}
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while True:
+            found = await self._client.list(HTTP_ROUTES, NAMESPACE)
+            accepted = {
+                one.metadata.name
+                for one in found.items
+                if any(c.type == "Accepted" and c.status == "True" for p in one.status.parents for c in p.conditions)
+            }
+            if wanted <= accepted:
+                return
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{len(wanted - accepted)} routes are not accepted in {PATIENCE_SECONDS:g} s")
+            await asyncio.sleep(0.05)
+
+    async def _churn(self, count: int) -> None:
+        """Change other routes, one after the other."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        for turn in itertools.count(1):
+            key = NamespacedName(NAMESPACE, _name(turn % count))
+            await self._client.patch(HTTP_ROUTES, key, {"spec": {"rules": [_rule(turn, f"/{turn}"), _rule(turn, "/")]}})
+            await asyncio.sleep(started + turn * CHURN_SECONDS - loop.time())
+
+    async def _create(self, number: int) -> None:
+        body = route(_name(number), GATEWAY, f"{_name(number)}.test", _rule(number, "/"))
+        await self._client.create(HTTP_ROUTES, body, NAMESPACE)
+
+    async def _until_served(self, number: int) -> None:
+        while await self._status(number) != 200:  # noqa: ASYNC110  # nothing but a request shows it
+            await asyncio.sleep(0.001)
+
+    async def _status(self, number: int) -> int:
+        self._writer.write(f"GET / HTTP/1.1\r\nHost: {_name(number)}.test\r\n\r\n".encode())
+        return (await response(self._reader))[0]
+
+
+def _name(number: int) -> str:
+    return f"r{number}"
+
+
+def _rule(number: int, path: str) -> Object:
+    return rule(path, f"web-{number % SERVICES}")
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, len(values) * 99 // 100)]
