@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from podwire.edge.gateway.attached_listeners import ListenerState
 from podwire.edge.gateway.attachment import AttachedListener, Attachment
 from podwire.edge.gateway.owners import Owner
-from podwire.kube.hostnames import intersection
+from podwire.kube.hostnames import wildcards
 
 KINDS = frozenset(("HTTPRoute", "GRPCRoute"))
 """Kinds of routes that must not share a hostname of a listener with the other."""
@@ -28,23 +27,42 @@ class Contender(msgspec.Struct, frozen=True):
     attachments: tuple[Attachment, ...]
 
 
-_Listener = tuple[Owner, str]
-_Taken = dict[_Listener, dict[str, Owner]]
-"""Of each listener the domains of the routes of one kind, with the oldest route of each."""
+class _Taken:
+    """The domains that routes of one kind have at one listener, each with the oldest of its routes."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, Owner] = {}
+        self._below: dict[str, tuple[str, Owner]] = {}
+        """By each wildcard a domain that it contains."""
+
+    def add(self, domain: str, route: Owner) -> None:
+        self._at.setdefault(domain, route)
+        for wildcard in wildcards(domain):
+            self._below.setdefault(wildcard, (domain, route))
+
+    def rival(self, domain: str) -> tuple[str, Owner] | None:
+        """Return the hosts that a domain has in common with one that is taken, and the route that has them."""
+        for one in (domain, *wildcards(domain)):
+            if one in self._at:
+                return domain, self._at[one]
+        return self._below.get(domain)
+
+
+_Listeners = defaultdict[tuple[Owner, str], _Taken]
+"""By the object that has the listener, and the listener's name."""
 
 
 def settled(routes: Iterable[Contender]) -> Mapping[Owner, tuple[Attachment, ...]]:
     """Return the attachments of all routes of a Gateway, without the listeners where an older route is in the way."""
-    taken: dict[str, _Taken] = {kind: defaultdict(dict) for kind in KINDS}
+    taken: dict[str, _Listeners] = {kind: defaultdict(_Taken) for kind in KINDS}
     found = {}
     for route in sorted(routes, key=_age):
         (others,) = KINDS - {route.owner.kind}
         found[route.owner] = tuple(_attachment(one, taken[others]) for one in route.attachments)
         for attachment in found[route.owner]:
             for there in attachment.listeners:
-                known = taken[route.owner.kind][_listener(there.state)]
                 for domain in there.domains:
-                    known.setdefault(domain, route.owner)
+                    taken[route.owner.kind][there.state.parent, there.state.name].add(domain, route.owner)
     return found
 
 
@@ -52,8 +70,8 @@ def _age(route: Contender) -> tuple[str, str, str, str]:
     return route.created, route.owner.namespace, route.owner.name, route.owner.kind
 
 
-def _attachment(found: Attachment, taken: _Taken) -> Attachment:
-    rivals = [_rival(there, taken[_listener(there.state)]) for there in found.listeners]
+def _attachment(found: Attachment, taken: _Listeners) -> Attachment:
+    rivals = [_rival(there, taken) for there in found.listeners]
     if not any(rivals):
         return found
     kept = tuple(there for there, rival in zip(found.listeners, rivals, strict=True) if rival is None)
@@ -64,16 +82,6 @@ def _attachment(found: Attachment, taken: _Taken) -> Attachment:
     return Attachment(found.reference, found.gateway, (), REASON, message)
 
 
-def _rival(there: AttachedListener, taken: Mapping[str, Owner]) -> tuple[str, Owner] | None:
-    """Return a domain that is taken with the route that has it; None where none is."""
-    for domain in there.domains:
-        if domain in taken:
-            return domain, taken[domain]
-        for other, owner in taken.items():
-            if (common := intersection(domain, other)) is not None:
-                return common, owner
-    return None
-
-
-def _listener(state: ListenerState) -> _Listener:
-    return state.parent, state.name
+def _rival(there: AttachedListener, taken: _Listeners) -> tuple[str, Owner] | None:
+    known = taken.get((there.state.parent, there.state.name))
+    return next(filter(None, map(known.rival, there.domains)), None) if known is not None else None
