@@ -21,6 +21,7 @@ VERBS = {
     "explain": "Explain a Service on each node, or what becomes of a request, and what is wrong.",
     "trace": "Send a request, and show what each hop did with it.",
     "migrate": "Show what Ingresses become here, line by line, or convert them to Gateway API.",
+    "replay": "Send the same requests to two servers, and show what their answers differ in.",
     "doctor": "Check a cluster and its nodes, and name what to do.",
     "rows": "Show the rows that the kernel should hold.",
     "install": "Install podwire as the network of a cluster.",

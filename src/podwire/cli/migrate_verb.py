@@ -22,10 +22,11 @@ def command() -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["text", "json", "gateway"]),
+    type=click.Choice(["text", "json", "gateway", "requests"]),
     default="text",
     show_default=True,
-    help="The report, or objects of Gateway API as YAML, with what they cannot have as comments.",
+    help="The report; objects of Gateway API as YAML, with what they cannot have as comments; or requests that show "
+    "each rule, for 'podwire replay'.",
 )
 @click.option(
     "--gateway-class",
@@ -47,7 +48,7 @@ def ingress(files: tuple[str, ...], output: str, gateway_class: str, *, exit_cod
     podwire migrate ingress examples/ingress -o gateway > gateway.yaml
     """
     from podwire.insight import manifests
-    from podwire.insight.migration import gateway_routes, ingresses, report
+    from podwire.insight.migration import gateway_routes, ingresses, proving_requests, report
 
     try:
         objects = manifests.read(files)
@@ -58,6 +59,8 @@ def ingress(files: tuple[str, ...], output: str, gateway_class: str, *, exit_cod
     if output == "gateway":
         ports = gateway_routes.named_ports(ingresses.services(objects))
         click.echo(gateway_routes.text(gateway_routes.converted(found, gateway_class, ports)), nl=False)
+    elif output == "requests":
+        click.echo(proving_requests.text(proving_requests.proving_requests(found)), nl=False)
     else:
         click.echo(report.json(lines) if output == "json" else report.text(lines), nl=False)
     if exit_code and lines.count(report.LOST):

@@ -1,0 +1,60 @@
+"""podwire replay"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from podwire.cli.options import output_option
+
+
+@click.command()
+@click.argument("requests", metavar="FILE")
+@click.option(
+    "--old", required=True, metavar="URL", help="The server that is to be replaced, such as http://127.0.0.1:8081."
+)
+@click.option("--new", required=True, metavar="URL", help="The server that replaces it.")
+@click.option(
+    "--host", default="", metavar="NAME", help="The Host of requests that name none, as those of access logs."
+)
+@click.option(
+    "--ignore-header", multiple=True, metavar="NAME", help="A header of answers that is not compared; repeatable."
+)
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, metavar="SECONDS")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where answers differ.")
+@output_option
+def command(requests: str, old: str, new: str, host: str, ignore_header: tuple[str, ...], **given: Any) -> None:
+    """Send the same requests to two servers, and show what their answers differ in: status, headers, body.
+
+    FILE is YAML (a list of path, host, method, headers, body; 'podwire migrate ingress -o requests' makes one), an HTTP
+    Archive (.har) or an access log of nginx, whose requests with a body are left out. Redirects are not followed,
+    certificates are not verified.
+
+    \b
+    podwire replay --old http://127.0.0.1:8081 --new http://127.0.0.1:8080 examples/ingress/replay/requests.yaml
+    podwire replay --old https://old.example.com --new https://172.18.254.1 --host shop.example.com access.log
+    """
+    import asyncio
+
+    import msgspec
+
+    from podwire.insight.replay import differences, exchange
+    from podwire.insight.replay import requests as files
+
+    for name, url in (("--old", old), ("--new", new)):
+        if not url.startswith(("http://", "https://")):
+            raise click.UsageError(f"{name} {url}: a URL that begins with http:// or https:// is expected")
+    try:
+        found = files.read(requests, host)
+    except files.RequestsError as error:
+        raise click.UsageError(str(error)) from None
+    answers = asyncio.run(exchange.exchange(old, new, found, given["timeout"]))
+    outcomes = differences.outcomes(found, answers, ignore_header)
+    if given["output"] == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(outcomes)).decode())
+    else:
+        click.echo(differences.text(outcomes), nl=False)
+    if given["exit_code"] and any(one.differences for one in outcomes):
+        sys.exit(1)

@@ -1,0 +1,59 @@
+"""Requests that show what each path of Ingresses does: for `podwire replay`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from podwire.edge.ingress.kinds import HTTPIngressPath
+from podwire.insight.migration.ingresses import Written
+from podwire.insight.replay.requests import ReplayRequest
+
+_GROUP = re.compile(r"\((?:[^()]|\([^()]*\))*\)")
+
+
+def proving_requests(found: Iterable[Written]) -> tuple[ReplayRequest, ...]:
+    """Return requests for the paths themselves, below and beside them, and those of canaries and preflights."""
+    requests: dict[str, ReplayRequest] = {}
+    for one in found:
+        for rule in one.claim.item.spec.rules:
+            host = rule.host.replace("*", "any") or "unnamed.example.com"
+            for path in rule.http.paths if rule.http else ():
+                for request in _of_path(one, host, path):
+                    requests.setdefault(repr(request), request)
+    return tuple(requests.values())
+
+
+def text(requests: Iterable[ReplayRequest]) -> str:
+    """Return the requests as YAML; what is as by default is left out."""
+    import yaml  # late: not every user of this module writes text
+
+    default = ReplayRequest()
+    shown = [
+        {
+            name: value
+            for name in ReplayRequest.__struct_fields__
+            if (value := getattr(one, name)) != getattr(default, name) or name in {"host", "path"}
+        }
+        for one in requests
+    ]
+    return str(yaml.safe_dump(msgspec.to_builtins(shown), sort_keys=False))
+
+
+def _of_path(one: Written, host: str, path: HTTPIngressPath) -> Iterator[ReplayRequest]:
+    settings = one.claim.settings
+    plain = _GROUP.sub("", path.path or "/").rstrip("/^$*.+?") or "/"
+    below = plain.rstrip("/")
+    for tried in (plain, f"{below}/", f"{below}/below?q=1", f"{below}beside", plain.upper()):
+        yield ReplayRequest(tried if tried.startswith("/") else f"/{tried}", host)
+    if settings.canary_by_header:
+        for value in (settings.canary_by_header_value or "always", "never", "other"):
+            yield ReplayRequest(plain, host, headers={settings.canary_by_header: value})
+    if settings.enable_cors:
+        for origin in ("https://example.com", *settings.cors_allow_origin):
+            headers = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+            yield ReplayRequest(plain, host, "OPTIONS", headers)
+    if settings.auth_type:
+        yield ReplayRequest(plain, host, headers={"Authorization": "Basic bm9ib2R5Ondyb25n"})

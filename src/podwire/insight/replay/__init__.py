@@ -1,0 +1,1 @@
+"""The same requests sent to two servers, and what their answers differ in."""

@@ -1,0 +1,97 @@
+"""Requests of files, and what answers of two servers differ in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from podwire.insight import manifests
+from podwire.insight.migration import ingresses, proving_requests
+from podwire.insight.replay import differences, exchange, requests
+from podwire.insight.replay.exchange import Answer
+from podwire.insight.replay.requests import ReplayRequest, RequestsError
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "ingress"
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    file = folder / name
+    file.write_text(text)
+    return str(file)
+
+
+def test_requests_of_yaml_archives_and_logs(tmp_path: Path) -> None:
+    listed = written(
+        tmp_path, "a.yaml", "- {path: /x, host: a.example, headers: {X-A: b}}\n- {method: POST, body: y}\n"
+    )
+    assert requests.read(listed, "b.example") == (
+        ReplayRequest("/x", "a.example", headers={"X-A": "b"}),
+        ReplayRequest("/", "b.example", "POST", body="y"),
+    )
+    request = {"method": "GET", "url": "https://a.example/x?y=1", "headers": [{"name": "Host", "value": "a"}]}
+    archive = written(tmp_path, "a.har", json.dumps({"log": {"entries": [{"request": request}]}}))
+    assert requests.read(archive) == (ReplayRequest("/x?y=1", "a.example"),)
+    line = '10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /x HTTP/1.1" 200 12 "-" "curl/8"\n'
+    log = written(tmp_path, "access.log", line + line.replace("GET", "POST"))
+    assert requests.read(log) == (ReplayRequest("/x", headers={"User-Agent": "curl/8"}),)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.yaml", "a: ["), ("a.yaml", "- {pat: /}"), ("a.har", "{}"), ("a.log", "x"), ("a.yaml", "[]")]
+)
+def test_what_has_no_requests_is_an_error(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(RequestsError, match=name):
+        requests.read(written(tmp_path, name, text))
+
+
+def test_answers_are_compared_by_what_a_user_sees() -> None:
+    old = Answer(200, (("date", "1"), ("x-a", "1"), ("set-cookie", "id=1; Path=/")), b'{"a": 1, "b": 2}')
+    alike = Answer(200, (("date", "2"), ("x-a", "1"), ("set-cookie", "id=2; Path=/")), b'{"b": 2, "a": 1}')
+    assert list(differences.differences(old, alike, differences.IGNORED)) == []
+    other = Answer(308, (("location", "/y"),))
+    assert [one.what for one in differences.differences(old, other, differences.IGNORED)] == [
+        "status",
+        "header location",
+        "header set-cookie",
+        "header x-a",
+    ]
+    text = differences.differences(Answer(200, body=b"a\nb"), Answer(200, body=b"a\nc"), differences.IGNORED)
+    assert [(one.old, one.new) for one in text] == [("b", "c")]
+    absent = Answer(fault="refused")
+    assert [one.what for one in differences.differences(old, absent, differences.IGNORED)] == ["answer"]
+
+
+async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    path = head.split()[1]
+    port = writer.get_extra_info("sockname")[1]
+    body = b"%d" % port if path == b"/port" else path + head.lower().partition(b"host: ")[2].partition(b"\r\n")[0]
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    writer.close()
+
+
+def test_both_servers_get_the_same_requests() -> None:
+    async def run() -> tuple[differences.Outcome, ...]:
+        servers = [await asyncio.start_server(answering, "127.0.0.1", 0) for _ in range(2)]
+        old, new = (f"http://127.0.0.1:{one.sockets[0].getsockname()[1]}" for one in servers)
+        wanted = (ReplayRequest("/a%2Fb?x=1", "a.example"), ReplayRequest("/port", "a.example"))
+        answers = await exchange.exchange(old, new, wanted, 30.0)
+        assert answers[0][0].body == b"/a%2Fb?x=1a.example"
+        for server in servers:
+            server.close()
+        return differences.outcomes(wanted, answers)
+
+    same, different = asyncio.run(run())
+    assert not same.differences
+    assert [one.what for one in different.differences] == ["body"]
+    assert differences.text((same, different)).endswith("2 requests: 1 alike, 1 different\n")
+
+
+def test_requests_that_prove_the_examples_are_in_their_file() -> None:
+    found = ingresses.written(manifests.read((str(EXAMPLES),)))
+    made = proving_requests.proving_requests(found)
+    assert requests.read(str(EXAMPLES / "replay" / "requests.yaml")) == made, "run: podwire migrate ingress -o requests"
+    assert ReplayRequest("/api/below?q=1", "example.com") in made
