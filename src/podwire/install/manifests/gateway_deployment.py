@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from podwire.edge.controller.fleet import PROXY_LABEL
@@ -23,6 +24,7 @@ COMPONENT = "gateway-controller"
 CONTAINER = "gateway-controller"
 USER = 65532
 ENVOYS = "podwire-envoys"
+OF_PROXIES = {"key": PROXY_LABEL, "operator": "Exists"}
 
 
 def deployment(settings: Settings) -> Manifest:
@@ -73,10 +75,13 @@ def service(settings: Settings) -> Manifest:
     return manifest(SERVICES, SERVICE, common_labels(settings, COMPONENT), namespace=PROXIES, spec=spec)
 
 
-def disruption_budget(settings: Settings) -> Manifest:
-    """The PodDisruptionBudget: at most one controller is drained at a time."""
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": selecting_labels(COMPONENT)}}
-    return manifest(POD_DISRUPTION_BUDGETS, NAME, common_labels(settings, COMPONENT), spec=spec)
+def disruption_budgets(settings: Settings) -> Iterator[Manifest]:
+    """The PodDisruptionBudgets: at most one controller, and one Envoy of all proxies, is drained at a time."""
+    labels = common_labels(settings, COMPONENT)
+    spec: dict[str, Any] = {"maxUnavailable": 1, "selector": {"matchLabels": selecting_labels(COMPONENT)}}
+    yield manifest(POD_DISRUPTION_BUDGETS, NAME, labels, spec=spec)
+    spec = {"maxUnavailable": 1, "selector": {"matchExpressions": [OF_PROXIES]}}
+    yield manifest(POD_DISRUPTION_BUDGETS, ENVOYS, labels, namespace=PROXIES, spec=spec)
 
 
 def envoy_monitor(settings: Settings) -> Manifest:
@@ -87,7 +92,7 @@ def envoy_monitor(settings: Settings) -> Manifest:
         {"sourceLabels": [f"__meta_kubernetes_pod_label_{own}"], "targetLabel": "proxy", "action": "replace"},
     ]
     spec = {
-        "selector": {"matchExpressions": [{"key": PROXY_LABEL, "operator": "Exists"}]},
+        "selector": {"matchExpressions": [OF_PROXIES]},
         "podMetricsEndpoints": [{"port": "probes", "path": "/metrics", "relabelings": relabelings}],
     }
     return manifest(POD_MONITORS, ENVOYS, common_labels(settings, COMPONENT), namespace=PROXIES, spec=spec)

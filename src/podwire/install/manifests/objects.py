@@ -33,7 +33,7 @@ def _gateway(settings: Settings) -> Iterator[Manifest]:
     yield from rights(settings, gateway_deployment.COMPONENT)
     yield gateway_deployment.service(settings)
     yield gateway_deployment.deployment(settings)
-    yield gateway_deployment.disruption_budget(settings)
+    yield from gateway_deployment.disruption_budgets(settings)
     if settings.pod_monitors:
         yield pod_monitor(settings, gateway_deployment.NAME, gateway_deployment.COMPONENT)
         yield gateway_deployment.envoy_monitor(settings)
