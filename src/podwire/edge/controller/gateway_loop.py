@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+COUNT_SECONDS = 0.1
+"""Until a Gateway's status has a new count of routes: routes that come one after the other are counted together."""
 SETTLE_SECONDS = 0.002
 """Changes that come together are derived together."""
 
@@ -147,7 +149,8 @@ class GatewayLoop:
                 self._proxies.add(proxy, self._translation.resources(proxy))
         if self._queue is not None:
             for one in changes.owners | self._policies(changes.owners):
-                self._queue.add(one)
+                is_counting = one.kind == "Gateway" and one not in dirty
+                self._queue.add(one, COUNT_SECONDS if is_counting else 0.0)
             if any(one.kind in {"Gateway", "GatewayClass"} for one in dirty):
                 self._queue.add(FLEETS)
 

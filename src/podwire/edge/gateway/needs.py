@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Need(msgspec.Struct, frozen=True):
     """A key that owners depend on.
 
-    `kind` is that of the object named, or: `grants`, the ReferenceGrants in the namespace; `into`, permission to refer
-    into the namespace; `in`, the labels of the namespace.
+    `kind` is that of the object named, which routes, Gateways and classes refer to, or: `policies` and `slices`, the
+    BackendTLSPolicies and EndpointSlices of the Service named; `sets`, the ListenerSets of the Gateway named; `grants`,
+    the ReferenceGrants in the namespace; `into`, permission to refer into it; `in`, its labels.
     """
 
     kind: str
@@ -46,7 +47,7 @@ def of_object(kind: str, value: Any) -> Iterator[Need]:
         case ListenerSet():
             yield from _of_listener_set(value)
         case EndpointSlice():
-            yield of("Service", value.service)
+            yield of("slices", value.service)
         case ReferenceGrant():
             yield Need("grants", value.metadata.namespace, "")
         case _:
@@ -90,7 +91,7 @@ def _of_listener_set(value: ListenerSet) -> Iterator[Need]:
     namespace, parent = value.metadata.namespace, value.spec.parent_ref
     yield Need("in", namespace, "")
     if (parent.parent_group, parent.parent_kind) == (GROUP, "Gateway"):
-        yield of("Gateway", parent.key(namespace))
+        yield of("sets", parent.key(namespace))
     yield from _of_listeners(namespace, value.spec.listeners)
 
 
@@ -102,7 +103,7 @@ def _of_listeners(namespace: str, listeners: tuple[Listener, ...]) -> Iterator[N
 
 
 def _of_policy(value: AnyPolicy) -> Iterator[Need]:
-    yield from (of("Service", key) for key in value.services)
+    yield from (of("policies", key) for key in value.services)
     yield from (of("ConfigMap", key) for key in value.config_maps)
 
 

@@ -96,8 +96,7 @@ class Objects:
 
     def listener_sets_of(self, gateway: NamespacedName) -> tuple[ListenerSet, ...]:
         """Return the ListenerSets that refer to the Gateway, admitted or not: the oldest first, then by name."""
-        owners = self._needs.owners(needs.of("Gateway", gateway))
-        found = [self.listener_sets[one.key] for one in owners if one.kind == "ListenerSet"]
+        found = [self.listener_sets[one.key] for one in self._needs.owners(needs.of("sets", gateway))]
         return tuple(sorted(found, key=lambda one: (one.metadata.creation_timestamp or "", one.key)))
 
     def routes_of(self, kind: str, parent: NamespacedName) -> tuple[tuple[Owner, AnyRoute], ...]:
@@ -107,18 +106,17 @@ class Objects:
 
     def routes_to(self, service: NamespacedName) -> tuple[Owner, ...]:
         """Return the routes that refer to a Service, by name."""
-        return tuple(sorted(one for one in self._needs.owners(needs.of("Service", service)) if one.kind in ROUTES))
+        return tuple(sorted(self._needs.owners(needs.of("Service", service))))
 
     def policies_of(self, service: NamespacedName) -> tuple[AnyPolicy, ...]:
         """Return the BackendTLSPolicies of a Service: the oldest first, then by name."""
-        owners = self._needs.owners(needs.of("Service", service))
-        found = [self.policies[one.key] for one in owners if one.kind == "BackendTLSPolicy"]
+        found = [self.policies[one.key] for one in self._needs.owners(needs.of("policies", service))]
         return tuple(sorted(found, key=lambda one: (one.metadata.creation_timestamp or "", one.key)))
 
     def slices_of(self, service: NamespacedName) -> tuple[EndpointSlice, ...]:
         """Return the EndpointSlices of a Service, by name."""
-        owners = sorted(self._needs.owners(needs.of("Service", service)))
-        return tuple(self.endpoint_slices[one.key] for one in owners if one.kind == "EndpointSlice")
+        owners = sorted(self._needs.owners(needs.of("slices", service)))
+        return tuple(self.endpoint_slices[one.key] for one in owners)
 
     def grants_of(self, namespace: str) -> tuple[ReferenceGrant, ...]:
         """Return the ReferenceGrants in a namespace."""
@@ -174,7 +172,7 @@ class Objects:
             case "Secret" | "ConfigMap":
                 return self._of_content(changed)
             case "Service":
-                return {changed, *self._with_gateways(self._needs.owners(needs.of("Service", changed.key)))}
+                return self._of_service(changed.key)
             case "EndpointSlice":
                 found = self.endpoint_slices.get(changed.key)
                 return {owner("Service", found.service)} if found else set()
@@ -188,7 +186,7 @@ class Objects:
     def _policies_of_route(self, route: Owner) -> Iterator[Owner]:
         found = self.routes.get(route)
         for key in {one.key(route.namespace) for one in found.backends if one.is_service} if found else ():
-            yield from (one for one in self._needs.owners(needs.of("Service", key)) if one.kind == "BackendTLSPolicy")
+            yield from self._needs.owners(needs.of("policies", key))
 
     def _of_gateway(self, changed: Owner) -> set[Owner]:
         """The Gateway (of a ListenerSet: its parent), its class, and its sets."""
@@ -197,8 +195,7 @@ class Objects:
             affected.add(gateway)
             if found := self.gateways.get(gateway.key):
                 affected.add(Owner("GatewayClass", "", found.spec.gateway_class_name))
-            sets = self._needs.owners(needs.of("Gateway", gateway.key))
-            affected.update(one for one in sets if one.kind == "ListenerSet")
+            affected.update(self._needs.owners(needs.of("sets", gateway.key)))
         return affected
 
     def _of_content(self, changed: Owner) -> set[Owner]:
@@ -214,13 +211,12 @@ class Objects:
 
     def _of_policy(self, changed: Owner) -> set[Owner]:
         policy = self.policies.get(changed.key)
-        services = policy.services if policy else ()
-        return {
-            one
-            for key in services
-            for one in (owner("Service", key), *self._needs.owners(needs.of("Service", key)))
-            if one.kind != "EndpointSlice"
-        }
+        return {one for key in (policy.services if policy else ()) for one in self._of_service(key)}
+
+    def _of_service(self, key: NamespacedName) -> set[Owner]:
+        """The Service, its policies, and the routes that refer to it."""
+        policies = self._needs.owners(needs.of("policies", key))
+        return {owner("Service", key), *policies, *self._needs.owners(needs.of("Service", key))}
 
     def _with_gateways(self, owners: Iterable[Owner]) -> set[Owner]:
         """Routes, policies, classes and Gateways among the owners; in place of a ListenerSet its Gateway too."""
