@@ -13,7 +13,7 @@ from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import Ingress, IngressClass
 from podwire.edge.model.tls import Certificate
-from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, VIRTUAL_HOST, Key, Resource
+from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, LISTENER, VIRTUAL_HOST, Key, Resource
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
@@ -57,9 +57,9 @@ class Cluster:
     def remove(self, name: str) -> None:
         self.hosts |= self.ingresses.remove(NamespacedName("shop", name))
 
-    def apply(self) -> tuple[set[Key], set[Key]]:
+    def apply(self, *, certificates: bool = True) -> tuple[set[Key], set[Key]]:
         """Return what was sent and what was removed."""
-        found = self.translation.difference(self.hosts, self.services, certificates=True)
+        found = self.translation.difference(self.hosts, self.services, certificates=certificates)
         self.hosts, self.services = set(), set()
         self.resources |= {one.key: one for one in found.upserts}
         for key in found.removals:
@@ -91,6 +91,16 @@ def test_a_change_costs_what_depends_on_it(cluster: Cluster) -> None:
     assert {kind for kind, _ in sent} == {ENDPOINTS}
     assert not removed
     assert cluster.apply() == (set(), set())
+
+
+def test_the_first_ingress_brings_the_listeners_without_any_certificate() -> None:
+    made = Cluster()
+    made.put(ingress("a", path("/")))
+    sent, _ = made.apply(certificates=False)
+    assert len([name for kind, name in sent if kind == LISTENER]) == 2
+    made.put(ingress("b", path("/"), host="b.example.com"))
+    sent, _ = made.apply(certificates=False)
+    assert {kind for kind, _ in sent} == {VIRTUAL_HOST}
 
 
 def test_clusters_exist_while_some_host_uses_them(cluster: Cluster) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +22,7 @@ from podwire.edge.ingress.kinds import INGRESSES
 from podwire.edge.ingress.servers import Refused
 from podwire.edge.ingress.virtual_hosts import Unmet
 from podwire.edge.model.tls import Certificate
+from podwire.edge.xds.resource import LISTENER
 from podwire.kube.ingress import CONTROLLER_NAME
 from podwire.kube.kinds import SERVICES
 from podwire.kube.meta import NamespacedName
@@ -73,6 +74,8 @@ class IngressLoop:
         self._recorder = Recorder(client, "podwire-ingress-controller")
         self._recorded: dict[NamespacedName, frozenset[tuple[str, str]]] = {}
         self._problems: dict[str, tuple[Refused | Unmet, ...]] = {}
+        self._addresses: tuple[Mapping[str, Any], ...] | None = None
+        """Of the Service, once every ready Envoy has acknowledged the listeners."""
         self._queue: WorkQueue[NamespacedName] | None = None
         self._identity: Identity | None = None
 
@@ -99,8 +102,8 @@ class IngressLoop:
             self._queue = None
 
     def reported(self, report: Report) -> None:
-        """Take what an Envoy acknowledged, or that one came or went."""
-        if report.proxy == PROXY:
+        """Take what an Envoy acknowledged of the listeners, or that one came or went."""
+        if report.proxy == PROXY and (report.envoys_changed or any(kind == LISTENER for kind, _ in report.keys)):
             self._add((FRONT,))
 
     def _front_changed(self) -> None:
@@ -120,12 +123,14 @@ class IngressLoop:
             found.apply(difference.upserts, difference.removals)
         else:
             self._proxies.add(PROXY, self._translation.resources())
+            self._add((FRONT,))
         for host in dirty.hosts:
             self._problems[host] = tuple(self._translation.problems((host,)))
+            if not self._problems[host]:
+                del self._problems[host]
         self._add((FRONT, *self.objects.ingresses.claims) if dirty.certificates else self._of_hosts(dirty.hosts))
 
     def _of_hosts(self, hosts: Iterable[str]) -> Iterator[NamespacedName]:
-        yield FRONT
         for host in hosts:
             yield from (one.item.key for one in self.objects.ingresses.of_host(host))
 
@@ -141,13 +146,16 @@ class IngressLoop:
             await self._ingress(key)
 
     async def _front(self) -> None:
-        """Provide the proxy and its Service; Ingresses report new addresses. Raises ApiError."""
+        """Provide the proxy and its Service; Ingresses report other addresses once they are served. Raises ApiError."""
         if not self.objects.ingresses.claims or self._identity is None:
             return
         await self._fleets.provide(self._identity, PROXY)
         current = self._live.services.get(ingress_front.KEY)
         await self._owned.apply(SERVICES, ingress_front.KEY, ingress_front.service(), current)
-        self._add(self.objects.ingresses.claims)
+        addresses = ingress_front.addresses_of(current)
+        if addresses != self._addresses and not self._pending():
+            self._addresses = addresses
+            self._add(self.objects.ingresses.claims)
 
     async def _ingress(self, key: NamespacedName) -> None:
         claim = self.objects.ingresses.claims.get(key)
@@ -155,11 +163,9 @@ class IngressLoop:
             self._recorded.pop(key, None)
             return
         self._record(key)
-        addresses = ingress_front.addresses_of(self._live.services.get(ingress_front.KEY))
-        if self._pending():
-            return
-        writer = StatusWriter(self._client, INGRESSES)
-        await writer.write(claim.item, lambda one: ingress_front.status(one, addresses))
+        if (addresses := self._addresses) is not None:
+            writer = StatusWriter(self._client, INGRESSES)
+            await writer.write(claim.item, lambda one: ingress_front.status(one, addresses))
 
     def _pending(self) -> str:
         """Return why the listeners are not served by every ready Envoy; empty where they are."""

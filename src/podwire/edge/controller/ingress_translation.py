@@ -60,15 +60,15 @@ class IngressTranslation:
     def difference(self, hosts: Iterable[str], services: Iterable[NamespacedName], *, certificates: bool) -> Difference:
         """Derive these hosts again, and the endpoints of these Services; return what is different.
 
-        `certificates`: those of all hosts are derived again too.
+        `certificates`: those of all hosts are derived again too, as they are at first.
         """
         changes = _Changes(self._made)
         dirty = set(hosts)
-        if certificates:
+        if certificates or not self._made:
             dirty |= self._take_certificates(changes)
         self._derive(dirty, changes)
         touched = set(services)
-        for port in tuple(self._ports):
+        for port in tuple(self._ports) if touched else ():
             if NamespacedName(port.namespace, port.service) in touched:
                 changes.put(endpoints(port, self._objects))
         return changes.difference()
