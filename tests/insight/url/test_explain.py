@@ -12,6 +12,7 @@ from podwire.edge.controller import fleet
 from podwire.edge.controller.gateway_service import GATEWAY_LABEL
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress.kinds import Ingress
 from podwire.insight.url.explain import explain
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import question
@@ -57,6 +58,7 @@ class Scene:
         self.edge = Objects()
         self.envoy = pod("envoy-1", PROXIES, "10.0.1.9", labels=fleet.labels("podwire"))
         self.policies: list[dict[str, Any]] = []
+        self.ingresses: tuple[Ingress, ...] = ()
         self.put("GatewayClass", "podwire", spec={"controllerName": CONTROLLER_NAME})
         self.gateway(addresses=[{"value": "192.0.2.9"}])
         ports = [{"port": 80, "targetPort": 10001}, {"port": 443, "targetPort": 10002}]
@@ -97,6 +99,7 @@ class Scene:
             (node("node-1", "172.16.0.1"), node("node-2", "172.16.0.2")),
             tuple(msgspec.convert(one, NetworkPolicy) for one in self.policies),
             ("203.0.113.7",),
+            ingresses=self.ingresses,
         )
         return explain(question(url, client), objects, now)
 
@@ -170,3 +173,12 @@ def test_an_address_means_the_gateway_that_has_it() -> None:
     assert reasons(scene.explained("http://192.0.2.8/")) == ["NoGateway"]
     named = scene.explained("http://gw-podwire.shop/", "shop/web-1")
     assert (named.outcome.text, named.dns.text) == ("forwarded to shop/web:80", "a name of the cluster's DNS")
+
+
+def test_an_ingress_for_the_host_is_named_where_no_gateway_serves_it() -> None:
+    scene = Scene()
+    value = {"metadata": {"name": "old", "namespace": "shop"}, "spec": {"rules": [{"host": "*.b.org"}]}}
+    scene.ingresses = (msgspec.convert(value, Ingress),)
+    assert reasons(scene.explained("http://a.b.org/")) == []
+    assert reasons(scene.explained("http://a.b.org:81/")) == ["PortNotServed", "Ingress"]
+    assert reasons(scene.explained("http://b.org:81/")) == ["PortNotServed"]

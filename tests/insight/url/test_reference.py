@@ -9,7 +9,7 @@ PAGE = (ROOT / "docs/reference/explain.md").read_text()
 
 def test_every_finding_is_described() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "src/podwire/insight/url").glob("*.py"))
-    emitted = set(re.findall(r'(?:[Ss]everity(?:\.[A-Z]+)?, |End\(|_closed\(|_answered\()"([A-Z]\w+)"', sources))
+    emitted = set(re.findall(r'(?:[Ss]everity(?:\.[A-Z]+)?,\s*|End\(|_closed\(|_answered\()"([A-Z]\w+)"', sources))
     assert len(emitted) > 20
     findings = PAGE.partition("### Findings of a request")[2]
     rows = re.findall(r"^\| (`.*?) \|", findings, re.MULTILINE)

@@ -38,7 +38,13 @@ def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
         question.client,
         Outcome(Kind.UNKNOWN, "no Gateway gets the request"),
         dns_line(question, None, objects),
-        findings=_sorted([*findings.of_no_gateway(question, objects), *findings.of_reading(objects)]),
+        findings=_sorted(
+            [
+                *findings.of_no_gateway(question, objects),
+                *findings.of_ingresses(question, objects),
+                *findings.of_reading(objects),
+            ]
+        ),
         is_planned=objects.is_planned,
     )
 
@@ -55,6 +61,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         *certificates.of_listener(question, served, way, objects, now),
         *findings.of_routes(question, served, way, objects),
         *findings.of_backends(way, lines, objects),
+        *(findings.of_ingresses(question, objects) if way.ends is not None else ()),
         *findings.of_connections((*to_dns, *to_gateway, *to_endpoints)),
         *findings.of_reading(objects),
     ]

@@ -8,6 +8,7 @@ import msgspec
 
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
+from podwire.edge.ingress.kinds import Ingress
 from podwire.kube.core import Node, Pod
 from podwire.kube.networking import NetworkPolicy
 
@@ -17,7 +18,7 @@ class UrlObjects(msgspec.Struct, frozen=True):
 
     Attributes:
         edge: what Gateways are made from, Services and EndpointSlices.
-        pods, nodes, policies: all of them.
+        pods, nodes, policies, ingresses: all of them.
         outside: addresses that clients outside of the cluster have, as far as they are known.
         places: where an object is written, such as `web.yaml:12`; empty for objects of an API server.
         is_planned: whether the objects come from files: addresses are not assigned yet, and pods that workloads will
@@ -34,6 +35,7 @@ class UrlObjects(msgspec.Struct, frozen=True):
     places: Mapping[Owner, str] = {}
     is_planned: bool = False
     unreadable: tuple[str, ...] = ()
+    ingresses: tuple[Ingress, ...] = ()
 
     def place(self, one: Owner) -> str:
         """Return where the object is written, in brackets after a space; empty where that is not known."""

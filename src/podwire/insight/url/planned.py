@@ -17,6 +17,7 @@ from podwire.edge.gateway.gateway_proxy import proxy_name
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
+from podwire.edge.ingress.kinds import INGRESSES
 from podwire.insight.manifests import Manifest, ManifestError
 from podwire.insight.url.objects import UrlObjects
 from podwire.kube.core import Pod
@@ -44,7 +45,7 @@ def objects_of(manifests: Iterable[Manifest]) -> UrlObjects:
     edge, places = Objects(), {}
     for name in CLASSES:
         _put(edge, "GatewayClass", {"metadata": {"name": name}, "spec": {"controllerName": CONTROLLER_NAME}}, "")
-    pods, policies = _Pods(), []
+    pods, policies, ingresses = _Pods(), [], []
     for one in manifests:
         value = _completed(one)
         if one.kind in _EDGE:
@@ -52,6 +53,8 @@ def objects_of(manifests: Iterable[Manifest]) -> UrlObjects:
             places[owner] = one.place
         elif one.kind == ("networking.k8s.io", "NetworkPolicy"):
             policies.append(_decoded(value, NETWORK_POLICIES.type, one.place))
+        elif one.kind == ("networking.k8s.io", "Ingress"):
+            ingresses.append(_decoded(value, INGRESSES.type, one.place))
         elif one.kind == ("", "Pod"):
             pods.add(value, one.place)
         elif one.kind[1] in WORKLOADS:
@@ -62,7 +65,9 @@ def objects_of(manifests: Iterable[Manifest]) -> UrlObjects:
     for service in tuple(edge.services.values()):
         for piece in _slices(service, pods.found, edge):
             edge.put("EndpointSlice", piece)
-    return UrlObjects(edge, tuple(pods.found), (), tuple(policies), OUTSIDE, places, is_planned=True)
+    return UrlObjects(
+        edge, tuple(pods.found), (), tuple(policies), OUTSIDE, places, is_planned=True, ingresses=tuple(ingresses)
+    )
 
 
 class _Pods:

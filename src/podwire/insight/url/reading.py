@@ -8,6 +8,7 @@ from typing import Any
 
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress.kinds import INGRESSES
 from podwire.insight.url.objects import UrlObjects
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import (
@@ -24,7 +25,7 @@ from podwire.kube.kinds import (
 from podwire.kube.meta import NamespacedName
 
 EDGE: tuple[Kind[Any], ...] = (*KINDS, SERVICES, ENDPOINT_SLICES, NAMESPACES)
-OTHERS: tuple[Kind[Any], ...] = (PODS, NODES, NETWORK_POLICIES)
+OTHERS: tuple[Kind[Any], ...] = (PODS, NODES, NETWORK_POLICIES, INGRESSES)
 
 
 async def read(client: Client, outside: tuple[str, ...] = ()) -> UrlObjects:
@@ -46,8 +47,8 @@ async def read(client: Client, outside: tuple[str, ...] = ()) -> UrlObjects:
                 raise one
             elif one is not None:
                 edge.put(kind.kind, one)
-    pods, nodes, policies = (tuple(items or ()) for items in listed[len(EDGE) :])
-    return UrlObjects(edge, pods, nodes, policies, outside, unreadable=tuple(unreadable))
+    pods, nodes, policies, ingresses = (tuple(items or ()) for items in listed[len(EDGE) :])
+    return UrlObjects(edge, pods, nodes, policies, outside, unreadable=tuple(unreadable), ingresses=ingresses)
 
 
 async def _one(client: Client, kind: Kind[Any], key: NamespacedName) -> Any:
