@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,8 @@ from podwire.edge.model.tls import Authorities, Certificate
 from podwire.kube.meta import NamespacedName
 
 CERTIFICATE, KEY, AUTHORITIES = "tls.crt", "tls.key", "ca.crt"
+LEAST_RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
 class Unresolved(msgspec.Struct, frozen=True):
@@ -95,10 +98,27 @@ def pair_fault(chain: str, key: str) -> str:
         private = load_pem_private_key(key.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return f"data[{KEY}] is no PEM private key without password: replace it"
+    if fault := _key_fault(private):
+        return f"data[{KEY}] {fault}, which Envoy does not take: use RSA of 2048 bits or more, or ECDSA on P-256"
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if private.public_key().public_bytes(*form) != found[0]:
         return f"data[{KEY}] is not the key of data[{CERTIFICATE}]: replace one of them"
     return ""
+
+
+def _key_fault(key: Any) -> str:
+    """Return what is wrong with a private key for Envoy, which would refuse it and wait with the whole port."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    match key:
+        case rsa.RSAPrivateKey():
+            return f"is RSA of {key.key_size} bits" if key.key_size < LEAST_RSA_BITS else ""
+        case ec.EllipticCurvePrivateKey():
+            return f"is ECDSA on {key.curve.name}" if key.curve.name not in CURVES else ""
+        case ed25519.Ed25519PrivateKey():
+            return ""
+        case _:
+            return f"is a {type(key).__name__.strip('_')}"
 
 
 @lru_cache(maxsize=512)
