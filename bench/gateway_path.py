@@ -12,7 +12,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from tests.world.harness import Home, World
 
 from bench.figure import Figure
 from bench.world import record, running_world
-from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES
+from podwire.edge.gateway.kinds.gateway import GATEWAYS
+from podwire.edge.gateway.kinds.http_route import HTTP_ROUTES, HTTPRoute
 from podwire.kube.client import Client
 from podwire.kube.meta import NamespacedName
 from podwire.lab.base import paths
@@ -139,20 +140,26 @@ class _Bench:
             await self._until_served(number)
         return time.perf_counter() - started
 
-    async def _until_accepted(self, numbers: Iterable[int]) -> None:
+    async def _until_accepted(self, numbers: Collection[int]) -> None:
+        """Wait for the Gateway's count, which costs the server little to return, then for each of these routes."""
+        last = max(numbers)
+        await self._until(f"{last + 1} routes are attached", lambda: self._is_attached(last + 1))
         wanted = {_name(one) for one in numbers}
+        await self._until("all routes are accepted", lambda: self._are_accepted(wanted))
+
+    async def _is_attached(self, count: int) -> bool:
+        found = await self._client.get(GATEWAYS, NamespacedName(NAMESPACE, GATEWAY))
+        return any(one.attached_routes >= count for one in found.status.listeners)
+
+    async def _are_accepted(self, wanted: set[str]) -> bool:
+        found = await self._client.list(HTTP_ROUTES, NAMESPACE)
+        return wanted <= {one.metadata.name for one in found.items if _is_accepted(one)}
+
+    async def _until(self, what: str, condition: Callable[[], Awaitable[bool]]) -> None:
         deadline = time.perf_counter() + PATIENCE_SECONDS
-        while True:
-            found = await self._client.list(HTTP_ROUTES, NAMESPACE)
-            accepted = {
-                one.metadata.name
-                for one in found.items
-                if any(c.type == "Accepted" and c.status == "True" for p in one.status.parents for c in p.conditions)
-            }
-            if wanted <= accepted:
-                return
+        while not await condition():
             if time.perf_counter() > deadline:
-                raise TimeoutError(f"{len(wanted - accepted)} routes are not accepted in {PATIENCE_SECONDS:g} s")
+                raise TimeoutError(f"not in {PATIENCE_SECONDS:g} s: {what}")
             await asyncio.sleep(0.05)
 
     async def _churn(self, count: int) -> None:
@@ -179,6 +186,11 @@ class _Bench:
 
 def _name(number: int) -> str:
     return f"r{number}"
+
+
+def _is_accepted(item: HTTPRoute) -> bool:
+    conditions = (condition for parent in item.status.parents for condition in parent.conditions)
+    return any((one.type, one.status) == ("Accepted", "True") for one in conditions)
 
 
 def _rule(number: int, path: str) -> Object:
