@@ -9,10 +9,7 @@ import asyncio
 import contextlib
 import sys
 
-import grpc
 import msgspec
-import websocket
-from cryptography import x509
 
 from tests.edge.world.http_clients import Session, Target, answer_of, connected, request_of
 
@@ -41,6 +38,8 @@ async def http(call: Call) -> Reply:
     link = await connected(call.target)
     serial = ""
     if call.target.tls:
+        from cryptography import x509
+
         found = x509.load_der_x509_certificate(link[1].get_extra_info("ssl_object").getpeercert(binary_form=True))
         serial = f"{found.serial_number:x}"
     try:
@@ -57,6 +56,8 @@ async def http(call: Call) -> Reply:
 
 
 def grpc_call(call: Call) -> Reply:
+    import grpc
+
     target = call.target
     address = f"[{target.address}]:{target.port}" if ":" in target.address else f"{target.address}:{target.port}"
     options = (("grpc.default_authority", target.host), ("grpc.ssl_target_name_override", target.host))
@@ -74,6 +75,8 @@ def grpc_call(call: Call) -> Reply:
 
 
 def websocket_call(call: Call) -> Reply:
+    import websocket
+
     target = call.target
     with contextlib.closing(websocket.WebSocket()) as link:
         link.settimeout(PATIENCE_SECONDS)
@@ -82,10 +85,12 @@ def websocket_call(call: Call) -> Reply:
             link.connect(  # type: ignore[no-untyped-call]
                 f"ws://{authority}:{target.port}{target.path}", host=target.host
             )
+            link.send("hello")
+            return Reply("101", str(link.recv()))
         except websocket.WebSocketBadStatusException as error:
             return Reply(str(error.status_code))
-        link.send("hello")
-        return Reply("101", str(link.recv()))
+        except websocket.WebSocketException as error:
+            return Reply(type(error).__name__, str(error))
 
 
 async def reply(call: Call) -> Reply:
@@ -94,7 +99,7 @@ async def reply(call: Call) -> Reply:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await http(call)
         return await asyncio.to_thread(grpc_call if call.kind == "grpc" else websocket_call, call)
-    except (OSError, EOFError, websocket.WebSocketException) as error:
+    except (OSError, EOFError) as error:
         return Reply(type(error).__name__, str(error))
 
 
