@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from podwire.edge.gateway.gateway_problems import gateway_problems
-from podwire.edge.gateway.gateway_proxy import class_problem, gateway_proxy, proxy_name
+from podwire.edge.gateway.gateway_proxy import INGRESS, class_problem, gateway_proxy, proxy_name
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.edge.gateway.kinds.gateway_class import GatewayClass
 from podwire.edge.gateway.objects import Objects
@@ -22,10 +22,10 @@ def config_map(namespace: str, name: str, **data: str) -> ConfigMap:
     return msgspec.convert({"metadata": {"namespace": namespace, "name": name}, "data": found}, ConfigMap)
 
 
-def gateway(reference: str = "", name: str = "gw", **given: str) -> Gateway:
+def gateway(reference: str = "", name: str = "gw", gateway_class: str = "edge", **given: str) -> Gateway:
     fields = {"group": "", "kind": "ConfigMap", "name": reference, **given}
     infrastructure = {"parametersRef": fields} if reference else {}
-    spec = {"gatewayClassName": "edge", "infrastructure": infrastructure}
+    spec = {"gatewayClassName": gateway_class, "infrastructure": infrastructure}
     return msgspec.convert({"metadata": {"namespace": "shop", "name": name}, "spec": spec}, Gateway)
 
 
@@ -59,6 +59,13 @@ def test_names_of_proxies_differ_and_are_short_enough() -> None:
     assert len(set(names)) == len(names)
     assert max(map(len, names)) <= LONGEST_NAME - len("envoy-")
     assert len({gateway_proxy(gateway("own"), Objects()).name, gateway_proxy(gateway("bad"), Objects()).name}) == 1
+
+
+def test_a_class_of_any_name_has_a_proxy_that_is_not_the_one_of_ingresses() -> None:
+    names = [proxy_name(gateway(gateway_class=one)) for one in ("edge", "c" * 253, "c" * 252 + "d", INGRESS)]
+    assert names[0] == "edge"
+    assert len({*names, INGRESS}) == 5
+    assert max(map(len, names)) <= LONGEST_NAME - len("envoy-")
 
 
 @pytest.mark.parametrize(

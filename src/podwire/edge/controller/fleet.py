@@ -15,8 +15,6 @@ from podwire.kube.meta import NamespacedName
 
 PROXY_LABEL = "gateway.podwire.io/proxy"
 """On Envoys' pods: the proxy that they are of."""
-INGRESS = "podwire-ingress"
-"""The proxy of Ingresses, which no Gateway uses."""
 CREDENTIALS_PATH, FILES_PATH = "/etc/envoy/credentials", "/run/envoy"
 PROBE_PORT = 19001
 HEAP_SHARE = Decimal("0.9")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from podwire.edge.controller import fleet
 from podwire.edge.controller.identity import Identity, provide_client, remove_client
+from podwire.edge.gateway.gateway_proxy import INGRESS
 from podwire.edge.gateway.parameters import Parameters
 from podwire.kube.core import Pod
 from podwire.kube.kinds import DEPLOYMENTS
@@ -66,7 +67,7 @@ class Fleets:
     def proxies(self) -> frozenset[str]:
         """Return the proxies of Gateways that have a Deployment."""
         found = (one for one in self._objects.deployments.values() if not one.metadata.deletion_timestamp)
-        return frozenset(one.metadata.labels.get(fleet.PROXY_LABEL, "") for one in found) - {fleet.INGRESS}
+        return frozenset(one.metadata.labels.get(fleet.PROXY_LABEL, "") for one in found) - {INGRESS}
 
     async def remove(self, proxy: str) -> None:
         """Delete the objects of a proxy; its Envoys drain. Raises ApiError."""

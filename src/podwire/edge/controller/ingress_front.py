@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from podwire.edge.controller.fleet import INGRESS, PROXY_LABEL
+from podwire.edge.controller.fleet import PROXY_LABEL
+from podwire.edge.gateway.gateway_proxy import INGRESS
 from podwire.edge.ingress.kinds import Ingress
 from podwire.edge.ingress.listeners import HTTP, HTTPS, NAME, NAMESPACE, PROXY_PORTS
 from podwire.kube.meta import NamespacedName

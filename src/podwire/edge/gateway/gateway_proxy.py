@@ -19,6 +19,10 @@ from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.parameters import ParameterError, Parameters, parse
 from podwire.kube.meta import NamespacedName
 
+INGRESS = "podwire-ingress"
+"""The proxy of Ingresses, which no Gateway uses."""
+LONGEST_NAME = 57
+"""Its pods have it as a label, certificates as their common name, and Deployments with `envoy-` before it."""
 LONGEST_PREFIX = 30
 _NONE: Mapping[str, str] = {}
 
@@ -54,11 +58,16 @@ def gateway_proxy(gateway: Gateway, objects: Objects) -> GatewayProxy:
 
 
 def proxy_name(gateway: Gateway) -> str:
-    """Return the name of a Gateway's proxy: at most 64 characters, as it is the common name of a certificate."""
-    if gateway.spec.infrastructure.parameters_ref is None:
-        return gateway.spec.gateway_class_name
-    digest = hashlib.blake2b(str(gateway.key).encode(), digest_size=6).hexdigest()
-    return f"{gateway.metadata.name[:LONGEST_PREFIX].rstrip('-.')}-{digest}"
+    """Return the name of a Gateway's proxy: that of its class, unless the Gateway has a proxy of its own."""
+    if gateway.spec.infrastructure.parameters_ref is not None:
+        return _short(gateway.metadata.name, str(gateway.key))
+    name = gateway.spec.gateway_class_name
+    return name if len(name) <= LONGEST_NAME and name != INGRESS else _short(name, name)
+
+
+def _short(name: str, unique: str) -> str:
+    digest = hashlib.blake2b(unique.encode(), digest_size=6).hexdigest()
+    return f"{name[:LONGEST_PREFIX].rstrip('-.')}-{digest}"
 
 
 def class_problem(item: GatewayClass, objects: Objects) -> str:
