@@ -31,6 +31,7 @@ def ingress(
     created: str = "2026-01-01T00:00:00Z",
     default: str = "",
     tls: tuple[dict[str, Any], ...] = (),
+    namespace: str = "shop",
     **annotations: str,
 ) -> Ingress:
     """An Ingress with one rule; the names of annotations have underscores for hyphens."""
@@ -41,7 +42,7 @@ def ingress(
         spec["defaultBackend"] = backend(default)
     metadata = {
         "name": name,
-        "namespace": "shop",
+        "namespace": namespace,
         "creationTimestamp": created,
         "annotations": {PREFIX + key.replace("_", "-"): value for key, value in annotations.items()},
     }

@@ -75,3 +75,11 @@ def test_a_canary_belongs_to_the_same_path_of_another_ingress() -> None:
     assert [one.reason for one in alone.refused] == ["CanaryWithoutMain"]
     second = claim(ingress("more", path("/x"), canary="true", created="2026-03-03T00:00:00Z"))
     assert [one.reason for one in server(HOST, [main, canary, second]).refused] == ["SecondCanary"]
+
+
+def test_a_canary_of_another_namespace_gets_no_requests() -> None:
+    main = claim(ingress("main", path("/x")))
+    canary = claim(ingress("canary", path("/x", "web2"), canary="true", canary_weight="100", namespace="other"))
+    found = server(HOST, [main, canary])
+    assert [one.canary for one in found.locations] == [None]
+    assert [(one.ingress.namespace, one.reason) for one in found.refused] == [("other", "CanaryOfAnotherNamespace")]

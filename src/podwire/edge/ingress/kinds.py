@@ -6,7 +6,6 @@ from podwire.kube.kinds import Kind
 from podwire.kube.meta import Object, Struct
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
-DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 
 class ServiceBackendPort(Struct, frozen=True):

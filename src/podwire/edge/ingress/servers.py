@@ -12,7 +12,7 @@ import msgspec
 from podwire.edge.ingress.annotations.expression import expression
 from podwire.edge.ingress.annotations.grammar import InvalidValueError
 from podwire.edge.ingress.annotations.settings import Read, Settings
-from podwire.edge.ingress.kinds import HTTPIngressPath, Ingress, IngressBackend
+from podwire.edge.ingress.kinds import HTTPIngressPath, Ingress
 from podwire.edge.ingress.locations import Canary, Location, ordered
 from podwire.kube.meta import NamespacedName
 
@@ -132,6 +132,9 @@ def _add_canaries(host: str, claim: Claim, found: dict[tuple[str, str], Location
                 "CanaryWithoutMain",
                 f"{where}: no other Ingress has this host, path and pathType: create it, or correct the canary's path",
             )
+        elif main.ingress.namespace != location.ingress.namespace:
+            message = f"{where}: Ingress {main.ingress} is in another namespace: create the canary there"
+            yield Refused(location.ingress, "CanaryOfAnotherNamespace", message)
         elif main.canary is not None:
             message = f"{where}: Ingress {main.canary.ingress} is the canary already: remove one of them"
             yield Refused(location.ingress, "SecondCanary", message)
@@ -155,9 +158,3 @@ def _duplicate(host: str, location: Location, winner: Location) -> Refused:
     where = f"host {host}, path {location.path}, pathType {location.path_type}"
     message = f"{where}: Ingress {winner.ingress}, which is older, has it: remove one of them"
     return Refused(location.ingress, "DuplicatePath", message)
-
-
-def default_backends(claims: Iterable[Claim]) -> tuple[IngressBackend, ...]:
-    """Return the backends of Ingresses without rules, the oldest first."""
-    found = sorted((one for one in claims if not one.item.spec.rules), key=lambda one: one.age)
-    return tuple(one.item.spec.default_backend for one in found if one.item.spec.default_backend is not None)
