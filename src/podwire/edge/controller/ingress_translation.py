@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from podwire.edge.controller.row_table import Difference
 from podwire.edge.envoy import rows
 from podwire.edge.envoy.rows import Row
 from podwire.edge.gateway.endpoints import endpoints
@@ -23,13 +24,6 @@ from podwire.edge.model.listeners import Listener
 from podwire.edge.model.tls import Certificate
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """What is different in the proxy."""
-
-    upserts: tuple[Resource, ...]
-    removals: tuple[Key, ...]
 
 
 class _Derived(msgspec.Struct, frozen=True):
@@ -54,6 +48,8 @@ class IngressTranslation:
         """From a further name to the hosts that claim it."""
         self._clusters: Counter[Cluster] = Counter()
         self._ports: Counter[ServicePort] = Counter()
+        self._ports_of: dict[NamespacedName, set[ServicePort]] = defaultdict(set)
+        """The same by Service."""
         self._made: dict[Key, tuple[Row, tuple[Resource, ...]]] = {}
         self.certificates = HostCertificates()
 
@@ -67,9 +63,8 @@ class IngressTranslation:
         if certificates or not self._made:
             dirty |= self._take_certificates(changes)
         self._derive(dirty, changes)
-        touched = set(services)
-        for port in tuple(self._ports) if touched else ():
-            if NamespacedName(port.namespace, port.service) in touched:
+        for service in services:
+            for port in self._ports_of.get(service, ()):
                 changes.put(endpoints(port, self._objects))
         return changes.difference()
 
@@ -154,6 +149,7 @@ class IngressTranslation:
         for one in new:
             self._clusters[one] += 1
             self._ports[one.port] += 1
+            self._ports_of[_service(one.port)].add(one.port)
             changes.put(one)
             changes.put(endpoints(one.port, self._objects))
         for one in old:
@@ -163,8 +159,15 @@ class IngressTranslation:
                 del self._clusters[one]
                 changes.remove(rows.keys(one)[0])
             if not self._ports[one.port]:
-                del self._ports[one.port]
+                self._forget(one.port)
                 changes.remove(rows.keys(endpoints(one.port, self._objects))[0])
+
+    def _forget(self, port: ServicePort) -> None:
+        del self._ports[port]
+        ports = self._ports_of[_service(port)]
+        ports.discard(port)
+        if not ports:
+            del self._ports_of[_service(port)]
 
 
 class _Changes:
@@ -197,3 +200,7 @@ class _Changes:
 
 def _clusters(derived: Mapping[str, _Derived]) -> Iterator[Cluster]:
     return (one for found in derived.values() for one in found.hosts.clusters)
+
+
+def _service(port: ServicePort) -> NamespacedName:
+    return NamespacedName(port.namespace, port.service)

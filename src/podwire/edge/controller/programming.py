@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-
-import msgspec
+from collections.abc import Collection, Iterable
 
 from podwire.edge.xds.proxy import Proxy
 from podwire.edge.xds.resource import Key
-
-
-class Programming(msgspec.Struct, frozen=True):
-    """The state of one Gateway in its proxy.
-
-    Attributes:
-        addresses: of its Service.
-        pending: by listener name why Envoys do not serve it yet; empty where they do.
-        refusals: by listener name why an Envoy refuses it.
-
-    """
-
-    addresses: tuple[str, ...] = ()
-    pending: Mapping[str, str] = {}
-    refusals: Mapping[str, str] = {}
-
-    def is_programmed(self, listener: str) -> bool:
-        """Whether a listener's connections are served."""
-        return not self.pending.get(listener) and not self.refusals.get(listener)
 
 
 def pending(proxy: Proxy | None, ready: Collection[str], keys: Iterable[Key]) -> str:

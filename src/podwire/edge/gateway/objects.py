@@ -89,11 +89,6 @@ class Objects:
         """Return the Gateway's class; None where it does not exist."""
         return self.gateway_classes.get(NamespacedName("", gateway.spec.gateway_class_name))
 
-    def gateways_of_class(self, name: str) -> tuple[Gateway, ...]:
-        """Return the Gateways of a class, by name."""
-        owners = sorted(self._needs.owners(needs.Need("GatewayClass", "", name)))
-        return tuple(self.gateways[one.key] for one in owners if one.kind == "Gateway")
-
     def listener_sets_of(self, gateway: NamespacedName) -> tuple[ListenerSet, ...]:
         """Return the ListenerSets that refer to the Gateway, admitted or not: the oldest first, then by name."""
         found = [self.listener_sets[one.key] for one in self._needs.owners(needs.of("sets", gateway))]

@@ -16,7 +16,7 @@ from podwire.edge.gateway.kinds.references import SecretObjectReference
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.servers import ANY_HOST, Claim
 from podwire.edge.model.tls import Certificate
-from podwire.kube.hostnames import most_specific
+from podwire.kube.hostnames import wildcards
 from podwire.kube.meta import NamespacedName
 
 
@@ -35,8 +35,8 @@ class HostCertificates(msgspec.Struct, frozen=True):
 
     def of(self, host: str) -> Certificate | None:
         """Return the certificate of a host; that of a wildcard where it has no own; None: the default one."""
-        best = most_specific(host, (one for one in self.by_host if one != ANY_HOST))
-        return None if best is None or host == ANY_HOST else self.by_host[best]
+        found = (self.by_host.get(one) for one in (host, *wildcards(host)))
+        return next((one for one in found if one is not None), None)
 
 
 def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertificates:
