@@ -19,7 +19,8 @@ event on the Ingress:
     kubectl describe ingress NAME
 
 An annotation that is not valid has its default, as in ingress-nginx; where it protects (addresses, users) all paths of
-the Ingress answer 503.
+the Ingress answer 503. They do so too with `auth-url` or `auth-tls-secret`, which are not supported: nothing that was
+protected becomes public.
 
 Exact: as ingress-nginx documents it. Differs: how is said. Refused: it has no effect, and why.
 

@@ -87,3 +87,11 @@ def test_what_is_not_honoured_is_reported() -> None:
 def test_an_invalid_value_that_protects_denies_all(name: str) -> None:
     assert read({PREFIX + name: "10.0.0.0/99"}).denied
     assert not read({PREFIX + name: "10.0.0.0/9"}).denied
+
+
+@pytest.mark.parametrize("name", ["auth-tls-secret", "auth-url"])
+def test_protection_that_is_not_supported_denies_all(name: str) -> None:
+    found = read({PREFIX + name: "https://auth.example.com/check"})
+    assert "503" in found.denied
+    assert [one.reason for one in found.problems] == ["UnsupportedAnnotation"]
+    assert not read({PREFIX + "enable-access-log": "false"}).denied

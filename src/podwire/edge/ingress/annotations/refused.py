@@ -1,4 +1,4 @@
-"""Annotations that have no effect: by area, with the reason and what replaces them. Pure."""
+"""Annotations that are not supported: by area, with the reason and what replaces them. Pure."""
 
 from __future__ import annotations
 

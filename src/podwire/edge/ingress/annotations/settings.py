@@ -15,9 +15,9 @@ from podwire.kube.meta import NamespacedName
 
 DENIES = frozenset(
     ("denylist-source-range", "allowlist-source-range", "whitelist-source-range", "auth-type", "auth-secret",
-     "auth-secret-type")
+     "auth-secret-type", "auth-tls-secret", "auth-url")
 )  # fmt: skip
-"""Annotations that protect: a location whose value is not valid answers 503."""
+"""Annotations that protect: a location whose value is not valid or not supported answers 503."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class Read(msgspec.Struct, frozen=True):
     """The annotations of one Ingress.
 
     Attributes:
-        denied: why all its paths answer 503: a value that protects them is not valid. Empty: they do not.
+        denied: why all its paths answer 503: a value that protects them is not honoured. Empty: they do not.
 
     """
 
@@ -136,7 +136,8 @@ def _read_one(whole: str, name: str, text: str, values: dict[str, object]) -> Pr
     if row is None:
         return Problem(whole, "UnknownAnnotation", f"{whole} is not known: remove it, or correct its name")
     if row.support is Support.REFUSED or row.grammar is None:
-        return Problem(whole, "UnsupportedAnnotation", f"{whole} has no effect: {row.note}")
+        effect = "is not supported, so all paths answer 503" if name in DENIES else "has no effect"
+        return Problem(whole, "UnsupportedAnnotation", f"{whole} {effect}: {row.note}")
     if len(text) > LONGEST:
         return Problem(whole, "InvalidAnnotation", f"{whole}: at most {LONGEST} characters are expected: {REMEDY}")
     try:
