@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from podwire.edge.controller import gateway_service
 from podwire.edge.controller.gateway_service import GATEWAY_LABEL, GatewayFront
+from podwire.edge.gateway.index import Index
 from podwire.kube.gateway_api import GROUP
 from podwire.kube.kinds import ENDPOINT_SLICES, SERVICES
 from podwire.kube.meta import NamespacedName, Object
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from podwire.edge.controller.live_objects import LiveObjects
     from podwire.edge.controller.owned_objects import OwnedObjects
     from podwire.kube.core import Pod
+    from podwire.kube.kinds import Kind
+    from podwire.kube.watch import Change
 
 
 def owner_of(item: Object) -> NamespacedName | None:
@@ -43,6 +46,9 @@ class Addresses:
         self._owned = owned
         self._gateways: dict[NamespacedName, NamespacedName] = {}
         """Of each Service that this process wrote: its Gateway."""
+        self._services: Index[NamespacedName, NamespacedName] = Index()
+        """From a Gateway to the Services that it owns."""
+        objects.subscribe(self._changed, lambda: None)
 
     def gateway_of(self, service: NamespacedName) -> NamespacedName | None:
         """Return the Gateway of a Service, also of a deleted one; None where this process did not write it."""
@@ -74,7 +80,16 @@ class Addresses:
 
     async def remove(self, gateway: NamespacedName, keep: NamespacedName | None = None) -> None:
         """Delete the Services of a Gateway but the one to keep; their slices go with them. Raises ApiError."""
-        for key, service in tuple(self._objects.services.items()):
-            if key != keep and owner_of(service) == gateway:
+        for key in sorted(self._services.owners(gateway)):
+            if key != keep and (service := self.service(key)) is not None:
                 self._gateways.pop(key, None)
                 await self._owned.delete(SERVICES, service)
+
+    def _changed(self, kind: Kind[Any], change: Change[Any]) -> None:
+        item = change.new or change.old
+        assert item is not None, "a change has an object"
+        if change.new is None:
+            self._owned.forget(kind, item.key)
+        if kind is SERVICES:
+            gateway = owner_of(item) if change.new is not None else None
+            self._services.replace(item.key, (gateway,) if gateway is not None else ())
