@@ -101,3 +101,12 @@ def test_a_cluster_is_of_its_routes_and_a_listener_of_its_gateway_or_stream() ->
     key = (LISTENER, str(port))
     assert rig.apply((GATEWAY.key, 53), plain, key, "bad") == {GATEWAY}
     assert rig.apply((GATEWAY.key, 53), routed, key, "bad") == {GATEWAY, owner("dns", "TCPRoute")}
+
+
+def test_a_removed_row_is_not_remembered() -> None:
+    rig = Rig()
+    rig.apply("t", host(one="/a"), HOST)
+    assert rig.table.acknowledged_row(HOST) is not None
+    rig.table.replace("t", ())
+    assert rig.table.difference().removals == (HOST,)
+    assert rig.table.acknowledged_row(HOST) is None

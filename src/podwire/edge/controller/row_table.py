@@ -110,6 +110,7 @@ class RowTable:
                 self._made[key] = _Made(row, made)
             else:
                 del self._made[key]
+                self._before.pop(key, None)
         self._touched = {}
         return Difference(tuple(upserts.values()), tuple(one for one in removals if one not in upserts))
 
