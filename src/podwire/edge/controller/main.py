@@ -128,10 +128,12 @@ class GatewayController:
             log.info("all kinds are known; starting to work")
             await self._ingresses.objects.synced()
             tasks.create_task(self._loop.follow())
-            certificate = "the default certificate of Ingresses"
-            default = await _until_done(certificate, lambda: default_certificate.provide(self._client))
-            tasks.create_task(self._ingresses.follow(default))
+            tasks.create_task(self._follow_ingresses())
             await self._elector.run(lambda: self._lead(identity))
+
+    async def _follow_ingresses(self) -> None:
+        certificate = "the default certificate of Ingresses"
+        await self._ingresses.follow(await _until_done(certificate, lambda: default_certificate.provide(self._client)))
 
     async def _lead(self, identity: identities.Identity) -> None:
         """Serve xDS and write to the API, until cancelled. Raises OSError where the address is taken."""
@@ -195,10 +197,10 @@ def main(config: GatewayConfig) -> None:
 
 
 async def _until_done(what: str, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Return what the call returns; a refusal or the absence of the API server is logged and the call repeated."""
+    """Return what the call returns; an error of the API server, or a bad object, is logged and the call repeated."""
     while True:
         try:
             return await call()
-        except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (ApiError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.warning("%s: %s; again in %g s", what, error, RETRY_SECONDS)
             await asyncio.sleep(RETRY_SECONDS)
