@@ -75,24 +75,26 @@ subjects:
 
 
 @pytest.fixture(scope="module")
-def pods(world: World) -> World:
-    """The world with pods to talk to, and a Deployment `web` behind a Service."""
-    world.apply(PODS)
-    world.kubectl("create", "deployment", "web", "--image=nginx", "--port=80")
-    world.kubectl("expose", "deployment", "web", "--port=8080", "--target-port=80")
-    world.kubectl("rollout", "status", "deployment/web", "--timeout=40s")
-    world.kubectl("wait", "pod/tools", "pod/typing", "--for=condition=Ready", "--timeout=40s")
-    eventually(lambda: "ready" in world.kubectl("logs", "tools", "-c", "echo").stdout, what="the echo server")
-    return world
+def pods(quarter: World) -> Iterator[World]:
+    """A namespace with pods to talk to, and a Deployment `web` behind a Service."""
+    quarter.apply(PODS)
+    quarter.kubectl("create", "deployment", "web", "--image=nginx", "--port=80")
+    quarter.kubectl("expose", "deployment", "web", "--port=8080", "--target-port=80")
+    quarter.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    quarter.kubectl("wait", "pod/tools", "pod/typing", "--for=condition=Ready", "--timeout=60s")
+    eventually(lambda: "ready" in quarter.kubectl("logs", "tools", "-c", "echo").stdout, what="the echo server")
+    yield quarter
+    quarter.kubectl("delete", "clusterrolebinding", "viewers")
 
 
 @contextlib.contextmanager
 def forwarding(world: World, target: str, port: int) -> Iterator[tuple[int, Path]]:
     """A running port-forward: its local port, and the file with what it says."""
     said = world.home.folder / f"forward-{target.replace('/', '-')}-{port}"
+    where = (f"--context=podwire-{world.name}", f"--namespace={world.namespace}")
     with said.open("w") as output:
         process = subprocess.Popen(
-            (KUBECTL, f"--context=podwire-{world.name}", "port-forward", target, f":{port}", "--address=127.0.0.1"),
+            (KUBECTL, *where, "port-forward", target, f":{port}", "--address=127.0.0.1"),
             env=world.home.environment,
             stdout=output,
             stderr=output,
@@ -148,13 +150,13 @@ def test_a_port_without_a_listener_is_an_error_that_names_it(pods: World) -> Non
     with forwarding(pods, "pod/tools", 7999) as (local, said):
         with contextlib.suppress(ConnectionError):
             assert ask(local, b"x") == b""
-        eventually(lambda: "error forwarding port 7999 to pod default/tools" in said.read_text())
+        eventually(lambda: f"error forwarding port 7999 to pod {pods.namespace}/tools" in said.read_text())
         assert "Connection refused" in said.read_text()
 
 
 def test_connections_end_with_their_client(pods: World) -> None:
     def connections() -> int:
-        return pods.run_in("default/tools", "ss", "-Htn", "sport", "=", ":7000").stdout.count("ESTAB")
+        return pods.run_in("tools", "ss", "-Htn", "sport", "=", ":7000").stdout.count("ESTAB")
 
     with forwarding(pods, "pod/tools", 7000) as (local, _), contextlib.ExitStack() as stack:
         for _ in range(3):
@@ -182,7 +184,7 @@ def test_the_python_client_runs_commands_and_forwards(pods: World) -> None:
     api = python_client(pods)
     assert converse(api, pods.namespace, "tools", "shell") == ("got it\n", "no\n", 3)
     api = python_client(pods)  # each call changes its client for good
-    forward = portforward(api.connect_get_namespaced_pod_portforward, "tools", "default", ports="7000,7999")
+    forward = portforward(api.connect_get_namespaced_pod_portforward, "tools", pods.namespace, ports="7000,7999")
     connection = forward.socket(7000)
     connection.settimeout(60)
     connection.sendall(b"x" * 100_000)
@@ -257,24 +259,24 @@ def test_logs_of_one_container_of_a_time_and_of_the_run_before(pods: World) -> N
 def test_a_refused_stream_says_why(pods: World) -> None:
     missing = pods.kubectl("exec", "failing", "--", "true", check=False)
     assert missing.returncode != 0
-    assert 'container "main" of pod "default/failing" is not running' in missing.stderr
+    assert f'container "main" of pod "{pods.namespace}/failing" is not running' in missing.stderr
 
 
 @pytest.mark.proves("kubectl-proxy")
 def test_services_and_pods_are_reached_through_the_api_server(pods: World) -> None:
     pods.kubectl("wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=40s")
-    services = "/api/v1/namespaces/default/services"
+    services = f"/api/v1/namespaces/{pods.namespace}/services"
     asked = json.loads(pods.kubectl("get", "--raw", f"{services}/http:web:8080/proxy/some%20path?x=1").stdout)
     assert (asked["standInFor"], asked["method"], asked["path"]) == ("nginx", "GET", "/some%20path?x=1")
     pod = pods.jsonpath("pods", "{.items[0].metadata.name}", "-l", "app=web")
-    assert "nginx" in pods.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{pod}:80/proxy").stdout
+    assert "nginx" in pods.kubectl("get", "--raw", f"/api/v1/namespaces/{pods.namespace}/pods/{pod}:80/proxy").stdout
     assert pods.kubectl("get", "--raw", "/api/v1/nodes/node-1/proxy/healthz").stdout == "ok"
     pods.kubectl("create", "service", "clusterip", "empty", "--tcp=80:80")
     for path, why in (
         (f"{services}/empty/proxy/", 'no endpoints available for service "empty"'),
         (f"{services}/web:9/proxy/", 'no service port 9 found for service "web"'),
-        (f"/api/v1/namespaces/default/pods/{pod}:9/proxy/", "connect: connection refused"),
-        ("/api/v1/nodes/node-1/proxy/exec/default/tools/shell", "could not find the requested resource"),
+        (f"/api/v1/namespaces/{pods.namespace}/pods/{pod}:9/proxy/", "connect: connection refused"),
+        (f"/api/v1/nodes/node-1/proxy/exec/{pods.namespace}/tools/shell", "could not find the requested resource"),
     ):
         refused = pods.kubectl("get", "--raw", path, check=False)
         assert refused.returncode != 0
@@ -291,7 +293,7 @@ def test_kubectl_proxy_passes_bodies_and_status_on(pods: World) -> None:
         process = subprocess.Popen(command, env=pods.home.environment, stdout=output, stderr=output)
     try:
         eventually(lambda: "Starting to serve on" in said.read_text(), what="kubectl proxy")
-        url = f"http://{said.read_text().split()[-1]}/api/v1/namespaces/default/services/web:8080/proxy/"
+        url = f"http://{said.read_text().split()[-1]}/api/v1/namespaces/{pods.namespace}/services/web:8080/proxy/"
         request = urllib.request.Request(url, data=b"body", method="PUT")
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert b"method: PUT" in answer.read()
@@ -299,4 +301,4 @@ def test_kubectl_proxy_passes_bodies_and_status_on(pods: World) -> None:
     finally:
         process.terminate()
         process.wait()
-    assert "CoreDNS is running at" in pods.kubectl("cluster-info").stdout
+    assert "CoreDNS is running at" in pods.kubectl("cluster-info", "--namespace=kube-system").stdout
