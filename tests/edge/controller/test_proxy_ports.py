@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from podwire.edge.controller import proxy_ports
-from podwire.edge.controller.proxy_ports import FIRST, ProxyPorts
+from podwire.edge.controller.proxy_ports import FIRST, LAST, ProxyPorts
 from podwire.edge.model.listeners import GatewayPort
 from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.services import Service, ServicePort, ServiceSpec
@@ -47,6 +47,15 @@ def test_a_target_port_that_another_gateway_has_is_not_taken() -> None:
     ports.restore(B, service(B, p80=FIRST))
 
     assert ports.of(port(B, 80)) is None
+
+
+def test_a_target_port_outside_of_the_range_is_not_taken() -> None:
+    ports = ProxyPorts()
+
+    ports.restore(A, service(A, p80=19001, p443=LAST))
+
+    assert ports.of(port(A, 80)) is None
+    assert ports.of(port(A, 443)) == LAST
 
 
 def test_a_changed_service_does_not_move_an_allocation() -> None:

@@ -25,7 +25,9 @@ class ProxyPorts:
         for port in service.spec.ports:
             key = GatewayPort(gateway.namespace, gateway.name, port.port, port.protocol)
             target = port.target_port
-            if isinstance(target, int) and key not in self._ports and target not in self._used:
+            if not isinstance(target, int) or not FIRST <= target <= LAST:
+                continue  # not written by a controller: it could be a port that Envoy itself has
+            if key not in self._ports and target not in self._used:
                 self._take(key, target)
 
     def of(self, port: GatewayPort) -> int | None:
