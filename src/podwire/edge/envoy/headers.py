@@ -31,7 +31,7 @@ _OF_CLIENT = (
 
 
 def of_client() -> list[Any]:
-    """Return the headers that describe the client, as an nginx at the edge sets them: a stranger's are replaced."""
+    """Return the headers that describe the client, as an nginx at the edge sets them: a client's own are replaced."""
     return [
         base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=name, value=value), append_action=_SET)
         for name, value in _OF_CLIENT

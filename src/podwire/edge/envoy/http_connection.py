@@ -64,9 +64,9 @@ def http_filter(table: str, row: Listener, tls: ServerTls | None) -> Any:
 
 
 def _nobody_internal() -> Any:
-    """Return the addresses whose x-envoy headers are believed: none.
+    """Return the addresses whose x-envoy headers are trusted: none.
 
-    Without any range Envoy believes private addresses (CVE-2024-45806). This one is of no client (RFC 1122, 3.2.1.3).
+    Without any range Envoy trusts private addresses (CVE-2024-45806). This one is of no client (RFC 1122, 3.2.1.3).
     """
     nobody = address_pb2.CidrRange(address_prefix="255.255.255.255", prefix_len={"value": 32})
     return _MANAGER.InternalAddressConfig(cidr_ranges=[nobody])

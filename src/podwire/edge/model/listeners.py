@@ -69,7 +69,7 @@ class ProxyOptions(msgspec.Struct, frozen=True):
 
     Attributes:
         access_log: on standard output.
-        trusted_hops: proxies in front whose X-Forwarded-For is believed; 0: none, a stranger's header is replaced.
+        trusted_hops: proxies in front whose X-Forwarded-For is trusted; 0: none, a client's header is replaced.
         proxy_protocol: whether connections start with a PROXY header.
         idle_timeout: seconds after which a connection without requests or bytes is closed.
         max_request_bytes: of a request's body, which is buffered then; larger ones are answered by 413; 0: no limit.

@@ -44,7 +44,7 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One hop: what came of it, and its milliseconds. `error` is empty where it went well."""
+    """One hop: its result, and its milliseconds. `error` is empty where it went well."""
 
     text: str = ""
     milliseconds: float = 0.0

@@ -63,7 +63,7 @@ class ListenerLine(Value, frozen=True):
 
 
 class RouteLine(Value, frozen=True):
-    """A route that could match: what it wants, and what came of it."""
+    """A route that could match: what it matches, and the result."""
 
     route: str
     rule: str
