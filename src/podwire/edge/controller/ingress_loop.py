@@ -128,6 +128,8 @@ class IngressLoop:
             self._problems[host] = tuple(self._translation.problems((host,)))
             if not self._problems[host]:
                 del self._problems[host]
+        for key in self._recorded.keys() - self.objects.ingresses.claims.keys():
+            del self._recorded[key]
         self._add((FRONT, *self.objects.ingresses.claims) if dirty.certificates else self._of_hosts(dirty.hosts))
 
     def _of_hosts(self, hosts: Iterable[str]) -> Iterator[NamespacedName]:
@@ -160,7 +162,6 @@ class IngressLoop:
     async def _ingress(self, key: NamespacedName) -> None:
         claim = self.objects.ingresses.claims.get(key)
         if claim is None:
-            self._recorded.pop(key, None)
             return
         self._record(key)
         if (addresses := self._addresses) is not None:
@@ -191,4 +192,7 @@ class IngressLoop:
         now = frozenset((reason, message) for reason, messages in found.items() for message in messages)
         for reason, message in sorted(now - self._recorded.get(key, frozenset())):
             self._recorder.event(INGRESSES, claim.item, reason, message, warning=True)
-        self._recorded[key] = now
+        if now:
+            self._recorded[key] = now
+        else:
+            self._recorded.pop(key, None)

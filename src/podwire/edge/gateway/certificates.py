@@ -18,6 +18,8 @@ from podwire.kube.meta import NamespacedName
 
 CERTIFICATE, KEY, AUTHORITIES = "tls.crt", "tls.key", "ca.crt"
 LEAST_RSA_BITS = 2048
+KNOWN_TEXTS = 4096
+"""Certificates that were read before: to read one takes a millisecond or more."""
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
@@ -82,7 +84,7 @@ def authorities(
     return Authorities("+".join(one.name for one in found), bundle), problems
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=KNOWN_TEXTS)
 def pair_fault(chain: str, key: str) -> str:
     """Return what is wrong with a certificate chain and its key, both PEM; empty where they belong together.
 
@@ -121,7 +123,7 @@ def _key_fault(key: Any) -> str:
             return f"is a {type(key).__name__.strip('_')}"
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=KNOWN_TEXTS)
 def _certificates(text: str) -> tuple[bytes, ...]:
     """Return the public keys (DER) of the certificates in a PEM text; empty where it cannot be read."""
     from cryptography.exceptions import UnsupportedAlgorithm
