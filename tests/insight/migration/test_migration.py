@@ -30,6 +30,26 @@ spec:
             pathType: ImplementationSpecific
             backend: {{service: {{name: web, port: {{number: 80}}}}}}
 """
+TWO_NAMESPACES = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: main, namespace: shop}
+spec:
+  tls: [{hosts: [app.example.com], secretName: app}]
+  rules:
+    - host: app.example.com
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: canary
+  namespace: other
+  annotations: {nginx.ingress.kubernetes.io/canary: "true", nginx.ingress.kubernetes.io/canary-weight: "100"}
+spec:
+  rules:
+    - host: app.example.com
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: admin, port: {number: 80}}}}]}
+"""
 
 
 def read(folder: Path, path: str = "/api(/|$)(.*)", target: str = "/$2") -> tuple[ingresses.Written, ...]:
@@ -102,3 +122,15 @@ def test_files_without_an_ingress_are_an_error(tmp_path: Path) -> None:
     file.write_text("apiVersion: v1\nkind: ConfigMap\n")
     with pytest.raises(manifests.ManifestError, match="no Ingress"):
         ingresses.written(manifests.read((str(file),)))
+
+
+def test_namespaces_stay_apart(tmp_path: Path) -> None:
+    file = tmp_path / "two.yaml"
+    file.write_text(TWO_NAMESPACES)
+    main, canary = ingresses.written(manifests.read((str(file),)))
+    made = gateway_routes.converted((canary, main))
+    route = next(one["spec"] for one in made.objects if one["metadata"]["name"] == "main")
+    assert route["rules"][0]["backendRefs"] == [{"name": "web", "port": 80}]
+    assert any("canary of another namespace" in one for one in made.unsaid)
+    (grant,) = (one["spec"] for one in made.objects if one["kind"] == "ReferenceGrant")
+    assert grant["to"] == [{"group": "", "kind": "Secret", "name": "app"}]

@@ -113,11 +113,12 @@ def _section(host: str) -> str:
 
 
 def _grants(found: Iterable[Written], namespace: str) -> Iterator[Object]:
-    """Yield permission for the Gateway to use the certificates of other namespaces."""
-    others = {one.claim.item.metadata.namespace for one in found if any(_certificates(one.claim))} - {namespace}
-    for other in sorted(others):
+    """Yield permission for the Gateway to use these certificates of other namespaces, and no other Secret."""
+    named = {(one.claim.item.metadata.namespace, secret) for one in found for _, secret in _certificates(one.claim)}
+    for other in sorted({one for one, _ in named} - {namespace}):
         source = {"group": GROUP, "kind": "Gateway", "namespace": namespace}
-        yield _object("ReferenceGrant", GATEWAY, other, {"from": [source], "to": [{"group": "", "kind": "Secret"}]})
+        secrets = [{"group": "", "kind": "Secret", "name": secret} for one, secret in sorted(named) if one == other]
+        yield _object("ReferenceGrant", GATEWAY, other, {"from": [source], "to": secrets})
 
 
 def _certificates(claim: Claim) -> Iterator[tuple[str, str]]:
@@ -187,6 +188,9 @@ class _Conversion:
         for canary in self._canaries:
             backend = _backend_of(canary, host, path)
             if backend is None:
+                continue
+            if canary.claim.item.metadata.namespace != one.claim.item.metadata.namespace:
+                self.unsaid.append(f"{canary.place}: a canary of another namespace gets no requests")
                 continue
             settings, other = canary.claim.settings, self._backend(canary, backend)
             for header in _canary_headers(settings):
