@@ -60,7 +60,7 @@ class IngressTranslation:
         """
         changes = _Changes(self._made)
         dirty = set(hosts)
-        if certificates or not self._made:
+        if certificates or not self._made or not self.certificates.named.isdisjoint(dirty):
             dirty |= self._take_certificates(changes)
         self._derive(dirty, changes)
         for service in services:

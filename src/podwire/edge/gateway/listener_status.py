@@ -34,11 +34,6 @@ class ServedListener(msgspec.Struct, frozen=True):
         """Whether the proxy gets it and does not refuse it."""
         return self.state.is_usable and not self.refusal
 
-    @property
-    def is_programmed(self) -> bool:
-        """Whether its connections are served."""
-        return self.is_valid and not self.pending
-
 
 def entries(
     listeners: Iterable[ServedListener], before: Iterable[ListenerStatus], generation: int, now: datetime

@@ -5,7 +5,7 @@ Source: Kubernetes "Ingress", TLS; kubernetes/ingress-nginx `controller.go`, ext
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -28,10 +28,11 @@ class Unusable(msgspec.Struct, frozen=True):
 
 
 class HostCertificates(msgspec.Struct, frozen=True):
-    """The certificates by host, also of wildcards."""
+    """The certificates by host, also of wildcards. `named` are all hosts in `spec.tls`, with a certificate or not."""
 
     by_host: Mapping[str, Certificate] = {}
     unusable: tuple[Unusable, ...] = ()
+    named: frozenset[str] = frozenset()
 
     def of(self, host: str) -> Certificate | None:
         """Return the certificate of a host; that of a wildcard where it has no own; None: the default one."""
@@ -43,8 +44,10 @@ def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertific
     """Return the certificates of all hosts, and what cannot be used."""
     found: dict[str, Certificate] = {}
     unusable: list[Unusable] = []
-    for claim in sorted(claims, key=lambda one: one.age):
-        for hosts, secret in _named(claim):
+    ordered = sorted(claims, key=lambda one: one.age)
+    ruled = frozenset(host for claim in ordered for host in claim.hosts)
+    for claim in ordered:
+        for hosts, secret in _named(claim, ruled):
             reference = SecretObjectReference(name=secret)
             certificate = certificates.certificate(
                 reference, Referrer("Ingress", claim.item.metadata.namespace), objects
@@ -54,12 +57,17 @@ def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertific
                 continue
             for host in hosts:
                 found.setdefault(host, certificate)
-    return HostCertificates(found, tuple(unusable))
+    named = frozenset(host.lower() for claim in ordered for tls in claim.item.spec.tls for host in tls.hosts)
+    return HostCertificates(found, tuple(unusable), named)
 
 
-def _named(claim: Claim) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield hosts and their Secret; without hosts those of the rules."""
+def _named(claim: Claim, ruled: Container[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield hosts and their Secret; without hosts those of the rules.
+
+    A host that only other Ingresses have rules for (`ruled`: all with rules) gets no certificate from this one.
+    """
     for tls in claim.item.spec.tls:
         if tls.secret_name:
             hosts = tuple(one.lower() for one in tls.hosts if one) or claim.hosts
-            yield tuple(one for one in hosts if one != ANY_HOST), tls.secret_name
+            own = tuple(one for one in hosts if one in claim.hosts or one not in ruled)
+            yield tuple(one for one in own if one != ANY_HOST), tls.secret_name
