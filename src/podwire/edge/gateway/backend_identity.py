@@ -32,7 +32,7 @@ def with_identity(translated: Translated, certificate: str) -> Translated:
 def _showing(cluster: Cluster, certificate: str) -> Cluster:
     if cluster.tls is None:
         return cluster
-    digest = hashlib.blake2b(certificate.encode(), digest_size=4).hexdigest()
+    digest = hashlib.blake2b(certificate.encode(), digest_size=8).hexdigest()
     tls = msgspec.structs.replace(cluster.tls, certificate=certificate, version=f"{cluster.tls.version}-{digest}")
     return msgspec.structs.replace(cluster, tls=tls)
 
