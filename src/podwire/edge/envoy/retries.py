@@ -14,6 +14,8 @@ from podwire.edge.envoy.message import duration, packed
 from podwire.edge.model.filters import Retry, Timeouts
 
 SAFE_TRIES = 2
+CHOICES = 16
+"""How often another endpoint is chosen until it is not one that was tried: of two, one in 65,000 is tried twice."""
 _MOST_BACKOFFS = 10
 _NOT_SENT = ("connect-failure", "refused-stream", "reset-before-request")
 """No backend has seen the request."""
@@ -34,7 +36,7 @@ def safe() -> Any:
         retry_on=",".join(_NOT_SENT),
         num_retries={"value": SAFE_TRIES},
         retry_host_predicate=[another],
-        host_selection_retry_max_attempts=SAFE_TRIES + 1,
+        host_selection_retry_max_attempts=CHOICES,
     )
 
 
