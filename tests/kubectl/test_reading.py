@@ -32,7 +32,7 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: web}
 spec:
-  ingressClassName: nginx
+  ingressClassName: someone-elses
   tls: [{hosts: [a.example], secretName: tls}]
   rules:
   - host: a.example
@@ -71,7 +71,7 @@ def test_tables_have_upstreams_columns(objects: Kubectl) -> None:
         ["NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"],
         ["service/web", "ClusterIP", address, "<none>", "80/TCP,443/TCP", "AGE"],
         ["NAME", "CLASS", "HOSTS", "ADDRESS", "PORTS", "AGE"],
-        ["ingress.networking.k8s.io/web", "nginx", "a.example", "80, 443", "AGE"],
+        ["ingress.networking.k8s.io/web", "someone-elses", "a.example", "80, 443", "AGE"],
         ["NAME", "POD-SELECTOR", "AGE"],
         ["networkpolicy.networking.k8s.io/closed", "app=other", "AGE"],
     ]
