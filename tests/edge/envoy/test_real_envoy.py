@@ -55,8 +55,10 @@ from tests.edge.xds.real_envoy import Envoy, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOP = Cluster(ServicePort("shop", "web", 80), Transport.HTTP1)
+SHOP_RETRIED = msgspec.structs.replace(SHOP, has_own_retries=True)
 HALF = Cluster(ServicePort("shop", "half", 80), Transport.HTTP1)
 """Its second endpoint refuses connections."""
+HALF_RETRIED = msgspec.structs.replace(HALF, has_own_retries=True)
 NAME = RouteName("HTTPRoute", "shop", "web")
 
 
@@ -93,11 +95,14 @@ ROUTES = (
     route("/cors-one", forward(), cors=Cors(("https://one.test",), ("GET",), (), (), False, 60)),
     route("/cors", forward(), cors=Cors(("https://*.bar.test", "*"), ("*",), ("*",), ("x-a", "x-b"), True, 60)),
     route("/slow", forward(timeouts=Timeouts(request=0.2))),
-    route("/slow-try", forward(timeouts=Timeouts(backend=0.2))),
-    route("/tried", forward(retry=Retry(2, (500,), 0.001), mirrors=(Mirror(SHOP.name, 1, 4),))),
+    route("/slow-try", forward(WeightedBackend(SHOP_RETRIED.name), timeouts=Timeouts(backend=0.2))),
+    route(
+        "/tried",
+        forward(WeightedBackend(SHOP_RETRIED.name), retry=Retry(2, (500,), 0.001), mirrors=(Mirror(SHOP.name, 1, 4),)),
+    ),
     route("/half", forward(WeightedBackend(HALF.name))),
-    route("/half-timed", forward(WeightedBackend(HALF.name), timeouts=Timeouts(backend=5))),
-    route("/half-once", forward(WeightedBackend(HALF.name), retry=Retry(1, (500,), 0.001))),
+    route("/half-timed", forward(WeightedBackend(HALF_RETRIED.name), timeouts=Timeouts(backend=5))),
+    route("/half-once", forward(WeightedBackend(HALF_RETRIED.name), retry=Retry(1, (500,), 0.001))),
     route("/session", forward(session=SessionPersistence("Cookie", "s", 60))),
     route("/guarded", forward(), auth=ExternalAuth(SHOP.name, "HTTP", "/check", ("x-sent",), ("x-user",))),
     route("/guarded-answer", Answer(200, "secret"), auth=ExternalAuth(SHOP.name, "HTTP", "/check")),
@@ -139,7 +144,18 @@ def wanted(folder: Path, authority: Authority) -> list[Resource]:
     )
     found = Endpoints(SHOP.port, (Endpoint("127.0.0.1", 1),))
     half = Endpoints(HALF.port, (Endpoint("127.0.0.1", 1), Endpoint("127.0.0.1", 2)))
-    everything: list[rows.Row] = [pair, bundle, *clusters, HALF, found, half, *listeners, *HOSTS]
+    everything: list[rows.Row] = [
+        pair,
+        bundle,
+        *clusters,
+        SHOP_RETRIED,
+        HALF,
+        HALF_RETRIED,
+        found,
+        half,
+        *listeners,
+        *HOSTS,
+    ]
     return [moved(one, folder) for row in everything for one in rows.resources(row)]
 
 

@@ -8,7 +8,7 @@ from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
 from envoy.config.core.v3 import health_check_pb2, protocol_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
-from podwire.edge.envoy import tls
+from podwire.edge.envoy import retries, tls
 from podwire.edge.envoy.message import ads, duration, packed, resource, transport_socket
 from podwire.edge.model.backends import Cluster, Transport
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, Key, Resource
@@ -35,7 +35,7 @@ def cluster(row: Cluster) -> Resource:
         circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[limits]),
         ignore_health_on_host_removal=True,
     )
-    if options := _http(row.transport):
+    if options := _http(row):
         made.typed_extension_protocol_options[HTTP_OPTIONS].CopyFrom(packed(options))
     if row.is_sticky:
         status = health_check_pb2.HealthStatusSet(
@@ -60,12 +60,15 @@ def _policy(row: Cluster) -> Any:
     return cluster_pb2.Cluster.LEAST_REQUEST
 
 
-def _http(transport: Transport) -> Any:
+def _http(row: Cluster) -> Any:
     explicit = http_protocol_options_pb2.HttpProtocolOptions.ExplicitHttpConfig
-    if transport is Transport.H2C:
+    if row.transport is Transport.H2C:
         given = explicit(http2_protocol_options=protocol_pb2.Http2ProtocolOptions())
-    elif transport is Transport.HTTP1:
+    elif row.transport is Transport.HTTP1:
         given = explicit(http_protocol_options=protocol_pb2.Http1ProtocolOptions())
     else:
         return None
-    return http_protocol_options_pb2.HttpProtocolOptions(explicit_http_config=given)
+    made = http_protocol_options_pb2.HttpProtocolOptions(explicit_http_config=given)
+    if not row.has_own_retries:  # the policy of a cluster replaces that of a route (Envoy 1.40, tried)
+        made.retry_policy.CopyFrom(retries.safe())
+    return made

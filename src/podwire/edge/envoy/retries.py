@@ -24,9 +24,10 @@ _POLICY = route_components_pb2.RetryPolicy
 
 
 def safe() -> Any:
-    """Return the policy of routes without one: a request that no backend has seen is tried at another endpoint.
+    """Return the policy of a cluster: a request that no backend has seen is tried at another endpoint.
 
-    An endpoint can be gone before every Envoy has applied that.
+    An endpoint can be gone before every Envoy has applied that. A virtual host could have it, too; but Envoy reads all
+    hosts of a table again for a change of one, and this policy is half of the work.
     """
     another = _POLICY.RetryHostPredicate(
         name="envoy.retry_host_predicates.previous_hosts",

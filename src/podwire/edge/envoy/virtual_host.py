@@ -15,7 +15,7 @@ from envoy.extensions.http.stateful_session.header.v3 import header_pb2
 from envoy.type.http.v3 import cookie_pb2 as http_cookie_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 
-from podwire.edge.envoy import basic_auth, client_ranges, external_auth, headers, rate_limit, retries, route_action
+from podwire.edge.envoy import basic_auth, client_ranges, external_auth, headers, rate_limit, route_action
 from podwire.edge.envoy.message import duration, extension, packed, resource
 from podwire.edge.envoy.route_match import route_match
 from podwire.edge.model.filters import Cors, SessionPersistence
@@ -37,8 +37,6 @@ def virtual_host(host: VirtualHost) -> Resource:
         everything = route_match(Match())
         routes = [route_components_pb2.Route(match=everything, **route_action.answer(Answer(MISDIRECTED)))]
     message = route_components_pb2.VirtualHost(name=name, domains=[host.domain], routes=routes)
-    if any(isinstance(one.action, Forward) for one in host.routes):
-        message.retry_policy.CopyFrom(retries.safe())
     found = sorted({one for route in host.routes for one in _clusters(route) if one})
     return resource(VIRTUAL_HOST, name, message, requires=tuple((CLUSTER, one) for one in found))
 

@@ -95,6 +95,16 @@ def translated_rules(
     return Translated(tuple(found), tuple(work.clusters), unresolved, dropped=dropped)
 
 
+class ClusterKind(msgspec.Struct, frozen=True):
+    """What a rule asks of the clusters that it leads to: see `Cluster`."""
+
+    is_sticky: bool = False
+    has_own_retries: bool = False
+
+
+PLAIN = ClusterKind()
+
+
 class _Translation:
     """Clusters and unresolved references are collected while rules are translated."""
 
@@ -128,29 +138,30 @@ class _Translation:
 
     def _forward(self, rule: HTTPRouteRule, filters: Filters, field: str) -> Forward:
         session = _session(rule.session_persistence, self._route.name, field)
-        sticky = session is not None
+        timeouts, retry = _timeouts(rule.timeouts), _retry(rule.retry)
+        kind = ClusterKind(session is not None, retry is not None or bool(timeouts.backend))
         shares = [
-            self._share(one, f"{field}.backendRefs[{index}]", sticky) for index, one in enumerate(rule.backend_refs)
+            self._share(one, f"{field}.backendRefs[{index}]", kind) for index, one in enumerate(rule.backend_refs)
         ]
         mirrors = [self._mirror(one, f"{field}.filters") for one in filters.mirrors]
         return Forward(
             backends=tuple(shares),
             rewrite=filters.rewrite,
             mirrors=tuple(one for one in mirrors if one is not None),
-            timeouts=_timeouts(rule.timeouts),
-            retry=_retry(rule.retry),
+            timeouts=timeouts,
+            retry=retry,
             session=session,
             is_websocket=self._route.kind == "HTTPRoute",
         )
 
-    def _share(self, backend: HTTPBackendRef, field: str, sticky: bool) -> WeightedBackend:
+    def _share(self, backend: HTTPBackendRef, field: str, kind: ClusterKind) -> WeightedBackend:
         filters = filters_of(backend.filters, f"{field}.filters")
         path = filters.rewrite and (filters.rewrite.full_path, filters.rewrite.prefix) != (None, None)
         if filters.mirrors or filters.cors or filters.redirect or filters.auth or path:
             remedy = "move the others to the rule's filters"
             message = f"{field}.filters: a backend may have changes of headers and of the hostname: {remedy}"
             raise Unsupported("UnsupportedValue", message)
-        cluster, problem = self._cluster(backend, field, sticky)
+        cluster, problem = self._cluster(backend, field, kind)
         return WeightedBackend(
             cluster=cluster,
             weight=backend.weight,
@@ -184,14 +195,23 @@ class _Translation:
         )
 
     def _cluster(
-        self, reference: BackendObjectReference, field: str, sticky: bool = False, transport: Transport | None = None
+        self,
+        reference: BackendObjectReference,
+        field: str,
+        kind: ClusterKind = PLAIN,
+        transport: Transport | None = None,
     ) -> tuple[str, str]:
         """Return the cluster's name, or empty and what is wrong. `transport` replaces that of the appProtocol."""
         found = resolve(reference, field, self._referrer, self._objects)
         if isinstance(found, Unresolved):
             self.unresolved.append(found)
             return "", found.message
-        cluster = msgspec.structs.replace(found, is_sticky=sticky, transport=transport or found.transport)
+        cluster = msgspec.structs.replace(
+            found,
+            is_sticky=kind.is_sticky,
+            has_own_retries=kind.has_own_retries,
+            transport=transport or found.transport,
+        )
         self.clusters[cluster] = None
         return cluster.name, ""
 

@@ -226,7 +226,12 @@ def _request_headers(settings: Settings, location: Location) -> Iterator[Header]
 
 
 def _retry(settings: Settings) -> Retry | None:
-    """Failures before anything was sent are repeated for every method, statuses only where they are named."""
+    """Failures before anything was sent are repeated for every method, statuses only where they are named.
+
+    By default the policy of the cluster does the same.
+    """
+    if not settings.has_own_retries:
+        return None
     wanted = set(settings.proxy_next_upstream)
     tries = settings.proxy_next_upstream_tries or MOST_TRIES
     if "off" in wanted or tries == 1:

@@ -72,6 +72,7 @@ class References:
             transport=transport,
             tls=BackendTls("", version="unverified", is_verified=False) if encrypted else None,
             is_sticky=settings.affinity == "cookie",
+            has_own_retries=settings.has_own_retries,
             connect_timeout=settings.proxy_connect_timeout or CONNECT_SECONDS,
         )
 

@@ -55,6 +55,8 @@ class Cluster(msgspec.Struct, frozen=True):
 
     Attributes:
         is_sticky: whether some route keeps the sessions of its clients.
+        has_own_retries: whether the routes that lead here say which requests are tried again; else those are that no
+            backend has seen.
         connect_timeout: seconds.
 
     """
@@ -63,6 +65,7 @@ class Cluster(msgspec.Struct, frozen=True):
     transport: Transport
     tls: BackendTls | None = None
     is_sticky: bool = False
+    has_own_retries: bool = False
     connect_timeout: float = CONNECT_SECONDS
 
     @property
@@ -73,6 +76,8 @@ class Cluster(msgspec.Struct, frozen=True):
             parts.append(f"tls-{self.tls.version}")
         if self.is_sticky:
             parts.append("sticky")
+        if self.has_own_retries:
+            parts.append("own-retries")
         if self.connect_timeout != CONNECT_SECONDS:
             parts.append(f"connect-{self.connect_timeout:g}")
         return "/".join(parts)

@@ -74,6 +74,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_body_size: int = 1 << 20
     custom_headers: NamespacedName | None = None
 
+    @property
+    def has_own_retries(self) -> bool:
+        """Whether the Ingress says which requests are tried again, other than by default."""
+        return (self.proxy_next_upstream, self.proxy_next_upstream_tries) != (("error", "timeout"), 3)
+
 
 DEFAULTS = Settings()
 
