@@ -276,7 +276,7 @@ def test_services_and_pods_are_reached_through_the_api_server(pods: World) -> No
         (f"{services}/empty/proxy/", 'no endpoints available for service "empty"'),
         (f"{services}/web:9/proxy/", 'no service port 9 found for service "web"'),
         (f"/api/v1/namespaces/{pods.namespace}/pods/{pod}:9/proxy/", "connect: connection refused"),
-        (f"/api/v1/nodes/node-1/proxy/exec/{pods.namespace}/tools/shell", "could not find the requested resource"),
+        (f"/api/v1/nodes/node-1/proxy/exec/{pods.namespace}/absent/shell", "could not find the requested resource"),
     ):
         refused = pods.kubectl("get", "--raw", path, check=False)
         assert refused.returncode != 0
