@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from podwire.edge.controller import fleet
+from podwire.edge.controller.gateway_service import is_ready
 from podwire.edge.controller.identity import Identity, provide_client, remove_client
 from podwire.edge.gateway.gateway_proxy import INGRESS
 from podwire.edge.gateway.parameters import Parameters
@@ -42,6 +43,11 @@ class Fleets:
             for pod in self._objects.pods.values()
             if pod.metadata.labels.get(fleet.PROXY_LABEL) == proxy and pod.status.pod_ips and not has_ended(pod)
         )
+
+    def ready(self, proxy: str) -> frozenset[str]:
+        """Return the names of the Envoys that serve: ready, and not about to end."""
+        pods = self.pods(proxy)
+        return frozenset(one.metadata.name for one in pods if is_ready(one) and not one.metadata.deletion_timestamp)
 
     async def provide(self, identity: Identity, proxy: str, parameters: Parameters = DEFAULTS) -> None:
         """Create the Secret and the Deployment, or give them their form. Raises ApiError."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from podwire.edge.controller import gateway_service
 from podwire.edge.controller.addresses import Addresses, addresses_of
 from podwire.edge.controller.fleets import CERTIFY_SECONDS
-from podwire.edge.controller.gateway_service import GatewayFront, is_ready
+from podwire.edge.controller.gateway_service import GatewayFront
 from podwire.edge.controller.unused_proxies import UnusedProxies
 from podwire.edge.gateway.gateway_problems import wanted_addresses
 from podwire.edge.gateway.gateway_proxy import gateway_proxy, proxy_name
@@ -95,8 +95,7 @@ class GatewayFronts:
 
     def ready(self, proxy: str) -> frozenset[str]:
         """Return the names of the Envoys that serve: ready, and not about to end."""
-        pods = self._fleets.pods(proxy)
-        return frozenset(one.metadata.name for one in pods if is_ready(one) and not one.metadata.deletion_timestamp)
+        return self._fleets.ready(proxy)
 
     async def tend(self, identity: Identity) -> float:
         """Delete the Envoys of proxies that no Gateway uses any more, and replace certificates at half of their life.

@@ -11,7 +11,6 @@ import msgspec
 
 from podwire.edge.controller import ingress_front, programming
 from podwire.edge.controller.fleets import Fleets
-from podwire.edge.controller.gateway_service import is_ready
 from podwire.edge.controller.ingress_front import PROXY
 from podwire.edge.controller.ingress_objects import IngressObjects
 from podwire.edge.controller.ingress_translation import IngressTranslation
@@ -170,10 +169,8 @@ class IngressLoop:
 
     def _pending(self) -> str:
         """Return why the listeners are not served by every ready Envoy; empty where they are."""
-        pods = self._fleets.pods(PROXY)
-        ready = {one.metadata.name for one in pods if is_ready(one) and not one.metadata.deletion_timestamp}
         keys = [one for row in self._translation.listeners() for one in rows.keys(row)]
-        return programming.pending(self._proxies.get(PROXY), ready, keys)
+        return programming.pending(self._proxies.get(PROXY), self._fleets.ready(PROXY), keys)
 
     def _record(self, key: NamespacedName) -> None:
         """Record an event for each problem that the Ingress did not have before."""
