@@ -43,7 +43,7 @@ def certificate(
     found = objects.secrets.get(key)
     if found is None:
         return Unresolved(invalid, f"Secret {key} does not exist: create it with type kubernetes.io/tls")
-    texts = [_text(found.data.get(name, "")) for name in (CERTIFICATE, KEY)]
+    texts = [secret_text(found.data.get(name, "")) for name in (CERTIFICATE, KEY)]
     for name, text in zip((CERTIFICATE, KEY), texts, strict=True):
         if not text:
             return Unresolved(
@@ -147,7 +147,7 @@ def _authority(reference: ObjectReference, referrer: Referrer, objects: Objects)
     return config_map_authorities(key, objects)
 
 
-def _text(encoded: str) -> str:
+def secret_text(encoded: str) -> str:
     """Return the text of a Secret's value; empty where it is none."""
     try:
         return base64.b64decode(encoded, validate=True).decode()

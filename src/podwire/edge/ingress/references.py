@@ -6,13 +6,12 @@ Source: Kubernetes "Ingress", backends; kubernetes/ingress-nginx annotations `ba
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable
 
 import msgspec
 
+from podwire.edge.gateway.certificates import secret_text
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.annotations import grammar
 from podwire.edge.ingress.annotations.grammar import InvalidValueError
@@ -90,9 +89,9 @@ class References:
         if secret is None:
             return Missing("InvalidAuthSecret", f"Secret {key} does not exist: create it")
         if settings.auth_secret_type == AUTH_MAP:
-            lines = [f"{user}:{_text(value)}" for user, value in sorted(secret.data.items())]
+            lines = [f"{user}:{secret_text(value)}" for user, value in sorted(secret.data.items())]
         else:
-            lines = _text(secret.data.get(AUTH_KEY, "")).splitlines()
+            lines = secret_text(secret.data.get(AUTH_KEY, "")).splitlines()
         return _users(key, [one.strip() for one in lines if one.strip() and not one.startswith("#")])
 
     def response_headers(self, namespace: str, settings: Settings) -> tuple[Header, ...] | Missing:
@@ -127,13 +126,6 @@ def _users(key: NamespacedName, lines: Iterable[str]) -> BasicAuth | Missing:
     if not lines or len(lines) > _MANY_USERS:
         return Missing("InvalidAuthSecret", f"Secret {key} has no users, or more than {_MANY_USERS}: {REMEDY}")
     return BasicAuth(lines)
-
-
-def _text(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded, validate=True).decode()
-    except (binascii.Error, ValueError):
-        return ""
 
 
 def _port(service: services.Service, backend: IngressBackend) -> int | None:
