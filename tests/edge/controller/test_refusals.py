@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from podwire.edge.controller.derivation_faults import DerivationFaults
 from podwire.edge.controller.refusals import Refusals
 from podwire.edge.controller.row_table import RowTable
 from podwire.edge.envoy.rows import Row
@@ -36,7 +37,7 @@ class Rig:
     """Rows of a proxy, and what was recorded."""
 
     def __init__(self) -> None:
-        self.table = RowTable(lambda port: Endpoints(port, ()))
+        self.table = RowTable(lambda port: Endpoints(port, ()), DerivationFaults())
         self.envoys = Envoys()
         self.events: list[tuple[Owner, str]] = []
         self.refusals = Refusals(lambda one, reason: self.events.append((one, reason)))

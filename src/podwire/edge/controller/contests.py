@@ -78,6 +78,11 @@ class Contests:
         self._left.update(settled(self._routes[one] for one in overlapping))
         return {one for one in touched if before[one] != self._left.get(one)}
 
+    def alone(self, route: Owner) -> tuple[Attachment, ...]:
+        """Return the attachments that `replace` took."""
+        found = self._routes.get(route)
+        return found.attachments if found is not None else ()
+
     def attachments(self, route: Owner) -> tuple[Attachment, ...]:
         """Return where the route is attached beside the others, in the order of its references."""
         found = self._routes.get(route)

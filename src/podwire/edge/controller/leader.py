@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from podwire.edge.controller import programming
 from podwire.edge.controller.channel import is_experimental
-from podwire.edge.gateway.attached_listeners import ListenerState
+from podwire.edge.gateway.attached_listeners import ListenerState, Problem
 from podwire.edge.gateway.backend_tls import policy_state
 from podwire.edge.gateway.class_status import class_status
 from podwire.edge.gateway.conditions import condition
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 ROUTE_KINDS: Mapping[str, Kind[Any]] = {one.kind: one for one in ROUTES}
 FLEETS = Owner("Proxy", "", "")
 """All proxies: unused ones end, certificates are replaced in time."""
+_NOT_DERIVED = "podwire cannot derive its configuration ({}) and serves what was before: report this, with the object"
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
@@ -125,7 +126,7 @@ class Leader:
             return self._fronts.release(key.key)
         if item.metadata.deletion_timestamp:
             return None
-        problems = gateway_problems(item, self._objects)
+        problems = (*gateway_problems(item, self._objects), *self._faults(key))
         is_accepted = all(one.type != "Accepted" for one in problems)
         again = await self._fronts.provide(item, identity) if is_accepted else None
         proxy = proxy_name(item)
@@ -156,6 +157,10 @@ class Leader:
                 ),
             )
 
+    def _faults(self, key: Owner) -> tuple[Problem, ...]:
+        fault = self._translation.faults.of(key)
+        return (condition("Programmed", False, "Invalid", _NOT_DERIVED.format(fault)),) if fault else ()
+
     def _served(self, proxy: str, state: ListenerState) -> ServedListener:
         """Return a listener with what its Envoys have acknowledged."""
         keys, found = self._translation.keys_of(state), self._proxies.get(proxy)
@@ -179,6 +184,8 @@ class Leader:
             return Verdict(
                 rules.unsupported_reason or "UnsupportedValue", rules.unsupported, unresolved=rules.unresolved
             )
+        if fault := self._translation.faults.of(key):
+            return Verdict("UnsupportedValue", _NOT_DERIVED.format(fault))
         refusal = self._refusals.of(key)
         message = f"Envoy refuses it: {refusal}: change what this names" if refusal else ""
         return Verdict("UnsupportedValue" if refusal else "", message, rules.dropped, rules.unresolved)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from podwire.edge.gateway.owners import Owner, owner
+from podwire.edge.controller.row_table import owner_of
+from podwire.edge.gateway.owners import Owner
 from podwire.edge.model.listeners import Listener, StreamChain
 from podwire.edge.model.routes import RouteName, VirtualHost
-from podwire.kube.meta import NamespacedName
 
 if TYPE_CHECKING:
     from podwire.edge.controller.row_table import RowTable
@@ -82,15 +82,7 @@ def culprits(key: Key, table: RowTable) -> Iterator[Owner]:
     if changed or now:
         yield from changed or now
     else:
-        yield from filter(None, map(_owner, table.sources_of(key)))
-
-
-def _owner(source: object) -> Owner | None:
-    """Return the object of a source of rows: a Gateway or one of its ports, or a route in a Gateway."""
-    first = source[0] if isinstance(source, tuple) and source else source
-    if isinstance(first, NamespacedName):
-        return owner("Gateway", first)
-    return first if isinstance(first, Owner) else None
+        yield from filter(None, map(owner_of, table.sources_of(key)))
 
 
 def _routes(row: Row | None) -> dict[Owner, list[object]]:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Hashable, Iterable
 
 import msgspec
 
+from podwire.edge.controller.derivation_faults import DerivationFaults
 from podwire.edge.envoy import rows
 from podwire.edge.envoy.rows import Row
+from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.model.backends import Cluster, Endpoints, ServicePort
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
@@ -36,8 +38,9 @@ class RowTable:
     A change costs what it touches.
     """
 
-    def __init__(self, endpoints: Callable[[ServicePort], Endpoints]) -> None:
+    def __init__(self, endpoints: Callable[[ServicePort], Endpoints], faults: DerivationFaults) -> None:
         self._endpoints = endpoints
+        self._faults = faults
         self._rows: dict[Source, dict[Key, Row]] = {}
         self._sources: dict[Key, dict[Source, None]] = {}
         self._made: dict[Key, _Made] = {}
@@ -66,7 +69,7 @@ class RowTable:
     def endpoints_changed(self, service: NamespacedName) -> None:
         """Derive the endpoints of a Service again, if something leads to it."""
         for port in self._ports.get(service, ()):
-            self.replace(port, [self._endpoints(port)])
+            self._derive_port(port)
 
     def rows_of(self, source: Source) -> tuple[Row, ...]:
         """Return the rows of a source."""
@@ -103,7 +106,7 @@ class RowTable:
             if old is not None and old.row == row:
                 continue
             self._before.setdefault(key, old.row if old is not None else None)
-            made = rows.resources(row) if row is not None else ()
+            made = self._resources(key, row, old) if row is not None else ()
             upserts.update((one.key, one) for one in made)
             removals.update((one.key, None) for one in (old.resources if old else ()))
             if row is not None:
@@ -113,6 +116,14 @@ class RowTable:
                 self._before.pop(key, None)
         self._touched = {}
         return Difference(tuple(upserts.values()), tuple(one for one in removals if one not in upserts))
+
+    def _resources(self, key: Key, row: Row, old: _Made | None) -> tuple[Resource, ...]:
+        owners = filter(None, map(owner_of, self.sources_of(key)))
+        return self._faults.attempt(key, owners, lambda: rows.resources(row), old.resources if old else ())
+
+    def _derive_port(self, port: ServicePort) -> None:
+        before = self.rows_of(port)
+        self.replace(port, self._faults.attempt(port, (), lambda: (self._endpoints(port),), before))
 
     def _row(self, key: Key) -> Row | None:
         source = next(iter(self._sources.get(key, ())), None)
@@ -134,10 +145,18 @@ class RowTable:
             clusters.discard(key)
         if clusters and port not in self._ports[service]:
             self._ports[service].add(port)
-            self.replace(port, [self._endpoints(port)])
+            self._derive_port(port)
         elif not clusters:
             self._ports[service].discard(port)
             if not self._ports[service]:
                 del self._ports[service]
             del self._clusters[port]
             self.replace(port, ())
+
+
+def owner_of(source: Source) -> Owner | None:
+    """Return the object of a source of rows: a Gateway or one of its ports, or a route in a Gateway."""
+    first = source[0] if isinstance(source, tuple) and source else source
+    if isinstance(first, NamespacedName):
+        return owner("Gateway", first)
+    return first if isinstance(first, Owner) else None

@@ -7,11 +7,14 @@ and a port of a Service each have rows in the table of the Gateway's proxy; rows
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import msgspec
 
 from podwire.edge.controller.contests import Contests
+from podwire.edge.controller.derivation_faults import DerivationFaults
+from podwire.edge.controller.gateway_part import GatewayPart, for_routes, gateway_part
 from podwire.edge.controller.proxy_ports import ProxyPorts
 from podwire.edge.controller.route_shares import NONE, RouteShares, Share, parents_of, share
 from podwire.edge.controller.row_table import Difference, RowTable, Source
@@ -23,16 +26,11 @@ from podwire.edge.gateway.attachment import Attachment, attachments
 from podwire.edge.gateway.backend_identity import with_identity
 from podwire.edge.gateway.backend_tls import authorities_of
 from podwire.edge.gateway.endpoints import endpoints
-from podwire.edge.gateway.gateway_proxy import gateway_proxy
-from podwire.edge.gateway.gateway_secrets import gateway_secrets, identity_of
 from podwire.edge.gateway.http_routes import Translated
-from podwire.edge.gateway.kinds.gateway import Gateway
-from podwire.edge.gateway.listeners import listener_states
 from podwire.edge.gateway.objects import ROUTES, Objects
 from podwire.edge.gateway.owners import AnyRoute, Owner, owner
-from podwire.edge.model.listeners import GatewayPort, Listener, ProxyOptions
+from podwire.edge.model.listeners import GatewayPort, Listener
 from podwire.edge.model.routes import StreamRoute
-from podwire.edge.model.tls import Authorities, Certificate
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.hostnames import ANY, wildcards
 from podwire.kube.meta import NamespacedName
@@ -49,28 +47,6 @@ class Changes(msgspec.Struct, frozen=True):
 
     proxies: dict[str, Difference]
     owners: frozenset[Owner]
-
-
-class GatewayPart(msgspec.Struct, frozen=True):
-    """What a Gateway by itself comes to.
-
-    Attributes:
-        proxy: name of the proxy that serves it.
-        secrets: certificates and authorities of its listeners and towards backends.
-        identity: name of the certificate that it shows to backends; empty: none.
-        bases: hosts that exist without a route; True: requests are answered by 421.
-        ports: the usable listeners of each port.
-        options: those of the proxy.
-
-    """
-
-    proxy: str
-    states: tuple[ListenerState, ...]
-    secrets: tuple[Certificate | Authorities, ...]
-    identity: str
-    bases: dict[Host, bool]
-    ports: dict[GatewayPort, Sequence[ListenerState]]
-    options: ProxyOptions
 
 
 Port = tuple[NamespacedName, int]
@@ -99,6 +75,7 @@ class Translation:
         self._contests = Contests()
         self._routes = RouteShares()
         self._tables: dict[str, RowTable] = {}
+        self.faults = DerivationFaults()
         self._sources: dict[NamespacedName, set[Source]] = {}
         """What has rows because of a Gateway."""
 
@@ -136,7 +113,7 @@ class Translation:
 
     def table(self, proxy: str) -> RowTable:
         """Return the rows of a proxy, with what they come from."""
-        return self._tables.setdefault(proxy, RowTable(lambda port: endpoints(port, self._objects)))
+        return self._tables.setdefault(proxy, RowTable(lambda port: endpoints(port, self._objects), self.faults))
 
     def rows_of(self, owners: Iterable[Owner]) -> Changes:
         """Derive these owners again; return what is different."""
@@ -160,11 +137,11 @@ class Translation:
             found = table.difference()
             if found.upserts or found.removals:
                 differences[proxy] = found
-        return Changes(differences, frozenset(dirty.owners))
+        return Changes(differences, frozenset(dirty.owners) | self.faults.changed())
 
     def _derive_gateway(self, key: NamespacedName, dirty: _Dirty) -> None:
-        gateway, old = self._objects.gateways.get(key), self._gateways.pop(key, None)
-        new = self._gateway_part(gateway) if gateway is not None and self._objects.is_ours(gateway) else None
+        old = self._gateways.pop(key, None)
+        new = self.faults.attempt(key, [owner("Gateway", key)], lambda: gateway_part(key, self._objects), old)
         if old is not None and (new is None or new.proxy != old.proxy):
             for source in self._sources.pop(key, ()):
                 self.table(old.proxy).replace(source, ())
@@ -175,23 +152,10 @@ class Translation:
         for one in filter(None, (old, new)):
             dirty.ports |= {(key, port.port) for port in one.ports}
             dirty.hosts |= one.bases.keys()
-        if _for_routes(old) != _for_routes(new):
+        if for_routes(old) != for_routes(new):
             routes = frozenset(self._routes_of(key))
             dirty.routes |= routes
             dirty.hosts |= {host for route in routes for host in self._routes.of(route).hosts}
-
-    def _gateway_part(self, gateway: Gateway) -> GatewayPart:
-        states, proxy = listener_states(gateway, self._objects), gateway_proxy(gateway, self._objects)
-        served = () if proxy.problem else states
-        return GatewayPart(
-            proxy=proxy.name,
-            states=states,
-            secrets=gateway_secrets(gateway, served, self._objects),
-            identity=identity_of(gateway, self._objects),
-            bases=serving.bases(served),
-            ports=port_listeners.by_port(served),
-            options=proxy.parameters.options,
-        )
 
     def _routes_of(self, gateway: NamespacedName) -> Iterator[Owner]:
         yield from self._routes_with(owner("Gateway", gateway))
@@ -206,32 +170,37 @@ class Translation:
         for route in dirty.routes:
             item = self._objects.routes.get(route)
             created = item.metadata.creation_timestamp if item is not None else ""
-            self._contests.replace(route, created or "", self._alone(route, item) if item is not None else ())
+            found = self.faults.attempt(
+                ("attachments", route), [route], partial(self._alone, route, item), self._contests.alone(route)
+            )
+            self._contests.replace(route, created or "", found)
         dirty.routes |= self._contests.settle()
 
-    def _alone(self, route: Owner, item: AnyRoute) -> tuple[Attachment, ...]:
+    def _alone(self, route: Owner, item: AnyRoute | None) -> tuple[Attachment, ...]:
+        if item is None:
+            return ()
         hostnames = cast("serving.Route", item).spec.hostnames
         return attachments(item, route, hostnames, self._objects, self.states)
 
     def _derive_route(self, route: Owner, dirty: _Dirty) -> None:
-        item, old = self._objects.routes.get(route), self._routes.of(route)
-        new = self._share(route, item) if item is not None else NONE
+        old = self._routes.of(route)
+        new = self.faults.attempt(route, [route], lambda: self._share(route), old)
         dirty.hosts |= self._routes.replace(route, new)
         for gateway in old.gateways | new.gateways:
-            found = with_identity(new.translated, self._identity(gateway)) if gateway in new.gateways else None
-            self._write(gateway, (route, gateway), self._backends(found) if found is not None else ())
+            translated = new.translated if gateway in new.gateways else Translated()
+            self._derive_rows(gateway, (route, gateway), [route], partial(self._backends, gateway, translated))
         if old != new:
             dirty.owners |= {route, *(owner("Gateway", one) for one in parents_of((old, new)))}
 
-    def _share(self, route: Owner, item: AnyRoute) -> Share:
-        attached = self._contests.attachments(route)
-        if not attached:
+    def _share(self, route: Owner) -> Share:
+        item, attached = self._objects.routes.get(route), self._contests.attachments(route)
+        if item is None or not attached:
             return NONE
         rules = serving.translated(route.kind, cast("serving.Route", item), self._objects)
         return share(item.metadata.creation_timestamp or "", attached, rules)
 
-    def _backends(self, translated: Translated) -> Iterator[Row]:
-        for cluster in translated.clusters:
+    def _backends(self, gateway: NamespacedName, translated: Translated) -> Iterator[Row]:
+        for cluster in with_identity(translated, self._identity(gateway)).clusters:
             yield cluster
             if cluster.tls is not None and cluster.tls.authorities:
                 service = NamespacedName(cluster.port.namespace, cluster.port.service)
@@ -244,26 +213,35 @@ class Translation:
         if gateway is None:
             return
         states = [one for one in gateway.ports.get(host.port, ()) if one.host(host.domain) == host]
-        found: tuple[Row, ...] = ()
         if any(not one.table for one in states):
             dirty.ports.add((host.gateway, host.port.port))
-        elif host in gateway.bases or self._routes.owners(host):
+            self._write(host.gateway, host, ())
+        else:
+            routes = self._routes.owners(host)
+            owners = routes or {owner("Gateway", host.gateway)}
+            self._derive_rows(host.gateway, host, owners, lambda: self._virtual_hosts(host, gateway, states))
+
+    def _virtual_hosts(self, host: Host, gateway: GatewayPart, states: Sequence[ListenerState]) -> Iterator[Row]:
+        """Yield the virtual host of a host that a listener has by itself or that some route is attached to."""
+        routes = self._routes.owners(host)
+        if host in gateway.bases or routes:
             misdirected = gateway.bases.get(host, False)
-            routes = self._routes.owners(host) if misdirected else self._tried_for(host, states)
-            shares = self._shares(host.gateway, routes)
-            found = (serving.virtual_host(host, shares, misdirected=misdirected),)
-        self._write(host.gateway, host, found)
+            shares = self._shares(host.gateway, routes if misdirected else self._tried_for(host, states))
+            yield serving.virtual_host(host, shares, misdirected=misdirected)
 
     def _derive_port(self, port: Port) -> None:
         gateway = self._gateways.get(port[0])
         if gateway is None:
             return
-        states = [one for known, found in gateway.ports.items() if known.port == port[1] for one in found]
+        owners = [owner("Gateway", port[0])]
+        self._derive_rows(port[0], port, owners, lambda: self._listeners(port[1], gateway))
+
+    def _listeners(self, port: int, gateway: GatewayPart) -> Iterable[Row]:
+        states = [one for known, found in gateway.ports.items() if known.port == port for one in found]
         places = {one.gateway_port for one in states if not one.table}
         hosts = (host for place in places for host in self._routes.hosts(place))
         streams = {host: found for host in hosts if (found := self._stream(host)) is not None}
-        number = self._ports(gateway.proxy).of
-        self._write(port[0], port, port_listeners.listener_rows(states, number, gateway.options, streams))
+        return port_listeners.listener_rows(states, self._ports(gateway.proxy).of, gateway.options, streams)
 
     def _tried_for(self, host: Host, states: Iterable[ListenerState]) -> frozenset[Owner]:
         return serving.owners_of(host, states, self._routes.owners, lambda one: self._routes.of(one).translated)
@@ -296,6 +274,15 @@ class Translation:
         found = self._gateways.get(gateway)
         return found.identity if found is not None else ""
 
+    def _derive_rows(
+        self, gateway: NamespacedName, source: Source, owners: Iterable[Owner], derive: Callable[[], Iterable[Row]]
+    ) -> None:
+        """Derive the rows of a source; they stay what they are where that raises."""
+        found = self._gateways.get(gateway)
+        if found is not None:
+            before = self.table(found.proxy).rows_of(source)
+            self._write(gateway, source, self.faults.attempt(source, owners, lambda: tuple(derive()), before))
+
     def _write(self, gateway: NamespacedName, source: Source, wanted: Iterable[Row]) -> None:
         """Make these the rows of a source, in the table of the Gateway's proxy."""
         found, made = self._gateways.get(gateway), tuple(wanted)
@@ -311,8 +298,3 @@ class Translation:
 def _is_of(row: Listener, state: ListenerState) -> bool:
     """Whether a listener of Envoy, on a port with the state's number, serves it."""
     return row.port.protocol == state.transport or (row.is_quic and state.protocol == "HTTPS")
-
-
-def _for_routes(part: GatewayPart | None) -> object:
-    """Return what the routes of a Gateway depend on."""
-    return part and (part.proxy, part.states, part.identity)

@@ -31,7 +31,7 @@ def gateway_status(
     """
     listeners, own = tuple(listeners), {one.type: one for one in problems}
     accepted = own.pop("Accepted", None) or _accepted(listeners)
-    programmed = _programmed(item, accepted, listeners, addresses)
+    programmed = own.pop("Programmed", None) or _programmed(item, accepted, listeners, addresses)
     own = {"ResolvedRefs": condition("ResolvedRefs", True, "ResolvedRefs")} | own
     wanted = (accepted, programmed, *own.values())
     generation = item.metadata.generation
