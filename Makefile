@@ -7,7 +7,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-long compiled check bench conformance cluster cluster-down cluster-proof image lock clean
-SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json \
+SOURCES := requirements.lock pyproject.toml tools/setup.sh tools/peers.sh tools/uv.lock tools/clients.lock tests/clients/node/package-lock.json \
 	$(wildcard src/podwire-cni/*)
 
 demo: .venv/ready-run
@@ -32,6 +32,7 @@ check: .venv/ready-test
 	.venv/bin/python -m tools.size_budget
 
 bench: .venv/ready-test
+	sh tools/peers.sh nginx wrk libluajit-5.1-2
 	.venv/bin/python -m bench
 
 # FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time. SUITE=gateway is Gateway API's.

