@@ -27,14 +27,12 @@ GATEWAY = Owner("Gateway", "shop", "gw")
 STAGES: list[tuple[Any, str, Owner]] = [
     (translation, "attachments", BROKEN),
     (serving, "translated", BROKEN),
-    (translation, "with_identity", BROKEN),
     (serving, "virtual_host", BROKEN),
     (rows, "resources", BROKEN),
     (port_listeners, "listener_rows", GATEWAY),
     (gateway_part, "listener_states", GATEWAY),
 ]
 """Where a derivation may raise, and whose fault it is."""
-ABOUT_OTHER_THAN_RULES = {"attachments", "with_identity"}
 
 
 class Edge:
@@ -90,7 +88,7 @@ def test_what_raises_keeps_what_it_had_and_others_are_served(
         assert edge.translation.faults.of(owner) == "ZeroDivisionError: by a defect"
         edge.route("sound", "after.org")
         assert edge.served("sound") == "after"
-        if owner == BROKEN and function not in ABOUT_OTHER_THAN_RULES:
+        if owner == BROKEN and function != "attachments":
             assert edge.served("broken") == "before"
     edge.put("Gateway", "gw", gatewayClassName="edge", listeners=[{"name": "a", "port": 80, "protocol": "HTTP"}])
     edge.route("broken", "last.org")
