@@ -21,6 +21,7 @@ from podwire.edge.model.listeners import GatewayPort
 from podwire.edge.xds.resource import VIRTUAL_HOST
 from podwire.kube.gateway_api import CONTROLLER_NAME
 
+LISTENER = {"name": "a", "port": 80, "protocol": "HTTP"}
 TYPES = {one.kind: one.type for one in KINDS}
 BROKEN = Owner("HTTPRoute", "shop", "broken")
 GATEWAY = Owner("Gateway", "shop", "gw")
@@ -43,7 +44,7 @@ class Edge:
         self.translation = Translation(self.objects, lambda _: self.ports)
         self.ports.require([GatewayPort("shop", "gw", 80)])
         self.put("GatewayClass", "edge", controllerName=CONTROLLER_NAME)
-        self.put("Gateway", "gw", gatewayClassName="edge", listeners=[{"name": "a", "port": 80, "protocol": "HTTP"}])
+        self.put("Gateway", "gw", gatewayClassName="edge", listeners=[LISTENER])
         for name in ("broken", "sound"):
             self.route(name, "before.org")
 
@@ -80,17 +81,17 @@ def test_what_raises_keeps_what_it_had_and_others_are_served(
 ) -> None:
     edge = Edge()
     with monkeypatch.context() as patch:
-        name = "gw" if owner == GATEWAY else "broken.org"
+        name = "" if owner == GATEWAY else "broken.org"
         patch.setattr(module, function, _raises_for(name, getattr(module, function)))
         if owner == GATEWAY:
-            edge.put("Gateway", "gw", gatewayClassName="edge", listeners=[])
+            edge.put("Gateway", "gw", gatewayClassName="edge", listeners=[LISTENER, {**LISTENER, "hostname": "a.org"}])
         assert owner in edge.route("broken", "after.org") or owner == GATEWAY
         assert edge.translation.faults.of(owner) == "ZeroDivisionError: by a defect"
         edge.route("sound", "after.org")
         assert edge.served("sound") == "after"
         if owner == BROKEN and function != "attachments":
             assert edge.served("broken") == "before"
-    edge.put("Gateway", "gw", gatewayClassName="edge", listeners=[{"name": "a", "port": 80, "protocol": "HTTP"}])
+    edge.put("Gateway", "gw", gatewayClassName="edge", listeners=[LISTENER])
     edge.route("broken", "last.org")
     edge.route("broken", "after.org")
     assert edge.served("broken") == "after"

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from podwire.edge.controller.row_table import owner_of
+from podwire.edge.controller.row_owners import owner_of, routes_of
 from podwire.edge.gateway.owners import Owner
-from podwire.edge.model.listeners import Listener, StreamChain
-from podwire.edge.model.routes import RouteName, VirtualHost
 
 if TYPE_CHECKING:
     from podwire.edge.controller.row_table import RowTable
-    from podwire.edge.envoy.rows import Row
     from podwire.edge.xds.proxy import Report
     from podwire.edge.xds.resource import Key
 
@@ -77,26 +74,9 @@ def culprits(key: Key, table: RowTable) -> Iterator[Owner]:
     row, good = table.row(key), table.acknowledged_row(key)
     if row is None:
         return
-    now, before = _routes(row), _routes(good)
+    now, before = routes_of(row), routes_of(good)
     changed = [one for one, part in now.items() if before.get(one) != part]
     if changed or now:
         yield from changed or now
     else:
         yield from filter(None, map(owner_of, table.sources_of(key)))
-
-
-def _routes(row: Row | None) -> dict[Owner, list[object]]:
-    """Return the parts of a row by the route that each comes from."""
-    found: dict[Owner, list[object]] = {}
-    if isinstance(row, VirtualHost):
-        for route in row.routes:
-            found.setdefault(_of(route.name), []).append(route)
-    elif isinstance(row, Listener):
-        for chain in row.chains:
-            if isinstance(chain.action, StreamChain) and chain.action.route is not None:
-                found.setdefault(_of(chain.action.route.name), []).append(chain)
-    return found
-
-
-def _of(name: RouteName) -> Owner:
-    return Owner(name.kind, name.namespace, name.name)

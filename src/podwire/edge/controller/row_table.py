@@ -8,9 +8,9 @@ from collections.abc import Callable, Hashable, Iterable
 import msgspec
 
 from podwire.edge.controller.derivation_faults import DerivationFaults
+from podwire.edge.controller.row_owners import owner_of, routes_of
 from podwire.edge.envoy import rows
 from podwire.edge.envoy.rows import Row
-from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.model.backends import Cluster, Endpoints, ServicePort
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
@@ -118,7 +118,7 @@ class RowTable:
         return Difference(tuple(upserts.values()), tuple(one for one in removals if one not in upserts))
 
     def _resources(self, key: Key, row: Row, old: _Made | None) -> tuple[Resource, ...]:
-        owners = filter(None, map(owner_of, self.sources_of(key)))
+        owners = routes_of(row) or filter(None, map(owner_of, self.sources_of(key)))
         return self._faults.attempt(key, owners, lambda: rows.resources(row), old.resources if old else ())
 
     def _derive_port(self, port: ServicePort) -> None:
@@ -152,11 +152,3 @@ class RowTable:
                 del self._ports[service]
             del self._clusters[port]
             self.replace(port, ())
-
-
-def owner_of(source: Source) -> Owner | None:
-    """Return the object of a source of rows: a Gateway or one of its ports, or a route in a Gateway."""
-    first = source[0] if isinstance(source, tuple) and source else source
-    if isinstance(first, NamespacedName):
-        return owner("Gateway", first)
-    return first if isinstance(first, Owner) else None
