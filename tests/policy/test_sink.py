@@ -282,6 +282,6 @@ async def test_the_table_of_another_release_is_replaced_by_a_closed_one_and_ours
     nft.run(f"add table {TABLE}; add map {TABLE} identity4 {{ type ipv4_addr : mark; elements = {{ 10.0.0.1 : 7 }}; }}")
     sink = PolicySink(nft, SetDump(), Conntrack(), LinkGroups())
     assert list(await sink.read()) == []
-    assert 'iifgroup "default" counter name "closed" drop' in nft.run(f"list chain {TABLE} between")
+    assert 'iifgroup "default" goto drop_closed' in nft.run(f"list chain {TABLE} between")
     await sink.write(Delta(ROWS))
     assert set(await sink.read()) == set(ROWS)

@@ -32,3 +32,5 @@ def of_drops(policy: Mapping[str, int], services: Mapping[str, int]) -> Iterator
     yield counter("podwire_loopback_dropped_packets_total", text, services.get("loopback", 0))
     samples = tuple(({"reason": reason}, policy.get(reason, 0)) for reason in POLICY_REASONS)
     yield Family("podwire_policy_dropped_packets_total", "Packets of pods that policies drop.", "counter", samples)
+    text = "Of these, packets that are in no flow record, as there were too many a second."
+    yield counter("podwire_policy_unrecorded_packets_total", text, policy.get("unrecorded", 0))

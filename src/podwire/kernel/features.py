@@ -179,6 +179,12 @@ FEATURES = (
         "nf_tables",
         _rule(_FILTER, "iifgroup . ip daddr . meta l4proto . th dport @s accept", _RANGES),
     ),
+    Feature(
+        "packet logging",
+        "records of what policies drop",
+        "nft_log, nfnetlink_log",
+        _rule(_FILTER, 'log prefix "check" group 9731'),
+    ),
     Feature("flow deletion", "datagrams to endpoints that are gone", "nf_conntrack_netlink", _flows),
     Feature("nf_conntrack_tcp_loose", "connections that a policy cuts", "nf_conntrack", _loose),
     Feature("veth", "links of pods", "veth", _veth),
