@@ -1,0 +1,63 @@
+"""What packets of a connection showed. Pure."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Outcome(enum.Enum):
+    """The reaction to a connection's first packet."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    ARRIVED = "arrived"
+    SILENT = "silent"
+    UNREACHABLE = "unreachable"
+    ERROR = "error"
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether the packet came through: a port on which nothing listens is refused by the destination itself."""
+        return self in {Outcome.OPEN, Outcome.CLOSED, Outcome.ARRIVED}
+
+
+WORDS = {
+    Outcome.OPEN: "answered",
+    Outcome.CLOSED: "refused by the destination: nothing listens on that port",
+    Outcome.ARRIVED: "arrived, and no program answered",
+    Outcome.SILENT: "no answer",
+    Outcome.UNREACHABLE: "no route to the address",
+    Outcome.ERROR: "could not be sent",
+}
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One connection to try.
+
+    Attributes:
+        network: the network namespace of the sender, as a path in the world.
+        arrivals: network namespaces in which an arrival counts; read for UDP and SCTP, which a program must answer.
+        is_hoped: whether it is waited for; else a short silence is the outcome.
+
+    """
+
+    network: str
+    address: str
+    port: int
+    protocol: str = "TCP"
+    arrivals: tuple[str, ...] = ()
+    is_hoped: bool = True
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The outcome of an attempt; `detail` is the kernel's text of an error."""
+
+    outcome: Outcome
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return what was seen, for people."""
+        return f"{WORDS[self.outcome]}: {self.detail}" if self.detail else WORDS[self.outcome]

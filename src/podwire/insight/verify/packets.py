@@ -1,0 +1,213 @@
+"""Try many connections at the same time from many network namespaces, in one thread. Blocks.
+
+A socket belongs to the network namespace in which it was made, so one process enters each namespace once and then
+waits for all sockets. TCP is answered by the receiving kernel, with a reset where nothing listens. A datagram or an
+SCTP INIT is answered by a program or not at all, so that its arrival is seen by a packet socket at the destination too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import os
+import resource
+import secrets
+import selectors
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from podwire.insight.verify import sctp
+from podwire.insight.verify.outcome import Attempt, Outcome, Seen
+from podwire.kernel.namespaces import inside_network
+
+SILENCE_SECONDS = 0.5
+"""A connection that is not hoped for and had no answer after this long, when all others had theirs, is silent."""
+PATIENCE_SECONDS = 3.0
+"""For those that are hoped for: TCP sends its first packet again after 1 s (RFC 6298, 2)."""
+MOST_AT_ONCE = 2000
+_SPARE_DESCRIPTORS = 256
+_MARK = b"podwire verify "
+_ETH_P_ALL = 3
+_OUTGOING = 4
+"""PACKET_OUTGOING of packet(7)."""
+_CLOSED = frozenset({errno.ECONNREFUSED, errno.ENOPROTOOPT, errno.EPROTO, errno.ECONNRESET})
+_NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
+
+
+def run(attempts: Sequence[Attempt]) -> list[Seen]:
+    """Return what was seen of each attempt, in their order."""
+    size = _batch_size()
+    parts = [attempts[first : first + size] for first in range(0, len(attempts), size)]
+    return [seen for part in parts for seen in _Batch(part).run()]
+
+
+def _batch_size() -> int:
+    """As many connections as this process may have descriptors for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return max(1, min(MOST_AT_ONCE, soft - _SPARE_DESCRIPTORS))
+
+
+class _Batch:
+    """Attempts that are under way at the same time."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        self._attempts = attempts
+        self._seen: dict[int, Seen] = {}
+        self._arrived: set[int] = set()
+        self._tag = [secrets.randbits(31) + 1 for _ in attempts]
+        self._tags = {tag: number for number, tag in enumerate(self._tag)}
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> list[Seen]:
+        """Send all, and wait until each has its outcome."""
+        with self._selector, contextlib.ExitStack() as stack:
+            for watcher in self._watchers(stack):
+                self._selector.register(watcher, selectors.EVENT_READ, None)
+            clients = self._clients(stack)
+            for number, client in clients.items():
+                self._begin(number, client)
+            began = time.monotonic()
+            while not self._enough(time.monotonic() - began):
+                for key, _ in self._selector.select(timeout=0.02):
+                    assert isinstance(key.fileobj, socket.socket)
+                    if key.data is None:
+                        self._arrivals(key.fileobj)
+                    else:
+                        self._answer(key.data, key.fileobj)
+        return [self._outcome(number) for number in range(len(self._attempts))]
+
+    def _outcome(self, number: int) -> Seen:
+        if number in self._seen:
+            return self._seen[number]
+        return Seen(Outcome.ARRIVED if number in self._arrived else Outcome.SILENT)
+
+    def _enough(self, seconds: float) -> bool:
+        open_ones = [n for n in range(len(self._attempts)) if n not in self._seen]
+        if not open_ones or seconds > PATIENCE_SECONDS:
+            return True
+        hoped = any(self._attempts[n].is_hoped and n not in self._arrived for n in open_ones)
+        return not hoped and seconds > SILENCE_SECONDS
+
+    def _watchers(self, stack: contextlib.ExitStack) -> Iterator[socket.socket]:
+        """One packet socket in each namespace in which arrivals count."""
+        for network in {path for one in self._attempts if one.protocol != "TCP" for path in one.arrivals}:
+            with inside_network(network):
+                watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+            watcher.setblocking(False)
+            yield stack.enter_context(watcher)
+
+    def _clients(self, stack: contextlib.ExitStack) -> dict[int, socket.socket]:
+        """The socket of each attempt that can have one; a namespace is entered once."""
+        by_network: dict[str, list[int]] = defaultdict(list)
+        for number, one in enumerate(self._attempts):
+            by_network[one.network].append(number)
+        made: dict[int, socket.socket] = {}
+        for network, numbers in by_network.items():
+            try:
+                with inside_network(network):
+                    for number in numbers:
+                        made[number] = stack.enter_context(_client(self._attempts[number]))
+            except FileNotFoundError:
+                gone = Seen(Outcome.ERROR, f"the sender's network {os.path.basename(network)} does not exist")
+                self._seen.update(dict.fromkeys(numbers, gone))
+        return made
+
+    def _begin(self, number: int, client: socket.socket) -> None:
+        one = self._attempts[number]
+        tag = self._tag[number]
+        event = selectors.EVENT_WRITE if one.protocol == "TCP" else selectors.EVENT_READ
+        try:
+            with contextlib.suppress(BlockingIOError):
+                client.connect((one.address, 0 if one.protocol == "SCTP" else one.port))
+            if one.protocol == "UDP":
+                client.send(_MARK + tag.to_bytes(4))
+            elif one.protocol == "SCTP":
+                client.send(sctp.init(_source_port(number), one.port, tag))
+        except OSError as error:
+            self._seen[number] = _failure(error)
+            return
+        self._selector.register(client, event, number)
+
+    def _answer(self, number: int, client: socket.socket) -> None:
+        one = self._attempts[number]
+        try:
+            if one.protocol == "TCP":
+                code = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                self._seen[number] = _failure(OSError(code, os.strerror(code))) if code else Seen(Outcome.OPEN)
+            elif self._is_answer(number, client.recv(2048)):
+                self._seen[number] = Seen(Outcome.OPEN)
+            else:
+                return
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._seen[number] = _failure(error)
+        self._selector.unregister(client)
+
+    def _is_answer(self, number: int, packet: bytes) -> bool:
+        one = self._attempts[number]
+        if one.protocol == "UDP":
+            return True
+        # A raw socket of IPv4 receives the header of IP too (raw(7)).
+        body = packet[(packet[0] & 15) * 4 :] if _version(one.address) == 4 and packet else packet
+        return sctp.is_answer(body, _source_port(number))
+
+    def _arrivals(self, watcher: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, origin = watcher.recvfrom(2048)
+                number = self._owner(packet) if origin[2] != _OUTGOING else None
+                if number is not None:
+                    self._arrived.add(number)
+
+    def _owner(self, packet: bytes) -> int | None:
+        """The attempt that an IP packet belongs to."""
+        place = packet.find(_MARK)
+        if place >= 0:
+            return self._tags.get(int.from_bytes(packet[place + len(_MARK) : place + len(_MARK) + 4]))
+        if not packet:
+            return None
+        is_four = packet[0] >> 4 == 4
+        header = (packet[0] & 15) * 4 if is_four else 40
+        protocol = packet[9] if is_four and len(packet) > 9 else packet[6] if len(packet) > 6 else 0
+        if protocol != sctp.PROTOCOL:
+            return None
+        return self._tags.get(int.from_bytes(packet[header + 16 : header + 20]))
+
+
+def _client(one: Attempt) -> socket.socket:
+    family = socket.AF_INET if _version(one.address) == 4 else socket.AF_INET6
+    match one.protocol:
+        case "TCP":
+            made = socket.socket(family, socket.SOCK_STREAM)
+        case "UDP":
+            made = socket.socket(family, socket.SOCK_DGRAM)
+        case _:
+            made = socket.socket(family, socket.SOCK_RAW, sctp.PROTOCOL)
+    made.setblocking(False)
+    return made
+
+
+def _source_port(number: int) -> int:
+    """The port that an SCTP attempt is sent from; attempts of one batch differ."""
+    return 20000 + number
+
+
+def _version(address: str) -> int:
+    return ipaddress.ip_address(address).version
+
+
+def _failure(error: OSError) -> Seen:
+    if error.errno in _CLOSED:
+        return Seen(Outcome.CLOSED)
+    if error.errno in _NO_ROUTE:
+        return Seen(Outcome.UNREACHABLE)
+    if error.errno == errno.ETIMEDOUT:
+        return Seen(Outcome.SILENT)
+    return Seen(Outcome.ERROR, error.strerror or str(error))

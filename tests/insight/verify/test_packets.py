@@ -1,0 +1,100 @@
+"""What real packets show: an answer, a refusal, an arrival without one, and silence."""
+
+import socket
+import threading
+import time
+
+from podwire.insight.verify import packets
+from podwire.insight.verify.outcome import Attempt, Outcome
+from podwire.kernel.namespaces import enter_network, inside_network
+from podwire.kernel.nftables import Nftables
+from tests.policy.wire import Wire
+from tests.sandbox import sandboxed
+
+CLIENT = {4: "10.244.0.2", 6: "fd00:10:244::2"}
+SERVER = {4: "10.244.0.3", 6: "fd00:10:244::3"}
+DENIED = 81
+RULES = (
+    "table inet test { chain forward { type filter hook forward priority 0;"
+    f" tcp dport {DENIED} drop; udp dport {DENIED} drop; sctp dport {DENIED} drop; }}\n}}"
+)
+
+
+def two_pods() -> Wire:
+    """A client and a server behind a node that drops what is for port DENIED."""
+    wire = Wire({"client": " ".join(CLIENT.values()), "server": " ".join(SERVER.values())})
+    enter_network(wire.node.path)
+    nft = Nftables()
+    nft.run(RULES)
+    nft.close()
+    return wire
+
+
+def attempts(wire: Wire, protocol: str, port: int, *, is_hoped: bool = True) -> list[Attempt]:
+    client, server = (str(wire.hosts[key].path) for key in ("client", "server"))
+    return [Attempt(client, SERVER[family], port, protocol, (server,), is_hoped) for family in (4, 6)]
+
+
+def outcomes(wire: Wire, protocol: str, port: int, *, is_hoped: bool = True) -> set[Outcome]:
+    return {seen.outcome for seen in packets.run(attempts(wire, protocol, port, is_hoped=is_hoped))}
+
+
+@sandboxed
+def test_each_protocol_shows_whether_its_packets_arrive() -> None:
+    wire = two_pods()
+    assert outcomes(wire, "TCP", 80) == {Outcome.OPEN}
+    assert outcomes(wire, "TCP", 9) == {Outcome.CLOSED}
+    # The listeners of the wire do not answer datagrams; nothing listens on port 9.
+    assert outcomes(wire, "UDP", 80) == {Outcome.ARRIVED}
+    assert outcomes(wire, "UDP", 9) == {Outcome.CLOSED}
+    assert outcomes(wire, "SCTP", 9) <= {Outcome.CLOSED, Outcome.ARRIVED, Outcome.OPEN}
+    for protocol in ("TCP", "UDP", "SCTP"):
+        assert outcomes(wire, protocol, DENIED, is_hoped=False) == {Outcome.SILENT}, protocol
+
+
+@sandboxed
+def test_a_datagram_that_is_answered_is_open() -> None:
+    wire = two_pods()
+    with inside_network(wire.hosts["server"].path):
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("0.0.0.0", 53))
+        client = attempts(wire, "UDP", 53)[0]
+
+    def answer() -> None:
+        data, origin = server.recvfrom(100)
+        server.sendto(data, origin)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    assert [seen.outcome for seen in packets.run([client])] == [Outcome.OPEN]
+    thread.join()
+
+
+@sandboxed
+def test_silence_is_short_unless_an_answer_is_hoped_for() -> None:
+    wire = two_pods()
+    packets.PATIENCE_SECONDS = 2 * packets.SILENCE_SECONDS
+    began = time.monotonic()
+    assert outcomes(wire, "TCP", DENIED, is_hoped=False) == {Outcome.SILENT}
+    quick = time.monotonic() - began
+    assert outcomes(wire, "TCP", DENIED) == {Outcome.SILENT}
+    assert packets.SILENCE_SECONDS <= quick < packets.PATIENCE_SECONDS <= time.monotonic() - began - quick
+
+
+@sandboxed
+def test_an_address_without_a_route_and_a_sender_that_is_gone() -> None:
+    wire = two_pods()
+    client = str(wire.hosts["client"].path)
+    seen = packets.run([Attempt(client, "192.0.2.1", 80), Attempt("/run/no-such-network", SERVER[4], 80)])
+    assert [one.outcome for one in seen] == [Outcome.UNREACHABLE, Outcome.ERROR]
+    assert "no-such-network" in seen[1].text
+
+
+@sandboxed
+def test_more_attempts_than_fit_at_once_keep_their_order() -> None:
+    wire = two_pods()
+    packets.MOST_AT_ONCE = 3
+    ports = [80, 9, DENIED, 80, 9]
+    many = [Attempt(str(wire.hosts["client"].path), SERVER[4], port, is_hoped=port != DENIED) for port in ports]
+    found = [seen.outcome for seen in packets.run(many)]
+    assert found == [Outcome.OPEN, Outcome.CLOSED, Outcome.SILENT, Outcome.OPEN, Outcome.CLOSED]
