@@ -1,0 +1,106 @@
+"""Who can reach whom on which ports, in one family of addresses, for all pairs at the same time. Pure.
+
+A connection needs both ends: the egress policies of its source, the ingress policies of its destination. That a pod
+reaches itself and a node its own pods, whatever policies say, is left to who reads the matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from podwire.insight.reach.pod_classes import PodClass
+from podwire.insight.reach.profiles import Profile, profiles
+from podwire.insight.reach.rule_sets import Axis, RuleSets
+from podwire.insight.reach.selector_sets import numbers
+from podwire.policy.model import Direction, Policy
+
+
+class Area(msgspec.Struct, frozen=True):
+    """Every one of the sources reaches every one of the destinations on exactly these ports."""
+
+    sources: int
+    destinations: int
+    ports: int
+
+
+class Matrix:
+    """The profiles of both directions, and what they allow together."""
+
+    def __init__(
+        self,
+        rule_sets: RuleSets,
+        found_axis: Axis,
+        classes: Sequence[PodClass],
+        policies: Sequence[Policy],
+        *,
+        undecided: bool = False,
+    ) -> None:
+        """`undecided`: count pods that may be in a block as in it."""
+        self.axis = found_axis
+        self.ports = rule_sets.ports
+        self.egress, self.ingress = (
+            profiles(rule_sets, found_axis, classes, policies, direction, undecided=undecided)
+            for direction in (Direction.EGRESS, Direction.INGRESS)
+        )
+        self._egress_of = _by_subject(self.egress)
+        self._ingress_of = _by_subject(self.ingress)
+
+    def between(self, source: int, destination: int) -> int:
+        """Return the ports that a class or part reaches of another, by their numbers on the axis."""
+        sent = _of_peer(self._egress_of.get(source), destination)
+        return sent & _of_peer(self._ingress_of.get(destination), source) if sent else 0
+
+    def areas(self) -> Iterator[Area]:
+        """Yield all that is allowed. Areas do not overlap; those of the same destinations follow each other."""
+        for profile in self.ingress:
+            for destinations, sources in self._sources(profile):
+                for ports, some in sources.items():
+                    yield Area(some, destinations, ports)
+
+    def _sources(self, profile: Profile) -> list[tuple[int, dict[int, int]]]:
+        """Return the subjects of an ingress profile, grouped by who reaches them on which ports."""
+        groups: list[tuple[int, dict[int, int]]] = [(profile.subjects, {})]
+        for ports, peers in profile.allowed.items():
+            for sender in self._senders(peers):
+                sources = sender.subjects & peers
+                if not sources:
+                    continue
+                for sent, to in sender.allowed.items():
+                    both, receivers = ports & sent, to & profile.subjects
+                    if both and receivers:
+                        groups = _split(groups, receivers, both, sources)
+        return groups
+
+    def _senders(self, peers: int) -> Sequence[Profile]:
+        """Return profiles of egress that may have these subjects."""
+        if peers.bit_count() >= len(self.egress):
+            return self.egress
+        return list({id(one): one for number in numbers(peers) if (one := self._egress_of.get(number))}.values())
+
+
+def _split(
+    groups: list[tuple[int, dict[int, int]]], receivers: int, ports: int, sources: int
+) -> list[tuple[int, dict[int, int]]]:
+    """Let these receivers be reached from the sources too; groups of which only a part is meant are cut in two."""
+    result = []
+    for members, found in groups:
+        inside = members & receivers
+        if inside and inside != members:
+            result.append((members ^ inside, dict(found)))
+        if inside:
+            found[ports] = found.get(ports, 0) | sources
+        result.append((inside or members, found))
+    return result
+
+
+def _by_subject(found: Sequence[Profile]) -> dict[int, Profile]:
+    return {subject: profile for profile in found for subject in numbers(profile.subjects)}
+
+
+def _of_peer(profile: Profile | None, peer: int) -> int:
+    for ports, peers in profile.allowed.items() if profile else ():
+        if peers >> peer & 1:
+            return ports
+    return 0

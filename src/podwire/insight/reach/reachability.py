@@ -1,0 +1,77 @@
+"""Who can reach whom, in both families, from the objects that decide it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from podwire.insight.reach.address_sets import AddressSets
+from podwire.insight.reach.matrix import Matrix
+from podwire.insight.reach.pod_classes import Classes, PodGroup, classes, reading
+from podwire.insight.reach.rule_sets import Axis, RuleSets, all_blocks, axis
+from podwire.policy.intervals import Interval
+from podwire.policy.model import IPNetwork, Policy
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the answer depends on.
+
+    Attributes:
+        groups: all pods, in the order of their numbers.
+        namespaces: the labels of namespaces.
+        policies: all policies.
+        families: which families of addresses there are, 4 and 6.
+        ranges: those of pods' addresses: of pods that have none yet, and what is not outside.
+
+    """
+
+    groups: Sequence[PodGroup]
+    namespaces: Mapping[str, Mapping[str, str]]
+    policies: Sequence[Policy]
+    families: tuple[int, ...] = (4,)
+    ranges: tuple[IPNetwork, ...] = ()
+
+
+class Family(msgspec.Struct, frozen=True):
+    """The answer for one family of addresses.
+
+    Attributes:
+        outside: the parts of the addresses outside that policies distinguish; their bits follow those of classes.
+        possible: where pods without an address may be in a block: what is allowed if they are.
+
+    """
+
+    axis: Axis
+    outside: tuple[tuple[Interval, ...], ...]
+    matrix: Matrix
+    possible: Matrix | None = None
+
+
+class Reachability(msgspec.Struct, frozen=True):
+    """The answer: classes of pods, and by family who reaches whom."""
+
+    question: Question
+    classes: Classes
+    rule_sets: RuleSets
+    families: Mapping[int, Family]
+
+
+def reachability(question: Question) -> Reachability:
+    """Return the answer."""
+    blocks = AddressSets(all_blocks(question.policies))
+    ranges = {f: [one for one in question.ranges if one.version == f] for f in question.families}
+    found = classes(question.groups, reading(question.policies), blocks, ranges)
+    rule_sets = RuleSets(found.found, question.namespaces, question.policies, blocks)
+    families = {one: _family(one, question, found, rule_sets, blocks) for one in question.families}
+    return Reachability(question, found, rule_sets, families)
+
+
+def _family(family: int, question: Question, found: Classes, rule_sets: RuleSets, blocks: AddressSets) -> Family:
+    outside = list(blocks.parts(family, question.ranges))
+    found_axis = axis(family, found.found, blocks, [mask for mask, _ in outside])
+    certain = Matrix(rule_sets, found_axis, found.found, question.policies)
+    possible = None
+    if any(found_axis.undecided):
+        possible = Matrix(rule_sets, found_axis, found.found, question.policies, undecided=True)
+    return Family(found_axis, tuple(intervals for _, intervals in outside), certain, possible)
