@@ -96,7 +96,7 @@ def url(url: str, files: tuple[str, ...], output: str, **given: Any) -> None:
     podwire explain url https://app.example.com/ -f examples/gateway -o json
     """
     from podwire.insight import target
-    from podwire.insight.manifests import ManifestError
+    from podwire.insight.sources.manifests import ManifestError
     from podwire.insight.url import answer
 
     wanted = question_of(url, given)

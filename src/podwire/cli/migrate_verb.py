@@ -47,13 +47,14 @@ def ingress(files: tuple[str, ...], output: str, gateway_class: str, *, exit_cod
     kubectl get ingress -A -o yaml | podwire migrate ingress -
     podwire migrate ingress examples/ingress -o gateway > gateway.yaml
     """
-    from podwire.insight import manifests
     from podwire.insight.migration import gateway_routes, ingresses, proving_requests, report
+    from podwire.insight.sources import reading
+    from podwire.insight.sources.manifests import ManifestError
 
     try:
-        objects = manifests.read(files)
+        objects = reading.read(files)
         found = ingresses.written(objects)
-    except manifests.ManifestError as error:
+    except ManifestError as error:
         raise click.UsageError(str(error)) from None
     lines = report.report(found)
     if output == "gateway":

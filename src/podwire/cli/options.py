@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from podwire.cli import prune
 
 if TYPE_CHECKING:
+    from podwire.insight.snapshot.opening import Sources
     from podwire.insight.target import Choice
     from podwire.kube.credentials import Credentials
 
@@ -69,6 +70,49 @@ def target_options(command: CommandT) -> CommandT:
     ):
         command = option(command)
     return command
+
+
+def source_options(command: CommandT) -> CommandT:
+    """`-f`, `-k`, `-R`, `-n`, `--pod-range` and `target_options`: what objects an answer is made from."""
+    for option in (
+        click.option(
+            "--pod-range",
+            "pod_ranges",
+            multiple=True,
+            metavar="CIDR",
+            help="Where pods without an address will be.  [default: the nodes' podCIDRs, else 10.244.0.0/16]",
+        ),
+        click.option(
+            "-n", "--namespace", default="default", show_default=True, help="The namespace of objects without one."
+        ),
+        click.option("-R", "--recursive", is_flag=True, help="Read folders in folders too."),
+        click.option("-k", "--kustomize", multiple=True, metavar="FOLDER", help="Read what kubectl kustomize renders."),
+        click.option(
+            "-f",
+            "--filename",
+            "files",
+            multiple=True,
+            metavar="FILE",
+            help="Read files, folders, '-' (helm template ...) or REVISION:PATH of git, not an API server.",
+        ),
+    ):
+        command = option(command)
+    return target_options(command)
+
+
+def sources_of(
+    files: tuple[str, ...], kustomize: tuple[str, ...], recursive: bool, namespace: str, pod_ranges: tuple[str, ...]
+) -> Sources:
+    """What `source_options` named, but for the target. Raises click.UsageError."""
+    import ipaddress
+
+    from podwire.insight.snapshot.opening import Sources
+
+    try:
+        ranges = tuple(map(ipaddress.ip_network, pod_ranges))
+    except ValueError as error:
+        raise click.UsageError(f"--pod-range: {error}") from None
+    return Sources(files, kustomize, recursive, namespace, ranges)
 
 
 def nodes_option(command: CommandT) -> CommandT:

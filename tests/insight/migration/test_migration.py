@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podwire.insight import manifests
 from podwire.insight.migration import gateway_routes, ingresses, report
 from podwire.insight.migration.gateway_routes import Object
+from podwire.insight.sources import reading
+from podwire.insight.sources.manifests import ManifestError
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "ingress"
 INGRESS = """apiVersion: networking.k8s.io/v1
@@ -55,7 +56,7 @@ spec:
 def read(folder: Path, path: str = "/api(/|$)(.*)", target: str = "/$2") -> tuple[ingresses.Written, ...]:
     file = folder / "web.yaml"
     file.write_text(INGRESS.format(path=path, target=target))
-    return ingresses.written(manifests.read((str(file),)))
+    return ingresses.written(reading.read((str(file),)))
 
 
 def routes(found: tuple[ingresses.Written, ...]) -> dict[str, Object]:
@@ -88,7 +89,7 @@ def test_the_rewrite_of_tutorials_becomes_a_prefix(tmp_path: Path) -> None:
 
 
 def test_the_examples_are_converted() -> None:
-    found = ingresses.written(manifests.read((str(EXAMPLES),)))
+    found = ingresses.written(reading.read((str(EXAMPLES),)))
     made = gateway_routes.converted(found)
     assert {one["kind"] for one in made.objects} == {"Gateway", "HTTPRoute"}
     canary = routes(found)["main"]["rules"]
@@ -103,13 +104,13 @@ def test_the_examples_are_converted() -> None:
 
 
 def test_an_ingress_that_checks_clients_has_no_open_route() -> None:
-    found = ingresses.written(manifests.read((str(EXAMPLES),)))
+    found = ingresses.written(reading.read((str(EXAMPLES),)))
     assert "users" not in routes(found)
     assert any("web/users is left out" in one for one in gateway_routes.converted(found).unsaid)
 
 
 def test_named_ports_are_those_of_the_services() -> None:
-    objects = manifests.read((str(EXAMPLES),))
+    objects = reading.read((str(EXAMPLES),))
     ports = gateway_routes.named_ports(ingresses.services(objects))
     made = gateway_routes.converted(ingresses.written(objects), ports=ports)
     assert not [one for one in made.unsaid if "port http" in one]
@@ -120,14 +121,14 @@ def test_named_ports_are_those_of_the_services() -> None:
 def test_files_without_an_ingress_are_an_error(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text("apiVersion: v1\nkind: ConfigMap\n")
-    with pytest.raises(manifests.ManifestError, match="no Ingress"):
-        ingresses.written(manifests.read((str(file),)))
+    with pytest.raises(ManifestError, match="no Ingress"):
+        ingresses.written(reading.read((str(file),)))
 
 
 def test_namespaces_stay_apart(tmp_path: Path) -> None:
     file = tmp_path / "two.yaml"
     file.write_text(TWO_NAMESPACES)
-    main, canary = ingresses.written(manifests.read((str(file),)))
+    main, canary = ingresses.written(reading.read((str(file),)))
     made = gateway_routes.converted((canary, main))
     route = next(one["spec"] for one in made.objects if one["metadata"]["name"] == "main")
     assert route["rules"][0]["backendRefs"] == [{"name": "web", "port": 80}]

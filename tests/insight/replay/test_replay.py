@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from podwire.insight import manifests
 from podwire.insight.migration import ingresses, proving_requests
 from podwire.insight.replay import differences, exchange, requests
 from podwire.insight.replay.exchange import Answer
 from podwire.insight.replay.requests import ReplayRequest, RequestsError
+from podwire.insight.sources import reading
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "ingress"
 
@@ -91,7 +91,7 @@ def test_both_servers_get_the_same_requests() -> None:
 
 
 def test_requests_that_prove_the_examples_are_in_their_file() -> None:
-    found = ingresses.written(manifests.read((str(EXAMPLES),)))
+    found = ingresses.written(reading.read((str(EXAMPLES),)))
     made = proving_requests.proving_requests(found)
     assert requests.read(str(EXAMPLES / "replay" / "requests.yaml")) == made, "run: podwire migrate ingress -o requests"
     assert ReplayRequest("/api/below?q=1", "example.com") in made

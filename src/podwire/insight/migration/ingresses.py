@@ -12,7 +12,7 @@ from podwire.edge.ingress.annotations.settings import read
 from podwire.edge.ingress.annotations.table import PREFIXES
 from podwire.edge.ingress.kinds import Ingress
 from podwire.edge.ingress.servers import Claim
-from podwire.insight.manifests import Manifest, ManifestError
+from podwire.insight.sources.manifests import Manifest, ManifestError
 from podwire.kube.services import Service
 
 INGRESS = ("networking.k8s.io", "Ingress")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from podwire.insight import manifests
 from podwire.insight.operations.programs import ClusterError
+from podwire.insight.sources import reading as source_reading
 from podwire.insight.target import Target, UnreachableError
 from podwire.insight.url import connections, planned, reading
 from podwire.insight.url.explain import explain
@@ -28,7 +28,7 @@ ANSWERLESS = (NoAnswerError, ClusterError, UnreachableError)
 
 def of_files(names: Iterable[str]) -> UrlObjects:
     """Return the objects of files. Raises ManifestError."""
-    return planned.objects_of(manifests.read(tuple(names)))
+    return planned.objects_of(source_reading.read(tuple(names)))
 
 
 def of_target(target: Target) -> UrlObjects:

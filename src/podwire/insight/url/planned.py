@@ -18,7 +18,7 @@ from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.kinds import INGRESSES
-from podwire.insight.manifests import Manifest, ManifestError
+from podwire.insight.sources.manifests import Manifest, ManifestError
 from podwire.insight.url.objects import UrlObjects
 from podwire.kube.core import Pod
 from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice

@@ -1,0 +1,162 @@
+"""What the names of a command mean: pods, workloads, Services, nodes, addresses, hosts, `outside`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.insight.snapshot.ends import End, EndError, EndKind, Port, ambiguous, unknown
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.workload import Workload
+from podwire.kube.addresses import parsed
+from podwire.policy.model import PROTOCOLS
+
+OUTSIDE = "outside"
+KINDS = {
+    "pod": "Pod", "pods": "Pod", "po": "Pod",
+    "deployment": "Deployment", "deployments": "Deployment", "deploy": "Deployment",
+    "statefulset": "StatefulSet", "statefulsets": "StatefulSet", "sts": "StatefulSet",
+    "daemonset": "DaemonSet", "daemonsets": "DaemonSet", "ds": "DaemonSet",
+    "replicaset": "ReplicaSet", "replicasets": "ReplicaSet", "rs": "ReplicaSet",
+    "replicationcontroller": "ReplicationController", "rc": "ReplicationController",
+    "job": "Job", "jobs": "Job", "cronjob": "CronJob", "cronjobs": "CronJob", "cj": "CronJob",
+    "service": "Service", "services": "Service", "svc": "Service",
+    "node": "Node", "nodes": "Node", "no": "Node",
+}  # fmt: skip
+"""The words of kubectl for kinds."""
+_DOMAIN = ("svc", "cluster", "local")
+
+
+def split_port(text: str) -> tuple[str, Port | None]:
+    """Return a name and its port: `shop/web:80`, `web:http`, `10.0.0.1:53/UDP`, `[fd00::1]:80`. Raises EndError."""
+    name, colon, rest = text.rpartition(":")
+    if text.startswith("[") and text.endswith("]"):
+        return text[1:-1], None
+    if not colon or parsed(text) is not None:
+        return text, None
+    port, slash, protocol = rest.partition("/")
+    protocol = protocol.upper() or "TCP"
+    if protocol not in PROTOCOLS or (slash and not rest.partition("/")[2]):
+        raise EndError(f"{text}: the protocol is one of {', '.join(PROTOCOLS)}")
+    if not port or not name or (port.isdigit() and not 1 <= int(port) <= 65535):
+        raise EndError(f"{text}: write NAME:PORT or NAME:PORT/PROTOCOL, a port of 1 to 65535 or its name")
+    return name.removeprefix("[").removesuffix("]"), Port(int(port) if port.isdigit() else port, protocol)
+
+
+def resolve(text: str, snapshot: Snapshot, namespace: str = "", *, is_client: bool) -> End:
+    """Return what a name without its port means. Raises EndError.
+
+    A name of both a workload and a Service is the workload for a client, and the Service for what it connects to.
+    `namespace` is where names without one are looked up first.
+    """
+    if text == OUTSIDE:
+        return End(text, EndKind.OUTSIDE)
+    address = parsed(text)
+    if address is not None:
+        return _of_address(text, snapshot)
+    found = _named(text, snapshot, namespace, is_client=is_client)
+    if found is not None:
+        return found
+    if "." in text and "/" not in text:
+        return _of_host(text, snapshot)
+    raise unknown(text, text.rpartition("/")[2] if "/" not in text else text, _all_names(text, snapshot))
+
+
+def _of_address(text: str, snapshot: Snapshot) -> End:
+    address = parsed(text)
+    assert address is not None, "the caller has parsed it"
+    shown = str(address)
+    for service in snapshot.services:
+        if shown in service.addresses:
+            return End(text, EndKind.SERVICE, service=service, address=address)
+    for workload in snapshot.workloads:
+        for pod in workload.pods:
+            if shown in pod.addresses and not workload.spec.host_network and not pod.is_finished:
+                return End(text, EndKind.PODS, (workload,), pod, address=address)
+    node = next((one for one in snapshot.nodes if shown in one.internal_addresses), None)
+    return End(text, EndKind.NODE if node is not None else EndKind.ADDRESS, node=node, address=address)
+
+
+def _named(text: str, snapshot: Snapshot, namespace: str, *, is_client: bool) -> End | None:
+    kind, where, name = _parts(text, snapshot)
+    nodes = [one for one in snapshot.nodes if one.metadata.name == name and not where]
+    found: list[tuple[str, End]] = []
+    if kind in ("", "Node"):
+        found += [(f"node/{name}", End(text, EndKind.NODE, node=one)) for one in nodes]
+    workloads = list(_workloads(kind, where, name, text, snapshot)) if kind not in ("Service", "Node") else []
+    services = []
+    if kind in ("", "Service"):
+        services = [
+            (f"{one.metadata.namespace}/service/{name}", End(text, EndKind.SERVICE, service=one))
+            for one in snapshot.services
+            if one.metadata.name == name and where in ("", one.metadata.namespace)
+        ]
+    preferred, others = (workloads, services) if is_client else (services, workloads)
+    for candidates in (found, preferred, others):
+        own = [one for one in candidates if namespace and one[1].namespace == namespace] or candidates
+        if len(own) > 1:
+            raise ambiguous(text, (label for label, _ in own))
+        if own:
+            return own[0][1]
+    return None
+
+
+def _parts(text: str, snapshot: Snapshot) -> tuple[str, str, str]:
+    """Return kind, namespace and name of `NAME`, `NAMESPACE/NAME`, `KIND/NAME` and `NAMESPACE/KIND/NAME`."""
+    parts = text.split("/")
+    if len(parts) == 1:
+        return "", "", text
+    if len(parts) == 3 and parts[1].lower() in KINDS:
+        return KINDS[parts[1].lower()], _namespace(parts[0], text, snapshot), parts[2]
+    if len(parts) == 2 and parts[0].lower() in KINDS and parts[0] not in snapshot.namespaces:
+        return KINDS[parts[0].lower()], "", parts[1]
+    if len(parts) == 2:
+        return "", _namespace(parts[0], text, snapshot), parts[1]
+    raise EndError(f"{text}: write NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME")
+
+
+def _namespace(name: str, text: str, snapshot: Snapshot) -> str:
+    if name not in snapshot.namespaces:
+        raise unknown(f"{text}: namespace {name}", name, snapshot.namespaces)
+    return name
+
+
+def _workloads(kind: str, where: str, name: str, text: str, snapshot: Snapshot) -> Iterator[tuple[str, End]]:
+    """Yield the workloads of the name, one for each owner, else the pods of it."""
+    owners: dict[str, list[Workload]] = {}
+    for one in snapshot.workloads:
+        if one.name == name and where in ("", one.namespace) and kind in ("", one.owner.kind):
+            owners.setdefault(f"{one.namespace}/{one.owner.kind.lower()}/{name}", []).append(one)
+    if owners:
+        yield from ((label, End(text, EndKind.PODS, tuple(found))) for label, found in owners.items())
+        return
+    if kind not in ("", "Pod"):
+        return
+    for one in snapshot.workloads:
+        for pod in one.pods:
+            if pod.name == name and where in ("", one.namespace):
+                yield f"{one.namespace}/pod/{name}", End(text, EndKind.PODS, (one,), pod)
+
+
+def _of_host(text: str, snapshot: Snapshot) -> End:
+    """A DNS name: of the cluster that of a Service, else of the world outside."""
+    labels = text.rstrip(".").lower().split(".")
+    ending = tuple(labels[2:])
+    if len(labels) >= 2 and ending == _DOMAIN[: len(ending)]:
+        service = next((one for one in snapshot.services if list(_pair(one.key)) == labels[:2]), None)
+        if service is not None:
+            return End(text, EndKind.SERVICE, service=service)
+        if ending:
+            raise unknown(text, text, (f"{one.metadata.name}.{one.metadata.namespace}" for one in snapshot.services))
+    return End(text, EndKind.HOST, host=text.rstrip(".").lower())
+
+
+def _pair(key: object) -> tuple[str, str]:
+    namespace, _, name = str(key).partition("/")
+    return name, namespace
+
+
+def _all_names(text: str, snapshot: Snapshot) -> Iterator[str]:
+    whole = "/" in text
+    for one in (*(w.owner.key for w in snapshot.workloads), *(s.key for s in snapshot.services)):
+        yield str(one) if whole else one.name
+    yield from (one.metadata.name for one in snapshot.nodes if not whole)

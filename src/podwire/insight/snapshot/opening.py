@@ -1,0 +1,55 @@
+"""Open a snapshot as the flags of a command name it: files, folders, revisions, kustomizations, or a live cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from podwire.insight.snapshot.planned import snapshot_of
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.sources import reading
+from podwire.insight.sources.manifests import ManifestError
+from podwire.policy.model import IPNetwork
+
+if TYPE_CHECKING:
+    from podwire.insight.target import Choice
+
+LIVE = "live"
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """What a command reads.
+
+    Attributes:
+        names: files, folders, `-`, revisions of git, or `live`; none with no kustomization means `live`.
+        kustomizations: folders that `kubectl kustomize` renders.
+        is_recursive: whether folders in folders are read.
+        namespace: of objects that name none.
+        pod_ranges: where pods without an address will be; of the nodes, or usual ones, where none is given.
+
+    """
+
+    names: tuple[str, ...] = ()
+    kustomizations: tuple[str, ...] = ()
+    is_recursive: bool = False
+    namespace: str = "default"
+    pod_ranges: tuple[IPNetwork, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether an API server is read."""
+        return self.names == (LIVE,) or not (self.names or self.kustomizations)
+
+
+def open_snapshot(sources: Sources, choice: Choice) -> Snapshot:
+    """Read the objects. Raises ManifestError, for a live cluster UnreachableError and what `target.choose` raises."""
+    if sources.is_live:
+        from podwire.insight import target
+        from podwire.insight.snapshot import live
+
+        return target.choose(choice).read(live.read)
+    if LIVE in sources.names:
+        raise ManifestError(f"-f {LIVE}: cannot be joined with files: give either")
+    found = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)
+    return snapshot_of(found, sources.namespace, sources.pod_ranges)

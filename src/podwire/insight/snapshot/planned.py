@@ -1,0 +1,156 @@
+"""The objects of files as a cluster would have them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from podwire.insight.snapshot import pod_ranges
+from podwire.insight.snapshot.snapshot import Name, Note, Snapshot, Topic, UnknownKind
+from podwire.insight.snapshot.templates import TEMPLATES, of_pods, of_template
+from podwire.insight.snapshot.workload import Owner, Workload
+from podwire.insight.snapshot.written import NAME_LABEL, completed, decoded, key_of
+from podwire.insight.sources.manifests import Manifest
+from podwire.kube.core import Namespace, Node, Pod
+from podwire.kube.discovery import EndpointSlice
+from podwire.kube.meta import LabelSelector
+from podwire.kube.networking import NetworkPolicy
+from podwire.kube.selectors import label_keys
+from podwire.kube.services import Service
+from podwire.policy.model import IPNetwork
+
+_TYPES: Mapping[tuple[str, str], type[Any]] = {
+    ("", "Namespace"): Namespace,
+    ("", "Node"): Node,
+    ("", "Pod"): Pod,
+    ("", "Service"): Service,
+    ("discovery.k8s.io", "EndpointSlice"): EndpointSlice,
+    ("networking.k8s.io", "NetworkPolicy"): NetworkPolicy,
+}
+_OTHERS = frozenset((("networking.k8s.io", "Ingress"), ("", "Secret"), ("", "ConfigMap")))
+_GATEWAY_GROUPS = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
+_FOREIGN_POLICIES = frozenset(
+    (
+        "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "GlobalNetworkPolicy", "NetworkPolicy",
+        "AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "AuthorizationPolicy", "PeerAuthentication",
+    )
+)  # fmt: skip
+"""Kinds of other programs that may forbid connections."""
+Written = list[tuple[Manifest, dict[str, Any]]]
+
+
+def snapshot_of(
+    manifests: Iterable[Manifest], namespace: str = "default", ranges: tuple[IPNetwork, ...] = ()
+) -> Snapshot:
+    """Return the objects; those without a namespace are in `namespace`. Raises ManifestError.
+
+    Of an object that is written twice the later one counts, as `kubectl apply` would have it.
+    """
+    written, twice = _last_ones([(one, completed(one, namespace)) for one in manifests])
+    values: dict[type[Any], list[Any]] = {type_: [] for type_ in _TYPES.values()}
+    for one, value in written:
+        if one.kind in _TYPES:
+            values[_TYPES[one.kind]].append(decoded(value, _TYPES[one.kind], one))
+    nodes = tuple(values[Node])
+    policies, services = tuple(values[NetworkPolicy]), tuple(values[Service])
+    workloads = tuple(_workloads(written, values[Pod], nodes, read_keys(policies, services)))
+    labels = {one.metadata.name: one.metadata.labels for one in values[Namespace]}
+    used = {value["metadata"].get("namespace") for _, value in written} - {None}
+    where = pod_ranges.of_nodes(nodes, ranges)
+    return Snapshot(
+        {**{name: {NAME_LABEL: name} for name in sorted(used - set(labels))}, **labels},
+        workloads,
+        policies,
+        services,
+        tuple(values[EndpointSlice]),
+        nodes,
+        tuple(one for one, _ in written if one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS),
+        tuple(_unknown(written)),
+        (*twice, *_notes(written, policies, sorted(used - set(labels)))),
+        where,
+        manifests={(one.kind[1], key_of(value)): one for one, value in written if one.kind in _named()},
+    )
+
+
+def _named() -> frozenset[tuple[str, str]]:
+    return frozenset((*_TYPES, *TEMPLATES, *_OTHERS))
+
+
+def read_keys(policies: Iterable[NetworkPolicy], services: Iterable[Service]) -> frozenset[str]:
+    """Return the keys of pods' labels that some selector reads."""
+    found = {key for one in services for key in one.spec.selector}
+    for selector in _pod_selectors(policies):
+        found |= label_keys(selector)
+    return frozenset(found)
+
+
+def _pod_selectors(policies: Iterable[NetworkPolicy]) -> Iterator[LabelSelector]:
+    for policy in policies:
+        yield policy.spec.pod_selector
+        peers = (
+            *(peer for rule in policy.spec.ingress for peer in rule.from_),
+            *(peer for rule in policy.spec.egress or () for peer in rule.to),
+        )
+        yield from (peer.pod_selector for peer in peers if peer.pod_selector is not None)
+
+
+def _last_ones(written: Written) -> tuple[Written, list[Note]]:
+    """Return each object once, and notes of those that are written more often."""
+    found: dict[tuple[tuple[str, str], Name], tuple[Manifest, dict[str, Any]]] = {}
+    notes = []
+    for one, value in written:
+        name = (one.kind, (one.kind[1], key_of(value)))
+        if name in found:
+            places = f"{found[name][0].place}, {one.place}"
+            text = f"{one.kind[1]} {key_of(value)} is written more than once ({places}): the last one counts"
+            notes.append(Note(Topic.DUPLICATE, text))
+            del found[name]
+        found[name] = one, value
+    return list(found.values()), notes
+
+
+def _workloads(
+    written: Written, pods: Iterable[Pod], nodes: tuple[Node, ...], read: frozenset[str]
+) -> Iterator[Workload]:
+    """Yield written pods, then those of templates: not of objects that others own, nor where the pods are written."""
+    there = tuple(of_pods(pods, read))
+    owners = {one.owner for one in there}
+    yield from there
+    for one, value in written:
+        if one.kind in TEMPLATES and Owner(one.kind[1], key_of(value)) not in owners and not _is_owned(value):
+            yield from of_template(one, value, nodes, read)
+
+
+def _is_owned(value: Mapping[str, Any]) -> bool:
+    return any(one.get("controller") for one in value["metadata"].get("ownerReferences") or ())
+
+
+def _unknown(written: Written) -> Iterator[UnknownKind]:
+    """Kinds of groups that are not Kubernetes' own, but for those that are read."""
+    counts: Counter[str] = Counter()
+    places: dict[str, str] = {}
+    for one, _ in written:
+        group, kind = one.kind
+        if "." in group and not group.endswith(".k8s.io"):
+            name = f"{kind}.{group}"
+            counts[name] += 1
+            places.setdefault(name, one.place)
+    yield from (UnknownKind(name, count, places[name]) for name, count in sorted(counts.items()))
+
+
+def _notes(written: Written, policies: Iterable[NetworkPolicy], missing: list[str]) -> Iterator[Note]:
+    foreign = (one for one, _ in written if one.kind[1] in _FOREIGN_POLICIES and one.kind not in _TYPES)
+    for one in foreign:
+        text = f"{one.kind[1]} of {one.kind[0]} ({one.place}) is not read: it may forbid what is allowed here"
+        yield Note(Topic.UNKNOWN_POLICY_KIND, text)
+    keys = {key for one in policies for key in _namespace_keys(one)} - {NAME_LABEL}
+    if keys and missing:
+        text = f"not written, and taken to have no labels: namespaces {', '.join(missing)}"
+        yield Note(Topic.NAMESPACE_NOT_WRITTEN, f"{text}; policies read {', '.join(sorted(keys))}")
+
+
+def _namespace_keys(policy: NetworkPolicy) -> frozenset[str]:
+    rules = (*(rule.from_ for rule in policy.spec.ingress), *(rule.to for rule in policy.spec.egress or ()))
+    selectors = (peer.namespace_selector for peers in rules for peer in peers)
+    return frozenset().union(*(label_keys(one) for one in selectors if one is not None))

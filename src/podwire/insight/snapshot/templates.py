@@ -1,0 +1,81 @@
+"""The workloads that written objects make: of templates, of pods, and of pods whose owner is written too. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any
+
+import msgspec
+
+from podwire.insight.snapshot.workload import VOLATILE, Owner, Workload, owner_of, place_of
+from podwire.insight.snapshot.written import decoded, key_of
+from podwire.insight.sources.manifests import Manifest, Path
+from podwire.kube.core import ContainerPort, Node, Pod, PodSpec
+
+TEMPLATES: Mapping[tuple[str, str], Path] = {
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("apps", "StatefulSet"): ("spec", "template"),
+    ("apps", "DaemonSet"): ("spec", "template"),
+    ("", "ReplicationController"): ("spec", "template"),
+    ("batch", "Job"): ("spec", "template"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where each kind has the template of its pods."""
+_Sameness = tuple[Owner, tuple[tuple[str, str], ...], tuple[tuple[ContainerPort, ...], ...], bool]
+_POD_NAME, _POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
+_JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
+MOST_SPLIT = 1000
+"""Pods of a StatefulSet that are told apart by their own labels."""
+
+
+class _Template(msgspec.Struct, frozen=True):
+    metadata: Any = None
+    spec: PodSpec = PodSpec()
+
+
+class _TemplateMeta(msgspec.Struct, frozen=True):
+    labels: dict[str, str] = {}
+
+
+def of_template(one: Manifest, value: Mapping[str, Any], nodes: Iterable[Node], read: Set[str]) -> Iterator[Workload]:
+    """Yield the pods of a written workload; one value for each pod of a StatefulSet whose own labels are read."""
+    path = TEMPLATES[one.kind]
+    template: Any = value
+    for part in path:
+        template = template.get(part) if isinstance(template, Mapping) else None
+    found = decoded(template or {}, _Template, one, path)
+    labels = decoded(found.metadata or {}, _TemplateMeta, one, (*path, "metadata")).labels
+    owner = Owner(one.kind[1], key_of(value))
+    if owner.kind == "Job":
+        labels = {**dict.fromkeys(_JOB_NAMES, owner.key.name), **labels}
+    replicas = _replicas(one, value, nodes)
+    if owner.kind == "StatefulSet" and read & {_POD_NAME, _POD_INDEX}:
+        start = ((value.get("spec") or {}).get("ordinals") or {}).get("start") or 0
+        for number in range(start, start + min(replicas, MOST_SPLIT)):
+            own = {_POD_NAME: f"{owner.key.name}-{number}", _POD_INDEX: str(number)}
+            yield Workload(owner, {**labels, **own}, found.spec, 1)
+        return
+    yield Workload(owner, labels, found.spec, replicas)
+
+
+def _replicas(one: Manifest, value: Mapping[str, Any], nodes: Iterable[Node]) -> int:
+    spec = value.get("spec") or {}
+    if one.kind[1] == "DaemonSet":
+        return sum(True for _ in nodes) or 1
+    field = {"Job": "parallelism", "CronJob": ""}.get(one.kind[1], "replicas")
+    given = spec.get(field)
+    return 1 if given is None else decoded(given, int, one, ("spec", field))
+
+
+def of_pods(pods: Iterable[Pod], read: Set[str]) -> Iterator[Workload]:
+    """Yield the workloads of pods that exist or are written: those with the same owner, labels and ports are one."""
+    grouped: defaultdict[_Sameness, list[Pod]] = defaultdict(list)
+    unread = VOLATILE - read
+    for pod in pods:
+        labels = tuple(sorted((key, value) for key, value in pod.metadata.labels.items() if key not in unread))
+        ports = tuple(one.ports for one in (*pod.spec.containers, *pod.spec.init_containers))
+        grouped[owner_of(pod), labels, ports, pod.spec.host_network].append(pod)
+    for (owner, same, *_), found in grouped.items():
+        yield Workload(owner, dict(same), found[0].spec, len(found), tuple(map(place_of, found)))

@@ -1,0 +1,35 @@
+"""Read the objects of files, folders, standard input, revisions of git and kustomizations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from podwire.insight.sources.manifests import Manifest, ManifestError, objects
+from podwire.insight.sources.text import SUFFIXES, SourceError, Text
+from podwire.insight.sources.texts import texts
+
+
+def read(
+    names: Iterable[str], kustomizations: Iterable[str] = (), *, is_recursive: bool = False
+) -> tuple[Manifest, ...]:
+    """Return all objects of files, folders, `-` and revisions, then of kustomizations. Raises ManifestError.
+
+    Items of lists are objects too.
+    """
+    given, folders = tuple(names), tuple(kustomizations)
+    try:
+        found = tuple(one for text in _sources(given, folders, is_recursive) for one in objects(text))
+    except SourceError as error:
+        raise ManifestError(str(error)) from None
+    if not found:
+        shown = ", ".join((*(f"-f {one}" for one in given), *(f"-k {one}" for one in folders)))
+        raise ManifestError(f"{shown}: there is no object: name files that end in {', '.join(SUFFIXES)}")
+    return found
+
+
+def _sources(names: tuple[str, ...], kustomizations: tuple[str, ...], is_recursive: bool) -> Iterator[Text]:
+    yield from texts(names, is_recursive=is_recursive)
+    if kustomizations:
+        from podwire.insight.sources.kustomization import rendered
+
+        yield from map(rendered, kustomizations)
