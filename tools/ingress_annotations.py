@@ -24,14 +24,38 @@ protected becomes public.
 
 Exact: as ingress-nginx documents it. Differs: how is said. Refused: it has no effect, and why.
 
-Made from the table of annotations by `python -m tools.ingress_annotations`; a test keeps it true.
+Made from the table of annotations by `python -m tools.ingress_annotations`; a test keeps it true. Another one sends the
+same requests to Debian's nginx, with a configuration by the rules of ingress-nginx, and to Envoy
+(`tests/edge/nginx`): what their answers and what backends receive differ in is in this page.
+
+## Beside annotations
+
+What a backend receives (Host, path, X-Real-IP, X-Scheme, X-Request-ID, X-Forwarded-For, -Host, -Port, -Proto, -Scheme,
+X-Original-Forwarded-For, -Host) is as from ingress-nginx. These differ:
+
+| subject | podwire |
+|---|---|
 """
+BESIDE = (
+    ("path", ("a backend receives the path as it was matched: without dot segments, repeated slashes, backslashes and "
+     "escapes of plain letters; nginx matches that too, but sends on what it received")),
+    ("escaped slashes", ("`%2F` is sent on as it is, and is no slash for paths, expressions and rewrites; with `..` in "
+     "the same path the answer is 403; where the paths of a host have different protection it is a redirect (307) "
+     "to the path with slashes")),
+    ("Host", "a dot at its end is removed"),
+    ("redirects", "Location keeps a slash at the end of the path and the port in Host, and has no other port"),
+    ("origins", ("where origins are listed, preflights are answered by 200, and other answers have no "
+     "Access-Control-Allow-Methods, -Headers and -Max-Age, which browsers read in preflights only")),
+    ("own answers", "statuses are the same, pages are short texts or empty"),
+)  # fmt: skip
+"""Rows of the table of what no annotation is about."""
 
 
 def page() -> str:
     """The whole page."""
     counts = {one: sum(row.support is one for row in TABLE.values()) for one in Support}
-    parts = [INTRODUCTION, f"{', '.join(f'{count} {name}' for name, count in counts.items())}.\n"]
+    beside = "".join(f"| {subject} | {text} |\n" for subject, text in BESIDE)
+    parts = [INTRODUCTION + beside, f"{', '.join(f'{count} {name}' for name, count in counts.items())}.\n"]
     for area in dict.fromkeys(row.area for row in TABLE.values()):
         rows = "".join(_row(row) for row in TABLE.values() if row.area == area)
         parts.append(f"## {area}\n\n| annotation | support | |\n|---|---|---|\n{rows}")

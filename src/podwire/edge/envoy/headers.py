@@ -21,23 +21,6 @@ def request(changes: HeaderChanges) -> dict[str, Any]:
     }
 
 
-_OF_CLIENT = (
-    ("X-Real-IP", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
-    ("X-Forwarded-For", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
-    ("X-Forwarded-Host", "%REQ(:AUTHORITY)%"),
-    ("X-Forwarded-Scheme", "%REQ(:SCHEME)%"),
-    ("X-Scheme", "%REQ(:SCHEME)%"),
-)
-
-
-def of_client() -> list[Any]:
-    """Return the headers that describe the client, as an nginx at the edge sets them: a client's own are replaced."""
-    return [
-        base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=name, value=value), append_action=_SET)
-        for name, value in _OF_CLIENT
-    ]
-
-
 def response(changes: HeaderChanges) -> dict[str, Any]:
     """Return the arguments for changes of a response's headers."""
     return {

@@ -13,13 +13,13 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
-from podwire.edge.envoy import basic_auth, client_ranges, external_auth, rate_limit
+from podwire.edge.envoy import basic_auth, client_ranges, external_auth, nginx_manner, rate_limit
 from podwire.edge.envoy.access_log import access_log
 from podwire.edge.envoy.message import ads, duration, packed, resource
 from podwire.edge.envoy.request_metrics import request_metrics
 from podwire.edge.envoy.tracing import tracing
 from podwire.edge.envoy.virtual_host import BUFFER_FILTER, CORS_FILTER, SESSION_FILTER
-from podwire.edge.model.listeners import Listener
+from podwire.edge.model.listeners import Listener, ProxyOptions
 from podwire.edge.model.tls import ClientValidation, ServerTls
 from podwire.edge.xds.resource import ROUTES, VIRTUAL_HOST, Resource
 
@@ -52,8 +52,10 @@ def http_filter(table: str, row: Listener, tls: ServerTls | None) -> Any:
         ),
         access_log=[*access_log(options.access_log, row.port), request_metrics(row.port)],
         **_protocol(row),
-        **_filters(options.max_request_bytes),
+        **_filters(options),
     )
+    if options.as_nginx:
+        nginx_manner.apply(made)
     if options.tracing is not None:
         made.tracing.CopyFrom(tracing(options.tracing, row.port))
     if options.forwards_client_certificate and tls is not None and tls.authorities:
@@ -90,9 +92,10 @@ def _protocol(row: Listener) -> dict[str, Any]:
     return {"http2_protocol_options": http2}
 
 
-def _filters(max_request_bytes: int) -> dict[str, Any]:
+def _filters(options: ProxyOptions) -> dict[str, Any]:
     """Return the filters of requests; a WebSocket, which has no end, is not buffered."""
     first = [
+        *([nginx_manner.escapes_filter()] if options.as_nginx else ()),
         _filter(CORS_FILTER, cors_pb2.Cors()),
         _filter(rate_limit.FILTER, rate_limit.listener_filter()),
         _filter(client_ranges.FILTER, client_ranges.listener_filter()),
@@ -104,9 +107,9 @@ def _filters(max_request_bytes: int) -> dict[str, Any]:
         _filter("envoy.filters.http.router", router_pb2.Router()),
     ]
     upgrade = _MANAGER.UpgradeConfig(upgrade_type="websocket")
-    if not max_request_bytes:
+    if not options.max_request_bytes:
         return {"http_filters": [*first, *last], "upgrade_configs": [upgrade]}
-    limit = _filter(BUFFER_FILTER, buffer_pb2.Buffer(max_request_bytes={"value": max_request_bytes}))
+    limit = _filter(BUFFER_FILTER, buffer_pb2.Buffer(max_request_bytes={"value": options.max_request_bytes}))
     upgrade.filters.extend([*first, *last])
     return {"http_filters": [*first, limit, *last], "upgrade_configs": [upgrade]}
 
@@ -120,14 +123,16 @@ def _forward_certificate(made: Any, tls: ServerTls) -> None:
         details.subject.value = details.dns = details.uri = True
 
 
-def table(name: str, http3_port: int = 0) -> Resource:
-    """Return the route table without hosts, which are resources of their own. A port in Host is ignored.
+def table(name: str, row: Listener) -> Resource:
+    """Return a route table of a listener without hosts, which are resources of their own. A port in Host is ignored.
 
-    Responses announce HTTP/3 at this port (RFC 7838); 0: none.
+    Responses announce HTTP/3 where the port has it (RFC 7838).
     """
     made = route_pb2.RouteConfiguration(name=name, ignore_port_in_host_matching=True)
-    if http3_port:
-        value = base_pb2.HeaderValue(key="alt-svc", value=f'h3=":{http3_port}"; ma={ALTERNATIVE_SECONDS}')
+    if row.options.as_nginx:
+        nginx_manner.describe_client(made, row.port.port)
+    if row.announces_http3:
+        value = base_pb2.HeaderValue(key="alt-svc", value=f'h3=":{row.port.port}"; ma={ALTERNATIVE_SECONDS}')
         option = base_pb2.HeaderValueOption(
             header=value, append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
         )

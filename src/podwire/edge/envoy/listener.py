@@ -51,8 +51,7 @@ def listener(row: Listener) -> tuple[Resource, ...]:
         requires=tuple((CLUSTER, name) for name in sorted({*_clusters(row), collector}) if name),
         warms=(*tables, *dict.fromkeys(secrets)),
     )
-    announced = row.port.port if row.announces_http3 else 0
-    return (whole, *(http_connection.table(name, announced) for name in names if not row.is_quic))
+    return (whole, *(http_connection.table(name, row) for name in names if not row.is_quic))
 
 
 def keys(row: Listener) -> tuple[Key, ...]:

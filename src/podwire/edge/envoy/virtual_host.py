@@ -62,8 +62,6 @@ def _route(route: Route) -> Any:
         **headers.request(route.request_headers),
         **headers.response(route.response_headers),
     )
-    if route.describes_client:
-        made.request_headers_to_add.extend(headers.of_client())
     for name, settings in _filters(route):
         made.typed_per_filter_config[name].CopyFrom(packed(settings))
     return made
@@ -107,22 +105,23 @@ def _action(route: Route) -> dict[str, Any]:
 def _cors(cors: Cors) -> Any:
     """Envoy itself repeats what was requested for `*`, and answers preflights of other origins."""
     made = cors_pb2.CorsPolicy(
-        allow_origin_string_match=[_origin(one) for one in cors.origins],
+        allow_origin_string_match=[_origin(one, as_nginx=cors.as_nginx) for one in cors.origins],
         allow_methods=", ".join(cors.methods),
         allow_headers=", ".join(cors.headers),
         expose_headers=", ".join(cors.expose),
         max_age=str(cors.max_age),
     )
     made.allow_credentials.value = cors.credentials
-    made.forward_not_matching_preflights.value = False
+    made.forward_not_matching_preflights.value = cors.as_nginx
     return made
 
 
-def _origin(origin: str) -> Any:
+def _origin(origin: str, *, as_nginx: bool) -> Any:
     if origin == "*" or "*" not in origin:
-        return string_pb2.StringMatcher(exact=origin)
+        return string_pb2.StringMatcher(exact=origin, ignore_case=as_nginx)
     before, _, after = origin.partition("*")
-    pattern = f"{re.escape(before)}.+{re.escape(after)}"
+    label = "[A-Za-z0-9-]+" if as_nginx else ".+"
+    pattern = f"{'(?i)' if as_nginx else ''}{re.escape(before)}{label}{re.escape(after)}"
     return string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=pattern))
 
 

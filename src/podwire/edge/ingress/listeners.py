@@ -15,7 +15,7 @@ HTTP, HTTPS = 80, 443
 PROXY_PORTS = {HTTP: 10080, HTTPS: 10443}
 """Ports on which the proxy itself listens."""
 OLDEST_TLS = "1.2"
-OPTIONS = ProxyOptions(max_request_bytes=DEFAULTS.proxy_body_size)
+OPTIONS = ProxyOptions(max_request_bytes=DEFAULTS.proxy_body_size, as_nginx=True)
 
 
 def listeners(certificates: HostCertificates, default: Certificate) -> tuple[Listener, Listener]:

@@ -37,6 +37,7 @@ ACME = "/.well-known/acme-challenge"
 """Paths that certificates are proven by: they are never redirected to HTTPS (RFC 8555, 8.3)."""
 PERMANENT_REDIRECT = 308
 NO_BACKEND = 503
+NO_CONTENT = 204
 MOST_TRIES = 100
 MOST_BUFFERED = 16 << 20
 """Bytes."""
@@ -54,10 +55,11 @@ class Routes(msgspec.Struct, frozen=True):
 def routes(location: Location, references: References, *, by_expression: bool, to_https: bool) -> Routes:
     """Return the routes of a location; `to_https`: requests came in plain text and are redirected."""
     match = Match(path_match(location, by_expression=by_expression))
-    base = Route(_name(location), match, Answer(NO_BACKEND), describes_client=True)
+    base = Route(_name(location), match, Answer(NO_BACKEND))
+    preflight = tuple(_preflight(base, location))
     if redirect := _redirect(location.settings):
-        return Routes((msgspec.structs.replace(base, action=RedirectTo(redirect)),))
-    first = tuple(_app_root(base, location))
+        return Routes((*preflight, msgspec.structs.replace(base, action=RedirectTo(redirect))))
+    first = (*_app_root(base, location), *preflight)
     if location.denied:
         return Routes((*first, base))
     work = _Forwarding(location, references)
@@ -103,6 +105,15 @@ def _app_root(base: Route, location: Location) -> Iterator[Route]:
         redirect = Redirect(full_path=root, status=302, keeps_query=False)
         match = Match(PathMatch(PathType.EXACT, "/"))
         yield msgspec.structs.replace(base, match=match, action=RedirectTo(redirect))
+
+
+def _preflight(base: Route, location: Location) -> Iterator[Route]:
+    """Where every origin is allowed, OPTIONS is answered without a backend, and before any check."""
+    if not location.denied and (headers := tuple(_open_cors(location.settings))):
+        match = msgspec.structs.replace(base.match, method="OPTIONS")
+        yield msgspec.structs.replace(
+            base, match=match, action=Answer(NO_CONTENT), response_headers=HeaderChanges(set=headers)
+        )
 
 
 def _acme(forwarded: tuple[Route, ...], path: PathMatch) -> Iterator[Route]:
@@ -174,7 +185,7 @@ class _Forwarding:
                 set=tuple(_request_headers(settings, self._location)),
                 remove=("Authorization",) if users else (),
             ),
-            response_headers=HeaderChanges(set=headers),
+            response_headers=HeaderChanges(set=(*_open_cors(settings), *headers)),
         )
 
     def _action(self, *shares: tuple[Cluster | None, int]) -> Forward | Answer:
@@ -250,11 +261,14 @@ def _session(settings: Settings) -> SessionPersistence | None:
 
 
 def _rate(settings: Settings) -> RateLimit | None:
-    """The limit by the second counts where both are given: it is the tighter one in practice."""
+    """The limit by the second counts where both are given: it is the tighter one in practice.
+
+    nginx admits one request and, without delay, as many more as its burst.
+    """
     if settings.limit_rps:
-        return RateLimit(settings.limit_rps, 1.0, settings.limit_rps * settings.limit_burst_multiplier)
+        return RateLimit(settings.limit_rps, 1.0, settings.limit_rps * settings.limit_burst_multiplier + 1)
     if settings.limit_rpm:
-        return RateLimit(settings.limit_rpm, 60.0, settings.limit_rpm * settings.limit_burst_multiplier)
+        return RateLimit(settings.limit_rpm, 60.0, settings.limit_rpm * settings.limit_burst_multiplier + 1)
     return None
 
 
@@ -268,8 +282,27 @@ def _clients(settings: Settings) -> ClientRanges | None:
     return found if found.allowed or found.denied else None
 
 
+def _open_cors(settings: Settings) -> Iterator[Header]:
+    """Yield the headers of every response where every origin is allowed.
+
+    The answer is `*`, for which browsers send no credentials: an echoed origin would hand every site what a user may
+    read.
+    """
+    if not settings.enable_cors or "*" not in settings.cors_allow_origin:
+        return
+    yield Header("Access-Control-Allow-Origin", "*")
+    if settings.cors_allow_credentials:
+        yield Header("Access-Control-Allow-Credentials", "true")
+    yield Header("Access-Control-Allow-Methods", ", ".join(settings.cors_allow_methods))
+    yield Header("Access-Control-Allow-Headers", ",".join(settings.cors_allow_headers))
+    if settings.cors_expose_headers:
+        yield Header("Access-Control-Expose-Headers", ",".join(settings.cors_expose_headers))
+    yield Header("Access-Control-Max-Age", str(settings.cors_max_age))
+
+
 def _cors(settings: Settings) -> Cors | None:
-    if not settings.enable_cors:
+    """Listed origins are compared by the proxy."""
+    if not settings.enable_cors or "*" in settings.cors_allow_origin:
         return None
     return Cors(
         origins=settings.cors_allow_origin,
@@ -278,4 +311,5 @@ def _cors(settings: Settings) -> Cors | None:
         expose=settings.cors_expose_headers,
         credentials=settings.cors_allow_credentials,
         max_age=settings.cors_max_age,
+        as_nginx=True,
     )

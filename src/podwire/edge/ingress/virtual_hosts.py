@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from podwire.edge.ingress import location_routes
+from podwire.edge.ingress.escaped_slashes import guards
 from podwire.edge.ingress.location_routes import PERMANENT_REDIRECT
 from podwire.edge.ingress.references import Missing, References
 from podwire.edge.ingress.servers import ANY_HOST, Server
@@ -45,6 +46,10 @@ def virtual_hosts(
 ) -> Hosts:
     """Return the hosts of a server; `others` is the server of any host, which further labels of a wildcard go to."""
     plain, encrypted = _Table(references), _Table(references)
+    further = others.locations if server.host.startswith("*.") and others is not None else ()
+    first = tuple(guards((*server.locations, *further)))
+    plain.routes += first
+    encrypted.routes += first
     plain.add(server, has_certificate=has_certificate, is_plain=True)
     encrypted.add(server, has_certificate=has_certificate, is_plain=False)
     if server.host.startswith("*.") and others is not None:

@@ -83,6 +83,7 @@ class Cors(msgspec.Struct, frozen=True):
         origins: `*`, `https://app.example.com` or `https://*.example.com`.
         methods, headers, expose: names, or `*` alone.
         max_age: seconds.
+        as_nginx: whether `*` is one label of a name, in any case, and preflights of other origins go to the backend.
 
     """
 
@@ -92,6 +93,7 @@ class Cors(msgspec.Struct, frozen=True):
     expose: tuple[str, ...] = ()
     credentials: bool = False
     max_age: int = 5
+    as_nginx: bool = False
 
 
 class ExternalAuth(msgspec.Struct, frozen=True):

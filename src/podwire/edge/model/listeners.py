@@ -76,6 +76,8 @@ class ProxyOptions(msgspec.Struct, frozen=True):
         forwards_client_certificate: whether backends get X-Forwarded-Client-Cert of a client that showed one.
         http3: whether ports with TLS are served over QUIC too, where no certificate of clients is verified.
         tracing: None: no spans.
+        as_nginx: whether requests are read, described to backends and answered as ingress-nginx does: backends get
+            X-Real-IP, X-Scheme, X-Forwarded-Port and others, escaped slashes stay, a broken backend is 502.
 
     """
 
@@ -87,6 +89,7 @@ class ProxyOptions(msgspec.Struct, frozen=True):
     forwards_client_certificate: bool = False
     http3: bool = False
     tracing: Tracing | None = None
+    as_nginx: bool = False
 
 
 class Listener(msgspec.Struct, frozen=True):

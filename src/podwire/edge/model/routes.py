@@ -83,8 +83,6 @@ class Route(msgspec.Struct, frozen=True):
     users: BasicAuth | None = None
     max_body: int | None = None
     """Bytes of a request's body where the listener limits it; None: the listener's; 0: no limit."""
-    describes_client: bool = False
-    """Whether the backend gets X-Real-IP, X-Scheme, X-Forwarded-For, -Host and -Scheme as of an nginx at the edge."""
 
 
 class VirtualHost(msgspec.Struct, frozen=True):

@@ -18,10 +18,11 @@ IGNORED = frozenset(
 )  # fmt: skip
 """Headers that are never alike, or say nothing of what a user sees."""
 MOST_SHOWN = 120
+_ABSENT = object()
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One thing in which the answers differ: `status`, `header NAME`, `body` or `answer`."""
+    """One thing in which the answers differ: `status`, `header NAME`, `body`, `body MEMBER` of JSON, or `answer`."""
 
     what: str
     old: str
@@ -58,8 +59,8 @@ def differences(old: Answer, new: Answer, ignored: frozenset[str]) -> Iterator[D
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             yield Difference(f"header {name}", before.get(name, "absent"), after.get(name, "absent"))
-    if old.status == new.status and _content(old) != _content(new):
-        yield Difference("body", *_first_difference(old.body, new.body))
+    if old.status == new.status:
+        yield from _bodies(old, new)
 
 
 def text(found: Iterable[Outcome]) -> str:
@@ -84,12 +85,28 @@ def _headers(answer: Answer, ignored: frozenset[str]) -> dict[str, str]:
     return {name: ", ".join(sorted(values)) for name, values in found.items()}
 
 
-def _content(answer: Answer) -> object:
-    """JSON is compared by its values."""
+def _bodies(old: Answer, new: Answer) -> Iterator[Difference]:
+    """JSON is compared value by value."""
     try:
-        return json.loads(answer.body)
+        before, after = json.loads(old.body), json.loads(new.body)
     except ValueError:
-        return answer.body
+        if old.body != new.body:
+            yield Difference("body", *_first_difference(old.body, new.body))
+    else:
+        yield from _values("body", before, after)
+
+
+def _values(place: str, old: object, new: object) -> Iterator[Difference]:
+    """Objects are compared member by member, whose names follow the place: `body headers x-real-ip`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(old.keys() | new.keys()):
+            yield from _values(f"{place} {name}", old.get(name, _ABSENT), new.get(name, _ABSENT))
+    elif old != new:
+        yield Difference(place, _shown(old), _shown(new))
+
+
+def _shown(value: object) -> str:
+    return "absent" if value is _ABSENT else _shortened(value if isinstance(value, str) else json.dumps(value))
 
 
 def _first_difference(old: bytes, new: bytes) -> tuple[str, str]:
@@ -103,5 +120,8 @@ def _first_difference(old: bytes, new: bytes) -> tuple[str, str]:
 def _line(lines: list[bytes], index: int) -> str:
     if index >= len(lines):
         return "ends"
-    shown = lines[index].decode("utf-8", "replace")
-    return shown if len(shown) <= MOST_SHOWN else f"{shown[: MOST_SHOWN - 3]}..."
+    return _shortened(lines[index].decode("utf-8", "replace"))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."

@@ -165,8 +165,11 @@ def _answers() -> Iterator[Annotation]:
         cors_max_age=integer(0, 2**31 - 1),
         cors_expose_headers=grammar.tokens,
     )
-    note = "only a preflight (OPTIONS with Origin and Access-Control-Request-Method) is answered without the backend"
-    yield _differs("cors", "cors-allow-origin", _origins, note)
+    note = (
+        "where origins are listed, only preflights (OPTIONS with Origin and Access-Control-Request-Method) are answered"
+    )
+    yield _differs("cors", "cors-allow-origin", _origins, f"{note} without the backend")
+    note = "where origins are listed, it is in answers to preflights only"
     yield _differs("cors", "cors-allow-methods", grammar.methods, note)
     yield _differs("cors", "cors-allow-headers", grammar.tokens, note)
 

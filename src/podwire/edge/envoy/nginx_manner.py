@@ -1,0 +1,83 @@
+"""How a listener of Ingresses treats requests other than one of a Gateway: as ingress-nginx does.
+
+Source: kubernetes/ingress-nginx v1.15.1 `nginx.tmpl`; nginx `ngx_http_parse.c` (a path is matched decoded, and sent on
+as it came) and `underscores_in_headers`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.config.accesslog.v3 import accesslog_pb2
+from envoy.config.core.v3 import base_pb2, protocol_pb2
+from envoy.config.rbac.v3 import rbac_pb2
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as filter_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from envoy.type.matcher.v3 import path_pb2, string_pb2
+from google.protobuf import wrappers_pb2
+
+from podwire.edge.envoy.message import packed
+
+ESCAPES_FILTER = "podwire.escaped_dots"
+BAD_GATEWAY = 502
+_BROKEN = ("UF", "UC", "UR", "UPE")
+"""Envoy's flags of a response: the connection to a backend was refused, cut or no HTTP."""
+_ESCAPED_SLASHES = ("%2f", "%5c")
+_MANAGER = http_connection_manager_pb2.HttpConnectionManager
+_SET = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+
+
+def apply(manager: Any) -> None:
+    """Change the settings of a listener's connections.
+
+    Escaped slashes stay as they are: package registries and others have them in names. A client's request ID is kept;
+    a header with an underscore is left out, not the request.
+    """
+    options = manager.common_http_protocol_options
+    options.headers_with_underscores_action = protocol_pb2.HttpProtocolOptions.DROP_HEADER
+    manager.preserve_external_request_id = True
+    manager.skip_xff_append = True
+    manager.path_with_escaped_slashes_action = _MANAGER.KEEP_UNCHANGED
+    broken = accesslog_pb2.AccessLogFilter(response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=_BROKEN))
+    status = wrappers_pb2.UInt32Value(value=BAD_GATEWAY)
+    manager.local_reply_config.mappers.append(
+        http_connection_manager_pb2.ResponseMapper(filter=broken, status_code=status)
+    )
+
+
+def escapes_filter() -> Any:
+    """Return the filter that refuses (403) a path with an escaped slash and `..`.
+
+    A backend that decodes it would be at another path than the one that was matched.
+    """
+    slash = rbac_pb2.Permission.Set(rules=[_path_has(one) for one in _ESCAPED_SLASHES])
+    both = rbac_pb2.Permission.Set(rules=[_path_has(".."), rbac_pb2.Permission(or_rules=slash)])
+    policy = rbac_pb2.Policy(
+        permissions=[rbac_pb2.Permission(and_rules=both)], principals=[rbac_pb2.Principal(any=True)]
+    )
+    rules = rbac_pb2.RBAC(action=rbac_pb2.RBAC.DENY, policies={"escaped": policy})
+    message = filter_pb2.RBAC(rules=rules)
+    return http_connection_manager_pb2.HttpFilter(name=ESCAPES_FILTER, typed_config=packed(message))
+
+
+def describe_client(table: Any, port: int) -> None:
+    """Have a route table describe the client to backends. What it sent itself is replaced, or kept as Original."""
+    values = {
+        "X-Real-IP": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "X-Forwarded-For": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "X-Forwarded-Host": "%REQ(:AUTHORITY)%",
+        "X-Forwarded-Port": str(port),
+        "X-Forwarded-Scheme": "%REQ(:SCHEME)%",
+        "X-Scheme": "%REQ(:SCHEME)%",
+        "X-Original-Forwarded-For": "%REQ(X-FORWARDED-FOR)%",
+        "X-Original-Forwarded-Host": "%REQ(X-FORWARDED-HOST)%",
+    }
+    for name, value in values.items():
+        header = base_pb2.HeaderValue(key=name, value=value)
+        table.request_headers_to_add.append(base_pb2.HeaderValueOption(header=header, append_action=_SET))
+    table.request_headers_to_remove.extend(("Proxy", "X-Original-Forwarded-For", "X-Original-Forwarded-Host"))
+
+
+def _path_has(text: str) -> Any:
+    found = string_pb2.StringMatcher(contains=text, ignore_case=True)
+    return rbac_pb2.Permission(url_path=path_pb2.PathMatcher(path=found))

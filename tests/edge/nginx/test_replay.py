@@ -1,0 +1,64 @@
+"""The same requests to Debian's nginx and to podwire's Envoy: what differs is listed beside each request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from tools.ingress_annotations import BESIDE
+
+from podwire.edge.ingress.annotations.table import TABLE, Support
+from podwire.insight.replay import differences, exchange
+from podwire.insight.replay.exchange import Answer
+from podwire.insight.replay.requests import ReplayRequest
+from tests.edge.nginx.process import program
+from tests.edge.nginx.sides import FROM_BACKEND, HERE, edges
+
+SECONDS = 30.0
+REQUESTS: dict[str, list[dict[str, Any]]] = yaml.safe_load((HERE / "requests.yaml").read_text())
+
+
+def request(entry: dict[str, Any]) -> ReplayRequest:
+    values = {name: value for name, value in entry.items() if name != "differs"}
+    body = values.get("body", "")
+    if body.startswith("@"):
+        values["body"] = "x" * int(body[1:])
+    return msgspec.convert(values, ReplayRequest)
+
+
+def found_differences(old: Answer, new: Answer) -> Iterator[str]:
+    """Yield what differs; pages of the proxies' own answers are not compared."""
+    own = not any(name == FROM_BACKEND for name, _ in (*old.headers, *new.headers))
+    for one in differences.differences(old, new, differences.IGNORED):
+        if not own or one.what not in {"body", "header content-type"}:
+            yield one.what
+
+
+@pytest.mark.skipif(not program(), reason="nginx is missing: sh tools/peers.sh nginx")
+async def test_envoy_answers_as_nginx_does(tmp_path: Path) -> None:
+    wrong = []
+    async with edges(tmp_path) as (nginx, envoy):
+        for entries, old_url, new_url in zip(REQUESTS.values(), nginx.urls, envoy.urls, strict=True):
+            requests = tuple(map(request, entries))
+            answers = await exchange.exchange(old_url, new_url, requests, SECONDS)
+            for entry, one, (old, new) in zip(entries, requests, answers, strict=True):
+                expected = {what for group in entry.get("differs", {}).values() for what in group}
+                if old.fault or new.fault or set(found_differences(old, new)) != expected:
+                    shown = [
+                        f"{line.what}: {line.old} -> {line.new}"
+                        for line in differences.differences(old, new, differences.IGNORED)
+                    ]
+                    wrong.append(f"{one} {dict(one.headers)}\n  " + "\n  ".join((*shown, old.fault, new.fault)))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_each_difference_is_documented() -> None:
+    documented = {subject for subject, _ in BESIDE}
+    documented |= {one.name for one in TABLE.values() if one.support is not Support.EXACT}
+    named = {subject for entries in REQUESTS.values() for one in entries for subject in one.get("differs", {})}
+    assert named, "some requests differ"
+    assert named <= documented
