@@ -114,17 +114,18 @@ def test_pods_without_an_address_are_between_what_is_certain_and_what_is_possibl
 
 @settings(max_examples=60, deadline=None)
 @given(POD_LABELS, two_labels, specs)
-def test_areas_are_all_connections_without_an_overlap(
+def test_columns_are_all_connections_without_an_overlap(
     found_labels: list[dict[str, str]], teams: list[dict[str, str]], policies: list[tuple[str, Any]]
 ) -> None:
     found = pods(found_labels, [f"10.0.0.{n}" for n in range(5)])
     answer = answer_of([group(item) for item in found], teams, policies)
     family = answer.families[4]
     pairs: dict[tuple[int, int], int] = {}
-    for area in family.matrix.areas():
-        for pair in itertools.product(numbers(area.sources), numbers(area.destinations)):
-            assert pair not in pairs
-            pairs[pair] = area.ports
+    for column, destinations in family.matrix.columns().items():
+        for ports, sources in column:
+            for pair in itertools.product(numbers(sources), numbers(destinations)):
+                assert pair not in pairs
+                pairs[pair] = ports
     everyone = numbers(family.axis.everyone)
     for pair in itertools.product(everyone, everyone):
         assert pairs.get(pair, 0) == family.matrix.between(*pair)

@@ -6,9 +6,7 @@ reaches itself and a node its own pods, whatever policies say, is left to who re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from podwire.insight.reach.pod_classes import PodClass
 from podwire.insight.reach.profiles import Profile, profiles
@@ -16,13 +14,8 @@ from podwire.insight.reach.rule_sets import Axis, RuleSets
 from podwire.insight.reach.selector_sets import numbers
 from podwire.policy.model import Direction, Policy
 
-
-class Area(msgspec.Struct, frozen=True):
-    """Every one of the sources reaches every one of the destinations on exactly these ports."""
-
-    sources: int
-    destinations: int
-    ports: int
+Column = frozenset[tuple[int, int]]
+"""Who reaches a destination: sets of ports, each with the sources that reach exactly these; a source is in one only."""
 
 
 class Matrix:
@@ -52,12 +45,15 @@ class Matrix:
         sent = _of_peer(self._egress_of.get(source), destination)
         return sent & _of_peer(self._ingress_of.get(destination), source) if sent else 0
 
-    def areas(self) -> Iterator[Area]:
-        """Yield all that is allowed. Areas do not overlap; those of the same destinations follow each other."""
+    def columns(self) -> dict[Column, int]:
+        """Return for each column the destinations that have it. Destinations that nobody reaches are left out."""
+        result: dict[Column, int] = {}
         for profile in self.ingress:
             for destinations, sources in self._sources(profile):
-                for ports, some in sources.items():
-                    yield Area(some, destinations, ports)
+                if sources:
+                    column = frozenset(sources.items())
+                    result[column] = result.get(column, 0) | destinations
+        return result
 
     def _sources(self, profile: Profile) -> list[tuple[int, dict[int, int]]]:
         """Return the subjects of an ingress profile, grouped by who reaches them on which ports."""

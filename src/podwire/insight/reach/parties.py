@@ -1,0 +1,164 @@
+"""Who is on the axes of the answer, by the names that users know: workloads, and ranges of addresses outside. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from podwire.insight.reach.address_sets import LAST_ADDRESS, networks_of
+from podwire.insight.reach.pod_classes import PodGroup
+from podwire.insight.reach.reachability import Question, reachability
+from podwire.insight.reach.rows import first_outside
+from podwire.insight.reach.selector_sets import numbers
+from podwire.insight.snapshot.policy_view import pod_of
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.workload import Owner, Workload
+from podwire.insight.snapshot.written import NAME_LABEL
+from podwire.kube.addresses import parsed
+from podwire.kube.meta import NamespacedName
+from podwire.policy.intervals import Interval, union
+from podwire.policy.model import Block, IPAddress, IPNetwork, named_ports, policy
+
+DNS_LABEL = ("k8s-app", "kube-dns")
+CLUSTER_DNS = NamespacedName("kube-system", "kube-dns")
+"""The DNS server, which every cluster has and few files."""
+
+
+class Party(msgspec.Struct, frozen=True):
+    """A workload. `is_assumed`: no file has it, as the cluster has it itself."""
+
+    kind: str
+    key: NamespacedName
+    pods: int
+    place: str = ""
+    host_network: bool = False
+    is_assumed: bool = False
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
+class Members(msgspec.Struct, frozen=True):
+    """A set of the answer: how many pods of which parties, and which addresses outside, by family."""
+
+    pods: Mapping[int, int]
+    outside: Mapping[int, tuple[Interval, ...]]
+
+
+class Parties:
+    """The parties by number, and what the sets of the answer mean."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._found: dict[Owner, list[Workload]] = {}
+        for one in snapshot.workloads:
+            if one.replicas:
+                self._found.setdefault(one.owner, []).append(one)
+        self.all: list[Party] = [_party(owner, found, snapshot) for owner, found in self._found.items()]
+        groups, self._party_of = [], []
+        for number, found in enumerate(self._found.values()):
+            for one in found:
+                groups.append(_group(one))
+                self._party_of.append(number)
+        if snapshot.is_planned and not any(_is_dns(one) for one in groups):
+            self._party_of.append(len(self.all))
+            self.all.append(Party("Deployment", CLUSTER_DNS, 2, is_assumed=True))
+            groups.append(PodGroup(CLUSTER_DNS.namespace, dict([DNS_LABEL]), pods=2))
+        self.answer = reachability(_question(snapshot, groups))
+        self._families = tuple(self.answer.families)
+
+    def members(self, mask: int) -> Members:
+        """Return who is in a set of the answer."""
+        pods: dict[int, int] = {}
+        outside: dict[int, list[Interval]] = {}
+        count = len(self.answer.classes.found)
+        for number in numbers(mask & (1 << count) - 1):
+            for group, some in self.answer.classes.members[number].items():
+                party = self._party_of[group]
+                pods[party] = pods.get(party, 0) + some
+        for family, found in self.answer.families.items():
+            first = first_outside(self.answer, family)
+            for part in numbers(mask >> first & (1 << len(found.outside)) - 1):
+                outside.setdefault(family, []).extend(found.outside[part])
+        return Members(pods, {family: union(intervals) for family, intervals in outside.items()})
+
+    def classes(self, party: int) -> int:
+        """Return the classes of a party as a set."""
+        groups = {number for number, owner in enumerate(self._party_of) if owner == party}
+        members = enumerate(self.answer.classes.members)
+        return sum(1 << number for number, found in members if not groups.isdisjoint(found))
+
+    def whole_outside(self) -> Mapping[int, tuple[Interval, ...]]:
+        """Return all addresses outside, by family."""
+        families = self.answer.families.items()
+        return {number: union(one for part in family.outside for one in part) for number, family in families}
+
+
+def _party(owner: Owner, found: list[Workload], snapshot: Snapshot) -> Party:
+    place = snapshot.place(owner.kind, owner.key)
+    pods = sum(one.replicas for one in found)
+    return Party(owner.kind, owner.key, pods, place, all(one.spec.host_network for one in found))
+
+
+def _group(one: Workload) -> PodGroup:
+    addresses = (tuple(_parsed(pod.addresses)) for pod in one.pods if not pod.is_finished)
+    known = tuple(found for found in addresses if found)
+    ports = named_ports(pod_of(one))
+    return PodGroup(one.namespace, one.labels, ports, one.spec.host_network, max(one.replicas, len(known)), known)
+
+
+def _parsed(texts: Iterable[str]) -> Iterable[IPAddress]:
+    return (address for text in texts if (address := parsed(text)) is not None)
+
+
+def _is_dns(group: PodGroup) -> bool:
+    return group.namespace == CLUSTER_DNS.namespace and group.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]
+
+
+def _question(snapshot: Snapshot, groups: list[PodGroup]) -> Question:
+    policies = tuple(map(policy, snapshot.policies))
+    blocks = [p for one in policies for rule in one.all_rules for p in rule.peers or () if isinstance(p, Block)]
+    families = {one.network.version for one in blocks}
+    families |= {address.version for group in groups for found in group.addresses for address in found}
+    ranges: tuple[IPNetwork, ...] = snapshot.pod_ranges.networks
+    if snapshot.pod_ranges.is_assumed:  # whether there is IPv6 is not known: only where something names it
+        ranges = tuple(one for one in ranges if one.version == 4 or 6 in families)
+    families |= {one.version for one in ranges}
+    used = {one.namespace: {NAME_LABEL: one.namespace} for one in groups}
+    return Question(groups, {**used, **snapshot.namespaces}, policies, tuple(sorted(families)), ranges)
+
+
+def outside_text(intervals: tuple[Interval, ...], family: int) -> str:
+    """Return addresses as networks, as one network without others where that is shorter."""
+    networks = list(map(str, networks_of(intervals, family)))
+    if len(networks) <= 3:
+        return ", ".join(networks)
+    first, last = intervals[0][0], intervals[-1][1]
+    whole = _smallest(first, last, family)
+    start, end = int(whole.network_address), int(whole.broadcast_address)
+    holes = list(map(str, networks_of(_gaps(intervals, start, end), family)))
+    if len(holes) < len(networks):
+        return f"{whole} except {_listed(holes)}"
+    return _listed(networks)
+
+
+def _listed(texts: list[str]) -> str:
+    return ", ".join(texts[:6]) + (f" and {len(texts) - 6} more" if len(texts) > 6 else "")
+
+
+def _smallest(first: int, last: int, family: int) -> IPNetwork:
+    width = LAST_ADDRESS[family].bit_length()
+    network = ipaddress.IPv4Network if family == 4 else ipaddress.IPv6Network
+    return network(
+        (first >> (first ^ last).bit_length() << (first ^ last).bit_length(), width - (first ^ last).bit_length())
+    )
+
+
+def _gaps(intervals: tuple[Interval, ...], start: int, end: int) -> list[Interval]:
+    found = []
+    for first, last in intervals:
+        if first > start:
+            found.append((start, first - 1))
+        start = last + 1
+    return [*found, (start, end)] if start <= end else found

@@ -1,0 +1,124 @@
+"""The answer for users and programs: who reaches whom, who is exposed, what is not known. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from podwire.insight.reach.naming import Names, ports_text
+from podwire.insight.reach.parties import Members, Parties
+from podwire.insight.reach.rows import Source, rows
+from podwire.insight.snapshot.snapshot import Snapshot
+
+
+class WorkloadLine(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One workload. `is_assumed`: the cluster has it, the files do not."""
+
+    name: str
+    kind: str
+    pods: int
+    place: str = ""
+    host_network: bool = False
+    is_assumed: bool = False
+
+
+class PortsLine(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Ports of one protocol: pairs of first and last. None: the protocol has no ports."""
+
+    protocol: str
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+class Connection(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Each of the sources reaches each of the destinations on these ports.
+
+    Attributes:
+        from_, to: names of workloads, and addresses outside.
+        sources, destinations: the same as a person reads them.
+        ports, port_list: the ports as a person reads them, and for programs.
+        family: `IPv4` or `IPv6` where it is so in this one only.
+        is_certain: False where it depends on addresses that pods do not have yet.
+
+    """
+
+    from_: tuple[str, ...] = msgspec.field(name="from")
+    to: tuple[str, ...]
+    sources: str
+    destinations: str
+    ports: str
+    port_list: tuple[PortsLine, ...]
+    family: str = ""
+    is_certain: bool = True
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    """The whole answer."""
+
+    workloads: tuple[WorkloadLine, ...]
+    connections: tuple[Connection, ...]
+    unreached: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def report(snapshot: Snapshot) -> Report:
+    """Return the report of these objects."""
+    parties = Parties(snapshot)
+    found = sorted(_connections(parties), key=_order)
+    reached = {name for one in found for name in one.to}
+    workloads = tuple(
+        WorkloadLine(str(one), one.kind, one.pods, one.place, one.host_network, one.is_assumed) for one in parties.all
+    )
+    unreached = tuple(sorted(one.name for one in workloads if one.name not in reached))
+    return Report(workloads, tuple(found), unreached, tuple(_notes(snapshot)))
+
+
+def _order(one: Connection) -> tuple[bool, str, bool, str, str]:
+    return one.to[0].startswith("outside"), one.destinations, not one.is_certain, one.ports, one.sources
+
+
+def _connections(parties: Parties) -> Iterator[Connection]:
+    names = Names(parties)
+    for row in rows(parties.answer):
+        to = parties.members(row.destinations)
+        for source in row.sources:
+            by = parties.members(source.sources)
+            if not _is_itself(parties, by, to):
+                yield _connection(parties, names, source, by, to)
+
+
+def _is_itself(parties: Parties, by: Members, to: Members) -> bool:
+    """Whether it is only one pod and itself."""
+    if by.outside or to.outside or len(by.pods) != 1 or by.pods.keys() != to.pods.keys():
+        return False
+    return all(parties.all[number].pods == 1 for number in by.pods)
+
+
+def _connection(parties: Parties, names: Names, source: Source, by: Members, to: Members) -> Connection:
+    ports = parties.answer.rule_sets.ports
+    lines = (
+        PortsLine(protocol, tuple((first or 1, last) for first, last in found))
+        for protocol, found in ports.ranges(source.ports)
+    )
+    return Connection(
+        _listed(names, by),
+        _listed(names, to),
+        names.text(by),
+        names.text(to),
+        ports_text(ports, source.ports),
+        tuple(lines),
+        f"IPv{source.family}" if source.family else "",
+        source.is_certain,
+    )
+
+
+def _listed(names: Names, members: Members) -> tuple[str, ...]:
+    return (*sorted(names.name(*one) for one in members.pods.items()), *names.outside(members))
+
+
+def _notes(snapshot: Snapshot) -> Iterator[str]:
+    yield from (note.text for note in snapshot.notes)
+    for one in snapshot.unknown:
+        yield f"not read: {one.count} of {one.kind} ({one.place})"
+    for kind in snapshot.unreadable:
+        yield f"this account may not list {kind}: the answer is without them"

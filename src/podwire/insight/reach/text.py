@@ -1,0 +1,102 @@
+"""The answer as a table, as lines for spreadsheets, and as a graph for Graphviz. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from podwire.insight.reach.report import Connection, Report, WorkloadLine
+from podwire.lab.base.text_columns import table
+
+MOST_EDGES = 5_000
+"""Of a graph; more would be no picture."""
+
+
+def text(report: Report) -> str:
+    """Return the answer as a table: destinations, ports, sources."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    lines = [("TO", "PORTS", "FROM")]
+    before = ""
+    for one in report.connections:
+        lines.append((one.destinations if one.destinations != before else "", _ports(one), one.sources))
+        before = one.destinations
+    yield from table(lines)
+    if report.unreached:
+        yield ""
+        yield f"Nothing reaches {', '.join(report.unreached)}."
+    if not all(one.is_certain for one in report.connections):
+        yield ""
+        yield "? depends on the addresses that pods will have: a block of a policy holds some of the pod range."
+    if report.notes:
+        yield ""
+        yield from report.notes
+
+
+def _ports(one: Connection) -> str:
+    return " ".join(filter(None, (one.ports, one.family and f"({one.family})", "" if one.is_certain else "?")))
+
+
+def to_json(report: Report) -> str:
+    """Return the answer for programs."""
+    return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+
+
+def to_csv(report: Report) -> Iterator[str]:
+    """Yield a line for each source, destination and protocol. What a spreadsheet would compute is quoted."""
+    yield _csv_line(("from", "to", "protocol", "ports", "family", "certain"))
+    for one in report.connections:
+        certain = "yes" if one.is_certain else "no"
+        for source, destination in itertools.product(one.from_, one.to):
+            for ports in one.port_list:
+                spans = " ".join(str(first) if first == last else f"{first}-{last}" for first, last in ports.ranges)
+                yield _csv_line((source, destination, ports.protocol, spans, one.family, certain))
+
+
+def _csv_line(values: Iterable[str]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerow(
+        f"'{one}" if one[:1] in "=+-@\t\r" and one else one for one in values
+    )
+    return written.getvalue()
+
+
+def to_dot(report: Report) -> str:
+    """Return a graph: a box for each namespace, an edge for each pair. Raises TooManyEdgesError."""
+    pairs = sum(len(one.from_) * len(one.to) for one in report.connections)
+    if pairs > MOST_EDGES:
+        raise TooManyEdgesError(f"-o dot: {pairs:,} edges; {MOST_EDGES:,} is the most: use html, csv or json")
+    return "\n".join(_dot_lines(report)) + "\n"
+
+
+class TooManyEdgesError(Exception):
+    """A graph that nobody could read."""
+
+
+def _dot_lines(report: Report) -> Iterator[str]:
+    yield "digraph reach {"
+    yield "  rankdir=LR; node [shape=box, style=rounded];"
+    for number, (namespace, found) in enumerate(
+        itertools.groupby(sorted(report.workloads, key=_namespace), key=_namespace)
+    ):
+        yield f"  subgraph cluster_{number} {{ label={json.dumps(namespace)};"
+        for workload in found:
+            yield f"    {json.dumps(workload.name)} [label={json.dumps(workload.name.partition('/')[2])}];"
+        yield "  }"
+    for one in report.connections:
+        style = "" if one.is_certain else ", style=dashed"
+        for source, destination in itertools.product(one.from_, one.to):
+            if source != destination:
+                yield f"  {json.dumps(source)} -> {json.dumps(destination)} [label={json.dumps(_ports(one))}{style}];"
+    yield "}"
+
+
+def _namespace(one: WorkloadLine) -> str:
+    return one.name.partition("/")[0]
