@@ -20,6 +20,7 @@ VERBS = {
     "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain a Service on each node, or what becomes of a request, and what is wrong.",
     "reach": "Show who can reach whom, on which ports.",
+    "verify": "Prove with real packets who reaches whom, as a file expects it.",
     "trace": "Send a request, and show what each hop did with it.",
     "migrate": "Show what Ingresses become here, line by line, or convert them to Gateway API.",
     "replay": "Send the same requests to two servers, and show what their answers differ in.",

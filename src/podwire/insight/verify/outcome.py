@@ -25,8 +25,8 @@ class Outcome(enum.Enum):
 
 WORDS = {
     Outcome.OPEN: "answered",
-    Outcome.CLOSED: "refused by the destination: nothing listens on that port",
-    Outcome.ARRIVED: "arrived, and no program answered",
+    Outcome.CLOSED: "arrived, nothing listens there",
+    Outcome.ARRIVED: "arrived, no program answered",
     Outcome.SILENT: "no answer",
     Outcome.UNREACHABLE: "no route to the address",
     Outcome.ERROR: "could not be sent",

@@ -33,7 +33,7 @@ class UpOptions:
     """The options of `podwire up`. Times are seconds.
 
     `lifeline` is the read end of a pipe: the world ends when its other end is closed. `zones` and `lb_pool` are lists
-    with commas. `gateway_api` is a release channel, or none.
+    with commas. `gateway_api` is a release channel, or none. A private world is in no kubeconfig but its own.
     """
 
     name: str
@@ -49,6 +49,7 @@ class UpOptions:
     publish: tuple[str, ...] = ()
     bgp: bool = False
     gateway_api: str = "standard"
+    is_private: bool = False
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
@@ -89,7 +90,8 @@ def start(options: UpOptions, report: Progress) -> worlds.World:
         os.close(theirs)
         os.close(writer)
         try:
-            _finish(world, topology, lambda: _wait(reader, options.timeout, report, world), undo)
+            shared = None if options.is_private else undo
+            _finish(world, topology, lambda: _wait(reader, options.timeout, report, world), shared)
             if ours is not None:
                 os.write(ours, KEEP)
         finally:
@@ -198,17 +200,21 @@ def _launch(
     return world
 
 
-def _finish(world: worlds.World, topology: Topology, ready: Callable[[], None], undo: ExitStack) -> None:
-    """Make keys and kubeconfig while the world starts, and wait by `ready` until it is usable."""
+def _finish(world: worlds.World, topology: Topology, ready: Callable[[], None], undo: ExitStack | None) -> None:
+    """Make keys and kubeconfig while the world starts, and wait by `ready` until it is usable.
+
+    With `undo` it is added to the user's kubeconfig too.
+    """
     # Imported here, while the zygote imports its own: the first process was forked without them.
     from podwire.lab.host import credentials, kubeconfig
 
     access = credentials.create(world, topology)
     ready()
     kubeconfig.add(world.kubeconfig, access)
-    undo.enter_context(suppress(kubeconfig.KubeconfigError))
-    undo.callback(kubeconfig.remove, kubeconfig.user_file(), world.context)
-    kubeconfig.add(kubeconfig.user_file(), access)
+    if undo is not None:
+        undo.enter_context(suppress(kubeconfig.KubeconfigError))
+        undo.callback(kubeconfig.remove, kubeconfig.user_file(), world.context)
+        kubeconfig.add(kubeconfig.user_file(), access)
     (world.folder / "starting").unlink()
 
 

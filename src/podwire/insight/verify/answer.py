@@ -1,0 +1,88 @@
+"""What `podwire verify` does: read a file, prove it in a world, explain what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from podwire.insight import target
+from podwire.insight.snapshot import names
+from podwire.insight.snapshot.ends import EndError
+from podwire.insight.snapshot.planned import snapshot_of
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.sources import reading
+from podwire.insight.sources.manifests import ManifestError
+from podwire.insight.target import Choice
+from podwire.insight.verify import ephemeral_world, expectation_file, proof, stand_ins
+from podwire.insight.verify.ephemeral_world import TrialError
+from podwire.insight.verify.expectation_file import ExpectationError
+from podwire.insight.verify.expectations import Expectation, Expectations
+from podwire.insight.verify.judgement import Line
+from podwire.insight.verify.plan import PlanError
+from podwire.insight.verify.report import Report
+
+BAD_INPUT = (ExpectationError, ManifestError, PlanError, TrialError)
+"""What is wrong with what the user wrote: one message, exit status 2."""
+
+OWN_NAMESPACE = "kube-system/"
+"""What a world has without manifests: its DNS servers."""
+Progress = Callable[[str], None]
+Explain = Callable[[Expectation], str]
+
+
+def in_ephemeral_world(file: str, report: Progress) -> Report:
+    """Prove a file in a world that is made from its manifests and ended. Raises one of BAD_INPUT and LaunchError."""
+    began = time.monotonic()
+    wanted = expectation_file.read(file)
+    written = reading.read(wanted.files)
+    snapshot = snapshot_of(written)
+    check_names(wanted, snapshot)
+    report(f"starting a world of {wanted.nodes} nodes")
+    with ephemeral_world.started(wanted.nodes, report) as world:
+        ephemeral_world.fill(world, stand_ins.stages(written, wanted.nodes), report)
+        _, lines = proof.prove(world, wanted.entries, report)
+    shown = f"an ephemeral world of {wanted.nodes} nodes"
+    omitted = stand_ins.left_out(written)
+    warnings = (f"not in the world: {', '.join(omitted)}",) if omitted else ()
+    return Report(file, shown, explained(lines, snapshot), time.monotonic() - began, warnings)
+
+
+def live(file: str, choice: Choice, report: Progress) -> Report:
+    """Prove a file in a world as it is. Raises one of BAD_INPUT, UnreachableError and WorldError."""
+    began = time.monotonic()
+    wanted = expectation_file.read(file)
+    world = target.choose(choice).world
+    if world is None:
+        raise PlanError("--live: not a world")
+    snapshot, lines = proof.prove(world, wanted.entries, report)
+    return Report(file, f"world {world.name}", explained(lines, snapshot), time.monotonic() - began)
+
+
+def check_names(wanted: Expectations, snapshot: Snapshot) -> None:
+    """Raise PlanError where a name means nothing in the manifests: before a world is started for them."""
+    wrong = dict.fromkeys(_unknown(wanted, snapshot))
+    if wrong:
+        raise PlanError("\n".join(wrong))
+
+
+def explained(lines: Sequence[Line], snapshot: Snapshot) -> tuple[Line, ...]:
+    """Return the lines, the wrong ones with the answer of `podwire explain`."""
+    from podwire.insight.verify.explanation import explanation
+
+    return tuple(
+        one if one.is_right else msgspec.structs.replace(one, explanation=explanation(one.expectation, snapshot))
+        for one in lines
+    )
+
+
+def _unknown(wanted: Expectations, snapshot: Snapshot) -> Iterator[str]:
+    nodes = {f"node-{number}" for number in range(1, wanted.nodes + 1)}
+    for one in wanted.entries:
+        for text, is_client in ((one.source, True), (one.destination, False)):
+            try:
+                if text not in nodes and not text.startswith(OWN_NAMESPACE):
+                    names.resolve(text, snapshot, is_client=is_client)
+            except EndError as error:
+                yield f"{one.place}: {error}"

@@ -1,0 +1,91 @@
+"""Prove expectations in a running world: read its objects, send packets from its pods, judge what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from podwire.insight.snapshot import live
+from podwire.insight.snapshot.ends import EndKind
+from podwire.insight.snapshot.names import resolve
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.target import Target
+from podwire.insight.verify import packets
+from podwire.insight.verify.borrowed_addresses import borne
+from podwire.insight.verify.expectations import Expectation
+from podwire.insight.verify.judgement import Line, judge
+from podwire.insight.verify.outcome import Attempt, Outcome, Seen
+from podwire.insight.verify.places import OUTSIDE, places
+from podwire.insight.verify.plan import Plan, controls, plans
+from podwire.kube.client import Client
+from podwire.kube.core import Pod
+from podwire.kube.kinds import PODS
+from podwire.lab.host import credentials, nsenter
+from podwire.lab.host.worlds import World
+from podwire.lab.network.topology import Topology
+
+Progress = Callable[[str], None]
+ROUNDS = 2
+"""Rows of a new pod may reach another node a moment after it is ready: what is missing then is tried once more."""
+
+
+def prove(world: World, expectations: Sequence[Expectation], report: Progress) -> tuple[Snapshot, tuple[Line, ...]]:
+    """Return the world's objects, and a line for each expectation in their order.
+
+    Raises PlanError, UnreachableError and WorldError.
+    """
+    snapshot, pods = Target(credentials.of_host(world), world).read(_read)
+    planned = plans(expectations, snapshot, places(snapshot, pods, world.nodes))
+    count = sum(len(one.connections) for one in planned)
+    report(f"trying {count} connections with real packets")
+    seen, alive = _tried(world, planned, _borrowed(expectations, snapshot))
+    return snapshot, tuple(judge(one, found, alive) for one, found in zip(planned, seen, strict=True))
+
+
+async def _read(client: Client) -> tuple[Snapshot, tuple[Pod, ...]]:
+    return await live.read(client), tuple((await client.list(PODS)).items)
+
+
+def _borrowed(expectations: Sequence[Expectation], snapshot: Snapshot) -> tuple[str, ...]:
+    """The addresses of no pod, node or Service that are connected to."""
+    texts = dict.fromkeys(one.destination for one in expectations)
+    ends = (resolve(text, snapshot, is_client=False) for text in texts)
+    return tuple(str(one.address) for one in ends if one.kind is EndKind.ADDRESS)
+
+
+def _tried(world: World, planned: Sequence[Plan], borrowed: Sequence[str]) -> tuple[list[list[Seen]], dict[str, bool]]:
+    """Return what was seen of each plan's connections, and which pods answered their own node."""
+    checks = controls(planned)
+    attempts = [connection.attempt for plan in planned for connection in plan.connections]
+    found = _sent(world, [*attempts, *checks.values()], borrowed)
+    seen = iter(found[: len(attempts)])
+    alive = {address: one.outcome.is_passed for address, one in zip(checks, found[len(attempts) :], strict=True)}
+    return [[next(seen) for _ in plan.connections] for plan in planned], alive
+
+
+def _sent(world: World, attempts: Sequence[Attempt], borrowed: Sequence[str]) -> list[Seen]:
+    topology = Topology(nodes=world.nodes)
+
+    def work() -> str:
+        with borne(borrowed, topology):
+            return msgspec.json.encode(_rounds(attempts)).decode()
+
+    return msgspec.json.decode(nsenter.computed(world, OUTSIDE, work), type=list[Seen])
+
+
+def _rounds(attempts: Sequence[Attempt]) -> list[Seen]:
+    seen = packets.run(attempts)
+    for _ in range(ROUNDS - 1):
+        missing = list(_missing(attempts, seen))
+        if not missing:
+            break
+        for number, again in zip(missing, packets.run([attempts[one] for one in missing]), strict=True):
+            seen[number] = again
+    return seen
+
+
+def _missing(attempts: Sequence[Attempt], seen: Sequence[Seen]) -> Iterator[int]:
+    for number, (attempt, one) in enumerate(zip(attempts, seen, strict=True)):
+        if attempt.is_hoped and one.outcome is Outcome.SILENT:
+            yield number
