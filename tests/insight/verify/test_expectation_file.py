@@ -63,6 +63,13 @@ def test_what_is_wrong_is_one_message_with_its_line(text: str, message: str) -> 
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_may_be_an_empty_list_for_kubectl() -> None:
+    listed = "apiVersion: v1\nkind: List\nitems: []\n" + TEXT
+    assert len(expectation_file.parse(listed, "x.yaml").entries) == 5
+    with pytest.raises(ExpectationError, match=r"x\.yaml:1: "):
+        expectation_file.parse(listed.replace("[]", "[{}]", 1), "x.yaml")
+
+
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(ExpectationError, match=r"no-such\.yaml: No such file"):
         expectation_file.read("no-such.yaml")

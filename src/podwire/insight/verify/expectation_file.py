@@ -91,7 +91,7 @@ def _fault(name: str, node: yaml.Node | None, problem: str) -> str:
     what, _, path = problem.partition(" - at `")
     match = _INDEX.match(path)
     if match is None:
-        return f"{name}:1: {what} (fields are: {', '.join(Document.__struct_fields__)})"
+        return f"{name}:1: {what} (fields are: expectations, files, nodes)"
     item = _items(node)[int(match[1])]
     field = match[2] or ""
     fields = ", ".join(Entry.__struct_encode_fields__)

@@ -14,6 +14,8 @@ PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortName = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
+KUBECTL_LINES = ("apiVersion: v1", "kind: List", "items: []")
+"""What makes a file of expectations an empty list for kubectl."""
 SCHEMA_FILE = "podwire-expectations.schema.json"
 EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 
@@ -73,6 +75,16 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: Annotated[
         int, msgspec.Meta(ge=1, le=20, description="How many nodes the ephemeral world has; 2 where it is left out.")
     ] = 2
+    apiVersion: Annotated[  # noqa: N815 - a field of Kubernetes
+        Literal["v1"], msgspec.Meta(description="For kubectl, with `kind` and `items`: an empty list.")
+    ] = "v1"
+    kind: Annotated[
+        Literal["List"],
+        msgspec.Meta(
+            description="With it the file may lie beside manifests: 'kubectl apply -f FOLDER' finds no object."
+        ),
+    ] = "List"
+    items: Annotated[list[None], msgspec.Meta(max_length=0, description="Always empty.")] = []
 
 
 class Expectation(msgspec.Struct, frozen=True):

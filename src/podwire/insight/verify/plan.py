@@ -127,11 +127,12 @@ def _connections(
     pairs = [(source, two) for source in sources for two in found if source.address(_version(two.address))]
     others = [(source, two) for source, two in pairs if two.address not in source.addresses]
     for source, two in others or pairs:
-        attempt = Attempt(
-            source.network, two.address, two.port, two.protocol,
-            tuple({place.network for place in two.places}), one.is_allowed,
-        )  # fmt: skip
-        yield Connection(source, two, attempt, _modelled(source, two, places))
+        modelled = _modelled(source, two, places)
+        arrivals = tuple({place.network for place in two.places})
+        hoped = one.is_allowed and modelled is not False
+        yield Connection(
+            source, two, Attempt(source.network, two.address, two.port, two.protocol, arrivals, hoped), modelled
+        )
 
 
 def _modelled(source: Place, destination: Destination, places: Places) -> bool | None:
