@@ -21,6 +21,7 @@ VERBS = {
     "explain": "Explain a Service on each node, or what becomes of a request, and what is wrong.",
     "reach": "Show who can reach whom, on which ports.",
     "verify": "Prove with real packets who reaches whom, as a file expects it.",
+    "lint": "Find policies and Services that do not mean what they seem to.",
     "trace": "Send a request, and show what each hop did with it.",
     "migrate": "Show what Ingresses become here, line by line, or convert them to Gateway API.",
     "replay": "Send the same requests to two servers, and show what their answers differ in.",

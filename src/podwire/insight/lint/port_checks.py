@@ -1,0 +1,135 @@
+"""Checks of the ports of rules, and of names that cannot be resolved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.insight.lint.finding import Finding, Severity
+from podwire.insight.lint.scene import Scene, WrittenRule, port_of
+from podwire.insight.reach.parties import CLUSTER_DNS, DNS_LABEL
+from podwire.insight.reach.pod_classes import PodGroup
+from podwire.insight.reach.selector_sets import bits
+from podwire.insight.snapshot.endpoints import target
+from podwire.insight.snapshot.workload import Workload
+from podwire.kube.services import Service
+from podwire.policy.model import Direction, PortName, Ports
+
+DNS_RULE = """add to its egress: {to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, \
+podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]}"""
+
+
+def receivers(scene: Scene, one: WrittenRule) -> list[Workload]:
+    """Return the workloads whose ports the rule is about: its subjects, or its peers of egress."""
+    if one.direction is Direction.INGRESS:
+        mask = scene.subjects(one.meaning)
+    else:
+        mask = scene.sets.peers(scene.axis, one.rule, one.policy.metadata.namespace) & scene.pods
+    keys = {scene.parties.all[number].key for number in scene.parties.members(mask).pods}
+    return [workload for workload in scene.snapshot.workloads if workload.owner.key in keys]
+
+
+def service_ports(scene: Scene) -> Iterator[Finding]:
+    """Numbers of Services' ports where the pods' ports count."""
+    for one in scene.rules:
+        written = [(number, port) for number, port in enumerate(map(port_of, one.ports)) if isinstance(port, Ports)]
+        single = [(number, port) for number, port in written if port.first == port.last]
+        pods = receivers(scene, one) if single else []
+        for number, port in single:
+            if not pods or any(_listens(pod, port) for pod in pods):
+                continue
+            found = _translated(scene, pods, port)
+            if found is None:
+                continue
+            service, wanted = found
+            yield scene.finding(
+                "service-port", Severity.ERROR, one.policy, (*one.path, "ports", number, "port"),
+                message=f"{port.first}/{port.protocol} is the port of Service {service.key}; its pods listen on "
+                f"{wanted}, and that is the port which policies see",
+                remedy=f"write port: {wanted}",
+            )  # fmt: skip
+
+
+def _listens(pod: Workload, port: Ports) -> bool:
+    return any(one.container_port == port.first and one.protocol == port.protocol for one in pod.ports)
+
+
+def _translated(scene: Scene, pods: list[Workload], port: Ports) -> tuple[Service, int] | None:
+    """Return a Service of these pods with this port that leads to another port of theirs."""
+    for service in scene.snapshot.services:
+        if not service.spec.selector:
+            continue
+        chosen = [
+            pod
+            for pod in pods
+            if pod.namespace == service.metadata.namespace and service.spec.selector.items() <= pod.labels.items()
+        ]
+        for own in service.spec.ports if chosen else ():
+            if own.port == port.first and own.protocol == port.protocol:
+                wanted = next((n for pod in chosen if (n := target(own, pod)) not in {None, port.first}), None)
+                if wanted is not None:
+                    return service, wanted
+    return None
+
+
+def unknown_port_names(scene: Scene) -> Iterator[Finding]:
+    """Names of ports that no pod has which receives."""
+    for one in scene.rules:
+        for number, port in enumerate(map(port_of, one.ports)):
+            if not isinstance(port, PortName):
+                continue
+            pods = receivers(scene, one)
+            named = {(own.name, own.protocol) for pod in pods for own in pod.ports if own.name}
+            if not pods or (port.name, port.protocol) in named:
+                continue
+            other = next((protocol for name, protocol in sorted(named) if name == port.name), None)
+            names = ", ".join(sorted(f"{name} ({protocol})" for name, protocol in named)) or "no names"
+            reason = f"it is a port of {other}, the rule of {port.protocol}" if other else f"its pods have {names}"
+            yield scene.finding(
+                "unknown-port-name", Severity.ERROR, one.policy, (*one.path, "ports", number, "port"),
+                message=f"no container of {', '.join(sorted({str(pod) for pod in pods})[:3])} has a port named "
+                f"{port.name} of {port.protocol}: {reason}",
+                remedy="use a name of their containers' ports (not of a Service's), or the number",
+            )  # fmt: skip
+
+
+def dns_forgotten(scene: Scene) -> Iterator[Finding]:
+    """Workloads that may send something, but not to the cluster's DNS server."""
+    label = {number for number, group in enumerate(scene.answer.question.groups) if _serves_dns(group)}
+    servers = bits(n for n, members in enumerate(scene.answer.classes.members) if not label.isdisjoint(members))
+    if not servers:
+        return
+    for profile in scene.family.matrix.egress[1:]:
+        if not profile.allowed:
+            continue  # it may send nothing at all: no name is missed
+        missing = [
+            protocol
+            for protocol in ("UDP", "TCP")
+            if not any(
+                peers & servers and scene.sets.ports.holds(ports, protocol, 53)
+                for ports, peers in profile.allowed.items()
+            )
+        ]
+        if not missing or profile.subjects & servers:
+            continue
+        yield _without_dns(scene, profile.subjects & scene.pods, missing)
+
+
+def _serves_dns(group: PodGroup) -> bool:
+    return group.namespace == CLUSTER_DNS.namespace and group.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]
+
+
+def _without_dns(scene: Scene, subjects: int, missing: list[str]) -> Finding:
+    isolating = [
+        written
+        for written, meaning in scene.policies
+        if meaning.egress is not None and scene.subjects(meaning) & subjects
+    ]
+    one = next((written for written in isolating if written.spec.egress), isolating[0])
+    tcp_only = missing == ["UDP"]
+    why = " (a port without a protocol is TCP)" if tcp_only else ""
+    return scene.finding(
+        "dns-forgotten", Severity.INFO if missing == ["TCP"] else Severity.WARNING, one, ("spec", "egress"),
+        message=f"{scene.text(subjects)} cannot send to port 53 of the cluster's DNS by {' and '.join(missing)}{why}: "
+        + ("long answers fail" if missing == ["TCP"] else "names of Services and hosts are not found"),
+        remedy=DNS_RULE,
+    )  # fmt: skip
