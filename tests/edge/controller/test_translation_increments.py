@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -212,6 +213,16 @@ class Rig:
                 metadata = {**fields.get("metadata", {}), "name": name, "namespace": namespace}
                 value = msgspec.convert({**fields, "metadata": metadata}, TYPES[kind])
                 dirty.update(self.objects.put(kind, value))
+        return self._derive(dirty)
+
+    def retire(self) -> None:
+        """End the service of proxies that Gateways have left."""
+        for gateway in self.objects.gateways:
+            for proxy in self.translation.left(gateway):
+                self.translation.retire(gateway, proxy)
+        self._derive(())
+
+    def _derive(self, dirty: Iterable[Owner]) -> frozenset[Owner]:
         found = self.translation.rows_of(dirty)
         for proxy, difference in found.proxies.items():
             self.snapshots[proxy].apply(difference.upserts, difference.removals)
@@ -262,15 +273,17 @@ START: list[Change] = [
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(changes(), min_size=1, max_size=3), min_size=1, max_size=12))
-def test_the_order_of_changes_has_no_effect(batches: list[list[Change]]) -> None:
+@given(st.lists(st.tuples(st.lists(changes(), min_size=1, max_size=3), st.booleans()), min_size=1, max_size=12))
+def test_the_order_of_changes_has_no_effect(batches: list[tuple[list[Change], bool]]) -> None:
     rig = Rig()
     rig.apply(START)
-    for batch in batches:
+    for batch, moved in (*batches, ([], True)):
         before = rig.status(rig.translation)
         owners = rig.apply(batch)
         whole = rig.at_once()
-        for proxy in PROXIES:
+        if moved:
+            rig.retire()
+        for proxy in PROXIES if moved else ():
             assert {one.key: one for one in rig.snapshots[proxy]} == {one.key: one for one in whole.resources(proxy)}
         after = rig.status(rig.translation)
         assert after == rig.status(whole)

@@ -84,6 +84,14 @@ def wait_for_rollout(world: World, deployment: str, namespace: str = "default") 
     world.kubectl(*status, "--namespace", namespace, timeout=ROLLED_OUT_SECONDS + 10)
 
 
+def leads_to(world: World, gateway: str, selector: str) -> bool:
+    """Whether the Service of a Gateway leads to Envoys of this selector only."""
+    owned = ("--selector", f"gateway.networking.k8s.io/gateway-name={gateway}", "-o", "json")
+    slices = json.loads(world.kubectl("get", "endpointslices", *owned).stdout)["items"]
+    pods = {endpoint["targetRef"]["name"] for one in slices for endpoint in one["endpoints"]}
+    return bool(pods) and pods <= names(world, selector, SYSTEM)
+
+
 def connections(found: Load) -> list[int]:
     """Return how many connections each client has made that keeps one."""
     return [one.connections for one in found.counts if one.connections < sum(one.answers.values())]
@@ -187,6 +195,24 @@ def test_deletion_of_one_of_two_envoys(world: World, edge: tuple[Target, ...]) -
             world.kubectl("delete", "pod", name, "--namespace", SYSTEM, "--timeout=90s", timeout=100)
         eventually(lambda: addresses(world, "twins"), ROLLED_OUT_SECONDS, "both Envoys serve")
     assert clients.lost == []
+
+
+def test_a_gateway_that_gets_and_loses_envoys_of_its_own(world: World, edge: tuple[Target, ...]) -> None:
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}, "data": {}}
+    own = {"parametersRef": {"group": "", "kind": "ConfigMap", "name": "own"}}
+    apply(world, settings, gateways.gateway("mover", gateways.http()), route("mover", "mover", HOST, rule("/", "web")))
+    found = addresses(world, "mover")
+    answered(world, [(get(one, HOST), "200") for one in found])
+    with load(world, [msgspec.structs.replace(edge[0], address=one) for one in found]) as clients:
+        apply(world, gateways.gateway("mover", gateways.http(), infrastructure=own))
+        eventually(lambda: leads_to(world, "mover", OTHER_ENVOYS), ROLLED_OUT_SECONDS, "the move to the own Envoy")
+        apply(world, gateways.gateway("mover", gateways.http()))
+        eventually(lambda: leads_to(world, "mover", ENVOYS), ROLLED_OUT_SECONDS, "the move back")
+        apply(world, route("mover", "mover", HOST, rule("/", "other")))
+        clients.wait_for(names(world, "app=other"))
+        eventually(lambda: not names(world, OTHER_ENVOYS, SYSTEM), ROLLED_OUT_SECONDS, "the end of the own Envoy")
+    assert clients.lost == []
+    assert addresses(world, "mover") == found
 
 
 def test_the_load_reports_what_fails(world: World, edge: tuple[Target, ...]) -> None:

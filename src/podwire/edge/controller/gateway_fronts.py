@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from podwire.edge.controller import gateway_service
+from podwire.edge.controller import gateway_service, programming
 from podwire.edge.controller.addresses import Addresses, addresses_of
 from podwire.edge.controller.fleets import CERTIFY_SECONDS
 from podwire.edge.controller.gateway_service import GatewayFront
+from podwire.edge.controller.proxy_moves import ProxyMoves
 from podwire.edge.controller.unused_proxies import UnusedProxies
 from podwire.edge.gateway.gateway_problems import wanted_addresses
-from podwire.edge.gateway.gateway_proxy import gateway_proxy, proxy_name
+from podwire.edge.gateway.gateway_proxy import INGRESS, gateway_proxy, proxy_name
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.edge.gateway.port_listeners import ports_of
 from podwire.edge.xds.resource import LISTENER
@@ -54,6 +55,7 @@ class GatewayFronts:
         self._addresses = addresses
         self._touch = touch
         self._unused = UnusedProxies()
+        self._moves = ProxyMoves()
 
     async def provide(self, item: Gateway, identity: Identity) -> float | None:
         """Create the Service of a Gateway and the Envoys of its proxy, or give them their form. Raises ApiError.
@@ -67,21 +69,38 @@ class GatewayFronts:
         ports = known.require(wanted)
         if len(known.of_gateway(item.key)) > len(had):
             self._touch((owner("Gateway", item.key),))
+        serving = self._moves.serving(item.key, proxy.name, lambda: self._is_served(item.key, proxy.name))
+        if serving != proxy.name:
+            ports = self._ports[serving].numbers(item.key)
         front = _front(item, ports, proxy.parameters.external_traffic_policy)
         if ports:
-            await self._addresses.provide(front, self._fleets.pods(proxy.name))
+            await self._addresses.provide(front, self._fleets.pods(serving))
         await self._addresses.remove(item.key, keep=gateway_service.name_of(front) if ports else None)
-        return self.release(item.key, proxy.name, wanted)
+        return _sooner(self._moves.again(item.key), self.release(item.key, proxy.name, wanted))
+
+    def _is_served(self, gateway: NamespacedName, proxy: str) -> bool:
+        """Whether every ready Envoy of a proxy has acknowledged all of a Gateway: listeners, hosts and backends."""
+        usable = (one for one in self._translation.states(gateway) if one.is_usable)
+        if not all(any(kind == LISTENER for kind, _ in self._translation.keys_of(one)) for one in usable):
+            return False  # its port of the proxy is not derived yet
+        keys = self._translation.keys(gateway, proxy)
+        return not programming.pending(self._proxies.get(proxy), self._fleets.ready(proxy), keys)
 
     def release(
         self, gateway: NamespacedName, used_proxy: str = "", used: Collection[GatewayPort] = ()
     ) -> float | None:
         """Free the ports of a Gateway but those that it uses in its proxy; return when to call again, as `provide`."""
+        needed = self._moves.needed(gateway) if used_proxy else frozenset()
+        if not used_proxy:
+            self._moves.forget(gateway)
+        for one in self._translation.left(gateway) - needed:
+            self._translation.retire(gateway, one)
+            self._touch(())
         left = False
         for name, known in self._ports.items():
             proxy = self._proxies.get(name)
             for port in known.of_gateway(gateway):
-                if name == used_proxy and port in used:
+                if (name == used_proxy and port in used) or (name != used_proxy and name in needed):
                     continue
                 if proxy is not None and proxy.lacking([(LISTENER, str(port))]):
                     left = True  # an Envoy still listens
@@ -103,11 +122,24 @@ class GatewayFronts:
         Returns in how many seconds to call again. Raises ApiError.
         """
         used = {proxy_name(one) for one in self._objects.gateways.values() if self._objects.is_ours(one)}
+        used |= self._moves.proxies()
         due, again = self._unused.due(self._fleets.proxies(), used)
         for proxy in due:
             await self._fleets.remove(proxy)
+        self._forget(used)
         await self._fleets.certify(identity)
         return CERTIFY_SECONDS if again is None else min(again, CERTIFY_SECONDS)
+
+    def _forget(self, used: Collection[str]) -> None:
+        """Stop serving the proxies without Gateways and without Envoys."""
+        for proxy in self._proxies.all():
+            if proxy.name != INGRESS and proxy.name not in used and not proxy.envoys():
+                self._proxies.remove(proxy.name)
+                self._translation.forget(proxy.name)
+
+
+def _sooner(first: float | None, second: float | None) -> float | None:
+    return min((one for one in (first, second) if one is not None), default=None)
 
 
 def _front(item: Gateway, ports: gateway_service.Ports, policy: TrafficPolicy = TrafficPolicy.CLUSTER) -> GatewayFront:

@@ -27,6 +27,7 @@ class GatewayPart(msgspec.Struct, frozen=True):
         bases: hosts that exist without a route; True: requests are answered by 421.
         ports: the usable listeners of each port.
         options: those of the proxy.
+        is_served: False where the parameters are not valid and never were.
 
     """
 
@@ -37,23 +38,31 @@ class GatewayPart(msgspec.Struct, frozen=True):
     bases: dict[Host, bool]
     ports: dict[GatewayPort, Sequence[ListenerState]]
     options: ProxyOptions
+    is_served: bool
 
 
-def gateway_part(key: NamespacedName, objects: Objects) -> GatewayPart | None:
-    """Return the part of a Gateway; None where it is not this controller's."""
+def gateway_part(key: NamespacedName, objects: Objects, before: GatewayPart | None) -> GatewayPart | None:
+    """Return the part of a Gateway; None where it is not this controller's.
+
+    Where its parameters are not valid, proxy and options are those of the part before, if that is served.
+    """
     gateway = objects.gateways.get(key)
     if gateway is None or not objects.is_ours(gateway):
         return None
     states, proxy = listener_states(gateway, objects), gateway_proxy(gateway, objects)
-    served = () if proxy.problem else states
+    name, options, is_served = proxy.name, proxy.parameters.options, not proxy.problem
+    if proxy.problem and before is not None:
+        name, options, is_served = before.proxy, before.options, before.is_served
+    served = states if is_served else ()
     return GatewayPart(
-        proxy=proxy.name,
+        proxy=name,
         states=states,
         secrets=gateway_secrets(gateway, served, objects),
         identity=identity_of(gateway, objects),
         bases=serving.bases(served),
         ports=port_listeners.by_port(served),
-        options=proxy.parameters.options,
+        options=options,
+        is_served=is_served,
     )
 
 

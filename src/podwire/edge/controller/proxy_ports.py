@@ -45,6 +45,10 @@ class ProxyPorts:
         """Return the ports of a Gateway that have one of Envoy."""
         return tuple(sorted(self._of.get(gateway, ())))
 
+    def numbers(self, gateway: NamespacedName) -> Mapping[tuple[int, str], int]:
+        """Return the ports of Envoy by those of the Gateway."""
+        return {(one.port, one.protocol): self._ports[one] for one in self.of_gateway(gateway)}
+
     def release(self, port: GatewayPort) -> None:
         """Free a port. No error where it has none."""
         number = self._ports.pop(port, None)

@@ -6,7 +6,7 @@ and a port of a Service each have rows in the table of the Gateway's proxy; rows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -29,7 +29,7 @@ from podwire.edge.gateway.endpoints import endpoints
 from podwire.edge.gateway.http_routes import Translated
 from podwire.edge.gateway.objects import ROUTES, Objects
 from podwire.edge.gateway.owners import AnyRoute, Owner, owner
-from podwire.edge.model.listeners import GatewayPort, Listener
+from podwire.edge.model.listeners import GatewayPort, Listener, ProxyOptions
 from podwire.edge.model.routes import StreamRoute
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.hostnames import ANY, wildcards
@@ -78,6 +78,8 @@ class Translation:
         self.faults = DerivationFaults()
         self._sources: dict[NamespacedName, set[Source]] = {}
         """What has rows because of a Gateway."""
+        self._left: dict[NamespacedName, dict[str, ProxyOptions]] = {}
+        """Proxies that a Gateway has left and that serve it still, with their options then."""
 
     def states(self, gateway: NamespacedName) -> tuple[ListenerState, ...]:
         """Return the listeners of a Gateway; none where it is not this controller's."""
@@ -111,6 +113,30 @@ class Translation:
         """Return all resources of a proxy."""
         return self.table(proxy).resources()
 
+    def keys(self, gateway: NamespacedName, proxy: str) -> tuple[Key, ...]:
+        """Return all resources that a proxy has because of a Gateway."""
+        table = self.table(proxy)
+        return tuple(
+            key for source in self._sources.get(gateway, ()) for one in table.rows_of(source) for key in rows.keys(one)
+        )
+
+    def left(self, gateway: NamespacedName) -> frozenset[str]:
+        """Return the proxies that a Gateway has left, and that serve it still."""
+        return frozenset(self._left.get(gateway, ()))
+
+    def retire(self, gateway: NamespacedName, proxy: str) -> None:
+        """Remove the rows of a Gateway from a proxy that it has left; the next `rows_of` returns what is different."""
+        left = self._left.get(gateway, {})
+        if left.pop(proxy, None) is not None:
+            self._clear(gateway, proxy)
+        if not left:
+            self._left.pop(gateway, None)
+
+    def forget(self, proxy: str) -> None:
+        """Forget a proxy without rows."""
+        if proxy in self._tables and not self._tables[proxy].resources():
+            del self._tables[proxy]
+
     def table(self, proxy: str) -> RowTable:
         """Return the rows of a proxy, with what they come from."""
         return self._tables.setdefault(proxy, RowTable(lambda port: endpoints(port, self._objects), self.faults))
@@ -141,14 +167,17 @@ class Translation:
 
     def _derive_gateway(self, key: NamespacedName, dirty: _Dirty) -> None:
         old = self._gateways.pop(key, None)
-        new = self.faults.attempt(key, [owner("Gateway", key)], lambda: gateway_part(key, self._objects), old)
-        if old is not None and (new is None or new.proxy != old.proxy):
-            for source in self._sources.pop(key, ()):
-                self.table(old.proxy).replace(source, ())
+        new = self.faults.attempt(key, [owner("Gateway", key)], lambda: gateway_part(key, self._objects, old), old)
+        if new is None and old is not None:
+            for proxy in (old.proxy, *self._left.pop(key, ())):
+                self._clear(key, proxy)
+            self._sources.pop(key, None)
         if new is not None:
             self._gateways[key] = new
-            tracing = new.options.tracing
-            self._write(key, owner("Gateway", key), (*new.secrets, *((tracing.collector,) if tracing else ())))
+            self._move(key, old, new)
+            for proxy, options in self._places(key):
+                collector = (options.tracing.collector,) if options.tracing else ()
+                self._write(key, owner("Gateway", key), {proxy: (*new.secrets, *collector)})
         for one in filter(None, (old, new)):
             dirty.ports |= {(key, port.port) for port in one.ports}
             dirty.hosts |= one.bases.keys()
@@ -156,6 +185,22 @@ class Translation:
             routes = frozenset(self._routes_of(key))
             dirty.routes |= routes
             dirty.hosts |= {host for route in routes for host in self._routes.of(route).hosts}
+
+    def _move(self, key: NamespacedName, old: GatewayPart | None, new: GatewayPart) -> None:
+        """Keep the proxy that a Gateway leaves, until `retire`."""
+        if old is not None and old.proxy != new.proxy:
+            self._left.setdefault(key, {})[old.proxy] = old.options
+        if new.proxy in self.left(key):
+            del self._left[key][new.proxy]
+
+    def _places(self, gateway: NamespacedName) -> tuple[tuple[str, ProxyOptions], ...]:
+        """Return the proxies that serve a Gateway, with their options."""
+        found = self._gateways.get(gateway)
+        return ((found.proxy, found.options), *self._left.get(gateway, {}).items()) if found is not None else ()
+
+    def _clear(self, gateway: NamespacedName, proxy: str) -> None:
+        for source in self._sources.get(gateway, ()):
+            self.table(proxy).replace(source, ())
 
     def _routes_of(self, gateway: NamespacedName) -> Iterator[Owner]:
         yield from self._routes_with(owner("Gateway", gateway))
@@ -215,7 +260,7 @@ class Translation:
         states = [one for one in gateway.ports.get(host.port, ()) if one.host(host.domain) == host]
         if any(not one.table for one in states):
             dirty.ports.add((host.gateway, host.port.port))
-            self._write(host.gateway, host, ())
+            self._write(host.gateway, host, {proxy: () for proxy, _ in self._places(host.gateway)})
         else:
             routes = self._routes.owners(host)
             owners = routes or {owner("Gateway", host.gateway)}
@@ -233,15 +278,18 @@ class Translation:
         gateway = self._gateways.get(port[0])
         if gateway is None:
             return
-        owners = [owner("Gateway", port[0])]
-        self._derive_rows(port[0], port, owners, lambda: self._listeners(port[1], gateway))
+        for proxy, options in self._places(port[0]):
+            listeners = partial(self._listeners, port[1], gateway, proxy, options)
+            before = self.table(proxy).rows_of(port)
+            made = self.faults.attempt((port, proxy), [owner("Gateway", port[0])], listeners, before)
+            self._write(port[0], port, {proxy: made})
 
-    def _listeners(self, port: int, gateway: GatewayPart) -> Iterable[Row]:
+    def _listeners(self, port: int, gateway: GatewayPart, proxy: str, options: ProxyOptions) -> tuple[Row, ...]:
         states = [one for known, found in gateway.ports.items() if known.port == port for one in found]
         places = {one.gateway_port for one in states if not one.table}
         hosts = (host for place in places for host in self._routes.hosts(place))
         streams = {host: found for host in hosts if (found := self._stream(host)) is not None}
-        return port_listeners.listener_rows(states, self._ports(gateway.proxy).of, gateway.options, streams)
+        return tuple(port_listeners.listener_rows(states, self._ports(proxy).of, options, streams))
 
     def _tried_for(self, host: Host, states: Iterable[ListenerState]) -> frozenset[Owner]:
         return serving.owners_of(host, states, self._routes.owners, lambda one: self._routes.of(one).translated)
@@ -278,20 +326,18 @@ class Translation:
         self, gateway: NamespacedName, source: Source, owners: Iterable[Owner], derive: Callable[[], Iterable[Row]]
     ) -> None:
         """Derive the rows of a source; they stay what they are where that raises."""
-        found = self._gateways.get(gateway)
-        if found is not None:
-            before = self.table(found.proxy).rows_of(source)
-            self._write(gateway, source, self.faults.attempt(source, owners, lambda: tuple(derive()), before))
+        proxies = [proxy for proxy, _ in self._places(gateway)]
+        before = next(filter(None, (self.table(one).rows_of(source) for one in proxies)), ())
+        made = self.faults.attempt(source, owners, lambda: tuple(derive()), before) if proxies else ()
+        self._write(gateway, source, dict.fromkeys(proxies, made))
 
-    def _write(self, gateway: NamespacedName, source: Source, wanted: Iterable[Row]) -> None:
-        """Make these the rows of a source, in the table of the Gateway's proxy."""
-        found, made = self._gateways.get(gateway), tuple(wanted)
-        if found is None:
-            return
-        self.table(found.proxy).replace(source, made)
+    def _write(self, gateway: NamespacedName, source: Source, made: Mapping[str, tuple[Row, ...]]) -> None:
+        """Make these the rows of a source in each of these proxies of a Gateway."""
+        for proxy, found in made.items():
+            self.table(proxy).replace(source, found)
         sources = self._sources.setdefault(gateway, set())
         sources.add(source)
-        if not made:
+        if not any(self.table(proxy).rows_of(source) for proxy, _ in self._places(gateway)):
             sources.discard(source)
 
 
