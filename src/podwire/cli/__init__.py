@@ -18,7 +18,7 @@ VERBS = {
     "image": "Load container images from archives, list and remove them.",
     "logs": "Show the logs of podwire's own processes.",
     "capture": "Write the packets of a pod or a node as pcap.",
-    "explain": "Explain a Service on each node, or what becomes of a request, and what is wrong.",
+    "explain": "Explain whether a connection is allowed, what a Service or a request leads to, and what is wrong.",
     "reach": "Show who can reach whom, on which ports.",
     "verify": "Prove with real packets who reaches whom, as a file expects it.",
     "lint": "Find policies and Services that do not mean what they seem to.",

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import click
 
-from podwire.cli.options import choice, output_option, target_options
+from podwire.cli.options import choice, output_option, source_options, sources_of, target_options
 from podwire.cli.request_options import question_of, request_options
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 class Explanations(click.Group):
-    """Subcommands; two words of which the second is a URL are a request: `FROM URL`."""
+    """Subcommands; two words that begin with none of them are a client and what it connects to."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Take `CLIENT URL ...` as `url URL --from CLIENT ...`."""
-        if len(args) > 1 and args[0] not in self.commands and "://" in args[1]:
-            args = ["url", args[1], "--from", args[0], *args[2:]]
-        return super().resolve_command(ctx, args)
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `CLIENT URL` as `url URL --from CLIENT`, `CLIENT SERVER` as `connection`, options before it too."""
+        words = list(self._words(args))
+        if words and args[words[0]] in self.commands:
+            args = [args[words[0]], *args[: words[0]], *args[words[0] + 1 :]]
+        elif len(words) > 1 and "://" in args[words[1]]:
+            rest = [one for number, one in enumerate(args) if number not in words[:2]]
+            args = ["url", args[words[1]], "--from", args[words[0]], *rest]
+        elif words:
+            args = ["connection", *args]
+        return super().parse_args(ctx, args)
+
+    def _words(self, args: list[str]) -> Iterator[int]:
+        """Yield the numbers of the arguments that are neither options nor values of options."""
+        options = [one for command in self.commands.values() for one in command.params if isinstance(one, click.Option)]
+        valued = {name for one in options if not one.is_flag for name in (*one.opts, *one.secondary_opts)}
+        is_value = False
+        for number, one in enumerate(args):
+            if is_value or (one.startswith("-") and one != "-"):
+                is_value = not is_value and one in valued
+            else:
+                yield number
+
+
+def exit_code_option(command: CommandT) -> CommandT:
+    """`--exit-code`: the exit status is the answer."""
+    return click.option("--exit-code", is_flag=True, help="Exit with 1 unless the answer is yes.")(command)
 
 
 @click.group(cls=Explanations)
@@ -28,11 +51,49 @@ def command() -> None:
     """Explain what objects mean, from the same model that agents and proxies are programmed with.
 
     \b
+    podwire explain -f examples/shop shop/frontend shop/database:5432
+    podwire explain shop/frontend https://app.example.com/
     podwire explain service shop/web
     podwire explain url https://app.example.com/login
-    podwire explain shop/frontend https://app.example.com/
-    podwire explain shop/frontend http://backend:8080/
     """
+
+
+@command.command()
+@click.argument("source", metavar="FROM")
+@click.argument("destination", metavar="TO[:PORT]")
+@source_options
+@exit_code_option
+@output_option
+def connection(source: str, destination: str, output: str, exit_code: bool, **given: Any) -> None:
+    """Show whether FROM may connect to TO, by which policies and rules, and what would allow it.
+
+    The word `connection` may be left out. Both are pods, workloads (shop/frontend, deploy/frontend), Services, nodes,
+    IP addresses, host names or `outside`. With -f, -k or '-' nothing but these files is read; else the world of --name
+    or the cluster of kubectl's current context. The exit status is 0 whatever the answer is, 2 for wrong arguments or
+    files, and with --exit-code 1 unless the connection is certainly allowed.
+
+    \b
+    podwire explain -f examples/shop shop/frontend shop/database:5432
+    podwire explain shop/backend outside:443
+    podwire explain outside shop/frontend:80 -k deploy/overlays/test --exit-code
+    helm template chart | podwire explain -f - web api:8080 -o json
+    """
+    from podwire.insight.connection import answer
+    from podwire.insight.connection.report import Verdict
+    from podwire.insight.snapshot.ends import EndError
+    from podwire.insight.snapshot.opening import open_snapshot
+    from podwire.insight.sources.manifests import ManifestError
+
+    namespace = given["namespace"]
+    wanted = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
+    try:
+        snapshot = open_snapshot(wanted, None if not wanted.is_live else choice(**given))
+        report = answer.report(source, destination, snapshot, namespace)
+    except (ManifestError, EndError) as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(answer.shown(report, json=output == "json"), nl=False)
+    if exit_code and report.verdict is not Verdict.ALLOWED:
+        sys.exit(1)
 
 
 @command.command()

@@ -83,7 +83,10 @@ def source_options(command: CommandT) -> CommandT:
             help="Where pods without an address will be.  [default: the nodes' podCIDRs, else 10.244.0.0/16]",
         ),
         click.option(
-            "-n", "--namespace", default="default", show_default=True, help="The namespace of objects without one."
+            "-n",
+            "--namespace",
+            default="",
+            help="The namespace of objects without one, and where names are looked up first.  [default: default]",
         ),
         click.option("-R", "--recursive", is_flag=True, help="Read folders in folders too."),
         click.option("-k", "--kustomize", multiple=True, metavar="FOLDER", help="Read what kubectl kustomize renders."),
@@ -112,7 +115,7 @@ def sources_of(
         ranges = tuple(map(ipaddress.ip_network, pod_ranges))
     except ValueError as error:
         raise click.UsageError(f"--pod-range: {error}") from None
-    return Sources(files, kustomize, recursive, namespace, ranges)
+    return Sources(files, kustomize, recursive, namespace or "default", ranges)
 
 
 def nodes_option(command: CommandT) -> CommandT:

@@ -249,10 +249,11 @@ def valid(selector: LabelSelector) -> bool:
 def _peers(peers: tuple[NetworkPolicyPeer, ...]) -> tuple[Peer, ...] | None:
     if not peers:
         return None
-    return tuple(found for peer in peers if (found := _peer(peer)) is not None)
+    return tuple(found for peer in peers if (found := peer_of(peer)) is not None)
 
 
-def _peer(peer: NetworkPolicyPeer) -> Peer | None:
+def peer_of(peer: NetworkPolicyPeer) -> Peer | None:
+    """Return what one entry of `from` or `to` means; None for one that is not valid, and so means nobody."""
     if peer.ip_block is not None:
         return _block(peer.ip_block) if peer.pod_selector is None and peer.namespace_selector is None else None
     if peer.pod_selector is None and peer.namespace_selector is None:

@@ -30,6 +30,8 @@ _TYPES: Mapping[tuple[str, str], type[Any]] = {
 }
 _OTHERS = frozenset((("networking.k8s.io", "Ingress"), ("", "Secret"), ("", "ConfigMap")))
 _GATEWAY_GROUPS = frozenset(("gateway.networking.k8s.io", "gateway.networking.x-k8s.io"))
+_ALWAYS = ("default", "kube-system")
+"""Namespaces that every cluster has."""
 _FOREIGN_POLICIES = frozenset(
     (
         "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "GlobalNetworkPolicy", "NetworkPolicy",
@@ -56,10 +58,10 @@ def snapshot_of(
     policies, services = tuple(values[NetworkPolicy]), tuple(values[Service])
     workloads = tuple(_workloads(written, values[Pod], nodes, read_keys(policies, services)))
     labels = {one.metadata.name: one.metadata.labels for one in values[Namespace]}
-    used = {value["metadata"].get("namespace") for _, value in written} - {None}
+    used = {value["metadata"].get("namespace") for _, value in written} - {None, *labels}
     where = pod_ranges.of_nodes(nodes, ranges)
     return Snapshot(
-        {**{name: {NAME_LABEL: name} for name in sorted(used - set(labels))}, **labels},
+        {**{name: {NAME_LABEL: name} for name in (*_ALWAYS, *sorted(used))}, **labels},
         workloads,
         policies,
         services,
@@ -67,7 +69,7 @@ def snapshot_of(
         nodes,
         tuple(one for one, _ in written if one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS),
         tuple(_unknown(written)),
-        (*twice, *_notes(written, policies, sorted(used - set(labels)))),
+        (*twice, *_notes(written, policies, sorted(used - set(_ALWAYS)))),
         where,
         manifests={(one.kind[1], key_of(value)): one for one, value in written if one.kind in _named()},
     )

@@ -43,14 +43,15 @@ def of_nodes(nodes: Iterable[Node], given: tuple[IPNetwork, ...] = ()) -> PodRan
 
 
 def _holds(block: Block, pods: IPNetwork) -> bool | None:
-    if not _overlap(block.network, pods) or any(_covers(one, pods) for one in block.excepts):
+    if not _overlap(block.network, pods) or any(covers(one, pods) for one in block.excepts):
         return False
-    if _covers(block.network, pods) and not any(_overlap(one, pods) for one in block.excepts):
+    if covers(block.network, pods) and not any(_overlap(one, pods) for one in block.excepts):
         return True
     return None
 
 
-def _covers(one: IPNetwork, other: IPNetwork) -> bool:
+def covers(one: IPNetwork, other: IPNetwork) -> bool:
+    """Whether one network holds all of another."""
     return one.version == other.version and other.subnet_of(one)  # type: ignore[arg-type]
 
 

@@ -101,6 +101,6 @@ def owner_of(pod: Pod) -> Owner:
 
 
 def place_of(pod: Pod) -> PodPlace:
-    """Return where a pod is."""
-    finished = pod.status.phase in FINISHED
-    return PodPlace(pod.metadata.name, pod.addresses, pod.spec.node_name, pod.ready, finished)
+    """Return where a pod is. One that is written without conditions is taken to be ready."""
+    finished, ready = pod.status.phase in FINISHED, pod.ready or not pod.status.conditions
+    return PodPlace(pod.metadata.name, pod.addresses, pod.spec.node_name, ready, finished)

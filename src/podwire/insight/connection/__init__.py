@@ -1,0 +1,1 @@
+"""Whether one connection is allowed, by which policies and rules, and what would allow it."""

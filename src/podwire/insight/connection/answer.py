@@ -1,0 +1,31 @@
+"""The answer of `podwire explain FROM TO`: resolve names, explain, print."""
+
+from __future__ import annotations
+
+import msgspec
+
+from podwire.insight.connection.explain import explain
+from podwire.insight.connection.report import Report
+from podwire.insight.connection.text import text
+from podwire.insight.connection.ways import Question
+from podwire.insight.snapshot import names
+from podwire.insight.snapshot.ends import EndError, EndKind
+from podwire.insight.snapshot.snapshot import Snapshot
+
+
+def report(source: str, destination: str, snapshot: Snapshot, namespace: str = "") -> Report:
+    """Return the explanation. A name without a namespace is of the client's first. Raises EndError."""
+    name, port = names.split_port(source)
+    if port is not None:
+        raise EndError(f"{source}: a client has no port: write {name}")
+    client = names.resolve(name, snapshot, namespace, is_client=True)
+    name, port = names.split_port(destination)
+    server = names.resolve(name, snapshot, client.namespace or namespace, is_client=False)
+    if client.kind is EndKind.OUTSIDE and server.kind in (EndKind.OUTSIDE, EndKind.ADDRESS, EndKind.HOST):
+        raise EndError(f"{source} -> {destination}: neither is in the cluster")
+    return explain(Question(client, server, port), snapshot)
+
+
+def shown(found: Report, *, json: bool) -> str:
+    """Return the report as text or JSON."""
+    return f"{msgspec.json.format(msgspec.json.encode(found)).decode()}\n" if json else text(found)

@@ -1,0 +1,192 @@
+"""The explanation of a connection. Pure. The answer is that of the policy model; words and misses are its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from podwire.insight.connection.changes import Blocked, changes
+from podwire.insight.connection.points import Kind, dns_point
+from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, Verdict
+from podwire.insight.connection.service_changes import service_changes
+from podwire.insight.connection.sides import Context, Way, side
+from podwire.insight.connection.ways import Question, Ways, asked_ports, ways
+from podwire.insight.service.report import Finding, Severity
+from podwire.insight.snapshot.ends import EndKind
+from podwire.insight.snapshot.policy_view import policy_view
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.policy.model import Direction
+from podwire.policy.verdict import Judgement, verdict
+
+DNS_PORT = 53
+_BOTH = (Direction.EGRESS, Direction.INGRESS)
+
+
+def explain(question: Question, snapshot: Snapshot) -> Report:
+    """Return whether the connection is allowed, and why. Raises EndError where a port must be written."""
+    context = context_of(snapshot)
+    found = ways(question, snapshot)
+    lines = tuple(line(one, context) for one in found.ways)
+    looked_up = _lookup(question, found, context)
+    return Report(
+        question.source.text,
+        shown_destination(question),
+        *_whole(lines, found),
+        found.services,
+        lines,
+        _sorted((*found.findings, *looked_up.findings, *_notes(question, snapshot))),
+        (*_of_service(question, snapshot), *changes((*_blocked(found.ways, lines), *looked_up.blocked), context)),
+        snapshot.is_planned,
+    )
+
+
+def context_of(snapshot: Snapshot) -> Context:
+    """Return the objects with what policies see of them."""
+    return Context(snapshot, policy_view(snapshot), {one.key: one for one in snapshot.policies})
+
+
+def shown_destination(question: Question) -> str:
+    """Return the server as it was written, with its port."""
+    text = question.destination.text
+    if question.port is None:
+        return text
+    return f"[{text}]:{question.port}" if ":" in text else f"{text}:{question.port}"
+
+
+def line(way: Way, context: Context) -> ConnectionLine:
+    """Return one connection, judged at both ends."""
+    exempt = exemption(way)
+    if exempt:
+        return _line(way, Verdict.ALLOWED, (SideLine("", "", Verdict.ALLOWED, exempt),))
+    sides = tuple(side(way, one, context) for one in _BOTH)
+    judged = verdict(context.view, way.source.party(1), way.destination.party(2), way.protocol, way.port)
+    sides = tuple(_decided(one, found) for one, found in zip(sides, (judged.egress, judged.ingress), strict=True))
+    found = {one.verdict for one in sides}
+    worst = next((one for one in (Verdict.NOT_ALLOWED, Verdict.UNDECIDABLE) if one in found), Verdict.ALLOWED)
+    if worst is Verdict.NOT_ALLOWED and _may_be_own(way) and sides[0].verdict is Verdict.ALLOWED:
+        text = "admitted only on the node's own pods: a node always reaches them"
+        sides = (sides[0], msgspec.structs.replace(sides[1], verdict=Verdict.UNDECIDABLE, text=text))
+        worst = Verdict.UNDECIDABLE
+    return _line(way, worst, sides)
+
+
+def exemption(way: Way) -> str:
+    """Return why no policy applies; empty where they do."""
+    source, destination = way.source, way.destination
+    if (
+        source.identity
+        and source.addresses
+        and len(source.addresses) == 1
+        and source.addresses == destination.addresses
+    ):
+        return "a pod always reaches itself"
+    if source.kind is Kind.NODE and source.node and source.node == destination.node:
+        return "a node always reaches its own pods"
+    return ""
+
+
+def _may_be_own(way: Way) -> bool:
+    """Whether the client may be the node of the pods: nothing says where one of them is."""
+    return (
+        way.source.kind is Kind.NODE
+        and way.destination.kind is Kind.POD
+        and not (way.source.node and way.destination.node)
+    )
+
+
+def _decided(line: SideLine, found: Judgement) -> SideLine:
+    """Return the side as the model decides it; where an address is not known nothing is decided."""
+    is_allowed = line.verdict is Verdict.ALLOWED
+    if line.verdict is Verdict.UNDECIDABLE or is_allowed == found.allowed:
+        return line
+    changed = Verdict.ALLOWED if found.allowed else Verdict.NOT_ALLOWED
+    return msgspec.structs.replace(line, verdict=changed, text=f"{line.text}; other policies decide")
+
+
+def _line(way: Way, verdict_: Verdict, sides: tuple[SideLine, ...]) -> ConnectionLine:
+    return ConnectionLine(way.source.name, way.destination.name, way.protocol, way.port, verdict_, sides)
+
+
+def _whole(lines: tuple[ConnectionLine, ...], found: Ways) -> tuple[Verdict, str]:
+    """Return the answer for all connections together, and its reason in words."""
+    error = next((one for one in found.findings if one.severity is Severity.ERROR), None)
+    if error is not None:
+        return Verdict.NOT_ALLOWED, error.text.rstrip(".")
+    words = [one.verdict for one in lines]
+    if len(set(words)) > 1:
+        counted = sum(one is Verdict.ALLOWED for one in words)
+        return Verdict.NOT_ALLOWED if Verdict.NOT_ALLOWED in words else Verdict.UNDECIDABLE, (
+            f"{counted} of {len(words)} connections are certainly allowed"
+        )
+    return (words[0] if words else Verdict.NOT_ALLOWED), _reason(lines)
+
+
+def _reason(lines: tuple[ConnectionLine, ...]) -> str:
+    if not lines:
+        return "there is nothing to connect to"
+    sides = [one for line in lines for one in line.sides if one.verdict is not Verdict.ALLOWED]
+    found = dict.fromkeys(f"{one.direction} of {one.subject}: {one.text}" for one in sides)
+    return "; ".join(found) or _admission(lines)
+
+
+def _admission(lines: tuple[ConnectionLine, ...]) -> str:
+    """Return which policies admit connections that are all allowed."""
+    policed = [one for line in lines for one in line.sides if one.policies or not one.direction]
+    found = dict.fromkeys(f"{one.direction} {one.text}".strip() for one in policed)
+    return "; ".join(found) or "no policy applies"
+
+
+def _sorted(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    order = tuple(Severity)
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.severity)))
+
+
+def _blocked(found: tuple[Way, ...], lines: tuple[ConnectionLine, ...]) -> Iterator[Blocked]:
+    for way, one in zip(found, lines, strict=True):
+        for each in one.sides:
+            if each.verdict is not Verdict.ALLOWED:
+                yield Blocked(way, Direction(each.direction))
+
+
+def _of_service(question: Question, snapshot: Snapshot) -> Iterator[Change]:
+    service = question.destination.service
+    if service is not None:
+        yield from service_changes(service, asked_ports(service, question.port), snapshot)
+
+
+class _Lookup(msgspec.Struct, frozen=True):
+    """What is wrong with the connections of the clients to the cluster's DNS."""
+
+    findings: tuple[Finding, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+
+
+def _lookup(question: Question, found: Ways, context: Context) -> _Lookup:
+    """Judge the look-up of the server's name, where one is looked up."""
+    if question.destination.kind not in (EndKind.SERVICE, EndKind.HOST) or question.destination.address is not None:
+        return _Lookup()
+    findings: list[Finding] = []
+    blocked: list[Blocked] = []
+    for client in {one.source.name: one.source for one in found.ways}.values():
+        way = Way(client, dns_point(client.family, context.snapshot), "UDP", DNS_PORT)
+        judged = line(way, context)
+        if client.identity is None or judged.verdict is not Verdict.NOT_ALLOWED:
+            continue
+        text = f"{client.name} cannot look up names: its connections to the cluster's DNS are not admitted"
+        remedy = "Admit them, or connect to an address."
+        findings.append(Finding(Severity.WARNING, "NoNameLookup", f"{text} ({DNS_PORT}/UDP).", remedy))
+        blocked += _blocked((way,), (judged,))
+    return _Lookup(tuple(findings), tuple(blocked))
+
+
+def _notes(question: Question, snapshot: Snapshot) -> Iterator[Finding]:
+    for note in snapshot.notes:
+        yield Finding(Severity.NOTE, note.topic, f"{note.text}.")
+    for name in snapshot.unreadable:
+        yield Finding(Severity.WARNING, "Unreadable", f"This account may not list {name}: the answer is without them.")
+    if question.destination.kind is EndKind.HOST:
+        text = f"The addresses of {question.destination.host} are not known here."
+        yield Finding(
+            Severity.NOTE, "AddressNotKnown", text, "Write an address, or a URL to go through DNS and Gateways."
+        )
