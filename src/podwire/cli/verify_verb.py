@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,6 +33,16 @@ def print_schema(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option("--live", is_flag=True, help="Prove it in a running world or on a cluster, as it is.")
 @target_options
 @click.option(
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Manifests, not those that FILE names: files, folders, '-' (helm template ...) or REVISION:PATH of git.",
+)
+@click.option("-k", "--kustomize", multiple=True, metavar="FOLDER", help="What kubectl kustomize renders, likewise.")
+@click.option("--generate", is_flag=True, help="Write FILE from what the policies allow today; '-' prints it.")
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["text", "json", "tap"]),
@@ -50,7 +60,7 @@ def print_schema(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     callback=print_schema,
     help="Print the JSON schema of FILE, for completion in editors, and end.",
 )
-def command(file: str, *, live: bool, output: str, junit: str | None, quiet: bool, **chosen: str) -> None:
+def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: Any) -> None:
     """Prove with real packets who reaches whom, as FILE expects it.
 
     FILE is a list of connections that must be possible or must not. They are tried in a world that is started from the
@@ -62,10 +72,16 @@ def command(file: str, *, live: bool, output: str, junit: str | None, quiet: boo
     \b
     podwire verify examples/shop/reach.yaml --junit out.xml
     podwire verify reach.yaml --live --name shop
+    podwire verify --generate deploy/reach.yaml
+    helm template my-chart | podwire verify reach.yaml -f -
     podwire verify --schema > podwire-expectations.schema.json
     """
     from podwire.insight.verify import answer
 
+    live, generate = given.pop("live"), given.pop("generate")
+    manifests = answer.Manifests(given.pop("files"), given.pop("kustomize"))
+    if live and (manifests.is_given or generate):
+        raise click.UsageError("--live proves things as they are: leave out -f, -k and --generate")
     began = time.monotonic()
 
     def progress(step: str) -> None:
@@ -73,17 +89,35 @@ def command(file: str, *, live: bool, output: str, junit: str | None, quiet: boo
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
     try:
+        if generate:
+            save(file, answer.generated(file, manifests))
+            return
         with cleanup_on_signal(lambda: "nothing of its world is left"):
             if live:
-                report = answer.live(file, choice(**chosen), progress)
+                report = answer.live(file, choice(**given), progress)
             else:
-                report = answer.in_ephemeral_world(file, progress)
+                report = answer.in_ephemeral_world(file, manifests, progress)
     except answer.BAD_INPUT as error:
         for line in str(error).splitlines():
             click.echo(f"podwire: {line}", err=True)
         sys.exit(2)
     write(report, output, junit)
     sys.exit(0 if report.is_right else 1)
+
+
+def save(file: str, text: str) -> None:
+    """Write a generated file, never over another one."""
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        with Path(file).open("x") as made:
+            made.write(text)
+    except FileExistsError:
+        raise click.UsageError(f"--generate {file}: exists: name another file, or '-' to print it") from None
+    except OSError as error:
+        raise click.UsageError(f"--generate {file}: {error.strerror}") from None
+    click.echo(f"{file}: read it, and prove it with: podwire verify {file}", err=True)
 
 
 def write(report: Report, output: str, junit: str | None) -> None:

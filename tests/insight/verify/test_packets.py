@@ -15,9 +15,12 @@ CLIENT = {4: "10.244.0.2", 6: "fd00:10:244::2"}
 SERVER = {4: "10.244.0.3", 6: "fd00:10:244::3"}
 DENIED = 81
 RULES = (
-    "table inet test { chain forward { type filter hook forward priority 0;"
-    f" tcp dport {DENIED} drop; udp dport {DENIED} drop; sctp dport {DENIED} drop; }}\n}}"
+    f"type filter hook forward priority 0; tcp dport {DENIED} drop; udp dport {DENIED} drop; sctp dport {DENIED} drop;"
 )
+
+
+def chain(table: str, rules: str) -> str:
+    return f"table inet {table} {{ chain one {{ {rules} }}\n}}"
 
 
 def two_pods() -> Wire:
@@ -25,7 +28,7 @@ def two_pods() -> Wire:
     wire = Wire({"client": " ".join(CLIENT.values()), "server": " ".join(SERVER.values())})
     enter_network(wire.node.path)
     nft = Nftables()
-    nft.run(RULES)
+    nft.run(chain("test", RULES))
     nft.close()
     return wire
 
@@ -79,6 +82,22 @@ def test_silence_is_short_unless_an_answer_is_hoped_for() -> None:
     quick = time.monotonic() - began
     assert outcomes(wire, "TCP", DENIED) == {Outcome.SILENT}
     assert packets.SILENCE_SECONDS <= quick < packets.PATIENCE_SECONDS <= time.monotonic() - began - quick
+
+
+@sandboxed
+def test_a_refusal_of_a_node_before_the_service_is_no_refusal_of_a_pod() -> None:
+    wire = two_pods()
+    nft = Nftables()
+    nft.run(
+        "table ip nat { chain pre { type nat hook prerouting priority -100; ip daddr 10.96.0.1 dnat to 10.244.0.3; }\n}"
+    )
+    nft.run(
+        "table inet filter { chain f { type filter hook forward priority 0; tcp dport 82 reject with tcp reset; }\n}"
+    )
+    nft.close()
+    client, server = (str(wire.hosts[key].path) for key in ("client", "server"))
+    through = [Attempt(client, "10.96.0.1", port, "TCP", (server,), is_translated=True) for port in (80, 9, 82)]
+    assert [one.outcome for one in packets.run(through)] == [Outcome.OPEN, Outcome.CLOSED, Outcome.REJECTED]
 
 
 @sandboxed

@@ -55,6 +55,12 @@ def test_pods_of_one_workload_try_each_other_and_a_lone_pod_itself() -> None:
     assert alone.connections[0].is_modelled
 
 
+def test_a_pod_behind_a_service_tries_its_other_endpoints() -> None:
+    found = plan("shop/web", "shop/front", 8080, expect="deny")
+    assert targets(found) == {("shop/web-0", "10.244.2.2", 80), ("shop/web-1", "10.244.1.2", 80)}
+    assert {one.is_modelled for one in found.connections} == {False}
+
+
 def test_outside_comes_by_load_balancers_and_node_ports_and_goes_to_its_own_address() -> None:
     found = plan("outside", "shop/web")
     assert ("outside", "172.18.254.1", 8080) in targets(found)

@@ -53,7 +53,7 @@ def test_silence_of_a_pod_that_does_not_answer_its_node_proves_nothing() -> None
     assert "shop/web-1 does not answer its own node" in found.fault
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.ERROR])
+@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.ERROR, Outcome.REJECTED])
 def test_what_could_not_be_sent_is_undecided(outcome: Outcome) -> None:
     assert line("shop/other", "deny", outcome, outcome).verdict.value == "undecided"
     assert not line("shop/other", "deny", outcome, outcome).disagreement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,12 +14,12 @@ from podwire.insight.snapshot.ends import EndError
 from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.sources import reading
-from podwire.insight.sources.manifests import ManifestError
+from podwire.insight.sources.manifests import Manifest, ManifestError
 from podwire.insight.target import Choice
 from podwire.insight.verify import ephemeral_world, expectation_file, proof, stand_ins
 from podwire.insight.verify.ephemeral_world import TrialError
 from podwire.insight.verify.expectation_file import ExpectationError
-from podwire.insight.verify.expectations import Expectation, Expectations
+from podwire.insight.verify.expectations import Expectations
 from podwire.insight.verify.judgement import Line
 from podwire.insight.verify.plan import PlanError
 from podwire.insight.verify.report import Report
@@ -29,14 +30,34 @@ BAD_INPUT = (ExpectationError, ManifestError, PlanError, TrialError)
 OWN_NAMESPACE = "kube-system/"
 """What a world has without manifests: its DNS servers."""
 Progress = Callable[[str], None]
-Explain = Callable[[Expectation], str]
 
 
-def in_ephemeral_world(file: str, report: Progress) -> Report:
-    """Prove a file in a world that is made from its manifests and ended. Raises one of BAD_INPUT and LaunchError."""
+class Manifests(msgspec.Struct, frozen=True):
+    """What flags name: files, folders and kustomizations; none of them is what the file of expectations names."""
+
+    files: tuple[str, ...] = ()
+    kustomizations: tuple[str, ...] = ()
+
+    @property
+    def is_given(self) -> bool:
+        """Whether a flag names some."""
+        return bool(self.files or self.kustomizations)
+
+    def read(self, usual: Sequence[str]) -> tuple[Manifest, ...]:
+        """Return the objects of these manifests, or of the usual ones. Raises ManifestError."""
+        if self.is_given:
+            return reading.read(self.files, self.kustomizations)
+        return reading.read(usual)
+
+
+def in_ephemeral_world(file: str, given: Manifests, report: Progress) -> Report:
+    """Prove a file in a world that is made from its manifests, or the given ones, and ended.
+
+    Raises one of BAD_INPUT and LaunchError.
+    """
     began = time.monotonic()
     wanted = expectation_file.read(file)
-    written = reading.read(wanted.files)
+    written = given.read(wanted.files)
     snapshot = snapshot_of(written)
     check_names(wanted, snapshot)
     report(f"starting a world of {wanted.nodes} nodes")
@@ -47,6 +68,14 @@ def in_ephemeral_world(file: str, report: Progress) -> Report:
     omitted = stand_ins.left_out(written)
     warnings = (f"not in the world: {', '.join(omitted)}",) if omitted else ()
     return Report(file, shown, explained(lines, snapshot), time.monotonic() - began, warnings)
+
+
+def generated(file: str, given: Manifests) -> str:
+    """Return the text of a file of this name, from what policies of manifests allow. Raises ManifestError."""
+    from podwire.insight.verify import generate
+
+    folder = os.path.dirname(file) or "."
+    return generate.text(snapshot_of(given.read((folder,))), given.files or (folder,), file)
 
 
 def live(file: str, choice: Choice, report: Progress) -> Report:

@@ -34,6 +34,11 @@ class Destination(msgspec.Struct, frozen=True):
     endpoints: tuple[tuple[str, int], ...] = ()
     problem: str = ""
 
+    @property
+    def is_translated(self) -> bool:
+        """Whether a Service is between."""
+        return bool(self.endpoints) and (self.address, self.port) not in self.endpoints
+
 
 def destinations(end: End, port: Port, protocol: str, snapshot: Snapshot, places: Places) -> tuple[Destination, ...]:
     """Return all of them. Raises EndError where the port means nothing there."""

@@ -98,11 +98,30 @@ async def _ready(client: Client, wanted: int, namespaces: frozenset[str]) -> Non
     while True:
         pods = [one for one in (await client.list(PODS)).items if one.metadata.namespace in namespaces]
         waiting = [one for one in pods if not one.ready]
-        if len(pods) >= wanted and not waiting:
+        if len(pods) >= wanted and not waiting and await _are_endpoints(client, pods):
             return
         if time.monotonic() > deadline:
             raise TrialError(_trouble(wanted, len(pods), waiting))
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:
+    """Whether each pod that a Service selects is one of its endpoints."""
+    services, slices = await asyncio.gather(client.list(kinds.SERVICES), client.list(kinds.ENDPOINT_SLICES))
+    for service in (one for one in services.items if one.spec.type != "ExternalName"):
+        wanted = service.spec.selector.items()
+        own = [one for one in pods if one.metadata.namespace == service.metadata.namespace]
+        selected = {one.metadata.name for one in own if wanted and wanted <= one.metadata.labels.items()}
+        found = {
+            endpoint.target_ref.name
+            for piece in slices.items
+            if piece.service == service.key
+            for endpoint in piece.endpoints
+            if endpoint.ready and endpoint.target_ref is not None
+        }
+        if not selected <= found:
+            return False
+    return True
 
 
 def _trouble(wanted: int, there: int, waiting: Sequence[PodReading]) -> str:

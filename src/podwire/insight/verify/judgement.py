@@ -11,6 +11,9 @@ from podwire.insight.verify.expectations import Expectation
 from podwire.insight.verify.outcome import Outcome, Seen
 from podwire.insight.verify.plan import Connection, Plan
 
+NOT_SENT = frozenset({Outcome.ERROR, Outcome.UNREACHABLE, Outcome.REJECTED})
+"""Outcomes that say nothing of policies."""
+
 
 class Verdict(enum.StrEnum):
     """What became of an expectation."""
@@ -64,7 +67,7 @@ def judge(plan: Plan, seen: Sequence[Seen], alive: Mapping[str, bool]) -> Line:
             fault = f"no answer, but {dead} does not answer its own node either: this proves nothing"
             return Line(one, Verdict.UNDECIDED, text, tried, fault)
         return Line(one, Verdict.PROVEN, text, tried, disagreement=disagreement)
-    unclear = all(found.outcome in {Outcome.ERROR, Outcome.UNREACHABLE} for _, found in wrong)
+    unclear = all(found.outcome in NOT_SENT for _, found in wrong)
     verdict = Verdict.UNDECIDED if unclear else Verdict.WRONG
     return Line(one, verdict, text, tried, _fault(one, wrong, tried), disagreement=disagreement)
 
@@ -108,7 +111,7 @@ def _disagreements(pairs: Sequence[tuple[Connection, Seen]]) -> Iterator[str]:
     """Yield where packets and model differ; what could not be sent says nothing."""
     for connection, seen in pairs:
         modelled = connection.is_modelled
-        if modelled is None or seen.outcome in {Outcome.ERROR, Outcome.UNREACHABLE}:
+        if modelled is None or seen.outcome in NOT_SENT:
             continue
         if modelled != seen.outcome.is_passed:
             said = "allowed" if modelled else "denied"

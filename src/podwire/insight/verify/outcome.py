@@ -12,6 +12,7 @@ class Outcome(enum.Enum):
 
     OPEN = "open"
     CLOSED = "closed"
+    REJECTED = "rejected"
     ARRIVED = "arrived"
     SILENT = "silent"
     UNREACHABLE = "unreachable"
@@ -26,6 +27,7 @@ class Outcome(enum.Enum):
 WORDS = {
     Outcome.OPEN: "answered",
     Outcome.CLOSED: "arrived, nothing listens there",
+    Outcome.REJECTED: "refused on the way: no endpoint of the Service was reached",
     Outcome.ARRIVED: "arrived, no program answered",
     Outcome.SILENT: "no answer",
     Outcome.UNREACHABLE: "no route to the address",
@@ -38,7 +40,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     Attributes:
         network: the network namespace of the sender, as a path in the world.
-        arrivals: network namespaces in which an arrival counts; read for UDP and SCTP, which a program must answer.
+        arrivals: network namespaces in which an arrival counts; read for UDP and SCTP, which a program must answer, and
+            where a Service is between, whose node refuses connections too.
         is_hoped: whether it is waited for; else a short silence is the outcome.
 
     """
@@ -49,6 +52,12 @@ class Attempt(msgspec.Struct, frozen=True):
     protocol: str = "TCP"
     arrivals: tuple[str, ...] = ()
     is_hoped: bool = True
+    is_translated: bool = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether its arrival is looked for."""
+        return self.protocol != "TCP" or self.is_translated
 
 
 class Seen(msgspec.Struct, frozen=True):

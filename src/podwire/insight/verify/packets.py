@@ -15,6 +15,7 @@ import resource
 import secrets
 import selectors
 import socket
+import struct
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -28,11 +29,15 @@ SILENCE_SECONDS = 0.5
 PATIENCE_SECONDS = 3.0
 """For those that are hoped for: TCP sends its first packet again after 1 s (RFC 6298, 2)."""
 MOST_AT_ONCE = 2000
+FIRST_PORT, LAST_PORT = 20000, 60000
+"""Each attempt of a batch has its own source port, which is kept on the way and seen at the destination."""
 _SPARE_DESCRIPTORS = 256
 _MARK = b"podwire verify "
 _ETH_P_ALL = 3
 _OUTGOING = 4
 """PACKET_OUTGOING of packet(7)."""
+_SYN, _SYN_ACK = 0x02, 0x12
+"""Flags of TCP (RFC 9293, 3.1)."""
 _CLOSED = frozenset({errno.ECONNREFUSED, errno.ENOPROTOOPT, errno.EPROTO, errno.ECONNRESET})
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 
@@ -62,6 +67,7 @@ class _Batch:
         self._arrived: set[int] = set()
         self._tag = [secrets.randbits(31) + 1 for _ in attempts]
         self._tags = {tag: number for number, tag in enumerate(self._tag)}
+        self._first_port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT - len(attempts))
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> list[Seen]:
@@ -80,11 +86,16 @@ class _Batch:
                         self._arrivals(key.fileobj)
                     else:
                         self._answer(key.data, key.fileobj)
+            for key in list(self._selector.get_map().values()):
+                if key.data is None and isinstance(key.fileobj, socket.socket):
+                    self._arrivals(key.fileobj)
         return [self._outcome(number) for number in range(len(self._attempts))]
 
     def _outcome(self, number: int) -> Seen:
-        if number in self._seen:
-            return self._seen[number]
+        found = self._seen.get(number)
+        if found is not None:
+            is_refused = found.outcome is Outcome.CLOSED and self._attempts[number].is_translated
+            return Seen(Outcome.REJECTED) if is_refused and number not in self._arrived else found
         return Seen(Outcome.ARRIVED if number in self._arrived else Outcome.SILENT)
 
     def _enough(self, seconds: float) -> bool:
@@ -96,7 +107,7 @@ class _Batch:
 
     def _watchers(self, stack: contextlib.ExitStack) -> Iterator[socket.socket]:
         """One packet socket in each namespace in which arrivals count."""
-        for network in {path for one in self._attempts if one.protocol != "TCP" for path in one.arrivals}:
+        for network in {path for one in self._attempts if one.is_watched for path in one.arrivals}:
             with inside_network(network):
                 watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
             watcher.setblocking(False)
@@ -112,11 +123,28 @@ class _Batch:
             try:
                 with inside_network(network):
                     for number in numbers:
-                        made[number] = stack.enter_context(_client(self._attempts[number]))
+                        made[number] = stack.enter_context(self._client(number))
             except FileNotFoundError:
                 gone = Seen(Outcome.ERROR, f"the sender's network {os.path.basename(network)} does not exist")
                 self._seen.update(dict.fromkeys(numbers, gone))
         return made
+
+    def _client(self, number: int) -> socket.socket:
+        one = self._attempts[number]
+        family = socket.AF_INET if _version(one.address) == 4 else socket.AF_INET6
+        if one.protocol == "SCTP":
+            made = socket.socket(family, socket.SOCK_RAW, sctp.PROTOCOL)
+        else:
+            made = socket.socket(family, socket.SOCK_STREAM if one.protocol == "TCP" else socket.SOCK_DGRAM)
+        if one.protocol == "TCP":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):  # in use: then its arrival is not seen, and it is tried again
+                made.bind(("" if family == socket.AF_INET else "::", self._source_port(number)))
+        made.setblocking(False)
+        return made
+
+    def _source_port(self, number: int) -> int:
+        return self._first_port + number
 
     def _begin(self, number: int, client: socket.socket) -> None:
         one = self._attempts[number]
@@ -128,7 +156,7 @@ class _Batch:
             if one.protocol == "UDP":
                 client.send(_MARK + tag.to_bytes(4))
             elif one.protocol == "SCTP":
-                client.send(sctp.init(_source_port(number), one.port, tag))
+                client.send(sctp.init(self._source_port(number), one.port, tag))
         except OSError as error:
             self._seen[number] = _failure(error)
             return
@@ -156,7 +184,7 @@ class _Batch:
             return True
         # A raw socket of IPv4 receives the header of IP too (raw(7)).
         body = packet[(packet[0] & 15) * 4 :] if _version(one.address) == 4 and packet else packet
-        return sctp.is_answer(body, _source_port(number))
+        return sctp.is_answer(body, self._source_port(number))
 
     def _arrivals(self, watcher: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -176,27 +204,12 @@ class _Batch:
         is_four = packet[0] >> 4 == 4
         header = (packet[0] & 15) * 4 if is_four else 40
         protocol = packet[9] if is_four and len(packet) > 9 else packet[6] if len(packet) > 6 else 0
+        if protocol == socket.IPPROTO_TCP and len(packet) > header + 13 and packet[header + 13] & _SYN_ACK == _SYN:
+            number = int.from_bytes(packet[header : header + 2]) - self._first_port
+            return number if 0 <= number < len(self._attempts) else None
         if protocol != sctp.PROTOCOL:
             return None
         return self._tags.get(int.from_bytes(packet[header + 16 : header + 20]))
-
-
-def _client(one: Attempt) -> socket.socket:
-    family = socket.AF_INET if _version(one.address) == 4 else socket.AF_INET6
-    match one.protocol:
-        case "TCP":
-            made = socket.socket(family, socket.SOCK_STREAM)
-        case "UDP":
-            made = socket.socket(family, socket.SOCK_DGRAM)
-        case _:
-            made = socket.socket(family, socket.SOCK_RAW, sctp.PROTOCOL)
-    made.setblocking(False)
-    return made
-
-
-def _source_port(number: int) -> int:
-    """The port that an SCTP attempt is sent from; attempts of one batch differ."""
-    return 20000 + number
 
 
 def _version(address: str) -> int:

@@ -124,15 +124,37 @@ def _connections(
     one: Expectation, sources: Sequence[Place], found: Sequence[Destination], places: Places
 ) -> Iterator[Connection]:
     """Yield every pair; a pod with itself only where there is no other pair."""
-    pairs = [(source, two) for source in sources for two in found if source.address(_version(two.address))]
+    pairs = [
+        (source, three)
+        for source in sources
+        for two in found
+        if source.address(_version(two.address))
+        for three in _beside(source, two, places)
+    ]
     others = [(source, two) for source, two in pairs if two.address not in source.addresses]
     for source, two in others or pairs:
         modelled = _modelled(source, two, places)
         arrivals = tuple({place.network for place in two.places})
         hoped = one.is_allowed and modelled is not False
         yield Connection(
-            source, two, Attempt(source.network, two.address, two.port, two.protocol, arrivals, hoped), modelled
+            source,
+            two,
+            Attempt(source.network, two.address, two.port, two.protocol, arrivals, hoped, two.is_translated),
+            modelled,
         )
+
+
+def _beside(source: Place, destination: Destination, places: Places) -> Iterator[Destination]:
+    """Yield the destination; of a Service that the source itself is behind the other endpoints.
+
+    Such a Service may lead a pod to itself, which it always reaches.
+    """
+    if not destination.is_translated or not any(address in source.addresses for address, _ in destination.endpoints):
+        yield destination
+        return
+    for address, port in destination.endpoints:
+        behind = tuple(one for one in places.pods.values() if address in one.addresses)
+        yield Destination(destination.name, address, port, destination.protocol, behind, ((address, port),))
 
 
 def _modelled(source: Place, destination: Destination, places: Places) -> bool | None:

@@ -87,5 +87,5 @@ def _rounds(attempts: Sequence[Attempt]) -> list[Seen]:
 
 def _missing(attempts: Sequence[Attempt], seen: Sequence[Seen]) -> Iterator[int]:
     for number, (attempt, one) in enumerate(zip(attempts, seen, strict=True)):
-        if attempt.is_hoped and one.outcome is Outcome.SILENT:
+        if (attempt.is_hoped and one.outcome is Outcome.SILENT) or one.outcome is Outcome.REJECTED:
             yield number
