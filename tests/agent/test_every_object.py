@@ -16,7 +16,8 @@ from aiohttp import web
 from podwire.agent.config import AgentConfig
 from podwire.agent.inputs import Inputs
 from podwire.agent.node_agent import Agent
-from podwire.dns.server import DnsConfig, serve_objects
+from podwire.dns.config import DnsConfig
+from podwire.dns.server import serve_objects
 from podwire.kube import kinds
 from podwire.kube.credentials import Credentials
 from podwire.kube.kinds import Kind
@@ -134,7 +135,7 @@ async def test_a_dns_server_becomes_ready_and_follows_every_object(caplog: pytes
     server = StrangeServer({kind.resource: kind for kind in SERVED}, 7)
     caplog.set_level(logging.INFO)
     async with connected(server.handle) as client, asyncio.timeout(60):
-        config = DnsConfig(client._credentials, addresses=())
+        config = DnsConfig(client._credentials, addresses=(), config_map=None)
         serving = asyncio.create_task(serve_objects(client, config))
         for resource in ("services", "endpointslices", "namespaces"):
             await server.delivered[resource].wait()

@@ -14,7 +14,7 @@ from podwire.agent.service_checks import of_local_policies
 from podwire.component.informer_metrics import of_informers
 from podwire.component.metrics import of_process, of_readiness
 from podwire.component.permissions import AGENT, DNS, RULES, RULES_IN
-from podwire.dns.measured import QueryMetrics, of_upstreams
+from podwire.dns.measured import QueryMetrics, of_configuration, of_forwarding
 from podwire.kernel.features import FEATURES
 from podwire.kube.coordination import AGENT_LEASES
 from podwire.kube.deadlines import Deadlines
@@ -39,7 +39,8 @@ def test_every_metric_is_described_with_its_type() -> None:
         *of_process(),
         # podwire dns
         *QueryMetrics().families(),
-        *of_upstreams({}, {}),
+        *of_forwarding(None),
+        *of_configuration(None, 0),
     )
     described = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \|", PAGE, re.MULTILINE)
     assert described == [(family.name, family.kind) for family in families]

@@ -58,5 +58,5 @@ def test_programs_that_run_more_than_once_write_only_what_is_theirs() -> None:
         for role in permissions.RULES
     }
     assert writes[permissions.AGENT] == {"events"}
-    assert writes[permissions.DNS] == set()
+    assert writes[permissions.DNS] == {"events"}
     assert "leases" in writes[permissions.CONTROLLER]

@@ -1,4 +1,4 @@
-"""An API server of three kinds that lists what it holds and streams what is put: enough for informers."""
+"""An API server of a few kinds that lists what it holds and streams what is put: enough for informers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from podwire.kube.client import Client
-from podwire.kube.core import Namespace
+from podwire.kube.core import ConfigMap, Namespace, Pod
 from podwire.kube.credentials import Credentials
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.services import Service
@@ -22,7 +22,11 @@ PATHS: dict[type, str] = {
     Service: "/api/v1/services",
     EndpointSlice: "/apis/discovery.k8s.io/v1/endpointslices",
     Namespace: "/api/v1/namespaces",
+    Pod: "/api/v1/pods",
+    ConfigMap: "/api/v1/namespaces/kube-system/configmaps",
 }
+Item = Service | EndpointSlice | Namespace | Pod | ConfigMap
+EVENTS = "/api/v1/namespaces/kube-system/events"
 
 
 class PlainClient(Client):
@@ -37,26 +41,27 @@ class PlainClient(Client):
 
 
 class FakeApi:
-    """Objects by path and key. Lists wait until `open` is set."""
+    """Objects by path and key. Lists wait until `open` is set. Events that clients create are remembered."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
+        self.events: list[dict[str, Any]] = []
         self._version = 1
         self._objects: dict[str, dict[Any, dict[str, Any]]] = {path: {} for path in PATHS.values()}
         self._watchers: dict[str, list[asyncio.Queue[bytes]]] = {path: [] for path in PATHS.values()}
 
-    def put(self, *items: Service | EndpointSlice | Namespace) -> None:
+    def put(self, *items: Item) -> None:
         """Create or replace objects."""
         for item in items:
             self._store(PATHS[type(item)], item, "MODIFIED")
 
-    def delete(self, item: Service | EndpointSlice | Namespace) -> None:
+    def delete(self, item: Item) -> None:
         """Remove an object."""
         path = PATHS[type(item)]
         self._store(path, item, "DELETED")
         del self._objects[path][item.key]
 
-    def _store(self, path: str, item: Service | EndpointSlice | Namespace, event: str) -> None:
+    def _store(self, path: str, item: Item, event: str) -> None:
         self._version += 1
         body: dict[str, Any] = msgspec.to_builtins(item)
         body["metadata"]["resourceVersion"] = str(self._version)
@@ -83,12 +88,17 @@ class FakeApi:
         while True:
             await response.write(await queue.get())
 
+    async def _record(self, request: web.Request) -> web.StreamResponse:
+        self.events.append(await request.json())
+        return web.json_response(self.events[-1], status=201)
+
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
         """Serve on loopback; gives the URL."""
         application = web.Application()
         for path in PATHS.values():
             application.router.add_get(path, self._answer)
+        application.router.add_post(EVENTS, self._record)
         runner = web.AppRunner(application, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

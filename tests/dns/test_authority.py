@@ -2,7 +2,9 @@ import dns.message
 import dns.rcode
 import pytest
 
-from tests.dns.zones import ask, endpoint, found, responder_of, service, slice_of
+from podwire.dns.authority import Authority
+from podwire.dns.responder import zone_responder
+from tests.dns.zones import Objects, ask, endpoint, found, responder_of, service, slice_of, zone_of
 
 CLUSTER = responder_of(
     service("web", "10.96.0.5", "fd00:10:96::5"),
@@ -121,7 +123,6 @@ def test_the_list_is_turned_by_the_askers_number() -> None:
 
 
 def test_until_the_zone_is_whole_its_names_fail_and_are_not_denied() -> None:
-    young = responder_of(service("web", "10.96.0.5"))
-    young.ready = False
+    young = zone_responder(Authority(zone_of(Objects.of(service("web", "10.96.0.5")))), ready=False)
     assert ask(young, "gone" + SVC).rcode() == dns.rcode.SERVFAIL
     assert ask(young, "example.com").rcode() == dns.rcode.REFUSED

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import cast
 
 import dns.flags
@@ -13,9 +13,14 @@ import dns.rrset
 import pytest
 
 from podwire.dns import forward
-from podwire.dns.forward import Forwarder, Upstream
+from podwire.dns.corefile.configuration import configuration
+from podwire.dns.exchange import Upstream
+from podwire.dns.forward import Forwarder
 from podwire.dns.message import Query, parse
+from podwire.dns.outcome import REFUSED, Outcome, Relayed
 from podwire.dns.reply import Reply
+from podwire.dns.reply_cache import ReplyCache
+from podwire.dns.upstreams import parse_upstream
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 Script = Callable[[dns.message.Message], list[bytes]]
@@ -69,9 +74,22 @@ def failed(message: dns.message.Message) -> bytes:
     return reply.to_wire()
 
 
-def address_in(found: tuple[Reply, int] | None) -> str:
+def address_in(found: Reply | None) -> str:
     assert found is not None
-    return str(dns.message.from_wire(found[0].raw).answer[0][0].address)
+    return str(dns.message.from_wire(found.raw).answer[0][0].address)
+
+
+def forwarder_to(*servers: Upstream, options: str = "policy sequential", cache: str = "cache 30") -> Forwarder:
+    """A forwarder of everything, with the options of a Corefile."""
+    block = configuration(f". {{\nforward . 192.0.2.9 {{\n{options}\n}}\n{cache}\n}}").blocks[0]
+    kept = ReplyCache(block.cache) if block.cache is not None else None
+    return Forwarder(block.forwards[0], servers, kept)
+
+
+async def outcome(forwarder: Forwarder, query: Query, client: str = "10.244.0.9") -> Outcome | None:
+    """What it answers in the end."""
+    found = forwarder.answer(query, client)
+    return await found if isinstance(found, Awaitable) else found
 
 
 async def test_forged_replies_are_passed_over_until_the_true_one_comes() -> None:
@@ -82,12 +100,12 @@ async def test_forged_replies_are_passed_over_until_the_true_one_comes() -> None
         return [wrong_id.to_wire(), good(other, "192.0.2.66"), b"scrap", message.to_wire(), good(message)]
 
     async with server(forge) as (upstream, _):
-        assert address_in(await Forwarder([upstream]).resolve(query_of())) == "192.0.2.1"
+        assert address_in(await forwarder_to(upstream).resolve(query_of())) == "192.0.2.1"
 
 
 async def test_numbers_and_ports_differ_from_query_to_query() -> None:
     async with server(lambda message: [good(message, ttl=0)]) as (upstream, liar):
-        forwarder = Forwarder([upstream])
+        forwarder = forwarder_to(upstream)
         for _ in range(20):
             await forwarder.resolve(query_of())
         assert len({message.id for message in liar.asked}) > 15
@@ -96,7 +114,7 @@ async def test_numbers_and_ports_differ_from_query_to_query() -> None:
 
 async def test_one_query_is_under_way_however_many_ask() -> None:
     async with server(lambda message: [good(message)]) as (upstream, liar):
-        forwarder = Forwarder([upstream])
+        forwarder = forwarder_to(upstream)
         found = await asyncio.gather(*(forwarder.resolve(query_of()) for _ in range(50)))
         assert {address_in(one) for one in found} == {"192.0.2.1"}
         assert len(liar.asked) == 1
@@ -104,7 +122,7 @@ async def test_one_query_is_under_way_however_many_ask() -> None:
 
 async def test_a_kept_reply_is_only_for_the_same_question_and_bits() -> None:
     async with server(lambda message: [good(message)]) as (upstream, liar):
-        forwarder = Forwarder([upstream])
+        forwarder = forwarder_to(upstream)
         checking_off = dns.message.make_query("example.com", "A")
         checking_off.flags |= dns.flags.CD
         not_recursive = dns.message.make_query("example.com", "A", flags=0)
@@ -115,9 +133,9 @@ async def test_a_kept_reply_is_only_for_the_same_question_and_bits() -> None:
             different.append(query)
         for _ in range(2):
             for query in different:
-                await forwarder.resolve(query)
+                await outcome(forwarder, query)
         assert len(liar.asked) == len(different)
-        assert forwarder.kept(query_of("EXAMPLE.com")) is not None
+        assert isinstance(forwarder.answer(query_of("EXAMPLE.com"), ""), Relayed)
 
 
 async def test_a_dead_and_a_failing_server_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +145,7 @@ async def test_a_dead_and_a_failing_server_are_passed_over(monkeypatch: pytest.M
         server(lambda _: []) as (silent, muted),
         server(lambda message: [good(message, ttl=0)]) as (whole, _),
     ):
-        forwarder = Forwarder([broken, silent, whole])
+        forwarder = forwarder_to(broken, silent, whole)
         assert address_in(await forwarder.resolve(query_of())) == "192.0.2.1"
         assert address_in(await forwarder.resolve(query_of())) == "192.0.2.1"
         assert len(muted.asked) == 1, "a server that failed goes behind the others"
@@ -136,10 +154,10 @@ async def test_a_dead_and_a_failing_server_are_passed_over(monkeypatch: pytest.M
 async def test_where_all_fail_their_failure_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forward, "TRY_SECONDS", 0.05)
     async with server(lambda message: [failed(message)]) as (broken, _), server(lambda _: []) as (silent, _):
-        found = await Forwarder([broken, silent]).resolve(query_of())
+        found = await forwarder_to(broken, silent).resolve(query_of())
         assert found is not None
-        assert found[0].rcode == dns.rcode.SERVFAIL
-        assert await Forwarder([silent]).resolve(query_of()) is None
+        assert found.rcode == dns.rcode.SERVFAIL
+        assert await forwarder_to(silent).resolve(query_of()) is None
 
 
 async def test_a_cut_reply_is_fetched_by_tcp() -> None:
@@ -157,7 +175,7 @@ async def test_a_cut_reply_is_fetched_by_tcp() -> None:
     async with server(cut) as (upstream, _):
         stream = await asyncio.start_server(converse, "127.0.0.1", upstream.port)
         async with stream:
-            assert address_in(await Forwarder([upstream]).resolve(query_of())) == "192.0.2.7"
+            assert address_in(await forwarder_to(upstream).resolve(query_of())) == "192.0.2.7"
 
 
 async def test_a_loop_of_forwarders_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,22 +189,24 @@ async def test_a_loop_of_forwarders_ends(monkeypatch: pytest.MonkeyPatch) -> Non
         return []
 
     async with server(back) as (upstream, liar):
-        forwarder = Forwarder([upstream])
+        forwarder = forwarder_to(upstream)
         assert await forwarder.resolve(query_of()) is None
         assert await asyncio.gather(*rounds) == [None] * len(rounds)
         assert len(liar.asked) == 2, "each try once, and no more however often it comes back"
 
 
-async def test_the_number_under_way_and_the_number_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "MOST_UNDER_WAY", 2)
-    monkeypatch.setattr(forward, "MOST_KEPT", 3)
+async def test_the_number_under_way_and_the_number_kept_are_bounded() -> None:
     async with server(lambda message: [good(message)]) as (upstream, liar):
-        forwarder = Forwarder([upstream])
-        found = await asyncio.gather(*(forwarder.resolve(query_of(f"{n}.test")) for n in range(5)))
-        assert [one is None for one in found] == [False, False, True, True, True]
+        forwarder = forwarder_to(upstream, options="max_concurrent 2", cache="cache {\nsuccess 3\n}")
+        found = await asyncio.gather(*(outcome(forwarder, query_of(f"{n}.test")) for n in range(5)))
+        assert [one is REFUSED for one in found] == [False, False, True, True, True]
         for n in range(5):
-            await forwarder.resolve(query_of(f"{n}.test"))
-        assert len(forwarder._kept) == 3
+            await outcome(forwarder, query_of(f"{n}.test"))
+        kept = [forwarder.answer(query_of(f"{n}.test"), "") for n in range(5)]
+        assert sum(isinstance(one, Relayed) for one in kept) == 3
+        for one in kept:
+            if isinstance(one, Coroutine):
+                one.close()
         assert len(liar.asked) == 5
 
 
@@ -200,10 +220,10 @@ async def test_the_number_under_way_and_the_number_kept_are_bounded(monkeypatch:
     ],
 )
 def test_the_ways_to_write_an_upstream(text: str, address: str, port: int) -> None:
-    assert Upstream.parse(text) == Upstream(ipaddress.ip_address(address), port)
+    assert parse_upstream(text) == Upstream(ipaddress.ip_address(address), port)
 
 
 @pytest.mark.parametrize("text", ["dns.example", "1.1.1.1:x", "", "01.1.1.1"])
 def test_what_is_no_upstream_is_refused_with_the_remedy(text: str) -> None:
     with pytest.raises(ValueError, match="must be an IP address"):
-        Upstream.parse(text)
+        parse_upstream(text)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 import pytest
 
 from podwire.dns import listen
-from podwire.dns.listen import listening
+from podwire.dns.listen import NOBODY, Peer, listening
 from tests.sandbox import sandboxed
 
 HERE, OTHER = "127.0.0.1", "127.0.0.2"
@@ -26,7 +26,10 @@ class Upstream:
         await self.released.wait()
         return raw
 
-    def answer(self, raw: bytes, *, stream: bool) -> bytes | Awaitable[bytes]:
+    def ready(self, raw: bytes, now: float) -> None:
+        """Nothing is known before."""
+
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> bytes | Awaitable[bytes]:  # noqa: ARG002
         return raw if stream else self._later(raw)
 
     def overloaded(self, raw: bytes) -> bytes:

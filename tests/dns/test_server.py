@@ -17,8 +17,9 @@ import dns.message
 import dns.rcode
 
 from podwire.dns import server
+from podwire.dns.config import DnsConfig
 from podwire.dns.records import AAAA, MX, A, Record
-from podwire.dns.server import DnsConfig, serve_objects
+from podwire.dns.server import serve_objects
 from podwire.kube.core import Namespace
 from podwire.kube.credentials import Credentials
 from podwire.kube.meta import ObjectMeta

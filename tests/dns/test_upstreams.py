@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.dns.forward import Upstream
+from podwire.dns.exchange import Upstream
 from podwire.dns.upstreams import upstreams
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from podwire.dns.authority import Authority
 from podwire.dns.records import Record
-from podwire.dns.responder import ClusterResponder
+from podwire.dns.responder import ClusterResponder, zone_responder
 from podwire.dns.rows import DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
 from podwire.engine.reconcile import Reconciler
@@ -117,9 +117,7 @@ def zone_of(view: Objects) -> Zone:
 
 def responder_of(*items: Service | EndpointSlice) -> ClusterResponder:
     """A ready server of these objects, without upstream servers."""
-    responder = ClusterResponder(Authority(zone_of(Objects.of(*items))), None)
-    responder.ready = True
-    return responder
+    return zone_responder(Authority(zone_of(Objects.of(*items))))
 
 
 def say(responder: ClusterResponder, message: dns.message.Message, *, stream: bool = False) -> dns.message.Message:

@@ -51,8 +51,10 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ("", ("events",), RECORD),
     ),
     DNS: (
-        ("", ("namespaces", "services"), READ),
+        # Pods for names of pods that exist and for search lists: it follows them where its Corefile says so.
+        ("", ("namespaces", "pods", "services"), READ),
         ("discovery.k8s.io", ("endpointslices",), READ),
+        ("", ("events",), RECORD),
     ),
     CONTROLLER: (
         ("", ("nodes", "services"), (*READ, "patch")),
@@ -84,6 +86,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
 }
 """By role: what it may do."""
+
+NAMED_RULES: Mapping[str, tuple[tuple[Rule, tuple[str, ...]], ...]] = {
+    DNS: ((("", ("configmaps",), READ), ("coredns",)),),
+}
+"""By role: what it may do with objects of these names only. A list or watch must select the name."""
 
 RULES_IN: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
     GATEWAY: (
@@ -131,16 +138,24 @@ CERTIFICATE_SUBJECTS: Mapping[str, Object] = {
 def objects(subjects: Mapping[str, Object]) -> Iterator[Object]:
     """The ClusterRole of each role that has a subject, and its binding to that; the Role too where it has one."""
     for name, subject in subjects.items():
-        yield from _bound("ClusterRole", {"name": name}, RULES[name], subject)
+        yield from _bound("ClusterRole", {"name": name}, RULES[name], subject, NAMED_RULES.get(name, ()))
         if name in RULES_IN:
             namespace, rules = RULES_IN[name]
             yield from _bound("Role", {"name": name, "namespace": namespace}, rules, subject)
 
 
-def _bound(kind: str, metadata: Mapping[str, str], rules: Iterable[Rule], subject: Object) -> Iterator[Object]:
+def _bound(
+    kind: str,
+    metadata: Mapping[str, str],
+    rules: Iterable[Rule],
+    subject: Object,
+    named: Iterable[tuple[Rule, tuple[str, ...]]] = (),
+) -> Iterator[Object]:
     """A role of this kind, and its binding to the subject."""
     version = f"{GROUP}/v1"
     listed = [{"apiGroups": [group], "resources": [*names], "verbs": [*verbs]} for group, names, verbs in rules]
+    for (group, resources, verbs), names in named:
+        listed.append({"apiGroups": [group], "resources": [*resources], "resourceNames": [*names], "verbs": [*verbs]})
     yield {"apiVersion": version, "kind": kind, "metadata": {**metadata}, "rules": listed}
     yield {
         "apiVersion": version,

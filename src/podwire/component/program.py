@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from podwire.component import logs
@@ -25,7 +25,11 @@ class StartRefusedError(Exception):
 
 
 def run(
-    work: Coroutine[Any, Any, None], *, log_format: LogFormat = "text", verbosity: int = 0, linger: float = 0.0
+    work: Coroutine[Any, Any, None],
+    *,
+    log_format: LogFormat = "text",
+    verbosity: int = 0,
+    linger: float | Callable[[], float] = 0.0,
 ) -> None:
     """Log to standard error and work until done, or until SIGTERM or SIGINT; then for `linger` seconds more.
 

@@ -14,9 +14,11 @@ Sources: RFC 1034 section 4.3.2, RFC 2308, RFC 8020, RFC 8482 (one type is enoug
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 import msgspec
 
+from podwire.dns.corefile.kubernetes import REVERSE, covered
 from podwire.dns.message import QUESTION_POINTER, Query, Rcode, Response, record
 from podwire.dns.names import IPAddress, compress, labels, parent
 from podwire.dns.records import PodAddresses, RecordType, address_data
@@ -36,12 +38,31 @@ class Alias(msgspec.Struct, frozen=True):
     target: bytes
 
 
-class Authority:
-    """Answers from one zone. `ttl` is for records that are made from a name's own text."""
+PodExists = Callable[[str, IPAddress], bool]
+"""Whether a namespace has a pod with this address."""
 
-    def __init__(self, zone: Zone, ttl: int = 5) -> None:
+
+class Authority:
+    """Answers from one zone.
+
+    `ttl` is for records that are made from a name's own text: names of pods, for which `pod_exists` is true. Unknown
+    names below `fallthrough` are not answered.
+    """
+
+    def __init__(
+        self,
+        zone: Zone,
+        ttl: int = 5,
+        *,
+        turned: bool = True,
+        fallthrough: tuple[bytes, ...] = (),
+        pod_exists: PodExists = lambda _, __: True,
+    ) -> None:
         self._zone = zone
         self._ttl = ttl
+        self._turned = turned
+        self._fallthrough = fallthrough
+        self._pod_exists = pod_exists
 
     def owns(self, query: Query) -> bool:
         """Whether the name lies in a zone of ours."""
@@ -64,13 +85,8 @@ class Authority:
         return self._zone.records(node, kind)
 
     def _positive(self, found: RecordSet, query: Query) -> Response:
-        records = found.records
-        if len(records) > 1:
-            # The asker's random number turns the list, so that clients that take the first spread out.
-            turn = query.id % len(records)
-            records = records[turn:] + records[:turn]
         additional = self._addresses(found.targets, query) if query.type == RecordType.SRV else ()
-        return Response(answer=records, additional=additional, authoritative=True)
+        return Response(answer=found.records, additional=additional, authoritative=True, turned=self._turned)
 
     def _addresses(self, targets: tuple[bytes, ...], query: Query) -> tuple[bytes, ...]:
         """The address records of SRV targets."""
@@ -110,6 +126,8 @@ class Authority:
         if self._zone.find(name) is None:
             address = self._spelled(name)
             if address is None:
+                if not chain and covered(name, self._fallthrough) and not covered(apex, REVERSE):
+                    return None  # reverse zones that have a head are the cluster's own: they end here
                 rcode = Rcode.NXDOMAIN
             elif address_data(address).type == query.type:
                 spelled = record(compress(name, query.name), query.type, self._ttl, address.packed)
@@ -121,13 +139,15 @@ class Authority:
         node = self._zone.find(parent(name)) if name[0] else None
         if node is None or PodAddresses.type not in node.data:
             return None
-        text = labels(name)[0].decode("latin-1")
+        text, namespace = (label.decode("latin-1") for label in labels(name)[:2])
         try:
             if text.count("-") == 3 and "--" not in text:
-                return ipaddress.IPv4Address(text.replace("-", "."))
-            return ipaddress.IPv6Address(text.replace("-", ":"))
+                address: IPAddress = ipaddress.IPv4Address(text.replace("-", "."))
+            else:
+                address = ipaddress.IPv6Address(text.replace("-", ":"))
         except ValueError:
             return None
+        return address if self._pod_exists(namespace, address) else None
 
 
 def renamed(records: tuple[bytes, ...], owner: bytes, query: Query) -> tuple[bytes, ...]:

@@ -8,7 +8,8 @@ import click
 
 from podwire.component.flags import credentials, program_flags
 from podwire.component.imports import lasting, without_authorities
-from podwire.dns.server import DnsConfig
+from podwire.dns.config import DnsConfig
+from podwire.kube.meta import NamespacedName
 
 PORT = click.IntRange(1, 65535)
 
@@ -23,6 +24,23 @@ class TextList(click.ParamType[Any]):
         return value if isinstance(value, tuple) else tuple(filter(None, value.split(",")))
 
 
+class ObjectName(click.ParamType[Any]):
+    """NAMESPACE/NAME; nothing for none."""
+
+    name = "NAMESPACE/NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NamespacedName | None:
+        """The name."""
+        if not isinstance(value, str):
+            return value if isinstance(value, NamespacedName) else None
+        if not value:
+            return None
+        namespace, separator, name = value.partition("/")
+        if not separator or not namespace or not name or "/" in name:
+            self.fail(f"{value!r} must be NAMESPACE/NAME, such as kube-system/coredns", param, ctx)
+        return NamespacedName(namespace, name)
+
+
 @click.command()
 @program_flags
 @click.option("--domain", default="cluster.local", show_default=True, help="The cluster domain.")
@@ -35,11 +53,25 @@ class TextList(click.ParamType[Any]):
     help="Ranges of pods and Services: their reverse names are never forwarded.",
 )
 @click.option(
+    "--conf",
+    "corefile",
+    default="",
+    metavar="FILE",
+    help="The Corefile, in place of the one in the ConfigMap; it is read again when it changes.",
+)
+@click.option(
+    "--config-map",
+    type=ObjectName(),
+    default="kube-system/coredns",
+    show_default=True,
+    help="The ConfigMap whose key Corefile is used, and used again when it changes; '' for none.",
+)
+@click.option(
     "--upstreams",
     type=TextList(),
     default="",
     envvar="PODWIRE_UPSTREAMS",
-    help="Servers of all other names: ADDRESS, ADDRESS:PORT, or a file like /etc/resolv.conf. Empty: they are refused.",
+    help="Without a Corefile: servers of all other names, ADDRESS, ADDRESS:PORT, or a file like /etc/resolv.conf.",
 )
 @click.option(
     "--bind-addresses",
@@ -60,7 +92,8 @@ class TextList(click.ParamType[Any]):
 def command(**given: Any) -> None:
     """Run the cluster's DNS server.
 
-    It resolves the names of Services and pods from the API server's objects, and forwards all others.
+    It resolves the names of Services and pods from the API server's objects, and forwards all others, as its Corefile
+    says.
 
     \b
     podwire dns --kubeconfig dns.conf --upstreams 192.0.2.53 --cluster-cidrs 10.244.0.0/16,10.96.0.0/16

@@ -26,12 +26,21 @@ IDLE_SECONDS = 10.0
 WRITE_SECONDS = 5.0
 
 Answer = bytes | None
+Peer = tuple[str, int]
+"""A client's address and port."""
+NOBODY: Peer = ("", 0)
+MOST_PENDING_A_SOURCE = 1024
+"""Of one address, likewise."""
 
 
 class Responder(Protocol):
     """What answers the messages of a listener."""
 
-    def answer(self, raw: bytes, *, stream: bool) -> Answer | Awaitable[Answer]:
+    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
+        """The answer to the same bytes as before and its response code; `now` is the loop's clock."""
+        ...
+
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
         """The answer to one message, at once or later; None for silence."""
         ...
 
@@ -61,6 +70,7 @@ class DatagramListener:
         self._responder = responder
         self._channel = channel
         self._pending: set[asyncio.Task[None]] = set()
+        self._sources: Counter[str] = Counter()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._readable)
 
@@ -72,21 +82,31 @@ class DatagramListener:
         self._channel.close()
 
     def _readable(self) -> None:
+        receive, reply, ready = self._channel.receive, self._channel.reply, self._responder.ready
+        now = self._loop.time()
         for _ in range(DATAGRAMS_A_TURN):
-            datagram = self._channel.receive()
+            datagram = receive()
             if datagram is None:
                 return
             try:
-                answer = self._responder.answer(datagram.payload, stream=False)
-                if isinstance(answer, bytes):
-                    self._channel.reply(datagram, answer)
-                elif answer is not None:
-                    self._wait(datagram, answer)
+                known = ready(datagram.payload, now)
+                if known is not None:
+                    reply(datagram, known[0])
+                else:
+                    self._answer(datagram)
             except Exception:
                 log.exception("a datagram from %s was not answered", datagram.peer[0])
 
+    def _answer(self, datagram: Datagram) -> None:
+        answer = self._responder.answer(datagram.payload, stream=False, client=datagram.peer)
+        if isinstance(answer, bytes):
+            self._channel.reply(datagram, answer)
+        elif answer is not None:
+            self._wait(datagram, answer)
+
     def _wait(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
-        if len(self._pending) >= MOST_PENDING:
+        source = datagram.peer[0]
+        if len(self._pending) >= MOST_PENDING or self._sources[source] >= MOST_PENDING_A_SOURCE:
             if isinstance(answer, Coroutine):
                 answer.close()  # never started: else Python warns that it was not awaited
             refusal = self._responder.overloaded(datagram.payload)
@@ -95,7 +115,14 @@ class DatagramListener:
             return
         task = self._loop.create_task(self._reply(datagram, answer))
         self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
+        self._sources[source] += 1
+        task.add_done_callback(lambda done: self._ended(done, source))
+
+    def _ended(self, task: asyncio.Task[None], source: str) -> None:
+        self._pending.discard(task)
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
 
     async def _reply(self, datagram: Datagram, answer: Awaitable[Answer]) -> None:
         try:
@@ -122,14 +149,15 @@ class StreamListener:
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first query to its end or its deadline."""
-        source = str((writer.get_extra_info("peername") or ("",))[0])
+        peer: Peer = (writer.get_extra_info("peername") or NOBODY)[:2]
+        source = peer[0]
         if len(self._open) >= MOST_CONNECTIONS or self._sources[source] >= MOST_CONNECTIONS_A_SOURCE:
             writer.transport.abort()
             return
         self._open.add(writer)
         self._sources[source] += 1
         try:
-            while await self._exchange(reader, writer):
+            while await self._exchange(reader, writer, peer):
                 pass
         except (OSError, EOFError, TimeoutError):
             pass
@@ -140,12 +168,12 @@ class StreamListener:
             self._sources -= Counter([source])
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> bool:
         """One query and its answer; False where there is no answer, which ends the connection."""
         async with asyncio.timeout(IDLE_SECONDS):
             size = int.from_bytes(await reader.readexactly(2), "big")
             raw = await reader.readexactly(size)
-        answer = self._responder.answer(raw, stream=True)
+        answer = self._responder.answer(raw, stream=True, client=peer)
         if answer is not None and not isinstance(answer, bytes):
             answer = await answer
         if answer is None:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator
 
-from podwire.component.metrics import Family, Histogram, histogram
-from podwire.dns.listen import Answer, Responder
+from podwire.component.metrics import Family, Histogram, counter, gauge, histogram
+from podwire.dns.assembly import Assembly
+from podwire.dns.listen import NOBODY, Answer, Peer, Responder
 from podwire.dns.message import Rcode
+from podwire.dns.reloading import Reloader
 
 BOUNDS = tuple(0.00025 * 2**step for step in range(16))
 _RCODE_BYTE, _RCODE_BITS = 3, 0x0F
+READY_SECONDS = 0.00001
+"""What an answer from the table of ready answers counts for in the histogram of durations."""
 
 
 class QueryMetrics:
@@ -25,15 +29,28 @@ class QueryMetrics:
         self.requests = {"udp": 0, "tcp": 0}
         self.responses: Counter[int] = Counter()
         self.duration = Histogram(BOUNDS)
+        self.ready = [0] * 16
+        """Queries by UDP that were answered from the table of ready answers, by response code."""
 
     def families(self) -> Iterator[Family]:
         """The metrics."""
+        self._take_ready()
         requests = tuple(({"proto": name}, count) for name, count in self.requests.items())
         yield Family("coredns_dns_requests_total", "Messages received, by transport.", "counter", requests)
         responses = tuple(({"rcode": _name(code)}, count) for code, count in sorted(self.responses.items()))
         yield Family("coredns_dns_responses_total", "Answers, by their code.", "counter", responses)
         text = "Time from a message to its answer."
         yield histogram("coredns_dns_request_duration_seconds", text, self.duration)
+
+    def _take_ready(self) -> None:
+        """Add what was answered from the table since the last time."""
+        for code, count in enumerate(self.ready):
+            if count:
+                self.requests["udp"] += count
+                self.responses[code] += count
+                self.duration.counts[0] += count
+                self.duration.sum += count * READY_SECONDS
+                self.ready[code] = 0
 
 
 class MeasuredResponder:
@@ -43,11 +60,18 @@ class MeasuredResponder:
         self._responder = responder
         self._metrics = metrics
 
-    def answer(self, raw: bytes, *, stream: bool) -> Answer | Awaitable[Answer]:
+    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
+        """As that of the other one. Its duration is not measured but in the lowest bucket: it takes microseconds."""
+        found = self._responder.ready(raw, now)
+        if found is not None:
+            self._metrics.ready[found[1]] += 1
+        return found
+
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
         """As that of the other one."""
         started = time.perf_counter()
         self._metrics.requests["tcp" if stream else "udp"] += 1
-        found = self._responder.answer(raw, stream=stream)
+        found = self._responder.answer(raw, stream=stream, client=client)
         if found is None or isinstance(found, bytes):
             return self._count(found, started)
         return self._later(found, started)
@@ -66,15 +90,30 @@ class MeasuredResponder:
         return answer
 
 
-def of_upstreams(answered: Mapping[str, int], failed: Mapping[str, int]) -> Iterator[Family]:
-    """How upstream servers answer, by address."""
-    samples = tuple(
-        ({"to": to, "result": result}, count)
-        for result, counts in (("answered", answered), ("failed", failed))
-        for to, count in sorted(counts.items())
-    )
+def of_forwarding(assembly: Assembly | None) -> Iterator[Family]:
+    """How upstream servers answer, by address, and what the cache of their replies does."""
+    pools = [forwarder.pool for forwarder in assembly.forwarders] if assembly is not None else []
+    counts: Counter[tuple[str, str]] = Counter()
+    for pool in pools:
+        counts.update({("answered", to): count for to, count in pool.answered.items()})
+        counts.update({("failed", to): count for to, count in pool.failed.items()})
+    samples = tuple(({"to": to, "result": result}, count) for (result, to), count in sorted(counts.items()))
     text = "Queries that were forwarded, by upstream server and whether it answered in time and without a failure."
     yield Family("podwire_dns_upstream_requests_total", text, "counter", samples)
+    caches = assembly.caches if assembly is not None else []
+    hits = tuple(({"type": name}, sum(cache.hits[name] for cache in caches)) for name in ("success", "denial"))
+    yield Family("coredns_cache_hits_total", "Replies that were found in the cache.", "counter", hits)
+    yield counter("coredns_cache_misses_total", "Replies that were not.", sum(cache.misses for cache in caches))
+    yield gauge("coredns_cache_entries", "Replies in the cache.", sum(map(len, caches)))
+
+
+def of_configuration(reloader: Reloader | None, ready_answers: int) -> Iterator[Family]:
+    """Whether the newest Corefile is used, and the table of ready answers."""
+    text = "Corefiles that were rejected since the start."
+    yield counter("coredns_reload_failed_total", text, reloader.failures if reloader is not None else 0)
+    text = "1 while the newest Corefile is used."
+    yield gauge("podwire_dns_corefile_used", text, float(reloader is None or not reloader.rejected))
+    yield gauge("podwire_dns_ready_answers", "Whole answers in the table by question.", ready_answers)
 
 
 def _name(code: int) -> str:

@@ -56,11 +56,18 @@ class Query(msgspec.Struct, frozen=True):
     edns: bool = False
     dnssec: bool = False
     size: int = CLASSIC_SIZE
+    hops: int = 0
+    """Names that led here from the one that the client sent."""
 
     @property
     def key(self) -> bytes:
         """The name with its letters folded: what tables hold."""
         return self.name.lower()
+
+    def renamed(self, name: bytes) -> Query:
+        """The same question about another name, which is resolved to its end."""
+        question = name + self.question[-4:]
+        return msgspec.structs.replace(self, name=name, question=question, flags=self.flags | RD, hops=self.hops + 1)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -70,13 +77,26 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """The content of an answer. Every record has its owner's name, compressed against the question at most."""
+    """The content of an answer. Every record has its owner's name, compressed against the question at most.
+
+    Attributes:
+        rcode: the response code.
+        answer: records of the answer section.
+        authority: records of the authority section.
+        additional: records that may be left out.
+        authoritative: whether the data are the server's own.
+        turned: whether the answer's records change places by the query's number.
+        seconds: how long the same question may be answered with it: 0 not at all, None until the server's data change.
+
+    """
 
     rcode: Rcode = Rcode.NOERROR
     answer: tuple[bytes, ...] = ()
     authority: tuple[bytes, ...] = ()
     additional: tuple[bytes, ...] = ()
     authoritative: bool = False
+    turned: bool = False
+    seconds: float | None = None
 
 
 def parse(raw: bytes) -> Query | Refusal | None:
@@ -142,6 +162,10 @@ def encode(query: Query, response: Response, limit: int) -> bytes:
     trailer = options(dnssec=query.dnssec, rcode=response.rcode) if query.edns else b""
     space = limit - HEADER.size - len(query.question) - len(trailer)
     answer, authority, additional = response.answer, response.authority, response.additional
+    if response.turned and len(answer) > 1:
+        # The client's random number turns the list, so that clients that take the first one spread.
+        turn = query.id % len(answer)
+        answer = answer[turn:] + answer[:turn]
     needed = sum(map(len, answer)) + sum(map(len, authority))
     truncated = needed > space
     if truncated:

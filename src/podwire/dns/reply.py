@@ -9,14 +9,32 @@ Sources: RFC 1035, RFC 2181 section 8 (times to live), RFC 2308 (negative answer
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from podwire.dns.message import AA, AD, CD, HEADER, OPCODE, QR, RA, RD, RECORD, TC, Query, Rcode, options, record
+from podwire.dns.message import (
+    AA,
+    AD,
+    CD,
+    HEADER,
+    OPCODE,
+    QR,
+    RA,
+    RD,
+    RECORD,
+    TC,
+    Query,
+    Rcode,
+    Response,
+    options,
+    record,
+)
 from podwire.dns.names import FormatError, compress, expand, skip
 from podwire.dns.records import INTERNET, RecordType
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
+_RCODES = frozenset(map(int, Rcode))
 
 LONGEST_TTL = 86_400
 """Seconds; more is taken for a mistake and cut (CVE-2025-58063 is the extreme)."""
@@ -143,6 +161,76 @@ def replay(reply: Reply, query: Query, age: int, limit: int) -> bytes:
         struct.pack_into("!I", body, one.fixed + 4 - behind_question, max(one.ttl - age, 0))
     header = HEADER.pack(query.id, flags, 1, counts[0], counts[1], counts[2] + bool(trailer))
     return header + query.question + bytes(body) + trailer
+
+
+def names_of(reply: Reply, name: bytes) -> set[bytes]:
+    """The folded name and those that it leads to by the aliases of a reply. Raises FormatError."""
+    aliases = {}
+    for one in reply.records:
+        if one.section == ANSWER and one.type == RecordType.CNAME:
+            owner, target = _expand(reply.raw, one)
+            aliases[owner.lower()] = target.lower()
+    found = {name}
+    while name in aliases and aliases[name] not in found:
+        name = aliases[name]
+        found.add(name)
+    return found
+
+
+def checked(reply: Reply, question: bytes) -> Reply | None:
+    """The reply without records that its question does not lead to (bailiwick), and without additional ones.
+
+    None where it cannot be read to its end.
+    """
+    try:
+        names = names_of(reply, question[:-4].lower())
+        kept = tuple(one for one in reply.records if one.section != ADDITIONAL and _leads_to(reply, one, names))
+        if all(one is two for one, two in zip(kept, reply.records, strict=False)):
+            return msgspec.structs.replace(reply, records=kept)
+        raw = _rebuilt(reply, question, kept)
+    except (FormatError, IndexError, struct.error):
+        return None
+    return parse_reply(raw)
+
+
+def _leads_to(reply: Reply, one: Placed, names: set[bytes]) -> bool:
+    owner = expand(reply.raw, one.start)[0].lower()
+    if one.section == ANSWER and one.type != RecordType.DNAME:
+        return owner in names
+    return any(name.endswith(owner) for name in names)
+
+
+def _rebuilt(reply: Reply, question: bytes, kept: tuple[Placed, ...]) -> bytes:
+    """The same message with these records only."""
+    counts = [sum(one.section == section for one in kept) for section in (ANSWER, AUTHORITY)]
+    header = HEADER.pack(reply.id, reply.flags & ~0xF | reply.rcode & 0xF, 1, *counts, 0)
+    records = []
+    for one in kept:
+        owner, data = _expand(reply.raw, one)
+        records.append(record(compress(owner, question[:-4]), one.type, one.ttl, data))
+    return b"".join((header, question, *records))
+
+
+def response_of(reply: Reply, age: int, query: Query, rename: Callable[[bytes], bytes]) -> Response | None:
+    """The content of a reply as the answer to a query, each owner's name through `rename`; None if it is broken."""
+    sections: tuple[list[bytes], ...] = ([], [], [])
+    try:
+        for one in reply.records:
+            owner, data = _expand(reply.raw, one)
+            head = compress(rename(owner), query.name)
+            sections[one.section].append(record(head, one.type, max(one.ttl - age, 0), data))
+    except (FormatError, IndexError):
+        return None
+    rcode = Rcode(reply.rcode) if reply.rcode in _RCODES else Rcode.SERVFAIL
+    answer, authority, additional = map(tuple, sections)
+    return Response(rcode, answer, authority, additional, authoritative=bool(reply.flags & AA))
+
+
+def addresses(reply: Reply) -> Iterator[bytes]:
+    """The packed addresses of A and AAAA records in a reply's answer."""
+    for one in reply.records:
+        if one.section == ANSWER and one.type in {RecordType.A, RecordType.AAAA}:
+            yield reply.raw[one.data : one.end]
 
 
 def chased(reply: Reply, age: int, target: bytes, query: Query) -> tuple[bytes, ...]:

@@ -1,75 +1,167 @@
-"""One message in, one answer out: the cluster's own names from the zone, all others from upstream servers."""
+"""One message in, one answer out: by the server block whose zone is nearest to the name."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Iterable
 
 import msgspec
 
+from podwire.dns.answer_hook import AnswerHook, learned
 from podwire.dns.authority import Alias, Authority
-from podwire.dns.forward import Forwarder
-from podwire.dns.message import RD, STREAM_SIZE, Query, Rcode, Refusal, Response, encode, parse
-from podwire.dns.reply import chased, replay
+from podwire.dns.block import AuthoritySource, Block, Readiness
+from podwire.dns.listen import NOBODY, Answer, Peer
+from podwire.dns.message import STREAM_SIZE, Query, Rcode, Refusal, Response, encode, parse
+from podwire.dns.names import ROOT, suffixes
+from podwire.dns.outcome import FAILED, REFUSED, Outcome, Relayed, joined, sent
+from podwire.dns.query_log import Exchange
+from podwire.dns.ready_answers import ReadyAnswers
+
+log = logging.getLogger(__name__)
+
+MOST_HOPS = 8
+"""Names that one question may lead to in other blocks or zones."""
+
+HOOK_SECONDS = 0.5
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A query as it came: its bytes' number, its client, the most bytes of its answer, and when, in seconds."""
+
+    query: Query
+    size: int
+    client: Peer
+    limit: int
+    began: float
+
+
+class Router:
+    """The blocks of one port, by zone."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[bytes, Block] = {}
+
+    def replace(self, blocks: Iterable[Block]) -> None:
+        """Use these blocks from now on."""
+        self._blocks = {zone: block for block in blocks for zone in block.zones}
+
+    def resolve(self, query: Query, client: str) -> Outcome | Awaitable[Outcome]:
+        """The outcome of a question; REFUSED where no block has a zone for it."""
+        if query.hops > MOST_HOPS:
+            return FAILED
+        block = self.nearest(query.key)
+        return block.resolve(query, client) if block is not None else REFUSED
+
+    def follow(self, query: Query, alias: Alias, client: str) -> Outcome | Awaitable[Outcome]:
+        """The alias together with what its target leads to; where nobody knows the target, the alias alone."""
+        onward = query.renamed(alias.target)
+        found = self.resolve(onward, client)
+        if isinstance(found, Response | Relayed):
+            return _joined(query, alias, onward, found)
+        return self._joined_later(query, alias, onward, found)
+
+    async def _joined_later(self, query: Query, alias: Alias, onward: Query, found: Awaitable[Outcome]) -> Outcome:
+        return _joined(query, alias, onward, await found)
+
+    def nearest(self, name: bytes) -> Block | None:
+        """The block with the longest zone that has a folded name."""
+        if len(self._blocks) == 1 and ROOT in self._blocks:
+            return self._blocks[ROOT]
+        for _, tail in suffixes(name):
+            block = self._blocks.get(tail)
+            if block is not None:
+                return block
+        return None
+
+
+def _joined(query: Query, alias: Alias, onward: Query, found: Outcome) -> Outcome:
+    if found is REFUSED:
+        return Response(Rcode.NOERROR, alias.records, authoritative=True)
+    return joined(query, alias, onward, found)
 
 
 class ClusterResponder:
-    """Answers from an authority and, where there is one, a forwarder.
+    """Answers the messages of a listener: from the table of ready answers, else by the blocks."""
 
-    Until `ready` is set the zone is not whole, so that names of ours get SERVFAIL: clients try again, and no client
-    learns that a name is unknown which is only not yet known.
-    """
+    def __init__(self, router: Router, ready_answers: ReadyAnswers, hook: AnswerHook | None = None) -> None:
+        self.hook = hook
+        self._router = router
+        self._ready_answers = ready_answers
 
-    def __init__(self, authority: Authority, forwarder: Forwarder | None) -> None:
-        self.ready = False
-        self._authority = authority
-        self._forwarder = forwarder
+    def use(self, router: Router) -> None:
+        """Answer by these blocks from now on."""
+        self._router = router
 
-    def answer(self, raw: bytes, *, stream: bool) -> bytes | Awaitable[bytes | None] | None:
+    def ready(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
+        """The answer to these bytes and its code, where they were answered before and nothing changed."""
+        return self._ready_answers.find(raw, now)
+
+    def answer(self, raw: bytes, *, stream: bool, client: Peer = NOBODY) -> Answer | Awaitable[Answer]:
         """The answer to one message; None for silence; a coroutine where a query must be forwarded."""
         query = parse(raw)
         if query is None:
             return None
         if isinstance(query, Refusal):
             return query.wire
-        limit = STREAM_SIZE if stream else query.size
-        if not self.ready and self._authority.owns(query):
-            return encode(query, Response(Rcode.SERVFAIL), limit)
-        found = self._authority.answer(query)
-        if isinstance(found, Response):
-            return encode(query, found, limit)
-        if self._forwarder is None:
-            records = found.records if found is not None else ()
-            return encode(query, Response(Rcode.NOERROR if records else Rcode.REFUSED, records), limit)
-        if found is not None:
-            return self._chase(self._forwarder, query, found, limit)
-        kept = self._forwarder.kept(query)
-        if kept is not None:
-            return replay(kept[0], query, kept[1], limit)
-        return self._forward(self._forwarder, query, limit)
+        request = Request(query, len(raw), client, STREAM_SIZE if stream else query.size, time.monotonic())
+        version = self._ready_answers.version
+        block = self._router.nearest(query.key)
+        found = block.resolve(query, client[0]) if block is not None else REFUSED
+        hooked = self.hook is not None and self.hook.concerns(client[0], query.key)
+        if hooked or not isinstance(found, Response | Relayed):
+            return self._later(request, block, found, hooked=hooked)
+        logged = block is not None and block.query_log is not None
+        if not stream and not logged and self.hook is None and version == self._ready_answers.version:
+            self._ready_answers.keep(raw, query, found, request.limit, request.began)
+        return self._sent(request, block, found)
 
     def overloaded(self, raw: bytes) -> bytes | None:
         """SERVFAIL for a query that cannot wait for an upstream server; None for what is no query."""
         query = parse(raw)
-        return encode(query, Response(Rcode.SERVFAIL), query.size) if isinstance(query, Query) else None
+        return encode(query, FAILED, query.size) if isinstance(query, Query) else None
 
-    async def _forward(self, forwarder: Forwarder, query: Query, limit: int) -> bytes:
-        found = await forwarder.resolve(query)
-        if found is None:
-            return encode(query, Response(Rcode.SERVFAIL), limit)
-        return replay(found[0], query, found[1], limit)
+    async def _later(
+        self, request: Request, block: Block | None, found: Outcome | Awaitable[Outcome], *, hooked: bool
+    ) -> bytes:
+        outcome = found if isinstance(found, Response | Relayed) else await found
+        if hooked and self.hook is not None:
+            await _learn(self.hook, request, outcome)
+        return self._sent(request, block, outcome)
 
-    async def _chase(self, forwarder: Forwarder, query: Query, alias: Alias, limit: int) -> bytes:
-        """The alias and the upstream reply for its target; the alias alone where none answers."""
-        onward = msgspec.structs.replace(
-            query,
-            name=alias.target,
-            question=alias.target + query.question[-4:],
-            flags=query.flags | RD,
-        )
-        found = await forwarder.resolve(onward)
-        if found is None:
-            return encode(query, Response(Rcode.SERVFAIL, alias.records), limit)
-        reply, age = found
-        rcode = Rcode(reply.rcode) if reply.rcode in {Rcode.NOERROR, Rcode.NXDOMAIN} else Rcode.SERVFAIL
-        records = alias.records + chased(reply, age, alias.target, query)
-        return encode(query, Response(rcode, records), limit)
+    def _sent(self, request: Request, block: Block | None, outcome: Outcome) -> bytes:
+        answer = sent(request.query, outcome, request.limit)
+        if block is not None and block.query_log is not None:
+            stream = request.limit == STREAM_SIZE
+            block.query_log.record(
+                Exchange(
+                    request.query,
+                    answer,
+                    request.client[0],
+                    request.client[1],
+                    "tcp" if stream else "udp",
+                    request.size,
+                    time.monotonic() - request.began,
+                )
+            )
+        return answer
+
+
+async def _learn(hook: AnswerHook, request: Request, outcome: Outcome) -> None:
+    """Wait until the hook has the answer, at most HOOK_SECONDS: an answer is late rather than lost."""
+    found = learned(request.query, outcome)
+    if found is None:
+        return
+    try:
+        async with asyncio.timeout(HOOK_SECONDS):
+            await hook.learn(request.client[0], found)
+    except TimeoutError:
+        log.warning("the answer for %s is sent before policies know it: no word within %g s", found.name, HOOK_SECONDS)
+
+
+def zone_responder(authority: Authority, *, ready: bool = True) -> ClusterResponder:
+    """A responder of one zone alone; `ready` says whether its data are whole."""
+    router = Router()
+    router.replace([Block((ROOT,), (AuthoritySource(authority, Readiness(ready=ready)),), router.follow)])
+    return ClusterResponder(router, ReadyAnswers(0))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -18,7 +20,7 @@ from podwire.dns.model import (
     named_ports,
 )
 from podwire.dns.names import IPAddress, reverse_name, reverse_zones
-from podwire.dns.records import CNAME, NS, PTR, SOA, SRV, TXT, PodAddresses, Present, Record, address_data
+from podwire.dns.records import CNAME, NS, PTR, SOA, SRV, TXT, PodAddresses, Present, Record, RecordType, address_data
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
@@ -63,22 +65,48 @@ DNS_SERVICE = NamespacedName("kube-system", "kube-dns")
 """The Service of the cluster's DNS where no other is configured, as kubeadm names it."""
 
 
+@dataclass(frozen=True)
 class Domain:
-    """The cluster's domain, the ranges whose reverse names are answered here, and the Service of this DNS server.
+    """The cluster's domain and what of it has names. Raises ValueError for a bad name or range.
 
-    Raises ValueError for a bad name or range.
+    Attributes:
+        name: the domain.
+        ranges: of pods and Services: their unknown reverse names are answered here.
+        ttl: seconds that clients may keep records.
+        service: the Service of this DNS server.
+        reverse: whether addresses have PTR records.
+        closed: further reverse zones that end here.
+        namespaces: the only ones with names; all if empty.
+        pods: whether pods have names.
+        ignore_empty: whether a Service without ready endpoints has no name.
+
     """
 
-    def __init__(
-        self, name: str, ranges: Iterable[str] = (), ttl: int = 5, service: NamespacedName = DNS_SERVICE
-    ) -> None:
-        self.service = service
-        self.name = name.removesuffix(".")
-        self.ttl = ttl
+    name: str
+    ranges: tuple[str, ...] = ()
+    ttl: int = 5
+    service: NamespacedName = DNS_SERVICE
+    reverse: bool = True
+    closed: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    pods: bool = True
+    ignore_empty: bool = False
+
+    def __post_init__(self) -> None:
         if len(self.name) > LONGEST_DOMAIN or not all(map(is_label, self.name.split("."))):
-            raise ValueError(f"cluster domain {name!r}: must be a DNS name of at most {LONGEST_DOMAIN} characters")
-        networks = [ipaddress.ip_network(text) for text in ranges]
-        self.reverse_zones = frozenset(zone for network in networks for zone in reverse_zones(network))
+            raise ValueError(f"cluster domain {self.name!r}: must be a DNS name of at most {LONGEST_DOMAIN} characters")
+        self.reverse_zones  # noqa: B018 a bad range raises here
+
+    @cached_property
+    def reverse_zones(self) -> frozenset[str]:
+        """The reverse zones that have a head here, so that their unknown names are NXDOMAIN."""
+        networks = [ipaddress.ip_network(text) for text in self.ranges]
+        zones = {zone for network in networks for zone in reverse_zones(network)} if self.reverse else set()
+        return frozenset(zones | {zone.removesuffix(".") for zone in self.closed})
+
+    def serves(self, namespace: str) -> bool:
+        """Whether the names of a namespace are answered."""
+        return is_label(namespace) and (not self.namespaces or namespace in self.namespaces)
 
 
 def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
@@ -86,15 +114,16 @@ def rows(owner: Owner, view: View, domain: Domain) -> Iterator[Record]:
     if owner == DOMAIN:
         yield from _domain_rows(domain)
     elif not owner.name:
-        if view.has_namespace(owner.namespace) and is_label(owner.namespace):
+        if view.has_namespace(owner.namespace) and domain.serves(owner.namespace):
             yield Record(f"{owner.namespace}.svc.{domain.name}", Present())
-            yield Record(f"{owner.namespace}.pod.{domain.name}", PodAddresses())
+            yield Record(f"{owner.namespace}.pod.{domain.name}", PodAddresses() if domain.pods else Present())
     else:
         key = NamespacedName(owner.namespace, owner.name)
         service = view.service(key)
-        if service is not None and is_label(owner.name) and is_label(owner.namespace):
+        if service is not None and is_label(owner.name) and domain.serves(owner.namespace):
             name = f"{owner.name}.{owner.namespace}.svc.{domain.name}"
-            yield from _service_rows(name, service, view.slices(key))
+            found = _service_rows(name, service, view.slices(key), ignore_empty=domain.ignore_empty)
+            yield from found if domain.reverse else (row for row in found if row.data.type != RecordType.PTR)
 
 
 def _domain_rows(domain: Domain) -> Iterator[Record]:
@@ -107,17 +136,22 @@ def _domain_rows(domain: Domain) -> Iterator[Record]:
     yield Record(f"dns-version.{domain.name}", TXT(SCHEMA_VERSION))
 
 
-def _service_rows(name: str, service: Service, slices: Iterable[EndpointSlice]) -> Iterator[Record]:
+def _service_rows(
+    name: str, service: Service, slices: Iterable[EndpointSlice], *, ignore_empty: bool
+) -> Iterator[Record]:
     if service.spec.type == "ExternalName":
         target = external_target(service)
         if target is not None:
             yield Record(name, CNAME(target))
         return
+    ready = hosts(service, slices)
+    if ignore_empty and not ready:
+        return
     for address in cluster_addresses(service):
         yield from _named_address(name, address)
         for port in named_ports(service):
             yield _port_row(name, port, name)
-    for host in hosts(service, slices):
+    for host in ready:
         yield from _host_rows(name, host, headless=service.headless)
 
 

@@ -1,185 +1,213 @@
-"""The cluster's DNS server: informers -> rows -> zone, and the ports on which it serves."""
+"""The cluster's DNS server: informers -> rows -> zone; a Corefile -> blocks; and the ports on which it serves."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterable
-
-import msgspec
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from podwire.component import permissions, program
 from podwire.component.endpoints import Page, Pages, serving, verdict
 from podwire.component.informer_metrics import access_obstacles, of_informers
-from podwire.component.logs import LogFormat
 from podwire.component.metrics import CONTENT_TYPE, exposition, of_process, of_readiness
-from podwire.dns.authority import Authority
-from podwire.dns.forward import Forwarder
+from podwire.dns.assembly import Assembly, Ground
+from podwire.dns.block import Readiness
+from podwire.dns.config import DnsConfig
+from podwire.dns.corefile.configuration import Configuration
+from podwire.dns.corefile.kubernetes import KubernetesSettings
+from podwire.dns.corefile_source import ConfigMapSource, follow_file, read_file
+from podwire.dns.default_corefile import default_corefile
 from podwire.dns.listen import listening
-from podwire.dns.measured import MeasuredResponder, QueryMetrics, of_upstreams
+from podwire.dns.live_view import LiveView
+from podwire.dns.measured import MeasuredResponder, QueryMetrics, of_configuration, of_forwarding
+from podwire.dns.names import to_text
+from podwire.dns.pods import PodAddressIndex
+from podwire.dns.ports import Open, Ports
+from podwire.dns.ready_answers import ReadyAnswers
 from podwire.dns.records import Record
+from podwire.dns.reloading import Reloader
 from podwire.dns.responder import ClusterResponder
-from podwire.dns.rows import DNS_SERVICE, DOMAIN, Domain, Owner, rows
+from podwire.dns.rows import DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
-from podwire.dns.upstreams import upstreams
 from podwire.engine.reconcile import Reconciler
-from podwire.kube import kinds
 from podwire.kube.client import Client
-from podwire.kube.core import Namespace
-from podwire.kube.credentials import Credentials
-from podwire.kube.discovery import EndpointSlice
 from podwire.kube.informer import Informer
-from podwire.kube.kept_objects import KeptObjects
-from podwire.kube.meta import NamespacedName
-from podwire.kube.services import Service
-from podwire.kube.watch import Change
+from podwire.kube.kinds import CONFIG_MAPS
+from podwire.kube.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
-
-class DnsConfig(msgspec.Struct, frozen=True):
-    """The configuration of a DNS server.
-
-    Attributes:
-        credentials: the API server, and how to authenticate there.
-        domain: the cluster domain.
-        cluster_ranges: pod and Service ranges; their unknown reverse names are NXDOMAIN here and never forwarded.
-        upstreams: servers for all other names, `address` or `address:port`, or files like resolv.conf; none: such names
-            are refused.
-        addresses: where to listen; by default everywhere, both families.
-        port: of DNS over UDP and TCP.
-        health_port: of `/health`, also under the name `/healthz`.
-        ready_port: of `/ready`, also under the name `/readyz`.
-        metrics_port: of `/metrics`.
-        service: the Service that clients reach this server by; its name is in the SOA and NS records.
-        ttl: seconds that clients may keep the cluster's records.
-        linger: seconds of service after SIGTERM, while clients still send queries here.
-        log_format: text or json.
-        verbosity: 0 to 2.
-
-    """
-
-    credentials: Credentials
-    domain: str = "cluster.local"
-    cluster_ranges: tuple[str, ...] = ()
-    upstreams: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 a DNS server has clients everywhere
-    port: int = 53
-    health_port: int = 8080
-    ready_port: int = 8181
-    metrics_port: int = 9153
-    service: NamespacedName = DNS_SERVICE
-    ttl: int = 5
-    linger: float = 0.5
-    log_format: LogFormat = "text"
-    verbosity: int = 0
+LOOP = "ForwardingLoop"
+"""Reason of an event about the ConfigMap."""
 
 
-class LiveView:
-    """The objects that records are made of, and the owners to derive again when one changes."""
+class Server:
+    """One DNS server. `linger` is the time of service after SIGTERM, in seconds."""
 
-    def __init__(self, client: Client) -> None:
-        kept = KeptObjects()
-        self.services: Informer[Service] = Informer(client, kinds.SERVICES, keep=kept.service, stream_initial=True)
-        self.endpoint_slices: Informer[EndpointSlice] = Informer(
-            client, kinds.ENDPOINT_SLICES, keep=kept.endpoint_slice, stream_initial=True
+    def __init__(self, client: Client, config: DnsConfig) -> None:
+        self.linger = config.linger
+        self._config = config
+        self._queries = QueryMetrics()
+        self._view = LiveView(client)
+        self._recorder = Recorder(client, "podwire-dns")
+        self._ready_answers = ReadyAnswers()
+        self._ground = Ground(
+            Zone(config.ttl, self._ready_answers.clear),
+            Readiness(),
+            PodAddressIndex(client),
+            self._ready_answers,
+            partial(self._report, LOOP, warning=True),
         )
-        self.namespaces: Informer[Namespace] = Informer(
-            client, kinds.NAMESPACES, keep=kept.namespace, stream_initial=True
-        )
-        self.informers = (self.services, self.endpoint_slices, self.namespaces)
-        self._by_service: dict[NamespacedName, dict[NamespacedName, EndpointSlice]] = {}
+        self._domain = Domain(config.domain.removesuffix("."), config.cluster_ranges, config.ttl, config.service)
+        self._reconciler: Reconciler[Owner, Record] = Reconciler("dns", self._rows, self._ground.zone)
+        self._reloader = Reloader(config.port, self._apply, self._report)
+        self._source: ConfigMapSource | None = None
+        if config.config_map is not None and not config.corefile:
+            self._source = ConfigMapSource(client, config.config_map, self._reloader.changed)
+        self._ports = Ports()
+        self._responders: dict[int, ClusterResponder] = {}
+        self._assembly: Assembly | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._pods: asyncio.Task[None] | None = None
 
-    def obstacles(self) -> tuple[str, ...]:
+    async def run(self) -> None:
+        """Serve until cancelled. Raises ValueError for a bad configuration and OSError where a port is taken."""
+        config = self._config
+        text, files = default_corefile(config.domain, config.upstreams, config.ttl, config.port), dict[str, str]()
+        if config.corefile:
+            text, files = read_file(Path(config.corefile))
+        try:
+            # Names of the cluster must be known as such before the first query is received.
+            self._reconciler.touch(DOMAIN)
+            await self._reloader.use(text, files)
+            async with asyncio.TaskGroup() as tasks:
+                self._view.feed(self._reconciler.touch)
+                tasks.create_task(self._reconciler.run())
+                tasks.create_task(self._reloader.run())
+                tasks.create_task(self._recorder.run())
+                if config.corefile:
+                    tasks.create_task(follow_file(Path(config.corefile), self._reloader.changed))
+                for informer in self._informers():
+                    tasks.create_task(informer.run())
+                await self._become_ready()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        for task in filter(None, (self._running, self._pods)):
+            task.cancel()
+            await asyncio.wait([task])
+        await self._ports.close()
+
+    def _informers(self) -> tuple[Informer[Any], ...]:
+        pods = (self._ground.pods.informer,) if self._pods is not None else ()
+        return (*self._view.informers, *((self._source.informer,) if self._source is not None else ()), *pods)
+
+    def _rows(self, owner: Owner) -> Iterable[Record]:
+        return rows(owner, self._view, self._domain)
+
+    def _report(self, reason: str, message: str, warning: bool = False) -> None:
+        """Write an event about the ConfigMap, where there is one."""
+        if reason == LOOP:
+            log.error("%s", message)
+        found = self._source.object if self._source is not None else None
+        if found is not None:
+            self._recorder.event(CONFIG_MAPS, found, reason, message, warning=warning)
+
+    async def _apply(self, found: Configuration) -> None:
+        """Use this configuration. Raises ValueError and OSError, with all as before, for what cannot be used."""
+        domain = self._domain_of(found.kubernetes)
+        assembly = Assembly(found, self._ground)
+        if found.needs_pods and self._pods is None:
+            self._pods = asyncio.create_task(self._ground.pods.informer.run())
+            await self._ground.pods.informer.synced.wait()
+        await self._ports.set(self._wanted(found, assembly))
+        self._domain = domain
+        self._ground.zone.live(domain.ttl)
+        self._reconciler.touch(*self._view.owners())
+        await self._reconciler.turn()
+        for port, router in assembly.routers.items():
+            self._responders[port].use(router)
+        self._ready_answers.clear()
+        self.linger = found.linger if found.linger is not None else self._config.linger
+        if self._running is not None:
+            self._running.cancel()
+        self._assembly, self._running = assembly, asyncio.create_task(assembly.run())
+
+    def _domain_of(self, found: KubernetesSettings | None) -> Domain:
+        """The domain as the plugin `kubernetes` describes it; without it no name of the cluster is looked up."""
+        config = self._config
+        if found is None:
+            return self._domain
+        return Domain(
+            found.domain,
+            config.cluster_ranges,
+            found.ttl,
+            config.service,
+            reverse=bool(found.reverse),
+            closed=tuple(map(to_text, found.closed_reverse)),
+            namespaces=found.namespaces,
+            pods=found.pods != "disabled",
+            ignore_empty=found.ignore_empty,
+        )
+
+    def _wanted(self, found: Configuration, assembly: Assembly) -> dict[Hashable, Open]:
+        """The listeners of a configuration, by what they are for."""
+        config = self._config
+        wanted: dict[Hashable, Open] = {}
+        for port, router in assembly.routers.items():
+            if port not in self._responders:
+                self._responders[port] = ClusterResponder(router, self._ready_answers)
+            responder = MeasuredResponder(self._responders[port], self._queries)
+            wanted["dns", port] = partial(listening, responder, config.addresses, port)
+        pages: tuple[tuple[str, Pages, int | None, int], ...] = (
+            ("health", _pages(lambda: True, "/health", "/healthz"), found.health_port, config.health_port),
+            (
+                "ready",
+                _pages(self._is_ready, "/ready", "/readyz", obstacles=self._obstacles),
+                found.ready_port,
+                config.ready_port,
+            ),
+            ("metrics", {"/metrics": self._metrics}, found.metrics_port, config.metrics_port),
+        )
+        for name, content, chosen, default in pages:
+            port = chosen or default
+            wanted[name, port] = partial(serving, content, [(address, port) for address in config.addresses])
+        return wanted
+
+    def _is_ready(self) -> bool:
+        return self._ground.readiness.ready
+
+    def _obstacles(self) -> tuple[str, ...]:
         """Return why the API server cannot be followed, by kind."""
-        return access_obstacles(self.informers)
+        return access_obstacles(self._informers())
 
-    def service(self, key: NamespacedName) -> Service | None:
-        """A Service, if it exists."""
-        return self.services.objects.get(key)
+    def _metrics(self) -> Page:
+        families = (
+            *self._queries.families(),
+            *of_forwarding(self._assembly),
+            *of_configuration(self._reloader, len(self._ready_answers)),
+            *of_informers(self._informers()),
+            of_readiness(ready=self._is_ready()),
+            *of_process(),
+        )
+        return Page(exposition(families), content_type=CONTENT_TYPE)
 
-    def slices(self, key: NamespacedName) -> Iterable[EndpointSlice]:
-        """All slices of a Service."""
-        return self._by_service.get(key, {}).values()
-
-    def has_namespace(self, name: str) -> bool:
-        """Whether a Namespace exists."""
-        return NamespacedName("", name) in self.namespaces.objects
-
-    def feed(self, reconciler: Reconciler[Owner, Record]) -> None:
-        """Touch the owners of every change after this call."""
-
-        def service_changed(change: Change[Service]) -> None:
-            key = _either(change).key
-            reconciler.touch(Owner(key.namespace, key.name))
-
-        def namespace_changed(change: Change[Namespace]) -> None:
-            reconciler.touch(Owner(_either(change).metadata.name))
-
-        def slice_changed(change: Change[EndpointSlice]) -> None:
-            for key in self._index(change):
-                reconciler.touch(Owner(key.namespace, key.name))
-
-        self.services.subscribe(service_changed)
-        self.namespaces.subscribe(namespace_changed)
-        self.endpoint_slices.subscribe(slice_changed)
-
-    def _index(self, change: Change[EndpointSlice]) -> set[NamespacedName]:
-        """Index a slice by its Service; return the Services that the change affects."""
-        concerned = set()
-        if change.old is not None:
-            concerned.add(change.old.service)
-            slices = self._by_service.get(change.old.service, {})
-            slices.pop(change.old.key, None)
-            if not slices:
-                self._by_service.pop(change.old.service, None)
-        if change.new is not None:
-            concerned.add(change.new.service)
-            self._by_service.setdefault(change.new.service, {})[change.new.key] = change.new
-        return {key for key in concerned if key.name}
-
-
-def _either(change: Change[Service] | Change[Namespace]) -> Service | Namespace:
-    """The object that a change is about."""
-    found = change.new if change.new is not None else change.old
-    assert found is not None
-    return found
-
-
-async def serve(config: DnsConfig) -> None:
-    """Serve until cancelled. Raises ValueError for a bad configuration and OSError where a port is taken."""
-    async with Client(config.credentials, "podwire-dns", role=permissions.DNS) as client:
-        await serve_objects(client, config)
-
-
-async def serve_objects(client: Client, config: DnsConfig) -> None:
-    """As `serve`, with an API client that is open already."""
-    domain = Domain(config.domain, config.cluster_ranges, config.ttl, config.service)
-    servers = upstreams(config.upstreams)
-    zone = Zone(config.ttl)
-    forwarder = Forwarder(servers) if servers else None
-    responder = ClusterResponder(Authority(zone, config.ttl), forwarder)
-    queries = QueryMetrics()
-    view = LiveView(client)
-    reconciler: Reconciler[Owner, Record] = Reconciler("dns", lambda owner: rows(owner, view, domain), zone)
-    reconciler.touch(DOMAIN)
-    # Names of the cluster must be known as such before the first query is received.
-    await reconciler.turn()
-    view.feed(reconciler)
-    async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(listening(MeasuredResponder(responder, queries), config.addresses, config.port))
-        for pages, port in (
-            (_pages(lambda: True, "/health", "/healthz"), config.health_port),
-            (_pages(lambda: responder.ready, "/ready", "/readyz", obstacles=view.obstacles), config.ready_port),
-            ({"/metrics": lambda: _metrics(view, responder, queries, forwarder)}, config.metrics_port),
-        ):
-            await stack.enter_async_context(serving(pages, ((address, port) for address in config.addresses)))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(reconciler.run())
-            for informer in view.informers:
-                tasks.create_task(informer.run())
-            await _become_ready(view, reconciler, responder)
+    async def _become_ready(self) -> None:
+        """Wait until every kind has been listed once and is applied to the zone."""
+        for informer in self._informers():
+            await informer.synced.wait()
+        await self._reloader.idle()
+        self._reconciler.inputs_synced()
+        await self._reconciler.settle()
+        self._ground.readiness.ready = True
+        self._ready_answers.clear()
+        log.info(
+            "ready: %d Services in %d namespaces", len(self._view.services.objects), len(self._view.namespaces.objects)
+        )
 
 
 def _pages(holds: Callable[[], bool], *paths: str, obstacles: Callable[[], tuple[str, ...]] = tuple) -> Pages:
@@ -187,27 +215,21 @@ def _pages(holds: Callable[[], bool], *paths: str, obstacles: Callable[[], tuple
     return dict.fromkeys(paths, lambda: verdict(holds(), obstacles()))
 
 
-def _metrics(view: LiveView, responder: ClusterResponder, queries: QueryMetrics, forwarder: Forwarder | None) -> Page:
-    families = (
-        *queries.families(),
-        *of_upstreams(forwarder.answered if forwarder else {}, forwarder.failed if forwarder else {}),
-        *of_informers(view.informers),
-        of_readiness(ready=responder.ready),
-        *of_process(),
-    )
-    return Page(exposition(families), content_type=CONTENT_TYPE)
-
-
-async def _become_ready(view: LiveView, reconciler: Reconciler[Owner, Record], responder: ClusterResponder) -> None:
-    """Wait until every kind has been listed once and is applied to the zone."""
-    for informer in view.informers:
-        await informer.synced.wait()
-    reconciler.inputs_synced()
-    await reconciler.settle()
-    responder.ready = True
-    log.info("ready: %d Services in %d namespaces", len(view.services.objects), len(view.namespaces.objects))
+async def serve_objects(client: Client, config: DnsConfig) -> None:
+    """Serve until cancelled, with an API client that is open already. Raises as Server.run."""
+    await Server(client, config).run()
 
 
 def main(config: DnsConfig) -> None:
-    """Serve until SIGTERM or SIGINT, then a little longer. It reads no file but credentials and upstreams."""
-    program.run(serve(config), log_format=config.log_format, verbosity=config.verbosity, linger=config.linger)
+    """Serve until SIGTERM or SIGINT, then longer. It reads no file but credentials and what a Corefile names."""
+    servers: list[Server] = []
+
+    async def serve() -> None:
+        async with Client(config.credentials, "podwire-dns", role=permissions.DNS) as client:
+            servers.append(Server(client, config))
+            await servers[0].run()
+
+    def linger() -> float:
+        return servers[0].linger if servers else config.linger
+
+    program.run(serve(), log_format=config.log_format, verbosity=config.verbosity, linger=linger)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from podwire.dns.message import QUESTION_POINTER, record
@@ -38,9 +40,18 @@ class Zone:
     A write costs what it changes. Answers are put together at the first question after a change and then kept.
     """
 
-    def __init__(self, ttl: int = 5) -> None:
+    def __init__(self, ttl: int = 5, changed: Callable[[], None] = lambda: None) -> None:
         self._ttl = ttl
+        self._changed = changed
         self._nodes: dict[bytes, Node] = {}
+
+    def live(self, ttl: int) -> None:
+        """Give all records this time to live from now on, in seconds."""
+        if ttl != self._ttl:
+            self._ttl = ttl
+            for node in self._nodes.values():
+                node.prepared.clear()
+            self._changed()
 
     async def read(self) -> list[Record]:
         """All records held."""
@@ -49,11 +60,12 @@ class Zone:
         ]
 
     async def write(self, delta: Delta[Record]) -> None:
-        """Take a batch; as nothing is awaited, a query sees all of it or nothing."""
+        """Take a batch; as nothing is awaited, a query sees all of it or nothing. `changed` is called after it."""
         for row in delta.upserts:
             self._add(row)
         for row in delta.removals:
             self._remove(row)
+        self._changed()
 
     def find(self, name: bytes) -> Node | None:
         """The node of a folded wire name; None: no such name."""

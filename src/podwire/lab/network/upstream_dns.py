@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from podwire.dns.authority import Authority
 from podwire.dns.listen import listening
 from podwire.dns.records import SOA, Record
-from podwire.dns.responder import ClusterResponder
+from podwire.dns.responder import zone_responder
 from podwire.dns.sink import Zone
 from podwire.engine.row import Delta
 
@@ -20,7 +20,5 @@ async def serve_upstream(address: str, records: Iterable[Record], port: int = 53
     """Serve these records on UDP and TCP until cancelled. Raises OSError where the port is taken."""
     zone = Zone(ttl)
     await zone.write(Delta(upserts=(ROOT_HEAD, *records)))
-    responder = ClusterResponder(Authority(zone, ttl), None)
-    responder.ready = True
-    async with listening(responder, (address,), port):
+    async with listening(zone_responder(Authority(zone, ttl)), (address,), port):
         await asyncio.Event().wait()

@@ -18,7 +18,7 @@ import msgspec
 from podwire.kube.client import ApiError, Client
 from podwire.kube.credentials import Credentials
 from podwire.kube.informer import Informer
-from podwire.kube.kinds import DEPLOYMENTS, NODES, SECRETS, SERVICES, Kind
+from podwire.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, SECRETS, SERVICES, Kind
 from podwire.lab.network.topology import Topology
 from podwire.lab.roles import manifests
 from podwire.lab.roles.dns_diagnosis import dns_trouble
@@ -70,6 +70,7 @@ class Bootstrap(msgspec.Struct, frozen=True):
             *wanted,
             _ensure(client, SECRETS, system, manifests.dns_credentials(files)),
             _ensure(client, SERVICES, system, manifests.dns_service(self.topology)),
+            _ensure(client, CONFIG_MAPS, system, manifests.dns_config_map(self.topology)),
             _ensure(client, DEPLOYMENTS, system, manifests.dns_deployment(self.topology)),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from podwire.dns import server
+from podwire.dns.config import DnsConfig
 from podwire.edge.instance.executable import envoy_file
 from podwire.kube.credentials import Credentials
 from podwire.lab.images.resolver import InHouse
@@ -32,12 +33,12 @@ def dns(arguments: Mapping[str, str]) -> None:
     server.main(dns_config(arguments))
 
 
-def dns_config(arguments: Mapping[str, str]) -> server.DnsConfig:
+def dns_config(arguments: Mapping[str, str]) -> DnsConfig:
     """Read the options; raises SystemExit for one that is not known."""
     for name in arguments.keys() - DNS_OPTIONS:
         raise SystemExit(f"args: --{name}: is none of {', '.join(sorted(DNS_OPTIONS))}")
     folder = CREDENTIALS_PATH
-    return server.DnsConfig(
+    return DnsConfig(
         credentials=Credentials(
             arguments.get("server", "https://kubernetes.default"),
             f"{folder}/ca.crt",

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+from podwire.dns.default_corefile import default_corefile
 from podwire.lab.network.topology import NodeAddresses, Topology
 
 DNS_LABELS = {"k8s-app": "kube-dns"}
@@ -18,6 +19,8 @@ CREDENTIALS_FILES = {"ca.crt": "ca.crt", "tls.crt": "dns.crt", "tls.key": "dns.k
 REGION = "local"
 """The region of all zones of a world."""
 DNS_PORT = 53
+DNS_REPLICAS = 2
+"""As in clusters; the second one costs a world 11 MB."""
 READY_PORT = 8181
 
 
@@ -63,6 +66,12 @@ def dns_service(topology: Topology) -> dict[str, Any]:
     }
 
 
+def dns_config_map(topology: Topology) -> dict[str, Any]:
+    """The ConfigMap `coredns` with the Corefile, which the DNS pods use again when it changes."""
+    corefile = default_corefile(topology.domain, (str(topology.outside4.ip),))
+    return {"metadata": {"name": "coredns", "namespace": "kube-system"}, "data": {"Corefile": corefile}}
+
+
 def dns_deployment(topology: Topology) -> dict[str, Any]:
     """The Deployment `coredns`: podwire's own DNS server under the name that people look for."""
     probe = {"httpGet": {"path": "/ready", "port": READY_PORT}, "periodSeconds": 1, "failureThreshold": 3}
@@ -95,5 +104,5 @@ def dns_deployment(topology: Topology) -> dict[str, Any]:
     }
     return {
         "metadata": {"name": "coredns", "namespace": "kube-system", "labels": DNS_LABELS},
-        "spec": {"replicas": 1, "selector": {"matchLabels": DNS_LABELS}, "template": template},
+        "spec": {"replicas": DNS_REPLICAS, "selector": {"matchLabels": DNS_LABELS}, "template": template},
     }

@@ -1,0 +1,103 @@
+"""Whole answers by whole questions: what the same bytes were answered with before, without reading them again.
+
+The key is the message without its number, so everything that changes an answer is in it: flags, name with its letters,
+type, EDNS. A change of the server's data empties the table.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from podwire.dns.message import HEADER, TC, Query, Response
+from podwire.dns.outcome import Outcome, Relayed, sent
+
+MOST_BYTES = 8 << 20
+"""Of each of the two generations."""
+LARGEST_ANSWER = 1232
+_OVERHEAD = 400
+"""Of an entry and its key, in bytes."""
+
+
+class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
+    """An answer without its number: what comes before the records that change places, these, and what comes after.
+
+    `cuts` are the places in `turning` at which it may begin. It is right until `until`, in seconds of the loop's clock.
+    """
+
+    head: bytes
+    turning: bytes
+    tail: bytes
+    cuts: tuple[int, ...]
+    until: float
+    rcode: int
+
+
+class ReadyAnswers:
+    """A bounded table of two generations: what was not used while one filled is dropped."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._young: dict[bytes, ReadyAnswer] = {}
+        self._old: dict[bytes, ReadyAnswer] = {}
+        self._bytes = 0
+        self._most_bytes = most_bytes
+        self.version = 0
+        """Goes up whenever the table is emptied."""
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def clear(self) -> None:
+        """Forget all answers, as the data changed that they were made of."""
+        self.version += 1
+        if self._young or self._old:
+            self._young, self._old, self._bytes = {}, {}, 0
+
+    def find(self, raw: bytes, now: float) -> tuple[bytes, int] | None:
+        """The answer to these bytes and its response code."""
+        key = raw[2:]
+        found = self._young.get(key)
+        if found is None:
+            found = self._old.get(key)
+            if found is None:
+                return None
+            self._put(key, found)
+        if found.until <= now:
+            return None
+        if not found.cuts:
+            return raw[:2] + found.head, found.rcode
+        cut = found.cuts[(raw[0] << 8 | raw[1]) % len(found.cuts)]
+        turning = found.turning
+        return b"".join((raw[:2], found.head, turning[cut:], turning[:cut], found.tail)), found.rcode
+
+    def keep(self, raw: bytes, query: Query, outcome: Outcome, limit: int, now: float) -> None:
+        """Remember the answer to these bytes, if it may be."""
+        seconds = outcome.seconds
+        if seconds == 0:
+            return
+        until = float("inf") if seconds is None else now + seconds
+        found = _entry(query, outcome, limit, until)
+        if found is not None:
+            self._put(raw[2:], found)
+
+    def _put(self, key: bytes, found: ReadyAnswer) -> None:
+        self._young[key] = found
+        self._bytes += len(key) + len(found.head) + len(found.turning) + len(found.tail) + _OVERHEAD
+        if self._bytes > self._most_bytes:
+            self._old, self._young, self._bytes = self._young, {}, 0
+
+
+def _entry(query: Query, outcome: Outcome, limit: int, until: float) -> ReadyAnswer | None:
+    still = msgspec.structs.replace(outcome, turned=False) if isinstance(outcome, Response) else outcome
+    wire = sent(query, still, limit)
+    if len(wire) > LARGEST_ANSWER:
+        return None
+    rcode = wire[3] & 0xF
+    turning = isinstance(outcome, Response) and outcome.turned and len(outcome.answer) > 1 and not wire[2] & TC >> 8
+    if isinstance(outcome, Relayed) or not turning:
+        return ReadyAnswer(wire[2:], b"", b"", (), until, rcode)
+    start = HEADER.size + len(query.question)
+    cuts, place = [], 0
+    for one in outcome.answer:
+        cuts.append(place)
+        place += len(one)
+    return ReadyAnswer(wire[2:start], wire[start : start + place], wire[start + place :], tuple(cuts), until, rcode)
