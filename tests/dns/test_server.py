@@ -20,7 +20,7 @@ from podwire.dns import server
 from podwire.dns.config import DnsConfig
 from podwire.dns.records import AAAA, MX, A, Record
 from podwire.dns.server import serve_objects
-from podwire.kube.core import Namespace
+from podwire.kube.core import ConfigMap, Namespace
 from podwire.kube.credentials import Credentials
 from podwire.kube.meta import ObjectMeta
 from podwire.lab.network.upstream_dns import serve_upstream
@@ -154,6 +154,53 @@ async def test_other_names_go_upstream_and_unknown_reverse_names_of_the_cluster_
         assert (await ask("big.test")).flags & dns.flags.TC
         whole = await dns.asyncquery.tcp(dns.message.make_query("big.test", "A"), "127.0.0.1", timeout=30)
         assert len(found(whole)) == 200
+    outside.cancel()
+
+
+def config_map(corefile: str) -> ConfigMap:
+    return ConfigMap(metadata=ObjectMeta(name="coredns", namespace="kube-system"), data={"Corefile": corefile})
+
+
+@sandboxed
+async def test_the_corefile_is_used_when_it_changes_and_the_last_good_one_stays() -> None:
+    add_addresses("lo", "127.0.0.2/8")
+    outside = asyncio.create_task(serve_upstream("127.0.0.2", OUTSIDE))
+    api = FakeApi()
+    api.open.set()
+    good = ". {{\nkubernetes cluster.local\nhosts {{\n{} a.test\nfallthrough\n}}\n{}}}\n"
+    stub = 'example.com {\nforward . 127.0.0.2\n}\nother.test:5353 {\ntemplate IN TXT {\nanswer "a. TXT x"\n}\n}\n'
+    api.put(config_map(good.format("192.0.2.1", "reload\n")), service("web", "10.96.0.5"))
+
+    async def is_answered(name: str, *expected: str) -> bool:
+        return found(await ask(name)) == {*expected}
+
+    async with cluster(api):
+        await eventually(ready)
+        assert await is_answered("a.test", "192.0.2.1")
+        assert (await ask("example.com")).rcode() == dns.rcode.REFUSED
+        api.put(config_map(good.format("192.0.2.2", "reload\n") + stub))
+        await eventually(lambda: is_answered("a.test", "192.0.2.2"))
+        assert await is_answered("example.com", "192.0.2.1")
+        other = await dns.asyncquery.udp(
+            dns.message.make_query("other.test", "TXT"), "127.0.0.1", port=5353, timeout=30
+        )
+        assert found(other) == {'"x"'}
+
+        async def rejected() -> bool:
+            return any("unknown plugin 'geoip'" in event["message"] for event in api.events)
+
+        api.put(config_map(good.format("192.0.2.3", "geoip x\n")))
+        await eventually(rejected)
+        assert await is_answered("a.test", "192.0.2.2"), "the last good one stays"
+        assert await is_answered(WEB, "10.96.0.5")
+        api.put(config_map(good.format("192.0.2.4", "")))
+        await eventually(lambda: is_answered("a.test", "192.0.2.4"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 5353))  # the port of the removed block is closed
+        api.put(config_map(good.format("192.0.2.5", "reload\n")), service("later", "10.96.0.6"))
+        await eventually(lambda: is_answered("later.shop.svc.cluster.local", "10.96.0.6"))
+        assert await is_answered("a.test", "192.0.2.4"), "without 'reload' a change waits for a restart"
+    assert {event["reason"] for event in api.events} == {"CorefileApplied", "CorefileRejected"}
     outside.cancel()
 
 

@@ -1,0 +1,78 @@
+"""The table of whole answers: the same bytes are answered alike, with turned records, until something changes."""
+
+import dns.message
+import pytest
+
+from podwire.dns.message import Query, Response, parse
+from podwire.dns.outcome import Relayed, sent
+from podwire.dns.ready_answers import ReadyAnswers
+from podwire.dns.reply import parse_reply
+from tests.dns.blocks import responder
+from tests.dns.zones import endpoint, found, service, slice_of
+
+NAMES = ("web.shop.svc.cluster.local", "none.shop.svc.cluster.local", "_http._tcp.web.shop.svc.cluster.local")
+COREFILE = ". {\nkubernetes cluster.local\nloadbalance\n}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["A", "SRV"])
+@pytest.mark.parametrize("edns", [True, False])
+def test_an_answer_from_the_table_is_the_one_that_would_be_made(name: str, kind: str, edns: bool) -> None:
+    pods = slice_of("web", *(endpoint(f"10.244.1.{n}") for n in range(2, 7)))
+    server, _ = responder(COREFILE, service("web", "None"), pods)
+    message = dns.message.make_query(name, kind, use_edns=edns)
+    firsts, records = set(), 0
+    for number in range(20):
+        message.id = number
+        wire = message.to_wire()
+        made = server.answer(wire, stream=False)
+        known = server.ready(wire, 0.0)
+        assert known is not None
+        assert known[0] == made
+        answer = dns.message.from_wire(known[0])
+        records = len(found(answer))
+        firsts.add(str(answer.answer[0][0]) if records else "")
+    assert len(firsts) == max(records, 1)
+
+
+def test_letters_and_flags_are_part_of_the_question() -> None:
+    server, _ = responder(COREFILE, service("web", "10.96.0.5"))
+    wire = dns.message.make_query(NAMES[0], "A").to_wire()
+    server.answer(wire, stream=False)
+    assert server.ready(wire, 0.0) is not None
+    assert server.ready(wire.replace(b"web", b"wEb"), 0.0) is None
+    assert server.ready(bytes((wire[0], wire[1], wire[2] ^ 1)) + wire[3:], 0.0) is None
+
+
+def query() -> tuple[bytes, Query]:
+    wire = dns.message.make_query("example.com", "A").to_wire()
+    parsed = parse(wire)
+    assert isinstance(parsed, Query)
+    return wire, parsed
+
+
+def test_an_answer_is_used_for_its_time_and_until_the_data_change() -> None:
+    table = ReadyAnswers()
+    wire, parsed = query()
+    table.keep(wire, parsed, Response(seconds=0), 512, 10.0)
+    assert table.find(wire, 10.0) is None
+    reply = parse_reply(sent(parsed, Response(), 512))
+    assert reply is not None
+    table.keep(wire, parsed, Relayed(reply, 0, 0.5), 512, 10.0)
+    assert table.find(wire, 10.4) is not None
+    assert table.find(wire, 10.5) is None
+    table.keep(wire, parsed, Response(), 512, 10.0)
+    assert table.find(wire, 1e9) is not None
+    table.clear()
+    assert table.find(wire, 10.0) is None
+
+
+def test_what_is_not_used_makes_room() -> None:
+    table = ReadyAnswers(2000)
+    wire, parsed = query()
+    table.keep(wire, parsed, Response(), 512, 0.0)
+    for number in range(100):
+        other = dns.message.make_query(f"n{number}.test", "A").to_wire()
+        table.keep(other, parsed, Response(), 512, 0.0)
+        assert table.find(wire, 0.0) is not None, "it is used, so it stays"
+    assert len(table) < 20
