@@ -63,11 +63,11 @@ def in_ephemeral_world(file: str, given: Manifests, report: Progress) -> Report:
     report(f"starting a world of {wanted.nodes} nodes")
     with ephemeral_world.started(wanted.nodes, report) as world:
         ephemeral_world.fill(world, stand_ins.stages(written, wanted.nodes), report)
-        _, lines = proof.prove(world, wanted.entries, report)
+        running, lines = proof.prove(world, wanted.entries, report)
     shown = f"an ephemeral world of {wanted.nodes} nodes"
     omitted = stand_ins.left_out(written)
     warnings = (f"not in the world: {', '.join(omitted)}",) if omitted else ()
-    return Report(file, shown, explained(lines, snapshot), time.monotonic() - began, warnings)
+    return Report(file, shown, explained(lines, snapshot, running), time.monotonic() - began, warnings)
 
 
 def generated(file: str, given: Manifests) -> str:
@@ -96,12 +96,12 @@ def check_names(wanted: Expectations, snapshot: Snapshot) -> None:
         raise PlanError("\n".join(wrong))
 
 
-def explained(lines: Sequence[Line], snapshot: Snapshot) -> tuple[Line, ...]:
-    """Return the lines, the wrong ones with the answer of `podwire explain`."""
+def explained(lines: Sequence[Line], *snapshots: Snapshot) -> tuple[Line, ...]:
+    """Return the lines, the wrong ones with the answer of `podwire explain`, from the first objects that have one."""
     from podwire.insight.verify.explanation import explanation
 
     return tuple(
-        one if one.is_right else msgspec.structs.replace(one, explanation=explanation(one.expectation, snapshot))
+        one if one.is_right else msgspec.structs.replace(one, explanation=explanation(one.expectation, snapshots))
         for one in lines
     )
 
