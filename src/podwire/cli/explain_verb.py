@@ -133,23 +133,18 @@ def service(
 
 
 @command.command()
-@target_options
 @click.argument("url")
 @request_options
-@click.option(
-    "-f",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    help="Read the objects from files and folders, not from an API server; '-' is standard input.",
-)
+@source_options
+@exit_code_option
 @output_option
-def url(url: str, files: tuple[str, ...], output: str, **given: Any) -> None:
+def url(url: str, output: str, exit_code: bool, **given: Any) -> None:
     """Show what becomes of a request: Gateway, listener, each route and why it is not taken, backends, policies.
 
-    It reads the world of --name, else the cluster of kubectl's current context; with -f no API server at all. The exit
-    status is 0 whatever is found, 1 where the client or the API server is not there, and 2 for wrong arguments or
-    files.
+    `CLIENT URL` is the same as `url URL --from CLIENT`. It reads the world of --name, else the cluster of kubectl's
+    current context; with -f or -k no API server at all. The exit status is 0 whatever is found, 1 where the client or
+    the API server is not there, 2 for wrong arguments or files, and with --exit-code 1 unless a backend gets the
+    request or the answer is no error.
 
     \b
     podwire explain url https://app.example.com/login --from outside
@@ -157,16 +152,20 @@ def url(url: str, files: tuple[str, ...], output: str, **given: Any) -> None:
     podwire explain url https://app.example.com/ -f examples/gateway -o json
     """
     from podwire.insight import target
+    from podwire.insight.connection.report import Verdict
     from podwire.insight.sources.manifests import ManifestError
     from podwire.insight.url import answer
 
     wanted = question_of(url, given)
+    sources = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
     try:
-        objects = answer.of_files(files) if files else answer.of_target(target.choose(choice(**given)))
-        text = answer.answer(wanted, objects, json=output == "json")
+        objects = answer.of_target(target.choose(choice(**given))) if sources.is_live else answer.of_files(sources)
+        report = answer.answer(wanted, objects)
     except ManifestError as error:
         raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
         sys.exit(1)
-    click.echo(text, nl=False)
+    click.echo(answer.shown(report, json=output == "json"), nl=False)
+    if exit_code and report.verdict is not Verdict.ALLOWED:
+        sys.exit(1)

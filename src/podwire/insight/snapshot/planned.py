@@ -67,16 +67,21 @@ def snapshot_of(
         services,
         tuple(values[EndpointSlice]),
         nodes,
-        tuple(one for one, _ in written if one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS),
+        tuple(
+            Manifest(value, one.document, one.within)
+            for one, value in written
+            if one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS
+        ),
         tuple(_unknown(written)),
         (*twice, *_notes(written, policies, sorted(used - set(_ALWAYS)))),
         where,
-        manifests={(one.kind[1], key_of(value)): one for one, value in written if one.kind in _named()},
+        manifests={(one.kind[1], key_of(value)): one for one, value in written if _is_named(one)},
     )
 
 
-def _named() -> frozenset[tuple[str, str]]:
-    return frozenset((*_TYPES, *TEMPLATES, *_OTHERS))
+def _is_named(one: Manifest) -> bool:
+    """Whether answers cite objects of the kind."""
+    return one.kind in _TYPES or one.kind in TEMPLATES or one.kind in _OTHERS or one.kind[0] in _GATEWAY_GROUPS
 
 
 def read_keys(policies: Iterable[NetworkPolicy], services: Iterable[Service]) -> frozenset[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
 from podwire.insight.operations.programs import ClusterError
-from podwire.insight.sources import reading as source_reading
+from podwire.insight.snapshot.opening import Sources, open_snapshot
 from podwire.insight.target import Target, UnreachableError
 from podwire.insight.url import connections, planned, reading
 from podwire.insight.url.explain import explain
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question, is_address
+from podwire.insight.url.report import Report
 from podwire.insight.url.text import text
 from podwire.kube.client import Client
 from podwire.lab.network.topology import Topology
@@ -26,9 +26,9 @@ class NoAnswerError(Exception):
 ANSWERLESS = (NoAnswerError, ClusterError, UnreachableError)
 
 
-def of_files(names: Iterable[str]) -> UrlObjects:
-    """Return the objects of files. Raises ManifestError."""
-    return planned.objects_of(source_reading.read(tuple(names)))
+def of_files(sources: Sources) -> UrlObjects:
+    """Return the objects of files, kustomizations and revisions. Raises ManifestError."""
+    return planned.objects_of(open_snapshot(sources))
 
 
 def of_target(target: Target) -> UrlObjects:
@@ -44,11 +44,18 @@ def of_target(target: Target) -> UrlObjects:
     return target.read(read)
 
 
-def answer(question: Question, objects: UrlObjects, *, json: bool) -> str:
-    """Return the report as text or JSON. Raises one of ANSWERLESS."""
+def answer(question: Question, objects: UrlObjects) -> Report:
+    """Return the report. Raises one of ANSWERLESS."""
     check_client(question, objects)
-    report = explain(question, objects, datetime.now(UTC))
-    return f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n" if json else text(report)
+    return explain(question, objects, datetime.now(UTC))
+
+
+def shown(report: Report, *, json: bool) -> str:
+    """Return the report as text or JSON, there with its verdict too."""
+    if not json:
+        return text(report)
+    value = {"verdict": report.verdict, **msgspec.to_builtins(report)}
+    return f"{msgspec.json.format(msgspec.json.encode(value)).decode()}\n"
 
 
 def check_client(question: Question, objects: UrlObjects) -> None:

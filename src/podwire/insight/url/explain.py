@@ -10,6 +10,7 @@ import msgspec
 from podwire.edge.gateway.kinds.gateway import Gateway
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import backend_lines, certificates, connections, findings, gateways, service_way
+from podwire.insight.url.changes import changes_of
 from podwire.insight.url.connections import Connection
 from podwire.insight.url.gateway_lines import dns_line, gateway_line, listener_lines
 from podwire.insight.url.gateways import Chosen
@@ -80,6 +81,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         tuple(dict.fromkeys(one.line for one in (*to_dns, *to_gateway, *to_endpoints))),
         _sorted(found),
         objects.is_planned,
+        changes_of((*to_dns, *to_gateway, *to_endpoints), objects),
     )
     return _shown(whole)
 

@@ -9,6 +9,7 @@ import msgspec
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.kinds import Ingress
+from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.kube.core import Node, Pod
 from podwire.kube.networking import NetworkPolicy
 
@@ -23,6 +24,7 @@ class UrlObjects(msgspec.Struct, frozen=True):
         places: where an object is written, such as `web.yaml:12`; empty for objects of an API server.
         is_planned: whether the objects come from files: addresses are not assigned yet, and pods that workloads will
             have are made up, with addresses of 198.18.0.0/15 (RFC 2544).
+        snapshot: what the objects are made from, where they are written.
         unreadable: what this account may not list.
 
     """
@@ -36,6 +38,7 @@ class UrlObjects(msgspec.Struct, frozen=True):
     is_planned: bool = False
     unreadable: tuple[str, ...] = ()
     ingresses: tuple[Ingress, ...] = ()
+    snapshot: Snapshot | None = None
 
     def place(self, one: Owner) -> str:
         """Return where the object is written, in brackets after a space; empty where that is not known."""

@@ -1,12 +1,10 @@
-"""The objects of files as a cluster would have them: defaults are filled in, and workloads have their pods. Pure.
+"""The objects of files as a cluster would have them, for requests. Pure.
 
-Addresses that a cluster would assign are made up, of 198.18.0.0/15, and every pod is taken to be ready.
+Pods that do not exist yet get addresses of the pod ranges; every one of them is taken to be ready.
 """
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,127 +16,91 @@ from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.kinds import INGRESSES
-from podwire.insight.sources.manifests import Manifest, ManifestError
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.snapshot.workload import PodPlace, Workload
+from podwire.insight.snapshot.written import NAME_LABEL, decoded
 from podwire.insight.url.objects import UrlObjects
-from podwire.kube.core import Pod
+from podwire.kube.core import Namespace, Pod, PodIP, PodSpec, PodStatus
 from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice
 from podwire.kube.gateway_api import CLASSES, CONTROLLER_NAME, PROXIES
-from podwire.kube.kinds import CONFIG_MAPS, ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, SECRETS, SERVICES, Kind
-from podwire.kube.meta import NamespacedName
+from podwire.kube.kinds import CONFIG_MAPS, SECRETS, Kind
+from podwire.kube.meta import Condition, NamespacedName, ObjectMeta, OwnerReference
 from podwire.kube.services import Service, ServicePort
 
-CLUSTER_KINDS = frozenset(("GatewayClass", "Namespace", "Node"))
-WORKLOADS = frozenset(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"))
 OUTSIDE = ("203.0.113.1", "2001:db8::1")
 """Addresses of clients outside (RFC 5737 and 3849)."""
-NAME_LABEL = "kubernetes.io/metadata.name"
-_FIRST = ipaddress.IPv4Address("198.18.0.1")
 _EDGE: Mapping[tuple[str, str], Kind[Any]] = {
-    (one.api_version.rpartition("/")[0], one.kind): one
-    for one in (*KINDS, SERVICES, ENDPOINT_SLICES, NAMESPACES, SECRETS, CONFIG_MAPS)
+    (one.api_version.rpartition("/")[0], one.kind): one for one in (*KINDS, SECRETS, CONFIG_MAPS)
 }
-_READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+_READY = (Condition(type="Ready", status="True"),)
 
 
-def objects_of(manifests: Iterable[Manifest]) -> UrlObjects:
-    """Return the objects. Raises ManifestError where one does not decode."""
-    edge, places = Objects(), {}
+def objects_of(snapshot: Snapshot) -> UrlObjects:
+    """Return the objects. Raises ManifestError where one of a kind that only requests read does not decode."""
+    edge, ingresses = Objects(), []
     for name in CLASSES:
-        _put(edge, "GatewayClass", {"metadata": {"name": name}, "spec": {"controllerName": CONTROLLER_NAME}}, "")
-    pods, policies, ingresses = _Pods(), [], []
-    for one in manifests:
-        value = _completed(one)
+        value = {"metadata": {"name": name}, "spec": {"controllerName": CONTROLLER_NAME}}
+        edge.put("GatewayClass", msgspec.convert(value, _type("GatewayClass")))
+    for one in snapshot.others:
         if one.kind in _EDGE:
-            owner = _put(edge, one.kind[1], value, one.place)
-            places[owner] = one.place
-        elif one.kind == ("networking.k8s.io", "NetworkPolicy"):
-            policies.append(_decoded(value, NETWORK_POLICIES.type, one.place))
+            edge.put(one.kind[1], decoded(one.value, _EDGE[one.kind].type, one))
         elif one.kind == ("networking.k8s.io", "Ingress"):
-            ingresses.append(_decoded(value, INGRESSES.type, one.place))
-        elif one.kind == ("", "Pod"):
-            pods.add(value, one.place)
-        elif one.kind[1] in WORKLOADS:
-            pods.add_workload(value, one.kind[1], one.place)
-    for name in sorted(set(map(proxy_name, edge.gateways.values()))):
-        pods.add({"metadata": {"name": f"envoy-{name}", "namespace": PROXIES, "labels": fleet.labels(name)}}, "")
-    _add_namespaces(edge, pods.found)
+            ingresses.append(decoded(one.value, INGRESSES.type, one))
+    for name, labels in snapshot.namespaces.items():
+        edge.put("Namespace", Namespace(metadata=ObjectMeta(name=name, labels=dict(labels))))
+    for kind, objects in (("Service", snapshot.services), ("EndpointSlice", snapshot.slices)):
+        for each in objects:
+            edge.put(kind, each)
+    pods = _pods(snapshot, sorted(set(map(proxy_name, edge.gateways.values()))))
+    _add_namespaces(edge, pods)
     for service in tuple(edge.services.values()):
-        for piece in _slices(service, pods.found, edge):
+        for piece in _slices(service, pods, edge):
             edge.put("EndpointSlice", piece)
+    places = {Owner(kind, key.namespace, key.name): one.place for (kind, key), one in snapshot.manifests.items()}
+    found = tuple(ingresses)
     return UrlObjects(
-        edge, tuple(pods.found), (), tuple(policies), OUTSIDE, places, is_planned=True, ingresses=tuple(ingresses)
+        edge, pods, (), snapshot.policies, OUTSIDE, places, is_planned=True, ingresses=found, snapshot=snapshot
     )
 
 
-class _Pods:
-    """Pods with made-up addresses."""
-
-    def __init__(self) -> None:
-        self.found: list[Pod] = []
-
-    def add(self, value: Mapping[str, Any], place: str) -> None:
-        """Add a pod that runs and is ready."""
-        address = str(_FIRST + len(self.found))
-        status = {**_READY, "podIP": address, "podIPs": [{"ip": address}]}
-        self.found.append(_decoded({"spec": {}, **value, "status": status}, Pod, place))
-
-    def add_workload(self, value: Mapping[str, Any], kind: str, place: str) -> None:
-        """Add the pods of a workload: as many as it has replicas."""
-        spec = value.get("spec") or {}
-        template, replicas = spec.get("template") or {}, spec.get("replicas", 1)
-        metadata = value["metadata"]
-        for number in range(replicas if isinstance(replicas, int) else 1):
-            own = {
-                "name": f"{metadata['name']}-{number + 1}",
-                "namespace": metadata["namespace"],
-                "labels": (template.get("metadata") or {}).get("labels") or {},
-                "ownerReferences": [{"kind": kind, "name": metadata["name"]}],
-            }
-            self.add({"metadata": own, "spec": template.get("spec") or {}}, place)
+def _type(kind: str) -> type[Any]:
+    found: type[Any] = next(one.type for one in KINDS if one.kind == kind)
+    return found
 
 
-def _put(edge: Objects, kind: str, value: Mapping[str, Any], place: str) -> Owner:
-    group = {one: other for other, one in _EDGE}
-    decoded = _decoded(value, _EDGE[group[kind], kind].type, place)
-    edge.put(kind, decoded)
-    return Owner(kind, decoded.key.namespace, decoded.key.name)
+def _pods(snapshot: Snapshot, proxies: Iterable[str]) -> tuple[Pod, ...]:
+    """Return all pods, those of proxies too; one without an address gets one of the pod ranges."""
+    envoys = (
+        _pod(ObjectMeta(name=f"envoy-{name}", namespace=PROXIES, labels=fleet.labels(name)), PodSpec(), PodPlace(""))
+        for name in proxies
+    )
+    found = [*(pod for one in snapshot.workloads for pod in _expanded(one)), *envoys]
+    first = next(iter(snapshot.pod_ranges.networks))[1]
+    return tuple(one if one.addresses else _addressed(one, str(first + number)) for number, one in enumerate(found))
 
 
-def _completed(one: Manifest) -> dict[str, Any]:
-    """Return the object with its namespace, the labels of a namespace, and a Secret's texts as data."""
-    value = dict(one.value)
-    metadata = dict(value.get("metadata") or {})
-    name = metadata.get("name") or metadata.get("generateName")
-    if not name:
-        raise ManifestError(f"{one.place}: {one.kind[1]} needs metadata.name: add it")
-    metadata["name"] = name
-    if one.kind[1] not in CLUSTER_KINDS:
-        metadata["namespace"] = metadata.get("namespace") or "default"
-    if one.kind == ("", "Namespace"):
-        metadata["labels"] = {NAME_LABEL: name, **(metadata.get("labels") or {})}
-    value["metadata"] = metadata
-    if one.kind == ("", "Secret"):
-        texts = value.get("stringData") or {}
-        encoded = {key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}
-        value["data"] = {**(value.get("data") or {}), **encoded}
-    value.pop("status", None)
-    return value
+def _expanded(one: Workload) -> Iterator[Pod]:
+    """Yield the pods of a workload: those that exist, else as many as it has replicas."""
+    owners = () if one.owner.kind == "Pod" else (OwnerReference(kind=one.owner.kind, name=one.name),)
+    single = one.owner.kind == "Pod"
+    made = (PodPlace(one.name if single else f"{one.name}-{number + 1}") for number in range(one.replicas))
+    for place in one.pods or made:
+        metadata = ObjectMeta(
+            name=place.name, namespace=one.namespace, labels=dict(one.labels), owner_references=owners
+        )
+        yield _pod(metadata, one.spec, place)
 
 
-def _decoded(value: Mapping[str, Any], type_: Any, place: str) -> Any:
-    try:
-        return msgspec.convert(_without_absent(value), type_)
-    except msgspec.ValidationError as error:
-        raise ManifestError(f"{place}: {value.get('kind', 'object')}: {error}") from None
+def _pod(metadata: ObjectMeta, spec: PodSpec, place: PodPlace) -> Pod:
+    addresses = tuple(PodIP(ip=one) for one in place.addresses)
+    conditions = _READY if place.is_ready else ()
+    phase = "Succeeded" if place.is_finished else "Running"
+    return Pod(metadata=metadata, spec=spec, status=PodStatus(phase=phase, pod_ips=addresses, conditions=conditions))
 
 
-def _without_absent(value: Any) -> Any:
-    """Leave out fields without a value, as the API does."""
-    if isinstance(value, Mapping):
-        return {str(key): _without_absent(one) for key, one in value.items() if one is not None}
-    if isinstance(value, list):
-        return [_without_absent(one) for one in value]
-    return value
+def _addressed(pod: Pod, address: str) -> Pod:
+    status = msgspec.structs.replace(pod.status, pod_ip=address, pod_ips=(PodIP(ip=address),))
+    return msgspec.structs.replace(pod, status=status)
 
 
 def _add_namespaces(edge: Objects, pods: Iterable[Pod]) -> None:
@@ -147,7 +109,7 @@ def _add_namespaces(edge: Objects, pods: Iterable[Pod]) -> None:
     used = {key.namespace for table in tables for key in table} | {one.namespace for one in edge.routes}
     for name in {*used, *(one.metadata.namespace for one in pods)}:
         if NamespacedName("", name) not in edge.namespaces:
-            _put(edge, "Namespace", {"metadata": {"name": name, "labels": {NAME_LABEL: name}}}, "")
+            edge.put("Namespace", Namespace(metadata=ObjectMeta(name=name, labels={NAME_LABEL: name})))
 
 
 def _slices(service: Service, pods: Iterable[Pod], edge: Objects) -> Iterator[EndpointSlice]:
@@ -174,6 +136,7 @@ def _slices(service: Service, pods: Iterable[Pod], edge: Objects) -> Iterator[En
             "endpoints": [
                 {
                     "addresses": list(pod.addresses),
+                    "conditions": {"ready": pod.ready},
                     "targetRef": {"kind": "Pod", "namespace": pod.metadata.namespace, "name": pod.metadata.name},
                 }
             ],

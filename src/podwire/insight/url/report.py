@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import enum
 
+from podwire.insight.connection.report import Change, Verdict
 from podwire.insight.service.report import Finding, Value
+
+ERRORS = 400
+"""The least status of an HTTP error."""
 
 
 class Kind(enum.StrEnum):
@@ -29,6 +33,11 @@ class Outcome(Value, frozen=True):
     text: str
     status: int = 0
     location: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the client gets what it wants: an answer that is no error, or a connection to a backend."""
+        return self.kind in (Kind.FORWARDED, Kind.PASSED_ON) or 0 < self.status < ERRORS
 
 
 class DnsLine(Value, frozen=True):
@@ -125,3 +134,9 @@ class Report(Value, frozen=True):
     policies: tuple[PolicyLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     is_planned: bool = False
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether a backend gets the request, or the proxy answers it without an error."""
+        return Verdict.ALLOWED if self.outcome.is_good else Verdict.NOT_ALLOWED

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from podwire.edge.model.backends import ServicePort
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.url import backend_lines, connections, findings, gateways
+from podwire.insight.url.changes import changes_of
 from podwire.insight.url.connections import Connection
 from podwire.insight.url.gateway_lines import dns_line
 from podwire.insight.url.objects import UrlObjects
@@ -45,6 +46,7 @@ def report(question: Question, service: Service, objects: UrlObjects) -> Report:
             *findings.of_reading(objects),
         ),
         is_planned=objects.is_planned,
+        changes=changes_of((*to_dns, *found), objects),
     )
 
 

@@ -30,6 +30,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _section(_policies(report.policies))
     if report.findings:
         yield from _section(["FINDINGS", *(line for one in report.findings for line in finding_lines(one))])
+    for change in report.changes:
+        yield from _section([f"CHANGE: {change.text}", *_indented(change.yaml.splitlines(), 2)])
 
 
 def _section(lines: list[str]) -> Iterator[str]:
