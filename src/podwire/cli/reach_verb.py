@@ -8,13 +8,15 @@ import click
 
 from podwire.cli.options import choice, source_options, sources_of
 
-FORMS = ("text", "json", "csv", "dot")
+FORMS = ("text", "json", "csv", "dot", "html")
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[FILES]...")
 @source_options
-@click.option("-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form.")
+@click.option(
+    "-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form; html is one page."
+)
 def command(
     names: tuple[str, ...], files: tuple[str, ...], kustomize: tuple[str, ...], output: str, **given: Any
 ) -> None:
@@ -28,6 +30,7 @@ def command(
     podwire reach examples/shop
     helm template my-chart | podwire reach -
     podwire reach --name default -o json
+    podwire reach examples/shop -o html > reach.html
     """
     from podwire.insight.reach import report, text
     from podwire.insight.snapshot.opening import open_snapshot
@@ -49,5 +52,6 @@ def command(
 
 def _written(found: Any, output: str) -> str:
     from podwire.insight.reach import text
+    from podwire.insight.reach.page.page import page
 
-    return {"text": text.text, "json": text.to_json, "dot": text.to_dot}[output](found)
+    return {"text": text.text, "json": text.to_json, "dot": text.to_dot, "html": page}[output](found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from podwire.insight.reach.parties import Members, Parties, outside_text
 from podwire.insight.reach.port_sets import OTHER, PortSets
@@ -19,6 +19,7 @@ class Names:
     def __init__(self, parties: Parties) -> None:
         self._parties = parties
         self._in_namespace = Counter(one.key.namespace for one in parties.all)
+        self._pods_in_all = sum(one.pods for one in parties.all)
         self._outside = parties.whole_outside()
 
     def text(self, members: Members) -> str:
@@ -44,19 +45,22 @@ class Names:
         return str(one) if pods >= one.pods else f"{one} ({pods} of {one.pods} pods)"
 
     def _pods(self, members: Members) -> list[str]:
-        missing = {number: one.pods - members.pods.get(number, 0) for number, one in enumerate(self._parties.all)}
-        missing = {number: pods for number, pods in missing.items() if pods}
-        if not missing:
+        if sum(members.pods.values()) == self._pods_in_all:
             return ["all pods"]
-        named = self._grouped(dict(members.pods))
-        if len(named) > SHOWN:
-            others = self._grouped(missing)
+        named = self._grouped(members.pods)
+        if len(named) <= SHOWN:
+            return named
+        if len(members.pods) * 2 > len(self._parties.all):
+            others = self._grouped(self._missing(members))
             if len(others) <= 3:
                 return [f"all pods but {', '.join(others)}"]
-            return [*named[:SHOWN], f"{len(named) - SHOWN} more"]
-        return named
+        return [*named[:SHOWN], f"{len(named) - SHOWN} more"]
 
-    def _grouped(self, pods: dict[int, int]) -> list[str]:
+    def _missing(self, members: Members) -> dict[int, int]:
+        left = ((number, one.pods - members.pods.get(number, 0)) for number, one in enumerate(self._parties.all))
+        return {number: pods for number, pods in left if pods}
+
+    def _grouped(self, pods: Mapping[int, int]) -> list[str]:
         """Return names, sorted; of namespaces that are there whole, one for all of their workloads."""
         whole = Counter(
             self._parties.all[number].key.namespace

@@ -8,6 +8,7 @@ import msgspec
 
 from podwire.insight.reach.naming import Names, ports_text
 from podwire.insight.reach.parties import Members, Parties
+from podwire.insight.reach.port_sets import PortSets
 from podwire.insight.reach.rows import Source, rows
 from podwire.insight.snapshot.snapshot import Snapshot
 
@@ -77,14 +78,31 @@ def _order(one: Connection) -> tuple[bool, str, bool, str, str]:
     return one.to[0].startswith("outside"), one.destinations, not one.is_certain, one.ports, one.sources
 
 
+class _Words(msgspec.Struct, frozen=True):
+    """A set: who is in it, their names, and the names as a person reads them."""
+
+    members: Members
+    names: tuple[str, ...]
+    text: str
+
+
 def _connections(parties: Parties) -> Iterator[Connection]:
     names = Names(parties)
+    known: dict[int, _Words] = {}
+
+    def words(mask: int) -> _Words:
+        if mask not in known:
+            members = parties.members(mask)
+            listed = sorted(names.name(*one) for one in members.pods.items())
+            known[mask] = _Words(members, (*listed, *names.outside(members)), names.text(members))
+        return known[mask]
+
     for row in rows(parties.answer):
-        to = parties.members(row.destinations)
+        to = words(row.destinations)
         for source in row.sources:
-            by = parties.members(source.sources)
-            if not _is_itself(parties, by, to):
-                yield _connection(parties, names, source, by, to)
+            by = words(source.sources)
+            if not _is_itself(parties, by.members, to.members):
+                yield _connection(parties.answer.rule_sets.ports, source, by, to)
 
 
 def _is_itself(parties: Parties, by: Members, to: Members) -> bool:
@@ -94,26 +112,21 @@ def _is_itself(parties: Parties, by: Members, to: Members) -> bool:
     return all(parties.all[number].pods == 1 for number in by.pods)
 
 
-def _connection(parties: Parties, names: Names, source: Source, by: Members, to: Members) -> Connection:
-    ports = parties.answer.rule_sets.ports
+def _connection(ports: PortSets, source: Source, by: _Words, to: _Words) -> Connection:
     lines = (
         PortsLine(protocol, tuple((first or 1, last) for first, last in found))
         for protocol, found in ports.ranges(source.ports)
     )
     return Connection(
-        _listed(names, by),
-        _listed(names, to),
-        names.text(by),
-        names.text(to),
+        by.names,
+        to.names,
+        by.text,
+        to.text,
         ports_text(ports, source.ports),
         tuple(lines),
         f"IPv{source.family}" if source.family else "",
         source.is_certain,
     )
-
-
-def _listed(names: Names, members: Members) -> tuple[str, ...]:
-    return (*sorted(names.name(*one) for one in members.pods.items()), *names.outside(members))
 
 
 def _notes(snapshot: Snapshot) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The page that shows the answer: markup, style and script are files beside it."""
