@@ -107,13 +107,19 @@ class _Bench:
         self._reader, self._writer = await asyncio.open_connection(self._address, 80)
         found: dict[str, Any] = {}
         await self._attach(count)
-        found["idle"] = [await self._change() for _ in range(changes)]
+        found["idle"] = [await self._change_alone() for _ in range(changes)]
         churn = asyncio.create_task(self._churn(count))
         found["50 changes/s"] = [await self._change() for _ in range(changes)]
         churn.cancel()
         found["attached"] = await self._attach(attached)
         await self._attach(most - self._made)
         return found
+
+    async def _change_alone(self) -> float:
+        """Change as `_change`, once every status of the changes before is written."""
+        made = self._made
+        await self._until(f"{made} routes are attached", lambda: self._is_attached(made))
+        return await self._change()
 
     async def _change(self) -> float:
         """Create a route; returns the milliseconds from the request to the first answer of its backend."""

@@ -197,6 +197,7 @@ def test_deletion_of_one_of_two_envoys(world: World, edge: tuple[Target, ...]) -
     assert clients.lost == []
 
 
+@pytest.mark.timeout(400)
 def test_a_gateway_that_gets_and_loses_envoys_of_its_own(world: World, edge: tuple[Target, ...]) -> None:
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}, "data": {}}
     own = {"parametersRef": {"group": "", "kind": "ConfigMap", "name": "own"}}

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 COUNT_SECONDS = 0.1
 """Until a Gateway's status has a new count of routes: routes that come one after the other are counted together."""
+ROUTE_SECONDS = 0.03
+"""Until a route's status is written: Envoys take the change before, which the writing would hold up on few cores."""
 SETTLE_SECONDS = 0.002
 """Changes that come together are derived together."""
 
@@ -150,7 +152,8 @@ class GatewayLoop:
         if self._queue is not None:
             for one in changes.owners | self._policies(changes.owners):
                 is_counting = one.kind == "Gateway" and one not in dirty
-                self._queue.add(one, COUNT_SECONDS if is_counting else 0.0)
+                later = ROUTE_SECONDS if one.kind in ROUTE_KINDS else 0.0
+                self._queue.add(one, COUNT_SECONDS if is_counting else later)
             if any(one.kind in {"Gateway", "GatewayClass"} for one in dirty):
                 self._queue.add(FLEETS)
 
