@@ -26,6 +26,7 @@ from bench import (
     figure,
     gateway,
     gateway_path,
+    ingress,
     kubectl_get,
     proxies,
     services,
@@ -33,6 +34,7 @@ from bench import (
     world,
 )
 from bench.figure import Figure
+from bench.http_load import NoLoadClientError
 from bench.isolation import NotRootError, in_sandbox
 
 
@@ -115,6 +117,7 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "churn": lambda quick: churn.figures(quick=quick),
     "endpoints": lambda quick: proxies.many_endpoints(quick=quick),
     "size": lambda quick: size.figures(quick=quick),
+    "ingress": lambda quick: ingress.figures(quick=quick),
     "gateway": lambda quick: itertools.chain(gateway_path.figures(quick=quick), gateway.figures(quick=quick)),
 }
 
@@ -125,7 +128,7 @@ def measured(only: str, *, quick: bool) -> Iterator[Figure]:
         if only in {"", name}:
             try:
                 yield from part(quick)
-            except (MissingGoError, NotRootError) as error:
+            except (MissingGoError, NoLoadClientError, NotRootError) as error:
                 if only:
                     raise SystemExit(f"{name}: {error}") from None
                 print(f"{name} is left out: {error}", flush=True)

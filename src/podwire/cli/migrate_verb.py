@@ -61,7 +61,8 @@ def ingress(files: tuple[str, ...], output: str, gateway_class: str, *, exit_cod
         ports = gateway_routes.named_ports(ingresses.services(objects))
         click.echo(gateway_routes.text(gateway_routes.converted(found, gateway_class, ports)), nl=False)
     elif output == "requests":
-        click.echo(proving_requests.text(proving_requests.proving_requests(found)), nl=False)
+        namespace = found[0].claim.item.metadata.namespace
+        click.echo(proving_requests.text(proving_requests.proving_requests(found), namespace), nl=False)
     else:
         click.echo(report.json(lines) if output == "json" else report.text(lines), nl=False)
     if exit_code and lines.count(report.LOST):

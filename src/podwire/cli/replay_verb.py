@@ -28,12 +28,12 @@ from podwire.cli.options import output_option
 def command(requests: str, old: str, new: str, host: str, ignore_header: tuple[str, ...], **given: Any) -> None:
     """Send the same requests to two servers, and show what their answers differ in: status, headers, body.
 
-    FILE is YAML (a list of path, host, method, headers, body; 'podwire migrate ingress -o requests' makes one), an HTTP
-    Archive (.har) or an access log of nginx, whose requests with a body are left out. Redirects are not followed,
-    certificates are not verified.
+    FILE is YAML (a list of path, host, method, headers, body, or a ConfigMap with such a list, as 'podwire migrate
+    ingress -o requests' makes it), an HTTP Archive (.har) or an access log of nginx, whose requests with a body are
+    left out. Redirects are not followed, certificates are not verified.
 
     \b
-    podwire replay --old http://127.0.0.1:8081 --new http://127.0.0.1:8080 examples/ingress/replay/requests.yaml
+    podwire replay --old http://127.0.0.1:8081 --new http://127.0.0.1:8080 examples/ingress/requests.yaml
     podwire replay --old https://old.example.com --new https://172.18.254.1 --host shop.example.com access.log
     """
     import asyncio

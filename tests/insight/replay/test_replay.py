@@ -31,6 +31,8 @@ def test_requests_of_yaml_archives_and_logs(tmp_path: Path) -> None:
         ReplayRequest("/x", "a.example", headers={"X-A": "b"}),
         ReplayRequest("/", "b.example", "POST", body="y"),
     )
+    mapped = {"kind": "ConfigMap", "data": {"requests.yaml": "- {path: /x, host: a.example}\n"}}
+    assert requests.read(written(tmp_path, "b.yaml", json.dumps(mapped))) == (ReplayRequest("/x", "a.example"),)
     request = {"method": "GET", "url": "https://a.example/x?y=1", "headers": [{"name": "Host", "value": "a"}]}
     archive = written(tmp_path, "a.har", json.dumps({"log": {"entries": [{"request": request}]}}))
     assert requests.read(archive) == (ReplayRequest("/x?y=1", "a.example"),)
@@ -93,5 +95,5 @@ def test_both_servers_get_the_same_requests() -> None:
 def test_requests_that_prove_the_examples_are_in_their_file() -> None:
     found = ingresses.written(reading.read((str(EXAMPLES),)))
     made = proving_requests.proving_requests(found)
-    assert requests.read(str(EXAMPLES / "replay" / "requests.yaml")) == made, "run: podwire migrate ingress -o requests"
+    assert requests.read(str(EXAMPLES / "requests.yaml")) == made, "run: podwire migrate ingress -o requests"
     assert ReplayRequest("/api/below?q=1", "example.com") in made

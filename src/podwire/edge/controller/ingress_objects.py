@@ -69,6 +69,10 @@ class IngressObjects:
         """All IngressClasses: a view that changes."""
         return self._classes.objects
 
+    def subscribe(self, listener: Callable[[Change[Ingress]], None]) -> None:
+        """Call this with changes of Ingresses, also of their status; before `run`."""
+        self._items.subscribe(listener)
+
     def take(self) -> Dirty:
         """Return what is different since the last call."""
         dirty, self._dirty = self._dirty, Dirty()

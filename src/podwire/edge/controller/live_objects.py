@@ -10,7 +10,8 @@ import msgspec
 
 from podwire.edge.controller.fleet import PROXY_LABEL
 from podwire.edge.controller.named_objects import NamedObjects
-from podwire.edge.gateway.kinds.all_kinds import KINDS
+from podwire.edge.gateway.kinds.all_kinds import KINDS, ROUTES
+from podwire.edge.gateway.kinds.gateway import GATEWAYS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner, owner
 from podwire.kube.gateway_api import PROXIES
@@ -96,6 +97,11 @@ class LiveObjects:
             fleet_informer.subscribe(lambda _: fleet_changed())
         self._services.subscribe(lambda change: listener(SERVICES, change))
         self._slices.subscribe(lambda change: listener(ENDPOINT_SLICES, change))
+
+    def subscribe_edge(self, listener: Callable[[Change[Any]], None]) -> None:
+        """Call this with changes of Gateways and routes, also of their status; before `run`."""
+        for kind in (GATEWAYS, *ROUTES):
+            self._optional[kind].subscribe(listener)
 
     def follow_references(self) -> None:
         """Follow the Secrets and ConfigMaps that something refers to now, and no others."""

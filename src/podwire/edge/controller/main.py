@@ -21,6 +21,7 @@ from podwire.edge.controller import identity as identities
 from podwire.edge.controller.fleet import FleetSettings
 from podwire.edge.controller.gateway_loop import GatewayLoop
 from podwire.edge.controller.ingress_loop import IngressLoop, IngressSettings
+from podwire.edge.controller.published_names import Names, PublishedNames
 from podwire.edge.controller.xds_service import SERVICE, XDS_PORT, XDS_SERVER
 from podwire.edge.xds import metrics as xds_metrics
 from podwire.edge.xds.proxy import Proxies, Report
@@ -97,14 +98,19 @@ class GatewayConfig(msgspec.Struct, frozen=True):
 class GatewayController:
     """One process."""
 
-    def __init__(self, config: GatewayConfig, client: Client) -> None:
+    def __init__(self, config: GatewayConfig, client: Client, publish: Callable[[Names], None] | None = None) -> None:
         self._config = config
+        self._publish_names = publish
         self._client = client
         self._heard = asyncio.Event()
         self._proxies = Proxies(self._reported)
         self._loop = GatewayLoop(client, self._proxies, config.fleet)
         self._objects = self._loop.live
         self._ingresses = IngressLoop(client, self._objects, self._proxies, config.fleet, config.ingress)
+        self._names = PublishedNames(self._objects.objects, self._ingresses.objects.ingresses.claims)
+        if publish is not None:
+            self._objects.subscribe_edge(self._names.changed)
+            self._ingresses.objects.subscribe(self._names.changed)
         self._elector = LeaderElector(client, NamespacedName(PROXIES, LEASE), config.identity)
 
     @property
@@ -129,6 +135,8 @@ class GatewayController:
             await self._ingresses.objects.synced()
             tasks.create_task(self._loop.follow())
             tasks.create_task(self._follow_ingresses())
+            if self._publish_names is not None:
+                tasks.create_task(self._names.run(self._publish_names))
             await self._elector.run(lambda: self._lead(identity))
 
     async def _follow_ingresses(self) -> None:
@@ -184,10 +192,10 @@ class GatewayController:
         yield from xds_metrics.families(self._proxies)
 
 
-async def run(config: GatewayConfig) -> None:
-    """Serve until cancelled."""
+async def run(config: GatewayConfig, publish: Callable[[Names], None] | None = None) -> None:
+    """Serve until cancelled. `publish` is called with the addresses of all host names when they change."""
     async with Client(config.credentials, NAME, role=permissions.GATEWAY) as client:
-        await GatewayController(config, client).run()
+        await GatewayController(config, client, publish).run()
 
 
 def main(config: GatewayConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -26,8 +27,14 @@ def proving_requests(found: Iterable[Written]) -> tuple[ReplayRequest, ...]:
     return tuple(requests.values())
 
 
-def text(requests: Iterable[ReplayRequest]) -> str:
-    """Return the requests as YAML; what is as by default is left out."""
+FILE = "requests.yaml"
+HEAD = """# Requests that show each rule, for `podwire replay`. They are in a ConfigMap, as kubectl takes
+# each file of a folder for an object.
+"""
+
+
+def text(requests: Iterable[ReplayRequest], namespace: str) -> str:
+    """Return the requests as a ConfigMap in YAML; what of a request is as by default is left out."""
     import yaml  # late: not every user of this module writes text
 
     default = ReplayRequest()
@@ -39,7 +46,10 @@ def text(requests: Iterable[ReplayRequest]) -> str:
         }
         for one in requests
     ]
-    return str(yaml.safe_dump(msgspec.to_builtins(shown), sort_keys=False))
+    listed = yaml.safe_dump(msgspec.to_builtins(shown), sort_keys=False)
+    metadata = {"name": "ingress-requests", "namespace": namespace}
+    head = yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}, sort_keys=False)
+    return f"{HEAD}{head}data:\n  {FILE}: |\n{textwrap.indent(listed, '    ')}"
 
 
 def _of_path(one: Written, host: str, path: HTTPIngressPath) -> Iterator[ReplayRequest]:

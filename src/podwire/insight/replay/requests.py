@@ -57,12 +57,20 @@ def read(name: str, host: str = "") -> tuple[ReplayRequest, ...]:
 
 
 def _of_yaml(name: str, text: str) -> tuple[ReplayRequest, ...]:
+    """Return the requests of a list, or of a ConfigMap that has such a list in its data.
+
+    So a file with requests may lie among manifests: kubectl reads every file of a folder as objects.
+    """
     try:
-        return msgspec.convert(yaml.safe_load(text), tuple[ReplayRequest, ...])
+        found = yaml.safe_load(text)
+        if isinstance(found, dict) and found.get("kind") == "ConfigMap":
+            lists = [yaml.safe_load(value) for value in (found.get("data") or {}).values()]
+            found = [one for each in lists for one in each]
+        return msgspec.convert(found, tuple[ReplayRequest, ...])
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise RequestsError(f"{name}:{mark.line + 1 if mark else 1}: no YAML") from None
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, TypeError) as error:
         raise RequestsError(f"{name}: a list of requests with path, host, method, headers, body: {error}") from None
 
 

@@ -18,6 +18,8 @@ ROUTER = WORLD / "router"
 EXITS = WORLD / "exits"
 ZYGOTE_SOCKET = WORLD / "zygote.sock"
 POWER_SOCKET = WORLD / "power.sock"
+OUTSIDE_NAMES = WORLD / "outside-names.sock"
+"""Where the DNS server outside of the cluster receives names of load balancers."""
 CNI_PLUGINS = WORLD / "cni" / "bin"
 CNI_NETWORKS = WORLD / "cni" / "net.d"
 

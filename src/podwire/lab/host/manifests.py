@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
+from podwire.kube.ingress import CLASSES
 from podwire.lab.host.launch import LaunchError
 from podwire.lab.host.worlds import World
 
@@ -30,6 +32,14 @@ def run_kubectl(world: World, arguments: Sequence[str]) -> int:
     return subprocess.call([kubectl(), *arguments], env=kubectl_environment(world))
 
 
+POLL_SECONDS = 0.2
+_INGRESSES = (
+    "{range .items[*]}{.metadata.namespace}/{.metadata.name}|{.spec.ingressClassName}|"
+    r"{.metadata.annotations.kubernetes\.io/ingress\.class}|{.status.loadBalancer.ingress[0].ip}"
+    '{"\\n"}{end}'
+)
+
+
 def check_files(files: Sequence[str]) -> None:
     """See that there is something to apply, and something to apply it with, before a world is started for it."""
     for name in files:
@@ -42,7 +52,7 @@ def check_files(files: Sequence[str]) -> None:
 def apply_and_wait(
     world: World, files: Sequence[str], timeout: float, report: Callable[[str], None], *, quiet: bool = False
 ) -> int:
-    """`kubectl apply` and wait until all Deployments are available; answers an exit status.
+    """`kubectl apply`, wait until all Deployments are available and all Ingresses served; answers an exit status.
 
     Quiet shows kubectl's standard error only: warnings and errors.
     """
@@ -61,4 +71,34 @@ def apply_and_wait(
     result = subprocess.run([kubectl(), *wait], env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         sys.stderr.write(result.stderr)
-    return result.returncode
+        return result.returncode
+    return _wait_for_ingresses(environment, time.monotonic() + timeout, report)
+
+
+def _wait_for_ingresses(environment: Mapping[str, str], deadline: float, report: Callable[[str], None]) -> int:
+    """Wait until the Ingresses of the world's classes have an address, which they get once they are served.
+
+    Without the packages of the Gateway they never are: nothing is waited for.
+    """
+    reported = False
+    while names := _without_address(environment):
+        if not reported:
+            from podwire.edge.controller.missing_packages import missing_here  # late: many worlds have no Ingress
+
+            if missing_here():
+                return 0
+            report("waiting for Ingresses to be served")
+            reported = True
+        if time.monotonic() > deadline:
+            sys.stderr.write(f"podwire: Ingress {names[0]} has no address: see 'kubectl describe ingress -A'\n")
+            return 1
+        time.sleep(POLL_SECONDS)
+    return 0
+
+
+def _without_address(environment: Mapping[str, str]) -> list[str]:
+    words = ["get", "ingress", "--all-namespaces", "-o", f"jsonpath={_INGRESSES}"]
+    found = subprocess.run([kubectl(), *words], env=environment, capture_output=True, text=True, check=False)
+    served = {"", *(name for name, _ in CLASSES)}
+    rows = (line.split("|") for line in found.stdout.splitlines())
+    return [name for name, own, older, address in rows if (own or older) in served and not address]

@@ -133,6 +133,7 @@ def gateway_controller(arguments: Arguments, _: Descriptors) -> None:
         return
     from podwire.edge.controller import main as gateway  # late: with gRPC, which few worlds need
     from podwire.edge.controller.ingress_loop import IngressSettings
+    from podwire.lab.network import outside_names
 
     topology = Topology.read(arguments)
     config = gateway.GatewayConfig(
@@ -143,7 +144,14 @@ def gateway_controller(arguments: Arguments, _: Descriptors) -> None:
         image=ENVOY_IMAGE,
         ingress=IngressSettings(tuple(controller for _, controller in ingress.CLASSES), without_class=True),
     )
-    run(gateway.run(config))
+    names = outside_names.Publisher(paths.OUTSIDE_NAMES)
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(names.run())
+            tasks.create_task(gateway.run(config, names.publish))
+
+    run(work())
 
 
 def relay(arguments: Arguments, descriptors: Descriptors) -> None:
@@ -162,7 +170,7 @@ def relay(arguments: Arguments, descriptors: Descriptors) -> None:
 def upstream(arguments: Arguments, _: Descriptors) -> None:
     """The DNS of the world outside the cluster."""
     topology = Topology.read(arguments)
-    run(upstream_dns.serve_upstream(str(topology.outside4.ip), external_network.records(topology)))
+    run(upstream_dns.serve_upstream(str(topology.outside4.ip), external_network.records(topology), paths.OUTSIDE_NAMES))
 
 
 def router(arguments: Arguments, _: Descriptors) -> None:

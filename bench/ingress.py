@@ -1,0 +1,149 @@
+"""Ingresses beside Debian's nginx with an equivalent configuration: requests a second and latency, one worker each.
+
+Both log every request, as ingress-nginx and podwire do by default. Backend, edges and client share the machine, and the
+samples of both edges alternate, so only their ratio counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+from tests.edge.ingress.objects import ingress, path
+from tests.edge.nginx.envoy_side import Edge, put_certificate, put_service, served
+from tests.edge.nginx.process import Nginx, free_ports, program
+
+from bench import http_load
+from bench.figure import Figure
+from bench.http_load import Load, NoLoadClientError
+from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress.ingresses import Ingresses
+from podwire.pki.certificates import Authority, KeyPair
+
+CONNECTIONS = 32
+GOAL = 0.8
+MOST = 1_000_000
+"""Requests a second of the limit: none is refused."""
+PLAIN, SECURE = "plain.example.com", "secure.example.com"
+CASES = {
+    "plain": ("http", PLAIN, "/"),
+    "TLS": ("https", SECURE, "/"),
+    "rewrite": ("http", "rewrite.example.com", "/api/users"),
+    "rate limit": ("http", "limits.example.com", "/"),
+}
+"""By name: scheme, host and path."""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """The samples of one case."""
+
+    nginx: tuple[Load, ...]
+    envoy: tuple[Load, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Median of the ratios of neighbouring samples, Envoy's rate to nginx's."""
+        return statistics.median(ours.rate / theirs.rate for ours, theirs in zip(self.envoy, self.nginx, strict=True))
+
+
+def figures(*, quick: bool) -> Iterator[Figure]:
+    """Yield each case. Raises NoLoadClientError where wrk or nginx is missing."""
+    if not program():
+        raise NoLoadClientError("nginx is missing: sh tools/peers.sh nginx")
+    seconds, rounds = (1.0, 2) if quick else (3.0, 5)
+    with tempfile.TemporaryDirectory(prefix="podwire-bench-") as folder:
+        found = asyncio.run(_measure(Path(folder), seconds, rounds))
+    for name, pair in found.items():
+        shown = f"Ingress, {name}, {CONNECTIONS} connections"
+        rates = [statistics.median(one.rate for one in samples) for samples in (pair.envoy, pair.nginx)]
+        slowest = [statistics.median(one.p99 for one in samples) for samples in (pair.envoy, pair.nginx)]
+        yield Figure(f"{shown}: requests a second", rates[0], "/s", peer=f"nginx {rates[1]:,.0f}/s")
+        yield Figure(f"{shown}: p99", slowest[0], "ms", peer=f"nginx {slowest[1]:.2f} ms")
+        yield Figure(f"{shown}: rate to nginx's", pair.ratio, "x", GOAL, at_least=True)
+
+
+async def _measure(folder: Path, seconds: float, rounds: int) -> dict[str, Pair]:
+    ports = free_ports(5)
+    nginx, envoy, backend = Edge(*ports[:2]), Edge(*ports[2:4]), ports[4]
+    pair = Authority.create().server(names=(SECURE,), addresses=())
+    objects, ingresses = _ingresses(backend, pair)
+    async with AsyncExitStack() as stack:
+        for name, text, port in (
+            ("backend", _backend(backend), backend),
+            ("nginx", _nginx(nginx, backend), nginx.http),
+        ):
+            server = Nginx(folder / name, text, 1)
+            (folder / name / "secure.pem").write_bytes(pair.certificate + pair.key)
+            stack.callback(server.kill)
+            server.start(port)
+        await stack.enter_async_context(served(folder, envoy, ingresses, objects))
+        return {
+            name: await asyncio.to_thread(_pair, nginx, envoy, case, seconds, rounds) for name, case in CASES.items()
+        }
+
+
+def _pair(nginx: Edge, envoy: Edge, case: tuple[str, str, str], seconds: float, rounds: int) -> Pair:
+    scheme, host, target = case
+    samples: dict[Edge, list[Load]] = {nginx: [], envoy: []}
+    for edge in (nginx, envoy) * rounds:
+        url = f"{edge.urls[scheme == 'https']}{target}"
+        found = http_load.measure(url, seconds, connections=CONNECTIONS, host=host)
+        if found.failed:
+            raise RuntimeError(f"{found.failed} answers of {url} are errors")
+        samples[edge].append(found)
+    return Pair(tuple(samples[nginx]), tuple(samples[envoy]))
+
+
+def _ingresses(backend: int, pair: KeyPair) -> tuple[Objects, Ingresses]:
+    objects, ingresses = Objects(), Ingresses((), without_class=True)
+    put_service(objects, "web", backend)
+    put_certificate(objects, "secure", pair)
+    certified = ({"hosts": [SECURE], "secretName": "secure"},)
+    ingresses.put(ingress("plain", path("/"), host=PLAIN))
+    ingresses.put(ingress("secure", path("/"), host=SECURE, tls=certified))
+    paths = path("/api(/|$)(.*)", path_type="ImplementationSpecific")
+    ingresses.put(ingress("rewrite", paths, host=CASES["rewrite"][1], rewrite_target="/$2"))
+    ingresses.put(ingress("limits", path("/"), host=CASES["rate limit"][1], limit_rps=str(MOST)))
+    return objects, ingresses
+
+
+def _backend(port: int) -> str:
+    return f"""
+access_log off; keepalive_requests 1000000;
+server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{"x" * 100}"; }} }}
+"""
+
+
+def _nginx(edge: Edge, backend: int) -> str:
+    """By the rules of ingress-nginx: keepalive connections, its log format, its headers to backends."""
+    listen = f"listen 127.0.0.1:{edge.http}; listen 127.0.0.1:{edge.https} ssl http2;"
+    return f"""
+log_format upstreaminfo '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+    '"$http_user_agent" $request_length $request_time [$server_name] [] $upstream_addr $upstream_response_length '
+    '$upstream_response_time $upstream_status $request_id';
+access_log access.log upstreaminfo;
+keepalive_requests 1000000; tcp_nopush on; proxy_buffering off;
+ssl_certificate secure.pem; ssl_certificate_key secure.pem; ssl_session_cache shared:SSL:10m;
+upstream web {{ server 127.0.0.1:{backend}; keepalive 320; keepalive_requests 10000; }}
+limit_req_zone $binary_remote_addr zone=rps:5m rate={MOST}r/s;
+proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection "";
+proxy_set_header X-Request-ID $request_id; proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Host $http_host;
+proxy_set_header X-Forwarded-Port $server_port; proxy_set_header X-Forwarded-Proto $scheme;
+proxy_set_header X-Forwarded-Scheme $scheme; proxy_set_header X-Scheme $scheme; proxy_set_header Proxy "";
+server {{ {listen} server_name {PLAIN}; location / {{ proxy_pass http://web; }} }}
+server {{ {listen} server_name {SECURE}; location / {{ proxy_pass http://web; }} }}
+server {{
+    {listen} server_name {CASES["rewrite"][1]};
+    location ~* "^/api(/|$)(.*)" {{ rewrite "(?i)/api(/|$)(.*)" /$2 break; proxy_pass http://web; }}
+}}
+server {{
+    {listen} server_name {CASES["rate limit"][1]};
+    location / {{ limit_req zone=rps burst={5 * MOST} nodelay; proxy_pass http://web; }}
+}}
+"""
