@@ -55,6 +55,7 @@ def command() -> None:
     podwire explain shop/frontend https://app.example.com/
     podwire explain service shop/web
     podwire explain url https://app.example.com/login
+    podwire explain name web --from shop/frontend
     """
 
 
@@ -94,6 +95,37 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
     click.echo(answer.shown(report, json=output == "json"), nl=False)
     if exit_code and report.verdict is not Verdict.ALLOWED:
         sys.exit(1)
+
+
+@command.command()
+@click.argument("queried", metavar="NAME")
+@click.option("--from", "client", required=True, metavar="CLIENT", help="The pod or workload: shop/frontend.")
+@source_options
+@output_option
+def name(queried: str, client: str, output: str, **given: Any) -> None:
+    """Show what a pod's resolver does with a name: each query, each answer and its object, and what keeps it away.
+
+    The search list and ndots are those of the pod, the answers those of the cluster's DNS with its Corefile. Names that
+    the DNS forwards are not looked up. The exit status is 0 whatever is found, and 2 for wrong arguments or files.
+
+    \b
+    podwire explain name web --from shop/frontend
+    podwire explain name api.github.com --from shop/frontend
+    podwire explain name web.shop -f examples/shop --from shop/frontend -o json
+    """
+    from podwire.insight.name import answer
+    from podwire.insight.snapshot.ends import EndError
+    from podwire.insight.sources.manifests import ManifestError
+
+    namespace = given["namespace"]
+    wanted = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
+    try:
+        report = answer.report(
+            queried, client, answer.opened(wanted, None if not wanted.is_live else choice(**given)), namespace
+        )
+    except (ManifestError, EndError) as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(answer.shown(report, json=output == "json"), nl=False)
 
 
 @command.command()

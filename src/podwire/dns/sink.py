@@ -60,6 +60,10 @@ class Zone:
         ]
 
     async def write(self, delta: Delta[Record]) -> None:
+        """Take a batch."""
+        self.put(delta)
+
+    def put(self, delta: Delta[Record]) -> None:
         """Take a batch; as nothing is awaited, a query sees all of it or nothing. `changed` is called after it."""
         for row in delta.upserts:
             self._add(row)

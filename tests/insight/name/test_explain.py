@@ -1,0 +1,147 @@
+"""What a pod's resolver does with a name: queries in order, answers with their objects, policies on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from podwire.insight.name.answer import Objects, report, shown
+from podwire.insight.name.report import Report
+from podwire.insight.snapshot.ends import EndError
+from tests.insight.snapshot.written_text import snapshot
+
+SHOP = """
+apiVersion: v1
+kind: Pod
+metadata: {name: frontend, namespace: shop, labels: {app: frontend}}
+spec: {containers: [{name: a, image: a}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: tuned, namespace: shop, labels: {app: tuned}}
+spec:
+  dnsConfig: {searches: [corp.test], options: [{name: ndots, value: "2"}]}
+  containers: [{name: a, image: a}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: host, namespace: shop}
+spec: {hostNetwork: true, containers: [{name: a, image: a}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: stock}
+spec: {selector: {app: cart}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: out, namespace: shop}
+spec: {type: ExternalName, externalName: api.example.org}
+"""
+DENY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Egress]}
+"""
+WEB_ONLY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress: [{ports: [{port: 53, protocol: UDP}]}]
+"""
+COREFILE = (
+    ". {\nkubernetes cluster.local\nforward . 192.0.2.53\n}\ncorp.test {\nhosts {\n192.0.2.7 web.corp.test\n}\n}\n"
+)
+
+
+def asked(name: str, client: str, *texts: str, corefile: str = COREFILE) -> Report:
+    return report(name, client, Objects(snapshot(SHOP, *texts), {"Corefile": corefile}))
+
+
+def rows(found: Report) -> list[tuple[str, str, str]]:
+    return [(one.name, one.type, one.code) for one in found.queries]
+
+
+def reasons(found: Report) -> list[str]:
+    return [one.reason for one in found.findings]
+
+
+def test_a_service_of_the_own_namespace_is_the_first_query() -> None:
+    found = asked("web", "shop/frontend")
+    assert rows(found) == [
+        ("web.shop.svc.cluster.local.", "A", "NOERROR"),
+        ("web.shop.svc.cluster.local.", "AAAA", "NODATA"),
+    ]
+    assert found.queries[0].origin == "Service shop/web"
+    assert found.resolver.searches == ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local")
+    assert reasons(found) == []
+
+
+def test_an_outside_name_goes_through_the_search_list_first() -> None:
+    found = asked("api.github.com", "shop/frontend")
+    assert [one.name for one in found.queries[::2]] == [
+        "api.github.com.shop.svc.cluster.local.",
+        "api.github.com.svc.cluster.local.",
+        "api.github.com.cluster.local.",
+        "api.github.com.",
+    ]
+    assert found.queries[-1].origin == "forwarded to 192.0.2.53"
+    assert reasons(found) == ["SearchListInVain"]
+    assert "Write api.github.com. with the last dot" in found.findings[0].remedy
+    assert len(asked("api.github.com.", "shop/frontend").queries) == 2
+
+
+def test_the_pods_own_ndots_and_searches_count() -> None:
+    found = asked("api.github.com", "shop/tuned")
+    assert found.resolver.ndots == 2
+    assert rows(found)[0] == ("api.github.com.", "A", "FORWARDED")
+    assert reasons(found) == []
+    found = asked("web.corp.test.", "shop/tuned")
+    assert found.queries[0].records == ("192.0.2.7",)
+    assert found.queries[0].origin == ""
+
+
+def test_an_external_name_leads_to_where_its_target_is_forwarded() -> None:
+    found = asked("out", "shop/frontend")
+    assert rows(found)[0] == ("out.shop.svc.cluster.local.", "A", "FORWARDED")
+
+
+def test_a_service_of_another_namespace_is_named() -> None:
+    found = asked("cart", "shop/frontend")
+    assert "OtherNamespace" in reasons(found)
+    assert found.findings[-1].remedy == "Write cart.stock."
+
+
+def test_policies_between_the_pod_and_the_name_server() -> None:
+    found = asked("web", "shop/frontend", DENY)
+    assert found.answer == "not resolved: no query reaches the cluster's DNS"
+    assert found.findings[0].text.startswith(
+        "DNS blocked by default-deny egress: shop/default-deny isolates shop/frontend"
+    )
+    assert "port: 53" in found.changes[0].yaml
+    assert "DNS blocked by default-deny egress" in shown(found, json=False)
+    by_udp = asked("web", "shop/frontend", DENY, WEB_ONLY)
+    assert reasons(by_udp) == ["DnsBlockedByTcp"]
+
+
+def test_a_pod_that_does_not_use_the_clusters_dns() -> None:
+    found = asked("web", "pod/host", "", "")
+    assert found.queries == ()
+    assert reasons(found) == ["OtherNameServer"]
+    assert found.findings[0].remedy == "Set dnsPolicy to ClusterFirstWithHostNet."
+
+
+def test_what_cannot_be_explained_is_an_error_or_said() -> None:
+    with pytest.raises(EndError, match="only pods have a resolver"):
+        asked("web", "outside")
+    found = asked("web", "shop/frontend", corefile=". {\ngeoip\n}")
+    assert reasons(found) == ["CorefileRejected"]
+    assert "line 2: unknown plugin" in found.findings[0].text
