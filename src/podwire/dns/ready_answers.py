@@ -33,7 +33,7 @@ class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadyAnswers:
-    """A bounded table of two generations: what was not used while one filled is dropped."""
+    """A bounded table of two generations: what was not used while one filled is dropped. One of 0 bytes is empty."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._young: dict[bytes, ReadyAnswer] = {}
@@ -72,7 +72,7 @@ class ReadyAnswers:
     def keep(self, raw: bytes, query: Query, outcome: Outcome, limit: int, now: float) -> None:
         """Remember the answer to these bytes, if it may be."""
         seconds = outcome.seconds
-        if seconds == 0:
+        if seconds == 0 or not self._most_bytes:
             return
         until = float("inf") if seconds is None else now + seconds
         found = _entry(query, outcome, limit, until)
