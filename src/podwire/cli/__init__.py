@@ -20,6 +20,7 @@ VERBS = {
     "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain whether a connection is allowed, what a Service or a request leads to, and what is wrong.",
     "reach": "Show who can reach whom, on which ports.",
+    "diff": "Show which connections a change opens and closes.",
     "verify": "Prove with real packets who reaches whom, as a file expects it.",
     "lint": "Find policies and Services that do not mean what they seem to.",
     "trace": "Send a request, and show what each hop did with it.",

@@ -50,7 +50,8 @@ class Members(msgspec.Struct, frozen=True):
 class Parties:
     """The parties by number, and what the sets of the answer mean."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, families: Iterable[int] = ()) -> None:
+        """`families`: judged too, though nothing of the snapshot has an address of them."""
         self._found: dict[Owner, list[Workload]] = {}
         for one in snapshot.workloads:
             if one.replicas:
@@ -65,7 +66,7 @@ class Parties:
             self._party_of.append(len(self.all))
             self.all.append(Party("Deployment", CLUSTER_DNS, 2, is_assumed=True))
             groups.append(PodGroup(CLUSTER_DNS.namespace, dict([DNS_LABEL]), pods=2))
-        self.answer = reachability(_question(snapshot, groups))
+        self.answer = reachability(_question(snapshot, groups, families))
         self._families = tuple(self.answer.families)
 
     def members(self, mask: int) -> Members:
@@ -116,10 +117,10 @@ def _is_dns(group: PodGroup) -> bool:
     return group.namespace == CLUSTER_DNS.namespace and group.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]
 
 
-def _question(snapshot: Snapshot, groups: list[PodGroup]) -> Question:
+def _question(snapshot: Snapshot, groups: list[PodGroup], judged: Iterable[int] = ()) -> Question:
     policies = tuple(map(policy, snapshot.policies))
     blocks = [p for one in policies for rule in one.all_rules for p in rule.peers or () if isinstance(p, Block)]
-    families = {one.network.version for one in blocks}
+    families = {*judged, *(one.network.version for one in blocks)}
     families |= {address.version for group in groups for found in group.addresses for address in found}
     ranges: tuple[IPNetwork, ...] = snapshot.pod_ranges.networks
     if snapshot.pod_ranges.is_assumed:  # whether there is IPv6 is not known: only where something names it

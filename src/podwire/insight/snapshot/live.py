@@ -6,13 +6,18 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from podwire.insight.snapshot.planned import read_keys
 from podwire.insight.snapshot.pod_ranges import of_nodes
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.templates import of_pods
+from podwire.insight.sources.manifests import Document, Manifest
+from podwire.insight.sources.text import Text
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES, Kind
 
+_LIVE = Document(Text("live", ""), 0, 0)
 KINDS: tuple[Kind[Any], ...] = (NAMESPACES, PODS, NETWORK_POLICIES, SERVICES, ENDPOINT_SLICES, NODES)
 
 
@@ -33,6 +38,23 @@ async def read(client: Client) -> Snapshot:
         is_planned=False,
         unreadable=unreadable,
     )
+
+
+async def read_with_requests(client: Client) -> Snapshot:
+    """Read Ingresses and Gateway API too."""
+    from podwire.edge.gateway.kinds.all_kinds import KINDS as GATEWAY_KINDS
+    from podwire.edge.ingress.kinds import INGRESSES
+
+    kinds: tuple[Kind[Any], ...] = (*GATEWAY_KINDS, INGRESSES)
+    snapshot = await read(client)
+    listed = await asyncio.gather(*(list_all(client, kind) for kind in kinds))
+    unreadable = (kind.resource for kind, items in zip(kinds, listed, strict=True) if items is None)
+    others = tuple(
+        Manifest({"apiVersion": kind.api_version, "kind": kind.kind, **msgspec.to_builtins(one)}, _LIVE)
+        for kind, items in zip(kinds, listed, strict=True)
+        for one in items or ()
+    )
+    return msgspec.structs.replace(snapshot, others=others, unreadable=(*snapshot.unreadable, *unreadable))
 
 
 async def list_all(client: Client, kind: Kind[Any]) -> list[Any] | None:

@@ -42,13 +42,17 @@ class Sources(msgspec.Struct, frozen=True):
         return self.names == (LIVE,) or not (self.names or self.kustomizations)
 
 
-def open_snapshot(sources: Sources, choice: Choice | None = None) -> Snapshot:
-    """Read the objects. Raises ManifestError, for a live cluster UnreachableError and what `target.choose` raises."""
+def open_snapshot(sources: Sources, choice: Choice | None = None, *, with_requests: bool = False) -> Snapshot:
+    """Read the objects. Raises ManifestError, for a live cluster UnreachableError and what `target.choose` raises.
+
+    `with_requests`: Ingresses and Gateway API of a live cluster too; those of files always are.
+    """
     if sources.is_live:
         from podwire.insight import target
         from podwire.insight.snapshot import live
 
-        return target.choose(choice or target.Choice()).read(live.read)
+        reader = live.read_with_requests if with_requests else live.read
+        return target.choose(choice or target.Choice()).read(reader)
     if LIVE in sources.names:
         raise ManifestError(f"-f {LIVE}: cannot be joined with files: give either")
     found = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)

@@ -1,0 +1,60 @@
+"""podwire diff"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from podwire.cli.options import choice, source_options, sources_of
+
+FORMS = ("text", "markdown", "json")
+
+
+@click.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@source_options
+@click.option(
+    "--fail-on",
+    type=click.Choice(["opened", "closed", "any", "none"]),
+    default="none",
+    show_default=True,
+    help="Exit with 1 where the change opens or closes something.",
+)
+@click.option("-o", "--output", type=click.Choice(FORMS), default="text", show_default=True, help="Output form.")
+def command(
+    old: str, new: str, files: tuple[str, ...], kustomize: tuple[str, ...], fail_on: str, output: str, **given: Any
+) -> None:
+    """Show which connections a change opens and closes: of policies, Services, Ingresses and routes.
+
+    OLD and NEW are files, folders, folders with a kustomization.yaml, REVISION:PATH of git, '-' (helm template ...) or
+    `live`, which is the world of --name or the cluster of kubectl's current context: the other state is taken as
+    applied to it. With -f and -k these objects are part of both. The exit status is 0, with --fail-on 1 where the
+    change has such an effect, and 2 for wrong arguments or files.
+
+    \b
+    podwire diff HEAD~1:deploy/ deploy/
+    podwire diff main:deploy/ deploy/ --fail-on opened -o markdown
+    helm template chart | podwire diff live - -o json
+    """
+    from podwire.insight.diff import answer
+    from podwire.insight.diff.connections import TooManyPairsError
+    from podwire.insight.sources.manifests import ManifestError
+
+    more = (given.pop("recursive"), given.pop("namespace"), given.pop("pod_ranges"))
+
+    def state(name: str) -> answer.State:
+        is_rendered = os.path.isfile(os.path.join(name, "kustomization.yaml"))
+        names, folders = ((), (name,)) if is_rendered else ((name,), ())
+        return answer.State(name, sources_of((*names, *files), (*folders, *kustomize), *more))
+
+    try:
+        found = answer.report(state(old), state(new), lambda: choice(**given))
+    except (ManifestError, TooManyPairsError) as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(answer.written(found, output), nl=False)
+    if answer.fails(found, fail_on):
+        sys.exit(1)

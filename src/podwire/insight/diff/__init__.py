@@ -1,0 +1,1 @@
+"""Which connections a change of the objects opens, and which it closes."""

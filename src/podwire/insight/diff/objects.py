@@ -1,0 +1,60 @@
+"""The objects that differ between two states, by what they mean. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from podwire.insight.diff.report import ObjectChange, ObjectLine
+from podwire.insight.snapshot.snapshot import Name, Snapshot
+from podwire.kube.meta import NamespacedName
+from podwire.policy.model import policy
+
+Meanings = Mapping[Name, object]
+
+
+def differences(old: Snapshot, new: Snapshot) -> tuple[ObjectLine, ...]:
+    """Return the objects that exist in one state only, and those that mean something else."""
+    before, after = meanings(old), meanings(new)
+    if old.is_planned != new.is_planned:  # a cluster has namespaces and workloads of its own
+        before, after = _without_labels(before), _without_labels(after)
+    lines = [ObjectLine(change, kind, str(key), _place(old, new, kind, key))
+             for (kind, key), change in _changes(before, after)]  # fmt: skip
+    return tuple(sorted(lines, key=lambda one: (one.kind, one.name)))
+
+
+def _changes(before: Meanings, after: Meanings) -> Iterator[tuple[Name, ObjectChange]]:
+    for name in {**before, **after}:
+        if name not in before:
+            yield name, ObjectChange.ADDED
+        elif name not in after:
+            yield name, ObjectChange.REMOVED
+        elif before[name] != after[name]:
+            yield name, ObjectChange.CHANGED
+
+
+def meanings(snapshot: Snapshot) -> Meanings:
+    """Return what counts for connections of each object."""
+    found: dict[Name, object] = {("NetworkPolicy", one.key): policy(one) for one in snapshot.policies}
+    for one in snapshot.services:
+        ports = tuple((each.port, each.protocol, each.target_port or each.port) for each in one.spec.ports)
+        found["Service", one.key] = (one.spec.type, one.spec.selector, ports, one.spec.external_name)
+    for name, labels in snapshot.namespaces.items():
+        found["Namespace", NamespacedName("", name)] = dict(labels)
+    for owner in {one.owner for one in snapshot.workloads}:
+        own = [one for one in snapshot.workloads if one.owner == owner]
+        found[owner.kind, owner.key] = [(dict(one.labels), one.ports, one.spec.host_network) for one in own]
+    for manifest in snapshot.others:
+        metadata = manifest.value["metadata"]
+        key = NamespacedName(metadata.get("namespace", ""), metadata["name"])
+        if manifest.kind[1] not in ("Secret", "ConfigMap"):
+            found[manifest.kind[1], key] = (manifest.value.get("spec"), metadata.get("annotations"))
+    return found
+
+
+def _without_labels(found: Meanings) -> Meanings:
+    return {name: meaning for name, meaning in found.items() if name[0] in ("NetworkPolicy", "Service")}
+
+
+def _place(old: Snapshot, new: Snapshot, kind: str, key: NamespacedName) -> str:
+    known = new.manifests.get((kind, key)) or old.manifests.get((kind, key))
+    return known.place if known is not None else ""
