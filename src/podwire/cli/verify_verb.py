@@ -41,6 +41,12 @@ def print_schema(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Manifests, not those that FILE names: files, folders, '-' (helm template ...) or REVISION:PATH of git.",
 )
 @click.option("-k", "--kustomize", multiple=True, metavar="FOLDER", help="What kubectl kustomize renders, likewise.")
+@click.option(
+    "--probe-image",
+    default="",
+    metavar="IMAGE",
+    help="Image with python3 or bash: on a cluster, of an ephemeral container for pods whose images have neither.",
+)
 @click.option("--generate", is_flag=True, help="Write FILE from what the policies allow today; '-' prints it.")
 @click.option(
     "-o",
@@ -72,13 +78,14 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
     \b
     podwire verify examples/shop/reach.yaml --junit out.xml
     podwire verify reach.yaml --live --name shop
+    podwire verify reach.yaml --live --context staging
     podwire verify --generate deploy/reach.yaml
     helm template my-chart | podwire verify reach.yaml -f -
     podwire verify --schema > podwire-expectations.schema.json
     """
     from podwire.insight.verify import answer
 
-    live, generate = given.pop("live"), given.pop("generate")
+    live, generate, image = given.pop("live"), given.pop("generate"), given.pop("probe_image")
     manifests = answer.Manifests(given.pop("files"), given.pop("kustomize"))
     if live and (manifests.is_given or generate):
         raise click.UsageError("--live proves things as they are: leave out -f, -k and --generate")
@@ -94,7 +101,7 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
             return
         with cleanup_on_signal(lambda: "nothing of its world is left"):
             if live:
-                report = answer.live(file, choice(**given), progress)
+                report = answer.live(file, choice(**given), image, progress)
             else:
                 report = answer.in_ephemeral_world(file, manifests, progress)
     except answer.BAD_INPUT as error:

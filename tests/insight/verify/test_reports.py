@@ -50,7 +50,7 @@ def test_silence_of_a_pod_that_does_not_answer_its_node_proves_nothing() -> None
     assert DENIED.is_right
     found = judge(planned("shop/other", "deny"), [Seen(Outcome.SILENT)] * 2, ALIVE | {"10.244.2.2": False})
     assert found.verdict.value == "undecided"
-    assert "shop/web-1 does not answer its own node" in found.fault
+    assert "shop/web-1 was seen in no connection that works" in found.fault
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.ERROR, Outcome.REJECTED])

@@ -16,7 +16,7 @@ from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.sources import reading
 from podwire.insight.sources.manifests import Manifest, ManifestError
 from podwire.insight.target import Choice
-from podwire.insight.verify import ephemeral_world, expectation_file, proof, stand_ins
+from podwire.insight.verify import cluster_proof, ephemeral_world, expectation_file, proof, stand_ins
 from podwire.insight.verify.ephemeral_world import TrialError
 from podwire.insight.verify.expectation_file import ExpectationError
 from podwire.insight.verify.expectations import Expectations
@@ -78,15 +78,21 @@ def generated(file: str, given: Manifests) -> str:
     return generate.text(snapshot_of(given.read((folder,))), given.files or (folder,), file)
 
 
-def live(file: str, choice: Choice, report: Progress) -> Report:
-    """Prove a file in a world as it is. Raises one of BAD_INPUT, UnreachableError and WorldError."""
+def live(file: str, choice: Choice, image: str, report: Progress) -> Report:
+    """Prove a file in a running world or on a cluster, as it is. `image` is for ephemeral containers of a cluster.
+
+    Raises one of BAD_INPUT, UnreachableError and WorldError.
+    """
     began = time.monotonic()
     wanted = expectation_file.read(file)
-    world = target.choose(choice).world
-    if world is None:
-        raise PlanError("--live: not a world")
-    snapshot, lines = proof.prove(world, wanted.entries, report)
-    return Report(file, f"world {world.name}", explained(lines, snapshot), time.monotonic() - began)
+    chosen = target.choose(choice)
+    if chosen.world is not None:
+        shown = f"world {chosen.world.name}"
+        snapshot, lines = proof.prove(chosen.world, wanted.entries, report)
+    else:
+        shown = f"cluster {chosen.context or chosen.credentials.server}"
+        snapshot, lines = cluster_proof.prove(chosen, wanted.entries, image, report)
+    return Report(file, shown, explained(lines, snapshot), time.monotonic() - began)
 
 
 def check_names(wanted: Expectations, snapshot: Snapshot) -> None:

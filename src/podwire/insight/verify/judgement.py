@@ -52,7 +52,7 @@ class Line(msgspec.Struct, frozen=True):
 def judge(plan: Plan, seen: Sequence[Seen], alive: Mapping[str, bool]) -> Line:
     """Judge an expectation by what was seen of its connections, in their order.
 
-    `alive` has the addresses of pods that were tried from their own node: silence of others proves nothing.
+    `alive` has the addresses of pods that work, as another connection showed: silence of others proves nothing.
     """
     one = plan.expectation
     if plan.problem:
@@ -64,7 +64,7 @@ def judge(plan: Plan, seen: Sequence[Seen], alive: Mapping[str, bool]) -> Line:
     if not wrong:
         dead = _dead(plan, alive) if not one.is_allowed else ""
         if dead:
-            fault = f"no answer, but {dead} does not answer its own node either: this proves nothing"
+            fault = f"no answer, but {dead} was seen in no connection that works either: this proves nothing"
             return Line(one, Verdict.UNDECIDED, text, tried, fault)
         return Line(one, Verdict.PROVEN, text, tried, disagreement=disagreement)
     unclear = all(found.outcome in NOT_SENT for _, found in wrong)

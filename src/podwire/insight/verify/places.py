@@ -24,7 +24,7 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         name: as reports show it.
-        network: its network namespace, as a path in the world.
+        network: its network namespace, as a path in the world; on a cluster the pod's name, empty for nodes.
         node: where it is; empty for the host outside.
         is_pod: whether policies know it as a pod; one with hostNetwork is its node to them.
 

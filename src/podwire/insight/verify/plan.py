@@ -80,10 +80,16 @@ def _plan(one: Expectation, snapshot: Snapshot, places: Places) -> Plan:
     found = leads(server, one.port, one.protocol, snapshot, places)
     problem = next((two.problem for two in found if two.problem), "")
     if not sources or not found or problem:
-        return Plan(one, problem=problem or f"no pod of {one.source if not sources else one.destination} runs")
+        return Plan(one, problem=problem or _absent(one, server, is_sender=bool(sources)))
     chosen = _chosen(found)
     connections = tuple(_connections(one, sources, chosen, places))
     return Plan(one, connections, "" if connections else "both ends have no address of the same version of IP")
+
+
+def _absent(one: Expectation, server: End, *, is_sender: bool) -> str:
+    if is_sender and server.kind is EndKind.OUTSIDE:
+        return "the host 'outside' is one of worlds: on a cluster write an IP address that answers"
+    return f"no pod of {one.destination if is_sender else one.source} runs"
 
 
 def _sources(end: End, places: Places) -> tuple[Place, ...]:
@@ -128,7 +134,7 @@ def _connections(
         (source, three)
         for source in sources
         for two in found
-        if source.address(_version(two.address))
+        if not source.addresses or source.address(_version(two.address))
         for three in _beside(source, two, places)
     ]
     others = [(source, two) for source, two in pairs if two.address not in source.addresses]
