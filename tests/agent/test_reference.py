@@ -6,6 +6,7 @@ from pathlib import Path
 from podwire.agent.announcing import of_announcements, of_bgp
 from podwire.agent.conntrack_metrics import of_conntrack
 from podwire.agent.dropped_packets import of_drops
+from podwire.agent.flow_records import of_flows
 from podwire.agent.kernel_features import KernelFeatures
 from podwire.agent.metrics import of_reconcilers
 from podwire.agent.proxy_health import ProxyHealth
@@ -32,6 +33,7 @@ def test_every_metric_is_described_with_its_type() -> None:
         *of_announcements(0, 0, 0),
         *of_bgp(0, {}),
         *of_drops({}, {}),
+        *of_flows({}, 0, 0),
         *of_conntrack(None),
         *CniRequests().families(),
         *KernelFeatures().families(),

@@ -94,6 +94,16 @@ class NodePortAddresses(click.ParamType[Any]):
     show_envvar=True,
     help="Remove what kube-proxy left on this node, once podwire's own rules are complete; not while it runs.",
 )
+@click.option(
+    "--flow-records",
+    type=click.Choice(["dropped", "all"]),
+    default="dropped",
+    show_default=True,
+    envvar="PODWIRE_FLOW_RECORDS",
+    show_envvar=True,
+    help="Record connections that policies drop, or admitted ones too; of a namespace's pods: annotation"
+    " podwire.dev/flow-records=all.",
+)
 @bgp_options
 @click.option(
     "--state-dir",

@@ -18,6 +18,7 @@ from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
 from podwire.agent.conntrack_metrics import ConntrackState, of_conntrack
 from podwire.agent.dropped_packets import DroppedPackets
+from podwire.agent.flow_records import FlowRecords
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.inputs import Inputs
 from podwire.agent.kernel_features import KernelFeatures
@@ -102,6 +103,15 @@ class Agent:
         self._checks = ServiceChecks(config.node, self._proxy.reconciler, services, nodes)
         self._dropped = DroppedPackets()
         self._recorder = Recorder(client, "podwire-agent")
+        self._flows = FlowRecords.of(
+            config.node,
+            config.folder,
+            self._policies.view,
+            numbers,
+            config.flow_records,
+            (pods, services),
+            self._recorder,
+        )
         place = Place(config.node, config.nodeport_addresses)
         self._health_ports = HealthCheckPorts(place, services, slices, nodes, self._health)
         feeds = Feeds(services, slices, nodes)
@@ -122,6 +132,7 @@ class Agent:
         self._inputs.nodes.subscribe(self._network.node_changed)
         self._inputs.nodes.subscribe(self._health.node_changed)
         self._inputs.slices.subscribe(self._network.slice_changed)
+        self._flows.subscribe(self._inputs.namespaces, self._inputs.services)
         changed = asyncio.Event()
         for listener in (self._proxy_metrics.service_changed, self._checks.service_changed, _setting(changed)):
             self._inputs.services.subscribe(listener)
@@ -135,6 +146,7 @@ class Agent:
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())
             tasks.create_task(self._recorder.run())
+            tasks.create_task(self._flows.run())
             tasks.create_task(self._health_ports.run(self._warn))
             for one in self._announcing:
                 tasks.create_task(one.run())
@@ -237,6 +249,7 @@ class Agent:
         for announced in self._announcing:
             yield from announced.families()
         yield from self._dropped.families()
+        yield from self._flows.families()
         yield from of_conntrack(ConntrackState.read())
         yield from self._network.requests.families()
         yield from self._features.families()

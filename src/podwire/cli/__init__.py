@@ -17,6 +17,7 @@ VERBS = {
     "node": "Switch a node off, as if its power failed, and on again.",
     "image": "Load container images from archives, list and remove them.",
     "logs": "Show the logs of podwire's own processes.",
+    "flows": "Show connections that policies dropped, and which policies.",
     "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain whether a connection is allowed, what a Service or a request leads to, and what is wrong.",
     "reach": "Show who can reach whom, on which ports.",

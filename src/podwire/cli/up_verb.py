@@ -64,6 +64,13 @@ from podwire.cli.termination import cleanup_on_signal
     show_default=True,
     help="The release channel of Gateway API whose kinds the API server serves.",
 )
+@click.option(
+    "--flow-records",
+    type=click.Choice(["dropped", "all"]),
+    default="dropped",
+    show_default=True,
+    help="Connections that 'podwire flows' shows: those that policies drop, or admitted ones too.",
+)
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
 @click.option(

@@ -137,6 +137,22 @@ class Netlink:
         """Give the socket back."""
         self._socket.close()
 
+    def fileno(self) -> int:
+        """For an event loop: readable when a message waits, of those that answer no request."""
+        return self._socket.fileno()
+
+    def take(self, most: int) -> Iterator[bytes | None]:
+        """Take up to so many datagrams that wait, without blocking; None for some that were lost (ENOBUFS)."""
+        for _ in range(most):
+            try:
+                yield self._socket.recv(_RECEIVE, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                yield None
+
     def run(self, requests: Iterable[Request]) -> None:
         """Make all changes in order. After the last one the first refusal is raised as NetlinkError."""
         refused = self.attempt(tuple(requests))
@@ -259,6 +275,17 @@ class Netlink:
             if sequence >= first:
                 yield type_, flags, datagram[offset + _HEADER.size : offset + length]
             offset += (length + 3) & ~3
+
+
+def messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """Return type and payload of each message of a datagram."""
+    offset = 0
+    while offset + _HEADER.size <= len(datagram):
+        length, type_, _, _, _ = _HEADER.unpack_from(datagram, offset)
+        if length < _HEADER.size:
+            return
+        yield type_, datagram[offset + _HEADER.size : offset + length]
+        offset += (length + 3) & ~3
 
 
 def _open(protocol: int) -> socket.socket:

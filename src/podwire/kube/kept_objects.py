@@ -26,6 +26,8 @@ from podwire.kube.services import Service, ServiceStatus
 ValueT = TypeVar("ValueT")
 
 NODE_LABELS = frozenset({ZONE_LABEL, EXCLUDE_FROM_LOAD_BALANCERS})
+FLOW_RECORDS = "podwire.dev/flow-records"
+"""An annotation of a namespace: whether admitted connections of its pods are recorded."""
 SLICE_LABELS = NOT_PROXIED | {SERVICE_NAME_LABEL}
 
 
@@ -50,9 +52,12 @@ class KeptObjects:
         )
 
     def namespace(self, namespace: Namespace) -> Namespace:
-        """Labels."""
-        metadata = namespace.metadata
-        return Namespace(metadata=_metadata(metadata, metadata.labels.keys()))
+        """Labels, and the annotation that requires records of flows."""
+        metadata = _metadata(namespace.metadata, namespace.metadata.labels.keys())
+        records = namespace.metadata.annotations.get(FLOW_RECORDS)
+        if records:
+            metadata = msgspec.structs.replace(metadata, annotations={FLOW_RECORDS: records})
+        return Namespace(metadata=metadata)
 
     def service(self, service: Service) -> Service:
         """All that a proxy and announcements read: not the selector, as endpoints come from slices."""

@@ -91,6 +91,12 @@ class View:
         """Return the addresses of this node's pods."""
         return [address for bearer in self._bearers.values() if bearer.local for address in bearer.addresses]
 
+    def peer_labels(self, address: IPAddress) -> Mapping[str, str]:
+        """Return the labels of the pod of another node at the address; empty where there is none."""
+        found = [one for one in self._claims.of(address) if isinstance(one, PeerPod)]
+        youngest = max(found, key=lambda pod: (pod.created, pod.uid), default=None)
+        return dict(youngest.kind.labels) if youngest is not None else {}
+
     def party(self, address: IPAddress) -> Party:
         """Return the party at the address: a pod, or no pod that policies know."""
         found = self.bearer(address)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from podwire.lab.host.policy_options import PolicyOptions
 from podwire.lab.host.role_specs import LOW_PORTS, RELAY, world_roles
 from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.network.topology import Topology
@@ -26,6 +27,8 @@ def test_the_relay_serves_published_ports_from_the_start() -> None:
 
 def test_every_role_gets_the_options_of_the_world() -> None:
     services, topology = ServiceOptions((31000, 31999), external_ips=True), Topology(nodes=2, zones=("a", "b"))
-    for role in world_roles(topology, services, Path("/world"), Path("/images")):
+    policies = PolicyOptions(flow_records="all")
+    for role in world_roles(topology, services, Path("/world"), Path("/images"), policies=policies):
         assert Topology.read(role.arguments) == topology, role.name
         assert ServiceOptions.read(role.arguments) == services, role.name
+        assert PolicyOptions.read(role.arguments) == policies, role.name

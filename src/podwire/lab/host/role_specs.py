@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from podwire.lab.base import paths
+from podwire.lab.host.policy_options import PolicyOptions
 from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.network.topology import NodeAddresses, Topology
 from podwire.lab.supervisor.role_states import RoleSpec
@@ -15,19 +16,25 @@ API_SERVER = "apiserver"
 BOOTSTRAP = "bootstrap"
 RELAY = "relay"
 GATEWAY_CONTROLLER = "gateway-controller"
+DEFAULT_POLICIES = PolicyOptions()
 LOW_PORTS = "low-ports"
 """The name of the descriptor that leads to the process for ports below 1024."""
 
 
 def world_roles(
-    topology: Topology, services: ServiceOptions, folder: Path, images: Path, sockets: Sequence[str] = ()
+    topology: Topology,
+    services: ServiceOptions,
+    folder: Path,
+    images: Path,
+    sockets: Sequence[str] = (),
+    policies: PolicyOptions = DEFAULT_POLICIES,
 ) -> tuple[RoleSpec, ...]:
     """All roles. `folder` is the world's folder on the host, with its keys in `pki`; `images` is its user's.
 
     `sockets` are the names of the descriptors that the relay inherits.
     """
     paths_of = {"pki": str(folder / "pki"), "images": str(images), "folder": str(folder)}
-    arguments = {**topology.arguments(), **services.arguments(), **paths_of}
+    arguments = {**topology.arguments(), **services.arguments(), **policies.arguments(), **paths_of}
     underlay = str(paths.network("underlay"))
     return (
         RoleSpec(UNDERLAY, "podwire.lab.roles.entrypoints:underlay", "", arguments, once=True),

@@ -17,6 +17,7 @@ from podwire.kernel import nftables
 from podwire.lab.base import paths
 from podwire.lab.base.proc_stat import start_time
 from podwire.lab.host import launch, userns, worlds
+from podwire.lab.host.policy_options import PolicyOptions
 from podwire.lab.host.role_specs import LOW_PORTS, world_roles
 from podwire.lab.host.service_options import ServiceOptions, parse_range
 from podwire.lab.network import pools
@@ -24,6 +25,7 @@ from podwire.lab.network.topology import Topology
 from podwire.lab.relay import low_ports
 from podwire.lab.relay.published import parse_all
 from podwire.lab.supervisor.init import KEEP, WorldSpec
+from podwire.policy.flows.scope import Scope
 
 Progress = Callable[[str], None]
 
@@ -50,12 +52,13 @@ class UpOptions:
     bgp: bool = False
     gateway_api: str = "standard"
     is_private: bool = False
+    flow_records: Scope = "dropped"
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
     """Start a world and return when its network is usable. On any failure nothing of it is left."""
     worlds.check_name(options.name)
-    topology, services = _topology(options), _services(options)
+    topology, services, policies = _topology(options), _services(options), PolicyOptions(options.flow_records)
     if not nftables.available():
         raise launch.LaunchError(str(nftables.NftablesMissingError()))
     with _claimed(options.name) as (folder, undo):
@@ -69,7 +72,7 @@ def start(options: UpOptions, report: Progress) -> worlds.World:
         ours, theirs = _lifeline(options)
         spec = WorldSpec(
             name=options.name,
-            roles=world_roles(topology, services, folder, paths.images(), (*published, *low)),
+            roles=world_roles(topology, services, folder, paths.images(), (*published, *low), policies),
             descriptors={
                 "api": listener.fileno(),
                 "progress": writer,

@@ -31,6 +31,7 @@ from podwire.kube.watch import Change
 from podwire.lab.base import paths
 from podwire.lab.base.zygote_client import ZygoteSpawner
 from podwire.lab.host import credentials
+from podwire.lab.host.policy_options import PolicyOptions
 from podwire.lab.host.role_specs import GATEWAY_CONTROLLER, LOW_PORTS, RELAY
 from podwire.lab.host.service_options import ServiceOptions
 from podwire.lab.kubelet import kubelet as node_runtime
@@ -193,6 +194,7 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
         allow_external_ips=services.external_ips,
         announce_ranges=tuple(map(str, topology.public)),
         bgp=_bgp(topology) if services.bgp else None,
+        flow_records=PolicyOptions.read(arguments).flow_records,
     )
     node_agent.main(config)
 

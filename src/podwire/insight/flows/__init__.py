@@ -1,0 +1,1 @@
+"""Flow records of all nodes: read, chosen, completed from the API, and shown (`podwire flows`)."""

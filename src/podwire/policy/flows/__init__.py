@@ -1,0 +1,1 @@
+"""Flow records: connections that policies dropped or admitted, with the policies that decide; in bounded files."""
