@@ -5,7 +5,7 @@ from pathlib import Path
 
 from podwire.agent.announcing import of_announcements, of_bgp
 from podwire.agent.conntrack_metrics import of_conntrack
-from podwire.agent.dropped_packets import of_drops
+from podwire.agent.dropped_packets import of_drops, of_established
 from podwire.agent.flow_records import of_flows
 from podwire.agent.kernel_features import KernelFeatures
 from podwire.agent.metrics import of_reconcilers
@@ -34,6 +34,7 @@ def test_every_metric_is_described_with_its_type() -> None:
         *of_bgp(0, {}),
         *of_drops({}, {}),
         *of_flows({}, 0, 0),
+        of_established(0),
         *of_conntrack(None),
         *CniRequests().families(),
         *KernelFeatures().families(),

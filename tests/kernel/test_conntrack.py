@@ -69,7 +69,7 @@ def test_a_flow_that_is_gone_already_is_no_error() -> None:
 @pytest.mark.parametrize("family", list(Family))
 @sandboxed
 def test_flows_from_and_to_an_address_are_deleted(family: Family) -> None:
-    """Four datagrams between three addresses, one of them translated on its way; TCP stays."""
+    """Four datagrams between three addresses, one of them translated on its way, and a stream."""
     own, other, third = addresses(family)
     nat = f"chain n {{ type nat hook output priority -100; {_dnat(family, other, own)} }}"
     Nftables().run(f"{TRACKING[:-1]} {nat}; }}")
@@ -78,9 +78,12 @@ def test_flows_from_and_to_an_address_are_deleted(family: Family) -> None:
     for source, target, port in pairs:
         _datagram(family, source, target, port)
     with socket.create_server((own, 5303), family=family), socket.create_connection((own, 5303), 5):
+        table.forget_addresses([ipaddress.ip_address(own)], streams=False)
+        assert udp_ports(table, family) == {5302}
+        assert [flow.destination for flow in table.flows(family, FlowProtocol.TCP)] == [own]
         table.forget_addresses([ipaddress.ip_address(own)])
-    assert udp_ports(table, family) == {5302}
-    assert [flow.destination for flow in table.flows(family, FlowProtocol.TCP)] == [own]
+        assert list(table.flows(family, FlowProtocol.TCP)) == []
+        assert udp_ports(table, family) == {5302}
 
 
 @sandboxed

@@ -10,7 +10,7 @@ from podwire.announcement.bgp_settings import BgpSettings
 from podwire.component.logs import LogFormat
 from podwire.kube.credentials import Credentials
 from podwire.pods.model import Cluster
-from podwire.policy.flows.scope import Scope
+from podwire.policy.choices import OnEstablished, Scope
 from podwire.services.node_view import PRIMARY
 
 HEALTHZ_PORT = 10256
@@ -41,6 +41,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         folder: state that outlives the process, and the agent's sockets.
         healthz: where `/healthz` and `/livez` answer as kube-proxy's do, and `/readyz`.
         metrics: where `/metrics`, `/proxyMode`, `/healthz` and `/readyz` answer.
+        policy_on_established: whether connections that policies forbid while they exist are ended or kept.
         flow_records: which connections are recorded where no namespace's annotation requires more.
         check_kernel: whether the agent tries, as it starts, what it needs of the kernel, and reports what is missing.
         log_format: text or json.
@@ -61,6 +62,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     bgp: BgpSettings | None = None
     expect_kube_proxy: bool = False
     replace_kube_proxy: bool = False
+    policy_on_established: OnEstablished = "cut"
     flow_records: Scope = "dropped"
     check_kernel: bool = False
     log_format: LogFormat = "text"

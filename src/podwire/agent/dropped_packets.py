@@ -34,3 +34,9 @@ def of_drops(policy: Mapping[str, int], services: Mapping[str, int]) -> Iterator
     yield Family("podwire_policy_dropped_packets_total", "Packets of pods that policies drop.", "counter", samples)
     text = "Of these, packets that are in no flow record, as there were too many a second."
     yield counter("podwire_policy_unrecorded_packets_total", text, policy.get("unrecorded", 0))
+
+
+def of_established(ended: int) -> Family:
+    """The metric of connections that policies ended."""
+    text = "Established connections that ended, as policies forbid them now."
+    return counter("podwire_policy_ended_connections_total", text, ended)

@@ -95,6 +95,15 @@ class NodePortAddresses(click.ParamType[Any]):
     help="Remove what kube-proxy left on this node, once podwire's own rules are complete; not while it runs.",
 )
 @click.option(
+    "--policy-on-established",
+    type=click.Choice(["keep", "cut"]),
+    default="cut",
+    show_default=True,
+    envvar="PODWIRE_POLICY_ON_ESTABLISHED",
+    show_envvar=True,
+    help="What becomes of connections that policies forbid while they exist: cut ends them within a second.",
+)
+@click.option(
     "--flow-records",
     type=click.Choice(["dropped", "all"]),
     default="dropped",

@@ -17,11 +17,11 @@ from podwire.kube.feed import Feed
 from podwire.kube.kinds import PODS
 from podwire.kube.recorder import Recorder
 from podwire.kube.services import Service
+from podwire.policy.choices import Scope
 from podwire.policy.flows.allowed import AllowedFlows
 from podwire.policy.flows.describing import Scene
 from podwire.policy.flows.journal import Journal
 from podwire.policy.flows.recorder import FlowRecorder
-from podwire.policy.flows.scope import Scope
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.view import View
 

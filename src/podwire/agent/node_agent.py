@@ -17,7 +17,7 @@ from podwire.agent.agent_status import AgentStatus
 from podwire.agent.announcing import announcing
 from podwire.agent.config import AgentConfig
 from podwire.agent.conntrack_metrics import ConntrackState, of_conntrack
-from podwire.agent.dropped_packets import DroppedPackets
+from podwire.agent.dropped_packets import DroppedPackets, of_established
 from podwire.agent.flow_records import FlowRecords
 from podwire.agent.health_check_ports import HealthCheckPorts, Place
 from podwire.agent.inputs import Inputs
@@ -42,6 +42,7 @@ from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.recorder import Recorder
 from podwire.kube.services import Service
 from podwire.pods.network import PodNetwork, Settings
+from podwire.policy.established import EstablishedFlows, FollowedSink
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.policies import Policies
 from podwire.policy.sink import PolicySink
@@ -86,16 +87,21 @@ class Agent:
         settings = Settings(config.node, config.cluster, config.cni_socket, config.folder / "cni.db", sysctls)
         self._network = PodNetwork(settings, gate)
         numbers = IdentityAllocator(config.folder / "identities.db")
+        policy_sink = FollowedSink(PolicySink.here(sysctls.write))
         self._policies = Policies(
             config.node,
             pods,
             inputs.namespaces,
             inputs.policies,
-            PolicySink.here(sysctls.write),
+            policy_sink,
             numbers,
             inputs.peers,
         )
         gate.guard(self._policies)
+        self._established: EstablishedFlows | None = None
+        if config.policy_on_established == "cut":
+            self._established = EstablishedFlows(self._policies.view, numbers, self._peers_known)
+            policy_sink.follow(self._established)
         sink = MeasuredSink(ServiceSink.here(self._proxy_metrics.ended), self._proxy_metrics)
         view = NodeView(config.node, config.service_ranges, config.nodeport_addresses, config.allow_external_ips)
         host = HostFeeds(pods, nodes, inputs.service_cidrs)
@@ -147,6 +153,8 @@ class Agent:
             tasks.create_task(self._policies.run())
             tasks.create_task(self._recorder.run())
             tasks.create_task(self._flows.run())
+            if self._established is not None:
+                tasks.create_task(self._established.run())
             tasks.create_task(self._health_ports.run(self._warn))
             for one in self._announcing:
                 tasks.create_task(one.run())
@@ -164,6 +172,8 @@ class Agent:
         await self._inputs.synced()
         for capability in self._capabilities:
             await capability.settle()
+        if self._established is not None:
+            self._established.judge_all()
         if self._config.replace_kube_proxy:
             from podwire.agent import kube_proxy_leftovers
 
@@ -175,6 +185,11 @@ class Agent:
             from podwire.agent import kube_proxy_leftovers
 
             await kube_proxy_leftovers.report()
+
+    async def _peers_known(self) -> None:
+        """Wait until the pods of other nodes are known, where policies read them."""
+        if self._inputs.peers.required:
+            await self._inputs.peers.synced.wait()
 
     async def _check_kernel(self) -> None:
         """Look for what the kernel lacks: after the first rows, or while they do not come."""
@@ -250,6 +265,7 @@ class Agent:
             yield from announced.families()
         yield from self._dropped.families()
         yield from self._flows.families()
+        yield of_established(0 if self._established is None else self._established.ended)
         yield from of_conntrack(ConntrackState.read())
         yield from self._network.requests.families()
         yield from self._features.families()

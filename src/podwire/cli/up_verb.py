@@ -65,6 +65,13 @@ from podwire.cli.termination import cleanup_on_signal
     help="The release channel of Gateway API whose kinds the API server serves.",
 )
 @click.option(
+    "--policy-on-established",
+    type=click.Choice(["keep", "cut"]),
+    default="cut",
+    show_default=True,
+    help="Connections that a policy forbids while they exist end within a second, or are kept.",
+)
+@click.option(
     "--flow-records",
     type=click.Choice(["dropped", "all"]),
     default="dropped",

@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from podwire.kernel.address_flows import AddressFlow, of_addresses
 from podwire.kernel.netlink import NETLINK_NETFILTER, Netlink, Request, attribute, attributes, nested
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _FILTER_ORIGINAL_FLAGS = 1
 _FILTER_BY_PROTOCOL = 1 << 3
 _FAMILY_HEADER = struct.Struct("!BBH")
 _PORT = struct.Struct("!H")
-"""Listings in a row that may be torn by changes before it counts as an error."""
 
 
 class Family(enum.IntEnum):
@@ -39,15 +39,12 @@ class Family(enum.IntEnum):
     IPV6 = socket.AF_INET6
 
 
-_VERSIONS = {Family.IPV4: 4, Family.IPV6: 6}
 _KINDS = {Family.IPV4: (_SOURCE4, _DESTINATION4), Family.IPV6: (_SOURCE6, _DESTINATION6)}
 """Which attributes hold the addresses of a direction: where it comes from, where it goes."""
 
-_DATAGRAMS = {
-    Family.IPV4: (socket.IPPROTO_UDP, socket.IPPROTO_ICMP),
-    Family.IPV6: (socket.IPPROTO_UDP, socket.IPPROTO_ICMPV6),
-}
-"""Protocols whose ends do not notice that the other one is gone, or is another one."""
+
+_STREAMS = frozenset({socket.IPPROTO_TCP, socket.IPPROTO_SCTP})
+"""Protocols whose ends notice that the other one is another one."""
 
 
 class FlowProtocol(enum.IntEnum):
@@ -100,19 +97,26 @@ class Conntrack:
             for flow in flows
         )
 
-    def forget_addresses(self, addresses: Collection[IPAddress]) -> None:
-        """Delete what is known of addresses that lose their owner: their datagrams and pings.
+    def forget_addresses(self, addresses: Collection[IPAddress], *, streams: bool = True) -> None:
+        """Delete all that is known of addresses that lose their owner; without `streams` not TCP and SCTP.
 
-        Else a peer that keeps sending would reach the next owner by an entry that was allowed before. TCP and
-        SCTP are kept: their ends notice by themselves, and a packet without an entry would be lost in silence. It takes
-        some 20 ms, most of it in the kernel, which walks through its whole table. Raises NetlinkError.
+        Else a peer that keeps sending would reach the next owner by an entry that was allowed before. Raises
+        NetlinkError.
         """
-        for family, protocols in _DATAGRAMS.items():
-            gone = {address.packed for address in addresses if address.version == _VERSIONS[family]}
-            for protocol in protocols if gone else ():
-                # Most entries are of others: to search their bytes costs a tenth of reading them.
-                likely = (one for one in self._dump(family, protocol) if any(address in one for address in gone))
-                self._delete(family, {_handle(one) for one in likely if gone & _ends(family, one)})
+        self.forget_flows(flow for flow in self.flows_of(addresses) if streams or flow.protocol not in _STREAMS)
+
+    def flows_of(self, addresses: Collection[IPAddress]) -> list[AddressFlow]:
+        """Return the entries of all protocols with an end at one of the addresses. Raises NetlinkError."""
+        return list(of_addresses(self._netlink, addresses))
+
+    def forget_flows(self, flows: Iterable[AddressFlow]) -> None:
+        """Delete these entries; one that has ended by itself is no error. Raises NetlinkError."""
+        gone = frozenset({errno.ENOENT})
+        headers = {4: _FAMILY_HEADER.pack(Family.IPV4, 0, 0), 6: _FAMILY_HEADER.pack(Family.IPV6, 0, 0)}
+        self._netlink.run(
+            Request(_DELETE, 0, headers[flow.source.version] + flow.handle, "forget a flow", accept=gone)
+            for flow in flows
+        )
 
     def _dump(self, family: Family, protocol: int) -> list[bytes]:
         """All entries of a protocol; the kernel leaves out the others."""
@@ -121,10 +125,6 @@ class Conntrack:
         body += nested(_TUPLE_ORIGINAL, nested(_TUPLE_PROTOCOL, number))
         body += nested(_FILTER, attribute(_FILTER_ORIGINAL_FLAGS, struct.pack("=I", _FILTER_BY_PROTOCOL)))
         return self._netlink.dump(_GET, body)
-
-    def _delete(self, family: Family, handles: Iterable[bytes]) -> None:
-        header, gone = _FAMILY_HEADER.pack(family, 0, 0), frozenset({errno.ENOENT})
-        self._netlink.run(Request(_DELETE, 0, header + handle, "forget a flow", accept=gone) for handle in handles)
 
     def close(self) -> None:
         """Give the socket back."""
@@ -142,14 +142,6 @@ def _flow(family: Family, payload: bytes) -> Flow:
 def _handle(payload: bytes) -> bytes:
     found = attributes(payload, _FAMILY_HEADER.size)
     return nested(_TUPLE_ORIGINAL, found[_TUPLE_ORIGINAL]) + attribute(_ID, found[_ID])
-
-
-def _ends(family: Family, payload: bytes) -> set[bytes]:
-    """The addresses of an entry: client, destination, and the end that answers."""
-    found = attributes(payload, _FAMILY_HEADER.size)
-    original, reply = (attributes(attributes(found[way])[_TUPLE_IP]) for way in (_TUPLE_ORIGINAL, _TUPLE_REPLY))
-    source, destination = _KINDS[family]
-    return {original[source], original[destination], reply[source]}
 
 
 def _tuple(family: Family, payload: bytes) -> tuple[str, int, str, int]:

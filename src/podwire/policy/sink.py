@@ -24,7 +24,7 @@ from podwire.policy import layout
 from podwire.policy.rows import BORNE, AddressRow, LinkRow, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from podwire.kernel.elements import Change, IPAddress
 
@@ -43,8 +43,8 @@ CHANGES_A_TRANSACTION = 500
 class Flows(Protocol):
     """What the sink needs of connection tracking (podwire.kernel.conntrack.Conntrack)."""
 
-    def forget_addresses(self, addresses: Collection[IPAddress]) -> None:
-        """Delete the datagram flows of these addresses."""
+    def forget_addresses(self, addresses: Collection[IPAddress], *, streams: bool = True) -> None:
+        """Delete the flows of these addresses, or only those of datagrams."""
         ...
 
 
@@ -77,8 +77,9 @@ class PolicySink:
         self._groups = groups
         self._write_sysctls = write_sysctls
         self._worker = Worker("policy", nft.release)
-        self._owed: set[IPAddress] = set()
-        """Addresses that lost their pod in a write that failed: what is read back then does not name its pod."""
+        self._owed: dict[IPAddress, bool] = {}
+        """Addresses that lost their pod in a write that failed: what is read back then does not name its pod. True is
+        for those that are certain to have lost it."""
 
     @classmethod
     def here(cls, write_sysctls: WriteSysctls = sysctl.write) -> PolicySink:
@@ -96,9 +97,10 @@ class PolicySink:
     async def write(self, delta: Delta[Row]) -> None:
         """Apply upserts in order, then removals, in the order of `steps`. Raises SinkError.
 
-        Before an address loses its pod, without or with the next one at once, the node forgets the datagrams between it
-        and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing is
-        left over if this process dies; what came meanwhile was let through by the old rows, and is forgotten too.
+        Before an address loses its pod, without or with the next one at once, the node forgets the connections between
+        it and others: what is tracked passes unjudged, also to the next pod with this address. Forgotten first, nothing
+        is left over if this process dies; what came meanwhile was let through by the old rows, and is forgotten too.
+        Where it may be the same pod with another identity, only datagrams are: a stream to another pod ends by itself.
         """
         await self._worker.run(self._write, delta)
 
@@ -116,8 +118,9 @@ class PolicySink:
             raise SinkError(f"reading back table {TABLE}: {error}") from error
 
     def _write(self, delta: Delta[Row]) -> None:
-        self._owed.update(reassigned_addresses(delta))
-        gone = frozenset(self._owed)
+        for address, certain in reassigned_addresses(delta):
+            self._owed[address] = certain or self._owed.get(address, False)
+        gone = dict(self._owed)
         self._forget(gone)
         try:
             for step in steps(delta):
@@ -129,12 +132,14 @@ class PolicySink:
         except (NftablesError, NetlinkError) as error:
             raise SinkError(f"writing table {TABLE}: {error}") from error
         self._forget(gone)
-        self._owed -= gone
+        self._owed.clear()
 
-    def _forget(self, addresses: Collection[IPAddress]) -> None:
+    def _forget(self, gone: Mapping[IPAddress, bool]) -> None:
         try:
-            if addresses:
-                self._conntrack.forget_addresses(addresses)
+            for streams in (True, False):
+                addresses = frozenset(address for address, certain in gone.items() if certain == streams)
+                if addresses:
+                    self._conntrack.forget_addresses(addresses, streams=streams)
         except NetlinkError as error:
             raise SinkError(f"forgetting the flows of pods that are gone: {error}") from error
 
@@ -150,12 +155,13 @@ def refuse_midstream(write_sysctls: WriteSysctls) -> None:
         log.warning("connections may be taken up midstream: nf_conntrack_tcp_loose cannot be set to 0: %s", error)
 
 
-def reassigned_addresses(delta: Delta[Row]) -> Iterator[IPAddress]:
+def reassigned_addresses(delta: Delta[Row]) -> Iterator[tuple[IPAddress, bool]]:
     """Return the addresses that lose their pod with this batch, whether or not another pod gets them.
 
-    Of a row that was read back only the identity is known: where that stays, it is taken for the same pod.
+    Of a row that was read back only the identity is known: where that stays, it is taken for the same pod, and where it
+    differs that is not certain: False.
     """
-    yield from (row.address for row in delta.removals if isinstance(row, AddressRow))
+    yield from ((row.address, True) for row in delta.removals if isinstance(row, AddressRow))
     if not delta.replaced:
         return
     now = {row.address: row for row in delta.upserts if isinstance(row, AddressRow)}
@@ -163,7 +169,7 @@ def reassigned_addresses(delta: Delta[Row]) -> Iterator[IPAddress]:
         if isinstance(old, AddressRow):
             new = now[old.address]
             if new.pod != old.pod if old.pod else new.identity != old.identity:
-                yield old.address
+                yield old.address, bool(old.pod)
 
 
 Step = Delta[Row] | list[tuple[LinkEnd, int]]

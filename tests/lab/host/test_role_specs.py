@@ -27,7 +27,7 @@ def test_the_relay_serves_published_ports_from_the_start() -> None:
 
 def test_every_role_gets_the_options_of_the_world() -> None:
     services, topology = ServiceOptions((31000, 31999), external_ips=True), Topology(nodes=2, zones=("a", "b"))
-    policies = PolicyOptions(flow_records="all")
+    policies = PolicyOptions(flow_records="all", on_established="keep")
     for role in world_roles(topology, services, Path("/world"), Path("/images"), policies=policies):
         assert Topology.read(role.arguments) == topology, role.name
         assert ServiceOptions.read(role.arguments) == services, role.name

@@ -37,7 +37,10 @@ class PlacedPod(Object, frozen=True):
 
 
 class NodeState(msgspec.Struct, frozen=True):
-    """One node. `agent` is "ready" or why podwire's agent is not; `pods` counts those that have not ended."""
+    """One node. `agent` is "ready" or why podwire's agent is not; `pods` counts those that have not ended.
+
+    `policy_on_established` is "cut" or "keep"; empty without an agent.
+    """
 
     name: str
     ready: bool
@@ -47,6 +50,7 @@ class NodeState(msgspec.Struct, frozen=True):
     pods: int
     addresses: tuple[str, ...]
     pod_cidrs: tuple[str, ...]
+    policy_on_established: str = ""
 
 
 class ProgramState(msgspec.Struct, frozen=True):
@@ -118,6 +122,7 @@ def _node(node: Node, agent: ProgramPod | None, pods: int) -> NodeState:
         pods,
         node.internal_addresses,
         node.spec.pod_cidrs,
+        "" if agent is None else agent.flag("policy-on-established") or "cut",
     )
 
 
@@ -136,6 +141,9 @@ def _balancers(services: Sequence[Service]) -> Iterator[BalancerState]:
 def text(shown: ClusterStatus) -> str:
     """The status for a reader."""
     lines = [f"Cluster {shown.context}", f"  API         {shown.api}", f"  Kubernetes  {shown.kubernetes}"]
+    established = sorted({node.policy_on_established for node in shown.nodes} - {""})
+    if established:
+        lines.append(f"  policy      on established connections: {', '.join(established)}")
     if shown.kube_proxy:
         lines.append(f"  kube-proxy  {shown.kube_proxy} pods run beside podwire: see 'podwire doctor'")
     head: tuple[str, ...] = ("NODE", "READY", "AGENT", "VERSION", "OVERLAY", "PODS", "ADDRESSES", "POD RANGES")

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import msgspec
 
-from podwire.policy.flows.scope import Scope
+from podwire.policy.choices import OnEstablished, Scope
 
 
 class PolicyOptions(msgspec.Struct, frozen=True):
-    """Which connections are recorded: `--flow-records` of the agent."""
+    """Flags of the agent: `--flow-records` and `--policy-on-established`."""
 
     flow_records: Scope = "dropped"
+    on_established: OnEstablished = "cut"
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> PolicyOptions:
-        """The options of a role's arguments, as `arguments` made them."""
-        return cls(cast("Scope", arguments["flow_records"]))
+        """The options of a role's arguments, as `arguments` made them. Raises msgspec.ValidationError."""
+        return msgspec.convert({name: arguments[f"policy_{name}"] for name in cls.__struct_fields__}, cls)
 
     def arguments(self) -> dict[str, str]:
         """The options for the arguments of a role."""
-        return {"flow_records": self.flow_records}
+        return {f"policy_{name}": value for name, value in msgspec.structs.asdict(self).items()}

@@ -25,7 +25,7 @@ from podwire.lab.network.topology import Topology
 from podwire.lab.relay import low_ports
 from podwire.lab.relay.published import parse_all
 from podwire.lab.supervisor.init import KEEP, WorldSpec
-from podwire.policy.flows.scope import Scope
+from podwire.policy.choices import OnEstablished, Scope
 
 Progress = Callable[[str], None]
 
@@ -53,12 +53,13 @@ class UpOptions:
     gateway_api: str = "standard"
     is_private: bool = False
     flow_records: Scope = "dropped"
+    policy_on_established: OnEstablished = "cut"
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
     """Start a world and return when its network is usable. On any failure nothing of it is left."""
     worlds.check_name(options.name)
-    topology, services, policies = _topology(options), _services(options), PolicyOptions(options.flow_records)
+    topology, services, policies = _topology(options), _services(options), _policies(options)
     if not nftables.available():
         raise launch.LaunchError(str(nftables.NftablesMissingError()))
     with _claimed(options.name) as (folder, undo):
@@ -135,6 +136,10 @@ def _low_ports() -> tuple[dict[str, int], tuple[int, int]]:
     return {LOW_PORTS: descriptor}, (pid, start_time(pid) or 0)
 
 
+def _policies(options: UpOptions) -> PolicyOptions:
+    return PolicyOptions(options.flow_records, options.policy_on_established)
+
+
 def _services(options: UpOptions) -> ServiceOptions:
     try:
         if options.bgp:
@@ -193,6 +198,7 @@ def _launch(
         started=start_time(pid) or 0,
         nodes=options.nodes,
         overlay=options.overlay,
+        policy_on_established=options.policy_on_established,
         api_port=port,
         version=__version__,
         low_ports=low_process,

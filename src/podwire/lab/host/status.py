@@ -58,6 +58,7 @@ class Status(msgspec.Struct, frozen=True):
     nodes: tuple[NodeLine, ...]
     pods: tuple[PodLine, ...]
     services: tuple[ServiceLine, ...] = ()
+    policy_on_established: str = "cut"
 
 
 async def gather(world: World, credentials: Credentials) -> Status:
@@ -79,6 +80,7 @@ async def gather(world: World, credentials: Credentials) -> Status:
         nodes=tuple(_node_line(node, pods) for node in nodes),
         pods=tuple(_pod_line(pod) for pod in pods),
         services=services,
+        policy_on_established=world.policy_on_established,
     )
 
 
@@ -137,6 +139,7 @@ def text(status: Status) -> str:
         f"  context     {status.context}",
         f"  kubeconfig  {status.kubeconfig}",
         f"  overlay     {status.overlay}",
+        f"  policy      on established connections: {status.policy_on_established}",
         f"  process     {status.first_process}",
         "",
         *table([("NODE", "READY", "PODS", "ADDRESSES"), *map(_node_cells, status.nodes)]),

@@ -16,6 +16,7 @@ import msgspec
 
 from podwire.lab.base import paths
 from podwire.lab.base.proc_stat import start_time
+from podwire.policy.choices import OnEstablished
 
 DEFAULT_NAME = "default"
 END_SECONDS = 10.0
@@ -42,6 +43,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     low_ports: tuple[int, int] = (0, 0)
     external_ips: bool = False
     """Whether `externalIPs` of Services have an effect."""
+    policy_on_established: OnEstablished = "cut"
+    """What becomes of connections that policies forbid while they exist."""
     announced: tuple[str, ...] = ()
     """Ranges whose load balancer addresses the nodes announce."""
 

@@ -184,6 +184,7 @@ def router(arguments: Arguments, _: Descriptors) -> None:
 def agent(arguments: Arguments, _: Descriptors) -> None:
     """The agent of one node."""
     topology, services = Topology.read(arguments), ServiceOptions.read(arguments)
+    policies = PolicyOptions.read(arguments)
     node = topology.node(int(arguments["node"]))
     config = AgentConfig(
         node=node.name,
@@ -194,7 +195,8 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
         allow_external_ips=services.external_ips,
         announce_ranges=tuple(map(str, topology.public)),
         bgp=_bgp(topology) if services.bgp else None,
-        flow_records=PolicyOptions.read(arguments).flow_records,
+        policy_on_established=policies.on_established,
+        flow_records=policies.flow_records,
     )
     node_agent.main(config)
 

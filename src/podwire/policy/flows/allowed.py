@@ -16,7 +16,7 @@ from podwire.policy.rows import ANY_POD
 if TYPE_CHECKING:
     from podwire.kube.core import Namespace
     from podwire.kube.watch import Change
-    from podwire.policy.flows.scope import Scope
+    from podwire.policy.choices import Scope
 
 log = logging.getLogger(__name__)
 
