@@ -32,7 +32,7 @@ check: .venv/ready-test
 	.venv/bin/python -m tools.size_budget
 
 bench: .venv/ready-test
-	sh tools/peers.sh nginx wrk libluajit-5.1-2
+	sh tools/peers.sh nginx wrk libluajit-5.1-2 haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 	.venv/bin/python -m bench
 
 # FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time. SUITE=gateway is Gateway API's.

@@ -26,6 +26,7 @@ from bench import (
     figure,
     gateway,
     gateway_path,
+    gateway_requests,
     ingress,
     kubectl_get,
     proxies,
@@ -119,6 +120,7 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "size": lambda quick: size.figures(quick=quick),
     "ingress": lambda quick: ingress.figures(quick=quick),
     "gateway": lambda quick: itertools.chain(gateway_path.figures(quick=quick), gateway.figures(quick=quick)),
+    "gateway-requests": lambda quick: gateway_requests.figures(quick=quick),
 }
 
 

@@ -18,7 +18,7 @@ from podwire.edge.gateway.owners import Owner
 from podwire.edge.gateway.port_listeners import ports_of
 from podwire.edge.xds import bootstrap
 from podwire.edge.xds.proxy import Proxies, Proxy
-from podwire.edge.xds.resource import LISTENER
+from podwire.edge.xds.resource import LISTENER, Resource
 from podwire.edge.xds.server import DiscoveryServer
 from podwire.kube.core import ConfigMap, Secret
 from podwire.kube.discovery import EndpointSlice
@@ -86,18 +86,22 @@ class RealGateway:
 
     async def apply(self) -> None:
         """Derive what changed; return when Envoy has acknowledged it."""
+        wanted = {one.key: moved(one, self.folder) for one in self.resources()}
+        removed = {one.key for one in self.proxy.snapshot} - wanted.keys()
+        self.proxy.apply(wanted.values(), removed)
+        keys = (*wanted, *(one for one in removed if one[0] == LISTENER))  # its hosts stay until it has drained
+        await until(lambda: bool(self.proxy.envoys()) and not self.proxy.lacking(keys), "acknowledged")
+        await until(lambda: all(is_listening(one) for one in sockets(wanted.values(), self.folder)), "listening")
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Derive what changed; return all resources, with addresses as in a cluster."""
         for gateway in self.objects.gateways:
             self.translation.rows_of(self._dirty)
             self.ports.require(ports_of(self.translation.states(gateway)))
             self._dirty.add(Owner("Gateway", gateway.namespace, gateway.name))
         self.translation.rows_of(self._dirty)
         self._dirty.clear()
-        wanted = {one.key: moved(one, self.folder) for one in self.translation.resources(CLASS)}
-        removed = {one.key for one in self.proxy.snapshot} - wanted.keys()
-        self.proxy.apply(wanted.values(), removed)
-        keys = (*wanted, *(one for one in removed if one[0] == LISTENER))  # its hosts stay until it has drained
-        await until(lambda: bool(self.proxy.envoys()) and not self.proxy.lacking(keys), "acknowledged")
-        await until(lambda: all(is_listening(one) for one in sockets(wanted.values(), self.folder)), "listening")
+        return self.translation.resources(CLASS)
 
 
 @contextlib.asynccontextmanager

@@ -59,7 +59,7 @@ class Nginx:
         """Return once nginx listens on a port of 127.0.0.1. Raises AssertionError with its log."""
         self._process = subprocess.Popen([*ENDS_WITH_PARENT, *self._command("-g", "daemon off;")])
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _is_open(port):
+        while not is_open(port):
             assert self._process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.01)
@@ -94,6 +94,7 @@ def free_ports(count: int) -> tuple[int, ...]:
     return ports
 
 
-def _is_open(port: int) -> bool:
+def is_open(port: int) -> bool:
+    """Whether something listens on a port of 127.0.0.1."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
