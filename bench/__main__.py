@@ -28,6 +28,7 @@ from bench import (
     gateway_path,
     gateway_requests,
     ingress,
+    ingress_changes,
     kubectl_get,
     proxies,
     services,
@@ -118,7 +119,7 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "churn": lambda quick: churn.figures(quick=quick),
     "endpoints": lambda quick: proxies.many_endpoints(quick=quick),
     "size": lambda quick: size.figures(quick=quick),
-    "ingress": lambda quick: ingress.figures(quick=quick),
+    "ingress": lambda quick: itertools.chain(ingress_changes.figures(quick=quick), ingress.figures(quick=quick)),
     "gateway": lambda quick: itertools.chain(gateway_path.figures(quick=quick), gateway.figures(quick=quick)),
     "gateway-requests": lambda quick: gateway_requests.figures(quick=quick),
 }

@@ -22,24 +22,24 @@ def program() -> str:
     return str(unpacked) if unpacked.is_file() else shutil.which("nginx") or ""
 
 
-def configuration(folder: Path, http: str, workers: int = 0) -> str:
-    """Return a whole configuration around the directives of its block `http`; all files are in the folder.
+def configuration(folder: Path, http: str, workers: int = 0, main: str = "") -> str:
+    """Return a whole configuration with directives of `main` and of its block `http`; all files are in the folder.
 
     Without workers one process does all, which nothing outlives, and which cannot reload.
     """
     paths = "".join(f"    {one}_temp_path {folder}/{one};\n" for one in _TEMPORARY)
     user = "user root;\n" if os.geteuid() == 0 else ""
     processes = f"worker_processes {workers};\n" if workers else "master_process off;\n"
-    return (
-        f"{user}{processes}pid {folder}/nginx.pid;\nevents {{ worker_connections 4096; }}\nhttp {{\n{paths}{http}}}\n"
-    )
+    events = "events { worker_connections 4096; }"
+    return f"{user}{processes}{main}\npid {folder}/nginx.pid;\n{events}\nhttp {{\n{paths}{http}}}\n"
 
 
 class Nginx:
     """One nginx: a master and its workers, or one process."""
 
-    def __init__(self, folder: Path, http: str, workers: int = 0) -> None:
+    def __init__(self, folder: Path, http: str, workers: int = 0, main: str = "") -> None:
         self._folder = folder
+        self._main = main
         self._workers = workers
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ class Nginx:
 
     def write(self, http: str) -> None:
         """Write the configuration; `start` or `reload` takes it."""
-        (self._folder / "nginx.conf").write_text(configuration(self._folder, http, self._workers))
+        (self._folder / "nginx.conf").write_text(configuration(self._folder, http, self._workers, self._main))
 
     def start(self, port: int) -> None:
         """Return once nginx listens on a port of 127.0.0.1. Raises AssertionError with its log."""

@@ -96,14 +96,14 @@ def _filters(options: ProxyOptions) -> dict[str, Any]:
     """Return the filters of requests; a WebSocket, which has no end, is not buffered."""
     first = [
         *([nginx_manner.escapes_filter()] if options.as_nginx else ()),
-        _filter(CORS_FILTER, cors_pb2.Cors()),
-        _filter(rate_limit.FILTER, rate_limit.listener_filter()),
-        _filter(client_ranges.FILTER, client_ranges.listener_filter()),
+        _off(CORS_FILTER, cors_pb2.Cors()),
+        _off(rate_limit.FILTER, rate_limit.listener_filter()),
+        _off(client_ranges.FILTER, client_ranges.listener_filter()),
         basic_auth.listener_filter(),
         *external_auth.filters(),
     ]
     last = [
-        _filter(SESSION_FILTER, stateful_session_pb2.StatefulSession()),
+        _off(SESSION_FILTER, stateful_session_pb2.StatefulSession()),
         _filter("envoy.filters.http.router", router_pb2.Router()),
     ]
     upgrade = _MANAGER.UpgradeConfig(upgrade_type="websocket")
@@ -139,6 +139,11 @@ def table(name: str, row: Listener) -> Resource:
         made.response_headers_to_add.append(option)
     made.vhds.config_source.CopyFrom(ads())
     return resource(ROUTES, name, made, warms=((VIRTUAL_HOST, name),))
+
+
+def _off(name: str, message: Any) -> Any:
+    """Return a filter that only routes with a configuration of theirs have: the others do not pay for it."""
+    return http_connection_manager_pb2.HttpFilter(name=name, typed_config=packed(message), disabled=True)
 
 
 def _filter(name: str, message: Any) -> Any:

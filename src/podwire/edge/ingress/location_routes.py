@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from podwire.edge.ingress.annotations import expression, grammar
-from podwire.edge.ingress.annotations.settings import Settings
+from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings
 from podwire.edge.ingress.kinds import IngressBackend
 from podwire.edge.ingress.locations import Location, path_match
 from podwire.edge.ingress.references import Missing, References
@@ -272,8 +272,10 @@ def _rate(settings: Settings) -> RateLimit | None:
     return None
 
 
-def _max_body(settings: Settings) -> int:
-    """Bodies within a limit are kept in memory, so larger limits than `MOST_BUFFERED` are none."""
+def _max_body(settings: Settings) -> int | None:
+    """Bodies within a limit are kept in memory, so larger limits than `MOST_BUFFERED` are none; None: the default."""
+    if settings.proxy_body_size == DEFAULTS.proxy_body_size:
+        return None  # the listener has it: an Envoy reads every route again for a change of one
     return settings.proxy_body_size if settings.proxy_body_size <= MOST_BUFFERED else 0
 
 
