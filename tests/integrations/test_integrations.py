@@ -25,6 +25,8 @@ class Workflow:
         action = steps.load(ACTION)
         self._there = there
         self._values = {f"inputs.{name}": str(one.get("default", "")) for name, one in action["inputs"].items()}
+        event = {"github.event.pull_request.base.sha": ""}
+        self._values = {name: steps.filled(value, event) for name, value in self._values.items()}
         self._values |= {f"inputs.{name}": value for name, value in inputs.items()}
         self._steps = action["runs"]["steps"]
         self._temp = path / "runner"
@@ -75,6 +77,37 @@ def test_the_action_annotates_what_lint_finds_and_ends_there(tmp_path: Path) -> 
     assert re.search(r"^::(error|warning|notice) file=deploy/10-policies\.yaml,line=\d+", lint.stdout, re.MULTILINE), (
         lint.stdout
     )
+
+
+def opened(there: Checkout) -> str:
+    """Let the change of the checkout open the database to the frontend; return the revision before it."""
+    base = there.git("rev-parse", "HEAD")
+    policies = there.deploy / "10-policies.yaml"
+    text = policies.read_text()
+    before, rule, after = text.rpartition("              app: backend\n      ports:\n        - port: 5432")
+    assert rule
+    policies.write_text(before + rule.replace("app: backend", "app: prometheus") + after)
+    return base
+
+
+@pytest.mark.parametrize(("fail_on", "status"), [("never", 0), ("closed", 1), ("opened", 0)])
+def test_the_action_writes_what_a_change_closes_into_the_summary(tmp_path: Path, fail_on: str, status: int) -> None:
+    there = checkout(tmp_path)
+    inputs = {"manifests": "deploy", "package": "", "base": opened(there), "fail-on": fail_on}
+    workflow = Workflow(there, tmp_path, {**inputs, "lint-fail-on": "never"})
+    workflow.run()
+    assert workflow.ran["Compare"].returncode == status, workflow.ran["Compare"].stderr
+    summary = (tmp_path / "runner/summary").read_text()
+    assert "shop/database" in summary
+    assert "|" in summary
+
+
+def test_the_gitlab_template_keeps_what_a_change_closes(tmp_path: Path) -> None:
+    there, job = checkout(tmp_path), steps.load(TEMPLATE)["podwire-diff"]
+    given = {"PODWIRE_MANIFESTS": "deploy", "CI_MERGE_REQUEST_DIFF_BASE_SHA": opened(there)}
+    found = there.run("\n".join(job["script"]), given)
+    assert found.returncode == 0, found.stderr
+    assert "shop/database" in (there.folder / job["artifacts"]["paths"][0]).read_text()
 
 
 @pytest.mark.long
