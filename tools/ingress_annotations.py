@@ -18,9 +18,15 @@ event on the Ingress:
 
     kubectl describe ingress NAME
 
-An annotation that is not valid has its default, as in ingress-nginx; where it protects (addresses, users) all paths of
-the Ingress answer 503. They do so too with `auth-url` or `auth-tls-secret`, which are not supported: nothing that was
-protected becomes public.
+An annotation that is not valid has its default, as in ingress-nginx; where it protects (addresses, users, certificates,
+authorization) all paths of the Ingress answer 503, as they do where the Secret or Service that it names is missing:
+nothing that was protected becomes public.
+
+What no filter of Envoy does is done by one constant script (`edge/envoy/location.lua`), which gets values, never a text
+of an Ingress as a part of it. Of nginx's variables those are known that a value may have: `$host`, `$http_host`,
+`$scheme`, `$request_uri`, `$escaped_request_uri`, `$uri`, `$args`, `$request_method`, `$request_id`, `$remote_addr`,
+`$http_NAME`, `$cookie_NAME`, `$arg_NAME`, `$namespace`, `$ingress_name`, `$service_name`, `$service_port`,
+`$location_path`.
 
 Exact: as ingress-nginx documents it. Differs: how is said. Refused: it has no effect, and why.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from podwire.edge.ingress.annotations import templates
 from podwire.edge.ingress.annotations.grammar import Location
 from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings, read
 from podwire.edge.ingress.annotations.table import TABLE, Support
@@ -45,7 +46,29 @@ def test_values_have_their_types() -> None:
         "2001:db8::1/128",
     )
     wanted = Location("https", "new.example.com", 8443, "/base", keeps_uri=True)
-    assert settings(permanent_redirect="https://new.example.com:8443/base/$request_uri").permanent_redirect == wanted
+    found = settings(permanent_redirect="https://new.example.com:8443/base/$request_uri").permanent_redirect
+    assert templates.location(found) == wanted
+    other = settings(permanent_redirect="https://new.example.com/base$uri").permanent_redirect
+    assert templates.location(other) is None
+    assert settings(auth_cache_duration="200 401 5m, 404 10s").auth_cache_duration == (
+        ("200", 300.0),
+        ("401", 300.0),
+        ("404", 10.0),
+    )
+    assert settings(ssl_ciphers="HIGH:ECDHE-RSA-AES128-GCM-SHA256:!aNULL").ssl_ciphers == (
+        "ECDHE-RSA-AES128-GCM-SHA256",
+    )
+    hashed = settings(upstream_hash_by="$request_uri-$http_x_user").upstream_hash_by
+    assert [(one.variable, one.name) for one in hashed] == [("request_uri", ""), ("http", "x-user")]
+
+
+def test_urls_of_services() -> None:
+    found = settings(auth_url="https://$host/oauth2/auth?x=$arg_x").auth_url
+    assert found is not None
+    assert (found.host, found.port, found.fixed_path) == ("", 443, "/oauth2/auth")
+    found = settings(mirror_target="http://10.1.2.3:8080$request_uri").mirror_target
+    assert found is not None
+    assert (found.host, found.port, found.fixed_path) == ("10.1.2.3", 8080, "/")
 
 
 @pytest.mark.parametrize(
@@ -60,9 +83,26 @@ def test_values_have_their_types() -> None:
         ("rewrite_target", "/$request_uri"),
         ("rewrite_target", "/a b"),
         ("permanent_redirect", "javascript:alert(1)"),
-        ("permanent_redirect", "https://x/$http_cookie"),
+        ("permanent_redirect", "https://x/$nothing"),
+        ("permanent_redirect", "https://x/$"),
+        ("mirror_target", "http://localhost/"),
+        ("mirror_target", "http://127.0.0.1:19001/"),
+        ("mirror_target", "http://169.254.169.254/latest"),
+        ("mirror_target", "http://[::1]/"),
+        ("mirror_target", "http://a$host/"),
+        ("mirror_target", "ftp://a/"),
+        ("mirror_target", "http://a:0/"),
+        ("upstream_hash_by", "constant"),
+        ("proxy_redirect_from", "~^http://(.*)$"),
+        ("proxy_cookie_path", "/one"),
+        ("auth_cache_duration", "200"),
+        ("custom_http_errors", "200"),
+        ("proxy_buffer_size", "1m"),
+        ("session_cookie_samesite", "none; Secure"),
+        ("session_cookie_domain", "a;b"),
         ("permanent_redirect", "https://user@x/"),
         ("permanent_redirect_code", "200"),
+        ("ssl_prefer_server_ciphers", "false"),
         ("canary_by_header", "x: y\r\nevil"),
         ("canary_by_header_pattern", "(?=look)"),
         ("canary_by_header_pattern", "a" * 2000),
@@ -89,9 +129,22 @@ def test_an_invalid_value_that_protects_denies_all(name: str) -> None:
     assert not read({PREFIX + name: "10.0.0.0/9"}).denied
 
 
-@pytest.mark.parametrize("name", ["auth-tls-secret", "auth-url"])
-def test_protection_that_is_not_supported_denies_all(name: str) -> None:
-    found = read({PREFIX + name: "https://auth.example.com/check"})
-    assert "503" in found.denied
-    assert [one.reason for one in found.problems] == ["UnsupportedAnnotation"]
-    assert not read({PREFIX + "enable-access-log": "false"}).denied
+@pytest.mark.parametrize(
+    ("name", "value", "of_host"),
+    [
+        ("auth-tls-secret", "a b", True),
+        ("auth-tls-verify-client", "maybe", True),
+        ("auth-tls-match-cn", "(?=a)", True),
+        ("auth-url", "file:///etc/passwd", False),
+        ("auth-method", "STEAL", False),
+        ("auth-type", "digest", False),
+        ("auth-snippet", "return 200;", False),
+        ("satisfy", "none", False),
+        ("proxy-ssl-verify", "yes", False),
+    ],
+)
+def test_protection_that_cannot_be_honoured_denies_all(name: str, value: str, of_host: bool) -> None:
+    found = read({PREFIX + name: value})
+    assert found.denied
+    assert found.denies_host is of_host
+    assert not read({PREFIX + "enable-access-log": "x"}).denied

@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +103,13 @@ def secret(name: str, certificate: bytes, key: bytes) -> Resource:
 class Envoy:
     """One process of Envoy."""
 
-    def __init__(self, folder: Path, settings: bootstrap.Bootstrap) -> None:
+    def __init__(self, folder: Path, settings: bootstrap.Bootstrap, clusters: Sequence[dict[str, Any]] = ()) -> None:
         self.node = settings.node
         self.admin = Path(settings.admin_socket)
         self._configuration = folder / f"{settings.node}.json"
-        self._configuration.write_text(bootstrap.text(settings))
+        whole = bootstrap.configuration(settings)
+        whole["static_resources"]["clusters"] += clusters
+        self._configuration.write_text(json.dumps(whole))
         self._log = folder / f"{settings.node}.log"
         self._requests = folder / f"{settings.node}.requests"
         self._process: subprocess.Popen[bytes] | None = None

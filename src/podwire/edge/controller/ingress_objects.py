@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from podwire.kube.watch import Change
 
 
+OF_LISTENER = ("/auth-tls-secret", "/auth-tls-verify-client", "/auth-tls-verify-depth", "/ssl-ciphers")
+"""Ends of the names of annotations that are of the listener of HTTPS."""
+
+
 class Dirty(msgspec.Struct):
     """What is to be derived again."""
 
@@ -34,6 +38,13 @@ class Dirty(msgspec.Struct):
 
     def __bool__(self) -> bool:
         return bool(self.hosts or self.services or self.certificates)
+
+
+def shapes_tls(item: Ingress | None) -> bool:
+    """Whether the listener of HTTPS depends on an Ingress."""
+    return item is not None and (
+        bool(item.spec.tls) or any(name.endswith(OF_LISTENER) for name in item.metadata.annotations)
+    )
 
 
 class IngressObjects:
@@ -102,14 +113,12 @@ class IngressObjects:
     def _item(self, change: Change[Ingress]) -> None:
         if change.new is not None:
             hosts = self.ingresses.put(change.new)
-            has_tls = bool(change.new.spec.tls)
         else:
             assert change.old is not None, "a change has an object"
             hosts = self.ingresses.remove(change.old.key)
-            has_tls = False
         if hosts:
             self._dirty.hosts |= hosts
-            self._dirty.certificates |= has_tls or bool(change.old and change.old.spec.tls)
+            self._dirty.certificates |= any(map(shapes_tls, (change.old, change.new)))
             self._changed()
 
     def _class(self, change: Change[IngressClass]) -> None:

@@ -19,11 +19,14 @@ from podwire.edge.ingress.listeners import listeners
 from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import ANY_HOST, Refused, Server, server
 from podwire.edge.ingress.virtual_hosts import Hosts, Unmet, further_names, virtual_hosts, virtual_hosts_of_name
-from podwire.edge.model.backends import Cluster, ServicePort
+from podwire.edge.model.backends import Cluster, NamedHost, ServicePort
 from podwire.edge.model.listeners import Listener
-from podwire.edge.model.tls import Certificate
+from podwire.edge.model.tls import Authorities, Certificate
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
+
+Needed = Cluster | NamedHost | Authorities | Certificate
+"""What virtual hosts need beside themselves."""
 
 
 class _Derived(msgspec.Struct, frozen=True):
@@ -46,7 +49,8 @@ class IngressTranslation:
         self._derived: dict[str, _Derived] = {}
         self._names: Index[str, str] = Index()
         """From a further name to the hosts that claim it."""
-        self._clusters: Counter[Cluster] = Counter()
+        self._rows: Counter[Key] = Counter()
+        """How many hosts need a cluster or a secret."""
         self._ports: Counter[ServicePort] = Counter()
         self._ports_of: dict[NamespacedName, set[ServicePort]] = defaultdict(set)
         """The same by Service."""
@@ -60,13 +64,18 @@ class IngressTranslation:
         """
         changes = _Changes(self._made)
         dirty = set(hosts)
-        if certificates or not self._made or not self.certificates.named.isdisjoint(dirty):
+        if certificates or not self._made or not self._with_tls.isdisjoint(dirty):
             dirty |= self._take_certificates(changes)
         self._derive(dirty, changes)
         for service in services:
             for port in self._ports_of.get(service, ()):
                 changes.put(endpoints(port, self._objects))
         return changes.difference()
+
+    @property
+    def _with_tls(self) -> frozenset[str]:
+        """Hosts that shape the listener of HTTPS."""
+        return self.certificates.named | self.certificates.own.keys()
 
     def listeners(self) -> tuple[Listener, ...]:
         """Return both ports of the proxy."""
@@ -87,8 +96,8 @@ class IngressTranslation:
         """Return the hosts that have a certificate or none, other than before."""
         before, now = self.certificates, host_certificates(self._ingresses.claims.values(), self._objects)
         self.certificates = now
-        used = {one.name: one for one in (self.default, *now.by_host.values())}
-        for name in {one.name for one in before.by_host.values()} - used.keys():
+        used = {one.name: one for one in (self.default, *_secrets(now))}
+        for name in {one.name for one in _secrets(before)} - used.keys():
             changes.remove(rows.keys(Certificate(name, "", ""))[0])
         for one in used.values():
             changes.put(one)
@@ -111,7 +120,7 @@ class IngressTranslation:
                     changes.remove(key)
         for row in rows_of.values():
             changes.put(row)
-        self._count(_clusters(old), _clusters(new), changes)
+        self._count(_needed(old), _needed(new), changes)
 
     def _take_names(self, hosts: Iterable[str]) -> set[str]:
         """Take the further names of hosts; return those that these hosts had or have."""
@@ -144,23 +153,26 @@ class IngressTranslation:
         """Return the host that a name belongs to: itself where an Ingress has it, else the first that claims it."""
         return name if self._ingresses.of_host(name) else min(self._names.owners(name))
 
-    def _count(self, old: Iterable[Cluster], new: Iterable[Cluster], changes: _Changes) -> None:
-        """Clusters and endpoints exist while some host uses them."""
+    def _count(self, old: Iterable[Needed], new: Iterable[Needed], changes: _Changes) -> None:
+        """Clusters, their endpoints and secrets exist while some host uses them."""
         for one in new:
-            self._clusters[one] += 1
-            self._ports[one.port] += 1
-            self._ports_of[_service(one.port)].add(one.port)
+            self._rows[rows.keys(one)[0]] += 1
             changes.put(one)
-            changes.put(endpoints(one.port, self._objects))
+            if isinstance(one, Cluster):
+                self._ports[one.port] += 1
+                self._ports_of[_service(one.port)].add(one.port)
+                changes.put(endpoints(one.port, self._objects))
         for one in old:
-            self._clusters[one] -= 1
-            self._ports[one.port] -= 1
-            if not self._clusters[one]:
-                del self._clusters[one]
-                changes.remove(rows.keys(one)[0])
-            if not self._ports[one.port]:
-                self._forget(one.port)
-                changes.remove(rows.keys(endpoints(one.port, self._objects))[0])
+            key = rows.keys(one)[0]
+            self._rows[key] -= 1
+            if not self._rows[key]:
+                del self._rows[key]
+                changes.remove(key)
+            if isinstance(one, Cluster):
+                self._ports[one.port] -= 1
+                if not self._ports[one.port]:
+                    self._forget(one.port)
+                    changes.remove(rows.keys(endpoints(one.port, self._objects))[0])
 
     def _forget(self, port: ServicePort) -> None:
         del self._ports[port]
@@ -198,8 +210,15 @@ class _Changes:
         return Difference(tuple(self._upserts.values()), tuple(self._removals))
 
 
-def _clusters(derived: Mapping[str, _Derived]) -> Iterator[Cluster]:
-    return (one for found in derived.values() for one in found.hosts.clusters)
+def _needed(derived: Mapping[str, _Derived]) -> Iterator[Needed]:
+    for found in derived.values():
+        yield from found.hosts.secrets
+        yield from found.hosts.clusters
+
+
+def _secrets(certificates: HostCertificates) -> Iterator[Certificate | Authorities]:
+    yield from certificates.by_host.values()
+    yield from (one.authorities for one in certificates.own.values() if one.authorities is not None)
 
 
 def _service(port: ServicePort) -> NamespacedName:

@@ -10,7 +10,7 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from podwire.edge.envoy import retries, tls
 from podwire.edge.envoy.message import ads, duration, packed, resource, transport_socket
-from podwire.edge.model.backends import Cluster, Transport
+from podwire.edge.model.backends import Balancing, Cluster, Transport
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, Key, Resource
 
 MOST = 1_000_000
@@ -54,10 +54,17 @@ def key(row: Cluster) -> Key:
     return CLUSTER, row.name
 
 
+_POLICIES = {
+    Balancing.LEAST_REQUEST: cluster_pb2.Cluster.LEAST_REQUEST,
+    Balancing.ROUND_ROBIN: cluster_pb2.Cluster.ROUND_ROBIN,
+    Balancing.RING_HASH: cluster_pb2.Cluster.RING_HASH,
+}
+
+
 def _policy(row: Cluster) -> Any:
     if row.transport in (Transport.TCP, Transport.UDP):
         return cluster_pb2.Cluster.RANDOM
-    return cluster_pb2.Cluster.LEAST_REQUEST
+    return _POLICIES[row.balancing]
 
 
 def _http(row: Cluster) -> Any:

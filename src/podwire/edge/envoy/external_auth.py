@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from envoy.config.core.v3 import extension_pb2, grpc_service_pb2, http_uri_pb2
-from envoy.extensions.common.matching.v3 import extension_matcher_pb2
-from envoy.extensions.filters.http.composite.v3 import composite_pb2
+from envoy.config.core.v3 import grpc_service_pb2, http_uri_pb2
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
-from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from envoy.type.v3 import http_status_pb2
-from xds.core.v3 import extension_pb2 as xds_extension_pb2
-from xds.type.matcher.v3 import matcher_pb2
 
+from podwire.edge.envoy import filter_of_routes
 from podwire.edge.envoy.message import duration, packed
 from podwire.edge.model.filters import ExternalAuth
 
@@ -26,23 +22,16 @@ FRAMING = ("connection", "content-length", "keep-alive", "te", "trailer", "trans
 """Of one connection or message (RFC 9110, 7.6.1): never copied to another one."""
 SECONDS = 10.0
 """Until a service that does not respond has failed: the request is refused then."""
-_Matcher = matcher_pb2.Matcher
 
 
 def filters() -> list[Any]:
     """Return the filter of a listener: routes have what it does."""
-    composite = extension_pb2.TypedExtensionConfig(name=FILTER, typed_config=packed(composite_pb2.Composite()))
-    made = extension_matcher_pb2.ExtensionWithMatcher(extension_config=composite, xds_matcher=_Matcher())
-    return [http_connection_manager_pb2.HttpFilter(name=FILTER, typed_config=packed(made))]
+    return [filter_of_routes.listener_filter(FILTER)]
 
 
 def per_route(auth: ExternalAuth) -> tuple[str, Any]:
     """Return the name of the filter and its configuration for a route. A service that fails refuses by 500."""
-    own = extension_pb2.TypedExtensionConfig(name="envoy.filters.http.ext_authz", typed_config=packed(_filter(auth)))
-    action = composite_pb2.ExecuteFilterAction(typed_config=own)
-    whole = xds_extension_pb2.TypedExtensionConfig(name="composite-action", typed_config=packed(action))
-    matcher = _Matcher(on_no_match=_Matcher.OnMatch(action=whole))
-    return FILTER, extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher)
+    return FILTER, filter_of_routes.per_route("envoy.filters.http.ext_authz", packed(_filter(auth)))
 
 
 def _filter(auth: ExternalAuth) -> Any:

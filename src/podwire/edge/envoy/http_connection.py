@@ -13,7 +13,16 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 
-from podwire.edge.envoy import basic_auth, client_ranges, external_auth, nginx_manner, rate_limit
+from podwire.edge.envoy import (
+    basic_auth,
+    body_limit,
+    client_ranges,
+    external_auth,
+    nginx_manner,
+    rate_limit,
+    script,
+    subject,
+)
 from podwire.edge.envoy.access_log import access_log
 from podwire.edge.envoy.message import ads, duration, packed, resource
 from podwire.edge.envoy.request_metrics import request_metrics
@@ -50,7 +59,10 @@ def http_filter(table: str, row: Listener, tls: ServerTls | None) -> Any:
             idle_timeout=duration(options.idle_timeout),
             headers_with_underscores_action=protocol_pb2.HttpProtocolOptions.REJECT_REQUEST,
         ),
-        access_log=[*access_log(options.access_log, row.port), request_metrics(row.port)],
+        access_log=[
+            *access_log(options.access_log, row.port, by_script=options.as_nginx),
+            request_metrics(row.port),
+        ],
         **_protocol(row),
         **_filters(options),
     )
@@ -94,11 +106,13 @@ def _protocol(row: Listener) -> dict[str, Any]:
 
 def _filters(options: ProxyOptions) -> dict[str, Any]:
     """Return the filters of requests; a WebSocket, which has no end, is not buffered."""
+    scripts = [script.listener_filter(), subject.listener_filter(), body_limit.listener_filter()]
     first = [
         *([nginx_manner.escapes_filter()] if options.as_nginx else ()),
         _off(CORS_FILTER, cors_pb2.Cors()),
         _off(rate_limit.FILTER, rate_limit.listener_filter()),
         _off(client_ranges.FILTER, client_ranges.listener_filter()),
+        *(scripts if options.as_nginx else ()),
         basic_auth.listener_filter(),
         *external_auth.filters(),
     ]

@@ -8,7 +8,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.type.v3 import percent_pb2
 
-from podwire.edge.envoy import headers, path_rewrite, retries
+from podwire.edge.envoy import hash_keys, headers, path_rewrite, retries
 from podwire.edge.envoy.message import INVALID_CLUSTER, duration
 from podwire.edge.model.backends import WeightedBackend
 from podwire.edge.model.filters import HeaderChanges, Mirror, Redirect, Rewrite
@@ -47,6 +47,7 @@ def forward(action: Forward, match: Match, changes: HeaderChanges) -> dict[str, 
         made.idle_timeout.CopyFrom(duration(action.timeouts.idle))
     if policy := retries.of_route(action.retry, action.timeouts):
         made.retry_policy.CopyFrom(policy)
+    made.hash_policy.extend(hash_keys.policies(action.hash_keys))
     if not action.is_websocket:
         made.upgrade_configs.append(_ACTION.UpgradeConfig(upgrade_type="websocket", enabled={"value": False}))
     return {"route": made}
@@ -121,7 +122,9 @@ def _rewrite(rewrite: Rewrite | None, match: Match, host: str) -> dict[str, Any]
 
 
 def _mirror(mirror: Mirror) -> Any:
-    made = _ACTION.RequestMirrorPolicy(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
+    made = _ACTION.RequestMirrorPolicy(
+        cluster=mirror.cluster, disable_shadow_host_suffix_append=True, host_rewrite_literal=mirror.hostname
+    )
     share = min(_MILLION, mirror.numerator * _MILLION // mirror.denominator)
     made.runtime_fraction.default_value.CopyFrom(
         percent_pb2.FractionalPercent(numerator=share, denominator=percent_pb2.FractionalPercent.MILLION)

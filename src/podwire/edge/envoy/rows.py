@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from podwire.edge.envoy import cluster, endpoints, listener, secret, tracing, virtual_host
-from podwire.edge.model.backends import Cluster, Endpoints
+from podwire.edge.envoy import cluster, endpoints, listener, named_host, secret, tracing, virtual_host
+from podwire.edge.model.backends import Cluster, Endpoints, NamedHost
 from podwire.edge.model.listeners import Listener
 from podwire.edge.model.routes import VirtualHost
 from podwire.edge.model.tls import Authorities, Certificate
 from podwire.edge.model.tracing import Collector
 from podwire.edge.xds.resource import Key, Resource
 
-Row = Listener | VirtualHost | Cluster | Endpoints | Certificate | Authorities | Collector
+Row = Listener | VirtualHost | Cluster | NamedHost | Endpoints | Certificate | Authorities | Collector
 
 
 def resources(row: Row) -> tuple[Resource, ...]:
@@ -22,6 +22,8 @@ def resources(row: Row) -> tuple[Resource, ...]:
             return (virtual_host.virtual_host(row),)
         case Cluster():
             return (cluster.cluster(row),)
+        case NamedHost():
+            return (named_host.cluster(row),)
         case Endpoints():
             return (endpoints.endpoints(row),)
         case Certificate():
@@ -41,6 +43,8 @@ def keys(row: Row) -> tuple[Key, ...]:
             return (virtual_host.key(row),)
         case Cluster():
             return (cluster.key(row),)
+        case NamedHost():
+            return (named_host.key(row),)
         case Endpoints():
             return (endpoints.key(row),)
         case Certificate() | Authorities():

@@ -33,11 +33,7 @@ SUBJECTS = {
 def server(tls: ServerTls, protocols: tuple[str, ...]) -> Any:
     """Return the context of a listener; `protocols` are those of ALPN."""
     common = tls_pb2.CommonTlsContext(
-        tls_params=common_pb2.TlsParameters(
-            tls_minimum_protocol_version=VERSIONS[tls.minimum],
-            tls_maximum_protocol_version=VERSIONS[tls.maximum],
-            cipher_suites=tls.cipher_suites,
-        ),
+        tls_params=_parameters(tls),
         alpn_protocols=protocols,
         tls_certificate_sds_secret_configs=[_secret(name) for name in tls.certificates],
     )
@@ -45,6 +41,7 @@ def server(tls: ServerTls, protocols: tuple[str, ...]) -> Any:
         optional = tls.validation is ClientValidation.OPTIONAL
         trust = common_pb2.CertificateValidationContext.ACCEPT_UNTRUSTED if optional else None
         default = common_pb2.CertificateValidationContext(trust_chain_verification=trust)
+        _limit_depth(default, tls.depth)
         common.combined_validation_context.CopyFrom(_validation(default, tls.authorities))
     required = bool(tls.authorities) and tls.validation is ClientValidation.REQUIRED
     context = tls_pb2.DownstreamTlsContext(common_tls_context=common)
@@ -62,9 +59,13 @@ def quic(tls: ServerTls) -> Any:
 
 def backend(tls: BackendTls, protocols: tuple[str, ...]) -> Any:
     """Return the context of a cluster."""
+    common = tls_pb2.CommonTlsContext(alpn_protocols=protocols)
+    if tls.minimum or tls.maximum or tls.cipher_suites:
+        common.tls_params.CopyFrom(_parameters(tls))
+    if tls.certificate:
+        common.tls_certificate_sds_secret_configs.append(_secret(tls.certificate))
     if not tls.is_verified:
-        plain = tls_pb2.CommonTlsContext(alpn_protocols=protocols)
-        return tls_pb2.UpstreamTlsContext(common_tls_context=plain, sni=tls.hostname)
+        return tls_pb2.UpstreamTlsContext(common_tls_context=common, sni=tls.hostname)
     names = tls.subject_names or (SubjectName("DNS", tls.hostname),)
     checked = common_pb2.CertificateValidationContext(
         match_typed_subject_alt_names=[
@@ -74,14 +75,12 @@ def backend(tls: BackendTls, protocols: tuple[str, ...]) -> Any:
             for one in names
         ]
     )
-    common = tls_pb2.CommonTlsContext(alpn_protocols=protocols)
+    _limit_depth(checked, tls.depth)
     if tls.authorities:
         common.combined_validation_context.CopyFrom(_validation(checked, tls.authorities))
     else:
         checked.trusted_ca.CopyFrom(base_pb2.DataSource(filename=SYSTEM_AUTHORITIES))
         common.validation_context.CopyFrom(checked)
-    if tls.certificate:
-        common.tls_certificate_sds_secret_configs.append(_secret(tls.certificate))
     return tls_pb2.UpstreamTlsContext(common_tls_context=common, sni=tls.hostname)
 
 
@@ -92,7 +91,21 @@ def secrets_of_server(tls: ServerTls) -> tuple[Key, ...]:
 
 def secrets_of_backend(tls: BackendTls) -> tuple[Key, ...]:
     """Return the secrets that an Envoy requests for a cluster."""
-    return tuple((SECRET, name) for name in (tls.authorities, tls.certificate) if name)
+    authorities = tls.authorities if tls.is_verified else ""
+    return tuple((SECRET, name) for name in (authorities, tls.certificate) if name)
+
+
+def _parameters(tls: ServerTls | BackendTls) -> Any:
+    return common_pb2.TlsParameters(
+        tls_minimum_protocol_version=VERSIONS[tls.minimum],
+        tls_maximum_protocol_version=VERSIONS[tls.maximum],
+        cipher_suites=tls.cipher_suites,
+    )
+
+
+def _limit_depth(context: Any, depth: int) -> None:
+    if depth:
+        context.max_verify_depth.value = depth
 
 
 def _validation(default: Any, authorities: str) -> Any:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.core.v3 import address_pb2, grpc_service_pb2, protocol_pb2
-from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.config.core.v3 import grpc_service_pb2, protocol_pb2
 from envoy.config.trace.v3 import http_tracer_pb2, opentelemetry_pb2, zipkin_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.v3 import percent_pb2
 
+from podwire.edge.envoy import named_host
 from podwire.edge.envoy.cluster import HTTP_OPTIONS
 from podwire.edge.envoy.message import duration, packed, resource
 from podwire.edge.model.listeners import GatewayPort
@@ -26,17 +25,12 @@ ZIPKIN_PATH = "/api/v2/spans"
 
 def collector(row: Collector) -> Resource:
     """Return the cluster of a collector: one address, or a name that is resolved again when its answer expires."""
-    address = address_pb2.SocketAddress(address=row.host, port_value=row.port)
-    endpoint = endpoint_components_pb2.Endpoint(address=address_pb2.Address(socket_address=address))
-    found = endpoint_components_pb2.LocalityLbEndpoints(
-        lb_endpoints=[endpoint_components_pb2.LbEndpoint(endpoint=endpoint)]
-    )
     made = cluster_pb2.Cluster(
         name=row.name,
-        type=cluster_pb2.Cluster.STATIC if _is_address(row.host) else cluster_pb2.Cluster.STRICT_DNS,
+        type=cluster_pb2.Cluster.STATIC if named_host.is_address(row.host) else cluster_pb2.Cluster.STRICT_DNS,
         connect_timeout=duration(SECONDS),
         respect_dns_ttl=True,
-        load_assignment=endpoint_pb2.ClusterLoadAssignment(cluster_name=row.name, endpoints=[found]),
+        load_assignment=named_host.assignment(row.name, row.host, row.port),
     )
     if row.kind is CollectorKind.OTLP:
         explicit = http_protocol_options_pb2.HttpProtocolOptions.ExplicitHttpConfig
@@ -77,11 +71,3 @@ def _provider(row: Collector, service: str) -> Any:
         )
         name = "envoy.tracers.zipkin"
     return http_tracer_pb2.Tracing.Http(name=name, typed_config=packed(message))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -15,12 +15,23 @@ from envoy.extensions.http.stateful_session.header.v3 import header_pb2
 from envoy.type.http.v3 import cookie_pb2 as http_cookie_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 
-from podwire.edge.envoy import basic_auth, client_ranges, external_auth, headers, rate_limit, route_action
+from podwire.edge.envoy import (
+    basic_auth,
+    body_limit,
+    client_ranges,
+    external_auth,
+    headers,
+    rate_limit,
+    route_action,
+    script,
+    subject,
+)
 from podwire.edge.envoy.message import duration, extension, packed, resource
 from podwire.edge.envoy.route_match import route_match
 from podwire.edge.model.filters import Cors, SessionPersistence
 from podwire.edge.model.matches import Match
 from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route, VirtualHost
+from podwire.edge.model.script import NOTHING
 from podwire.edge.xds.resource import CLUSTER, VIRTUAL_HOST, Key, Resource
 
 CORS_FILTER = "envoy.filters.http.cors"
@@ -52,6 +63,9 @@ def _clusters(route: Route) -> Iterator[str]:
         yield from (one.cluster for one in route.action.mirrors)
     if route.auth:
         yield route.auth.cluster
+    for used in (route.script.auth, route.script.errors, route.script.copy):
+        if used is not None:
+            yield used.cluster
 
 
 def _route(route: Route) -> Any:
@@ -70,7 +84,13 @@ def _route(route: Route) -> Any:
 def _filters(route: Route) -> Iterator[tuple[str, Any]]:
     """Yield the configurations of filters for this route, by the filters' names."""
     if route.match.is_grpc or route.max_body is not None:
-        yield BUFFER_FILTER, _buffer(0 if route.match.is_grpc else route.max_body or 0)
+        yield BUFFER_FILTER, _buffer(0 if route.match.is_grpc or not route.buffers_body else route.max_body or 0)
+    if route.max_body and not route.buffers_body:
+        yield body_limit.FILTER, body_limit.per_route(route.max_body)
+    if route.script != NOTHING:
+        yield script.FILTER, script.per_route(route.script)
+    if route.subject:
+        yield subject.FILTER, subject.per_route(route.subject)
     if route.clients:
         yield client_ranges.FILTER, client_ranges.per_route(route.clients)
     if route.rate:
@@ -129,7 +149,8 @@ def _session(session: SessionPersistence) -> Any:
     if session.kind == "Header":
         state = extension("envoy.http.stateful_session.header", header_pb2.HeaderBasedSessionState(name=session.name))
     else:
-        cookie = http_cookie_pb2.Cookie(name=session.name, path=session.path)
+        attributes = [http_cookie_pb2.CookieAttribute(name=one.name, value=one.value) for one in session.attributes]
+        cookie = http_cookie_pb2.Cookie(name=session.name, path=session.path, attributes=attributes)
         if session.absolute_timeout:
             cookie.ttl.CopyFrom(duration(session.absolute_timeout))
         state = extension("envoy.http.stateful_session.cookie", cookie_pb2.CookieBasedSessionState(cookie=cookie))

@@ -71,6 +71,18 @@ def config_map_authorities(key: NamespacedName, objects: Objects) -> Authorities
     return Authorities(f"ConfigMap/{key}", text)
 
 
+def secret_authorities(key: NamespacedName, objects: Objects) -> Authorities | Unresolved:
+    """Return the authorities in a Secret's `ca.crt`, or why there are none."""
+    found = objects.secrets.get(key)
+    if found is None:
+        return Unresolved("InvalidCACertificateRef", f"Secret {key} does not exist: create it with data[{AUTHORITIES}]")
+    text = secret_text(found.data.get(AUTHORITIES, ""))
+    if not _certificates(text):
+        problem = f"Secret {key} has no PEM certificate in data[{AUTHORITIES}]: set it to the authority's certificate"
+        return Unresolved("InvalidCACertificateRef", problem)
+    return Authorities(f"Secret/{key}", text)
+
+
 def authorities(
     references: Iterable[ObjectReference], referrer: Referrer, objects: Objects
 ) -> tuple[Authorities | None, tuple[Unresolved, ...]]:

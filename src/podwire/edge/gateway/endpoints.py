@@ -20,6 +20,9 @@ def endpoints(port: ServicePort, objects: Objects) -> Endpoints:
     named = next((one for one in ports if (one.port, one.protocol) == (port.port, port.protocol)), None)
     if service is None or named is None:
         return Endpoints(port, ())
+    if port.by_address:
+        addresses = [one for one in service.spec.cluster_ips if one != "None"]
+        return Endpoints(port, tuple(Endpoint(one, port.port) for one in addresses[:1]))
     by_port = backends.by_port(service, objects.slices_of(key))
     for family in (4, 6) if service.spec.ip_families[:1] != ("IPv6",) else (6, 4):
         members = by_port.get(backends.PortKey(named.name, port.protocol, family), {})

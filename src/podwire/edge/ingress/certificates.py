@@ -5,7 +5,7 @@ Source: Kubernetes "Ingress", TLS; kubernetes/ingress-nginx `controller.go`, ext
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -14,8 +14,10 @@ from podwire.edge.gateway.certificates import Unresolved
 from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.references import SecretObjectReference
 from podwire.edge.gateway.objects import Objects
-from podwire.edge.ingress.servers import ANY_HOST, Claim
-from podwire.edge.model.tls import Certificate
+from podwire.edge.ingress.missing import Missing
+from podwire.edge.ingress.references import References
+from podwire.edge.ingress.servers import ANY_HOST, Claim, verification
+from podwire.edge.model.tls import Authorities, Certificate
 from podwire.kube.hostnames import wildcards
 from podwire.kube.meta import NamespacedName
 
@@ -27,17 +29,35 @@ class Unusable(msgspec.Struct, frozen=True):
     message: str
 
 
+class HostTls(msgspec.Struct, frozen=True):
+    """What a host has of its own for TLS: authorities of clients' certificates with their depth, cipher suites."""
+
+    authorities: Authorities | None = None
+    depth: int = 0
+    cipher_suites: tuple[str, ...] = ()
+
+
 class HostCertificates(msgspec.Struct, frozen=True):
-    """The certificates by host, also of wildcards. `named` are all hosts in `spec.tls`, with a certificate or not."""
+    """The certificates by host, also of wildcards. `named` are all hosts in `spec.tls`, with a certificate or not.
+
+    `own` is what hosts have beside their certificate, where they have something; `ruled` are all that rules name.
+    """
 
     by_host: Mapping[str, Certificate] = {}
     unusable: tuple[Unusable, ...] = ()
     named: frozenset[str] = frozenset()
+    own: Mapping[str, HostTls] = {}
+    ruled: frozenset[str] = frozenset()
 
     def of(self, host: str) -> Certificate | None:
         """Return the certificate of a host; that of a wildcard where it has no own; None: the default one."""
         found = (self.by_host.get(one) for one in (host, *wildcards(host)))
         return next((one for one in found if one is not None), None)
+
+    def own_of(self, host: str) -> HostTls:
+        """Return what a host has of its own; that of a wildcard where no rule names it."""
+        found = (self.own.get(one) for one in (host, *(() if host in self.ruled else wildcards(host))))
+        return next((one for one in found if one is not None), HostTls())
 
 
 def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertificates:
@@ -58,7 +78,30 @@ def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertific
             for host in hosts:
                 found.setdefault(host, certificate)
     named = frozenset(host.lower() for claim in ordered for tls in claim.item.spec.tls for host in tls.hosts)
-    return HostCertificates(found, tuple(unusable), named)
+    return HostCertificates(found, tuple(unusable), named, dict(_own(ordered, References(objects))), ruled)
+
+
+def _own(claims: Iterable[Claim], references: References) -> Iterator[tuple[str, HostTls]]:
+    of_host: dict[str, list[Claim]] = {}
+    for claim in claims:
+        if claim.settings.auth_tls_secret is not None or claim.settings.ssl_ciphers:
+            for host in claim.hosts:
+                of_host.setdefault(host, []).append(claim)
+    for host, claimed in of_host.items():
+        if (made := _host_tls(claimed, references)) != HostTls():
+            yield host, made
+
+
+def _host_tls(claims: Sequence[Claim], references: References) -> HostTls:
+    """Of several Ingresses the oldest counts."""
+    suites = next((one.settings.ssl_ciphers for one in claims if one.settings.ssl_ciphers), ())
+    found = verification(claims)
+    if found is None or found.settings.auth_tls_secret is None:
+        return HostTls(cipher_suites=suites)
+    authorities = references.authorities(found.settings.auth_tls_secret, found.ingress.namespace)
+    if isinstance(authorities, Missing):
+        return HostTls(cipher_suites=suites)
+    return HostTls(authorities, found.settings.auth_tls_verify_depth, suites)
 
 
 def _named(claim: Claim, ruled: Container[str]) -> Iterator[tuple[tuple[str, ...], str]]:

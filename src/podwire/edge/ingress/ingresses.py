@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from podwire.edge.gateway.index import Index
 from podwire.edge.ingress.annotations.settings import read
+from podwire.edge.ingress.annotations.templates import service_of
 from podwire.edge.ingress.kinds import Ingress, IngressBackend, IngressClass
 from podwire.edge.ingress.servers import Claim
 from podwire.kube.meta import NamespacedName
@@ -108,9 +109,15 @@ def _is_alike(old: Claim, new: Claim) -> bool:
 def _needs(claim: Claim) -> Iterator[Need]:
     item, settings = claim.item, claim.settings
     namespace = item.metadata.namespace
-    for kind, named in (("Secret", settings.auth_secret), ("ConfigMap", settings.custom_headers)):
-        if named is not None and named.namespace in {"", namespace}:
-            yield kind, NamespacedName(namespace, named.name)
+    secrets = (settings.auth_secret, settings.auth_tls_secret, settings.proxy_ssl_secret)
+    config_maps = (settings.custom_headers, settings.auth_proxy_set_headers)
+    for kind, names in (("Secret", secrets), ("ConfigMap", config_maps), ("Service", (settings.default_backend,))):
+        for named in names:
+            if named is not None and named.namespace in {"", namespace}:
+                yield kind, NamespacedName(namespace, named.name)
+    for url in (settings.auth_url, settings.mirror_target):
+        if url is not None and (key := service_of(url)) is not None:
+            yield "Service", key
     for tls in item.spec.tls:
         if tls.secret_name:
             yield "Secret", NamespacedName(namespace, tls.secret_name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podwire.edge.ingress.annotations.settings import DEFAULTS
-from podwire.edge.ingress.certificates import HostCertificates
+from podwire.edge.ingress.certificates import HostCertificates, HostTls
+from podwire.edge.ingress.servers import ANY_HOST
 from podwire.edge.ingress.virtual_hosts import HTTP_TABLE, HTTPS_TABLE
 from podwire.edge.model.listeners import FilterChain, GatewayPort, HttpChain, Listener, ProxyOptions
-from podwire.edge.model.tls import Certificate, ServerTls
+from podwire.edge.model.tls import Certificate, ClientValidation, ServerTls
 
 NAMESPACE, NAME = "podwire-system", "ingress"
 HTTP, HTTPS = 80, 443
@@ -30,13 +31,23 @@ def listeners(certificates: HostCertificates, default: Certificate) -> tuple[Lis
 
 
 def _chains(certificates: HostCertificates, default: Certificate) -> Iterator[FilterChain]:
-    for host, certificate in sorted(certificates.by_host.items()):
-        yield FilterChain(host, HttpChain(HTTPS_TABLE), (host,), _tls(certificate))
-    yield FilterChain("default", HttpChain(HTTPS_TABLE), (), _tls(default))
+    hosts = (certificates.by_host.keys() | certificates.own.keys()) - {ANY_HOST}
+    for host in sorted(hosts):
+        certificate = certificates.of(host) or default
+        yield FilterChain(host, HttpChain(HTTPS_TABLE), (host,), _tls(certificate, certificates.own_of(host)))
+    yield FilterChain("default", HttpChain(HTTPS_TABLE), (), _tls(default, certificates.own_of(ANY_HOST)))
 
 
-def _tls(certificate: Certificate) -> ServerTls:
-    return ServerTls((certificate.name,), minimum=OLDEST_TLS)
+def _tls(certificate: Certificate, own: HostTls) -> ServerTls:
+    """A client without a certificate is let in: the route decides (nginx answers by 400, not by an end of TLS)."""
+    return ServerTls(
+        (certificate.name,),
+        authorities=own.authorities.name if own.authorities else "",
+        validation=ClientValidation.OPTIONAL,
+        minimum=OLDEST_TLS,
+        cipher_suites=own.cipher_suites,
+        depth=own.depth,
+    )
 
 
 def _port(number: int) -> GatewayPort:

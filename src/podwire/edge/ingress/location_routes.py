@@ -6,68 +6,73 @@ redirect comes before the redirect to HTTPS, that before access control.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import msgspec
 
-from podwire.edge.ingress.annotations import expression, grammar
+from podwire.edge.ingress import access, canaries, cors, scripts, sessions
+from podwire.edge.ingress.access import ACME, located
+from podwire.edge.ingress.annotations import expression, grammar, templates
 from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings
 from podwire.edge.ingress.kinds import IngressBackend
 from podwire.edge.ingress.locations import Location, path_match
-from podwire.edge.ingress.references import Missing, References
-from podwire.edge.model.backends import Cluster, WeightedBackend
+from podwire.edge.ingress.missing import Missing
+from podwire.edge.ingress.references import References
+from podwire.edge.ingress.servers import Server
+from podwire.edge.model.backends import Cluster, NamedHost, WeightedBackend
 from podwire.edge.model.filters import (
-    ClientRanges,
-    Cors,
     Header,
     HeaderChanges,
-    RateLimit,
+    Mirror,
     Redirect,
     Retry,
     Rewrite,
-    SessionPersistence,
     Substitution,
     Timeouts,
 )
-from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch, ValueType
+from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch
 from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route, RouteName
+from podwire.edge.model.script import Script
+from podwire.edge.model.tls import Authorities, Certificate
 
-ACME = "/.well-known/acme-challenge"
-"""Paths that certificates are proven by: they are never redirected to HTTPS (RFC 8555, 8.3)."""
 PERMANENT_REDIRECT = 308
 NO_BACKEND = 503
 NO_CONTENT = 204
 MOST_TRIES = 100
 MOST_BUFFERED = 16 << 20
 """Bytes."""
+STATUSES = (301, 302, 303, 307, 308)
+"""Of redirects that a proxy can say."""
 _ANY_URI = r"^(/.*)$"
 
 
 class Routes(msgspec.Struct, frozen=True):
-    """The routes of a location, and the clusters that they lead to."""
+    """The routes of a location, the clusters that they lead to, and the secrets that these need."""
 
     routes: tuple[Route, ...]
-    clusters: tuple[Cluster, ...] = ()
+    clusters: tuple[Cluster | NamedHost, ...] = ()
+    secrets: tuple[Authorities | Certificate, ...] = ()
     missing: tuple[Missing, ...] = ()
 
 
-def routes(location: Location, references: References, *, by_expression: bool, to_https: bool) -> Routes:
-    """Return the routes of a location; `to_https`: requests came in plain text and are redirected."""
-    match = Match(path_match(location, by_expression=by_expression))
+def routes(
+    location: Location, server: Server, references: References, *, has_certificate: bool, is_plain: bool
+) -> Routes:
+    """Return the routes of a location on the port of plain HTTP (`is_plain`) or on that of HTTPS."""
+    match = Match(path_match(location, by_expression=server.by_expression))
     base = Route(_name(location), match, Answer(NO_BACKEND))
+    if location.denied or server.denied:
+        return Routes((base,))
     preflight = tuple(_preflight(base, location))
-    if redirect := _redirect(location.settings):
-        return Routes((*preflight, msgspec.structs.replace(base, action=RedirectTo(redirect))))
+    if moved := _moved(base, location):
+        return Routes((*preflight, moved))
     first = (*_app_root(base, location), *preflight)
-    if location.denied:
-        return Routes((*first, base))
-    work = _Forwarding(location, references)
+    work = _Forwarding(location, server, references, is_plain=is_plain)
     forwarded = tuple(work.routes(base))
-    if to_https:
+    if is_plain and redirects_to_https(location.settings, has_certificate=has_certificate):
         https = RedirectTo(Redirect(scheme="https", status=PERMANENT_REDIRECT))
         forwarded = (*_acme(forwarded, match.path), msgspec.structs.replace(base, action=https))
-    return Routes((*first, *forwarded), tuple(work.clusters), tuple(work.missing))
+    return Routes((*first, *forwarded), tuple(work.clusters), tuple(work.secrets), tuple(work.missing))
 
 
 def redirects_to_https(settings: Settings, *, has_certificate: bool) -> bool:
@@ -80,13 +85,19 @@ def _name(location: Location) -> RouteName:
     return RouteName("Ingress", key.namespace, key.name, location.rule, location.index)
 
 
-def _redirect(settings: Settings) -> Redirect | None:
-    """A temporary redirect is preferred to a permanent one."""
-    if settings.temporal_redirect is not None:
-        return _to(settings.temporal_redirect, settings.temporal_redirect_code)
-    if settings.permanent_redirect is not None:
-        return _to(settings.permanent_redirect, settings.permanent_redirect_code)
-    return None
+def _moved(base: Route, location: Location) -> Route | None:
+    """The route of a redirect: a temporary one is preferred. What a proxy cannot say is said by the script."""
+    settings = location.settings
+    found, status = settings.temporal_redirect, settings.temporal_redirect_code
+    if not found:
+        found, status = settings.permanent_redirect, settings.permanent_redirect_code
+    if not found:
+        return None
+    plain = templates.location(found)
+    if plain is None or status not in STATUSES:
+        script = Script(redirect_status=status, redirect=located(found, location))
+        return msgspec.structs.replace(base, script=script)
+    return msgspec.structs.replace(base, action=RedirectTo(_to(plain, status)))
 
 
 def _to(target: grammar.Location, status: int) -> Redirect:
@@ -100,8 +111,7 @@ def _to(target: grammar.Location, status: int) -> Redirect:
 
 
 def _app_root(base: Route, location: Location) -> Iterator[Route]:
-    root = location.settings.app_root
-    if root and not location.denied:
+    if root := location.settings.app_root:
         redirect = Redirect(full_path=root, status=302, keeps_query=False)
         match = Match(PathMatch(PathType.EXACT, "/"))
         yield msgspec.structs.replace(base, match=match, action=RedirectTo(redirect))
@@ -109,7 +119,7 @@ def _app_root(base: Route, location: Location) -> Iterator[Route]:
 
 def _preflight(base: Route, location: Location) -> Iterator[Route]:
     """Where every origin is allowed, OPTIONS is answered without a backend, and before any check."""
-    if not location.denied and (headers := tuple(_open_cors(location.settings))):
+    if headers := tuple(cors.open_headers(location.settings)):
         match = msgspec.structs.replace(base.match, method="OPTIONS")
         yield msgspec.structs.replace(
             base, match=match, action=Answer(NO_CONTENT), response_headers=HeaderChanges(set=headers)
@@ -125,35 +135,42 @@ def _acme(forwarded: tuple[Route, ...], path: PathMatch) -> Iterator[Route]:
 
 
 class _Forwarding:
-    """Clusters and missing backends are collected while routes are made."""
+    """Clusters, their secrets and missing objects are collected while routes are made."""
 
-    def __init__(self, location: Location, references: References) -> None:
+    def __init__(self, location: Location, server: Server, references: References, *, is_plain: bool) -> None:
         self._location = location
+        self._server = server
         self._settings = location.settings
         self._references = references
-        self.clusters: dict[Cluster, None] = {}
+        self._is_plain = is_plain
+        self.clusters: dict[Cluster | NamedHost, None] = {}
+        self.secrets: dict[Authorities | Certificate, None] = {}
         self.missing: list[Missing] = []
+        self._mirrors: tuple[Mirror, ...] = ()
 
     def routes(self, base: Route) -> Iterator[Route]:
         """Yield the routes in the order in which they are tried: those of a canary's headers come first."""
-        settings = self._settings
         checked = self._protected(base)
         if checked is None:
             yield base
             return
         base = checked
-        main = self._cluster(self._location.backend, settings)
+        main = self._cluster(self._location.backend, self._settings)
         canary = self._location.canary
         if canary is None:
             yield msgspec.structs.replace(base, action=self._action((main, 1)))
             return
-        other = self._cluster(canary.backend, settings)
-        for one, to_canary in _canary_matches(canary.settings):
-            match = msgspec.structs.replace(base.match, headers=(*base.match.headers, one))
-            yield msgspec.structs.replace(base, match=match, action=self._action((other if to_canary else main, 1)))
+        other = self._cluster(canary.backend, _of_canary(self._settings, canary.settings))
+        side = canaries.side_cookie(self._settings)
+        if side:
+            for name, cluster in zip(canaries.SIDES, (main, other), strict=True):
+                yield _where(base, canaries.cookie_match(side, name), self._action((cluster, 1)))
+        for one, to_canary in canaries.matches(canary.settings):
+            shares = ((None, 0), (other, 1)) if to_canary else ((main, 1),)
+            yield _where(base, one, self._action(*shares, side=side))
         total = canary.settings.canary_weight_total
         weight = min(canary.settings.canary_weight, total)
-        yield msgspec.structs.replace(base, action=self._action((main, total - weight), (other, weight)))
+        yield msgspec.structs.replace(base, action=self._action((main, total - weight), (other, weight), side=side))
 
     def _cluster(self, backend: IngressBackend, settings: Settings) -> Cluster | None:
         found = self._references.cluster(backend, self._location.ingress.namespace, settings)
@@ -161,63 +178,94 @@ class _Forwarding:
             self.missing.append(found)
             return None
         self.clusters[found] = None
+        self.secrets |= dict.fromkeys(self._references.secrets(found, settings))
         return found
 
     def _protected(self, base: Route) -> Route | None:
         """Return the route with what is checked before a backend; None where a check is not possible."""
         settings, namespace = self._settings, self._location.ingress.namespace
-        users = self._references.users(namespace, settings)
+        found = access.access(self._location, self._server, self._references)
         headers = self._references.response_headers(namespace, settings)
         if isinstance(headers, Missing):
             self.missing.append(headers)
             headers = ()
-        if isinstance(users, Missing):
-            self.missing.append(users)
+        if isinstance(found, Missing):
+            self.missing.append(found)
             return None
+        scripted = scripts.scripted(self._location, self._server, found, self._references)
+        self.missing += scripted.missing
+        self.clusters |= dict.fromkeys(scripted.clusters)
+        self._mirrors = scripted.mirrors
         return msgspec.structs.replace(
             base,
-            cors=_cors(settings),
-            clients=_clients(settings),
-            rate=_rate(settings),
-            users=users,
+            cors=cors.listed(settings),
+            clients=access.clients(settings),
+            rate=access.rate(settings),
+            users=found.users,
             max_body=_max_body(settings),
+            buffers_body=_buffers_body(settings),
+            script=scripted.script,
+            subject=_subject(self._server),
             request_headers=HeaderChanges(
                 set=tuple(_request_headers(settings, self._location)),
-                remove=("Authorization",) if users else (),
+                remove=("Authorization",) if settings.auth_type else (),
             ),
-            response_headers=HeaderChanges(set=(*_open_cors(settings), *headers)),
+            response_headers=HeaderChanges(set=(*cors.open_headers(settings), *headers)),
         )
 
-    def _action(self, *shares: tuple[Cluster | None, int]) -> Forward | Answer:
+    def _action(self, *shares: tuple[Cluster | None, int], side: str = "") -> Forward | Answer:
         """A share without a backend is left to the others; without any the answer is 503."""
-        backends = tuple(WeightedBackend(one.name, weight) for one, weight in shares if one is not None and weight > 0)
+        settings = self._settings
+        backends = tuple(
+            WeightedBackend(one.name, weight, response_headers=self._side_cookie(side, number))
+            for number, (one, weight) in enumerate(shares)
+            if one is not None and weight > 0
+        )
         if not backends:
             return Answer(NO_BACKEND)
-        settings = self._settings
         return Forward(
             backends=backends,
             rewrite=_rewrite(settings, self._location.path),
+            mirrors=self._mirrors,
             timeouts=Timeouts(idle=max(settings.proxy_read_timeout, settings.proxy_send_timeout)),
             retry=_retry(settings),
-            session=_session(settings),
+            session=sessions.session(self._location, is_plain=self._is_plain),
             is_websocket=not settings.backend_protocol.startswith("GRPC"),
+            hash_keys=settings.upstream_hash_by,
         )
 
+    def _side_cookie(self, name: str, number: int) -> HeaderChanges:
+        if not name:
+            return HeaderChanges()
+        text = sessions.side_cookie(self._location, name, canaries.SIDES[number])
+        return HeaderChanges(add=(Header("Set-Cookie", text),))
 
-def _canary_matches(settings: Settings) -> Iterator[tuple[ValueMatch, bool]]:
-    """Yield what decides before the weights do, and whether it leads to the canary."""
-    header, cookie = settings.canary_by_header.lower(), settings.canary_by_cookie
-    if header and settings.canary_by_header_value:
-        yield ValueMatch(header, ValueType.EXACT, settings.canary_by_header_value), True
-    elif header and settings.canary_by_header_pattern:
-        yield ValueMatch(header, ValueType.REGEX, expression.containing(settings.canary_by_header_pattern)), True
-    elif header:
-        yield ValueMatch(header, ValueType.EXACT, "always"), True
-        yield ValueMatch(header, ValueType.EXACT, "never"), False
-    if cookie:
-        for value, to_canary in (("always", True), ("never", False)):
-            pattern = rf"(?:.*;)?[ \t]*{re.escape(cookie)}={value}[ \t]*(?:;.*)?"
-            yield ValueMatch("cookie", ValueType.REGEX, pattern), to_canary
+
+def _where(base: Route, match: ValueMatch, action: Forward | Answer) -> Route:
+    """A route for a part of the requests of another."""
+    narrower = msgspec.structs.replace(base.match, headers=(*base.match.headers, match))
+    return msgspec.structs.replace(base, match=narrower, action=action)
+
+
+def _of_canary(main: Settings, canary: Settings) -> Settings:
+    """Of a canary's annotations only those of balancing count."""
+    return msgspec.structs.replace(main, load_balance=canary.load_balance, upstream_hash_by=canary.upstream_hash_by)
+
+
+def _subject(server: Server) -> str:
+    pattern = server.client.settings.auth_tls_match_cn if server.client is not None else ""
+    return expression.containing(pattern) if pattern else ""
+
+
+def _max_body(settings: Settings) -> int | None:
+    """Return the limit of bodies; None: the listener has it. An Envoy reads every route again for a change of one."""
+    is_usual = settings.proxy_body_size == DEFAULTS.proxy_body_size and _buffers_body(settings)
+    return None if is_usual else settings.proxy_body_size
+
+
+def _buffers_body(settings: Settings) -> bool:
+    """Whether bodies are complete before a backend is connected: they are kept in memory then."""
+    return settings.proxy_request_buffering == "on" and settings.proxy_body_size <= MOST_BUFFERED
 
 
 def _rewrite(settings: Settings, path: str) -> Rewrite | None:
@@ -237,9 +285,9 @@ def _request_headers(settings: Settings, location: Location) -> Iterator[Header]
 
 
 def _retry(settings: Settings) -> Retry | None:
-    """Failures before anything was sent are repeated for every method, statuses only where they are named.
+    """Failures before anything was sent are repeated for every method; the script adds those after that.
 
-    By default the policy of the cluster does the same.
+    By default the policy of the cluster does the first.
     """
     if not settings.has_own_retries:
         return None
@@ -247,71 +295,4 @@ def _retry(settings: Settings) -> Retry | None:
     tries = settings.proxy_next_upstream_tries or MOST_TRIES
     if "off" in wanted or tries == 1:
         return None
-    codes = tuple(sorted(int(one.removeprefix("http_")) for one in wanted if one.startswith("http_")))
-    connection = bool(wanted & {"error", "timeout"})
-    return Retry(tries - 1, codes, on_connection_error=connection) if codes or connection else None
-
-
-def _session(settings: Settings) -> SessionPersistence | None:
-    if settings.affinity != "cookie":
-        return None
-    return SessionPersistence(
-        "Cookie", settings.session_cookie_name, float(settings.session_cookie_max_age), settings.session_cookie_path
-    )
-
-
-def _rate(settings: Settings) -> RateLimit | None:
-    """The limit by the second counts where both are given: it is the tighter one in practice.
-
-    nginx admits one request and, without delay, as many more as its burst.
-    """
-    if settings.limit_rps:
-        return RateLimit(settings.limit_rps, 1.0, settings.limit_rps * settings.limit_burst_multiplier + 1)
-    if settings.limit_rpm:
-        return RateLimit(settings.limit_rpm, 60.0, settings.limit_rpm * settings.limit_burst_multiplier + 1)
-    return None
-
-
-def _max_body(settings: Settings) -> int | None:
-    """Bodies within a limit are kept in memory, so larger limits than `MOST_BUFFERED` are none; None: the default."""
-    if settings.proxy_body_size == DEFAULTS.proxy_body_size:
-        return None  # the listener has it: an Envoy reads every route again for a change of one
-    return settings.proxy_body_size if settings.proxy_body_size <= MOST_BUFFERED else 0
-
-
-def _clients(settings: Settings) -> ClientRanges | None:
-    found = ClientRanges(settings.allowlist_source_range, settings.denylist_source_range)
-    return found if found.allowed or found.denied else None
-
-
-def _open_cors(settings: Settings) -> Iterator[Header]:
-    """Yield the headers of every response where every origin is allowed.
-
-    The answer is `*`, for which browsers send no credentials: an echoed origin would hand every site what a user may
-    read.
-    """
-    if not settings.enable_cors or "*" not in settings.cors_allow_origin:
-        return
-    yield Header("Access-Control-Allow-Origin", "*")
-    if settings.cors_allow_credentials:
-        yield Header("Access-Control-Allow-Credentials", "true")
-    yield Header("Access-Control-Allow-Methods", ", ".join(settings.cors_allow_methods))
-    yield Header("Access-Control-Allow-Headers", ",".join(settings.cors_allow_headers))
-    if settings.cors_expose_headers:
-        yield Header("Access-Control-Expose-Headers", ",".join(settings.cors_expose_headers))
-    yield Header("Access-Control-Max-Age", str(settings.cors_max_age))
-
-
-def _cors(settings: Settings) -> Cors | None:
-    """Listed origins are compared by the proxy."""
-    if not settings.enable_cors or "*" in settings.cors_allow_origin:
-        return None
-    return Cors(
-        origins=settings.cors_allow_origin,
-        methods=settings.cors_allow_methods,
-        headers=settings.cors_allow_headers,
-        expose=settings.cors_expose_headers,
-        credentials=settings.cors_allow_credentials,
-        max_age=settings.cors_max_age,
-        as_nginx=True,
-    )
+    return Retry(tries - 1, on_connection_error=bool(wanted & {"error", "timeout"}))

@@ -15,11 +15,14 @@ from podwire.edge.gateway.certificates import secret_text
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.annotations import grammar
 from podwire.edge.ingress.annotations.grammar import InvalidValueError
-from podwire.edge.ingress.annotations.settings import Settings
-from podwire.edge.ingress.kinds import IngressBackend
-from podwire.edge.model.backends import CONNECT_SECONDS, Cluster, ServicePort, Transport
+from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings
+from podwire.edge.ingress.backend_tls import UNVERIFIED, Encryption, authorities_of, encryption, own_key
+from podwire.edge.ingress.kinds import IngressBackend, IngressServiceBackend, ServiceBackendPort
+from podwire.edge.ingress.missing import Missing
+from podwire.edge.model.backends import CONNECT_SECONDS, Balancing, Cluster, ServicePort, Transport
 from podwire.edge.model.filters import BasicAuth, Header
-from podwire.edge.model.tls import BackendTls
+from podwire.edge.model.script import Passwords
+from podwire.edge.model.tls import Authorities, Certificate
 from podwire.kube import services
 from podwire.kube.meta import NamespacedName
 
@@ -31,16 +34,16 @@ _TRANSPORTS = {
 }
 AUTH_FILE, AUTH_MAP = "auth-file", "auth-map"
 AUTH_KEY = "auth"
-_USER = re.compile(r"[^:\s\x00-\x1f]{1,255}:\{SHA\}[A-Za-z0-9+/]{27}=")
+_SHA = re.compile(r"[^:\s\x00-\x1f]{1,255}:\{SHA\}[A-Za-z0-9+/]{27}=")
+_USER = re.compile(
+    r"[^:\s\x00-\x1f]{1,255}:"
+    r"([./A-Za-z0-9]{13}|\{SHA\}[A-Za-z0-9+/]{27}=|\{SSHA\}[A-Za-z0-9+/=]{28,512}|\{PLAIN\}[\x20-\x7e]{1,256}"
+    r"|\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\$1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}"
+    r"|\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}|\$[56]\$(rounds=[0-9]{4,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43,86})"
+)
+"""Forms of hashes. What one verification costs has a bound: 2^14 rounds of bcrypt take some seconds."""
 _MANY_USERS = 10_000
-REMEDY = "make its lines by htpasswd -s"
-
-
-class Missing(msgspec.Struct, frozen=True):
-    """Why a reference leads to nothing: requests that need it are answered by 503."""
-
-    reason: str
-    message: str
+REMEDY = "make its lines by htpasswd -B"
 
 
 class References:
@@ -66,22 +69,57 @@ class References:
             message = f"Service {key} has no TCP port {backend.service.port}: its ports are {names or 'none'}"
             return Missing("PortNotFound", message)
         transport, encrypted = _TRANSPORTS[settings.backend_protocol]
+        found = encryption(key, settings, self._objects) if encrypted else None
+        if isinstance(found, Missing):
+            return found
+        by_address = settings.service_upstream and not service.headless
         return Cluster(
-            port=ServicePort(namespace, key.name, port),
+            port=ServicePort(namespace, key.name, port, by_address=by_address),
             transport=transport,
-            tls=BackendTls("", version="unverified", is_verified=False) if encrypted else None,
-            is_sticky=settings.affinity == "cookie",
+            tls=found.tls if found else None,
+            is_sticky=settings.affinity == "cookie" and not by_address,
+            balancing=_balancing(settings),
             has_own_retries=settings.has_own_retries,
             connect_timeout=settings.proxy_connect_timeout or CONNECT_SECONDS,
         )
 
-    def users(self, namespace: str, settings: Settings) -> BasicAuth | Missing | None:
+    def secrets(self, cluster: Cluster, settings: Settings) -> tuple[Authorities | Certificate, ...]:
+        """Return the secrets that the connections of a cluster of these settings need."""
+        key = NamespacedName(cluster.port.namespace, cluster.port.service)
+        found = encryption(key, settings, self._objects) if cluster.tls else None
+        return found.secrets if isinstance(found, Encryption) else ()
+
+    def service(self, key: NamespacedName, port: int, *, is_encrypted: bool = False) -> Cluster | Missing:
+        """Return the cluster of a port of a Service, which may be of any namespace."""
+        found = self.cluster(
+            IngressBackend(IngressServiceBackend(key.name, ServiceBackendPort(number=port))), key.namespace, DEFAULTS
+        )
+        if isinstance(found, Missing) or not is_encrypted:
+            return found
+        return msgspec.structs.replace(found, tls=UNVERIFIED)
+
+    def first_port(self, key: NamespacedName) -> Cluster | Missing:
+        """Return the cluster of the first port of a Service."""
+        service = self._objects.services.get(key)
+        ports = [one.port for one in service.spec.ports if one.protocol == "TCP"] if service else []
+        if not ports:
+            return Missing("ServiceNotFound", f"Service {key} does not exist, or has no TCP port: create it")
+        return self.service(key, ports[0])
+
+    def authorities(self, named: NamespacedName, namespace: str) -> Authorities | Missing:
+        """Return the authorities of clients' certificates of an Ingress in this namespace."""
+        key = own_key(named, namespace)
+        if key is None:
+            return Missing("InvalidAuthorities", f"Secret {named} is in another namespace: copy it to {namespace}")
+        return authorities_of(key, self._objects, "clients")
+
+    def users(self, namespace: str, settings: Settings) -> BasicAuth | Passwords | Missing | None:
         """Return the users of an Ingress in this namespace; None: it wants none."""
         if not settings.auth_type:
             return None
         if settings.auth_secret is None:
             return Missing("InvalidAuthSecret", "auth-type needs auth-secret, the name of a Secret: add it")
-        key = _own(settings.auth_secret, namespace)
+        key = own_key(settings.auth_secret, namespace)
         if key is None:
             message = f"Secret {settings.auth_secret} is in another namespace: copy it to {namespace}"
             return Missing("InvalidAuthSecret", message)
@@ -92,16 +130,20 @@ class References:
             lines = [f"{user}:{secret_text(value)}" for user, value in sorted(secret.data.items())]
         else:
             lines = secret_text(secret.data.get(AUTH_KEY, "")).splitlines()
-        return _users(key, [one.strip() for one in lines if one.strip() and not one.startswith("#")])
+        return _users(key, [one.strip() for one in lines if one.strip() and not one.startswith("#")], settings)
 
     def response_headers(self, namespace: str, settings: Settings) -> tuple[Header, ...] | Missing:
         """Return the headers that responses get from a ConfigMap."""
-        if settings.custom_headers is None:
+        return self.headers(settings.custom_headers, namespace)
+
+    def headers(self, named: NamespacedName | None, namespace: str) -> tuple[Header, ...] | Missing:
+        """Return the headers in a ConfigMap of an Ingress in this namespace."""
+        if named is None:
             return ()
-        key = _own(settings.custom_headers, namespace)
+        key = own_key(named, namespace)
         found = self._objects.config_maps.get(key) if key is not None else None
         if found is None:
-            message = f"ConfigMap {key or settings.custom_headers} does not exist in {namespace}: create it"
+            message = f"ConfigMap {key or named} does not exist in {namespace}: create it"
             return Missing("InvalidHeaders", message)
         try:
             return tuple(
@@ -111,21 +153,26 @@ class References:
             return Missing("InvalidHeaders", f"ConfigMap {key}: {error}: correct its data")
 
 
-def _own(key: NamespacedName, namespace: str) -> NamespacedName | None:
-    """Return the name of an object of the Ingress's own namespace; None for one of another."""
-    return NamespacedName(namespace, key.name) if key.namespace in {"", namespace} else None
+def _balancing(settings: Settings) -> Balancing:
+    """Affinity is preferred to a hash, that to the rest."""
+    if settings.upstream_hash_by and settings.affinity != "cookie":
+        return Balancing.RING_HASH
+    return Balancing.LEAST_REQUEST if settings.load_balance == "ewma" else Balancing.ROUND_ROBIN
 
 
-def _users(key: NamespacedName, lines: Iterable[str]) -> BasicAuth | Missing:
+def _users(key: NamespacedName, lines: Iterable[str], settings: Settings) -> BasicAuth | Passwords | Missing:
+    """Envoy itself verifies digests of SHA-1 alone, where nothing but them is enough, and without a realm."""
     lines = tuple(lines)
     bad = next((one for one in lines if not _USER.fullmatch(one)), None)
     if bad is not None:
         user = bad.partition(":")[0]
-        message = f"Secret {key}: the password of user {user[:64]!r} is no digest of SHA-1: {REMEDY}"
+        message = f"Secret {key}: the hash of the password of user {user[:64]!r} has no known form: {REMEDY}"
         return Missing("InvalidAuthSecret", message)
     if not lines or len(lines) > _MANY_USERS:
         return Missing("InvalidAuthSecret", f"Secret {key} has no users, or more than {_MANY_USERS}: {REMEDY}")
-    return BasicAuth(lines)
+    if settings.satisfy == "all" and not settings.auth_realm and all(_SHA.fullmatch(one) for one in lines):
+        return BasicAuth(lines)
+    return Passwords(dict(one.split(":", 1) for one in lines), settings.auth_realm)
 
 
 def _port(service: services.Service, backend: IngressBackend) -> int | None:

@@ -52,11 +52,20 @@ class Refused(msgspec.Struct, frozen=True):
     message: str
 
 
+class Verification(msgspec.Struct, frozen=True):
+    """Certificates of clients are requested: by the oldest Ingress of the host that has a Secret for it."""
+
+    ingress: NamespacedName
+    settings: Settings
+
+
 class Server(msgspec.Struct, frozen=True):
     """A host with its paths in the order in which they are tried.
 
     Attributes:
         by_expression: whether all paths are expressions.
+        client: how certificates of clients are verified; None: none is requested.
+        denied: why all paths answer 503; empty: they do not.
 
     """
 
@@ -64,6 +73,8 @@ class Server(msgspec.Struct, frozen=True):
     locations: tuple[Location, ...] = ()
     by_expression: bool = False
     refused: tuple[Refused, ...] = ()
+    client: Verification | None = None
+    denied: str = ""
 
 
 def server(host: str, claims: Iterable[Claim]) -> Server:
@@ -84,7 +95,27 @@ def server(host: str, claims: Iterable[Claim]) -> Server:
     if by_expression:
         refused += _drop_invalid(found)
     _add_default(claims, found)
-    return Server(host, ordered(found.values(), by_expression=by_expression), by_expression, tuple(refused))
+    client = verification(claims)
+    refused += _other_verifications(host, claims, client)
+    denied = next((one.read.denied for one in claims if one.read.denies_host), "")
+    locations = ordered(found.values(), by_expression=by_expression)
+    return Server(host, locations, by_expression, tuple(refused), client, denied)
+
+
+def verification(claims: Iterable[Claim]) -> Verification | None:
+    """Return how certificates of the clients of a host are verified; the claims are the oldest first."""
+    for claim in claims:
+        settings = claim.settings
+        if settings.auth_tls_secret is not None and settings.auth_tls_verify_client != "off" and not settings.canary:
+            return Verification(claim.item.key, settings)
+    return None
+
+
+def _other_verifications(host: str, claims: Iterable[Claim], client: Verification | None) -> Iterator[Refused]:
+    for claim in claims:
+        if client is not None and claim.settings.auth_tls_secret is not None and claim.item.key != client.ingress:
+            message = f"host {host}: auth-tls-secret of Ingress {client.ingress}, which is older, is for all its paths"
+            yield Refused(claim.item.key, "ClientCertificateConflict", message)
 
 
 def _locations(host: str, claim: Claim) -> Iterator[Location]:

@@ -13,13 +13,15 @@ import msgspec
 from podwire.edge.ingress import location_routes
 from podwire.edge.ingress.escaped_slashes import guards
 from podwire.edge.ingress.location_routes import PERMANENT_REDIRECT
-from podwire.edge.ingress.references import Missing, References
+from podwire.edge.ingress.missing import Missing
+from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import ANY_HOST, Server
-from podwire.edge.model.backends import Cluster
+from podwire.edge.model.backends import Cluster, NamedHost
 from podwire.edge.model.choice import AUTHORITY
 from podwire.edge.model.filters import Redirect
 from podwire.edge.model.matches import Match, ValueMatch, ValueType
 from podwire.edge.model.routes import RedirectTo, Route, RouteName, VirtualHost
+from podwire.edge.model.tls import Authorities, Certificate
 from podwire.kube.meta import NamespacedName
 
 HTTP_TABLE, HTTPS_TABLE = "ingress:http", "ingress:https"
@@ -37,7 +39,8 @@ class Hosts(msgspec.Struct, frozen=True):
     """The virtual hosts of a server, the clusters that they lead to, and what is missing."""
 
     hosts: tuple[VirtualHost, ...]
-    clusters: tuple[Cluster, ...] = ()
+    clusters: tuple[Cluster | NamedHost, ...] = ()
+    secrets: tuple[Authorities | Certificate, ...] = ()
     missing: tuple[Unmet, ...] = ()
 
 
@@ -59,7 +62,12 @@ def virtual_hosts(
         VirtualHost(HTTP_TABLE, server.host, tuple(plain.routes)),
         VirtualHost(HTTPS_TABLE, server.host, tuple(encrypted.routes)),
     )
-    return Hosts(hosts, tuple(plain.clusters | encrypted.clusters), tuple(plain.missing | encrypted.missing))
+    return Hosts(
+        hosts,
+        tuple(plain.clusters | encrypted.clusters),
+        tuple(plain.secrets | encrypted.secrets),
+        tuple(plain.missing | encrypted.missing),
+    )
 
 
 def further_names(server: Server) -> tuple[str, ...]:
@@ -95,20 +103,32 @@ class _Table:
     def __init__(self, references: References) -> None:
         self._references = references
         self.routes: list[Route] = []
-        self.clusters: dict[Cluster, None] = {}
+        self.clusters: dict[Cluster | NamedHost, None] = {}
+        self.secrets: dict[Authorities | Certificate, None] = {}
         self.missing: dict[Unmet, None] = {}
 
     def add(self, server: Server, *, has_certificate: bool, is_plain: bool) -> None:
+        server = self._verified(server)
         for location in server.locations:
-            to_https = is_plain and location_routes.redirects_to_https(
-                location.settings, has_certificate=has_certificate
-            )
             found = location_routes.routes(
-                location, self._references, by_expression=server.by_expression, to_https=to_https
+                location, server, self._references, has_certificate=has_certificate, is_plain=is_plain
             )
             self.routes += _of_one_label(found.routes, server.host)
             self.clusters |= dict.fromkeys(found.clusters)
+            self.secrets |= dict.fromkeys(found.secrets)
             self.missing |= dict.fromkeys(Unmet(location.ingress, one) for one in found.missing)
+
+    def _verified(self, server: Server) -> Server:
+        """Return the server; it is denied where the authorities of clients' certificates are missing."""
+        if server.client is None:
+            return server
+        named = server.client.settings.auth_tls_secret
+        assert named is not None, "a verification has a Secret"
+        found = self._references.authorities(named, server.client.ingress.namespace)
+        if not isinstance(found, Missing):
+            return server
+        self.missing[Unmet(server.client.ingress, found)] = None
+        return msgspec.structs.replace(server, denied=found.message)
 
 
 def _of_one_label(routes: Iterable[Route], host: str) -> Iterator[Route]:

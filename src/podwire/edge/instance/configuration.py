@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from podwire.edge.instance.passwords import SOCKET
 from podwire.edge.xds import bootstrap
 
 READY_PATH, METRICS_PATH = "/ready", "/metrics"
@@ -20,6 +21,7 @@ ADMIN_SOCKET = "admin.sock"
 
 _TYPES = "type.googleapis.com/envoy"
 _ADMIN = "admin"
+PASSWORDS = "passwords"
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ def files(instance: Instance) -> dict[str, str]:
     )
     whole = bootstrap.configuration(settings)
     resources = whole["static_resources"]
-    resources["clusters"].append(_admin_cluster(instance))
+    resources["clusters"] += [_socket_cluster(_ADMIN, instance.admin_socket), passwords_cluster(instance.folder)]
     resources["listeners"] = [_probe_listener(instance)]
     if instance.heap_bytes or instance.connections:
         whole["overload_manager"] = _overload_manager(instance)
@@ -101,11 +103,15 @@ def arguments(instance: Instance) -> tuple[str, ...]:
     )
 
 
-def _admin_cluster(instance: Instance) -> dict[str, Any]:
-    address = {"pipe": {"path": instance.admin_socket}}
-    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
-    assignment = {"cluster_name": _ADMIN, "endpoints": endpoints}
-    return {"name": _ADMIN, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
+def passwords_cluster(folder: str) -> dict[str, Any]:
+    """Return the cluster of the service that verifies passwords, which a script calls by its name."""
+    return _socket_cluster(PASSWORDS, f"{folder}/{SOCKET}")
+
+
+def _socket_cluster(name: str, path: str) -> dict[str, Any]:
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": path}}}}]}]
+    assignment = {"cluster_name": name, "endpoints": endpoints}
+    return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
 
 
 def _probe_listener(instance: Instance) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from podwire.edge.instance import passwords
 from podwire.edge.instance.configuration import Instance, arguments, files
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,11 @@ async def _run(instance: Instance) -> int:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    async with passwords.serving(instance.folder):
+        return await _envoy(instance, stopped)
+
+
+async def _envoy(instance: Instance, stopped: asyncio.Event) -> int:
     envoy = await asyncio.create_subprocess_exec(*arguments(instance))
     ended = asyncio.ensure_future(envoy.wait())
     stop = asyncio.ensure_future(stopped.wait())

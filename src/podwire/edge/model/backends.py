@@ -21,16 +21,31 @@ class Transport(enum.StrEnum):
     UDP = "udp"
 
 
+class Balancing(enum.StrEnum):
+    """Which endpoint a request goes to."""
+
+    LEAST_REQUEST = "least-request"  # of two random ones
+    ROUND_ROBIN = "round-robin"
+    RING_HASH = "ring-hash"  # by the hash keys of the route
+
+
 class ServicePort(msgspec.Struct, frozen=True, order=True):
-    """A port of a Service: its endpoints are one EDS resource, whatever leads to them. `protocol` is TCP or UDP."""
+    """A port of a Service: its endpoints are one EDS resource, whatever leads to them. `protocol` is TCP or UDP.
+
+    Attributes:
+        by_address: whether the Service's own address is the only endpoint.
+
+    """
 
     namespace: str
     service: str
     port: int
     protocol: str = "TCP"
+    by_address: bool = False
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}:{self.port}/{self.protocol}"
+        address = "/address" if self.by_address else ""
+        return f"{self.namespace}/{self.service}:{self.port}/{self.protocol}{address}"
 
 
 class Endpoint(msgspec.Struct, frozen=True, order=True):
@@ -58,6 +73,7 @@ class Cluster(msgspec.Struct, frozen=True):
         has_own_retries: whether the routes that lead here say which requests are tried again; else those are that no
             backend has seen.
         connect_timeout: seconds.
+        balancing: which endpoint a request goes to.
 
     """
 
@@ -67,6 +83,7 @@ class Cluster(msgspec.Struct, frozen=True):
     is_sticky: bool = False
     has_own_retries: bool = False
     connect_timeout: float = CONNECT_SECONDS
+    balancing: Balancing = Balancing.LEAST_REQUEST
 
     @property
     def name(self) -> str:
@@ -80,7 +97,24 @@ class Cluster(msgspec.Struct, frozen=True):
             parts.append("own-retries")
         if self.connect_timeout != CONNECT_SECONDS:
             parts.append(f"connect-{self.connect_timeout:g}")
+        if self.balancing is not Balancing.LEAST_REQUEST:
+            parts.append(self.balancing)
+        if self.port.by_address:
+            parts.append("address")
         return "/".join(parts)
+
+
+class NamedHost(msgspec.Struct, frozen=True):
+    """A server that is no Service: an address, or a DNS name that the proxy resolves itself. It speaks HTTP/1.1."""
+
+    host: str
+    port: int
+    is_encrypted: bool = False
+
+    @property
+    def name(self) -> str:
+        """Unique among the clusters of a proxy."""
+        return f"host/{self.host}/{self.port}{'/tls' if self.is_encrypted else ''}"
 
 
 class WeightedBackend(msgspec.Struct, frozen=True):

@@ -69,11 +69,12 @@ class Redirect(msgspec.Struct, frozen=True):
 
 
 class Mirror(msgspec.Struct, frozen=True):
-    """A copy of requests goes to one endpoint of a cluster; its answer is ignored."""
+    """A copy of requests goes to one endpoint of a cluster; its answer is ignored. `hostname` is its Host, if any."""
 
     cluster: str
     numerator: int = 100
     denominator: int = 100
+    hostname: str = ""
 
 
 class Cors(msgspec.Struct, frozen=True):
@@ -138,26 +139,35 @@ class ClientRanges(msgspec.Struct, frozen=True):
     Attributes:
         allowed: ranges of addresses; empty: all.
         denied: ranges that are refused, also where they are allowed.
+        only_marks: whether requests of others go on, as the route's script decides by the result.
 
     """
 
     allowed: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
+    only_marks: bool = False
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """So many `requests` in so many `seconds`, on average; at once `burst`."""
+
+    requests: int
+    seconds: float
+    burst: int
 
 
 class RateLimit(msgspec.Struct, frozen=True):
     """How many requests a client, by its address, may send in a route.
 
     Attributes:
-        requests, seconds: so many in so many seconds, on average.
-        burst: so many at once.
-        status: of the answer to further ones.
+        rates: all of them hold.
+        exempt: ranges of addresses whose clients are not limited.
+        status: of the answer to further requests.
 
     """
 
-    requests: int
-    seconds: float
-    burst: int
+    rates: tuple[Rate, ...]
+    exempt: tuple[str, ...] = ()
     status: int = 503
 
 
@@ -192,6 +202,7 @@ class SessionPersistence(msgspec.Struct, frozen=True):
         name: of the cookie or the header.
         absolute_timeout: seconds until the session ends; 0: with the client's session.
         path: of the cookie.
+        attributes: further ones of the cookie; one without value is its name alone.
 
     """
 
@@ -199,3 +210,4 @@ class SessionPersistence(msgspec.Struct, frozen=True):
     name: str
     absolute_timeout: float = 0.0
     path: str = "/"
+    attributes: tuple[Header, ...] = ()

@@ -77,7 +77,8 @@ class ProxyOptions(msgspec.Struct, frozen=True):
         http3: whether ports with TLS are served over QUIC too, where no certificate of clients is verified.
         tracing: None: no spans.
         as_nginx: whether requests are read, described to backends and answered as ingress-nginx does: backends get
-            X-Real-IP, X-Scheme, X-Forwarded-Port and others, escaped slashes stay, a broken backend is 502.
+            X-Real-IP, X-Scheme, X-Forwarded-Port and others, escaped slashes stay, a broken backend is 502; routes may
+            have a script, an expression of subjects and an unbuffered limit of bodies.
 
     """
 

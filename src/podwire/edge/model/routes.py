@@ -20,6 +20,7 @@ from podwire.edge.model.filters import (
     Timeouts,
 )
 from podwire.edge.model.matches import Match
+from podwire.edge.model.script import NOTHING, Script, Template
 
 
 class RouteName(msgspec.Struct, frozen=True, order=True):
@@ -53,6 +54,8 @@ class Forward(msgspec.Struct, frozen=True, tag=True):
     session: SessionPersistence | None = None
     is_websocket: bool = True
     """Whether a request may upgrade its connection."""
+    hash_keys: Template = ()
+    """Variables by which an endpoint is chosen, where the cluster does so."""
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
@@ -83,6 +86,13 @@ class Route(msgspec.Struct, frozen=True):
     users: BasicAuth | None = None
     max_body: int | None = None
     """Bytes of a request's body where the listener limits it; None: the listener's; 0: no limit."""
+    buffers_body: bool = True
+    """Whether a body with a limit is complete before the request goes on."""
+    script: Script = NOTHING
+    subject: str = ""
+    """Expression (RE2) of a whole subject, which the client's certificate must have; empty: any."""
+    describes_client: bool = False
+    """Whether the backend gets X-Real-IP, X-Scheme, X-Forwarded-For, -Host and -Scheme as of an nginx at the edge."""
 
 
 class VirtualHost(msgspec.Struct, frozen=True):

@@ -44,6 +44,7 @@ class ServerTls(msgspec.Struct, frozen=True):
         minimum, maximum: versions, such as `1.2`; empty: the proxy's own.
         cipher_suites: names of RFC 8446 or OpenSSL; empty: the proxy's own.
         protocols: ALPN, most wanted first.
+        depth: certificates between a client's and its authority's, at most; 0: the proxy's own.
 
     """
 
@@ -54,6 +55,7 @@ class ServerTls(msgspec.Struct, frozen=True):
     maximum: str = ""
     cipher_suites: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ("h2", "http/1.1")
+    depth: int = 0
 
 
 class SubjectName(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ class BackendTls(msgspec.Struct, frozen=True):
         version: text that differs where any of what the names lead to is another kind of connection. It becomes part
             of the cluster's name, as an Envoy cannot change a cluster between TLS and plain text (envoy #26749).
         is_verified: whether the backend's certificate is; Ingress does not by default.
+        minimum, maximum, cipher_suites, depth: as in `ServerTls`.
 
     """
 
@@ -83,3 +86,7 @@ class BackendTls(msgspec.Struct, frozen=True):
     certificate: str = ""
     version: str = ""
     is_verified: bool = True
+    minimum: str = ""
+    maximum: str = ""
+    cipher_suites: tuple[str, ...] = ()
+    depth: int = 0

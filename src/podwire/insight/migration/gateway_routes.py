@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from podwire.edge.ingress.annotations import templates
 from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings
 from podwire.edge.ingress.kinds import HTTPIngressPath, IngressBackend
 from podwire.edge.ingress.location_routes import PERMANENT_REDIRECT
@@ -80,7 +81,12 @@ def named_ports(services: Iterable[Service]) -> Ports:
 def _is_protected(claim: Claim) -> bool:
     settings = claim.settings
     return bool(
-        claim.read.denied or settings.auth_type or settings.allowlist_source_range or settings.denylist_source_range
+        claim.read.denied
+        or settings.auth_type
+        or settings.auth_url
+        or settings.auth_tls_secret
+        or settings.allowlist_source_range
+        or settings.denylist_source_range
     )
 
 
@@ -227,8 +233,10 @@ def _match(path: HTTPIngressPath, settings: Settings) -> tuple[Object, bool]:
 
 
 def _filters(settings: Settings, *, prefix: bool) -> Iterator[Object]:
-    target = settings.temporal_redirect or settings.permanent_redirect
-    if target is not None:
+    if found := settings.temporal_redirect or settings.permanent_redirect:
+        target = templates.location(found)
+        if target is None:
+            return
         code = settings.temporal_redirect_code if settings.temporal_redirect else settings.permanent_redirect_code
         redirect: Object = {"scheme": target.scheme, "hostname": target.hostname, "statusCode": code}
         if target.port:

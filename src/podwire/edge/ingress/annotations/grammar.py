@@ -10,10 +10,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from podwire.edge.gateway.tls_options import SUITES
 from podwire.kube.meta import NamespacedName
 
 LONGEST = 4096
@@ -26,6 +28,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$&^_.+`|~'*-]{1,128}")
 _PATH = re.compile(r"/[^\s\x00-\x20\x7f\"'<>\\^`{|}]*")
 _SIZE = re.compile(r"([0-9]{1,12})([kKmMgG]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_TIME = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w|M|y)")
+_SECONDS = {
+    "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "M": 30 * 86_400, "y": 365 * 86_400,
+}  # fmt: skip
+SUITES_NOTE = "of the list the suites with forward secrecy that Envoy knows, by name; none of them: its own"
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 REQUEST_URI = "$request_uri"
@@ -177,6 +184,92 @@ def location(text: str) -> Location:
         raise InvalidValueError(f"{REQUEST_URI} cannot follow a query")
     tail = found.path.rstrip("/") if keeps_uri else found.path
     return Location(found.scheme, hostname(host), port, f"{tail}{query}", keeps_uri)
+
+
+def on_off(text: str) -> bool:
+    """Return whether a text is `on`; `off` is the other one."""
+    return one_of("on", "off")(text) == "on"
+
+
+def only(grammar: Callable[[str], Any], value: object) -> Callable[[str], Any]:
+    """Return a grammar of which one value is honoured."""
+
+    def parse(text: str) -> Any:
+        if grammar(text) != value:
+            raise InvalidValueError(f"only {str(value).lower()} is honoured")
+        return value
+
+    return parse
+
+
+def bounded_size(most: int) -> Callable[[str], int]:
+    """Return a grammar of sizes up to some bytes."""
+
+    def parse(text: str) -> int:
+        if (found := size(text)) > most:
+            raise InvalidValueError(f"at most {most} bytes are expected")
+        return found
+
+    return parse
+
+
+def quoted_text(text: str) -> str:
+    """Return a text that may be in quotation marks in a header."""
+    if '"' in text or "\\" in text:
+        raise InvalidValueError("a text without quotation marks and backslashes is expected")
+    return text_value(text)
+
+
+def cookie_domain(text: str) -> str:
+    """Return a domain of cookies (RFC 6265, 5.2.3), with a dot at its beginning or without."""
+    return ("." if text.startswith(".") else "") + hostname(text.removeprefix("."))
+
+
+def statuses(text: str) -> tuple[int, ...]:
+    """Return statuses of errors, separated by commas."""
+    return tuple(integer(300, 599)(one) for one in words(text))
+
+
+def durations(text: str) -> tuple[tuple[str, float], ...]:
+    """Return seconds by status, as in `200 202 401 5m, 404 10s`; a time without statuses is that of `any`.
+
+    Source: nginx, proxy_cache_valid.
+    """
+    found: dict[str, float] = {}
+    for entry in words(text):
+        parts = entry.split()
+        codes = [one for one in parts if re.fullmatch(r"[0-9]{3}|any", one)]
+        times = [_TIME.fullmatch(one) for one in parts[len(codes) :]]
+        if not times or parts[: len(codes)] != codes or not all(times):
+            raise InvalidValueError("statuses and times such as 200 202 401 5m are expected, separated by commas")
+        length = sum(int(one[1]) * _SECONDS[one[2]] for one in times if one)
+        found |= dict.fromkeys(codes or ("200", "301", "302"), length)
+    return tuple(sorted(found.items()))
+
+
+def tls_versions(text: str) -> tuple[str, ...]:
+    """Return versions such as 1.2 from words such as TLSv1.2, the oldest first."""
+    found = tuple(sorted(one_of("TLSv1.2", "TLSv1.3")(one).removeprefix("TLSv") for one in text.split()))
+    if not found:
+        raise InvalidValueError("TLSv1.2, TLSv1.3 or both are expected")
+    return found
+
+
+def cipher_suites(text: str) -> tuple[str, ...]:
+    """Return those cipher suites of a list of OpenSSL that Envoy knows; none: its own."""
+    if len(text) > LONGEST or not re.fullmatch(r"[A-Za-z0-9+:_!@=-]*", text):
+        raise InvalidValueError("names of cipher suites are expected, separated by colons")
+    return tuple(one for one in text.split(":") if one in SUITES)
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Return origins such as https://app.example.com, `*.` for one label or more, or `*` alone."""
+    found = words(text)
+    for one in found:
+        scheme, _, host = one.rpartition("://")
+        if one != "*":
+            location(f"{scheme}://{host.removeprefix('*.')}")
+    return found
 
 
 def object_name(text: str) -> NamespacedName:
