@@ -9,9 +9,13 @@ import msgspec
 import pytest
 
 from podwire.edge.controller.ingress_translation import IngressTranslation
+from podwire.edge.controller.refusals import culprits
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import Ingress, IngressClass
+from podwire.edge.ingress.servers import Server
+from podwire.edge.ingress.virtual_hosts import virtual_hosts
 from podwire.edge.model.tls import Certificate
 from podwire.edge.xds.resource import CLUSTER, ENDPOINTS, LISTENER, VIRTUAL_HOST, Key, Resource
 from podwire.kube.discovery import EndpointSlice
@@ -188,3 +192,57 @@ def test_the_result_does_not_depend_on_the_order_of_changes(seed: int) -> None:
         fresh.put(item)
     fresh.apply()
     assert worked.resources == fresh.resources
+
+
+def test_the_ingress_that_changed_is_to_blame_for_a_refused_host() -> None:
+    cluster = Cluster()
+    cluster.service("web", "10.0.0.1")
+    cluster.put(ingress("good", path("/good")))
+    cluster.put(ingress("other", path("/other")))
+    cluster.apply()
+    host: Key = (VIRTUAL_HOST, "ingress:http/app.example.com")
+    both = {Owner("Ingress", "shop", name) for name in ("good", "other")}
+    assert set(culprits(host, cluster.translation)) == both
+    cluster.translation.acknowledge(host)
+    cluster.put(ingress("other", path("/changed")))
+    cluster.apply()
+    assert set(culprits(host, cluster.translation)) == {Owner("Ingress", "shop", "other")}
+    cluster.remove("other")
+    cluster.remove("good")
+    cluster.apply()
+    assert not set(culprits(host, cluster.translation))
+
+
+def test_ingresses_that_lead_to_a_refused_cluster_are_to_blame() -> None:
+    cluster = Cluster()
+    cluster.service("web", "10.0.0.1")
+    cluster.service("new", "10.0.0.2")
+    cluster.put(ingress("app", path("/")))
+    cluster.put(ingress("new", path("/", "new"), host="new.example.com"))
+    upserts, _ = cluster.apply()
+    named = next(key for key in upserts if key[0] == CLUSTER and "/new/" in key[1])
+    assert set(culprits(named, cluster.translation)) == {Owner("Ingress", "shop", "new")}
+
+
+def test_a_host_that_cannot_be_derived_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    cluster.service("web", "10.0.0.1")
+    cluster.put(ingress("bad", path("/before"), host="bad.example.com"))
+    cluster.apply()
+
+    def broken(found: Server, *arguments: Any, **named: Any) -> Any:
+        if found.host == "bad.example.com":
+            raise ZeroDivisionError("no reason")
+        return virtual_hosts(found, *arguments, **named)
+
+    monkeypatch.setattr("podwire.edge.controller.ingress_translation.virtual_hosts", broken)
+    cluster.put(ingress("bad", path("/after"), host="bad.example.com"))
+    cluster.put(ingress("good", path("/")))
+    upserts, removals = cluster.apply()
+    assert (VIRTUAL_HOST, "ingress:http/app.example.com") in upserts
+    assert (VIRTUAL_HOST, "ingress:http/bad.example.com") not in upserts | removals
+    assert "no reason" in cluster.translation.faults.of(Owner("Ingress", "shop", "bad"))
+    monkeypatch.undo()
+    cluster.put(ingress("bad", path("/again"), host="bad.example.com"))
+    cluster.apply()
+    assert not cluster.translation.faults.of(Owner("Ingress", "shop", "bad"))

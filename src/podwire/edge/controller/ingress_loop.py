@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ from podwire.edge.controller import ingress_front, programming
 from podwire.edge.controller.fleets import Fleets
 from podwire.edge.controller.ingress_front import PROXY
 from podwire.edge.controller.ingress_objects import IngressObjects
-from podwire.edge.controller.ingress_translation import IngressTranslation
+from podwire.edge.controller.ingress_translation import IngressTranslation, owner_of_ingress
 from podwire.edge.controller.owned_objects import OwnedObjects
+from podwire.edge.controller.refusals import Refusals
 from podwire.edge.envoy import rows
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESSES
@@ -36,10 +38,13 @@ if TYPE_CHECKING:
     from podwire.edge.xds.proxy import Proxies, Report
     from podwire.kube.client import Client
 
+log = logging.getLogger(__name__)
+
 SETTLE_SECONDS = 0.002
 """Changes that come together are derived together."""
 FRONT = NamespacedName("", "front")
 """Key of the queue for the proxy and its Service."""
+_BEFORE = "What was served before is served still"
 
 
 class IngressSettings(msgspec.Struct, frozen=True):
@@ -72,6 +77,9 @@ class IngressLoop:
         self._changed = asyncio.Event()
         self._recorder = Recorder(client, "podwire-ingress-controller")
         self._recorded: dict[NamespacedName, frozenset[tuple[str, str]]] = {}
+        self._refusals = Refusals(
+            lambda _, reason: log.warning("an Envoy refuses what comes from Ingresses: %s", reason)
+        )
         self._problems: dict[str, tuple[Refused | Unmet, ...]] = {}
         self._addresses: tuple[Mapping[str, Any], ...] | None = None
         """Of the Service, once every ready Envoy has acknowledged the listeners."""
@@ -101,8 +109,13 @@ class IngressLoop:
             self._queue = None
 
     def reported(self, report: Report) -> None:
-        """Take what an Envoy acknowledged of the listeners, or that one came or went."""
-        if report.proxy == PROXY and (report.envoys_changed or any(kind == LISTENER for kind, _ in report.keys)):
+        """Take what an Envoy acknowledged or refused, or that one came or went."""
+        proxy = self._proxies.get(PROXY)
+        if report.proxy != PROXY or proxy is None:
+            return
+        different = self._refusals.take(report, proxy, self._translation)
+        self._add(one.key for one in different)
+        if report.envoys_changed or any(kind == LISTENER for kind, _ in report.keys):
             self._add((FRONT,))
 
     def _front_changed(self) -> None:
@@ -181,6 +194,11 @@ class IngressLoop:
         for unusable in self._translation.certificates.unusable:
             if unusable.ingress == key:
                 found["UnusableCertificate"].add(unusable.message)
+        source = owner_of_ingress(claim)
+        if refusal := self._refusals.of(source):
+            found["RefusedByEnvoy"].add(f"Envoy refuses it: {refusal}. {_BEFORE}: change what this names")
+        if fault := self._translation.faults.of(source):
+            found["NotDerived"].add(f"podwire cannot derive its configuration ({fault}). {_BEFORE}: report this")
         for host in claim.hosts:
             for one in self._problems.get(host, ()):
                 if one.ingress == key:

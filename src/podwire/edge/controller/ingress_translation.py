@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from podwire.edge.controller.derivation_faults import DerivationFaults
 from podwire.edge.controller.row_table import Difference
 from podwire.edge.envoy import rows
 from podwire.edge.envoy.rows import Row
 from podwire.edge.gateway.endpoints import endpoints
 from podwire.edge.gateway.index import Index
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.certificates import HostCertificates, host_certificates
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.listeners import listeners
 from podwire.edge.ingress.references import References
-from podwire.edge.ingress.servers import ANY_HOST, Refused, Server, server
+from podwire.edge.ingress.servers import ANY_HOST, Claim, Refused, Server, server
 from podwire.edge.ingress.virtual_hosts import Hosts, Unmet, further_names, virtual_hosts, virtual_hosts_of_name
 from podwire.edge.model.backends import Cluster, NamedHost, ServicePort
 from podwire.edge.model.listeners import Listener
@@ -55,6 +57,9 @@ class IngressTranslation:
         self._ports_of: dict[NamespacedName, set[ServicePort]] = defaultdict(set)
         """The same by Service."""
         self._made: dict[Key, tuple[Row, tuple[Resource, ...]]] = {}
+        self._before: dict[Key, Row | None] = {}
+        """Of rows that not every Envoy has acknowledged: the last one that was."""
+        self.faults = DerivationFaults()
         self.certificates = HostCertificates()
 
     def difference(self, hosts: Iterable[str], services: Iterable[NamespacedName], *, certificates: bool) -> Difference:
@@ -62,7 +67,7 @@ class IngressTranslation:
 
         `certificates`: those of all hosts are derived again too, as they are at first.
         """
-        changes = _Changes(self._made)
+        changes = _Changes(self._made, self._before)
         dirty = set(hosts)
         if certificates or not self._made or not self._with_tls.isdisjoint(dirty):
             dirty |= self._take_certificates(changes)
@@ -92,6 +97,30 @@ class IngressTranslation:
                 yield from derived.server.refused
                 yield from derived.hosts.missing
 
+    def row(self, key: Key) -> Row | None:
+        """Return a row; None where there is none."""
+        made = self._made.get(key)
+        return made[0] if made is not None else None
+
+    def acknowledged_row(self, key: Key) -> Row | None:
+        """Return the row that all Envoys had last; None where they had none."""
+        return self._before.get(key, self.row(key))
+
+    def acknowledge(self, key: Key) -> None:
+        """Record that every Envoy has the row as it is."""
+        self._before.pop(key, None)
+
+    def sources_of(self, key: Key) -> tuple[Owner, ...]:
+        """Return the Ingresses that lead to a cluster, or name a certificate."""
+        row = self.row(key)
+        if isinstance(row, Cluster):
+            hosts = [one for one, found in self._derived.items() if row in found.hosts.clusters]
+            return tuple({owner_of_ingress(claim) for host in hosts for claim in self._ingresses.of_host(host)})
+        if isinstance(row, Certificate):
+            hosts = [host for host, one in self.certificates.by_host.items() if one.name == row.name]
+            return tuple({owner_of_ingress(claim) for host in hosts for claim in self._ingresses.of_host(host)})
+        return ()
+
     def _take_certificates(self, changes: _Changes) -> set[str]:
         """Return the hosts that have a certificate or none, other than before."""
         before, now = self.certificates, host_certificates(self._ingresses.claims.values(), self._objects)
@@ -110,8 +139,8 @@ class IngressTranslation:
         hosts = self._with_dependents(dirty, self._take_names(dirty))
         old = {host: self._derived.pop(host) for host in hosts if host in self._derived}
         for host in sorted(hosts):
-            if claims := self._ingresses.of_host(host):
-                self._derived[host] = self._host(server(host, claims))
+            if (claims := self._ingresses.of_host(host)) and (made := self._attempt(host, claims, old.get(host))):
+                self._derived[host] = made
         new = {host: self._derived[host] for host in hosts if host in self._derived}
         rows_of = {rows.keys(one)[0]: one for found in new.values() for one in found.hosts.hosts}
         for found in old.values():
@@ -122,12 +151,23 @@ class IngressTranslation:
             changes.put(row)
         self._count(_needed(old), _needed(new), changes)
 
+    def _attempt(self, host: str, claims: tuple[Claim, ...], before: _Derived | None) -> _Derived | None:
+        """Derive a host; one that raises stays as it was, and stops no other."""
+        owners = map(owner_of_ingress, claims)
+        return self.faults.attempt(f"host {host}", owners, lambda: self._host(server(host, claims)), before)
+
+    def _names_of(self, host: str) -> tuple[str, ...]:
+        claims = self._ingresses.of_host(host)
+        nothing: tuple[str, ...] = ()
+        owners = map(owner_of_ingress, claims)
+        return self.faults.attempt(f"names of {host}", owners, lambda: further_names(server(host, claims)), nothing)
+
     def _take_names(self, hosts: Iterable[str]) -> set[str]:
         """Take the further names of hosts; return those that these hosts had or have."""
         touched: set[str] = set()
         for host in hosts:
             touched.update(self._derived[host].names if host in self._derived else ())
-            names = further_names(server(host, self._ingresses.of_host(host)))
+            names = self._names_of(host)
             touched.update(names)
             self._names.replace(host, names)
         return touched
@@ -185,8 +225,9 @@ class IngressTranslation:
 class _Changes:
     """Rows that are made or removed in one step, by the names of their resources."""
 
-    def __init__(self, made: dict[Key, tuple[Row, tuple[Resource, ...]]]) -> None:
+    def __init__(self, made: dict[Key, tuple[Row, tuple[Resource, ...]]], before: dict[Key, Row | None]) -> None:
         self._made = made
+        self._before = before
         self._upserts: dict[Key, Resource] = {}
         self._removals: dict[Key, None] = {}
 
@@ -195,6 +236,7 @@ class _Changes:
         before = self._made.get(key)
         if before is not None and before[0] == row:
             return
+        self._before.setdefault(key, before[0] if before is not None else None)
         made = rows.resources(row)
         self._made[key] = (row, made)
         for one in made:
@@ -202,12 +244,19 @@ class _Changes:
             self._removals.pop(one.key, None)
 
     def remove(self, key: Key) -> None:
+        self._before.pop(key, None)
         for one in self._made.pop(key, (None, ()))[1]:
             self._upserts.pop(one.key, None)
             self._removals[one.key] = None
 
     def difference(self) -> Difference:
         return Difference(tuple(self._upserts.values()), tuple(self._removals))
+
+
+def owner_of_ingress(claim: Claim) -> Owner:
+    """Return the Ingress of a claim."""
+    key = claim.item.key
+    return Owner("Ingress", key.namespace, key.name)
 
 
 def _needed(derived: Mapping[str, _Derived]) -> Iterator[Needed]:

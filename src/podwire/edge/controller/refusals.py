@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from podwire.edge.controller.row_owners import owner_of, routes_of
 from podwire.edge.gateway.owners import Owner
 
 if TYPE_CHECKING:
-    from podwire.edge.controller.row_table import RowTable
+    from podwire.edge.envoy.rows import Row
     from podwire.edge.xds.proxy import Report
     from podwire.edge.xds.resource import Key
 
@@ -27,6 +27,22 @@ class Acknowledgements(Protocol):
         """Return the Envoys that do not have all of these yet."""
 
 
+class Rows(Protocol):
+    """The rows of a proxy, by the resources that they are."""
+
+    def row(self, key: Key) -> Row | None:
+        """Return a row; None where there is none."""
+
+    def acknowledged_row(self, key: Key) -> Row | None:
+        """Return the row that all Envoys had last; None where they had none."""
+
+    def acknowledge(self, key: Key) -> None:
+        """Record that every Envoy has the row as it is."""
+
+    def sources_of(self, key: Key) -> tuple[Hashable, ...]:
+        """Return what a row comes from."""
+
+
 class Refusals:
     """Refused resources by owner. `found` is called with each owner whose configuration is refused, and why."""
 
@@ -39,7 +55,7 @@ class Refusals:
         """Return why an Envoy refuses what comes from an object; empty where none does."""
         return min((self._refused[place][0] for place in self._of.get(one, ())), default="")
 
-    def take(self, report: Report, proxy: Acknowledgements, table: RowTable) -> frozenset[Owner]:
+    def take(self, report: Report, proxy: Acknowledgements, table: Rows) -> frozenset[Owner]:
         """Take what Envoys acknowledged or refused; return the owners whose status is different by that."""
         different: set[Owner] = set()
         for key in report.keys:
@@ -66,7 +82,7 @@ class Refusals:
             self._of.setdefault(one, set()).add(place)
 
 
-def culprits(key: Key, table: RowTable) -> Iterator[Owner]:
+def culprits(key: Key, table: Rows) -> Iterator[Owner]:
     """Return the objects that a refused resource comes from.
 
     Of many routes: those that are different from what every Envoy had last; where none is, all.
