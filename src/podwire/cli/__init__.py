@@ -18,6 +18,7 @@ VERBS = {
     "image": "Load container images from archives, list and remove them.",
     "logs": "Show the logs of podwire's own processes.",
     "flows": "Show connections that policies dropped, and which policies.",
+    "suggest": "Suggest NetworkPolicies from the connections that were seen.",
     "capture": "Write the packets of a pod or a node as pcap.",
     "explain": "Explain whether a connection is allowed, what a Service or a request leads to, and what is wrong.",
     "reach": "Show who can reach whom, on which ports.",

@@ -92,11 +92,12 @@ def _filter(given: dict[str, Any]) -> Filter:
         VERDICTS.get((given["verdict"] or "").lower(), ""),
         given["ports"],
         tuple(protocol.upper() for protocol in given["protocols"]),
-        _since(given["since"]),
+        since_option(given["since"]),
     )
 
 
-def _since(text: str) -> str:
+def since_option(text: str) -> str:
+    """Return `--since` as records have their time; empty for an empty text. Raises click.UsageError."""
     from datetime import UTC, datetime
 
     from podwire.insight.flows.filters import since
@@ -133,4 +134,4 @@ def _on_this_node(since: str, *, follow: bool) -> None:
     from podwire.insight.flows.reading import of_this_node
 
     with suppress(BrokenPipeError):
-        of_this_node(lambda line: os.write(sys.stdout.fileno(), line), since=_since(since), follow=follow)
+        of_this_node(lambda line: os.write(sys.stdout.fileno(), line), since=since_option(since), follow=follow)
