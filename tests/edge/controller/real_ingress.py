@@ -71,8 +71,8 @@ class RealIngress:
         """Add a ConfigMap."""
         self._put("ConfigMap", ConfigMap, name, data=data)
 
-    async def put_service(self, name: str, endpoints: int = 1, port: int = 80) -> None:
-        """Add a Service with endpoints that respond."""
+    async def put_service(self, name: str, endpoints: int = 1, port: int = 80, *, on_loopback: bool = False) -> None:
+        """Add a Service with endpoints that respond; `on_loopback`: sessions need addresses, not unix sockets."""
         self._put(
             "Service", Service, name, spec={"ports": [{"port": port}], "ipFamilies": ["IPv4"], "clusterIP": "10.0.0.1"}
         )
@@ -90,7 +90,7 @@ class RealIngress:
         for number in range(endpoints):
             socket = _socket(name, number + 1)
             self.backends[socket] = EchoBackend(self.folder / socket)
-            await self.backends[socket].start()
+            await self.backends[socket].start(on_loopback=on_loopback)
 
     async def apply(self) -> None:
         """Derive everything; return when Envoy has acknowledged it. Raises AssertionError for what it refuses."""
@@ -131,7 +131,12 @@ class RealIngress:
             service = one.name.partition("/")[2].partition(":")[0]
             for each in (each for locality in found.endpoints for each in locality.lb_endpoints):
                 number = int(each.endpoint.address.socket_address.address.rpartition(".")[2])
-                each.endpoint.address.pipe.path = str(self.folder / _socket(service, number))
+                backend = self.backends[_socket(service, number)]
+                if backend.port:
+                    each.endpoint.address.socket_address.address = "127.0.0.1"
+                    each.endpoint.address.socket_address.port_value = backend.port
+                else:
+                    each.endpoint.address.pipe.path = str(backend.socket)
             return msgspec.structs.replace(one, body=found.SerializeToString())
         return one
 

@@ -58,10 +58,16 @@ class EchoBackend:
         self.seen: list[Received] = []
         self.gate = asyncio.Event()
         """Requests to /wait are answered once it is set."""
+        self.port = 0
+        """On loopback; 0: it listens on the unix socket."""
         self._server: asyncio.Server | None = None
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_unix_server(self._serve, str(self.socket), limit=1 << 20)
+    async def start(self, *, on_loopback: bool = False) -> None:
+        if on_loopback:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20)
+            self.port = self._server.sockets[0].getsockname()[1]
+        else:
+            self._server = await asyncio.start_unix_server(self._serve, str(self.socket), limit=1 << 20)
 
     async def stop(self) -> None:
         if self._server is not None:

@@ -17,6 +17,8 @@ MOST = 1_000_000
 """Connections, and requests at the same time, to one port: Envoy's own limit of 1,024 shows as 503 under load."""
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 BUFFER_BYTES = 32_768
+STICKY = (health_check_pb2.UNKNOWN, health_check_pb2.HEALTHY, health_check_pb2.DEGRADED, health_check_pb2.DRAINING)
+"""Health of endpoints that sessions stay at: UNKNOWN is that of all that have no health in EDS, as here."""
 ALPN = {Transport.HTTP1: ("http/1.1",), Transport.H2C: ("h2",)}
 
 
@@ -38,10 +40,7 @@ def cluster(row: Cluster) -> Resource:
     if options := _http(row):
         made.typed_extension_protocol_options[HTTP_OPTIONS].CopyFrom(packed(options))
     if row.is_sticky:
-        status = health_check_pb2.HealthStatusSet(
-            statuses=[health_check_pb2.HEALTHY, health_check_pb2.DEGRADED, health_check_pb2.DRAINING]
-        )
-        made.common_lb_config.override_host_status.CopyFrom(status)
+        made.common_lb_config.override_host_status.CopyFrom(health_check_pb2.HealthStatusSet(statuses=STICKY))
     warms: tuple[Key, ...] = ((ENDPOINTS, str(row.port)),)
     if row.tls:
         made.transport_socket.CopyFrom(transport_socket(tls.backend(row.tls, ALPN.get(row.transport, ()))))

@@ -367,6 +367,7 @@ local function replace_by_page(handle, pages, kept, status)
   }
   for _, one in ipairs(pages.headers or {}) do given[one.name:lower()] = one.value end
   local options = {timeout_ms = PAGE_MILLISECONDS, return_duplicate_headers = true}
+  handle:body(true) -- what is to be replaced must be complete before another call
   local answer, body = handle:httpCall(pages.cluster, given, nil, options)
   if not answer["x-envoy-upstream-service-time"] then return false end -- there is no page: the response stays as it is
   local headers, names = handle:headers(), {}
