@@ -34,6 +34,7 @@ from bench import (
     proxies,
     services,
     size,
+    verify,
     world,
 )
 from bench.figure import Figure
@@ -124,6 +125,7 @@ PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "ingress": lambda quick: itertools.chain(ingress_changes.figures(quick=quick), ingress.figures(quick=quick)),
     "gateway": lambda quick: itertools.chain(gateway_path.figures(quick=quick), gateway.figures(quick=quick)),
     "gateway-requests": lambda quick: gateway_requests.figures(quick=quick),
+    "verify": lambda quick: verify.figures(quick=quick),
 }
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from podwire.insight import target
 from podwire.insight.snapshot import names
 from podwire.insight.snapshot.ends import EndError
 from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.sources import reading
 from podwire.insight.sources.manifests import Manifest, ManifestError
-from podwire.insight.target import Choice
-from podwire.insight.verify import cluster_proof, ephemeral_world, expectation_file, proof, stand_ins
+from podwire.insight.verify import ephemeral_world, expectation_file, stand_ins
 from podwire.insight.verify.ephemeral_world import TrialError
 from podwire.insight.verify.expectation_file import ExpectationError
 from podwire.insight.verify.expectations import Expectations
 from podwire.insight.verify.judgement import Line
 from podwire.insight.verify.plan import PlanError
 from podwire.insight.verify.report import Report
+
+if TYPE_CHECKING:
+    from podwire.insight.target import Choice
 
 BAD_INPUT = (ExpectationError, ManifestError, PlanError, TrialError)
 """What is wrong with what the user wrote: one message, exit status 2."""
@@ -62,7 +64,9 @@ def in_ephemeral_world(file: str, given: Manifests, report: Progress) -> Report:
     check_names(wanted, snapshot)
     report(f"starting a world of {wanted.nodes} nodes")
     with ephemeral_world.started(wanted.nodes, report) as world:
-        ephemeral_world.fill(world, stand_ins.stages(written, wanted.nodes), report)
+        from podwire.insight.verify import filling, proof
+
+        filling.fill(world, stand_ins.stages(written, wanted.nodes), report)
         running, lines = proof.prove(world, wanted.entries, report)
     shown = f"an ephemeral world of {wanted.nodes} nodes"
     omitted = stand_ins.left_out(written)
@@ -83,6 +87,9 @@ def live(file: str, choice: Choice, image: str, report: Progress) -> Report:
 
     Raises one of BAD_INPUT, UnreachableError and WorldError.
     """
+    from podwire.insight import target
+    from podwire.insight.verify import cluster_proof, proof
+
     began = time.monotonic()
     wanted = expectation_file.read(file)
     chosen = target.choose(choice)

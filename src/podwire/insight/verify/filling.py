@@ -1,0 +1,97 @@
+"""Fill an ephemeral world from manifests, and wait until its pods answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from podwire.insight.pod_reading import PODS, PodReading, cause
+from podwire.insight.target import Target
+from podwire.insight.verify.ephemeral_world import Progress, TrialError
+from podwire.insight.verify.stand_ins import WORKLOADS, Applied, pods_of
+from podwire.kube import kinds
+from podwire.kube.client import ApiError, Client
+from podwire.kube.kinds import Kind
+from podwire.kube.meta import Object
+from podwire.lab.host import credentials
+from podwire.lab.host.worlds import World
+
+READY_SECONDS = 60.0
+_POLL_SECONDS = 0.03
+_AT_ONCE = 16
+_APPLIED: tuple[Kind[Object], ...] = (
+    kinds.NAMESPACES, kinds.NETWORK_POLICIES, kinds.SERVICES, kinds.ENDPOINT_SLICES, kinds.ENDPOINTS, kinds.PODS,
+    kinds.DEPLOYMENTS, kinds.REPLICA_SETS, kinds.REPLICATION_CONTROLLERS, kinds.STATEFUL_SETS, kinds.DAEMON_SETS,
+    kinds.JOBS,
+)  # type: ignore[assignment]  # fmt: skip
+KINDS = {(kind.api_version.rpartition("/")[0], kind.kind): kind for kind in _APPLIED}
+
+
+def fill(world: World, stages: Sequence[Sequence[Applied]], report: Progress) -> None:
+    """Create the objects, stage by stage, and wait until all pods are ready. Raises TrialError."""
+    count = sum(map(len, stages))
+    report(f"creating {count} objects")
+    Target(credentials.of_host(world), world).read(lambda client: _fill(client, stages, world.nodes, report))
+
+
+async def _fill(client: Client, stages: Sequence[Sequence[Applied]], nodes: int, report: Progress) -> None:
+    slots = asyncio.Semaphore(_AT_ONCE)
+    for stage in stages:
+        await asyncio.gather(*(_create(client, one, slots) for one in stage))
+    workloads = [one for stage in stages for one in stage if one.kind in WORKLOADS]
+    wanted = pods_of(workloads, nodes)
+    report(f"waiting for {wanted} pods")
+    await _ready(client, wanted, frozenset(one.namespace for one in workloads))
+
+
+async def _create(client: Client, one: Applied, slots: asyncio.Semaphore) -> None:
+    kind = KINDS.get(one.kind)
+    if kind is None:
+        raise TrialError(f"{one.place}: {one.name}: worlds do not have this kind yet: leave it out of 'files'")
+    async with slots:
+        try:
+            await client.create(kind, one.body, one.namespace)
+        except ApiError as error:
+            if error.reason == "AlreadyExists" and kind is kinds.NAMESPACES:
+                return
+            raise TrialError(f"{one.place or one.name}: {one.name}: {error}") from None
+
+
+async def _ready(client: Client, wanted: int, namespaces: frozenset[str]) -> None:
+    """Wait until as many pods are ready in these namespaces."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        pods = [one for one in (await client.list(PODS)).items if one.metadata.namespace in namespaces]
+        waiting = [one for one in pods if not one.ready]
+        if len(pods) >= wanted and not waiting and await _are_endpoints(client, pods):
+            return
+        if time.monotonic() > deadline:
+            raise TrialError(_trouble(wanted, len(pods), waiting))
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:
+    """Whether each pod that a Service selects is one of its endpoints."""
+    services, slices = await asyncio.gather(client.list(kinds.SERVICES), client.list(kinds.ENDPOINT_SLICES))
+    for service in (one for one in services.items if one.spec.type != "ExternalName"):
+        wanted = service.spec.selector.items()
+        own = [one for one in pods if one.metadata.namespace == service.metadata.namespace]
+        selected = {one.metadata.name for one in own if wanted and wanted <= one.metadata.labels.items()}
+        found = {
+            endpoint.target_ref.name
+            for piece in slices.items
+            if piece.service == service.key
+            for endpoint in piece.endpoints
+            if endpoint.ready and endpoint.target_ref is not None
+        }
+        if not selected <= found:
+            return False
+    return True
+
+
+def _trouble(wanted: int, there: int, waiting: Sequence[PodReading]) -> str:
+    if there < wanted:
+        return f"only {there} of {wanted} pods exist after {READY_SECONDS:g} s: is a template refused?"
+    named = "; ".join(f"{one.key}: {cause(one)}" for one in waiting[:5])
+    return f"{len(waiting)} of {wanted} pods are not ready after {READY_SECONDS:g} s: {named}"
