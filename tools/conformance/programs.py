@@ -43,6 +43,8 @@ BOOM_SERVER = Program("regression-issue-74839", "k8s.io/kubernetes/test/images/r
 NO_NEW_PRIVILEGES = Program("nnp", "k8s.io/kubernetes/test/images/nonewprivs")
 KUBE_PROXY = Program("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy")
 COREDNS = Program("coredns", ".", module="coredns")
+CLUSTER_DNS = Program("cluster-dns", ".", module="cluster-dns")
+"""CoreDNS with the plugin kubernetes, which podwire's DNS is compared with."""
 OF_IMAGES = (AGNHOST, COREDNS, BOOM_SERVER, NO_NEW_PRIVILEGES)
 
 

@@ -30,6 +30,7 @@ class DnsConfig(msgspec.Struct, frozen=True):
         service: the Service that clients reach this server by; its name is in the SOA and NS records.
         ttl: seconds that clients may keep the cluster's records, where no Corefile says otherwise.
         corefile: a file to read in place of the ConfigMap; empty for none.
+        workers: processes that answer by UDP, the first one included.
         config_map: the ConfigMap with the Corefile; None for none.
         linger: seconds of service after SIGTERM, while clients still send queries here.
         log_format: text or json.
@@ -49,6 +50,7 @@ class DnsConfig(msgspec.Struct, frozen=True):
     service: NamespacedName = DNS_SERVICE
     ttl: int = 5
     corefile: str = ""
+    workers: int = 1
     config_map: NamespacedName | None = CONFIG_MAP
     linger: float = 0.5
     log_format: LogFormat = "text"

@@ -85,6 +85,9 @@ class ObjectName(click.ParamType[Any]):
 @click.option("--health-port", type=PORT, default=8080, show_default=True, help="/health and /healthz.")
 @click.option("--ready-port", type=PORT, default=8181, show_default=True, help="/ready and /readyz.")
 @click.option("--metrics-port", type=PORT, default=9153, show_default=True, help="/metrics.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer by UDP."
+)
 @click.option("--ttl", type=click.IntRange(0, 3600), default=5, show_default=True, help="Seconds clients may cache.")
 @click.option(
     "--linger", type=click.FloatRange(0), default=0.5, show_default=True, help="Seconds of service after SIGTERM."

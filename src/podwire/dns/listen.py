@@ -50,13 +50,18 @@ class Responder(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def listening(responder: Responder, addresses: Sequence[str], port: int) -> AsyncIterator[None]:
-    """Answer on UDP and TCP at these addresses while the block runs. Raises OSError where a port is taken."""
+async def listening(
+    responder: Responder, addresses: Sequence[str], port: int, *, shared: bool = False
+) -> AsyncIterator[None]:
+    """Answer on UDP and TCP at these addresses while the block runs. Raises OSError where a port is taken.
+
+    `shared`: other processes of this program may listen on the same UDP ports.
+    """
     streams = StreamListener(responder)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(streams.close)
         for address in addresses:
-            datagrams = DatagramListener(responder, DatagramSocket(address, port))
+            datagrams = DatagramListener(responder, DatagramSocket(address, port, shared=shared))
             stack.callback(datagrams.close)
             server = await asyncio.start_server(streams.converse, sock=listen_stream(address, port))
             stack.callback(server.close)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 
 from podwire.component.metrics import Family, Histogram, counter, gauge, histogram
 from podwire.dns.assembly import Assembly
@@ -31,9 +31,13 @@ class QueryMetrics:
         self.duration = Histogram(BOUNDS)
         self.ready = [0] * 16
         """Queries by UDP that were answered from the table of ready answers, by response code."""
+        self._of_workers = [0] * 16
 
-    def families(self) -> Iterator[Family]:
-        """The metrics."""
+    def families(self, of_workers: Sequence[int] = ()) -> Iterator[Family]:
+        """The metrics; `of_workers` is how many messages workers have answered by themselves, by response code."""
+        for code, count in enumerate(of_workers):
+            self.ready[code] += count - self._of_workers[code]
+            self._of_workers[code] = count
         self._take_ready()
         requests = tuple(({"proto": name}, count) for name, count in self.requests.items())
         yield Family("coredns_dns_requests_total", "Messages received, by transport.", "counter", requests)

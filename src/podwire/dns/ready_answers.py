@@ -6,6 +6,8 @@ type, EDNS. A change of the server's data empties the table.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from podwire.dns.message import HEADER, TC, Query, Response
@@ -35,13 +37,14 @@ class ReadyAnswer(msgspec.Struct, frozen=True, gc=False):
 class ReadyAnswers:
     """A bounded table of two generations: what was not used while one filled is dropped. One of 0 bytes is empty."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES, changed: Callable[[int], None] = lambda _: None) -> None:
         self._young: dict[bytes, ReadyAnswer] = {}
         self._old: dict[bytes, ReadyAnswer] = {}
         self._bytes = 0
         self._most_bytes = most_bytes
-        self.version = 0
-        """Goes up whenever the table is emptied."""
+        self._changed = changed
+        self.version = 1
+        """Goes up whenever the table is emptied; `changed` is called with it."""
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -49,6 +52,7 @@ class ReadyAnswers:
     def clear(self) -> None:
         """Forget all answers, as the data changed that they were made of."""
         self.version += 1
+        self._changed(self.version)
         if self._young or self._old:
             self._young, self._old, self._bytes = {}, {}, 0
 
@@ -68,6 +72,14 @@ class ReadyAnswers:
         cut = found.cuts[(raw[0] << 8 | raw[1]) % len(found.cuts)]
         turning = found.turning
         return b"".join((raw[:2], found.head, turning[cut:], turning[:cut], found.tail)), found.rcode
+
+    def entry(self, raw: bytes) -> ReadyAnswer | None:
+        """What is kept for these bytes."""
+        return self._young.get(raw[2:])
+
+    def put(self, raw: bytes, found: ReadyAnswer) -> None:
+        """Keep an answer to these bytes that another process made."""
+        self._put(raw[2:], found)
 
     def keep(self, raw: bytes, query: Query, outcome: Outcome, limit: int, now: float) -> None:
         """Remember the answer to these bytes, if it may be."""

@@ -32,6 +32,7 @@ from podwire.dns.reloading import Reloader
 from podwire.dns.responder import ClusterResponder
 from podwire.dns.rows import DOMAIN, Domain, Owner, rows
 from podwire.dns.sink import Zone
+from podwire.dns.workers import Workers
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.client import Client
 from podwire.kube.informer import Informer
@@ -47,13 +48,14 @@ LOOP = "ForwardingLoop"
 class Server:
     """One DNS server. `linger` is the time of service after SIGTERM, in seconds."""
 
-    def __init__(self, client: Client, config: DnsConfig) -> None:
+    def __init__(self, client: Client, config: DnsConfig, workers: Workers | None = None) -> None:
         self.linger = config.linger
         self._config = config
         self._queries = QueryMetrics()
         self._view = LiveView(client)
         self._recorder = Recorder(client, "podwire-dns")
-        self._ready_answers = ReadyAnswers()
+        self._workers = workers
+        self._ready_answers = ReadyAnswers(changed=workers.numbers.publish if workers is not None else lambda _: None)
         self._ground = Ground(
             Zone(config.ttl, self._ready_answers.clear),
             Readiness(),
@@ -88,6 +90,8 @@ class Server:
                 tasks.create_task(self._reconciler.run())
                 tasks.create_task(self._reloader.run())
                 tasks.create_task(self._recorder.run())
+                if self._workers is not None:
+                    tasks.create_task(self._workers.serve(self._responders, self._ready_answers))
                 if config.corefile:
                     tasks.create_task(follow_file(Path(config.corefile), self._reloader.changed))
                 for informer in self._informers():
@@ -125,6 +129,8 @@ class Server:
             self._pods = asyncio.create_task(self._ground.pods.informer.run())
             await self._ground.pods.informer.synced.wait()
         await self._ports.set(self._wanted(found, assembly))
+        if self._workers is not None:
+            self._workers.listen(tuple(assembly.routers))
         self._domain = domain
         self._ground.zone.live(domain.ttl)
         self._reconciler.touch(*self._view.owners())
@@ -162,7 +168,8 @@ class Server:
             if port not in self._responders:
                 self._responders[port] = ClusterResponder(router, self._ready_answers)
             responder = MeasuredResponder(self._responders[port], self._queries)
-            wanted["dns", port] = partial(listening, responder, config.addresses, port)
+            shared = self._workers is not None
+            wanted["dns", port] = partial(listening, responder, config.addresses, port, shared=shared)
         pages: tuple[tuple[str, Pages, int | None, int], ...] = (
             ("health", _pages(lambda: True, "/health", "/healthz"), found.health_port, config.health_port),
             (
@@ -187,7 +194,7 @@ class Server:
 
     def _metrics(self) -> Page:
         families = (
-            *self._queries.families(),
+            *self._queries.families(self._workers.numbers.counts() if self._workers is not None else ()),
             *of_forwarding(self._assembly),
             *of_configuration(self._reloader, len(self._ready_answers)),
             *of_informers(self._informers()),
@@ -223,10 +230,11 @@ async def serve_objects(client: Client, config: DnsConfig) -> None:
 def main(config: DnsConfig) -> None:
     """Serve until SIGTERM or SIGINT, then longer. It reads no file but credentials and what a Corefile names."""
     servers: list[Server] = []
+    workers = Workers(config.workers - 1, config.addresses) if config.workers > 1 else None
 
     async def serve() -> None:
         async with Client(config.credentials, "podwire-dns", role=permissions.DNS) as client:
-            servers.append(Server(client, config))
+            servers.append(Server(client, config, workers))
             await servers[0].run()
 
     def linger() -> float:

@@ -6,26 +6,30 @@ asked. IP_PKTINFO and IPV6_PKTINFO carry the address in and out. Sources: ip(7),
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import socket
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 IP_PKTINFO = 8
 """From linux/in.h; Python 3.11 has no name for it."""
 
-LARGEST_DATAGRAM = 65535
+LARGEST_DATAGRAM = 4096
+"""Bytes that are received of a datagram; the rest is cut off."""
 _CONTROL_SPACE = socket.CMSG_SPACE(20)
+_MOST_WAYS = 256
+
+Way = tuple[tuple[int, int, bytes], ...]
+"""Packet information of a reply, as sendmsg takes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(msgspec.Struct, frozen=True, gc=False):
     """One datagram: its payload, its sender, and the packet information for the reply."""
 
     payload: bytes
     peer: Any
-    route: tuple[tuple[int, int, bytes], ...]
+    route: Way
 
 
 def family_of(address: str) -> socket.AddressFamily:
@@ -49,11 +53,16 @@ def listen_stream(address: str, port: int, backlog: int = 128) -> socket.socket:
 
 
 class DatagramSocket:
-    """A bound UDP socket, not blocking; an IPv6 one takes IPv6 only. The constructor raises OSError."""
+    """A bound UDP socket, not blocking; an IPv6 one takes IPv6 only. The constructor raises OSError.
 
-    def __init__(self, address: str, port: int) -> None:
+    Of `shared` sockets of one user at one port the kernel gives each a part of the clients (SO_REUSEPORT).
+    """
+
+    def __init__(self, address: str, port: int, *, shared: bool = False) -> None:
         self._socket = socket.socket(family_of(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
+            if shared:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if self._socket.family == socket.AF_INET6:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
@@ -63,6 +72,8 @@ class DatagramSocket:
         except OSError:
             self._socket.close()
             raise
+        self._ways: dict[bytes, Way] = {}
+        """Packet information of replies by that of what was received: the same for most."""
 
     def fileno(self) -> int:
         """For the event loop."""
@@ -78,12 +89,21 @@ class DatagramSocket:
             payload, control, _, peer = self._socket.recvmsg(LARGEST_DATAGRAM, _CONTROL_SPACE)
         except OSError:
             return None
-        return Datagram(payload, peer, tuple(_way_back(*one) for one in control))
+        if not control:
+            return Datagram(payload, peer, ())
+        way = self._ways.get(control[0][2])
+        if way is None:
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            way = self._ways[control[0][2]] = tuple(_way_back(*one) for one in control)
+        return Datagram(payload, peer, way)
 
     def reply(self, datagram: Datagram, payload: bytes) -> None:
         """Answer it. UDP promises nothing: what the kernel does not take is lost."""
-        with contextlib.suppress(OSError):
-            self._socket.sendmsg([payload], datagram.route, 0, datagram.peer)
+        try:
+            self._socket.sendmsg((payload,), datagram.route, 0, datagram.peer)
+        except OSError:
+            return
 
 
 def _way_back(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:

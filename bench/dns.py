@@ -1,0 +1,335 @@
+"""Cluster DNS under dnsperf: podwire, CoreDNS, Knot and a bare echo, on the same names, in turns.
+
+One API server has the Services; podwire and CoreDNS follow it, each with one processor (GOMAXPROCS=1, one worker). Knot
+answers the same records from a zone file with one worker. The echo is a loop that receives and sends datagrams as
+podwire's does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.conformance.programs import CLUSTER_DNS, MissingGoError
+
+from bench import service_objects
+from bench.api_server import Served, api_server, make_keys
+from bench.figure import Figure
+from bench.http_load import PEERS, NoLoadClientError
+from bench.isolation import background, end_with_parent, in_sandbox, proportional_set_size
+from podwire.dns.message import QR
+from podwire.kernel.datagram import DatagramSocket
+from tools.conformance import programs
+
+ENDPOINTS = 5
+ROUNDS = 3
+PATIENCE_SECONDS = 120.0
+DOMAIN = "default.svc.cluster.local"
+PORTS = {
+    "podwire": 5301,
+    "podwire, 2 workers": 5302,
+    "CoreDNS": 5311,
+    "CoreDNS, 2 processors": 5312,
+    "Knot": 5321,
+    "echo": 5331,
+}
+HEALTH = {"podwire": 5401, "podwire, 2 workers": 5411, "CoreDNS": 5421, "CoreDNS, 2 processors": 5431}
+
+_RATE = re.compile(r"Queries per second:\s+([\d.]+)")
+_LOST = re.compile(r"Queries lost:\s+(\d+)")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server under test: its port, its process, and how long it took to be ready, in seconds."""
+
+    port: int
+    pid: int = 0
+    ready: float = 0.0
+
+
+def figures(*, quick: bool) -> Iterator[Figure]:
+    """Rates, memory and start. Raises NoLoadClientError without dnsperf; other peers are left out with a line."""
+    services, seconds = (1_000, 1) if quick else (10_000, 3)
+    found = in_sandbox(_sample, services, seconds)
+    names = f"{services:,} Services x {ENDPOINTS} endpoints"
+    rates, ready, memory = found["rates"], found["ready"], found["memory"]
+    for kind, by_peer in rates.items():
+        own = by_peer["podwire"]
+        yield Figure(f"DNS, {kind}, one worker, {names}", own, "/s")
+        for peer, goal in (("CoreDNS", 2.0), ("Knot", 0.6), ("echo", 0.7)):
+            if peer in by_peer:
+                yield Figure(f"DNS, {kind}, times {peer}'s", own / by_peer[peer], "x", goal, at_least=True)
+        if "podwire, 2 workers" in by_peer:
+            yield Figure(
+                f"DNS, {kind}, two workers",
+                by_peer["podwire, 2 workers"],
+                "/s",
+                60_000 if kind == "A" else None,
+                at_least=True,
+            )
+        if "CoreDNS, 2 processors" in by_peer:
+            yield Figure(f"DNS, {kind}, CoreDNS on two processors", by_peer["CoreDNS, 2 processors"], "/s")
+    yield Figure(f"DNS, start to ready, {names}", ready["podwire"], "s", 3.0)
+    yield Figure(f"DNS, memory, {names}", memory["podwire"], "MB", 150)
+    if "CoreDNS" in ready:
+        yield Figure("DNS, start to ready, CoreDNS", ready["CoreDNS"], "s")
+        yield Figure("DNS, memory, times CoreDNS's", memory["podwire"] / memory["CoreDNS"], "x", 0.5)
+
+
+def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[type-arg]
+    client = _dnsperf()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="podwire-bench-")))
+        make_keys(folder)
+        served = stack.enter_context(api_server(folder, folder / "store.db", durable=False))
+        service_objects.write(served, services, ENDPOINTS)
+        peers = {
+            "podwire": stack.enter_context(_podwire(served, folder, "podwire", workers=1)),
+            "podwire, 2 workers": stack.enter_context(_podwire(served, folder, "podwire, 2 workers", workers=2)),
+            "echo": stack.enter_context(_echo()),
+        }
+        for name, start in (("CoreDNS", 1), ("CoreDNS, 2 processors", 2)):
+            with _left_out(name):
+                peers[name] = stack.enter_context(_coredns(served, folder, name, start))
+        with _left_out("Knot"):
+            peers["Knot"] = stack.enter_context(_knot(folder, services))
+        memory = {name: _memory(peer.pid) for name, peer in peers.items() if peer.pid}
+        rates = _rates(client, folder, peers, services, seconds)
+    return {"rates": rates, "ready": {name: peer.ready for name, peer in peers.items()}, "memory": memory}
+
+
+def _memory(pid: int) -> float:
+    """Proportional set size of a process and its children, in MB."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(proportional_set_size(one) for one in (pid, *map(int, children))) / (1 << 20)
+
+
+@contextlib.contextmanager
+def _left_out(name: str) -> Iterator[None]:
+    """Go on without a peer that is not on this machine, and say so."""
+    try:
+        yield
+    except (FileNotFoundError, MissingGoError) as error:
+        print(f"{name} is left out: {error}", flush=True)
+
+
+def _rates(
+    client: list[str], folder: Path, peers: dict[str, Peer], services: int, seconds: int
+) -> dict[str, dict[str, float]]:
+    """Queries a second by sort of question and peer: medians of rounds in turns."""
+    questions = {
+        "A": [f"bench-{number}.{DOMAIN} A" for number in range(services)],
+        "NXDOMAIN": [f"www.example-{number}.{DOMAIN} {kind}" for number in range(services) for kind in ("A", "AAAA")],
+        "SRV": [f"_http._tcp.bench-{number}.{DOMAIN} SRV" for number in range(services)],
+    }
+    found: dict[str, dict[str, list[float]]] = {kind: {} for kind in questions}
+    for kind, lines in questions.items():
+        file = folder / f"queries-{kind}"
+        file.write_text("".join(f"{line}\n" for line in lines))
+        for turn in range(ROUNDS + 1):
+            for name, peer in peers.items():
+                rate = _run(client, file, peer.port, seconds)
+                if turn:  # the first round fills caches
+                    found[kind].setdefault(name, []).append(rate)
+    return {kind: {name: statistics.median(rates) for name, rates in by.items()} for kind, by in found.items()}
+
+
+def _run(client: list[str], file: Path, port: int, seconds: int) -> float:
+    options = [
+        "-T",
+        "1",
+        "-c",
+        "8",
+        "-q",
+        "100",
+        "-l",
+        str(seconds),
+        "-d",
+        str(file),
+        "-s",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    done = subprocess.run([*client, *options], env=_environment(), capture_output=True, text=True, check=False)
+    match = _RATE.search(done.stdout)
+    if match is None:
+        raise RuntimeError(f"dnsperf measured nothing: {done.stdout}{done.stderr}")
+    return float(match[1])
+
+
+def _environment() -> dict[str, str]:
+    """That of unpacked programs: their libraries are beside them."""
+    folders = sorted({str(one.parent) for one in (PEERS / "usr/lib").glob("*/lib*.so*")})
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)}
+
+
+def _dnsperf() -> list[str]:
+    unpacked = PEERS / "usr/bin/dnsperf"
+    found = str(unpacked) if unpacked.is_file() else shutil.which("dnsperf")
+    if not found:
+        raise NoLoadClientError("dnsperf is missing: sh tools/peers.sh dnsperf libldns3")
+    return [found]
+
+
+@contextlib.contextmanager
+def _running(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            env={**_environment(), **environment},
+            preexec_fn=end_with_parent,  # noqa: PLW1509 this process has one thread
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> float:
+    """Seconds until the page is 200."""
+    began = time.monotonic()
+    while time.monotonic() < began + PATIENCE_SECONDS and process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return time.monotonic() - began
+        time.sleep(0.01)
+    raise RuntimeError(f"{url} was not ready: {log.read_text()[-2000:]}")
+
+
+@contextlib.contextmanager
+def _podwire(served: Served, folder: Path, name: str, workers: int) -> Iterator[Peer]:
+    config = folder / "podwire.conf"
+    config.write_text(_kubeconfig(served))
+    log, port, health = folder / f"{workers}-podwire.log", PORTS[name], HEALTH[name]
+    flags = [f"--port={port}", f"--health-port={health}", f"--ready-port={health + 1}", f"--metrics-port={health + 2}"]
+    flags += [f"--kubeconfig={config}", "--config-map=", "--bind-addresses=127.0.0.1", f"--workers={workers}"]
+    with _running([sys.executable, "-m", "podwire", "dns", *flags], log) as process:
+        yield Peer(port, process.pid, _ready(f"http://127.0.0.1:{health + 1}/ready", process, log))
+
+
+def _kubeconfig(served: Served) -> str:
+    proof = served.proof()
+    cluster = {"server": proof.server, "certificate-authority": proof.authority_file}
+    user = {"client-certificate": proof.certificate_file, "client-key": proof.key_file}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "a",
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+            "clusters": [{"name": "a", "cluster": cluster}],
+            "users": [{"name": "a", "user": user}],
+        }
+    )
+
+
+@contextlib.contextmanager
+def _coredns(served: Served, folder: Path, name: str, processors: int) -> Iterator[Peer]:
+    """CoreDNS with kubeadm's Corefile, which keeps no answers of the cluster's domain."""
+    program = programs.build(CLUSTER_DNS)
+    proof, port, health = served.proof(), PORTS[name], HEALTH[name]
+    file = folder / f"Corefile-{processors}"
+    file.write_text(f"""\
+.:{port} {{
+    bind 127.0.0.1
+    errors
+    ready 127.0.0.1:{health}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        endpoint {proof.server}
+        tls {proof.certificate_file} {proof.key_file} {proof.authority_file}
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 30
+    }}
+    cache 30 {{
+        disable success cluster.local
+        disable denial cluster.local
+    }}
+    loadbalance
+}}
+""")
+    log = folder / f"coredns-{processors}.log"
+    command = [str(program), "-conf", str(file)]
+    with _running(command, log, GOMAXPROCS=str(processors)) as process:
+        yield Peer(port, process.pid, _ready(f"http://127.0.0.1:{health}/ready", process, log))
+
+
+@contextlib.contextmanager
+def _knot(folder: Path, services: int) -> Iterator[Peer]:
+    """Knot with one UDP worker, and the same records as a zone."""
+    program = PEERS / "usr/sbin/knotd"
+    if not program.is_file():
+        raise FileNotFoundError("sh tools/peers.sh knot libknot13 libdnssec9 libzscanner4 liburcu8 libxdp1")
+    work = folder / "knot"
+    work.mkdir()
+    lines = ["@ 5 IN SOA ns hostmaster 1 7200 1800 86400 5", "@ 5 IN NS ns", "ns 5 IN A 127.0.0.1"]
+    for number in range(services):
+        own = f"bench-{number}.default.svc"
+        lines += [f"{own} 5 IN A 10.96.{number >> 8 & 255}.{number & 255}", f"_http._tcp.{own} 5 IN SRV 0 100 80 {own}"]
+    (work / "cluster.local.zone").write_text("$ORIGIN cluster.local.\n" + "\n".join(lines) + "\n")
+    (work / "knot.conf").write_text(f"""\
+server:
+    rundir: "{work}"
+    listen: 127.0.0.1@{PORTS["Knot"]}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "{work}"
+zone:
+  - domain: cluster.local
+    storage: "{work}"
+    file: "cluster.local.zone"
+""")
+    log = folder / "knot.log"
+    with _running([str(program), "-c", str(work / "knot.conf")], log) as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "server started" not in log.read_text():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"knotd does not start: {log.read_text()[-2000:]}")
+            time.sleep(0.01)
+        yield Peer(PORTS["Knot"], process.pid)
+
+
+@contextlib.contextmanager
+def _echo() -> Iterator[Peer]:
+    """A loop that sends each datagram back as a reply: what any server of this language would cost."""
+    with background(_echo_for_ever) as process:
+        yield Peer(PORTS["echo"], process.pid or 0)
+
+
+def _echo_for_ever() -> None:
+    import asyncio
+
+    channel = DatagramSocket("127.0.0.1", PORTS["echo"])
+
+    def readable() -> None:
+        for _ in range(64):
+            datagram = channel.receive()
+            if datagram is None:
+                return
+            raw = datagram.payload
+            channel.reply(datagram, raw[:2] + bytes((raw[2] | QR >> 8,)) + raw[3:])
+
+    async def run() -> None:
+        asyncio.get_running_loop().add_reader(channel.fileno(), readable)
+        await asyncio.Event().wait()
+
+    asyncio.run(run())
