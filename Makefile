@@ -33,6 +33,7 @@ check: .venv/ready-test
 
 bench: .venv/ready-test
 	sh tools/peers.sh nginx wrk libluajit-5.1-2 haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
+	sh tools/peers.sh dnsperf libldns3 knot libknot13 libdnssec9 libzscanner4 liburcu8 libxdp1
 	.venv/bin/python -m bench
 
 # FOCUS and SKIP are regular expressions of test names, PROCS is how many tests run at the same time. SUITE=gateway is Gateway API's.
