@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 IP_PKTINFO = 8
 """From linux/in.h; Python 3.11 has no name for it."""
@@ -24,7 +22,7 @@ Way = tuple[tuple[int, int, bytes], ...]
 """Packet information of a reply, as sendmsg takes it."""
 
 
-class Datagram(msgspec.Struct, frozen=True, gc=False):
+class Datagram(NamedTuple):
     """One datagram: its payload, its sender, and the packet information for the reply."""
 
     payload: bytes
