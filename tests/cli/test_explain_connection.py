@@ -121,3 +121,12 @@ def test_a_range_of_pods_decides_what_depends_on_addresses(tmp_path: Path) -> No
         for more in ((), ("--pod-range", "10.1.2.0/24"), ("--pod-range", "10.0.0.0/8"))
     ]
     assert answers == ["not", "allowed:", "undecidable:"]
+
+
+def test_a_url_and_a_name_have_the_same_exit_status() -> None:
+    assert run("-f", SHOP, "shop/frontend", "http://backend:8080/", "--exit-code").exit_code == 0
+    denied = run("-f", SHOP, "shop/frontend", "http://database:5432/", "--exit-code", "-o", "json")
+    assert denied.exit_code == 1
+    found = json.loads(denied.output)
+    assert (found["verdict"], len(found["changes"])) == ("not allowed", 2)
+    assert run("name", "backend", "--from", "shop/frontend", "-f", SHOP, "--exit-code").exit_code == 0

@@ -101,12 +101,14 @@ def connection(source: str, destination: str, output: str, exit_code: bool, **gi
 @click.argument("queried", metavar="NAME")
 @click.option("--from", "client", required=True, metavar="CLIENT", help="The pod or workload: shop/frontend.")
 @source_options
+@exit_code_option
 @output_option
-def name(queried: str, client: str, output: str, **given: Any) -> None:
+def name(queried: str, client: str, output: str, exit_code: bool, **given: Any) -> None:
     """Show what a pod's resolver does with a name: each query, each answer and its object, and what keeps it away.
 
     The search list and ndots are those of the pod, the answers those of the cluster's DNS with its Corefile. Names that
-    the DNS forwards are not looked up. The exit status is 0 whatever is found, and 2 for wrong arguments or files.
+    the DNS forwards are not looked up. The exit status is 0 whatever is found, 2 for wrong arguments or files, and with
+    --exit-code 1 where a finding is an error.
 
     \b
     podwire explain name web --from shop/frontend
@@ -114,6 +116,7 @@ def name(queried: str, client: str, output: str, **given: Any) -> None:
     podwire explain name web.shop -f examples/shop --from shop/frontend -o json
     """
     from podwire.insight.name import answer
+    from podwire.insight.service.report import has_error
     from podwire.insight.snapshot.ends import EndError
     from podwire.insight.sources.manifests import ManifestError
 
@@ -126,6 +129,8 @@ def name(queried: str, client: str, output: str, **given: Any) -> None:
     except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None
     click.echo(answer.shown(report, json=output == "json"), nl=False)
+    if exit_code and has_error(report.findings):
+        sys.exit(1)
 
 
 @command.command()
@@ -135,14 +140,23 @@ def name(queried: str, client: str, output: str, **given: Any) -> None:
 @click.option("--node", default="", metavar="NODE", help="Explain this node only.")
 @click.option("--kernel", is_flag=True, help="Compare with what the kernels of the nodes hold.")
 @click.option("--allow-external-ips", is_flag=True, help="The agents of the cluster have this flag; known of a world.")
+@exit_code_option
 @output_option
 def service(
-    service: str, namespace: str, node: str, output: str, kernel: bool, allow_external_ips: bool, **chosen: str
+    service: str,
+    namespace: str,
+    node: str,
+    output: str,
+    kernel: bool,
+    allow_external_ips: bool,
+    exit_code: bool,
+    **chosen: str,
 ) -> None:
     """Show the addresses of a Service, which endpoints each node uses and why not the others, and what is wrong.
 
     It reads the world of --name, else the cluster of kubectl's current context; with --kernel the nodes too. The exit
-    status is 0 whatever is found, and 1 where there is no such Service or node.
+    status is 0 whatever is found, 1 where there is no such Service or node, and with --exit-code where a finding is an
+    error.
 
     \b
     podwire explain service shop/web
@@ -152,16 +166,19 @@ def service(
     """
     from podwire.insight import target
     from podwire.insight.service import answer
+    from podwire.insight.service.report import has_error
     from podwire.kube.meta import NamespacedName
 
     given, _, own = service.rpartition("/")
     question = answer.Question(NamespacedName(given or namespace, own), node, kernel, allow_external_ips)
     try:
-        text = answer.answer(question, target.choose(choice(**chosen)), json=output == "json")
+        report = answer.answer(question, target.choose(choice(**chosen)))
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
         sys.exit(1)
-    click.echo(text, nl=False)
+    click.echo(answer.shown(report, json=output == "json"), nl=False)
+    if exit_code and has_error(report.findings):
+        sys.exit(1)
 
 
 @command.command()

@@ -9,6 +9,7 @@ from podwire.insight.service import access_findings, agent_settings, choices, re
 from podwire.insight.service.agent_settings import AgentSettings
 from podwire.insight.service.explain import explain
 from podwire.insight.service.objects import ServiceObjects
+from podwire.insight.service.report import Report
 from podwire.insight.service.text import text
 from podwire.insight.target import Target, UnreachableError
 from podwire.kube.meta import NamespacedName
@@ -31,8 +32,8 @@ class Question(msgspec.Struct, frozen=True):
     allow_external_ips: bool = False
 
 
-def answer(question: Question, target: Target, *, json: bool) -> str:
-    """Return the report as text or JSON. Raises one of ANSWERLESS."""
+def answer(question: Question, target: Target) -> Report:
+    """Return the report. Raises one of ANSWERLESS."""
     world = target.world
     objects = target.read(lambda client: reading.read(client, question.service))
     _check_node(question.node, objects)
@@ -50,6 +51,11 @@ def answer(question: Question, target: Target, *, json: bool) -> str:
         taken = access_findings.taken(objects, settings)
         found = tuple(kernel_reading.compare(target, objects, views, taken))
         report = msgspec.structs.replace(report, kernel=found)
+    return report
+
+
+def shown(report: Report, *, json: bool) -> str:
+    """Return the report as text or JSON."""
     return f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n" if json else text(report)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 
 import msgspec
 
@@ -28,6 +29,11 @@ class Finding(Value, frozen=True):
     reason: str
     text: str
     remedy: str = ""
+
+
+def has_error(findings: Iterable[Finding]) -> bool:
+    """Whether clients fail."""
+    return any(one.severity is Severity.ERROR for one in findings)
 
 
 class Access(enum.StrEnum):
