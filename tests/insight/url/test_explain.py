@@ -100,6 +100,7 @@ class Scene:
             tuple(msgspec.convert(one, NetworkPolicy) for one in self.policies),
             ("203.0.113.7",),
             ingresses=self.ingresses,
+            serves_nginx=True,
         )
         return explain(question(url, client), objects, now)
 
@@ -175,10 +176,14 @@ def test_an_address_means_the_gateway_that_has_it() -> None:
     assert (named.outcome.text, named.dns.text) == ("forwarded to shop/web:80", "a name of the cluster's DNS")
 
 
-def test_an_ingress_for_the_host_is_named_where_no_gateway_serves_it() -> None:
+def test_an_ingress_gets_the_request_where_no_gateway_does() -> None:
     scene = Scene()
     value = {"metadata": {"name": "old", "namespace": "shop"}, "spec": {"rules": [{"host": "*.b.org"}]}}
     scene.ingresses = (msgspec.convert(value, Ingress),)
-    assert reasons(scene.explained("http://a.b.org/")) == []
-    assert reasons(scene.explained("http://a.b.org:81/")) == ["PortNotServed", "Ingress"]
-    assert reasons(scene.explained("http://b.org:81/")) == ["PortNotServed"]
+    assert reasons(scene.explained("http://a.b.org/")) == ["Ingress"]
+    without = scene.explained("http://b.org:81/")
+    assert without.gateway is not None
+    assert (reasons(without), without.gateway.kind) == (["PortNotServed"], "Gateway")
+    ours = scene.explained("http://a.b.org:81/")
+    assert ours.gateway is not None
+    assert (reasons(ours), ours.gateway.kind) == (["PortNotServed"], "Ingresses")

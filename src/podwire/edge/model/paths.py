@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from podwire.edge.model.filters import Substitution
 from podwire.edge.model.matches import PathMatch, PathType
 
 _ESCAPED_SLASH = re.compile("%(2f|5c)", re.IGNORECASE)
@@ -46,6 +47,14 @@ def replaced(path: str, match: PathMatch, full: str | None, prefix: str | None) 
     if not rest and wanted and not path.endswith("/"):
         return wanted
     return f"{wanted}/{rest}"
+
+
+def substituted(path: str, substitution: Substitution) -> str:
+    """Return the path after a substitution; as it is where the expression is none of this language."""
+    try:
+        return re.sub(substitution.expression, substitution.replacement, path)
+    except re.error:
+        return path
 
 
 def _unescaped(found: re.Match[str]) -> str:

@@ -91,8 +91,6 @@ class Route(msgspec.Struct, frozen=True):
     script: Script = NOTHING
     subject: str = ""
     """Expression (RE2) of a whole subject, which the client's certificate must have; empty: any."""
-    describes_client: bool = False
-    """Whether the backend gets X-Real-IP, X-Scheme, X-Forwarded-For, -Host and -Scheme as of an nginx at the edge."""
 
 
 class VirtualHost(msgspec.Struct, frozen=True):

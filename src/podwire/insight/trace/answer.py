@@ -13,7 +13,7 @@ from podwire.insight.trace import access_log, hops, probe
 from podwire.insight.trace.access_log import LogLine
 from podwire.insight.trace.probe import Received, Sending
 from podwire.insight.trace.report import TraceReport
-from podwire.insight.url import answer, connections, gateways
+from podwire.insight.url import answer, connections, gateways, ingresses
 from podwire.insight.url.explain import explain
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question
@@ -37,10 +37,14 @@ def trace(question: Question, target: Target, objects: UrlObjects, protocols: Pr
     answer.check_client(question, objects)
     chosen = gateways.chosen(question, objects)
     gateway = chosen.served.gateway if chosen is not None else None
-    sending = _sending(question, gateways.addresses(gateway) if gateway is not None else (), protocols, timeout)
+    addresses = gateways.addresses(gateway) if gateway is not None else ()
+    envoys = gateways.envoys(gateway, objects.pods) if gateway is not None else ()
+    by_ingress = (chosen is None or chosen.passage.ends is not None) and ingresses.fits(question, objects)
+    if by_ingress and not question.gateway:
+        addresses, envoys = ingresses.entry_addresses(objects), ingresses.envoys(objects.pods)
+    sending = _sending(question, addresses, protocols, timeout)
     received = _sent(question, sending, target, objects)
     explained = explain(question, objects, datetime.now(UTC))
-    envoys = gateways.envoys(gateway, objects.pods) if gateway is not None else ()
     response = received.response
     line = None
     if response is not None and envoys and explained.outcome.kind is not Kind.PASSED_ON:

@@ -39,7 +39,7 @@ def of_target(target: Target) -> UrlObjects:
         outside = (str(topology.outside4.ip), str(topology.outside6.ip))
 
     async def read(client: Client) -> UrlObjects:
-        return await reading.read(client, outside)
+        return await reading.read(client, outside, is_world=target.world is not None)
 
     return target.read(read)
 

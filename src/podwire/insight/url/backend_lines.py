@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from podwire.edge.gateway.endpoints import endpoints
-from podwire.edge.model.backends import ServicePort, WeightedBackend
+from podwire.edge.model.backends import Cluster, ServicePort, WeightedBackend
 from podwire.insight.service.choices import state
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.report import BackendLine, EndpointLine
-from podwire.insight.url.served import Served
 from podwire.kube import backends
 from podwire.kube.meta import NamespacedName
 
 NO_BACKEND, NO_ENDPOINT = 500, 503
 
 
-def backend_lines(shares: tuple[WeightedBackend, ...], gateway: Served, objects: UrlObjects) -> tuple[BackendLine, ...]:
+def backend_lines(
+    shares: tuple[WeightedBackend, ...], clusters: Mapping[str, Cluster], objects: UrlObjects
+) -> tuple[BackendLine, ...]:
     """Return a line for each backend of a rule, in its order."""
     total = sum(one.weight for one in shares)
-    return tuple(_line(one, 100 * one.weight / total if total else 0.0, gateway, objects) for one in shares)
+    return tuple(_line(one, 100 * one.weight / total if total else 0.0, clusters, objects) for one in shares)
 
 
-def port_of(share: WeightedBackend, gateway: Served) -> ServicePort | None:
-    """Return the port of a Service that a share goes to; None where there is none."""
-    found = gateway.clusters.get(share.cluster)
-    return found.port if found is not None else None
-
-
-def _line(share: WeightedBackend, percent: float, gateway: Served, objects: UrlObjects) -> BackendLine:
-    port = port_of(share, gateway)
-    if port is None:
+def _line(share: WeightedBackend, percent: float, clusters: Mapping[str, Cluster], objects: UrlObjects) -> BackendLine:
+    cluster = clusters.get(share.cluster)
+    if cluster is None:
         return BackendLine("", share.weight, percent, share.problem, NO_BACKEND)
+    port = cluster.port
     lines = tuple(endpoint_lines(port, objects))
-    cluster = gateway.clusters[share.cluster]
     over = f"{cluster.transport}{' over TLS' if cluster.tls else ''}"
     return BackendLine(
         f"{port.namespace}/{port.service}:{port.port}", share.weight, percent, f"{over}, {counted(lines)}",

@@ -8,8 +8,18 @@ from datetime import datetime
 import msgspec
 
 from podwire.edge.gateway.kinds.gateway import Gateway
+from podwire.edge.ingress.servers import ANY_HOST
 from podwire.insight.service.report import Finding, Severity
-from podwire.insight.url import backend_lines, certificates, connections, findings, gateways, service_way
+from podwire.insight.url import (
+    backend_lines,
+    certificates,
+    connections,
+    findings,
+    gateways,
+    ingress_way,
+    ingresses,
+    service_way,
+)
 from podwire.insight.url.changes import changes_of
 from podwire.insight.url.connections import Connection
 from podwire.insight.url.gateway_lines import dns_line, gateway_line, listener_lines
@@ -28,6 +38,11 @@ _ORDER = tuple(Severity)
 def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
     """Return what becomes of the request, at every step, and why."""
     chosen = gateways.chosen(question, objects)
+    if not question.gateway and (chosen is None or chosen.passage.ends is not None):
+        host = ingresses.served_host(question, objects)
+        if host is not None and (chosen is None or host.name != ANY_HOST or question.is_address):
+            whole = ingress_way.report(question, host, objects, now)
+            return _shown(msgspec.structs.replace(whole, findings=_sorted([*whole.findings])))
     if chosen is not None:
         return _explained(question, objects, chosen, now)
     service = service_way.service_of(question, objects) if not question.gateway else None
@@ -42,7 +57,7 @@ def explain(question: Question, objects: UrlObjects, now: datetime) -> Report:
         findings=_sorted(
             [
                 *findings.of_no_gateway(question, objects),
-                *findings.of_ingresses(question, objects),
+                *_foreign_ingresses(question, objects),
                 *findings.of_reading(objects),
             ]
         ),
@@ -62,7 +77,7 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
         *certificates.of_listener(question, served, way, objects, now),
         *findings.of_routes(question, served, way, objects),
         *findings.of_backends(way, lines, objects),
-        *(findings.of_ingresses(question, objects) if way.ends is not None else ()),
+        *_also_ingresses(question, objects),
         *findings.of_connections((*to_dns, *to_gateway, *to_endpoints)),
         *findings.of_reading(objects),
     ]
@@ -86,6 +101,23 @@ def _explained(question: Question, objects: UrlObjects, chosen: Chosen, now: dat
     return _shown(whole)
 
 
+def _foreign_ingresses(question: Question, objects: UrlObjects) -> Iterator[Finding]:
+    """Ingresses for the host that podwire does not serve."""
+    for one in ingresses.foreign(question, objects):
+        name = f"class {one.class_name}" if one.class_name else "no class"
+        text = f"Ingress {one.key} is for host {question.request.host}, and of {name}, which podwire does not serve."
+        yield Finding(Severity.WARNING, "OtherClass", text, "Set spec.ingressClassName to podwire.")
+
+
+def _also_ingresses(question: Question, objects: UrlObjects) -> Iterator[Finding]:
+    """A note where Ingresses have the host too."""
+    if not question.is_address and not question.gateway and ingresses.fits(question, objects):
+        text = (
+            f"Ingresses are for host {question.request.host} too: they have an address of their own, and DNS decides."
+        )
+        yield Finding(Severity.NOTE, "Ingress", text, "See 'kubectl get ingress -A'.")
+
+
 def _to_gateway(question: Question, gateway: Gateway, objects: UrlObjects, view: View) -> Iterator[Connection]:
     service = gateways.service_of(gateway, objects.edge)
     local = service is not None and service.spec.external_traffic_policy == "Local"
@@ -103,7 +135,7 @@ def _backends(
     envoys = gateways.envoys(chosen.served.gateway, objects.pods)
     lines: list[BackendLine] = []
     found: list[Connection] = []
-    for line in backend_lines.backend_lines(way.shares, chosen.served, objects):
+    for line in backend_lines.backend_lines(way.shares, chosen.served.clusters, objects):
         own = tuple(connections.to_endpoints(envoys, line, view)) if line.weight else ()
         found += own
         cut_off = bool(own) and not any(one.verdict.allowed for one in own)

@@ -212,22 +212,6 @@ def _conditions(what: str, found: Iterable[Condition], types: tuple[str, ...]) -
             yield Finding(Severity.WARNING, one.reason or one.type, f"{what}: condition {one.type} is False{detail}.")
 
 
-def of_ingresses(question: Question, objects: UrlObjects) -> Iterator[Finding]:
-    """Ingresses for the host, which have another proxy and address than Gateways."""
-    host = question.request.host
-    for one in objects.ingresses:
-        if any(rule.host and contains(rule.host.lower(), host) for rule in one.spec.rules):
-            text = (
-                f"Ingress {one.key} is for host {host}: Ingresses have an address of their own, and are not explained."
-            )
-            yield Finding(
-                Severity.NOTE,
-                "Ingress",
-                text,
-                f"See 'kubectl -n {one.metadata.namespace} describe ingress {one.metadata.name}'.",
-            )
-
-
 def of_reading(objects: UrlObjects) -> Iterator[Finding]:
     """What could not be read."""
     for name in objects.unreadable:

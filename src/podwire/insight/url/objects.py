@@ -8,7 +8,7 @@ import msgspec
 
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
-from podwire.edge.ingress.kinds import Ingress
+from podwire.edge.ingress.kinds import Ingress, IngressClass
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.kube.core import Node, Pod
 from podwire.kube.networking import NetworkPolicy
@@ -26,6 +26,8 @@ class UrlObjects(msgspec.Struct, frozen=True):
             have are made up, with addresses of 198.18.0.0/15 (RFC 2544).
         snapshot: what the objects are made from, where they are written.
         unreadable: what this account may not list.
+        ingress_classes: all of them.
+        serves_nginx: whether podwire serves Ingresses of ingress-nginx's class, and those without a class, too.
 
     """
 
@@ -38,6 +40,8 @@ class UrlObjects(msgspec.Struct, frozen=True):
     is_planned: bool = False
     unreadable: tuple[str, ...] = ()
     ingresses: tuple[Ingress, ...] = ()
+    ingress_classes: tuple[IngressClass, ...] = ()
+    serves_nginx: bool = False
     snapshot: Snapshot | None = None
 
     def place(self, one: Owner) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from podwire.edge.controller import fleet
-from podwire.edge.gateway.gateway_proxy import proxy_name
+from podwire.edge.gateway.gateway_proxy import INGRESS, proxy_name
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.gateway.owners import Owner
-from podwire.edge.ingress.kinds import INGRESSES
+from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, IngressClass, IngressClassSpec
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import PodPlace, Workload
 from podwire.insight.snapshot.written import NAME_LABEL, decoded
@@ -23,6 +23,7 @@ from podwire.insight.url.objects import UrlObjects
 from podwire.kube.core import Namespace, Pod, PodIP, PodSpec, PodStatus
 from podwire.kube.discovery import SERVICE_NAME_LABEL, EndpointSlice
 from podwire.kube.gateway_api import CLASSES, CONTROLLER_NAME, PROXIES
+from podwire.kube.ingress import CLASSES as CLASSES_OF_INGRESSES
 from podwire.kube.kinds import CONFIG_MAPS, SECRETS, Kind
 from podwire.kube.meta import Condition, NamespacedName, ObjectMeta, OwnerReference
 from podwire.kube.services import Service, ServicePort
@@ -32,6 +33,10 @@ OUTSIDE = ("203.0.113.1", "2001:db8::1")
 _EDGE: Mapping[tuple[str, str], Kind[Any]] = {
     (one.api_version.rpartition("/")[0], one.kind): one for one in (*KINDS, SECRETS, CONFIG_MAPS)
 }
+_CLASSES = tuple(
+    IngressClass(metadata=ObjectMeta(name=name), spec=IngressClassSpec(controller=controller))
+    for name, controller in CLASSES_OF_INGRESSES
+)
 _READY = (Condition(type="Ready", status="True"),)
 
 
@@ -51,16 +56,19 @@ def objects_of(snapshot: Snapshot) -> UrlObjects:
     for kind, objects in (("Service", snapshot.services), ("EndpointSlice", snapshot.slices)):
         for each in objects:
             edge.put(kind, each)
-    pods = _pods(snapshot, sorted(set(map(proxy_name, edge.gateways.values()))))
+    proxies = {*map(proxy_name, edge.gateways.values()), *((INGRESS,) if ingresses else ())}
+    pods = _pods(snapshot, sorted(proxies))
     _add_namespaces(edge, pods)
     for service in tuple(edge.services.values()):
         for piece in _slices(service, pods, edge):
             edge.put("EndpointSlice", piece)
     places = {Owner(kind, key.namespace, key.name): one.place for (kind, key), one in snapshot.manifests.items()}
-    found = tuple(ingresses)
+    written = [one for one in snapshot.others if one.kind == ("networking.k8s.io", "IngressClass")]
     return UrlObjects(
-        edge, pods, (), snapshot.policies, OUTSIDE, places, is_planned=True, ingresses=found, snapshot=snapshot
-    )
+        edge, pods, (), snapshot.policies, OUTSIDE, places, is_planned=True, ingresses=tuple(ingresses),
+        ingress_classes=(*_CLASSES, *(decoded(one.value, INGRESS_CLASSES.type, one) for one in written)),
+        serves_nginx=True, snapshot=snapshot,
+    )  # fmt: skip
 
 
 def _type(kind: str) -> type[Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from podwire.edge.gateway.kinds.all_kinds import KINDS
 from podwire.edge.gateway.objects import Objects
-from podwire.edge.ingress.kinds import INGRESSES
+from podwire.edge.ingress.ingresses import Ingresses
+from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, Ingress
 from podwire.insight.url.objects import UrlObjects
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import (
@@ -25,10 +29,10 @@ from podwire.kube.kinds import (
 from podwire.kube.meta import NamespacedName
 
 EDGE: tuple[Kind[Any], ...] = (*KINDS, SERVICES, ENDPOINT_SLICES, NAMESPACES)
-OTHERS: tuple[Kind[Any], ...] = (PODS, NODES, NETWORK_POLICIES, INGRESSES)
+OTHERS: tuple[Kind[Any], ...] = (PODS, NODES, NETWORK_POLICIES, INGRESSES, INGRESS_CLASSES)
 
 
-async def read(client: Client, outside: tuple[str, ...] = ()) -> UrlObjects:
+async def read(client: Client, outside: tuple[str, ...] = (), *, is_world: bool = False) -> UrlObjects:
     """Read everything; a kind that is not served has no objects. Raises ApiError and aiohttp's ClientError."""
     kinds = (*EDGE, *OTHERS)
     listed = await asyncio.gather(*(_all(client, kind) for kind in kinds))
@@ -37,8 +41,9 @@ async def read(client: Client, outside: tuple[str, ...] = ()) -> UrlObjects:
     for kind, items in zip(EDGE, listed, strict=False):
         for one in items or ():
             edge.put(kind.kind, one)
+    named = _named(listed[len(EDGE) + OTHERS.index(INGRESSES)] or ())
     for kind in (SECRETS, CONFIG_MAPS):
-        keys = sorted(edge.referenced(kind.kind))
+        keys = sorted({*edge.referenced(kind.kind), *named[kind.kind]})
         found = await asyncio.gather(*(_one(client, kind, key) for key in keys), return_exceptions=True)
         for key, one in zip(keys, found, strict=True):
             if isinstance(one, ApiError) and one.code == HTTPStatus.FORBIDDEN:
@@ -47,8 +52,19 @@ async def read(client: Client, outside: tuple[str, ...] = ()) -> UrlObjects:
                 raise one
             elif one is not None:
                 edge.put(kind.kind, one)
-    pods, nodes, policies, ingresses = (tuple(items or ()) for items in listed[len(EDGE) :])
-    return UrlObjects(edge, pods, nodes, policies, outside, unreadable=tuple(unreadable), ingresses=ingresses)
+    pods, nodes, policies, ingresses, classes = (tuple(items or ()) for items in listed[len(EDGE) :])
+    return UrlObjects(
+        edge, pods, nodes, policies, outside, unreadable=tuple(unreadable), ingresses=ingresses,
+        ingress_classes=classes, serves_nginx=is_world,
+    )  # fmt: skip
+
+
+def _named(items: Iterable[Ingress]) -> dict[str, frozenset[NamespacedName]]:
+    """Return the Secrets and ConfigMaps that Ingresses of any class name."""
+    held = Ingresses((), without_class=True)
+    for one in items:
+        held.put(msgspec.structs.replace(one, spec=msgspec.structs.replace(one.spec, ingress_class_name="")))
+    return {kind.kind: held.referenced(kind.kind) for kind in (SECRETS, CONFIG_MAPS)}
 
 
 async def _one(client: Client, kind: Kind[Any], key: NamespacedName) -> Any:

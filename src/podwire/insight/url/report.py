@@ -49,7 +49,10 @@ class DnsLine(Value, frozen=True):
 
 
 class GatewayLine(Value, frozen=True):
-    """The Gateway that gets the request. `envoys` are the ready pods of its proxy, with their nodes."""
+    """The Gateway that gets the request, or the proxy of all Ingresses (`kind`).
+
+    `envoys` are the ready pods of the proxy, with their nodes.
+    """
 
     gateway: str
     gateway_class: str
@@ -57,6 +60,7 @@ class GatewayLine(Value, frozen=True):
     service: str
     envoys: tuple[str, ...]
     place: str = ""
+    kind: str = "Gateway"
 
 
 class ListenerLine(Value, frozen=True):

@@ -28,7 +28,12 @@ _BEFORE = (
     "more query parameters come first",
 )
 """Why one route comes before another, by the parts of `virtual_hosts.precedence`."""
-_PATHS = {PathType.EXACT: "path ", PathType.PREFIX: "path prefix ", PathType.REGEX: "path matching "}
+_PATHS = {
+    PathType.EXACT: "path ",
+    PathType.PREFIX: "path prefix ",
+    PathType.REGEX: "path matching ",
+    PathType.TEXT: "path beginning with ",
+}
 
 
 def route_lines(question: Question, gateway: Served, way: Passage, objects: UrlObjects) -> tuple[RouteLine, ...]:

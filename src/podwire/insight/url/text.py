@@ -46,12 +46,12 @@ def _dns(report: Report) -> str:
 
 
 def _gateway(line: GatewayLine, *, is_planned: bool) -> list[str]:
-    rows = [("class", line.gateway_class)]
+    rows = [("class", line.gateway_class)] if line.gateway_class else []
     if not is_planned:
         rows.append(("address", ", ".join(line.addresses) or "not assigned"))
         rows.append(("Service", line.service or "not there yet"))
         rows.append(("Envoys", ", ".join(line.envoys) or "none is ready"))
-    return [f"GATEWAY {line.gateway}{f' ({line.place})' if line.place else ''}", *_indented(table(rows), 2)]
+    return [f"{line.kind.upper()} {line.gateway}{f' ({line.place})' if line.place else ''}", *_indented(table(rows), 2)]
 
 
 def _listeners(report: Report) -> list[str]:
