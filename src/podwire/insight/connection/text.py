@@ -26,7 +26,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _services(report)
     for line in report.connections:
         yield ""
-        yield from _connection(line)
+        yield from _connection(line, cited=report.is_planned)
     if report.findings:
         yield ""
         yield "FINDINGS"
@@ -47,38 +47,43 @@ def _port(line: ServiceLine) -> str:
     return f"{line.port}/{line.protocol}{f' ({line.name})' if line.name else ''}"
 
 
-def _connection(line: ConnectionLine) -> Iterator[str]:
+def _connection(line: ConnectionLine, *, cited: bool) -> Iterator[str]:
+    """`cited`: places are lines of files; those of live objects are their fields, which are named anyway."""
     yield f"CONNECTION {line.source} -> {line.destination} {line.port}/{line.protocol}: {line.verdict}"
     for side in line.sides:
-        yield from _indented(_side(side))
+        yield from _indented(_side(side, cited=cited))
 
 
-def _side(side: SideLine) -> list[str]:
+def _side(side: SideLine, *, cited: bool) -> list[str]:
     if not side.direction:
         return [side.text]
     found = [f"{side.direction} of {side.subject}: {side.verdict} ({side.text})"]
     applying = [one for one in side.policies if one.word is not Word.NOT_APPLICABLE]
     others = [one for one in side.policies if one.word is Word.NOT_APPLICABLE]
     for one in (*applying, *others[:SHOWN]):
-        found += _indented(_policy(one))
+        found += _indented(_policy(one, cited=cited))
     if len(others) > SHOWN:
         found.append(f"  and {len(others) - SHOWN} more that are not applicable")
     return found
 
 
-def _policy(line: PolicyLine) -> list[str]:
+def _policy(line: PolicyLine, *, cited: bool) -> list[str]:
     reason = f": {line.text}" if line.text else ""
-    found = [f"{line.word:<14}  {line.policy}{reason} ({line.place})"]
+    found = [f"{line.word:<14}  {line.policy}{reason}{_at(line.place, cited=cited)}"]
     rules = [one for one in line.rules if one.word is Word.ADMITS] or line.rules
     for rule in rules:
-        found += _indented(_rule(rule), 18)
+        found += _indented(_rule(rule, cited=cited), 18)
     return found
 
 
-def _rule(line: RuleLine) -> list[str]:
+def _rule(line: RuleLine, *, cited: bool) -> list[str]:
     if line.word is Word.ADMITS:
-        return [f"rule {line.index} admits it ({line.place})"]
-    return [f"{one.field} {one.text} ({one.place})" for one in line.misses]
+        return [f"rule {line.index} admits it{_at(line.place, cited=cited)}"]
+    return [f"{one.field} {one.text}{_at(one.place, cited=cited)}" for one in line.misses]
+
+
+def _at(place: str, *, cited: bool) -> str:
+    return f" ({place})" if cited else ""
 
 
 def _indented(lines: list[str], by: int = 2) -> list[str]:
