@@ -16,6 +16,7 @@ import msgspec
 
 from podwire.apiserver.access.access import Access, AccessConfig
 from podwire.apiserver.base.authentication import tls_context
+from podwire.apiserver.definitions import bundle
 from podwire.apiserver.definitions.controller import Definitions
 from podwire.apiserver.definitions.on_demand import OnDemandDefinitions
 from podwire.apiserver.documents import health, openapi
@@ -115,7 +116,8 @@ class ApiServer:
         self.access = self._make_access()
         undo.callback(self.access.close)
         self._definitions = Definitions(self.store, self.registry, self.hub, _now)
-        self._on_demand = OnDemandDefinitions(config.gateway_api, self.store, self.registry, self.hub)
+        bundles = [bundle.of_policies(), *([bundle.of_gateways(config.gateway_api)] if config.gateway_api else [])]
+        self._on_demand = tuple(OnDemandDefinitions(one, self.store, self.registry, self.hub) for one in bundles)
         self._ranges = ServiceCIDRController(
             self.store, self.registry, self._addresses, IPAddresses(self.registry, _now), _now
         )
@@ -131,7 +133,8 @@ class ApiServer:
         self._addresses.restore(services)
         self.store.subscribe(self._release_addresses)
         self._definitions.start(self._writer)
-        self._on_demand.start(self._writer)
+        for on_demand in self._on_demand:
+            on_demand.start(self._writer)
         self._ranges.start(self._writer)
         self._priority.start()
         await self.access.start(self.registry)
@@ -154,7 +157,8 @@ class ApiServer:
         await self._bootstrap.stop()
         await self._ranges.stop()
         await self.access.stop()
-        await self._on_demand.stop()
+        for on_demand in self._on_demand:
+            await on_demand.stop()
         await self._definitions.stop()
         await self.store.close()
 

@@ -7,7 +7,18 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from podwire.kube import apps, batch, coordination, core, discovery, disruption, endpoints, networking, services
+from podwire.kube import (
+    apps,
+    batch,
+    coordination,
+    core,
+    discovery,
+    disruption,
+    endpoints,
+    network_policy_api,
+    networking,
+    services,
+)
 from podwire.kube.gateway_api import GROUP as GATEWAY_API
 from podwire.kube.meta import NamespacedName, Object
 
@@ -70,4 +81,12 @@ NETWORK_POLICIES = Kind(
     "networkpolicies",
     networking.NetworkPolicy,
     substitute=networking.closed_policy,
+)
+CLUSTER_NETWORK_POLICIES = Kind(
+    network_policy_api.API_VERSION,
+    "ClusterNetworkPolicy",
+    "clusternetworkpolicies",
+    network_policy_api.ClusterNetworkPolicy,
+    namespaced=False,
+    substitute=network_policy_api.closed_cluster_policy,
 )

@@ -27,7 +27,7 @@ from podwire.apiserver.reads.watcher import WatchAnswer
 from podwire.apiserver.writes import deletion, unimplemented
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from podwire.apiserver.access.access import Access
     from podwire.apiserver.access.attributes import Attributes
@@ -73,7 +73,7 @@ class Api:
         writer: Writer,
         subresources: Subresources,
         access: Access,
-        on_demand: OnDemandDefinitions,
+        on_demand: Sequence[OnDemandDefinitions],
     ) -> None:
         self._on_demand = on_demand
         self._registry = registry
@@ -116,7 +116,8 @@ class Api:
         if route is not None:
             context.attributes = request_attributes.on_resource(context.request, route)
         request = context.request = self._access.auth_filter.admit(context.request, context.user, context.attributes)
-        await self._on_demand.prepare(request, route)
+        for on_demand in self._on_demand:
+            await on_demand.prepare(request, route)
         resource = self._registry.find(route.group, route.version, route.plural) if route else None
         context.resource = resource
         if route is None or resource is None:

@@ -1,9 +1,9 @@
-"""Pack the CustomResourceDefinitions of Gateway API for the API server.
+"""Pack CustomResourceDefinitions that another project publishes for the API server.
 
-Usage:  python -m tools.derive_gateway_api PATH/TO/gateway-api/config/crd [TARGET.zip]
+Usage:  python -m tools.derive_definitions PATH/TO/config/crd TARGET.zip
 
-PATH is the folder of a release of kubernetes-sigs/gateway-api with a folder for each channel, as the Go module
-sigs.k8s.io/gateway-api has it. TARGET is src/podwire/apiserver/data/gateway_api/definitions.zip.
+PATH is the folder of a release of kubernetes-sigs/gateway-api or kubernetes-sigs/network-policy-api with a folder for
+each channel. TARGET is src/podwire/apiserver/data/NAME/definitions.zip.
 
 The archive has two members for each channel: `CHANNEL/definitions.json`, the objects unchanged, and
 `CHANNEL/names.json`, the same without schemas and columns, from which the kinds are served until the first request
@@ -24,9 +24,9 @@ from tools.derive_schemas import pack
 
 Object = dict[str, Any]
 
-TARGET = Path("src/podwire/apiserver/data/gateway_api/definitions.zip")
 CHANNELS = ("standard", "experimental")
-CHANNEL = "gateway.networking.k8s.io/channel"
+CHANNEL = "/channel"
+"""The end of the annotation that has the channel; the group of the project comes before it."""
 
 
 def definitions(texts: Iterable[str], channel: str) -> list[Object]:
@@ -34,7 +34,8 @@ def definitions(texts: Iterable[str], channel: str) -> list[Object]:
     documents = (document for text in texts for document in yaml.safe_load_all(text) if document)
     found = [document for document in documents if document.get("kind") == "CustomResourceDefinition"]
     for definition in found:
-        if definition["metadata"]["annotations"][CHANNEL] != channel:
+        annotations = definition["metadata"]["annotations"]
+        if [text for key, text in annotations.items() if key.endswith(CHANNEL)] != [channel]:
             raise ValueError(f"{definition['metadata']['name']} is not of the {channel} channel")
     return sorted(found, key=lambda definition: str(definition["metadata"]["name"]))
 
@@ -58,7 +59,7 @@ def members(channels: dict[str, list[Object]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    source, target = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else TARGET
+    source, target = Path(sys.argv[1]), Path(sys.argv[2])
     channels = {
         channel: definitions((path.read_text() for path in sorted((source / channel).glob("*.yaml"))), channel)
         for channel in CHANNELS
