@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import yaml
 
 from podwire.kernel.link_end import LinkEnd
-from podwire.kube.core import Container, ContainerPort, Namespace, Pod, PodIP, PodSpec, PodStatus
+from podwire.kube.core import (
+    Container,
+    ContainerPort,
+    Namespace,
+    Node,
+    NodeAddress,
+    NodeStatus,
+    Pod,
+    PodIP,
+    PodSpec,
+    PodStatus,
+)
 from podwire.kube.meta import NamespacedName, ObjectMeta
+from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.watch import Change
 from podwire.policy.model import Identity, IPAddress
+from podwire.policy.numbering import ANY_POD
 from podwire.policy.peer_objects import PeerPodObject
 from podwire.policy.peers import PeerPod, PeerPods
-from podwire.policy.rows import ANY_POD, Row, rows
+from podwire.policy.rows import Row, rows
+from podwire.policy.tiers import ClusterPolicy
 from podwire.policy.verdict import Verdict, verdict
 from podwire.policy.view import Owner, View
+
+Item = Namespace | Pod | NetworkPolicy | ClusterNetworkPolicy | Node
 
 
 def address(text: str) -> IPAddress:
@@ -58,6 +74,17 @@ def network_policy(key: str, spec: str) -> NetworkPolicy:
     return msgspec.convert(document, NetworkPolicy)
 
 
+def cluster_policy(key: str, spec: str) -> ClusterNetworkPolicy:
+    """A ClusterNetworkPolicy from its name and the YAML of its spec."""
+    return msgspec.convert({"metadata": {"name": key}, "spec": yaml.safe_load(spec)}, ClusterNetworkPolicy)
+
+
+def node(key: str, ips: str, **labels: str) -> Node:
+    """A node with these addresses."""
+    addresses = tuple(NodeAddress(type="InternalIP", address=ip) for ip in ips.split())
+    return Node(metadata=ObjectMeta(name=key, labels=labels), status=NodeStatus(addresses=addresses))
+
+
 def peer(reading: PeerPods, item: Pod) -> PeerPod | None:
     """A pod of another node as its JSON is read."""
     return reading.peer(msgspec.json.decode(msgspec.json.encode(item), type=PeerPodObject))
@@ -79,8 +106,8 @@ class Counted:
 class Cluster:
     """A view that is told of objects, and remembers who it called dirty and what rows they ask for."""
 
-    def __init__(self, node: str = "node-1") -> None:
-        self.view = View(node)
+    def __init__(self, node: str = "node-1", always: Sequence[ClusterPolicy] = ()) -> None:
+        self.view = View(node, always)
         self.numbers = Counted()
         self.dirty: set[Owner] = set()
         self.rows: dict[Owner, frozenset[Row]] = {}
@@ -88,7 +115,7 @@ class Cluster:
         self._peers: dict[NamespacedName, PeerPod] = {}
         self._reading = PeerPods()
 
-    def add(self, *objects: Namespace | Pod | NetworkPolicy, attach: bool = True) -> None:
+    def add(self, *objects: Item, attach: bool = True) -> None:
         """Objects are new or changed. Pods of this node are attached with the addresses of their status."""
         for item in objects:
             change = Change(self._known.get((type(item), item.key)), item)
@@ -98,7 +125,7 @@ class Cluster:
                 found = [address(ip) for ip in item.addresses]
                 self._mark(self.view.attach(item.key, item.metadata.uid, found))
 
-    def remove(self, *objects: Namespace | Pod | NetworkPolicy) -> None:
+    def remove(self, *objects: Item) -> None:
         for item in objects:
             self._tell(Change(self._known.pop((type(item), item.key)), None))
             if isinstance(item, Pod):
@@ -118,6 +145,18 @@ class Cluster:
         made = network_policy(key, spec)
         self.add(made)
         return made
+
+    def cluster_policy(self, key: str, spec: str) -> ClusterNetworkPolicy:
+        made = cluster_policy(key, spec)
+        self.add(made)
+        return made
+
+    def learn(self, name: str, addresses: Sequence[IPAddress]) -> None:
+        """The cluster's DNS has these addresses for a name."""
+        self._mark(set(self.view.tiers.name_changed(name, addresses)))
+
+    def cluster_policies(self) -> list[ClusterNetworkPolicy]:
+        return [item for item in self._known.values() if isinstance(item, ClusterNetworkPolicy)]
 
     def pod(self, key: str) -> Pod:
         found: Pod = self._known[Pod, name(key)]
@@ -150,6 +189,10 @@ class Cluster:
             self._mark(self.view.namespace_changed(change))
         elif isinstance(item, Pod):
             self._tell_pod(change)
+        elif isinstance(item, ClusterNetworkPolicy):
+            self._mark(self.view.cluster_policy_changed(change))
+        elif isinstance(item, Node):
+            self._mark(set(self.view.tiers.node_changed(change)))
         else:
             self._mark(self.view.policy_changed(change))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from podwire.policy.decisions import ACCEPT, DENY, ELSE_ACCEPT, UNDECIDED, Decision
 from podwire.policy.model import Direction, IPAddress
 from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, PeerRow, PortRow, RangesRow, Row, SelfRow
+from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
 
 MASKS = (0xFFFFFFFF, 0xFFFF0000, 0x80000000)
 
@@ -35,10 +37,38 @@ def passes(rows: set[Row], packet: Packet) -> bool:
     )
 
 
-def _side(rows: set[Row], direction: Direction, ends: tuple[int, int], other: IPAddress, packet: Packet) -> bool:
+def _decision(rows: set[Row], direction: Direction, ends: tuple[int, int], other: IPAddress) -> Decision:
+    """What the maps of the tiers hold for the peer: the narrowest that has a decision."""
     subject, peer = ends
-    if IsolatedRow(direction, subject) not in rows:
-        return True
+    of_tiers = {row.key: row for row in rows if isinstance(row, TierRow | TierAddressRow | TierBlocksRow)}
+    exact = of_tiers.get(("tier address", subject, other))
+    if direction is Direction.EGRESS and isinstance(exact, TierAddressRow):
+        return exact.decision
+    version = other.version if direction is Direction.EGRESS else 0
+    for number in (peer & mask for mask in MASKS) if peer else (16 if direction is Direction.INGRESS else 0,):
+        found = of_tiers.get(("tier", direction, subject, version, number))
+        if isinstance(found, TierRow):
+            return found.decision
+    blocks = of_tiers.get(("tier blocks", subject, other.version))
+    if direction is Direction.EGRESS and not peer and isinstance(blocks, TierBlocksRow):
+        for span in blocks.spans:
+            if int(span.first) <= int(other) <= int(span.last):
+                return span.decision
+    return UNDECIDED
+
+
+def _side(rows: set[Row], direction: Direction, ends: tuple[int, int], other: IPAddress, packet: Packet) -> bool:
+    subject = ends[0]
+    isolated = IsolatedRow(direction, subject) in rows
+    if TieredRow(direction, subject) in rows:
+        value = _decision(rows, direction, ends, other).value(packet.protocol, packet.port)
+        if value in {ACCEPT, DENY} or not isolated:
+            return value in {ACCEPT, ELSE_ACCEPT}
+    return not isolated or _admitted(rows, direction, ends, other, packet)
+
+
+def _admitted(rows: set[Row], direction: Direction, ends: tuple[int, int], other: IPAddress, packet: Packet) -> bool:
+    subject, peer = ends
     peers = {peer & mask for mask in MASKS}
     for row in rows:
         match row:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, LinkRow, PeerRow, PortRow, RangesRow, Row, SelfRow
+from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
 from tests.policy.cluster import Cluster, Counted, address, namespace, pod
 from tests.policy.nftables_model import Packet, passes
 
@@ -86,6 +87,14 @@ def renamed(rows: set[Row], numbers: Counted) -> set[str]:
                 found.add(f"{link.name} leads to {names[identity]}")
             case SelfRow(ip):
                 found.add(f"{ip} is here")
+            case TieredRow(direction, subject):
+                found.add(f"{direction} {names[subject]} tiers")
+            case TierRow(direction, subject, version, peer, decision):
+                found.add(f"{direction} {names[subject]} {names.get(peer, peer)} {version} {decision}")
+            case TierAddressRow(subject, ip, decision):
+                found.add(f"{names[subject]} {ip} {decision}")
+            case TierBlocksRow(subject, _, spans):
+                found.add(f"{names[subject]} {list(map(str, spans))}")
             case IsolatedRow(direction, subject):
                 found.add(f"{direction} {names[subject]}")
             case PeerRow() | PortRow() | RangesRow():

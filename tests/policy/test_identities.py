@@ -5,7 +5,7 @@ import pytest
 from podwire.policy import identities as numbers_module
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.model import Identity, NamedPort
-from podwire.policy.rows import ANY_POD
+from podwire.policy.numbering import ANY_POD
 
 WEB = Identity("x", (("app", "web"),), (NamedPort("http", "TCP", 80),))
 TRICKY = Identity("x", (("app", 'web"],[["x"'),))

@@ -20,7 +20,7 @@ from podwire.policy import policies as policies_module
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.model import Direction
 from podwire.policy.peers import PeerPods
-from podwire.policy.policies import Policies
+from podwire.policy.policies import Policies, PolicyFeeds
 from podwire.policy.rows import AddressRow, IsolatedRow, Row
 from tests.policy.cluster import address, namespace, network_policy, peer, pod
 
@@ -84,13 +84,16 @@ class Node:
     def __init__(self, folder: Path, kernel: FakeSink[Row], *known: Any) -> None:
         self.pods, self.namespaces, self.policies = FakeFeed(), FakeFeed(), FakeFeed()
         self.policies.say(*known)
+        self.cluster_policies, self.nodes = FakeFeed(), FakeFeed()
         self.peers = FakePeers()
         self.numbers = IdentityAllocator(folder / "numbers.db")
         self.kernel = kernel
-        self.work = Policies("node-1", self.pods, self.namespaces, self.policies, kernel, self.numbers, self.peers)
+        feeds = PolicyFeeds(self.pods, self.namespaces, self.policies, self.cluster_policies, self.nodes, self.peers)
+        self.work = Policies("node-1", feeds, kernel, self.numbers)
 
     def synced(self, *, peers: bool = True) -> None:
-        for feed in (self.pods, self.namespaces, self.policies, *([self.peers] if peers else [])):
+        required = (self.pods, self.namespaces, self.policies, self.cluster_policies, self.nodes)
+        for feed in (*required, *([self.peers] if peers else [])):
             feed.synced.set()
 
     @contextlib.asynccontextmanager

@@ -2,11 +2,8 @@ import ipaddress
 from typing import Any
 
 from podwire.policy.model import Direction
+from podwire.policy.numbering import ALLOWED, ANY_POD, BORNE, ISOLATED
 from podwire.policy.rows import (
-    ALLOWED,
-    ANY_POD,
-    BORNE,
-    ISOLATED,
     AddressRow,
     BlocksRow,
     IsolatedRow,

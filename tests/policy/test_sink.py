@@ -19,9 +19,10 @@ from podwire.kernel.netlink import NetlinkError
 from podwire.kernel.nftables import Nftables
 from podwire.kernel.setdump import SetDump
 from podwire.policy import layout
+from podwire.policy.decisions import ACCEPT, DENY, ELSE_ACCEPT, ELSE_DENY, Decision, PortSpan
 from podwire.policy.model import Direction
+from podwire.policy.numbering import ANY_POD, NO_POD
 from podwire.policy.rows import (
-    ANY_POD,
     AddressRow,
     BlocksRow,
     IsolatedRow,
@@ -34,6 +35,7 @@ from podwire.policy.rows import (
     Span,
 )
 from podwire.policy.sink import CHANGES_A_TRANSACTION, TABLE, PolicySink, reassigned_addresses, steps, texts
+from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow, TierSpan
 from tests.policy.cluster import address
 from tests.sandbox import sandboxed
 
@@ -51,7 +53,25 @@ def spans(version: int, *texts: str, ports: tuple[int, int] | None = None) -> tu
     return tuple(sorted(found))
 
 
+SPLIT = Decision(
+    ELSE_ACCEPT,
+    (PortSpan("TCP", 80, 80, ACCEPT), PortSpan("TCP", 90, 95, DENY), PortSpan("UDP", 0, 65535, ELSE_DENY)),
+)
 ROWS: tuple[Row, ...] = (
+    *(TieredRow(direction, ANY_POD | 1 << 16 | 1) for direction in Direction),
+    TierRow(Direction.INGRESS, ANY_POD | 1 << 16 | 1, 0, NO_POD, Decision(DENY)),
+    TierRow(Direction.INGRESS, ANY_POD | 1 << 16 | 1, 0, ANY_POD, SPLIT),
+    TierRow(Direction.EGRESS, ANY_POD | 1 << 16 | 1, 4, ANY_POD | 2 << 16, SPLIT),
+    TierRow(Direction.EGRESS, ANY_POD | 1 << 16 | 1, 6, ANY_POD | 2 << 16 | 3, Decision(ACCEPT)),
+    *(TierAddressRow(ANY_POD | 1 << 16 | 1, ipaddress.ip_address(each), SPLIT) for each in ("10.1.1.1", "fd00::7")),
+    TierBlocksRow(
+        ANY_POD | 1 << 16 | 1,
+        4,
+        (
+            TierSpan(ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("9.255.255.255"), SPLIT),
+            TierSpan(ipaddress.ip_address("10.0.0.0"), ipaddress.ip_address("10.0.0.0"), Decision(ELSE_DENY)),
+        ),
+    ),
     AddressRow(address("10.0.0.1"), S),
     AddressRow(address("fd00::1"), S),
     SelfRow(address("10.0.0.1")),

@@ -1,6 +1,6 @@
 from podwire.kube.watch import Change
 from podwire.policy.model import Identity
-from tests.policy.cluster import Cluster, address, name, namespace, network_policy, pod
+from tests.policy.cluster import Cluster, address, cluster_policy, name, namespace, network_policy, pod
 
 SELECTS_A = "{podSelector: {matchLabels: {pod: a}}}"
 
@@ -170,5 +170,9 @@ def test_a_view_that_has_lost_everything_keeps_nothing() -> None:
     cluster.remove(*cluster.policies(), cluster.pod("x/a"), cluster.pod("z/b"), namespace("x"), namespace("y"))
     cluster.view.pod_changed(Change(pod("n/never", ""), None))
     cluster.view.policy_changed(Change(network_policy("n/never", "{}"), None))
+    cluster.view.cluster_policy_changed(Change(cluster_policy("never", "{}"), None))
     left = {name: value for name, value in vars(cluster.view).items() if value and name not in {"node", "departed"}}
+    tiers = {name: value for name, value in vars(left.pop("tiers")).items() if value}
     assert left == {}
+    assert tiers.keys() == {"_surroundings", "_networks"}
+    assert not any(vars(tiers["_networks"]).values())

@@ -34,6 +34,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         service_ranges: the ranges of Services' cluster addresses.
         nodeport_addresses: where node ports answer: ranges, or PRIMARY for the node's InternalIPs; never loopback.
         allow_external_ips: whether `externalIPs` of Services have an effect.
+        default_deny: whether pods receive and send only what policies admit, and DNS.
         announce_ranges: load balancer addresses in these ranges are announced on the node's link; none: no address is.
         expect_kube_proxy: whether kube-proxy may run on this node, or may have left rules there.
         replace_kube_proxy: whether what kube-proxy left on the node is removed.
@@ -58,6 +59,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     metrics: tuple[Address, ...] = (("127.0.0.1", METRICS_PORT),)
     nodeport_addresses: tuple[str, ...] = (PRIMARY,)
     allow_external_ips: bool = False
+    default_deny: bool = False
     announce_ranges: tuple[str, ...] = ()
     bgp: BgpSettings | None = None
     expect_kube_proxy: bool = False

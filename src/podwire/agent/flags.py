@@ -79,6 +79,13 @@ class NodePortAddresses(click.ParamType[Any]):
     help="Serve externalIPs of Services. Who may write Services can then take any address's traffic (CVE-2020-8554).",
 )
 @click.option(
+    "--default-deny",
+    is_flag=True,
+    envvar="PODWIRE_DEFAULT_DENY",
+    show_envvar=True,
+    help="Isolate every pod in both directions unless a policy allows; DNS to kube-dns is allowed.",
+)
+@click.option(
     "--announce-cidrs",
     "announce_ranges",
     type=RangeList(any_number=True),

@@ -14,7 +14,16 @@ from podwire.kube.core import Namespace, Node
 from podwire.kube.discovery import PROXIED, EndpointSlice
 from podwire.kube.informer import Informer
 from podwire.kube.kept_objects import KeptObjects
-from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from podwire.kube.kinds import (
+    CLUSTER_NETWORK_POLICIES,
+    ENDPOINT_SLICES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    NODES,
+    PODS,
+    SERVICE_CIDRS,
+    SERVICES,
+)
 from podwire.kube.on_demand_informer import OnDemandInformer
 from podwire.kube.optional_informer import OptionalInformer
 from podwire.kube.services import Service
@@ -39,6 +48,7 @@ class Inputs:
         self.namespaces: Informer[Namespace] = Informer(client, NAMESPACES, keep=kept.namespace, stream_initial=True)
         self.policies = Informer(client, NETWORK_POLICIES, stream_initial=True)
         self.service_cidrs = OptionalInformer(client, SERVICE_CIDRS)
+        self.cluster_policies = OptionalInformer(client, CLUSTER_NETWORK_POLICIES)
         self.required = (self.nodes, self.services, self.slices, self.pods, self.namespaces, self.policies)
         """Those without which nothing is complete."""
         self.peers: OnDemandInformer[PeerPod] = OnDemandInformer(
@@ -79,3 +89,4 @@ class Inputs:
             for informer in (*self.required, self.peers):
                 tasks.create_task(informer.run())
             tasks.create_task(self.service_cidrs.run())
+            tasks.create_task(self.cluster_policies.run())

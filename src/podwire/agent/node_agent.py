@@ -42,9 +42,10 @@ from podwire.kube.meta import NamespacedName, ObjectMeta
 from podwire.kube.recorder import Recorder
 from podwire.kube.services import Service
 from podwire.pods.network import PodNetwork, Settings
+from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.established import EstablishedFlows, FollowedSink
 from podwire.policy.identities import IdentityAllocator
-from podwire.policy.policies import Policies
+from podwire.policy.policies import Policies, PolicyFeeds
 from podwire.policy.sink import PolicySink
 from podwire.services.node_view import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
@@ -90,12 +91,10 @@ class Agent:
         policy_sink = FollowedSink(PolicySink.here(sysctls.write))
         self._policies = Policies(
             config.node,
-            pods,
-            inputs.namespaces,
-            inputs.policies,
+            PolicyFeeds(pods, inputs.namespaces, inputs.policies, inputs.cluster_policies, nodes, inputs.peers),
             policy_sink,
             numbers,
-            inputs.peers,
+            DEFAULT_DENY if config.default_deny else (),
         )
         gate.guard(self._policies)
         self._established: EstablishedFlows | None = None

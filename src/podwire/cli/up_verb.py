@@ -78,6 +78,11 @@ from podwire.cli.termination import cleanup_on_signal
     show_default=True,
     help="Connections that 'podwire flows' shows: those that policies drop, or admitted ones too.",
 )
+@click.option(
+    "--default-deny",
+    is_flag=True,
+    help="Isolate every pod in both directions unless a policy allows; DNS to kube-dns is allowed.",
+)
 @click.option("--api-port", default=0, type=int, help="Loopback port of the API server; 0 takes a free one.")
 @click.option("--timeout", default=60.0, show_default=True, type=float, help="Seconds to wait until usable.")
 @click.option(

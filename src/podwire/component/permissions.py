@@ -12,6 +12,7 @@ from typing import Any
 from podwire.kube.coordination import AGENT_LEASES
 from podwire.kube.gateway_api import GROUP as GATEWAY_API
 from podwire.kube.gateway_api import PROXIES
+from podwire.kube.network_policy_api import GROUP as POLICY_API
 
 Object = dict[str, Any]
 
@@ -48,6 +49,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ("", ("namespaces", "nodes", "pods", "services"), READ),
         ("discovery.k8s.io", ("endpointslices",), READ),
         ("networking.k8s.io", ("networkpolicies", "servicecidrs"), READ),
+        (POLICY_API, ("clusternetworkpolicies",), READ),
+        (POLICY_API, ("clusternetworkpolicies/status",), ("patch",)),
         ("", ("events",), RECORD),
     ),
     DNS: (

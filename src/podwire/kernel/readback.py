@@ -29,6 +29,7 @@ class Field(enum.Enum):
     BIG_NUMBER = (4, "number in network byte order")
     PORT = (2, "port")
     PROTOCOL = (1, "protocol")
+    FAMILY = (1, "family")
     INTERFACE = (16, "interface name")
 
     @property
@@ -126,6 +127,10 @@ def _protocol(raw: bytes) -> Part:
     return Word(PROTOCOLS.get(raw[0], str(raw[0])))
 
 
+def _family(raw: bytes) -> Part:
+    return Word({socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}[socket.AddressFamily(raw[0])])
+
+
 _DECODERS: dict[Field, Callable[[bytes], Part]] = {
     Field.IPV4: ipaddress.IPv4Address,
     Field.IPV6: ipaddress.IPv6Address,
@@ -133,5 +138,6 @@ _DECODERS: dict[Field, Callable[[bytes], Part]] = {
     Field.BIG_NUMBER: lambda raw: int.from_bytes(raw, "big"),
     Field.PORT: lambda raw: int.from_bytes(raw, "big"),
     Field.PROTOCOL: _protocol,
+    Field.FAMILY: _family,
     Field.INTERFACE: lambda raw: Word(raw.rstrip(b"\0").decode()),
 }

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from podwire.kube.core import EXCLUDE_FROM_LOAD_BALANCERS, ZONE_LABEL, Namespace, Node, NodeSpec, NodeStatus
+from podwire.kube.core import Namespace, Node, NodeSpec, NodeStatus
 from podwire.kube.discovery import (
     NOT_PROXIED,
     SERVICE_NAME_LABEL,
@@ -25,7 +25,6 @@ from podwire.kube.services import Service, ServiceStatus
 
 ValueT = TypeVar("ValueT")
 
-NODE_LABELS = frozenset({ZONE_LABEL, EXCLUDE_FROM_LOAD_BALANCERS})
 FLOW_RECORDS = "podwire.dev/flow-records"
 """An annotation of a namespace: whether admitted connections of its pods are recorded."""
 SLICE_LABELS = NOT_PROXIED | {SERVICE_NAME_LABEL}
@@ -39,14 +38,14 @@ class KeptObjects:
         self._conditions: dict[EndpointConditions, EndpointConditions] = {}
 
     def node(self, node: Node) -> Node:
-        """Addresses, pod ranges, whether it is Ready or leaves, its zone."""
+        """Addresses, pod ranges, whether it is Ready or leaves, labels."""
         ready = tuple(
             msgspec.structs.replace(condition, reason="", message="", last_transition_time=None)
             for condition in node.status.conditions
             if condition.type == "Ready"
         )
         return Node(
-            metadata=_metadata(node.metadata, NODE_LABELS),
+            metadata=_metadata(node.metadata, node.metadata.labels.keys()),
             spec=NodeSpec(pod_cidr=node.spec.pod_cidr, pod_cidrs=node.spec.pod_cidrs, taints=node.spec.taints),
             status=NodeStatus(addresses=node.status.addresses, conditions=ready),
         )

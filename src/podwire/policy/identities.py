@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from podwire.policy.model import Identity, NamedPort
-from podwire.policy.rows import ANY_POD
+from podwire.policy.numbering import ANY_POD, NO_POD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,7 +69,7 @@ class IdentityAllocator:
 
     def found_in_kernel(self, numbers: Iterable[int]) -> None:
         """Numbers that rows in the kernel carry: what they mean is known from the file, or they are never given out."""
-        known = set(self._numbers.values()) | {ANY_POD, 0}
+        known = set(self._numbers.values()) | {ANY_POD, NO_POD, 0}
         for number in numbers:
             self._unowned.update({number, number & NAMESPACE_BITS} - known)
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from podwire.kernel.elements import Element, Part, Range, Word
+from podwire.kernel.elements import Element, Part, Range
 from podwire.kernel.readback import Collection, Field
+from podwire.policy import tier_layout
+from podwire.policy.element_parts import (
+    address_part,
+    protocol_part,
+    read_addresses,
+    read_number,
+    read_ports,
+    read_protocol,
+)
 from podwire.policy.model import Direction, IPAddress
 from podwire.policy.rows import (
     AddressRow,
@@ -25,8 +33,6 @@ from podwire.policy.rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from podwire.policy.intervals import Interval
 
 _KINDS = (
     "isolated",
@@ -62,6 +68,7 @@ COLLECTIONS = (
     *(Collection(f"identity{version}", (field,), (Field.NUMBER,)) for version, field in _ADDRESS.items()),
     *(Collection(f"self{version}", (field, field)) for version, field in _ADDRESS.items()),
     *(_collection(name, kind) for name, (_, kind) in _DIRECTED.items()),
+    *tier_layout.COLLECTIONS,
 )
 """Everything in policy.nft that holds elements."""
 
@@ -80,19 +87,25 @@ def elements(row: Row) -> tuple[Element, ...]:
         case PeerRow(direction, subject, peer):
             return (Element(f"{direction.value}_peers", (subject, peer)),)
         case PortRow(direction, subject, peer, protocol, port):
-            return (Element(f"{direction.value}_ports", (subject, peer, _word(protocol), port)),)
+            return (Element(f"{direction.value}_ports", (subject, peer, protocol_part(protocol), port)),)
         case RangesRow(direction, subject, peer, protocol, ports):
             name = f"{direction.value}_ranges"
-            return tuple(Element(name, (subject, peer, _word(protocol), Range(*pair))) for pair in ports)
+            return tuple(Element(name, (subject, peer, protocol_part(protocol), Range(*pair))) for pair in ports)
         case BlocksRow(direction, subject, version, with_ports, spans):
             name = f"{direction.value}_{'block_ports' if with_ports else 'blocks'}{version}"
             return tuple(Element(name, (subject, *_span_parts(span))) for span in spans)
+        case _:
+            return tier_layout.elements(row)
 
 
 def rows(found: Iterable[Element]) -> Iterator[Row]:
     """Return the rows of elements; the inverse of `elements`."""
     together: defaultdict[tuple[str, tuple[Part, ...]], list[Element]] = defaultdict(list)
+    of_tiers: list[Element] = []
     for element in found:
+        if element.collection in tier_layout.NAMES:
+            of_tiers.append(element)
+            continue
         direction, kind = _DIRECTED.get(element.collection, (None, ""))
         if direction is None:
             yield _address_row(element)
@@ -105,67 +118,38 @@ def rows(found: Iterable[Element]) -> Iterator[Row]:
     for (collection, key), members in together.items():
         direction, kind = _DIRECTED[collection]
         yield _group(direction, kind, key, members)
+    yield from tier_layout.rows(of_tiers)
 
 
 def _address_row(element: Element) -> Row:
     address = cast("IPAddress", element.key[0])
-    return AddressRow(address, _number(element.value[0])) if element.value else SelfRow(address)
+    return AddressRow(address, read_number(element.value[0])) if element.value else SelfRow(address)
 
 
 def _single(direction: Direction, kind: str, key: tuple[Part, ...]) -> Row:
-    subject = _number(key[0])
+    subject = read_number(key[0])
     if kind == "isolated":
         return IsolatedRow(direction, subject)
-    peer = _number(key[1])
+    peer = read_number(key[1])
     if kind == "peers":
         return PeerRow(direction, subject, peer)
-    return PortRow(direction, subject, peer, _protocol(key[2]), _number(key[3]))
+    return PortRow(direction, subject, peer, read_protocol(key[2]), read_number(key[3]))
 
 
 def _group(direction: Direction, kind: str, key: tuple[Part, ...], members: list[Element]) -> Row:
-    subject = _number(key[0])
+    subject = read_number(key[0])
     if kind == "ranges":
-        ports = tuple(sorted(_ports(member.key[3]) for member in members))
-        return RangesRow(direction, subject, _number(key[1]), _protocol(key[2]), ports)
+        ports = tuple(sorted(read_ports(member.key[3]) for member in members))
+        return RangesRow(direction, subject, read_number(key[1]), read_protocol(key[2]), ports)
     spans = tuple(sorted(_span(member.key[1:]) for member in members))
     return BlocksRow(direction, subject, int(kind[-1]), kind.startswith("block_ports"), spans)
 
 
 def _span_parts(span: Span) -> tuple[Part, ...]:
-    # nft 1.0.6 deletes from an interval set only what is written with a range or a prefix in at least one part.
-    single = span.first == span.last
-    addresses = ipaddress.ip_network(span.first) if single else Range(span.first, span.last)
-    return (addresses, _word(span.protocol), Range(*span.ports)) if span.protocol else (addresses,)
+    part = address_part(span.first, span.last)
+    return (part, protocol_part(span.protocol), Range(*span.ports)) if span.protocol else (part,)
 
 
 def _span(parts: tuple[Part, ...]) -> Span:
-    span = Span(*_addresses(parts[0]))
-    return span if len(parts) == 1 else replace(span, protocol=_protocol(parts[1]), ports=_ports(parts[2]))
-
-
-def _addresses(part: Part) -> tuple[IPAddress, IPAddress]:
-    match part:
-        case Range(first, last):
-            return cast("IPAddress", first), cast("IPAddress", last)
-        case ipaddress.IPv4Network() | ipaddress.IPv6Network():
-            return part[0], part[-1]
-        case _:
-            return cast("IPAddress", part), cast("IPAddress", part)
-
-
-def _ports(part: Part) -> Interval:
-    return (_number(part.first), _number(part.last)) if isinstance(part, Range) else (_number(part), _number(part))
-
-
-def _word(protocol: str) -> Word:
-    return Word(protocol.lower())
-
-
-def _protocol(part: Part) -> str:
-    return cast("Word", part).text.upper()
-
-
-def _number(part: object) -> int:
-    if not isinstance(part, int):
-        raise TypeError(f"{part!r} is found where policy.nft has a number")
-    return part
+    span = Span(*read_addresses(parts[0]))
+    return span if len(parts) == 1 else replace(span, protocol=read_protocol(parts[1]), ports=read_ports(parts[2]))

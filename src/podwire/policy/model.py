@@ -263,15 +263,15 @@ def peer_of(peer: NetworkPolicyPeer) -> Peer | None:
 
 
 def _block(block: IPBlock) -> Block | None:
-    network, excepts = _network(block.cidr), tuple(map(_network, block.except_))
+    whole, excepts = network(block.cidr), tuple(map(network, block.except_))
     known = tuple(e for e in excepts if e is not None)
-    if network is None or len(known) < len(excepts) or any(e.version != network.version for e in known):
+    if whole is None or len(known) < len(excepts) or any(e.version != whole.version for e in known):
         return None
-    return Block(network, known)
+    return Block(whole, known)
 
 
-def _network(cidr: str) -> IPNetwork | None:
-    """None for what is no network: a bare address, a netmask, leading zeros. Bits below the prefix are ignored."""
+def network(cidr: str) -> IPNetwork | None:
+    """Return the network, None for what is none: a bare address, a netmask, leading zeros. Lower bits are ignored."""
     if not _CIDR.fullmatch(cidr):
         return None
     try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from podwire.engine.reconcile import Reconciler
 from podwire.kube.feed import Feed
 from podwire.kube.meta import NamespacedName, Object
 from podwire.policy.model import Identity, policy
-from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows, who
+from podwire.policy.numbering import who
+from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows
+from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.view import View
 
 if TYPE_CHECKING:
@@ -18,12 +21,14 @@ if TYPE_CHECKING:
 
     from podwire.engine.sink import Sink
     from podwire.kernel.link_end import LinkEnd
-    from podwire.kube.core import Namespace, Pod
+    from podwire.kube.core import Namespace, Node, Pod
+    from podwire.kube.network_policy_api import ClusterNetworkPolicy
     from podwire.kube.networking import NetworkPolicy
     from podwire.kube.watch import Change
     from podwire.policy.identities import Allocation, IdentityAllocator
     from podwire.policy.model import IPAddress
     from podwire.policy.peers import PeerPod
+    from podwire.policy.tiers import ClusterPolicy
     from podwire.policy.view import Owner
 
 log = logging.getLogger(__name__)
@@ -57,47 +62,67 @@ class PeerFeed(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyFeeds:
+    """What policies are about. `pods` are this node's, `peers` those of others."""
+
+    pods: AwaitableFeed[Pod]
+    namespaces: Feed[Namespace]
+    policies: Feed[NetworkPolicy]
+    cluster_policies: Feed[ClusterNetworkPolicy]
+    nodes: Feed[Node]
+    peers: PeerFeed
+
+    @property
+    def followed(self) -> tuple[Feed[Any], ...]:
+        """Those without which nothing is complete."""
+        return (self.pods, self.namespaces, self.policies, self.cluster_policies, self.nodes)
+
+
 class Policies:
     """Keeps the table of this node equal to what the policies of the cluster mean for its pods.
 
-    Nothing is derived, and so nothing changes in the kernel, before all three informers have seen everything once and
+    Nothing is derived, and so nothing changes in the kernel, before all informers have seen everything once and
     every pod that the address store knows has been attached: with half of the objects a pod may look free.
 
-    `pods` are this node's. `peers` are those of others, which are required with the first policy that reads them: what
-    it isolates would lose its connections if it were applied before they are known, so it is applied after that, or
-    after DEFER_SECONDS without them. At the start there is no such limit: the kernel has what it had.
+    The pods of other nodes are required with the first policy that reads them: what it isolates would lose its
+    connections if it were applied before they are known. So it is applied after that, or after DEFER_SECONDS without
+    them. At the start there is no such limit: the kernel has what it had.
     """
 
     def __init__(
         self,
         node: str,
-        pods: AwaitableFeed[Pod],
-        namespaces: AwaitableFeed[Namespace],
-        policies: AwaitableFeed[NetworkPolicy],
+        feeds: PolicyFeeds,
         sink: Sink[Row],
         numbers: IdentityAllocator,
-        peers: PeerFeed,
+        always: Sequence[ClusterPolicy] = (),
     ) -> None:
-        self.view = View(node)
-        self._informers = (pods, namespaces, policies)
-        self._pods = pods
+        """`always`: policies that count whatever objects there are."""
+        self.view = View(node, always)
+        self._informers = feeds.followed
+        self._pods = feeds.pods
         self._numbers = numbers
         self._departed: set[Allocation] = set()
         self._departure = asyncio.Event()
         self._reconciler: Reconciler[Owner, Row] = Reconciler(
             "policy", self._derive, sink, self._restore, affected=self._affected
         )
-        self._peers = peers
-        self._deferred: list[Change[NetworkPolicy]] = []
+        self._peers = feeds.peers
+        self._deferred: list[Callable[[], set[Owner]]] = []
         """Changes of policies, in order, that are applied when the pods of other nodes are known."""
         self._applied = asyncio.Event()
         self._applied.set()
         self._deferring = asyncio.Event()
         self._gave_up = False
-        namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
-        policies.subscribe(self._policy_changed)
-        pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
-        peers.subscribe(lambda change: self._touch(self.view.peer_changed(change)))
+        feeds.namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
+        feeds.policies.subscribe(self._policy_changed)
+        feeds.cluster_policies.subscribe(self._cluster_policy_changed)
+        feeds.nodes.subscribe(lambda change: self._touch(self.view.tiers.node_changed(change)))
+        feeds.pods.subscribe(lambda change: self._touch(self.view.pod_changed(change)))
+        feeds.peers.subscribe(lambda change: self._touch(self.view.peer_changed(change)))
+        if always:
+            feeds.peers.require()
 
     @property
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
@@ -173,19 +198,23 @@ class Policies:
             tasks.create_task(self._follow_deferred())
 
     def _policy_changed(self, change: Change[NetworkPolicy]) -> None:
-        if not self._deferred and not self._is_early(change):
-            self._touch(self.view.policy_changed(change))
+        reads_peers = change.new is not None and policy(change.new).reads_peers
+        self._apply(lambda: self.view.policy_changed(change), reads_peers=reads_peers)
+
+    def _cluster_policy_changed(self, change: Change[ClusterNetworkPolicy]) -> None:
+        reads_peers = change.new is not None and cluster_policy(change.new).reads_peers
+        self._apply(lambda: self.view.cluster_policy_changed(change), reads_peers=reads_peers)
+
+    def _apply(self, change: Callable[[], set[Owner]], *, reads_peers: bool) -> None:
+        """Make a change of policies now, or once the pods that it reads are known; changes stay in their order."""
+        early = reads_peers and not self._gave_up and not self._peers.synced.is_set()
+        if not self._deferred and not early:
+            self._touch(change())
             return
         self._peers.require()
         self._deferred.append(change)
         self._applied.clear()
         self._deferring.set()
-
-    def _is_early(self, change: Change[NetworkPolicy]) -> bool:
-        """Whether the policy reads pods that are not known yet."""
-        if self._gave_up or self._peers.synced.is_set() or change.new is None:
-            return False
-        return policy(change.new).reads_peers
 
     async def _follow_deferred(self) -> None:
         while True:
@@ -202,7 +231,7 @@ class Policies:
     def _apply_deferred(self) -> None:
         deferred, self._deferred = self._deferred, []
         for change in deferred:
-            self._touch(self.view.policy_changed(change))
+            self._touch(change())
         self._applied.set()
 
     def _derive(self, owner: Owner) -> Iterable[Row]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from podwire.kernel.link_end import LinkEnd
+from podwire.policy.decisions import UNDECIDED
 from podwire.policy.intervals import Interval, disjoint, union, without
 from podwire.policy.model import (
     EVERYTHING,
@@ -22,34 +23,19 @@ from podwire.policy.model import (
     Ports,
     Rule,
 )
+from podwire.policy.numbering import ALLOWED, ANY_POD, BORNE, ISOLATED, NO_POD, Numbering, who
+from podwire.policy.tier_rows import AnyTierRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
+    from podwire.policy.tier_decisions import PodPeer
     from podwire.policy.view import Owner, View
-
-ALLOWED, ISOLATED, BORNE = range(3)
-"""Stages: what is allowed is written before a pod is isolated, and both before an address bears the identity."""
-
-ANY_POD = 1 << 31
-"""The bit that every identity has: as a peer it means any pod that is known."""
 
 EXPANDED_PORTS = 16
 """A range of at most this many ports becomes single ports, whose rows are cheaper to change than intervals."""
 
 WHOLE_INTERNET = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
-
-
-class Numbering(Protocol):
-    """Numbers as allocated; 0 where none are left, which no row may carry."""
-
-    def identity(self, identity: Identity) -> int:
-        """The number of an identity."""
-        ...
-
-    def namespace(self, name: str) -> int:
-        """The number that all identities of the namespace have in their upper 16 bits, the lower ones 0."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +203,7 @@ class BlocksRow:
         return f"{who(self.subject)} {self.direction.value}: {', '.join(map(str, self.spans))}"
 
 
-Row = AddressRow | LinkRow | SelfRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow
-
-
-def who(number: int) -> str:
-    """A number as a reader sees it: namespace and kind of pod, such as 3.2; 3.* is the whole namespace."""
-    namespace, kind = number >> 16 & 0x7FFF, number & 0xFFFF
-    if not namespace:
-        return "any pod"
-    return f"{namespace}.{kind or '*'}"
+Row = AddressRow | LinkRow | SelfRow | IsolatedRow | PeerRow | PortRow | RangesRow | BlocksRow | AnyTierRow
 
 
 def numbers_in(row: Row) -> tuple[int, ...]:
@@ -237,7 +215,9 @@ def numbers_in(row: Row) -> tuple[int, ...]:
             return ()
         case PeerRow() | PortRow() | RangesRow():
             return (row.subject, row.peer)
-        case IsolatedRow() | BlocksRow():
+        case TierRow():
+            return (row.subject,) if row.peer == NO_POD else (row.subject, row.peer)
+        case _:
             return (row.subject,)
 
 
@@ -247,6 +227,7 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
         if view.is_subject(owner):
             for direction in Direction:
                 yield from _subject_rows(owner, direction, view, numbers)
+                yield from _tier_rows(owner, direction, view, numbers)
         return
     bearer = view.bearer(owner)
     number = numbers.identity(bearer.identity) if bearer else 0
@@ -278,6 +259,29 @@ def _subject_rows(subject: Identity, direction: Direction, view: View, numbers: 
             _allow(allowed, rule, policy.key.namespace, place)
     yield IsolatedRow(direction, number)
     yield from allowed.rows()
+
+
+def _tier_rows(subject: Identity, direction: Direction, view: View, numbers: Numbering) -> Iterator[Row]:
+    """Return what ClusterNetworkPolicies decide for a subject. A peer without a number has no rows: it is closed."""
+    decided = view.tiers.decisions(subject, direction)
+    number = numbers.identity(subject)
+    if decided is None or not number:
+        return
+    for version, peer, decision in decided.pods:
+        peer_number = _peer_number(peer, numbers)
+        if peer_number:
+            yield TierRow(direction, number, version, peer_number, decision)
+    if decided.outside != UNDECIDED:
+        yield TierRow(direction, number, 0, NO_POD, decided.outside)
+    yield from (TierAddressRow(number, address, decision) for address, decision in decided.addresses)
+    yield from (TierBlocksRow(number, version, spans) for version, spans in decided.spans)
+    yield TieredRow(direction, number)
+
+
+def _peer_number(peer: PodPeer, numbers: Numbering) -> int:
+    if isinstance(peer, Identity):
+        return numbers.identity(peer)
+    return ANY_POD if peer is None else numbers.namespace(peer)
 
 
 @dataclass(frozen=True, slots=True)

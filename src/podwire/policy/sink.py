@@ -21,7 +21,8 @@ from podwire.kernel.setdump import SetDump
 from podwire.kernel.sysctl_record import WriteSysctls
 from podwire.kernel.worker import Worker
 from podwire.policy import layout
-from podwire.policy.rows import BORNE, AddressRow, LinkRow, Row
+from podwire.policy.numbering import BORNE
+from podwire.policy.rows import AddressRow, LinkRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -8,10 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from podwire.policy.model import Block, Direction, Party, Pods, PortName, Rule
+from podwire.policy.model import Block, Direction, Party, Pods, PortName, Ports, Rule
+from podwire.policy.tiers import Action, Tier
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from podwire.kube.meta import NamespacedName
+    from podwire.policy.tiers import ClusterPolicy, TierRule
     from podwire.policy.view import View
 
 
@@ -28,15 +32,40 @@ class RuleReference:
 
 
 @dataclass(frozen=True, slots=True)
+class TierReference:
+    """A rule of a ClusterNetworkPolicy that decides: `spec.ingress[index]` or `spec.egress[index]`; `name` is its own.
+
+    Of tier DEFAULT it is no object's: all is denied that nothing admits (`--default-deny`).
+    """
+
+    tier: Tier
+    policy: str
+    direction: Direction
+    index: int
+    action: Action
+    name: str = ""
+
+    def __str__(self) -> str:
+        name = f" ({self.name})" if self.name else ""
+        return f"{self.policy} {self.direction.value}[{self.index}]{name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """The policies of one end: which isolate it, and which rules admit the other end."""
+    """The policies of one end: which isolate it, which rules admit the other end, and which rule decides without them.
+
+    `decided_by` is the rule of a ClusterNetworkPolicy: of the Admin tier, or of a later one where none isolates.
+    """
 
     isolated_by: tuple[NamespacedName, ...] = ()
     admitted_by: tuple[RuleReference, ...] = ()
+    decided_by: TierReference | None = None
 
     @property
     def allowed(self) -> bool:
         """Whether this end agrees."""
+        if self.decided_by is not None:
+            return self.decided_by.action is Action.ACCEPT
         return bool(self.admitted_by) or not self.isolated_by
 
 
@@ -81,20 +110,49 @@ def _judge(view: View, direction: Direction, packet: _Packet) -> Judgement:
     if subject.identity is None:
         return Judgement()
     policies = view.selecting(subject.identity, direction)
+    decided = _decided_by(view, direction, packet, isolated=bool(policies))
     admitted = (
         RuleReference(policy.key, direction, index)
         for policy in policies
         for index, rule in enumerate(policy.rules(direction) or ())
         if _admits(view, rule, policy.key.namespace, direction, packet)
     )
-    return Judgement(tuple(policy.key for policy in policies), tuple(admitted))
+    return Judgement(tuple(policy.key for policy in policies), tuple(admitted), decided)
+
+
+def _decided_by(view: View, direction: Direction, packet: _Packet, *, isolated: bool) -> TierReference | None:
+    """Return the rule of a ClusterNetworkPolicy that decides; after the Admin tier only where none isolates."""
+    passed: Tier | None = None
+    for policy, index, rule in _matching(view, direction, packet):
+        if policy.tier is passed:
+            continue
+        if isolated and policy.tier is not Tier.ADMIN:
+            return None
+        if rule.action is not Action.PASS:
+            return TierReference(policy.tier, policy.name, direction, index, rule.action, rule.name)
+        passed = policy.tier
+    return None
+
+
+def _matching(view: View, direction: Direction, packet: _Packet) -> Iterator[tuple[ClusterPolicy, int, TierRule]]:
+    """The rules that match the packet, in the order in which they decide."""
+    outwards = direction is Direction.EGRESS
+    subject, other = (packet.source, packet.destination) if outwards else (packet.destination, packet.source)
+    assert subject.identity is not None, "only pods are subjects"
+    for policy in view.tiers.selecting(subject.identity):
+        for index, rule in enumerate(policy.rules(direction)):
+            if _has_port(rule.ports, packet) and (
+                rule.peers is None
+                or any(view.tiers.is_peer(peer, other.address, other.identity) for peer in rule.peers)
+            ):
+                yield policy, index, rule
 
 
 def _admits(view: View, rule: Rule, home: str, direction: Direction, packet: _Packet) -> bool:
     outwards = direction is Direction.EGRESS
     other = packet.destination if outwards else packet.source
     for peer in rule.peers if rule.peers is not None else (None,):
-        if _is_peer(view, peer, home, other) and _has_port(rule, packet):
+        if _is_peer(view, peer, home, other) and _has_port(rule.ports, packet):
             return True
     return False
 
@@ -105,11 +163,11 @@ def _is_peer(view: View, peer: Pods | Block | None, home: str, party: Party) -> 
     return peer is None or (party.identity is not None and view.matches(peer, home, party.identity))
 
 
-def _has_port(rule: Rule, packet: _Packet) -> bool:
-    """Whether the rule allows the packet's port. A name is looked up at the pod that receives."""
-    if rule.ports is None:
+def _has_port(ports: tuple[Ports | PortName, ...] | None, packet: _Packet) -> bool:
+    """Whether a rule means the packet's port. A name is looked up at the pod that receives."""
+    if ports is None:
         return True
-    for port in rule.ports:
+    for port in ports:
         if packet.port is None or port.protocol != packet.protocol:
             continue
         if isinstance(port, PortName):

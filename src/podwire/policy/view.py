@@ -27,14 +27,18 @@ from podwire.policy.model import (
 )
 from podwire.policy.peer_kinds import PeerKinds
 from podwire.policy.peers import PeerPod
+from podwire.policy.tier_reading import cluster_policy
+from podwire.policy.tier_view import TierView
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 
     from podwire.kernel.link_end import LinkEnd
     from podwire.kube.core import Namespace, Pod
+    from podwire.kube.network_policy_api import ClusterNetworkPolicy
     from podwire.kube.networking import NetworkPolicy
     from podwire.kube.watch import Change
+    from podwire.policy.tiers import ClusterPolicy
 
 Owner = IPAddress | Identity
 ObjectT = TypeVar("ObjectT", bound=Object)
@@ -47,8 +51,10 @@ class View:
     Every method that takes a change answers the owners whose rows may differ now.
     """
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, always: Sequence[ClusterPolicy] = ()) -> None:
+        """`always`: policies that count whatever objects there are."""
         self.node = node
+        self.tiers = TierView(self, always)
         self.departed: set[Identity | str] = set()
         """Identities and names of namespaces that may need no number any more; the release of numbers empties it."""
         self._pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
@@ -68,6 +74,8 @@ class View:
         self._claims = Claims()
         self._kinds: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
         self._subjects: defaultdict[str, Counter[Identity]] = defaultdict(Counter)
+        for each in always:
+            self._far_keys.update(each.label_keys)
 
     # What is there.
 
@@ -96,6 +104,18 @@ class View:
         found = [one for one in self._claims.of(address) if isinstance(one, PeerPod)]
         youngest = max(found, key=lambda pod: (pod.created, pod.uid), default=None)
         return dict(youngest.kind.labels) if youngest is not None else {}
+
+    def namespace_labels(self, name: str) -> Mapping[str, str] | None:
+        """The labels of a namespace, None where it is not known."""
+        return self._namespaces.get(name)
+
+    def subjects(self) -> Iterable[Identity]:
+        """The identities of this node's pods."""
+        return (identity for counts in self._subjects.values() for identity in counts)
+
+    def pod_addresses(self) -> Iterable[IPAddress]:
+        """All addresses that some pod has."""
+        return (address for address in self._claims.addresses() if self.bearer(address) is not None)
 
     def party(self, address: IPAddress) -> Party:
         """Return the party at the address: a pod, or no pod that policies know."""
@@ -162,7 +182,7 @@ class View:
         else:
             self._namespaces[name] = change.new.metadata.labels
         after = self._namespaces.get(name)
-        dirty: set[Owner] = set()
+        dirty: set[Owner] = set(self.tiers.namespace_changed(name, before, after))
         for found in self._reaching_out.values():
             peers = [Pods(selector, EVERYTHING) for selector in found.namespace_selectors()]
             if any(
@@ -203,7 +223,7 @@ class View:
         known = self._attached[pod].get(uid, ())
         self._attached[pod][uid] = tuple(dict.fromkeys((*known, *addresses)))
         self._attached_to.update(dict.fromkeys(addresses, (pod, uid)))
-        return set(addresses) | self._refresh([pod])
+        return set(addresses) | self._refresh([pod]) | self.tiers.pods_moved((), addresses)
 
     def detach(self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress]) -> set[Owner]:
         """The pod has these addresses no longer."""
@@ -217,7 +237,7 @@ class View:
             if self._attached_to.get(address) == (pod, uid):
                 self._links.pop(address, None)
                 del self._attached_to[address]
-        return set(addresses) | self._refresh([pod])
+        return set(addresses) | self._refresh([pod]) | self.tiers.pods_moved((), addresses)
 
     def policy_changed(self, change: Change[NetworkPolicy]) -> set[Owner]:
         """A policy came, went, or changed. It may make labels count that did not, and the reverse."""
@@ -239,6 +259,18 @@ class View:
             dirty |= self._selected(either)
         return dirty
 
+    def cluster_policy_changed(self, change: Change[ClusterNetworkPolicy]) -> set[Owner]:
+        """A ClusterNetworkPolicy came, went, or changed."""
+        old = self.tiers.policy(_object(change).metadata.name)
+        new = cluster_policy(change.new) if change.new else None
+        before = set(self._far_keys)
+        if new:
+            self._far_keys.update(new.label_keys)
+        if old:
+            _subtract(self._far_keys, old.label_keys)
+        dirty: set[Owner] = set(self.tiers.policy_changed(old, new))
+        return dirty | self._far_keys_changed(before)
+
     # Inside.
 
     def _selected(self, found: Policy) -> set[Owner]:
@@ -258,11 +290,16 @@ class View:
         if not own:
             del self._own_keys[home]
         if set(far) != far_before:
-            everyone = [pod.key for pods in self._pods.values() for pod in pods.values()]
-            return self._refresh(everyone) | self._refresh_peers(self._peer_kinds.namespaces())
+            return self._far_keys_changed(far_before)
         if own_after != own_before:
             return self._refresh([pod.key for pod in self._pods.get(home, {}).values()]) | self._refresh_peers([home])
         return set()
+
+    def _far_keys_changed(self, before: Set[str]) -> set[Owner]:
+        if before == self._far_keys.keys():
+            return set()
+        everyone = [pod.key for pods in self._pods.values() for pod in pods.values()]
+        return self._refresh(everyone) | self._refresh_peers(self._peer_kinds.namespaces())
 
     def _refresh_peers(self, namespaces: Iterable[str]) -> set[Owner]:
         """Pods of other nodes in these namespaces may have another identity: looked at by kind."""
@@ -278,7 +315,7 @@ class View:
             for address in self._claims.addresses()
             if any(isinstance(pod, PeerPod) and pod.kind in renamed for pod in self._claims.of(address))
         }
-        return moved | self._readers_in_blocks(moved) | self._readers_of(appeared)
+        return moved | self._readers_in_blocks(moved) | self._readers_of(appeared, moved)
 
     def _peer(self, pod: PeerPod) -> Bearer:
         found = self._peer_kinds.identity(pod.kind)
@@ -310,7 +347,7 @@ class View:
                 appeared[new.identity] += 1
                 dirty.update(new.addresses, [new.identity] if new.local else [])
             moved.update(*(either.addresses for either in (old, new) if either))
-        return dirty | self._readers_in_blocks(moved) | self._readers_of(appeared)
+        return dirty | self._readers_in_blocks(moved) | self._readers_of(appeared, moved)
 
     def _readers_in_blocks(self, moved: Collection[IPAddress]) -> set[Owner]:
         """Subjects with named ports on blocks that hold one of these addresses."""
@@ -320,19 +357,21 @@ class View:
                 dirty |= self._selected(found)
         return dirty
 
-    def _readers_of(self, appeared: Counter[Identity]) -> set[Owner]:
+    def _readers_of(self, appeared: Counter[Identity], moved: Collection[IPAddress]) -> set[Owner]:
         """Count these differences; return subjects with rows that name an identity which they bring about or end."""
         dirty: set[Owner] = set()
+        turned: list[Identity] = []
         for kind, difference in appeared.items():
             self._kinds[kind.namespace][kind] += difference
         for kind, difference in appeared.items():
             now = self._kinds[kind.namespace][kind]
             if (now > 0) != (now - difference > 0):
                 dirty |= self._readers(kind)
+                turned.append(kind)
             if not now:
                 _drop_zero(self._kinds, kind)
                 self.departed |= {kind, kind.namespace}
-        return dirty
+        return dirty | self.tiers.pods_moved(turned, moved)
 
     def _bearer(self, key: NamespacedName) -> Bearer | None:
         pod = self._pods.get(key.namespace, {}).get(key.name)

@@ -1,4 +1,4 @@
-"""The options of `podwire up` about Services and Gateways, as roles get them. Pure."""
+"""The options of `podwire up` about Services, Gateways and policies, as roles get them. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ DEFAULT_PORTS = (30000, 32767)
 class ServiceOptions(msgspec.Struct, frozen=True):
     """The first and last node port, whether externalIPs are allowed, fixed host ports, and whether nodes speak BGP.
 
-    `gateway_api` is the release channel of Gateway API; empty: its kinds are not served.
+    `gateway_api` is the release channel of Gateway API; empty: its kinds are not served. `default_deny`: agents isolate
+    every pod.
     """
 
     node_ports: tuple[int, int] = DEFAULT_PORTS
@@ -23,14 +24,15 @@ class ServiceOptions(msgspec.Struct, frozen=True):
     published: tuple[PublishedPort, ...] = ()
     bgp: bool = False
     gateway_api: str = "standard"
+    default_deny: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> ServiceOptions:
         """The options of a role's arguments, as `arguments` made them."""
         published = parse_all(filter(None, arguments["published"].split(",")))
         node_ports = parse_range(arguments["node_ports"])
-        external, bgp = (bool(arguments[name]) for name in ("external_ips", "bgp"))
-        return cls(node_ports, external, published, bgp, arguments["gateway_api"])
+        external, bgp, deny = (bool(arguments[name]) for name in ("external_ips", "bgp", "default_deny"))
+        return cls(node_ports, external, published, bgp, arguments["gateway_api"], deny)
 
     def arguments(self) -> dict[str, str]:
         """The options for the arguments of a role."""
@@ -41,6 +43,7 @@ class ServiceOptions(msgspec.Struct, frozen=True):
             "published": ",".join(map(str, self.published)),
             "bgp": "yes" if self.bgp else "",
             "gateway_api": self.gateway_api,
+            "default_deny": "yes" if self.default_deny else "",
         }
 
 

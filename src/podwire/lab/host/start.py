@@ -54,6 +54,7 @@ class UpOptions:
     is_private: bool = False
     flow_records: Scope = "dropped"
     policy_on_established: OnEstablished = "cut"
+    default_deny: bool = False
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
@@ -146,7 +147,8 @@ def _services(options: UpOptions) -> ServiceOptions:
             bird.find()
         node_ports, published = parse_range(options.service_node_port_range), parse_all(options.publish)
         channel = "" if options.gateway_api == "none" else options.gateway_api
-        return ServiceOptions(node_ports, options.allow_external_ips, published, options.bgp, channel)
+        external, deny = options.allow_external_ips, options.default_deny
+        return ServiceOptions(node_ports, external, published, options.bgp, channel, deny)
     except FileNotFoundError as error:
         raise launch.LaunchError(f"--bgp: {error}") from None
     except ValueError as error:

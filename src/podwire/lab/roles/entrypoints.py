@@ -193,6 +193,7 @@ def agent(arguments: Arguments, _: Descriptors) -> None:
         service_ranges=(str(topology.services4), str(topology.services6)),
         folder=paths.node(node.name),
         allow_external_ips=services.external_ips,
+        default_deny=services.default_deny,
         announce_ranges=tuple(map(str, topology.public)),
         bgp=_bgp(topology) if services.bgp else None,
         policy_on_established=policies.on_established,

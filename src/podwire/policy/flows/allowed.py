@@ -11,7 +11,7 @@ from podwire.kernel.nftables import Nftables, NftablesError, Transactions
 from podwire.kernel.ruleset import Ruleset
 from podwire.kernel.worker import Worker
 from podwire.kube.kept_objects import FLOW_RECORDS
-from podwire.policy.rows import ANY_POD
+from podwire.policy.numbering import ANY_POD
 
 if TYPE_CHECKING:
     from podwire.kube.core import Namespace

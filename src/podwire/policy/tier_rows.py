@@ -1,0 +1,115 @@
+"""Rows of the decisions of ClusterNetworkPolicies: elements of the tier maps of policy.nft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from podwire.policy.model import Direction, IPAddress
+from podwire.policy.numbering import AT_ADDRESS, AT_ANY, AT_IDENTITY, AT_NAMESPACE, TIERED, who
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from podwire.policy.decisions import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class TieredRow:
+    """ClusterNetworkPolicies decide what pods of this identity receive, or send."""
+
+    direction: Direction
+    subject: int
+    stage = TIERED
+
+    @property
+    def key(self) -> Hashable:
+        """The row itself."""
+        return self
+
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: cluster network policies decide"
+
+
+@dataclass(frozen=True, slots=True)
+class TierRow:
+    """The decision for a peer: an identity, a namespace, any pod, no pod. The narrowest peer that has one counts.
+
+    Egress has one for each IP version, as networks are of one; ingress has version 0, for both.
+    """
+
+    direction: Direction
+    subject: int
+    version: int
+    peer: int
+    decision: Decision
+
+    @property
+    def stage(self) -> int:
+        """By how narrow the peer is."""
+        if self.peer & 0xFFFF0000 == 0 or self.peer & 0x7FFFFFFF == 0:
+            return AT_ANY
+        return AT_IDENTITY if self.peer & 0xFFFF else AT_NAMESPACE
+
+    @property
+    def key(self) -> Hashable:
+        """All but the decision."""
+        return ("tier", self.direction, self.subject, self.version, self.peer)
+
+    def __str__(self) -> str:
+        version = f" IPv{self.version}" if self.version else ""
+        return f"{who(self.subject)} {self.direction.value}: {who(self.peer)}{version} {self.decision}"
+
+
+@dataclass(frozen=True, slots=True)
+class TierAddressRow:
+    """The decision for one address: of a node, of a name, or of a pod of which a network holds only some."""
+
+    subject: int
+    address: IPAddress
+    decision: Decision
+    direction = Direction.EGRESS
+    stage = AT_ADDRESS
+
+    @property
+    def key(self) -> Hashable:
+        """All but the decision."""
+        return ("tier address", self.subject, self.address)
+
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: {self.address} {self.decision}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TierSpan:
+    """The decision for addresses of one family, from first to last."""
+
+    first: IPAddress
+    last: IPAddress
+    decision: Decision
+
+    def __str__(self) -> str:
+        addresses = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{addresses} {self.decision}"
+
+
+@dataclass(frozen=True, slots=True)
+class TierBlocksRow:
+    """The decisions for addresses of one IP version that are no pod's. The spans do not overlap."""
+
+    subject: int
+    version: int
+    spans: tuple[TierSpan, ...]
+    direction = Direction.EGRESS
+    stage = AT_ANY
+
+    @property
+    def key(self) -> Hashable:
+        """All but the spans."""
+        return ("tier blocks", self.subject, self.version)
+
+    def __str__(self) -> str:
+        return f"{who(self.subject)} {self.direction.value}: {', '.join(map(str, self.spans))}"
+
+
+AnyTierRow = TieredRow | TierRow | TierAddressRow | TierBlocksRow
