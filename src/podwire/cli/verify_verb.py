@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,7 @@ from podwire.cli.termination import cleanup_on_signal
 
 if TYPE_CHECKING:
     from podwire.insight.verify.report import Report
-
-SLOW_SECONDS = 1.0
+    from podwire.insight.verify.trial import Manifests
 
 
 def print_schema(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -48,6 +48,7 @@ def print_schema(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Image with python3 or bash: on a cluster, of an ephemeral container for pods whose images have neither.",
 )
 @click.option("--generate", is_flag=True, help="Write FILE from what the policies allow today; '-' prints it.")
+@click.option("--watch", is_flag=True, help="Prove it again whenever FILE or its manifests change, until Ctrl-C.")
 @click.option(
     "-o",
     "--output",
@@ -80,15 +81,13 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
     podwire verify reach.yaml --live --name shop
     podwire verify reach.yaml --live --context staging
     podwire verify --generate deploy/reach.yaml
+    podwire verify deploy/reach.yaml --watch
     helm template my-chart | podwire verify reach.yaml -f -
     podwire verify --schema > podwire-expectations.schema.json
     """
     from podwire.insight.verify import answer
 
-    live, generate, image = given.pop("live"), given.pop("generate"), given.pop("probe_image")
-    manifests = answer.Manifests(given.pop("files"), given.pop("kustomize"))
-    if live and (manifests.is_given or generate):
-        raise click.UsageError("--live proves things as they are: leave out -f, -k and --generate")
+    manifests = checked_manifests(given)
     began = time.monotonic()
 
     def progress(step: str) -> None:
@@ -96,20 +95,40 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
             click.echo(f"  {time.monotonic() - began:5.2f} s  {step}", err=True)
 
     try:
-        if generate:
+        if given["generate"]:
             save(file, answer.generated(file, manifests))
             return
         with cleanup_on_signal(lambda: "nothing of its world is left"):
-            if live:
-                report = answer.live(file, choice(**given), image, progress)
+            if given["watch"]:
+                answer.watch(file, manifests, progress, lambda report: write(report, output, junit), show_fault)
+            if given["live"]:
+                chosen = choice(given["name"], given["context"], given["kubeconfig"])
+                report = answer.live(file, chosen, given["probe_image"], progress)
             else:
                 report = answer.in_ephemeral_world(file, manifests, progress)
     except answer.BAD_INPUT as error:
-        for line in str(error).splitlines():
-            click.echo(f"podwire: {line}", err=True)
+        show_fault(str(error))
         sys.exit(2)
     write(report, output, junit)
     sys.exit(0 if report.is_right else 1)
+
+
+def checked_manifests(given: Mapping[str, Any]) -> Manifests:
+    """Return what -f and -k name. Raises click.UsageError where flags exclude each other."""
+    from podwire.insight.verify.trial import Manifests
+
+    found = Manifests(given["files"], given["kustomize"])
+    if given["live"] and (found.is_given or given["generate"] or given["watch"]):
+        raise click.UsageError("--live proves things as they are: leave out -f, -k, --generate and --watch")
+    if given["watch"] and (given["generate"] or "-" in found.files):
+        raise click.UsageError("--watch reads files again: leave out --generate and '-'")
+    return found
+
+
+def show_fault(text: str) -> None:
+    """Print what is wrong with the files."""
+    for line in text.splitlines():
+        click.echo(f"podwire: {line}", err=True)
 
 
 def save(file: str, text: str) -> None:

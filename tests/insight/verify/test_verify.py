@@ -46,7 +46,8 @@ def test_every_kind_of_end_and_protocol_is_proven_and_what_is_wrong_is_named(hom
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+    "number",
+    [signal.SIGKILL, *(pytest.param(one, marks=pytest.mark.long) for one in (signal.SIGINT, signal.SIGTERM))],
 )
 def test_nothing_is_left_after_a_signal(home: Home, tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "reach.yaml"
@@ -68,6 +69,49 @@ def test_nothing_is_left_after_a_signal(home: Home, tmp_path: Path, number: sign
         process.kill()
         process.communicate()
     nothing_is_left(home)
+
+
+def test_watch_tries_again_what_changed_and_an_interrupt_leaves_nothing(home: Home, tmp_path: Path) -> None:
+    manifests, file = tmp_path / "manifests.yaml", tmp_path / "reach.yaml"
+    manifests.write_text((TRIAL / "manifests.yaml").read_text())
+    denied = "  - {from: elsewhere/stranger, to: trial/api, port: 80, expect: deny}\n"
+    file.write_text(
+        f"nodes: 1\nexpectations:\n  - {{from: trial/friend, to: trial/api, port: 80, expect: allow}}\n{denied}"
+    )
+    command = [*PODWIRE, "verify", "--watch", str(file)]
+    process = subprocess.Popen(
+        command, env=home.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        assert "2 of 2 expectations proven" in until_summary(process)
+        text = manifests.read_text()
+        manifests.write_text(text.replace("- podSelector", "").replace("{app: friend}}}]}]", "{app: nobody}}}]}]"))
+        changed = until_summary(process)
+        assert "creating 1 objects" in changed
+        assert "1 of 2 expectations proven" in changed
+        file.write_text(file.read_text().replace("port: 80, expect: allow", "port: 80, expect: deny"))
+        again = until_summary(process)
+        assert "2 of 2 expectations proven" in again
+        assert "creating" not in again
+        file.write_text("expectations: []")
+        assert "is empty" in until_summary(process, "is empty")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+    finally:
+        process.kill()
+        process.communicate()
+    nothing_is_left(home)
+
+
+def until_summary(process: subprocess.Popen[str], last: str = "expectations proven") -> str:
+    """The output up to the last line of a report."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if last in line:
+            return "".join(lines)
+    raise AssertionError("".join(lines))
 
 
 def nothing_is_left(home: Home) -> None:

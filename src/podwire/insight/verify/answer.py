@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from podwire.insight.snapshot import names
-from podwire.insight.snapshot.ends import EndError
 from podwire.insight.snapshot.planned import snapshot_of
 from podwire.insight.snapshot.snapshot import Snapshot
-from podwire.insight.sources import reading
-from podwire.insight.sources.manifests import Manifest, ManifestError
-from podwire.insight.verify import ephemeral_world, expectation_file, stand_ins
+from podwire.insight.sources.manifests import ManifestError
+from podwire.insight.verify import ephemeral_world, expectation_file, trial, watching
 from podwire.insight.verify.ephemeral_world import TrialError
 from podwire.insight.verify.expectation_file import ExpectationError
-from podwire.insight.verify.expectations import Expectations
 from podwire.insight.verify.judgement import Line
 from podwire.insight.verify.plan import PlanError
 from podwire.insight.verify.report import Report
+from podwire.insight.verify.trial import Clock, Inputs, Manifests, Trial
 
 if TYPE_CHECKING:
     from podwire.insight.target import Choice
@@ -29,27 +25,7 @@ if TYPE_CHECKING:
 BAD_INPUT = (ExpectationError, ManifestError, PlanError, TrialError)
 """What is wrong with what the user wrote: one message, exit status 2."""
 
-OWN_NAMESPACE = "kube-system/"
-"""What a world has without manifests: its DNS servers."""
 Progress = Callable[[str], None]
-
-
-class Manifests(msgspec.Struct, frozen=True):
-    """What flags name: files, folders and kustomizations; none of them is what the file of expectations names."""
-
-    files: tuple[str, ...] = ()
-    kustomizations: tuple[str, ...] = ()
-
-    @property
-    def is_given(self) -> bool:
-        """Whether a flag names some."""
-        return bool(self.files or self.kustomizations)
-
-    def read(self, usual: Sequence[str]) -> tuple[Manifest, ...]:
-        """Return the objects of these manifests, or of the usual ones. Raises ManifestError."""
-        if self.is_given:
-            return reading.read(self.files, self.kustomizations)
-        return reading.read(usual)
 
 
 def in_ephemeral_world(file: str, given: Manifests, report: Progress) -> Report:
@@ -57,21 +33,38 @@ def in_ephemeral_world(file: str, given: Manifests, report: Progress) -> Report:
 
     Raises one of BAD_INPUT and LaunchError.
     """
-    began = time.monotonic()
-    wanted = expectation_file.read(file)
-    written = given.read(wanted.files)
-    snapshot = snapshot_of(written)
-    check_names(wanted, snapshot)
-    report(f"starting a world of {wanted.nodes} nodes")
-    with ephemeral_world.started(wanted.nodes, report) as world:
-        from podwire.insight.verify import filling, proof
+    clock = Clock()
+    inputs = trial.read(file, given)
+    report(f"starting a world of {inputs.wanted.nodes} nodes")
+    with ephemeral_world.started(inputs.wanted.nodes, report) as world:
+        lines, running = Trial(world).prove(inputs, report)
+    return _report(inputs, lines, running, clock)
 
-        filling.fill(world, stand_ins.stages(written, wanted.nodes), report)
-        running, lines = proof.prove(world, wanted.entries, report)
-    shown = f"an ephemeral world of {wanted.nodes} nodes"
-    omitted = stand_ins.left_out(written)
-    warnings = (f"not in the world: {', '.join(omitted)}",) if omitted else ()
-    return Report(file, shown, explained(lines, snapshot, running), time.monotonic() - began, warnings)
+
+def watch(
+    file: str, given: Manifests, report: Progress, show: Callable[[Report], None], fail: Callable[[str], None]
+) -> NoReturn:
+    """Prove a file in a world of its own, and again whenever it or its manifests change, until an interrupt.
+
+    `show` gets each report, `fail` the message of each state of the files that cannot be tried. Raises one of BAD_INPUT
+    for the first state, and LaunchError.
+    """
+    inputs = trial.read(file, given)
+    report(f"starting a world of {inputs.wanted.nodes} nodes")
+
+    def paths() -> tuple[str, ...]:
+        return (file, *given.paths(inputs.wanted.files))
+
+    with ephemeral_world.started(inputs.wanted.nodes, report) as world:
+        running, known = Trial(world), watching.state(paths())
+        while True:
+            clock = Clock()
+            try:
+                inputs = trial.read(file, given)
+                show(_report(inputs, *running.prove(inputs, report), clock))
+            except BAD_INPUT as error:
+                fail(str(error))
+            known = watching.next_state(paths, known)
 
 
 def generated(file: str, given: Manifests) -> str:
@@ -90,7 +83,7 @@ def live(file: str, choice: Choice, image: str, report: Progress) -> Report:
     from podwire.insight import target
     from podwire.insight.verify import cluster_proof, proof
 
-    began = time.monotonic()
+    clock = Clock()
     wanted = expectation_file.read(file)
     chosen = target.choose(choice)
     if chosen.world is not None:
@@ -99,14 +92,7 @@ def live(file: str, choice: Choice, image: str, report: Progress) -> Report:
     else:
         shown = f"cluster {chosen.context or chosen.credentials.server}"
         snapshot, lines = cluster_proof.prove(chosen, wanted.entries, image, report)
-    return Report(file, shown, explained(lines, snapshot), time.monotonic() - began)
-
-
-def check_names(wanted: Expectations, snapshot: Snapshot) -> None:
-    """Raise PlanError where a name means nothing in the manifests: before a world is started for them."""
-    wrong = dict.fromkeys(_unknown(wanted, snapshot))
-    if wrong:
-        raise PlanError("\n".join(wrong))
+    return Report(file, shown, explained(lines, snapshot), clock.seconds)
 
 
 def explained(lines: Sequence[Line], *snapshots: Snapshot) -> tuple[Line, ...]:
@@ -119,12 +105,7 @@ def explained(lines: Sequence[Line], *snapshots: Snapshot) -> tuple[Line, ...]:
     )
 
 
-def _unknown(wanted: Expectations, snapshot: Snapshot) -> Iterator[str]:
-    nodes = {f"node-{number}" for number in range(1, wanted.nodes + 1)}
-    for one in wanted.entries:
-        for text, is_client in ((one.source, True), (one.destination, False)):
-            try:
-                if text not in nodes and not text.startswith(OWN_NAMESPACE):
-                    names.resolve(text, snapshot, is_client=is_client)
-            except EndError as error:
-                yield f"{one.place}: {error}"
+def _report(inputs: Inputs, lines: Sequence[Line], running: Snapshot | None, clock: Clock) -> Report:
+    shown = f"an ephemeral world of {inputs.wanted.nodes} nodes"
+    objects = (inputs.snapshot, running) if running is not None else (inputs.snapshot,)
+    return Report(inputs.wanted.path, shown, explained(lines, *objects), clock.seconds, inputs.warnings)

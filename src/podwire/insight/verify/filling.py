@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from podwire.insight.pod_reading import PODS, PodReading, cause
 from podwire.insight.target import Target
@@ -13,11 +15,13 @@ from podwire.insight.verify.stand_ins import WORKLOADS, Applied, pods_of
 from podwire.kube import kinds
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import Kind
-from podwire.kube.meta import Object
+from podwire.kube.meta import NamespacedName, Object
 from podwire.lab.host import credentials
 from podwire.lab.host.worlds import World
 
 READY_SECONDS = 60.0
+OWN = "kube-system"
+"""The namespace of a world's own pods."""
 _POLL_SECONDS = 0.03
 _AT_ONCE = 16
 _APPLIED: tuple[Kind[Object], ...] = (
@@ -28,21 +32,44 @@ _APPLIED: tuple[Kind[Object], ...] = (
 KINDS = {(kind.api_version.rpartition("/")[0], kind.kind): kind for kind in _APPLIED}
 
 
-def fill(world: World, stages: Sequence[Sequence[Applied]], report: Progress) -> None:
-    """Create the objects, stage by stage, and wait until all pods are ready. Raises TrialError."""
-    count = sum(map(len, stages))
-    report(f"creating {count} objects")
-    Target(credentials.of_host(world), world).read(lambda client: _fill(client, stages, world.nodes, report))
+def bodies(objects: Mapping[str, Applied]) -> dict[str, Mapping[str, Any]]:
+    """Return what the objects are, wherever they are written."""
+    return {name: one.body for name, one in objects.items()}
 
 
-async def _fill(client: Client, stages: Sequence[Sequence[Applied]], nodes: int, report: Progress) -> None:
-    slots = asyncio.Semaphore(_AT_ONCE)
-    for stage in stages:
-        await asyncio.gather(*(_create(client, one, slots) for one in stage))
+def follow(world: World, before: Mapping[str, Applied], stages: Sequence[Sequence[Applied]], report: Progress) -> None:
+    """Make a world that has the objects `before` hold these, stage by stage, and wait until all pods are ready.
+
+    What differs is deleted and created again. Raises TrialError and UnreachableError.
+    """
+    there = bodies(before)
+    same = {one.name for stage in stages for one in stage if there.get(one.name) == one.body}
+    gone = [one for name, one in before.items() if name not in same]
+    fresh = [[one for one in stage if one.name not in same] for stage in stages]
+    report(f"creating {sum(map(len, fresh))} objects")
     workloads = [one for stage in stages for one in stage if one.kind in WORKLOADS]
-    wanted = pods_of(workloads, nodes)
-    report(f"waiting for {wanted} pods")
-    await _ready(client, wanted, frozenset(one.namespace for one in workloads))
+
+    async def work(client: Client) -> None:
+        slots = asyncio.Semaphore(_AT_ONCE)
+        await asyncio.gather(*(_delete(client, one, slots) for one in gone))
+        for stage in fresh:
+            await asyncio.gather(*(_create(client, one, slots) for one in stage))
+        wanted = pods_of(workloads, world.nodes)
+        report(f"waiting for {wanted} pods")
+        await _ready(client, wanted, frozenset(one.namespace for one in (*workloads, *gone)))
+
+    Target(credentials.of_host(world), world).read(work)
+
+
+async def _delete(client: Client, one: Applied, slots: asyncio.Semaphore) -> None:
+    """Delete an object with what it made; a namespace stays, as it would take its content with it."""
+    kind = KINDS[one.kind]
+    if kind is kinds.NAMESPACES:
+        return
+    async with slots:
+        with contextlib.suppress(ApiError):  # it is gone already
+            key = NamespacedName(one.namespace, str(one.body["metadata"]["name"]))
+            await client.delete(kind, key, grace_seconds=0)
 
 
 async def _create(client: Client, one: Applied, slots: asyncio.Semaphore) -> None:
@@ -54,6 +81,7 @@ async def _create(client: Client, one: Applied, slots: asyncio.Semaphore) -> Non
             await client.create(kind, one.body, one.namespace)
         except ApiError as error:
             if error.reason == "AlreadyExists" and kind is kinds.NAMESPACES:
+                await client.patch(kind, NamespacedName("", str(one.body["metadata"]["name"])), one.body)
                 return
             raise TrialError(f"{one.place or one.name}: {one.name}: {error}") from None
 
@@ -62,9 +90,9 @@ async def _ready(client: Client, wanted: int, namespaces: frozenset[str]) -> Non
     """Wait until as many pods are ready in these namespaces."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
-        pods = [one for one in (await client.list(PODS)).items if one.metadata.namespace in namespaces]
-        waiting = [one for one in pods if not one.ready]
-        if len(pods) >= wanted and not waiting and await _are_endpoints(client, pods):
+        pods = [one for one in (await client.list(PODS)).items if one.metadata.namespace in namespaces - {OWN}]
+        waiting = [one for one in pods if not one.ready or one.metadata.deletion_timestamp]
+        if len(pods) == wanted and not waiting and await _are_endpoints(client, pods):
             return
         if time.monotonic() > deadline:
             raise TrialError(_trouble(wanted, len(pods), waiting))
@@ -91,7 +119,7 @@ async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:
 
 
 def _trouble(wanted: int, there: int, waiting: Sequence[PodReading]) -> str:
-    if there < wanted:
-        return f"only {there} of {wanted} pods exist after {READY_SECONDS:g} s: is a template refused?"
+    if there != wanted:
+        return f"{there} pods exist, not {wanted}, after {READY_SECONDS:g} s: is a template refused?"
     named = "; ".join(f"{one.key}: {cause(one)}" for one in waiting[:5])
     return f"{len(waiting)} of {wanted} pods are not ready after {READY_SECONDS:g} s: {named}"

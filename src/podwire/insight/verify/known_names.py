@@ -1,0 +1,32 @@
+"""Whether the names of a file mean something in the manifests: before a world is started for them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from podwire.insight.snapshot import names
+from podwire.insight.snapshot.ends import EndError
+from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.insight.verify.expectations import Expectations
+from podwire.insight.verify.plan import PlanError
+
+OWN_NAMESPACE = "kube-system/"
+"""What a world has without manifests: its DNS servers."""
+
+
+def check_names(wanted: Expectations, snapshot: Snapshot) -> None:
+    """Raise PlanError with each name that means nothing, by FILE:LINE."""
+    wrong = dict.fromkeys(_unknown(wanted, snapshot))
+    if wrong:
+        raise PlanError("\n".join(wrong))
+
+
+def _unknown(wanted: Expectations, snapshot: Snapshot) -> Iterator[str]:
+    nodes = {f"node-{number}" for number in range(1, wanted.nodes + 1)}
+    for one in wanted.entries:
+        for text, is_client in ((one.source, True), (one.destination, False)):
+            try:
+                if text not in nodes and not text.startswith(OWN_NAMESPACE):
+                    names.resolve(text, snapshot, is_client=is_client)
+            except EndError as error:
+                yield f"{one.place}: {error}"
