@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from podwire.edge.ingress.annotations.table import TABLE, Annotation, Support
@@ -59,13 +60,17 @@ BESIDE = (
 
 def page() -> str:
     """The whole page."""
-    counts = {one: sum(row.support is one for row in TABLE.values()) for one in Support}
     beside = "".join(f"| {subject} | {text} |\n" for subject, text in BESIDE)
-    parts = [INTRODUCTION + beside, f"{', '.join(f'{count} {name}' for name, count in counts.items())}.\n"]
-    for area in dict.fromkeys(row.area for row in TABLE.values()):
-        rows = "".join(_row(row) for row in TABLE.values() if row.area == area)
-        parts.append(f"## {area}\n\n| annotation | support | |\n|---|---|---|\n{rows}")
-    return "\n".join(parts)
+    return "\n".join([INTRODUCTION + beside, *sections(TABLE)])
+
+
+def sections(table: Mapping[str, Annotation]) -> Iterator[str]:
+    """Yield how many rows are honoured, and a table for each area."""
+    counts = {one: sum(row.support is one for row in table.values()) for one in Support}
+    yield f"{', '.join(f'{count} {name}' for name, count in counts.items())}.\n"
+    for area in dict.fromkeys(row.area for row in table.values()):
+        rows = "".join(_row(row) for row in table.values() if row.area == area)
+        yield f"## {area}\n\n| name | support | |\n|---|---|---|\n{rows}"
 
 
 def _row(row: Annotation) -> str:

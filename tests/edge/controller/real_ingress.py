@@ -53,6 +53,7 @@ class RealIngress:
         self.proxy = self.proxies.add("edge", ())
         self.backends: dict[str, EchoBackend] = {}
         self.envoy: Envoy | None = None
+        self._trusts_forwarded = True
 
     def put(self, *items: Ingress) -> None:
         """Add or replace Ingresses; they have an effect after apply()."""
@@ -92,8 +93,12 @@ class RealIngress:
             self.backends[socket] = EchoBackend(self.folder / socket)
             await self.backends[socket].start(on_loopback=on_loopback)
 
-    async def apply(self) -> None:
-        """Derive everything; return when Envoy has acknowledged it. Raises AssertionError for what it refuses."""
+    async def apply(self, *, trusts_forwarded: bool = True) -> None:
+        """Derive everything; return when Envoy has acknowledged it. Raises AssertionError for what it refuses.
+
+        `trusts_forwarded`: a client's address is what it says, whatever the options are.
+        """
+        self._trusts_forwarded = trusts_forwarded
         self.translation.difference(self.ingresses.hosts, (), certificates=True)
         wanted = {one.key: self._moved(one) for one in self.translation.resources()}
         removed = {one.key for one in self.proxy.snapshot} - wanted.keys()
@@ -123,7 +128,7 @@ class RealIngress:
         if one.type_url == LISTENER:
             listener = listener_pb2.Listener.FromString(one.body)
             listener.address.pipe.path = str(self.folder / ("https" if "/443/" in one.name else "http"))
-            for chain in listener.filter_chains:
+            for chain in listener.filter_chains if self._trusts_forwarded else ():
                 _trust_forwarded_address(chain)
             return msgspec.structs.replace(one, body=listener.SerializeToString())
         if one.type_url == ENDPOINTS:

@@ -19,6 +19,7 @@ from tests.world.harness import eventually
 SECURE = "secure.example.com"
 PASSWORD = {"Authorization": "Basic YWxpY2U6cGFzc3dvcmQ="}
 WRONG = {"Authorization": "Basic YWxpY2U6d3Jvbmc="}
+HASHES = "alice:$apr1$r31.....$ARC3pREO82RIm0aQ2zszC0"
 USERS = "alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
 
 
@@ -58,12 +59,14 @@ def reported(world: World, name: str) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def front(quarter: World) -> Iterator[Front]:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "users"}, "stringData": {"auth": USERS}}
+    hashes = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hashes"}, "stringData": {"auth": HASHES}}
     new = path("/", "new")
     apply(
         quarter,
         *workload("web"),
         *workload("new"),
         secret,
+        hashes,
         gateways.certificate("secure", Authority.create().server(names=(SECURE,), addresses=())),
         ingress("plain", "plain.example.com", path("/foo"), path("/gone", "missing"), class_name=""),
         ingress("wild", "*.wild.example.com", path("/"), class_name="podwire"),
@@ -73,6 +76,7 @@ def front(quarter: World) -> Iterator[Front]:
         ingress("main", "canary.example.com", path("/")),
         ingress("canary", "canary.example.com", new, canary="true", canary_by_header="X-New"),
         ingress("users", "users.example.com", path("/"), auth_type="basic", auth_secret="users"),
+        ingress("hashes", "hashes.example.com", path("/"), auth_type="basic", auth_secret="hashes"),
         ingress("nobody", "nobody.example.com", path("/"), auth_type="basic", auth_secret="absent"),
         ingress("ranges", "ranges.example.com", path("/"), denylist_source_range="0.0.0.0/0"),
         ingress("limits", "limits.example.com", path("/"), limit_rpm="2", limit_burst_multiplier="1"),
@@ -137,6 +141,8 @@ def test_users_ranges_and_limits(front: Front) -> None:
             (get(front.ipv4, "users.example.com"), "401"),
             (get(front.ipv4, "users.example.com", headers=WRONG), "401"),
             (get(front.ipv4, "users.example.com", headers=PASSWORD), "200"),
+            (get(front.ipv4, "hashes.example.com", headers=PASSWORD), "200"),
+            (get(front.ipv4, "hashes.example.com", headers=WRONG), "401"),
             (get(front.ipv4, "nobody.example.com", headers=PASSWORD), "503"),
             (get(front.ipv4, "ranges.example.com"), "403"),
             (get(front.ipv6, "ranges.example.com"), "200"),
@@ -168,5 +174,12 @@ def test_changes_are_followed(front: Front) -> None:
             (get(front.ipv4, "rewrite.example.com", "/api/users"), "404"),
         ],
     )
+    options = ("configmap", "ingress", "--namespace=podwire-system")
+    front.world.kubectl("create", *options, "--from-literal=http-redirect-code=301", "--from-literal=hst=true")
+    try:
+        answered(front.world, [(get(front.ipv4, SECURE, "/x"), "301")])
+    finally:
+        front.world.kubectl("delete", *options)
+    answered(front.world, [(get(front.ipv4, SECURE, "/x"), "308")])
     front.world.kubectl("delete", "ingress", "rewrite")
     answered(front.world, [(get(front.ipv4, "rewrite.example.com", "/v2"), "404")])

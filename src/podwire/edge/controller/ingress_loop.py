@@ -20,12 +20,13 @@ from podwire.edge.controller.refusals import Refusals
 from podwire.edge.envoy import rows
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESSES
+from podwire.edge.ingress.options.options import KEY
 from podwire.edge.ingress.servers import Refused
 from podwire.edge.ingress.virtual_hosts import Unmet
 from podwire.edge.model.tls import Certificate
 from podwire.edge.xds.resource import LISTENER
 from podwire.kube.ingress import CONTROLLER_NAME
-from podwire.kube.kinds import SERVICES
+from podwire.kube.kinds import CONFIG_MAPS, SERVICES
 from podwire.kube.meta import NamespacedName
 from podwire.kube.recorder import Recorder
 from podwire.kube.status_writer import StatusWriter
@@ -140,7 +141,7 @@ class IngressLoop:
             self._problems[host] = tuple(self._translation.problems((host,)))
             if not self._problems[host]:
                 del self._problems[host]
-        for key in self._recorded.keys() - self.objects.ingresses.claims.keys():
+        for key in self._recorded.keys() - self.objects.ingresses.claims.keys() - {KEY}:
             del self._recorded[key]
         self._add((FRONT, *self.objects.ingresses.claims) if dirty.certificates else self._of_hosts(dirty.hosts))
 
@@ -163,6 +164,7 @@ class IngressLoop:
         """Provide the proxy and its Service; Ingresses report other addresses once they are served. Raises ApiError."""
         if not self.objects.ingresses.claims or self._identity is None:
             return
+        self._record_options()
         await self._fleets.provide(self._identity, PROXY)
         current = self._live.services.get(ingress_front.KEY)
         await self._owned.apply(SERVICES, ingress_front.KEY, ingress_front.service(), current)
@@ -179,6 +181,15 @@ class IngressLoop:
         if (addresses := self._addresses) is not None:
             writer = StatusWriter(self._client, INGRESSES)
             await writer.write(claim.item, lambda one: ingress_front.status(one, addresses))
+
+    def _record_options(self) -> None:
+        """Record an event for each problem that the ConfigMap of all Ingresses did not have before."""
+        item = self.objects.objects.config_maps.get(KEY)
+        problems = frozenset((one.reason, one.message) for one in self.objects.ingresses.options.problems)
+        if item is not None:
+            for reason, message in sorted(problems - self._recorded.get(KEY, frozenset())):
+                self._recorder.event(CONFIG_MAPS, item, reason, message, warning=True)
+        self._recorded[KEY] = problems
 
     def _pending(self) -> str:
         """Return why the listeners are not served by every ready Envoy; empty where they are."""

@@ -13,6 +13,8 @@ from podwire.edge.controller.named_objects import NamedObjects
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, Ingress, IngressClass
+from podwire.edge.ingress.options.options import KEY
+from podwire.edge.ingress.options.reading import read
 from podwire.kube.informer import Informer
 from podwire.kube.kinds import CONFIG_MAPS, ENDPOINT_SLICES, SECRETS, SERVICES
 from podwire.kube.meta import NamespacedName
@@ -92,7 +94,9 @@ class IngressObjects:
     def follow_references(self) -> None:
         """Follow the Secrets and ConfigMaps that Ingresses name now, and no others."""
         self._secrets.require(self.ingresses.referenced("Secret"))
-        self._config_maps.require(self.ingresses.referenced("ConfigMap"))
+        options = self.ingresses.options.options
+        of_all = (KEY, *filter(None, (options.add_headers, options.proxy_set_headers)))
+        self._config_maps.require({*self.ingresses.referenced("ConfigMap"), *of_all})
 
     async def synced(self) -> None:
         """Return when every kind is known, and each Secret that an Ingress names."""
@@ -139,6 +143,14 @@ class IngressObjects:
 
     def _config_map(self, change: Change[ConfigMap]) -> None:
         self._store(CONFIG_MAPS, change)
+        keys = {one.key for one in (change.old, change.new) if one is not None}
+        options = self.ingresses.options.options
+        if KEY in keys:
+            hosts = self.ingresses.configure(read(change.new.data if change.new else {}))
+            self._dirty.hosts |= hosts
+            self._dirty.certificates = True
+        elif keys & {options.add_headers, options.proxy_set_headers}:
+            self._dirty.hosts |= self.ingresses.hosts
         self._needed("ConfigMap", change)
 
     def _needed(self, kind: str, change: Change[Any]) -> None:

@@ -45,7 +45,7 @@ class IngressTranslation:
     def __init__(self, ingresses: Ingresses, objects: Objects) -> None:
         self._ingresses = ingresses
         self._objects = objects
-        self._references = References(objects)
+        self._references = References(objects, lambda: ingresses.options.options)
         self.default = Certificate("", "", "")
         """Of hosts that have none; to be set before the first derivation."""
         self._derived: dict[str, _Derived] = {}
@@ -84,7 +84,7 @@ class IngressTranslation:
 
     def listeners(self) -> tuple[Listener, ...]:
         """Return both ports of the proxy."""
-        return listeners(self.certificates, self.default)
+        return listeners(self.certificates, self.default, self._ingresses.options.options)
 
     def resources(self) -> tuple[Resource, ...]:
         """Return all resources."""

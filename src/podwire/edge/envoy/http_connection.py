@@ -17,6 +17,7 @@ from podwire.edge.envoy import (
     basic_auth,
     body_limit,
     client_ranges,
+    compression,
     external_auth,
     nginx_manner,
     rate_limit,
@@ -67,7 +68,7 @@ def http_filter(table: str, row: Listener, tls: ServerTls | None) -> Any:
         **_filters(options),
     )
     if options.as_nginx:
-        nginx_manner.apply(made)
+        nginx_manner.apply(made, options)
     if options.tracing is not None:
         made.tracing.CopyFrom(tracing(options.tracing, row.port))
     if options.forwards_client_certificate and tls is not None and tls.authorities:
@@ -108,6 +109,7 @@ def _filters(options: ProxyOptions) -> dict[str, Any]:
     """Return the filters of requests; a WebSocket, which has no end, is not buffered."""
     scripts = [script.listener_filter(), subject.listener_filter(), body_limit.listener_filter()]
     first = [
+        *(compression.listener_filter(one) for one in options.compressions),
         *([nginx_manner.escapes_filter()] if options.as_nginx else ()),
         _off(CORS_FILTER, cors_pb2.Cors()),
         _off(rate_limit.FILTER, rate_limit.listener_filter()),

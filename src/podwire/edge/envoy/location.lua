@@ -333,7 +333,8 @@ local function on_request(handle)
   end
   local most = request.context:get("connections")
   if most and not admitted(request, request.context:get("scope"), most) then
-    return handle:respond({[":status"] = "503"}, "")
+    local refused = request.context:get("connections_status")
+    return handle:respond({[":status"] = string.format("%d", refused)}, "")
   end
   local refusal = access(request)
   if refusal then return handle:respond(refusal, "") end

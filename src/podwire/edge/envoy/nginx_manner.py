@@ -13,10 +13,13 @@ from envoy.config.core.v3 import base_pb2, protocol_pb2
 from envoy.config.rbac.v3 import rbac_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as filter_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from envoy.extensions.http.original_ip_detection.xff.v3 import xff_pb2
 from envoy.type.matcher.v3 import path_pb2, string_pb2
 from google.protobuf import wrappers_pb2
 
-from podwire.edge.envoy.message import packed
+from podwire.edge.envoy import client_ranges
+from podwire.edge.envoy.message import extension, packed
+from podwire.edge.model.listeners import ProxyOptions
 
 ESCAPES_FILTER = "podwire.escaped_dots"
 BAD_GATEWAY = 502
@@ -27,14 +30,19 @@ _MANAGER = http_connection_manager_pb2.HttpConnectionManager
 _SET = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 
 
-def apply(manager: Any) -> None:
+def apply(manager: Any, settings: ProxyOptions) -> None:
     """Change the settings of a listener's connections.
 
     Escaped slashes stay as they are: package registries and others have them in names. A client's request ID is kept;
     a header with an underscore is left out, not the request.
     """
     options = manager.common_http_protocol_options
-    options.headers_with_underscores_action = protocol_pb2.HttpProtocolOptions.DROP_HEADER
+    underscores = protocol_pb2.HttpProtocolOptions
+    options.headers_with_underscores_action = (
+        underscores.ALLOW if settings.allows_underscores else underscores.DROP_HEADER
+    )
+    if settings.trusted_ranges:
+        _trust(manager, settings.trusted_ranges)
     manager.preserve_external_request_id = True
     manager.skip_xff_append = True
     manager.path_with_escaped_slashes_action = _MANAGER.KEEP_UNCHANGED
@@ -43,6 +51,16 @@ def apply(manager: Any) -> None:
     manager.local_reply_config.mappers.append(
         http_connection_manager_pb2.ResponseMapper(filter=broken, status_code=status)
     )
+
+
+def _trust(manager: Any, ranges: tuple[str, ...]) -> None:
+    """The client is the last address of X-Forwarded-For that is of no proxy in front."""
+    found = xff_pb2.XffConfig()
+    found.skip_xff_append.value = True
+    found.xff_trusted_cidrs.cidrs.extend(client_ranges.cidr_range(one) for one in ranges)
+    manager.use_remote_address.value = False
+    manager.xff_num_trusted_hops = 0
+    manager.original_ip_detection_extensions.append(extension("envoy.http.original_ip_detection.xff", found))
 
 
 def escapes_filter() -> Any:

@@ -47,7 +47,13 @@ def virtual_host(host: VirtualHost) -> Resource:
     if host.misdirected:
         everything = route_match(Match())
         routes = [route_components_pb2.Route(match=everything, **route_action.answer(Answer(MISDIRECTED)))]
-    message = route_components_pb2.VirtualHost(name=name, domains=[host.domain], routes=routes)
+    message = route_components_pb2.VirtualHost(
+        name=name,
+        domains=[host.domain],
+        routes=routes,
+        **headers.request(host.request_headers),
+        **headers.response(host.response_headers),
+    )
     found = sorted({one for route in host.routes for one in _clusters(route) if one})
     return resource(VIRTUAL_HOST, name, message, requires=tuple((CLUSTER, one) for one in found))
 

@@ -13,6 +13,7 @@ import msgspec
 from podwire.edge.ingress.annotations.settings import Settings
 from podwire.edge.ingress.locations import Location
 from podwire.edge.ingress.missing import Missing
+from podwire.edge.ingress.options.options import Options
 from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import Server
 from podwire.edge.ingress.targets import Target, target
@@ -36,7 +37,7 @@ class Access(msgspec.Struct, frozen=True):
 def access(location: Location, server: Server, references: References) -> Access | Missing:
     """Return who may send requests to a location, or what is missing to say so."""
     settings, namespace = location.settings, location.ingress.namespace
-    if location.path.startswith(ACME):
+    if location.path.startswith(references.options.no_auth_locations):
         return Access()
     users = references.users(namespace, settings)
     if isinstance(users, Missing):
@@ -70,7 +71,7 @@ def any_suffices(settings: Settings) -> bool:
     return settings.satisfy == "any" and bool(settings.auth_type or settings.auth_url)
 
 
-def rate(settings: Settings) -> RateLimit | None:
+def rate(settings: Settings, options: Options) -> RateLimit | None:
     """Return how many requests a client may send; None: any number.
 
     nginx admits one request and, without delay, as many more as its burst.
@@ -78,7 +79,7 @@ def rate(settings: Settings) -> RateLimit | None:
     burst = settings.limit_burst_multiplier
     given = ((settings.limit_rps, 1.0), (settings.limit_rpm, 60.0))
     rates = tuple(Rate(number, seconds, number * burst + 1) for number, seconds in given if number)
-    return RateLimit(rates, settings.limit_allowlist) if rates else None
+    return RateLimit(rates, settings.limit_allowlist, options.limit_req_status_code) if rates else None
 
 
 def located(template: Template, location: Location) -> Template:
@@ -102,7 +103,12 @@ def variables(location: Location) -> dict[str, str]:
 def _authorization(location: Location, server: Server, references: References) -> Access | Missing:
     settings, namespace = location.settings, location.ingress.namespace
     if settings.auth_url is None:
-        return Access()
+        common = references.options.global_auth if settings.enable_global_auth else None
+        if common is None:
+            return Access()
+        location = msgspec.structs.replace(location, settings=common)
+        settings = common
+    assert settings.auth_url is not None, "there is a service"
     found = target(settings.auth_url, location, server, references)
     headers = references.headers(settings.auth_proxy_set_headers, namespace)
     if isinstance(found, Missing):

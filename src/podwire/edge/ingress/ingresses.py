@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from podwire.edge.gateway.index import Index
 from podwire.edge.ingress.annotations.settings import read
 from podwire.edge.ingress.annotations.templates import service_of
 from podwire.edge.ingress.kinds import Ingress, IngressBackend, IngressClass
+from podwire.edge.ingress.options.reading import ReadOptions
 from podwire.edge.ingress.servers import Claim
 from podwire.kube.meta import NamespacedName
 
@@ -25,12 +28,22 @@ class Ingresses:
     def __init__(self, controllers: Iterable[str], *, without_class: bool = False) -> None:
         self._controllers = frozenset(controllers)
         self._without_class = without_class
+        self.options = ReadOptions()
         self._classes: dict[str, IngressClass] = {}
         self._items: dict[NamespacedName, Ingress] = {}
         self._claims: dict[NamespacedName, Claim] = {}
         self._hosts: Index[str, NamespacedName] = Index()
         self._needs: Index[Need, NamespacedName] = Index()
         self._of_class: Index[str, NamespacedName] = Index()
+
+    def configure(self, options: ReadOptions) -> frozenset[str]:
+        """Take the options of all Ingresses; return the hosts that are different now: all of them."""
+        if options == self.options:
+            return frozenset()
+        self.options = options
+        for key in tuple(self._items):
+            self._derive(key)
+        return self.hosts
 
     @property
     def claims(self) -> dict[NamespacedName, Claim]:
@@ -70,6 +83,9 @@ class Ingresses:
 
     def hosts_that_need(self, kind: str, key: NamespacedName) -> frozenset[str]:
         """Return the hosts of the Ingresses that refer to an object."""
+        common = self.options.options.global_auth_url
+        if kind == "Service" and common is not None and service_of(common) == key:
+            return self.hosts
         return frozenset(host for one in self._needs.owners((kind, key)) for host in self._claims[one].hosts)
 
     def referenced(self, kind: str) -> frozenset[NamespacedName]:
@@ -89,9 +105,14 @@ class Ingresses:
             changed |= self._derive(key)
         return frozenset(changed)
 
+    def _claim(self, item: Ingress) -> Claim:
+        options = self.options
+        found = read(item.metadata.annotations, options.defaults, options.options.annotation_value_word_blocklist)
+        return Claim(item, msgspec.structs.replace(found, denied=options.denied or found.denied))
+
     def _derive(self, key: NamespacedName) -> frozenset[str]:
         old, item = self._claims.pop(key, None), self._items.get(key)
-        new = Claim(item, read(item.metadata.annotations)) if item is not None and self.is_ours(item) else None
+        new = self._claim(item) if item is not None and self.is_ours(item) else None
         if new is not None:
             self._claims[key] = new
         self._hosts.replace(key, new.hosts if new else ())

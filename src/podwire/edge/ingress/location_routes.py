@@ -6,7 +6,7 @@ redirect comes before the redirect to HTTPS, that before access control.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -30,7 +30,7 @@ from podwire.edge.model.filters import (
     Substitution,
     Timeouts,
 )
-from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch
+from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch, ValueType
 from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route, RouteName
 from podwire.edge.model.script import Script
 from podwire.edge.model.tls import Authorities, Certificate
@@ -70,8 +70,9 @@ def routes(
     work = _Forwarding(location, server, references, is_plain=is_plain)
     forwarded = tuple(work.routes(base))
     if is_plain and redirects_to_https(location.settings, has_certificate=has_certificate):
-        https = RedirectTo(Redirect(scheme="https", status=PERMANENT_REDIRECT))
-        forwarded = (*_acme(forwarded, match.path), msgspec.structs.replace(base, action=https))
+        https = RedirectTo(Redirect(scheme="https", status=references.options.http_redirect_code))
+        secure = _came_by_https(forwarded) if references.options.use_forwarded_headers else ()
+        forwarded = (*_acme(forwarded, match.path), *secure, msgspec.structs.replace(base, action=https))
     return Routes((*first, *forwarded), tuple(work.clusters), tuple(work.secrets), tuple(work.missing))
 
 
@@ -124,6 +125,12 @@ def _preflight(base: Route, location: Location) -> Iterator[Route]:
         yield msgspec.structs.replace(
             base, match=match, action=Answer(NO_CONTENT), response_headers=HeaderChanges(set=headers)
         )
+
+
+def _came_by_https(forwarded: Iterable[Route]) -> Iterator[Route]:
+    """The routes for requests that a proxy in front has received by HTTPS."""
+    by_https = ValueMatch("x-forwarded-proto", ValueType.EXACT, "https")
+    return (_where(one, by_https, one.action) for one in forwarded)
 
 
 def _acme(forwarded: tuple[Route, ...], path: PathMatch) -> Iterator[Route]:
@@ -200,7 +207,7 @@ class _Forwarding:
             base,
             cors=cors.listed(settings),
             clients=access.clients(settings),
-            rate=access.rate(settings),
+            rate=access.rate(settings, self._references.options),
             users=found.users,
             max_body=_max_body(settings),
             buffers_body=_buffers_body(settings),
@@ -241,7 +248,7 @@ class _Forwarding:
         return HeaderChanges(add=(Header("Set-Cookie", text),))
 
 
-def _where(base: Route, match: ValueMatch, action: Forward | Answer) -> Route:
+def _where(base: Route, match: ValueMatch, action: Forward | Answer | RedirectTo) -> Route:
     """A route for a part of the requests of another."""
     narrower = msgspec.structs.replace(base.match, headers=(*base.match.headers, match))
     return msgspec.structs.replace(base, match=narrower, action=action)

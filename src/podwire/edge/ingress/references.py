@@ -7,7 +7,7 @@ Source: Kubernetes "Ingress", backends; kubernetes/ingress-nginx annotations `ba
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -19,6 +19,7 @@ from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings
 from podwire.edge.ingress.backend_tls import UNVERIFIED, Encryption, authorities_of, encryption, own_key
 from podwire.edge.ingress.kinds import IngressBackend, IngressServiceBackend, ServiceBackendPort
 from podwire.edge.ingress.missing import Missing
+from podwire.edge.ingress.options.options import Options
 from podwire.edge.model.backends import CONNECT_SECONDS, Balancing, Cluster, ServicePort, Transport
 from podwire.edge.model.filters import BasicAuth, Header
 from podwire.edge.model.script import Passwords
@@ -49,8 +50,14 @@ REMEDY = "make its lines by htpasswd -B"
 class References:
     """Look-ups of what Ingresses refer to."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, options: Callable[[], Options] = Options) -> None:
         self._objects = objects
+        self._options = options
+
+    @property
+    def options(self) -> Options:
+        """What holds for all Ingresses."""
+        return self._options()
 
     def cluster(self, backend: IngressBackend, namespace: str, settings: Settings) -> Cluster | Missing:
         """Return the cluster of a backend of an Ingress in this namespace, or why there is none."""
@@ -138,9 +145,12 @@ class References:
 
     def headers(self, named: NamespacedName | None, namespace: str) -> tuple[Header, ...] | Missing:
         """Return the headers in a ConfigMap of an Ingress in this namespace."""
-        if named is None:
-            return ()
-        key = own_key(named, namespace)
+        return self.headers_of(own_key(named, namespace), named, namespace) if named is not None else ()
+
+    def headers_of(
+        self, key: NamespacedName | None, named: NamespacedName, namespace: str
+    ) -> tuple[Header, ...] | Missing:
+        """Return the headers in a ConfigMap; `key` is None for one that may not be read."""
         found = self._objects.config_maps.get(key) if key is not None else None
         if found is None:
             message = f"ConfigMap {key or named} does not exist in {namespace}: create it"

@@ -53,6 +53,7 @@ def scripted(location: Location, server: Server, access: Access, references: Ref
         scope=str(location.ingress) if settings.limit_connections else "",
         certificate=certificate(server),
         connections=settings.limit_connections,
+        connections_status=references.options.limit_conn_status_code if settings.limit_connections else 0,
         any_suffices=chooses,
         has_addresses=chooses and bool(settings.allowlist_source_range or settings.denylist_source_range),
         passwords=access.passwords,

@@ -18,7 +18,7 @@ from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import ANY_HOST, Server
 from podwire.edge.model.backends import Cluster, NamedHost
 from podwire.edge.model.choice import AUTHORITY
-from podwire.edge.model.filters import Redirect
+from podwire.edge.model.filters import Header, HeaderChanges, Redirect
 from podwire.edge.model.matches import Match, ValueMatch, ValueType
 from podwire.edge.model.routes import RedirectTo, Route, RouteName, VirtualHost
 from podwire.edge.model.tls import Authorities, Certificate
@@ -58,15 +58,38 @@ def virtual_hosts(
     if server.host.startswith("*.") and others is not None:
         plain.add(others, has_certificate=False, is_plain=True)
         encrypted.add(others, has_certificate=False, is_plain=False)
+    sent, returned = _of_all(references)
+    secure = references.options.strict_transport_security if has_certificate else ""
+    strict = (Header("Strict-Transport-Security", secure),) if secure else ()
     hosts = (
-        VirtualHost(HTTP_TABLE, server.host, tuple(plain.routes)),
-        VirtualHost(HTTPS_TABLE, server.host, tuple(encrypted.routes)),
+        VirtualHost(HTTP_TABLE, server.host, tuple(plain.routes), False, sent, returned),
+        VirtualHost(
+            HTTPS_TABLE,
+            server.host,
+            tuple(encrypted.routes),
+            False,
+            sent,
+            msgspec.structs.replace(returned, set=(*returned.set, *strict)),
+        ),
     )
     return Hosts(
         hosts,
         tuple(plain.clusters | encrypted.clusters),
         tuple(plain.secrets | encrypted.secrets),
         tuple(plain.missing | encrypted.missing),
+    )
+
+
+def _of_all(references: References) -> tuple[HeaderChanges, HeaderChanges]:
+    """Return what options do to the headers of all requests and of all responses."""
+    options = references.options
+    sent, added = (
+        references.headers_of(one, one, one.namespace) if one is not None else ()
+        for one in (options.proxy_set_headers, options.add_headers)
+    )
+    return (
+        HeaderChanges(set=() if isinstance(sent, Missing) else sent),
+        HeaderChanges(set=() if isinstance(added, Missing) else added, remove=options.hide_headers),
     )
 
 

@@ -64,12 +64,32 @@ class LogFormat(enum.StrEnum):
     NONE = "none"
 
 
+class Compression(msgspec.Struct, frozen=True):
+    """Responses are compressed for clients that accept it.
+
+    Attributes:
+        coding: `gzip` or `br` (RFC 9110, 8.4.1).
+        level: of the coding.
+        least_bytes: shorter responses are left as they are.
+        types: media types; none: the proxy's own.
+
+    """
+
+    coding: str
+    level: int
+    least_bytes: int
+    types: tuple[str, ...] = ()
+
+
 class ProxyOptions(msgspec.Struct, frozen=True):
     """What holds for all listeners of one proxy.
 
     Attributes:
         access_log: on standard output.
         trusted_hops: proxies in front whose X-Forwarded-For is trusted; 0: none, a client's header is replaced.
+        trusted_ranges: addresses of proxies in front, in place of their number; none: `trusted_hops` counts.
+        allows_underscores: whether names of headers may have underscores.
+        compressions: of responses.
         proxy_protocol: whether connections start with a PROXY header.
         idle_timeout: seconds after which a connection without requests or bytes is closed.
         max_request_bytes: of a request's body, which is buffered then; larger ones are answered by 413; 0: no limit.
@@ -84,6 +104,9 @@ class ProxyOptions(msgspec.Struct, frozen=True):
 
     access_log: LogFormat = LogFormat.JSON
     trusted_hops: int = 0
+    trusted_ranges: tuple[str, ...] = ()
+    allows_underscores: bool = False
+    compressions: tuple[Compression, ...] = ()
     proxy_protocol: bool = False
     idle_timeout: float = 3600.0
     max_request_bytes: int = 0

@@ -100,6 +100,7 @@ class VirtualHost(msgspec.Struct, frozen=True):
         table: name of the route table; it has no slash.
         domain: a hostname, a wildcard or `*`; a request is for the most specific domain of the table.
         misdirected: requests are answered by 421, as another listener of the port fits this host better.
+        request_headers, response_headers: of all its routes.
 
     """
 
@@ -107,6 +108,8 @@ class VirtualHost(msgspec.Struct, frozen=True):
     domain: str
     routes: tuple[Route, ...] = ()
     misdirected: bool = False
+    request_headers: HeaderChanges = HeaderChanges()
+    response_headers: HeaderChanges = HeaderChanges()
 
 
 class StreamRoute(msgspec.Struct, frozen=True):

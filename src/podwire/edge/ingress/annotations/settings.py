@@ -5,7 +5,7 @@ Each field has the name of its annotation; its default is that of ingress-nginx 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -191,19 +191,20 @@ class Read(msgspec.Struct, frozen=True):
     denies_host: bool = False
 
 
-def read(annotations: Mapping[str, str]) -> Read:
-    """Return what the annotations ask for. An annotation that is not valid has its default, as in ingress-nginx."""
+def read(annotations: Mapping[str, str], defaults: Settings = DEFAULTS, blocked: Iterable[str] = ()) -> Read:
+    """Return what the annotations ask for. One that is not valid, or has a blocked word, has its default."""
+    blocked = tuple(blocked)
     values: dict[str, object] = {}
     problems: list[Problem] = []
     denied, denies_host = "", False
     for whole, name, text in _own(annotations):
-        problem = _read_one(whole, name, text, values)
+        problem = _blocked(whole, text, blocked) or _read_one(whole, name, text, values)
         if problem is not None:
             problems.append(problem)
             if name in DENIES and not denied:
                 denied = problem.message
             denies_host |= name in DENIES and name.startswith(OF_HOST)
-    return Read(Settings(**values), tuple(problems), denied, denies_host)  # type: ignore[arg-type]
+    return Read(msgspec.structs.replace(defaults, **values), tuple(problems), denied, denies_host)
 
 
 def _own(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -215,6 +216,11 @@ def _own(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
             if name != whole and name not in seen:
                 seen.add(name)
                 yield whole, name, annotations[whole]
+
+
+def _blocked(whole: str, text: str, words: Iterable[str]) -> Problem | None:
+    word = next((one for one in words if one in text), None)
+    return None if word is None else Problem(whole, "InvalidAnnotation", f"{whole}: {word!r} is blocked: {REMEDY}")
 
 
 def _read_one(whole: str, name: str, text: str, values: dict[str, object]) -> Problem | None:
