@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from podwire.cli.options import choice, output_option, source_options, sources_of, target_options
+from podwire.cli.options import choice, output_option, source_options, sources_of
 from podwire.cli.request_options import question_of, request_options
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -134,45 +134,47 @@ def name(queried: str, client: str, output: str, exit_code: bool, **given: Any) 
 
 
 @command.command()
-@target_options
+@source_options
 @click.argument("service", metavar="[NAMESPACE/]NAME")
-@click.option("-n", "--namespace", default="default", show_default=True, help="The namespace, where NAME has none.")
 @click.option("--node", default="", metavar="NODE", help="Explain this node only.")
 @click.option("--kernel", is_flag=True, help="Compare with what the kernels of the nodes hold.")
 @click.option("--allow-external-ips", is_flag=True, help="The agents of the cluster have this flag; known of a world.")
 @exit_code_option
 @output_option
 def service(
-    service: str,
-    namespace: str,
-    node: str,
-    output: str,
-    kernel: bool,
-    allow_external_ips: bool,
-    exit_code: bool,
-    **chosen: str,
+    service: str, node: str, output: str, kernel: bool, allow_external_ips: bool, exit_code: bool, **given: Any
 ) -> None:
     """Show the addresses of a Service, which endpoints each node uses and why not the others, and what is wrong.
 
-    It reads the world of --name, else the cluster of kubectl's current context; with --kernel the nodes too. The exit
-    status is 0 whatever is found, 1 where there is no such Service or node, and with --exit-code where a finding is an
-    error.
+    It reads the world of --name, else the cluster of kubectl's current context; with --kernel the nodes too; with -f or
+    -k no API server at all. The exit status is 0 whatever is found, 1 where there is no such Service or node, 2 for
+    wrong arguments or files, and with --exit-code 1 where a finding is an error.
 
     \b
     podwire explain service shop/web
     podwire explain service web -n shop --node node-2
     podwire explain service shop/web --kernel
-    podwire explain service shop/web -o json
+    podwire explain service shop/backend -f examples/shop -o json
     """
     from podwire.insight import target
     from podwire.insight.service import answer
     from podwire.insight.service.report import has_error
+    from podwire.insight.sources.manifests import ManifestError
     from podwire.kube.meta import NamespacedName
 
-    given, _, own = service.rpartition("/")
-    question = answer.Question(NamespacedName(given or namespace, own), node, kernel, allow_external_ips)
+    sources = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
+    if kernel and not sources.is_live:
+        raise click.UsageError("--kernel compares nodes that run: leave out -f and -k")
+    namespace, _, own = service.rpartition("/")
+    name = NamespacedName(namespace or sources.namespace, own)
+    question = answer.Question(name, node, kernel, allow_external_ips)
     try:
-        report = answer.answer(question, target.choose(choice(**chosen)))
+        if sources.is_live:
+            report = answer.answer(question, target.choose(choice(**given)))
+        else:
+            report = answer.of_files(question, sources)
+    except ManifestError as error:
+        raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)
         sys.exit(1)

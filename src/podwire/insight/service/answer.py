@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from podwire.insight.operations.programs import ClusterError
-from podwire.insight.service import access_findings, agent_settings, choices, reading
+from podwire.insight.service import access_findings, agent_settings, choices, planned, reading
 from podwire.insight.service.agent_settings import AgentSettings
 from podwire.insight.service.explain import explain
 from podwire.insight.service.objects import ServiceObjects
 from podwire.insight.service.report import Report
 from podwire.insight.service.text import text
+from podwire.insight.snapshot.opening import Sources, open_snapshot
 from podwire.insight.target import Target, UnreachableError
 from podwire.kube.meta import NamespacedName
 from podwire.services.node_view import NodeView
@@ -52,6 +53,18 @@ def answer(question: Question, target: Target) -> Report:
         found = tuple(kernel_reading.compare(target, objects, views, taken))
         report = msgspec.structs.replace(report, kernel=found)
     return report
+
+
+def of_files(question: Question, sources: Sources) -> Report:
+    """Return the report of written objects. Raises ManifestError and NoAnswerError."""
+    snapshot = open_snapshot(sources)
+    service = snapshot.service(question.service)
+    if service is None:
+        raise NoAnswerError(reading.missing(question.service, planned.keys(snapshot)))
+    objects = planned.objects_of(service, snapshot)
+    _check_node(question.node, objects)
+    settings = NodeView("", allow_external_ips=question.allow_external_ips)
+    return planned.without_assigned(explain(objects, settings, question.node), snapshot)
 
 
 def shown(report: Report, *, json: bool) -> str:
