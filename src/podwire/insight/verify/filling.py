@@ -27,7 +27,7 @@ _AT_ONCE = 16
 _APPLIED: tuple[Kind[Object], ...] = (
     kinds.NAMESPACES, kinds.NETWORK_POLICIES, kinds.SERVICES, kinds.ENDPOINT_SLICES, kinds.ENDPOINTS, kinds.PODS,
     kinds.DEPLOYMENTS, kinds.REPLICA_SETS, kinds.REPLICATION_CONTROLLERS, kinds.STATEFUL_SETS, kinds.DAEMON_SETS,
-    kinds.JOBS,
+    kinds.JOBS, kinds.CLUSTER_NETWORK_POLICIES,
 )  # type: ignore[assignment]  # fmt: skip
 KINDS = {(kind.api_version.rpartition("/")[0], kind.kind): kind for kind in _APPLIED}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -20,7 +21,8 @@ from podwire.insight.verify.places import OUTSIDE, places
 from podwire.insight.verify.plan import Plan, controls, plans
 from podwire.kube.client import Client
 from podwire.kube.core import Pod
-from podwire.kube.kinds import PODS
+from podwire.kube.kinds import CLUSTER_NETWORK_POLICIES, PODS
+from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.lab.host import credentials, nsenter
 from podwire.lab.host.worlds import World
 from podwire.lab.network.topology import Topology
@@ -35,16 +37,20 @@ def prove(world: World, expectations: Sequence[Expectation], report: Progress) -
 
     Raises PlanError, UnreachableError and WorldError.
     """
-    snapshot, pods = Target(credentials.of_host(world), world).read(_read)
-    planned = plans(expectations, snapshot, places(snapshot, pods, world.nodes))
+    snapshot, pods, tiers = Target(credentials.of_host(world), world).read(live_objects)
+    planned = plans(expectations, snapshot, places(snapshot, pods, world.nodes, tiers))
     count = sum(len(one.connections) for one in planned)
     report(f"trying {count} connections with real packets")
     seen, alive = _tried(world, planned, _borrowed(expectations, snapshot))
     return snapshot, tuple(judge(one, found, alive) for one, found in zip(planned, seen, strict=True))
 
 
-async def _read(client: Client) -> tuple[Snapshot, tuple[Pod, ...]]:
-    return await live.read(client), tuple((await client.list(PODS)).items)
+async def live_objects(client: Client) -> tuple[Snapshot, tuple[Pod, ...], tuple[ClusterNetworkPolicy, ...]]:
+    """Read what decides connections, pods with their networks, and ClusterNetworkPolicies where they are served."""
+    snapshot, pods, tiers = await asyncio.gather(
+        live.read(client), client.list(PODS), live.list_all(client, CLUSTER_NETWORK_POLICIES)
+    )
+    return snapshot, tuple(pods.items), tuple(tiers or ())
 
 
 def _borrowed(expectations: Sequence[Expectation], snapshot: Snapshot) -> tuple[str, ...]:
