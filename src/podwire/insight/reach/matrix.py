@@ -6,12 +6,12 @@ reaches itself and a node its own pods, whatever policies say, is left to who re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from podwire.insight.reach.pod_classes import PodClass
 from podwire.insight.reach.profiles import Profile, profiles
 from podwire.insight.reach.rule_sets import Axis, RuleSets
-from podwire.insight.reach.selector_sets import numbers
+from podwire.insight.reach.selector_sets import bits, numbers
 from podwire.policy.model import Direction, Policy
 
 Column = frozenset[tuple[int, int]]
@@ -57,17 +57,21 @@ class Matrix:
 
     def _sources(self, profile: Profile) -> list[tuple[int, dict[int, int]]]:
         """Return the subjects of an ingress profile, grouped by who reaches them on which ports."""
-        groups: list[tuple[int, dict[int, int]]] = [(profile.subjects, {})]
+        subjects, whole = profile.subjects, dict[int, int]()
+        parts: list[tuple[int, int, int]] = []
         for ports, peers in profile.allowed.items():
             for sender in self._senders(peers):
                 sources = sender.subjects & peers
                 if not sources:
                     continue
                 for sent, to in sender.allowed.items():
-                    both, receivers = ports & sent, to & profile.subjects
-                    if both and receivers:
-                        groups = _split(groups, receivers, both, sources)
-        return groups
+                    receivers = to & subjects
+                    both = receivers and ports & sent
+                    if receivers == subjects and both:
+                        whole[both] = whole.get(both, 0) | sources
+                    elif both:
+                        parts.append((receivers, both, sources))
+        return list(_divided(subjects, whole, parts))
 
     def _senders(self, peers: int) -> Sequence[Profile]:
         """Return profiles of egress that may have these subjects."""
@@ -76,19 +80,26 @@ class Matrix:
         return list({id(one): one for number in numbers(peers) if (one := self._egress_of.get(number))}.values())
 
 
-def _split(
-    groups: list[tuple[int, dict[int, int]]], receivers: int, ports: int, sources: int
-) -> list[tuple[int, dict[int, int]]]:
-    """Let these receivers be reached from the sources too; groups of which only a part is meant are cut in two."""
-    result = []
-    for members, found in groups:
-        inside = members & receivers
-        if inside and inside != members:
-            result.append((members ^ inside, dict(found)))
-        if inside:
-            found[ports] = found.get(ports, 0) | sources
-        result.append((inside or members, found))
-    return result
+def _divided(
+    subjects: int, whole: dict[int, int], parts: Sequence[tuple[int, int, int]]
+) -> Iterator[tuple[int, dict[int, int]]]:
+    """Yield groups of subjects with who reaches them: `whole` reaches all; a part is (receivers, ports, sources)."""
+    of_subject: dict[int, list[int]] = {}
+    for index, (receivers, _, _) in enumerate(parts):
+        for subject in numbers(receivers):
+            of_subject.setdefault(subject, []).append(index)
+    grouped: dict[tuple[int, ...], list[int]] = {}
+    for subject, found in of_subject.items():
+        grouped.setdefault(tuple(found), []).append(subject)
+    for indexes, members in grouped.items():
+        sources = dict(whole)
+        for index in indexes:
+            _, ports, more = parts[index]
+            sources[ports] = sources.get(ports, 0) | more
+        subjects ^= (same := bits(members))
+        yield same, sources
+    if subjects:
+        yield subjects, whole
 
 
 def _by_subject(found: Sequence[Profile]) -> dict[int, Profile]:

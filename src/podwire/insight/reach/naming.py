@@ -18,6 +18,7 @@ class Names:
 
     def __init__(self, parties: Parties) -> None:
         self._parties = parties
+        self._names = [str(one) for one in parties.all]
         self._in_namespace = Counter(one.key.namespace for one in parties.all)
         self._pods_in_all = sum(one.pods for one in parties.all)
         self._outside = parties.whole_outside()
@@ -41,8 +42,8 @@ class Names:
 
     def name(self, party: int, pods: int) -> str:
         """Return the name of a workload, or of some of its pods."""
-        one = self._parties.all[party]
-        return str(one) if pods >= one.pods else f"{one} ({pods} of {one.pods} pods)"
+        whole = self._parties.all[party].pods
+        return self._names[party] if pods >= whole else f"{self._names[party]} ({pods} of {whole} pods)"
 
     def _pods(self, members: Members) -> list[str]:
         if sum(members.pods.values()) == self._pods_in_all:
