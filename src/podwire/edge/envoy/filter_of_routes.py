@@ -20,7 +20,7 @@ def listener_filter(name: str) -> Any:
     """Return the filter of a listener, by which routes have their own."""
     composite = extension_pb2.TypedExtensionConfig(name=name, typed_config=packed(composite_pb2.Composite()))
     made = extension_matcher_pb2.ExtensionWithMatcher(extension_config=composite, xds_matcher=_Matcher())
-    return http_connection_manager_pb2.HttpFilter(name=name, typed_config=packed(made))
+    return http_connection_manager_pb2.HttpFilter(name=name, typed_config=packed(made), disabled=True)
 
 
 def per_route(name: str, settings: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import ctypes
-import ctypes.util
 import functools
 import hashlib
 import hmac
@@ -71,11 +70,10 @@ def _matches_sha1(password: bytes, encoded: str) -> bool:
 
 @functools.cache
 def _library() -> Any:
-    name = ctypes.util.find_library("crypt") or "libcrypt.so.1"
     try:
-        found = ctypes.CDLL(name)
+        found = ctypes.CDLL("libcrypt.so.1")
     except OSError:
-        raise UnknownHashError("this machine has no libcrypt: install libcrypt1") from None
+        raise UnknownHashError("this machine has no libcrypt.so.1: install libcrypt1") from None
     found.crypt_r.restype = ctypes.c_char_p
     found.crypt_r.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p)
     return found
