@@ -85,6 +85,17 @@ def cluster() -> Cluster:
     return made
 
 
+def test_an_alias_that_is_a_host_is_reported_and_has_no_effect() -> None:
+    cluster = Cluster()
+    cluster.service("web", "10.0.0.1")
+    cluster.put(ingress("a", path("/"), host="a.test", server_alias="b.test,c.test"))
+    cluster.put(ingress("b", path("/"), host="b.test"))
+    cluster.apply()
+    problems = list(cluster.translation.problems(["a.test", "b.test"]))
+    assert [getattr(one, "reason", "") for one in problems] == ["AliasInUse"]
+    assert "server-alias b.test" in str(problems[0])
+
+
 def test_a_change_costs_what_depends_on_it(cluster: Cluster) -> None:
     cluster.put(ingress("a", path("/x"), host="a.example.com"))
     sent, removed = cluster.apply()

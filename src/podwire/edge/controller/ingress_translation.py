@@ -96,6 +96,15 @@ class IngressTranslation:
             if (derived := self._derived.get(host)) is not None:
                 yield from derived.server.refused
                 yield from derived.hosts.missing
+                yield from self._lost_names(host, derived)
+
+    def _lost_names(self, host: str, derived: _Derived) -> Iterator[Refused]:
+        """Aliases that are a host of an Ingress, or of another host: they have no effect."""
+        for location in derived.server.locations:
+            for name in location.settings.server_alias:
+                if name in derived.names and (owner := self._owner(name)) != host:
+                    message = f"server-alias {name}: host {owner} has it: remove it from one of them"
+                    yield Refused(location.ingress, "AliasInUse", message)
 
     def row(self, key: Key) -> Row | None:
         """Return a row; None where there is none."""

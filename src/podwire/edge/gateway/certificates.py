@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +29,17 @@ class Unresolved(msgspec.Struct, frozen=True):
 
     reason: str
     message: str
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """The names that a certificate is for, and when it ends."""
+
+    names: tuple[str, ...]
+    ends: datetime
+
+    def is_for(self, host: str) -> bool:
+        """Whether a host is one of the names, or one label under one (RFC 9525, 6.3)."""
+        return host in self.names or f"*.{host.partition('.')[2]}" in self.names
 
 
 def certificate(
@@ -133,6 +145,21 @@ def _key_fault(key: Any) -> str:
             return ""
         case _:
             return f"is a {type(key).__name__.strip('_')}"
+
+
+@lru_cache(maxsize=KNOWN_TEXTS)
+def subject(chain: str) -> Subject:
+    """Return whom the first certificate of a chain, which is PEM, is for. Raises ValueError where there is none."""
+    from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName, load_pem_x509_certificate
+    from cryptography.x509.oid import NameOID
+
+    found = load_pem_x509_certificate(chain.encode())
+    try:
+        extension = found.extensions.get_extension_for_class(SubjectAlternativeName)
+        names = tuple(extension.value.get_values_for_type(DNSName))
+    except ExtensionNotFound:
+        names = tuple(str(one.value) for one in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    return Subject(tuple(one.lower() for one in names), found.not_valid_after_utc)
 
 
 @lru_cache(maxsize=KNOWN_TEXTS)

@@ -6,11 +6,12 @@ Source: Kubernetes "Ingress", TLS; kubernetes/ingress-nginx `controller.go`, ext
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from podwire.edge.gateway import certificates
-from podwire.edge.gateway.certificates import Unresolved
+from podwire.edge.gateway.certificates import Subject, Unresolved
 from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.references import SecretObjectReference
 from podwire.edge.gateway.objects import Objects
@@ -21,9 +22,12 @@ from podwire.edge.model.tls import Authorities, Certificate
 from podwire.kube.hostnames import wildcards
 from podwire.kube.meta import NamespacedName
 
+SOON = timedelta(days=10)
+"""Before its end a certificate is reported."""
+
 
 class Unusable(msgspec.Struct, frozen=True):
-    """A Secret of an Ingress from which no certificate comes: its hosts get the default certificate."""
+    """A Secret of an Ingress from which no certificate comes for a host, or one that ends: an event says so."""
 
     ingress: NamespacedName
     message: str
@@ -60,8 +64,9 @@ class HostCertificates(msgspec.Struct, frozen=True):
         return next((one for one in found if one is not None), HostTls())
 
 
-def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertificates:
-    """Return the certificates of all hosts, and what cannot be used."""
+def host_certificates(claims: Iterable[Claim], objects: Objects, now: datetime | None = None) -> HostCertificates:
+    """Return the certificates of all hosts, and what cannot be used. One that has ended is used, and reported."""
+    now = now or datetime.now(UTC)
     found: dict[str, Certificate] = {}
     unusable: list[Unusable] = []
     ordered = sorted(claims, key=lambda one: one.age)
@@ -75,10 +80,24 @@ def host_certificates(claims: Iterable[Claim], objects: Objects) -> HostCertific
             if isinstance(certificate, Unresolved):
                 unusable.append(Unusable(claim.item.key, f"spec.tls: {certificate.message}"))
                 continue
+            subject = certificates.subject(certificate.chain)
+            if subject.ends < now + SOON:
+                message = (
+                    f"spec.tls: the certificate of Secret {secret} ends at {subject.ends:%Y-%m-%d %H:%M} UTC: renew it"
+                )
+                unusable.append(Unusable(claim.item.key, message))
             for host in hosts:
-                found.setdefault(host, certificate)
+                if subject.is_for(host):
+                    found.setdefault(host, certificate)
+                else:
+                    unusable.append(Unusable(claim.item.key, _other_names(secret, host, subject)))
     named = frozenset(host.lower() for claim in ordered for tls in claim.item.spec.tls for host in tls.hosts)
     return HostCertificates(found, tuple(unusable), named, dict(_own(ordered, References(objects))), ruled)
+
+
+def _other_names(secret: str, host: str, subject: Subject) -> str:
+    names = ", ".join(subject.names[:10]) or "no name"
+    return f"spec.tls: the certificate of Secret {secret} is for {names}, not for {host}: it gets the default one"
 
 
 def _own(claims: Iterable[Claim], references: References) -> Iterator[tuple[str, HostTls]]:
