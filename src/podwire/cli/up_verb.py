@@ -29,6 +29,9 @@ from podwire.cli.termination import cleanup_on_signal
     "--zones", default="", metavar="ZONE,...", help="Zones of the nodes, in turn: label topology.kubernetes.io/zone."
 )
 @click.option(
+    "--cluster-domain", default="cluster.local", show_default=True, metavar="NAME", help="The domain of DNS names."
+)
+@click.option(
     "--lb-pool",
     default="",
     metavar="CIDR,...",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from podwire.insight.name.answer import Objects, report, shown
+import pytest
+import yaml
+
+from podwire.insight.name.answer import Objects, opened, report, shown
 from podwire.insight.name.report import Report
 from podwire.insight.snapshot.ends import EndError
+from podwire.insight.snapshot.opening import Sources
 from tests.insight.snapshot.written_text import snapshot
 
 SHOP = """
@@ -137,6 +141,16 @@ def test_a_pod_that_does_not_use_the_clusters_dns() -> None:
     assert found.queries == ()
     assert reasons(found) == ["OtherNameServer"]
     assert found.findings[0].remedy == "Set dnsPolicy to ClusterFirstWithHostNet."
+
+
+def test_a_written_corefile_is_read(tmp_path: Path) -> None:
+    corefile = tmp_path / "all.yaml"
+    data = {"Corefile": ". {\nkubernetes corp.example\n}\n"}
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "data": data}
+    config_map["metadata"] = {"name": "coredns", "namespace": "kube-system"}
+    corefile.write_text(f"{SHOP}---\n{yaml.safe_dump(config_map)}")
+    found = report("web", "shop/frontend", opened(Sources((str(corefile),)), None))
+    assert found.queries[0].name == "web.shop.svc.corp.example."
 
 
 def test_what_cannot_be_explained_is_an_error_or_said() -> None:

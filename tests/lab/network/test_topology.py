@@ -27,6 +27,14 @@ def test_impossible_numbers_of_nodes_are_refused(nodes: int) -> None:
         Topology(nodes=nodes)
 
 
+@pytest.mark.parametrize("domain", ["", "a..b", "-a.test", "A.test", "a" * 64, "a." * 25 + "a"])
+def test_a_cluster_domain_is_a_dns_name(domain: str) -> None:
+    with pytest.raises(ValueError, match="--cluster-domain"):
+        Topology(nodes=1, domain=domain)
+    topology = Topology(nodes=1, domain="corp.example")
+    assert Topology.read(topology.arguments()).domain == "corp.example"
+
+
 def test_nodes_are_in_the_zones_in_turn() -> None:
     zones = [node.zone for node in Topology(nodes=4, zones=("a", "b", "c")).all_nodes()]
     assert zones == ["a", "b", "c", "a"]

@@ -39,7 +39,7 @@ def opened(sources: Sources, choice: Choice | None) -> Objects:
     for one in snapshot.others:
         metadata = one.value.get("metadata", {})
         key = NamespacedName(metadata.get("namespace", ""), metadata.get("name", ""))
-        if one.kind == ("v1", "ConfigMap") and key == CONFIG_MAP:
+        if one.kind == ("", "ConfigMap") and key == CONFIG_MAP:
             return Objects(snapshot, dict(one.value.get("data") or {}))
     return Objects(snapshot)
 

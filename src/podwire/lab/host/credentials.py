@@ -62,7 +62,8 @@ def create(world: World, topology: Topology) -> Access:
     authority = certificates.Authority.create(world.context)
     certificates.write(folder, "ca", authority.pair)
     addresses = ("127.0.0.1", "::1", str(topology.control4.ip), str(topology.control6.ip), *topology.api_service)
-    certificates.write(folder, SERVER, authority.server(addresses=addresses))
+    names = (*certificates.SERVER_NAMES, f"kubernetes.default.svc.{topology.domain}")
+    certificates.write(folder, SERVER, authority.server(names, addresses))
     for name, (user, groups) in clients(topology).items():
         certificates.write(folder, name, authority.client(user, groups))
     certificates.write_private(folder / TOKENS, SigningKey.create().pem())

@@ -55,6 +55,7 @@ class UpOptions:
     flow_records: Scope = "dropped"
     policy_on_established: OnEstablished = "cut"
     default_deny: bool = False
+    cluster_domain: str = "cluster.local"
 
 
 def start(options: UpOptions, report: Progress) -> worlds.World:
@@ -122,7 +123,13 @@ def _lifeline(options: UpOptions) -> tuple[int | None, int]:
 def _topology(options: UpOptions) -> Topology:
     zones = tuple(options.zones.split(",")) if options.zones else ()
     try:
-        found = Topology(nodes=options.nodes, overlay=options.overlay, zones=zones, public=pools.parse(options.lb_pool))
+        found = Topology(
+            nodes=options.nodes,
+            overlay=options.overlay,
+            zones=zones,
+            public=pools.parse(options.lb_pool),
+            domain=options.cluster_domain.removesuffix("."),
+        )
         found.check_pools()
     except ValueError as error:
         raise launch.LaunchError(str(error)) from None

@@ -17,6 +17,9 @@ MOST_NODES = 200
 
 
 ZONE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+LONGEST_DOMAIN = 50
+"""So that three labels of 63 characters fit before `svc.` and the domain."""
 """The value of a label. Source: kubernetes.io "Labels and Selectors"."""
 
 
@@ -58,6 +61,11 @@ class Topology:
         for zone in self.zones:
             if not ZONE.fullmatch(zone):
                 raise ValueError(f"--zones: {zone!r} is no value of a label; write names such as a,b,c")
+        if len(self.domain) > LONGEST_DOMAIN or not all(map(DOMAIN_LABEL.fullmatch, self.domain.split("."))):
+            raise ValueError(
+                f"--cluster-domain {self.domain!r}: write a DNS name of at most {LONGEST_DOMAIN} characters, "
+                "such as cluster.local"
+            )
         if len(self.zones) > self.nodes:
             raise ValueError(f"--zones: {len(self.zones)} zones are more than {self.nodes} nodes: give --nodes too")
 
@@ -69,6 +77,7 @@ class Topology:
             overlay=arguments["overlay"],
             zones=_words(arguments["zones"]),
             public=tuple(map(ipaddress.ip_network, _words(arguments["public"]))),
+            domain=arguments["domain"],
         )
 
     def arguments(self) -> dict[str, str]:
@@ -78,6 +87,7 @@ class Topology:
             "overlay": self.overlay,
             "zones": ",".join(self.zones),
             "public": ",".join(map(str, self.public)),
+            "domain": self.domain,
         }
 
     @property
