@@ -104,7 +104,9 @@ def _entry(query: Query, outcome: Outcome, limit: int, until: float) -> ReadyAns
     if len(wire) > LARGEST_ANSWER:
         return None
     rcode = wire[3] & 0xF
-    turning = isinstance(outcome, Response) and outcome.turned and len(outcome.answer) > 1 and not wire[2] & TC >> 8
+    turning = isinstance(outcome, Response) and outcome.turned and len(outcome.answer) > 1
+    if turning and wire[2] & TC >> 8:
+        return None  # which records are left out depends on the turn
     if isinstance(outcome, Relayed) or not turning:
         return ReadyAnswer(wire[2:], b"", b"", (), until, rcode)
     start = HEADER.size + len(query.question)
