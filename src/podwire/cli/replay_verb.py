@@ -22,6 +22,12 @@ from podwire.cli.options import output_option
 @click.option(
     "--ignore-header", multiple=True, metavar="NAME", help="A header of answers that is not compared; repeatable."
 )
+@click.option(
+    "--ignore-line",
+    multiple=True,
+    metavar="REGEX",
+    help="Lines of bodies that contain this are not compared, such as those with a time; repeatable.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, metavar="SECONDS")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where answers differ.")
 @output_option
@@ -30,13 +36,15 @@ def command(requests: str, old: str, new: str, host: str, ignore_header: tuple[s
 
     FILE is YAML (a list of path, host, method, headers, body, or a ConfigMap with such a list, as 'podwire migrate
     ingress -o requests' makes it), an HTTP Archive (.har) or an access log of nginx, whose requests with a body are
-    left out. Redirects are not followed, certificates are not verified.
+    left out. Redirects are not followed, certificates are not verified. Of a world's stand-ins the lines that name
+    the pod and the connection are not compared.
 
     \b
     podwire replay --old http://127.0.0.1:8081 --new http://127.0.0.1:8080 examples/ingress/requests.yaml
     podwire replay --old https://old.example.com --new https://172.18.254.1 --host shop.example.com access.log
     """
     import asyncio
+    import re
 
     import msgspec
 
@@ -47,11 +55,15 @@ def command(requests: str, old: str, new: str, host: str, ignore_header: tuple[s
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"{name} {url}: a URL that begins with http:// or https:// is expected")
     try:
+        lines = [re.compile(one.encode()) for one in given["ignore_line"]]
+    except re.error as error:
+        raise click.UsageError(f"--ignore-line: {error}") from None
+    try:
         found = files.read(requests, host)
     except files.RequestsError as error:
         raise click.UsageError(str(error)) from None
     answers = asyncio.run(exchange.exchange(old, new, found, given["timeout"]))
-    outcomes = differences.outcomes(found, answers, ignore_header)
+    outcomes = differences.outcomes(found, answers, ignore_header, lines)
     if given["output"] == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(outcomes)).decode())
     else:

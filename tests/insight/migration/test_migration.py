@@ -98,6 +98,9 @@ def test_the_examples_are_converted() -> None:
     (secured,) = (routes(found)[name] for name in ("tls-to-https",))
     assert secured["rules"][0]["filters"][0]["requestRedirect"]["scheme"] == "https"
     shown = gateway_routes.text(made)
+    assert "60-protected.yaml:39: limit-rpm" in shown
+    assert "30-rewrite.yaml:8: path /api(/|$)(.*) is matched in any case" in shown
+    assert "20-minimal.yaml:15: path /testpath is matched in any case" in shown
     assert "limit-rpm has no field in Gateway API" in shown
     assert list(yaml.safe_load_all(shown)) == list(made.objects)
     assert "&id" not in shown
@@ -114,8 +117,8 @@ def test_named_ports_are_those_of_the_services() -> None:
     ports = gateway_routes.named_ports(ingresses.services(objects))
     made = gateway_routes.converted(ingresses.written(objects), ports=ports)
     assert not [one for one in made.unsaid if "port http" in one]
-    minimal = next(one["spec"] for one in made.objects if one["metadata"]["name"] == "minimal")
-    assert minimal["rules"][1]["backendRefs"] == [{"name": "api", "port": 80}]
+    hosts = next(one["spec"] for one in made.objects if one["metadata"]["name"] == "hosts")
+    assert hosts["rules"][1]["backendRefs"] == [{"name": "api", "port": 80}]
 
 
 def test_files_without_an_ingress_are_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ def test_answers_are_compared_by_what_a_user_sees() -> None:
     ]
     text = differences.differences(Answer(200, body=b"a\nb"), Answer(200, body=b"a\nc"), differences.IGNORED)
     assert [(one.old, one.new) for one in text] == [("b", "c")]
+    stand_ins = (((differences.STAND_IN, "x"),), b"pod: web/a\npath: /x")
+    one, other = (Answer(200, stand_ins[0], stand_ins[1].replace(b"/a", name)) for name in (b"/a", b"/b"))
+    left_out = re.compile(b"path")
+    assert differences.outcomes([ReplayRequest()], [(one, other)])[0].differences == ()
+    changed = Answer(200, one.headers, b"path: /y")
+    assert [line.what for line in differences.outcomes([ReplayRequest()], [(one, changed)])[0].differences] == ["body"]
+    assert differences.outcomes([ReplayRequest()], [(one, changed)], (), [left_out])[0].differences == ()
     absent = Answer(fault="refused")
     assert [one.what for one in differences.differences(old, absent, differences.IGNORED)] == ["answer"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from podwire.edge.ingress.annotations.settings import DENIES
+from podwire.edge.ingress.annotations.settings import DENIES, Settings
 from podwire.edge.ingress.annotations.table import TABLE
 from podwire.edge.ingress.locations import Location
 from podwire.edge.model.filters import Redirect, Substitution
@@ -16,7 +16,8 @@ from podwire.edge.model.matches import Match, PathMatch, PathType
 from podwire.edge.model.routes import Answer, RedirectTo, Route, RouteName
 
 TEMPORARY, BAD_REQUEST = 307, 400
-_FIELDS = tuple(sorted({TABLE[name].field for name in DENIES}))
+PROTECTING = tuple(sorted({TABLE[name].field for name in DENIES}.intersection(Settings.__struct_fields__)))
+"""Fields of `Settings` that protect paths."""
 
 
 def guards(locations: Iterable[Location]) -> Iterator[Route]:
@@ -37,4 +38,4 @@ def guards(locations: Iterable[Location]) -> Iterator[Route]:
 
 def _protection(location: Location) -> tuple[object, ...]:
     settings = location.settings
-    return (location.denied, *(getattr(settings, name, None) for name in _FIELDS))
+    return (location.denied, *(getattr(settings, name) for name in PROTECTING))

@@ -10,6 +10,7 @@ import msgspec
 
 from podwire.edge.ingress.annotations import templates
 from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings
+from podwire.edge.ingress.escaped_slashes import PROTECTING
 from podwire.edge.ingress.kinds import HTTPIngressPath, IngressBackend
 from podwire.edge.ingress.location_routes import PERMANENT_REDIRECT
 from podwire.edge.ingress.servers import Claim
@@ -23,6 +24,7 @@ Ports = Mapping[tuple[str, str, str], int]
 
 EMPTY: Ports = {}
 GATEWAY = "ingress"
+_OF_BACKENDS = "proxy_ssl"
 _TAIL = re.compile(r"(?P<prefix>/[A-Za-z0-9._~/-]*?)/?(?:\(/\|\$\)\(\.\*\)|\(\.\*\))")
 """A prefix followed by the groups that tutorials write for what is kept of the path."""
 _SAID = frozenset(
@@ -80,14 +82,8 @@ def named_ports(services: Iterable[Service]) -> Ports:
 
 def _is_protected(claim: Claim) -> bool:
     settings = claim.settings
-    return bool(
-        claim.read.denied
-        or settings.auth_type
-        or settings.auth_url
-        or settings.auth_tls_secret
-        or settings.allowlist_source_range
-        or settings.denylist_source_range
-    )
+    checks = (one for one in PROTECTING if not one.startswith(_OF_BACKENDS))
+    return bool(claim.read.denied) or any(getattr(settings, one) != getattr(DEFAULTS, one) for one in checks)
 
 
 def _gateway(found: Iterable[Written], namespace: str, class_name: str) -> Object:
@@ -176,8 +172,12 @@ class _Conversion:
     def _rules(self, one: Written, host: str, path: HTTPIngressPath) -> Iterator[Object]:
         settings = one.claim.settings
         match, prefix = _match(path, settings)
-        if match["type"] == "RegularExpression" and settings.rewrite_target:
-            self.unsaid.append(f"{one.place}: path {path.path}: rewrite-target {settings.rewrite_target} needs groups")
+        if match["type"] == "RegularExpression" and "$" in settings.rewrite_target:
+            text = f"path {path.path}: rewrite-target {settings.rewrite_target} needs groups"
+            self.unsaid.append(f"{one.place_of('rewrite_target')}: {text}")
+        if settings.use_regex or settings.rewrite_target:
+            text = f"path {path.path} is matched in any case by ingress-nginx, letter by letter here"
+            self.unsaid.append(f"{one.place_of('use_regex', 'rewrite_target')}: {text}")
         if settings.app_root:
             at_root = {"path": {"type": "Exact", "value": "/"}}
             yield {"matches": [at_root], "filters": [_to_root(settings.app_root)]}
@@ -298,7 +298,7 @@ def _unsaid(one: Written) -> Iterator[str]:
     settings = one.claim.settings
     for field in Settings.__struct_fields__:
         if field not in _SAID and getattr(settings, field) != getattr(DEFAULTS, field):
-            yield f"{one.place}: {field.replace('_', '-')} has no field in Gateway API"
+            yield f"{one.place_of(field)}: {field.replace('_', '-')} has no field in Gateway API"
     for problem in one.claim.read.problems:
         yield f"{one.annotations.get(problem.annotation, one.place)}: {problem.message}"
 

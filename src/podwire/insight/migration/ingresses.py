@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from podwire.edge.ingress.annotations.settings import read
-from podwire.edge.ingress.annotations.table import PREFIXES
+from podwire.edge.ingress.annotations.table import PREFIXES, TABLE
 from podwire.edge.ingress.kinds import Ingress
 from podwire.edge.ingress.servers import Claim
 from podwire.insight.sources.manifests import Manifest, ManifestError
@@ -24,6 +24,14 @@ class Written(msgspec.Struct, frozen=True):
     place: str
     claim: Claim
     annotations: Mapping[str, str]
+
+    def place_of(self, *fields: str) -> str:
+        """Return the place of the first annotation that sets one of these fields of `Settings`; else the Ingress's."""
+        for name, place in self.annotations.items():
+            row = TABLE.get(name.removeprefix(next(one for one in PREFIXES if name.startswith(one))))
+            if row is not None and row.field in fields:
+                return place
+        return self.place
 
 
 def written(manifests: Iterable[Manifest]) -> tuple[Written, ...]:

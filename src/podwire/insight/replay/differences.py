@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -18,6 +19,10 @@ IGNORED = frozenset(
 )  # fmt: skip
 """Headers that are never alike, or say nothing of what a user sees."""
 MOST_SHOWN = 120
+STAND_IN = "x-podwire-stand-in"
+"""Header of the answers of a world's stand-ins."""
+_OF_ONE_POD = re.compile(rb"(?:pod|node|addresses|from): ")
+"""Lines of a stand-in that differ between pods of one workload, and between connections."""
 _ABSENT = object()
 
 
@@ -37,14 +42,31 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def outcomes(
-    requests: Iterable[ReplayRequest], answers: Iterable[tuple[Answer, Answer]], ignored: Iterable[str] = ()
+    requests: Iterable[ReplayRequest],
+    answers: Iterable[tuple[Answer, Answer]],
+    ignored: Iterable[str] = (),
+    lines: Iterable[re.Pattern[bytes]] = (),
 ) -> tuple[Outcome, ...]:
-    """Return the outcome of each request. `ignored` are names of headers beside `IGNORED`."""
-    left_out = IGNORED | {one.lower() for one in ignored}
+    """Return the outcome of each request.
+
+    `ignored` are names of headers beside `IGNORED`, `lines` expressions of which a line of a body that contains one is
+    not compared.
+    """
+    left_out, lines = IGNORED | {one.lower() for one in ignored}, tuple(lines)
     return tuple(
-        Outcome(str(request), tuple(differences(old, new, left_out)))
+        Outcome(str(request), tuple(differences(_compared(old, lines), _compared(new, lines), left_out)))
         for request, (old, new) in zip(requests, answers, strict=True)
     )
+
+
+def _compared(answer: Answer, lines: tuple[re.Pattern[bytes], ...]) -> Answer:
+    """Return the answer with the lines of its body that are compared."""
+    if any(name == STAND_IN for name, _ in answer.headers):
+        lines = (*lines, _OF_ONE_POD)
+    if not lines:
+        return answer
+    kept = [one for one in answer.body.splitlines() if not any(line.search(one) for line in lines)]
+    return msgspec.structs.replace(answer, body=b"\n".join(kept))
 
 
 def differences(old: Answer, new: Answer, ignored: frozenset[str]) -> Iterator[Difference]:
