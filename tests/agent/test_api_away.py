@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+from podwire.agent import rows_socket
 from podwire.kube.client import Client
-from podwire.kube.kinds import NAMESPACES, NODES, PODS
+from podwire.kube.kinds import NAMESPACES, NETWORK_POLICIES, NODES, PODS
 from podwire.kube.meta import NamespacedName
 from podwire.pods.runtime.installation import configuration_list, install
 from tests.agent.test_program import Cluster, eventually, page, program
@@ -36,6 +38,23 @@ async def cni(command: str, pod: Host | None = None, uid: str = "") -> tuple[int
     )
     output, _ = await process.communicate(json.dumps(config).encode())
     return process.returncode, json.loads(output) if output else None
+
+
+async def rows() -> str:
+    """The rows of policies that the agent wants."""
+    return await asyncio.to_thread(rows_socket.read, FOLDER / "rows.sock", "policy")
+
+
+async def kept_on_disk(*names: str) -> None:
+    """Wait until the agent has written these objects."""
+    found: set[str] = set()
+    for _ in range(1200):
+        with contextlib.closing(sqlite3.connect(FOLDER / "objects.db")) as database:
+            found = {name for (name,) in database.execute("SELECT name FROM objects")}
+        if found.issuperset(names):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{names} are not all among {found}")
 
 
 def uplink() -> None:
@@ -69,6 +88,10 @@ async def test_a_known_pod_gets_its_network_and_the_node_remains_ready(tmp_path:
             assert (await cni("STATUS"))[0] == 1, "no agent has run yet"
             await stack.enter_async_context(program("agent", *arguments, NODE_NAME="a"))
             await eventually("10249/readyz", 200)
+            body = {"metadata": {"name": "later"}, "spec": {"nodeName": "a", "containers": [CONTAINER]}}
+            later = (await client.create(PODS, body, "shop")).metadata.uid
+            await client.create(NETWORK_POLICIES, {"metadata": {"name": "closed"}, "spec": {"podSelector": {}}}, "shop")
+            await kept_on_disk("later", "closed")
         status, result = await cni("ADD", Host("web"), uid)
         assert status == 0, result
         assert result["ips"][0]["address"] == "10.244.1.2/32"
@@ -76,6 +99,12 @@ async def test_a_known_pod_gets_its_network_and_the_node_remains_ready(tmp_path:
     async with program("agent", *arguments, NODE_NAME="a"):
         await eventually("10249/readyz", 503, "cannot be followed: 127.0.0.1:")
         assert await cni("STATUS") == (0, None)
+        unknown = asyncio.create_task(cni("ADD", Host("new"), "a-uid-that-nobody-knows"))
+        status, result = await cni("ADD", Host("later"), later)
+        assert status == 0, result
+        assert "ingress: only what is allowed" in await rows(), "by the policies that were known"
+        assert not unknown.done(), "what is not known stays closed"
+        unknown.cancel()
         async with cluster.on():
             await eventually("10249/readyz", 200)
             assert await cni("STATUS") == (0, None)

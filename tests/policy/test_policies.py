@@ -397,3 +397,36 @@ async def test_a_restart_removes_nothing_before_the_pods_that_policies_admit_are
             node.peers.synced.set()
             await asyncio.wait_for(gate, 60)
             assert "10.244.2.9" in node.addresses()
+
+
+READS_PEERS = network_policy("x/from", "{ingress: [{from: [{podSelector: {matchLabels: {app: far}}}]}]}")
+
+
+async def test_without_the_server_known_pods_start_by_known_policies_and_others_stay_closed(
+    tmp_path: Path, kernel: FakeSink[Row]
+) -> None:
+    """Known before, and given to the feeds now: a pod of each node, a policy that reads those of others."""
+    node = Node(tmp_path, kernel)
+    async with node.running():
+        gate = asyncio.create_task(node.work.admit(A.key, A.metadata.uid, IP))
+        other = asyncio.create_task(node.work.admit(NamespacedName("x", "b"), "uid-x/b", [address("10.244.1.3")]))
+        await quiet()
+        assert not gate.done(), "nobody has said that the server is away"
+        node.work.start_without_server()
+        made = peer(PeerPods(), pod("x/far", "10.0.1.1", node="node-2", labels="app=far"))
+        node.peers.say(made)
+        node.namespaces.say(namespace("x"))
+        node.pods.say(A)
+        node.policies.say(READS_PEERS)
+        await asyncio.wait_for(gate, 60)
+        assert {str(one) for one in IP} <= node.addresses()
+        isolated = [row for row in kernel.held.values() if isinstance(row, IsolatedRow)]
+        assert [row.direction for row in isolated] == [Direction.INGRESS]
+        await quiet()
+        assert not other.done(), "what is not known stays closed"
+        assert "10.244.1.3" not in node.addresses()
+        node.synced()
+        node.policies.drop(READS_PEERS)
+        await node.work.settle()
+        assert not [row for row in kernel.held.values() if isinstance(row, IsolatedRow)], "the server is back"
+        other.cancel()

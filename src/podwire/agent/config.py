@@ -81,6 +81,11 @@ class AgentConfig(msgspec.Struct, frozen=True):
         return self.folder / SYSCTL_RECORD
 
     @property
+    def known_objects(self) -> Path:
+        """What was known last of the objects that policies read."""
+        return self.folder / "objects.db"
+
+    @property
     def rows_socket(self) -> Path:
         """Where `podwire rows` reads the desired rows."""
         return self.folder / "rows.sock"

@@ -7,8 +7,12 @@ where some policy reads them, Services and EndpointSlices without those that no 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
+import msgspec
+
+from podwire.agent.known_objects import REQUIRED, TYPES, KnownObjects, Remembered, encoded_peer
 from podwire.kube.client import Client
 from podwire.kube.core import Namespace, Node
 from podwire.kube.discovery import PROXIED, EndpointSlice
@@ -29,7 +33,11 @@ from podwire.kube.optional_informer import OptionalInformer
 from podwire.kube.services import Service
 from podwire.policy.peers import PEER_PODS, PeerPod, PeerPods, peer_selector
 
+log = logging.getLogger(__name__)
+
 PEERS = "pods of other nodes"
+AWAY = frozenset({"Unreachable", "ServerError"})
+"""Problems of a server that is away: it refuses nothing."""
 
 
 class Inputs:
@@ -61,12 +69,57 @@ class Inputs:
                 name=PEERS,
             )
         )
+        self._known: KnownObjects | None = None
         self._running: asyncio.Task[None] | None = None
 
     @property
     def followed(self) -> tuple[Informer[Any], ...]:
         """Those that follow the server now."""
         return (*self.required, self.peers.informer) if self.peers.required else self.required
+
+    def remember(self, known: KnownObjects) -> None:
+        """Write the changes of objects that policies read to this file."""
+        self._known = known
+        for kind, informer in self._remembered.items():
+            known.follow(kind, informer, encoded_peer if informer is self.peers.informer else msgspec.json.encode)
+
+    async def note_complete(self) -> None:
+        """Record in the file which kinds have been received whole. Returns when all required ones are."""
+        for kind in REQUIRED:
+            await self._remembered[kind].synced.wait()
+            if self._known is not None:
+                self._known.completed(kind)
+
+    @property
+    def are_known_before(self) -> bool:
+        """Whether the server is away, and the file has all that policies read."""
+        required = (self.nodes, self.namespaces, self.pods, self.policies)
+        away = all(one.status.problem is not None and one.status.problem.reason in AWAY for one in required)
+        return away and self._known is not None and self._known.is_complete(REQUIRED)
+
+    def restore(self) -> bool:
+        """Take what the file has for what is known, until the server sends its own; False where it cannot be read."""
+        assert self._known is not None, "remember() is called before"
+        try:
+            found = {kind: self._known.objects(kind) for kind in TYPES}
+        except msgspec.MsgspecError as error:
+            log.warning("what was known before cannot be read, and counts for nothing: %s", error)
+            return False
+        for kind, objects in found.items():
+            self._remembered[kind].restore(objects)
+        return True
+
+    @property
+    def _remembered(self) -> dict[str, Remembered]:
+        """What policies read."""
+        return {
+            "peers": self.peers.informer,
+            "nodes": self.nodes,
+            "namespaces": self.namespaces,
+            "pods": self.pods,
+            "networkpolicies": self.policies,
+            "clusternetworkpolicies": self.cluster_policies,
+        }
 
     def start(self) -> None:
         """Begin to list; `run` returns or raises what comes of it."""

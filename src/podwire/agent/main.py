@@ -9,6 +9,7 @@ import sys
 
 from podwire.agent.config import AgentConfig
 from podwire.agent.inputs import Inputs
+from podwire.agent.known_objects import KnownObjects
 from podwire.component import permissions, program
 from podwire.component.imports import lasting
 from podwire.kube import tls_buffers
@@ -38,6 +39,7 @@ async def _serve(config: AgentConfig) -> None:
         await kube_proxy_leftovers.refuse_beside_kube_proxy()
     async with Client(config.credentials, "podwire-agent", role=permissions.AGENT) as client:
         inputs = Inputs(client, config.node)
+        inputs.remember(KnownObjects(config.known_objects))
         inputs.start()
         await _import_capabilities()
         from podwire.agent.node_agent import Agent

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -51,10 +52,14 @@ from podwire.services.node_view import NodeView
 from podwire.services.proxy import HostFeeds, ServiceProxy
 from podwire.services.sink import ServiceSink
 
+log = logging.getLogger(__name__)
+
 PROXY_MODE = "nftables"
 """kube-proxy's name of the mode in which Services are translated."""
 COLLECT_AFTER = 700
 """Objects after which garbage is looked for once the agent is ready: Python's default."""
+AWAY_SECONDS = 5.0
+"""A server that starts with the node answers within it."""
 CHECK_KERNEL_SECONDS = 3.0
 """Longest time for which the first rows go before the look at what the kernel lacks."""
 
@@ -158,6 +163,8 @@ class Agent:
             for one in self._announcing:
                 tasks.create_task(one.run())
             tasks.create_task(self._become_ready())
+            tasks.create_task(self._inputs.note_complete())
+            tasks.create_task(self._start_without_server())
             if self._config.check_kernel:
                 tasks.create_task(self._check_kernel())
             tasks.create_task(self._follow_proxy(changed))
@@ -184,6 +191,19 @@ class Agent:
             from podwire.agent import kube_proxy_leftovers
 
             await kube_proxy_leftovers.report()
+
+    async def _start_without_server(self) -> None:
+        """Where the server is away as the agent starts, let pods start by what was known before."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AWAY_SECONDS):
+                await self._inputs.synced()
+        while not self._inputs.nodes.synced.is_set():
+            if self._inputs.are_known_before and self._inputs.restore():
+                log.warning("the API server is away: pods that were known before start by the policies known then")
+                self._policies.start_without_server()
+                self._network.nodes_complete()
+                return
+            await asyncio.sleep(AWAY_SECONDS)
 
     async def _peers_known(self) -> None:
         """Wait until the pods of other nodes are known, where policies read them."""

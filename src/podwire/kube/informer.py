@@ -17,7 +17,7 @@ from podwire.kube.watch import EXPIRED, Change, Named, ObjectCache, Phase
 from podwire.kube.watch_lines import LineTooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
@@ -124,6 +124,10 @@ class Informer(Generic[ObjectT]):
     def version(self) -> int:
         """The position in the server's history up to which `objects` is known; 0 before the first whole state."""
         return int(self._cache.version or 0)
+
+    def restore(self, items: Iterable[Object]) -> None:
+        """Take objects as they were known before, while the server is away: its whole state takes their place."""
+        self._notify(self._cache.take(items))
 
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
         """Call the listener for every change from now on, and at once for each known object as a new one."""

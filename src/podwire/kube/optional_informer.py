@@ -16,7 +16,7 @@ from podwire.kube.informer import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RE
 from podwire.kube.meta import NamespacedName, Object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from podwire.kube.client import Client
     from podwire.kube.kinds import Kind
@@ -53,6 +53,10 @@ class OptionalInformer(Generic[ObjectT]):
     def objects(self) -> Mapping[NamespacedName, ObjectT]:
         """All objects by namespace and name. Do not keep it."""
         return self._informer.objects
+
+    def restore(self, items: Iterable[Object]) -> None:
+        """Take objects as they were known before, while the server is away: its whole state takes their place."""
+        self._informer.restore(items)
 
     def subscribe(self, listener: Callable[[Change[ObjectT]], None]) -> None:
         """Call the listener for every change, and at once for each known object as a new one."""

@@ -115,6 +115,8 @@ class Policies:
         self._applied.set()
         self._deferring = asyncio.Event()
         self._gave_up = False
+        self._away = asyncio.Event()
+        """Set where the server is away and what was known before counts."""
         feeds.namespaces.subscribe(lambda change: self._touch(self.view.namespace_changed(change)))
         feeds.policies.subscribe(self._policy_changed)
         feeds.cluster_policies.subscribe(self._cluster_policy_changed)
@@ -128,6 +130,13 @@ class Policies:
     def reconcilers(self) -> tuple[Reconciler[Any, Any], ...]:
         """For metrics."""
         return (self._reconciler,)
+
+    def start_without_server(self) -> None:
+        """Begin with the objects that the informers have, without waiting for the server: it is away.
+
+        They must be a whole state that was known before. Pods that are not among them get no network.
+        """
+        self._away.set()
 
     def attach(
         self, pod: NamespacedName, uid: str, addresses: Sequence[IPAddress], link: LinkEnd | None = None
@@ -185,9 +194,9 @@ class Policies:
     async def run(self) -> None:
         """Work for ever."""
         for informer in self._informers:
-            await informer.synced.wait()
+            await self._known(informer.synced)
         if self._deferred:
-            await self._peers.synced.wait()
+            await self._known(self._peers.synced)
             self._apply_deferred()
         self._departed.update(self._numbers.allocations())
         self._departure.set()
@@ -196,6 +205,15 @@ class Policies:
             tasks.create_task(self._reconciler.run())
             tasks.create_task(self._release())
             tasks.create_task(self._follow_deferred())
+
+    async def _known(self, synced: asyncio.Event) -> None:
+        """Wait until a whole state was received, or what was known before counts."""
+        waiting = [asyncio.create_task(event.wait()) for event in (synced, self._away)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
 
     def _policy_changed(self, change: Change[NetworkPolicy]) -> None:
         reads_peers = change.new is not None and policy(change.new).reads_peers
@@ -207,7 +225,8 @@ class Policies:
 
     def _apply(self, change: Callable[[], set[Owner]], *, reads_peers: bool) -> None:
         """Make a change of policies now, or once the pods that it reads are known; changes stay in their order."""
-        early = reads_peers and not self._gave_up and not self._peers.synced.is_set()
+        known = self._gave_up or self._away.is_set() or self._peers.synced.is_set()
+        early = reads_peers and not known
         if not self._deferred and not early:
             self._touch(change())
             return
