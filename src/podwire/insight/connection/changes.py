@@ -119,13 +119,13 @@ def _made(
     side, way = blocked.direction, blocked.way
     middle = "from" if side is Direction.INGRESS else "to"
     namespace = subject.workload.namespace
-    key = _free(NamespacedName(namespace, _name(f"{subject.workload.name}-{middle}-{_short(other)}")), taken)
+    key = _free(NamespacedName(namespace, name_of(f"{subject.workload.name}-{middle}-{_short(other)}")), taken)
     value: Object = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": key.name, "namespace": namespace},
         "spec": {
-            "podSelector": _selector(subject.workload, context),
+            "podSelector": selector_of(subject.workload, context),
             "policyTypes": [side.value.capitalize()],
             side.value: [{_PEERS[side]: peers, "ports": [{"protocol": way.protocol, "port": way.port}]}],
         },
@@ -137,7 +137,7 @@ def _made(
 def _peers(other: Point, subject: Point, context: Context) -> list[Object]:
     """Return the entries of `from` or `to` that mean the other end; none where its address is not known."""
     if other.identity is not None and other.workload is not None:
-        peer: Object = {"podSelector": _selector(other.workload, context)}
+        peer: Object = {"podSelector": selector_of(other.workload, context)}
         if subject.identity is None or other.identity.namespace != subject.identity.namespace:
             name = {"matchLabels": {NAME_LABEL: other.identity.namespace}}
             peer = {"namespaceSelector": name, **peer}
@@ -149,7 +149,8 @@ def _peers(other: Point, subject: Point, context: Context) -> list[Object]:
     return [{"ipBlock": {"cidr": str(ipaddress.ip_network(one))}} for one in other.addresses]
 
 
-def _selector(workload: Workload, context: Context) -> Object:
+def selector_of(workload: Workload, context: Context) -> Object:
+    """Return the smallest selector of the workload's pods."""
     labels = fewest_labels(workload, context.snapshot.workloads)
     return {"matchLabels": dict(labels)} if labels else {}
 
@@ -183,7 +184,8 @@ def _short(point: Point) -> str:
     return point.workload.name if point.workload is not None else point.name
 
 
-def _name(text: str) -> str:
+def name_of(text: str) -> str:
+    """Return a text as the name of an object."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
 
 

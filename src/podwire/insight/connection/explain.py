@@ -8,9 +8,11 @@ import msgspec
 
 from podwire.insight.connection.changes import Blocked, changes
 from podwire.insight.connection.points import Kind, dns_point
-from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, Verdict
+from podwire.insight.connection.report import Change, ConnectionLine, Report, SideLine, TierLine, Verdict, Word
 from podwire.insight.connection.service_changes import service_changes
 from podwire.insight.connection.sides import Context, Way, side
+from podwire.insight.connection.tier_changes import tier_changes
+from podwire.insight.connection.tier_lines import decided, deciding, reached, steps, tier_lines
 from podwire.insight.connection.ways import Question, Ways, asked_ports, ways
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot.ends import EndKind
@@ -36,7 +38,7 @@ def explain(question: Question, snapshot: Snapshot) -> Report:
         found.services,
         lines,
         _sorted((*found.findings, *looked_up.findings, *_notes(question, snapshot))),
-        (*_of_service(question, snapshot), *changes((*_blocked(found.ways, lines), *looked_up.blocked), context)),
+        (*_of_service(question, snapshot), *_changes(found.ways, lines, looked_up, context)),
         snapshot.is_planned,
     )
 
@@ -59,9 +61,10 @@ def line(way: Way, context: Context) -> ConnectionLine:
     exempt = exemption(way)
     if exempt:
         return _line(way, Verdict.ALLOWED, (SideLine("", "", Verdict.ALLOWED, exempt),))
-    sides = tuple(side(way, one, context) for one in _BOTH)
+    sides = tuple(_side(way, one, context) for one in _BOTH)
     judged = verdict(context.view, way.source.party(1), way.destination.party(2), way.protocol, way.port)
-    sides = tuple(_decided(one, found) for one, found in zip(sides, (judged.egress, judged.ingress), strict=True))
+    if not (way.destination.kind is Kind.ADDRESS and not way.destination.addresses):  # the model knows no names
+        sides = tuple(_decided(one, found) for one, found in zip(sides, (judged.egress, judged.ingress), strict=True))
     found = {one.verdict for one in sides}
     worst = next((one for one in (Verdict.NOT_ALLOWED, Verdict.UNDECIDABLE) if one in found), Verdict.ALLOWED)
     if worst is Verdict.NOT_ALLOWED and _may_be_own(way) and sides[0].verdict is Verdict.ALLOWED:
@@ -69,6 +72,19 @@ def line(way: Way, context: Context) -> ConnectionLine:
         sides = (sides[0], msgspec.structs.replace(sides[1], verdict=Verdict.UNDECIDABLE, text=text))
         worst = Verdict.UNDECIDABLE
     return _line(way, worst, sides)
+
+
+def _side(way: Way, direction: Direction, context: Context) -> SideLine:
+    """Return one end with what NetworkPolicies and the tiers around them mean."""
+    own = side(way, direction, context)
+    isolated = any(one.word is not Word.NOT_APPLICABLE for one in own.policies)
+    tiers = reached(tier_lines(way, direction, context), is_isolated=isolated)
+    if not tiers:
+        return own
+    found = decided(steps(way, direction, context), own.verdict, is_isolated=isolated)
+    first = deciding(tiers)
+    text = own.text if first is None else f"{first.policy} of tier {first.tier} {first.word}: {first.text}"
+    return msgspec.structs.replace(own, tiers=tiers, verdict=found, text=text)
 
 
 def exemption(way: Way) -> str:
@@ -101,7 +117,7 @@ def _decided(line: SideLine, found: Judgement) -> SideLine:
     if line.verdict is Verdict.UNDECIDABLE or is_allowed == found.allowed:
         return line
     changed = Verdict.ALLOWED if found.allowed else Verdict.NOT_ALLOWED
-    return msgspec.structs.replace(line, verdict=changed, text=f"{line.text}; other policies decide")
+    return msgspec.structs.replace(line, verdict=changed)
 
 
 def _line(way: Way, verdict_: Verdict, sides: tuple[SideLine, ...]) -> ConnectionLine:
@@ -142,11 +158,24 @@ def _sorted(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.severity)))
 
 
-def _blocked(found: tuple[Way, ...], lines: tuple[ConnectionLine, ...]) -> Iterator[Blocked]:
+def _blocked(found: tuple[Way, ...], lines: tuple[ConnectionLine, ...]) -> Iterator[tuple[Blocked, TierLine | None]]:
+    """Yield each end that is not allowed, with the ClusterNetworkPolicy that denies it, if one does."""
     for way, one in zip(found, lines, strict=True):
         for each in one.sides:
             if each.verdict is not Verdict.ALLOWED:
-                yield Blocked(way, Direction(each.direction))
+                isolated = any(policy.word is not Word.NOT_APPLICABLE for policy in each.policies)
+                denial = deciding(each.tiers)
+                if denial is not None or isolated:  # a policy for pods that none isolates would close all else
+                    yield Blocked(way, Direction(each.direction)), denial
+
+
+def _changes(
+    found: tuple[Way, ...], lines: tuple[ConnectionLine, ...], looked_up: _Lookup, context: Context
+) -> Iterator[Change]:
+    """Yield changes of NetworkPolicies, and of ClusterNetworkPolicies where one of these denies."""
+    blocked = list(_blocked(found, lines))
+    yield from changes((*(one for one, denial in blocked if denial is None), *looked_up.blocked), context)
+    yield from tier_changes([(one, denial) for one, denial in blocked if denial is not None], context)
 
 
 def _of_service(question: Question, snapshot: Snapshot) -> Iterator[Change]:
@@ -176,7 +205,7 @@ def _lookup(question: Question, found: Ways, context: Context) -> _Lookup:
         text = f"{client.name} cannot look up names: its connections to the cluster's DNS are not admitted"
         remedy = "Admit them, or connect to an address."
         findings.append(Finding(Severity.WARNING, "NoNameLookup", f"{text} ({DNS_PORT}/UDP).", remedy))
-        blocked += _blocked((way,), (judged,))
+        blocked += [one for one, denial in _blocked((way,), (judged,)) if denial is None]
     return _Lookup(tuple(findings), tuple(blocked))
 
 

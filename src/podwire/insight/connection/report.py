@@ -51,14 +51,40 @@ class PolicyLine(Value, frozen=True):
     rules: tuple[RuleLine, ...] = ()
 
 
+class TierWord(enum.StrEnum):
+    """What a ClusterNetworkPolicy means for one end: its first rule that matches decides."""
+
+    ACCEPTS = "accepts"
+    DENIES = "denies"
+    PASSES = "passes on"
+    NO_MATCH = "does not match"
+    NOT_APPLICABLE = "not applicable"
+    UNDECIDABLE = "undecidable"
+
+
+class TierLine(Value, frozen=True):
+    """A ClusterNetworkPolicy: its tier, and the rule that matches. The smaller priority comes first."""
+
+    policy: str
+    tier: str
+    priority: int
+    place: str
+    word: TierWord
+    text: str = ""
+
+
 class SideLine(Value, frozen=True):
-    """One end: egress of the client or ingress of the server, with all policies of its namespace."""
+    """One end: egress of the client or ingress of the server, with all policies that may concern it.
+
+    `tiers` are in the order in which they decide; NetworkPolicies come between the tiers Admin and Baseline.
+    """
 
     direction: str
     subject: str
     verdict: Verdict
     text: str
     policies: tuple[PolicyLine, ...] = ()
+    tiers: tuple[TierLine, ...] = ()
 
 
 class ConnectionLine(Value, frozen=True):

@@ -136,10 +136,11 @@ def _is_peer(peer: Pods | Block, home: str, other: Point, view: View) -> bool | 
 
 
 def _has_port(rule: Rule, way: Way) -> bool:
-    return rule.ports is None or any(_is_port(one, way) for one in rule.ports)
+    return rule.ports is None or any(is_port(one, way) for one in rule.ports)
 
 
-def _is_port(port: Ports | PortName, way: Way) -> bool:
+def is_port(port: Ports | PortName, way: Way) -> bool:
+    """Whether one entry of a rule's ports means the port; a name is looked up at the pod that receives."""
     if port.protocol != way.protocol:
         return False
     if isinstance(port, PortName):

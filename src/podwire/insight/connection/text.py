@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podwire.insight.connection.report import ConnectionLine, PolicyLine, Report, RuleLine, ServiceLine, SideLine, Word
+from podwire.insight.connection.report import (
+    ConnectionLine,
+    PolicyLine,
+    Report,
+    RuleLine,
+    ServiceLine,
+    SideLine,
+    TierLine,
+    TierWord,
+    Word,
+)
 from podwire.insight.service.text import finding_lines
 from podwire.lab.base.text_columns import table
 
@@ -58,13 +68,22 @@ def _side(side: SideLine, *, cited: bool) -> list[str]:
     if not side.direction:
         return [side.text]
     found = [f"{side.direction} of {side.subject}: {side.verdict} ({side.text})"]
+    tiers = [one for one in side.tiers if one.word is not TierWord.NOT_APPLICABLE]
+    found += _indented([_tier(one, cited=cited) for one in tiers if one.tier == "Admin"])
     applying = [one for one in side.policies if one.word is not Word.NOT_APPLICABLE]
     others = [one for one in side.policies if one.word is Word.NOT_APPLICABLE]
     for one in (*applying, *others[:SHOWN]):
         found += _indented(_policy(one, cited=cited))
+    found += _indented([_tier(one, cited=cited) for one in tiers if one.tier != "Admin"])
     if len(others) > SHOWN:
         found.append(f"  and {len(others) - SHOWN} more that are not applicable")
     return found
+
+
+def _tier(line: TierLine, *, cited: bool) -> str:
+    text = f": {line.text}" if line.text else ""
+    where = f"{line.tier}, priority {line.priority}"
+    return f"{line.word:<14}  {line.policy} ({where}){text}{_at(line.place, cited=cited)}"
 
 
 def _policy(line: PolicyLine, *, cited: bool) -> list[str]:

@@ -35,6 +35,7 @@ def _changes(before: Meanings, after: Meanings) -> Iterator[tuple[Name, ObjectCh
 def meanings(snapshot: Snapshot) -> Meanings:
     """Return what counts for connections of each object."""
     found: dict[Name, object] = {("NetworkPolicy", one.key): policy(one) for one in snapshot.policies}
+    found.update({("ClusterNetworkPolicy", one.key): one.spec for one in snapshot.cluster_policies})
     for one in snapshot.services:
         ports = tuple((each.port, each.protocol, each.target_port or each.port) for each in one.spec.ports)
         found["Service", one.key] = (one.spec.type, one.spec.selector, ports, one.spec.external_name)

@@ -24,6 +24,7 @@ def applied(written: Snapshot, live: Snapshot) -> Snapshot:
         slices=(*written.slices, *(one for one in live.slices if one.metadata.namespace not in own)),
         others=(*written.others, *kept),
         notes=written.notes,
+        cluster_policies=written.cluster_policies or live.cluster_policies,
         is_planned=True,
         manifests=written.manifests,
     )

@@ -15,17 +15,28 @@ from podwire.insight.snapshot.templates import of_pods
 from podwire.insight.sources.manifests import Document, Manifest
 from podwire.insight.sources.text import Text
 from podwire.kube.client import ApiError, Client
-from podwire.kube.kinds import ENDPOINT_SLICES, NAMESPACES, NETWORK_POLICIES, NODES, PODS, SERVICES, Kind
+from podwire.kube.kinds import (
+    CLUSTER_NETWORK_POLICIES,
+    ENDPOINT_SLICES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    NODES,
+    PODS,
+    SERVICES,
+    Kind,
+)
 
 _LIVE = Document(Text("live", ""), 0, 0)
-KINDS: tuple[Kind[Any], ...] = (NAMESPACES, PODS, NETWORK_POLICIES, SERVICES, ENDPOINT_SLICES, NODES)
+KINDS: tuple[Kind[Any], ...] = (
+    NAMESPACES, PODS, NETWORK_POLICIES, SERVICES, ENDPOINT_SLICES, NODES, CLUSTER_NETWORK_POLICIES,
+)  # fmt: skip
 
 
 async def read(client: Client) -> Snapshot:
     """Read everything that decides connections. Raises ApiError and aiohttp's ClientError."""
     listed = await asyncio.gather(*(list_all(client, kind) for kind in KINDS))
     unreadable = tuple(kind.resource for kind, items in zip(KINDS, listed, strict=True) if items is None)
-    namespaces, pods, policies, services, slices, nodes = (tuple(one or ()) for one in listed)
+    namespaces, pods, policies, services, slices, nodes, tiers = (tuple(one or ()) for one in listed)
     running = (one for one in pods if not one.finished)
     return Snapshot(
         {one.metadata.name: one.metadata.labels for one in namespaces},
@@ -37,6 +48,7 @@ async def read(client: Client) -> Snapshot:
         pod_ranges=of_nodes(nodes),
         is_planned=False,
         unreadable=unreadable,
+        cluster_policies=tiers,
     )
 
 

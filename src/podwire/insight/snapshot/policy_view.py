@@ -21,6 +21,10 @@ def policy_view(snapshot: Snapshot) -> View:
         view.namespace_changed(Change(None, namespace))
     for policy in snapshot.policies:
         view.policy_changed(Change(None, policy))
+    for tier in snapshot.cluster_policies:
+        view.cluster_policy_changed(Change(None, tier))
+    for node in snapshot.nodes:
+        view.tiers.node_changed(Change(None, node))
     return view
 
 

@@ -13,6 +13,7 @@ from podwire.insight.sources.manifests import Manifest, Path
 from podwire.kube.core import Node
 from podwire.kube.discovery import EndpointSlice
 from podwire.kube.meta import NamespacedName
+from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
 from podwire.kube.services import Service
 
@@ -71,6 +72,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     is_planned: bool = True
     unreadable: tuple[str, ...] = ()
     manifests: Mapping[Name, Manifest] = {}
+    cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
 
     def place(self, kind: str, key: NamespacedName, *path: str | int) -> str:
         """Return where a field is: `10-policies.yaml:42`, for live objects `NetworkPolicy shop/web spec.ingress[0]`."""
