@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from podwire.insight.reach.pod_classes import PodClass
-from podwire.insight.reach.profiles import Profile, profiles
+from podwire.insight.reach.profiles import Judged, Profile, profiles
 from podwire.insight.reach.rule_sets import Axis, RuleSets
 from podwire.insight.reach.selector_sets import bits, numbers
-from podwire.policy.model import Direction, Policy
+from podwire.policy.model import Direction
 
 Column = frozenset[tuple[int, int]]
 """Who reaches a destination: sets of ports, each with the sources that reach exactly these; a source is in one only."""
@@ -26,7 +26,7 @@ class Matrix:
         rule_sets: RuleSets,
         found_axis: Axis,
         classes: Sequence[PodClass],
-        policies: Sequence[Policy],
+        judged: Judged,
         *,
         undecided: bool = False,
     ) -> None:
@@ -34,7 +34,7 @@ class Matrix:
         self.axis = found_axis
         self.ports = rule_sets.ports
         self.egress, self.ingress = (
-            profiles(rule_sets, found_axis, classes, policies, direction, undecided=undecided)
+            profiles(rule_sets, found_axis, classes, judged, direction, undecided=undecided)
             for direction in (Direction.EGRESS, Direction.INGRESS)
         )
         self._egress_of = _by_subject(self.egress)

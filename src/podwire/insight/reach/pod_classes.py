@@ -10,6 +10,7 @@ import msgspec
 from podwire.insight.reach.address_sets import FAMILIES, AddressSets
 from podwire.kube.meta import LabelSelector
 from podwire.policy.model import Identity, IPAddress, IPNetwork, NamedPort, Pods, Policy, PortName
+from podwire.policy.tiers import ClusterPolicy
 
 
 class PodGroup(msgspec.Struct, frozen=True):
@@ -93,7 +94,7 @@ class Reading(msgspec.Struct, frozen=True):
         return Identity(group.namespace, tuple(sorted(labels)), ports)
 
 
-def reading(policies: Iterable[Policy]) -> Reading:
+def reading(policies: Iterable[Policy], tiers: Iterable[ClusterPolicy] = ()) -> Reading:
     """Return what these policies read."""
     own: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     far: defaultdict[str, set[str]] = defaultdict(set)
@@ -106,6 +107,11 @@ def reading(policies: Iterable[Policy]) -> Reading:
                 if isinstance(peer, Pods):
                     _note(home if peer.namespaces is None else far, peer.pods)
             names.update((port.name, port.protocol) for port in rule.ports or () if isinstance(port, PortName))
+    for one in tiers:
+        for peer in (one.subject, *(peer for peer in one.peers if isinstance(peer, Pods))):
+            _note(far, peer.pods)
+        for tier_rule in one.all_rules:
+            names.update((port.name, port.protocol) for port in tier_rule.ports or () if isinstance(port, PortName))
     return Reading({home: _values(found) for home, found in own.items()}, _values(far), frozenset(names))
 
 

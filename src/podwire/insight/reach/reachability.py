@@ -9,9 +9,11 @@ import msgspec
 from podwire.insight.reach.address_sets import AddressSets
 from podwire.insight.reach.matrix import Matrix
 from podwire.insight.reach.pod_classes import Classes, PodGroup, classes, reading
-from podwire.insight.reach.rule_sets import Axis, RuleSets, all_blocks, axis
+from podwire.insight.reach.profiles import Judged
+from podwire.insight.reach.rule_sets import AnyRule, Axis, RuleSets, all_blocks, axis
 from podwire.policy.intervals import Interval
 from podwire.policy.model import IPNetwork, Policy
+from podwire.policy.tiers import ClusterPolicy
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -23,6 +25,7 @@ class Question(msgspec.Struct, frozen=True):
         policies: all policies.
         families: which families of addresses there are, 4 and 6.
         ranges: those of pods' addresses: of pods that have none yet, and what is not outside.
+        tiers: ClusterNetworkPolicies in the order in which they decide, with addresses in place of nodes and names.
 
     """
 
@@ -31,6 +34,13 @@ class Question(msgspec.Struct, frozen=True):
     policies: Sequence[Policy]
     families: tuple[int, ...] = (4,)
     ranges: tuple[IPNetwork, ...] = ()
+    tiers: Sequence[ClusterPolicy] = ()
+
+    @property
+    def rules(self) -> tuple[AnyRule, ...]:
+        """The rules of all policies."""
+        own: tuple[AnyRule, ...] = tuple(rule for policy in self.policies for rule in policy.all_rules)
+        return own + tuple(rule for policy in self.tiers for rule in policy.all_rules)
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -59,10 +69,10 @@ class Reachability(msgspec.Struct, frozen=True):
 
 def reachability(question: Question) -> Reachability:
     """Return the answer."""
-    blocks = AddressSets(all_blocks(question.policies))
+    blocks = AddressSets(all_blocks(question.rules))
     ranges = {f: [one for one in question.ranges if one.version == f] for f in question.families}
-    found = classes(question.groups, reading(question.policies), blocks, ranges)
-    rule_sets = RuleSets(found.found, question.namespaces, question.policies, blocks)
+    found = classes(question.groups, reading(question.policies, question.tiers), blocks, ranges)
+    rule_sets = RuleSets(found.found, question.namespaces, question.rules, blocks)
     families = {one: _family(one, question, found, rule_sets, blocks) for one in question.families}
     return Reachability(question, found, rule_sets, families)
 
@@ -70,8 +80,9 @@ def reachability(question: Question) -> Reachability:
 def _family(family: int, question: Question, found: Classes, rule_sets: RuleSets, blocks: AddressSets) -> Family:
     outside = list(blocks.parts(family, question.ranges))
     found_axis = axis(family, found.found, blocks, [mask for mask, _ in outside])
-    certain = Matrix(rule_sets, found_axis, found.found, question.policies)
+    judged = Judged(question.policies, question.tiers)
+    certain = Matrix(rule_sets, found_axis, found.found, judged)
     possible = None
     if any(found_axis.undecided):
-        possible = Matrix(rule_sets, found_axis, found.found, question.policies, undecided=True)
+        possible = Matrix(rule_sets, found_axis, found.found, judged, undecided=True)
     return Family(found_axis, tuple(intervals for _, intervals in outside), certain, possible)

@@ -11,9 +11,12 @@ from podwire.insight.reach.pod_classes import PodClass
 from podwire.insight.reach.port_sets import PortSets
 from podwire.insight.reach.selector_sets import SelectorSets, bits
 from podwire.kube.meta import LabelSelector, LabelSelectorRequirement
-from podwire.policy.model import Block, Direction, Identity, NamedPort, Peer, Pods, Policy, PortName, Ports, Rule
+from podwire.policy.model import Block, Direction, Identity, NamedPort, Pods, Policy, PortName, Ports, Rule
+from podwire.policy.tiers import TierRule
 
 _SelectorKey = tuple[tuple[tuple[str, str], ...], tuple[LabelSelectorRequirement, ...]]
+AnyRule = Rule | TierRule
+"""Of either kind of policy. Peers by nodes or DNS names must have become blocks of addresses."""
 LabelsByNamespace = Mapping[str, Mapping[str, str]]
 
 
@@ -64,7 +67,7 @@ class RuleSets:
         self,
         classes: Sequence[PodClass],
         namespaces: LabelsByNamespace,
-        policies: Iterable[Policy],
+        rules: Iterable[AnyRule],
         blocks: AddressSets,
     ) -> None:
         identities = [one.identity for one in classes]
@@ -82,14 +85,14 @@ class RuleSets:
                     named.setdefault(port, []).append(number)
         self._homes = {name: bits(found) for name, found in homes.items()}
         self._named = {port: bits(found) for port, found in named.items()}
-        self.ports = PortSets(_all_ports(policies, self._named))
+        self.ports = PortSets(_all_ports(rules, self._named))
         self._selected: dict[tuple[str, _SelectorKey | None, _SelectorKey], int] = {}
 
     def subjects(self, policy: Policy) -> int:
         """Return the classes that a policy selects."""
         return self._homes.get(policy.key.namespace, 0) & self._by_labels.selected(policy.selector)
 
-    def peers(self, axis: Axis, rule: Rule, home: str, *, undecided: bool = False) -> int:
+    def peers(self, axis: Axis, rule: AnyRule, home: str, *, undecided: bool = False) -> int:
         """Return the peers of a rule. `undecided`: count who may be in a block as in it."""
         if rule.peers is None:
             return axis.everyone
@@ -98,7 +101,7 @@ class RuleSets:
             if isinstance(peer, Block):
                 number = self._blocks.numbers[peer]
                 found |= axis.held[number] | (axis.undecided[number] if undecided else 0)
-            else:
+            elif isinstance(peer, Pods):
                 found |= self.selected(peer, home)
         return found & axis.everyone
 
@@ -115,7 +118,7 @@ class RuleSets:
         return found
 
     def allowed_ports(
-        self, rule: Rule, direction: Direction, subject: Identity | None, peers: int
+        self, rule: AnyRule, direction: Direction, subject: Identity | None, peers: int
     ) -> Iterator[tuple[int, int]]:
         """Yield sets of ports that the rule is about, each with those of the peers for whom it is.
 
@@ -143,9 +146,9 @@ class RuleSets:
                 yield self.ports.mask(Ports(port.protocol, named.number, named.number)), receivers
 
 
-def _all_ports(policies: Iterable[Policy], named: Iterable[NamedPort]) -> Iterator[Ports]:
+def _all_ports(rules: Iterable[AnyRule], named: Iterable[NamedPort]) -> Iterator[Ports]:
     """Yield the ports of all rules; of a name the number of each pod that has it."""
-    seen = {port for policy in policies for rule in policy.all_rules for port in rule.ports or ()}
+    seen = {port for rule in rules for port in rule.ports or ()}
     yield from (port for port in seen if isinstance(port, Ports))
     yield from (Ports(port.protocol, port.number, port.number) for port in named)
 
@@ -154,7 +157,6 @@ def _key(selector: LabelSelector) -> _SelectorKey:
     return tuple(selector.match_labels.items()), selector.match_expressions
 
 
-def all_blocks(policies: Iterable[Policy]) -> Iterator[Block]:
-    """Yield every block of these policies."""
-    peers: Iterable[Peer] = (p for policy in policies for rule in policy.all_rules for p in rule.peers or ())
-    return (peer for peer in peers if isinstance(peer, Block))
+def all_blocks(rules: Iterable[AnyRule]) -> Iterator[Block]:
+    """Yield every block of these rules."""
+    return (peer for rule in rules for peer in rule.peers or () if isinstance(peer, Block))
