@@ -60,8 +60,8 @@ def sample(services: int, runs: int, streams: int) -> Ratio:
     isolate()
     with inside_network(wire.hosts["x/b"].path):
         pod, target = (socket.create_server((SERVER, port), backlog=256) for port in (POD_PORT, TARGET_PORT))
-    with background(_answer, pod), background(_answer, target), inside_network(wire.hosts["x/a"].path):
-        return Ratio(_ratio(_connect, runs), _ratio(_stream, streams))
+    with background(answer, pod), background(answer, target), inside_network(wire.hosts["x/a"].path):
+        return Ratio(_ratio(connect, runs), _ratio(_stream, streams))
 
 
 async def _load(services: int) -> None:
@@ -74,7 +74,7 @@ async def _load(services: int) -> None:
     await cluster.load()
 
 
-def _answer(listener: socket.socket) -> None:
+def answer(listener: socket.socket) -> None:
     """Serve one connection after the other: a stream is read to its end and counted, a request is answered."""
     buffer = bytearray(CHUNK)
     while True:
@@ -100,7 +100,7 @@ def _ratio(run: Callable[[Target], None], turns: int) -> float:
     return statistics.median(ratios[WARM_UP:])
 
 
-def _connect(target: Target) -> None:
+def connect(target: Target) -> None:
     for _ in range(RUN):
         with _client(target) as client:
             client.sendall(REQUEST)
