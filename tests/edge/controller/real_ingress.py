@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,11 @@ class RealIngress:
         """Add a ConfigMap."""
         self._put("ConfigMap", ConfigMap, name, data=data)
 
-    async def put_service(self, name: str, endpoints: int = 1, port: int = 80, *, on_loopback: bool = False) -> None:
+    async def put_service(
+        self, name: str, endpoints: int = 1, *, on_loopback: bool = False, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Add a Service with endpoints that respond; `on_loopback`: sessions need addresses, not unix sockets."""
+        port = 80
         self._put(
             "Service", Service, name, spec={"ports": [{"port": port}], "ipFamilies": ["IPv4"], "clusterIP": "10.0.0.1"}
         )
@@ -91,7 +95,7 @@ class RealIngress:
         for number in range(endpoints):
             socket = _socket(name, number + 1)
             self.backends[socket] = EchoBackend(self.folder / socket)
-            await self.backends[socket].start(on_loopback=on_loopback)
+            await self.backends[socket].start(on_loopback=on_loopback, tls=tls)
 
     async def apply(self, *, trusts_forwarded: bool = True) -> None:
         """Derive everything; return when Envoy has acknowledged it. Raises AssertionError for what it refuses.
@@ -109,7 +113,8 @@ class RealIngress:
             return bool(self.proxy.envoys()) and not self.proxy.lacking(lacking)
 
         await until(settled, "acknowledged")
-        assert {key: self.proxy.refusal(key) for key in wanted if self.proxy.refusal(key)} == {}
+        refused = {key: self.proxy.refusal(key) for key in wanted if self.proxy.refusal(key)}
+        assert not refused, refused
         await until(lambda: all(is_listening(self.folder / one) for one in ("http", "https")), "listening")
 
     async def get(self, host: str, path: str = "/", **given: Any) -> Response:

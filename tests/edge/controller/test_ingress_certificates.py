@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -16,7 +17,7 @@ from tests.edge.ingress.objects import ingress, path
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CLIENTS, OTHERS = Authority.create("clients"), Authority.create("others")
+CLIENTS, OTHERS, BACKENDS = (Authority.create(one) for one in ("clients", "others", "backends"))
 HOSTS = ("on.test", "optional.test", "no-ca.test", "page.test", "named.test", "other.test", "open.test")
 
 
@@ -38,6 +39,17 @@ class Edge:
         return found.status
 
 
+def _backend(folder: Path) -> ssl.SSLContext:
+    """A backend for inner.test that requires a certificate of its clients."""
+    pair = BACKENDS.server(("inner.test",))
+    file = folder / "backend.pem"
+    file.write_bytes(pair.certificate + pair.key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=CLIENTS.pair.certificate.decode())
+    context.load_cert_chain(file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 def _context() -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=AUTHORITY.pair.certificate.decode())
     context.check_hostname = True
@@ -49,6 +61,12 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     folder = tmp_path_factory.mktemp("ingress")
     async with served(folder) as found:
         await found.put_service("web")
+        await found.put_service("secure", tls=_backend(folder))
+        proxy = CLIENTS.client("proxy")
+        found.put_secret("proxy", ca_crt=BACKENDS.pair.certificate, tls_crt=proxy.certificate, tls_key=proxy.key)
+        found.put_secret("wrong-ca", ca_crt=OTHERS.pair.certificate, tls_crt=proxy.certificate, tls_key=proxy.key)
+        shown: Any = {"backend_protocol": "HTTPS", "proxy_ssl_secret": "proxy", "proxy_ssl_name": "inner.test"}
+        verified: Any = {**shown, "proxy_ssl_verify": "on"}
         pair = AUTHORITY.server(HOSTS)
         found.put_secret("tls", tls_crt=pair.certificate, tls_key=pair.key)
         found.put_secret("clients", ca_crt=CLIENTS.pair.certificate)
@@ -77,6 +95,12 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
             ),
             ingress("other", path("/"), host="other.test", tls=tls, auth_tls_secret="others"),
             ingress("open", path("/"), host="open.test", tls=tls),
+            ingress("verified", path("/", "secure"), host="verified.test", proxy_ssl_server_name="on", **verified),
+            ingress("shown", path("/", "secure"), host="shown.test", **{**shown, "proxy_ssl_name": "any.test"}),
+            ingress("bare", path("/", "secure"), host="bare.test", backend_protocol="HTTPS"),
+            ingress("name", path("/", "secure"), host="name.test", **{**verified, "proxy_ssl_name": "other.test"}),
+            ingress("ca", path("/", "secure"), host="ca.test", **{**verified, "proxy_ssl_secret": "wrong-ca"}),
+            ingress("no-secret", path("/", "secure"), host="no-secret.test", **{**verified, "proxy_ssl_secret": "x"}),
             ingress("lost", path("/"), host="lost.test", auth_tls_secret="none"),
         )  # fmt: skip
         await found.apply()
@@ -129,3 +153,8 @@ async def test_a_certificate_is_for_the_host_that_it_was_verified_for(edge: Edge
 
 async def test_a_host_without_its_authorities_is_closed(edge: Edge) -> None:
     assert (await edge.proxy.get("lost.test")).status == 503
+
+
+async def test_backends_are_verified_and_see_a_certificate(edge: Edge) -> None:
+    wanted = {"verified": 200, "shown": 200, "bare": 502, "name": 502, "ca": 502, "no-secret": 503}
+    assert {one: (await edge.proxy.get(f"{one}.test")).status for one in wanted} == wanted

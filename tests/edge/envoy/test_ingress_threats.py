@@ -7,6 +7,7 @@ CVE-2025-1974, -1097, -1098, -24513, -24514, -15566; CVE-2026-1580, -24512, -434
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -47,6 +48,10 @@ TEXTS = (
     "http://a/\u202e\x00",
     "/" + "a" * 4000,
     "{{ .Values.x }}",
+    "https://$host/$http_x$arg_y${cookie_z}%0d%0aX-Evil:%201",
+    "http://web.shop.svc.cluster.local/$uri",
+    "$http_x_$arg_y",
+    "a b",
     "-1",
     "99999999999999999999",
     "*",
@@ -55,20 +60,32 @@ TEXTS = (
 PATHS = ("/a;\n}", "/$1{}", "/(?=x)", "/a{1001}", '/"', "/%2e%2e/%00", "/((((", "/a\\Z", "/" + "b" * 3000, "/x y")
 OPEN = {"enable_cors": "true", "affinity": "cookie", "canary_by_header": "x", "use_regex": "true"}
 """What makes other annotations have an effect."""
+SERVICE = "http://web.shop.svc.cluster.local/"
+FAMILIES = {
+    "auth-": {"auth_url": SERVICE, "auth_cache_key": "$host"},
+    "custom-http": {"default_backend": "web"},
+    "default-": {"custom_http_errors": "404"},
+    "limit-": {"limit_rps": "1"},
+    "mirror-": {"mirror_target": SERVICE},
+    "proxy-redirect": {"proxy_redirect_from": "/a", "proxy_redirect_to": "/b"},
+    "proxy-ssl": {"backend_protocol": "HTTPS"},
+}
+"""The same by the beginning of the annotations' names."""
 
 
 def hostile() -> Iterator[Ingress]:
-    """Each honoured annotation with each text, and each path, on a host of its own; one host is right."""
+    """Each honoured annotation with each text on a host of the annotation, each path on its own; one host is right."""
     yield ingress("right", path("/"), host="right.example.com")
     number = 0
     for name in (one.name for one in TABLE.values() if one.support is not Support.REFUSED):
         for text in TEXTS:
             number += 1
-            notes = {**OPEN, name.replace("-", "_"): text}
-            host = f"n{number}.example.com"
-            yield ingress(f"n{number}", path("/(.*)"), host=host, tls=(), **notes)
+            own_family = next((one for start, one in FAMILIES.items() if name.startswith(start)), {})
+            notes = {**OPEN, **own_family, name.replace("-", "_"): text}
+            own = path(f"/{number}(.*)")
+            yield ingress(f"n{number}", own, host=f"{name}.example.com", tls=(), **notes)
             if name.startswith("canary-"):
-                yield ingress(f"c{number}", path("/(.*)"), host=host, tls=(), **{**notes, "canary": "true"})
+                yield ingress(f"c{number}", own, host=f"{name}.example.com", tls=(), **{**notes, "canary": "true"})
     for index, one in enumerate(PATHS):
         for kind in ("Exact", "Prefix", "ImplementationSpecific"):
             notes = {"use_regex": "true", "rewrite_target": "/$2"} if kind != "Exact" else {}
@@ -146,6 +163,6 @@ async def test_no_value_makes_an_envoy_refuse_anything(proxy: tuple[Path, Proxy]
 async def test_hosts_beside_them_are_served(proxy: tuple[Path, Proxy]) -> None:
     folder, made = proxy
     assert (await request(folder / "http", "right.example.com"))[0] == 200
-    served = [one.name.rpartition("/")[2] for one in made.snapshot if one.name.startswith("ingress:http/p")]
+    served = [one.name.rpartition("/")[2] for one in made.snapshot if re.match("ingress:http/p[0-9]", one.name)]
     answers = await asyncio.gather(*(request(folder / "http", host, "/ok") for host in served))
     assert {status for status, _ in answers} == {200}

@@ -62,12 +62,12 @@ class EchoBackend:
         """On loopback; 0: it listens on the unix socket."""
         self._server: asyncio.Server | None = None
 
-    async def start(self, *, on_loopback: bool = False) -> None:
+    async def start(self, *, on_loopback: bool = False, tls: ssl.SSLContext | None = None) -> None:
         if on_loopback:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20)
             self.port = self._server.sockets[0].getsockname()[1]
         else:
-            self._server = await asyncio.start_unix_server(self._serve, str(self.socket), limit=1 << 20)
+            self._server = await asyncio.start_unix_server(self._serve, str(self.socket), limit=1 << 20, ssl=tls)
 
     async def stop(self) -> None:
         if self._server is not None:

@@ -89,7 +89,7 @@ def _secrets(
             return Missing("InvalidProxySecret", f"Secret {key}: {fault}")
         found.append(Certificate(f"backend/Secret/{key}", *texts))
     if is_verified:
-        authorities = authorities_of(key, objects, "backend")
+        authorities = authorities_of(key, objects, "backend-authorities")
         if isinstance(authorities, Missing):
             return authorities
         found.append(authorities)
