@@ -52,10 +52,10 @@ def print_schema(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["text", "json", "tap"]),
+    type=click.Choice(["text", "json", "tap", "github"]),
     default="text",
     show_default=True,
-    help="Output form.",
+    help="Output form; github is the text, and annotations of a workflow.",
 )
 @click.option("--junit", metavar="FILE", help="Write the report as JUnit's XML too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -150,9 +150,9 @@ def write(report: Report, output: str, junit: str | None) -> None:
     """Print the report, and write it for a CI system."""
     from podwire.insight.verify import junit as reports
     from podwire.insight.verify.report import as_json
-    from podwire.insight.verify.text import text
+    from podwire.insight.verify.text import github, text
 
-    forms = {"text": text, "json": as_json, "tap": reports.tap}
+    forms = {"text": text, "json": as_json, "tap": reports.tap, "github": github}
     click.echo(forms[output](report), nl=False)
     if junit:
         try:

@@ -11,7 +11,7 @@ from podwire.insight.verify.junit import junit, tap
 from podwire.insight.verify.outcome import Outcome, Seen
 from podwire.insight.verify.plan import Plan, plans
 from podwire.insight.verify.report import Report, as_json
-from podwire.insight.verify.text import text
+from podwire.insight.verify.text import github, text
 from tests.insight.verify.shop import shop
 
 ALIVE = {"10.244.1.2": True, "10.244.2.2": True, "10.244.1.3": True, "10.244.2.3": True}
@@ -88,6 +88,15 @@ def test_a_file_without_a_deny_is_unable_to_fail() -> None:
     assert "UNABLE TO FAIL: shop/reach.yaml" in text(found)
     assert json.loads(as_json(found))["ableToFail"] is False
     assert report(RIGHT, DENIED).is_right
+
+
+def test_github_shows_a_wrong_line_at_its_place() -> None:
+    found = github(report(RIGHT, DENIED, WRONG)).splitlines()
+    assert found[-1].startswith("::error file=shop/reach.yaml,line=7,title=podwire verify%3A WRONG::WRONG: shop/reach")
+    assert "%0A  expected an answer" in found[-1]
+    assert not any(one.startswith("::") for one in found[:-1])
+    assert "::error file=shop/reach.yaml,line=1,title=podwire verify%3A unable" in github(report(RIGHT))
+    assert "::" not in github(report(RIGHT, DENIED))
 
 
 def test_json_has_every_line() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from podwire.insight.lint.finding import Finding, Severity
+from podwire.insight.workflow_command import annotation
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -35,23 +36,10 @@ def to_json(found: Sequence[Finding]) -> str:
 
 
 def to_github(found: Iterable[Finding]) -> str:
-    """Return a workflow command for each finding: GitHub shows it at its line.
-
-    Source: docs.github.com "Workflow commands for GitHub Actions".
-    """
+    """Return a workflow command for each finding: GitHub shows it at its line."""
     return "".join(f"{_command(one)}\n" for one in found)
 
 
 def _command(one: Finding) -> str:
-    file, colon, line = one.place.rpartition(":")
-    where = f"file={_property(file)},line={line}," if colon and line.isdigit() else ""
-    message = _data(f"{one.message}\n{one.remedy}")
-    return f"::{_LEVELS[one.severity]} {where}title={_property(f'{one.object}: {one.check}')}::{message}"
-
-
-def _data(value: str) -> str:
-    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(value: str) -> str:
-    return _data(value).replace(":", "%3A").replace(",", "%2C")
+    title, message = f"{one.object}: {one.check}", f"{one.message}\n{one.remedy}"
+    return annotation(_LEVELS[one.severity], one.place, title, message)

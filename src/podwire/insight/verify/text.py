@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from podwire.insight.verify.judgement import Line, Verdict
 from podwire.insight.verify.report import NO_DENY, Report
+from podwire.insight.workflow_command import annotation
 from podwire.lab.base.text_columns import table
 
 MARKS = {Verdict.PROVEN: "ok", Verdict.WRONG: "WRONG", Verdict.UNDECIDED: "UNDECIDED"}
@@ -20,6 +21,17 @@ def text(report: Report) -> str:
     blocks += [f"warning: {one}" for one in report.warnings]
     blocks.append(report.summary)
     return "\n\n".join(blocks) + "\n"
+
+
+def github(report: Report) -> str:
+    """Return the text, and a command for each wrong line: GitHub shows it at its line of the file."""
+    commands = [
+        annotation("error", one.expectation.place, f"podwire verify: {mark(one)}", "\n".join(_wrong(one)))
+        for one in report.wrong
+    ]
+    if not report.is_able_to_fail:
+        commands.append(annotation("error", f"{report.file}:1", "podwire verify: unable to fail", NO_DENY))
+    return "".join((text(report), *(f"{one}\n" for one in commands)))
 
 
 def mark(line: Line) -> str:
