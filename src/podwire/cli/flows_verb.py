@@ -14,6 +14,8 @@ from podwire.cli.options import choice, node_local_option, nodes_option, target_
 if TYPE_CHECKING:
     from podwire.insight.flows.filters import Filter
     from podwire.insight.flows.reading import Write
+    from podwire.insight.queries.packets import DnsAnswer
+    from podwire.policy.flows.record import Flow
 
 VERDICTS = {"dropped": "DROPPED", "forwarded": "FORWARDED"}
 
@@ -45,6 +47,9 @@ VERDICTS = {"dropped": "DROPPED", "forwarded": "FORWARDED"}
     "--since", default="", metavar="TIME", help="Flows since a time ago, such as 5m, or since an RFC 3339 time."
 )
 @click.option("--last", type=click.IntRange(min=0), metavar="FLOWS", help="Only the last ones of those that are kept.")
+@click.option(
+    "--dns", is_flag=True, help="Show answers of the cluster's DNS as they come: until Ctrl-C, or --last of them."
+)
 @nodes_option
 @node_local_option
 @click.option("-f", "--follow", is_flag=True, help="Show flows as they come, until Ctrl-C; of those kept the last 20.")
@@ -66,9 +71,13 @@ def command(**given: Any) -> None:
     podwire flows -n shop --since 5m
     podwire flows -f --verdict dropped --pod shop/frontend
     podwire flows --port 5432 -o json | jq .flow.Summary
+    podwire flows --dns -n shop
     """
     if given["node_local"]:
         _on_this_node(given["since"], follow=given["follow"])
+        return
+    if given["dns"]:
+        _live_queries(given)
         return
     from podwire.insight.flows.reading import FlowRequest, show
     from podwire.insight.target import choose
@@ -81,6 +90,36 @@ def command(**given: Any) -> None:
         for problem in problems:
             click.echo(f"podwire: {problem}", err=True)
         sys.exit(bool(problems))
+
+
+def _live_queries(given: dict[str, Any]) -> None:
+    from podwire.insight.queries import reading, record
+    from podwire.insight.target import choose
+
+    if given["nodes"] or given["since"] or given["verdict"]:
+        raise click.UsageError("--dns: shows live answers of all nodes; --node, --since and --verdict are not for it")
+    target = choose(choice(given["name"], given["context"], given["kubeconfig"]))
+    flags = ["--name", target.world.name] if target.world is not None else ["--context", target.context]
+    if given["kubeconfig"]:
+        flags += ["--kubeconfig", given["kubeconfig"]]
+    is_json, left = given["output"] == "json", given["last"]
+    if not is_json:
+        click.echo(record.header())
+
+    def write(flow: Flow, answer: DnsAnswer) -> bool:
+        nonlocal left
+        text = record.encode(flow, answer) if is_json else f"{record.line(flow, answer)}\n".encode()
+        try:
+            sys.stdout.buffer.write(text)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere
+            return False
+        left = left - 1 if left is not None else None
+        return left is None or left > 0
+
+    with suppress(KeyboardInterrupt):
+        reading.show(target, flags, _filter(given), write)
 
 
 def _filter(given: dict[str, Any]) -> Filter:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +54,20 @@ def test_an_external_name_and_its_address_are_one_answer(world: World) -> None:
     assert dig(world, "+search", "elsewhere")[-1] == "example.com."
     assert len(dig(world, "+search", "elsewhere")) == 2
     assert dig(world, "TXT", "dns-version.cluster.local") == ['"1.1.0"']
+
+
+def test_live_queries_have_the_pod_that_asks(world: World) -> None:
+    where = world.jsonpath("pod client", "{.metadata.namespace}")
+    options = ["--name", world.name, "--pod", f"{where}/client", "--last", "1", "-o", "json"]
+    command = [sys.executable, "-m", "podwire", "flows", "--dns", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=world.home.environment) as flows:
+        try:
+            eventually(lambda: dig(world, "TXT", "dns-version.cluster.local") and flows.poll() is not None)
+        finally:
+            flows.kill()
+        record = json.loads(flows.communicate()[0])["flow"]
+    assert record["source"]["pod_name"] == "client"
+    assert record["l7"]["dns"] == {"query": "dns-version.cluster.local.", "qtypes": ["TXT"]}
 
 
 def test_pods_have_their_own_resolver(world: World) -> None:

@@ -1,0 +1,1 @@
+"""Live DNS queries: the packets of the cluster's DNS pods, read as questions and answers of pods."""
