@@ -16,6 +16,7 @@ from podwire.edge.controller.row_table import Difference
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
 from podwire.edge.ingress.listeners import HTTPS, PROXY_PORTS
+from podwire.edge.instance import configuration, passwords
 from podwire.edge.model.tls import Certificate
 from podwire.edge.xds import bootstrap
 from podwire.edge.xds.proxy import Proxies, Proxy
@@ -93,12 +94,14 @@ async def served(folder: Path, edge: Edge, ingresses: Ingresses, objects: Object
     made = proxies.add("edge", (moved(one, edge) for one in first.upserts))
     server = DiscoveryServer(proxies, None)
     await server.start(f"unix:{folder}/xds")
-    envoy = Envoy(folder, bootstrap.Bootstrap("envoy", "edge", str(folder / "xds"), 0, str(folder / "admin")))
+    settings = bootstrap.Bootstrap("envoy", "edge", str(folder / "xds"), 0, str(folder / "admin"))
+    envoy = Envoy(folder, settings, [configuration.passwords_cluster(str(folder))])
     envoy.start()
     try:
-        keys = [one.key for one in made.snapshot]
-        await until(lambda: bool(made.envoys()) and not made.lacking(keys), "Envoy has all")
-        yield Side(edge, envoy, made, translation)
+        async with passwords.serving(str(folder)):
+            keys = [one.key for one in made.snapshot]
+            await until(lambda: bool(made.envoys()) and not made.lacking(keys), "Envoy has all")
+            yield Side(edge, envoy, made, translation)
     finally:
         envoy.kill()
         await server.stop()

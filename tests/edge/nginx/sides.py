@@ -24,6 +24,7 @@ from tests.edge.nginx.process import Nginx, free_ports
 
 HERE = Path(__file__).parent
 USERS = "alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
+MEMBERS = "alice:$apr1$podwire1$TCmIoR/nXPYLlgqO8KDxz0"
 SECURE = "secure.example.com"
 FROM_BACKEND = "x-of"
 """Header of the answers of backends; a proxy's own have it not."""
@@ -70,6 +71,11 @@ async def _backend(name: str, port: int) -> AsyncIterator[None]:
             await asyncio.sleep(5)
         if kind == "cut" and request.transport is not None:
             request.transport.abort()
+        if kind == "verify":
+            return _verified(request)
+        if kind == "cookie":
+            cookie = "a=1; Domain=inner.example.com; Path=/app/x; HttpOnly"
+            return web.Response(headers={"Set-Cookie": cookie, FROM_BACKEND: name})
         if kind == "moved":
             return web.Response(
                 status=302, headers={"Location": "http://inner.example.com/x", "Set-Cookie": "a=1", FROM_BACKEND: name}
@@ -93,6 +99,20 @@ async def _backend(name: str, port: int) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
+def _verified(request: web.BaseRequest) -> web.Response:
+    """The answer of an authorization service, by a token; what it received is in a header."""
+    status = {"good": 200, "forbidden": 403, "broken": 500}.get(request.headers.get("X-Token", ""), 401)
+    seen = [f"{request.method} {request.raw_path} {len(request.headers.get('Content-Length', ''))}"]
+    seen += [f"{one}={request.headers.get(one, '')}" for one in _OF_AUTHORIZATION]
+    return web.Response(status=status, headers={"X-User": "alice", "X-Seen": "|".join(seen)})
+
+
+_OF_AUTHORIZATION = (
+    "X-Original-URL", "X-Original-Method", "X-Sent-From", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Proto",
+    "X-Auth-Request-Redirect",
+)  # fmt: skip
+
+
 def _received(request: web.BaseRequest) -> Iterator[tuple[str, str]]:
     for name, value in request.headers.items():
         if not name.lower().startswith(_OWN) or value == "of-the-client":
@@ -107,6 +127,7 @@ def _nginx(folder: Path, ports: Ports, secure: KeyPair) -> Iterator[None]:
     for name, pair in (("secure.pem", secure), ("default.pem", other)):
         (own / name).write_bytes(pair.certificate + pair.key)
     (own / "users").write_text(f"{USERS}\n")
+    (own / "members").write_text(f"{MEMBERS}\n")
     values = {
         "FOLDER": own,
         "HTTP": ports.nginx.http,
@@ -116,7 +137,8 @@ def _nginx(folder: Path, ports: Ports, secure: KeyPair) -> Iterator[None]:
         "NOBODY": ports.nobody,
         "CORS": ",".join(DEFAULTS.cors_allow_headers),
     }
-    (own / "proxied.conf").write_text((HERE / "proxied.conf").read_text())
+    for name in ("proxied.conf", "auth.conf", "error.conf"):
+        (own / name).write_text((HERE / name).read_text())
     text = (HERE / "nginx.conf").read_text()
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
@@ -137,6 +159,7 @@ async def _envoy(folder: Path, ports: Ports, secure: KeyPair) -> AsyncIterator[N
     put_secret(objects, "users", "Opaque", auth=USERS.encode())
     headers = {"metadata": {"name": "headers", "namespace": NAMESPACE}, "data": {"X-Frame-Options": "DENY"}}
     objects.put("ConfigMap", msgspec.convert(headers, ConfigMap))
+    put_secret(objects, "members", "Opaque", auth=MEMBERS.encode())
     for entry in yaml.safe_load((HERE / "ingresses.yaml").read_text()):
         ingresses.put(_ingress(**entry))
     async with served(folder, ports.envoy, ingresses, objects):

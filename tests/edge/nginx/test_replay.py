@@ -19,7 +19,9 @@ from tests.edge.nginx.process import program
 from tests.edge.nginx.sides import FROM_BACKEND, HERE, edges
 
 SECONDS = 30.0
-REQUESTS: dict[str, list[dict[str, Any]]] = yaml.safe_load((HERE / "requests.yaml").read_text())
+REQUESTS: dict[str, list[dict[str, Any]]] = {
+    name: entries for name, entries in yaml.safe_load((HERE / "requests.yaml").read_text()).items() if name[0] != "."
+}
 
 
 def request(entry: dict[str, Any]) -> ReplayRequest:

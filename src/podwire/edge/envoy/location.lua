@@ -217,7 +217,7 @@ local function auth_headers(request, settings)
 end
 
 local function auth_answer(request, settings)
-  local options = {timeout_ms = AUTH_MILLISECONDS, return_duplicate_headers = true}
+  local options = {timeout_ms = AUTH_MILLISECONDS, send_xff = false, return_duplicate_headers = true}
   if not settings.cache then
     return (request.handle:httpCall(settings.cluster, auth_headers(request, settings), nil, options))
   end
@@ -297,7 +297,8 @@ local function copy(request, settings)
     found[name] = request.headers:get(name)
   end
   found[":method"], found["x-forwarded-proto"] = request.method, request.scheme
-  request.handle:httpCall(settings.cluster, found, nil, {timeout_ms = AUTH_MILLISECONDS, asynchronous = true})
+  local options = {timeout_ms = AUTH_MILLISECONDS, send_xff = false, asynchronous = true}
+  request.handle:httpCall(settings.cluster, found, nil, options)
 end
 
 local function for_response(request)
@@ -367,7 +368,7 @@ local function replace_by_page(handle, pages, kept, status)
     ["x-forwarded-for"] = kept.client,
   }
   for _, one in ipairs(pages.headers or {}) do given[one.name:lower()] = one.value end
-  local options = {timeout_ms = PAGE_MILLISECONDS, return_duplicate_headers = true}
+  local options = {timeout_ms = PAGE_MILLISECONDS, send_xff = false, return_duplicate_headers = true}
   handle:body(true) -- what is to be replaced must be complete before another call
   local answer, body = handle:httpCall(pages.cluster, given, nil, options)
   if not answer["x-envoy-upstream-service-time"] then return false end -- there is no page: the response stays as it is

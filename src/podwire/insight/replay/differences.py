@@ -98,13 +98,20 @@ def text(found: Iterable[Outcome]) -> str:
 
 
 def _headers(answer: Answer, ignored: frozenset[str]) -> dict[str, str]:
-    """By name; several of one name are joined. Values of cookies differ always, so only their names count."""
+    """By name; several of one name are joined."""
     found: dict[str, list[str]] = {}
     for name, value in answer.headers:
         if name not in ignored:
-            shown = f"{value.partition('=')[0]}=..." if name == "set-cookie" else value
+            shown = _cookie(value) if name == "set-cookie" else value
             found.setdefault(name, []).append(shown)
     return {name: ", ".join(sorted(values)) for name, values in found.items()}
+
+
+def _cookie(value: str) -> str:
+    """Return a cookie with its attributes; its value, and the time at which it expires, differ always."""
+    first, *attributes = value.split("; ")
+    kept = [one if not one.lower().startswith("expires=") else "Expires=..." for one in attributes]
+    return "; ".join((f"{first.partition('=')[0]}=...", *kept))
 
 
 def _bodies(old: Answer, new: Answer) -> Iterator[Difference]:

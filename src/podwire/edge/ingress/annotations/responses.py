@@ -34,7 +34,7 @@ def _headers() -> Iterator[Annotation]:
 
 
 def _errors() -> Iterator[Annotation]:
-    note = "without default-backend the status stays and nothing is replaced"
+    note = "without default-backend nothing is replaced; a page is requested without the client's other headers"
     yield differs("answers", "custom-http-errors", grammar.statuses, note)
     note = "a Service of the Ingress's own namespace, its first port; used for 503 of the proxy itself too"
     yield differs("answers", "default-backend", grammar.object_name, note)
