@@ -134,3 +134,14 @@ def test_output_for_graphviz_escapes_names_and_has_a_limit() -> None:
     many = Connection(tuple(map(str, range(100))), tuple(map(str, range(100))), "", "", "any", ())
     with pytest.raises(text.TooManyEdgesError, match="10,000 edges"):
         text.to_dot(Report((), (many,), (), ()))
+
+
+def test_cluster_policies_decide_before_and_after_others() -> None:
+    denied = (
+        "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: all}\n"
+        "spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [namespaces: {}], "
+        "protocols: [tcp: {destinationPort: {number: 22}}]}]}\n"
+    )
+    found = lines(answer(TWO, denied))
+    assert "all pods -> all pods: TCP 1-21,23-65535, UDP, SCTP, other protocols" in found
+    assert "outside -> all pods: any" in found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from podwire.insight.lint.finding import Finding, Severity
@@ -10,6 +11,7 @@ from podwire.insight.lint.scene import Scene, Step, WrittenRule, peer_of, port_o
 from podwire.kube.meta import LabelSelector
 from podwire.kube.networking import IPBlock, NetworkPolicyPeer, NetworkPolicyPort
 from podwire.policy.model import PROTOCOLS, valid
+from podwire.policy.tier_reading import cluster_policy
 
 
 def invalid_fields(scene: Scene) -> Iterator[Finding]:
@@ -28,6 +30,22 @@ def invalid_fields(scene: Scene) -> Iterator[Finding]:
         for number, port in enumerate(one.ports):
             if port_of(port) is None:
                 yield _refused(scene, one, ("ports", number), *_port_fault(port))
+
+
+def cluster_policies(scene: Scene) -> Iterator[Finding]:
+    """Fields of ClusterNetworkPolicies that cannot be honoured."""
+    for one in scene.snapshot.cluster_policies:
+        for problem in cluster_policy(one).problems:
+            field, _, what = problem.partition(" ")
+            place = scene.at("ClusterNetworkPolicy", one.key, *_path(field))
+            remedy = "write what network-policy-api v1alpha2 has, or remove the field"
+            name = f"ClusterNetworkPolicy {one.key}"
+            yield Finding("cluster-policy-not-valid", Severity.ERROR, place, name, f"{field} {what}", remedy)
+
+
+def _path(field: str) -> tuple[Step, ...]:
+    parts = re.findall(r"[^.\[\]]+", field)
+    return tuple(int(one) if one.isdigit() else one for one in parts)
 
 
 def _refused(scene: Scene, one: WrittenRule, path: tuple[Step, ...], message: str, remedy: str) -> Finding:

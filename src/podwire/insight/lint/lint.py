@@ -11,6 +11,7 @@ from podwire.insight.snapshot.snapshot import Snapshot
 
 CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     field_checks.invalid_fields,
+    field_checks.cluster_policies,
     subject_checks.selects_nothing,
     subject_checks.host_network,
     subject_checks.policy_types,
@@ -28,10 +29,10 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     peer_checks.blocks_of_pods,
 )
 NAMES = (
-    "not-valid", "selects-nothing", "host-network-selected", "section-ignored", "ingress-isolated-too", "service-port",
-    "unknown-port-name", "block-of-service", "service-without-pods", "service-target-port", "rule-unused",
-    "labels-nobody-has",
-    "two-items", "dns-forgotten", "other-end-refuses", "default-deny-missing", "rule-shadowed", "block-of-pods",
+    "not-valid", "cluster-policy-not-valid", "selects-nothing", "host-network-selected", "section-ignored",
+    "ingress-isolated-too", "service-port", "unknown-port-name", "block-of-service", "service-without-pods",
+    "service-target-port", "rule-unused", "labels-nobody-has", "two-items", "dns-forgotten", "other-end-refuses",
+    "default-deny-missing", "rule-shadowed", "block-of-pods",
 )  # fmt: skip
 """Of all checks."""
 _ORDER = list(Severity)

@@ -11,6 +11,7 @@ from podwire.insight.lint.scene import Scene
 from podwire.insight.lint.selectors import shown
 from podwire.kube.meta import NamespacedName
 from podwire.policy.model import Direction
+from podwire.policy.tiers import Action
 
 DENY = """apply, in namespace {0}: {{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, \
 metadata: {{name: default-deny, namespace: {0}}}, spec: {{podSelector: {{}}, policyTypes: [{1}]}}}}"""
@@ -67,6 +68,9 @@ def default_deny(scene: Scene) -> Iterator[Finding]:
         for _, meaning in scene.policies:
             if meaning.rules(direction) is not None:
                 selected |= scene.subjects(meaning)
+        for tier in scene.answer.question.tiers:
+            if any(rule.action is Action.DENY for rule in tier.rules(direction)):
+                selected |= scene.sets.selected(tier.subject, "")
         open_pods: defaultdict[str, list[str]] = defaultdict(list)
         for number, party in enumerate(scene.parties.all):
             known = party.is_assumed or party.host_network or party.key.namespace in SYSTEM

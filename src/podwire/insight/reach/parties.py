@@ -11,15 +11,21 @@ from podwire.insight.reach.address_sets import LAST_ADDRESS, networks_of
 from podwire.insight.reach.pod_classes import PodGroup
 from podwire.insight.reach.reachability import Question, reachability
 from podwire.insight.reach.rows import first_outside
+from podwire.insight.reach.rule_sets import AnyRule, all_blocks
 from podwire.insight.reach.selector_sets import numbers
-from podwire.insight.snapshot.policy_view import pod_of
+from podwire.insight.reach.tier_addresses import with_addresses
+from podwire.insight.snapshot.policy_view import NO_NODE, pod_of
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.snapshot.workload import Owner, Workload
 from podwire.insight.snapshot.written import NAME_LABEL
 from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName
+from podwire.kube.watch import Change
 from podwire.policy.intervals import Interval, union
-from podwire.policy.model import Block, IPAddress, IPNetwork, named_ports, policy
+from podwire.policy.model import IPAddress, IPNetwork, named_ports, policy
+from podwire.policy.tier_reading import cluster_policy
+from podwire.policy.tiers import ClusterPolicy, sorted_policies
+from podwire.policy.view import View
 
 DNS_LABEL = ("k8s-app", "kube-dns")
 CLUSTER_DNS = NamespacedName("kube-system", "kube-dns")
@@ -118,16 +124,28 @@ def _is_dns(group: PodGroup) -> bool:
 
 
 def _question(snapshot: Snapshot, groups: list[PodGroup], judged: Iterable[int] = ()) -> Question:
-    policies = tuple(map(policy, snapshot.policies))
-    blocks = [p for one in policies for rule in one.all_rules for p in rule.peers or () if isinstance(p, Block)]
-    families = {*judged, *(one.network.version for one in blocks)}
+    policies, tiers = tuple(map(policy, snapshot.policies)), _tiers(snapshot)
+    rules: list[AnyRule] = [rule for one in policies for rule in one.all_rules]
+    rules += (rule for one in tiers for rule in one.all_rules)
+    families = {*judged, *(one.network.version for one in all_blocks(rules))}
     families |= {address.version for group in groups for found in group.addresses for address in found}
     ranges: tuple[IPNetwork, ...] = snapshot.pod_ranges.networks
     if snapshot.pod_ranges.is_assumed:  # whether there is IPv6 is not known: only where something names it
         ranges = tuple(one for one in ranges if one.version == 4 or 6 in families)
     families |= {one.version for one in ranges}
     used = {one.namespace: {NAME_LABEL: one.namespace} for one in groups}
-    return Question(groups, {**used, **snapshot.namespaces}, policies, tuple(sorted(families)), ranges)
+    return Question(groups, {**used, **snapshot.namespaces}, policies, tuple(sorted(families)), ranges, tiers)
+
+
+def _tiers(snapshot: Snapshot) -> tuple[ClusterPolicy, ...]:
+    """Return ClusterNetworkPolicies in the order in which they decide. DNS names have no addresses here."""
+    if not snapshot.cluster_policies:
+        return ()
+    view = View(NO_NODE)
+    for node in snapshot.nodes:
+        view.tiers.node_changed(Change(None, node))
+    read = map(cluster_policy, snapshot.cluster_policies)
+    return tuple(sorted_policies(with_addresses(one, view.tiers.addresses) for one in read))
 
 
 def outside_text(intervals: tuple[Interval, ...], family: int) -> str:

@@ -11,6 +11,8 @@ from podwire.insight.reach.parties import Members, Parties
 from podwire.insight.reach.port_sets import PortSets
 from podwire.insight.reach.rows import Source, rows
 from podwire.insight.snapshot.snapshot import Snapshot
+from podwire.policy.tier_reading import cluster_policy
+from podwire.policy.tiers import NamePeers
 
 
 class WorkloadLine(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -131,6 +133,9 @@ def _connection(ports: PortSets, source: Source, by: _Words, to: _Words) -> Conn
 
 def _notes(snapshot: Snapshot) -> Iterator[str]:
     yield from (note.text for note in snapshot.notes)
+    for policy in map(cluster_policy, snapshot.cluster_policies):
+        if any(isinstance(peer, NamePeers) for peer in policy.peers):
+            yield f"ClusterNetworkPolicy {policy.name}: its domainNames admit addresses that DNS returns, none here"
     for one in snapshot.unknown:
         yield f"not read: {one.count} of {one.kind} ({one.place})"
     for kind in snapshot.unreadable:
