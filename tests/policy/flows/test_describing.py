@@ -87,3 +87,24 @@ def test_a_line_is_read_back_as_it_was_and_has_hubbles_names() -> None:
 
 def test_labels_are_read_back_without_hubbles_prefix() -> None:
     assert WEB.plain_labels == {"app": "web", "pod-template-hash": "5d", "pod": "web-5d-q1"}
+
+
+DENY_WEB = """
+tier: Admin
+priority: 1
+subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}
+ingress:
+- {name: far, action: ACTION, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: far}}}}]}
+"""
+
+
+def test_a_cluster_network_policy_that_decides_is_named_with_its_rule() -> None:
+    known = cluster()
+    known.cluster_policy("guard", DENY_WEB.replace("ACTION", "Deny"))
+    flow = scene(known).flow(packet("ingress", FAR, SERVER), now=99.0)
+    assert flow.ingress_denied_by == (PolicyReference("guard", kind="ClusterNetworkPolicy", rule="ingress[0]"),)
+    assert flow.summary == "dropped by ClusterNetworkPolicy guard ingress[0]: it denies"
+    known.cluster_policy("guard", DENY_WEB.replace("ACTION", "Accept"))
+    flow = scene(known).flow(packet("allowed", FAR, SERVER, port=81), now=99.0)
+    assert flow.ingress_allowed_by == (PolicyReference("guard", kind="ClusterNetworkPolicy", rule="ingress[0]"),)
+    assert flow.summary == "admitted by guard ingress[0]"

@@ -19,7 +19,7 @@ from podwire.policy.flows.record import (
     ServiceName,
 )
 from podwire.policy.flows.workloads import workload
-from podwire.policy.verdict import Judgement, RuleReference, Verdict, verdict
+from podwire.policy.verdict import Judgement, RuleReference, TierReference, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ _NAMES = {socket.IPPROTO_TCP: "TCP", socket.IPPROTO_UDP: "UDP", socket.IPPROTO_S
 _ICMP = {socket.IPPROTO_ICMP: "ICMPv4", socket.IPPROTO_ICMPV6: "ICMPv6"}
 LABELS = 32
 """Labels of an end that are kept at most."""
+CLUSTER_POLICY = "ClusterNetworkPolicy"
 EGRESS_PREFIX, CLOSED_PREFIX, ALLOWED_PREFIX = "egress", "closed", "allowed"
 """What the rulesets write before packets; the other one is `ingress`."""
 
@@ -148,10 +149,14 @@ def _isolating(judged: Judgement) -> tuple[PolicyReference, ...]:
     """The policies to blame; none where their rules admit by now, as they have changed since the packet came."""
     if judged.allowed:
         return ()
+    if judged.decided_by is not None:
+        return (_cluster_reference(judged.decided_by),)
     return tuple(PolicyReference(key.name, key.namespace) for key in judged.isolated_by)
 
 
 def _admitting(judged: Judgement) -> tuple[PolicyReference, ...]:
+    if judged.decided_by is not None:
+        return (_cluster_reference(judged.decided_by),) if judged.allowed else ()
     return tuple(map(_reference, judged.admitted_by))
 
 
@@ -160,17 +165,30 @@ def _reference(rule: RuleReference) -> PolicyReference:
     return PolicyReference(rule.policy.name, rule.policy.namespace, rule=text)
 
 
+def _cluster_reference(rule: TierReference) -> PolicyReference:
+    text = f"{rule.direction.value}[{rule.index}]"
+    return PolicyReference(rule.policy, kind=CLUSTER_POLICY, rule=text)
+
+
 def _reason(prefix: str) -> str:
     return record.INVALID_IDENTITY if prefix == CLOSED_PREFIX else record.POLICY_DENIED
 
 
 def _summary(prefix: str, denying: tuple[PolicyReference, ...], judged: Verdict) -> str:
     if prefix == ALLOWED_PREFIX:
-        rules = ", ".join(map(str, (*judged.egress.admitted_by, *judged.ingress.admitted_by)))
+        rules = ", ".join(
+            f"{_name(one)} {one.rule}" for end in (judged.egress, judged.ingress) for one in _admitting(end)
+        )
         return f"admitted by {rules}" if rules else judged.exempt or "no policy isolates"
     if prefix == CLOSED_PREFIX:
         return "closed: no rule knows this pod yet"
     if not denying:
         return "dropped by rules that have changed since"
-    names = ", ".join(f"{one.namespace}/{one.name}" if one.namespace else one.name for one in denying)
+    if denying[0].kind == CLUSTER_POLICY:
+        return f"dropped by {CLUSTER_POLICY} {denying[0].name} {denying[0].rule}: it denies"
+    names = ", ".join(map(_name, denying))
     return f"dropped by isolation of {'policy' if len(denying) == 1 else 'policies'} {names}: no rule admits"
+
+
+def _name(one: PolicyReference) -> str:
+    return f"{one.namespace}/{one.name}" if one.namespace else one.name
