@@ -130,3 +130,23 @@ def test_a_url_and_a_name_have_the_same_exit_status() -> None:
     found = json.loads(denied.output)
     assert (found["verdict"], len(found["changes"])) == ("not allowed", 2)
     assert run("name", "backend", "--from", "shop/frontend", "-f", SHOP, "--exit-code").exit_code == 0
+
+
+@pytest.mark.parametrize("client", ["shop/frontend", "deploy/frontend", "frontend", "shop/deploy/frontend"])
+def test_the_client_of_a_url_has_the_same_names(client: str) -> None:
+    found = run("-f", SHOP, client, "http://backend:8080/").output
+    assert found.startswith("GET http://backend:8080/ from shop/frontend")
+
+
+@pytest.mark.parametrize(
+    ("client", "error"),
+    [
+        ("shop/frontent", "nothing has this name; there is shop/frontend"),
+        ("svc/backend", "is no client"),
+        ("nowhere/x", "namespace nowhere"),
+    ],
+)
+def test_a_client_of_a_url_that_is_none_is_one_message(client: str, error: str) -> None:
+    result = run("-f", SHOP, client, "http://backend:8080/")
+    assert result.exit_code == 2
+    assert error in result.output

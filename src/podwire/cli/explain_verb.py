@@ -192,10 +192,10 @@ def service(
 def url(url: str, output: str, exit_code: bool, **given: Any) -> None:
     """Show what becomes of a request: Gateway, listener, each route and why it is not taken, backends, policies.
 
-    `CLIENT URL` is the same as `url URL --from CLIENT`. It reads the world of --name, else the cluster of kubectl's
-    current context; with -f or -k no API server at all. The exit status is 0 whatever is found, 1 where the client or
-    the API server is not there, 2 for wrong arguments or files, and with --exit-code 1 unless a backend gets the
-    request or the answer is no error.
+    `CLIENT URL` is the same as `url URL --from CLIENT`, where CLIENT is any FROM of an explanation. It reads the world
+    of --name, else the cluster of kubectl's current context; with -f or -k no API server at all. The exit status is 0
+    whatever is found, 1 where the API server is not there, 2 for wrong arguments, names or files, and with --exit-code
+    1 unless a backend gets the request or the answer is no error.
 
     \b
     podwire explain url https://app.example.com/login --from outside
@@ -204,15 +204,19 @@ def url(url: str, output: str, exit_code: bool, **given: Any) -> None:
     """
     from podwire.insight import target
     from podwire.insight.connection.report import Verdict
+    from podwire.insight.snapshot.ends import EndError
+    from podwire.insight.snapshot.names import OUTSIDE
     from podwire.insight.sources.manifests import ManifestError
     from podwire.insight.url import answer
 
-    wanted = question_of(url, given)
+    client, namespace = given["client"], given["namespace"]
+    wanted = question_of(url, {**given, "client": OUTSIDE})
+    given = {name: value for name, value in given.items() if name not in ("client", "gateway", "method", "headers")}
     sources = sources_of(*(given.pop(one) for one in ("files", "kustomize", "recursive", "namespace", "pod_ranges")))
     try:
         objects = answer.of_target(target.choose(choice(**given))) if sources.is_live else answer.of_files(sources)
-        report = answer.answer(wanted, objects)
-    except ManifestError as error:
+        report = answer.answer(answer.with_client(wanted, client, objects, namespace), objects)
+    except (ManifestError, EndError) as error:
         raise click.UsageError(str(error)) from None
     except answer.ANSWERLESS as error:
         click.echo(f"podwire: {error}", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from podwire.insight.sources import reading
+from podwire.insight.sources import reading, texts, yaml_values
 from podwire.insight.sources.manifests import ManifestError
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
@@ -52,3 +52,44 @@ def test_the_error_has_file_and_line(tmp_path: Path, text: str, error: str) -> N
 def test_a_file_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no such file or folder"):
         reading.read([str(tmp_path / "absent")])
+
+
+def test_files_that_are_too_large_together_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        written(tmp_path, POD, name)
+    monkeypatch.setattr(texts, "MOST_BYTES", len(POD) * 2)
+    assert len(reading.read([str(tmp_path)])) == 2
+    monkeypatch.setattr(texts, "MOST_BYTES", len(POD) * 2 - 1)
+    with pytest.raises(ManifestError, match="all files together are larger than"):
+        reading.read([str(tmp_path)])
+
+
+def test_a_file_of_100_mb_is_not_read_where_the_limit_is_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "huge.yaml").open("wb") as huge:
+        huge.truncate(100 << 20)
+    monkeypatch.setattr(texts, "MOST_BYTES", 99 << 20)
+    with pytest.raises(ManifestError, match=r"huge\.yaml: all files together"):
+        reading.read([str(tmp_path)])
+
+
+def test_yaml_of_too_many_values_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = written(tmp_path, POD + "---\n" + POD)
+    monkeypatch.setattr(yaml_values, "MOST_NODES", 9)
+    with pytest.raises(ManifestError, match=r"a\.yaml:7: no YAML: more than 9 values"):
+        reading.read([name])
+
+
+def test_expectations_of_verify_and_folders_below_are_no_objects(tmp_path: Path) -> None:
+    written(tmp_path, "expectations: []\n", "reach.yaml")
+    written(tmp_path, POD, "pod.yaml")
+    (tmp_path / "below").mkdir()
+    written(tmp_path / "below", POD, "other.yaml")
+    assert len(reading.read([str(tmp_path)])) == 1
+    assert len(reading.read([str(tmp_path)], is_recursive=True)) == 2
+
+
+def test_a_list_of_json_has_lines_too(tmp_path: Path) -> None:
+    name = written(
+        tmp_path, '{"apiVersion": "v1",\n "kind": "List",\n "items": [\n  {"apiVersion": "v1", "kind": "Pod"}]}'
+    )
+    assert [one.place for one in reading.read([name])] == [f"{name}:4"]

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from podwire.insight.operations.programs import ClusterError
+from podwire.insight.snapshot import names
+from podwire.insight.snapshot.ends import EndError, EndKind
 from podwire.insight.snapshot.opening import Sources, open_snapshot
 from podwire.insight.target import Target, UnreachableError
 from podwire.insight.url import connections, planned, reading
+from podwire.insight.url.changes import snapshot_of_objects
 from podwire.insight.url.explain import explain
 from podwire.insight.url.objects import UrlObjects
 from podwire.insight.url.question import OUTSIDE, Question, is_address
@@ -44,9 +47,25 @@ def of_target(target: Target) -> UrlObjects:
     return target.read(read)
 
 
+def with_client(question: Question, client: str, objects: UrlObjects, namespace: str = "") -> Question:
+    """Return the request of a client by any name that `explain FROM TO` takes. Raises EndError."""
+    snapshot = objects.snapshot or snapshot_of_objects(objects)
+    end = names.resolve(client, snapshot, namespace, is_client=True)
+    match end.kind:
+        case EndKind.PODS:
+            name = end.pod.name if end.pod is not None else end.workloads[0].name
+            found = f"{end.namespace}/{name}"
+        case EndKind.NODE if end.node is not None and end.node.internal_addresses:
+            found = str(end.address or end.node.internal_addresses[0])
+        case EndKind.ADDRESS | EndKind.OUTSIDE:
+            found = client
+        case _:
+            raise EndError(f"{client}: is no client: write a pod, a workload, a node, an IP address or {OUTSIDE}")
+    return msgspec.structs.replace(question, client=found)
+
+
 def answer(question: Question, objects: UrlObjects) -> Report:
-    """Return the report. Raises one of ANSWERLESS."""
-    check_client(question, objects)
+    """Return the report."""
     return explain(question, objects, datetime.now(UTC))
 
 
