@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from podwire.policy.rows import AddressRow, BlocksRow, IsolatedRow, LinkRow, PeerRow, PortRow, RangesRow, Row, SelfRow
 from podwire.policy.tier_rows import TierAddressRow, TierBlocksRow, TieredRow, TierRow
 from tests.policy.cluster import Cluster, Counted, address, namespace, pod
-from tests.policy.nftables_model import Packet, passes
+from tests.policy.nftables_model import Packet, Table
 
 NAMESPACES = ("x", "y")
 ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2", "9.9.9.9")
@@ -125,7 +125,7 @@ def test_rows_say_what_the_verdict_says(
     found_labels: list[dict[str, str]], teams: list[dict[str, str]], policies: list[tuple[str, Any]]
 ) -> None:
     cluster = build(found_labels, teams, policies)
-    rows = cluster.settle()
+    rows = Table(cluster.settle())
     local = {"10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"}
     for source, destination, (protocol, number) in itertools.product(ADDRESSES, ADDRESSES, PROTOCOLS):
         here = (source in local, destination in local)
@@ -135,7 +135,7 @@ def test_rows_say_what_the_verdict_says(
         verdict = cluster.verdict(source, destination, protocol, number)
         # An end on another node is judged there; here only if a pod of this node is the same to every policy.
         agreed = (verdict.egress.allowed or not here[0]) and (verdict.ingress.allowed or not here[1])
-        answer = passes(rows, packet)
+        answer = rows.passes(packet)
         assert verdict.allowed <= answer <= agreed, (source, destination, protocol, number)
 
 

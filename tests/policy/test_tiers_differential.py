@@ -7,7 +7,7 @@ import pytest
 from podwire.kernel.namespaces import enter_network
 from tests.policy.cluster import Cluster, address
 from tests.policy.naive import NaiveCluster
-from tests.policy.nftables_model import Packet, passes
+from tests.policy.nftables_model import Packet, Table
 from tests.policy.random_worlds import OUTSIDE, PROBES, UNSEEN, RandomWorld, addresses, random_world
 from tests.policy.test_differential import renamed
 from tests.policy.test_packets import Enforced
@@ -21,7 +21,7 @@ ALL = (*(ip for key in PODS for ip in addresses(key).split()), *OUTSIDE, "8.8.8.
 def judge(world: RandomWorld, seed: int) -> None:
     """Compare the three readings for each pair of addresses; pods of namespace z are on another node."""
     naive, cluster = world.naive(), world.cluster(here="xy")
-    rows = cluster.settle()
+    rows = Table(cluster.settle())
     local = {ip for key in PODS if key[0] != "z" for ip in addresses(key).split()}
     for source, destination in itertools.product(ALL, ALL):
         here = (source in local, destination in local)
@@ -32,25 +32,25 @@ def judge(world: RandomWorld, seed: int) -> None:
             where = (seed, source, destination, protocol, port)
             verdict = cluster.verdict(source, destination, protocol, port)
             assert verdict.allowed == allowed, (where, verdict)
-            answer = passes(rows, Packet(address(source), address(destination), protocol, port, *here))
+            answer = rows.passes(Packet(address(source), address(destination), protocol, port, *here))
             both = naive.agrees("egress", source, destination, protocol, port) or not here[0]
             both = both and (naive.agrees("ingress", destination, source, protocol, port) or not here[1])
             assert allowed <= answer <= (both or source == destination), (where, verdict)
 
 
 def test_model_and_rows_are_what_the_apis_say() -> None:
-    for seed in range(10):
+    for seed in range(5):
         judge(random_world(seed), seed)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("start", range(1000, 5000, 100))
+@pytest.mark.parametrize("start", range(1000, 4000, 20))
 def test_model_and_rows_are_what_the_apis_say_thousands_of_times(start: int) -> None:
-    for seed in range(start, start + 100):
+    for seed in range(start, start + 20):
         judge(random_world(seed), seed)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_changes_in_any_order_end_in_the_same_rows(seed: int) -> None:
     old, new = random_world(seed), random_world(seed + 500)
     cluster = old.cluster(here="xy")
@@ -108,10 +108,11 @@ async def packets(seeds: range) -> None:
 
 @sandboxed
 async def test_packets_are_what_the_apis_say() -> None:
-    await packets(range(4))
+    await packets(range(3))
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("start", range(2000, 2400, 50))
 @sandboxed
-async def test_packets_are_what_the_apis_say_hundreds_of_times() -> None:
-    await packets(range(2000, 2400))
+async def test_packets_are_what_the_apis_say_hundreds_of_times(start: int) -> None:
+    await packets(range(start, start + 50))

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from podwire.agent import agent_status, metrics
 from podwire.agent.agent_status import AgentStatus
 from podwire.agent.announcing import announcing
+from podwire.agent.cluster_policy_status import ClusterPolicyStatus
 from podwire.agent.config import AgentConfig
 from podwire.agent.conntrack_metrics import ConntrackState, of_conntrack
 from podwire.agent.dropped_packets import DroppedPackets, of_established
@@ -113,6 +114,7 @@ class Agent:
         self._checks = ServiceChecks(config.node, self._proxy.reconciler, services, nodes)
         self._dropped = DroppedPackets()
         self._recorder = Recorder(client, "podwire-agent")
+        self._policy_status = ClusterPolicyStatus(client, inputs.cluster_policies, self._recorder)
         self._flows = FlowRecords.of(
             config.node,
             config.folder,
@@ -156,6 +158,7 @@ class Agent:
             tasks.create_task(self._proxy.run())
             tasks.create_task(self._policies.run())
             tasks.create_task(self._recorder.run())
+            tasks.create_task(self._policy_status.run())
             tasks.create_task(self._flows.run())
             if self._established is not None:
                 tasks.create_task(self._established.run())
