@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from podwire.insight.verify import answer, trial
+from podwire.insight.verify.trial import Manifests
 from podwire.testing import Home
 from podwire.testing.home import PODWIRE
 from podwire.testing.waiting import eventually
@@ -71,6 +74,7 @@ def test_nothing_is_left_after_a_signal(home: Home, tmp_path: Path, number: sign
     nothing_is_left(home)
 
 
+@pytest.mark.long
 def test_watch_tries_again_what_changed_and_an_interrupt_leaves_nothing(home: Home, tmp_path: Path) -> None:
     manifests, file = tmp_path / "manifests.yaml", tmp_path / "reach.yaml"
     manifests.write_text((TRIAL / "manifests.yaml").read_text())
@@ -135,13 +139,18 @@ def nothing_is_left(home: Home) -> None:
         ),
     ],
 )
-def test_a_bad_file_is_one_message_and_status_2_before_a_world_is_started(
-    home: Home, tmp_path: Path, text: str, message: str
-) -> None:
+def test_a_bad_file_is_one_message(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "reach.yaml"
     file.write_text(text)
+    with pytest.raises(answer.BAD_INPUT, match=re.escape(message)) as caught:
+        trial.read(str(file), Manifests())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bad_file_is_status_2_before_a_world_is_started(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "reach.yaml"
+    file.write_text("expectations: []")
     found = home.podwire("verify", str(file), check=False)
     assert found.returncode == 2
-    assert message in found.stderr
-    assert found.stderr.count("\n") == 1
+    assert found.stderr == f"podwire: {file}:1: the list 'expectations' is empty: write one entry for each connection\n"
     assert not (home.folder / "state").exists()
