@@ -14,13 +14,14 @@ from importlib import resources
 
 import msgspec
 
+from podwire.insight.snapshot.policy_view import policy_view
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.insight.target import Target
 from podwire.insight.verify import pod_probe
 from podwire.insight.verify.expectations import Expectation
 from podwire.insight.verify.judgement import Line, judge
 from podwire.insight.verify.outcome import Attempt, Outcome, Seen
-from podwire.insight.verify.places import OUTSIDE, Place, Places, view_of
+from podwire.insight.verify.places import OUTSIDE, Place, Places
 from podwire.insight.verify.plan import Plan, plans
 from podwire.insight.verify.proof import live_objects
 from podwire.kube import remote_command
@@ -28,7 +29,6 @@ from podwire.kube.client import STRATEGIC_MERGE_PATCH, ApiError, Client
 from podwire.kube.core import Pod
 from podwire.kube.kinds import PODS
 from podwire.kube.meta import NamespacedName
-from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.remote_command import Output, RemoteCommand, RemoteCommandError
 from podwire.kube.watch import Change
 
@@ -52,8 +52,8 @@ def prove(
 async def _prove(
     client: Client, expectations: Sequence[Expectation], image: str, report: Progress
 ) -> tuple[Snapshot, tuple[Line, ...]]:
-    snapshot, pods, tiers = await live_objects(client)
-    planned = plans(expectations, snapshot, cluster_places(snapshot, pods, tiers))
+    snapshot, pods = await live_objects(client)
+    planned = plans(expectations, snapshot, cluster_places(snapshot, pods))
     attempts = [connection.attempt for plan in planned for connection in plan.connections]
     report(f"trying {len(attempts)} connections with real packets")
     by_sender: dict[str, list[Attempt]] = defaultdict(list)
@@ -66,11 +66,9 @@ async def _prove(
     return snapshot, tuple(judge(plan, [seen[one.attempt] for one in plan.connections], alive) for plan in planned)
 
 
-def cluster_places(
-    snapshot: Snapshot, pods: Sequence[Pod], cluster_policies: Sequence[ClusterNetworkPolicy] = ()
-) -> Places:
+def cluster_places(snapshot: Snapshot, pods: Sequence[Pod]) -> Places:
     """Return the ends of a cluster: packets are sent from pods, and from this machine as `outside`."""
-    view = view_of(snapshot, cluster_policies)
+    view = policy_view(snapshot)
     found: dict[str, Place] = {}
     for pod in pods:
         if not pod.finished and pod.addresses:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from podwire.lab.host.start import UpOptions, start
 from podwire.lab.host.worlds import World
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 USED_LATER = ("podwire.insight.verify.filling", "podwire.insight.verify.proof")
 """Imported while the world imports its own: they take half a second of processor time."""
 

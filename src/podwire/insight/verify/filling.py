@@ -19,7 +19,7 @@ from podwire.kube.meta import NamespacedName, Object
 from podwire.lab.host import credentials
 from podwire.lab.host.worlds import World
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 OWN = "kube-system"
 """The namespace of a world's own pods."""
 _POLL_SECONDS = 0.03
@@ -100,7 +100,7 @@ async def _ready(client: Client, wanted: int, namespaces: frozenset[str]) -> Non
 
 
 async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:
-    """Whether each pod that a Service selects is one of its endpoints."""
+    """Whether each pod that a Service selects is one of its endpoints, and load balancers have their addresses."""
     services, slices = await asyncio.gather(client.list(kinds.SERVICES), client.list(kinds.ENDPOINT_SLICES))
     for service in (one for one in services.items if one.spec.type != "ExternalName"):
         wanted = service.spec.selector.items()
@@ -113,7 +113,8 @@ async def _are_endpoints(client: Client, pods: Sequence[PodReading]) -> bool:
             for endpoint in piece.endpoints
             if endpoint.ready and endpoint.target_ref is not None
         }
-        if not selected <= found:
+        waits = service.spec.type == "LoadBalancer" and not service.status.load_balancer.ingress
+        if waits or not selected <= found:
             return False
     return True
 

@@ -10,7 +10,6 @@ from podwire.insight.snapshot.policy_view import policy_view
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.kube.addresses import parsed
 from podwire.kube.core import Pod
-from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.watch import Change
 from podwire.lab.base import paths
 from podwire.lab.network.topology import Topology
@@ -59,21 +58,9 @@ class Places(msgspec.Struct, frozen=True):
         return Party(found, node=node) if node else self.view.party(found)
 
 
-def view_of(snapshot: Snapshot, cluster_policies: Iterable[ClusterNetworkPolicy] = ()) -> View:
-    """Return all policies as the agents see them; pods are added by who knows where they are."""
-    view = policy_view(snapshot)
-    for node in snapshot.nodes:
-        view.tiers.node_changed(Change(None, node))
-    for policy in cluster_policies:
-        view.cluster_policy_changed(Change(None, policy))
-    return view
-
-
-def places(
-    snapshot: Snapshot, pods: Iterable[Pod], nodes: int, cluster_policies: Iterable[ClusterNetworkPolicy] = ()
-) -> Places:
+def places(snapshot: Snapshot, pods: Iterable[Pod], nodes: int) -> Places:
     """Return the ends of a world with so many nodes: pods by NAMESPACE/NAME."""
-    view = view_of(snapshot, cluster_policies)
+    view = policy_view(snapshot)
     found: dict[str, Place] = {}
     for pod in pods:
         if pod.finished or not pod.addresses or not pod.spec.node_name:

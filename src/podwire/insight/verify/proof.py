@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -21,15 +22,16 @@ from podwire.insight.verify.places import OUTSIDE, places
 from podwire.insight.verify.plan import Plan, controls, plans
 from podwire.kube.client import Client
 from podwire.kube.core import Pod
-from podwire.kube.kinds import CLUSTER_NETWORK_POLICIES, PODS
-from podwire.kube.network_policy_api import ClusterNetworkPolicy
+from podwire.kube.kinds import PODS
 from podwire.lab.host import credentials, nsenter
 from podwire.lab.host.worlds import World
 from podwire.lab.network.topology import Topology
 
 Progress = Callable[[str], None]
-ROUNDS = 2
-"""Rows of a new pod may reach another node a moment after it is ready: what is missing then is tried once more."""
+RETRY_SECONDS = 5.0
+"""Rows of a new pod or Service may reach another node a moment after it is ready: what is missing is tried again."""
+PAUSE_SECONDS = 0.2
+_NOT_YET = frozenset({Outcome.SILENT, Outcome.REJECTED, Outcome.UNREACHABLE})
 
 
 def prove(world: World, expectations: Sequence[Expectation], report: Progress) -> tuple[Snapshot, tuple[Line, ...]]:
@@ -37,20 +39,18 @@ def prove(world: World, expectations: Sequence[Expectation], report: Progress) -
 
     Raises PlanError, UnreachableError and WorldError.
     """
-    snapshot, pods, tiers = Target(credentials.of_host(world), world).read(live_objects)
-    planned = plans(expectations, snapshot, places(snapshot, pods, world.nodes, tiers))
+    snapshot, pods = Target(credentials.of_host(world), world).read(live_objects)
+    planned = plans(expectations, snapshot, places(snapshot, pods, world.nodes))
     count = sum(len(one.connections) for one in planned)
     report(f"trying {count} connections with real packets")
     seen, alive = _tried(world, planned, _borrowed(expectations, snapshot))
     return snapshot, tuple(judge(one, found, alive) for one, found in zip(planned, seen, strict=True))
 
 
-async def live_objects(client: Client) -> tuple[Snapshot, tuple[Pod, ...], tuple[ClusterNetworkPolicy, ...]]:
-    """Read what decides connections, pods with their networks, and ClusterNetworkPolicies where they are served."""
-    snapshot, pods, tiers = await asyncio.gather(
-        live.read(client), client.list(PODS), live.list_all(client, CLUSTER_NETWORK_POLICIES)
-    )
-    return snapshot, tuple(pods.items), tuple(tiers or ())
+async def live_objects(client: Client) -> tuple[Snapshot, tuple[Pod, ...]]:
+    """Read what decides connections, and pods with their networks."""
+    snapshot, pods = await asyncio.gather(live.read(client), client.list(PODS))
+    return snapshot, tuple(pods.items)
 
 
 def _borrowed(expectations: Sequence[Expectation], snapshot: Snapshot) -> tuple[str, ...]:
@@ -81,17 +81,17 @@ def _sent(world: World, attempts: Sequence[Attempt], borrowed: Sequence[str]) ->
 
 
 def _rounds(attempts: Sequence[Attempt]) -> list[Seen]:
+    began = time.monotonic()
     seen = packets.run(attempts)
-    for _ in range(ROUNDS - 1):
-        missing = list(_missing(attempts, seen))
-        if not missing:
-            break
+    while (missing := list(_missing(attempts, seen))) and time.monotonic() - began < RETRY_SECONDS:
+        time.sleep(PAUSE_SECONDS)
         for number, again in zip(missing, packets.run([attempts[one] for one in missing]), strict=True):
             seen[number] = again
     return seen
 
 
 def _missing(attempts: Sequence[Attempt], seen: Sequence[Seen]) -> Iterator[int]:
+    """Yield what came about for no reason that lasts: only connections that are hoped for."""
     for number, (attempt, one) in enumerate(zip(attempts, seen, strict=True)):
-        if (attempt.is_hoped and one.outcome is Outcome.SILENT) or one.outcome is Outcome.REJECTED:
+        if attempt.is_hoped and one.outcome in _NOT_YET:
             yield number
