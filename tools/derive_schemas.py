@@ -24,6 +24,7 @@ from typing import Any
 Definition = dict[str, Any]
 
 PACKAGES = (
+    "io.k8s.api.admissionregistration.v1",
     "io.k8s.api.apps.v1",
     "io.k8s.api.authentication.v1",
     "io.k8s.api.authorization.v1",

@@ -38,6 +38,7 @@ from podwire.apiserver.writes.admission import (
     living_namespace,
     service_addresses,
 )
+from podwire.apiserver.writes.admission_policies.bound import bound_policies
 from podwire.apiserver.writes.bootstrap_controller import BootstrapController, BootstrapObject
 from podwire.apiserver.writes.ip_addresses import IPAddresses
 from podwire.apiserver.writes.pod_priority import PodPriority
@@ -185,7 +186,8 @@ class ApiServer:
             self._definitions.admit,
             *self.access.admission,
         )
-        return Writer(self.registry, self.store, admission, _now, self._ranges.removed)
+        judge = bound_policies(self.registry, self.store)
+        return Writer(self.registry, self.store, admission, _now, self._ranges.removed, judge)
 
     def _make_api(self) -> Api:
         config = self._config

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podwire.apiserver.defaults import apps, autoscaling, batch, core, discovery, extensions, networking, rbac, storage
+from podwire.apiserver.defaults import (
+    admission,
+    apps,
+    autoscaling,
+    batch,
+    core,
+    discovery,
+    extensions,
+    networking,
+    rbac,
+    storage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +38,8 @@ _DEFAULTS: dict[tuple[str, str], Callable[[Object], None]] = {
     ("", "ReplicationController"): core.replication_controller,
     ("", "Secret"): core.secret,
     ("", "Service"): core.service,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): admission.policy,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): admission.binding,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): extensions.definition,
     ("apps", "DaemonSet"): apps.daemon_set,
     ("apps", "Deployment"): apps.deployment,

@@ -11,6 +11,7 @@ _ALL = ("all",)
 PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 
 STATUS = "status"
+_ADMISSION = "admissionregistration.k8s.io"
 ENDPOINTS_DEPRECATION = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 SCALE = Subresource("scale", "autoscaling", "v1", "Scale", _WRITE)
 
@@ -166,7 +167,13 @@ def _reviews() -> tuple[Resource, ...]:
 
 
 def _extensions() -> tuple[Resource, ...]:
+    policies, policy = "validatingadmissionpolicies", "ValidatingAdmissionPolicy"
+    categories = ("api-extensions",)
     return (
+        _resource(f"{_ADMISSION}/v1", policy, policies, "", STATUS, namespaced=False, categories=categories),
+        _resource(
+            f"{_ADMISSION}/v1", f"{policy}Binding", f"{policy}Bindings".lower(), namespaced=False, categories=categories
+        ),
         _resource(
             "apiextensions.k8s.io/v1",
             "CustomResourceDefinition",
@@ -174,7 +181,7 @@ def _extensions() -> tuple[Resource, ...]:
             "crd crds",
             STATUS,
             namespaced=False,
-            categories=("api-extensions",),
+            categories=categories,
         ),
     )
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from podwire.apiserver.base.field_path import Field
-from podwire.apiserver.reads.columns import cluster, network, pods, workloads
+from podwire.apiserver.reads.columns import admission, cluster, network, pods, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,8 @@ _LAYOUTS: dict[tuple[str, str], Layout] = {
     ("apiextensions.k8s.io", "customresourcedefinitions"): cluster.DEFINITIONS,
     ("apps", "controllerrevisions"): workloads.REVISIONS,
     ("apps", "daemonsets"): workloads.DAEMON_SETS,
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies"): admission.POLICIES,
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): admission.BINDINGS,
     ("apps", "deployments"): workloads.DEPLOYMENTS,
     ("apps", "replicasets"): workloads.REPLICA_SETS,
     ("apps", "statefulsets"): workloads.STATEFUL_SETS,

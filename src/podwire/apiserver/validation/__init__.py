@@ -13,6 +13,7 @@ from podwire.apiserver.base.field_path import Field
 from podwire.apiserver.kinds import schema
 from podwire.apiserver.kinds.schema import Schema
 from podwire.apiserver.validation import (
+    admission_policies,
     definitions,
     events,
     fast_path,
@@ -59,6 +60,8 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("", "ReplicationController"): workloads.replication_controller,
     ("", "Secret"): secrets.validate,
     ("", "Service"): services.validate,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): admission_policies.policy,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): admission_policies.binding,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.validate,
     ("apps", "DaemonSet"): workloads.daemon_set,
     ("apps", "Deployment"): workloads.deployment,

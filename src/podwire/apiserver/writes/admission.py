@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
     Admission = Callable[["Write"], None]
 
+    Judge = Callable[["Write", str], tuple[str, ...]]
+    """Returns warnings about a write, or raises StatusError, by its operation: CREATE, UPDATE or DELETE.
+
+    Of a DELETE, `obj` and `old` are both the object that is to be deleted.
+    """
+
     Removal = Callable[[Transaction, Resource, "Object"], None]
     """What is removed in the same write as an object."""
 
@@ -42,6 +48,8 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     transaction: Transaction
     user: User | None = None
     """The user of the request; None is the server itself."""
+    subresource: str = ""
+    dry_run: bool = False
 
 
 def living_namespace(write: Write) -> None:

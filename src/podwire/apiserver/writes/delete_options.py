@@ -69,6 +69,7 @@ def read(body: Any, request: Request) -> DeleteOptions:
         uid=preconditions.uid or "",
         resource_version=preconditions.resource_version or "",
         dry_run=bool(dry_run),
+        user=request.user,
     )
 
 

@@ -21,6 +21,7 @@ from podwire.apiserver.writes.metadata import parse_timestamp
 from podwire.kube.meta import timestamp
 
 if TYPE_CHECKING:
+    from podwire.apiserver.base.authentication import User
     from podwire.apiserver.kinds.resources import Resource
 
 Object = dict[str, Any]
@@ -51,6 +52,8 @@ class DeleteOptions(msgspec.Struct, frozen=True):
     uid: str = ""
     resource_version: str = ""
     dry_run: bool = False
+    user: User | None = None
+    """The user of the request; None is the server itself."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

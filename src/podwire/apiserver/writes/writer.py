@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from podwire.apiserver.kinds.resources import Registry, Resource
     from podwire.apiserver.storage.store import Store
     from podwire.apiserver.storage.transaction import Transaction
-    from podwire.apiserver.writes.admission import Admission, Removal
+    from podwire.apiserver.writes.admission import Admission, Judge, Removal
     from podwire.apiserver.writes.deletion import DeleteOptions
     from podwire.apiserver.writes.options import WriteOptions
     from podwire.apiserver.writes.parts import Part
@@ -71,12 +71,14 @@ class Writer:
         admission: Sequence[Admission] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         removal: Removal = lambda *_: None,
+        judge: Judge = lambda *_: (),
     ) -> None:
         self._registry = registry
         self._store = store
         self._admission = tuple(admission)
         self._clock = clock
         self._removal = removal
+        self._judge = judge
         self._ownership = Ownership(SchemaShapes())
 
     async def create(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Written:
@@ -91,7 +93,7 @@ class Writer:
         metadata.complete_new(kind, obj, self._clock())
 
         def work(transaction: Transaction) -> Written:
-            write = Write(kind, obj, None, transaction, options.user)
+            write = Write(kind, obj, None, transaction, options.user, dry_run=options.dry_run)
             written = self._insert(
                 write, lambda made: self._ownership.created(kind, made, claims, author), complete=complete
             )
@@ -118,7 +120,7 @@ class Writer:
             metadata.place(kind, obj, key.namespace, key.name)
             metadata.check_unchanged(kind, obj, old)
             author = self._author(kind, options)
-            write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
+            write = _update(kind, touched.narrow(kind, obj, old), old, transaction, options)
 
             def track(done: Object) -> list[Object]:
                 return self._ownership.updated(kind, (old, done), held, claims, author)
@@ -160,12 +162,13 @@ class Writer:
                 metadata.check_made_by_apply(kind, wanted)
                 metadata.complete_new(kind, wanted, self._clock())
                 obj, entries = merge({}, [])
-                made = self._insert(Write(kind, obj, None, transaction, options.user), lambda _: entries)
+                write = Write(kind, obj, None, transaction, options.user, dry_run=options.dry_run)
+                made = self._insert(write, lambda _: entries)
                 return replace(made, warnings=(*sent, *made.warnings), created=True)
             old, _ = _apart(current)
             obj, entries = merge(*_apart(current))
             metadata.check_unchanged(kind, obj, old)
-            write = Write(kind, touched.narrow(kind, obj, old), old, transaction, options.user)
+            write = _update(kind, touched.narrow(kind, obj, old), old, transaction, options)
             written = self._replace(write, (old, key), touched, lambda _: entries)
             return replace(written, warnings=(*sent, *written.warnings))
 
@@ -179,7 +182,8 @@ class Writer:
             if current is None:
                 raise status.not_found(resource, key.name)
             outcome = deletion.delete(resource, current.object(), options, self._clock())
-            found = deletion.warnings(resource, options)
+            judged = Write(resource, current.object(), current.object(), transaction, options.user, "", options.dry_run)
+            found = (*deletion.warnings(resource, options), *self._judge(judged, "DELETE"))
             if outcome.gone:
                 self._removal(transaction, resource, outcome.obj)
                 return Written(transaction.remove(key, outcome.obj), found, gone=True)
@@ -196,8 +200,9 @@ class Writer:
         strategy.before_create(resource, obj)
         self._admit(write)
         _refuse(resource, obj, validation.validate(resource, obj, complete=complete))
+        judged = self._judge(write, "CREATE")
         _keep_entries(obj, entries)
-        return Written(write.transaction.put(key, obj), self._warnings(write, None))
+        return Written(write.transaction.put(key, obj), (*self._warnings(write, None), *judged))
 
     def _replace(self, write: Write, current: tuple[Object, Key], part: Part, track: Track) -> Written:
         """Put the successor of a stored object, or remove it when it waited only for its last finalizer."""
@@ -208,6 +213,7 @@ class Writer:
         strategy.before_update(resource, obj, old)
         self._admit(write)
         _refuse(resource, obj, part.check(resource, obj, old))
+        judged = self._judge(write, "UPDATE")
         _keep_entries(obj, entries)
         if part.counts:
             metadata.count_generation(resource, obj, old)
@@ -217,7 +223,7 @@ class Writer:
         found = self._warnings(write, old) if part is WHOLE else ()
         if part is STATUS:
             found = warnings.of_status(resource, obj)
-        return Written(write.transaction.put(key, obj), found)
+        return Written(write.transaction.put(key, obj), (*found, *judged))
 
     def _warnings(self, write: Write, old: Object | None) -> tuple[str, ...]:
         if write.resource.group != gateway_api.GROUP:
@@ -258,6 +264,10 @@ class Writer:
         if not complete:
             drop_empty(kind, stored)
         return kind, stored
+
+
+def _update(resource: Resource, obj: Object, old: Object, transaction: Transaction, options: WriteOptions) -> Write:
+    return Write(resource, obj, old, transaction, options.user, options.subresource, options.dry_run)
 
 
 def _free_key(transaction: Transaction, resource: Resource, obj: Object) -> Key:

@@ -1,0 +1,1 @@
+"""ValidatingAdmissionPolicies: CEL expressions of users that decide which writes are admitted."""
