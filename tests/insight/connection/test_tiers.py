@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
 import yaml
 
 from podwire.insight.connection import answer
@@ -13,6 +14,7 @@ from podwire.insight.connection.points import of_workload
 from podwire.insight.connection.report import Verdict
 from podwire.insight.connection.sides import Way, side
 from podwire.insight.connection.tier_lines import decided, steps
+from podwire.insight.reach.report import report
 from podwire.policy.model import Direction
 from podwire.policy.verdict import verdict
 from tests.insight.connection import random_cluster
@@ -99,3 +101,18 @@ def test_a_change_allows_the_connection() -> None:
 
 def _key(one: Object) -> tuple[str, str, str | None]:
     return one["kind"], one["metadata"]["name"], one["metadata"].get("namespace")
+
+
+def test_without_a_policy_default_deny_denies() -> None:
+    made = Made(1, with_blocks=False)
+    objects = [one for one in made.objects if one["kind"] != "NetworkPolicy"]
+    closed = msgspec.structs.replace(read(objects), default_deny=True)
+    first, second = (f"{one['namespace']}/{one['name']}" for one in made.pods[:2])
+    found = answer.report(first, f"{second}:80", closed)
+    assert found.verdict is Verdict.NOT_ALLOWED
+    assert "egress of" in found.text
+    assert "--default-deny of tier default denies" in found.text
+    opened = [*objects, *(yaml.safe_load(one.yaml) for one in found.changes)]
+    again = msgspec.structs.replace(read(opened), default_deny=True)
+    assert answer.report(first, f"{second}:80", again).verdict is Verdict.ALLOWED
+    assert not any(first in one.from_ and second in one.to for one in report(closed).connections)

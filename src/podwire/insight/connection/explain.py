@@ -13,7 +13,7 @@ from podwire.insight.connection.service_changes import service_changes
 from podwire.insight.connection.sides import Context, Way, side
 from podwire.insight.connection.tier_changes import tier_changes
 from podwire.insight.connection.tier_lines import decided, deciding, reached, steps, tier_lines
-from podwire.insight.connection.ways import Question, Ways, asked_ports, ways
+from podwire.insight.connection.ways import Question, Ways, wanted_ports, ways
 from podwire.insight.service.report import Finding, Severity
 from podwire.insight.snapshot.ends import EndKind
 from podwire.insight.snapshot.policy_view import policy_view
@@ -181,7 +181,7 @@ def _changes(
 def _of_service(question: Question, snapshot: Snapshot) -> Iterator[Change]:
     service = question.destination.service
     if service is not None:
-        yield from service_changes(service, asked_ports(service, question.port), snapshot)
+        yield from service_changes(service, wanted_ports(service, question.port), snapshot)
 
 
 class _Lookup(msgspec.Struct, frozen=True):

@@ -148,7 +148,7 @@ def _to_service(service: Service, question: Question, sources: tuple[Point, ...]
     if service.spec.type == "ExternalName":
         text = f"Service {service.key} is a name for {service.spec.external_name}: no connection goes through it."
         return Ways((), (), (Finding(Severity.ERROR, "ExternalName", text, "Explain the connection to that host."),))
-    chosen = asked_ports(service, question.port)
+    chosen = wanted_ports(service, question.port)
     findings = list(_service_findings(service, question, chosen, snapshot))
     found, lines = [], []
     for port in chosen:
@@ -167,12 +167,12 @@ def _to_service(service: Service, question: Question, sources: tuple[Point, ...]
     return Ways(tuple(found), tuple(lines), tuple(findings))
 
 
-def asked_ports(service: Service, asked: Port | None) -> list[ServicePort]:
+def wanted_ports(service: Service, wanted: Port | None) -> list[ServicePort]:
     """Return the ports of a Service that a question is about: by number or name; all where it has none."""
     return [
         one
         for one in service.spec.ports
-        if asked is None or (asked.port in (one.port, one.name) and asked.protocol == one.protocol)
+        if wanted is None or (wanted.port in (one.port, one.name) and wanted.protocol == one.protocol)
     ]
 
 

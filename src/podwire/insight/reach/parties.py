@@ -21,6 +21,7 @@ from podwire.insight.snapshot.written import NAME_LABEL
 from podwire.kube.addresses import parsed
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
+from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.intervals import Interval, union
 from podwire.policy.model import IPAddress, IPNetwork, named_ports, policy
 from podwire.policy.tier_reading import cluster_policy
@@ -139,13 +140,14 @@ def _question(snapshot: Snapshot, groups: list[PodGroup], judged: Iterable[int] 
 
 def _tiers(snapshot: Snapshot) -> tuple[ClusterPolicy, ...]:
     """Return ClusterNetworkPolicies in the order in which they decide. DNS names have no addresses here."""
+    always = DEFAULT_DENY if snapshot.default_deny else ()
     if not snapshot.cluster_policies:
-        return ()
+        return always
     view = View(NO_NODE)
     for node in snapshot.nodes:
         view.tiers.node_changed(Change(None, node))
     read = map(cluster_policy, snapshot.cluster_policies)
-    return tuple(sorted_policies(with_addresses(one, view.tiers.addresses) for one in read))
+    return tuple(sorted_policies((*(with_addresses(one, view.tiers.addresses) for one in read), *always)))
 
 
 def outside_text(intervals: tuple[Interval, ...], family: int) -> str:

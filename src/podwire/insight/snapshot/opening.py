@@ -52,8 +52,11 @@ def open_snapshot(sources: Sources, choice: Choice | None = None, *, with_reques
         from podwire.insight.snapshot import live
 
         reader = live.read_with_requests if with_requests else live.read
-        return target.choose(choice or target.Choice()).read(reader)
+        chosen = target.choose(choice or target.Choice())
+        found = chosen.read(reader)
+        is_closed = chosen.world is not None and chosen.world.default_deny
+        return msgspec.structs.replace(found, default_deny=True) if is_closed else found
     if LIVE in sources.names:
         raise ManifestError(f"-f {LIVE}: cannot be joined with files: give either")
-    found = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)
-    return snapshot_of(found, sources.namespace, sources.pod_ranges)
+    written = reading.read(sources.names, sources.kustomizations, is_recursive=sources.is_recursive)
+    return snapshot_of(written, sources.namespace, sources.pod_ranges)

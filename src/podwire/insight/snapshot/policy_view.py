@@ -7,6 +7,7 @@ from podwire.insight.snapshot.workload import Workload
 from podwire.kube.core import Namespace, Pod
 from podwire.kube.meta import ObjectMeta
 from podwire.kube.watch import Change
+from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.view import View
 
 NO_NODE = "-"
@@ -15,7 +16,7 @@ NO_NODE = "-"
 
 def policy_view(snapshot: Snapshot) -> View:
     """Return the policies and namespaces. Pods are not in it: `pod_of` has the labels and ports that identify them."""
-    view = View(NO_NODE)
+    view = View(NO_NODE, DEFAULT_DENY if snapshot.default_deny else ())
     for name, labels in snapshot.namespaces.items():
         namespace = Namespace(metadata=ObjectMeta(name=name, labels=dict(labels)))
         view.namespace_changed(Change(None, namespace))

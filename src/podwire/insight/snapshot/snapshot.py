@@ -55,6 +55,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         pod_ranges: where pods without an address will be.
         is_planned: whether the objects are written, not live.
         unreadable: kinds that this account may not list.
+        default_deny: whether agents deny what nothing admits (`--default-deny`); known of a world.
         manifests: where each object is written.
 
     """
@@ -73,6 +74,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
     manifests: Mapping[Name, Manifest] = {}
     cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
+    default_deny: bool = False
 
     def place(self, kind: str, key: NamespacedName, *path: str | int) -> str:
         """Return where a field is: `10-policies.yaml:42`, for live objects `NetworkPolicy shop/web spec.ingress[0]`."""

@@ -212,6 +212,7 @@ def _launch(
         version=__version__,
         low_ports=low_process,
         external_ips=options.allow_external_ips,
+        default_deny=options.default_deny,
         announced=tuple(map(str, pools.parse(options.lb_pool))),
     )
     worlds.remember(world)

@@ -43,6 +43,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     low_ports: tuple[int, int] = (0, 0)
     external_ips: bool = False
     """Whether `externalIPs` of Services have an effect."""
+    default_deny: bool = False
+    """Whether agents deny what nothing admits."""
     policy_on_established: OnEstablished = "cut"
     """What becomes of connections that policies forbid while they exist."""
     announced: tuple[str, ...] = ()
