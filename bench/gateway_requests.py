@@ -73,15 +73,15 @@ async def _measure(folder: Path, seconds: float, rounds: int) -> dict[str, list[
         edges = {"Gateway": free[0], "static Envoy, edge": free[1], "static Envoy, plain": free[2], "nginx": free[3]}
         await stack.enter_async_context(_gateway(folder, free[0], (first, second)))
         for name, port in list(edges.items())[1:3]:
-            text = json.dumps(_static(port, (first, second), is_edge=name.endswith("edge")))
-            stack.enter_context(_running(folder / f"{port}.log", port, BINARY, "--config-yaml", text, *_ENVOY))
+            text = json.dumps(static_configuration(port, (first, second), is_edge=name.endswith("edge")))
+            stack.enter_context(running(folder / f"{port}.log", port, BINARY, "--config-yaml", text, *ENVOY_FLAGS))
         nginx = Nginx(folder / "nginx", _nginx(free[3], (first, second)), 1)
         stack.callback(nginx.kill)
         nginx.start(free[3])
         if haproxy := _haproxy():
             edges["haproxy"] = free[4]
             (folder / "haproxy.cfg").write_text(_haproxy_text(free[4], (first, second)))
-            stack.enter_context(_running(folder / "haproxy.log", free[4], haproxy, "-f", str(folder / "haproxy.cfg")))
+            stack.enter_context(running(folder / "haproxy.log", free[4], haproxy, "-f", str(folder / "haproxy.cfg")))
         return await asyncio.to_thread(_samples, edges, seconds, rounds)
 
 
@@ -144,10 +144,10 @@ def _placed(one: Resource, port: int, backends: tuple[int, int]) -> Resource:
     return one
 
 
-_ENVOY = ("--concurrency", "1", "-l", "warning", "--disable-hot-restart", "--file-flush-interval-msec", "1000")
+ENVOY_FLAGS = ("--concurrency", "1", "-l", "warning", "--disable-hot-restart", "--file-flush-interval-msec", "1000")
 
 
-def _static(port: int, backends: tuple[int, int], *, is_edge: bool) -> dict[str, Any]:
+def static_configuration(port: int, backends: tuple[int, int], *, is_edge: bool) -> dict[str, Any]:
     names = ("first", "second")
     weighted = {"clusters": [{"name": name, "weight": 1} for name in names]}
     host = {
@@ -259,7 +259,7 @@ backend app
 
 
 @contextlib.contextmanager
-def _running(log: Path, port: int, *command: str) -> Iterator[None]:
+def running(log: Path, port: int, *command: str) -> Iterator[None]:
     """Run a program; the block begins once its port is open. Raises RuntimeError with its output."""
     folders = {str(one.parent) for one in (Path(sys.prefix, "peers/usr/lib")).glob("*/*.so.*")}
     environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)} if command[0].endswith("haproxy") else None

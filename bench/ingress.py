@@ -7,6 +7,7 @@ samples of both edges alternate, so only their ratio counts.
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -17,9 +18,11 @@ import msgspec
 from tests.edge.ingress.objects import ingress, path
 from tests.edge.nginx.envoy_side import Edge, put_certificate, put_service, served
 from tests.edge.nginx.process import Nginx, free_ports, program
+from tests.edge.xds.real_envoy import BINARY
 
 from bench import http_load
 from bench.figure import Figure
+from bench.gateway_requests import ENVOY_FLAGS, HOST, running, static_configuration
 from bench.http_load import Load, NoLoadClientError
 from podwire.edge.gateway.objects import Objects
 from podwire.edge.ingress.ingresses import Ingresses
@@ -29,7 +32,7 @@ CONNECTIONS = 32
 GOAL = 0.8
 MOST = 1_000_000
 """Requests a second of the limit: none is refused."""
-PLAIN, SECURE = "plain.example.com", "secure.example.com"
+PLAIN, SECURE = HOST, "secure.example.com"
 CASES = {
     "plain": ("http", PLAIN, "/"),
     "TLS": ("https", SECURE, "/"),
@@ -39,16 +42,17 @@ CASES = {
 """By name: scheme, host and path."""
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """The samples of one case."""
+class Samples(msgspec.Struct, frozen=True):
+    """The samples of one case; `static` are those of an Envoy that does nothing but forward, in plain text only."""
 
     nginx: tuple[Load, ...]
     envoy: tuple[Load, ...]
+    static: tuple[Load, ...] = ()
 
-    @property
-    def ratio(self) -> float:
-        """Median of the ratios of neighbouring samples, Envoy's rate to nginx's."""
-        return statistics.median(ours.rate / theirs.rate for ours, theirs in zip(self.envoy, self.nginx, strict=True))
+
+def _ratio(ours: tuple[Load, ...], theirs: tuple[Load, ...]) -> float:
+    """Return the median of the ratios of neighbouring samples' rates."""
+    return statistics.median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
 
 
 def figures(*, quick: bool) -> Iterator[Figure]:
@@ -59,16 +63,20 @@ def figures(*, quick: bool) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="podwire-bench-") as folder:
         found = asyncio.run(_measure(Path(folder), seconds, rounds))
     for name, pair in found.items():
+        if pair.static:
+            floor = f"Ingress, {name}: rate of an Envoy that only forwards"
+            yield Figure(f"{floor}, to nginx's", _ratio(pair.static, pair.nginx), "x")
+            yield Figure(f"Ingress, {name}: rate to that Envoy's", _ratio(pair.envoy, pair.static), "x")
         shown = f"Ingress, {name}, {CONNECTIONS} connections"
         rates = [statistics.median(one.rate for one in samples) for samples in (pair.envoy, pair.nginx)]
         slowest = [statistics.median(one.p99 for one in samples) for samples in (pair.envoy, pair.nginx)]
         yield Figure(f"{shown}: requests a second", rates[0], "/s", peer=f"nginx {rates[1]:,.0f}/s")
         yield Figure(f"{shown}: p99", slowest[0], "ms", peer=f"nginx {slowest[1]:.2f} ms")
-        yield Figure(f"{shown}: rate to nginx's", pair.ratio, "x", GOAL, at_least=True)
+        yield Figure(f"{shown}: rate to nginx's", _ratio(pair.envoy, pair.nginx), "x", GOAL, at_least=True)
 
 
-async def _measure(folder: Path, seconds: float, rounds: int) -> dict[str, Pair]:
-    ports = free_ports(5)
+async def _measure(folder: Path, seconds: float, rounds: int) -> dict[str, Samples]:
+    ports = free_ports(6)
     nginx, envoy, backend = Edge(*ports[:2]), Edge(*ports[2:4]), ports[4]
     pair = Authority.create().server(names=(SECURE,), addresses=())
     objects, ingresses = _ingresses(backend, pair)
@@ -82,21 +90,26 @@ async def _measure(folder: Path, seconds: float, rounds: int) -> dict[str, Pair]
             stack.callback(server.kill)
             server.start(port)
         await stack.enter_async_context(served(folder, envoy, ingresses, objects))
-        return {
-            name: await asyncio.to_thread(_pair, nginx, envoy, case, seconds, rounds) for name, case in CASES.items()
-        }
+        text = json.dumps(static_configuration(ports[5], (backend, backend), is_edge=False))
+        command = (BINARY, "--config-yaml", text, *ENVOY_FLAGS)
+        stack.enter_context(running(folder / "static.log", ports[5], *command))
+        found = {}
+        for name, case in CASES.items():
+            edges = (nginx, envoy, Edge(ports[5], ports[5])) if name == "plain" else (nginx, envoy)
+            found[name] = await asyncio.to_thread(_samples, edges, case, seconds, rounds)
+        return found
 
 
-def _pair(nginx: Edge, envoy: Edge, case: tuple[str, str, str], seconds: float, rounds: int) -> Pair:
+def _samples(edges: tuple[Edge, ...], case: tuple[str, str, str], seconds: float, rounds: int) -> Samples:
     scheme, host, target = case
-    samples: dict[Edge, list[Load]] = {nginx: [], envoy: []}
-    for edge in (nginx, envoy) * rounds:
+    samples: dict[Edge, list[Load]] = {edge: [] for edge in edges}
+    for edge in edges * rounds:
         url = f"{edge.urls[scheme == 'https']}{target}"
         found = http_load.measure(url, seconds, connections=CONNECTIONS, host=host)
         if found.failed:
             raise RuntimeError(f"{found.failed} answers of {url} are errors")
         samples[edge].append(found)
-    return Pair(tuple(samples[nginx]), tuple(samples[envoy]))
+    return Samples(*(tuple(one) for one in samples.values()))
 
 
 def _ingresses(backend: int, pair: KeyPair) -> tuple[Objects, Ingresses]:
