@@ -40,7 +40,7 @@ def command(
         (*names, *files), kustomize, given.pop("recursive"), given.pop("namespace"), given.pop("pod_ranges")
     )
     try:
-        found = report.report(open_snapshot(sources, choice(**given)))
+        found = report.report(open_snapshot(sources, choice(**given), with_requests=True))
         if output == "csv":
             for line in text.to_csv(found):
                 click.echo(line, nl=False)

@@ -60,6 +60,7 @@ class Parties:
     def __init__(self, snapshot: Snapshot, families: Iterable[int] = ()) -> None:
         """`families`: judged too, though nothing of the snapshot has an address of them."""
         self._found: dict[Owner, list[Workload]] = {}
+        self._classes: dict[int, int] = {}
         for one in snapshot.workloads:
             if one.replicas:
                 self._found.setdefault(one.owner, []).append(one)
@@ -93,9 +94,11 @@ class Parties:
 
     def classes(self, party: int) -> int:
         """Return the classes of a party as a set."""
-        groups = {number for number, owner in enumerate(self._party_of) if owner == party}
-        members = enumerate(self.answer.classes.members)
-        return sum(1 << number for number, found in members if not groups.isdisjoint(found))
+        if not self._classes:
+            for number, groups in enumerate(self.answer.classes.members):
+                for owner in {self._party_of[group] for group in groups}:
+                    self._classes[owner] = self._classes.get(owner, 0) | 1 << number
+        return self._classes.get(party, 0)
 
     def whole_outside(self) -> Mapping[int, tuple[Interval, ...]]:
         """Return all addresses outside, by family."""

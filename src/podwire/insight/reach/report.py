@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from podwire.insight.reach.exposure import Exposure, Sources, of_services
 from podwire.insight.reach.naming import Names, ports_text
 from podwire.insight.reach.parties import Members, Parties
 from podwire.insight.reach.port_sets import PortSets
@@ -13,6 +14,9 @@ from podwire.insight.reach.rows import Source, rows
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.tiers import NamePeers
+
+REQUEST_KINDS = frozenset(("Gateway", "Ingress"))
+"""Kinds that make an Envoy."""
 
 
 class WorkloadLine(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -62,18 +66,28 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     connections: tuple[Connection, ...]
     unreached: tuple[str, ...]
     notes: tuple[str, ...]
+    exposures: tuple[Exposure, ...] = ()
 
 
 def report(snapshot: Snapshot) -> Report:
     """Return the report of these objects."""
-    parties = Parties(snapshot)
+    if any(one.kind[1] in REQUEST_KINDS for one in snapshot.others):
+        from podwire.insight.reach import request_exposure  # the edge is imported where there is one
+
+        snapshot, objects = request_exposure.with_proxies(snapshot)
+        parties = Parties(snapshot)
+        sources = Sources(snapshot, parties)
+        opened = (*of_services(sources), *request_exposure.of_requests(objects, sources))
+    else:
+        parties = Parties(snapshot)
+        opened = tuple(of_services(Sources(snapshot, parties)))
     found = sorted(_connections(parties), key=_order)
     reached = {name for one in found for name in one.to}
     workloads = tuple(
         WorkloadLine(str(one), one.kind, one.pods, one.place, one.host_network, one.is_assumed) for one in parties.all
     )
     unreached = tuple(sorted(one.name for one in workloads if one.name not in reached))
-    return Report(workloads, tuple(found), unreached, tuple(_notes(snapshot)))
+    return Report(workloads, tuple(found), unreached, tuple(_notes(snapshot)), opened)
 
 
 def _order(one: Connection) -> tuple[bool, str, bool, str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from podwire.insight.reach.exposure import Exposure
 from podwire.insight.reach.report import Connection, Report, WorkloadLine
 from podwire.lab.base.text_columns import table
 
@@ -29,6 +30,12 @@ def _lines(report: Report) -> Iterator[str]:
         lines.append((one.destinations if one.destinations != before else "", _ports(one), one.sources))
         before = one.destinations
     yield from table(lines)
+    if report.exposures:
+        opened = (
+            (one.address, f"{one.kind} {one.name}", _to(one), one.reached_by or "nobody") for one in report.exposures
+        )
+        yield ""
+        yield from table([("FROM OUTSIDE", "BY", "TO", "ADMITTED"), *opened])
     if report.unreached:
         yield ""
         yield f"Nothing reaches {', '.join(report.unreached)}."
@@ -38,6 +45,11 @@ def _lines(report: Report) -> Iterator[str]:
     if report.notes:
         yield ""
         yield from report.notes
+
+
+def _to(one: Exposure) -> str:
+    more = f" and {len(one.to) - 3} more" if len(one.to) > 3 else ""
+    return ", ".join(one.to[:3]) + more or "no pods"
 
 
 def _ports(one: Connection) -> str:
