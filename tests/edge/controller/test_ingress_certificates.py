@@ -77,6 +77,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
                 "on", path("/"), host="on.test", tls=tls, auth_tls_secret="clients",
                 auth_tls_pass_certificate_to_upstream="true", ssl_redirect="false",
             ),
+            ingress("acme", path("/.well-known/acme-challenge/token"), host="on.test", ssl_redirect="false"),
             ingress("on-too", path("/other"), host="on.test", tls=tls, created="2026-02-01T00:00:00Z"),
             ingress(
                 "optional", path("/"), host="optional.test", tls=tls, auth_tls_secret="clients",
@@ -113,6 +114,9 @@ async def test_a_certificate_is_required_of_the_whole_host(edge: Edge) -> None:
         assert await edge.status("on.test", "none", url=url) == 400
         assert await edge.status("on.test", "eve", url=url) == 400
     assert (await edge.proxy.get("on.test")).status == 400, "requests in plain text have no certificate"
+    challenge = "/.well-known/acme-challenge/token"
+    assert (await edge.proxy.get("on.test", challenge)).status == 200, "but a certificate can be renewed"
+    assert await edge.status("on.test", "none", url=challenge) == 400
 
 
 async def test_the_backend_gets_the_certificate_and_nothing_that_a_client_says(edge: Edge) -> None:

@@ -199,7 +199,10 @@ class _Forwarding:
         if isinstance(found, Missing):
             self.missing.append(found)
             return None
-        scripted = scripts.scripted(self._location, self._server, found, self._references)
+        server = self._server
+        if self._is_plain and self._location.path.startswith(access.ACME):
+            server = msgspec.structs.replace(server, client=None)  # a certificate is renewed by requests in plain text
+        scripted = scripts.scripted(self._location, server, found, self._references)
         self.missing += scripted.missing
         self.clusters |= dict.fromkeys(scripted.clusters)
         self._mirrors = scripted.mirrors
@@ -212,7 +215,7 @@ class _Forwarding:
             max_body=_max_body(settings),
             buffers_body=_buffers_body(settings),
             script=scripted.script,
-            subject=_subject(self._server),
+            subject=_subject(server),
             request_headers=HeaderChanges(
                 set=tuple(_request_headers(settings, self._location)),
                 remove=("Authorization",) if settings.auth_type else (),
