@@ -28,6 +28,9 @@ OPTIONS = {
     "proxy-real-ip-cidr": "192.0.2.0/24",
     "ssl-protocols": "TLSv1.2",
     "use-http2": "false",
+    "enable-brotli": "true",
+    "otlp-collector-host": "127.0.0.1",
+    "otlp-collector-port": "1",
 }
 
 
@@ -48,9 +51,12 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealIn
         tls = ({"hosts": ["tls.test"], "secretName": "tls"},)
         found.put(
             ingress("closed", path("/"), host="closed.test"),
-            ingress("open", path("/"), host="open.test", enable_global_auth="false"),
+            ingress(
+                "open", path("/"), host="open.test", enable_global_auth="false", enable_opentelemetry="true",
+                opentelemetry_operation_name="GET shop",
+            ),
             ingress("tls", path("/"), host="tls.test", tls=tls, enable_global_auth="false"),
-        )
+        )  # fmt: skip
         options = read(OPTIONS)
         assert options.problems == ()
         found.ingresses.configure(options)
@@ -82,9 +88,18 @@ async def test_only_hosts_with_a_certificate_ask_for_https(edge: RealIngress) ->
     assert (moved.status, moved.header("location")) == (301, "https://tls.test/a")
 
 
+async def test_only_requests_of_those_that_want_it_are_traced(edge: RealIngress) -> None:
+    assert "traceparent" in (await edge.get("open.test")).received.headers
+    context = ssl.create_default_context(cadata=AUTHORITY.pair.certificate.decode())
+    found = (await edge.get_secure("tls.test", tls=context)).received.headers
+    assert found.get("traceparent", "-00").endswith("-00"), "not sampled"
+
+
 async def test_responses_are_compressed_for_those_who_accept_it(edge: RealIngress) -> None:
     wanted = {"x_want_header": "Content-Type: application/json", "x_padding": "x" * 400}
     found = await edge.get("open.test", accept_encoding="gzip", **wanted)
     assert found.header("content-encoding") == "gzip"
     assert b"x-padding" in gzip.decompress(found.body.encode("latin-1"))
+    both = await edge.get("open.test", accept_encoding="br, gzip;q=0.1", **wanted)
+    assert both.header("content-encoding") == "br"
     assert (await edge.get("open.test", **wanted)).header("content-encoding") is None

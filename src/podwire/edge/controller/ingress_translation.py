@@ -24,6 +24,7 @@ from podwire.edge.ingress.virtual_hosts import Hosts, Unmet, further_names, virt
 from podwire.edge.model.backends import Cluster, NamedHost, ServicePort
 from podwire.edge.model.listeners import Listener
 from podwire.edge.model.tls import Authorities, Certificate
+from podwire.edge.model.tracing import Collector
 from podwire.edge.xds.resource import Key, Resource
 from podwire.kube.meta import NamespacedName
 
@@ -61,6 +62,7 @@ class IngressTranslation:
         """Of rows that not every Envoy has acknowledged: the last one that was."""
         self.faults = DerivationFaults()
         self.certificates = HostCertificates()
+        self._collector: Collector | None = None
 
     def difference(self, hosts: Iterable[str], services: Iterable[NamespacedName], *, certificates: bool) -> Difference:
         """Derive these hosts again, and the endpoints of these Services; return what is different.
@@ -139,9 +141,19 @@ class IngressTranslation:
             changes.remove(rows.keys(Certificate(name, "", ""))[0])
         for one in used.values():
             changes.put(one)
+        self._put_collector(changes)
         for listener in self.listeners():
             changes.put(listener)
         return {one for one in self._ingresses.hosts if (before.of(one) is None) != (now.of(one) is None)}
+
+    def _put_collector(self, changes: _Changes) -> None:
+        tracing = self.listeners()[0].options.tracing
+        collector = tracing.collector if tracing is not None else None
+        if self._collector is not None and self._collector != collector:
+            changes.remove(rows.keys(self._collector)[0])
+        if collector is not None:
+            changes.put(collector)
+        self._collector = collector
 
     def _derive(self, dirty: set[str], changes: _Changes) -> None:
         """Derive hosts again, with those that share a name with them."""

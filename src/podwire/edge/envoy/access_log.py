@@ -56,7 +56,7 @@ def access_log(form: LogFormat, port: GatewayPort, *, by_script: bool = False) -
 
 def _unless_off() -> Any:
     path = [metadata_pb2.MetadataMatcher.PathSegment(key=script.LOG)]
-    off = value_pb2.ValueMatcher(string_match=string_pb2.StringMatcher(exact=script.OFF))
-    matcher = metadata_pb2.MetadataMatcher(filter=script.METADATA, path=path, value=off, invert=True)
+    on = value_pb2.ValueMatcher(string_match=string_pb2.StringMatcher(exact=script.ON))  # `invert` has no effect here
+    matcher = metadata_pb2.MetadataMatcher(filter=script.METADATA, path=path, value=on)
     found = accesslog_pb2.MetadataFilter(matcher=matcher, match_if_key_not_found={"value": True})
     return accesslog_pb2.AccessLogFilter(metadata_filter=found)

@@ -303,8 +303,8 @@ end
 
 local function for_response(request)
   local context = request.context
-  keep(request, "method", request.method)
   if context:get("errors") then
+    keep(request, "method", request.method)
     keep(request, "uri", request.path)
     keep(request, "authority", request.authority)
     keep(request, "format", request.headers:get("accept") or "")

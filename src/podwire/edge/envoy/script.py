@@ -17,8 +17,8 @@ from podwire.edge.model.script import Script
 
 FILTER = "envoy.filters.http.lua"
 FILE = "location.lua"
-METADATA, LOG, OFF = "podwire", "log", "off"
-"""What the script writes for the access log."""
+METADATA, LOG, ON = "podwire", "log", "on"
+"""What the script writes for the access log: any other text leaves a request out."""
 USER = "user:"
 """Before the names of users: the script looks up one of them, not all."""
 

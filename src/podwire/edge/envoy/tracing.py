@@ -6,6 +6,7 @@ from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import grpc_service_pb2, protocol_pb2
+from envoy.config.route.v3 import route_components_pb2
 from envoy.config.trace.v3 import http_tracer_pb2, opentelemetry_pb2, zipkin_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
@@ -15,7 +16,7 @@ from podwire.edge.envoy import named_host
 from podwire.edge.envoy.cluster import HTTP_OPTIONS
 from podwire.edge.envoy.message import duration, packed, resource
 from podwire.edge.model.listeners import GatewayPort
-from podwire.edge.model.tracing import Collector, CollectorKind, Tracing
+from podwire.edge.model.tracing import Collector, CollectorKind, RouteTracing, Tracing
 from podwire.edge.xds.resource import CLUSTER, Key, Resource
 
 SECONDS = 1.0
@@ -53,6 +54,15 @@ def tracing(settings: Tracing, port: GatewayPort) -> Any:
         random_sampling=percent_pb2.Percent(value=settings.percent),
         provider=_provider(settings.collector, f"{port.gateway}.{port.namespace}"),
     )
+
+
+def of_route(settings: RouteTracing) -> Any:
+    """Return the settings of a route in place of its listener's."""
+    share = percent_pb2.FractionalPercent(
+        numerator=round(settings.percent * 10_000), denominator=percent_pb2.FractionalPercent.MILLION
+    )
+    nobody = percent_pb2.FractionalPercent()
+    return route_components_pb2.Tracing(client_sampling=nobody, random_sampling=share)
 
 
 def _provider(row: Collector, service: str) -> Any:

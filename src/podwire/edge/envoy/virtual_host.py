@@ -25,6 +25,7 @@ from podwire.edge.envoy import (
     route_action,
     script,
     subject,
+    tracing,
 )
 from podwire.edge.envoy.message import duration, extension, packed, resource
 from podwire.edge.envoy.route_match import route_match
@@ -82,6 +83,10 @@ def _route(route: Route) -> Any:
         **headers.request(route.request_headers),
         **headers.response(route.response_headers),
     )
+    if route.tracing is not None:
+        made.tracing.CopyFrom(tracing.of_route(route.tracing))
+        if route.tracing.operation:
+            made.decorator.operation = route.tracing.operation
     for name, settings in _filters(route):
         made.typed_per_filter_config[name].CopyFrom(packed(settings))
     return made

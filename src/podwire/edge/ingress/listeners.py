@@ -21,6 +21,7 @@ from podwire.edge.model.listeners import (
     ProxyOptions,
 )
 from podwire.edge.model.tls import Certificate, ClientValidation, ServerTls
+from podwire.edge.model.tracing import Collector, CollectorKind, Tracing
 
 NAMESPACE, NAME = "podwire-system", "ingress"
 HTTP, HTTPS = 80, 443
@@ -56,8 +57,16 @@ def proxy_options(options: Options) -> ProxyOptions:
         proxy_protocol=options.use_proxy_protocol,
         idle_timeout=options.keep_alive or OPTIONS.idle_timeout,
         allows_underscores=options.enable_underscores_in_headers,
+        tracing=_tracing(options),
         compressions=tuple(one for is_wanted, one in wanted if is_wanted),
     )
+
+
+def _tracing(options: Options) -> Tracing | None:
+    if not options.otlp_collector_host:
+        return None
+    collector = Collector(CollectorKind.OTLP, options.otlp_collector_host, options.otlp_collector_port)
+    return Tracing(collector, options.percent_traced if options.enable_opentelemetry else 0.0)
 
 
 def _chains(certificates: HostCertificates, default: Certificate, options: Options) -> Iterator[FilterChain]:

@@ -17,6 +17,7 @@ from podwire.edge.ingress.annotations.settings import DEFAULTS, Settings
 from podwire.edge.ingress.kinds import IngressBackend
 from podwire.edge.ingress.locations import Location, path_match
 from podwire.edge.ingress.missing import Missing
+from podwire.edge.ingress.options.options import Options
 from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import Server
 from podwire.edge.model.backends import Cluster, NamedHost, WeightedBackend
@@ -34,6 +35,7 @@ from podwire.edge.model.matches import Match, PathMatch, PathType, ValueMatch, V
 from podwire.edge.model.routes import Answer, Forward, RedirectTo, Route, RouteName
 from podwire.edge.model.script import Script
 from podwire.edge.model.tls import Authorities, Certificate
+from podwire.edge.model.tracing import RouteTracing
 
 PERMANENT_REDIRECT = 308
 NO_BACKEND = 503
@@ -214,6 +216,7 @@ class _Forwarding:
             users=found.users,
             max_body=_max_body(settings),
             buffers_body=_buffers_body(settings),
+            tracing=_tracing(settings, self._references.options),
             script=scripted.script,
             subject=_subject(server),
             request_headers=HeaderChanges(
@@ -260,6 +263,14 @@ def _where(base: Route, match: ValueMatch, action: Forward | Answer | RedirectTo
 def _of_canary(main: Settings, canary: Settings) -> Settings:
     """Of a canary's annotations only those of balancing count."""
     return msgspec.structs.replace(main, load_balance=canary.load_balance, upstream_hash_by=canary.upstream_hash_by)
+
+
+def _tracing(settings: Settings, options: Options) -> RouteTracing | None:
+    wanted, name = settings.enable_opentelemetry, settings.opentelemetry_operation_name
+    if not options.otlp_collector_host or (wanted is None and not name):
+        return None
+    is_on = options.enable_opentelemetry if wanted is None else wanted
+    return RouteTracing(options.percent_traced if is_on else 0.0, name)
 
 
 def _subject(server: Server) -> str:

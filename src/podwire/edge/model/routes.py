@@ -21,6 +21,7 @@ from podwire.edge.model.filters import (
 )
 from podwire.edge.model.matches import Match
 from podwire.edge.model.script import NOTHING, Script, Template
+from podwire.edge.model.tracing import RouteTracing
 
 
 class RouteName(msgspec.Struct, frozen=True, order=True):
@@ -88,6 +89,8 @@ class Route(msgspec.Struct, frozen=True):
     """Bytes of a request's body where the listener limits it; None: the listener's; 0: no limit."""
     buffers_body: bool = True
     """Whether a body with a limit is complete before the request goes on."""
+    tracing: RouteTracing | None = None
+    """Where the listener has a collector; None: as it has it."""
     script: Script = NOTHING
     subject: str = ""
     """Expression (RE2) of a whole subject, which the client's certificate must have; empty: any."""

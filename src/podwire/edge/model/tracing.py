@@ -27,6 +27,13 @@ class Collector(msgspec.Struct, frozen=True):
         return f"collector/{self.kind}/{self.host}/{self.port}"
 
 
+class RouteTracing(msgspec.Struct, frozen=True):
+    """What a route has of its own: the percentage of its requests, and the name of its spans; empty: the usual one."""
+
+    percent: float
+    operation: str = ""
+
+
 class Tracing(msgspec.Struct, frozen=True):
     """A collector, and the percentage of requests whose spans it receives."""
 

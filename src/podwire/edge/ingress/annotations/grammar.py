@@ -186,6 +186,13 @@ def location(text: str) -> Location:
     return Location(found.scheme, hostname(host), port, f"{tail}{query}", keeps_uri)
 
 
+def share(text: str) -> float:
+    """Return a number from 0 to 1."""
+    if not re.fullmatch(r"[01](\.[0-9]{1,6})?|\.[0-9]{1,6}", text) or float(text) > 1:
+        raise InvalidValueError("a number from 0 to 1 is expected")
+    return float(text)
+
+
 def on_off(text: str) -> bool:
     """Return whether a text is `on`; `off` is the other one."""
     return one_of("on", "off")(text) == "on"

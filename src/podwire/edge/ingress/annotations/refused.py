@@ -23,7 +23,7 @@ REFUSED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("logs", "the access log has the path before and after a rewrite", ("enable-rewrite-log",)),
     (
         "logs",
-        "the proxy of Ingresses sends no spans: use a Gateway whose parameters have tracing",
-        ("enable-opentelemetry", "opentelemetry-operation-name", "opentelemetry-trust-incoming-span"),
+        "a span of the client's own is always continued, and whether one is sent is decided by the proxy",
+        ("opentelemetry-trust-incoming-span",),
     ),
 )

@@ -20,6 +20,9 @@ def rows() -> Iterator[Annotation]:
     note = "the proxy's own order always counts, so `false` is not honoured"
     yield differs("TLS", "ssl-prefer-server-ciphers", grammar.only(boolean, True), note)
     yield from exact("logs", enable_access_log=boolean)
+    note = "where the options of all Ingresses have a collector (otlp-collector-host)"
+    yield differs("logs", "enable-opentelemetry", boolean, note)
+    yield differs("logs", "opentelemetry-operation-name", grammar.quoted_text, "a text without variables")
 
 
 def _headers() -> Iterator[Annotation]:

@@ -151,6 +151,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_ciphers: tuple[str, ...] = ()
     ssl_prefer_server_ciphers: bool = False
     enable_access_log: bool = True
+    enable_opentelemetry: bool | None = None
+    opentelemetry_operation_name: str = ""
 
     @property
     def has_own_retries(self) -> bool:

@@ -55,6 +55,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     disable_access_log: bool = False
     enable_underscores_in_headers: bool = False
     keep_alive: float = 3600.0
+    enable_opentelemetry: bool = False
+    otlp_collector_host: str = ""
+    otlp_collector_port: int = 4317
+    otel_sampler: str = "AlwaysOn"
+    otel_sampler_ratio: float = 0.01
+
+    @property
+    def percent_traced(self) -> float:
+        """Of the requests of what is traced at all."""
+        shares = {"AlwaysOn": 1.0, "AlwaysOff": 0.0}
+        return 100 * shares.get(self.otel_sampler, self.otel_sampler_ratio)
 
     @property
     def global_auth(self) -> Settings | None:

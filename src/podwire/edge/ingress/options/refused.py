@@ -35,8 +35,12 @@ REFUSED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "tracing",
-        "the proxy of Ingresses sends no spans: use a Gateway whose parameters have tracing",
-        ("enable-opentelemetry", "otlp-collector-host", "otlp-collector-port", "otel-sampler-ratio"),
+        "a span of the client's own is always continued, whether one is sent is decided by the proxy",
+        (
+            "opentelemetry-config", "opentelemetry-operation-name", "opentelemetry-trust-incoming-span",
+            "otel-service-name", "otel-sampler-parent-based", "otel-max-queuesize", "otel-schedule-delay-millis",
+            "otel-max-export-batch-size",
+        ),
     ),
     (
         "nginx",

@@ -44,6 +44,7 @@ def _rows() -> Iterator[Annotation]:
     yield from _clients()
     yield from _tls()
     yield from _compression()
+    yield from _tracing()
     for area, note, names in REFUSED:
         yield from refused(area, note, *names)
 
@@ -85,6 +86,18 @@ def _clients() -> Iterator[Annotation]:
     yield from exact(area, use_proxy_protocol=boolean, enable_underscores_in_headers=boolean)
     yield differs(area, "keep-alive", grammar.seconds, "0 is not honoured; without it an hour")
     yield from exact(area, proxy_set_headers=grammar.object_name)
+
+
+def _tracing() -> Iterator[Annotation]:
+    note = "by OTLP over gRPC, named `ingress.podwire-system`"
+    yield differs("tracing", "enable-opentelemetry", boolean, note)
+    yield from exact(
+        "tracing",
+        otlp_collector_host=grammar.hostname,
+        otlp_collector_port=integer(1, 65535),
+        otel_sampler=one_of("AlwaysOn", "AlwaysOff", "TraceIdRatioBased"),
+        otel_sampler_ratio=grammar.share,
+    )
 
 
 def _tls() -> Iterator[Annotation]:
