@@ -74,7 +74,7 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
     manifests that FILE names, with stand-ins in place of images, and ended after it; with --live as things are.
 
     The exit status is 0 when all are proven, 1 when one is not or the file is unable to fail as no connection is
-    expected to be denied, and 2 for wrong arguments or files.
+    expected to be denied, and 2 where nothing was tried: for wrong arguments or files, or without a world.
 
     \b
     podwire verify examples/shop/reach.yaml --junit out.xml
@@ -106,11 +106,21 @@ def command(file: str, *, output: str, junit: str | None, quiet: bool, **given: 
                 report = answer.live(file, chosen, given["probe_image"], progress)
             else:
                 report = answer.in_ephemeral_world(file, manifests, progress)
-    except answer.BAD_INPUT as error:
+    except Exception as error:
+        if not isinstance(error, untried()):
+            raise
         show_fault(str(error))
         sys.exit(2)
     write(report, output, junit)
     sys.exit(0 if report.is_right else 1)
+
+
+def untried() -> tuple[type[Exception], ...]:
+    """Return the errors after which nothing was proven: of files, and of a world or cluster that cannot be used."""
+    from podwire.insight.user_errors import USER_ERRORS
+    from podwire.insight.verify.answer import BAD_INPUT
+
+    return (*BAD_INPUT, *USER_ERRORS)
 
 
 def checked_manifests(given: Mapping[str, Any]) -> Manifests:

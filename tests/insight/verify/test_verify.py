@@ -154,3 +154,7 @@ def test_a_bad_file_is_status_2_before_a_world_is_started(home: Home, tmp_path: 
     assert found.returncode == 2
     assert found.stderr == f"podwire: {file}:1: the list 'expectations' is empty: write one entry for each connection\n"
     assert not (home.folder / "state").exists()
+    file.write_text("expectations:\n  - {from: a/b, to: c/d, port: 80, expect: deny}\n")
+    found = home.podwire("verify", "--live", "--name", "nowhere", str(file), check=False)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert "no world 'nowhere' is running" in found.stderr
