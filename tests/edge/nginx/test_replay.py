@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tools.ingress_annotations import BESIDE
 
 from podwire.edge.ingress.annotations.table import TABLE, Support
 from podwire.insight.replay import differences, exchange
+from podwire.insight.replay import requests as files
 from podwire.insight.replay.exchange import Answer
 from podwire.insight.replay.requests import ReplayRequest
 from tests.edge.nginx.process import program
@@ -56,6 +58,11 @@ async def test_envoy_answers_as_nginx_does(tmp_path: Path) -> None:
                     ]
                     wrong.append(f"{one} {dict(one.headers)}\n  " + "\n  ".join((*shown, old.fault, new.fault)))
     assert not wrong, "\n".join(wrong)
+    logged = files.read(str(tmp_path / "nginx" / "access.log"), "plain.example.com")
+    without_body = [one for entries in REQUESTS.values() for one in entries if one.get("method") != "POST"]
+    sent = Counter((one.get("method", "GET"), one["path"]) for one in without_body)
+    found = Counter((one.method, one.path) for one in logged)
+    assert sent <= found, "what nginx logs can be replayed"
 
 
 def test_each_difference_is_documented() -> None:

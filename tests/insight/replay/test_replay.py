@@ -38,8 +38,11 @@ def test_requests_of_yaml_archives_and_logs(tmp_path: Path) -> None:
     archive = written(tmp_path, "a.har", json.dumps({"log": {"entries": [{"request": request}]}}))
     assert requests.read(archive) == (ReplayRequest("/x?y=1", "a.example"),)
     line = '10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /x HTTP/1.1" 200 12 "-" "curl/8"\n'
-    log = written(tmp_path, "access.log", line + line.replace("GET", "POST"))
+    probe = line.replace("GET /x HTTP/1.1", r"\x16\x03\x01").replace("200", "400")
+    log = written(tmp_path, "access.log", line + line.replace("GET", "POST") + probe)
     assert requests.read(log) == (ReplayRequest("/x", headers={"User-Agent": "curl/8"}),)
+    escaped = written(tmp_path, "escaped.log", line.replace("/x", r"/a\x5Cb\xC3\xA9"))
+    assert [one.path for one in requests.read(escaped)] == ["/a\\b%C3%A9"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,9 @@ _LOG = re.compile(
     r'(?: "(?P<referer>[^"]*)" "(?P<agent>[^"]*)")?'
 )
 """nginx's formats `combined` and `common`."""
+_NO_REQUEST = re.compile(r'\S+ \S+ \S+ \[[^\]]*\] "[^"]*" \d{3} ')
+_ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
+_ASCII = 0x80
 
 
 class RequestsError(Exception):
@@ -91,11 +94,26 @@ def _of_har(name: str, text: str) -> Iterator[ReplayRequest]:
 
 
 def _of_log(name: str, text: str) -> Iterator[ReplayRequest]:
-    """Yield the requests of an access log; such with a body are left out, as a log has none."""
+    """Yield the requests of an access log; such with a body are left out, as a log has none.
+
+    What was no request is left out too: ports of the Internet get TLS in plain text, and worse.
+    """
     for number, line in enumerate(text.splitlines(), 1):
         found = _LOG.match(line)
+        if found is None and _NO_REQUEST.match(line):
+            continue
         if found is None:
             raise RequestsError(f"{name}:{number}: a line of nginx's format combined or common is expected")
         if found["method"] not in {"POST", "PUT", "PATCH"}:
             agent = {"User-Agent": found["agent"]} if found["agent"] else {}
-            yield ReplayRequest(found["path"], "", found["method"], agent)
+            yield ReplayRequest(_unescaped(found["path"]), "", found["method"], agent)
+
+
+def _unescaped(path: str) -> str:
+    r"""Return a path without the escapes `\xXX` that nginx writes; what is no ASCII is percent-encoded."""
+
+    def character(one: re.Match[str]) -> str:
+        code = int(one[1], 16)
+        return chr(code) if code < _ASCII else f"%{code:02X}"
+
+    return _ESCAPED.sub(character, path)
