@@ -25,7 +25,8 @@ class MissingGoError(Exception):
 class Program:
     """One program: its file name, the package it is built from, the folder of its module below conformance/.
 
-    `tags` are build tags, `variables` what the linker sets, as `PACKAGE.NAME=VALUE`.
+    `tags` are build tags, `variables` what the linker sets, as `PACKAGE.NAME=VALUE`. `replaced`: a text in a required
+    module: the module, the path of the file, the text, what it is built with instead.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Program:
     is_test: bool = False
     tags: str = ""
     variables: tuple[str, ...] = ()
+    replaced: tuple[str, str, str, str] | None = None
 
 
 SUITE = Program("e2e.test", ".", is_test=True)
@@ -85,9 +87,29 @@ def build(program: Program) -> Path:
     tool = go()
 
     def make(folder: Path) -> None:
-        subprocess.run(command(tool, program, folder), check=True, cwd=MODULE / program.module, env=environment())
+        call = [*command(tool, program, folder)[:-1], *_changed_module(program, folder), program.package]
+        subprocess.run(call, check=True, cwd=MODULE / program.module, env=environment())
+        shutil.rmtree(folder / "module", ignore_errors=True)
 
     return cache.product(program.name, _key(tool, program), make) / program.name
+
+
+def _changed_module(program: Program, folder: Path) -> list[str]:
+    """The flag by which Go builds with a copy of a module that has another text; raises ValueError without the text."""
+    if program.replaced is None:
+        return []
+    module, path, old, new = program.replaced
+    copied = shutil.copytree(module_folder(module, program.module), folder / "module", copy_function=shutil.copyfile)
+    for parent in (copied, *copied.rglob("*")):
+        parent.chmod(0o755 if parent.is_dir() else 0o644)
+    text = (copied / path).read_text()
+    if text.count(old) != 1:
+        raise ValueError(f"{module} {path} has {old!r} {text.count(old)} times, not once")
+    (copied / path).write_text(text.replace(old, new))
+    own = MODULE / program.module
+    folder.joinpath("go.mod").write_text(f"{own.joinpath('go.mod').read_text()}\nreplace {module} => {copied}\n")
+    shutil.copyfile(own / "go.sum", folder / "go.sum")
+    return ["-modfile", str(folder / "go.mod")]
 
 
 def command(tool: str, program: Program, folder: Path) -> list[str]:
@@ -126,5 +148,7 @@ def _key(tool: str, program: Program) -> str:
     sources = [folder / "go.mod", folder / "go.sum"]
     if program.package.startswith("."):
         sources += sorted(folder.joinpath(program.package).glob("*.go"))
+    changes = "\0".join(program.replaced or ())
     version = subprocess.run([tool, "version"], check=True, capture_output=True, text=True).stdout
-    return cache.key(version, *command("go", program, Path()), *(path.read_bytes() for path in sources))
+    given = [*command("go", program, Path()), *([changes] if changes else [])]
+    return cache.key(version, *given, *(path.read_bytes() for path in sources))

@@ -14,6 +14,8 @@ from podwire.policy.model import Identity, policy
 from podwire.policy.numbering import who
 from podwire.policy.rows import IsolatedRow, Row, closed, numbers_in, rows
 from podwire.policy.tier_reading import cluster_policy
+from podwire.policy.tier_rows import AnyTierRow
+from podwire.policy.tiers import TierSubject
 from podwire.policy.view import View
 
 if TYPE_CHECKING:
@@ -258,7 +260,7 @@ class Policies:
 
         Nor would they be where the kernel refuses to isolate them: then no address bears their identity.
         """
-        if not isinstance(owner, Identity) and self._cannot_isolate(owner):
+        if not isinstance(owner, Identity | TierSubject) and self._cannot_isolate(owner):
             return ()
         try:
             return tuple(rows(owner, self.view, self._numbers))
@@ -271,16 +273,17 @@ class Policies:
         bearer = self.view.bearer(address)
         if bearer is None or not bearer.local:
             return False
-        return any(isinstance(each.row, IsolatedRow) for each in self._reconciler.table.refusals(bearer.identity))
+        owners = (bearer.identity, TierSubject(bearer.identity))
+        return any(_isolates(each.row) for each in self._reconciler.table.refusals(*owners))
 
     def _affected(self, rows: Iterable[Row]) -> Iterable[Owner]:
         """Return the addresses of this node's pods, where it changes whether some can be isolated."""
-        return self.view.local_addresses() if any(isinstance(row, IsolatedRow) for row in rows) else ()
+        return self.view.local_addresses() if any(map(_isolates, rows)) else ()
 
     def _owners(self, addresses: Iterable[IPAddress]) -> set[Owner]:
         """Return the owners of the rows that concern the pod with these addresses."""
-        bearers = (self.view.bearer(address) for address in addresses)
-        return {*addresses, *(bearer.identity for bearer in bearers if bearer is not None)}
+        identities = [found.identity for address in addresses if (found := self.view.bearer(address)) is not None]
+        return {*addresses, *identities, *map(TierSubject, identities)}
 
     def _restore(self, held: Iterable[Row]) -> None:
         self._numbers.found_in_kernel(number for row in held for number in numbers_in(row))
@@ -308,3 +311,8 @@ class Policies:
             for allocation in departed:
                 if not self.view.alive(allocation):
                     self._numbers.release(allocation)
+
+
+def _isolates(row: Row) -> bool:
+    """Whether connections may pass that must not where the kernel lacks this row."""
+    return isinstance(row, IsolatedRow | AnyTierRow)

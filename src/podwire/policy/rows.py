@@ -25,6 +25,7 @@ from podwire.policy.model import (
 )
 from podwire.policy.numbering import ALLOWED, ANY_POD, BORNE, ISOLATED, NO_POD, Numbering, who
 from podwire.policy.tier_rows import AnyTierRow, TierAddressRow, TierBlocksRow, TieredRow, TierRow
+from podwire.policy.tiers import TierSubject
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
@@ -227,7 +228,11 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
         if view.is_subject(owner):
             for direction in Direction:
                 yield from _subject_rows(owner, direction, view, numbers)
-                yield from _tier_rows(owner, direction, view, numbers)
+        return
+    if isinstance(owner, TierSubject):
+        if view.is_subject(owner.identity):
+            for direction in Direction:
+                yield from _tier_rows(owner.identity, direction, view, numbers)
         return
     bearer = view.bearer(owner)
     number = numbers.identity(bearer.identity) if bearer else 0
@@ -242,7 +247,8 @@ def rows(owner: Owner, view: View, numbers: Numbering) -> Iterator[Row]:
 
 def closed(owner: Owner, numbers: Numbering) -> Iterator[Row]:
     """Return the rows of an owner that cannot be derived: nothing is allowed; an address has no bearer."""
-    number = numbers.identity(owner) if isinstance(owner, Identity) else 0
+    identity = owner.identity if isinstance(owner, TierSubject) else owner
+    number = numbers.identity(identity) if isinstance(identity, Identity) else 0
     if number:
         yield from (IsolatedRow(direction, number) for direction in Direction)
 

@@ -17,7 +17,7 @@ from podwire.policy.model import (
 )
 from podwire.policy.pod_networks import PodNetworks
 from podwire.policy.tier_decisions import TierDecisions, decisions
-from podwire.policy.tiers import ClusterPolicy, NamePeers, NodePeers, sorted_policies
+from podwire.policy.tiers import ClusterPolicy, NamePeers, NodePeers, TierSubject, sorted_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ Profile = tuple["Direction", tuple[str, ...], "tuple[NamedPort, ...]"]
 class TierView:
     """The policies in the order in which they decide, with the nodes and names that they read.
 
-    Every method that takes a change returns the identities of this node's pods whose decisions may differ now.
+    Every method that takes a change returns the subjects of this node whose decisions may differ now.
     """
 
     def __init__(self, surroundings: Surroundings, always: Sequence[ClusterPolicy] = ()) -> None:
@@ -111,7 +111,7 @@ class TierView:
 
     # What changes.
 
-    def policy_changed(self, old: ClusterPolicy | None, new: ClusterPolicy | None) -> set[Identity]:
+    def policy_changed(self, old: ClusterPolicy | None, new: ClusterPolicy | None) -> set[TierSubject]:
         """A policy came, went, or changed."""
         if old is not None:
             self._networks.unname(old.networks)
@@ -130,7 +130,7 @@ class TierView:
 
     def namespace_changed(
         self, name: str, before: Mapping[str, str] | None, after: Mapping[str, str] | None
-    ) -> set[Identity]:
+    ) -> set[TierSubject]:
         """A namespace came, went, or has other labels."""
         self._selecting = {identity: found for identity, found in self._selecting.items() if identity.namespace != name}
         self._decisions.clear()
@@ -141,10 +141,10 @@ class TierView:
         changed = [policy for policy in self._order if any(map(flips, policy.peers))]
         if not any(flips(policy.subject) for policy in self._order):
             return self._subjects(changed)
-        mine = {identity for identity in self._surroundings.subjects() if identity.namespace == name}
+        mine = {TierSubject(each) for each in self._surroundings.subjects() if each.namespace == name}
         return mine | self._subjects(changed)
 
-    def pods_moved(self, kinds: Iterable[Identity], addresses: Iterable[IPAddress]) -> set[Identity]:
+    def pods_moved(self, kinds: Iterable[Identity], addresses: Iterable[IPAddress]) -> set[TierSubject]:
         """Identities came to be or ended; these addresses have another pod than before."""
         if not self._order:
             return set()
@@ -159,7 +159,7 @@ class TierView:
         changed += [one for one in self._order if one.networks & networks or self._points_at(one, pointed)]
         return self._subjects(changed)
 
-    def node_changed(self, change: Change[Node]) -> set[Identity]:
+    def node_changed(self, change: Change[Node]) -> set[TierSubject]:
         """A node came, went, or has other labels or addresses."""
         node = change.new or change.old
         assert node is not None, "a change has an object before or after it"
@@ -179,7 +179,7 @@ class TierView:
             if any(isinstance(p, NodePeers) and any(matches(p.selector, e) for e in either) for p in policy.peers)
         )
 
-    def name_changed(self, name: str, addresses: Iterable[IPAddress]) -> set[Identity]:
+    def name_changed(self, name: str, addresses: Iterable[IPAddress]) -> set[TierSubject]:
         """The cluster's DNS has these addresses for a name (in lower case, without a last dot) now; none: no longer."""
         held = frozenset(addresses)
         if held == self._names.get(name, frozenset()):
@@ -199,14 +199,14 @@ class TierView:
 
     # Inside.
 
-    def _subjects(self, policies: Iterable[ClusterPolicy]) -> set[Identity]:
-        """The identities of this node's pods that one of the policies selects."""
+    def _subjects(self, policies: Iterable[ClusterPolicy]) -> set[TierSubject]:
+        """The subjects of this node that one of the policies selects."""
         changed = [policy.subject for policy in policies if policy.all_rules]
         if not changed:
             return set()
         labels = self._surroundings.namespace_labels
         return {
-            identity
+            TierSubject(identity)
             for identity in self._surroundings.subjects()
             if any(pods_match(subject, "", identity, labels) for subject in changed)
         }

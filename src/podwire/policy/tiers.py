@@ -128,6 +128,12 @@ class ClusterPolicy(msgspec.Struct, frozen=True):
         return bool(self.all_rules)
 
 
+class TierSubject(msgspec.Struct, frozen=True):
+    """The pods of an identity as subjects of ClusterNetworkPolicies: an owner of rows beside the identity itself."""
+
+    identity: Identity
+
+
 def sorted_policies(policies: Iterable[ClusterPolicy]) -> list[ClusterPolicy]:
     """Return the policies in the order in which they decide."""
     return sorted(policies, key=lambda policy: policy.precedence)

@@ -1,6 +1,7 @@
 """The current objects as policies see them, and which owners must be derived again when one of them changes. No I/O.
 
-An owner of rows is either a pod address (who bears it) or the identity of pods of this node (what they may do).
+An owner of rows is a pod address (who bears it), the identity of pods of this node (what NetworkPolicies let them do),
+or the same identity as a subject of ClusterNetworkPolicies.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from podwire.policy.peer_kinds import PeerKinds
 from podwire.policy.peers import PeerPod
 from podwire.policy.tier_reading import cluster_policy
 from podwire.policy.tier_view import TierView
+from podwire.policy.tiers import TierSubject
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from podwire.kube.watch import Change
     from podwire.policy.tiers import ClusterPolicy
 
-Owner = IPAddress | Identity
+Owner = IPAddress | Identity | TierSubject
 ObjectT = TypeVar("ObjectT", bound=Object)
 ObjectOrPolicyT = TypeVar("ObjectOrPolicyT")
 
@@ -342,10 +344,10 @@ class View:
         for old, new in moves:
             if old:
                 appeared[old.identity] -= 1
-                dirty.update(old.addresses, [old.identity] if old.local else [])
+                dirty.update(old.addresses, _subject_owners(old))
             if new:
                 appeared[new.identity] += 1
-                dirty.update(new.addresses, [new.identity] if new.local else [])
+                dirty.update(new.addresses, _subject_owners(new))
             moved.update(*(either.addresses for either in (old, new) if either))
         return dirty | self._readers_in_blocks(moved) | self._readers_of(appeared, moved)
 
@@ -425,6 +427,11 @@ class View:
                 ):
                     return True
         return False
+
+
+def _subject_owners(bearer: Bearer) -> tuple[Owner, ...]:
+    """The owners of what pods of this kind may do, if they are of this node."""
+    return (bearer.identity, TierSubject(bearer.identity)) if bearer.local else ()
 
 
 def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:

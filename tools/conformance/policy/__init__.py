@@ -1,0 +1,1 @@
+"""network-policy-api's own conformance suite against a world."""
