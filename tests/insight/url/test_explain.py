@@ -156,7 +156,7 @@ def test_a_client_outside_comes_from_a_node_unless_its_address_is_kept() -> None
     kept = scene.explained()
     assert [(one.source, one.is_allowed) for one in kept.policies[:1]] == [("outside", True)]
     other = scene.explained(client="198.51.100.1")
-    assert other.outcome.text == "no answer: NetworkPolicy does not allow 198.51.100.1 -> podwire-system/envoy-1"
+    assert other.outcome.text == "no answer: policies do not allow 198.51.100.1 -> podwire-system/envoy-1"
 
 
 def test_a_certificate_for_another_name_or_past_its_time_is_a_finding() -> None:

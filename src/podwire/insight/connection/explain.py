@@ -169,6 +169,11 @@ def _blocked(found: tuple[Way, ...], lines: tuple[ConnectionLine, ...]) -> Itera
                     yield Blocked(way, Direction(each.direction)), denial
 
 
+def changes_of(found: tuple[Way, ...], context: Context) -> Iterator[Change]:
+    """Yield the changes that would allow connections."""
+    yield from _changes(found, tuple(line(one, context) for one in found), _Lookup(), context)
+
+
 def _changes(
     found: tuple[Way, ...], lines: tuple[ConnectionLine, ...], looked_up: _Lookup, context: Context
 ) -> Iterator[Change]:

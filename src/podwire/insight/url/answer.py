@@ -44,7 +44,9 @@ def of_target(target: Target) -> UrlObjects:
     async def read(client: Client) -> UrlObjects:
         return await reading.read(client, outside, is_world=target.world is not None)
 
-    return target.read(read)
+    found = target.read(read)
+    is_closed = target.world is not None and target.world.default_deny
+    return msgspec.structs.replace(found, default_deny=True) if is_closed else found
 
 
 def with_client(question: Question, client: str, objects: UrlObjects, namespace: str = "") -> Question:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from podwire.insight.connection import points
-from podwire.insight.connection.changes import Blocked, changes
-from podwire.insight.connection.explain import context_of
+from podwire.insight.connection import explain, points
 from podwire.insight.connection.points import Point
 from podwire.insight.connection.report import Change
 from podwire.insight.connection.sides import Way
@@ -26,7 +24,12 @@ def changes_of(found: Iterable[Connection], objects: UrlObjects) -> tuple[Change
         return ()
     snapshot = snapshot_of_objects(objects)
     bearers = {f"{one.namespace}/{pod.name}": one for one in snapshot.workloads for pod in one.pods}
-    return tuple(changes(_blocked(denied, bearers, snapshot), context_of(snapshot)))
+
+    def point(end: End) -> Point:
+        return _point(end, bearers, snapshot)
+
+    ways = tuple(Way(point(one.source), point(one.destination), one.protocol, one.port) for one in denied)
+    return tuple(explain.changes_of(ways, explain.context_of(snapshot)))
 
 
 def snapshot_of_objects(objects: UrlObjects) -> Snapshot:
@@ -43,14 +46,9 @@ def snapshot_of_objects(objects: UrlObjects) -> Snapshot:
         pod_ranges=known.pod_ranges if known is not None else of_nodes(objects.nodes),
         is_planned=objects.is_planned,
         manifests=known.manifests if known is not None else {},
+        cluster_policies=objects.cluster_policies,
+        default_deny=objects.default_deny,
     )
-
-
-def _blocked(denied: Iterable[Connection], bearers: Mapping[str, Workload], snapshot: Snapshot) -> Iterator[Blocked]:
-    for one in denied:
-        source, destination = (_point(end, bearers, snapshot) for end in (one.source, one.destination))
-        for direction, _ in one.denied:
-            yield Blocked(Way(source, destination, one.protocol, one.port), direction)
 
 
 def _point(end: End, bearers: Mapping[str, Workload], snapshot: Snapshot) -> Point:

@@ -13,8 +13,9 @@ from podwire.kube.addresses import parsed
 from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
+from podwire.policy.default_deny import DEFAULT_DENY
 from podwire.policy.model import Direction, Party
-from podwire.policy.verdict import Judgement, Verdict, verdict
+from podwire.policy.verdict import Judgement, TierReference, Verdict, verdict
 from podwire.policy.view import View
 
 DNS_LABEL = ("k8s-app", "kube-dns")
@@ -45,20 +46,24 @@ class Connection(msgspec.Struct, frozen=True):
         return PolicyLine(self.source.name, where, self.verdict.allowed, "; ".join(_reasons(self.verdict)))
 
     @property
-    def denied(self) -> Iterator[tuple[Direction, tuple[NamespacedName, ...]]]:
-        """Each direction in which no policy admits it, with the policies that isolate that end."""
+    def denied(self) -> Iterator[tuple[Direction, tuple[NamespacedName, ...], TierReference | None]]:
+        """Each direction in which it may not be: the policies that isolate that end, the rule of a tier that denies."""
         for direction, found in ((Direction.EGRESS, self.verdict.egress), (Direction.INGRESS, self.verdict.ingress)):
             if not found.allowed:
-                yield direction, found.isolated_by
+                yield direction, found.isolated_by, found.decided_by
 
 
 def view_of(objects: UrlObjects) -> View:
     """Return all pods, namespaces and policies as policies see them."""
-    view = View(NO_NODE)
+    view = View(NO_NODE, DEFAULT_DENY if objects.default_deny else ())
     for namespace in objects.edge.namespaces.values():
         view.namespace_changed(Change(None, namespace))
     for policy in objects.policies:
         view.policy_changed(Change(None, policy))
+    for tier in objects.cluster_policies:
+        view.cluster_policy_changed(Change(None, tier))
+    for node in objects.nodes:
+        view.tiers.node_changed(Change(None, node))
     for pod in objects.pods:
         view.pod_changed(Change(None, pod))
     return view
@@ -154,6 +159,10 @@ def _reasons(found: Verdict) -> Iterator[str]:
 
 def _judged(direction: str, found: Judgement) -> Iterator[str]:
     """A policy admits the connection or does not; none of them denies it."""
+    if found.decided_by is not None:
+        does = "accepts" if found.allowed else "denies"
+        yield f"ClusterNetworkPolicy {found.decided_by} {does} it"
+        return
     admitting = {one.policy for one in found.admitted_by}
     for rule in found.admitted_by:
         yield f"{rule.policy} admits it (spec.{direction}[{rule.index}])"

@@ -24,6 +24,7 @@ from podwire.insight.url.served import Served
 from podwire.kube.hostnames import contains
 from podwire.kube.meta import Condition, NamespacedName
 from podwire.policy.model import Direction, Party
+from podwire.policy.verdict import TierReference
 
 ALL = 99.5
 """Percent from which a share is all requests, whatever was rounded."""
@@ -167,7 +168,13 @@ def of_connections(found: Iterable[Connection]) -> Iterator[Finding]:
         yield _denied(one, *denied)
 
 
-def _denied(one: Connection, direction: Direction, policies: tuple[NamespacedName, ...]) -> Finding:
+def _denied(
+    one: Connection, direction: Direction, policies: tuple[NamespacedName, ...], rule: TierReference | None
+) -> Finding:
+    if rule is not None:
+        text = f"{one.source.name} -> {one.destination.name} {one.protocol} {one.port}: {rule} denies it."
+        remedy = "Accept it by a ClusterNetworkPolicy of the same tier with a smaller priority."
+        return Finding(Severity.ERROR, "PolicyDenies", text, remedy)
     outwards = direction is Direction.EGRESS
     end, other = (one.source, one.destination) if outwards else (one.destination, one.source)
     where = f"{one.source.name} -> {one.destination.name} {one.protocol} {one.port}"

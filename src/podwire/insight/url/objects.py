@@ -11,6 +11,7 @@ from podwire.edge.gateway.owners import Owner
 from podwire.edge.ingress.kinds import Ingress, IngressClass
 from podwire.insight.snapshot.snapshot import Snapshot
 from podwire.kube.core import Node, Pod
+from podwire.kube.network_policy_api import ClusterNetworkPolicy
 from podwire.kube.networking import NetworkPolicy
 
 
@@ -24,6 +25,7 @@ class UrlObjects(msgspec.Struct, frozen=True):
         places: where an object is written, such as `web.yaml:12`; empty for objects of an API server.
         is_planned: whether the objects come from files: addresses are not assigned yet, and pods that workloads will
             have are made up, with addresses of 198.18.0.0/15 (RFC 2544).
+        cluster_policies, default_deny: what decides beside NetworkPolicies.
         snapshot: what the objects are made from, where they are written.
         unreadable: what this account may not list.
         ingress_classes: all of them.
@@ -43,6 +45,8 @@ class UrlObjects(msgspec.Struct, frozen=True):
     ingress_classes: tuple[IngressClass, ...] = ()
     serves_nginx: bool = False
     snapshot: Snapshot | None = None
+    cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
+    default_deny: bool = False
 
     def place(self, one: Owner) -> str:
         """Return where the object is written, in brackets after a space; empty where that is not known."""

@@ -19,7 +19,7 @@ def outcome(
     denied = [one for one in arriving if not one.verdict.allowed]
     if denied and len(denied) == len(arriving):
         names = f"{denied[0].source.name} -> {denied[0].destination.name}"
-        return Outcome(Kind.CLOSED, f"no answer: NetworkPolicy does not allow {names}")
+        return Outcome(Kind.CLOSED, f"no answer: policies do not allow {names}")
     if way.ends is not None:
         return way.ends.outcome
     if way.stream is not None:

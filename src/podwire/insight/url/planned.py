@@ -65,7 +65,7 @@ def objects_of(snapshot: Snapshot) -> UrlObjects:
     return UrlObjects(
         edge, pods, (), snapshot.policies, OUTSIDE, places, is_planned=True, ingresses=tuple(ingresses),
         ingress_classes=(*_CLASSES, *(decoded(one.value, INGRESS_CLASSES.type, one) for one in written)),
-        serves_nginx=True, snapshot=snapshot,
+        serves_nginx=True, snapshot=snapshot, cluster_policies=snapshot.cluster_policies,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from podwire.edge.ingress.kinds import INGRESS_CLASSES, INGRESSES, Ingress
 from podwire.insight.url.objects import UrlObjects
 from podwire.kube.client import ApiError, Client
 from podwire.kube.kinds import (
+    CLUSTER_NETWORK_POLICIES,
     CONFIG_MAPS,
     ENDPOINT_SLICES,
     NAMESPACES,
@@ -29,7 +30,9 @@ from podwire.kube.kinds import (
 from podwire.kube.meta import NamespacedName
 
 EDGE: tuple[Kind[Any], ...] = (*KINDS, SERVICES, ENDPOINT_SLICES, NAMESPACES)
-OTHERS: tuple[Kind[Any], ...] = (PODS, NODES, NETWORK_POLICIES, INGRESSES, INGRESS_CLASSES)
+OTHERS: tuple[Kind[Any], ...] = (
+    PODS, NODES, NETWORK_POLICIES, INGRESSES, INGRESS_CLASSES, CLUSTER_NETWORK_POLICIES,
+)  # fmt: skip
 
 
 async def read(client: Client, outside: tuple[str, ...] = (), *, is_world: bool = False) -> UrlObjects:
@@ -52,9 +55,9 @@ async def read(client: Client, outside: tuple[str, ...] = (), *, is_world: bool 
                 raise one
             elif one is not None:
                 edge.put(kind.kind, one)
-    pods, nodes, policies, ingresses, classes = (tuple(items or ()) for items in listed[len(EDGE) :])
+    pods, nodes, policies, ingresses, classes, tiers = (tuple(items or ()) for items in listed[len(EDGE) :])
     return UrlObjects(
-        edge, pods, nodes, policies, outside, unreadable=tuple(unreadable), ingresses=ingresses,
+        edge, pods, nodes, policies, outside, unreadable=tuple(unreadable), ingresses=ingresses, cluster_policies=tiers,
         ingress_classes=classes, serves_nginx=is_world,
     )  # fmt: skip
 

@@ -71,7 +71,7 @@ def _outcome(question: Question, service: Service, line: BackendLine | None, fou
         return Outcome(Kind.CLOSED, f"the connection is refused: Service {service.key} has no endpoint that is ready")
     denied = [one for one in found if not one.verdict.allowed]
     if denied and len(denied) == len(found):
-        return Outcome(Kind.CLOSED, "no answer: NetworkPolicy does not allow the connection to any endpoint")
+        return Outcome(Kind.CLOSED, "no answer: policies do not allow the connection to any endpoint")
     some = f", {len(denied)} of {len(found)} connections are not allowed" if denied else ""
     return Outcome(Kind.PASSED_ON, f"the connection is passed on to {line.backend}{some}")
 
