@@ -21,6 +21,7 @@ class Names:
         self._names = [str(one) for one in parties.all]
         self._in_namespace = Counter(one.key.namespace for one in parties.all)
         self._pods_in_all = sum(one.pods for one in parties.all)
+        self._ranges = parties.answer.question.ranges
         self._outside = parties.whole_outside()
 
     def text(self, members: Members) -> str:
@@ -38,7 +39,7 @@ class Names:
             return
         for family, intervals in sorted(members.outside.items()):
             whole = intervals == self._outside.get(family)
-            yield f"outside by IPv{family}" if whole else f"outside {outside_text(intervals, family)}"
+            yield f"outside by IPv{family}" if whole else f"outside {outside_text(intervals, family, self._ranges)}"
 
     def name(self, party: int, pods: int) -> str:
         """Return the name of a workload, or of some of its pods."""

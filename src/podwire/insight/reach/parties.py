@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -153,8 +153,12 @@ def _tiers(snapshot: Snapshot) -> tuple[ClusterPolicy, ...]:
     return tuple(sorted_policies((*(with_addresses(one, view.tiers.addresses) for one in read), *always)))
 
 
-def outside_text(intervals: tuple[Interval, ...], family: int) -> str:
-    """Return addresses as networks, as one network without others where that is shorter."""
+def outside_text(intervals: tuple[Interval, ...], family: int, pods: Iterable[IPNetwork] = ()) -> str:
+    """Return addresses as networks, as one network without others where that is shorter.
+
+    `pods` are ranges that are not outside: a network around one of them is not cut in pieces for it.
+    """
+    intervals = union((*intervals, *_enclosed(intervals, pods, family)))
     networks = list(map(str, networks_of(intervals, family)))
     if len(networks) <= 3:
         return ", ".join(networks)
@@ -165,6 +169,14 @@ def outside_text(intervals: tuple[Interval, ...], family: int) -> str:
     if len(holes) < len(networks):
         return f"{whole} except {_listed(holes)}"
     return _listed(networks)
+
+
+def _enclosed(intervals: tuple[Interval, ...], pods: Iterable[IPNetwork], family: int) -> Iterator[Interval]:
+    starts, ends = {first for first, _ in intervals}, {last for _, last in intervals}
+    for one in pods:
+        first, last = int(one.network_address), int(one.broadcast_address)
+        if one.version == family and first - 1 in ends and last + 1 in starts:
+            yield first, last
 
 
 def _listed(texts: list[str]) -> str:
