@@ -25,7 +25,7 @@ class Edge:
     """The proxy, and contexts of clients with and without certificates."""
 
     def __init__(self, proxy: RealIngress, folder: Path) -> None:
-        self.proxy = proxy
+        self.proxy, self.folder = proxy, folder
         self.contexts = {"none": _context()}
         for name, authority, user in (("ann", CLIENTS, "ann"), ("eve", OTHERS, "ann"), ("bob", CLIENTS, "bob")):
             pair = authority.client(user)
@@ -102,6 +102,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
             ingress("name", path("/", "secure"), host="name.test", **{**verified, "proxy_ssl_name": "other.test"}),
             ingress("ca", path("/", "secure"), host="ca.test", **{**verified, "proxy_ssl_secret": "wrong-ca"}),
             ingress("no-secret", path("/", "secure"), host="no-secret.test", **{**verified, "proxy_ssl_secret": "x"}),
+            ingress("inner", path("/", "secure"), host="inner.test", ssl_passthrough="true"),
             ingress("lost", path("/"), host="lost.test", auth_tls_secret="none"),
         )  # fmt: skip
         await found.apply()
@@ -162,3 +163,12 @@ async def test_a_host_without_its_authorities_is_closed(edge: Edge) -> None:
 async def test_backends_are_verified_and_see_a_certificate(edge: Edge) -> None:
     wanted = {"verified": 200, "shown": 200, "bare": 502, "name": 502, "ca": 502, "no-secret": 503}
     assert {one: (await edge.proxy.get(f"{one}.test")).status for one in wanted} == wanted
+
+
+async def test_connections_that_are_passed_on_end_at_the_backend(edge: Edge) -> None:
+    context = ssl.create_default_context(cadata=BACKENDS.pair.certificate.decode())
+    context.load_cert_chain(edge.folder / "ann.pem")
+    found = await edge.proxy.get_secure("inner.test", tls=context)
+    assert (found.status, found.received.headers["host"]) == (200, "inner.test")
+    assert "x-request-id" not in found.received.headers
+    assert await edge.status("open.test", "none") == 200

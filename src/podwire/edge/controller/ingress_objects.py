@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from podwire.kube.watch import Change
 
 
-OF_LISTENER = ("/auth-tls-secret", "/auth-tls-verify-client", "/auth-tls-verify-depth", "/ssl-ciphers")
+OF_LISTENER = (
+    "/auth-tls-secret",
+    "/auth-tls-verify-client",
+    "/auth-tls-verify-depth",
+    "/ssl-ciphers",
+    "/ssl-passthrough",
+)
 """Ends of the names of annotations that are of the listener of HTTPS."""
 
 

@@ -82,7 +82,7 @@ class IngressTranslation:
     @property
     def _with_tls(self) -> frozenset[str]:
         """Hosts that shape the listener of HTTPS."""
-        return self.certificates.named | self.certificates.own.keys()
+        return self.certificates.named | self.certificates.own.keys() | self.certificates.passed.keys()
 
     def listeners(self) -> tuple[Listener, ...]:
         """Return both ports of the proxy."""
@@ -142,6 +142,8 @@ class IngressTranslation:
         for one in used.values():
             changes.put(one)
         self._put_collector(changes)
+        old, new = ([one.cluster for one in found.passed.values()] for found in (before, now))
+        self._count(old, new, changes)
         for listener in self.listeners():
             changes.put(listener)
         return {one for one in self._ingresses.hosts if (before.of(one) is None) != (now.of(one) is None)}

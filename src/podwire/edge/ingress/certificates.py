@@ -15,9 +15,11 @@ from podwire.edge.gateway.certificates import Subject, Unresolved
 from podwire.edge.gateway.grants import Referrer
 from podwire.edge.gateway.kinds.references import SecretObjectReference
 from podwire.edge.gateway.objects import Objects
+from podwire.edge.ingress.annotations.settings import DEFAULTS
 from podwire.edge.ingress.missing import Missing
 from podwire.edge.ingress.references import References
 from podwire.edge.ingress.servers import ANY_HOST, Claim, verification
+from podwire.edge.model.backends import Balancing, Cluster, Transport
 from podwire.edge.model.tls import Authorities, Certificate
 from podwire.kube.hostnames import wildcards
 from podwire.kube.meta import NamespacedName
@@ -41,10 +43,22 @@ class HostTls(msgspec.Struct, frozen=True):
     cipher_suites: tuple[str, ...] = ()
 
 
-class HostCertificates(msgspec.Struct, frozen=True):
-    """The certificates by host, also of wildcards. `named` are all hosts in `spec.tls`, with a certificate or not.
+class Passage(msgspec.Struct, frozen=True):
+    """Connections of a host are passed on as they are: to the backend of path `/` of the oldest Ingress."""
 
-    `own` is what hosts have beside their certificate, where they have something; `ruled` are all that rules name.
+    ingress: NamespacedName
+    cluster: Cluster
+
+
+class HostCertificates(msgspec.Struct, frozen=True):
+    """The certificates by host, also of wildcards.
+
+    Attributes:
+        named: hosts in `spec.tls`, with a certificate or not, and those that want to be passed on.
+        own: what hosts have beside their certificate, where they have something.
+        ruled: hosts that rules name.
+        passed: hosts whose connections are passed on.
+
     """
 
     by_host: Mapping[str, Certificate] = {}
@@ -52,6 +66,7 @@ class HostCertificates(msgspec.Struct, frozen=True):
     named: frozenset[str] = frozenset()
     own: Mapping[str, HostTls] = {}
     ruled: frozenset[str] = frozenset()
+    passed: Mapping[str, Passage] = {}
 
     def of(self, host: str) -> Certificate | None:
         """Return the certificate of a host; that of a wildcard where it has no own; None: the default one."""
@@ -91,8 +106,11 @@ def host_certificates(claims: Iterable[Claim], objects: Objects, now: datetime |
                     found.setdefault(host, certificate)
                 else:
                     unusable.append(Unusable(claim.item.key, _other_names(secret, host, subject)))
-    named = frozenset(host.lower() for claim in ordered for tls in claim.item.spec.tls for host in tls.hosts)
-    return HostCertificates(found, tuple(unusable), named, dict(_own(ordered, References(objects))), ruled)
+    named = {host.lower() for claim in ordered for tls in claim.item.spec.tls for host in tls.hosts}
+    named.update(host for claim in ordered if claim.settings.ssl_passthrough for host in claim.hosts)
+    references = References(objects)
+    own, passed = dict(_own(ordered, references)), dict(_passed(ordered, references))
+    return HostCertificates(found, tuple(unusable), frozenset(named), own, ruled, passed)
 
 
 def _other_names(secret: str, host: str, subject: Subject) -> str:
@@ -109,6 +127,22 @@ def _own(claims: Iterable[Claim], references: References) -> Iterator[tuple[str,
     for host, claimed in of_host.items():
         if (made := _host_tls(claimed, references)) != HostTls():
             yield host, made
+
+
+def _passed(claims: Iterable[Claim], references: References) -> Iterator[tuple[str, Passage]]:
+    """A host whose backend is missing is not passed on, and its locations answer 503."""
+    seen: set[str] = set()
+    for claim in (one for one in claims if one.settings.ssl_passthrough and not one.read.denied):
+        for rule in claim.item.spec.rules:
+            host = rule.host.lower()
+            root = next((one for one in (rule.http.paths if rule.http else ()) if one.path in {"", "/"}), None)
+            if not host or root is None or host in seen:
+                continue
+            seen.add(host)
+            cluster = references.cluster(root.backend, claim.item.metadata.namespace, DEFAULTS)
+            if not isinstance(cluster, Missing):
+                plain = msgspec.structs.replace(cluster, transport=Transport.TCP, balancing=Balancing.LEAST_REQUEST)
+                yield host, Passage(claim.item.key, plain)
 
 
 def _host_tls(claims: Sequence[Claim], references: References) -> HostTls:

@@ -11,6 +11,7 @@ from podwire.edge.ingress.certificates import HostCertificates, HostTls
 from podwire.edge.ingress.options.options import USUAL, Options
 from podwire.edge.ingress.servers import ANY_HOST
 from podwire.edge.ingress.virtual_hosts import HTTP_TABLE, HTTPS_TABLE
+from podwire.edge.model.backends import WeightedBackend
 from podwire.edge.model.listeners import (
     Compression,
     FilterChain,
@@ -19,7 +20,9 @@ from podwire.edge.model.listeners import (
     Listener,
     LogFormat,
     ProxyOptions,
+    StreamChain,
 )
+from podwire.edge.model.routes import RouteName, StreamRoute
 from podwire.edge.model.tls import Certificate, ClientValidation, ServerTls
 from podwire.edge.model.tracing import Collector, CollectorKind, Tracing
 
@@ -70,7 +73,11 @@ def _tracing(options: Options) -> Tracing | None:
 
 
 def _chains(certificates: HostCertificates, default: Certificate, options: Options) -> Iterator[FilterChain]:
-    hosts = (certificates.by_host.keys() | certificates.own.keys()) - {ANY_HOST}
+    for host, passage in sorted(certificates.passed.items()):
+        name = RouteName("Ingress", passage.ingress.namespace, passage.ingress.name)
+        route = StreamRoute(name, (WeightedBackend(passage.cluster.name),))
+        yield FilterChain(host, StreamChain(route), (host,))
+    hosts = (certificates.by_host.keys() | certificates.own.keys()) - {ANY_HOST} - certificates.passed.keys()
     for host in sorted(hosts):
         certificate = certificates.of(host) or default
         own = certificates.own_of(host)

@@ -19,7 +19,6 @@ REFUSED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("fastcgi-index", "fastcgi-params-configmap"),
     ),
     ("answers", "browsers have removed server push: send Link headers of preload", ("http2-push-preload",)),
-    ("TLS", "use a TLSRoute on a listener of mode Passthrough", ("ssl-passthrough",)),
     ("logs", "the access log has the path before and after a rewrite", ("enable-rewrite-log",)),
     (
         "logs",

@@ -17,6 +17,8 @@ def rows() -> Iterator[Annotation]:
     yield from _cors()
     note = f"for the host of the Ingress; {grammar.SUITES_NOTE}"
     yield differs("TLS", "ssl-ciphers", grammar.cipher_suites, note)
+    note = "no flag is needed; connections go to the backend of path `/`, and no other annotation is for them"
+    yield differs("TLS", "ssl-passthrough", boolean, note)
     note = "the proxy's own order always counts, so `false` is not honoured"
     yield differs("TLS", "ssl-prefer-server-ciphers", grammar.only(boolean, True), note)
     yield from exact("logs", enable_access_log=boolean)

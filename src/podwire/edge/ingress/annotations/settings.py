@@ -150,6 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     disable_proxy_intercept_errors: bool = False
     ssl_ciphers: tuple[str, ...] = ()
     ssl_prefer_server_ciphers: bool = False
+    ssl_passthrough: bool = False
     enable_access_log: bool = True
     enable_opentelemetry: bool | None = None
     opentelemetry_operation_name: str = ""
