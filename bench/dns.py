@@ -38,6 +38,7 @@ ENDPOINTS = 5
 ROUNDS = 3
 PATIENCE_SECONDS = 120.0
 DOMAIN = "default.svc.cluster.local"
+CACHE = "cache 30 {\ndisable success cluster.local\ndisable denial cluster.local\n}"
 PORTS = {
     "podwire": 5301,
     "podwire, 2 workers": 5302,
@@ -98,13 +99,13 @@ def _sample(services: int, seconds: int) -> dict[str, dict]:  # type: ignore[typ
         served = stack.enter_context(api_server(folder, folder / "store.db", durable=False))
         service_objects.write(served, services, ENDPOINTS)
         peers = {
-            "podwire": stack.enter_context(_podwire(served, folder, "podwire", workers=1)),
-            "podwire, 2 workers": stack.enter_context(_podwire(served, folder, "podwire, 2 workers", workers=2)),
+            "podwire": stack.enter_context(podwire_server(served, folder, "podwire", workers=1)),
+            "podwire, 2 workers": stack.enter_context(podwire_server(served, folder, "podwire, 2 workers", workers=2)),
             "echo": stack.enter_context(_echo()),
         }
         for name, start in (("CoreDNS", 1), ("CoreDNS, 2 processors", 2)):
             with _left_out(name):
-                peers[name] = stack.enter_context(_coredns(served, folder, name, start))
+                peers[name] = stack.enter_context(coredns_server(served, folder, name, start))
         with _left_out("Knot"):
             peers["Knot"] = stack.enter_context(_knot(folder, services))
         memory = {name: _memory(peer.pid) for name, peer in peers.items() if peer.pid}
@@ -214,12 +215,16 @@ def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> float:
 
 
 @contextlib.contextmanager
-def _podwire(served: Served, folder: Path, name: str, workers: int) -> Iterator[Peer]:
+def podwire_server(served: Served, folder: Path, name: str, workers: int = 1, corefile: str = "") -> Iterator[Peer]:
+    """podwire's server, with the Corefile that its flags make or this one."""
     config = folder / "podwire.conf"
     config.write_text(_kubeconfig(served))
     log, port, health = folder / f"{workers}-podwire.log", PORTS[name], HEALTH[name]
     flags = [f"--port={port}", f"--health-port={health}", f"--ready-port={health + 1}", f"--metrics-port={health + 2}"]
     flags += [f"--kubeconfig={config}", "--config-map=", "--bind-addresses=127.0.0.1", f"--workers={workers}"]
+    if corefile:
+        (folder / "podwire.Corefile").write_text(corefile)
+        flags.append(f"--conf={folder / 'podwire.Corefile'}")
     with _running([sys.executable, "-m", "podwire", "dns", *flags], log) as process:
         yield Peer(port, process.pid, _ready(f"http://127.0.0.1:{health + 1}/ready", process, log))
 
@@ -241,8 +246,8 @@ def _kubeconfig(served: Served) -> str:
 
 
 @contextlib.contextmanager
-def _coredns(served: Served, folder: Path, name: str, processors: int) -> Iterator[Peer]:
-    """CoreDNS with kubeadm's Corefile, which keeps no answers of the cluster's domain."""
+def coredns_server(served: Served, folder: Path, name: str, processors: int, *, cached: bool = True) -> Iterator[Peer]:
+    """CoreDNS with kubeadm's Corefile, which keeps no answers of the cluster's domain, but those of reverse names."""
     program = programs.build(CLUSTER_DNS)
     proof, port, health = served.proof(), PORTS[name], HEALTH[name]
     file = folder / f"Corefile-{processors}"
@@ -255,13 +260,9 @@ def _coredns(served: Served, folder: Path, name: str, processors: int) -> Iterat
         endpoint {proof.server}
         tls {proof.certificate_file} {proof.key_file} {proof.authority_file}
         pods insecure
-        fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }}
-    cache 30 {{
-        disable success cluster.local
-        disable denial cluster.local
-    }}
+    {CACHE if cached else ""}
     loadbalance
 }}
 """)

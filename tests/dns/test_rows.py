@@ -22,6 +22,7 @@ def test_a_service_with_addresses_of_both_families() -> None:
         f"{reverse6} PTR web.shop.svc.cluster.local",
         "_http._tcp.web.shop.svc.cluster.local. SRV 0 100 80 web.shop.svc.cluster.local",
         "_dns._udp.web.shop.svc.cluster.local. SRV 0 100 53 web.shop.svc.cluster.local",
+        *(f"web.shop.svc.cluster.local. SRV 0 100 {port} web.shop.svc.cluster.local" for port in (80, 53, 9)),
     }
 
 
@@ -34,6 +35,7 @@ def test_a_headless_service_is_its_ready_endpoints() -> None:
         "web-0.web.shop.svc.cluster.local. A 10.244.1.2",
         "2.1.244.10.in-addr.arpa. PTR web-0.web.shop.svc.cluster.local",
         "_http._tcp.web.shop.svc.cluster.local. SRV 0 100 8080 web-0.web.shop.svc.cluster.local",
+        "web.shop.svc.cluster.local. SRV 0 100 8080 web-0.web.shop.svc.cluster.local",
     }
 
 

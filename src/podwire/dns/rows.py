@@ -149,8 +149,10 @@ def _service_rows(
         return
     for address in cluster_addresses(service):
         yield from _named_address(name, address)
-        for port in named_ports(service):
-            yield _port_row(name, port, name)
+        for port in service.spec.ports:
+            yield Record(name, SRV(PRIORITY, WEIGHT, port.port, name))
+        for named in named_ports(service):
+            yield _port_row(name, named, name)
     for host in ready:
         yield from _host_rows(name, host, headless=service.headless)
 
@@ -163,6 +165,7 @@ def _host_rows(name: str, host: Host, *, headless: bool) -> Iterator[Record]:
         yield Record(name, address_data(host.address))
         for port in host.ports:
             yield _port_row(name, port, own)
+            yield Record(name, SRV(PRIORITY, WEIGHT, port.port, own))
 
 
 def _named_address(name: str, address: IPAddress) -> tuple[Record, Record]:
