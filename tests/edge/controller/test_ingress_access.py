@@ -66,6 +66,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealIn
             ),
             ingress("lost", path("/"), host="lost.test", auth_url="http://none.shop.svc.cluster.local/"),
             ingress("any", path("/"), host="any.test", satisfy="any", allowlist_source_range=ADDRESS, **users),
+            ingress("none", path("/"), host="none.test", satisfy="any", denylist_source_range=ADDRESS, **users),
             ingress("all", path("/"), host="all.test", allowlist_source_range=ADDRESS, **users),
             ingress(
                 "rates", path("/"), host="rates.test", limit_rps="1", limit_burst_multiplier="2",
@@ -165,6 +166,8 @@ async def test_one_of_addresses_and_users_or_both(edge: RealIngress) -> None:
     assert (await edge.get("any.test", **known)).status == 200
     assert (await edge.get("any.test", **unknown, **user)).status == 200
     assert (await edge.get("any.test", **unknown)).status == 401
+    assert (await edge.get("none.test", **unknown)).status == 401, "not to be denied is not enough"
+    assert (await edge.get("none.test", **unknown, **user)).status == 200
     assert (await edge.get("all.test", **known, **user)).status == 200
     assert (await edge.get("all.test", **known)).status == 401
     assert (await edge.get("all.test", **unknown, **user)).status == 403

@@ -61,8 +61,13 @@ def client_certificate(settings: Settings) -> ClientCertificate:
 
 
 def clients(settings: Settings) -> ClientRanges | None:
-    """Return the addresses of clients; None: any."""
+    """Return the addresses of clients; None: any.
+
+    Where one check is enough, an address that is only not denied is none (nginx `ngx_http_access_module`).
+    """
     allowed, denied = settings.allowlist_source_range, settings.denylist_source_range
+    if any_suffices(settings) and not allowed:
+        return None
     return ClientRanges(allowed, denied, only_marks=any_suffices(settings)) if allowed or denied else None
 
 

@@ -55,7 +55,7 @@ def scripted(location: Location, server: Server, access: Access, references: Ref
         connections=settings.limit_connections,
         connections_status=references.options.limit_conn_status_code if settings.limit_connections else 0,
         any_suffices=chooses,
-        has_addresses=chooses and bool(settings.allowlist_source_range or settings.denylist_source_range),
+        has_addresses=chooses and bool(settings.allowlist_source_range),
         passwords=access.passwords,
         auth=access.auth,
         retries=_retries(settings),
