@@ -93,6 +93,14 @@ def test_limits_of_requests_and_bodies(served: tuple[World, str]) -> None:
     assert "503" in found
 
 
+def test_a_request_goes_where_it_is_explained_to_go(served: tuple[World, str]) -> None:
+    world, _ = served
+    words = ("trace", "url", "http://example.com/api/users", "--from", "web/shop", "--name", world.name)
+    done = world.home.podwire(*words)
+    assert "route     ingress web/rewrite, rule 0\n" in done.stdout, done.stdout
+    assert "\nas explained: forwarded to web/api:80\n" in done.stdout
+
+
 def test_names_resolve_outside_and_follow_changes(served: tuple[World, str]) -> None:
     world, _ = served
 
