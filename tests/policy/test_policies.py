@@ -17,12 +17,18 @@ from podwire.kube.core import Pod
 from podwire.kube.meta import NamespacedName
 from podwire.kube.watch import Change
 from podwire.policy import policies as policies_module
+from podwire.policy.decisions import DENY as DENIED
+from podwire.policy.decisions import Decision
 from podwire.policy.identities import IdentityAllocator
 from podwire.policy.model import Direction
+from podwire.policy.numbering import ANY_POD
 from podwire.policy.peers import PeerPods
 from podwire.policy.policies import Policies, PolicyFeeds
 from podwire.policy.rows import AddressRow, IsolatedRow, Row
-from tests.policy.cluster import address, namespace, network_policy, peer, pod
+from podwire.policy.tier_rows import TierRow
+from tests.policy.cluster import address, cluster_policy, namespace, network_policy, peer, pod
+
+DENY_PODS = "{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 
 
 class FakeFeed:
@@ -222,6 +228,28 @@ async def test_a_pod_that_the_kernel_refuses_to_isolate_is_closed_until_it_can(
         while node.addresses() != {"10.244.1.2", "fd00::2"}:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         assert isolated in kernel.held.values()
+
+
+async def test_a_pod_whose_decisions_the_kernel_refuses_is_closed_until_it_takes_them(
+    tmp_path: Path, kernel: FakeSink[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ClusterNetworkPolicy that is not in the kernel would deny nothing."""
+    monkeypatch.setattr(reconcile, "RETRY_REFUSED_SECONDS", 0.01)
+    node = Node(tmp_path, kernel)
+    async with node.running(), asyncio.timeout(60):
+        node.synced()
+        node.pods.say(A)
+        await node.work.admit(A.key, A.metadata.uid, IP)
+        (number,) = {row.identity for row in kernel.held.values() if isinstance(row, AddressRow)}
+        denied = TierRow(Direction.INGRESS, number, 0, ANY_POD, Decision(DENIED))
+        kernel.refuses = {denied.key}
+        node.cluster_policies.say(cluster_policy("deny", DENY_PODS))
+        while node.addresses():  # noqa: ASYNC110  nothing reports what the kernel holds
+            await asyncio.sleep(0.001)
+        kernel.refuses = ()
+        while node.addresses() != {"10.244.1.2", "fd00::2"}:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert denied in kernel.held.values()
 
 
 async def test_an_obstacle_names_what_the_gate_waits_for(tmp_path: Path, kernel: FakeSink[Row]) -> None:

@@ -7,6 +7,7 @@ Builds what is missing, runs, reports. A whole run writes docs/reference/policy-
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -34,6 +35,8 @@ BY_WEB_SOCKET = (
 SUITE = programs.Program("policy.test", f"{MODULE}/conformance", module="policy", is_test=True, replaced=BY_WEB_SOCKET)
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "reference" / "policy-conformance.md"
 TEST = "TestConformance"
+GRACE_SECONDS = 30.0
+"""How long the suite may go on after Ctrl-C."""
 ABOUT = """features, against a world of two nodes,
 but for one line: programs are run in pods over WebSocket, as kubectl does, not over SPDY.
 Its image agnhost is built here. Where the kernel has no SCTP, a server for SCTP waits instead, so that its pod gets
@@ -109,6 +112,9 @@ def run(client: world.Client, suite: Path, selected: list[str], folder: Path) ->
                 yield line
     finally:
         process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        process.kill()
         process.wait()
 
 
