@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from podwire.policy.decisions import ACCEPT, DENY, ELSE_ACCEPT, UNDECIDED, Decision
@@ -37,15 +38,21 @@ class Table:
             if isinstance(row, PeerRow | PortRow | RangesRow | BlocksRow):
                 self._allowed[row.direction, row.subject].append(row)
 
-    def passes(self, packet: Packet) -> bool:
-        """What chain `between` does with the packet."""
+    def passes(self, packet: Packet, links: Mapping[IPAddress, int] | None = None) -> bool:
+        """What chain `between` does with the packet.
+
+        `links` are the groups of the links of this node's pods, by their addresses: by default those of the rows.
+        """
         source, destination = (self._identities.get(each, 0) for each in (packet.source, packet.destination))
-        if (packet.from_local and not source) or (packet.to_local and not destination):
+        sender, receiver = source, destination
+        if links is not None:
+            sender, receiver = links.get(packet.source, 0), links.get(packet.destination, 0)
+        if (packet.from_local and not sender) or (packet.to_local and not receiver):
             return False
         if packet.source == packet.destination and SelfRow(packet.source) in self._rows:
             return True
-        return self._side(Direction.EGRESS, (source, destination), packet.destination, packet) and self._side(
-            Direction.INGRESS, (destination, source), packet.source, packet
+        return self._side(Direction.EGRESS, (sender, destination), packet.destination, packet) and self._side(
+            Direction.INGRESS, (receiver, source), packet.source, packet
         )
 
     def _decision(self, direction: Direction, ends: tuple[int, int], other: IPAddress) -> Decision:
