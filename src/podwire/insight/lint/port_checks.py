@@ -11,11 +11,17 @@ from podwire.insight.reach.pod_classes import PodGroup
 from podwire.insight.reach.selector_sets import bits
 from podwire.insight.snapshot.endpoints import target
 from podwire.insight.snapshot.workload import Workload
+from podwire.kube.meta import NamespacedName
 from podwire.kube.services import Service
 from podwire.policy.model import Direction, PortName, Ports
+from podwire.policy.tiers import Tier
 
 DNS_RULE = """add to its egress: {to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, \
 podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]}"""
+
+TIER_DNS_RULE = """add before its egress rules: {action: Accept, to: [{pods: {namespaceSelector: {matchLabels: \
+{kubernetes.io/metadata.name: kube-system}}, podSelector: {matchLabels: {k8s-app: kube-dns}}}}], protocols: \
+[{udp: {destinationPort: {number: 53}}}, {tcp: {destinationPort: {number: 53}}}]}"""
 
 
 def receivers(scene: Scene, one: WrittenRule) -> list[Workload]:
@@ -93,43 +99,59 @@ def unknown_port_names(scene: Scene) -> Iterator[Finding]:
 
 
 def dns_forgotten(scene: Scene) -> Iterator[Finding]:
-    """Workloads that may send something, but not to the cluster's DNS server."""
+    """Workloads that may send something, but not to the cluster's DNS server; one finding for each policy."""
     label = {number for number, group in enumerate(scene.answer.question.groups) if _serves_dns(group)}
     servers = bits(n for n, members in enumerate(scene.answer.classes.members) if not label.isdisjoint(members))
-    if not servers:
-        return
-    for profile in scene.family.matrix.egress[1:]:
-        if not profile.allowed:
+    decisive = _Decisive(scene)
+    found: dict[tuple[str, NamespacedName, tuple[str, ...]], int] = {}
+    for profile in scene.family.matrix.egress[1:] if servers else ():
+        if not profile.allowed or profile.subjects & servers:
             continue  # it may send nothing at all: no name is missed
-        missing = [
+        missing = tuple(
             protocol
             for protocol in ("UDP", "TCP")
             if not any(
                 peers & servers and scene.sets.ports.holds(ports, protocol, 53)
                 for ports, peers in profile.allowed.items()
             )
-        ]
-        if not missing or profile.subjects & servers:
-            continue
-        yield _without_dns(scene, profile.subjects & scene.pods, missing)
+        )
+        one = decisive.policy(profile.subjects) if missing else None
+        if one is not None:
+            found[*one, missing] = found.get((*one, missing), 0) | profile.subjects & scene.pods
+    for (kind, key, missing), subjects in found.items():
+        yield _without_dns(scene, (kind, key), subjects, missing)
+
+
+class _Decisive:
+    """Which policy of egress a finding about its subjects is shown at."""
+
+    def __init__(self, scene: Scene) -> None:
+        policies = [one for one in scene.policies if one[1].egress is not None]
+        policies.sort(key=lambda one: not one[0].spec.egress)  # those with rules first
+        self._found = [("NetworkPolicy", written.key, scene.subjects(meaning)) for written, meaning in policies]
+        for tier in scene.answer.question.tiers:
+            if tier.egress and tier.tier is not Tier.DEFAULT:
+                key = NamespacedName("", tier.name)
+                self._found.append(("ClusterNetworkPolicy", key, scene.sets.selected(tier.subject, "")))
+
+    def policy(self, subjects: int) -> tuple[str, NamespacedName] | None:
+        """Return kind and name of the first policy that selects one of the subjects; None where none is an object."""
+        return next(((kind, key) for kind, key, selected in self._found if selected & subjects), None)
 
 
 def _serves_dns(group: PodGroup) -> bool:
     return group.namespace == CLUSTER_DNS.namespace and group.labels.get(DNS_LABEL[0]) == DNS_LABEL[1]
 
 
-def _without_dns(scene: Scene, subjects: int, missing: list[str]) -> Finding:
-    isolating = [
-        written
-        for written, meaning in scene.policies
-        if meaning.egress is not None and scene.subjects(meaning) & subjects
-    ]
-    one = next((written for written in isolating if written.spec.egress), isolating[0])
-    tcp_only = missing == ["UDP"]
-    why = " (a port without a protocol is TCP)" if tcp_only else ""
-    return scene.finding(
-        "dns-forgotten", Severity.INFO if missing == ["TCP"] else Severity.WARNING, one, ("spec", "egress"),
-        message=f"{scene.text(subjects)} cannot send to port 53 of the cluster's DNS by {' and '.join(missing)}{why}: "
-        + ("long answers fail" if missing == ["TCP"] else "names of Services and hosts are not found"),
-        remedy=DNS_RULE,
-    )  # fmt: skip
+def _without_dns(scene: Scene, one: tuple[str, NamespacedName], subjects: int, missing: tuple[str, ...]) -> Finding:
+    is_tier = one[0] == "ClusterNetworkPolicy"
+    why = " (a port without a protocol is TCP)" if missing == ("UDP",) and not is_tier else ""
+    effect = "long answers fail" if missing == ("TCP",) else "names of Services and hosts are not found"
+    return Finding(
+        "dns-forgotten",
+        Severity.INFO if missing == ("TCP",) else Severity.WARNING,
+        scene.at(*one, "spec", "egress"),
+        f"{one[0]} {one[1]}",
+        f"{scene.text(subjects)} cannot send to port 53 of the cluster's DNS by {' and '.join(missing)}{why}: {effect}",
+        TIER_DNS_RULE if is_tier else DNS_RULE,
+    )
